@@ -1,0 +1,78 @@
+import { inspect } from "node:util";
+import { DEFAULT_MAX_CONTENT_BYTES, MAX_KEY_BYTES } from "../contract/limits.ts";
+import { invalidField, limitExceeded } from "./errors.ts";
+
+/** One value of a secret. Text is kept as its UTF-8 bytes: a string could neither be wiped nor kept out of the heap. */
+export interface ContentEntry {
+  readonly key: string;
+  readonly kind: "text" | "binary";
+  readonly value: Uint8Array;
+}
+
+const KEY = /^[A-Za-z0-9._-]+$/;
+
+/**
+ * What a version of a secret holds. It shows its size and nothing else wherever a program prints things: in a log, an
+ * error, JSON, a debugger's console. Only {@link entries} gives the values.
+ */
+export class Content {
+  readonly #entries: readonly ContentEntry[];
+  /** Bytes of all keys and values. */
+  readonly byteLength: number;
+
+  private constructor(entries: readonly ContentEntry[]) {
+    this.#entries = entries;
+    this.byteLength = entries.reduce((sum, entry) => sum + entry.key.length + entry.value.length, 0);
+  }
+
+  /** Takes entries as they are; for what was checked when it was written. */
+  static trusted(entries: readonly ContentEntry[]): Content {
+    return new Content(entries);
+  }
+
+  /**
+   * Checks entries that a caller sent: at least one, keys by grammar, each key once, all of it within `limit` bytes.
+   * Throws INVALID_FIELD or LIMIT_EXCEEDED.
+   */
+  static parse(entries: readonly ContentEntry[], limit: number = DEFAULT_MAX_CONTENT_BYTES): Content {
+    if (entries.length === 0) throw invalidField("data", "and binary_data are both empty; give at least one key");
+    const seen = new Set<string>();
+    for (const entry of entries) {
+      checkKey(entry);
+      if (seen.has(entry.key)) throw invalidField(field(entry), `contains the key ${entry.key} a second time`);
+      seen.add(entry.key);
+    }
+    const content = new Content(entries);
+    if (content.byteLength > limit) throw limitExceeded("content", limit, "bytes", content.byteLength);
+    return content;
+  }
+
+  /** The values, in the order in which they were written. */
+  entries(): readonly ContentEntry[] {
+    return this.#entries;
+  }
+
+  toString(): string {
+    return `[content: ${this.#entries.length} keys, ${this.byteLength} bytes]`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+function field(entry: ContentEntry): string {
+  return entry.kind === "text" ? "data" : "binary_data";
+}
+
+function checkKey(entry: ContentEntry): void {
+  const bytes = Buffer.byteLength(entry.key);
+  if (bytes > MAX_KEY_BYTES) throw limitExceeded(`${field(entry)} key`, MAX_KEY_BYTES, "bytes", bytes);
+  if (KEY.test(entry.key)) return;
+  const shown = entry.key === "" ? "an empty key" : `the key ${JSON.stringify(entry.key)}`;
+  throw invalidField(field(entry), `contains ${shown}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);
+}

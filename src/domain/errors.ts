@@ -1,0 +1,110 @@
+import type { Reason } from "../contract/reasons.ts";
+
+/** Facts about a failure that a program can act on, such as `field`, `limit` or `latest_version`. Never a value. */
+export type ErrorMetadata = Readonly<Record<string, string>>;
+
+/**
+ * The one error that crosses rooms on purpose. `message` is what the caller is told; `cause` is for the log only, and
+ * no part of it ever reaches a caller. Anything else that is thrown is a fault of ours and becomes INTERNAL.
+ */
+export class CofferError extends Error {
+  override readonly name = "CofferError";
+  readonly reason: Reason;
+  readonly metadata: ErrorMetadata;
+
+  constructor(reason: Reason, message: string, metadata: ErrorMetadata = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+    this.metadata = metadata;
+  }
+}
+
+// ---- when a request is read
+
+/** The bytes are no message of the type that the method takes. */
+export function malformedRequest(what: string): CofferError {
+  return new CofferError("MALFORMED_REQUEST", `the request can't be read: ${what}`);
+}
+
+/** A field breaks a rule; `problem` completes the sentence that its name begins. */
+export function invalidField(field: string, problem: string): CofferError {
+  return new CofferError("INVALID_FIELD", `${field} ${problem}`, { field });
+}
+
+/** A field is longer, larger or more than it may be. */
+export function limitExceeded(field: string, limit: number, unit: string, actual: number): CofferError {
+  const message = `${field} has ${actual} ${unit}, more than the limit of ${limit}`;
+  return new CofferError("LIMIT_EXCEEDED", message, { field, limit: String(limit) });
+}
+
+/** One message for a token that was altered and one that is somebody else's: telling them apart would be an oracle. */
+export function invalidPageToken(): CofferError {
+  const message = "page_token is damaged, or was made for another caller or another prefix";
+  return new CofferError("INVALID_PAGE_TOKEN", message, { field: "page_token" });
+}
+
+// ---- when the caller is authorized
+
+/** The same answer whether or not the secret exists, or a denied caller could probe for names. */
+export function accessDenied(action: string, target: string): CofferError {
+  return new CofferError("ACCESS_DENIED", `no rule allows the caller to ${action} ${target}`, { action });
+}
+
+// ---- when a secret is looked up or changed
+
+export function secretNotFound(path: string): CofferError {
+  return new CofferError("SECRET_NOT_FOUND", `there is no secret at ${path}`, { path });
+}
+
+export function versionNotFound(path: string, version: number): CofferError {
+  const message = `version ${version} of ${path} was never written or is no longer retained`;
+  return new CofferError("VERSION_NOT_FOUND", message, { path, version: String(version) });
+}
+
+export function versionDeleted(path: string, version: number): CofferError {
+  const message = `version ${version} of ${path} is deleted`;
+  return new CofferError("VERSION_DELETED", message, { path, version: String(version) });
+}
+
+/** The caller's picture of the secret is out of date: it reads `latest_version` and decides again. */
+export function versionMismatch(path: string, expected: number, latest: number): CofferError {
+  const message = `expected_version is ${expected} but the latest version of ${path} is ${latest}`;
+  return new CofferError("VERSION_MISMATCH", message, { path, latest_version: String(latest) });
+}
+
+/** The sealed bytes were altered, or moved here from another path, version or store. */
+export function contentUnreadable(path: string, version: number, cause: unknown): CofferError {
+  const message = `the stored content of version ${version} of ${path} can't be opened`;
+  return new CofferError("CONTENT_UNREADABLE", message, { path, version: String(version) }, { cause });
+}
+
+// ---- when a change is committed
+
+export function contention(): CofferError {
+  return new CofferError("CONTENTION", "other replicas kept changing the store; nothing was applied, try again");
+}
+
+export function storeFull(limit: number): CofferError {
+  const message = `the store has reached its limit of ${limit} bytes; nothing was applied`;
+  return new CofferError("STORE_FULL", message, { limit: String(limit) });
+}
+
+export function diskFull(cause: unknown): CofferError {
+  return new CofferError("DISK_FULL", "the server's disk is full; nothing was applied", {}, { cause });
+}
+
+/** A COMMIT that throws is not a commit that failed: after a restart the change may be there. */
+export function outcomeUnknown(cause: unknown): CofferError {
+  const message = "the commit failed in a way that leaves its outcome unknown; read before you repeat";
+  return new CofferError("OUTCOME_UNKNOWN", message, {}, { cause });
+}
+
+// ---- when the server can't take the call
+
+export function shuttingDown(): CofferError {
+  return new CofferError("SHUTTING_DOWN", "the server is shutting down; nothing was applied");
+}
+
+export function deadlineExceeded(limitMs: number): CofferError {
+  return new CofferError("DEADLINE_EXCEEDED", `the call took longer than ${limitMs} ms; a change may be applied`);
+}

@@ -1,0 +1,44 @@
+import { MAX_PATH_BYTES } from "../contract/limits.ts";
+import { invalidField, limitExceeded } from "./errors.ts";
+
+/** The name of a secret, checked: see {@link parseSecretPath}. Plain ASCII, so string order is byte order. */
+export type SecretPath = string & { readonly __brand: "SecretPath" };
+
+/** A leading part of paths, checked: see {@link parsePathPrefix}. */
+export type PathPrefix = string & { readonly __brand: "PathPrefix" };
+
+// The two lookaheads refuse "." and ".." as whole segments: paths end up as file names in a workload's folder, where
+// they would climb out of it.
+const SEGMENT = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+`;
+const PATH = new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`);
+const PREFIX = new RegExp(`^(?:${SEGMENT}/)*[A-Za-z0-9._-]*$`);
+const OUTSIDE = /[^A-Za-z0-9._/-]/u;
+
+/** Checks a path against the grammar in coffer.proto. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
+export function parseSecretPath(text: string): SecretPath {
+  checkLength("path", text);
+  if (!PATH.test(text)) throw invalidField("path", pathProblem(text));
+  return text as SecretPath;
+}
+
+/** Checks a prefix: empty, or what a path could begin with. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
+export function parsePathPrefix(text: string): PathPrefix {
+  checkLength("prefix", text);
+  if (!PREFIX.test(text)) throw invalidField("prefix", pathProblem(text));
+  return text as PathPrefix;
+}
+
+function checkLength(field: string, text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_PATH_BYTES) throw limitExceeded(field, MAX_PATH_BYTES, "bytes", bytes);
+}
+
+function pathProblem(text: string): string {
+  if (text === "") return "is empty";
+  const outside = OUTSIDE.exec(text);
+  if (outside) return `contains ${JSON.stringify(outside[0])}; allowed are A-Z a-z 0-9 . _ - and / between segments`;
+  if (text.startsWith("/")) return "begins with a slash";
+  if (text.includes("//")) return "contains an empty segment (//)";
+  if (text.endsWith("/")) return "ends with a slash";
+  return 'contains "." or ".." as a segment';
+}

@@ -1,0 +1,19 @@
+/**
+ * Contexts are what sealed bytes are bound to. Each begins with a tag of its own, so that bytes sealed for one purpose
+ * never open for another, and every part but the last carries its length, so that no two lists of parts give the same
+ * bytes.
+ */
+
+/** The place of a secret's content: a row that is moved to another path or version does not open there. */
+export function versionContext(path: string, version: number): Buffer {
+  return context("content", String(version), path);
+}
+
+/** The owner and the question of a page token: another caller's, or another prefix's, does not open. */
+export function pageTokenContext(caller: string, prefix: string): Buffer {
+  return context("page token", caller, prefix);
+}
+
+function context(tag: string, first: string, last: string): Buffer {
+  return Buffer.from(`coffer ${tag}\0${Buffer.byteLength(first)}\0${first}\0${last}`);
+}
