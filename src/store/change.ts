@@ -6,6 +6,15 @@ import type { SecretPath } from "../domain/secret-path.ts";
  */
 export type Change = PutChange | DeleteChange;
 
+/**
+ * One version of the change's secret, and the revision that created it, by which the journal finds its row. The
+ * revision is undefined when an earlier entry of the same group creates the version: it has none before the commit.
+ */
+export interface VersionRef {
+  readonly version: number;
+  readonly revision: number | undefined;
+}
+
 /** A new version; `pruned` are the versions that go with the same commit. */
 export interface PutChange {
   readonly kind: "put";
@@ -14,14 +23,14 @@ export interface PutChange {
   readonly sealed: Buffer;
   readonly time: number;
   readonly author: string;
-  readonly pruned: readonly number[];
+  readonly pruned: readonly VersionRef[];
 }
 
 /** Versions marked as deleted; their sealed content stays. */
 export interface DeleteChange {
   readonly kind: "delete";
   readonly path: SecretPath;
-  readonly versions: readonly number[];
+  readonly versions: readonly VersionRef[];
   readonly time: number;
   readonly author: string;
 }
