@@ -1,0 +1,42 @@
+import type { SpiffeId } from "../identity/spiffe-id.ts";
+
+/** Where the server listens. mTLS on both. */
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  /** `mode`: the permissions of the socket file, such as 0o660. */
+  | { readonly kind: "unix"; readonly path: string; readonly mode: number };
+
+/** Where secrets are kept. */
+export type StoreConfig =
+  | {
+      readonly kind: "sqlite";
+      /** The data folder. */
+      readonly data: string;
+      /** The file with the root key. */
+      readonly rootKey: string;
+      /** Whether the root key may lie inside the data folder: only `coffer dev` does that. */
+      readonly rootKeyInsideData: boolean;
+    }
+  /** Nothing outlives the process. */
+  | { readonly kind: "memory" };
+
+/** Everything that `coffer serve` can be told, checked and complete. */
+export interface ServeConfig {
+  readonly listen: readonly ListenAddress[];
+  readonly store: StoreConfig;
+  /** PEM files of the server's own SVID. */
+  readonly cert: string;
+  readonly key: string;
+  /** PEM file of each trust domain, by its name. */
+  readonly bundles: ReadonlyMap<string, string>;
+  /** The policy file; undefined: no rules, so only admins may do anything. */
+  readonly policy: string | undefined;
+  readonly admins: readonly SpiffeId[];
+  /** Where probes and metrics are served, as plain HTTP; undefined: nowhere. */
+  readonly opsListen: { readonly host: string; readonly port: number } | undefined;
+  /** Bytes that the store may take in memory. */
+  readonly maxStoreBytes: number;
+  /** Bytes of keys and values of one version. */
+  readonly maxContentBytes: number;
+  readonly logLevel: "error" | "warn" | "info" | "debug";
+}

@@ -1,0 +1,60 @@
+import { type MapEntry, bytes, int32, map, message, repeated, string } from "./message.ts";
+
+/**
+ * google.rpc.Status and the details that Coffer puts into it, as they travel in the trailer grpc-status-details-bin.
+ * Source: google/rpc/status.proto, google/rpc/error_details.proto; AIP-193.
+ */
+
+/** google.protobuf.Any. */
+export interface AnyMessage {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+const any = message<AnyMessage>({ typeUrl: string(1, "type_url"), value: bytes(2, "value") });
+
+export interface Status {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly AnyMessage[];
+}
+
+export const status = message<Status>({
+  code: int32(1, "code"),
+  message: string(2, "message"),
+  details: repeated(3, "details", any),
+});
+
+export interface ErrorInfo {
+  readonly reason: string;
+  readonly domain: string;
+  readonly metadata: readonly MapEntry[];
+}
+
+export const errorInfo = message<ErrorInfo>({
+  reason: string(1, "reason"),
+  domain: string(2, "domain"),
+  metadata: map(3, "metadata", "text"),
+});
+
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+const fieldViolation = message<FieldViolation>({ field: string(1, "field"), description: string(2, "description") });
+
+export interface BadRequest {
+  readonly fieldViolations: readonly FieldViolation[];
+}
+
+export const badRequest = message<BadRequest>({ fieldViolations: repeated(1, "field_violations", fieldViolation) });
+
+/** The `type_url` of each detail. */
+export const DetailType = {
+  errorInfo: "type.googleapis.com/google.rpc.ErrorInfo",
+  badRequest: "type.googleapis.com/google.rpc.BadRequest",
+} as const;
+
+/** The trailer that carries a serialized google.rpc.Status. */
+export const STATUS_DETAILS_TRAILER = "grpc-status-details-bin";

@@ -1,0 +1,311 @@
+import { WireError, WireReader, WireType, WireWriter, varintLength } from "./wire.ts";
+
+/**
+ * A message's layout, written down as a table from which both directions work:
+ *
+ *     const getRequest = message<GetRequest>({ path: string(1, "path"), version: uint32(2, "version") });
+ *
+ * A test holds every table against the descriptors made from the proto.
+ */
+export interface Codec<T> {
+  encode(value: T): Buffer;
+  /** Throws {@link WireError}. Bytes and text are copies: they don't pin the buffer of the connection. */
+  decode(bytes: Uint8Array): T;
+  /** The table, for the test against the descriptors. */
+  readonly fields: readonly Field<unknown>[];
+}
+
+/** How one field is read and written. */
+export interface Field<T> {
+  readonly number: number;
+  /** The name in the proto, used in errors. */
+  readonly name: string;
+  /** The protobuf type, as in descriptor.proto without its prefix, such as "STRING". */
+  readonly type: string;
+  readonly wireType: number;
+  /** What the field is when it is absent. */
+  readonly absent: () => T;
+  /** Reads one occurrence; `previous` is what earlier ones made. */
+  readonly read: (reader: WireReader, previous: T, wireType: number) => T;
+  /** Writes the field, or nothing when it has its default. */
+  readonly write: (writer: WireWriter, value: T) => void;
+}
+
+/** One entry of a map: text as its UTF-8 bytes, checked. */
+export interface MapEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
+
+/** A codec from a table. */
+export function message<T extends object>(table: Fields<T>): Codec<T> {
+  const names = Object.keys(table) as (keyof T)[];
+  const fields = names.map((name) => table[name]) as unknown as Field<unknown>[];
+  const indexByNumber = new Map(fields.map((field, index) => [field.number, index]));
+  return {
+    fields,
+    encode: (value) => {
+      const writer = new WireWriter();
+      for (let i = 0; i < fields.length; i++) fields[i]!.write(writer, value[names[i]!]);
+      return writer.finish();
+    },
+    decode: (bytes) => {
+      const reader = new WireReader(bytes);
+      const value = {} as T;
+      for (let i = 0; i < fields.length; i++) value[names[i]!] = fields[i]!.absent() as T[keyof T];
+      while (!reader.done) readField(reader, value);
+      return value;
+    },
+  };
+
+  function readField(reader: WireReader, value: T): void {
+    const tag = reader.tag();
+    const index = indexByNumber.get(tag >>> 3);
+    if (index === undefined) {
+      reader.skip(tag & 7);
+      return;
+    }
+    const field = fields[index]!;
+    const name = names[index]!;
+    try {
+      value[name] = field.read(reader, value[name], tag & 7) as T[keyof T];
+    } catch (error) {
+      throw error instanceof WireError ? new WireError(error.problem, error.field ?? field.name) : error;
+    }
+  }
+}
+
+function expectWireType(actual: number, expected: number): void {
+  if (actual !== expected) throw new WireError(`has wire type ${actual} instead of ${expected}`);
+}
+
+function scalar<T>(
+  number: number,
+  name: string,
+  type: string,
+  wireType: number,
+  absent: T,
+  read: (reader: WireReader) => T,
+  write: (writer: WireWriter, value: T) => void,
+): Field<T> {
+  return {
+    number,
+    name,
+    type,
+    wireType,
+    absent: () => absent,
+    read: (reader, _previous, actual) => {
+      expectWireType(actual, wireType);
+      return read(reader);
+    },
+    write: (writer, value) => {
+      if (value === absent) return;
+      writer.tag(number, wireType);
+      write(writer, value);
+    },
+  };
+}
+
+/** A string, "" when absent. */
+export const string = (number: number, name: string): Field<string> =>
+  scalar(
+    number,
+    name,
+    "STRING",
+    WireType.bytes,
+    "",
+    (reader) => reader.string(),
+    (writer, value) => writer.string(value),
+  );
+
+/** Bytes, as a copy, empty when absent. */
+export const bytes = (number: number, name: string): Field<Uint8Array> => ({
+  ...scalar<Uint8Array>(
+    number,
+    name,
+    "BYTES",
+    WireType.bytes,
+    EMPTY,
+    (reader) => Buffer.from(reader.view()),
+    (writer, value) => writer.bytes(value),
+  ),
+});
+
+const EMPTY = Buffer.alloc(0);
+
+/** A 32-bit number, 0 when absent. */
+export const uint32 = (number: number, name: string): Field<number> =>
+  scalar(
+    number,
+    name,
+    "UINT32",
+    WireType.varint,
+    0,
+    (reader) => reader.uint32(),
+    (writer, value) => writer.varint(value),
+  );
+
+/** A signed 32-bit number, 0 when absent. */
+export const int32 = (number: number, name: string): Field<number> =>
+  scalar(
+    number,
+    name,
+    "INT32",
+    WireType.varint,
+    0,
+    (reader) => reader.int32(),
+    (writer, value) => writer.int32(value),
+  );
+
+/** A 64-bit number that a double holds, 0 when absent. */
+export const uint64 = (number: number, name: string): Field<number> => ({
+  ...scalar(
+    number,
+    name,
+    "UINT64",
+    WireType.varint,
+    0,
+    (reader) => reader.safeInteger(),
+    (writer, value) => writer.varint(value),
+  ),
+});
+
+/** An enum by its number, 0 when absent. */
+export const enumeration = (number: number, name: string): Field<number> => ({ ...int32(number, name), type: "ENUM" });
+
+/** A number whose absence means something: undefined when absent, and 0 is sent. */
+export const optionalUint32 = (number: number, name: string): Field<number | undefined> =>
+  scalar<number | undefined>(
+    number,
+    name,
+    "UINT32",
+    WireType.varint,
+    undefined,
+    (reader) => reader.uint32(),
+    (writer, value) => writer.varint(value!),
+  );
+
+/** Numbers; packed when written, either form when read, as the specification asks. */
+export const repeatedUint32 = (number: number, name: string): Field<readonly number[]> => ({
+  number,
+  name,
+  type: "UINT32",
+  wireType: WireType.bytes,
+  absent: () => [],
+  read: (reader, previous, actual) => {
+    if (actual === WireType.varint) return [...previous, reader.uint32()];
+    expectWireType(actual, WireType.bytes);
+    const packed = new WireReader(reader.view());
+    const values = [...previous];
+    while (!packed.done) values.push(packed.uint32());
+    return values;
+  },
+  write: (writer, values) => {
+    if (values.length === 0) return;
+    writer.tag(number, WireType.bytes);
+    writer.varint(values.reduce((sum, value) => sum + varintLength(value), 0));
+    for (const value of values) writer.varint(value);
+  },
+});
+
+/** A message within the message; undefined when absent. */
+export const embedded = <T>(number: number, name: string, codec: Codec<T>): Field<T | undefined> =>
+  scalar<T | undefined>(
+    number,
+    name,
+    "MESSAGE",
+    WireType.bytes,
+    undefined,
+    (reader) => codec.decode(reader.view()),
+    (writer, value) => writer.bytes(codec.encode(value!)),
+  );
+
+/** Messages within the message. */
+export const repeated = <T>(number: number, name: string, codec: Codec<T>): Field<readonly T[]> => ({
+  number,
+  name,
+  type: "MESSAGE",
+  wireType: WireType.bytes,
+  absent: () => [],
+  read: (reader, previous, actual) => {
+    expectWireType(actual, WireType.bytes);
+    const list = previous as T[];
+    list.push(codec.decode(reader.view()));
+    return list;
+  },
+  write: (writer, values) => {
+    for (const value of values) {
+      writer.tag(number, WireType.bytes);
+      writer.bytes(codec.encode(value));
+    }
+  },
+});
+
+/**
+ * A map<string, string> or map<string, bytes> as a list of entries: an object would lose the key "__proto__". A key
+ * that comes twice is kept twice, for the reader of the request to refuse.
+ */
+export const map = (number: number, name: string, values: "text" | "binary"): Field<readonly MapEntry[]> => ({
+  number,
+  name,
+  type: "MESSAGE",
+  wireType: WireType.bytes,
+  absent: () => [],
+  read: (reader, previous, actual) => {
+    expectWireType(actual, WireType.bytes);
+    const list = previous as MapEntry[];
+    list.push(readMapEntry(new WireReader(reader.view()), values));
+    return list;
+  },
+  write: (writer, entries) => {
+    for (const entry of entries) writeMapEntry(writer, number, entry);
+  },
+});
+
+function readMapEntry(reader: WireReader, values: "text" | "binary"): MapEntry {
+  let key = "";
+  let value: Uint8Array = EMPTY;
+  while (!reader.done) {
+    const tag = reader.tag();
+    if (tag === KEY_TAG) key = reader.string();
+    else if (tag === VALUE_TAG) value = values === "text" ? reader.utf8() : Buffer.from(reader.view());
+    else reader.skip(tag & 7);
+  }
+  return { key, value };
+}
+
+const KEY_TAG = 1 * 8 + WireType.bytes;
+const VALUE_TAG = 2 * 8 + WireType.bytes;
+
+function writeMapEntry(writer: WireWriter, number: number, { key, value }: MapEntry): void {
+  const keyLength = Buffer.byteLength(key);
+  writer.tag(number, WireType.bytes);
+  writer.varint(2 + varintLength(keyLength) + keyLength + varintLength(value.length) + value.length);
+  writer.varint(KEY_TAG);
+  writer.string(key);
+  writer.varint(VALUE_TAG);
+  writer.bytes(value);
+}
+
+/** google.protobuf.Timestamp as milliseconds since the epoch; undefined when absent. */
+export const timestamp = (number: number, name: string): Field<number | undefined> =>
+  scalar<number | undefined>(
+    number,
+    name,
+    "MESSAGE",
+    WireType.bytes,
+    undefined,
+    (reader) => {
+      const { seconds, nanos } = timestampMessage.decode(reader.view());
+      return seconds * 1000 + Math.floor(nanos / 1_000_000);
+    },
+    (writer, ms) =>
+      writer.bytes(timestampMessage.encode({ seconds: Math.floor(ms! / 1000), nanos: (ms! % 1000) * 1_000_000 })),
+  );
+
+const timestampMessage = message<{ seconds: number; nanos: number }>({
+  seconds: { ...uint64(1, "seconds"), type: "INT64" },
+  nanos: int32(2, "nanos"),
+});

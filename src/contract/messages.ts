@@ -1,0 +1,175 @@
+import {
+  type MapEntry,
+  enumeration,
+  int32,
+  map,
+  message,
+  optionalUint32,
+  repeated,
+  repeatedUint32,
+  string,
+  timestamp,
+  uint32,
+  uint64,
+} from "./message.ts";
+
+/**
+ * The messages of coffer.proto, whose comments say what each field means. Times are milliseconds since the epoch.
+ */
+
+export interface PutRequest {
+  readonly path: string;
+  readonly data: readonly MapEntry[];
+  readonly binaryData: readonly MapEntry[];
+  readonly expectedVersion: number | undefined;
+}
+
+export const putRequest = message<PutRequest>({
+  path: string(1, "path"),
+  data: map(2, "data", "text"),
+  binaryData: map(3, "binary_data", "binary"),
+  expectedVersion: optionalUint32(4, "expected_version"),
+});
+
+export interface PutResponse {
+  readonly path: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly createTime: number | undefined;
+}
+
+export const putResponse = message<PutResponse>({
+  path: string(1, "path"),
+  version: uint32(2, "version"),
+  revision: uint64(3, "revision"),
+  createTime: timestamp(4, "create_time"),
+});
+
+export interface GetRequest {
+  readonly path: string;
+  readonly version: number;
+}
+
+export const getRequest = message<GetRequest>({
+  path: string(1, "path"),
+  version: uint32(2, "version"),
+});
+
+export interface GetResponse {
+  readonly path: string;
+  readonly version: number;
+  readonly data: readonly MapEntry[];
+  readonly binaryData: readonly MapEntry[];
+  readonly createTime: number | undefined;
+  readonly revision: number;
+}
+
+export const getResponse = message<GetResponse>({
+  path: string(1, "path"),
+  version: uint32(2, "version"),
+  data: map(3, "data", "text"),
+  binaryData: map(4, "binary_data", "binary"),
+  createTime: timestamp(5, "create_time"),
+  revision: uint64(6, "revision"),
+});
+
+export interface DeleteRequest {
+  readonly path: string;
+  readonly versions: readonly number[];
+  readonly expectedVersion: number | undefined;
+}
+
+export const deleteRequest = message<DeleteRequest>({
+  path: string(1, "path"),
+  versions: repeatedUint32(2, "versions"),
+  expectedVersion: optionalUint32(3, "expected_version"),
+});
+
+export interface DeleteResponse {
+  readonly path: string;
+  readonly versions: readonly number[];
+  readonly revision: number;
+}
+
+export const deleteResponse = message<DeleteResponse>({
+  path: string(1, "path"),
+  versions: repeatedUint32(2, "versions"),
+  revision: uint64(3, "revision"),
+});
+
+export interface ListRequest {
+  readonly prefix: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export const listRequest = message<ListRequest>({
+  prefix: string(1, "prefix"),
+  pageSize: int32(2, "page_size"),
+  pageToken: string(3, "page_token"),
+});
+
+export interface ListEntry {
+  readonly path: string;
+  readonly latestVersion: number;
+  readonly updateTime: number | undefined;
+}
+
+export const listEntry = message<ListEntry>({
+  path: string(1, "path"),
+  latestVersion: uint32(2, "latest_version"),
+  updateTime: timestamp(3, "update_time"),
+});
+
+export interface ListResponse {
+  readonly entries: readonly ListEntry[];
+  readonly nextPageToken: string;
+}
+
+export const listResponse = message<ListResponse>({
+  entries: repeated(1, "entries", listEntry),
+  nextPageToken: string(2, "next_page_token"),
+});
+
+export interface DescribeRequest {
+  readonly path: string;
+}
+
+export const describeRequest = message<DescribeRequest>({ path: string(1, "path") });
+
+/** The numbers of the enum VersionState. */
+export const VersionState = { unspecified: 0, live: 1, deleted: 2, destroyed: 3, expired: 4 } as const;
+
+export interface VersionDescription {
+  readonly version: number;
+  readonly state: number;
+  readonly createTime: number | undefined;
+  readonly createdBy: string;
+  readonly deleteTime: number | undefined;
+  readonly deletedBy: string;
+  readonly revision: number;
+}
+
+export const versionDescription = message<VersionDescription>({
+  version: uint32(1, "version"),
+  state: enumeration(2, "state"),
+  createTime: timestamp(3, "create_time"),
+  createdBy: string(4, "created_by"),
+  deleteTime: timestamp(5, "delete_time"),
+  deletedBy: string(6, "deleted_by"),
+  revision: uint64(7, "revision"),
+});
+
+export interface DescribeResponse {
+  readonly path: string;
+  readonly versions: readonly VersionDescription[];
+  readonly latestVersion: number;
+  readonly maxVersions: number;
+}
+
+export const describeResponse = message<DescribeResponse>({
+  path: string(1, "path"),
+  versions: repeated(2, "versions", versionDescription),
+  latestVersion: uint32(3, "latest_version"),
+  maxVersions: uint32(4, "max_versions"),
+});

@@ -1,0 +1,203 @@
+import { isUtf8 } from "node:buffer";
+
+/**
+ * The protobuf wire format, read strictly. A lenient reader turns bad UTF-8 into U+FFFD, takes a message that was cut
+ * short for a shorter one, and loses a map's key "__proto__"; in a store of secrets each of these is a silent change of
+ * what the caller said. Source: protobuf.dev, "Encoding".
+ */
+
+/** How the bytes of a field are laid out. 3 and 4 (groups) are obsolete, 6 and 7 were never defined. */
+export const WireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+
+/** Bytes that are no message. `problem` is a sentence about them that has no part of them in it. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+  readonly problem: string;
+  /** The field that was being read, by its name in the proto; undefined between fields. */
+  field: string | undefined;
+
+  constructor(problem: string, field?: string) {
+    super(field === undefined ? problem : `${field} ${problem}`);
+    this.problem = problem;
+    this.field = field;
+  }
+}
+
+const TWO_31 = 2 ** 31;
+const TWO_32 = 2 ** 32;
+
+/** Reads one message from front to back. */
+export class WireReader {
+  readonly #bytes: Buffer;
+  #offset = 0;
+  #low = 0;
+  #high = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get done(): boolean {
+    return this.#offset === this.#bytes.length;
+  }
+
+  /** A field's number and wire type, as number * 8 + type. */
+  tag(): number {
+    const tag = this.uint32();
+    if (tag >>> 3 === 0) throw new WireError("has a field with the number 0");
+    return tag;
+  }
+
+  /** At most 2^32 - 1. */
+  uint32(): number {
+    this.varint();
+    if (this.#high !== 0) throw new WireError("is larger than 32 bits hold");
+    return this.#low;
+  }
+
+  /** Negative numbers arrive as 64 bits of two's complement. */
+  int32(): number {
+    this.varint();
+    const positive = this.#high === 0 && this.#low < TWO_31;
+    const negative = this.#high === TWO_32 - 1 && this.#low >= TWO_31;
+    if (!positive && !negative) throw new WireError("is larger than 32 bits hold");
+    return this.#low | 0;
+  }
+
+  /** A 64-bit number, as far as a double holds it exactly. */
+  safeInteger(): number {
+    this.varint();
+    const value = this.#high * TWO_32 + this.#low;
+    if (!Number.isSafeInteger(value)) throw new WireError("is larger than 2^53 - 1");
+    return value;
+  }
+
+  /** Reads 64 bits into #high and #low. Sums instead of shifts: a shift works on 32 bits only. */
+  private varint(): void {
+    let lowest28 = 0;
+    let rest = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      const byte = this.byte();
+      if (shift < 28) lowest28 += (byte & 0x7f) * 2 ** shift;
+      else rest += (byte & 0x7f) * 2 ** (shift - 28);
+      if (byte >= 0x80) continue;
+      if (rest >= 2 ** 36) break;
+      this.#low = lowest28 + (rest % 16) * 2 ** 28;
+      this.#high = Math.floor(rest / 16);
+      return;
+    }
+    throw new WireError("has a number of more than 64 bits");
+  }
+
+  private byte(): number {
+    const byte = this.#bytes[this.#offset];
+    if (byte === undefined) throw new WireError("is cut short");
+    this.#offset += 1;
+    return byte;
+  }
+
+  /** A view into the message: it pins the buffer that the message came in, so whoever keeps it copies it. */
+  view(): Buffer {
+    return this.take(this.uint32());
+  }
+
+  private take(length: number): Buffer {
+    const end = this.#offset + length;
+    if (end > this.#bytes.length) throw new WireError("is cut short");
+    const view = this.#bytes.subarray(this.#offset, end);
+    this.#offset = end;
+    return view;
+  }
+
+  /** UTF-8 bytes, as a copy. */
+  utf8(): Buffer {
+    return Buffer.from(this.utf8View());
+  }
+
+  /** A string; bad UTF-8 is refused, never replaced. */
+  string(): string {
+    return this.utf8View().toString("utf8");
+  }
+
+  private utf8View(): Buffer {
+    const view = this.view();
+    if (!isUtf8(view)) throw new WireError("is not valid UTF-8");
+    return view;
+  }
+
+  /** Passes over a field that this release does not know: a newer client may send it. */
+  skip(wireType: number): void {
+    if (wireType === WireType.varint) this.varint();
+    else if (wireType === WireType.fixed64) this.take(8);
+    else if (wireType === WireType.bytes) this.view();
+    else if (wireType === WireType.fixed32) this.take(4);
+    else throw new WireError(`has a field of wire type ${wireType}`);
+  }
+}
+
+/** Writes one message from front to back. */
+export class WireWriter {
+  #bytes: Buffer;
+  #length = 0;
+
+  constructor(sizeHint = 128) {
+    this.#bytes = Buffer.allocUnsafe(sizeHint);
+  }
+
+  /** The message. The writer must not be used after this. */
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  tag(number: number, wireType: number): void {
+    this.varint(number * 8 + wireType);
+  }
+
+  /** A non-negative safe integer. */
+  varint(value: number): void {
+    this.reserve(10);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  /** A 32-bit integer; negative ones take ten bytes. */
+  int32(value: number): void {
+    let rest = BigInt.asUintN(64, BigInt(value));
+    this.reserve(10);
+    for (; rest >= 0x80n; rest >>= 7n) this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
+    this.#bytes[this.#length++] = Number(rest);
+  }
+
+  string(value: string): void {
+    const length = Buffer.byteLength(value);
+    this.varint(length);
+    this.reserve(length);
+    this.#length += this.#bytes.write(value, this.#length, "utf8");
+  }
+
+  bytes(value: Uint8Array): void {
+    this.varint(value.length);
+    this.reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+  }
+
+  private reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}
+
+/** How many bytes a varint takes. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;
+  return length;
+}

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { MessageTypeDefinition } from "@grpc/proto-loader";
+import fc from "fast-check";
+import { loadContract } from "../../../src/contract/descriptors.ts";
+import * as details from "../../../src/contract/error-details.ts";
+import type { Codec } from "../../../src/contract/message.ts";
+import * as messages from "../../../src/contract/messages.ts";
+import { WireError } from "../../../src/contract/wire.ts";
+
+const contract = loadContract();
+
+interface DescriptorField {
+  readonly name: string;
+  readonly number: number;
+  readonly type: string;
+}
+
+function described(name: string): { fields: DescriptorField[]; decode: (bytes: Buffer) => object } {
+  const definition = contract[name] as MessageTypeDefinition<object, object>;
+  const { field } = definition.type as { field: DescriptorField[] };
+  return { fields: field, decode: definition.deserialize };
+}
+
+const tables: readonly (readonly [string, Codec<never>])[] = [
+  ["coffer.v1.PutRequest", messages.putRequest],
+  ["coffer.v1.PutResponse", messages.putResponse],
+  ["coffer.v1.GetRequest", messages.getRequest],
+  ["coffer.v1.GetResponse", messages.getResponse],
+  ["coffer.v1.DeleteRequest", messages.deleteRequest],
+  ["coffer.v1.DeleteResponse", messages.deleteResponse],
+  ["coffer.v1.ListRequest", messages.listRequest],
+  ["coffer.v1.ListResponse", messages.listResponse],
+  ["coffer.v1.ListEntry", messages.listEntry],
+  ["coffer.v1.DescribeRequest", messages.describeRequest],
+  ["coffer.v1.DescribeResponse", messages.describeResponse],
+  ["coffer.v1.VersionDescription", messages.versionDescription],
+  ["google.rpc.Status", details.status],
+  ["google.rpc.ErrorInfo", details.errorInfo],
+  ["google.rpc.BadRequest", details.badRequest],
+] as unknown as readonly (readonly [string, Codec<never>])[];
+
+// A table and the proto name the same fields, with the same numbers and types: neither can be changed alone.
+describe("the tables and the descriptors", () => {
+  for (const [name, codec] of tables) {
+    it(name, () => {
+      const ours = codec.fields.map(({ name, number, type }) => ({ name, number, type: `TYPE_${type}` }));
+      const theirs = described(name).fields.map(({ name, number, type }) => ({ name, number, type }));
+      assert.deepEqual(ours, theirs);
+    });
+  }
+});
+
+const key = fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/);
+const text = fc.string({ unit: "grapheme" }).map((value) => Buffer.from(value));
+const binary = fc.uint8Array({ maxLength: 300 }).map((value) => Buffer.from(value));
+const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const putRequest = fc.record(
+  {
+    path: fc.string({ unit: "grapheme" }),
+    data: fc.uniqueArray(fc.record({ key, value: text }, { noNullPrototype: true }), {
+      selector: (entry) => entry.key,
+    }),
+    binaryData: fc.uniqueArray(fc.record({ key, value: binary }, { noNullPrototype: true }), {
+      selector: (entry) => entry.key,
+    }),
+    expectedVersion: fc.option(uint32, { nil: undefined }),
+  },
+  { noNullPrototype: true },
+);
+
+// What is encoded is decoded again, exactly: also "__proto__" as a key, an absent and a zero expected_version.
+describe("encoding and decoding", () => {
+  it("is the identity on requests", () => {
+    fc.assert(
+      fc.property(putRequest, (request) => {
+        const decoded = messages.putRequest.decode(messages.putRequest.encode(request));
+        assert.deepEqual(decoded, request);
+      }),
+    );
+  });
+
+  it("keeps a key named __proto__", () => {
+    const entry = { key: "__proto__", value: Buffer.from("x") };
+    const request = { path: "a", data: [entry], binaryData: [], expectedVersion: undefined };
+    assert.deepEqual(messages.putRequest.decode(messages.putRequest.encode(request)).data, [entry]);
+  });
+
+  it("is the identity on numbers, negative ones included", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), (pageSize) => {
+        const request = { prefix: "", pageSize, pageToken: "" };
+        assert.deepEqual(messages.listRequest.decode(messages.listRequest.encode(request)), request);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.maxSafeNat(), (revision) => {
+        const response = { path: "a", versions: [1, 2 ** 32 - 1], revision };
+        assert.deepEqual(messages.deleteResponse.decode(messages.deleteResponse.encode(response)), response);
+      }),
+    );
+  });
+
+  it("is understood by protobufjs, and understands it", () => {
+    fc.assert(
+      fc.property(fc.maxSafeNat(), uint32, binary, (createTime, version, value) => {
+        const response = { path: "p", version, data: [], binaryData: [{ key: "k", value }], createTime, revision: 7 };
+        const theirs = described("coffer.v1.GetResponse").decode(messages.getResponse.encode(response)) as {
+          version?: number;
+          binary_data: Record<string, Buffer>;
+          create_time: { seconds?: string; nanos?: number };
+        };
+        assert.equal(theirs.version ?? 0, version);
+        assert.deepEqual(Buffer.from(theirs.binary_data["k"]!), value);
+        const { seconds = "0", nanos = 0 } = theirs.create_time;
+        assert.equal(Number(seconds) * 1000 + nanos / 1e6, createTime);
+        const definition = contract["coffer.v1.GetResponse"] as MessageTypeDefinition<object, object>;
+        assert.deepEqual(messages.getResponse.decode(definition.serialize(theirs)), response);
+      }),
+    );
+  });
+});
+
+function refusal(codec: Codec<unknown>, hex: string): string {
+  try {
+    codec.decode(Buffer.from(hex, "hex"));
+    return "accepted";
+  } catch (error) {
+    assert.ok(error instanceof WireError, String(error));
+    return error.message;
+  }
+}
+
+// Each hostile message stands beside an honest one of the same shape, so that what is refused is the fault alone.
+describe("strict reading", () => {
+  const rows: [what: string, hex: string, verdict: string][] = [
+    ["a path", "0a0161", "accepted"],
+    ["a path cut short", "0a0261", "path is cut short"],
+    ["a tag cut short", "0a016180", "is cut short"],
+    ["bad UTF-8", "0a02c328", "path is not valid UTF-8"],
+    ["an overlong UTF-8 slash", "0a02c0af", "path is not valid UTF-8"],
+    ["a lone surrogate", "0a03eda080", "path is not valid UTF-8"],
+    ["good UTF-8 of the same length", "0a02c3a9", "accepted"],
+    ["a number for the path", "0801", "path has wire type 0 instead of 2"],
+    ["a version", "0a01611003", "accepted"],
+    ["a version of 2^32-1", "10ffffffff0f", "accepted"],
+    ["a version of 2^32", "108080808010", "version is larger than 32 bits hold"],
+    ["a version of 11 bytes", "10ffffffffffffffffffff01", "version has a number of more than 64 bits"],
+    ["an unknown varint", "980601", "accepted"],
+    ["an unknown string", "9a060161", "accepted"],
+    ["an unknown string cut short", "9a060261", "is cut short"],
+    ["an unknown fixed64 cut short", "99060102", "is cut short"],
+    ["a group", "9b06", "has a field of wire type 3"],
+    ["wire type 6", "9e06", "has a field of wire type 6"],
+    ["the field number 0", "0001", "has a field with the number 0"],
+    ["the path twice: the last one counts", "0a01610a0162", "accepted"],
+  ];
+  for (const [what, hex, verdict] of rows) {
+    it(what, () => assert.equal(refusal(messages.getRequest as Codec<unknown>, hex), verdict));
+  }
+
+  it("an int32 beyond 32 bits", () => {
+    const list = messages.listRequest as Codec<unknown>;
+    assert.equal(refusal(list, "1080808080f8ffffffff01"), "accepted");
+    assert.equal(refusal(list, "10fffffffff7ffffffff01"), "page_size is larger than 32 bits hold");
+  });
+
+  it("text in a map, but not binary data, must be UTF-8", () => {
+    const put = messages.putRequest as Codec<unknown>;
+    assert.equal(refusal(put, "12060a016b1201ff"), "data is not valid UTF-8");
+    assert.equal(refusal(put, "1a060a016b1201ff"), "accepted");
+  });
+
+  it("packed and unpacked numbers are the same", () => {
+    const packed = messages.deleteRequest.decode(Buffer.from("12020103", "hex"));
+    assert.deepEqual(packed.versions, messages.deleteRequest.decode(Buffer.from("10011003", "hex")).versions);
+  });
+});
+
+// Whatever the bytes, reading ends with a message or a WireError, never with anything else.
+it("survives any bytes", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+      const verdict = refusal(messages.putRequest as Codec<unknown>, Buffer.from(bytes).toString("hex"));
+      assert.equal(typeof verdict, "string");
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+// A decoded value must not keep the connection's buffer alive, nor change with it.
+it("copies values out of the buffer they came in", () => {
+  const request = { path: "a", data: [{ key: "k", value: Buffer.from("v") }], binaryData: [], expectedVersion: 0 };
+  const bytes = messages.putRequest.encode(request);
+  const decoded = messages.putRequest.decode(bytes);
+  bytes.fill(0);
+  assert.deepEqual(decoded, request);
+});
