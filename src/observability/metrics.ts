@@ -1,0 +1,260 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** What the build says of itself. */
+export interface BuildInfo {
+  /** The release of the program, as in 0.1.0. */
+  readonly version: string;
+  /** The release of Node, as in v22.12.0. */
+  readonly node: string;
+}
+
+/** The store at one moment. */
+export interface StoreReading {
+  readonly secrets: number;
+  /** Retained versions in any state. */
+  readonly versions: number;
+  /** Bytes of memory that count against the limit, and that limit. */
+  readonly bytes: number;
+  readonly limit: number;
+}
+
+/** The kind of a method, in the words of go-grpc-prometheus. */
+export type CallType = "unary" | "client_stream" | "server_stream" | "bidi_stream";
+
+/** Counts the calls of one method. */
+export interface MethodMeter {
+  /** A call ended. `code` is the gRPC status by name, as in "NOT_FOUND"; `seconds` is the time since its arrival. */
+  handled(code: string, seconds: number): void;
+}
+
+/** The metrics in the text form that Prometheus reads. */
+export interface Exposition {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/**
+ * gRPC's status codes and their names in the label grpc_code. They are Go's names, not the protocol's, since that is
+ * what go-grpc-prometheus writes and existing dashboards look for.
+ */
+const CODE_LABELS: Readonly<Record<string, string>> = {
+  OK: "OK",
+  CANCELLED: "Canceled",
+  UNKNOWN: "Unknown",
+  INVALID_ARGUMENT: "InvalidArgument",
+  DEADLINE_EXCEEDED: "DeadlineExceeded",
+  NOT_FOUND: "NotFound",
+  ALREADY_EXISTS: "AlreadyExists",
+  PERMISSION_DENIED: "PermissionDenied",
+  RESOURCE_EXHAUSTED: "ResourceExhausted",
+  FAILED_PRECONDITION: "FailedPrecondition",
+  ABORTED: "Aborted",
+  OUT_OF_RANGE: "OutOfRange",
+  UNIMPLEMENTED: "Unimplemented",
+  INTERNAL: "Internal",
+  UNAVAILABLE: "Unavailable",
+  DATA_LOSS: "DataLoss",
+  UNAUTHENTICATED: "Unauthenticated",
+};
+
+// Seconds. A Get takes a tenth of a millisecond, a disk in trouble takes seconds.
+const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const COMMIT_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const GROUP_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/** How often the event loop's delay is sampled, in milliseconds. The samples contain this interval themselves. */
+const DELAY_RESOLUTION_MS = 10;
+
+/**
+ * The server's metrics; docs/metrics.md is their table. No label ever holds a path or a SPIFFE ID: names of secrets
+ * and workloads are nobody's business who may read metrics, and each would be a time series of its own.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #registers = [this.#registry];
+  readonly #eventLoopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+
+  readonly #handled = new Counter({
+    name: "grpc_server_handled_total",
+    help: "Calls that ended, whatever their outcome.",
+    labelNames: ["grpc_type", "grpc_service", "grpc_method", "grpc_code"],
+    registers: this.#registers,
+  });
+
+  readonly #handling = new Histogram({
+    name: "grpc_server_handling_seconds",
+    help: "Time from the arrival of a call to its end.",
+    labelNames: ["grpc_type", "grpc_service", "grpc_method"],
+    buckets: CALL_BUCKETS,
+    registers: this.#registers,
+  });
+
+  readonly #commit = new Histogram({
+    name: "coffer_commit_seconds",
+    help: "Time that one commit of the journal took.",
+    buckets: COMMIT_BUCKETS,
+    registers: this.#registers,
+  });
+
+  readonly #changes = new Histogram({
+    name: "coffer_commit_changes",
+    help: "Changes that one commit made durable together.",
+    buckets: GROUP_BUCKETS,
+    registers: this.#registers,
+  });
+
+  readonly #queueWait = new Histogram({
+    name: "coffer_queue_wait_seconds",
+    help: "Time that a change waited before its commit began.",
+    buckets: COMMIT_BUCKETS,
+    registers: this.#registers,
+  });
+
+  readonly #refused = new Counter({
+    name: "coffer_connections_refused_total",
+    help: "Connections refused before any call, by reason.",
+    labelNames: ["reason"],
+    registers: this.#registers,
+  });
+
+  readonly #load = new Gauge({
+    name: "coffer_load_seconds",
+    help: "Time that the last start took to read the journal into memory.",
+    registers: this.#registers,
+  });
+
+  constructor(build: BuildInfo) {
+    this.#labelledGauge("coffer_build_info", "Always 1; the labels say what runs.", ["version", "node"]).set(
+      { version: build.version, node: build.node },
+      1,
+    );
+    this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
+    this.#countCpu();
+    this.#observeEventLoop();
+  }
+
+  /**
+   * The meter of one method, named as in /coffer.v1.Secrets/Get; get it once and keep it. Its codes start at zero, so
+   * that the first failure of a kind is an increase. A call costs about 0.6 µs in prom-client, measured.
+   */
+  call(method: string, type: CallType = "unary"): MethodMeter {
+    const [, grpc_service = "", grpc_method = ""] = method.split("/");
+    const labels = { grpc_type: type, grpc_service, grpc_method };
+    const counters = new Map(
+      Object.entries(CODE_LABELS).map(([code, grpc_code]) => [code, this.#handledCounter({ ...labels, grpc_code })]),
+    );
+    const unknown = counters.get("UNKNOWN")!;
+    const timer = this.#handling.labels(labels);
+    this.#handling.zero(labels);
+    return {
+      handled(code, seconds) {
+        (counters.get(code) ?? unknown).inc();
+        timer.observe(seconds);
+      },
+    };
+  }
+
+  /** One commit made `changes` changes durable. */
+  committed(seconds: number, changes: number): void {
+    this.#commit.observe(seconds);
+    this.#changes.observe(changes);
+  }
+
+  /** One change waited this long before its commit began. */
+  waited(seconds: number): void {
+    this.#queueWait.observe(seconds);
+  }
+
+  /** A connection was refused. `reason` is one of the transport's closed set of codes. */
+  connectionRefused(reason: string): void {
+    this.#refused.inc({ reason });
+  }
+
+  /** The journal was read into memory. */
+  loaded(seconds: number): void {
+    this.#load.set(seconds);
+  }
+
+  /** Says where to read the number of open connections. Call it once. */
+  observeConnections(read: () => number): void {
+    this.#gauge("coffer_connections", "Connections that are open.", read);
+  }
+
+  /** Says where to read the store's size. Call it once, when the store is loaded: before, the numbers mean nothing. */
+  observeStore(read: () => StoreReading): void {
+    this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);
+    this.#gauge("coffer_versions", "Retained versions in any state.", () => read().versions);
+    this.#gauge("coffer_store_bytes", "Memory that counts against the limit.", () => read().bytes);
+    this.#gauge("coffer_store_limit_bytes", "The limit of the store's memory.", () => read().limit);
+  }
+
+  /** Everything, as text. */
+  async expose(): Promise<Exposition> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  /** Stops the sampling of the event loop. */
+  close(): void {
+    this.#eventLoopDelay.disable();
+  }
+
+  #handledCounter(labels: Record<"grpc_type" | "grpc_service" | "grpc_method" | "grpc_code", string>) {
+    this.#handled.inc(labels, 0);
+    return this.#handled.labels(labels);
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: this.#registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  #labelledGauge<Label extends string>(name: string, help: string, labelNames: Label[]): Gauge<Label> {
+    return new Gauge({ name, help, labelNames, registers: this.#registers });
+  }
+
+  #countCpu(): void {
+    new Counter({
+      name: "process_cpu_seconds_total",
+      help: "CPU time of the process, user and system.",
+      registers: this.#registers,
+      collect() {
+        this.reset();
+        this.inc(cpuSeconds());
+      },
+    });
+  }
+
+  #observeEventLoop(): void {
+    const delay = this.#eventLoopDelay;
+    delay.enable();
+    new Gauge({
+      name: "coffer_event_loop_delay_seconds",
+      help: "How late timers fired since the last scrape.",
+      labelNames: ["quantile"],
+      registers: this.#registers,
+      collect() {
+        this.set({ quantile: "0.5" }, lateness(delay.percentile(50)));
+        this.set({ quantile: "0.99" }, lateness(delay.percentile(99)));
+        this.set({ quantile: "1" }, lateness(delay.max));
+        delay.reset();
+      },
+    });
+  }
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** Seconds beyond the sampling interval; a sample of nanoseconds contains it. */
+function lateness(sample: number): number {
+  return Math.max(0, sample / 1e9 - DELAY_RESOLUTION_MS / 1000);
+}
