@@ -1,0 +1,26 @@
+/** A set of byte values, as a table that is looked up once per byte. Bytes above 127 are in none that SPIFFE uses. */
+export class CharacterSet {
+  readonly #member = new Uint8Array(256);
+  /** The members, written for people. */
+  readonly description: string;
+
+  constructor(members: string, description: string) {
+    for (const member of members) this.#member[member.charCodeAt(0)] = 1;
+    this.description = description;
+  }
+
+  has(byte: number): boolean {
+    return this.#member[byte] === 1;
+  }
+
+  /** The index of the first byte that is no member; -1 when all are. */
+  firstOutside(bytes: Uint8Array): number {
+    return bytes.findIndex((byte) => !this.has(byte));
+  }
+}
+
+/** One byte, safe to print: a printable ASCII character in quotes, anything else by its number. */
+export function showByte(byte: number): string {
+  if (byte > 0x20 && byte < 0x7f) return JSON.stringify(String.fromCharCode(byte));
+  return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
+}
