@@ -1,4 +1,107 @@
-/** An X.509 certificate, read strictly. */
-export interface Certificate {
+import { X509Certificate } from "node:crypto";
+import { acceptedKey, acceptedSignature, type PublicKey, type SignatureAlgorithm } from "./algorithms.ts";
+import { type DerElement, MalformedDer, parseDer, TAG } from "./der.ts";
+import { DerFields, smallInteger, timeOf, wholeBytes } from "./der-fields.ts";
+import { type Extensions, parseExtensions } from "./extensions.ts";
+import { NAME_FORM } from "./general-name.ts";
+
+/** An X.509 certificate (RFC 5280 4.1), read strictly. Times are milliseconds since the epoch. */
+export interface Certificate extends Readonly<Extensions> {
+  /** All of it. */
   readonly der: Buffer;
+  /** The part that is signed. */
+  readonly signed: Buffer;
+  /** Undefined when signatures of that algorithm are not accepted. */
+  readonly signatureAlgorithm: SignatureAlgorithm | undefined;
+  readonly signature: Buffer;
+  /** In hex, of any length. For people: nothing is decided by it. */
+  readonly serial: string;
+  /** The names of issuer and subject in DER. Compared by bytes, as RFC 5280 7.1 allows. */
+  readonly issuer: Buffer;
+  readonly subject: Buffer;
+  /** The first millisecond of its validity. */
+  readonly notBefore: number;
+  /** The last millisecond of its validity. */
+  readonly notAfter: number;
+  /** Undefined when the key is not accepted. */
+  readonly publicKey: PublicKey | undefined;
+  /** The URIs among its names, all of them, as bytes. */
+  readonly uris: readonly Buffer[];
+}
+
+const VERSION = 0xa0;
+const ISSUER_UNIQUE_ID = 0x81;
+const SUBJECT_UNIQUE_ID = 0x82;
+const EXTENSIONS = 0xa3;
+const VERSION_2 = 1;
+const VERSION_3 = 2;
+
+/** Reads exactly one certificate. Throws {@link MalformedDer}. */
+export function parseCertificate(bytes: Uint8Array): Certificate {
+  const der = Buffer.from(bytes);
+  const fields = new DerFields(parseDer(der), "a certificate");
+  const signed = fields.take(TAG.sequence);
+  const algorithm = fields.take(TAG.sequence);
+  const signature = wholeBytes(fields.take(TAG.bitString));
+  fields.end();
+  checkSecondReader(der);
+  const signatureAlgorithm = acceptedSignature(algorithm);
+  return Object.freeze({ der, signed: signed.der, signatureAlgorithm, signature, ...parseSigned(signed, algorithm) });
+}
+
+function parseSigned(signed: DerElement, algorithm: DerElement) {
+  const fields = new DerFields(signed, "the signed part of a certificate");
+  const version = explicit(fields.maybe(VERSION));
+  const serial = fields.take(TAG.integer).value.toString("hex");
+  // RFC 5280 4.1.1.2: the algorithm that was signed is the one that is used.
+  if (!fields.take(TAG.sequence).der.equals(algorithm.der)) throw new MalformedDer("two signature algorithms");
+  const issuer = fields.take(TAG.sequence).der;
+  const validity = parseValidity(fields.take(TAG.sequence));
+  const subject = fields.take(TAG.sequence).der;
+  const publicKey = acceptedKey(fields.take(TAG.sequence));
+  fields.maybe(ISSUER_UNIQUE_ID);
+  fields.maybe(SUBJECT_UNIQUE_ID);
+  const extensionList = explicit(fields.maybe(EXTENSIONS));
+  fields.end();
+  checkVersion(version, extensionList);
+  const extensions = parseExtensions(extensionList);
+  const uris = extensions.names.filter((name) => name.form === NAME_FORM.uri).map((name) => name.value);
+  return { serial, issuer, ...validity, subject, publicKey, ...extensions, uris };
+}
+
+function parseValidity(element: DerElement): { notBefore: number; notAfter: number } {
+  const fields = new DerFields(element, "validity");
+  const validity = { notBefore: timeOf(fields.any()), notAfter: timeOf(fields.any()) };
+  fields.end();
+  return validity;
+}
+
+/** The one element inside an EXPLICIT tag. */
+function explicit(element: DerElement | undefined): DerElement | undefined {
+  if (element !== undefined && element.children.length !== 1) throw new MalformedDer("an explicit tag is not of one");
+  return element?.children[0];
+}
+
+/** RFC 5280 4.1.2.1: extensions are for version 3 only, and DER leaves out the version that is the default. */
+function checkVersion(version: DerElement | undefined, extensions: DerElement | undefined): void {
+  if (version !== undefined && version.tag !== TAG.integer) throw new MalformedDer("a version has the wrong type");
+  const number = version && smallInteger(version);
+  if (number !== undefined && number !== VERSION_2 && number !== VERSION_3) {
+    throw new MalformedDer("a version that does not exist");
+  }
+  if (extensions !== undefined && number !== VERSION_3) throw new MalformedDer("extensions in an old version");
+}
+
+/**
+ * OpenSSL must read the same certificate out of the same bytes. It knows rules of parts that we do not look into, such
+ * as the strings in names.
+ */
+function checkSecondReader(der: Buffer): void {
+  let raw: Buffer | undefined;
+  try {
+    raw = new X509Certificate(der).raw;
+  } catch {
+    throw new MalformedDer("OpenSSL does not read it as a certificate");
+  }
+  if (!raw.equals(der)) throw new MalformedDer("OpenSSL reads another certificate in the same bytes");
 }

@@ -1,0 +1,108 @@
+import { type DerElement, MalformedDer, TAG } from "./der.ts";
+
+/** Takes the fields of a sequence one after the other, as an ASN.1 definition lists them. Throws {@link MalformedDer}. */
+export class DerFields {
+  readonly #fields: readonly DerElement[];
+  readonly #what: string;
+  #next = 0;
+
+  /** `what` names the sequence in errors. */
+  constructor(element: DerElement, what: string, tag: number = TAG.sequence) {
+    if (element.tag !== tag) throw new MalformedDer(`${what} has the wrong type`);
+    this.#fields = element.children;
+    this.#what = what;
+  }
+
+  /** The next field, whatever it is. */
+  any(): DerElement {
+    const field = this.#fields[this.#next++];
+    if (field === undefined) throw new MalformedDer(`${this.#what} lacks a field`);
+    return field;
+  }
+
+  /** The next field, which must have this tag. */
+  take(tag: number): DerElement {
+    const field = this.any();
+    if (field.tag !== tag) throw new MalformedDer(`${this.#what} has a field of the wrong type`);
+    return field;
+  }
+
+  /** The next field if it has this tag; otherwise it stays for later. */
+  maybe(tag: number): DerElement | undefined {
+    return this.#fields[this.#next]?.tag === tag ? this.any() : undefined;
+  }
+
+  /** All that is left. */
+  rest(): readonly DerElement[] {
+    const rest = this.#fields.slice(this.#next);
+    this.#next = this.#fields.length;
+    return rest;
+  }
+
+  /** Says that nothing may be left. */
+  end(): void {
+    if (this.#next < this.#fields.length) throw new MalformedDer(`${this.#what} has a field too many`);
+  }
+}
+
+/** The value of a small INTEGER that is not negative, such as a version. */
+export function smallInteger(element: DerElement): number {
+  if (element.value.length > 4 || element.value[0]! >= 0x80) throw new MalformedDer("a number is out of range");
+  return element.value.readUIntBE(0, element.value.length);
+}
+
+/** The value of a BOOLEAN that may be left out when it is false. */
+export function optionalBoolean(element: DerElement | undefined): boolean {
+  return element?.value[0] === 0xff;
+}
+
+/** The contents of a BIT STRING that holds whole bytes, such as a key or a signature. */
+export function wholeBytes(element: DerElement): Buffer {
+  if (element.value[0] !== 0) throw new MalformedDer("a bit string does not hold whole bytes");
+  return element.value.subarray(1);
+}
+
+/** The numbers of the bits that are set in a BIT STRING of flags; the first bit is number 0. */
+export function setBits(element: DerElement): ReadonlySet<number> {
+  const bits = new Set<number>();
+  for (let bit = 0; bit < (element.value.length - 1) * 8; bit++) {
+    if (element.value[1 + (bit >> 3)]! & (0x80 >> (bit & 7))) bits.add(bit);
+  }
+  return bits;
+}
+
+/** An OBJECT IDENTIFIER in dots, such as `2.5.29.15`. */
+export function oidText(element: DerElement): string {
+  const arcs = [0];
+  for (const byte of element.value) {
+    arcs.push(arcs.pop()! * 128 + (byte & 0x7f));
+    if (byte < 0x80) arcs.push(0);
+  }
+  const [first = 0, ...others] = arcs.slice(0, -1);
+  const top = Math.min(2, Math.floor(first / 40));
+  return [top, first - 40 * top, ...others].join(".");
+}
+
+const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+
+/** A time in milliseconds since the epoch, from the two forms that RFC 5280 4.1.2.5 allows: in UTC, with seconds. */
+export function timeOf(element: DerElement): number {
+  const parts = TIME.exec(fullYear(element))?.slice(1).map(Number);
+  if (parts === undefined) throw new MalformedDer("a time is not in UTC with seconds");
+  const [year, month, day, hour, minute, second] = parts as [number, number, number, number, number, number];
+  const time = new Date(0);
+  time.setUTCFullYear(year, month - 1, day);
+  time.setUTCHours(hour, minute, second);
+  // The 31st of April would silently become the 1st of May.
+  const same = time.getUTCMonth() === month - 1 && time.getUTCDate() === day && time.getUTCHours() === hour;
+  if (!same || minute > 59 || second > 59) throw new MalformedDer("a time that no calendar has");
+  return time.getTime();
+}
+
+/** RFC 5280 4.1.2.5.1: the two digits of a UTCTime from 50 on are in the last century. */
+function fullYear(element: DerElement): string {
+  const text = element.value.toString("latin1");
+  if (element.tag === TAG.generalizedTime) return text;
+  if (element.tag !== TAG.utcTime) throw new MalformedDer("a time has the wrong type");
+  return `${text >= "50" ? "19" : "20"}${text}`;
+}

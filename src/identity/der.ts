@@ -1,0 +1,136 @@
+/** Identifier octets that X.509 uses (ITU-T X.690 8.1.2). Context tags are written where they are used. */
+export const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  enumerated: 0x0a,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+const CONSTRUCTED = 0x20;
+const CLASS = 0xc0;
+/** A tag number of 31 announces that the number follows in further bytes; X.509 has no such tags. */
+const LONG_TAG = 0x1f;
+
+/** Nested further than any certificate is. Without a limit, 64 KiB of nested sequences would exhaust the stack. */
+const MAX_DEPTH = 24;
+
+/** One element of DER. All of its buffers are views of the bytes that were read. */
+export interface DerElement {
+  /** The identifier octet. */
+  readonly tag: number;
+  /** The contents, without tag and length. */
+  readonly value: Buffer;
+  /** Everything, tag and length included. */
+  readonly der: Buffer;
+  /** What a constructed element consists of; empty for a primitive one. */
+  readonly children: readonly DerElement[];
+}
+
+/** The bytes are not what they should be: not DER, or DER of another shape. Shows none of them. */
+export class MalformedDer extends Error {
+  override readonly name = "MalformedDer";
+}
+
+/**
+ * Reads exactly one element and all that it contains, as DER only (X.690 10 and 11). Other encodings of the same value
+ * are refused, wherever they are: another reader could take them for another value. Throws {@link MalformedDer}.
+ */
+export function parseDer(bytes: Uint8Array): DerElement {
+  const elements = parseDerSeries(bytes);
+  if (elements.length !== 1) throw new MalformedDer(`${elements.length} elements where one is expected`);
+  return elements[0]!;
+}
+
+/** Reads elements that follow one another without anything in between. Throws {@link MalformedDer}. */
+export function parseDerSeries(bytes: Uint8Array): DerElement[] {
+  return readAll(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0);
+}
+
+function readAll(bytes: Buffer, depth: number): DerElement[] {
+  if (depth > MAX_DEPTH) throw new MalformedDer(`nested more than ${MAX_DEPTH} deep`);
+  const elements: DerElement[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const element = readOne(bytes.subarray(offset), depth);
+    elements.push(element);
+    offset += element.der.length;
+  }
+  return elements;
+}
+
+function readOne(bytes: Buffer, depth: number): DerElement {
+  const tag = bytes[0]!;
+  const { length, header } = readLength(bytes);
+  const end = header + length;
+  if (end > bytes.length) throw new MalformedDer("an element is longer than what contains it");
+  const value = bytes.subarray(header, end);
+  checkForm(tag, value);
+  const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1);
+  return { tag, value, der: bytes.subarray(0, end), children };
+}
+
+/** X.690 10.1: definite, and in the fewest bytes. Three bytes of length are more than we ever read. */
+function readLength(bytes: Buffer): { length: number; header: number } {
+  const first = bytes[1];
+  if (first === undefined) throw new MalformedDer("an element ends before its length");
+  if (first < 0x80) return { length: first, header: 2 };
+  const count = first - 0x80;
+  const header = 2 + count;
+  if (count < 1 || count > 3 || header > bytes.length) throw new MalformedDer("a length is indefinite or too long");
+  const length = bytes.readUIntBE(2, count);
+  if (length < 0x80 || length < 2 ** (8 * (count - 1))) throw new MalformedDer("a length is not in the fewest bytes");
+  return { length, header };
+}
+
+function checkForm(tag: number, value: Buffer): void {
+  if (tag === 0 || (tag & LONG_TAG) === LONG_TAG) throw new MalformedDer("a tag that X.509 does not use");
+  if ((tag & CLASS) !== 0) return;
+  const composite = tag === TAG.sequence || tag === TAG.set;
+  if (composite !== ((tag & CONSTRUCTED) !== 0) || tag === 0x10 || tag === 0x11) {
+    throw new MalformedDer("a string in pieces, or a sequence in one");
+  }
+  const wellFormed = FORMS.get(tag);
+  if (wellFormed?.(value) === false) throw new MalformedDer(`an ill-formed value of type 0x${tag.toString(16)}`);
+}
+
+/** What DER asks of the contents of the primitive types, as far as there is a choice to forbid. */
+const FORMS: ReadonlyMap<number, (value: Buffer) => boolean> = new Map([
+  [TAG.boolean, isBoolean],
+  [TAG.integer, isInteger],
+  [TAG.enumerated, isInteger],
+  [TAG.bitString, isBitString],
+  [TAG.null, (value: Buffer) => value.length === 0],
+  [TAG.oid, isOid],
+]);
+
+/** X.690 11.1: FF is the only TRUE. */
+function isBoolean(value: Buffer): boolean {
+  return value.length === 1 && (value[0] === 0x00 || value[0] === 0xff);
+}
+
+/** X.690 8.3.2: the first nine bits are neither all zero nor all one. */
+function isInteger(value: Buffer): boolean {
+  if (value.length < 2) return value.length === 1;
+  const nine = value.readUInt16BE(0) >> 7;
+  return nine !== 0 && nine !== 0x1ff;
+}
+
+/** X.690 11.2.1: the bits that are not used are zero. */
+function isBitString(value: Buffer): boolean {
+  const unused = value[0];
+  if (unused === undefined || unused > 7) return false;
+  if (value.length === 1) return unused === 0;
+  return (value.at(-1)! & ((1 << unused) - 1)) === 0;
+}
+
+/** X.690 8.19.2: no component begins with padding, and the last one is complete. */
+function isOid(value: Buffer): boolean {
+  if (value.length === 0 || value.at(-1)! >= 0x80) return false;
+  return value.every((byte, index) => byte !== 0x80 || (index > 0 && value[index - 1]! >= 0x80));
+}

@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import type { Clock } from "../domain/clock.ts";
+import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
+import { Bundle } from "./bundle.ts";
+import type { Purpose } from "./certificate-rules.ts";
+import { collect, MaterialError } from "./material-error.ts";
+import type { IdentitySnapshot, IdentitySource } from "./source.ts";
+import { parseSvid, type Svid } from "./svid.ts";
+import { SpiffeIdError } from "./spiffe-id-error.ts";
+import { SvidRefused } from "./svid-refused.ts";
+import { TrustDomain } from "./trust-domain.ts";
+import { verifySvid } from "./verify.ts";
+
+/** The files of one identity, all in PEM. */
+export interface IdentityFiles {
+  /** The X.509-SVID: the leaf, then the intermediates. */
+  readonly cert: string;
+  /** Its private key, in PKCS#8. Only its owner may be able to read it, see readPrivateFile. */
+  readonly key: string;
+  /** One file for each trust domain, by the bare name of the trust domain. */
+  readonly bundles: ReadonlyMap<string, string>;
+}
+
+/** An identity in files, read once. */
+export class FileSource implements IdentitySource {
+  readonly #snapshot: IdentitySnapshot;
+
+  private constructor(snapshot: IdentitySnapshot) {
+    this.#snapshot = snapshot;
+  }
+
+  /**
+   * Reads all files and takes them only if they fit together: the key is that of the leaf, and the SVID would be
+   * accepted for `purpose` by a peer that has the same bundles, now. Throws {@link MaterialError} with every problem
+   * that was found.
+   */
+  static open(files: IdentityFiles, purpose: Purpose, clock: Clock): FileSource {
+    const problems: string[] = [];
+    const svid = collect(problems, () => readSvid(files, purpose));
+    const bundles = readBundles(files.bundles, problems);
+    if (svid !== undefined) collect(problems, () => checkOwnTrust(svid, files, bundles, clock(), purpose));
+    if (svid === undefined || problems.length > 0) throw new MaterialError(...problems);
+    return new FileSource(Object.freeze({ generation: 1, svid, bundles }));
+  }
+
+  snapshot(): IdentitySnapshot {
+    return this.#snapshot;
+  }
+
+  /** Files are read once, so there never is a later snapshot. */
+  onChange(): () => void {
+    return () => {};
+  }
+
+  close(): void {}
+}
+
+function readSvid({ cert, key }: IdentityFiles, purpose: Purpose): Svid {
+  const problems: string[] = [];
+  const certBytes = collect(problems, () => readPublic(cert));
+  const keyBytes = collect(problems, () => readPrivate(key));
+  if (certBytes === undefined || keyBytes === undefined) throw new MaterialError(...problems);
+  return parseSvid({ name: cert, bytes: certBytes }, { name: key, bytes: keyBytes }, purpose);
+}
+
+/** Those that can be read; the problems of the others are added to `problems`. */
+function readBundles(files: ReadonlyMap<string, string>, problems: string[]): ReadonlyMap<string, Bundle> {
+  const bundles = new Map<string, Bundle>();
+  for (const [name, file] of files) {
+    const bundle = collect(problems, () => Bundle.fromPem(parseName(name), readPublic(file), file));
+    if (bundle !== undefined) bundles.set(name, bundle);
+  }
+  return bundles;
+}
+
+function parseName(name: string): TrustDomain {
+  try {
+    return TrustDomain.parse(name);
+  } catch (error) {
+    if (!(error instanceof SpiffeIdError)) throw error;
+    throw new MaterialError(`a bundle is given for ${JSON.stringify(name)}: the trust domain ${error.message}`);
+  }
+}
+
+/** A peer would find out what we can find out now: that our own SVID is expired, or not from our own trust domain. */
+function checkOwnTrust(
+  svid: Svid,
+  files: IdentityFiles,
+  bundles: ReadonlyMap<string, Bundle>,
+  now: number,
+  purpose: Purpose,
+): void {
+  const { trustDomain } = svid.id;
+  if (!files.bundles.has(trustDomain.name)) {
+    throw new MaterialError(
+      `${files.cert} is an X.509-SVID of ${trustDomain}, but there is no bundle for ${trustDomain}`,
+    );
+  }
+  if (!bundles.has(trustDomain.name)) return;
+  try {
+    verifySvid(svid.chain, bundles, now, purpose);
+  } catch (error) {
+    if (!(error instanceof SvidRefused)) throw error;
+    throw new MaterialError(`${files.cert}, verified with ${files.bundles.get(trustDomain.name)}: ${error.detail}`);
+  }
+}
+
+function readPublic(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new MaterialError(`${file} can't be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+function readPrivate(file: string): Buffer {
+  try {
+    return readPrivateFile(file);
+  } catch (error) {
+    if (!(error instanceof PrivateFileError)) throw error;
+    throw new MaterialError(error.message);
+  }
+}

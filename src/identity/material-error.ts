@@ -1,0 +1,25 @@
+/**
+ * Certificates, keys or bundles of our own that can't be used. Each problem is a sentence that names what is wrong and
+ * where; none shows any part of a key.
+ */
+export class MaterialError extends Error {
+  override readonly name = "MaterialError";
+  /** At least one. */
+  readonly problems: readonly string[];
+
+  constructor(...problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** Runs `read`; the problems of its MaterialError are added to `problems`, and it gives undefined. */
+export function collect<T>(problems: string[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof MaterialError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
+}

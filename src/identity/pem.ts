@@ -1,0 +1,81 @@
+/** One block of a PEM file (RFC 7468): the bytes between a BEGIN line and its END line. */
+export interface PemBlock {
+  /** Such as `CERTIFICATE`. */
+  readonly label: string;
+  readonly der: Buffer;
+  /** The line of its BEGIN, counted from 1. */
+  readonly line: number;
+}
+
+/** A file is not PEM. `message` completes the sentence that the file's name begins, and shows nothing of what is in it. */
+export class PemError extends Error {
+  override readonly name = "PemError";
+}
+
+const BEGIN = /^-----BEGIN ([^-]+)-----[ \t]*$/;
+const BOUNDARY = /^-----(?:BEGIN|END)\b/;
+
+// RFC 7468 3: padding only at the end. Line breaks are gone by then.
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/**
+ * The blocks with one of these labels, in order; blocks with other labels and text around blocks are skipped. No bytes
+ * at all are no blocks. Throws {@link PemError} when there is something, but no block of any label in it; when a block
+ * does not end; and when a wanted one is not plain base64.
+ */
+export function pemBlocks(file: Uint8Array, ...labels: readonly string[]): PemBlock[] {
+  if (file.length === 0) return [];
+  const raw = rawBlocks(Buffer.from(file).toString("latin1").split(/\r?\n/));
+  if (raw.length === 0) throw new PemError("contains no PEM block");
+  return raw.filter((block) => labels.includes(block.label)).map(decode);
+}
+
+/** Certificates in PEM, one block each, with a newline at the end. */
+export function certificatePem(chain: readonly Uint8Array[]): string {
+  return chain.map((der) => pemText("CERTIFICATE", der)).join("");
+}
+
+/** One block in PEM, with a newline at the end. */
+export function pemText(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+}
+
+interface RawBlock {
+  readonly label: string;
+  readonly line: number;
+  readonly body: readonly string[];
+}
+
+function rawBlocks(lines: readonly string[]): RawBlock[] {
+  const blocks: RawBlock[] = [];
+  for (let index = 0; index < lines.length; index++) {
+    const label = BEGIN.exec(lines[index]!)?.[1];
+    if (label === undefined) continue;
+    const block = readBlock(lines, index, label);
+    blocks.push(block);
+    index += block.body.length + 1;
+  }
+  return blocks;
+}
+
+/** A file that is being written ends in the middle of a block: that must not pass for a shorter file. */
+function readBlock(lines: readonly string[], begin: number, label: string): RawBlock {
+  const length = lines.slice(begin + 1).findIndex((line) => BOUNDARY.test(line));
+  const end = lines[begin + 1 + length];
+  if (length === -1 || end?.trimEnd() !== `-----END ${label}-----`) {
+    throw new PemError(`has a ${label} block in line ${begin + 1} that does not end`);
+  }
+  return { label, line: begin + 1, body: lines.slice(begin + 1, begin + 1 + length) };
+}
+
+function decode({ label, line, body }: RawBlock): PemBlock {
+  const base64 = body.map((text) => text.trim()).join("");
+  if (base64 === "" || !BASE64.test(base64)) {
+    throw new PemError(`has a ${label} block in line ${line} that is not plain base64`);
+  }
+  return { label, line, der: Buffer.from(base64, "base64") };
+}
