@@ -1,10 +1,5 @@
 import type { SpiffeId } from "../identity/spiffe-id.ts";
-
-/** Where the server listens. mTLS on both. */
-export type ListenAddress =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  /** `mode`: the permissions of the socket file, such as 0o660. */
-  | { readonly kind: "unix"; readonly path: string; readonly mode: number };
+import type { ListenAddress } from "../transport/listen-address.ts";
 
 /** Where secrets are kept. */
 export type StoreConfig =

@@ -17,7 +17,7 @@ export class WireError extends Error {
   field: string | undefined;
 
   constructor(problem: string, field?: string) {
-    super(field === undefined ? problem : `${field} ${problem}`);
+    super(`${field ?? "the message"} ${problem}`);
     this.problem = problem;
     this.field = field;
   }

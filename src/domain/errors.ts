@@ -21,9 +21,10 @@ export class CofferError extends Error {
 
 // ---- when a request is read
 
-/** The bytes are no message of the type that the method takes. */
-export function malformedRequest(what: string): CofferError {
-  return new CofferError("MALFORMED_REQUEST", `the request can't be read: ${what}`);
+/** The bytes are no message of the type that the method takes. `field` is the one that could not be read, if any. */
+export function malformedRequest(problem: string, field?: string): CofferError {
+  const metadata = field === undefined ? {} : { field };
+  return new CofferError("MALFORMED_REQUEST", `the request can't be read: ${problem}`, metadata);
 }
 
 /** A field breaks a rule; `problem` completes the sentence that its name begins. */

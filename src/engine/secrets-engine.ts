@@ -1,0 +1,100 @@
+import type { Action } from "../authorization/action.ts";
+import type { Authorizer } from "../authorization/authorizer.ts";
+import type { Decision } from "../authorization/decision.ts";
+import type { Content } from "../domain/content.ts";
+import { accessDenied } from "../domain/errors.ts";
+import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { DeleteResult, PutResult } from "../store/operation.ts";
+import type { Secret } from "../store/secret.ts";
+import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";
+import { openPageToken, sealPageToken } from "./page-token.ts";
+import type { Sealer } from "../sealing/sealer.ts";
+
+/** A decision against a caller, for whoever keeps a record of it. */
+export interface Denial {
+  readonly caller: Principal;
+  readonly action: Action;
+  /** The path, or the prefix of a List. */
+  readonly target: string;
+  readonly decision: Decision;
+}
+
+/** What an engine is made of. */
+export interface EngineParts {
+  readonly store: SecretStore;
+  /** Seals page tokens. */
+  readonly sealer: Sealer;
+  /** The authorizer in force. Read once for each call: a reload replaces it between calls, never within one. */
+  readonly authorizer: () => Authorizer;
+  readonly onDenied: (denial: Denial) => void;
+}
+
+/** A question for one page of List. */
+export interface ListQuestion {
+  readonly prefix: PathPrefix;
+  readonly pageSize: number;
+  /** Empty: the first page. */
+  readonly pageToken: string;
+}
+
+/** One page of List. `nextPageToken` is empty on the last one. */
+export interface ListAnswer {
+  readonly secrets: readonly Secret[];
+  readonly nextPageToken: string;
+}
+
+/** What callers can do, and the order of things: authorize, then act. The only way to the store. */
+export class SecretsEngine {
+  readonly #parts: EngineParts;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+  }
+
+  put(caller: Principal, path: SecretPath, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
+    this.#authorize(caller, "write", path);
+    return this.#parts.store.put({ path, content, expectedVersion, author: caller.id.toString() });
+  }
+
+  get(caller: Principal, path: SecretPath, version: number): OpenedVersion {
+    this.#authorize(caller, "read", path);
+    return this.#parts.store.get(path, version);
+  }
+
+  delete(
+    caller: Principal,
+    path: SecretPath,
+    versions: readonly number[],
+    expectedVersion: number | undefined,
+  ): Promise<DeleteResult> {
+    this.#authorize(caller, "delete", path);
+    return this.#parts.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
+  }
+
+  /** The secrets that the caller may list; ACCESS_DENIED only when no rule lets it list anything at all. */
+  list(caller: Principal, { prefix, pageSize, pageToken }: ListQuestion): ListAnswer {
+    const { store, sealer } = this.#parts;
+    const authorizer = this.#parts.authorizer();
+    this.#require(authorizer.mayListAnything(caller.id), caller, "list", prefix);
+    const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
+    const admits = (path: SecretPath) => authorizer.decide(caller.id, "list", path).kind === "allowed";
+    const { secrets, next } = store.list({ prefix, after, limit: pageSize, admits });
+    return { secrets, nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix) };
+  }
+
+  describe(caller: Principal, path: SecretPath): Secret {
+    this.#authorize(caller, "list", path);
+    return this.#parts.store.describe(path);
+  }
+
+  #authorize(caller: Principal, action: Action, path: SecretPath): void {
+    this.#require(this.#parts.authorizer().decide(caller.id, action, path), caller, action, path);
+  }
+
+  #require(decision: Decision, caller: Principal, action: Action, target: string): void {
+    if (decision.kind === "allowed") return;
+    this.#parts.onDenied({ caller, action, target, decision });
+    throw accessDenied(action, target === "" ? "anything" : target);
+  }
+}

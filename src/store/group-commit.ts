@@ -1,0 +1,199 @@
+import { type Clock, systemClock } from "../domain/clock.ts";
+import { contention, diskFull, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
+import { Draft } from "./draft.ts";
+import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "./journal.ts";
+import type { Memory } from "./memory.ts";
+import type { Operation, Plan } from "./operation.ts";
+
+// How often a group is validated again because other replicas were faster, before its callers are asked to try later.
+const MAX_ATTEMPTS = 8;
+
+// How long to wait for the feed to bring what a commit missed, before the next validation finds out what is missing.
+const CATCH_UP_MS = 1000;
+
+/** What the store tells of its commits. Durations are seconds. */
+export interface CommitObserver {
+  /** A group was committed: how long the journal took, and how many changes it had. */
+  committed(seconds: number, changes: number): void;
+  /** An operation waited this long for its group to begin. */
+  queued(seconds: number): void;
+  /** The journal's outcome is unknown. The process must end without doing anything else. */
+  failed(cause: unknown): void;
+}
+
+/** The parts of the outside world that a group commit needs. */
+export interface CommitTimers {
+  readonly clock: Clock;
+  /** Monotonic milliseconds, for durations. */
+  readonly elapsed: () => number;
+  /** Runs `task` after the current turn of the event loop: what arrives in one turn becomes one group. */
+  readonly afterTurn: (task: () => void) => void;
+  /** Runs `task` after some milliseconds; the answer cancels it. */
+  readonly delay: (ms: number, task: () => void) => () => void;
+}
+
+/** The event loop of this process. */
+export const processTimers: CommitTimers = {
+  clock: systemClock,
+  elapsed: () => performance.now(),
+  afterTurn: (task) => void setImmediate(task),
+  delay: (ms, task) => {
+    const timer = setTimeout(task, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+type State = "idle" | "running" | "failed";
+
+interface Waiting {
+  readonly operation: Operation<unknown>;
+  readonly since: number;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Verdict = { readonly plan: Plan<unknown> } | { readonly refusal: unknown };
+
+const NOTHING_TO_COMMIT: CommitOutcome = { kind: "committed", revisions: [] };
+
+/**
+ * Turns operations into committed changes: validate, commit, publish, answer, in this order and never another. One group
+ * is under way at most; what arrives meanwhile is validated after its publication.
+ */
+export class GroupCommit {
+  readonly #memory: Memory;
+  readonly #journal: Journal;
+  readonly #observer: CommitObserver;
+  readonly #timers: CommitTimers;
+  #queue: Waiting[] = [];
+  #state: State = "idle";
+  readonly #feedListeners = new Set<() => void>();
+
+  constructor(memory: Memory, journal: Journal, observer: CommitObserver, timers: CommitTimers) {
+    this.#memory = memory;
+    this.#journal = journal;
+    this.#observer = observer;
+    this.#timers = timers;
+    journal.onFeed((entries) => {
+      memory.publish(entries);
+      for (const listener of this.#feedListeners) listener();
+    });
+  }
+
+  /** Resolves when the operation's change is durable and published; rejects with a CofferError when it is refused. */
+  submit<T>(operation: Operation<T>): Promise<T> {
+    if (this.#state === "failed") return Promise.reject(shuttingDown());
+    return new Promise<T>((resolve, reject) => {
+      const since = this.#timers.elapsed();
+      this.#queue.push({ operation, since, resolve: resolve as (answer: unknown) => void, reject });
+      if (this.#state === "running") return;
+      this.#state = "running";
+      this.#timers.afterTurn(() => void this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#queue;
+      this.#queue = [];
+      const begun = this.#timers.elapsed();
+      for (const { since } of group) this.#observer.queued((begun - since) / 1000);
+      await this.#settle(group).catch((cause) => this.#fail(group, cause));
+    }
+    if (this.#state === "running") this.#state = "idle";
+  }
+
+  async #settle(group: readonly Waiting[]): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const verdicts = this.#validate(group);
+      const entries = verdicts.flatMap(entryOf);
+      const outcome = await this.#commit(entries);
+      switch (outcome.kind) {
+        case "committed":
+          this.#memory.publish(withRevisions(entries, outcome.revisions));
+          this.#answer(group, verdicts, outcome.revisions);
+          return;
+        case "rejected":
+          refuse(group, diskFull(outcome.cause));
+          return;
+        case "unknown":
+          this.#fail(group, outcome.cause);
+          return;
+        case "stale":
+          await this.#caughtUp(outcome.catchUpTo);
+      }
+    }
+    refuse(group, contention());
+  }
+
+  /** In the order of arrival, each against memory and what was accepted before it. A refused one leaves no trace. */
+  #validate(group: readonly Waiting[]): Verdict[] {
+    const draft = new Draft(this.#memory, this.#timers.clock);
+    return group.map(({ operation }) => {
+      try {
+        return { plan: operation.plan(draft) };
+      } catch (refusal) {
+        return { refusal };
+      }
+    });
+  }
+
+  async #commit(entries: readonly JournalEntry[]): Promise<CommitOutcome> {
+    if (entries.length === 0) return NOTHING_TO_COMMIT;
+    const begun = this.#timers.elapsed();
+    const outcome = await this.#journal.commit(entries, this.#memory.revision);
+    this.#observer.committed((this.#timers.elapsed() - begun) / 1000, entries.length);
+    return outcome;
+  }
+
+  /**
+   * Refusals are answered here as well, after the commit: a refusal may rest on an earlier operation of the group, and
+   * must not be heard of before that operation is durable.
+   */
+  #answer(group: readonly Waiting[], verdicts: readonly Verdict[], revisions: readonly Revision[]): void {
+    let committed = 0;
+    group.forEach((waiting, i) => {
+      const verdict = verdicts[i]!;
+      if ("refusal" in verdict) waiting.reject(verdict.refusal);
+      else if (verdict.plan.kind === "change") waiting.resolve(verdict.plan.answer(revisions[committed++]!));
+      else waiting.resolve(verdict.plan.answer(this.#memory));
+    });
+  }
+
+  #fail(group: readonly Waiting[], cause: unknown): void {
+    this.#state = "failed";
+    refuse(group, outcomeUnknown(cause));
+    refuse(this.#queue, shuttingDown());
+    this.#queue = [];
+    this.#observer.failed(cause);
+  }
+
+  /** Until the feed has brought a revision, or has had time enough for it. */
+  #caughtUp(revision: Revision): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        this.#feedListeners.delete(listener);
+        resolve();
+      };
+      const listener = () => {
+        if (this.#memory.revision >= revision) done();
+      };
+      const cancel = this.#timers.delay(CATCH_UP_MS, done);
+      this.#feedListeners.add(listener);
+      listener();
+    });
+  }
+}
+
+function entryOf(verdict: Verdict): JournalEntry[] {
+  return "plan" in verdict && verdict.plan.kind === "change" ? [verdict.plan.entry] : [];
+}
+
+function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
+  return entries.map((entry, i) => ({ ...entry, revision: revisions[i]! }));
+}
+
+function refuse(group: readonly Waiting[], error: unknown): void {
+  for (const { reject } of group) reject(error);
+}

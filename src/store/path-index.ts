@@ -1,0 +1,65 @@
+import type { SecretPath } from "../domain/secret-path.ts";
+
+// A chunk splits in two when it is full. Small enough that an insertion moves little, large enough that the list of
+// chunks of a million paths is itself short.
+const CHUNK_CAPACITY = 512;
+
+/**
+ * The paths of all secrets in order: sorted chunks, themselves in order. An insertion into one sorted array of a million
+ * paths would move megabytes; here it moves one chunk.
+ */
+export class PathIndex {
+  readonly #chunks: SecretPath[][] = [];
+
+  /** Adds a path that is not there yet. */
+  add(path: SecretPath): void {
+    const at = Math.max(0, this.#chunkFor(path));
+    const chunk = this.#chunks[at];
+    if (chunk === undefined) {
+      this.#chunks.push([path]);
+      return;
+    }
+    chunk.splice(lowerBound(chunk, path), 0, path);
+    if (chunk.length > CHUNK_CAPACITY) this.#chunks.splice(at + 1, 0, chunk.splice(splitPoint(this.#chunks, at)));
+  }
+
+  /** The paths from `start` on, in order: `start` itself too, if it is there and `inclusive`. */
+  *from(start: string, inclusive: boolean): Generator<SecretPath, void, undefined> {
+    const first = Math.max(0, this.#chunkFor(start));
+    for (let i = first; i < this.#chunks.length; i++) {
+      const chunk = this.#chunks[i]!;
+      let j = i === first ? lowerBound(chunk, start) : 0;
+      if (!inclusive && chunk[j] === start) j += 1;
+      for (; j < chunk.length; j++) yield chunk[j]!;
+    }
+  }
+
+  /** The last chunk that begins at or before `path`; -1 when none does. */
+  #chunkFor(path: string): number {
+    let low = 0;
+    let high = this.#chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#chunks[middle]![0]! <= path) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}
+
+/** The place of the first element that is not less than `path`. */
+function lowerBound(chunk: readonly SecretPath[], path: string): number {
+  let low = 0;
+  let high = chunk.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (chunk[middle]! < path) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** In the middle, but at the end of the last chunk: paths that arrive in order would leave every chunk half empty. */
+function splitPoint(chunks: readonly SecretPath[][], at: number): number {
+  return at === chunks.length - 1 ? CHUNK_CAPACITY : CHUNK_CAPACITY / 2;
+}

@@ -1,0 +1,102 @@
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { Change, DeleteChange, PutChange, VersionRef } from "./change.ts";
+import type { Revision } from "./journal.ts";
+
+/** What became of a version. */
+export type VersionState =
+  | { readonly kind: "live" }
+  /** Marked as deleted; the sealed content is kept. */
+  | { readonly kind: "deleted"; readonly time: number; readonly by: string; readonly revision: Revision };
+
+/** One version of a secret. Times are milliseconds since the epoch, authors SPIFFE IDs. */
+export interface Version {
+  readonly number: number;
+  /** The revision that created it; {@link UNCOMMITTED} in a draft. */
+  readonly revision: Revision;
+  readonly createTime: number;
+  readonly createdBy: string;
+  readonly sealed: Buffer;
+  readonly state: VersionState;
+}
+
+/** A secret and its retained versions, ascending and at least one. Immutable: a change makes a new one. */
+export interface Secret {
+  readonly path: SecretPath;
+  readonly versions: readonly Version[];
+}
+
+/** Stands in a draft for the revision that the journal has yet to assign. */
+export const UNCOMMITTED: Revision = 0;
+
+const LIVE: VersionState = { kind: "live" };
+
+/**
+ * The secret after a change. This one pure function makes every state there is: of drafts, of memory after a commit,
+ * after a restart, and after another replica's change.
+ */
+export function applyChange(secret: Secret | undefined, change: Change, revision: Revision): Secret {
+  return change.kind === "put" ? applyPut(secret, change, revision) : applyDelete(secret, change, revision);
+}
+
+function applyPut(secret: Secret | undefined, change: PutChange, revision: Revision): Secret {
+  const added: Version = {
+    number: change.version,
+    revision,
+    createTime: change.time,
+    createdBy: change.author,
+    sealed: change.sealed,
+    state: LIVE,
+  };
+  if (secret === undefined) return { path: change.path, versions: [added] };
+  const retained = secret.versions.filter((version) => !names(change.pruned, version));
+  return { path: change.path, versions: [...retained, added] };
+}
+
+function applyDelete(secret: Secret | undefined, change: DeleteChange, revision: Revision): Secret {
+  if (secret === undefined) throw new Error(`a change deletes versions of ${change.path}, which was never written`);
+  const state: VersionState = { kind: "deleted", time: change.time, by: change.author, revision };
+  const marked = (version: Version) => (names(change.versions, version) ? { ...version, state } : version);
+  return { path: secret.path, versions: secret.versions.map(marked) };
+}
+
+function names(refs: readonly VersionRef[], version: Version): boolean {
+  return refs.some((ref) => ref.version === version.number);
+}
+
+/** The newest version, whatever its state. It is always retained: pruning takes the lowest number. */
+export function newest(secret: Secret): Version {
+  return secret.versions.at(-1)!;
+}
+
+/** A retained version by its number. */
+export function findVersion(secret: Secret, number: number): Version | undefined {
+  return secret.versions.find((version) => version.number === number);
+}
+
+/** The name of a version in a change. */
+export function versionRef(version: Version): VersionRef {
+  const { number, revision } = version;
+  return { version: number, revision: revision === UNCOMMITTED ? undefined : revision };
+}
+
+/** The last change of the secret: its revision and its time. */
+export function lastChange(secret: Secret): { readonly revision: Revision; readonly time: number } {
+  let last = { revision: UNCOMMITTED, time: 0 };
+  for (const { revision, createTime, state } of secret.versions) {
+    if (revision >= last.revision) last = { revision, time: createTime };
+    if (state.kind === "deleted" && state.revision >= last.revision) last = state;
+  }
+  return last;
+}
+
+// What V8 and the C++ heap hold for each beside the bytes counted: the record, its map and index slots, the Buffer
+// object. Measured as resident memory per secret with 1,000,000 secrets, rounded up.
+const SECRET_OVERHEAD = 200;
+const VERSION_OVERHEAD = 250;
+
+/** Bytes of memory that a secret costs, as `--max-store-bytes` counts them. */
+export function memoryBytes(secret: Secret | undefined): number {
+  if (secret === undefined) return 0;
+  const versions = secret.versions.reduce((sum, version) => sum + version.sealed.length + VERSION_OVERHEAD, 0);
+  return SECRET_OVERHEAD + secret.path.length + versions;
+}

@@ -1,0 +1,108 @@
+import { DEFAULT_PAGE_SIZE, MAX_DELETE_VERSIONS, MAX_PAGE_SIZE, MAX_VERSIONS } from "../contract/limits.ts";
+import type { MapEntry } from "../contract/message.ts";
+import * as wire from "../contract/messages.ts";
+import { Content, type ContentEntry } from "../domain/content.ts";
+import { invalidField, limitExceeded } from "../domain/errors.ts";
+import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
+import type { SecretsEngine } from "../engine/secrets-engine.ts";
+import { type Secret, type Version, lastChange, newest } from "../store/secret.ts";
+import type { Method } from "./unary.ts";
+
+/** The methods of coffer.v1.Secrets by name. Each reads as: check the message, call the engine, write the message. */
+export interface SecretsMethods {
+  readonly Put: Method<wire.PutRequest, wire.PutResponse>;
+  readonly Get: Method<wire.GetRequest, wire.GetResponse>;
+  readonly Delete: Method<wire.DeleteRequest, wire.DeleteResponse>;
+  readonly List: Method<wire.ListRequest, wire.ListResponse>;
+  readonly Describe: Method<wire.DescribeRequest, wire.DescribeResponse>;
+}
+
+/** The service over an engine. `maxContentBytes` bounds the keys and values of one version. */
+export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): SecretsMethods {
+  return {
+    Put: {
+      request: wire.putRequest,
+      response: wire.putResponse,
+      handle: async (caller, { path, data, binaryData, expectedVersion }) => {
+        const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
+        return { path, ...(await engine.put(caller, parseSecretPath(path), content, expectedVersion)) };
+      },
+    },
+    Get: {
+      request: wire.getRequest,
+      response: wire.getResponse,
+      handle: (caller, { path, version }) => {
+        const opened = engine.get(caller, parseSecretPath(path), version);
+        const { number, createTime, revision } = opened.version;
+        return { path, version: number, ...split(opened.content), createTime, revision };
+      },
+    },
+    Delete: {
+      request: wire.deleteRequest,
+      response: wire.deleteResponse,
+      handle: async (caller, { path, versions, expectedVersion }) => {
+        checkDelete(versions, expectedVersion);
+        return { path, ...(await engine.delete(caller, parseSecretPath(path), versions, expectedVersion)) };
+      },
+    },
+    List: {
+      request: wire.listRequest,
+      response: wire.listResponse,
+      handle: (caller, { prefix, pageSize, pageToken }) => {
+        const question = { prefix: parsePathPrefix(prefix), pageSize: effectivePageSize(pageSize), pageToken };
+        const { secrets, nextPageToken } = engine.list(caller, question);
+        return { entries: secrets.map(listEntry), nextPageToken };
+      },
+    },
+    Describe: {
+      request: wire.describeRequest,
+      response: wire.describeResponse,
+      handle: (caller, { path }) => description(engine.describe(caller, parseSecretPath(path))),
+    },
+  };
+}
+
+function entries(kind: ContentEntry["kind"], map: readonly MapEntry[]): ContentEntry[] {
+  return map.map(({ key, value }) => ({ kind, key, value }));
+}
+
+function split(content: Content): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {
+  const all = content.entries();
+  const of = (kind: ContentEntry["kind"]) => all.filter((entry) => entry.kind === kind);
+  return { data: of("text"), binaryData: of("binary") };
+}
+
+function checkDelete(versions: readonly number[], expectedVersion: number | undefined): void {
+  if (versions.length > MAX_DELETE_VERSIONS) {
+    throw limitExceeded("versions", MAX_DELETE_VERSIONS, "entries", versions.length);
+  }
+  if (versions.includes(0)) throw invalidField("versions", "contains 0; versions start at 1");
+  if (expectedVersion === 0) throw invalidField("expected_version", "is 0; what was never written can't be deleted");
+}
+
+function effectivePageSize(pageSize: number): number {
+  if (pageSize < 0) throw invalidField("page_size", "is negative");
+  return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
+}
+
+function listEntry(secret: Secret): wire.ListEntry {
+  return { path: secret.path, latestVersion: newest(secret).number, updateTime: lastChange(secret).time };
+}
+
+function description(secret: Secret): wire.DescribeResponse {
+  const { path, versions } = secret;
+  return {
+    path,
+    versions: versions.map(versionDescription),
+    latestVersion: newest(secret).number,
+    maxVersions: MAX_VERSIONS,
+  };
+}
+
+function versionDescription({ number, state, createTime, createdBy, revision }: Version): wire.VersionDescription {
+  const deletion =
+    state.kind === "deleted"
+      ? { state: wire.VersionState.deleted, deleteTime: state.time, deletedBy: state.by }
+      : { state: wire.VersionState.live, deleteTime: undefined, deletedBy: "" };
+  return { version: number, createTime, createdBy, revision, ...deletion };
+}

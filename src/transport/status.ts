@@ -1,0 +1,64 @@
+import { Metadata, type ServerErrorResponse, type StatusObject, status as Code } from "@grpc/grpc-js";
+import { DetailType, STATUS_DETAILS_TRAILER, badRequest, errorInfo, status } from "../contract/error-details.ts";
+import { ERROR_DOMAIN, type Reason } from "../contract/reasons.ts";
+import { WireError } from "../contract/wire.ts";
+import { CofferError, malformedRequest } from "../domain/errors.ts";
+
+/** The one table from reasons to gRPC codes; coffer.proto shows it to callers. */
+const CODES: Readonly<Record<Reason, Code>> = {
+  MALFORMED_REQUEST: Code.INVALID_ARGUMENT,
+  INVALID_FIELD: Code.INVALID_ARGUMENT,
+  LIMIT_EXCEEDED: Code.INVALID_ARGUMENT,
+  INVALID_PAGE_TOKEN: Code.INVALID_ARGUMENT,
+  ACCESS_DENIED: Code.PERMISSION_DENIED,
+  SECRET_NOT_FOUND: Code.NOT_FOUND,
+  VERSION_NOT_FOUND: Code.NOT_FOUND,
+  VERSION_DELETED: Code.NOT_FOUND,
+  VERSION_MISMATCH: Code.ABORTED,
+  CONTENT_UNREADABLE: Code.DATA_LOSS,
+  CONTENTION: Code.ABORTED,
+  STORE_FULL: Code.RESOURCE_EXHAUSTED,
+  DISK_FULL: Code.RESOURCE_EXHAUSTED,
+  OUTCOME_UNKNOWN: Code.UNAVAILABLE,
+  SHUTTING_DOWN: Code.UNAVAILABLE,
+  DEADLINE_EXCEEDED: Code.DEADLINE_EXCEEDED,
+  INTERNAL: Code.INTERNAL,
+};
+
+const INTERNAL_MESSAGE = "the server failed; its log says more, under this connection's number";
+
+/**
+ * The error that a caller is told of. Whatever is not a CofferError is a fault of ours and becomes INTERNAL, with a
+ * fixed text: the message of a stray error may hold SQL, a file name, or worse.
+ */
+export function toCofferError(error: unknown): CofferError {
+  if (error instanceof CofferError) return error;
+  if (error instanceof WireError) return malformedRequest(error.message, error.field);
+  return new CofferError("INTERNAL", INTERNAL_MESSAGE, {}, { cause: error });
+}
+
+/** The name of the gRPC code that a reason maps to, such as "NOT_FOUND". */
+export function codeName(reason: Reason): string {
+  return Code[CODES[reason]];
+}
+
+/** A CofferError as gRPC carries it: code, message, and google.rpc details in the trailer. */
+export function toStatus(error: CofferError): ServerErrorResponse & StatusObject {
+  const code = CODES[error.reason];
+  const metadata = new Metadata();
+  metadata.set(STATUS_DETAILS_TRAILER, status.encode({ code, message: error.message, details: details(error) }));
+  return { name: error.name, message: error.message, code, details: error.message, metadata };
+}
+
+function details(error: CofferError) {
+  const entries = Object.entries(error.metadata).map(([key, value]) => ({ key, value: Buffer.from(value) }));
+  const info = errorInfo.encode({ reason: error.reason, domain: ERROR_DOMAIN, metadata: entries });
+  const { field } = error.metadata;
+  const violations = field === undefined ? [] : [{ field, description: error.message }];
+  return [
+    { typeUrl: DetailType.errorInfo, value: info },
+    ...(violations.length === 0
+      ? []
+      : [{ typeUrl: DetailType.badRequest, value: badRequest.encode({ fieldViolations: violations }) }]),
+  ];
+}
