@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { afterEach, test } from "node:test";
+import { register } from "prom-client";
+import { Metrics } from "../../../src/observability/metrics.ts";
+
+const GET = "/coffer.v1.Secrets/Get";
+const GET_LABELS = `grpc_type="unary",grpc_service="coffer.v1.Secrets",grpc_method="Get"`;
+const open: Metrics[] = [];
+
+afterEach(() => {
+  for (const metrics of open.splice(0)) metrics.close();
+});
+
+function newMetrics(): Metrics {
+  const metrics = new Metrics({ version: "0.1.0", node: "v22.12.0" });
+  open.push(metrics);
+  return metrics;
+}
+
+/** Metrics with something in each of them. */
+function fullMetrics(): Metrics {
+  const metrics = newMetrics();
+  metrics.call(GET).handled("OK", 0.001);
+  metrics.committed(0.002, 3);
+  metrics.waited(0.001);
+  metrics.connectionRefused("expired");
+  metrics.loaded(1.5);
+  metrics.observeConnections(() => 4);
+  metrics.observeStore(() => ({ secrets: 1, versions: 2, bytes: 300, limit: 4000 }));
+  return metrics;
+}
+
+/** The samples of an exposition: series to number. */
+async function samples(metrics: Metrics): Promise<Map<string, number>> {
+  const lines = (await metrics.expose()).body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
+}
+
+// A call counts under its method and its code, once, with its time. Codes are spelled as go-grpc-prometheus does.
+test("calls are counted by method and code", async () => {
+  const metrics = newMetrics();
+  const get = metrics.call(GET);
+  get.handled("OK", 0.0002);
+  get.handled("OK", 0.003);
+  get.handled("NOT_FOUND", 0.1);
+  const all = await samples(metrics);
+  assert.equal(all.get(`grpc_server_handled_total{${GET_LABELS},grpc_code="OK"}`), 2);
+  assert.equal(all.get(`grpc_server_handled_total{${GET_LABELS},grpc_code="NotFound"}`), 1);
+  assert.equal(all.get(`grpc_server_handling_seconds_count{${GET_LABELS}}`), 3);
+  assert.ok(Math.abs(all.get(`grpc_server_handling_seconds_sum{${GET_LABELS}}`)! - 0.1032) < 1e-9);
+  assert.equal(all.get(`grpc_server_handling_seconds_bucket{le="0.00025",${GET_LABELS}}`), 1);
+  assert.equal(all.get(`grpc_server_handling_seconds_bucket{le="0.005",${GET_LABELS}}`), 2);
+});
+
+// rate() sees nothing of a series whose first sample is 1: every code is there from the start, at 0.
+test("a method's codes start at zero", async () => {
+  const metrics = newMetrics();
+  metrics.call(GET);
+  const all = await samples(metrics);
+  const handled = [...all].filter(([series]) => series.startsWith("grpc_server_handled_total"));
+  assert.equal(handled.length, 17);
+  assert.ok(handled.every(([, value]) => value === 0));
+  assert.equal(all.get(`grpc_server_handling_seconds_count{${GET_LABELS}}`), 0);
+});
+
+// A status that gRPC does not have is UNKNOWN, as the protocol has it.
+test("a code that does not exist counts as Unknown", async () => {
+  const metrics = newMetrics();
+  metrics.call(GET).handled("TEAPOT", 0.001);
+  assert.equal((await samples(metrics)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="Unknown"}`), 1);
+});
+
+// Gauges show what is true when they are asked, not what was true when they were set up.
+test("gauges are read at each scrape", async () => {
+  const metrics = newMetrics();
+  let secrets = 1;
+  assert.equal((await samples(metrics)).has("coffer_secrets"), false, "before the store is loaded there is no number");
+  metrics.observeStore(() => ({ secrets, versions: 2 * secrets, bytes: 100 * secrets, limit: 4000 }));
+  metrics.observeConnections(() => secrets + 1);
+  for (secrets of [1, 7]) {
+    const all = await samples(metrics);
+    const names = ["coffer_secrets", "coffer_versions", "coffer_store_bytes", "coffer_store_limit_bytes"];
+    assert.deepEqual(
+      names.map((name) => all.get(name)),
+      [secrets, 2 * secrets, 100 * secrets, 4000],
+    );
+    assert.equal(all.get("coffer_connections"), secrets + 1);
+  }
+});
+
+// Commits, waits, refusals and the load end up in their own metrics.
+test("what the server reports is found again", async () => {
+  const all = await samples(fullMetrics());
+  assert.deepEqual([all.get("coffer_commit_seconds_sum"), all.get("coffer_commit_changes_sum")], [0.002, 3]);
+  assert.equal(all.get("coffer_queue_wait_seconds_count"), 1);
+  assert.equal(all.get(`coffer_connections_refused_total{reason="expired"}`), 1);
+  assert.equal(all.get("coffer_load_seconds"), 1.5);
+  assert.equal(all.get(`coffer_build_info{version="0.1.0",node="v22.12.0"}`), 1);
+  assert.ok(all.get("process_resident_memory_bytes")! > 1e6);
+  assert.ok(all.get("process_cpu_seconds_total")! > 0);
+});
+
+// While the process blocks, its event loop is late by as much. (Only the shortest time is asserted: no machine makes it
+// fail by being slow. The first pause is for the sampler to begin; a sample is the time between two of its timers.)
+test("the event loop's delay is seen", async () => {
+  const metrics = newMetrics();
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  await pause();
+  const end = performance.now() + 200;
+  while (performance.now() < end);
+  await pause();
+  const all = await samples(metrics);
+  assert.ok(all.get(`coffer_event_loop_delay_seconds{quantile="1"}`)! > 0.15);
+});
+
+// Right after the start, and after each scrape, there is no sample: that is a delay of 0 and not of NaN or centuries.
+test("no sample is no delay", async () => {
+  const all = await samples(newMetrics());
+  assert.deepEqual(
+    ["0.5", "0.99", "1"].map((quantile) => all.get(`coffer_event_loop_delay_seconds{quantile="${quantile}"}`)),
+    [0, 0, 0],
+  );
+});
+
+// Two servers in one process, as in tests, do not count each other's calls, and nothing is kept globally.
+test("there is no global registry", async () => {
+  const [one, other] = [newMetrics(), newMetrics()];
+  one.call(GET).handled("OK", 0.001);
+  other.call(GET);
+  assert.equal((await samples(other)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="OK"}`), 0);
+  assert.deepEqual(register.getMetricsAsArray(), []);
+});
+
+// docs/metrics.md lists every metric with its type and labels, and none that does not exist. With that, its table also
+// shows that no label is for a path or a SPIFFE ID.
+test("the table in the docs is the truth", async () => {
+  const { body } = await fullMetrics().expose();
+  const types = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!] as const);
+  const exposed = types.map(([name, type]) => `${name} ${type} ${labelsOf(body, name).join(" ")}`.trim());
+  const docs = readFileSync("docs/metrics.md", "utf8");
+  const rows = [...docs.matchAll(/^\| `(\w+)` \| (\w+) \| ([^|]*)\|/gm)];
+  const documented = rows.map(([, name, type, labels]) => {
+    const names = [...labels!.matchAll(/`(\w+)`/g)].map(([, label]) => label!);
+    return `${name} ${type} ${names.sort().join(" ")}`.trim();
+  });
+  assert.deepEqual(documented.sort(), exposed.sort());
+});
+
+function labelsOf(body: string, name: string): string[] {
+  const series = [...body.matchAll(new RegExp(`^${name}(?:_bucket|_sum|_count)?\\{(.*)\\}`, "gm"))];
+  const labels = series.flatMap(([, inside]) => [...inside!.matchAll(/(\w+)="/g)].map(([, label]) => label!));
+  return [...new Set(labels)].filter((label) => label !== "le").sort();
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { afterEach, test } from "node:test";
+import { createLogger } from "../../../src/observability/logger.ts";
+import { type Check, OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
+import { Lines } from "./lines.ts";
+
+const open: OpsServer[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+function idleSources(): OpsSources {
+  const metrics = async () => ({ contentType: "text/x-test", body: "m 1\n" });
+  return { readiness: () => [], metrics, log: createLogger("info", new Lines()) };
+}
+
+async function setUp(metrics = idleSources().metrics) {
+  const lines = new Lines();
+  const checks: Check[] = [];
+  const log = createLogger("info", lines);
+  const server = await OpsServer.listen({ host: "127.0.0.1", port: 0 }, { readiness: () => checks, metrics, log });
+  open.push(server);
+  return { server, checks, lines, ask: (path: string, method = "GET") => ask(server, path, method) };
+}
+
+async function ask({ address }: OpsServer, path: string, method: string) {
+  const asked = request({ ...address, path, method, agent: false }).end();
+  const [response] = await once(asked, "response");
+  let body = "";
+  for await (const chunk of response) body += chunk;
+  return { status: response.statusCode as number, headers: response.headers, body };
+}
+
+// The process lives as long as it can say so.
+test("/livez is ok whatever the checks say", async () => {
+  const { checks, ask } = await setUp();
+  checks.push({ name: "store", state: "not ready", why: "loading" });
+  const { status, body } = await ask("/livez");
+  assert.deepEqual([status, body], [200, "ok\n"]);
+});
+
+// One line per check, and 503 as long as one of them is not ok. The checks are asked each time.
+test("/readyz follows its checks", async () => {
+  const { checks, ask } = await setUp();
+  checks.push({ name: "identity", state: "ok" }, { name: "store", state: "not ready", why: "loading" });
+  const loading = await ask("/readyz");
+  assert.deepEqual([loading.status, loading.body], [503, "identity ok\nstore not ready: loading\n"]);
+  checks[1] = { name: "store", state: "ok" };
+  const ready = await ask("/readyz?verbose");
+  assert.deepEqual([ready.status, ready.body], [200, "identity ok\nstore ok\n"]);
+});
+
+// Prometheus gets the text and its type.
+test("/metrics is what the metrics say", async () => {
+  const { ask } = await setUp();
+  const { status, headers, body } = await ask("/metrics");
+  assert.deepEqual([status, headers["content-type"], body], [200, "text/x-test", "m 1\n"]);
+});
+
+// HEAD tells the same as GET, without the body.
+test("HEAD has no body", async () => {
+  const { ask } = await setUp();
+  const { status, headers, body } = await ask("/metrics", "HEAD");
+  assert.deepEqual([status, headers["content-length"], body], [200, "4", ""]);
+});
+
+// Nothing can be changed here, and there is nothing else.
+test("other methods and other paths are refused", async () => {
+  const { ask } = await setUp();
+  const post = await ask("/livez", "POST");
+  assert.deepEqual([post.status, post.headers["allow"]], [405, "GET, HEAD"]);
+  for (const path of ["/", "/livez/", "/constructor", "/__proto__"]) assert.equal((await ask(path)).status, 404, path);
+});
+
+// A request larger than any probe's is cut off; one of a usual size is answered.
+test("headers are bounded", async () => {
+  const { server } = await setUp();
+  const send = async (padding: number): Promise<string> => {
+    const socket = connect(server.address);
+    socket.write(`GET /livez HTTP/1.1\r\nhost: x\r\nx-padding: ${"x".repeat(padding)}\r\n\r\n`);
+    let answer = "";
+    for await (const chunk of socket) answer += chunk;
+    return answer.split("\r\n", 1)[0]!;
+  };
+  assert.equal(await send(100), "HTTP/1.1 200 OK");
+  assert.equal(await send(10_000), "HTTP/1.1 431 Request Header Fields Too Large");
+});
+
+// A fault is told to the log, and only that there was one to whoever asked.
+test("a fault is answered and logged", async () => {
+  const { ask, lines } = await setUp(() => Promise.reject(new Error("SELECT went wrong")));
+  const { status, body } = await ask("/metrics");
+  assert.equal(status, 500);
+  assert.doesNotMatch(body, /SELECT/);
+  const [line] = lines.all;
+  assert.deepEqual([line!["event"], line!["detail"]], ["ops answer failed", "/metrics"]);
+  assert.match(String(line!["error"]), /SELECT went wrong/);
+});
+
+// Neither a client that keeps its connection, nor one whose answer is under way, delays the end; the port is free after.
+test("close waits for nobody", async () => {
+  const scraped = new EventEmitter();
+  const { server } = await setUp(() => {
+    scraped.emit("begun");
+    return new Promise(() => {});
+  });
+  const { address } = server;
+  const idle = connect(address);
+  const busy = connect(address);
+  const ends = [idle, busy].map(ended);
+  await once(idle, "connect");
+  busy.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(scraped, "begun");
+  open.splice(open.indexOf(server), 1);
+  await server.close();
+  await Promise.all(ends);
+  const again = {
+    readiness: () => [],
+    metrics: async () => ({ contentType: "", body: "" }),
+    log: createLogger("info", new Lines()),
+  };
+  open.push(await OpsServer.listen(address, again));
+});
+
+/** Resolves when the connection is gone, in good order or not. */
+function ended(socket: Socket): Promise<void> {
+  socket.on("error", () => {}).resume();
+  return new Promise((resolve) => socket.once("close", () => resolve()));
+}
+
+// A taken port is an error of the start, not an event that ends the process later.
+test("listening on a taken port rejects", async () => {
+  const { server } = await setUp();
+  const sources = {
+    readiness: () => [],
+    metrics: async () => ({ contentType: "", body: "" }),
+    log: createLogger("info", new Lines()),
+  };
+  await assert.rejects(OpsServer.listen(server.address, sources), { code: "EADDRINUSE" });
+});
