@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from "../domain/clock.ts";
 import { contention, diskFull, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
+import type { Timers } from "../domain/timers.ts";
 import { Draft } from "./draft.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "./journal.ts";
 import type { Memory } from "./memory.ts";
@@ -20,28 +20,6 @@ export interface CommitObserver {
   /** The journal's outcome is unknown. The process must end without doing anything else. */
   failed(cause: unknown): void;
 }
-
-/** The parts of the outside world that a group commit needs. */
-export interface CommitTimers {
-  readonly clock: Clock;
-  /** Monotonic milliseconds, for durations. */
-  readonly elapsed: () => number;
-  /** Runs `task` after the current turn of the event loop: what arrives in one turn becomes one group. */
-  readonly afterTurn: (task: () => void) => void;
-  /** Runs `task` after some milliseconds; the answer cancels it. */
-  readonly delay: (ms: number, task: () => void) => () => void;
-}
-
-/** The event loop of this process. */
-export const processTimers: CommitTimers = {
-  clock: systemClock,
-  elapsed: () => performance.now(),
-  afterTurn: (task) => void setImmediate(task),
-  delay: (ms, task) => {
-    const timer = setTimeout(task, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 type State = "idle" | "running" | "failed";
 
@@ -64,12 +42,12 @@ export class GroupCommit {
   readonly #memory: Memory;
   readonly #journal: Journal;
   readonly #observer: CommitObserver;
-  readonly #timers: CommitTimers;
+  readonly #timers: Timers;
   #queue: Waiting[] = [];
   #state: State = "idle";
   readonly #feedListeners = new Set<() => void>();
 
-  constructor(memory: Memory, journal: Journal, observer: CommitObserver, timers: CommitTimers) {
+  constructor(memory: Memory, journal: Journal, observer: CommitObserver, timers: Timers) {
     this.#memory = memory;
     this.#journal = journal;
     this.#observer = observer;

@@ -1,10 +1,11 @@
 import type { Content } from "../domain/content.ts";
 import { contentUnreadable, secretNotFound, versionDeleted, versionNotFound } from "../domain/errors.ts";
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
+import type { Timers } from "../domain/timers.ts";
 import { versionContext } from "../sealing/context.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "./content-format.ts";
-import { type CommitObserver, type CommitTimers, GroupCommit } from "./group-commit.ts";
+import { type CommitObserver, GroupCommit } from "./group-commit.ts";
 import type { CheckpointMode, Journal } from "./journal.ts";
 import { Memory, type StoreTotals } from "./memory.ts";
 import {
@@ -25,7 +26,7 @@ export interface StoreParts {
   readonly journal: Journal;
   readonly sealer: Sealer;
   readonly observer: CommitObserver;
-  readonly timers: CommitTimers;
+  readonly timers: Timers;
   /** Bytes of memory beyond which Puts are refused. */
   readonly maxStoreBytes: number;
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Principal } from "../identity/principal.ts";
@@ -45,6 +46,11 @@ export class Connections {
     const connection = sslPeerCertificate && this.#byMark.get(sslPeerCertificate);
     if (connection === undefined) throw new Error("a call came on a connection that was never verified");
     return connection;
+  }
+
+  /** Resolves when the last of them is closed. */
+  async allClosed(): Promise<void> {
+    await Promise.all([...this.#open].map(({ socket }) => once(socket, "close")));
   }
 
   /** Ends every connection at once. */

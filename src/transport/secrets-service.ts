@@ -24,8 +24,9 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.putRequest,
       response: wire.putResponse,
       handle: async (caller, { path, data, binaryData, expectedVersion }) => {
+        const secret = parseSecretPath(path);
         const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
-        return { path, ...(await engine.put(caller, parseSecretPath(path), content, expectedVersion)) };
+        return { path, ...(await engine.put(caller, secret, content, expectedVersion)) };
       },
     },
     Get: {

@@ -2,8 +2,8 @@ import type { ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc
 import { DEFAULT_DEADLINE_MS } from "../contract/limits.ts";
 import type { Codec } from "../contract/message.ts";
 import { type CofferError, deadlineExceeded, shuttingDown } from "../domain/errors.ts";
+import type { Timers } from "../domain/timers.ts";
 import type { Connection, Connections } from "./connection.ts";
-import type { InFlight } from "./in-flight.ts";
 import { codeName, toCofferError, toStatus } from "./status.ts";
 
 /** A method: how its messages are read and written, and what it does. It may answer at once or later. */
@@ -29,12 +29,10 @@ export interface Handled {
 /** What every call passes through. */
 export interface UnaryParts {
   readonly connections: Connections;
-  readonly inFlight: InFlight;
+  /** Whether a new call may begin; false from the beginning of a shutdown on. */
+  readonly accepts: () => boolean;
   readonly onHandled: (handled: Handled) => void;
-  /** Monotonic milliseconds. */
-  readonly elapsed: () => number;
-  /** Runs `task` after some milliseconds; the answer cancels it. */
-  readonly delay: (ms: number, task: () => void) => () => void;
+  readonly timers: Timers;
 }
 
 /**
@@ -49,8 +47,9 @@ export function unary<Request, Response>(
   return (call, callback) => {
     const answer = new Answer(path, parts, callback);
     try {
-      if (!answer.begin(call)) return;
-      const response = method.handle(answer.caller!, method.request.decode(call.request));
+      answer.caller = parts.connections.of(call);
+      if (!parts.accepts()) throw shuttingDown();
+      const response = method.handle(answer.caller, method.request.decode(call.request));
       if (response instanceof Promise) answer.later(response, method.response, call);
       else answer.succeed(method.response.encode(response));
     } catch (error) {
@@ -66,25 +65,14 @@ class Answer {
   readonly #callback: sendUnaryData<Buffer>;
   readonly #since: number;
   #cancelDeadline: (() => void) | undefined;
-  #state: "new" | "counted" | "given" = "new";
+  #state: "pending" | "given" = "pending";
   caller: Connection | undefined;
 
   constructor(path: string, parts: UnaryParts, callback: sendUnaryData<Buffer>) {
     this.#path = path;
     this.#parts = parts;
     this.#callback = callback;
-    this.#since = parts.elapsed();
-  }
-
-  /** Finds the caller and counts the call as in flight; false when the server takes no more, which is answered then. */
-  begin(call: ServerUnaryCall<Buffer, Buffer>): boolean {
-    this.caller = this.#parts.connections.of(call);
-    if (!this.#parts.inFlight.enter()) {
-      this.fail(shuttingDown());
-      return false;
-    }
-    this.#state = "counted";
-    return true;
+    this.#since = parts.timers.elapsed();
   }
 
   /** Waits for a response. A caller that set no deadline must not wait for ever. */
@@ -95,7 +83,7 @@ class Answer {
   ): void {
     if (call.getDeadline() === Number.POSITIVE_INFINITY) {
       const tooLate = () => this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
-      this.#cancelDeadline = this.#parts.delay(DEFAULT_DEADLINE_MS, tooLate);
+      this.#cancelDeadline = this.#parts.timers.delay(DEFAULT_DEADLINE_MS, tooLate);
     }
     response.then((value) => this.succeed(codec.encode(value))).catch((error) => this.fail(error));
   }
@@ -111,12 +99,10 @@ class Answer {
 
   #give(code: string, error: CofferError | undefined, send: () => void): void {
     if (this.#state === "given") return;
-    const counted = this.#state === "counted";
     this.#state = "given";
     this.#cancelDeadline?.();
     send();
-    if (counted) this.#parts.inFlight.leave();
-    const seconds = (this.#parts.elapsed() - this.#since) / 1000;
+    const seconds = (this.#parts.timers.elapsed() - this.#since) / 1000;
     this.#parts.onHandled({ method: this.#path, code, seconds, caller: this.caller, error });
   }
 }

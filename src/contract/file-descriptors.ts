@@ -1,0 +1,76 @@
+import { WireReader } from "./wire.ts";
+
+/**
+ * One file of a descriptor set, read just as far as server reflection needs it. `bytes` is the FileDescriptorProto as
+ * the compiler wrote it: what a reader does not decode, it can't lose.
+ */
+export interface FileDescriptor {
+  readonly name: string;
+  /** The names of the files that it imports. */
+  readonly dependencies: readonly string[];
+  /** The full names of everything that it declares: messages, enums, services, methods. */
+  readonly symbols: readonly string[];
+  /** The full names of its services. */
+  readonly services: readonly string[];
+  readonly bytes: Buffer;
+}
+
+// Field numbers of google/protobuf/descriptor.proto.
+const SET = { file: 1 };
+const FILE = { name: 1, package: 2, dependency: 3, message: 4, enum: 5, service: 6 };
+const MESSAGE = { name: 1, nested: 3, enum: 4 };
+const SERVICE = { name: 1, method: 2 };
+const NAME = 1;
+
+/** The files of a serialized google.protobuf.FileDescriptorSet. Throws a WireError on anything else. */
+export function fileDescriptors(set: Uint8Array): FileDescriptor[] {
+  const files: FileDescriptor[] = [];
+  eachField(set, (number, reader) => (number === SET.file ? files.push(fileDescriptor(reader.view())) : undefined));
+  return files;
+}
+
+function fileDescriptor(bytes: Buffer): FileDescriptor {
+  const [name = ""] = texts(bytes, FILE.name);
+  const [scope = ""] = texts(bytes, FILE.package);
+  const services = parts(bytes, FILE.service).map((service) => full(scope, nameOf(service)));
+  const messages = parts(bytes, FILE.message).flatMap((message) => messageSymbols(scope, message));
+  const enums = parts(bytes, FILE.enum).map((part) => full(scope, nameOf(part)));
+  const methods = parts(bytes, FILE.service).flatMap((service) =>
+    parts(service, SERVICE.method).map((method) => full(full(scope, nameOf(service)), nameOf(method))),
+  );
+  const symbols = [...services, ...messages, ...enums, ...methods];
+  return { name, dependencies: texts(bytes, FILE.dependency), symbols, services, bytes };
+}
+
+function messageSymbols(scope: string, message: Buffer): string[] {
+  const name = full(scope, nameOf(message));
+  const nested = parts(message, MESSAGE.nested).flatMap((part) => messageSymbols(name, part));
+  return [name, ...nested, ...parts(message, MESSAGE.enum).map((part) => full(name, nameOf(part)))];
+}
+
+function full(scope: string, name: string): string {
+  return scope === "" ? name : `${scope}.${name}`;
+}
+
+function nameOf(part: Buffer): string {
+  return texts(part, NAME)[0] ?? "";
+}
+
+function texts(bytes: Buffer, number: number): string[] {
+  return parts(bytes, number).map(String);
+}
+
+function parts(bytes: Buffer, wanted: number): Buffer[] {
+  const found: Buffer[] = [];
+  eachField(bytes, (number, reader) => (number === wanted ? found.push(reader.view()) : undefined));
+  return found;
+}
+
+/** Shows each field to `read`, which takes it by reading it; what it leaves is passed over. */
+function eachField(bytes: Uint8Array, read: (number: number, reader: WireReader) => unknown): void {
+  const reader = new WireReader(bytes);
+  while (!reader.done) {
+    const tag = reader.tag();
+    if (read(tag >>> 3, reader) === undefined) reader.skip(tag & 7);
+  }
+}
