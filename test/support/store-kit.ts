@@ -1,0 +1,62 @@
+import { Content } from "../../src/domain/content.ts";
+import { CofferError } from "../../src/domain/errors.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
+import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import type { Sealer } from "../../src/sealing/sealer.ts";
+import type { Journal } from "../../src/store/journal.ts";
+import type { DeleteRequest, PutRequest } from "../../src/store/operation.ts";
+import { SecretStore } from "../../src/store/secret-store.ts";
+import { plainSealer } from "./plain-sealer.ts";
+
+export const AUTHOR = "spiffe://example.org/test";
+
+export interface StoreKitOptions {
+  readonly sealer?: Sealer;
+  readonly maxStoreBytes?: number;
+  readonly timers?: Timers;
+  readonly onFailed?: (cause: unknown) => void;
+}
+
+/** A store over a journal, observed by nobody. */
+export function loadStore(journal: Journal, options: StoreKitOptions = {}): Promise<SecretStore> {
+  return SecretStore.load({
+    journal,
+    sealer: options.sealer ?? plainSealer,
+    observer: { committed: () => {}, queued: () => {}, failed: options.onFailed ?? (() => {}) },
+    timers: options.timers ?? processTimers,
+    maxStoreBytes: options.maxStoreBytes ?? Number.MAX_SAFE_INTEGER,
+  });
+}
+
+/** A content of one text value. */
+export function textContent(value: string, key = "value"): Content {
+  return Content.parse([{ key, kind: "text", value: Buffer.from(value) }]);
+}
+
+export function putRequest(path: string, value: string, expectedVersion?: number): PutRequest {
+  return { path: parseSecretPath(path), content: textContent(value), expectedVersion, author: AUTHOR };
+}
+
+export function deleteRequest(path: string, versions: number[] = [], expectedVersion?: number): DeleteRequest {
+  return { path: parseSecretPath(path), versions, expectedVersion, author: AUTHOR };
+}
+
+/** The text of a version, or the reason why there is none. */
+export function read(store: SecretStore, path: string, version = 0): string {
+  try {
+    const [entry] = store.get(parseSecretPath(path), version).content.entries();
+    return Buffer.from(entry!.value).toString();
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** What a promise came to: its value, or the reason of its CofferError. */
+export async function outcomeOf<T>(promise: Promise<T>): Promise<T | string> {
+  return promise.catch(reasonOf);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof CofferError) return error.reason;
+  throw error;
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import fc from "fast-check";
+import type { SecretPath } from "../../../src/domain/secret-path.ts";
+import { PathIndex } from "../../../src/store/path-index.ts";
+
+const path = fc.stringMatching(/^[a-c]{1,6}(\/[a-c]{1,3})?$/);
+
+// Whatever was added in whatever order, the index gives what a sorted array gives: from any start, with or without it.
+it("is a sorted set", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(path, { maxLength: 1500, minLength: 0 }),
+      path,
+      fc.boolean(),
+      (paths, start, inclusive) => {
+        const index = new PathIndex();
+        for (const added of paths) index.add(added as SecretPath);
+        const expected = [...paths].sort().filter((each) => each > start || (inclusive && each === start));
+        assert.deepEqual([...index.from(start, inclusive)], expected);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+// Long enough to split chunks many times, in the orders that are hardest on them.
+it("stays sorted through splits", () => {
+  const paths = Array.from({ length: 5000 }, (_, i) => `p/${String(i).padStart(5, "0")}`);
+  for (const order of [
+    paths,
+    [...paths].reverse(),
+    paths.filter((_, i) => i % 2).concat(paths.filter((_, i) => !(i % 2))),
+  ]) {
+    const index = new PathIndex();
+    for (const added of order) index.add(added as SecretPath);
+    assert.deepEqual([...index.from("", true)], paths);
+    assert.deepEqual([...index.from("p/02500", false)], paths.slice(2501));
+  }
+});
