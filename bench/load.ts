@@ -1,0 +1,88 @@
+import { type JobResult, runJob } from "./job.ts";
+import type { Options } from "./options.ts";
+import { peakRssBytes } from "./process-stat.ts";
+import { type Requirement, atLeast, atMost } from "./requirement.ts";
+import { type Rounds, interleave, ratio, spreadOf } from "./rounds.ts";
+import { type Server, fill, startCoffer } from "./servers.ts";
+import { jobFor } from "./throughput.ts";
+import type { Workshop } from "./workshop.ts";
+
+const SMALL_STORE = 1000;
+
+/** One start of the large store. */
+export interface Start {
+  /** From the start of the process until it serves. */
+  readonly seconds: number;
+  /** The most memory that it had in RAM until then. */
+  readonly peakRssBytes: number;
+}
+
+/** How a store of a million secrets loads and serves. */
+export interface Load {
+  readonly secrets: number;
+  readonly fillSeconds: number;
+  readonly starts: readonly Start[];
+  /** The most memory of the large store once the Gets were served too. */
+  readonly peakRssBytesAfterGets: number;
+  /** Get of the large store and of one of 1,000 secrets. */
+  readonly rounds: Rounds;
+  readonly requirements: readonly Requirement[];
+}
+
+/** Fills a large store and a small one, restarts both, and compares how they serve. */
+export async function measureLoad(workshop: Workshop, options: Options): Promise<Load> {
+  const [small, large] = ["small", "large"].map((name) => ({ name: `coffer-${name}`, data: `coffer-${name}` }));
+  await fillStore(workshop, small!, SMALL_STORE);
+  const fillSeconds = await fillStore(workshop, large!, options.loadSecrets);
+
+  const starts: Start[] = [];
+  for (let round = 1; round < options.rounds; round++) {
+    const { server, start } = await timedStart(workshop, large!);
+    starts.push(start);
+    await server.stop();
+  }
+  const { server: largeServer, start } = await timedStart(workshop, large!);
+  starts.push(start);
+  const smallServer = await startCoffer(workshop, small!);
+
+  const sizes = new Map([
+    [smallServer, SMALL_STORE],
+    [largeServer, options.loadSecrets],
+  ]);
+  const measure = (server: Server, round: number) =>
+    runJob(jobFor(server, "get", round, { ...options, secrets: sizes.get(server)! }));
+  const rounds = await interleave([...sizes.keys()], options.rounds, measure);
+  const peakRssBytesAfterGets = peakRssBytes(largeServer.target.pid);
+  await Promise.all([largeServer.stop(), smallServer.stop()]);
+  const requirements = requirementsOf(starts, rounds);
+  return { secrets: options.loadSecrets, fillSeconds, starts, peakRssBytesAfterGets, rounds, requirements };
+}
+
+type Store = { readonly name: string; readonly data: string };
+
+async function fillStore(workshop: Workshop, store: Store, secrets: number): Promise<number> {
+  const server = await startCoffer(workshop, store);
+  const { seconds } = await fill(server, secrets);
+  await server.stop();
+  return seconds;
+}
+
+async function timedStart(workshop: Workshop, store: Store): Promise<{ server: Server; start: Start }> {
+  const before = performance.now();
+  const server = await startCoffer(workshop, store);
+  const seconds = (performance.now() - before) / 1000;
+  return { server, start: { seconds, peakRssBytes: peakRssBytes(server.target.pid) } };
+}
+
+const rate = (result: JobResult): number => result.rate;
+const p99 = (result: JobResult): number => result.p99;
+
+function requirementsOf(starts: readonly Start[], rounds: Rounds): Requirement[] {
+  const gigabytes = spreadOf(starts.map((start) => start.peakRssBytes / 1e9));
+  return [
+    atMost("load: seconds from start to serving", spreadOf(starts.map((start) => start.seconds)), 8),
+    atMost("load: peak RSS in GB until serving", gigabytes, 1.1),
+    atLeast("load: Get rate, large / small", ratio(rounds, "coffer-large", "coffer-small", rate), 0.9),
+    atMost("load: Get p99, large / small", ratio(rounds, "coffer-large", "coffer-small", p99), 1.1),
+  ];
+}

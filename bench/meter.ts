@@ -1,0 +1,68 @@
+import { createHistogram } from "node:perf_hooks";
+import type { JobResult } from "./job.ts";
+import { cpuMicros } from "./process-stat.ts";
+
+/** How a call ended. */
+export type Outcome = { readonly kind: "ok" } | { readonly kind: "error"; readonly what: string };
+
+/** Measures a stretch of calls, the server's CPU time and our own. */
+export class Meter {
+  readonly #serverPid: number;
+  readonly #latencies = createHistogram({ lowest: 1, figures: 3 });
+  readonly #errors = new Map<string, number>();
+  #start: Reading | undefined;
+  #end: Reading | undefined;
+
+  constructor(serverPid: number) {
+    this.#serverPid = serverPid;
+  }
+
+  /** From here on calls count. */
+  start(): void {
+    this.#start = this.#read();
+  }
+
+  /** From here on they don't. */
+  stop(): void {
+    this.#end = this.#read();
+  }
+
+  /** A call ended now that began at `startedAt`, of performance.now(). Errors count at any time: none is excusable. */
+  record(outcome: Outcome, startedAt: number): void {
+    if (outcome.kind === "error") this.#errors.set(outcome.what, (this.#errors.get(outcome.what) ?? 0) + 1);
+    else if (this.#start !== undefined && this.#end === undefined)
+      this.#latencies.record(Math.max(1, Math.round((performance.now() - startedAt) * 1000)));
+  }
+
+  /** After stop(). */
+  result(): JobResult {
+    const from = this.#start!;
+    const to = this.#end!;
+    const seconds = (to.at - from.at) / 1e6;
+    const calls = this.#latencies.count;
+    return {
+      calls,
+      errors: Object.fromEntries(this.#errors),
+      seconds,
+      rate: calls / seconds,
+      p50: this.#latencies.percentile(50) / 1000,
+      p99: this.#latencies.percentile(99) / 1000,
+      worst: this.#latencies.max / 1000,
+      serverMicros: (to.server - from.server) / calls,
+      clientLoad: (to.client - from.client) / 1e6 / seconds,
+      window: { from: from.at, to: to.at },
+    };
+  }
+
+  #read(): Reading {
+    const { user, system } = process.cpuUsage();
+    return { at: Number(process.hrtime.bigint() / 1000n), server: cpuMicros(this.#serverPid), client: user + system };
+  }
+}
+
+/** All in microseconds. */
+interface Reading {
+  readonly at: number;
+  readonly server: number;
+  readonly client: number;
+}

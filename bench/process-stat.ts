@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+
+/** Linux counts CPU time in ticks of 10 ms, whatever the kernel's own timer does (USER_HZ, proc(5)). */
+const TICK_MICROS = 10_000;
+
+/** User and system time that all threads of a process have taken so far, in microseconds. Linux only. */
+export function cpuMicros(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The second field is the program's name in brackets and may contain anything, spaces and brackets too.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [userTicks, systemTicks] = [fields[11], fields[12]];
+  return (Number(userTicks) + Number(systemTicks)) * TICK_MICROS;
+}
+
+/** The most memory that a process has had in RAM so far, in bytes. Linux only. */
+export function peakRssBytes(pid: number): number {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no VmHWM`);
+  return Number(kilobytes) * 1024;
+}

@@ -1,0 +1,112 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type JobResult, runJob } from "./job.ts";
+import type { Options } from "./options.ts";
+import { fill, startCoffer } from "./servers.ts";
+import { jobFor } from "./throughput.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** Where the main thread's time went during a Get run. Shares are of its busy time; the sum is 1. */
+export interface Profile {
+  readonly result: JobResult;
+  /** Share of busy time of each group, the largest first. */
+  readonly groups: readonly Share[];
+  /** The same for single functions, the first of them. */
+  readonly functions: readonly Share[];
+}
+
+/** A group or a function, and its own time without what it called. */
+export interface Share {
+  readonly name: string;
+  readonly share: number;
+}
+
+const FUNCTIONS_SHOWN = 30;
+
+/** Runs Coffer under V8's sampling profiler, which makes it slower: the shares count here and not the rate. */
+export async function profileGet(workshop: Workshop, options: Options): Promise<Profile> {
+  const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${workshop.at("profile")}`];
+  const server = await startCoffer(workshop, { name: "coffer", data: "coffer", nodeOptions });
+  await fill(server, options.secrets);
+  const result = await runJob(jobFor(server, "get", 0, options));
+  await server.stop();
+  const frames = busyFrames(readProfile(workshop.at("profile")), result.window);
+  return {
+    result,
+    groups: sharesOf(frames, ({ frame }) => groupOf(frame)),
+    functions: sharesOf(frames, ({ frame }) => nameOf(frame)).slice(0, FUNCTIONS_SHOWN),
+  };
+}
+
+/** The file that --cpu-prof writes (the Profile of the DevTools protocol). Times are microseconds. */
+interface CpuProfile {
+  readonly startTime: number;
+  readonly nodes: readonly { readonly id: number; readonly callFrame: CallFrame }[];
+  /** The id of the node that ran, at each sample. */
+  readonly samples: readonly number[];
+  /** The time from the sample before to each. */
+  readonly timeDeltas: readonly number[];
+}
+
+interface CallFrame {
+  readonly functionName: string;
+  readonly url: string;
+  readonly lineNumber: number;
+}
+
+interface TimedFrame {
+  readonly frame: CallFrame;
+  readonly micros: number;
+}
+
+function readProfile(folder: string): CpuProfile {
+  const file = readdirSync(folder).find((name) => name.endsWith(".cpuprofile"));
+  if (file === undefined) throw new Error("Coffer ended without writing its CPU profile");
+  return JSON.parse(readFileSync(join(folder, file), "utf8"));
+}
+
+/** The samples within the measured time; V8 and the client read the same monotonic clock. */
+function busyFrames({ startTime, nodes, samples, timeDeltas }: CpuProfile, window: JobResult["window"]): TimedFrame[] {
+  const frameById = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  let now = startTime;
+  return samples.flatMap((id, index) => {
+    now += timeDeltas[index]!;
+    const frame = frameById.get(id)!;
+    const counts = now >= window.from && now < window.to && frame.functionName !== "(idle)";
+    // A sample stands for the time until the next one.
+    return counts ? [{ frame, micros: timeDeltas[index + 1] ?? 0 }] : [];
+  });
+}
+
+function sharesOf(frames: readonly TimedFrame[], name: (frame: TimedFrame) => string): Share[] {
+  const micros = new Map<string, number>();
+  for (const frame of frames) micros.set(name(frame), (micros.get(name(frame)) ?? 0) + frame.micros);
+  const total = frames.reduce((sum, frame) => sum + frame.micros, 0);
+  return [...micros].map(([name, own]) => ({ name, share: own / total })).sort((a, b) => b.share - a.share);
+}
+
+/** The first that matches names the group. */
+const GROUPS: readonly (readonly [RegExp, (match: RegExpMatchArray) => string])[] = [
+  [/\/dist[^/]*\/src\/([^/]+)\//, ([, room]) => `coffer ${room}`],
+  [/\/node_modules\/((?:@[^/]+\/)?[^/]+)\//, ([, name]) => name!],
+  [/^node:.*http2/, () => "node http2"],
+  [/^node:.*(tls|crypto)/, () => "node tls"],
+  [/^node:.*(net|stream|readable|writable)/, () => "node net and streams"],
+  [/^node:/, () => "node, the rest"],
+];
+
+function groupOf({ url, functionName }: CallFrame): string {
+  if (functionName === "(garbage collector)") return "garbage collection";
+  if (functionName === "(program)") return "native code outside JavaScript: OpenSSL, nghttp2, system calls";
+  for (const [pattern, name] of GROUPS) {
+    const match = pattern.exec(url);
+    if (match !== null) return name(match);
+  }
+  return "native functions called from JavaScript";
+}
+
+function nameOf({ url, functionName, lineNumber }: CallFrame): string {
+  const name = functionName === "" ? "(anonymous)" : functionName;
+  const file = url.replace(/^.*\/(dist[^/]*|node_modules)\//, "");
+  return file === "" ? name : `${name} ${file}:${lineNumber + 1}`;
+}

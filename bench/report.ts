@@ -1,0 +1,95 @@
+import type { JobResult } from "./job.ts";
+import type { Load } from "./load.ts";
+import type { Options } from "./options.ts";
+import type { Profile } from "./profile.ts";
+import type { Requirement } from "./requirement.ts";
+import { type Figure, type Rounds, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
+import type { Throughput } from "./throughput.ts";
+
+/** The table of one operation. Cells are the median of the rounds, with the least and the most where that matters. */
+export function throughputReport({ operation, rounds, requirements }: Throughput, options: Options): string {
+  const title = `${operation}: ${whole(options.secrets)} secrets, ${conditions(options)}`;
+  return [title, ratesTable(rounds, "grpc-js"), "", requirementsTable(requirements)].join("\n");
+}
+
+/** How the large store started, and its Gets beside those of the small one. */
+export function loadReport({ secrets, fillSeconds, starts, rounds, requirements, ...load }: Load, options: Options) {
+  const seconds = spreadOf(starts.map((start) => start.seconds));
+  return [
+    `load: ${whole(secrets)} secrets, filled in ${fillSeconds.toFixed(0)} s, serving ${withRange(seconds, 2)} s after start`,
+    `peak RSS ${(load.peakRssBytesAfterGets / 1e9).toFixed(2)} GB after the Gets`,
+    `get: ${conditions(options)}`,
+    ratesTable(rounds, "coffer-small"),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** Where a call's time goes. */
+export function profileReport({ result, groups, functions }: Profile): string {
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const table = (shares: Profile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
+  const title = `get under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
+  return [title, table(groups), "", "functions by their own time", table(functions)].join("\n");
+}
+
+function conditions({ connections, inFlight, rounds, seconds }: Options): string {
+  return `${connections} x ${inFlight} in flight, ${seconds} s, median of ${rounds} (least-most)`;
+}
+
+function ratesTable(rounds: Rounds, base: string): string {
+  const row = (name: string) => {
+    const cell = (figure: Figure, digits: number) => spread(rounds, name, figure).median.toFixed(digits);
+    return [
+      name,
+      withRange(
+        spread(rounds, name, (result) => result.rate),
+        0,
+      ),
+      withRange(
+        ratio(rounds, name, base, (result) => result.rate),
+        2,
+      ),
+      cell((result) => result.p50, 1),
+      cell((result) => result.p99, 1),
+      cell((result) => result.serverMicros, 0),
+      cell((result) => result.clientLoad * 100, 0),
+      errorsOf(rounds.get(name)!),
+    ];
+  };
+  const head = ["server", "rps", `x ${base}`, "p50 ms", "p99 ms", "CPU us/call", "client %", "errors"];
+  return columns([head, ...[...rounds.keys()].map(row)]);
+}
+
+function errorsOf(results: readonly JobResult[]): string {
+  const errors = results.flatMap((result) => Object.entries(result.errors).map(([what, count]) => `${count} ${what}`));
+  return errors.length === 0 ? "0" : errors.join(", ");
+}
+
+function requirementsTable(requirements: readonly Requirement[]): string {
+  return columns(
+    requirements.map(({ what, measured, bound, met }) => [met ? "ok" : "MISSED", what, withRange(measured, 2), bound]),
+  );
+}
+
+function withRange({ median, least, most }: Spread, digits: number): string {
+  const show = (value: number) =>
+    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${show(median)} (${show(least)}-${show(most)})`;
+}
+
+function whole(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: 0 });
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

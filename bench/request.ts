@@ -1,0 +1,125 @@
+import { bytes, message } from "../src/contract/message.ts";
+import { getRequest, putRequest } from "../src/contract/messages.ts";
+import { FrameFlag, FrameType, frame } from "./frame.ts";
+import type { Operation, Protocol } from "./job.ts";
+
+/** Bytes of every value in the bench. */
+export const VALUE_BYTES = 256;
+
+/** The key that holds the value, in the servers that have keys within a secret. */
+export const VALUE_KEY = "value";
+
+const VALUE = Buffer.alloc(VALUE_BYTES, "not a real secret, ");
+
+/** The path of the n-th secret. All have the same length, which is what lets a template work. */
+export function secretPath(n: number): string {
+  return `bench/${String(n).padStart(DIGITS, "0")}`;
+}
+
+const DIGITS = 9;
+
+/**
+ * One request as the bytes on the wire, encoded beforehand. Only the stream's id and the number in the path are written
+ * for each call, which is why the client costs a fraction of what the server does.
+ */
+export class RequestTemplate {
+  /** Bytes of the whole request, HEADERS and DATA frame. */
+  readonly size: number;
+  /** Bytes of it that HTTP/2's flow control counts: the payload of the DATA frame. */
+  readonly flowControlled: number;
+  /** What a sound reply has at least, in bytes of its DATA frames. A "not found" that is told as OK has fewer. */
+  readonly leastReply: number;
+  readonly #frames: Buffer;
+  readonly #dataFrame: number;
+  readonly #digits: number;
+
+  constructor(protocol: Protocol, operation: Operation, authority: string) {
+    const { method, body } = CALLS[protocol][operation];
+    const headers = frame(FrameType.headers, FrameFlag.endHeaders, 0, requestHeaders(authority, method));
+    const data = frame(FrameType.data, FrameFlag.endStream, 0, grpcMessage(body));
+    this.#frames = Buffer.concat([headers, data]);
+    this.#dataFrame = headers.length;
+    this.#digits = this.#frames.lastIndexOf(secretPath(0)) + secretPath(0).length - DIGITS;
+    this.size = this.#frames.length;
+    this.flowControlled = data.length - FRAME_HEADER;
+    this.leastReply = operation === "get" ? VALUE_BYTES : 1;
+  }
+
+  /** Writes the request for secret `n` on stream `id` at `offset` and returns the offset behind it. */
+  write(target: Buffer, offset: number, id: number, n: number): number {
+    this.#frames.copy(target, offset);
+    target.writeUInt32BE(id, offset + STREAM_ID);
+    target.writeUInt32BE(id, offset + this.#dataFrame + STREAM_ID);
+    let rest = n;
+    for (let digit = offset + this.#digits + DIGITS - 1; rest > 0; digit--) {
+      target[digit] = ZERO + (rest % 10);
+      rest = Math.floor(rest / 10);
+    }
+    return offset + this.size;
+  }
+}
+
+const FRAME_HEADER = 9;
+const STREAM_ID = 5;
+const ZERO = "0".charCodeAt(0);
+
+/** KV.Put and KV.Range of etcd's rpc.proto have key = 1; value = 2 is Put's only. */
+const etcdKeyValue = message<{ key: Uint8Array; value: Uint8Array }>({
+  key: bytes(1, "key"),
+  value: bytes(2, "value"),
+});
+
+const FIRST = secretPath(0);
+
+const CALLS: Record<Protocol, Record<Operation, { readonly method: string; readonly body: Buffer }>> = {
+  coffer: {
+    get: { method: "/coffer.v1.Secrets/Get", body: getRequest.encode({ path: FIRST, version: 0 }) },
+    put: {
+      method: "/coffer.v1.Secrets/Put",
+      body: putRequest.encode({
+        path: FIRST,
+        data: [{ key: VALUE_KEY, value: VALUE }],
+        binaryData: [],
+        expectedVersion: undefined,
+      }),
+    },
+  },
+  etcd: {
+    get: {
+      method: "/etcdserverpb.KV/Range",
+      body: etcdKeyValue.encode({ key: Buffer.from(FIRST), value: Buffer.alloc(0) }),
+    },
+    put: { method: "/etcdserverpb.KV/Put", body: etcdKeyValue.encode({ key: Buffer.from(FIRST), value: VALUE }) },
+  },
+};
+
+/** gRPC's frame around a message: not compressed, and its length. */
+export function grpcMessage(body: Buffer): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(body.length, 1);
+  return Buffer.concat([prefix, body]);
+}
+
+/**
+ * The headers of a gRPC request (gRPC over HTTP/2, "Requests") without a dynamic table: literals that are not indexed
+ * (RFC 7541, section 6.2.2) are the same bytes in every request.
+ */
+function requestHeaders(authority: string, path: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0x83, 0x87]), // :method POST and :scheme https, whole entries of the static table
+    Buffer.from([0x01]), // :authority
+    plainString(authority),
+    Buffer.from([0x04]), // :path
+    plainString(path),
+    Buffer.from([0x0f, 0x10]), // content-type, entry 31: 15 in the prefix and 16 behind it
+    plainString("application/grpc"),
+    Buffer.from([0x00]),
+    plainString("te"),
+    plainString("trailers"),
+  ]);
+}
+
+/** A string of less than 127 bytes without Huffman code. */
+function plainString(text: string): Buffer {
+  return Buffer.from([text.length, ...Buffer.from(text)]);
+}

@@ -1,0 +1,18 @@
+import type { Spread } from "./rounds.ts";
+
+/** A bound that the project has set itself, and what was measured. The median decides. */
+export interface Requirement {
+  readonly what: string;
+  readonly measured: Spread;
+  /** In words, as in "at least 0.85". */
+  readonly bound: string;
+  readonly met: boolean;
+}
+
+export function atLeast(what: string, measured: Spread, bound: number): Requirement {
+  return { what, measured, bound: `at least ${bound}`, met: measured.median >= bound };
+}
+
+export function atMost(what: string, measured: Spread, bound: number): Requirement {
+  return { what, measured, bound: `at most ${bound}`, met: measured.median <= bound };
+}
