@@ -14,6 +14,11 @@ export function pageTokenContext(caller: string, prefix: string): Buffer {
   return context("page token", caller, prefix);
 }
 
+/** The number of a data key that the root key wraps. */
+export function dataKeyContext(keyId: number): Buffer {
+  return context("data key", "", String(keyId));
+}
+
 function context(tag: string, first: string, last: string): Buffer {
   return Buffer.from(`coffer ${tag}\0${Buffer.byteLength(first)}\0${first}\0${last}`);
 }

@@ -1,0 +1,82 @@
+import { closeSync, constants, fsyncSync, openSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname, sep } from "node:path";
+import { readPrivateFile } from "../domain/private-file.ts";
+import { parseRootKey, RootKeyRefused, rootKeyText } from "../sealing/root-key.ts";
+import { SecretKey } from "../sealing/secret-key.ts";
+import { syncFolder } from "./sync-folder.ts";
+
+/** Where a root key is read from. */
+export interface RootKeySource {
+  readonly file: string;
+  /** The data folder, which must not contain the file; undefined lets it lie anywhere, as in development. */
+  readonly outside: string | undefined;
+}
+
+/**
+ * Reads a root key from a file that nobody else can read or change (see private-file.ts, whose errors pass through).
+ * Throws {@link RootKeyRefused}.
+ */
+export function readRootKey({ file, outside }: RootKeySource): SecretKey {
+  const raw = readPrivateFile(file);
+  try {
+    if (outside !== undefined) refuseInside(file, outside);
+    return parseRootKey(raw, file);
+  } finally {
+    raw.fill(0);
+  }
+}
+
+/**
+ * Makes a root key: a new file of 64 hex digits and a line break, mode 0600, durable when this returns. It never
+ * replaces a file: with the old key goes every store that it opens. Throws {@link RootKeyRefused}, or what the file
+ * system says.
+ */
+export function makeRootKey(file: string): void {
+  const key = SecretKey.random();
+  const text = rootKeyText(key);
+  try {
+    writeNew(file, text);
+  } finally {
+    key.wipe();
+    text.fill(0);
+  }
+}
+
+function refuseInside(file: string, folder: string): void {
+  if (!isInside(realpathSync(file), folder)) return;
+  const message = `${file} lies inside the data folder ${folder}, so that a copy of the store would bring its key along`;
+  throw new RootKeyRefused("inside the data folder", `${message}; move it elsewhere`);
+}
+
+/** A folder that does not exist yet contains nothing. */
+function isInside(file: string, folder: string): boolean {
+  try {
+    return file.startsWith(realpathSync(folder) + sep);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function writeNew(file: string, content: Buffer): void {
+  const descriptor = openNew(file);
+  try {
+    writeFileSync(descriptor, content);
+    fsyncSync(descriptor);
+  } catch (error) {
+    unlinkSync(file);
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+  syncFolder(dirname(file));
+}
+
+function openNew(file: string): number {
+  try {
+    return openSync(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new RootKeyRefused("exists", `${file} exists, and a root key is never overwritten`);
+  }
+}

@@ -1,0 +1,60 @@
+import type Database from "better-sqlite3";
+import type { CheckpointMode } from "../store/journal.ts";
+
+/** From this much on, pages move from the log into the database as soon as nobody waits. */
+const PASSIVE_BYTES = 4 * 1024 * 1024;
+
+/** From this much on, the log is also cut to nothing: a large one makes the next start slow. */
+const TRUNCATE_BYTES = 64 * 1024 * 1024;
+
+/** Each page in the log has a header of its own (sqlite.org/fileformat2.html, section 4.1). */
+const FRAME_HEADER_BYTES = 24;
+
+/** What `PRAGMA wal_checkpoint` answers: pages in the log, and how many of them are in the database. */
+interface LogState {
+  readonly busy: number;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+type Checkpoint = Database.Statement<[], LogState>;
+
+/**
+ * SQLite's log of committed pages, and its checkpoints. Every result is looked at: a checkpoint that fails is how a
+ * dying disk first shows. Its size comes from SQLite, never from the file (database.ts says why).
+ */
+export class WriteAheadLog {
+  readonly #look: Checkpoint;
+  readonly #passive: Checkpoint;
+  readonly #truncate: Checkpoint;
+  readonly #frameBytes: number;
+
+  constructor(db: Database.Database) {
+    this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
+    this.#passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#frameBytes = (db.pragma("page_size", { simple: true }) as number) + FRAME_HEADER_BYTES;
+  }
+
+  /** Does what the mode asks. Throws when the disk fails, or when another connection is in the way. */
+  checkpoint(mode: CheckpointMode): void {
+    const due = mode === "full" ? this.#truncate : this.#due();
+    if (due !== undefined) run(due);
+  }
+
+  #due(): Checkpoint | undefined {
+    const { log, checkpointed } = stateAfter(this.#look);
+    if (log * this.#frameBytes >= TRUNCATE_BYTES) return this.#truncate;
+    return (log - checkpointed) * this.#frameBytes >= PASSIVE_BYTES ? this.#passive : undefined;
+  }
+}
+
+function stateAfter(checkpoint: Checkpoint): LogState {
+  return checkpoint.get() as LogState; // the pragma always answers with one row
+}
+
+function run(checkpoint: Checkpoint): void {
+  const { busy, log, checkpointed } = stateAfter(checkpoint);
+  if (busy === 0 && log === checkpointed) return;
+  throw new Error(`the checkpoint is incomplete: busy ${busy}, ${checkpointed} of ${log} pages`);
+}

@@ -1,0 +1,128 @@
+import sodium from "sodium-native";
+import { type RandomFill, secureRandom } from "./random.ts";
+import { SealBroken, type Sealer } from "./sealer.ts";
+import type { SecretKey } from "./secret-key.ts";
+
+/**
+ * Sealed bytes, format 1. Integers are big-endian.
+ *
+ *     offset  size  field
+ *          0     1  format: 1
+ *          1     1  algorithm: 1, XChaCha20-Poly1305
+ *          2     4  key id: which key sealed this
+ *          6    24  nonce, random
+ *         30     n  ciphertext, as long as the plaintext
+ *     30 + n    16  Poly1305 tag
+ *
+ * The algorithm is that of draft-irtf-cfrg-xchacha-03, section 2.3, which libsodium calls xchacha20poly1305_ietf. Its
+ * associated data is the header (bytes 0 to 5), the store id (16 bytes) and the context, with nothing between them:
+ * only the context varies in length, and it comes last.
+ *
+ * A nonce of 192 bits may be random without counting messages: after 2^80 of them, two are equal with a chance of
+ * about 2^-33. Counters would repeat as soon as an older copy of the data folder is restored.
+ *
+ * test/vectors/sealed-bytes.json has examples, good and bad.
+ */
+const FORMAT = 1;
+const ALGORITHM = 1;
+const HEADER_BYTES = 6;
+const NONCE_BYTES = sodium.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+const TAG_BYTES = sodium.crypto_aead_xchacha20poly1305_ietf_ABYTES;
+const CIPHERTEXT_AT = HEADER_BYTES + NONCE_BYTES;
+const OVERHEAD = CIPHERTEXT_AT + TAG_BYTES;
+
+/** How many bytes the id of a store has. */
+export const STORE_ID_BYTES = 16;
+
+/** What a sealer seals with. */
+export interface SealingKey {
+  /** Held, not copied: the sealer is of no use once it is wiped. */
+  readonly key: SecretKey;
+  /** An unsigned 32-bit number that tells this key from others of the same store. */
+  readonly keyId: number;
+  /** The store that sealed bytes belong to, 16 bytes: they open in no other one, not even under the same key. */
+  readonly storeId: Buffer;
+}
+
+/** Seals with one key, in the format above. */
+export class XChaChaSealer implements Sealer {
+  readonly overhead = OVERHEAD;
+  readonly #key: SecretKey;
+  readonly #keyId: number;
+  /** The header and the store id: how the associated data of everything that this key seals begins. */
+  readonly #binding: Buffer;
+  readonly #random: RandomFill;
+
+  constructor({ key, keyId, storeId }: SealingKey, random: RandomFill = secureRandom) {
+    if (storeId.length !== STORE_ID_BYTES) throw new RangeError(`a store id has ${STORE_ID_BYTES} bytes`);
+    this.#key = key;
+    this.#keyId = keyId;
+    this.#binding = Buffer.alloc(HEADER_BYTES + STORE_ID_BYTES);
+    this.#binding.set([FORMAT, ALGORITHM]);
+    this.#binding.writeUInt32BE(keyId, 2);
+    this.#binding.set(storeId, HEADER_BYTES);
+    this.#random = random;
+  }
+
+  seal(plaintext: Uint8Array, context: Uint8Array): Buffer {
+    const sealed = Buffer.allocUnsafeSlow(plaintext.length + OVERHEAD);
+    const nonce = sealed.subarray(HEADER_BYTES, CIPHERTEXT_AT);
+    this.#binding.copy(sealed, 0, 0, HEADER_BYTES);
+    this.#random(nonce);
+    sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
+      sealed.subarray(CIPHERTEXT_AT),
+      asBuffer(plaintext),
+      this.#associatedData(context),
+      null,
+      nonce,
+      this.#key.bytes,
+    );
+    return sealed;
+  }
+
+  open(sealed: Uint8Array, context: Uint8Array): Buffer {
+    const bytes = asBuffer(sealed);
+    this.#checkHeader(bytes);
+    // Not from Node's pool: a neighbour's `.buffer` would reach the plaintext.
+    const plaintext = Buffer.allocUnsafeSlow(bytes.length - OVERHEAD);
+    const associated = this.#associatedData(context);
+    // Outside the try: a wiped key is a fault of ours, not of the bytes.
+    const key = this.#key.bytes;
+    try {
+      sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
+        plaintext,
+        null,
+        bytes.subarray(CIPHERTEXT_AT),
+        associated,
+        bytes.subarray(HEADER_BYTES, CIPHERTEXT_AT),
+        key,
+      );
+    } catch {
+      // Every length was checked above, so that the tag is all that libsodium can object to.
+      throw new SealBroken("not authentic");
+    }
+    return plaintext;
+  }
+
+  /** Wipes the key: nothing opens or is sealed any more. */
+  close(): void {
+    this.#key.wipe();
+  }
+
+  #checkHeader(bytes: Buffer): void {
+    if (bytes.length < OVERHEAD) throw new SealBroken("truncated");
+    if (bytes[0] !== FORMAT || bytes[1] !== ALGORITHM) throw new SealBroken("unknown format");
+    if (bytes.readUInt32BE(2) !== this.#keyId) throw new SealBroken("unknown key");
+  }
+
+  #associatedData(context: Uint8Array): Buffer {
+    const associated = Buffer.allocUnsafe(this.#binding.length + context.length);
+    associated.set(this.#binding);
+    associated.set(context, this.#binding.length);
+    return associated;
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
