@@ -73,7 +73,10 @@ export interface Logger {
 
 /** A logger and the end of its stream. */
 export interface LogSink extends Logger {
-  /** Resolves when the stream has taken every line so far. Exit after it: a pipe whose reader is behind takes later. */
+  /**
+   * Resolves when the stream has taken every line so far. Exit after it, since a pipe whose reader is behind takes them
+   * later, and bound the wait, since a stalled reader never does.
+   */
   flush(): Promise<void>;
 }
 
@@ -85,6 +88,7 @@ const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
  * call returns. Files and terminals take it at once; a pipe does while its reader keeps up, see {@link LogSink.flush}.
  */
 export function createLogger(level: LogLevel, stream: Writable = process.stderr): LogSink {
+  const depth = LOG_LEVELS.indexOf(level);
   const line = winston.format.printf(({ level, message, fields }) =>
     toLine(level, String(message), fields as LogFields),
   );
@@ -99,7 +103,7 @@ export function createLogger(level: LogLevel, stream: Writable = process.stderr)
 
   let dropped = 0;
   const write = (level: LogLevel, event: string, fields: LogFields = {}): void => {
-    if (!logger.isLevelEnabled(level)) return;
+    if (LOG_LEVELS.indexOf(level) > depth) return;
     if (stream.writableLength > MAX_BACKLOG_BYTES) {
       dropped++;
       return;

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, randomUUID, X509Certificate } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { privacyProblem } from "../domain/private-file.ts";
 import type { Credential } from "./authority.ts";
 
 /** Where a credential lies: its certificate and its key, both PEM. */
@@ -24,6 +25,8 @@ export type Defect =
   | "missing"
   /** A file holds no certificate, or no private key. */
   | "unreadable"
+  /** The key lies open to others, see {@link privacyProblem}: a server would refuse it. */
+  | "exposed"
   /** Key and certificate are not a pair, or it is for other names, or somebody else signed it. */
   | "foreign"
   /** Less than a third of its life is left, or its life has not begun. */
@@ -39,6 +42,7 @@ export function findCredential(files: CredentialFiles, expected: Expectation): F
   const certPem = readIfThere(files.certFile);
   const keyPem = readIfThere(files.keyFile);
   if (certPem === undefined || keyPem === undefined) return { kind: "bad", defect: "missing" };
+  if (privacyProblem(statSync(files.keyFile), files.keyFile) !== undefined) return { kind: "bad", defect: "exposed" };
   const parsed = parse(certPem, keyPem);
   if (parsed === undefined) return { kind: "bad", defect: "unreadable" };
   const { certificate, key } = parsed;
