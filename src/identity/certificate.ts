@@ -44,12 +44,17 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const algorithm = fields.take(TAG.sequence);
   const signature = wholeBytes(fields.take(TAG.bitString));
   fields.end();
-  checkSecondReader(der);
-  const signatureAlgorithm = acceptedSignature(algorithm);
-  return Object.freeze({ der, signed: signed.der, signatureAlgorithm, signature, ...parseSigned(signed, algorithm) });
+  const rest = parseSigned(signed, algorithm, secondReading(der));
+  return Object.freeze({
+    der,
+    signed: signed.der,
+    signatureAlgorithm: acceptedSignature(algorithm),
+    signature,
+    ...rest,
+  });
 }
 
-function parseSigned(signed: DerElement, algorithm: DerElement) {
+function parseSigned(signed: DerElement, algorithm: DerElement, second: X509Certificate) {
   const fields = new DerFields(signed, "the signed part of a certificate");
   const version = explicit(fields.maybe(VERSION));
   const serial = fields.take(TAG.integer).value.toString("hex");
@@ -58,7 +63,7 @@ function parseSigned(signed: DerElement, algorithm: DerElement) {
   const issuer = fields.take(TAG.sequence).der;
   const validity = parseValidity(fields.take(TAG.sequence));
   const subject = fields.take(TAG.sequence).der;
-  const publicKey = acceptedKey(fields.take(TAG.sequence));
+  const publicKey = acceptedKey(fields.take(TAG.sequence), second);
   fields.maybe(ISSUER_UNIQUE_ID);
   fields.maybe(SUBJECT_UNIQUE_ID);
   const extensionList = explicit(fields.maybe(EXTENSIONS));
@@ -96,12 +101,12 @@ function checkVersion(version: DerElement | undefined, extensions: DerElement | 
  * OpenSSL must read the same certificate out of the same bytes. It knows rules of parts that we do not look into, such
  * as the strings in names.
  */
-function checkSecondReader(der: Buffer): void {
-  let raw: Buffer | undefined;
+function secondReading(der: Buffer): X509Certificate {
   try {
-    raw = new X509Certificate(der).raw;
+    const certificate = new X509Certificate(der);
+    if (certificate.raw.equals(der)) return certificate;
   } catch {
     throw new MalformedDer("OpenSSL does not read it as a certificate");
   }
-  if (!raw.equals(der)) throw new MalformedDer("OpenSSL reads another certificate in the same bytes");
+  throw new MalformedDer("OpenSSL reads another certificate in the same bytes");
 }

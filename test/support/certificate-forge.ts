@@ -1,0 +1,315 @@
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { isIP } from "node:net";
+import { pemText } from "../../src/identity/pem.ts";
+import {
+  bitString,
+  boolean,
+  element,
+  flags,
+  integer,
+  nameAttribute,
+  octetString,
+  oid,
+  sequence,
+  time,
+} from "./der-writer.ts";
+
+export interface KeyPair {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+export type KeyType = "P-256" | "P-384" | "P-521" | "secp256k1" | "ed25519" | "ed448" | `rsa-${number}`;
+export type Digest = "sha256" | "sha384" | "sha512" | "sha224" | "sha1" | "md5";
+
+/**
+ * What a certificate shall say. Everything has a default that makes a good certificate of the kind asked for, shaped like
+ * SPIRE's; null leaves an extension out. Times are milliseconds since the epoch.
+ */
+export interface CertificateSpec {
+  /** The SPIFFE ID, or another URI. */
+  readonly id?: string;
+  /** All URIs, in place of `id`. */
+  readonly uris?: readonly (string | Buffer)[];
+  readonly dns?: readonly string[];
+  readonly ips?: readonly string[];
+  /** Further names, each a complete GeneralName. */
+  readonly names?: readonly Buffer[];
+  /** Distinguished names in DER; see {@link commonName}. */
+  readonly subject?: Buffer;
+  readonly issuer?: Buffer;
+  readonly serial?: bigint;
+  readonly notBefore?: number;
+  readonly notAfter?: number;
+  /** What basicConstraints says; null leaves the extension out. */
+  readonly ca?: boolean | null;
+  readonly pathLength?: number;
+  /** Numbers of bits: 0 digitalSignature, 5 keyCertSign, 6 cRLSign. */
+  readonly keyUsage?: readonly number[] | null;
+  readonly keyUsageCritical?: boolean;
+  /** Purposes in dots. */
+  readonly extendedKeyUsage?: readonly string[] | null;
+  /** Complete GeneralNames. */
+  readonly permitted?: readonly Buffer[];
+  readonly excluded?: readonly Buffer[];
+  /** Whether it says which keys are its own and its issuer's; true by default. */
+  readonly keyIds?: boolean;
+  /** Further extensions, see {@link extension}. */
+  readonly extensions?: readonly Buffer[];
+  /** The key; a new one of `keyType`, or on P-256, by default. */
+  readonly key?: KeyPair;
+  readonly keyType?: KeyType;
+  /** The subjectPublicKeyInfo in place of the key's own. */
+  readonly publicKeyInfo?: Buffer;
+  /** The hash that the issuer signs with; ignored for Ed25519. */
+  readonly digest?: Digest;
+  /** 3 by default; 1 leaves the field out, and the extensions too. */
+  readonly version?: 1 | 3;
+  /** Changes the part to be signed just before it is signed. */
+  readonly tamper?: (toBeSigned: Buffer) => Buffer;
+  /** The algorithm that the unsigned part names, in place of the real one. */
+  readonly outerAlgorithm?: Buffer;
+}
+
+/** A certificate with its key, in every form that a test may need. */
+export interface Forged {
+  readonly der: Buffer;
+  /** This certificate, then those of the intermediates above it: what a peer sends. */
+  readonly chain: readonly Buffer[];
+  /** `chain` in PEM. */
+  readonly certPem: string;
+  /** PKCS#8, unencrypted. */
+  readonly keyPem: string;
+  readonly key: KeyPair;
+  readonly spec: CertificateSpec;
+}
+
+/** Somebody who signs: an authority, or, for hostile chains, whoever has a key. */
+export class Issuer implements Forged {
+  readonly der: Buffer;
+  readonly chain: readonly Buffer[];
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly key: KeyPair;
+  readonly spec: CertificateSpec;
+  /** In PEM, without those above: as a bundle's file holds it. */
+  readonly bundlePem: string;
+  readonly #above: readonly Buffer[];
+  readonly #now: number;
+
+  /** `above` is what those below send along: nothing for an authority that is in a bundle. */
+  constructor(forged: Forged, above: readonly Buffer[], now: number) {
+    this.der = forged.der;
+    this.chain = forged.chain;
+    this.certPem = forged.certPem;
+    this.keyPem = forged.keyPem;
+    this.key = forged.key;
+    this.spec = forged.spec;
+    this.bundlePem = pemText("CERTIFICATE", forged.der);
+    this.#above = above;
+    this.#now = now;
+  }
+
+  /** A workload's certificate. Its chain holds the intermediates above, without the self-signed authority. */
+  issue(spec: CertificateSpec): Forged {
+    return this.#sign({ ...LEAF, ...spec });
+  }
+
+  /** An authority below this one. */
+  intermediate(spec: CertificateSpec = {}): Issuer {
+    const forged = this.#sign({ ...ISSUER, subject: commonName("intermediate"), ...spec });
+    return new Issuer(forged, forged.chain, this.#now);
+  }
+
+  #sign(spec: CertificateSpec): Forged {
+    return forgeCertificate({ issuer: this.spec.subject ?? WORKLOAD, ...spec }, this.key, this.#above, this.#now);
+  }
+}
+
+const DAY = 24 * 3600 * 1000;
+const HOUR = 3600 * 1000;
+
+/** SPIRE dates certificates back, for machines whose clock is behind. */
+const BACKDATED = 10_000;
+
+/** The distinguished name that every SPIRE authority begins with: the same in all trust domains. */
+export const AUTHORITY = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIFFE"));
+export const WORKLOAD = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIRE"));
+
+export const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+export const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+
+const LEAF: CertificateSpec = {
+  subject: WORKLOAD,
+  ca: false,
+  keyUsage: [0, 2, 4],
+  extendedKeyUsage: [SERVER_AUTH, CLIENT_AUTH],
+};
+const ISSUER: CertificateSpec = { subject: AUTHORITY, ca: true, keyUsage: [5, 6], extendedKeyUsage: null };
+
+/**
+ * Makes authorities whose certificates are valid around `now`, milliseconds since the epoch:
+ *
+ *     const forge = new CertificateForge();
+ *     const authority = forge.authority("spiffe://example.org");
+ *     const { certPem, keyPem } = authority.issue({ id: "spiffe://example.org/api" });
+ */
+export class CertificateForge {
+  readonly now: number;
+
+  constructor(now: number = Date.now()) {
+    // Certificates know whole seconds.
+    this.now = Math.floor(now / 1000) * 1000;
+  }
+
+  /** A self-signed authority that carries `id`. */
+  authority(id: string | undefined, spec: CertificateSpec = {}): Issuer {
+    const key = spec.key ?? newKey(spec.keyType ?? "P-256");
+    const full = { ...ISSUER, ...(id === undefined ? {} : { id }), ...spec, key };
+    const forged = forgeCertificate(
+      { issuer: full.subject ?? AUTHORITY, notAfter: this.now + DAY, ...full },
+      key,
+      [],
+      this.now,
+    );
+    return new Issuer(forged, [], this.now);
+  }
+
+  /** Lets anybody who has a key sign, such as a workload that should not. */
+  issuerFrom(forged: Forged): Issuer {
+    return new Issuer(forged, forged.chain, this.now);
+  }
+
+  /** A certificate that signs itself, of a workload by default. */
+  selfSigned(spec: CertificateSpec): Forged {
+    const key = spec.key ?? newKey(spec.keyType ?? "P-256");
+    const full = { ...LEAF, ...spec, key };
+    return forgeCertificate({ issuer: full.subject ?? WORKLOAD, ...full }, key, [], this.now);
+  }
+}
+
+/** The distinguished name CN=`name`. */
+export function commonName(name: string): Buffer {
+  return sequence(nameAttribute("2.5.4.3", name));
+}
+
+/** A GeneralName of one of the simple forms. */
+export function uriName(uri: string | Buffer): Buffer {
+  return element(0x86, Buffer.from(uri));
+}
+export function dnsName(name: string): Buffer {
+  return element(0x82, Buffer.from(name));
+}
+
+/** One extension; `value` is the DER inside. */
+export function extension(id: string, critical: boolean, value: Buffer): Buffer {
+  return sequence(oid(id), ...(critical ? [boolean(true)] : []), octetString(value));
+}
+
+export function newKey(type: KeyType): KeyPair {
+  if (type === "ed25519") return generateKeyPairSync("ed25519");
+  if (type === "ed448") return generateKeyPairSync("ed448");
+  if (type.startsWith("rsa-")) return generateKeyPairSync("rsa", { modulusLength: Number(type.slice(4)) });
+  return generateKeyPairSync("ec", { namedCurve: type });
+}
+
+function forgeCertificate(spec: CertificateSpec, signer: KeyPair, above: readonly Buffer[], now: number): Forged {
+  const key = spec.key ?? newKey(spec.keyType ?? "P-256");
+  const digest = spec.digest ?? "sha256";
+  const algorithm = algorithmOf(signer.privateKey, digest);
+  const tbs = toBeSigned(spec, key, signer, algorithm, now);
+  const signed = spec.tamper?.(tbs) ?? tbs;
+  const edwards = signer.privateKey.asymmetricKeyType?.startsWith("ed") ?? false;
+  const signature = sign(edwards ? null : digest, signed, signer.privateKey);
+  const der = sequence(signed, spec.outerAlgorithm ?? algorithm, bitString(signature));
+  const chain = [der, ...above];
+  const certPem = chain.map((link) => pemText("CERTIFICATE", link)).join("");
+  const keyPem = key.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return { der, chain, certPem, keyPem, key, spec };
+}
+
+function toBeSigned(spec: CertificateSpec, key: KeyPair, signer: KeyPair, algorithm: Buffer, now: number): Buffer {
+  const extensions = element(0xa3, sequence(...extensionsOf(spec, key, signer)));
+  const old = spec.version === 1;
+  return sequence(
+    ...(old ? [] : [element(0xa0, integer(2))]),
+    integer(spec.serial ?? BigInt(`0x7f${randomBytes(15).toString("hex")}`)),
+    algorithm,
+    spec.issuer ?? AUTHORITY,
+    sequence(time(spec.notBefore ?? now - BACKDATED), time(spec.notAfter ?? now + HOUR)),
+    spec.subject ?? WORKLOAD,
+    spec.publicKeyInfo ?? key.publicKey.export({ type: "spki", format: "der" }),
+    ...(old ? [] : [extensions]),
+  );
+}
+
+function extensionsOf(spec: CertificateSpec, key: KeyPair, signer: KeyPair): Buffer[] {
+  const list: Buffer[] = [];
+  if (spec.keyUsage) list.push(extension("2.5.29.15", spec.keyUsageCritical ?? true, flags(...spec.keyUsage)));
+  if (spec.extendedKeyUsage) list.push(extension("2.5.29.37", false, sequence(...spec.extendedKeyUsage.map(oid))));
+  if (typeof spec.ca === "boolean") list.push(extension("2.5.29.19", true, basicConstraints(spec.ca, spec.pathLength)));
+  if (spec.keyIds !== false) list.push(...keyIds(key, signer));
+  const names = namesOf(spec);
+  if (names.length > 0) list.push(extension("2.5.29.17", false, sequence(...names)));
+  if (spec.permitted || spec.excluded) list.push(extension("2.5.29.30", true, nameConstraints(spec)));
+  return [...list, ...(spec.extensions ?? [])];
+}
+
+function namesOf(spec: CertificateSpec): Buffer[] {
+  const uris = spec.uris ?? (spec.id === undefined ? [] : [spec.id]);
+  const ips = (spec.ips ?? []).map((ip) => element(0x87, ipBytes(ip)));
+  return [...uris.map(uriName), ...(spec.dns ?? []).map(dnsName), ...ips, ...(spec.names ?? [])];
+}
+
+function ipBytes(ip: string): Buffer {
+  if (isIP(ip) !== 4) throw new Error(`only IPv4 addresses are forged, not ${ip}`);
+  return Buffer.from(ip.split(".").map(Number));
+}
+
+function basicConstraints(ca: boolean, pathLength: number | undefined): Buffer {
+  return sequence(...(ca ? [boolean(true)] : []), ...(pathLength === undefined ? [] : [integer(pathLength)]));
+}
+
+function keyIds(key: KeyPair, signer: KeyPair): Buffer[] {
+  return [
+    extension("2.5.29.14", false, octetString(keyId(key))),
+    extension("2.5.29.35", false, sequence(element(0x80, keyId(signer)))),
+  ];
+}
+
+function keyId({ publicKey }: KeyPair): Buffer {
+  return createHash("sha1")
+    .update(publicKey.export({ type: "spki", format: "der" }))
+    .digest();
+}
+
+function nameConstraints({ permitted, excluded }: CertificateSpec): Buffer {
+  const subtrees = (tag: number, names: readonly Buffer[] | undefined) =>
+    names === undefined ? [] : [element(tag, ...names.map((name) => sequence(name)))];
+  return sequence(...subtrees(0xa0, permitted), ...subtrees(0xa1, excluded));
+}
+
+const ECDSA: Record<Digest, string> = {
+  sha1: "1.2.840.10045.4.1",
+  sha224: "1.2.840.10045.4.3.1",
+  sha256: "1.2.840.10045.4.3.2",
+  sha384: "1.2.840.10045.4.3.3",
+  sha512: "1.2.840.10045.4.3.4",
+  md5: "1.2.840.10045.4.3",
+};
+const RSA: Record<Digest, string> = {
+  md5: "1.2.840.113549.1.1.4",
+  sha1: "1.2.840.113549.1.1.5",
+  sha224: "1.2.840.113549.1.1.14",
+  sha256: "1.2.840.113549.1.1.11",
+  sha384: "1.2.840.113549.1.1.12",
+  sha512: "1.2.840.113549.1.1.13",
+};
+
+/** The AlgorithmIdentifier of a signature. */
+export function algorithmOf(key: KeyObject, digest: Digest): Buffer {
+  const type = key.asymmetricKeyType;
+  if (type === "ed25519") return sequence(oid("1.3.101.112"));
+  if (type === "ed448") return sequence(oid("1.3.101.113"));
+  return type === "rsa" ? sequence(oid(RSA[digest]), element(0x05)) : sequence(oid(ECDSA[digest]));
+}
