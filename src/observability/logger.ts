@@ -108,7 +108,7 @@ export function createLogger(level: LogLevel, stream: Writable = process.stderr)
       dropped++;
       return;
     }
-    if (dropped > 0) logger.log({ level: "warn", message: "log lines dropped", fields: { count: dropped } });
+    if (dropped > 0) logger.log({ level: "error", message: "log lines dropped", fields: { count: dropped } });
     dropped = 0;
     logger.log({ level, message: event, fields });
   };
