@@ -1,0 +1,20 @@
+import { InvalidRule, quoted } from "./invalid-rule.ts";
+
+/**
+ * What a rule can allow.
+ * - read: the content of a secret, in any version (Get).
+ * - write: a new version (Put).
+ * - delete: to mark versions as deleted (Delete).
+ * - list: to learn that a secret exists and everything about it but its content (List, Describe).
+ */
+export type Action = "read" | "write" | "delete" | "list";
+
+/** Every action, in the order in which texts name them. */
+export const ACTIONS: readonly Action[] = ["read", "write", "delete", "list"];
+
+/** The action of that name, spelt exactly so. Throws {@link InvalidRule}. */
+export function parseAction(text: string): Action {
+  const action = ACTIONS.find((known) => known === text);
+  if (action) return action;
+  throw new InvalidRule(`${quoted(text)} is no action; allowed are ${ACTIONS.join(", ")}`);
+}

@@ -1,0 +1,13 @@
+import type { Rule } from "./policy.ts";
+
+/** The answer to "may this caller do this?". A later release can add to it what was nearly enough. */
+export type Decision =
+  /** `by` is one rule that allows it; others may allow it as well. */
+  | { readonly kind: "allowed"; readonly by: Rule }
+  /** No rule allows it. */
+  | { readonly kind: "denied" };
+
+/** What decided, for a log: the name of the rule, or `no rule`. */
+export function decidedBy(decision: Decision): string {
+  return decision.kind === "allowed" ? decision.by.name : "no rule";
+}

@@ -1,0 +1,38 @@
+import type { TrustDomain } from "../identity/trust-domain.ts";
+import type { Action } from "./action.ts";
+import { quoted } from "./invalid-rule.ts";
+import type { PathPattern, SpiffeIdPattern } from "./pattern.ts";
+
+/** Allows each of its actions, on every path that it covers, to every caller that it covers. None of the lists is empty. */
+export interface Rule {
+  /** What logs call the rule: the name that it was given, or where it stands. Not always unique. */
+  readonly name: string;
+  readonly spiffeIds: readonly SpiffeIdPattern[];
+  readonly paths: readonly PathPattern[];
+  readonly actions: ReadonlySet<Action>;
+}
+
+/**
+ * Who may do what. Rules only ever allow: what none of them allows is denied, and their order decides nothing but which
+ * of several that allow is named. Where the rules came from makes no difference.
+ */
+export interface Policy {
+  readonly rules: readonly Rule[];
+}
+
+/**
+ * What is legal in a policy and probably not meant: rules for trust domains of which the server has no bundle, so that
+ * nobody from there can connect. One sentence for each rule and domain.
+ */
+export function policyWarnings(policy: Policy, trusted: Iterable<TrustDomain>): readonly string[] {
+  const known = new Set(Array.from(trusted, String));
+  return policy.rules.flatMap((rule) =>
+    [...domainsOf(rule)]
+      .filter((domain) => !known.has(domain))
+      .map((domain) => `the rule ${quoted(rule.name)} names the trust domain ${domain}, for which there is no bundle`),
+  );
+}
+
+function domainsOf(rule: Rule): ReadonlySet<string> {
+  return new Set(rule.spiffeIds.map((pattern) => pattern.trustDomain.toString()));
+}
