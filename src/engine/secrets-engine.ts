@@ -1,4 +1,3 @@
-import type { Action } from "../authorization/action.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Decision } from "../authorization/decision.ts";
 import type { Content } from "../domain/content.ts";
@@ -11,10 +10,16 @@ import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
+/** What each call is in the words of a policy. */
+const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "list" } as const;
+
+/** The calls that there are. */
+export type Call = keyof typeof ACTION_OF;
+
 /** A decision against a caller, for whoever keeps a record of it. */
 export interface Denial {
   readonly caller: Principal;
-  readonly action: Action;
+  readonly call: Call;
   /** The path, or the prefix of a List. */
   readonly target: string;
   readonly decision: Decision;
@@ -53,12 +58,12 @@ export class SecretsEngine {
   }
 
   put(caller: Principal, path: SecretPath, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
-    this.#authorize(caller, "write", path);
+    this.#authorize(caller, "Put", path);
     return this.#parts.store.put({ path, content, expectedVersion, author: caller.id.toString() });
   }
 
   get(caller: Principal, path: SecretPath, version: number): OpenedVersion {
-    this.#authorize(caller, "read", path);
+    this.#authorize(caller, "Get", path);
     return this.#parts.store.get(path, version);
   }
 
@@ -68,7 +73,7 @@ export class SecretsEngine {
     versions: readonly number[],
     expectedVersion: number | undefined,
   ): Promise<DeleteResult> {
-    this.#authorize(caller, "delete", path);
+    this.#authorize(caller, "Delete", path);
     return this.#parts.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
@@ -76,7 +81,7 @@ export class SecretsEngine {
   list(caller: Principal, { prefix, pageSize, pageToken }: ListQuestion): ListAnswer {
     const { store, sealer } = this.#parts;
     const authorizer = this.#parts.authorizer();
-    this.#require(authorizer.mayListAnything(caller.id), caller, "list", prefix);
+    this.#require(authorizer.mayListAnything(caller.id), caller, "List", prefix);
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
     const admits = (path: SecretPath) => authorizer.decide(caller.id, "list", path).kind === "allowed";
     const { secrets, next } = store.list({ prefix, after, limit: pageSize, admits });
@@ -84,17 +89,17 @@ export class SecretsEngine {
   }
 
   describe(caller: Principal, path: SecretPath): Secret {
-    this.#authorize(caller, "list", path);
+    this.#authorize(caller, "Describe", path);
     return this.#parts.store.describe(path);
   }
 
-  #authorize(caller: Principal, action: Action, path: SecretPath): void {
-    this.#require(this.#parts.authorizer().decide(caller.id, action, path), caller, action, path);
+  #authorize(caller: Principal, call: Call, path: SecretPath): void {
+    this.#require(this.#parts.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
   }
 
-  #require(decision: Decision, caller: Principal, action: Action, target: string): void {
+  #require(decision: Decision, caller: Principal, call: Call, target: string): void {
     if (decision.kind === "allowed") return;
-    this.#parts.onDenied({ caller, action, target, decision });
-    throw accessDenied(action, target === "" ? "anything" : target);
+    this.#parts.onDenied({ caller, call, target, decision });
+    throw accessDenied(ACTION_OF[call], target === "" ? "anything" : target);
   }
 }

@@ -14,6 +14,8 @@ const OVERFLOW = "";
 export interface LimitedLog {
   /** Writes the line at info, or counts it; what was counted is the `suppressed` of the next line that is written. */
   info(event: string, reason: string, fields?: LogFields): void;
+  /** The same at error, for faults of ours that callers can repeat. */
+  error(event: string, reason: string, fields?: LogFields): void;
   /** Writes a line for each count that no later line has reported. For the end, and now and then. */
   summarize(): void;
 }
@@ -38,12 +40,15 @@ export function limitLines(log: Logger, clock: Clock, perSecond: number = LINES_
     return kind;
   };
 
+  const write = (level: "info" | "error", event: string, reason: string, fields?: LogFields): void => {
+    const kind = kindOf(event, reason);
+    if (!admits(kind, Math.floor(clock() / 1000), perSecond)) return;
+    log[level](event, { ...fields, reason, ...takeSuppressed(kind) });
+  };
+
   return {
-    info(event, reason, fields) {
-      const kind = kindOf(event, reason);
-      if (!admits(kind, Math.floor(clock() / 1000), perSecond)) return;
-      log.info(event, { ...fields, reason, ...takeSuppressed(kind) });
-    },
+    info: (event, reason, fields) => write("info", event, reason, fields),
+    error: (event, reason, fields) => write("error", event, reason, fields),
     summarize() {
       for (const kind of kinds.values()) {
         if (kind.suppressed === 0) continue;

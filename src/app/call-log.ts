@@ -1,0 +1,65 @@
+import { decidedBy } from "../authorization/decision.ts";
+import type { CofferError } from "../domain/errors.ts";
+import type { Denial } from "../engine/secrets-engine.ts";
+import type { LimitedLog } from "../observability/limiter.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { SECRETS_SERVICE } from "../transport/grpc-server.ts";
+import type { Refused } from "../transport/tls-listener.ts";
+import type { Handled } from "../transport/unary.ts";
+
+/** What happened to callers, as lines and as numbers. */
+export interface CallLog {
+  readonly refused: (refused: Refused) => void;
+  readonly denied: (denial: Denial) => void;
+  readonly handled: (handled: Handled) => void;
+}
+
+/** `limited` takes what strangers can cause as often as they like. */
+export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics): CallLog {
+  const meters = new Map<string, ReturnType<Metrics["call"]>>();
+  const meter = (method: string) => {
+    const known = meters.get(method) ?? metrics.call(method);
+    meters.set(method, known);
+    return known;
+  };
+  return {
+    refused({ reason, connection, remote, detail, claimed }) {
+      metrics.connectionRefused(reason);
+      // A port scan or a TCP probe is no event; the metric counts it.
+      if (reason === "handshake-abandoned") return;
+      limited.info("connection refused", reason, { connection, remote, detail, spiffe_id: claimed?.toString() });
+    },
+    denied({ caller, call, target, decision }) {
+      const method = `/${SECRETS_SERVICE}/${call}`;
+      const { connection, id } = caller;
+      const rule = decidedBy(decision);
+      limited.info("call denied", "ACCESS_DENIED", {
+        spiffe_id: id.toString(),
+        method,
+        path: target,
+        rule,
+        connection,
+      });
+    },
+    handled({ method, code, seconds, caller, error }) {
+      meter(method).handled(code, seconds);
+      const fields = { method, code, connection: caller?.connection, spiffe_id: caller?.id.toString() };
+      if (error !== undefined && isOurFault(error)) {
+        limited.error("call failed", error.reason, { ...fields, detail: error.message, error: causeOf(error) });
+      }
+      if (log.isDebug) log.debug("call", { ...fields, seconds, reason: error?.reason });
+    },
+  };
+}
+
+function isOurFault({ reason }: CofferError): boolean {
+  return reason === "INTERNAL" || reason === "CONTENT_UNREADABLE" || reason === "DISK_FULL";
+}
+
+/** The stack of a stray error; of an error of the system its message. */
+function causeOf(error: CofferError): string {
+  const { cause } = error;
+  if (!(cause instanceof Error)) return String(cause ?? "");
+  return error.reason === "INTERNAL" ? (cause.stack ?? cause.message) : cause.message;
+}

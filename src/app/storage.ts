@@ -1,0 +1,45 @@
+import { MemoryJournal } from "../persistence/memory-journal.ts";
+import { readRootKey } from "../persistence/root-key-file.ts";
+import { openStoreFile } from "../persistence/store-file.ts";
+import { secureRandom } from "../sealing/random.ts";
+import type { Sealer } from "../sealing/sealer.ts";
+import { SecretKey } from "../sealing/secret-key.ts";
+import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
+import type { Journal } from "../store/journal.ts";
+import type { StoreConfig } from "./config.ts";
+
+/** What a store is kept in: a journal, and the sealer that holds its data key. */
+export interface Storage {
+  readonly journal: Journal;
+  readonly sealer: Sealer;
+  /** Lines for the log. */
+  readonly warnings: readonly string[];
+  /** Ends the journal in good order and wipes the key. */
+  close(): void;
+}
+
+/** Opens what the configuration names. Throws StoreRefused, RootKeyRefused and PrivateFileError. */
+export function openStorage(config: StoreConfig): Storage {
+  return config.kind === "memory" ? openMemory() : openSqlite(config);
+}
+
+function openSqlite({ data, rootKey, rootKeyInsideData }: StoreConfig & { kind: "sqlite" }): Storage {
+  const key = readRootKey({ file: rootKey, outside: rootKeyInsideData ? undefined : data });
+  const { journal, sealer, warnings } = openStoreFile({ data, rootKey: key });
+  return { journal, sealer, warnings, close: () => closeBoth(journal, sealer) };
+}
+
+/** The content is sealed here as well, with a key that nobody else has: what is in memory looks the same everywhere. */
+function openMemory(): Storage {
+  const storeId = Buffer.alloc(STORE_ID_BYTES);
+  secureRandom(storeId);
+  const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId });
+  const journal = new MemoryJournal();
+  const warnings = ["nothing outlives this process: --store memory"];
+  return { journal, sealer, warnings, close: () => closeBoth(journal, sealer) };
+}
+
+function closeBoth(journal: Journal, sealer: XChaChaSealer): void {
+  journal.close();
+  sealer.close();
+}
