@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import type { SealFailure } from "../../../src/sealing/sealer.ts";
+import { SecretKey } from "../../../src/sealing/secret-key.ts";
+import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
+
+/** test/vectors/sealed-bytes.json; all bytes in hex. */
+export interface SealedVectors {
+  readonly key: string;
+  readonly keyId: number;
+  readonly storeId: string;
+  readonly cases: readonly SealedCase[];
+}
+
+export interface SealedCase {
+  readonly name: string;
+  readonly path: string;
+  readonly version: number;
+  readonly sealed: string;
+  /** What it opens to, or why it does not open. */
+  readonly plaintext?: string;
+  readonly failure?: SealFailure;
+}
+
+export const vectors = JSON.parse(readFileSync("test/vectors/sealed-bytes.json", "utf8")) as SealedVectors;
+
+/** A sealer with the key of the vectors; `nonce` replaces chance. */
+export function vectorSealer(nonce?: Buffer): XChaChaSealer {
+  const key = SecretKey.take(Buffer.from(vectors.key, "hex"));
+  const sealingKey = { key, keyId: vectors.keyId, storeId: Buffer.from(vectors.storeId, "hex") };
+  return nonce === undefined
+    ? new XChaChaSealer(sealingKey)
+    : new XChaChaSealer(sealingKey, (target) => nonce.copy(target));
+}

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { pageTokenContext, versionContext } from "../../../src/sealing/context.ts";
+import { SealBroken, type SealFailure } from "../../../src/sealing/sealer.ts";
+import { SecretKey } from "../../../src/sealing/secret-key.ts";
+import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
+import { hchacha20, referenceSeal } from "./reference.ts";
+import { vectorSealer, vectors } from "./vectors.ts";
+
+const STORE_ID = Buffer.alloc(16, 7);
+
+function randomSealer(keyId = 1): XChaChaSealer {
+  return new XChaChaSealer({ key: SecretKey.random(), keyId, storeId: STORE_ID });
+}
+
+function failureOf(open: () => unknown): SealFailure | "opened" {
+  try {
+    open();
+    return "opened";
+  } catch (error) {
+    if (error instanceof SealBroken) return error.failure;
+    throw error;
+  }
+}
+
+describe("the format of sealed bytes", () => {
+  // What an earlier release sealed opens for ever, and what must not open fails with the class that the table names.
+  for (const { name, path, version, sealed, plaintext, failure } of vectors.cases) {
+    it(`vector: ${name}`, () => {
+      const open = () => vectorSealer().open(Buffer.from(sealed, "hex"), versionContext(path, version));
+      if (failure === undefined) assert.equal(open().toString("hex"), plaintext);
+      else assert.equal(failureOf(open), failure);
+    });
+  }
+
+  // The vectors say what this release writes, and not merely what it reads.
+  it("is written as the vectors have it", () => {
+    for (const { path, version, sealed, plaintext } of vectors.cases) {
+      if (plaintext === undefined) continue;
+      const nonce = Buffer.from(sealed, "hex").subarray(6, 30);
+      const again = vectorSealer(nonce).seal(Buffer.from(plaintext, "hex"), versionContext(path, version));
+      assert.equal(again.toString("hex"), sealed);
+    }
+  });
+
+  // A reader written from the description alone agrees with libsodium.
+  it("is XChaCha20-Poly1305 over header, store id and context", () => {
+    for (const { path, version, sealed, plaintext } of vectors.cases) {
+      if (plaintext === undefined) continue;
+      const bytes = Buffer.from(sealed, "hex");
+      const associated = [bytes.subarray(0, 6), Buffer.from(vectors.storeId, "hex"), versionContext(path, version)];
+      const key = Buffer.from(vectors.key, "hex");
+      const nonce = bytes.subarray(6, 30);
+      const expected = referenceSeal(key, nonce, Buffer.concat(associated), Buffer.from(plaintext, "hex"));
+      assert.equal(bytes.subarray(30).toString("hex"), expected.toString("hex"));
+    }
+  });
+
+  // The reference itself is right: draft-irtf-cfrg-xchacha-03, section 2.2.1.
+  it("is held against a correct HChaCha20", () => {
+    const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+    const nonce = Buffer.from("000000090000004a0000000031415927", "hex");
+    const expected = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc";
+    assert.equal(hchacha20(key, nonce).toString("hex"), expected);
+  });
+});
+
+describe("a sealer", () => {
+  // What is sealed opens again, byte for byte, and is longer by exactly the overhead.
+  it("opens what it sealed", () => {
+    const sealer = randomSealer();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 3000 }), fc.uint8Array({ maxLength: 600 }), (plaintext, context) => {
+        const sealed = sealer.seal(plaintext, context);
+        assert.equal(sealed.length, plaintext.length + sealer.overhead);
+        assert.deepEqual(sealer.open(sealed, context), Buffer.from(plaintext));
+      }),
+    );
+  });
+
+  // Every single bit is protected: of the header, the nonce, the ciphertext, the tag and the context.
+  it("notices any flipped bit", () => {
+    const sealer = randomSealer();
+    const context = versionContext("a/b", 3);
+    const sealed = sealer.seal(Buffer.from("value"), context);
+    const flipped = (bytes: Buffer, bit: number) => {
+      const copy = Buffer.from(bytes);
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+      return copy;
+    };
+    assert.equal(
+      failureOf(() => sealer.open(sealed, context)),
+      "opened",
+    );
+    for (let bit = 0; bit < sealed.length * 8; bit++) {
+      assert.notEqual(
+        failureOf(() => sealer.open(flipped(sealed, bit), context)),
+        "opened",
+        `bit ${bit}`,
+      );
+    }
+    for (let bit = 0; bit < context.length * 8; bit++) {
+      assert.equal(
+        failureOf(() => sealer.open(sealed, flipped(context, bit))),
+        "not authentic",
+        `context bit ${bit}`,
+      );
+    }
+  });
+
+  // Too few bytes are never read past their end.
+  it("calls every prefix truncated or not authentic", () => {
+    const sealer = randomSealer();
+    const context = versionContext("a/b", 3);
+    const sealed = sealer.seal(Buffer.from("value"), context);
+    for (let length = 0; length < sealed.length; length++) {
+      const expected = length < sealer.overhead ? "truncated" : "not authentic";
+      assert.equal(
+        failureOf(() => sealer.open(sealed.subarray(0, length), context)),
+        expected,
+      );
+    }
+  });
+
+  // Sealed bytes belong to one place: no other path, version, purpose, store or key opens them.
+  it("opens only where the bytes belong", () => {
+    const key = Buffer.alloc(32, 3);
+    const sealerOf = (keyId: number, storeId: Buffer) =>
+      new XChaChaSealer({ key: SecretKey.take(Buffer.from(key)), keyId, storeId });
+    const sealed = sealerOf(1, STORE_ID).seal(Buffer.from("value"), versionContext("a", 1));
+    const same = sealerOf(1, STORE_ID);
+    assert.equal(
+      failureOf(() => same.open(sealed, versionContext("a", 1))),
+      "opened",
+    );
+    assert.equal(
+      failureOf(() => same.open(sealed, versionContext("b", 1))),
+      "not authentic",
+    );
+    assert.equal(
+      failureOf(() => same.open(sealed, versionContext("a", 2))),
+      "not authentic",
+    );
+    assert.equal(
+      failureOf(() => same.open(sealed, pageTokenContext("1", "a"))),
+      "not authentic",
+    );
+    assert.equal(
+      failureOf(() => sealerOf(1, Buffer.alloc(16)).open(sealed, versionContext("a", 1))),
+      "not authentic",
+    );
+    assert.equal(
+      failureOf(() => sealerOf(2, STORE_ID).open(sealed, versionContext("a", 1))),
+      "unknown key",
+    );
+    assert.equal(
+      failureOf(() => randomSealer().open(sealed, versionContext("a", 1))),
+      "not authentic",
+    );
+  });
+
+  // Equal contents must not look equal on the disk.
+  it("never seals the same way twice", () => {
+    const sealer = randomSealer();
+    const once = () => sealer.seal(Buffer.from("value"), versionContext("a", 1)).toString("hex");
+    assert.equal(new Set(Array.from({ length: 100 }, once)).size, 100);
+  });
+
+  // Neither form is a view of a larger, shared piece of memory.
+  it("hands out memory of its own", () => {
+    const sealer = randomSealer();
+    const sealed = sealer.seal(Buffer.from("value"), versionContext("a", 1));
+    assert.equal(sealed.buffer.byteLength, sealed.length);
+    const plaintext = sealer.open(sealed, versionContext("a", 1));
+    assert.equal(plaintext.buffer.byteLength, plaintext.length);
+  });
+
+  // A key that was wiped is a fault of the program: it must not be reported as damaged content.
+  it("does nothing once it is closed", () => {
+    const sealer = randomSealer();
+    const sealed = sealer.seal(Buffer.from("value"), versionContext("a", 1));
+    sealer.close();
+    assert.throws(() => sealer.open(sealed, versionContext("a", 1)), /the key is wiped/);
+    assert.throws(() => sealer.seal(Buffer.from("value"), versionContext("a", 1)), /the key is wiped/);
+  });
+});
+
+describe("contexts", () => {
+  // No two places give the same bytes, even when parts contain the separators.
+  it("are equal only for the same place", () => {
+    const part = fc.string({ unit: fc.constantFrom("a", "1", "\0", "/"), maxLength: 4 });
+    fc.assert(
+      fc.property(part, part, part, part, (caller, prefix, otherCaller, otherPrefix) => {
+        const equal = pageTokenContext(caller, prefix).equals(pageTokenContext(otherCaller, otherPrefix));
+        assert.equal(equal, caller === otherCaller && prefix === otherPrefix);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
