@@ -1,0 +1,18 @@
+import type { TLSSocket } from "node:tls";
+
+/** One certificate more than the verifier takes: enough for it to see that there are too many. */
+const MAX_WALK = 11;
+
+/**
+ * The certificates that the peer sent, in DER and in the order sent. Read through getPeerX509Certificate:
+ * getPeerCertificate(true) links the chain anew, drops what does not fit and adds certificates of ours.
+ */
+export function peerChain(socket: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined && chain.length < MAX_WALK) {
+    chain.push(certificate.raw);
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}

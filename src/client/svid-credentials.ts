@@ -1,0 +1,132 @@
+import type { Socket } from "node:net";
+import { type TLSSocket, connect } from "node:tls";
+import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
+import type { Clock } from "../domain/clock.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { Svid } from "../identity/svid.ts";
+import { SvidRefused } from "../identity/svid-refused.ts";
+import { verifySvid } from "../identity/verify.ts";
+import type { ConnectionFailure } from "./connection-failure.ts";
+import { peerChain } from "./peer-chain.ts";
+
+/** Who we are and whom alone we talk to. */
+export interface Introduction {
+  /** Asked anew for each connection, so that a rotated SVID is used from the next one on. */
+  readonly identity: Pick<IdentitySource, "snapshot">;
+  /** The server's SPIFFE ID, compared exactly: requests carry secrets, and must not go to whoever answers. */
+  readonly serverId: SpiffeId;
+  readonly clock: Clock;
+}
+
+/** How far the latest connection came. */
+export type Handshake =
+  /** Not even TCP. */
+  | { readonly kind: "none" }
+  | { readonly kind: "failed"; readonly failure: ConnectionFailure }
+  | { readonly kind: "accepted"; readonly as: SpiffeId; readonly socket: TLSSocket };
+
+/**
+ * Channel credentials that make mTLS connections between SVIDs. They are a subclass, which grpc-js's types provide for,
+ * because its own take the decision in checkServerIdentity, which is shown neither the chain as it was sent nor the
+ * time, and is not called at all when OpenSSL has said no. Here our verifier alone decides, as on the server's side,
+ * after the handshake and before HTTP/2 begins: a server that is refused has not been sent a byte.
+ */
+export class SvidCredentials extends ChannelCredentials {
+  readonly #introduction: Introduction;
+  #handshake: Handshake = { kind: "none" };
+
+  constructor(introduction: Introduction) {
+    super();
+    this.#introduction = introduction;
+  }
+
+  get handshake(): Handshake {
+    return this.#handshake;
+  }
+
+  override _isSecure(): boolean {
+    return true;
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return this === other;
+  }
+
+  override _createSecureConnector(
+    _target: unknown,
+    _options: unknown,
+    callCredentials = CallCredentials.createEmpty(),
+  ): experimental.SecureConnector {
+    return {
+      waitForReady: () => Promise.resolve(),
+      connect: async (socket) => ({ socket: await this.#connect(socket), secure: true }),
+      getCallCredentials: () => callCredentials,
+      destroy: () => {},
+    };
+  }
+
+  async #connect(socket: Socket): Promise<TLSSocket> {
+    const { svid, bundles } = this.#introduction.identity.snapshot();
+    const secured = await this.#shakeHands(socket, svid);
+    try {
+      const { id } = verifySvid(peerChain(secured), bundles, this.#introduction.clock(), "server");
+      if (!id.equals(this.#introduction.serverId)) throw new WrongServer(id);
+    } catch (error) {
+      secured.destroy();
+      throw this.#fail(error as Error, this.#refusal(error));
+    }
+    this.#handshake = { kind: "accepted", as: svid.id, socket: secured };
+    return secured;
+  }
+
+  async #shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
+    try {
+      return await shakeHands(socket, svid);
+    } catch (error) {
+      const { message } = error as Error;
+      throw this.#fail(error as Error, { kind: "handshake-failed", problem: message });
+    }
+  }
+
+  #refusal(error: unknown): ConnectionFailure {
+    if (error instanceof SvidRefused) return { kind: "untrusted-server", refusal: error };
+    if (!(error instanceof WrongServer)) throw error;
+    return { kind: "wrong-server", expected: this.#introduction.serverId, got: error.got };
+  }
+
+  #fail(error: Error, failure: ConnectionFailure): Error {
+    this.#handshake = { kind: "failed", failure };
+    return error;
+  }
+}
+
+class WrongServer extends Error {
+  readonly got: SpiffeId;
+
+  constructor(got: SpiffeId) {
+    super(`the server is ${got}`);
+    this.got = got;
+  }
+}
+
+/** Resolves when TLS is up. Whose certificate it is has not been looked at then. */
+function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const secured = connect(
+      {
+        socket,
+        cert: svid.certPem,
+        key: svid.keyPem,
+        // SVIDs are no certificates for host names, and OpenSSL's verdict would be one about Mozilla's authorities.
+        ca: [],
+        rejectUnauthorized: false,
+        minVersion: "TLSv1.3",
+        ALPNProtocols: ["h2"],
+      },
+      () => resolve(secured),
+    );
+    secured.on("error", reject);
+    secured.once("close", () => reject(new Error("the connection was closed")));
+  });
+}
