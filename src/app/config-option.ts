@@ -1,0 +1,111 @@
+/** One thing that a program can be told: by a flag, else by a variable, else by its default. */
+export interface OptionDefinition {
+  /** With its dashes, such as "--listen". */
+  readonly flag: string;
+  /** What stands for the value in help texts, such as "<address>". */
+  readonly value: string;
+  /**
+   * The variable, such as COFFER_LISTEN. None ends in _PORT or has _SERVICE_ in it: beside a Kubernetes Service named
+   * coffer such names are set in every container, and not by whoever configures this program.
+   */
+  readonly variable: string;
+  /** Whether the flag may be given several times; the variable then holds a list with commas. */
+  readonly repeatable: boolean;
+  /** The default for people; undefined: there is none. */
+  readonly standard: string | undefined;
+  /** A phrase for help texts and for the README. */
+  readonly description: string;
+}
+
+/** An option whose variable has the flag's name. */
+export function defineOption(
+  flag: string,
+  value: string,
+  description: string,
+  rest: { readonly standard?: string; readonly repeatable?: true } = {},
+): OptionDefinition {
+  const variable = `COFFER_${flag.slice(2).replaceAll("-", "_").toUpperCase()}`;
+  return { flag, value, variable, description, repeatable: rest.repeatable ?? false, standard: rest.standard };
+}
+
+/** What was given on the command line: the flags by their names, repeatable ones as lists. */
+export type GivenFlags = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** The environment of the process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A configuration that can't be used. Each problem is a sentence that names the flag or the variable. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** Reads options and gathers what is wrong with them, so that whoever configures a server learns everything at once. */
+export class OptionReader {
+  readonly #flags: GivenFlags;
+  readonly #environment: Environment;
+  readonly #problems: string[] = [];
+
+  constructor(flags: GivenFlags, environment: Environment) {
+    this.#flags = flags;
+    this.#environment = environment;
+  }
+
+  /** The value, or undefined when nobody gave one or `parse` threw. */
+  optional<T>(option: OptionDefinition, parse: (text: string) => T): T | undefined {
+    const { texts, source } = this.#given(option);
+    return texts.length === 0 ? undefined : this.#parse(texts[0]!, source, parse);
+  }
+
+  /** The same, where its absence is a problem. */
+  required<T>(option: OptionDefinition, parse: (text: string) => T): T | undefined {
+    if (!this.isGiven(option)) this.missing(option);
+    return this.optional(option, parse);
+  }
+
+  /** Every value of a repeatable option. */
+  all<T>(option: OptionDefinition, parse: (text: string) => T): T[] {
+    const { texts, source } = this.#given(option);
+    return texts.map((text) => this.#parse(text, source, parse)).filter((value) => value !== undefined);
+  }
+
+  isGiven(option: OptionDefinition): boolean {
+    return this.#given(option).texts.length > 0;
+  }
+
+  missing(option: OptionDefinition): void {
+    this.problem(`${option.flag} (or ${option.variable}) is required: ${option.description}`);
+  }
+
+  problem(sentence: string): void {
+    this.#problems.push(sentence);
+  }
+
+  /** Throws {@link ConfigurationError} when there was any problem. What was read before is complete otherwise. */
+  finish(): void {
+    if (this.#problems.length > 0) throw new ConfigurationError(this.#problems);
+  }
+
+  #given(option: OptionDefinition): { texts: readonly string[]; source: string } {
+    const flag = this.#flags[option.flag];
+    if (flag !== undefined) return { texts: typeof flag === "string" ? [flag] : flag, source: option.flag };
+    // An empty variable counts as none: that is what `COFFER_POLICY=` and a compose file without a value mean.
+    const text = this.#environment[option.variable] ?? "";
+    const texts = option.repeatable ? text.split(",") : [text];
+    return { texts: texts.map((part) => part.trim()).filter((part) => part !== ""), source: option.variable };
+  }
+
+  #parse<T>(text: string, source: string, parse: (text: string) => T): T | undefined {
+    try {
+      return parse(text);
+    } catch (error) {
+      this.problem(`${source}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+}

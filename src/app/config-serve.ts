@@ -1,0 +1,128 @@
+import { AddressError, formatAddress, parseAddress } from "../client/address.ts";
+import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
+import { LOG_LEVELS } from "../observability/logger.ts";
+import type { ListenAddress } from "../transport/listen-address.ts";
+import type { ServeConfig, StoreConfig } from "./config.ts";
+import { type Environment, type GivenFlags, OptionReader } from "./config-option.ts";
+import { parseBytes, parseChoice, parseMode, parseNamedBundle, parseSpiffeId } from "./config-value.ts";
+import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS, DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
+
+const DEFAULT_SOCKET_MODE = 0o660;
+
+const STORES = ["sqlite", "memory"] as const;
+
+/** What the machine has, in bytes, as node:os and node:process report it. */
+export interface Memory {
+  readonly total: number;
+  /** The cgroup's limit; 0 or a number beyond all memory where there is none. */
+  readonly constrained: number;
+}
+
+/**
+ * What `coffer serve` was told: flags, then COFFER_* variables, then defaults. No file is looked at here. Throws
+ * ConfigurationError with everything that is wrong.
+ */
+export function readServeConfig(flags: GivenFlags, environment: Environment, memory: Memory): ServeConfig {
+  const reader = new OptionReader(flags, environment);
+  const config = {
+    ...readRunning(reader, memory),
+    store: readStore(reader),
+    cert: reader.required(options.cert, asIs),
+    key: reader.required(options.key, asIs),
+    bundles: readBundles(reader),
+    policy: reader.optional(options.policy, asIs),
+    admins: reader.all(options.admin, parseSpiffeId),
+    maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
+  };
+  reader.finish();
+  return config as ServeConfig;
+}
+
+/** What has a default that suits every machine, so that `coffer dev` needs no more. */
+export type RunningConfig = Pick<ServeConfig, "listen" | "opsListen" | "maxStoreBytes" | "logLevel">;
+
+/** The same, of these options alone. */
+export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: Memory): RunningConfig {
+  const reader = new OptionReader(flags, environment);
+  const config = readRunning(reader, memory);
+  reader.finish();
+  return config;
+}
+
+function readRunning(reader: OptionReader, memory: Memory): RunningConfig {
+  return {
+    listen: readListen(reader),
+    opsListen: readOpsListen(reader),
+    maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(memory),
+    logLevel: reader.optional(options.logLevel, parseChoice(LOG_LEVELS)) ?? "info",
+  };
+}
+
+const asIs = (text: string): string => text;
+
+/** The default of --max-store-bytes. */
+export function defaultStoreBytes({ total, constrained }: Memory): number {
+  const available = constrained > 0 ? Math.min(constrained, total) : total;
+  return Math.floor(available * DEFAULT_STORE_SHARE);
+}
+
+function readListen(reader: OptionReader): ListenAddress[] {
+  const mode = reader.optional(options.socketMode, parseMode) ?? DEFAULT_SOCKET_MODE;
+  const given = reader.all(options.listen, parseAddress);
+  const addresses = reader.isGiven(options.listen) ? given : [parseAddress(DEFAULT_ADDRESS)];
+  reportRepeated(reader, options.listen.flag, addresses.map(formatAddress));
+  return addresses.map((address) => (address.kind === "unix" ? { ...address, mode } : address));
+}
+
+function readStore(reader: OptionReader): StoreConfig | undefined {
+  const kind = reader.optional(options.store, parseChoice(STORES)) ?? "sqlite";
+  if (kind === "sqlite") return readSqlite(reader);
+  // Whoever names a data folder expects to find the secrets in it tomorrow.
+  for (const option of [options.data, options.rootKey]) {
+    if (reader.isGiven(option)) reader.problem(`${option.flag} contradicts --store memory, which keeps nothing`);
+  }
+  return { kind };
+}
+
+function readSqlite(reader: OptionReader): StoreConfig | undefined {
+  const data = reader.required(options.data, asIs);
+  const rootKey = reader.required(options.rootKey, asIs);
+  if (data === undefined || rootKey === undefined) return undefined;
+  return { kind: "sqlite", data, rootKey, rootKeyInsideData: false };
+}
+
+function readBundles(reader: OptionReader): ReadonlyMap<string, string> {
+  if (!reader.isGiven(options.bundle)) reader.missing(options.bundle);
+  const bundles = reader.all(options.bundle, parseNamedBundle);
+  reportRepeated(
+    reader,
+    options.bundle.flag,
+    bundles.map(({ trustDomain }) => trustDomain.name),
+  );
+  return new Map(bundles.map(({ trustDomain, file }) => [trustDomain.name, file]));
+}
+
+function reportRepeated(reader: OptionReader, flag: string, names: readonly string[]): void {
+  const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+  for (const name of repeated) reader.problem(`${flag}: ${name} is given twice`);
+}
+
+function readOpsListen(reader: OptionReader): ServeConfig["opsListen"] {
+  const given = reader.optional(options.opsListen, parseOpsAddress);
+  if (reader.isGiven(options.opsListen)) return given === "off" ? undefined : given;
+  return parseTcp(DEFAULT_OPS_ADDRESS);
+}
+
+function parseOpsAddress(text: string): { host: string; port: number } | "off" {
+  return text === "off" ? "off" : parseTcp(text);
+}
+
+function parseTcp(text: string): { host: string; port: number } {
+  const address = parseAddress(text);
+  if (address.kind === "unix") throw new AddressError("has to be HOST:PORT or off");
+  return { host: address.host, port: address.port };
+}
+
+function parseContentBytes(text: string): number {
+  return parseBytes(text, MAX_CONFIGURABLE_CONTENT_BYTES);
+}

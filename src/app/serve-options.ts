@@ -1,0 +1,70 @@
+import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
+import { type OptionDefinition, defineOption as option } from "./config-option.ts";
+import { formatBytes } from "./config-value.ts";
+
+/** Where the server listens unless it is told otherwise. */
+export const DEFAULT_ADDRESS = "127.0.0.1:8553";
+
+/** Where probes and metrics are served unless the server is told otherwise. */
+export const DEFAULT_OPS_ADDRESS = "127.0.0.1:9553";
+
+/** The share of the memory there is that the store may fill. The rest is for calls in flight, SQLite and Node. */
+export const DEFAULT_STORE_SHARE = 0.75;
+
+/** Every option of `coffer serve`: the program, its help and the README's table are made from these. */
+export const serveOptions = {
+  listen: option("--listen", "<address>", "where to serve, by mTLS: HOST:PORT, [IPV6]:PORT or unix:PATH", {
+    standard: DEFAULT_ADDRESS,
+    repeatable: true,
+  }),
+  socketMode: option("--socket-mode", "<octal>", "permissions of a unix socket", { standard: "660" }),
+  store: option("--store", "<kind>", "sqlite keeps secrets on disk, memory forgets them at exit", {
+    standard: "sqlite",
+  }),
+  data: option("--data", "<folder>", "the data folder, for sqlite"),
+  rootKey: option("--root-key", "<file>", "the key that seals the store, for sqlite; made by `coffer root-key`"),
+  cert: option("--cert", "<pem>", "the server's X.509-SVID, with its intermediates"),
+  key: option("--key", "<pem>", "the private key of the SVID"),
+  bundle: option("--bundle", "<trust-domain>=<pem>", "the authorities of a trust domain whose workloads may call", {
+    repeatable: true,
+  }),
+  policy: option("--policy", "<file>", "who may do what, in YAML or JSON; without it only admins may do anything"),
+  admin: option("--admin", "<spiffe-id>", "who may do everything, by an exact SPIFFE ID", { repeatable: true }),
+  opsListen: option("--ops-listen", "<address>", "where to serve /livez, /readyz and /metrics, by plain HTTP; or off", {
+    standard: DEFAULT_OPS_ADDRESS,
+  }),
+  maxStoreBytes: option(
+    "--max-store-bytes",
+    "<size>",
+    "what the store may take in memory; beyond it a Put is refused",
+    {
+      standard: `${DEFAULT_STORE_SHARE * 100} % of the memory of the container, or of the machine`,
+    },
+  ),
+  maxContentBytes: option(
+    "--max-content-bytes",
+    "<size>",
+    `what the content of one version may take, up to ${formatBytes(MAX_CONFIGURABLE_CONTENT_BYTES)}`,
+    { standard: formatBytes(DEFAULT_MAX_CONTENT_BYTES) },
+  ),
+  logLevel: option("--log-level", "<level>", "error, warn, info, or debug (a line for every call)", {
+    standard: "info",
+  }),
+} as const satisfies Record<string, OptionDefinition>;
+
+const { listen, socketMode, opsListen, maxStoreBytes, logLevel } = serveOptions;
+
+/** The options that `coffer dev` has too. */
+export const runningOptions = { listen, socketMode, opsListen, maxStoreBytes, logLevel };
+
+/** The README's table of options, in Markdown. */
+export function serveOptionsTable(): string {
+  const rows = Object.values(serveOptions).map((option: OptionDefinition) => [
+    `\`${option.flag} ${option.value}\`${option.repeatable ? ", repeatable" : ""}`,
+    `\`${option.variable}\``,
+    option.standard ?? "",
+    option.description,
+  ]);
+  const lines = [["Flag", "Variable", "Default", "Meaning"], ["---", "---", "---", "---"], ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
