@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { parseTrustDomain } from "../../app/config-value.ts";
+import { systemClock } from "../../domain/clock.ts";
+import type { TrustDomain } from "../../identity/trust-domain.ts";
+import { type MintedCredential, mintDevelopmentPki } from "../../pki/development.ts";
+import { parsed } from "../parsed.ts";
+import { table } from "../printable.ts";
+import { write } from "../terminal.ts";
+import type { World } from "../world.ts";
+
+/** `coffer dev-pki`. */
+export function addDevPki(program: Command, world: World): void {
+  program
+    .command("dev-pki")
+    .summary("make certificates for development")
+    .description(
+      "Make an authority and SVIDs for development: bundle.pem, and NAME.pem with NAME.key for coffer, admin, api and web. " +
+        "What is there and still good is kept. Never trust this authority with anything real: its key lies beside it.",
+    )
+    .requiredOption("--dir <folder>", "where to put them")
+    .requiredOption("--trust-domain <name>", "the trust domain, such as example.org", parsed(parseTrustDomain))
+    .action(async ({ dir, trustDomain }: { readonly dir: string; readonly trustDomain: TrustDomain }) => {
+      const minted = mintDevelopmentPki({ dir, trustDomain, clock: systemClock });
+      await write(world.stdout, table([["FILE", "ID", "EXPIRES", ""], ...Object.values(minted).map(row)]));
+    });
+}
+
+function row({ certFile, id, notAfter, because }: MintedCredential): string[] {
+  return [certFile, id, new Date(notAfter).toISOString(), because === undefined ? "kept" : "made"];
+}

@@ -1,0 +1,80 @@
+import { type Command, Option } from "commander";
+import { parseDuration, parseUint32 } from "../../app/config-value.ts";
+import type { CofferClient, Secret } from "../../client/coffer-client.ts";
+import type { ContentEntry } from "../../domain/content.ts";
+import { callsServer } from "../client-command.ts";
+import { CommandFailed } from "../command-failed.ts";
+import { parsed } from "../parsed.ts";
+import { writeSecretFile } from "../secret-file.ts";
+import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
+import { write } from "../terminal.ts";
+import { untilAvailable } from "../wait.ts";
+import type { World } from "../world.ts";
+
+interface GetOptions {
+  readonly output?: SecretFormat;
+  readonly version?: number;
+  readonly out?: string;
+  readonly wait?: number;
+}
+
+const FORMATS = `
+Formats:
+  table   for reading; characters that could confuse a terminal are escaped
+  json    path, version, revision, create_time, data, and binary_data in base64
+  env     export KEY='value' lines, quoted for sh; refused when a key can't be a variable's name
+  raw     the bytes of one value, exactly
+
+Examples:
+  coffer get shop/api/db
+  PGPASSWORD=$(coffer get shop/api/db password)
+  eval "$(coffer get shop/api/env -o env)"
+  coffer get shop/api/tls tls.key --out /run/api/tls.key --wait 60s`;
+
+/** `coffer get`. */
+export function addGet(program: Command, world: World): void {
+  const command = program
+    .command("get <path> [key]")
+    .summary("read a secret, or one value of it")
+    .description("Read a secret, or one value of it.")
+    .addOption(
+      new Option("-o, --output <format>", "raw with a key, otherwise table, or json with --out").choices(
+        SECRET_FORMATS,
+      ),
+    )
+    .option("--version <n>", "the version to read; the newest by default", parsed(parseUint32))
+    .option("--out <file>", "write to this file instead, readable by you alone (0400), replacing it at once", notEmpty)
+    .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
+    .addHelpText("after", FORMATS);
+  callsServer(command, world, async (client) => {
+    const [path, key] = command.processedArgs as [string, string | undefined];
+    await get(client, world, { path, key }, command.opts());
+  });
+}
+
+const notEmpty = parsed((text) => {
+  if (text === "") throw new Error("It is empty.");
+  return text;
+});
+
+async function get(
+  client: CofferClient,
+  world: World,
+  { path, key }: { readonly path: string; readonly key: string | undefined },
+  { output, version, out, wait = 0 }: GetOptions,
+): Promise<void> {
+  const secret = await untilAvailable(() => client.get(path, version), wait);
+  const format = output ?? (key !== undefined ? "raw" : out !== undefined ? "json" : "table");
+  const bytes = formatSecret(secret, select(secret, key), format);
+  if (out !== undefined) return writeSecretFile(out, bytes);
+  await write(world.stdout, bytes);
+  // Otherwise the shell's prompt would stand right behind the value.
+  if (format === "raw" && world.stdout.isTTY) await write(world.stdout, "\n");
+}
+
+function select({ path, version, content }: Secret, key: string | undefined): readonly ContentEntry[] {
+  if (key === undefined) return content.entries();
+  const selected = content.entries().filter((entry) => entry.key === key);
+  if (selected.length === 0) throw new CommandFailed("notFound", `version ${version} of ${path} has no key ${key}`);
+  return selected;
+}

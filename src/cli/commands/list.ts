@@ -1,0 +1,38 @@
+import { type Command, Option } from "commander";
+import type { ListEntry } from "../../contract/messages.ts";
+import { callsServer } from "../client-command.ts";
+import { showTime, table } from "../printable.ts";
+import { write } from "../terminal.ts";
+import type { World } from "../world.ts";
+
+/** `coffer list`. */
+export function addList(program: Command, world: World): void {
+  const command = program
+    .command("list [prefix]")
+    .summary("list secrets")
+    .description("List the secrets whose path begins with a prefix, as far as you may list them, in path order.")
+    .addOption(new Option("-o, --output <format>", "the format").choices(["table", "json"]).default("table"));
+  callsServer(command, world, async (client) => {
+    const entries: ListEntry[] = [];
+    for await (const entry of client.list(command.processedArgs[0])) entries.push(entry);
+    await write(world.stdout, command.opts()["output"] === "json" ? listJson(entries) : listTable(entries));
+  });
+}
+
+function listTable(entries: readonly ListEntry[]): string {
+  const rows = entries.map(({ path, latestVersion, updateTime }) => [
+    path,
+    String(latestVersion),
+    showTime(updateTime),
+  ]);
+  return table([["PATH", "VERSION", "UPDATED"], ...rows]);
+}
+
+function listJson(entries: readonly ListEntry[]): string {
+  const rows = entries.map(({ path, latestVersion, updateTime }) => ({
+    path,
+    latest_version: latestVersion,
+    update_time: showTime(updateTime),
+  }));
+  return `${JSON.stringify(rows, null, 2)}\n`;
+}

@@ -1,0 +1,44 @@
+import type { Command } from "commander";
+import { parseUint32 } from "../../app/config-value.ts";
+import { Content } from "../../domain/content.ts";
+import { parseAssignments, readEntries } from "../assignment.ts";
+import { callsServer } from "../client-command.ts";
+import { parsed } from "../parsed.ts";
+import { write } from "../terminal.ts";
+import type { World } from "../world.ts";
+
+const VALUES = `
+Where a value comes from:
+  key=@FILE   the bytes of a file, exactly
+  key=-       the bytes of standard input, exactly (a trailing line break included)
+  key=?       you are asked for it, and it is not shown
+  key=VALUE   the command line; only for what is no secret: other users of this machine can read it
+              there (ps, /proc), and your shell keeps it in its history
+
+Bytes that are UTF-8 are stored as text, all others as binary. The new version replaces all keys of
+the secret.
+
+Examples:
+  coffer put shop/api/db user=app password=?
+  pwgen 32 1 | tr -d '\\n' | coffer put shop/api/db password=-
+  coffer put shop/api/tls tls.crt=@api.pem tls.key=@api.key --expected-version 0`;
+
+/** `coffer put`. */
+export function addPut(program: Command, world: World): void {
+  const command = program
+    .command("put <path> <key=value...>")
+    .summary("write a new version of a secret")
+    .description("Write a new version of a secret. Its number is printed when it is on the server's disk.")
+    .option(
+      "--expected-version <n>",
+      "write only if this is the latest version; 0: if there is none",
+      parsed(parseUint32),
+    )
+    .addHelpText("after", VALUES);
+  callsServer(command, world, async (client) => {
+    const [path, texts] = command.processedArgs as [string, string[]];
+    const entries = await readEntries(parseAssignments(texts), world);
+    const { version, revision } = await client.put(path, Content.trusted(entries), command.opts());
+    await write(world.stdout, `${path} version ${version} (revision ${revision})\n`);
+  });
+}

@@ -1,0 +1,27 @@
+import type { Command } from "commander";
+import { readServeConfig } from "../../app/config-serve.ts";
+import { serveOptions } from "../../app/serve-options.ts";
+import { machineMemory } from "../machine-memory.ts";
+import { addOptions, givenFlags } from "../option-flags.ts";
+import { serveUntilStopped } from "../serving.ts";
+import type { World } from "../world.ts";
+
+const NOTES = `
+An option is taken from its flag, else from its variable, else from its default. Variables hold
+repeatable options as a list with commas. Sizes are bytes, or a number with KiB, MiB or GiB.
+
+SIGTERM and SIGINT stop the server in good order, a second one at once. SIGHUP reloads the policy.`;
+
+/** `coffer serve`. */
+export function addServe(program: Command, world: World): void {
+  const command = program
+    .command("serve")
+    .summary("run the server")
+    .description("Run the server.")
+    .addHelpText("after", NOTES);
+  addOptions(command, serveOptions);
+  command.action(async () => {
+    const flags = givenFlags(command.opts(), serveOptions);
+    await serveUntilStopped(readServeConfig(flags, world.env, machineMemory()), world);
+  });
+}

@@ -1,0 +1,62 @@
+import type { Address } from "../client/address.ts";
+import type { MintReport } from "../pki/development.ts";
+
+/** What the lines to paste depend on. */
+export interface DevSession {
+  /** Where the server listens, by TCP. */
+  readonly address: Extract<Address, { readonly kind: "tcp" }>;
+  readonly minted: MintReport;
+  /** How this program is called, such as `node dist/src/main.js`. */
+  readonly program: string;
+  /** The policy file. */
+  readonly policy: string;
+}
+
+/** What `coffer dev` prints: every line works as it is, in sh, from the folder in which the server was started. */
+export function devSession({ address, minted, program, policy }: DevSession): string {
+  const { authority, coffer, api, web } = minted;
+  const coffer_ = (line: string) => `  ${program} ${line}\n`;
+  const identity = `--cacert ${authority.certFile} --cert ${api.certFile} --key ${api.keyFile}`;
+  // grpcurl knows nothing of SPIFFE and checks the host name, which the server's SVID carries beside its ID.
+  const server = `localhost:${address.port}`;
+  const grpcurl = (method: string, request: string) =>
+    `  grpcurl ${identity.replaceAll("--", "-")} -d '${request}' ${server} coffer.v1.Secrets/${method}\n`;
+  const buf = (method: string, request: string) =>
+    `  npx buf curl --protocol grpc ${identity} -d '${request}' https://${server}/coffer.v1.Secrets/${method}\n`;
+  return `
+${coffer.id} serves at ${address.host}:${address.port}; ${policy} says who may do what.
+
+As ${api.id}, in another terminal:
+
+  export COFFER_ADDR=${address.host}:${address.port} COFFER_SERVER_ID=${coffer.id}
+  export COFFER_BUNDLE=${authority.certFile} COFFER_CERT=${api.certFile} COFFER_KEY=${api.keyFile}
+
+${[
+  coffer_("put shop/api/db user=app password=?"),
+  coffer_("get shop/api/db"),
+  coffer_("get shop/api/db password"),
+  coffer_("list shop/"),
+  coffer_("describe shop/api/db"),
+  coffer_("delete shop/api/db"),
+].join("")}
+As ${web.id}, which no rule lets see it:
+
+  COFFER_CERT=${web.certFile} COFFER_KEY=${web.keyFile} ${program} get shop/api/db
+
+Without this program:
+
+${[
+  `  grpcurl ${identity.replaceAll("--", "-")} ${server} describe coffer.v1.Secrets\n`,
+  grpcurl("Put", '{"path":"shop/api/queue","data":{"user":"app"}}'),
+  grpcurl("Get", '{"path":"shop/api/queue"}'),
+  grpcurl("List", '{"prefix":"shop/"}'),
+  grpcurl("Delete", '{"path":"shop/api/queue"}'),
+  buf("Put", '{"path":"shop/api/queue","data":{"user":"app"}}'),
+  buf("Get", '{"path":"shop/api/queue"}'),
+  buf("List", '{"prefix":"shop/"}'),
+  buf("Delete", '{"path":"shop/api/queue"}'),
+].join("")}
+Ctrl-C stops the server. Secrets stay in .coffer; remove it to begin anew.
+
+`;
+}

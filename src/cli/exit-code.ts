@@ -1,0 +1,60 @@
+import { CommanderError } from "commander";
+import { ConfigurationError } from "../app/config-option.ts";
+import { StartRefused } from "../app/start-refused.ts";
+import { ClientError } from "../client/client-error.ts";
+import type { ConnectionFailure } from "../client/connection-failure.ts";
+import { MaterialError } from "../identity/material-error.ts";
+import { CommandFailed } from "./command-failed.ts";
+
+/** What the program's exit code tells a script. docs/cli.md lists them for its readers. */
+export const ExitCode = {
+  ok: 0,
+  /** Anything that has no code of its own. */
+  other: 1,
+  /** The command line, the configuration or the request is wrong. */
+  usage: 2,
+  notFound: 3,
+  denied: 4,
+  /** The secret has changed since: look again, decide again. */
+  conflict: 5,
+  /** No answer, or none yet: it may be worth trying again. */
+  unavailable: 6,
+  /** We or the server could not prove who we are. */
+  identity: 7,
+} as const;
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
+  INVALID_ARGUMENT: ExitCode.usage,
+  NOT_FOUND: ExitCode.notFound,
+  PERMISSION_DENIED: ExitCode.denied,
+  ABORTED: ExitCode.conflict,
+  UNAVAILABLE: ExitCode.unavailable,
+  DEADLINE_EXCEEDED: ExitCode.unavailable,
+  UNAUTHENTICATED: ExitCode.identity,
+};
+
+const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
+  unreachable: ExitCode.unavailable,
+  broken: ExitCode.unavailable,
+  "handshake-failed": ExitCode.identity,
+  "untrusted-server": ExitCode.identity,
+  "wrong-server": ExitCode.identity,
+  "closed-at-once": ExitCode.identity,
+};
+
+/** The one mapping from what a command threw to what the program exits with. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandFailed) return ExitCode[error.outcome];
+  if (error instanceof ClientError) return clientExitCode(error);
+  if (error instanceof ConfigurationError || error instanceof StartRefused) return ExitCode.usage;
+  if (error instanceof MaterialError) return ExitCode.identity;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  return ExitCode.other;
+}
+
+function clientExitCode({ failure, code }: ClientError): ExitCode {
+  if (failure !== undefined) return BY_FAILURE[failure.kind];
+  return BY_STATUS[code] ?? ExitCode.other;
+}

@@ -1,0 +1,31 @@
+import { type Command, Option } from "commander";
+import type { GivenFlags, OptionDefinition } from "../app/config-option.ts";
+
+type Definitions = Readonly<Record<string, OptionDefinition>>;
+
+/**
+ * Adds options to a command. Their variables and defaults are for the help text only: OptionReader looks at those, so
+ * that all problems are found together, and commander would stop at the first.
+ */
+export function addOptions(command: Command, definitions: Definitions): Command {
+  for (const definition of Object.values(definitions)) command.addOption(toOption(definition));
+  return command;
+}
+
+function toOption({ flag, value, variable, repeatable, standard, description }: OptionDefinition): Option {
+  const notes = [
+    variable,
+    ...(standard === undefined ? [] : [`default ${standard}`]),
+    ...(repeatable ? ["repeatable"] : []),
+  ];
+  const option = new Option(`${flag} ${value}`, `${description} [${notes.join("; ")}]`);
+  return repeatable ? option.argParser((text, before: string[] = []) => [...before, text]) : option;
+}
+
+/** The flags that were given, by their names. `parsed` is what commander made of them. */
+export function givenFlags(parsed: Readonly<Record<string, unknown>>, definitions: Definitions): GivenFlags {
+  const flags = Object.values(definitions).map(({ flag }) => flag);
+  return Object.fromEntries(
+    flags.map((flag) => [flag, parsed[new Option(flag).attributeName()] as string | undefined]),
+  );
+}

@@ -1,0 +1,28 @@
+/** Control, format and line separator characters: what can move a cursor, hide text or turn its direction around. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Text as a terminal may show it. A value or a message could otherwise rewrite what was printed before, or make the
+ * terminal type. Escapes are written as in JSON.
+ */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) =>
+    [...character]
+      .flatMap((part) => Array.from({ length: part.length }, (_, index) => part.charCodeAt(index)))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
+/** Rows as lines with aligned columns, the first row as heading. Cells are made printable. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const cells = rows.map((row) => row.map(printable));
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const lines = cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  "));
+  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+/** A time in milliseconds since the epoch as RFC 3339; a dash when there is none. */
+export function showTime(time: number | undefined): string {
+  return time === undefined ? "-" : new Date(time).toISOString();
+}

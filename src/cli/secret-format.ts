@@ -1,0 +1,76 @@
+import type { Secret } from "../client/coffer-client.ts";
+import type { ContentEntry } from "../domain/content.ts";
+import { CommandFailed } from "./command-failed.ts";
+import { showTime, table } from "./printable.ts";
+
+/** How `coffer get` shows a secret. */
+export const SECRET_FORMATS = ["table", "json", "env", "raw"] as const;
+
+export type SecretFormat = (typeof SECRET_FORMATS)[number];
+
+/** The bytes to print. `raw` is the one value, exactly; the others end with a line break. */
+export function formatSecret(secret: Secret, entries: readonly ContentEntry[], format: SecretFormat): Buffer {
+  switch (format) {
+    case "table":
+      return Buffer.from(secretTable(entries));
+    case "json":
+      return Buffer.from(secretJson(secret, entries));
+    case "env":
+      return Buffer.concat(entries.map(shellLine));
+    case "raw":
+      return onlyValue(secret, entries);
+  }
+}
+
+function secretTable(entries: readonly ContentEntry[]): string {
+  const rows = entries.map(({ key, kind, value }) => [key, kind === "text" ? text(value) : `(${value.length} bytes)`]);
+  return table([["KEY", "VALUE"], ...rows]);
+}
+
+/** Named as in coffer.proto; bytes in base64. */
+function secretJson({ path, version, revision, createTime }: Secret, entries: readonly ContentEntry[]): string {
+  const of = (kind: ContentEntry["kind"], show: (value: Uint8Array) => string) =>
+    // fromEntries makes own properties, so that a key "__proto__" is one more key.
+    Object.fromEntries(entries.filter((entry) => entry.kind === kind).map(({ key, value }) => [key, show(value)]));
+  const document = {
+    path,
+    version,
+    revision,
+    create_time: showTime(createTime),
+    data: of("text", text),
+    binary_data: of("binary", (value) => Buffer.from(value).toString("base64")),
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+// IEEE Std 1003.1, XBD 3.216 "Name": what sh takes as the name of a variable.
+const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const QUOTE = Buffer.from("'");
+const QUOTED_QUOTE = Buffer.from(String.raw`'\''`);
+
+/** `export KEY='value'`. Within single quotes sh takes every byte as it is, except the quote (XCU 2.2.2) and NUL. */
+function shellLine({ key, value }: ContentEntry): Buffer {
+  if (!SHELL_NAME.test(key)) throw new CommandFailed("usage", `the key ${key} can't be the name of a variable`);
+  if (value.includes(0)) throw new CommandFailed("usage", `the value of ${key} has a NUL, which no variable can hold`);
+  return Buffer.concat([Buffer.from(`export ${key}='`), quoted(value), Buffer.from("'\n")]);
+}
+
+function quoted(value: Uint8Array): Buffer {
+  const parts: Uint8Array[] = [];
+  let rest = Buffer.from(value);
+  for (let at = rest.indexOf(QUOTE); at !== -1; at = rest.indexOf(QUOTE)) {
+    parts.push(rest.subarray(0, at), QUOTED_QUOTE);
+    rest = rest.subarray(at + 1);
+  }
+  return Buffer.concat([...parts, rest]);
+}
+
+function onlyValue({ path }: Secret, entries: readonly ContentEntry[]): Buffer {
+  const [entry, second] = entries;
+  if (entry !== undefined && second === undefined) return Buffer.from(entry.value);
+  throw new CommandFailed("usage", `${path} has ${entries.length} keys; name the one to print raw`);
+}
+
+function text(value: Uint8Array): string {
+  return Buffer.from(value).toString();
+}

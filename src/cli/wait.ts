@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ExitCode, exitCodeOf } from "./exit-code.ts";
+
+const PAUSE_MS = 1000;
+
+/**
+ * Calls `attempt` until it succeeds, for `waitMs` milliseconds at most, as long as it fails because the secret is not
+ * there or the server does not answer: both are how a deployment begins. Throws the last error.
+ */
+export async function untilAvailable<T>(attempt: () => Promise<T>, waitMs: number): Promise<T> {
+  const end = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const rest = end - performance.now();
+      if (rest <= 0 || !mayBecomeAvailable(error)) throw error;
+      await sleep(Math.min(PAUSE_MS, rest));
+    }
+  }
+}
+
+function mayBecomeAvailable(error: unknown): boolean {
+  const code = exitCodeOf(error);
+  return code === ExitCode.notFound || code === ExitCode.unavailable;
+}

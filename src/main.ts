@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+import process from "node:process";
+import { run } from "./cli/program.ts";
+
+// Whoever reads our output may stop early, as `head` does; without a listener that would end in a stack.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+process.exit(await run(process.argv.slice(2), process));
