@@ -102,7 +102,7 @@ test("a fault is answered and logged", async () => {
 });
 
 // Neither a client that keeps its connection, nor one whose answer is under way, delays the end; the port is free after.
-test("close waits for nobody", async () => {
+test("close waits for nobody", { timeout: 30_000 }, async () => {
   const scraped = new EventEmitter();
   const { server } = await setUp(() => {
     scraped.emit("begun");
