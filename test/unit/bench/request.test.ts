@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { type Frame, FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { RequestTemplate, VALUE_BYTES, secretPath } from "../../../bench/request.ts";
+import { putRequest } from "../../../src/contract/messages.ts";
+
+/** The frames in `bytes`, which arrive in pieces of `size` bytes. */
+function cut(bytes: Buffer, size: number): Frame[] {
+  const frames: Frame[] = [];
+  const cutter = new FrameCutter();
+  for (let offset = 0; offset < bytes.length; offset += size)
+    cutter.push(bytes.subarray(offset, offset + size), (frame) => frames.push({ ...frame }));
+  return frames;
+}
+
+describe("a request from a template", () => {
+  const template = new RequestTemplate("coffer", "put", "localhost:1");
+  const number = fc.integer({ min: 0, max: 999_999_999 });
+
+  // Whatever the number and the stream, wherever in the buffer, and in whatever pieces it arrives: the request names
+  // that secret on that stream, and holds a value of the size that the bench promises.
+  it("is the Put of the secret with that number", () => {
+    const anywhere = fc.tuple(
+      number,
+      fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+      fc.nat(50),
+      fc.integer({ min: 1, max: 500 }),
+    );
+    fc.assert(
+      fc.property(anywhere, ([n, streamId, offset, piece]) => {
+        const target = Buffer.alloc(offset + template.size);
+        assert.equal(template.write(target, offset, streamId, n), target.length);
+        const frames = cut(target.subarray(offset), piece);
+        assert.deepEqual(
+          frames.map((frame) => [frame.type, frame.streamId]),
+          [
+            [FrameType.headers, streamId],
+            [FrameType.data, streamId],
+          ],
+        );
+        const data = frames[1]!.payload;
+        assert.equal(data.length, template.flowControlled);
+        const request = putRequest.decode(data.subarray(5));
+        assert.equal(request.path, secretPath(n));
+        assert.equal(request.data[0]!.value.length, VALUE_BYTES);
+      }),
+    );
+  });
+});
