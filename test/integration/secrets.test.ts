@@ -1,0 +1,316 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
+
+let kit: ServerKit;
+let admin: Caller;
+let api: Caller;
+let web: Caller;
+
+before(async () => {
+  kit = await ServerKit.start();
+  admin = kit.caller(ADMIN);
+  api = kit.caller(API);
+  web = kit.caller(WEB);
+});
+
+after(async () => {
+  for (const caller of [admin, api, web]) caller.close();
+  await kit.stop();
+});
+
+const text = (value: string) => ({ value });
+
+describe("Put and Get", () => {
+  it("keep text and bytes apart, and every byte", async () => {
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const put = await api.put({ path: "shop/api/db", data: { user: "ürsula\u0000" }, binary_data: { key: bytes } });
+    assert.equal(put.code, "OK");
+    assert.equal(put.response.path, "shop/api/db");
+    assert.equal(put.response.version, 1);
+    const { response } = await api.get({ path: "shop/api/db" });
+    assert.deepEqual(response.data, { user: "ürsula\u0000" });
+    assert.deepEqual(response.binary_data, { key: bytes });
+    assert.equal(response.version, 1);
+    assert.equal(response.revision, put.response.revision);
+    assert.deepEqual(response.create_time, put.response.create_time);
+  });
+
+  it("count versions from 1, and replace the whole content", async () => {
+    await api.put({ path: "shop/api/v", data: { a: "1", b: "1" } });
+    const second = await api.put({ path: "shop/api/v", data: { a: "2" } });
+    assert.equal(second.response.version, 2);
+    assert.deepEqual((await api.get({ path: "shop/api/v" })).response.data, { a: "2" });
+    assert.deepEqual((await api.get({ path: "shop/api/v", version: 1 })).response.data, { a: "1", b: "1" });
+  });
+
+  it("take __proto__ for an ordinary name", async () => {
+    const put = await admin.put({ path: "__proto__/constructor", data: text("x") });
+    assert.equal(put.code, "OK");
+    assert.deepEqual((await admin.get({ path: "__proto__/constructor" })).response.data, text("x"));
+    assert.equal((await admin.get({ path: "constructor" })).reason, "SECRET_NOT_FOUND");
+  });
+
+  it("retain ten versions; an older one is NOT_FOUND and no longer described", async () => {
+    for (let i = 1; i <= 12; i++) await api.put({ path: "shop/api/many", data: text(String(i)) });
+    const gone = await api.get({ path: "shop/api/many", version: 2 });
+    assert.deepEqual([gone.code, gone.reason], ["NOT_FOUND", "VERSION_NOT_FOUND"]);
+    assert.deepEqual((await api.get({ path: "shop/api/many", version: 3 })).response.data, text("3"));
+    const { response } = await api.describe({ path: "shop/api/many" });
+    assert.deepEqual(
+      response.versions.map((each: { version: number }) => each.version),
+      [3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+    );
+    assert.equal(response.max_versions, 10);
+    assert.equal(response.latest_version, 12);
+  });
+
+  it("take a content of 1 MiB and not a byte more", async () => {
+    const fits = await api.put({ path: "shop/api/big", binary_data: { k: Buffer.alloc(1024 * 1024 - 1, 7) } });
+    assert.equal(fits.code, "OK");
+    assert.equal((await api.get({ path: "shop/api/big" })).response.binary_data.k.length, 1024 * 1024 - 1);
+    const over = await api.put({ path: "shop/api/big", binary_data: { k: Buffer.alloc(1024 * 1024, 7) } });
+    assert.deepEqual(
+      [over.code, over.reason, over.metadata["limit"]],
+      ["INVALID_ARGUMENT", "LIMIT_EXCEEDED", "1048576"],
+    );
+    const huge = await api.put({ path: "shop/api/big", binary_data: { k: Buffer.alloc(5 * 1024 * 1024, 7) } });
+    assert.equal(huge.code, "RESOURCE_EXHAUSTED");
+  });
+
+  it("compare expected_version with the latest version, whatever its state", async () => {
+    const path = "shop/api/cas";
+    const put = async (expected_version: number) => {
+      const { code, reason, metadata } = await api.put({ path, data: text("x"), expected_version });
+      return code === "OK" ? "OK" : [code, reason, metadata["latest_version"]];
+    };
+    assert.deepEqual(await put(1), ["ABORTED", "VERSION_MISMATCH", "0"]);
+    assert.equal(await put(0), "OK");
+    assert.deepEqual(await put(0), ["ABORTED", "VERSION_MISMATCH", "1"]);
+    await api.delete({ path });
+    assert.deepEqual(await put(0), ["ABORTED", "VERSION_MISMATCH", "1"]);
+    assert.equal(await put(1), "OK");
+  });
+});
+
+describe("Delete", () => {
+  it("never brings an older version back to life, and is repeatable", async () => {
+    const path = "shop/api/del";
+    await api.put({ path, data: text("1") });
+    await api.put({ path, data: text("2") });
+    const first = await api.delete({ path });
+    assert.deepEqual(first.response.versions, [2]);
+    const gone = await api.get({ path });
+    assert.deepEqual([gone.code, gone.reason, gone.metadata["version"]], ["NOT_FOUND", "VERSION_DELETED", "2"]);
+    assert.deepEqual((await api.get({ path, version: 1 })).response.data, text("1"));
+    const again = await api.delete({ path });
+    assert.deepEqual([again.code, again.response.versions ?? []], ["OK", []]);
+    assert.equal(again.response.revision, first.response.revision);
+    assert.equal((await api.put({ path, data: text("3") })).response.version, 3);
+  });
+
+  it("marks all versions that it names, or none", async () => {
+    const path = "shop/api/set";
+    for (const value of ["1", "2", "3"]) await api.put({ path, data: text(value) });
+    const none = await api.delete({ path, versions: [1, 9] });
+    assert.deepEqual([none.code, none.reason, none.metadata["version"]], ["NOT_FOUND", "VERSION_NOT_FOUND", "9"]);
+    assert.equal((await api.get({ path, version: 1 })).code, "OK");
+    const some = await api.delete({ path, versions: [2, 1, 2] });
+    assert.deepEqual(some.response.versions, [1, 2]);
+    const { response } = await api.describe({ path });
+    assert.deepEqual(
+      response.versions.map((each: { state: string }) => each.state),
+      ["VERSION_STATE_DELETED", "VERSION_STATE_DELETED", "VERSION_STATE_LIVE"],
+    );
+    assert.equal(response.versions[0].deleted_by, API);
+    assert.equal(response.versions[0].created_by, API);
+    assert.ok(response.versions[0].delete_time);
+    assert.ok(!response.versions[2].delete_time);
+  });
+
+  it("heeds expected_version", async () => {
+    const path = "shop/api/del-cas";
+    await api.put({ path, data: text("1") });
+    assert.equal((await api.delete({ path, expected_version: 2 })).reason, "VERSION_MISMATCH");
+    const zero = await api.delete({ path, expected_version: 0 });
+    assert.deepEqual([zero.code, zero.metadata["field"]], ["INVALID_ARGUMENT", "expected_version"]);
+    assert.equal((await api.delete({ path, expected_version: 1 })).code, "OK");
+    assert.equal((await api.delete({ path: "shop/api/none" })).reason, "SECRET_NOT_FOUND");
+  });
+});
+
+describe("List", () => {
+  const paths = Array.from({ length: 25 }, (_, i) => `list/p${String(i).padStart(2, "0")}`);
+
+  before(async () => {
+    await Promise.all([...paths].reverse().map((path) => admin.put({ path, data: text("x") })));
+    await admin.put({ path: "list/deleted", data: text("x") });
+    await admin.delete({ path: "list/deleted" });
+  });
+
+  async function pages(caller: Caller, request: object): Promise<string[][]> {
+    const found: string[][] = [];
+    let page_token = "";
+    do {
+      const { response } = await caller.list({ ...request, page_token });
+      found.push((response.entries ?? []).map((entry: { path: string }) => entry.path));
+      page_token = response.next_page_token ?? "";
+    } while (page_token !== "");
+    return found;
+  }
+
+  it("gives every path once, in order, without the deleted ones", async () => {
+    const found = await pages(admin, { prefix: "list/", page_size: 10 });
+    assert.deepEqual(
+      found.map((page) => page.length),
+      [10, 10, 5],
+    );
+    assert.deepEqual(found.flat(), paths);
+  });
+
+  it("takes any leading part of a path for a prefix", async () => {
+    assert.deepEqual((await pages(admin, { prefix: "list/p2" })).flat(), paths.slice(20));
+    assert.deepEqual((await pages(admin, { prefix: "lis" })).flat(), paths);
+    assert.deepEqual((await pages(admin, { prefix: "nothing" })).flat(), []);
+  });
+
+  it("gives each entry's latest version and last change", async () => {
+    const put = await admin.put({ path: "list2/a", data: text("1") });
+    const { response } = await admin.list({ prefix: "list2/" });
+    assert.equal(response.entries[0].latest_version, 1);
+    assert.deepEqual(response.entries[0].update_time, put.response.create_time);
+  });
+
+  it("cuts down large pages and refuses negative ones", async () => {
+    assert.equal((await admin.list({ page_size: 2_000_000 })).code, "OK");
+    const negative = await admin.list({ page_size: -1 });
+    assert.deepEqual([negative.code, negative.metadata["field"]], ["INVALID_ARGUMENT", "page_size"]);
+  });
+
+  it("binds its tokens to caller and prefix, and seals them", async () => {
+    const { response } = await admin.list({ prefix: "list/", page_size: 3 });
+    const token: string = response.next_page_token;
+    const asked = async (caller: Caller, prefix: string, page_token: string) => {
+      const { code, reason } = await caller.list({ prefix, page_size: 3, page_token });
+      return reason ?? code;
+    };
+    assert.equal(await asked(admin, "list/", token), "OK");
+    assert.equal(await asked(admin, "list", token), "INVALID_PAGE_TOKEN");
+    assert.equal(await asked(api, "list/", token), "INVALID_PAGE_TOKEN");
+    for (let i = 0; i < token.length; i += 7) {
+      const other = token[i] === "A" ? "B" : "A";
+      const damaged = token.slice(0, i) + other + token.slice(i + 1);
+      assert.equal(await asked(admin, "list/", damaged), "INVALID_PAGE_TOKEN", `character ${i}`);
+    }
+    assert.equal(await asked(admin, "list/", `${token}=`), "INVALID_PAGE_TOKEN");
+    assert.equal(await asked(admin, "list/", "x"), "INVALID_PAGE_TOKEN");
+    assert.ok(!Buffer.from(token, "base64url").toString("latin1").includes("list/p"));
+  });
+
+  it("has tokens that outlive a restart", async () => {
+    const { response } = await admin.list({ prefix: "list/", page_size: 3 });
+    await kit.restart();
+    for (const caller of [admin, api, web]) caller.close();
+    [admin, api, web] = [kit.caller(ADMIN), kit.caller(API), kit.caller(WEB)];
+    const next = await admin.list({ prefix: "list/", page_size: 3, page_token: response.next_page_token });
+    assert.deepEqual(
+      next.response.entries.map((entry: { path: string }) => entry.path),
+      paths.slice(3, 6),
+    );
+  });
+
+  it("shows a caller what it may list, and is denied where no rule has list", async () => {
+    await admin.put({ path: "shop/shared/x", data: text("x") });
+    assert.deepEqual((await pages(api, { prefix: "shop/shared" })).flat(), ["shop/shared/x"]);
+    assert.deepEqual((await pages(api, { prefix: "list/" })).flat(), []);
+    const denied = await web.list({ prefix: "shop/shared" });
+    assert.deepEqual([denied.code, denied.reason], ["PERMISSION_DENIED", "ACCESS_DENIED"]);
+  });
+});
+
+// A caller without a rule gets the same answer, word for word, whether or not the secret exists.
+describe("a caller that is denied", () => {
+  it("learns nothing", async () => {
+    await admin.put({ path: "hidden/yes", data: text("x") });
+    for (const method of ["Get", "Put", "Delete", "Describe"]) {
+      const answers = await Promise.all(
+        ["yes", "no-"].map((name) => web.call(method, { path: `hidden/${name}`, data: text("x") })),
+      );
+      const [there, absent] = answers.map((answer) => ({
+        ...answer,
+        message: answer.message.replace(/hidden\/\S+/, ""),
+      }));
+      assert.equal(there?.code, "PERMISSION_DENIED");
+      assert.deepEqual(there, absent);
+    }
+    assert.equal((await admin.get({ path: "hidden/yes" })).response.version, 1);
+  });
+
+  it("is logged with who, what and why", async () => {
+    await web.get({ path: "hidden/logged" });
+    const line = kit.log.find((each) => each.event === "call denied" && each["path"] === "hidden/logged");
+    assert.equal(line?.["spiffe_id"], WEB);
+    assert.equal(line?.["method"], "/coffer.v1.Secrets/Get");
+    assert.equal(line?.["rule"], "no rule");
+    assert.equal(typeof line?.["connection"], "number");
+  });
+});
+
+describe("bad requests", () => {
+  const rows: [what: string, method: string, request: object, field: string, says: RegExp][] = [
+    ["no path", "Get", {}, "path", /path is empty/],
+    ["a path with a leading slash", "Get", { path: "/a" }, "path", /begins with a slash/],
+    ["a path with a trailing slash", "Get", { path: "a/" }, "path", /ends with a slash/],
+    ["a double slash", "Get", { path: "a//b" }, "path", /empty segment/],
+    ["a dot segment", "Get", { path: "a/../b" }, "path", /"\." or "\.\."/],
+    ["a space", "Get", { path: "a b" }, "path", /contains " "/],
+    ["another alphabet", "Get", { path: "a/é" }, "path", /contains "é"/],
+    ["a long path", "Get", { path: "a".repeat(513) }, "path", /513 bytes, more than the limit of 512/],
+    ["no content", "Put", { path: "shop/api/x" }, "data", /both empty/],
+    ["an empty key", "Put", { path: "shop/api/x", data: { "": "v" } }, "data", /an empty key/],
+    ["a bad key", "Put", { path: "shop/api/x", data: { "a/b": "v" } }, "data", /the key "a\/b"/],
+    ["a long key", "Put", { path: "shop/api/x", data: { ["k".repeat(254)]: "v" } }, "data key", /254 bytes/],
+    [
+      "a key twice",
+      "Put",
+      { path: "shop/api/x", data: { k: "v" }, binary_data: { k: Buffer.from("v") } },
+      "binary_data",
+      /second time/,
+    ],
+    ["version 0 to delete", "Delete", { path: "shop/api/x", versions: [0] }, "versions", /versions start at 1/],
+    [
+      "many versions to delete",
+      "Delete",
+      { path: "shop/api/x", versions: Array(1001).fill(1) },
+      "versions",
+      /limit of 1000/,
+    ],
+    ["a prefix with a bad character", "List", { prefix: "a b" }, "prefix", /contains " "/],
+    ["a long page token", "List", { page_token: "A".repeat(1025) }, "page_token", /limit of 1024/],
+  ];
+  for (const [what, method, request, field, says] of rows) {
+    it(`${what}: the message alone says it`, async () => {
+      const answer = await api.call(method, request);
+      assert.equal(answer.code, "INVALID_ARGUMENT");
+      assert.match(answer.message, says);
+      assert.equal(answer.metadata["field"], field);
+    });
+  }
+
+  // The same bytes with the fault removed are accepted, so that it is the fault that is refused.
+  const raw: [what: string, hex: string, says: RegExp | undefined][] = [
+    ["honest bytes", "0a0b73686f702f6170692f7878", undefined],
+    ["bytes cut short", "0a0b73686f702f6170692f78", /path is cut short/],
+    ["bad UTF-8", "0a0b73686f702f6170692fc328", /path is not valid UTF-8/],
+    ["a wrong wire type", "080b", /path has wire type 0/],
+    ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version is larger than 32 bits/],
+  ];
+  for (const [what, hex, says] of raw) {
+    it(`${what}, on the wire`, async () => {
+      const answer = await api.raw("Get", Buffer.from(hex, "hex"));
+      if (says === undefined) return assert.equal(answer.reason, "SECRET_NOT_FOUND");
+      assert.deepEqual([answer.code, answer.reason], ["INVALID_ARGUMENT", "MALFORMED_REQUEST"]);
+      assert.match(answer.message, says);
+    });
+  }
+});

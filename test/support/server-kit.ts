@@ -1,0 +1,221 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { Client, type ClientOptions, Metadata, type ServiceError, credentials, status as Code } from "@grpc/grpc-js";
+import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
+import type { ServeConfig } from "../../src/app/config.ts";
+import { type RunningServer, startServer } from "../../src/app/server.ts";
+import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, status } from "../../src/contract/error-details.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { createLogger } from "../../src/observability/logger.ts";
+import { makeRootKey } from "../../src/persistence/root-key-file.ts";
+import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/authority.ts";
+import { type ListenAddress, showAddress } from "../../src/transport/listen-address.ts";
+
+export const ADMIN = "spiffe://example.org/admin";
+export const API = "spiffe://example.org/ns/shop/sa/api";
+export const WEB = "spiffe://example.org/ns/shop/sa/web";
+
+/** api may do everything under shop/api, and web may read shop/shared. */
+export const POLICY = `
+rules:
+  - name: api
+    spiffe_ids: [${API}]
+    paths: [shop/api/**, shop/shared/*]
+    actions: [read, write, delete, list]
+  - name: shared
+    spiffe_ids: [${WEB}]
+    paths: [shop/shared/*]
+    actions: [read]
+`;
+
+/** One line of the server's log. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
+/**
+ * A real server in this process with a folder, an authority and a log of its own. It listens on a free port of the
+ * loopback address; `config` replaces what it is told.
+ */
+export class ServerKit {
+  readonly folder = mkdtempSync(join(tmpdir(), "coffer-test-"));
+  readonly authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly log: LogLine[] = [];
+  /** What the server's process would have died of. */
+  readonly deaths: string[] = [];
+  readonly config: ServeConfig;
+  #server: RunningServer | undefined;
+
+  private constructor(config: Partial<ServeConfig>) {
+    const files = this.writeCredential(this.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] }), "coffer");
+    const bundle = join(this.folder, "bundle.pem");
+    const policy = join(this.folder, "policy.yaml");
+    const rootKey = join(this.folder, "root.key");
+    writeFileSync(bundle, this.authority.bundlePem);
+    writeFileSync(policy, POLICY);
+    makeRootKey(rootKey);
+    this.config = {
+      listen: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
+      store: { kind: "sqlite", data: join(this.folder, "data"), rootKey, rootKeyInsideData: false },
+      ...files,
+      bundles: new Map([["example.org", bundle]]),
+      policy,
+      admins: [SpiffeId.parse(ADMIN)],
+      opsListen: { host: "127.0.0.1", port: 0 },
+      maxStoreBytes: 1 << 30,
+      maxContentBytes: 1 << 20,
+      logLevel: "debug",
+      ...config,
+    };
+  }
+
+  static async start(config: Partial<ServeConfig> = {}, timers: Timers = processTimers): Promise<ServerKit> {
+    const kit = new ServerKit(config);
+    await kit.restart(timers);
+    return kit;
+  }
+
+  get server(): RunningServer {
+    if (this.#server === undefined) throw new Error("the server is stopped");
+    return this.#server;
+  }
+
+  get address(): ListenAddress {
+    return this.server.addresses[0]!;
+  }
+
+  get opsUrl(): string {
+    const { host, port } = this.server.opsAddress!;
+    return `http://${host}:${port}`;
+  }
+
+  async restart(timers: Timers = processTimers): Promise<void> {
+    await this.#server?.stop();
+    this.#server = undefined;
+    const die = () => void this.deaths.push("died");
+    this.#server = await startServer(this.config, { log: this.#logger(), timers, die });
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = undefined;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  issue(request: SvidRequest): Credential {
+    return this.authority.issue(request);
+  }
+
+  writeCredential({ certPem, keyPem }: Credential, name: string): { cert: string; key: string } {
+    const cert = join(this.folder, `${name}.pem`);
+    const key = join(this.folder, `${name}.key`);
+    writeFileSync(cert, certPem);
+    writeFileSync(key, keyPem, { mode: 0o600 });
+    return { cert, key };
+  }
+
+  /** A caller with a connection of its own. */
+  caller(id: string, options: ClientOptions = {}): Caller {
+    return this.callerWith(this.issue({ id }), options);
+  }
+
+  callerWith(credential: Credential, options: ClientOptions = {}): Caller {
+    const target = this.address.kind === "tcp" ? `localhost:${this.address.port}` : showAddress(this.address);
+    return new Caller(target, Buffer.from(this.authority.bundlePem), credential, options);
+  }
+
+  #logger() {
+    const lines = this.log;
+    const stream = new Writable({
+      write(chunk, _encoding, done) {
+        for (const line of String(chunk).split("\n")) if (line !== "") lines.push(JSON.parse(line) as LogLine);
+        done();
+      },
+    });
+    return createLogger(this.config.logLevel, stream);
+  }
+}
+
+/** What a call came to. */
+export interface Outcome {
+  /** The name of the gRPC code. */
+  readonly code: string;
+  readonly message: string;
+  readonly reason: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The answer, as proto-loader reads it. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks at what it expects
+  readonly response: any;
+}
+
+const proto = loadSync("coffer/v1/coffer.proto", {
+  includeDirs: ["proto"],
+  keepCase: true,
+  longs: Number,
+  enums: String,
+});
+const secrets = proto["coffer.v1.Secrets"] as ServiceDefinition;
+
+/** Calls the server with grpc-js and proto-loader alone: nothing of Coffer's own client or codecs is used. */
+export class Caller {
+  readonly client: Client;
+
+  constructor(target: string, roots: Buffer, credential: Credential, options: ClientOptions) {
+    const channel = credentials.createSsl(roots, Buffer.from(credential.keyPem), Buffer.from(credential.certPem));
+    this.client = new Client(target, channel, { "grpc.use_local_subchannel_pool": 1, ...options });
+  }
+
+  put = (request: object): Promise<Outcome> => this.call("Put", request);
+  get = (request: object): Promise<Outcome> => this.call("Get", request);
+  delete = (request: object): Promise<Outcome> => this.call("Delete", request);
+  list = (request: object): Promise<Outcome> => this.call("List", request);
+  describe = (request: object): Promise<Outcome> => this.call("Describe", request);
+
+  call(name: string, request: object, deadlineMs = 20_000): Promise<Outcome> {
+    const method = secrets[name]! as MethodDefinition<object, object>;
+    return this.#send(method.path, method.requestSerialize(request), deadlineMs);
+  }
+
+  /** Sends bytes that may be no message at all. */
+  raw(name: string, bytes: Buffer): Promise<Outcome> {
+    return this.#send(secrets[name]!.path, bytes, 20_000);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  #send(path: string, bytes: Buffer, deadlineMs: number): Promise<Outcome> {
+    const name = path.split("/").at(-1)!;
+    const deserialize = (secrets[name] as MethodDefinition<object, object>).responseDeserialize;
+    const options = { deadline: Date.now() + deadlineMs };
+    return new Promise((resolve) => {
+      this.client.makeUnaryRequest(
+        path,
+        (b: Buffer) => b,
+        deserialize,
+        bytes,
+        new Metadata(),
+        options,
+        (error, response) => resolve(error === null ? { ...OK, response } : outcome(error)),
+      );
+    });
+  }
+}
+
+const OK: Outcome = { code: "OK", message: "", reason: undefined, metadata: {}, response: undefined };
+
+function outcome(error: ServiceError): Outcome {
+  const base = { ...OK, code: Code[error.code], message: error.details };
+  const [trailer] = error.metadata.get(STATUS_DETAILS_TRAILER);
+  if (trailer === undefined) return base;
+  const { details } = status.decode(trailer as Buffer);
+  const info = details.find((detail) => detail.typeUrl === DetailType.errorInfo);
+  if (info === undefined) return base;
+  const { reason, metadata } = errorInfo.decode(info.value);
+  const entries = metadata.map(({ key, value }) => [key, Buffer.from(value).toString()]);
+  return { ...base, reason, metadata: Object.fromEntries(entries) };
+}
