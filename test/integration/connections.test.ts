@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, statSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type ConnectionOptions, connect } from "node:tls";
+import { systemClock } from "../../src/domain/clock.ts";
+import { FileSource } from "../../src/identity/file-source.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { createAuthority } from "../../src/pki/authority.ts";
+import { Connections } from "../../src/transport/connection.ts";
+import type { ListenAddress } from "../../src/transport/listen-address.ts";
+import { ListenRefused, TlsListener } from "../../src/transport/tls-listener.ts";
+import { ADMIN, API, Caller, type Outcome, ServerKit, WEB } from "../support/server-kit.ts";
+
+let kit: ServerKit;
+let socket: string;
+
+before(async () => {
+  kit = await ServerKit.start();
+  socket = join(kit.folder, "coffer.sock");
+  const listen = [...kit.config.listen, { kind: "unix" as const, path: socket, mode: 0o660 }];
+  Object.assign(kit.config, { listen });
+  await kit.restart();
+});
+
+after(() => kit.stop());
+
+function port(): number {
+  return kit.address.kind === "tcp" ? kit.address.port : 0;
+}
+
+/** Connects with these options and waits until the server has closed or has sent its first HTTP/2 bytes. */
+async function verdict(options: ConnectionOptions): Promise<"served" | "closed"> {
+  const client = connect({
+    port: port(),
+    host: "127.0.0.1",
+    rejectUnauthorized: false,
+    ALPNProtocols: ["h2"],
+    ...options,
+  });
+  client.on("error", () => {});
+  const ended = await new Promise<"served" | "closed">((resolve) => {
+    client.once("data", () => resolve("served"));
+    client.once("close", () => resolve("closed"));
+  });
+  client.destroy();
+  return ended;
+}
+
+function refusals(reason: string): readonly Readonly<Record<string, unknown>>[] {
+  return kit.log.filter((line) => line.event === "connection refused" && line["reason"] === reason);
+}
+
+async function metric(name: string): Promise<number> {
+  const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+  const line = body.split("\n").find((each) => each.startsWith(name));
+  return Number(line?.split(" ").at(-1) ?? 0);
+}
+
+function keyPair({ certPem, keyPem }: { certPem: string; keyPem: string }): ConnectionOptions {
+  return { cert: certPem, key: keyPem };
+}
+
+describe("a connection", () => {
+  it("is served when its SVID is good", async () => {
+    assert.equal(await verdict(keyPair(kit.issue({ id: API }))), "served");
+  });
+
+  it("is closed without a certificate", async () => {
+    assert.equal(await verdict({}), "closed");
+    assert.equal(refusals("no-certificate").length, 1);
+  });
+
+  // The same SPIFFE ID, signed by somebody who is not in the bundle of its trust domain.
+  it("is closed when a foreign authority signed its SVID", async () => {
+    const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock);
+    assert.equal(await verdict(keyPair(foreign.issue({ id: ADMIN }))), "closed");
+    assert.equal(refusals("untrusted").at(-1)?.["spiffe_id"], ADMIN);
+  });
+
+  it("is closed when there is no bundle for its trust domain", async () => {
+    assert.equal(await verdict(keyPair(kit.issue({ id: "spiffe://other.org/x" }))), "closed");
+    assert.equal(refusals("no-bundle").length, 1);
+  });
+
+  it("is closed when its SVID is expired", async () => {
+    const now = Date.now();
+    const expired = kit.issue({ id: API, notBefore: now - 10_000, notAfter: now - 1000 });
+    assert.equal(await verdict(keyPair(expired)), "closed");
+    assert.equal(refusals("expired").length, 1);
+  });
+
+  it("is closed below TLS 1.3 and without h2", async () => {
+    const credential = keyPair(kit.issue({ id: API }));
+    assert.equal(await verdict({ ...credential, minVersion: "TLSv1.2", maxVersion: "TLSv1.2" }), "closed");
+    assert.equal(await verdict({ ...credential, ALPNProtocols: ["http/1.1"] }), "closed");
+    assert.equal(await verdict({ ...credential, minVersion: "TLSv1.3" }), "served");
+  });
+
+  // A claimed ID that does not parse is bytes of a stranger; no part of them may reach the log.
+  it("has no claimed ID in the log when that does not parse", async () => {
+    assert.equal(await verdict(keyPair(kit.issue({ id: "spiffe://example.org/evil%0aline" }))), "closed");
+    const [line] = refusals("malformed-spiffe-id");
+    assert.ok(line !== undefined && line["spiffe_id"] === undefined);
+    assert.ok(!JSON.stringify(line).includes("evil"));
+  });
+
+  // A resumed session would carry the identity of an earlier handshake, even for a client that shows no certificate.
+  it("never resumes a session", async () => {
+    const credential = keyPair(kit.issue({ id: API }));
+    const base = { port: port(), host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] };
+    const first = connect({ ...base, ...credential });
+    const sessions: Buffer[] = [];
+    first.on("session", (session: Buffer) => sessions.push(session));
+    await once(first, "data");
+    first.destroy();
+    const session = sessions.at(-1)!;
+    assert.ok(session, "the client has something to try with");
+    const again = connect({ ...base, ...credential, session });
+    await once(again, "data");
+    assert.equal(again.isSessionReused(), false);
+    again.destroy();
+    assert.equal(await verdict({ session }), "closed");
+  });
+
+  it("that goes away before a handshake is counted and not logged", async () => {
+    const lines = kit.log.length;
+    const before = await metric('coffer_connections_refused_total{reason="handshake-abandoned"}');
+    const probe = connectTcp(port(), "127.0.0.1");
+    await once(probe, "connect");
+    probe.resetAndDestroy();
+    while ((await metric('coffer_connections_refused_total{reason="handshake-abandoned"}')) === before) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(
+      kit.log.slice(lines).filter((line) => line.event === "connection refused"),
+      [],
+    );
+  });
+
+  it("that speaks plain text is refused and logged", async () => {
+    const client = connectTcp(port(), "127.0.0.1");
+    client.on("error", () => {});
+    client.write("GET / HTTP/1.1\r\n\r\n");
+    await once(client, "close");
+    assert.ok(refusals("handshake-failed").length > 0);
+  });
+});
+
+describe("identity on a unix socket", () => {
+  // A unix socket has no addresses. Two workloads on it, calling at the same time, stay two callers: what each may do
+  // and the author that each version names are those of its own SVID.
+  it("is that of the connection", async () => {
+    const [api, web] = [unixCaller(API), unixCaller(WEB)];
+    const rounds = Array.from({ length: 50 }, (_, i) => i);
+    const outcomes = await Promise.all(
+      rounds.map(async (i): Promise<[Outcome, Outcome]> => {
+        const put = { path: `shop/api/unix${i}`, data: { value: "x" } };
+        return Promise.all([api.put(put), web.put(put)]);
+      }),
+    );
+    for (const [own, foreign] of outcomes) {
+      assert.equal(own.code, "OK");
+      assert.equal(foreign.code, "PERMISSION_DENIED");
+    }
+    const { response } = await api.describe({ path: "shop/api/unix7" });
+    assert.deepEqual(
+      response.versions.map((each: { created_by: string }) => each.created_by),
+      [API],
+    );
+    api.close();
+    web.close();
+  });
+
+  it("uses a socket file with the mode that was asked for", () => {
+    assert.equal(statSync(socket).mode & 0o777, 0o660);
+  });
+});
+
+function unixCaller(id: string): Caller {
+  const options = { "grpc.ssl_target_name_override": "localhost", "grpc.default_authority": "localhost" };
+  return new Caller(`unix:${socket}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id }), options);
+}
+
+describe("a socket file", () => {
+  it("on which a server listens is left alone", async () => {
+    const address = { kind: "unix" as const, path: socket, mode: 0o600 };
+    await assert.rejects(
+      listen(address),
+      (error) => error instanceof ListenRefused && /listens there already/.test(error.message),
+    );
+    assert.ok(existsSync(socket));
+  });
+
+  it("that is an ordinary file is left alone", async () => {
+    const address = { kind: "unix" as const, path: join(kit.folder, "policy.yaml"), mode: 0o600 };
+    await assert.rejects(listen(address), /is not a socket/);
+    assert.ok(existsSync(address.path));
+  });
+
+  it("that a killed server left behind is replaced", async () => {
+    const path = join(kit.folder, "dead.sock");
+    const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+    spawnSync(process.execPath, ["-e", script]);
+    assert.ok(statSync(path).isSocket());
+    const listener = await listen({ kind: "unix", path, mode: 0o600 });
+    listener.close();
+  });
+});
+
+function listen(address: ListenAddress): Promise<TlsListener> {
+  const { cert, key, bundles } = kit.config;
+  return TlsListener.listen(address, {
+    identity: FileSource.open({ cert, key, bundles }, "server", systemClock),
+    connections: new Connections(),
+    clock: systemClock,
+    onConnection: (connection) => connection.socket.destroy(),
+    onRefused: () => {},
+  });
+}
