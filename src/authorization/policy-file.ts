@@ -81,7 +81,7 @@ const YAML_OPTIONS = {
   schema: "core",
   resolveKnownTags: false,
   prettyErrors: false,
-  // Keys are compared in #fields: the parser compares each one with every other, which takes hours for a large file.
+  // Keys are compared in #fields: the parser compares each one with all before it, and a large file would take minutes.
   uniqueKeys: false,
 } as const;
 
@@ -146,14 +146,15 @@ class PolicyReader {
   #list<T>(rule: YAMLMap.Parsed, fields: Fields, key: Key, parse: (text: string) => T): readonly T[] {
     const field = fields.get(key);
     if (!field) return this.#reject(rule, `the rule has no ${key}`);
-    if (isSeq(field) && field.items.length > 0) return field.items.flatMap((item) => this.#item(item, key, parse));
+    if (isSeq(field) && field.items.length > 0)
+      return field.items.flatMap((item) => this.#item(item, `an entry of ${key}`, parse));
     return this.#reject(field, `${key} must be a list with at least one entry`);
   }
 
   /** One text, parsed. */
-  #item<T>(node: ParsedNode, key: Key, parse: (text: string) => T): readonly T[] {
+  #item<T>(node: ParsedNode, what: string, parse: (text: string) => T): readonly T[] {
     if (!isScalar(node) || typeof node.value !== "string") {
-      return this.#reject(node, `${key} must be text; a number, true, false or null needs quotes`);
+      return this.#reject(node, `${what} must be text; a number, true, false or null needs quotes`);
     }
     try {
       return [parse(node.value)];

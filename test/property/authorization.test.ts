@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ACTIONS, type Action } from "../../src/authorization/action.ts";
+import { Authorizer } from "../../src/authorization/authorizer.ts";
+import { PathPattern, SpiffeIdPattern } from "../../src/authorization/pattern.ts";
+import { readPolicy } from "../../src/authorization/policy-file.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+
+/** The rules of docs/policy.md, read aloud: no expression, no cache. */
+function covers(pattern: readonly string[], text: readonly string[]): boolean {
+  const [first, ...rest] = pattern;
+  if (first === undefined) return text.length === 0;
+  if (first === "**") return text.length >= 1;
+  const [segment, ...others] = text;
+  return segment !== undefined && (first === "*" || first === segment) && covers(rest, others);
+}
+
+// Few segments, alike and hostile, so that patterns and texts meet often and miss narrowly.
+const segment = fc.constantFrom("a", "b", "ab", "a.b", "axb", ".a", "...", "__proto__", "constructor", "-");
+const segments = fc.array(segment, { minLength: 1, maxLength: 5 });
+const wild = fc
+  .tuple(fc.array(fc.oneof(segment, fc.constant("*")), { maxLength: 4 }), fc.constantFrom("*", "**", "a", "b"))
+  .map(([head, last]) => [...head, last]);
+
+/** The pattern with a segment in place of each wildcard, and more of them at the end of an open one. */
+const filled = fc.tuple(wild, segments).map(([pattern, fill]) => {
+  const text = pattern.map((part, i) => (part.startsWith("*") ? fill[i % fill.length]! : part));
+  return { pattern, text: pattern.at(-1) === "**" ? [...text, ...fill] : text };
+});
+
+const meeting = fc.oneof(
+  filled,
+  fc.record({ pattern: wild, text: segments }),
+  // One segment away from a match.
+  fc.tuple(filled, segment, fc.nat()).map(([{ pattern, text }, other, at]) => ({
+    pattern,
+    text: text.with(at % text.length, other),
+  })),
+);
+
+// A compiled pattern covers what its words say, for paths and for SPIFFE IDs alike; both answers occur.
+test("compiled patterns agree with the rules read aloud", () => {
+  const seen = new Set<boolean>();
+  fc.assert(
+    fc.property(meeting, ({ pattern, text }) => {
+      const expected = covers(pattern, text);
+      seen.add(expected);
+      const path = PathPattern.parse(pattern.join("/"));
+      assert.equal(path.matches(parseSecretPath(text.join("/"))), expected);
+      const id = SpiffeIdPattern.parse(`spiffe://a.b/${pattern.join("/")}`);
+      assert.equal(id.matches(SpiffeId.parse(`spiffe://a.b/${text.join("/")}`)), expected);
+      assert.equal(id.matches(SpiffeId.parse(`spiffe://axb/${text.join("/")}`)), false);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.deepEqual([...seen].sort(), [false, true]);
+});
+
+const rule = fc.record({
+  ids: fc.array(wild, { minLength: 1, maxLength: 2 }),
+  paths: fc.array(wild, { minLength: 1, maxLength: 2 }),
+  actions: fc.subarray([...ACTIONS], { minLength: 1 }),
+});
+const question = fc.record({ caller: segments, action: fc.constantFrom<Action>(...ACTIONS), path: segments });
+
+// An authorizer, asked anything in any order and as often as one likes, allows what some single rule allows and nothing
+// else; List is open to those whom some rule lets list.
+test("decisions agree with the rules read aloud", () => {
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(
+      fc.array(rule, { maxLength: 6 }),
+      fc.array(question, { minLength: 1, maxLength: 20 }),
+      (rules, asked) => {
+        const policy = {
+          rules: rules.map(({ ids, paths, actions }, i) => ({
+            name: String(i),
+            spiffeIds: ids.map((id) => SpiffeIdPattern.parse(`spiffe://a/${id.join("/")}`)),
+            paths: paths.map((path) => PathPattern.parse(path.join("/"))),
+            actions: new Set(actions),
+          })),
+        };
+        const authorizer = new Authorizer({ policy, admins: [], epoch: 1 });
+        for (const { caller, action, path } of [...asked, ...asked]) {
+          const own = rules.filter(({ ids }) => ids.some((id) => covers(id, caller)));
+          const allows = own.some(
+            ({ paths, actions }) => actions.includes(action) && paths.some((pattern) => covers(pattern, path)),
+          );
+          const id = SpiffeId.parse(`spiffe://a/${caller.join("/")}`);
+          const decision = authorizer.decide(id, action, parseSecretPath(path.join("/")));
+          assert.equal(decision.kind, allows ? "allowed" : "denied");
+          seen.add(decision.kind);
+          const lists = own.some(({ actions }) => actions.includes("list"));
+          assert.equal(authorizer.mayListAnything(id).kind, lists ? "allowed" : "denied");
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+  assert.deepEqual([...seen].sort(), ["allowed", "denied"]);
+});
+
+const scrap = fc.constantFrom(
+  ..."rules: |name: |spiffe_ids: |paths: |actions: |read|spiffe://a/b|**|*|\n|\n  |- |[|]|{|}|, |: |? |\"|'|&a |*a|!!map |%YAML 1.1\n|---\n|\t|# |\\|>".split(
+    "|",
+  ),
+  "|",
+  "\u0000",
+);
+
+// Whatever bytes a file has, reading it ends with a policy or with problems that lie inside the file.
+test("reading never throws, and problems lie inside the file", () => {
+  const file = fc.oneof(
+    fc.array(scrap, { maxLength: 60 }).map((parts) => Buffer.from(parts.join(""))),
+    fc.uint8Array({ maxLength: 200 }),
+  );
+  fc.assert(
+    fc.property(file, (bytes) => {
+      const reading = readPolicy(bytes);
+      if (reading.kind === "policy") return;
+      const lines = Buffer.from(bytes).toString().split("\n").length;
+      assert.ok(reading.problems.length > 0);
+      for (const { line, column } of reading.problems) assert.ok(line >= 1 && line <= lines && column >= 1);
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ACTIONS, type Action } from "../../../src/authorization/action.ts";
+import { ADMIN, Authorizer } from "../../../src/authorization/authorizer.ts";
+import { decidedBy } from "../../../src/authorization/decision.ts";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
+import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { policyOf } from "./policy-text.ts";
+
+const POLICY = policyOf(`
+rules:
+  - name: api reads
+    spiffe_ids: [spiffe://example.org/ns/shop/sa/api]
+    paths: [shop/api/**, shared/*/public]
+    actions: [read, list]
+  - name: api writes one
+    spiffe_ids: [spiffe://example.org/ns/shop/sa/api]
+    paths: [shop/api/counter]
+    actions: [write]
+  - name: everybody reads the motd
+    spiffe_ids: [spiffe://example.org/**]
+    paths: [motd]
+    actions: [read]
+  - name: hostile
+    spiffe_ids: [spiffe://__proto__/constructor]
+    paths: [__proto__/**, constructor]
+    actions: [read, delete]
+`);
+
+const authorizer = new Authorizer({ policy: POLICY, admins: [SpiffeId.parse("spiffe://example.org/admin")], epoch: 1 });
+
+function decide(caller: string, action: Action, path: string): string {
+  return decidedBy(authorizer.decide(SpiffeId.parse(`spiffe://${caller}`), action, parseSecretPath(path)));
+}
+
+function allow(caller: string, action: Action, path: string, by: string): void {
+  test(`${caller} may ${action} ${path}`, () => assert.equal(decide(caller, action, path), by));
+}
+
+function deny(caller: string, action: Action, path: string): void {
+  test(`${caller} may not ${action} ${path}`, () => assert.equal(decide(caller, action, path), "no rule"));
+}
+
+// A caller may do what one single rule allows: its ID, its path and its action in the same rule.
+const api = "example.org/ns/shop/sa/api";
+allow(api, "read", "shop/api/db", "api reads");
+allow(api, "list", "shop/api/a/b/c", "api reads");
+allow(api, "read", "shared/tls/public", "api reads");
+allow(api, "write", "shop/api/counter", "api writes one");
+allow(api, "read", "motd", "everybody reads the motd");
+deny(api, "write", "shop/api/db");
+deny(api, "delete", "shop/api/db");
+deny(api, "list", "motd");
+deny(api, "read", "shop/api");
+deny(api, "read", "shop/web/db");
+deny(api, "read", "shared/tls/private");
+
+// The ID is compared whole: neither a neighbour nor the same name in another trust domain gets anything.
+allow("example.org/ns/shop/sa/web", "read", "motd", "everybody reads the motd");
+deny("example.org/ns/shop/sa/web", "read", "shop/api/db");
+deny("example.org/ns/shop/sa/api2", "read", "shop/api/db");
+deny("example.org/ns/shop/sa/api/x", "read", "shop/api/db");
+deny("example.com/ns/shop/sa/api", "read", "shop/api/db");
+deny("example.com/ns/shop/sa/api", "read", "motd");
+
+// Names that mean something to JavaScript mean nothing here.
+allow("__proto__/constructor", "read", "__proto__/a", "hostile");
+allow("__proto__/constructor", "delete", "constructor", "hostile");
+deny("__proto__/constructor", "read", "__proto__");
+deny("example.org/__proto__", "read", "__proto__/a");
+deny("example.org/constructor", "delete", "constructor");
+
+// An admin may do everything, and nobody whose ID only begins or ends like an admin's.
+for (const action of ACTIONS) {
+  allow("example.org/admin", action, "shop/api/db", "--admin");
+  allow("example.org/admin", action, "x", "--admin");
+  deny("example.org/admin/x", action, "shop/api/db");
+  deny("example.org/admin2", action, "shop/api/db");
+  deny("example.com/admin", action, "shop/api/db");
+}
+
+test("a decision says which rule it is, and whether it is the admin's", () => {
+  const path = parseSecretPath("motd");
+  const byRule = authorizer.decide(SpiffeId.parse(`spiffe://${api}`), "read", path);
+  assert.deepEqual(byRule, { kind: "allowed", by: POLICY.rules[2] });
+  const byAdmin = authorizer.decide(SpiffeId.parse("spiffe://example.org/admin"), "read", path);
+  assert.ok(byAdmin.kind === "allowed" && byAdmin.by === ADMIN);
+});
+
+// Without a policy and without admins nobody may do anything.
+test("an empty policy denies", () => {
+  const nobody = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 1 });
+  const caller = SpiffeId.parse(`spiffe://${api}`);
+  for (const action of ACTIONS) {
+    assert.deepEqual(nobody.decide(caller, action, parseSecretPath("shop/api/db")), { kind: "denied" });
+  }
+  assert.deepEqual(nobody.mayListAnything(caller), { kind: "denied" });
+});
+
+// List is open to whoever may list something, and to nobody else.
+for (const [caller, by] of [
+  [api, "api reads"],
+  ["example.org/admin", "--admin"],
+  ["example.org/ns/shop/sa/web", "no rule"],
+  ["__proto__/constructor", "no rule"],
+  ["example.com/admin", "no rule"],
+] as const) {
+  test(`${caller} may list something: ${by}`, () => {
+    assert.equal(decidedBy(authorizer.mayListAnything(SpiffeId.parse(`spiffe://${caller}`))), by);
+  });
+}
+
+// What is remembered of callers is bounded; being forgotten and remembered again changes no decision.
+test("more callers than are remembered get the same decisions again and again", () => {
+  const policy = policyOf("rules: [{spiffe_ids: [spiffe://example.org/even/*], paths: [motd], actions: [read]}]");
+  const many = new Authorizer({ policy, admins: [], epoch: 1 });
+  const callers = Array.from({ length: 10_000 }, (_, i) => `spiffe://example.org/${i % 2 ? "odd" : "even"}/${i}`);
+  for (const caller of [...callers, ...callers.toReversed()]) {
+    const { kind } = many.decide(SpiffeId.parse(caller), "read", parseSecretPath("motd"));
+    assert.equal(kind, caller.includes("/even/") ? "allowed" : "denied");
+  }
+});
+
+// A reload makes a new authorizer: what the old one remembered of a caller does not reach it.
+test("a new authorizer decides by its own policy at once", () => {
+  const caller = SpiffeId.parse(`spiffe://${api}`);
+  const path = parseSecretPath("motd");
+  assert.equal(authorizer.decide(caller, "read", path).kind, "allowed");
+  const reloaded = new Authorizer({ policy: { rules: [] }, admins: [], epoch: authorizer.epoch + 1 });
+  assert.equal(reloaded.decide(caller, "read", path).kind, "denied");
+  assert.equal(reloaded.epoch, 2);
+  assert.equal(authorizer.decide(caller, "read", path).kind, "allowed");
+});

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { policyWarnings } from "../../../src/authorization/policy.ts";
+import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { policyOf } from "./policy-text.ts";
+
+const POLICY = policyOf(`rules:
+- name: two domains
+  spiffe_ids: [spiffe://example.org/a, spiffe://partner.net/b, spiffe://partner.net/c]
+  paths: [x]
+  actions: [read]
+- spiffe_ids: [spiffe://__proto__/a]
+  paths: [x]
+  actions: [read]
+`);
+
+function warnings(...trusted: string[]): readonly string[] {
+  return policyWarnings(
+    POLICY,
+    trusted.map((name) => TrustDomain.parse(name)),
+  );
+}
+
+// A rule warns once for each of its trust domains without a bundle, and not for one with a bundle.
+test("rules for trust domains without a bundle are warned about", () => {
+  assert.deepEqual(warnings("example.org"), [
+    'the rule "two domains" names the trust domain partner.net, for which there is no bundle',
+    'the rule "unnamed (line 6)" names the trust domain __proto__, for which there is no bundle',
+  ]);
+});
+
+test("rules for trust domains with a bundle are not", () => {
+  assert.deepEqual(warnings("example.org", "partner.net", "__proto__", "unused.org"), []);
+});
