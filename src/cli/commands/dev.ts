@@ -34,6 +34,11 @@ export function addDev(program: Command, world: World): void {
 function session({ config, minted }: Development, addresses: readonly ListenAddress[], world: World): string {
   const address = addresses.find((candidate) => candidate.kind === "tcp");
   if (address === undefined) return "\n";
-  const program = `node ${relative(world.cwd(), world.argv[1]!)}`;
+  const program = `node ${shellWord(relative(world.cwd(), world.argv[1]!))}`;
   return devSession({ address, minted, program, policy: config.policy! });
+}
+
+/** As one word for sh. */
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

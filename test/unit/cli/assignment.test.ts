@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { describe, it } from "node:test";
+import { parseAssignments, readEntries } from "../../../src/cli/assignment.ts";
+import { CommandFailed } from "../../../src/cli/command-failed.ts";
+
+const failure = (message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof CommandFailed);
+  assert.equal(error.outcome, "usage");
+  assert.match(error.message, message);
+  return true;
+};
+
+describe("assignments", () => {
+  it("say where a value comes from", () => {
+    assert.deepEqual(parseAssignments(["a=@f", "b=-", "c=?", "d=v", "e=", "f=x=y", "g=--", "h= @f"]), [
+      { key: "a", source: { kind: "file", file: "f" } },
+      { key: "b", source: { kind: "stdin" } },
+      { key: "c", source: { kind: "prompt" } },
+      { key: "d", source: { kind: "literal", text: "v" } },
+      { key: "e", source: { kind: "literal", text: "" } },
+      { key: "f", source: { kind: "literal", text: "x=y" } },
+      { key: "g", source: { kind: "literal", text: "--" } },
+      { key: "h", source: { kind: "literal", text: " @f" } },
+    ]);
+  });
+
+  // A forgotten key means that the argument is the secret itself: it must not appear in what is printed about it.
+  it("are refused together, without showing what may be a secret", () => {
+    const check = (error: unknown) => {
+      assert.ok(error instanceof CommandFailed);
+      assert.doesNotMatch(error.message, /hunter2|other/);
+      return failure(/argument 1 .*\nargument 2 .*\nonly one value .*\nthe key a is given twice/)(error);
+    };
+    assert.throws(() => parseAssignments(["hunter2", "=other", "a=-", "b=-", "a=x"]), check);
+  });
+});
+
+describe("values", () => {
+  const terminal = (stdin: Readable) => ({ stdin, stdout: new PassThrough(), stderr: new PassThrough() });
+
+  // Bytes are taken exactly, and only those that are no UTF-8 are binary.
+  it("are read byte by byte", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-cli-"));
+    try {
+      const file = join(folder, "value");
+      writeFileSync(file, Buffer.from([0xff, 0x0a]));
+      const assignments = parseAssignments([`a=@${file}`, "b=-", "c=ü"]);
+      const entries = await readEntries(assignments, terminal(Readable.from([Buffer.from("x\r"), Buffer.from("\n")])));
+      assert.deepEqual(entries, [
+        { key: "a", kind: "binary", value: Buffer.from([0xff, 0x0a]) },
+        { key: "b", kind: "text", value: Buffer.from("x\r\n") },
+        { key: "c", kind: "text", value: Buffer.from("ü") },
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  // An endless standard input is given up, not gathered until memory is full.
+  it("are bounded", async () => {
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.alloc(64 * 1024);
+      })(),
+    );
+    const reading = readEntries(parseAssignments(["a=-"]), terminal(endless));
+    await assert.rejects(reading, failure(/standard input holds more than 3145728 bytes/));
+  });
+
+  it("are asked for on a terminal only", async () => {
+    const reading = readEntries(parseAssignments(["a=?"]), terminal(Readable.from([])));
+    await assert.rejects(reading, failure(/needs a terminal/));
+  });
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CommanderError } from "commander";
+import { ConfigurationError } from "../../../src/app/config-option.ts";
+import { StartRefused } from "../../../src/app/start-refused.ts";
+import { CommandFailed } from "../../../src/cli/command-failed.ts";
+import { complaint } from "../../../src/cli/complaint.ts";
+import { exitCodeOf } from "../../../src/cli/exit-code.ts";
+import { ClientError, type StatusName } from "../../../src/client/client-error.ts";
+import type { ConnectionFailure } from "../../../src/client/connection-failure.ts";
+import { MaterialError } from "../../../src/identity/material-error.ts";
+import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { SvidRefused } from "../../../src/identity/svid-refused.ts";
+
+const id = SpiffeId.parse("spiffe://example.org/coffer");
+const answered = (code: StatusName) => new ClientError(code, "told");
+const failed = (failure: ConnectionFailure) => new ClientError("UNAVAILABLE", "told", { failure });
+
+describe("exit codes", () => {
+  for (const [error, expected] of [
+    [answered("INVALID_ARGUMENT"), 2],
+    [answered("NOT_FOUND"), 3],
+    [answered("PERMISSION_DENIED"), 4],
+    [answered("ABORTED"), 5],
+    [answered("UNAVAILABLE"), 6],
+    [answered("DEADLINE_EXCEEDED"), 6],
+    [answered("UNAUTHENTICATED"), 7],
+    [answered("RESOURCE_EXHAUSTED"), 1],
+    [answered("INTERNAL"), 1],
+    [answered("DATA_LOSS"), 1],
+    [failed({ kind: "unreachable", problem: "" }), 6],
+    [failed({ kind: "broken", problem: "" }), 6],
+    [failed({ kind: "handshake-failed", problem: "" }), 7],
+    [failed({ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "") }), 7],
+    [failed({ kind: "wrong-server", expected: id, got: id }), 7],
+    [failed({ kind: "closed-at-once", as: id, by: id }), 7],
+    [new ConfigurationError(["x"]), 2],
+    [new StartRefused(["x"]), 2],
+    [new CommandFailed("notFound", "x"), 3],
+    [new CommandFailed("usage", "x"), 2],
+    [new CommanderError(1, "commander.unknownOption", "x"), 2],
+    [new CommanderError(0, "commander.helpDisplayed", "x"), 0],
+    [new MaterialError("x"), 7],
+    [new TypeError("x"), 1],
+    ["thrown", 1],
+  ] as const) {
+    const name = error instanceof ClientError ? (error.failure?.kind ?? error.code) : String(error);
+    it(`${name} is ${expected}`, () => assert.equal(exitCodeOf(error), expected));
+  }
+});
+
+describe("complaints", () => {
+  it("are a line for each problem", () => {
+    assert.equal(complaint(new StartRefused(["one", "two"])), "coffer: one\ncoffer: two\n");
+    assert.equal(complaint(new MaterialError("one", "two")), "coffer: one\ncoffer: two\n");
+    assert.equal(complaint(new CommanderError(1, "x", "said already")), "");
+  });
+
+  // A message comes from a server, and its text in part from whoever wrote the secret.
+  it("can't move a terminal's cursor", () => {
+    assert.equal(complaint(answered("NOT_FOUND")), "coffer: told\n");
+    assert.equal(complaint(new ClientError("NOT_FOUND", "a\u001b[2J")), "coffer: a\\u001b[2J\n");
+  });
+
+  it("show a stack for a fault of ours, and for nothing else", () => {
+    assert.match(complaint(new TypeError("oops")), /^coffer: TypeError: oops\ncoffer: {5}at /);
+    const system = Object.assign(new Error("ENOENT: no such file"), { code: "ENOENT", syscall: "open" });
+    assert.equal(complaint(system), "coffer: ENOENT: no such file\n");
+  });
+});

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { CommandFailed } from "../../../src/cli/command-failed.ts";
+import { type SecretFormat, formatSecret } from "../../../src/cli/secret-format.ts";
+import type { Secret } from "../../../src/client/coffer-client.ts";
+import { Content, type ContentEntry } from "../../../src/domain/content.ts";
+
+function secret(...entries: ContentEntry[]): Secret {
+  return { path: "shop/db", version: 2, revision: 7, createTime: 0, content: Content.trusted(entries) };
+}
+
+const text = (key: string, value: string): ContentEntry => ({ key, kind: "text", value: Buffer.from(value) });
+const binary = (key: string, value: Uint8Array): ContentEntry => ({ key, kind: "binary", value });
+
+function format(form: SecretFormat, ...entries: ContentEntry[]): Buffer {
+  return formatSecret(secret(...entries), entries, form);
+}
+
+const usage = (error: unknown) => error instanceof CommandFailed && error.outcome === "usage";
+
+describe("env", () => {
+  it("quotes for sh", () => {
+    const lines = format("env", text("A", "plain"), text("_b1", "it's $HOME `x`\n\\"), text("C", ""));
+    assert.equal(lines.toString(), "export A='plain'\nexport _b1='it'\\''s $HOME `x`\n\\'\nexport C=''\n");
+  });
+
+  // The oracle is sh itself: whatever bytes a value has, they are in the variable after the lines were evaluated.
+  it("brings every value through sh, byte by byte", () => {
+    const value = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0))),
+      fc.string({ unit: fc.constantFrom("'", '"', "$", "`", "\\", "\n", " ", "!", "*", ";", "&") }).map((s) => Buffer.from(s)),
+    );
+    fc.assert(
+      fc.property(value, (bytes) => {
+        const script = Buffer.concat([format("env", binary("V", bytes)), Buffer.from('printf %s "$V"')]);
+        assert.deepEqual(spawnSync("sh", [], { input: script, env: {} }).stdout, bytes);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  // A key that is no name would make another command of the line: `a;b`, `a b`. A variable can't hold a NUL.
+  it("refuses what no variable can be", () => {
+    for (const key of ["tls.key", "1a", "a-b", "__proto__.x"])
+      assert.throws(() => format("env", text(key, "v")), usage);
+    assert.throws(() => format("env", text("A", "a\0b")), usage);
+    assert.doesNotThrow(() => format("env", text("__proto__", "v")));
+  });
+});
+
+describe("json", () => {
+  it("has text as it is and bytes in base64, whatever the keys are", () => {
+    const printed = format(
+      "json",
+      text("__proto__", "x"),
+      text("user", 'a"\u0000'),
+      binary("key", Buffer.from([255, 0])),
+    );
+    assert.ok(printed.toString().endsWith("}\n"));
+    const parsed = JSON.parse(printed.toString());
+    assert.deepEqual(Object.entries(parsed.data), [
+      ["__proto__", "x"],
+      ["user", 'a"\u0000'],
+    ]);
+    assert.deepEqual(parsed.binary_data, { key: "/wA=" });
+    assert.deepEqual(
+      [parsed.path, parsed.version, parsed.revision, parsed.create_time],
+      ["shop/db", 2, 7, "1970-01-01T00:00:00.000Z"],
+    );
+  });
+});
+
+describe("raw", () => {
+  it("is the bytes of the one value", () => {
+    assert.deepEqual(format("raw", binary("a", Buffer.from([0, 255, 10]))), Buffer.from([0, 255, 10]));
+  });
+
+  it("refuses to glue several together", () => {
+    assert.throws(() => format("raw", text("a", "1"), text("b", "2")), usage);
+  });
+});
+
+describe("table", () => {
+  // A value could otherwise clear the screen, change the window's title, or turn the direction of text around.
+  it("escapes what moves a terminal's cursor or hides text", () => {
+    const lines = format(
+      "table",
+      text("key", "a\u001b[2Jb\u009b\r\n\t\u202ec\u200bd\u2028"),
+      binary("bytes", Buffer.alloc(3)),
+    );
+    assert.equal(
+      lines.toString(),
+      "KEY    VALUE\nkey    a\\u001b[2Jb\\u009b\\u000d\\u000a\\u0009\\u202ec\\u200bd\\u2028\nbytes  (3 bytes)\n",
+    );
+    assert.equal(format("table", text("k", "grün 日本 \\ '")).toString(), "KEY  VALUE\nk    grün 日本 \\ '\n");
+  });
+});
