@@ -55,8 +55,8 @@ export function commonProblem(certificate: Certificate, now: number, who: string
   const { notBefore, notAfter, unknownCritical } = certificate;
   if (now < notBefore) return problem("not-yet-valid", `${who} is valid from ${new Date(notBefore).toISOString()} on`);
   if (now > notAfter) return problem("expired", `${who} expired at ${new Date(notAfter).toISOString()}`);
-  if (unknownCritical.length > 0) {
-    return problem("unknown-critical-extension", `${who} has the critical extension ${unknownCritical[0]}`);
+  if (unknownCritical !== undefined) {
+    return problem("unknown-critical-extension", `${who} has the critical extension ${unknownCritical}`);
   }
   return keyProblem(certificate, who);
 }
@@ -75,22 +75,28 @@ export function signatureProblem(certificate: Certificate): Problem | undefined 
 }
 
 /**
- * The first rule for issuers that `issuer` breaks, time and signature aside. `below` is the path that it would end:
- * the leaf first, the certificate that it signed last.
+ * The first rule for issuers that `issuer` breaks, time, names and signature aside. `below` is the path that it would
+ * end: the leaf first, the certificate that it signed last.
  */
 export function issuerProblem(issuer: Certificate, below: readonly Certificate[]): Problem | undefined {
-  const who = describe(issuer);
   if (!issuer.ca || !issuer.keyUsage?.has(KEY_USAGE.keyCertSign)) {
-    return problem("issuer-not-ca", `${who} is no certificate authority with keyCertSign`);
+    return problem("issuer-not-ca", `${describe(issuer)} is no certificate authority with keyCertSign`);
   }
   // RFC 5280 does not count an authority that issued itself a new certificate; we do, as Go does.
   const between = below.length - 1;
-  if (issuer.pathLength !== undefined && between > issuer.pathLength) {
-    return problem("path-too-long", `${who} allows ${issuer.pathLength} authorities below it, but has ${between}`);
-  }
-  const { nameConstraints } = issuer;
-  if (nameConstraints && !below.every((certificate) => allowsNames(nameConstraints, certificate))) {
-    return problem("name-constraint", `${who} may not sign for the names below it`);
+  const { pathLength = between } = issuer;
+  if (between <= pathLength) return undefined;
+  return problem("path-too-long", `${describe(issuer)} allows ${pathLength} authorities below it and has ${between}`);
+}
+
+/**
+ * Whether somebody on a complete path has a name that an authority above may not sign for. Asked only when an authority
+ * of the bundle stands at the end: comparing names costs the product of both lists, which strangers could make long.
+ */
+export function nameProblem(path: readonly Certificate[]): Problem | undefined {
+  for (const [index, { nameConstraints }] of path.entries()) {
+    const allowed = path.slice(0, index).every((below) => !nameConstraints || allowsNames(nameConstraints, below));
+    if (!allowed) return problem("name-constraint", `${describe(path[index]!)} may not sign for the names below it`);
   }
   return undefined;
 }

@@ -71,8 +71,12 @@ export function setBits(element: DerElement): ReadonlySet<number> {
   return bits;
 }
 
+/** Longer than any that is in use. They are logged, so a stranger must not choose their length. */
+const MAX_OID_BYTES = 32;
+
 /** An OBJECT IDENTIFIER in dots, such as `2.5.29.15`. */
 export function oidText(element: DerElement): string {
+  if (element.value.length > MAX_OID_BYTES) throw new MalformedDer("an object identifier is too long");
   const arcs = [0];
   for (const byte of element.value) {
     arcs.push(arcs.pop()! * 128 + (byte & 0x7f));

@@ -21,6 +21,9 @@ const LONG_TAG = 0x1f;
 /** Nested further than any certificate is. Without a limit, 64 KiB of nested sequences would exhaust the stack. */
 const MAX_DEPTH = 24;
 
+/** More than a certificate with 800 names has. 64 KiB can hold 30,000 elements, and reading those takes 30 ms. */
+const MAX_ELEMENTS = 1000;
+
 /** One element of DER. All of its buffers are views of the bytes that were read. */
 export interface DerElement {
   /** The identifier octet. */
@@ -43,35 +46,37 @@ export class MalformedDer extends Error {
  * are refused, wherever they are: another reader could take them for another value. Throws {@link MalformedDer}.
  */
 export function parseDer(bytes: Uint8Array): DerElement {
-  const elements = parseDerSeries(bytes);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const elements = readAll(buffer, 0, { left: MAX_ELEMENTS });
   if (elements.length !== 1) throw new MalformedDer(`${elements.length} elements where one is expected`);
   return elements[0]!;
 }
 
-/** Reads elements that follow one another without anything in between. Throws {@link MalformedDer}. */
-export function parseDerSeries(bytes: Uint8Array): DerElement[] {
-  return readAll(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0);
+/** How many more elements may be read; one count for the whole tree. */
+interface Allowance {
+  left: number;
 }
 
-function readAll(bytes: Buffer, depth: number): DerElement[] {
+function readAll(bytes: Buffer, depth: number, allowance: Allowance): DerElement[] {
   if (depth > MAX_DEPTH) throw new MalformedDer(`nested more than ${MAX_DEPTH} deep`);
   const elements: DerElement[] = [];
   for (let offset = 0; offset < bytes.length; ) {
-    const element = readOne(bytes.subarray(offset), depth);
+    const element = readOne(bytes.subarray(offset), depth, allowance);
     elements.push(element);
     offset += element.der.length;
   }
   return elements;
 }
 
-function readOne(bytes: Buffer, depth: number): DerElement {
+function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement {
+  if (allowance.left-- === 0) throw new MalformedDer(`more than ${MAX_ELEMENTS} elements`);
   const tag = bytes[0]!;
   const { length, header } = readLength(bytes);
   const end = header + length;
   if (end > bytes.length) throw new MalformedDer("an element is longer than what contains it");
   const value = bytes.subarray(header, end);
   checkForm(tag, value);
-  const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1);
+  const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1, allowance);
   return { tag, value, der: bytes.subarray(0, end), children };
 }
 

@@ -30,8 +30,8 @@ export interface Extensions {
   keyId: Buffer | undefined;
   /** The authorityKeyIdentifier's key. A hint likewise. */
   issuerKeyId: Buffer | undefined;
-  /** Critical extensions that are none of the above, in dots: a verifier must refuse them (RFC 5280 4.2). */
-  unknownCritical: readonly string[];
+  /** The first critical extension that is none of the above, in dots: a verifier must refuse it (RFC 5280 4.2). */
+  unknownCritical: string | undefined;
 }
 
 const READERS = new Map<string, (value: DerElement) => Partial<Extensions>>([
@@ -53,7 +53,7 @@ const ABSENT: Extensions = {
   nameConstraints: undefined,
   keyId: undefined,
   issuerKeyId: undefined,
-  unknownCritical: [],
+  unknownCritical: undefined,
 };
 
 /** Reads Extensions, each at most once (RFC 5280 4.2). Undefined is a certificate without any. Throws MalformedDer. */
@@ -62,6 +62,7 @@ export function parseExtensions(element: DerElement | undefined): Extensions {
   if (element.tag !== TAG.sequence || element.children.length === 0) throw new MalformedDer("extensions are empty");
   const seen = new Set<string>();
   let extensions = ABSENT;
+  let unknownCritical: string | undefined;
   for (const child of element.children) {
     const { oid, critical, value } = parseExtension(child);
     // Readers differ in which of two they believe: one would see another SPIFFE ID than we do.
@@ -69,9 +70,9 @@ export function parseExtensions(element: DerElement | undefined): Extensions {
     seen.add(oid);
     const reader = READERS.get(oid);
     if (reader) extensions = { ...extensions, ...reader(parseDer(value)) };
-    else if (critical) extensions = { ...extensions, unknownCritical: [...extensions.unknownCritical, oid] };
+    else if (critical) unknownCritical ??= oid;
   }
-  return extensions;
+  return { ...extensions, unknownCritical };
 }
 
 function parseExtension(element: DerElement): { oid: string; critical: boolean; value: Buffer } {

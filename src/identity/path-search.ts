@@ -5,6 +5,7 @@ import {
   describe,
   issuerProblem,
   keyProblem,
+  nameProblem,
   type Problem,
   signatureProblem,
 } from "./certificate-rules.ts";
@@ -49,11 +50,14 @@ export class PathSearch {
 
   #extend(path: readonly Certificate[]): readonly Certificate[] | undefined {
     for (const issuer of this.#issuers(path)) {
-      const problem = commonProblem(issuer, this.#now, describe(issuer)) ?? issuerProblem(issuer, path);
-      this.#problem ??= problem;
-      if (problem) continue;
       const longer = [...path, issuer];
-      const found = this.#authorities.includes(issuer) ? longer : this.#extend(longer);
+      const complete = this.#authorities.includes(issuer);
+      const problem =
+        commonProblem(issuer, this.#now, describe(issuer)) ??
+        issuerProblem(issuer, path) ??
+        (complete ? nameProblem(longer) : undefined);
+      this.#problem ??= problem;
+      const found = problem === undefined && (complete ? longer : this.#extend(longer));
       if (found) return found;
     }
     return undefined;
