@@ -64,7 +64,10 @@ export function commonProblem(certificate: Certificate, now: number, who: string
 /** Whether the key is too weak, too costly or of a kind that we don't know. */
 export function keyProblem(certificate: Certificate, who: string): Problem | undefined {
   if (certificate.publicKey !== undefined) return undefined;
-  return problem("unacceptable-key", `the key of ${who} is not EC P-256, P-384, P-521, Ed25519 or RSA of 2048 bits`);
+  return problem(
+    "unacceptable-key",
+    `the key of ${who} is not EC P-256, P-384, P-521, Ed25519 or RSA of 2048 to 8192 bits`,
+  );
 }
 
 /** Whether the certificate is signed in a way that anybody could have forged, or that we don't know. */

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { inspect } from "node:util";
 import { readCertificates } from "./bundle.ts";
 import type { Certificate } from "./certificate.ts";
-import { identify, issuerProblem, leafProblem, type Problem, type Purpose } from "./certificate-rules.ts";
+import { identify, issuerProblem, keyProblem, leafProblem, type Problem, type Purpose } from "./certificate-rules.ts";
 import { parseDer } from "./der.ts";
 import { collect, MaterialError } from "./material-error.ts";
 import { certificatePem, type PemBlock, PemError, pemBlocks } from "./pem.ts";
@@ -76,7 +76,7 @@ function readChain(file: NamedFile, purpose: Purpose): { id: SpiffeId; certifica
   const [leaf, ...issuers] = certificates;
   if (leaf === undefined) throw new MaterialError(`${file.name} contains no CERTIFICATE block`);
   const id = identifyOwn(leaf, file.name);
-  throwIf(leafProblem(leaf, id, purpose), `${file.name}, line ${found[0]!.line}`);
+  throwIf(leafProblem(leaf, id, purpose) ?? keyProblem(leaf, "the leaf"), `${file.name}, line ${found[0]!.line}`);
   for (const [index, issuer] of issuers.entries()) {
     throwIf(issuerProblem(issuer, certificates.slice(0, index + 1)), `${file.name}, line ${found[index + 1]!.line}`);
   }

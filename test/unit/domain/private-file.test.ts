@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { PrivateFileError, privacyProblem, readPrivateFile } from "../../../src/domain/private-file.ts";
+
+const ROOT = 0;
+const USER = 1000;
+
+describe("privacyProblem", () => {
+  const PRIVATE: readonly [uid: number, mode: number][] = [
+    [USER, 0o600],
+    [USER, 0o400],
+    [USER, 0o700],
+    [ROOT, 0o600],
+    [ROOT, 0o640],
+    [ROOT, 0o440],
+    [USER, 0o100400],
+  ];
+  for (const [uid, mode] of PRIVATE) {
+    it(`takes mode ${mode.toString(8)} of user ${uid}`, () => {
+      assert.equal(privacyProblem({ uid, mode }, "key"), undefined);
+    });
+  }
+
+  const OPEN: readonly [uid: number, mode: number, said: RegExp][] = [
+    [USER, 0o640, /read by its group .*chmod 0600 key .*chown root key/],
+    [USER, 0o440, /read by its group/],
+    [USER, 0o660, /changed by its group .*chmod 0600 key$/],
+    [ROOT, 0o660, /changed by its group/],
+    [ROOT, 0o620, /changed by its group/],
+    [ROOT, 0o644, /open to every user .*chmod 0600 key$/],
+    [ROOT, 0o604, /open to every user/],
+    [ROOT, 0o602, /open to every user/],
+    [USER, 0o777, /open to every user/],
+  ];
+  for (const [uid, mode, said] of OPEN) {
+    it(`refuses mode ${mode.toString(8)} of user ${uid}`, () => {
+      assert.match(privacyProblem({ uid, mode }, "key") ?? "", said);
+      assert.match(
+        privacyProblem({ uid, mode }, "key") ?? "",
+        new RegExp(`\\(owner uid ${uid}, mode 0${mode.toString(8)}\\)`),
+      );
+    });
+  }
+
+  it("writes commands that a shell takes", () => {
+    assert.match(privacyProblem({ uid: USER, mode: 0o644 }, "my key's") ?? "", /chmod 0600 'my key'\\''s'$/);
+  });
+});
+
+describe("readPrivateFile", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-private-"));
+  after(() => rmSync(folder, { recursive: true }));
+
+  function problem(file: string): string {
+    try {
+      readPrivateFile(file);
+      return "none";
+    } catch (error) {
+      assert.ok(error instanceof PrivateFileError, String(error));
+      assert.equal(error.file, file);
+      return error.message;
+    }
+  }
+
+  it("reads a file of its owner's alone, also through a link, and no other", () => {
+    const file = join(folder, "key");
+    const link = join(folder, "link");
+    writeFileSync(file, "secret", { mode: 0o600 });
+    symlinkSync("key", link);
+    assert.equal(readPrivateFile(file).toString(), "secret");
+    assert.equal(readPrivateFile(link).toString(), "secret");
+    chmodSync(file, 0o644);
+    assert.match(problem(file), /^\S+\/key is open to every user of this machine \(owner uid \d+, mode 0644\)/);
+    assert.match(problem(link), /^\S+\/link is open to every user of this machine \(owner uid \d+, mode 0644\)/);
+  });
+
+  it("refuses what is no file, without waiting for it to become one", () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", ["-m", "600", pipe]);
+    assert.match(problem(pipe), /pipe is not a regular file$/);
+    assert.match(problem(folder), /is not a regular file$/);
+  });
+
+  it("refuses a file that is too large to be a key", () => {
+    const file = join(folder, "large");
+    writeFileSync(file, "", { mode: 0o600 });
+    truncateSync(file, 1024 * 1024);
+    assert.equal(problem(file), "none");
+    truncateSync(file, 1024 * 1024 + 1);
+    assert.match(problem(file), /is larger than 1048576 bytes$/);
+  });
+
+  it("says that a file does not exist", () => {
+    assert.match(problem(join(folder, "absent")), /absent does not exist$/);
+  });
+});
