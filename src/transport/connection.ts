@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Principal } from "../identity/principal.ts";
@@ -50,7 +49,7 @@ export class Connections {
 
   /** Resolves when the last of them is closed. */
   async allClosed(): Promise<void> {
-    await Promise.all([...this.#open].map(({ socket }) => once(socket, "close")));
+    await Promise.all([...this.#open].map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
   }
 
   /** Ends every connection at once. */
