@@ -126,7 +126,7 @@ describe("parseSvid", () => {
     ["cRLSign", { keyUsage: [0, 6] }, /cRLSign/],
     ["no digitalSignature", { keyUsage: [2] }, /lacks digitalSignature/],
     ["no serverAuth", { extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] }, /lacks serverAuth/],
-    ["a weak key", { keyType: "rsa-1024" }, /svid\.pem: the key of the leaf/],
+    ["a weak key", { keyType: "rsa-1024" }, /svid\.pem, line 1: the key of the leaf/],
   ];
   for (const [what, spec, said] of LEAVES) {
     it(`refuses a leaf with ${what}`, () => {
