@@ -101,7 +101,10 @@ export class SqliteJournal implements Journal {
     });
   }
 
-  /** A full disk ends some transactions and leaves others open: both are common, and neither may be assumed. */
+  /**
+   * SQLite may have ended the transaction with the error, and may as well have left it open
+   * (sqlite.org/lang_transaction.html, section 3): with the next BEGIN it would then go on.
+   */
   #isRolledBack(): boolean {
     try {
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");

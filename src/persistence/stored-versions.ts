@@ -71,6 +71,7 @@ export class StoredVersions {
     const [at, path, version, time, author, sealed, createdAt] = row;
     if (![at, version, time].every(isPositive)) throw this.#damaged(at);
     const common = { path: this.#path(path, at), time, author: this.#author(author) };
+    if (sealed === null && at <= createdAt) throw this.#damaged(at); // deleted before it was there
     if (sealed === null) return { kind: "delete", ...common, versions: [{ version, revision: createdAt }] };
     return { kind: "put", ...common, version, sealed: this.#slab.copy(sealed), pruned: NOTHING_PRUNED };
   }

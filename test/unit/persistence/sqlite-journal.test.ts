@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import type Database from "better-sqlite3";
+import { openDatabase } from "../../../src/persistence/database.ts";
+import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
+import { committed, deletion, entries, inChild, loaded, openStore, put, summary, temporaryFolder } from "./kit.ts";
+
+interface Opened {
+  readonly db: Database.Database;
+  readonly journal: SqliteJournal;
+}
+
+function openJournal(file = join(temporaryFolder(), "coffer.db")): Opened {
+  const db = openDatabase(file, () => {});
+  return { db, journal: new SqliteJournal(db) };
+}
+
+/** What is in the journal's file after it was closed and opened again. */
+async function afterRestart({ db, journal }: Opened): Promise<string[]> {
+  journal.close();
+  const again = openJournal(db.name);
+  const lines = await summary(again.journal);
+  again.journal.close();
+  return lines;
+}
+
+function pagesNotCheckpointed(db: Database.Database): number {
+  const [state] = db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+  return state!.log - state!.checkpointed;
+}
+
+const megabytes = (count: number) => Buffer.alloc(count * 1024 * 1024, 7);
+
+describe("SQLite's journal", () => {
+  // Each entry gets the next revision, and all of it is there after a restart, field by field.
+  it("keeps what was committed", async () => {
+    const opened = openJournal();
+    const sealed = Buffer.from("sealed bytes");
+    assert.deepEqual(await committed(opened.journal, entries(put("a/b", 1, [], sealed), put("c", 1))), [1, 2]);
+    assert.deepEqual(await committed(opened.journal, entries(deletion("a/b", [{ version: 1, revision: 1 }]))), [3]);
+    opened.journal.close();
+    const { journal } = openJournal(opened.db.name);
+    const all = await loaded(journal);
+    assert.deepEqual(all, [
+      { revision: 1, changes: [put("a/b", 1, [], sealed)] },
+      { revision: 2, changes: [put("c", 1)] },
+      { revision: 3, changes: [deletion("a/b", [{ version: 1, revision: 1 }])] },
+    ]);
+    journal.close();
+  });
+
+  // A killed process loses nothing that it acknowledged.
+  it("keeps what was committed when the process is killed", async () => {
+    const data = temporaryFolder();
+    const { stdout } = inChild(
+      data,
+      `const { journal } = openStore(data);
+      for (let version = 1; version <= 50; version++) await committed(journal, entries(put("a", version)));
+      console.log("acknowledged");
+      process.kill(process.pid, "SIGKILL");`,
+    );
+    assert.equal(stdout, "acknowledged\n");
+    const { journal } = openStore(data);
+    assert.equal((await summary(journal)).length, 50);
+    journal.close();
+  });
+
+  // What was pruned is gone from the disk; a pruned version may have been deleted before.
+  it("removes the rows of pruned versions", async () => {
+    const opened = openJournal();
+    await committed(opened.journal, entries(put("a", 1), put("a", 2)));
+    await committed(opened.journal, entries(deletion("a", [{ version: 1, revision: 1 }])));
+    await committed(opened.journal, entries(put("a", 3, [{ version: 1, revision: 1 }])));
+    assert.deepEqual(await afterRestart(opened), ["2 put a 2", "4 put a 3"]);
+  });
+
+  // A group may delete and prune what it creates: such a version has no revision before the commit.
+  it("finds versions that the same group creates", async () => {
+    const opened = openJournal();
+    await committed(opened.journal, entries(put("a", 1), put("b", 1)));
+    const own = (version: number) => [{ version, revision: undefined }];
+    await committed(
+      opened.journal,
+      entries(put("a", 2), put("b", 2), deletion("a", own(2)), put("b", 3, own(2)), put("a", 3, own(2))),
+    );
+    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 put b 1", "6 put b 3", "7 put a 3"]);
+  });
+
+  // A deletion whose rows cross the border of a page is read whole, in its place, and the load lets others work.
+  it("loads in order across pages", async () => {
+    const opened = openJournal();
+    const versions = Array.from({ length: 10 }, (_, index) => index + 1);
+    await committed(opened.journal, entries(...versions.map((version) => put("a", version))));
+    await committed(opened.journal, entries(...Array.from({ length: 4080 }, (_, index) => put(`b/${index}`, 1))));
+    const refs = versions.map((version) => ({ version, revision: version }));
+    await committed(opened.journal, entries(deletion("a", refs), put("c", 1)));
+    let turns = 0;
+    setImmediate(() => turns++);
+    const all = await loaded(opened.journal);
+    assert.equal(turns, 1);
+    assert.deepEqual(
+      all.map(({ revision }) => revision),
+      Array.from({ length: 4092 }, (_, index) => index + 1),
+    );
+    assert.equal(all[4090]?.changes.length, 10);
+    opened.journal.close();
+  });
+
+  // A store that names a row which is not there differs from the disk: nothing may be written any more.
+  it("takes a mistake of the store for the end", async () => {
+    for (const mistake of [
+      deletion("a", [{ version: 9, revision: 1 }]),
+      deletion("b", [{ version: 1, revision: 1 }]),
+      put("a", 2, [{ version: 1, revision: 2 }]),
+      put("a", 2, [{ version: 1, revision: undefined }]),
+    ]) {
+      const { journal } = openJournal();
+      await committed(journal, entries(put("a", 1)));
+      assert.equal((await journal.commit(entries(mistake))).kind, "unknown");
+      assert.equal((await journal.commit(entries(put("c", 1)))).kind, "unknown");
+    }
+  });
+
+  // A row that no release writes stops the start, rather than being served.
+  it("does not load rows that make no sense", async () => {
+    for (const damage of ["path = 'a//b'", "version = 0", "create_time = 9007199254740993", "delete_revision = 1"]) {
+      const { db, journal } = openJournal();
+      await committed(journal, entries(put("a", 1)));
+      assert.equal((await loaded(journal)).length, 1);
+      db.exec(`UPDATE versions SET delete_time = 1, deleted_by = '', ${damage}`);
+      await assert.rejects(loaded(journal), { name: "StoreRefused", refusal: "damaged" }, damage);
+      journal.close();
+    }
+  });
+
+  // Nothing is written through a journal that was closed.
+  it("refuses everything once it is closed", async () => {
+    const { journal } = openJournal();
+    journal.close();
+    journal.close();
+    assert.equal((await journal.commit(entries(put("a", 1)))).kind, "unknown");
+    assert.throws(() => journal.checkpoint("full"), /closed/);
+  });
+});
+
+describe("a commit that fails", () => {
+  // A disk that is full before COMMIT applies nothing, of any entry, and the journal goes on when there is room.
+  it("is rejected when the disk is full", async () => {
+    const opened = openJournal();
+    const { db, journal } = opened;
+    await committed(journal, entries(put("a", 1)));
+    const limit = db.pragma("max_page_count", { simple: true });
+    db.pragma(`max_page_count = ${db.pragma("page_count", { simple: true })}`);
+    const outcome = await journal.commit(entries(put("b", 1), put("c", 1, [], megabytes(1)), put("d", 1)));
+    assert.equal(outcome.kind, "rejected");
+    assert.equal(db.inTransaction, false);
+    assert.deepEqual(await committed(journal, entries(deletion("a", [{ version: 1, revision: 1 }]))), [2]);
+    db.pragma(`max_page_count = ${limit}`);
+    assert.deepEqual(await committed(journal, entries(put("c", 1, [], megabytes(1)))), [3]);
+    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 delete a 1", "3 put c 1"]);
+  });
+
+  // A deletion needs room as well, and fails in the same way: nothing of it is there, and a smaller one succeeds.
+  it("is rejected when the disk is full for a deletion", async () => {
+    const opened = openJournal();
+    const { db, journal } = opened;
+    await committed(journal, entries(put("a", 1)));
+    db.pragma(`max_page_count = ${db.pragma("page_count", { simple: true })}`);
+    const large = { ...deletion("a", [{ version: 1, revision: 1 }]), author: "x".repeat(10_000) };
+    assert.equal((await journal.commit(entries(large))).kind, "rejected");
+    assert.equal(db.inTransaction, false);
+    await committed(journal, entries(deletion("a", [{ version: 1, revision: 1 }])));
+    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 delete a 1"]);
+  });
+
+  // An I/O error (here: a file that may not grow) leaves the outcome unknown, and ends all writing in the process; what
+  // was acknowledged before is there after a restart, and the failed group at most as a whole.
+  it("is unknown after an I/O error", async () => {
+    const data = temporaryFolder();
+    const script = `const { journal } = openStore(data);
+      await committed(journal, entries(put("a", 1)));
+      const failed = await journal.commit(entries(put("b", 1), put("c", 1, [], Buffer.alloc(1 << 20))), 1);
+      const next = await journal.commit(entries(put("d", 1)), 1);
+      let checkpoint = "went on";
+      try { journal.checkpoint("full"); } catch (error) { checkpoint = error.code; }
+      journal.close();
+      console.log(failed.kind, failed.cause?.code, next.kind, checkpoint);
+      process.kill(process.pid, "SIGKILL");`;
+    const { stdout } = inChild(data, script, 'ulimit -f 512 && exec "$@"');
+    assert.match(stdout, /^unknown SQLITE_IOERR_WRITE unknown SQLITE_IOERR_WRITE\n$/);
+    const { journal } = openStore(data);
+    const lines = await summary(journal);
+    assert.equal(lines[0], "1 put a 1");
+    assert.ok(lines.length === 1 || lines.length === 3, lines.join());
+    journal.close();
+  });
+
+  // The same when the disk fills up during COMMIT itself: nobody can say how far it came.
+  it("is unknown when the disk is full at COMMIT", {
+    skip: process.geteuid?.() !== 0 && "needs root to mount",
+  }, (t) => {
+    const data = temporaryFolder();
+    const mount = `mount -t tmpfs -o size=512k tmpfs '${data}' && exec "$@"`;
+    const script = `const { journal } = openStore(data);
+      await committed(journal, entries(put("a", 1)));
+      const failed = await journal.commit(entries(put("b", 1, [], Buffer.alloc(1 << 20))), 1);
+      console.log(failed.kind, failed.cause?.code);
+      process.kill(process.pid, "SIGKILL");`;
+    const { stdout, stderr } = inChild(
+      data,
+      script,
+      `exec unshare -m sh -c "$MOUNT" sh "$@"`.replace("$MOUNT", mount.replaceAll(/["$]/g, "\\$&")),
+    );
+    if (/unshare|mount/.test(stderr)) return t.skip("mounting is not allowed here");
+    assert.equal(stdout, "unknown SQLITE_FULL\n");
+  });
+});
+
+describe("a checkpoint", () => {
+  // Small logs are left alone, so that most commits pay for nothing but themselves; 4 MiB are folded in.
+  it("is due from 4 MiB on", async () => {
+    const { db, journal } = openJournal();
+    await committed(journal, entries(put("a", 1, [], megabytes(3))));
+    journal.checkpoint("due");
+    assert.notEqual(pagesNotCheckpointed(db), 0);
+    await committed(journal, entries(put("a", 2, [], megabytes(2))));
+    journal.checkpoint("due");
+    assert.equal(pagesNotCheckpointed(db), 0);
+    assert.ok(statSync(`${db.name}-wal`).size > 0);
+    journal.close();
+  });
+
+  // A log that grew all the same is cut to nothing from 64 MiB on, and always when everything is asked for.
+  it("empties a log of 64 MiB", async () => {
+    const { db, journal } = openJournal();
+    for (let version = 1; version <= 17; version++)
+      await committed(journal, entries(put("a", version, [], megabytes(4))));
+    assert.ok(statSync(`${db.name}-wal`).size > 64 * 1024 * 1024);
+    journal.checkpoint("due");
+    assert.equal(statSync(`${db.name}-wal`).size, 0);
+    await committed(journal, entries(put("b", 1)));
+    journal.checkpoint("full");
+    assert.equal(statSync(`${db.name}-wal`).size, 0);
+    journal.close();
+  });
+
+  // A failure is not swallowed, as SQLite's automatic checkpoints do, and is the end of all writing.
+  it("that fails is an error, and the end", () => {
+    const script = `const { journal } = openStore(data);
+      let failure = "none";
+      for (let version = 1; version <= 20 && failure === "none"; version++) {
+        await committed(journal, entries(put("a", version, [], Buffer.alloc(100_000))));
+        try { journal.checkpoint("full"); } catch (error) { failure = error.code; }
+      }
+      console.log(failure, (await journal.commit(entries(put("b", 1)), 0)).kind);
+      process.kill(process.pid, "SIGKILL");`;
+    assert.equal(inChild(temporaryFolder(), script, 'exec "$@"').stdout, "none committed\n");
+    const { stdout } = inChild(temporaryFolder(), script, 'ulimit -f 512 && exec "$@"');
+    assert.match(stdout, /^SQLITE_IOERR\w* unknown\n$/);
+  });
+});

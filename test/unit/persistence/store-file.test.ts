@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { cpSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import Database from "better-sqlite3";
+import { openStoreFile, type StoreFile } from "../../../src/persistence/store-file.ts";
+import { versionContext } from "../../../src/sealing/context.ts";
+import { SealBroken } from "../../../src/sealing/sealer.ts";
+import {
+  committed,
+  entries,
+  inChild,
+  loaded,
+  openStore,
+  putSealed,
+  refusalKind,
+  refusalOf,
+  rootKey,
+  temporaryFolder,
+} from "./kit.ts";
+
+/** What each stored version opens to, or why it does not open. */
+async function contents(store: StoreFile): Promise<string[]> {
+  const changes = (await loaded(store.journal)).flatMap((entry) => entry.changes);
+  return changes.flatMap((change) => {
+    if (change.kind !== "put") return [];
+    try {
+      return [store.sealer.open(change.sealed, versionContext(change.path, change.version)).toString()];
+    } catch (error) {
+      return [error instanceof SealBroken ? error.failure : String(error)];
+    }
+  });
+}
+
+/** A closed store with two secrets of two versions each. */
+async function filledFolder(): Promise<string> {
+  const data = temporaryFolder();
+  const store = openStore(data);
+  const puts = ["a", "b"].flatMap((path) =>
+    [1, 2].map((version) => putSealed(store, path, version, `${path}${version}`)),
+  );
+  await committed(store.journal, entries(...puts));
+  store.journal.close();
+  store.sealer.close();
+  return data;
+}
+
+function tamper(data: string, sql: string): void {
+  const db = new Database(join(data, "store", "coffer.db"));
+  db.exec(sql);
+  db.close();
+}
+
+async function contentsIn(data: string): Promise<string[]> {
+  const store = openStore(data);
+  const found = await contents(store);
+  store.journal.close();
+  return found;
+}
+
+describe("a store on disk", () => {
+  // Values survive a restart, under the same id; only the first opening makes anything.
+  it("opens again with its root key", async () => {
+    const data = temporaryFolder();
+    const first = openStore(data);
+    assert.equal(first.created, true);
+    await committed(first.journal, entries(putSealed(first, "a", 1, "value")));
+    first.journal.close();
+    const second = openStore(data);
+    assert.equal(second.created, false);
+    assert.deepEqual(second.storeId, first.storeId);
+    assert.deepEqual(await contents(second), ["value"]);
+    second.journal.close();
+  });
+
+  // The data key is the only key held, whether the store opened or not.
+  it("wipes the root key", () => {
+    const [right, wrong] = [rootKey(), rootKey(6)];
+    const data = temporaryFolder();
+    openStore(data, right).journal.close();
+    assert.throws(() => right.bytes, /wiped/);
+    assert.equal(
+      refusalKind(() => openStore(data, wrong)),
+      "wrong root key",
+    );
+    assert.throws(() => wrong.bytes, /wiped/);
+  });
+
+  // A wrong root key must not cost anything: no new data key, and the right one still opens everything.
+  it("refuses another root key and stays as it is", async () => {
+    const data = await filledFolder();
+    const refused = refusalOf(() => openStore(data, rootKey(6)));
+    assert.equal(refused?.refusal, "wrong root key");
+    assert.match(refused?.message ?? "", /^wrong root key: the store in .*coffer\.db was made with another one/);
+    assert.deepEqual(await contentsIn(data), ["a1", "a2", "b1", "b2"]);
+  });
+
+  // An existing store never gets a new data key: what the old one sealed would be lost for good.
+  it("refuses to go on without its data key", async () => {
+    for (const loss of ["DELETE FROM data_keys", "DELETE FROM identity"]) {
+      const data = await filledFolder();
+      tamper(data, loss);
+      assert.equal(
+        refusalKind(() => openStore(data)),
+        "damaged",
+      );
+      assert.equal(
+        refusalKind(() => openStore(data)),
+        "damaged",
+      );
+    }
+  });
+
+  // Damage is not blamed on the operator's key.
+  it("tells a damaged data key from a wrong root key", async () => {
+    for (const damage of [
+      "UPDATE data_keys SET wrapped = CAST(substr(wrapped, 1, 40) || zeroblob(length(wrapped) - 40) AS BLOB)",
+      "UPDATE data_keys SET wrapped = zeroblob(3)",
+      "UPDATE data_keys SET key_id = 2",
+      "UPDATE identity SET store_id = zeroblob(16)",
+    ]) {
+      const data = await filledFolder();
+      tamper(data, damage);
+      assert.equal(
+        refusalKind(() => openStore(data)),
+        "damaged",
+        damage,
+      );
+    }
+  });
+
+  // Whoever can write the file can't give one secret the content of another, nor an older content to a newer version.
+  it("does not open what was moved to another row", async () => {
+    const swap = (column: string, first: number, second: number) => `
+      CREATE TEMP TABLE old AS SELECT * FROM versions;
+      UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
+       WHERE revision IN (${first}, ${second})`;
+    const broken = "not authentic";
+    const cases: [string, string[]][] = [
+      [swap("sealed", 1, 3), [broken, "a2", broken, "b2"]],
+      [swap("path", 1, 3), [broken, "a2", broken, "b2"]],
+      [swap("version", 1, 2), [broken, broken, "b1", "b2"]],
+      [swap("sealed", 1, 2), [broken, broken, "b1", "b2"]],
+      [swap("created_by", 1, 3), ["a1", "a2", "b1", "b2"]],
+    ];
+    for (const [sql, expected] of cases) {
+      const data = await filledFolder();
+      tamper(data, sql);
+      assert.deepEqual(await contentsIn(data), expected, sql);
+    }
+  });
+
+  // Not even another store under the same root key opens it.
+  it("does not open what was moved to another store", async () => {
+    const [from, to] = [await filledFolder(), await filledFolder()];
+    tamper(
+      to,
+      `ATTACH '${join(from, "store", "coffer.db")}' AS other;
+      UPDATE versions SET sealed = (SELECT sealed FROM other.versions AS o WHERE o.revision = versions.revision)
+       WHERE revision = 1`,
+    );
+    assert.deepEqual(await contentsIn(to), ["not authentic", "a2", "b1", "b2"]);
+  });
+
+  // A backup is the folder, copied whole while the server is stopped, and the root key, kept elsewhere.
+  it("opens from a copy of its folder", async () => {
+    const data = await filledFolder();
+    const copy = join(temporaryFolder(), "copy");
+    cpSync(data, copy, { recursive: true });
+    assert.deepEqual(await contentsIn(copy), ["a1", "a2", "b1", "b2"]);
+  });
+
+  // No file contains a value: not the database, and not its log, before and after a checkpoint. The path, which is
+  // stored in clear, shows that the search finds what is there.
+  it("contains no value in clear", () => {
+    const data = temporaryFolder();
+    const canary = "canary-5ea1ed";
+    const { stdout } = inChild(
+      data,
+      `const store = openStore(data);
+      await committed(store.journal, entries(putSealed(store, "path-folded", 1, "${canary}")));
+      store.journal.checkpoint("full");
+      await committed(store.journal, entries(putSealed(store, "path-in-log", 1, "${canary}".repeat(5000))));
+      console.log("done");
+      process.kill(process.pid, "SIGKILL");`,
+    );
+    assert.equal(stdout, "done\n");
+    const files = readdirSync(data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const bytes = Object.fromEntries(files.map(({ name }) => [name, readFileSync(join(data, "store", name))]));
+    assert.deepEqual(Object.keys(bytes).sort(), ["coffer.db", "coffer.db-wal"]);
+    assert.ok(bytes["coffer.db"]?.includes("path-folded"));
+    assert.ok(bytes["coffer.db-wal"]?.includes("path-in-log"));
+    for (const [name, content] of Object.entries(bytes)) {
+      for (const encoding of ["utf8", "base64", "hex"] as const) {
+        assert.equal(content.includes(Buffer.from(canary).toString(encoding)), false, `${name} ${encoding}`);
+      }
+    }
+  });
+
+  // The data key is as random as its source: it is neither the root key nor derived from it.
+  it("makes a data key of its own", () => {
+    const made: Buffer[] = [];
+    const random = (target: Buffer) => {
+      target.fill(made.length + 1);
+      made.push(Buffer.from(target));
+    };
+    const store = openStoreFile({ data: temporaryFolder(), rootKey: rootKey(), random, fileSystemType: () => 0xef53 });
+    assert.deepEqual(
+      made.map(({ length }) => length),
+      [16, 32, 24],
+    );
+    assert.deepEqual(store.storeId, Buffer.alloc(16, 1));
+    store.journal.close();
+  });
+});
