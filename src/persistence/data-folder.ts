@@ -29,10 +29,10 @@ const PRIVATE_FILE = 0o600;
  */
 export function prepareDataFolder(data: string, fileSystemType: FileSystemType = localType): DataFolder {
   const folder = existingFolder(resolve(data));
-  const warnings = [...checkFileSystem(folder, fileSystemType(folder)), ...checkParent(folder)];
   const store = join(folder, "store");
   createFolder(store);
   const widened = [tightenFolder(store), ...readdirSync(store).map((name) => tightenFile(join(store, name)))];
+  const warnings = [...checkFileSystem(store, fileSystemType(store)), ...checkParent(folder)];
   const tightened = widened.filter((path) => path !== undefined);
   if (tightened.length > 0) warnings.push(`closed to the group, as a mount had opened them: ${tightened.join(", ")}`);
   return { store, warnings };
