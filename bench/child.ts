@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, readFileSync } from "node:fs";
+import { appendFileSync, openSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -23,9 +23,11 @@ export class Child {
     this.name = name;
     this.#log = log;
     this.#process = spawn(program!, rest, { stdio: ["ignore", output, output] });
-    this.#process.once("error", () => {}); // such as a program that is not there: noticed as "not running" below
+    this.#process.once("error", ({ message }) => appendFileSync(log, message)); // such as a program that is not there
     this.pid = this.#process.pid ?? 0;
-    process.once("exit", () => this.#process.kill("SIGKILL"));
+    const kill = () => this.#process.kill("SIGKILL");
+    process.prependOnceListener("exit", kill); // before the workshop with its files is cleared away
+    this.#process.once("exit", () => process.off("exit", kill));
   }
 
   get #running(): boolean {

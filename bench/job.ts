@@ -60,6 +60,8 @@ export interface JobResult {
   readonly serverMicros: number;
   /** The share of one core that the client took. Near 1, the client was the bottleneck and the rates mean nothing. */
   readonly clientLoad: number;
+  /** The cores that neither server nor client had: other programs, or other machines on the same hardware. */
+  readonly othersLoad: number;
   /** When the measured time began and ended, in microseconds of the machine's monotonic clock. */
   readonly window: { readonly from: number; readonly to: number };
 }

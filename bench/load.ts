@@ -1,6 +1,6 @@
 import { type JobResult, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
-import { peakRssBytes } from "./process-stat.ts";
+import { cpuMicros, peakRssBytes } from "./process-stat.ts";
 import { type Requirement, atLeast, atMost } from "./requirement.ts";
 import { type Rounds, interleave, ratio, spreadOf } from "./rounds.ts";
 import { type Server, fill, startCoffer } from "./servers.ts";
@@ -13,6 +13,8 @@ const SMALL_STORE = 1000;
 export interface Start {
   /** From the start of the process until it serves. */
   readonly seconds: number;
+  /** CPU time that it took until then. When it is well below the other, the machine was busy with something else. */
+  readonly cpuSeconds: number;
   /** The most memory that it had in RAM until then. */
   readonly peakRssBytes: number;
 }
@@ -71,7 +73,8 @@ async function timedStart(workshop: Workshop, store: Store): Promise<{ server: S
   const before = performance.now();
   const server = await startCoffer(workshop, store);
   const seconds = (performance.now() - before) / 1000;
-  return { server, start: { seconds, peakRssBytes: peakRssBytes(server.target.pid) } };
+  const { pid } = server.target;
+  return { server, start: { seconds, cpuSeconds: cpuMicros(pid) / 1e6, peakRssBytes: peakRssBytes(pid) } };
 }
 
 const rate = (result: JobResult): number => result.rate;

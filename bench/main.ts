@@ -20,12 +20,9 @@ interface Findings {
 
 async function main(options: Options): Promise<void> {
   const workshop = new Workshop();
-  try {
-    if (options.profile) console.log(profileReport(await profileGet(workshop, options)));
-    else await measure(workshop, options);
-  } finally {
-    workshop.close();
-  }
+  process.once("exit", () => workshop.close());
+  if (options.profile) console.log(profileReport(await profileGet(workshop, options)));
+  else await measure(workshop, options);
 }
 
 async function measure(workshop: Workshop, options: Options): Promise<void> {
@@ -54,7 +51,7 @@ function plain(_key: string, value: unknown): unknown {
   return value instanceof Set ? [...value] : value;
 }
 
-// The servers are killed when this process exits, which an unhandled signal would not let happen.
+// On exit the servers are killed and their files removed, which an unhandled signal would not let happen.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 try {

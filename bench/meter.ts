@@ -1,11 +1,11 @@
 import { createHistogram } from "node:perf_hooks";
 import type { JobResult } from "./job.ts";
-import { cpuMicros } from "./process-stat.ts";
+import { cpuMicros, machineCpuMicros } from "./process-stat.ts";
 
 /** How a call ended. */
 export type Outcome = { readonly kind: "ok" } | { readonly kind: "error"; readonly what: string };
 
-/** Measures a stretch of calls, the server's CPU time and our own. */
+/** Measures a stretch of calls, and whose CPU time it took. */
 export class Meter {
   readonly #serverPid: number;
   readonly #latencies = createHistogram({ lowest: 1, figures: 3 });
@@ -38,25 +38,28 @@ export class Meter {
   result(): JobResult {
     const from = this.#start!;
     const to = this.#end!;
-    const seconds = (to.at - from.at) / 1e6;
+    const micros = to.at - from.at;
+    const [server, client, machine] = [to.server - from.server, to.client - from.client, to.machine - from.machine];
     const calls = this.#latencies.count;
     return {
       calls,
       errors: Object.fromEntries(this.#errors),
-      seconds,
-      rate: calls / seconds,
+      seconds: micros / 1e6,
+      rate: (calls / micros) * 1e6,
       p50: this.#latencies.percentile(50) / 1000,
       p99: this.#latencies.percentile(99) / 1000,
       worst: this.#latencies.max / 1000,
-      serverMicros: (to.server - from.server) / calls,
-      clientLoad: (to.client - from.client) / 1e6 / seconds,
+      serverMicros: server / calls,
+      clientLoad: client / micros,
+      othersLoad: Math.max(0, machine - server - client) / micros,
       window: { from: from.at, to: to.at },
     };
   }
 
   #read(): Reading {
     const { user, system } = process.cpuUsage();
-    return { at: Number(process.hrtime.bigint() / 1000n), server: cpuMicros(this.#serverPid), client: user + system };
+    const at = Number(process.hrtime.bigint() / 1000n);
+    return { at, server: cpuMicros(this.#serverPid), client: user + system, machine: machineCpuMicros() };
   }
 }
 
@@ -65,4 +68,5 @@ interface Reading {
   readonly at: number;
   readonly server: number;
   readonly client: number;
+  readonly machine: number;
 }

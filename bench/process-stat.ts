@@ -12,6 +12,14 @@ export function cpuMicros(pid: number): number {
   return (Number(userTicks) + Number(systemTicks)) * TICK_MICROS;
 }
 
+/** CPU time that the whole machine has spent so far, in microseconds, with what a hypervisor gave to others. Linux only. */
+export function machineCpuMicros(): number {
+  const [, user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8")
+    .split(/\s+/, 9)
+    .map(Number);
+  return (user! + nice! + system! + irq! + softirq! + steal!) * TICK_MICROS;
+}
+
 /** The most memory that a process has had in RAM so far, in bytes. Linux only. */
 export function peakRssBytes(pid: number): number {
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

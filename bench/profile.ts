@@ -92,17 +92,17 @@ const GROUPS: readonly (readonly [RegExp, (match: RegExpMatchArray) => string])[
   [/^node:.*http2/, () => "node http2"],
   [/^node:.*(tls|crypto)/, () => "node tls"],
   [/^node:.*(net|stream|readable|writable)/, () => "node net and streams"],
-  [/^node:/, () => "node, the rest"],
+  [/^node:/, () => "node events, buffers, timers and the rest"],
 ];
 
 function groupOf({ url, functionName }: CallFrame): string {
   if (functionName === "(garbage collector)") return "garbage collection";
-  if (functionName === "(program)") return "native code outside JavaScript: OpenSSL, nghttp2, system calls";
+  if (functionName === "(program)") return "native code that no JavaScript called";
   for (const [pattern, name] of GROUPS) {
     const match = pattern.exec(url);
     if (match !== null) return name(match);
   }
-  return "native functions called from JavaScript";
+  return "native functions without a module";
 }
 
 function nameOf({ url, functionName, lineNumber }: CallFrame): string {

@@ -15,9 +15,10 @@ export function throughputReport({ operation, rounds, requirements }: Throughput
 /** How the large store started, and its Gets beside those of the small one. */
 export function loadReport({ secrets, fillSeconds, starts, rounds, requirements, ...load }: Load, options: Options) {
   const seconds = spreadOf(starts.map((start) => start.seconds));
+  const cpuSeconds = spreadOf(starts.map((start) => start.cpuSeconds));
   return [
     `load: ${whole(secrets)} secrets, filled in ${fillSeconds.toFixed(0)} s, serving ${withRange(seconds, 2)} s after start`,
-    `peak RSS ${(load.peakRssBytesAfterGets / 1e9).toFixed(2)} GB after the Gets`,
+    `CPU time until serving ${withRange(cpuSeconds, 2)} s, peak RSS ${(load.peakRssBytesAfterGets / 1e9).toFixed(2)} GB after the Gets`,
     `get: ${conditions(options)}`,
     ratesTable(rounds, "coffer-small"),
     "",
@@ -54,10 +55,11 @@ function ratesTable(rounds: Rounds, base: string): string {
       cell((result) => result.p99, 1),
       cell((result) => result.serverMicros, 0),
       cell((result) => result.clientLoad * 100, 0),
+      cell((result) => result.othersLoad * 100, 0),
       errorsOf(rounds.get(name)!),
     ];
   };
-  const head = ["server", "rps", `x ${base}`, "p50 ms", "p99 ms", "CPU us/call", "client %", "errors"];
+  const head = ["server", "rps", `x ${base}`, "p50 ms", "p99 ms", "CPU us/call", "client %", "others %", "errors"];
   return columns([head, ...[...rounds.keys()].map(row)]);
 }
 

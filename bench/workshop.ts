@@ -34,7 +34,8 @@ export class Workshop {
   }
 
   close(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    // A server that was killed a moment ago may still make a file.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   #write(name: string, text: string): string {
