@@ -49,10 +49,12 @@ export function migrate(db: Database.Database, create: () => void): void {
     const message = `${db.name} was written by a newer release of Coffer: its schema is ${version}`;
     throw new StoreRefused("newer schema", `${message}, this release knows up to ${STEPS.length}; upgrade Coffer`);
   }
-  db.transaction(() => {
-    takeSteps(db, version);
-    if (isNew) create();
-  }).immediate();
+  if (isNew || version < STEPS.length) {
+    db.transaction(() => {
+      takeSteps(db, version);
+      if (isNew) create();
+    }).immediate();
+  }
   checkSchema(db);
 }
 
