@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import Database from "better-sqlite3";
+import { contentOf, storedValue } from "../support/dump.ts";
+import type { Caller } from "../support/server-kit.ts";
+import { Site } from "../support/server-process.ts";
+
+const site = new Site();
+after(() => site.remove());
+
+const PATHS = ["left", "right", "bystander"];
+
+async function codes(caller: Caller): Promise<string[]> {
+  const outcomes = await Promise.all(PATHS.map((path) => caller.get({ path })));
+  return outcomes.map(({ code, reason }) => (reason === undefined ? code : `${code} ${reason}`));
+}
+
+/** Somebody with write access to the file, and without the key, gives each of two secrets the other's content. */
+function swap(): void {
+  const db = new Database(join(site.data, "store", "coffer.db"));
+  const sealed = db.prepare<[string], Buffer>("SELECT sealed FROM versions WHERE path = ?").pluck();
+  const [left, right] = [sealed.get("left"), sealed.get("right")];
+  const update = db.prepare("UPDATE versions SET sealed = ? WHERE path = ?");
+  update.run(right, "left");
+  update.run(left, "right");
+  db.close();
+}
+
+// Content that was moved is never served as somebody else's. Whoever asks for it is told that it is damaged, the log
+// names it, every other secret is served, and a new version mends it.
+test("content that was swapped on the disk is refused, and the rest is served", async () => {
+  const first = await site.start();
+  const before = site.caller(first);
+  for (const path of PATHS) await before.put({ path, ...contentOf(`of ${path}`) });
+  assert.deepEqual(await codes(before), ["OK", "OK", "OK"]);
+  before.close();
+  await first.stop();
+  swap();
+
+  const second = await site.start();
+  const caller = site.caller(second);
+  const refused = "DATA_LOSS CONTENT_UNREADABLE";
+  assert.deepEqual(await codes(caller), [refused, refused, "OK"]);
+  assert.equal(storedValue((await caller.get({ path: "bystander" })).response), "of bystander");
+  const details = second.lines("call failed").map(({ detail, level }) => `${level}: ${detail}`);
+  for (const path of ["left", "right"]) {
+    assert.ok(
+      details.some((line) => line.startsWith("error:") && line.includes(`version 1 of ${path}`)),
+      details.join("\n"),
+    );
+  }
+  assert.equal((await caller.put({ path: "left", ...contentOf("mended") })).response.version, 2);
+  assert.deepEqual(await codes(caller), ["OK", refused, "OK"]);
+  caller.close();
+});

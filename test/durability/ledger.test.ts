@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Dump, DumpedVersion } from "../support/dump.ts";
+import type { Outcome } from "../support/server-kit.ts";
+import { type Intent, Ledger } from "./ledger.ts";
+
+// The ledger judges a server that was killed. Here it is judged itself: each history below has one fault, and a checker
+// that does not see it would let a server with that fault pass.
+
+const OK = { code: "OK", message: "", reason: undefined, metadata: {} };
+const GONE: Outcome = { ...OK, code: "UNAVAILABLE", response: undefined };
+const MISMATCH: Outcome = { ...OK, code: "ABORTED", reason: "VERSION_MISMATCH", response: undefined };
+
+function put(value: string, path = "a"): Intent {
+  return { kind: "put", path, value };
+}
+
+function putAnswer(version: number, revision: number): Outcome {
+  return { ...OK, response: { version, revision, create_time: { seconds: revision, nanos: 0 } } };
+}
+
+function deleteAnswer(versions: number[], revision: number): Outcome {
+  return { ...OK, response: { versions, revision } };
+}
+
+const NOBODY = { time: 9000, by: "spiffe://example.org/admin" };
+
+function found(version: number, revision: number, value: string): DumpedVersion {
+  const createdBy = "spiffe://example.org/admin";
+  return { version, revision, createTime: revision * 1000, createdBy, deleted: undefined, value };
+}
+
+function deleted(version: number, revision: number): DumpedVersion {
+  return { ...found(version, revision, ""), value: undefined, deleted: NOBODY };
+}
+
+function dumped(...versions: DumpedVersion[]): Dump {
+  return { secrets: new Map(versions.length === 0 ? [] : [["a", versions]]), list: [] };
+}
+
+type History = readonly (readonly [Intent, Outcome])[];
+
+/** One version acknowledged, one unknown, one refused. */
+const HISTORY: History = [
+  [put("one"), putAnswer(1, 1)],
+  [put("two"), GONE],
+  [put("three"), MISMATCH],
+];
+
+async function ledgerOf(history: History): Promise<Ledger> {
+  const ledger = new Ledger();
+  for (const [intent, outcome] of history) await ledger.record(intent, async () => outcome);
+  return ledger;
+}
+
+async function complaints(history: History, ...dumps: Dump[]): Promise<string> {
+  const ledger = await ledgerOf(history);
+  return dumps.flatMap((dump) => ledger.check(dump)).join("; ");
+}
+
+describe("the ledger", () => {
+  // What was not answered may be there or not; each of the tables below differs from one of these by its fault.
+  it("accepts a store with or without what is unknown", async () => {
+    assert.equal(await complaints(HISTORY, dumped(found(1, 1, "one"))), "");
+    assert.equal(await complaints(HISTORY, dumped(found(1, 1, "one"), found(2, 2, "two"))), "");
+    const deletion: Intent = { kind: "delete", path: "a", versions: [] };
+    assert.equal(await complaints([...HISTORY, [deletion, GONE]], dumped(deleted(1, 1))), "");
+    assert.equal(await complaints([...HISTORY, [deletion, deleteAnswer([1], 2)]], dumped(deleted(1, 1))), "");
+  });
+
+  it("accepts that later versions push an acknowledged one out", async () => {
+    const many = Array.from({ length: 11 }, (_, i): History[number] => [put(`${i + 1}`), putAnswer(i + 1, i + 1)]);
+    const retained = Array.from({ length: 10 }, (_, i) => found(i + 2, i + 2, `${i + 2}`));
+    assert.equal(await complaints(many, dumped(...retained)), "");
+    assert.match(await complaints(many, dumped(...retained.slice(0, -1))), /version 11 of a is lost/);
+  });
+
+  const deletion: Intent = { kind: "delete", path: "a", versions: [1] };
+  const faults: readonly (readonly [name: string, history: History, dumps: Dump[], complaint: RegExp])[] = [
+    ["an acknowledged version that is lost", HISTORY, [dumped()], /version 1 of a is lost/],
+    ["another value under its number", HISTORY, [dumped(found(1, 1, "two"))], /has another value/],
+    ["another revision", HISTORY, [dumped(found(1, 2, "one"))], /is another one/],
+    ["a value of nobody", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /nobody put there/],
+    ["a value that was refused", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "three"))], /was refused/],
+    ["a value that is there twice", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "one"))], /there twice/],
+    ["a deletion by nobody", HISTORY, [dumped(deleted(1, 1))], /deleted by nobody/],
+    [
+      "an acknowledged deletion that is lost",
+      [HISTORY[0]!, [deletion, deleteAnswer([1], 2)]],
+      [dumped(found(1, 1, "one"))],
+      /deletion of version 1 of a is lost/,
+    ],
+    [
+      "a version that comes back",
+      [HISTORY[0]!, [deletion, GONE]],
+      [dumped(deleted(1, 1)), dumped(found(1, 1, "one"))],
+      /came back/,
+    ],
+    [
+      "a version that changes later",
+      [[put("two"), GONE]],
+      [dumped(found(1, 1, "two")), dumped(found(1, 5, "two"))],
+      /another one than before/,
+    ],
+    ["a gap", HISTORY, [dumped(found(1, 1, "one"), found(3, 3, "two"))], /gap at version 3/],
+    [
+      "revisions out of order",
+      [
+        [put("one"), GONE],
+        [put("two"), GONE],
+      ],
+      [dumped(found(1, 5, "one"), found(2, 4, "two"))],
+      /out of order/,
+    ],
+    ["an early version that is not retained", [[put("two"), GONE]], [dumped(found(2, 2, "two"))], /has lost a version/],
+  ];
+  for (const [name, history, dumps, complaint] of faults) {
+    it(`complains about ${name}`, async () => assert.match(await complaints(history, ...dumps), complaint));
+  }
+
+  it("complains about a revision that was there before the restart", async () => {
+    const ledger = await ledgerOf([[put("one"), putAnswer(1, 7)]]);
+    assert.deepEqual(ledger.check(dumped(found(1, 7, "one"))), []);
+    await ledger.record(put("two"), async () => putAnswer(2, 7));
+    assert.match(ledger.check(dumped(found(1, 7, "one"), found(2, 7, "two"))).join(), /revision 7 after 7/);
+  });
+});

@@ -1,0 +1,205 @@
+import type { Dump, DumpedVersion } from "../support/dump.ts";
+import type { Outcome } from "../support/server-kit.ts";
+import { milliseconds } from "../support/dump.ts";
+
+/** How many versions a server retains. */
+const RETAINED = 10;
+
+/** Refusals that say for certain that nothing was applied. Any other ending but OK is unknown. */
+const NOT_APPLIED = new Set([
+  "VERSION_MISMATCH",
+  "SECRET_NOT_FOUND",
+  "VERSION_NOT_FOUND",
+  "SHUTTING_DOWN",
+  "DISK_FULL",
+]);
+
+/** A Put with a value that no other one has. */
+export interface PutIntent {
+  readonly kind: "put";
+  readonly path: string;
+  readonly value: string;
+}
+
+/** A Delete; no versions mean the newest. */
+export interface DeleteIntent {
+  readonly kind: "delete";
+  readonly path: string;
+  readonly versions: readonly number[];
+}
+
+export type Intent = PutIntent | DeleteIntent;
+
+/** What the server said to an intent. */
+export type Fate =
+  | { readonly kind: "pending" }
+  | { readonly kind: "put"; readonly version: number; readonly revision: number; readonly createTime: number }
+  | { readonly kind: "deleted"; readonly versions: readonly number[]; readonly revision: number }
+  | { readonly kind: "refused" }
+  | { readonly kind: "unknown" };
+
+interface Entry<I extends Intent = Intent> {
+  readonly intent: I;
+  fate: Fate;
+}
+
+/**
+ * What was asked of a store and what it answered, over any number of crashes, and whether its content agrees: nothing
+ * acknowledged is lost, nothing is there that nobody asked for, and nothing ever goes back.
+ */
+export class Ledger {
+  readonly #puts: Entry<PutIntent>[] = [];
+  readonly #deletes: Entry<DeleteIntent>[] = [];
+  /** Every version that was ever dumped, by path and number. */
+  readonly #seen = new Map<string, DumpedVersion>();
+  readonly #complaints: string[] = [];
+  #inFlight = 0;
+  /** The highest revision that is known. */
+  #revision = 0;
+  /** The same when the server started: what it acknowledges must lie above. */
+  #floor = 0;
+
+  /** Calls that have no answer yet. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** How many intents have met this fate. */
+  count(kind: Fate["kind"]): number {
+    return [...this.#puts, ...this.#deletes].filter(({ fate }) => fate.kind === kind).length;
+  }
+
+  get acknowledged(): number {
+    return this.count("put") + this.count("deleted");
+  }
+
+  /** The intent is written down before the call is made, and its fate when the answer comes. */
+  async record(intent: Intent, call: () => Promise<Outcome>): Promise<Outcome> {
+    const entry = { intent, fate: { kind: "pending" } as Fate };
+    if (intent.kind === "put") this.#puts.push(entry as Entry<PutIntent>);
+    else this.#deletes.push(entry as Entry<DeleteIntent>);
+    this.#inFlight += 1;
+    const outcome = await call();
+    this.#inFlight -= 1;
+    entry.fate = fateOf(intent, outcome);
+    this.#checkRevision(entry);
+    return outcome;
+  }
+
+  /** Everything in which a store that has just started disagrees with the ledger; empty when all is well. */
+  check(dump: Dump): string[] {
+    const complaints = [
+      ...this.#complaints.splice(0),
+      ...this.#puts.flatMap((put) => lostPut(put, dump)),
+      ...this.#deletes.flatMap((deletion) => lostDelete(deletion, dump)),
+      ...this.#phantoms(dump),
+      ...[...dump.secrets].flatMap(([path, versions]) => [
+        ...misshapen(path, versions),
+        ...this.#wentBack(path, versions),
+      ]),
+    ];
+    this.#remember(dump);
+    return complaints;
+  }
+
+  /** An answer must carry a revision above all that was known when the server started. A Delete of nothing changes nothing. */
+  #checkRevision({ intent, fate }: Entry): void {
+    if (fate.kind !== "put" && fate.kind !== "deleted") return;
+    this.#revision = Math.max(this.#revision, fate.revision);
+    if (fate.kind === "deleted" && fate.versions.length === 0) return;
+    if (fate.revision <= this.#floor) {
+      this.#complaints.push(`${intent.kind} ${intent.path}: revision ${fate.revision} after ${this.#floor}`);
+    }
+  }
+
+  #phantoms({ secrets }: Dump): string[] {
+    const intents = new Map(this.#puts.map((put) => [put.intent.value, put]));
+    const found = new Set<string>();
+    return [...secrets].flatMap(([path, versions]) =>
+      versions.flatMap(({ version, value, deleted }) => {
+        const at = `version ${version} of ${path}`;
+        if (deleted !== undefined) return this.#mayBeDeleted(path, version) ? [] : [`${at} was deleted by nobody`];
+        const put = intents.get(value!);
+        if (put === undefined || put.intent.path !== path) return [`${at} has a value that nobody put there`];
+        if (put.fate.kind === "refused") return [`${at} has a value that was refused`];
+        if (found.has(value!)) return [`${at} has a value that is there twice`];
+        found.add(value!);
+        return [];
+      }),
+    );
+  }
+
+  #mayBeDeleted(path: string, version: number): boolean {
+    return this.#deletes.some(({ intent, fate }) => {
+      if (intent.path !== path) return false;
+      if (fate.kind === "deleted") return fate.versions.includes(version);
+      return fate.kind === "unknown" && (intent.versions.length === 0 || intent.versions.includes(version));
+    });
+  }
+
+  #wentBack(path: string, versions: readonly DumpedVersion[]): string[] {
+    return versions.flatMap((now) => {
+      const before = this.#seen.get(`${path}@${now.version}`);
+      if (before === undefined) return [];
+      const same =
+        before.revision === now.revision && before.createTime === now.createTime && before.createdBy === now.createdBy;
+      const at = `version ${now.version} of ${path}`;
+      if (!same) return [`${at} is another one than before`];
+      if (before.deleted !== undefined && now.deleted === undefined) return [`${at} came back from its deletion`];
+      if (now.value !== undefined && now.value !== before.value) return [`${at} has another value than before`];
+      return [];
+    });
+  }
+
+  #remember({ secrets }: Dump): void {
+    for (const [path, versions] of secrets) {
+      for (const version of versions) {
+        this.#seen.set(`${path}@${version.version}`, version);
+        this.#revision = Math.max(this.#revision, version.revision);
+      }
+    }
+    this.#floor = this.#revision;
+  }
+}
+
+function fateOf(intent: Intent, { code, reason, response }: Outcome): Fate {
+  if (code !== "OK") return { kind: NOT_APPLIED.has(reason ?? "") ? "refused" : "unknown" };
+  const { revision } = response;
+  if (intent.kind === "delete") return { kind: "deleted", versions: response.versions ?? [], revision };
+  return { kind: "put", version: response.version, revision, createTime: milliseconds(response.create_time) };
+}
+
+/** An acknowledged version is there as it was acknowledged, unless ten later ones have pushed it out. */
+function lostPut({ intent: { path, value }, fate }: Entry<PutIntent>, { secrets }: Dump): string[] {
+  if (fate.kind !== "put") return [];
+  const versions = secrets.get(path) ?? [];
+  const found = versions.find(({ version }) => version === fate.version);
+  const at = `version ${fate.version} of ${path}`;
+  if (found === undefined) return fate.version > latestOf(versions) - RETAINED ? [`${at} is lost`] : [];
+  if (found.revision !== fate.revision || found.createTime !== fate.createTime) return [`${at} is another one`];
+  return found.deleted === undefined && found.value !== value ? [`${at} has another value`] : [];
+}
+
+function lostDelete({ intent: { path }, fate }: Entry<DeleteIntent>, { secrets }: Dump): string[] {
+  if (fate.kind !== "deleted") return [];
+  const versions = secrets.get(path) ?? [];
+  const alive = versions.filter(({ version, deleted }) => fate.versions.includes(version) && deleted === undefined);
+  return alive.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
+}
+
+/** Versions without a gap up to the latest, ten at most, in the order of their revisions and times. */
+function misshapen(path: string, versions: readonly DumpedVersion[]): string[] {
+  const complaints: string[] = [];
+  if (versions.length !== Math.min(latestOf(versions), RETAINED)) complaints.push(`${path} has lost a version`);
+  versions.slice(1).forEach((later, i) => {
+    const earlier = versions[i]!;
+    if (later.version !== earlier.version + 1) complaints.push(`${path} has a gap at version ${later.version}`);
+    if (later.revision <= earlier.revision) complaints.push(`${path} has revisions out of order`);
+    if (later.createTime < earlier.createTime) complaints.push(`${path} has times that run backwards`);
+  });
+  return complaints;
+}
+
+function latestOf(versions: readonly DumpedVersion[]): number {
+  return versions.at(-1)?.version ?? 0;
+}

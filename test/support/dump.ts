@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import type { Caller } from "./server-kit.ts";
+
+/** All that callers can learn of one version. Times are milliseconds. */
+export interface DumpedVersion {
+  readonly version: number;
+  readonly revision: number;
+  readonly createTime: number;
+  readonly createdBy: string;
+  readonly deleted: { readonly time: number; readonly by: string } | undefined;
+  /** Undefined when it is deleted. */
+  readonly value: string | undefined;
+}
+
+/** All that callers can learn of a store: the retained versions by path, ascending, and what List says. */
+export interface Dump {
+  readonly secrets: ReadonlyMap<string, readonly DumpedVersion[]>;
+  readonly list: readonly object[];
+}
+
+/** The content that stands for a value: as text, and as bytes that are no text and follow from it. */
+export function contentOf(value: string): { data: Record<string, string>; binary_data: Record<string, Buffer> } {
+  return { data: { text: value }, binary_data: { bytes: digest(value) } };
+}
+
+/** The value of an answer to Get. Both halves of the content must be as they were sent. */
+export function storedValue(response: { data: Record<string, string>; binary_data: Record<string, Buffer> }): string {
+  const value = response.data["text"]!;
+  assert.deepEqual(response.binary_data["bytes"], digest(value), "the halves of a content differ");
+  return value;
+}
+
+/** Asks a server for everything at these paths: List, Describe, and Get of every version. */
+export async function dump(caller: Caller, paths: readonly string[]): Promise<Dump> {
+  const described = await Promise.all(paths.map(async (path) => [path, await dumpSecret(caller, path)] as const));
+  const list = await caller.list({ page_size: 1000 });
+  assert.equal(list.code, "OK", list.message);
+  return {
+    secrets: new Map(described.filter(([, versions]) => versions.length > 0)),
+    list: list.response.entries ?? [],
+  };
+}
+
+async function dumpSecret(caller: Caller, path: string): Promise<DumpedVersion[]> {
+  const { code, message, response } = await caller.describe({ path });
+  if (code === "NOT_FOUND") return [];
+  assert.equal(code, "OK", message);
+  assert.equal(response.latest_version, response.versions.at(-1).version);
+  return Promise.all(response.versions.map((version: WireVersion) => dumpVersion(caller, path, version)));
+}
+
+interface Timestamp {
+  readonly seconds?: number;
+  readonly nanos?: number;
+}
+
+interface WireVersion {
+  readonly version: number;
+  readonly revision: number;
+  readonly state: string;
+  readonly create_time: Timestamp;
+  readonly created_by: string;
+  readonly delete_time?: Timestamp;
+  readonly deleted_by?: string;
+}
+
+async function dumpVersion(caller: Caller, path: string, wire: WireVersion): Promise<DumpedVersion> {
+  const { version, revision, created_by: createdBy } = wire;
+  const isDeleted = wire.state === "VERSION_STATE_DELETED";
+  const got = await caller.get({ path, version });
+  assert.equal(got.code, isDeleted ? "NOT_FOUND" : "OK", `Get of version ${version} of ${path}: ${got.message}`);
+  return {
+    version,
+    revision,
+    createTime: milliseconds(wire.create_time),
+    createdBy,
+    deleted: isDeleted ? { time: milliseconds(wire.delete_time!), by: wire.deleted_by! } : undefined,
+    value: isDeleted ? undefined : storedValue(got.response),
+  };
+}
+
+/** A timestamp of the wire, in milliseconds. */
+export function milliseconds({ seconds = 0, nanos = 0 }: Timestamp): number {
+  return seconds * 1000 + nanos / 1e6;
+}
+
+/** The dump without its values, a line for each version: what {@link rowsOf} finds on the disk. */
+export function linesOf({ secrets }: Dump): string[] {
+  const lines = [...secrets].flatMap(([path, versions]) =>
+    versions.map(({ version, revision, createTime, createdBy, deleted }) =>
+      line([path, version, revision, createTime, createdBy, deleted?.time ?? null, deleted?.by ?? null]),
+    ),
+  );
+  return lines.sort();
+}
+
+/**
+ * The rows of a store as they lie on the disk, read by SQLite alone from a copy of the data folder. Nothing of Coffer's
+ * own loading is used. No server may be running.
+ */
+export function rowsOf(data: string): string[] {
+  const copy = mkdtempSync(join(tmpdir(), "coffer-copy-"));
+  try {
+    cpSync(data, copy, { recursive: true });
+    const db = new Database(join(copy, "store", "coffer.db"));
+    const query = "SELECT path, version, revision, create_time, created_by, delete_time, deleted_by FROM versions";
+    const rows = db.prepare(query).raw().all() as (readonly (string | number | null)[])[];
+    db.close();
+    return rows.map(line).sort();
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+function line(cells: readonly (string | number | null)[]): string {
+  return cells.join(" | ");
+}
+
+function digest(value: string): Buffer {
+  return createHash("sha256").update(value).digest();
+}
