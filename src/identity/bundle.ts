@@ -1,7 +1,6 @@
-import { type Certificate, parseCertificate } from "./certificate.ts";
-import { MalformedDer } from "./der.ts";
+import type { Certificate } from "./certificate.ts";
 import { MaterialError } from "./material-error.ts";
-import { PemError, pemBlocks } from "./pem.ts";
+import { certificatesInDer, certificatesInPem, type LocatedCertificate } from "./own-certificates.ts";
 import { SpiffeId } from "./spiffe-id.ts";
 import type { TrustDomain } from "./trust-domain.ts";
 
@@ -22,33 +21,36 @@ export class Bundle {
    * other implementations. `where` names the file in errors. Throws {@link MaterialError}.
    */
   static fromPem(trustDomain: TrustDomain, pem: Uint8Array, where: string): Bundle {
+    const bundle = Bundle.#of(trustDomain, certificatesInPem(pem, where));
+    // A key, or a certificate request, was probably given in the bundle's place.
+    if (bundle.authorities.length === 0 && pem.length > 0) {
+      throw new MaterialError(`${where} contains no CERTIFICATE block`);
+    }
+    return bundle;
+  }
+
+  /**
+   * Reads certificates in DER, one behind the other, each once; no bytes are an empty bundle. This is the form of the
+   * Workload API (5.2.1). `where` names the bytes in errors. Throws {@link MaterialError}.
+   */
+  static fromDer(trustDomain: TrustDomain, der: Uint8Array, where: string): Bundle {
+    return Bundle.#of(trustDomain, certificatesInDer(der, where));
+  }
+
+  static #of(trustDomain: TrustDomain, found: readonly LocatedCertificate[]): Bundle {
     const authorities = new Map<string, Certificate>();
-    for (const { certificate, line } of readCertificates(pem, where)) {
-      checkOwner(certificate, trustDomain, `${where}, line ${line}`);
+    for (const { certificate, where } of found) {
+      checkOwner(certificate, trustDomain, where);
       authorities.set(certificate.der.toString("base64"), certificate);
     }
-    // A key, or a certificate request, was probably given in the bundle's place.
-    if (authorities.size === 0 && pem.length > 0) throw new MaterialError(`${where} contains no CERTIFICATE block`);
     return new Bundle(trustDomain, [...authorities.values()]);
   }
-}
 
-/** Certificates of a PEM file with the lines where they begin. Throws {@link MaterialError}; `where` names the file. */
-export function readCertificates(pem: Uint8Array, where: string): { certificate: Certificate; line: number }[] {
-  try {
-    return pemBlocks(pem, "CERTIFICATE").map(({ der, line }) => ({ certificate: readOne(der, where, line), line }));
-  } catch (error) {
-    if (error instanceof PemError) throw new MaterialError(`${where} ${error.message}`);
-    throw error;
-  }
-}
-
-function readOne(der: Buffer, where: string, line: number): Certificate {
-  try {
-    return parseCertificate(der);
-  } catch (error) {
-    if (!(error instanceof MalformedDer)) throw error;
-    throw new MaterialError(`${where}, line ${line}: the certificate is malformed: ${error.message}`);
+  /** Whether it is of the same trust domain and holds the same authorities, in whatever order. */
+  equals(other: Bundle): boolean {
+    const has = ({ der }: Certificate) => other.authorities.some((authority) => authority.der.equals(der));
+    const sameSize = this.authorities.length === other.authorities.length;
+    return this.trustDomain.equals(other.trustDomain) && sameSize && this.authorities.every(has);
   }
 }
 
@@ -63,7 +65,7 @@ function checkOwner(certificate: Certificate, trustDomain: TrustDomain, where: s
     if (owner === undefined || owner.equals(trustDomain)) continue;
     throw new MaterialError(
       `${where}: this authority belongs to the trust domain ${owner}, but the bundle is given for ${trustDomain}; ` +
-        "give each trust domain a file of its own",
+        "give each trust domain a bundle of its own",
     );
   }
 }

@@ -52,6 +52,21 @@ export function parseDer(bytes: Uint8Array): DerElement {
   return elements[0]!;
 }
 
+/**
+ * Cuts elements that stand one behind the other, as certificates do in the Workload API, into the bytes of each. What
+ * is in them is not looked at. Throws {@link MalformedDer} when the last one does not end with the bytes.
+ */
+export function splitDer(bytes: Uint8Array): Buffer[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const parts: Buffer[] = [];
+  for (let offset = 0; offset < buffer.length; ) {
+    const part = firstElement(buffer.subarray(offset));
+    parts.push(part.der);
+    offset += part.der.length;
+  }
+  return parts;
+}
+
 /** How many more elements may be read; one count for the whole tree. */
 interface Allowance {
   left: number;
@@ -71,13 +86,18 @@ function readAll(bytes: Buffer, depth: number, allowance: Allowance): DerElement
 function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement {
   if (allowance.left-- === 0) throw new MalformedDer(`more than ${MAX_ELEMENTS} elements`);
   const tag = bytes[0]!;
+  const { value, der } = firstElement(bytes);
+  checkForm(tag, value);
+  const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1, allowance);
+  return { tag, value, der, children };
+}
+
+/** Where the first element ends, by its length alone. */
+function firstElement(bytes: Buffer): Pick<DerElement, "value" | "der"> {
   const { length, header } = readLength(bytes);
   const end = header + length;
   if (end > bytes.length) throw new MalformedDer("an element is longer than what contains it");
-  const value = bytes.subarray(header, end);
-  checkForm(tag, value);
-  const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1, allowance);
-  return { tag, value, der: bytes.subarray(0, end), children };
+  return { value: bytes.subarray(header, end), der: bytes.subarray(0, end) };
 }
 
 /** X.690 10.1: definite, and in the fewest bytes. Three bytes of length are more than we ever read. */

@@ -1,16 +1,16 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { inspect } from "node:util";
-import { readCertificates } from "./bundle.ts";
 import type { Certificate } from "./certificate.ts";
 import { identify, issuerProblem, keyProblem, leafProblem, type Problem, type Purpose } from "./certificate-rules.ts";
 import { parseDer } from "./der.ts";
 import { collect, MaterialError } from "./material-error.ts";
+import { certificatesInDer, certificatesInPem, type LocatedCertificate } from "./own-certificates.ts";
 import { certificatePem, type PemBlock, PemError, pemBlocks } from "./pem.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
 import { SvidRefused } from "./svid-refused.ts";
 
-/** The bytes of a file, and its name for errors. */
-export interface NamedFile {
+/** The bytes of a file, or of a field of a message, and its name for errors. */
+export interface NamedBytes {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
@@ -40,6 +40,11 @@ export class Svid {
     return this.#keyPem;
   }
 
+  /** Whether it consists of the same certificates and the same key. */
+  equals(other: Svid): boolean {
+    return this.certPem === other.certPem && this.#keyPem === other.#keyPem;
+  }
+
   toString(): string {
     return `[X.509-SVID of ${this.id}]`;
   }
@@ -58,29 +63,46 @@ export class Svid {
  * PKCS#8 block, unencrypted. Both may be in one file. Checks everything but times and the signature path. Throws
  * {@link MaterialError} with all problems.
  */
-export function parseSvid(cert: NamedFile, key: NamedFile, purpose: Purpose): Svid {
+export function parseSvid(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
+  return assemble(cert, key, purpose, { certificates: certificatesInPem, key: keyInPem });
+}
+
+/** The same for DER, the form of the Workload API: certificates one behind the other, and a PKCS#8 key. */
+export function parseSvidDer(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
+  return assemble(cert, key, purpose, { certificates: certificatesInDer, key: decodeKey });
+}
+
+/** How certificates and keys are written. */
+interface Encoding {
+  readonly certificates: (bytes: Uint8Array, where: string) => LocatedCertificate[];
+  readonly key: (bytes: Uint8Array, where: string) => KeyObject;
+}
+
+function assemble(cert: NamedBytes, key: NamedBytes, purpose: Purpose, encoding: Encoding): Svid {
   const problems: string[] = [];
-  const chain = collect(problems, () => readChain(cert, purpose));
-  const privateKey = collect(problems, () => readKey(key));
-  if (chain === undefined || privateKey === undefined) throw new MaterialError(...problems);
-  const [leaf] = chain.certificates;
+  const found = collect(problems, () => encoding.certificates(cert.bytes, cert.name));
+  const id = found && collect(problems, () => checkChain(found, cert.name, purpose));
+  const privateKey = collect(problems, () => encoding.key(key.bytes, key.name));
+  if (found === undefined || id === undefined || privateKey === undefined) throw new MaterialError(...problems);
+  const certificates = found.map(({ certificate }) => certificate);
+  const [leaf] = certificates;
   if (!leaf?.publicKey || !createPublicKey(privateKey).equals(leaf.publicKey.key)) {
     throw new MaterialError(`${key.name}: this is not the key of the leaf certificate in ${cert.name}`);
   }
-  return new Svid(chain.id, chain.certificates, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  return new Svid(id, certificates, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
 }
 
-function readChain(file: NamedFile, purpose: Purpose): { id: SpiffeId; certificates: Certificate[] } {
-  const found = readCertificates(file.bytes, file.name);
+/** The SPIFFE ID of a chain in which each certificate is what its place asks for. */
+function checkChain(found: readonly LocatedCertificate[], name: string, purpose: Purpose): SpiffeId {
+  const [leaf, ...issuers] = found;
+  if (leaf === undefined) throw new MaterialError(`${name} contains no certificate`);
+  const id = identifyOwn(leaf.certificate, name);
+  throwIf(leafProblem(leaf.certificate, id, purpose) ?? keyProblem(leaf.certificate, "the leaf"), leaf.where);
   const certificates = found.map(({ certificate }) => certificate);
-  const [leaf, ...issuers] = certificates;
-  if (leaf === undefined) throw new MaterialError(`${file.name} contains no CERTIFICATE block`);
-  const id = identifyOwn(leaf, file.name);
-  throwIf(leafProblem(leaf, id, purpose) ?? keyProblem(leaf, "the leaf"), `${file.name}, line ${found[0]!.line}`);
-  for (const [index, issuer] of issuers.entries()) {
-    throwIf(issuerProblem(issuer, certificates.slice(0, index + 1)), `${file.name}, line ${found[index + 1]!.line}`);
+  for (const [index, { certificate, where }] of issuers.entries()) {
+    throwIf(issuerProblem(certificate, certificates.slice(0, index + 1)), where);
   }
-  return { id, certificates };
+  return id;
 }
 
 function identifyOwn(leaf: Certificate, where: string): SpiffeId {
@@ -101,11 +123,11 @@ const KEY_LABEL = "PRIVATE KEY";
 /** Other forms of a key, each of which `openssl pkcs8` turns into ours. */
 const OTHER_KEY_LABELS = ["EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"];
 
-function readKey({ name, bytes }: NamedFile): KeyObject {
+function keyInPem(bytes: Uint8Array, name: string): KeyObject {
   const blocks = readKeyBlocks(name, bytes);
   const [block, ...more] = blocks.filter(({ label }) => label === KEY_LABEL);
   if (more.length > 0) throw new MaterialError(`${name} contains more than one ${KEY_LABEL} block`);
-  if (block !== undefined) return decodeKey(name, block);
+  if (block !== undefined) return decodeKey(block.der, `${name}, line ${block.line}`);
   const other = blocks[0];
   if (other === undefined) throw new MaterialError(`${name} contains no ${KEY_LABEL} block`);
   throw new MaterialError(
@@ -124,11 +146,11 @@ function readKeyBlocks(name: string, bytes: Uint8Array): PemBlock[] {
 }
 
 /** OpenSSL ignores what follows the key; our own reader does not. Neither's error is passed on: it knows the bytes. */
-function decodeKey(name: string, { der, line }: PemBlock): KeyObject {
+function decodeKey(der: Uint8Array, where: string): KeyObject {
   try {
     parseDer(der);
-    return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+    return createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
   } catch {
-    throw new MaterialError(`${name}, line ${line}: the private key is malformed`);
+    throw new MaterialError(`${where}: the private key is malformed`);
   }
 }

@@ -74,8 +74,8 @@ describe("parseSvid", () => {
   const foreign = newKey("P-256").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
   const FILES: readonly [what: string, cert: string, key: string, said: RegExp][] = [
-    ["no certificate", good.keyPem, good.keyPem, /^svid\.pem contains no CERTIFICATE block$/],
-    ["an empty certificate file", "", good.keyPem, /^svid\.pem contains no CERTIFICATE block$/],
+    ["no certificate", good.keyPem, good.keyPem, /^svid\.pem contains no certificate$/],
+    ["an empty certificate file", "", good.keyPem, /^svid\.pem contains no certificate$/],
     ["a certificate file that is not PEM", "x", good.keyPem, /^svid\.pem contains no PEM block$/],
     [
       "a broken certificate",
