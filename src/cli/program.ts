@@ -48,6 +48,8 @@ function createProgram(world: World): Command {
   return program;
 }
 
+// Commands that need more than a client import it when they run: the packages of the server, two of them native, take
+// three times as long to load as those of a client, which scripts call again and again.
 const COMMANDS: readonly ((program: Command, world: World) => void)[] = [
   addServe,
   addPut,

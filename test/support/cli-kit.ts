@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { ServerProcess } from "./server-process.ts";
 
 /** The compiled program that these tests belong to. */
 export const PROGRAM = fileURLToPath(new URL("../../src/main.js", import.meta.url));
@@ -40,46 +41,28 @@ function environment({ env }: RunOptions): NodeJS.ProcessEnv {
   return { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
 }
 
-/** One line of a server's log. */
-export type LogLine = Readonly<Record<string, unknown>> & { readonly event?: string };
+/** A `coffer serve` or `coffer dev`, running. */
+export interface Serving {
+  readonly server: ServerProcess;
+  /** Resolves to what was printed to standard output, once it matches. */
+  readonly printed: (pattern: RegExp) => Promise<string>;
+}
 
-/** A `coffer serve` or `coffer dev` in a process of its own. */
-export class ServerProcess {
-  readonly lines: LogLine[] = [];
-  readonly exited: Promise<number | string>;
-  readonly stdout: Promise<string>;
-  readonly #child: ChildProcess;
-  #arrived = () => {};
+/** Starts `coffer serve` or `coffer dev` as a process of its own. */
+export function serving(arguments_: readonly string[], options: RunOptions = {}): Serving {
+  const child = spawn(process.execPath, [PROGRAM, ...arguments_], {
+    cwd: options.cwd,
+    env: environment(options),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return { server: new ServerProcess(child), printed: (pattern) => readUntil(child.stdout, pattern) };
+}
 
-  constructor(arguments_: readonly string[], options: RunOptions = {}) {
-    const child = spawn(process.execPath, [PROGRAM, ...arguments_], {
-      cwd: options.cwd,
-      env: environment(options),
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.#child = child;
-    this.exited = once(child, "close").then(([code, signal]) => code ?? signal);
-    this.stdout = text(child.stdout);
-    createInterface(child.stderr).on("line", (line) => {
-      this.lines.push(line.startsWith("{") ? JSON.parse(line) : { event: line });
-      this.#arrived();
-    });
-    void this.exited.then(() => this.#arrived());
+async function readUntil(stream: Readable, pattern: RegExp): Promise<string> {
+  let read = "";
+  for await (const chunk of stream) {
+    read += chunk;
+    if (pattern.test(read)) return read;
   }
-
-  /** The first line of the log with this event. Rejects when the process ends without one. */
-  async logged(event: string): Promise<LogLine> {
-    for (;;) {
-      const line = this.lines.find((candidate) => candidate.event === event);
-      if (line !== undefined) return line;
-      if (this.#child.exitCode !== null) throw new Error(`the server ended: ${JSON.stringify(this.lines)}`);
-      await new Promise<void>((resolve) => {
-        this.#arrived = resolve;
-      });
-    }
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
+  throw new Error(`the output ended without ${pattern}:\n${read}`);
 }

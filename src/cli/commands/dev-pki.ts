@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { parseTrustDomain } from "../../app/config-value.ts";
 import { systemClock } from "../../domain/clock.ts";
 import type { TrustDomain } from "../../identity/trust-domain.ts";
-import { type MintedCredential, mintDevelopmentPki } from "../../pki/development.ts";
+import type { MintedCredential } from "../../pki/development.ts";
 import { parsed } from "../parsed.ts";
 import { table } from "../printable.ts";
 import { write } from "../terminal.ts";
@@ -20,6 +20,7 @@ export function addDevPki(program: Command, world: World): void {
     .requiredOption("--dir <folder>", "where to put them")
     .requiredOption("--trust-domain <name>", "the trust domain, such as example.org", parsed(parseTrustDomain))
     .action(async ({ dir, trustDomain }: { readonly dir: string; readonly trustDomain: TrustDomain }) => {
+      const { mintDevelopmentPki } = await import("../../pki/development.ts");
       const minted = mintDevelopmentPki({ dir, trustDomain, clock: systemClock });
       await write(world.stdout, table([["FILE", "ID", "EXPIRES", ""], ...Object.values(minted).map(row)]));
     });

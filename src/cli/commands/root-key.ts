@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { makeRootKey } from "../../persistence/root-key-file.ts";
 import { write } from "../terminal.ts";
 import type { World } from "../world.ts";
 
@@ -14,6 +13,7 @@ export function addRootKey(program: Command, world: World): void {
     )
     .requiredOption("--out <file>", "the file; it is never overwritten")
     .action(async ({ out }: { readonly out: string }) => {
+      const { makeRootKey } = await import("../../persistence/root-key-file.ts");
       makeRootKey(out);
       await write(world.stdout, `made ${out}\n`);
     });

@@ -1,9 +1,6 @@
 import type { Command } from "commander";
-import { readServeConfig } from "../../app/config-serve.ts";
 import { serveOptions } from "../../app/serve-options.ts";
-import { machineMemory } from "../machine-memory.ts";
 import { addOptions, givenFlags } from "../option-flags.ts";
-import { serveUntilStopped } from "../serving.ts";
 import type { World } from "../world.ts";
 
 const NOTES = `
@@ -21,7 +18,7 @@ export function addServe(program: Command, world: World): void {
     .addHelpText("after", NOTES);
   addOptions(command, serveOptions);
   command.action(async () => {
-    const flags = givenFlags(command.opts(), serveOptions);
-    await serveUntilStopped(readServeConfig(flags, world.env, machineMemory()), world);
+    const { runServer } = await import("../run-server.ts");
+    await runServer(givenFlags(command.opts(), serveOptions), world);
   });
 }

@@ -1,0 +1,33 @@
+import { relative } from "node:path";
+import type { GivenFlags } from "../app/config-option.ts";
+import { readRunningConfig } from "../app/config-serve.ts";
+import { type Development, prepareDevelopment } from "../app/dev.ts";
+import { systemClock } from "../domain/clock.ts";
+import type { ListenAddress } from "../transport/listen-address.ts";
+import { devSession } from "./dev-session.ts";
+import { machineMemory } from "./machine-memory.ts";
+import { serveUntilStopped } from "./serving.ts";
+import { write } from "./terminal.ts";
+import type { World } from "./world.ts";
+
+/** What `coffer dev` does. */
+export async function runDevelopment(flags: GivenFlags, world: World): Promise<void> {
+  const running = readRunningConfig(flags, world.env, machineMemory());
+  const development = prepareDevelopment({ ...running, folder: "", clock: systemClock });
+  await serveUntilStopped(development.config, world, (server) =>
+    write(world.stdout, session(development, server.addresses, world)),
+  );
+}
+
+/** Nothing can be pasted for a server that listens on unix sockets only: grpcurl wants a host name to verify. */
+function session({ config, minted }: Development, addresses: readonly ListenAddress[], world: World): string {
+  const address = addresses.find((candidate) => candidate.kind === "tcp");
+  if (address === undefined) return "";
+  const program = `node ${shellWord(relative(world.cwd(), world.argv[1]!))}`;
+  return devSession({ address, minted, program, policy: config.policy! });
+}
+
+/** As one word for sh. */
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:http2";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { coffer, runToEnd, serving } from "../support/cli-kit.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+
+const DEV = ["dev", "--listen", "127.0.0.1:0", "--ops-listen", "off"];
+const BIN = resolve("node_modules/.bin");
+
+describe("coffer serve", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-serve-"));
+  const pki = join(folder, "pki");
+  const env = {
+    COFFER_LISTEN: "127.0.0.1:0",
+    COFFER_OPS_LISTEN: "off",
+    COFFER_DATA: join(folder, "data"),
+    COFFER_ROOT_KEY: join(folder, "root.key"),
+    COFFER_CERT: join(pki, "coffer.pem"),
+    COFFER_KEY: join(pki, "coffer.key"),
+    COFFER_BUNDLE: `example.org=${join(pki, "bundle.pem")}`,
+    COFFER_POLICY: join(folder, "policy.yaml"),
+    COFFER_ADMIN: "spiffe://example.org/admin",
+  };
+  before(async () => {
+    await coffer(["dev-pki", "--dir", pki, "--trust-domain", "example.org"]);
+    await coffer(["root-key", "--out", env.COFFER_ROOT_KEY]);
+    writeFileSync(env.COFFER_POLICY, "rules: []\n");
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** The variables of a caller; the server's list of bundles does for it as well. */
+  async function caller(server: ServerProcess, name: string): Promise<Record<string, string>> {
+    const { address } = await server.logged("listening");
+    return {
+      COFFER_ADDR: String(address),
+      COFFER_CERT: join(pki, `${name}.pem`),
+      COFFER_KEY: join(pki, `${name}.key`),
+      COFFER_BUNDLE: env.COFFER_BUNDLE,
+      COFFER_SERVER_ID: "spiffe://example.org/coffer",
+    };
+  }
+
+  // What was put before SIGTERM is there after a restart, and both ends are clean.
+  it("is configured by variables, stops at SIGTERM with 0, and loses nothing", async () => {
+    const first = serving(["serve"], { env }).server;
+    const put = await coffer(["put", "a/b", "k=v"], { env: await caller(first, "admin") });
+    assert.equal(put.code, 0, put.stderr);
+    assert.equal((await first.stop()).code, 0);
+    assert.equal(first.log.at(-1)?.event, "stopped");
+    const second = serving(["serve"], { env }).server;
+    const got = await coffer(["get", "a/b", "k"], { env: await caller(second, "admin") });
+    assert.equal(got.stdout.toString(), "v");
+    second.signal("SIGINT");
+    assert.equal((await second.ended).code, 0);
+  });
+
+  // The call that is under way here never ends by itself, so that the first SIGTERM has something to wait for.
+  it("exits at once at a second SIGTERM", async () => {
+    const { server } = serving(["serve"], { env });
+    const { address } = await server.logged("listening");
+    const [cert, key, ca] = ["admin.pem", "admin.key", "bundle.pem"].map((name) => readFileSync(join(pki, name)));
+    const session = connect(`https://${address}`, { cert: cert!, key: key!, ca: ca!, servername: "localhost" });
+    session.on("error", () => {});
+    const stream = session.request({ ":method": "POST", ":path": "/coffer.v1.Secrets/Get" }, { endStream: false });
+    stream.on("error", () => {});
+    await once(session, "remoteSettings");
+    await new Promise((resolve) => session.ping(resolve));
+    server.signal("SIGTERM");
+    await server.logged("stopping");
+    server.signal("SIGTERM");
+    assert.deepEqual(await server.ended, { code: 143, signal: null });
+    assert.equal(server.lines("stopped").length, 0);
+    session.destroy();
+  });
+
+  // A policy that is right replaces the old one whole; one that is wrong leaves it in force, and the log says why.
+  it("reloads the policy at SIGHUP", { timeout: 120_000 }, async () => {
+    const server = serving(["serve"], { env }).server;
+    const api = await caller(server, "api");
+    assert.equal((await coffer(["list"], { env: api })).code, 4);
+    const rule = "{spiffe_ids: [spiffe://example.org/ns/shop/sa/api], paths: [a/**], actions: [list]}";
+    writeFileSync(env.COFFER_POLICY, `rules: [${rule}]\n`);
+    server.signal("SIGHUP");
+    while ((await coffer(["list"], { env: api })).code !== 0);
+    assert.equal(server.lines("policy loaded").length, 2);
+    writeFileSync(env.COFFER_POLICY, "rules: nonsense\n");
+    server.signal("SIGHUP");
+    await server.logged("policy kept");
+    assert.equal((await coffer(["list"], { env: api })).code, 0);
+    assert.equal((await server.stop()).code, 0);
+  });
+
+  it("reports everything that is wrong with the options, and exits with 2", async () => {
+    const ran = await coffer(["serve", "--listen", "here", "--store", "etcd"], { env: { ...env, COFFER_ADMIN: "me" } });
+    assert.equal(ran.code, 2);
+    assert.equal(ran.stdout.length, 0);
+    assert.deepEqual(
+      ran.stderr.split("\n").map((line) => line.split(/: /).slice(0, 2).join(": ")),
+      ["coffer: --listen", "coffer: --store", "coffer: COFFER_ADMIN", ""],
+    );
+  });
+
+  // What the options name is looked at together as well, and a wrong root key makes no new data key.
+  it("reports everything that is wrong with the files, and exits with 2", async () => {
+    const other = join(folder, "other.key");
+    await coffer(["root-key", "--out", other]);
+    writeFileSync(join(folder, "bad.yaml"), "rules: [{}]\n");
+    const wrong = { COFFER_ROOT_KEY: other, COFFER_POLICY: join(folder, "bad.yaml"), COFFER_CERT: "missing.pem" };
+    const ran = await coffer(["serve"], { env: { ...env, ...wrong } });
+    assert.equal(ran.code, 2);
+    const complaints = ran.stderr.split("\n").filter((line) => line.startsWith("coffer: "));
+    for (const expected of [/missing\.pem/, /bad\.yaml:1/, /root key/]) {
+      assert.ok(
+        complaints.some((line) => expected.test(line)),
+        `${expected}: ${ran.stderr}`,
+      );
+    }
+    assert.doesNotMatch(ran.stderr, /^\s+at /m);
+  });
+});
+
+describe("coffer dev", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-dev-"));
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** The lines to paste: those that are indented. */
+  const pasteable = (printed: string) => printed.split("\n").filter((line) => line.startsWith("  "));
+
+  // Nothing is configured, and every line that is printed works in sh as it is, from the folder of the server. A test
+  // has no terminal for key=? to ask on, so there it reads standard input.
+  it("makes what it needs, and prints lines that work", async () => {
+    const { server, printed } = serving(DEV, { cwd: folder });
+    const lines = pasteable(await printed(/Ctrl-C/));
+    const denied = lines.filter((line) => line.includes("web.pem"));
+    const grpcurl = lines.filter((line) => line.includes("grpcurl"));
+    const allowed = lines.filter((line) => !denied.includes(line) && !grpcurl.includes(line));
+    assert.deepEqual([denied.length, allowed.filter((line) => line.includes("buf curl")).length], [1, 4]);
+
+    const script = allowed.join("\n").replace("password=?", "password=-").replaceAll("npx buf", "buf");
+    const path = `${BIN}${delimiter}${process.env["PATH"]}`;
+    const ran = await runToEnd("sh", ["-ec", script], { cwd: folder, env: { PATH: path }, input: "s3cret" });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout.toString(), /password {2}s3cret/);
+    const exports = lines.filter((line) => line.startsWith("  export ")).join("\n");
+    const refused = await runToEnd("sh", ["-ec", `${exports}\n${denied[0]}`], { cwd: folder });
+    assert.equal(refused.code, 4, refused.stderr);
+    assert.ok(grpcurl.every((line) => !line.includes("-insecure")));
+
+    assert.equal((await server.stop()).code, 0);
+  });
+
+  // What a person has changed, and what was put, is there the next time. Only the owner can look into .coffer.
+  it("keeps what it made", async () => {
+    const kept = ["certs/dev/ca.key", "certs/dev/api.pem", ".coffer/root.key", ".coffer/policy.yaml"];
+    const content = () => kept.map((file) => readFileSync(join(folder, file), "utf8"));
+    const before = content();
+    const { server } = serving(DEV, { cwd: folder });
+    const loaded = await server.logged("store loaded");
+    assert.ok(Number(loaded["secrets"]) > 0);
+    await server.logged("serving");
+    server.signal("SIGINT");
+    assert.equal((await server.ended).code, 0);
+    assert.deepEqual(content(), before);
+    assert.equal(statSync(join(folder, ".coffer")).mode & 0o777, 0o700);
+  });
+});

@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { systemClock } from "../../src/domain/clock.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { createAuthority } from "../../src/pki/authority.ts";
+import { showAddress } from "../../src/transport/listen-address.ts";
+import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
+import { API, ServerKit, WEB } from "../support/server-kit.ts";
+
+const SERVER = "spiffe://example.org/coffer";
+const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
+
+/** What a command prints, and how it ends, when all goes well. */
+interface Expected {
+  readonly code?: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+/** Times are shown as TIME: they differ from run to run. */
+function check(ran: Ran, { code = 0, stdout = "", stderr = "" }: Expected): void {
+  const shown = { code: ran.code, stdout: ran.stdout.toString().replace(TIME, "TIME"), stderr: ran.stderr };
+  assert.deepEqual(shown, { code, stdout, stderr });
+}
+
+describe("the command line", () => {
+  let kit: ServerKit;
+  let env: Record<string, string>;
+  before(async () => {
+    kit = await ServerKit.start();
+    env = variables(API, "api");
+  });
+  after(() => kit.stop());
+
+  function variables(id: string, name: string): Record<string, string> {
+    const { cert, key } = kit.writeCredential(kit.issue({ id }), name);
+    return {
+      COFFER_ADDR: showAddress(kit.address),
+      COFFER_CERT: cert,
+      COFFER_KEY: key,
+      COFFER_BUNDLE: join(kit.folder, "bundle.pem"),
+      COFFER_SERVER_ID: SERVER,
+    };
+  }
+
+  /** Runs a command as the api; the arguments are separated by spaces. */
+  function run(line: string, options: RunOptions = {}): Promise<Ran> {
+    return coffer(line.split(" "), { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
+  }
+
+  async function put(path: string, line = "user=app"): Promise<void> {
+    assert.equal((await run(`put ${path} ${line}`)).code, 0);
+  }
+
+  // ---- what it does
+
+  it("puts, shows, lists, describes and deletes", async () => {
+    const user = await run("put shop/api/a/db user=app password=-", { input: "s3cret" });
+    assert.match(user.stdout.toString(), /^shop\/api\/a\/db version 1 \(revision \d+\)\n$/);
+    check(await run("get shop/api/a/db"), { stdout: "KEY       VALUE\nuser      app\npassword  s3cret\n" });
+    check(await run("get shop/api/a/db password"), { stdout: "s3cret" });
+    check(await run("get shop/api/a/db -o env"), { stdout: "export user='app'\nexport password='s3cret'\n" });
+    check(await run("list shop/api/a/"), {
+      stdout: "PATH           VERSION  UPDATED\nshop/api/a/db  1        TIME\n",
+    });
+    check(await run("delete shop/api/a/db"), { stdout: "shop/api/a/db deleted version 1\n" });
+    check(await run("delete shop/api/a/db"), { stdout: "shop/api/a/db deleted nothing: already deleted\n" });
+    check(await run("describe shop/api/a/db"), {
+      stdout:
+        "shop/api/a/db: latest version 1, at most 10 are retained\n" +
+        "VERSION  STATE    CREATED                   CREATED BY                           DELETED                   DELETED BY\n" +
+        `1        DELETED  TIME  ${API}  TIME  ${API}\n`,
+    });
+    check(await run("health"), { stdout: "SERVING\n" });
+  });
+
+  // Bytes that are no text come back exactly, from a file and into one.
+  it("keeps bytes", async () => {
+    const bytes = Buffer.from([0, 255, 13, 10, 10]);
+    writeFileSync(join(kit.folder, "in"), bytes);
+    await put("shop/api/bytes", "key=@in");
+    assert.deepEqual((await run("get shop/api/bytes key")).stdout, bytes);
+    check(await run("get shop/api/bytes key --out out"), {});
+    assert.deepEqual(readFileSync(join(kit.folder, "out")), bytes);
+    assert.equal(statSync(join(kit.folder, "out")).mode & 0o777, 0o400);
+    assert.deepEqual(
+      readdirSync(kit.folder).filter((name) => name.startsWith(".out")),
+      [],
+    );
+  });
+
+  it("reads and deletes the versions that are named", async () => {
+    await put("shop/api/versions", "n=1");
+    await put("shop/api/versions", "n=2");
+    check(await run("get shop/api/versions n --version 1"), { stdout: "1" });
+    check(await run("delete shop/api/versions --versions 1,2,1"), {
+      stdout: "shop/api/versions deleted version 1, 2\n",
+    });
+  });
+
+  it("speaks JSON", async () => {
+    await put("shop/api/json/x");
+    const [secret, list, description] = await Promise.all(
+      ["get shop/api/json/x", "list shop/api/json/", "describe shop/api/json/x"].map(async (line) =>
+        JSON.parse((await run(`${line} -o json`)).stdout.toString()),
+      ),
+    );
+    assert.deepEqual([secret.version, secret.data, secret.binary_data], [1, { user: "app" }, {}]);
+    assert.deepEqual([list.length, list[0].path, list[0].latest_version], [1, "shop/api/json/x", 1]);
+    assert.deepEqual([description.versions[0].state, description.versions[0].created_by], ["LIVE", API]);
+  });
+
+  // A workload may start before its secret is there: --wait bridges that, and nothing but that.
+  it("waits for a secret", { timeout: 120_000 }, async () => {
+    const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
+    const before = misses();
+    const waiting = run("get shop/api/late user --wait 60s");
+    while (misses() === before) await put("shop/api/other");
+    await put("shop/api/late");
+    check(await waiting, { stdout: "app" });
+    check(await run("get shop/web/x --wait 60s"), {
+      code: 4,
+      stderr: "coffer: no rule allows the caller to read shop/web/x\n",
+    });
+  });
+
+  // ---- how it fails
+
+  it("tells apart what the server answers", async () => {
+    await put("shop/api/errors");
+    for (const [line, code, stderr] of [
+      ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
+      ["get shop/api/errors nokey", 3, "version 1 of shop/api/errors has no key nokey"],
+      ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db"],
+      [
+        "put shop/api/errors a=b --expected-version 0",
+        5,
+        "expected_version is 0 but the latest version of shop/api/errors is 1",
+      ],
+      ["put shop//x a=b", 2, "path contains an empty segment (//)"],
+    ] as const) {
+      check(await run(line), { code, stderr: `coffer: ${stderr}\n` });
+    }
+  });
+
+  it("tells apart why no server answers", async () => {
+    const stranger = createAuthority(TrustDomain.parse("example.org"), systemClock);
+    const strange = kit.writeCredential(stranger.issue({ id: API }), "stranger");
+    // Both authorities are in this bundle: the client is content with itself and with the server, who is not with it.
+    writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + stranger.bundlePem);
+    writeFileSync(join(kit.folder, "stranger-bundle.pem"), stranger.bundlePem);
+    const address = showAddress(kit.address);
+    for (const [options, code, stderr] of [
+      [{ COFFER_ADDR: "unix:nowhere" }, 6, "nothing answers at unix:nowhere: connect ENOENT nowhere"],
+      [{ COFFER_SERVER_ID: WEB }, 7, `the server at ${address} is ${SERVER}, expected ${WEB}; nothing was sent to it`],
+      [
+        { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "both.pem" },
+        7,
+        `${SERVER} closed the connection right after the handshake: it probably refused ${API}; see its log`,
+      ],
+      [
+        { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "stranger-bundle.pem" },
+        7,
+        `the server at ${address} does not prove its identity (untrusted): ` +
+          "no authority in the bundle of its trust domain signed it",
+      ],
+      [{ COFFER_CERT: "missing.pem" }, 7, "missing.pem can't be read: ENOENT"],
+    ] as const) {
+      check(await run("list", { env: options }), { code, stderr: `coffer: ${stderr}\n` });
+    }
+  });
+
+  // A key that others may read has to be taken for stolen.
+  it("refuses a key that is open to everybody", async () => {
+    const open = kit.writeCredential(kit.issue({ id: API }), "open");
+    chmodSync(open.key, 0o644);
+    const ran = await run("list", { env: { COFFER_CERT: open.cert, COFFER_KEY: open.key } });
+    assert.equal(ran.code, 7);
+    assert.ok(ran.stderr.includes(open.key));
+  });
+
+  it("refuses wrong usage without calling anybody", async () => {
+    for (const [line, stderr] of [
+      ["get", /missing required argument 'path'/],
+      ["put shop/api/x", /missing required argument 'key=value'/],
+      ["put shop/api/x hunter2", /argument 1 is not of the form/],
+      ["put shop/api/x a=?", /needs a terminal/],
+      ["get shop/api/x -o yaml", /Allowed choices are table, json, env, raw/],
+      ["get shop/api/x --version one", /is no whole number/],
+      ["delete shop/api/x --versions 1,x", /is no whole number/],
+      ["list --server-id any", /--server-id: the SPIFFE ID "any"/],
+      ["fetch x", /unknown command 'fetch'/],
+    ] as const) {
+      const ran = await run(line, { env: { COFFER_ADDR: "unix:nowhere" } });
+      assert.equal(ran.code, 2, line);
+      assert.match(ran.stderr, stderr);
+      assert.doesNotMatch(ran.stderr, /hunter2/);
+    }
+  });
+
+  it("helps", async () => {
+    for (const line of ["--help", "put --help", "help get"]) {
+      const ran = await run(line);
+      assert.deepEqual([ran.code, ran.stderr], [0, ""]);
+      assert.match(ran.stdout.toString(), /^Usage: coffer /);
+    }
+    assert.match((await run("put --help")).stdout.toString(), /other users of this machine can read it/);
+    assert.match((await run("--version")).stdout.toString(), /^\d+\.\d+\.\d+\n$/);
+  });
+
+  // A proxy of the environment would learn who talks to whom; this one could not even be reached.
+  it("takes no proxy", async () => {
+    const proxy = "http://127.0.0.1:1";
+    const proxies = { http_proxy: proxy, https_proxy: proxy, grpc_proxy: proxy };
+    check(await run("health", { env: proxies }), { stdout: "SERVING\n" });
+  });
+});
+
+describe("the makers of files", () => {
+  it("make a root key once", async () => {
+    const kit = await ServerKit.start();
+    try {
+      const options = { cwd: kit.folder };
+      check(await coffer(["root-key", "--out", "new.key"], options), { stdout: "made new.key\n" });
+      assert.match(readFileSync(join(kit.folder, "new.key"), "utf8"), /^[0-9a-f]{64}\n$/);
+      check(await coffer(["root-key", "--out", "new.key"], options), {
+        code: 1,
+        stderr: "coffer: new.key exists, and a root key is never overwritten\n",
+      });
+    } finally {
+      await kit.stop();
+    }
+  });
+
+  it("make certificates, and keep those that are good", async () => {
+    const kit = await ServerKit.start();
+    try {
+      const arguments_ = ["dev-pki", "--dir", "pki", "--trust-domain", "shop.test"];
+      const first = await coffer(arguments_, { cwd: kit.folder });
+      assert.match(first.stdout.toString(), /pki\/api\.pem +spiffe:\/\/shop\.test\/ns\/shop\/sa\/api +\S+ +made/);
+      const second = await coffer(arguments_, { cwd: kit.folder });
+      assert.equal(second.stdout.toString(), first.stdout.toString().replaceAll("made", "kept"));
+      assert.ok(existsSync(join(kit.folder, "pki", "web.key")));
+    } finally {
+      await kit.stop();
+    }
+  });
+});
