@@ -46,6 +46,8 @@ const GRPC_OPTIONS: GrpcOptions = {
   // Otherwise a TXT record could say how calls are to be made.
   "grpc.service_config_disable_resolution": 1,
   "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
+  // Milliseconds. Two minutes, the default, is long for a workload that starts before its server.
+  "grpc.max_reconnect_backoff_ms": 5000,
   "grpc.enable_channelz": 0,
 };
 
