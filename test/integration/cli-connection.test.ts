@@ -29,7 +29,7 @@ function client(address: Address, credential: Credential, id: string, authority:
   const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
   const svid = parseSvid(files[0]!, files[1]!, "client");
-  const snapshot = { generation: 1, svid, bundles: new Map([[DOMAIN.name, bundle]]) };
+  const snapshot = { generation: 1, svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) };
   return CofferClient.connect({
     address,
     identity: { snapshot: () => snapshot },
