@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import Database from "better-sqlite3";
 import type {
@@ -8,6 +9,7 @@ import type {
   JournalEntry,
   Revision,
 } from "../store/journal.ts";
+import { type FreeBytes, bytesWritten, freeBytesAround } from "./free-space.ts";
 import { StoredVersions } from "./stored-versions.ts";
 import { VersionRows } from "./version-rows.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
@@ -32,11 +34,13 @@ export class SqliteJournal implements Journal {
   readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
+  readonly #freeBytes: FreeBytes;
   #lastRevision: Revision;
   #state: State = { kind: "open" };
 
-  constructor(db: Database.Database) {
+  constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
     this.#db = db;
+    this.#freeBytes = freeBytes;
     this.#log = new WriteAheadLog(db);
     this.#rows = new VersionRows(db);
     this.#begin = db.prepare("BEGIN IMMEDIATE");
@@ -79,6 +83,8 @@ export class SqliteJournal implements Journal {
   #transact(group: readonly JournalEntry[]): CommitOutcome {
     let committing = false;
     try {
+      const shortage = this.#shortage(group);
+      if (shortage !== undefined) return { kind: "rejected", cause: shortage };
       this.#begin.run();
       const revisions = this.#write(group);
       committing = true;
@@ -90,6 +96,17 @@ export class SqliteJournal implements Journal {
       this.#state = { kind: "ended", cause };
       return unknown(cause);
     }
+  }
+
+  /**
+   * SQLite writes a transaction at its COMMIT, and a COMMIT that finds no room leaves the outcome unknown. So the room
+   * is looked for before anything begins, and some is kept for the checkpoint of what the log already holds.
+   */
+  #shortage(group: readonly JournalEntry[]): Error | undefined {
+    const free = this.#freeBytes();
+    const needed = bytesWritten(group) + this.#log.pendingBytes();
+    if (free >= needed) return undefined;
+    return new Error(`${dirname(this.#db.name)} has ${free} bytes left, and the next commit may take ${needed}`);
   }
 
   #write(group: readonly JournalEntry[]): Revision[] {

@@ -6,6 +6,7 @@ import { SecretKey } from "../sealing/secret-key.ts";
 import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import { type FileSystemType, prepareDataFolder } from "./data-folder.ts";
 import { openDatabase } from "./database.ts";
+import type { FreeBytes } from "./free-space.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
 import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identity.ts";
 import { StoreRefused } from "./store-refused.ts";
@@ -21,6 +22,7 @@ export interface StoreFileOptions {
   readonly rootKey: SecretKey;
   readonly random?: RandomFill;
   readonly fileSystemType?: FileSystemType;
+  readonly freeBytes?: FreeBytes;
 }
 
 /** A store on disk that this process owns until the journal is closed. */
@@ -45,7 +47,7 @@ export function openStoreFile(options: StoreFileOptions): StoreFile {
   }
 }
 
-function open({ data, rootKey, random = secureRandom, fileSystemType }: StoreFileOptions): StoreFile {
+function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes }: StoreFileOptions): StoreFile {
   const folder = prepareDataFolder(data, fileSystemType);
   let created = false;
   const db = openDatabase(join(folder.store, DATABASE_NAME), (fresh) => {
@@ -56,7 +58,7 @@ function open({ data, rootKey, random = secureRandom, fileSystemType }: StoreFil
     const { storeId, dataKey } = readIdentity(db);
     const key = unwrap(dataKey, rootKey, storeId, db);
     const sealer = new XChaChaSealer({ key, keyId: dataKey.keyId, storeId }, random);
-    return { journal: new SqliteJournal(db), sealer, storeId, created, warnings: folder.warnings };
+    return { journal: new SqliteJournal(db, freeBytes), sealer, storeId, created, warnings: folder.warnings };
   } catch (error) {
     db.close();
     throw error;

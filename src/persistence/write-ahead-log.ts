@@ -42,10 +42,19 @@ export class WriteAheadLog {
     if (due !== undefined) run(due);
   }
 
+  /** Bytes that the next checkpoint moves into the database. */
+  pendingBytes(): number {
+    return this.#pendingBytes(stateAfter(this.#look));
+  }
+
+  #pendingBytes({ log, checkpointed }: LogState): number {
+    return (log - checkpointed) * this.#frameBytes;
+  }
+
   #due(): Checkpoint | undefined {
-    const { log, checkpointed } = stateAfter(this.#look);
-    if (log * this.#frameBytes >= TRUNCATE_BYTES) return this.#truncate;
-    return (log - checkpointed) * this.#frameBytes >= PASSIVE_BYTES ? this.#passive : undefined;
+    const state = stateAfter(this.#look);
+    if (state.log * this.#frameBytes >= TRUNCATE_BYTES) return this.#truncate;
+    return this.#pendingBytes(state) >= PASSIVE_BYTES ? this.#passive : undefined;
   }
 }
 

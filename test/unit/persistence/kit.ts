@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { type SecretPath, parseSecretPath } from "../../../src/domain/secret-path.ts";
-import { type StoreFile, openStoreFile } from "../../../src/persistence/store-file.ts";
+import { type StoreFile, type StoreFileOptions, openStoreFile } from "../../../src/persistence/store-file.ts";
 import { type StoreRefusal, StoreRefused } from "../../../src/persistence/store-refused.ts";
 import { versionContext } from "../../../src/sealing/context.ts";
 import { SecretKey } from "../../../src/sealing/secret-key.ts";
@@ -27,8 +27,8 @@ export function rootKey(byte = 5): SecretKey {
 }
 
 /** Opens or makes a store; whatever the temporary folder lies on counts as a local disk. */
-export function openStore(data: string, key = rootKey()): StoreFile {
-  return openStoreFile({ data, rootKey: key, fileSystemType: () => ext4 });
+export function openStore(data: string, key = rootKey(), rest: Partial<StoreFileOptions> = {}): StoreFile {
+  return openStoreFile({ data, rootKey: key, fileSystemType: () => ext4, ...rest });
 }
 
 /** A new version; what it seals is never looked at unless a test says so. */

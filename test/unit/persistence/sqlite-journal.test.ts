@@ -12,9 +12,9 @@ interface Opened {
   readonly journal: SqliteJournal;
 }
 
-function openJournal(file = join(temporaryFolder(), "coffer.db")): Opened {
+function openJournal(file = join(temporaryFolder(), "coffer.db"), freeBytes?: () => number): Opened {
   const db = openDatabase(file, () => {});
-  return { db, journal: new SqliteJournal(db) };
+  return { db, journal: new SqliteJournal(db, freeBytes) };
 }
 
 /** What is in the journal's file after it was closed and opened again. */
@@ -163,6 +163,30 @@ describe("a commit that fails", () => {
   });
 
   // A deletion needs room as well, and fails in the same way: nothing of it is there, and a smaller one succeeds.
+  // A COMMIT that finds the disk full would leave the outcome unknown, so it is not tried: there must be room for the
+  // group, in the log and later in the database, and for all that the log has yet to hand over.
+  it("is rejected when it might not fit", async () => {
+    let free = Number.POSITIVE_INFINITY;
+    const opened = openJournal(undefined, () => free);
+    const { db, journal } = opened;
+    await committed(journal, entries(put("a", 1, [], megabytes(1))));
+    const large = entries(put("b", 1, [], megabytes(1)));
+    const small = entries(put("c", 1));
+    free = 3 * 1024 * 1024;
+    assert.equal((await journal.commit(large)).kind, "rejected");
+    assert.equal(db.inTransaction, false);
+    assert.deepEqual(await committed(journal, small), [2]);
+    free = 1024 * 1024;
+    assert.equal((await journal.commit(entries(put("d", 1)))).kind, "rejected");
+    journal.checkpoint("full");
+    assert.deepEqual(await committed(journal, entries(put("d", 1))), [3]);
+    free = 0;
+    assert.equal((await journal.commit(entries(deletion("a", [{ version: 1, revision: 1 }])))).kind, "rejected");
+    free = 6 * 1024 * 1024;
+    assert.deepEqual(await committed(journal, large), [4]);
+    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 put c 1", "3 put d 1", "4 put b 1"]);
+  });
+
   it("is rejected when the disk is full for a deletion", async () => {
     const opened = openJournal();
     const { db, journal } = opened;
@@ -203,7 +227,7 @@ describe("a commit that fails", () => {
   }, (t) => {
     const data = temporaryFolder();
     const mount = `mount -t tmpfs -o size=512k tmpfs '${data}' && exec "$@"`;
-    const script = `const { journal } = openStore(data);
+    const script = `const { journal } = openStore(data, rootKey(), { freeBytes: () => Infinity });
       await committed(journal, entries(put("a", 1)));
       const failed = await journal.commit(entries(put("b", 1, [], Buffer.alloc(1 << 20))), 1);
       console.log(failed.kind, failed.cause?.code);

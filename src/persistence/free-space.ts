@@ -1,0 +1,30 @@
+import { statfsSync } from "node:fs";
+import type { JournalEntry } from "../store/journal.ts";
+
+/** How many bytes a file system still takes. A parameter for tests. */
+export type FreeBytes = () => number;
+
+/** The free space around a folder, for users that are not root. Infinite where the file system does not tell. */
+export function freeBytesAround(folder: string): FreeBytes {
+  return () => {
+    try {
+      const { blocks, bavail, bsize } = statfsSync(folder);
+      return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+    } catch {
+      return Number.POSITIVE_INFINITY;
+    }
+  };
+}
+
+// The pages of the tree of versions, of its index and of the list of free pages that one change touches, rounded up.
+const BYTES_PER_CHANGE = 4 * 4096;
+
+/**
+ * About how many bytes a group writes, at most: its content, as much again for content that it prunes, since that is
+ * overwritten with zeros, and all of it twice, in the log now and in the database at the next checkpoint.
+ */
+export function bytesWritten(group: readonly JournalEntry[]): number {
+  const changes = group.flatMap((entry) => entry.changes);
+  const sizes = changes.map((change) => BYTES_PER_CHANGE + (change.kind === "put" ? 2 * change.sealed.length : 0));
+  return 2 * sizes.reduce((sum, size) => sum + size, 0);
+}
