@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { type Client, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { putRequest } from "../../src/contract/messages.ts";
+import { contentOf, dump } from "../support/dump.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+import { Ledger } from "./ledger.ts";
+import { LOAD_PATHS, writeUntilGone } from "./load.ts";
+
+const site = new Site();
+after(() => site.remove());
+
+const asIs = (bytes: Buffer) => bytes;
+
+/** A health Watch and a reflection stream that have both been answered once, and what each of them ends with. */
+async function openStreams(client: Client): Promise<Promise<ServiceError>[]> {
+  const watch = client.makeServerStreamRequest("/grpc.health.v1.Health/Watch", asIs, asIs, Buffer.alloc(0));
+  const reflection = client.makeBidiStreamRequest(
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    asIs,
+    asIs,
+    new Metadata(),
+  );
+  reflection.write(Buffer.from([0x3a, 0x00])); // list_services: ""
+  const endings = [watch, reflection].map((call) => once(call, "error").then(([error]) => error as ServiceError));
+  await Promise.all([watch, reflection].map((call) => once(call, "data")));
+  return endings;
+}
+
+/** Milliseconds between two lines of the server's log. */
+function between(server: ServerProcess, first: string, second: string): number {
+  const time = (event: string) => Date.parse(String(server.lines(event)[0]!["time"]));
+  return time(second) - time(first);
+}
+
+/** A Put as it goes over the wire, apart from its headers. */
+function putMessage(path: string): Buffer {
+  const content = { data: [{ key: "text", value: Buffer.from("late") }], binaryData: [], expectedVersion: undefined };
+  const message = putRequest.encode({ path, ...content });
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+function openPut(session: ClientHttp2Session): ClientHttp2Stream {
+  return session.request({
+    ":method": "POST",
+    ":path": "/coffer.v1.Secrets/Put",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+}
+
+/** A connection with one Put whose headers the server has seen, and whose message has not been sent. */
+async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
+  const options = { ...site.clientTls, servername: "localhost" };
+  const session = connect(`https://127.0.0.1:${server.port}`, options);
+  session.on("error", () => {});
+  const half = openPut(session);
+  half.on("error", () => {});
+  // Streams are seen in their order: when the second is answered, the first is there.
+  const whole = openPut(session);
+  whole.end(putMessage("whole"));
+  await once(whole, "response");
+  whole.resume();
+  return half;
+}
+
+describe("SIGTERM", () => {
+  // Every call that was under way is answered: what was applied was acknowledged, nothing that was refused is there, and
+  // all of it is there after a restart. Streams that never end by themselves are told why they end. Nothing is left in
+  // the log.
+  it("under load ends in good order", async () => {
+    const server = await site.start({ flags: ["--log-level", "debug"] });
+    const streaming = site.caller(server);
+    const endings = await openStreams(streaming.client);
+    const callers = Array.from({ length: 4 }, () => site.caller(server));
+    const ledger = new Ledger();
+    let acknowledged = 0;
+    const onAcknowledged = () => {
+      acknowledged += 1;
+      if (acknowledged === 200) server.signal("SIGTERM");
+    };
+    await writeUntilGone({ callers, ledger, name: "term", writers: 16, onAcknowledged });
+    assert.deepEqual(await server.ended, { code: 0, signal: null });
+
+    for (const { code, details } of await Promise.all(endings)) {
+      assert.deepEqual([status[code], details], ["UNAVAILABLE", "the server is shutting down"]);
+    }
+    assert.ok(between(server, "stopping", "stopped") < 10_000, "it waited for somebody until its patience was over");
+    const log = statSync(join(site.data, "store", "coffer.db-wal"), { throwIfNoEntry: false });
+    assert.equal(log?.size ?? 0, 0);
+    const answered = server
+      .lines("call")
+      .filter(({ method, code }) => /Put|Delete/.test(String(method)) && code === "OK");
+    assert.equal(answered.length, ledger.acknowledged, "an answer was given and did not arrive");
+
+    const again = await site.start();
+    const reader = site.caller(again);
+    const found = await dump(reader, LOAD_PATHS);
+    assert.deepEqual(ledger.check(found), []);
+    const versions = [...found.secrets.values()].map((retained) => retained.at(-1)!.version);
+    const applied = versions.reduce((sum, latest) => sum + latest, 0);
+    assert.equal(applied, ledger.count("put"), "a Put was applied and not acknowledged");
+    for (const caller of [streaming, reader, ...callers]) caller.close();
+    await again.stop();
+  });
+
+  // A call whose message comes after the signal is new: it is refused with a reason, and is not applied. The connection
+  // was waited for, and then the server ends by itself.
+  it("refuses what comes later, and says so", async () => {
+    const server = await site.start();
+    const late = await halfPut(server);
+    server.signal("SIGTERM");
+    await server.logged("stopping");
+    const answer = once(late, "response");
+    const trailers = once(late, "trailers");
+    late.resume();
+    late.end(putMessage("late"));
+    const [headers] = (await Promise.race([answer, trailers])) as [Record<string, string>];
+    assert.equal(headers["grpc-status"], String(status.UNAVAILABLE));
+    assert.ok(Buffer.from(headers["grpc-status-details-bin"]!, "base64").includes("SHUTTING_DOWN"));
+    assert.deepEqual(await server.ended, { code: 0, signal: null });
+    const again = await site.start();
+    const caller = site.caller(again);
+    assert.equal((await caller.get({ path: "late" })).reason, "SECRET_NOT_FOUND");
+    assert.equal((await caller.get({ path: "whole" })).code, "OK");
+    caller.close();
+    await again.stop();
+  });
+
+  // Whoever cannot wait says so a second time, and loses nothing that was acknowledged.
+  it("a second time ends the server at once", async () => {
+    const server = await site.start();
+    const caller = site.caller(server);
+    assert.equal((await caller.put({ path: "kept", ...contentOf("kept") })).code, "OK");
+    const held = await halfPut(server);
+    server.signal("SIGTERM");
+    await server.logged("stopping");
+    server.signal("SIGTERM");
+    assert.deepEqual(await server.ended, { code: 143, signal: null });
+    assert.equal(server.lines("stopped").length, 0);
+    held.session?.destroy();
+    caller.close();
+    const again = await site.start();
+    const reader = site.caller(again);
+    assert.equal((await reader.get({ path: "kept" })).code, "OK");
+    reader.close();
+  });
+});
