@@ -30,7 +30,9 @@ describe("env", () => {
   it("brings every value through sh, byte by byte", () => {
     const value = fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0))),
-      fc.string({ unit: fc.constantFrom("'", '"', "$", "`", "\\", "\n", " ", "!", "*", ";", "&") }).map((s) => Buffer.from(s)),
+      fc
+        .string({ unit: fc.constantFrom("'", '"', "$", "`", "\\", "\n", " ", "!", "*", ";", "&") })
+        .map((s) => Buffer.from(s)),
     );
     fc.assert(
       fc.property(value, (bytes) => {
