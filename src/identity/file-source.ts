@@ -4,12 +4,11 @@ import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
 import { Bundle } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
 import { collect, MaterialError } from "./material-error.ts";
-import type { IdentitySnapshot, IdentitySource } from "./source.ts";
+import { ownValidity } from "./own-validity.ts";
+import type { Identity, IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
 import { parseSvid, type Svid } from "./svid.ts";
 import { SpiffeIdError } from "./spiffe-id-error.ts";
-import { SvidRefused } from "./svid-refused.ts";
 import { TrustDomain } from "./trust-domain.ts";
-import { verifySvid } from "./verify.ts";
 
 /** The files of one identity, all in PEM. */
 export interface IdentityFiles {
@@ -23,10 +22,12 @@ export interface IdentityFiles {
 
 /** An identity in files, read once. */
 export class FileSource implements IdentitySource {
+  readonly state: IdentityState;
   readonly #snapshot: IdentitySnapshot;
 
-  private constructor(snapshot: IdentitySnapshot) {
-    this.#snapshot = snapshot;
+  private constructor(identity: Identity) {
+    this.#snapshot = Object.freeze({ ...identity, generation: 1 });
+    this.state = { kind: "ready", snapshot: this.#snapshot, problems: [] };
   }
 
   /**
@@ -38,9 +39,9 @@ export class FileSource implements IdentitySource {
     const problems: string[] = [];
     const svid = collect(problems, () => readSvid(files, purpose));
     const bundles = readBundles(files.bundles, problems);
-    if (svid !== undefined) collect(problems, () => checkOwnTrust(svid, files, bundles, clock(), purpose));
-    if (svid === undefined || problems.length > 0) throw new MaterialError(...problems);
-    return new FileSource(Object.freeze({ generation: 1, svid, bundles }));
+    const validUntil = svid && collect(problems, () => checkOwnTrust(svid, files, bundles, clock(), purpose));
+    if (svid === undefined || validUntil === undefined || problems.length > 0) throw new MaterialError(...problems);
+    return new FileSource({ svid, validUntil, bundles });
   }
 
   snapshot(): IdentitySnapshot {
@@ -49,6 +50,11 @@ export class FileSource implements IdentitySource {
 
   /** Files are read once, so there never is a later snapshot. */
   onChange(): () => void {
+    return () => {};
+  }
+
+  /** Nor another state. */
+  onState(): () => void {
     return () => {};
   }
 
@@ -82,27 +88,26 @@ function parseName(name: string): TrustDomain {
   }
 }
 
-/** A peer would find out what we can find out now: that our own SVID is expired, or not from our own trust domain. */
+/**
+ * A peer would find out what we can find out now: that our own SVID is expired, or not from our own trust domain. Gives
+ * the end of its validity; undefined when its bundle can't be read, which is reported already.
+ */
 function checkOwnTrust(
   svid: Svid,
   files: IdentityFiles,
   bundles: ReadonlyMap<string, Bundle>,
   now: number,
   purpose: Purpose,
-): void {
+): number | undefined {
   const { trustDomain } = svid.id;
-  if (!files.bundles.has(trustDomain.name)) {
+  const file = files.bundles.get(trustDomain.name);
+  if (file === undefined) {
     throw new MaterialError(
       `${files.cert} is an X.509-SVID of ${trustDomain}, but there is no bundle for ${trustDomain}`,
     );
   }
-  if (!bundles.has(trustDomain.name)) return;
-  try {
-    verifySvid(svid.chain, bundles, now, purpose);
-  } catch (error) {
-    if (!(error instanceof SvidRefused)) throw error;
-    throw new MaterialError(`${files.cert}, verified with ${files.bundles.get(trustDomain.name)}: ${error.detail}`);
-  }
+  const bundle = bundles.get(trustDomain.name);
+  return bundle && ownValidity(svid, bundle, now, purpose, `${files.cert}, verified with ${file}`);
 }
 
 function readPublic(file: string): Buffer {

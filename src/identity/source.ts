@@ -1,27 +1,53 @@
 import type { Bundle } from "./bundle.ts";
 import type { Svid } from "./svid.ts";
 
-/** Everything that a process needs to prove who it is and to tell who others are, as of one moment. Immutable. */
-export interface IdentitySnapshot {
-  /** 1 for the first snapshot of a source, greater for each later one. Of use to see that trust has changed. */
-  readonly generation: number;
-  /** Our own identity. */
+/** Who we are, and by which authorities we tell who others are. Every peer that has the same bundles accepts the SVID. */
+export interface Identity {
   readonly svid: Svid;
+  /** Until when peers accept the SVID: the earliest notAfter on its path, in milliseconds since the epoch. */
+  readonly validUntil: number;
   /** The bundles by the bare name of their trust domain. Never merged: who is in one says nothing in another. */
   readonly bundles: ReadonlyMap<string, Bundle>;
 }
 
+/** An identity as of one moment. Immutable. */
+export interface IdentitySnapshot extends Identity {
+  /** 1 for the first snapshot of a source, greater for each later one. Of use to see that trust has changed. */
+  readonly generation: number;
+}
+
 /**
- * Where identity comes from: files today, the SPIFFE Workload API later. It hands out whole snapshots or nothing, so a
- * new certificate is never seen beside an old key.
+ * Whether a source has an identity. Each problem is a sentence for the log that names what is wrong and where; as long
+ * as nothing changes about them the sentences stay the same, so each is logged once.
+ * - waiting: nothing that can be used has arrived yet, or what there was has expired. The source goes on looking; the
+ *   problems, at least one, say what is missing.
+ * - ready: `snapshot` can be used. Problems, if any, say why nothing newer can be had: what there is stays in use.
+ * - failed: there is none, and the source has given up, because waiting would not help. At least one problem.
+ */
+export type IdentityState =
+  | { readonly kind: "waiting"; readonly problems: readonly string[] }
+  | { readonly kind: "ready"; readonly snapshot: IdentitySnapshot; readonly problems: readonly string[] }
+  | { readonly kind: "failed"; readonly problems: readonly string[] };
+
+/**
+ * Where identity comes from: files, or the SPIFFE Workload API. It hands out whole snapshots or nothing, so a new
+ * certificate is never seen beside an old key. See whenReady for how to begin. Listeners must not throw.
  */
 export interface IdentitySource {
-  /** The newest snapshot. Cheap: nothing is read or verified here. */
+  readonly state: IdentityState;
+
+  /**
+   * The snapshot of a source that is ready. Cheap: nothing is read or verified here. Throws MaterialError with the
+   * problems when it is not ready.
+   */
   snapshot(): IdentitySnapshot;
 
-  /** Calls `listener` with each later snapshot until the returned function is called. A listener must not throw. */
+  /** Calls `listener` with each later snapshot until the returned function is called. */
   onChange(listener: (snapshot: IdentitySnapshot) => void): () => void;
 
-  /** Stops looking for changes. The last snapshot stays readable. */
+  /** Calls `listener` with each later state until the returned function is called. After the listeners of onChange. */
+  onState(listener: (state: IdentityState) => void): () => void;
+
+  /** Stops looking for changes, and tells no more of any. The last state stays readable. */
   close(): void;
 }

@@ -1,0 +1,20 @@
+import type { Bundle } from "./bundle.ts";
+import type { Purpose } from "./certificate-rules.ts";
+import { MaterialError } from "./material-error.ts";
+import type { Svid } from "./svid.ts";
+import { SvidRefused } from "./svid-refused.ts";
+import { verifySvid } from "./verify.ts";
+
+/**
+ * Until when peers that trust `bundle` accept our SVID, in milliseconds since the epoch: the earliest notAfter on its
+ * path. Throws {@link MaterialError} when they would refuse it at the time `now` already; better to find out here than
+ * from each of them. `where` names the SVID and the bundle in the error.
+ */
+export function ownValidity(svid: Svid, bundle: Bundle, now: number, purpose: Purpose, where: string): number {
+  try {
+    return verifySvid(svid.chain, new Map([[bundle.trustDomain.name, bundle]]), now, purpose).validUntil;
+  } catch (error) {
+    if (!(error instanceof SvidRefused)) throw error;
+    throw new MaterialError(`${where}: ${error.detail}`);
+  }
+}

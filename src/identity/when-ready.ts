@@ -1,0 +1,22 @@
+import { MaterialError } from "./material-error.ts";
+import type { IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
+
+/**
+ * Waits for a source to be ready. Rejects with {@link MaterialError}, which holds the problems of the source, when it
+ * has failed, or when `signal` is aborted first: by a timeout, or because the process shall end.
+ */
+export function whenReady(source: IdentitySource, signal?: AbortSignal): Promise<IdentitySnapshot> {
+  return new Promise((resolve, reject) => {
+    const look = (state: IdentityState) => {
+      if (state.kind === "waiting" && !signal?.aborted) return;
+      stop();
+      signal?.removeEventListener("abort", onAbort);
+      if (state.kind === "ready") resolve(state.snapshot);
+      else reject(new MaterialError(...state.problems));
+    };
+    const onAbort = () => look(source.state);
+    const stop = source.onState(look);
+    signal?.addEventListener("abort", onAbort);
+    look(source.state);
+  });
+}

@@ -1,0 +1,50 @@
+import type { Timers } from "../../src/domain/timers.ts";
+
+interface Task {
+  readonly due: number;
+  readonly run: () => void;
+}
+
+/** A clock that moves when a test says so, and the tasks that wait for it. */
+export class ManualTimers implements Timers {
+  #now: number;
+  #tasks: Task[] = [];
+
+  /** Begins at `now`, in milliseconds since the epoch. */
+  constructor(now: number) {
+    this.#now = now;
+  }
+
+  readonly clock = (): number => this.#now;
+  readonly elapsed = (): number => this.#now;
+  readonly afterTurn = (task: () => void): void => void setImmediate(task);
+
+  readonly delay = (ms: number, run: () => void): (() => void) => {
+    const task = { due: this.#now + ms, run };
+    this.#tasks.push(task);
+    return () => {
+      this.#tasks = this.#tasks.filter((other) => other !== task);
+    };
+  };
+
+  /** In how many milliseconds each waiting task is due, the next one first. */
+  get pauses(): readonly number[] {
+    return this.#tasks.map(({ due }) => due - this.#now).sort((a, b) => a - b);
+  }
+
+  /** Moves the clock on, and runs each task at the time when it is due. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (let task = this.#next(end); task !== undefined; task = this.#next(end)) {
+      this.#now = Math.max(this.#now, task.due);
+      this.#tasks = this.#tasks.filter((other) => other !== task);
+      task.run();
+    }
+    this.#now = end;
+  }
+
+  #next(end: number): Task | undefined {
+    const due = this.#tasks.filter((task) => task.due <= end);
+    return due.reduce<Task | undefined>((first, task) => (first && first.due <= task.due ? first : task), undefined);
+  }
+}
