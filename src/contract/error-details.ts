@@ -1,4 +1,5 @@
-import { type MapEntry, bytes, int32, map, message, repeated, string } from "./message.ts";
+import { type MapEntry, map } from "./map-field.ts";
+import { bytes, int32, message, repeated, string } from "./message.ts";
 
 /**
  * google.rpc.Status and the details that Coffer puts into it, as they travel in the trailer grpc-status-details-bin.

@@ -31,12 +31,6 @@ export interface Field<T> {
   readonly write: (writer: WireWriter, value: T) => void;
 }
 
-/** One entry of a map: text as its UTF-8 bytes, checked. */
-export interface MapEntry {
-  readonly key: string;
-  readonly value: Uint8Array;
-}
-
 type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 
 /** A codec from a table. */
@@ -77,7 +71,8 @@ export function message<T extends object>(table: Fields<T>): Codec<T> {
   }
 }
 
-function expectWireType(actual: number, expected: number): void {
+/** Throws a {@link WireError} unless a field came as it must. */
+export function expectWireType(actual: number, expected: number): void {
   if (actual !== expected) throw new WireError(`has wire type ${actual} instead of ${expected}`);
 }
 
@@ -242,52 +237,6 @@ export const repeated = <T>(number: number, name: string, codec: Codec<T>): Fiel
     }
   },
 });
-
-/**
- * A map<string, string> or map<string, bytes> as a list of entries: an object would lose the key "__proto__". A key
- * that comes twice is kept twice, for the reader of the request to refuse.
- */
-export const map = (number: number, name: string, values: "text" | "binary"): Field<readonly MapEntry[]> => ({
-  number,
-  name,
-  type: "MESSAGE",
-  wireType: WireType.bytes,
-  absent: () => [],
-  read: (reader, previous, actual) => {
-    expectWireType(actual, WireType.bytes);
-    const list = previous as MapEntry[];
-    list.push(readMapEntry(new WireReader(reader.view()), values));
-    return list;
-  },
-  write: (writer, entries) => {
-    for (const entry of entries) writeMapEntry(writer, number, entry);
-  },
-});
-
-function readMapEntry(reader: WireReader, values: "text" | "binary"): MapEntry {
-  let key = "";
-  let value: Uint8Array = EMPTY;
-  while (!reader.done) {
-    const tag = reader.tag();
-    if (tag === KEY_TAG) key = reader.string();
-    else if (tag === VALUE_TAG) value = values === "text" ? reader.utf8() : Buffer.from(reader.view());
-    else reader.skip(tag & 7);
-  }
-  return { key, value };
-}
-
-const KEY_TAG = 1 * 8 + WireType.bytes;
-const VALUE_TAG = 2 * 8 + WireType.bytes;
-
-function writeMapEntry(writer: WireWriter, number: number, { key, value }: MapEntry): void {
-  const keyLength = Buffer.byteLength(key);
-  writer.tag(number, WireType.bytes);
-  writer.varint(2 + varintLength(keyLength) + keyLength + varintLength(value.length) + value.length);
-  writer.varint(KEY_TAG);
-  writer.string(key);
-  writer.varint(VALUE_TAG);
-  writer.bytes(value);
-}
 
 /** google.protobuf.Timestamp as milliseconds since the epoch; undefined when absent. */
 export const timestamp = (number: number, name: string): Field<number | undefined> =>

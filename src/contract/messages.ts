@@ -1,8 +1,7 @@
+import { type MapEntry, map } from "./map-field.ts";
 import {
-  type MapEntry,
   enumeration,
   int32,
-  map,
   message,
   optionalUint32,
   repeated,

@@ -1,5 +1,5 @@
 import { DEFAULT_PAGE_SIZE, MAX_DELETE_VERSIONS, MAX_PAGE_SIZE, MAX_VERSIONS } from "../contract/limits.ts";
-import type { MapEntry } from "../contract/message.ts";
+import type { MapEntry } from "../contract/map-field.ts";
 import * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
