@@ -79,6 +79,7 @@ class Assembly implements RunningServer {
   #policy: PolicySource | undefined;
   #grpc: GrpcServer | undefined;
   #checkpointDue = false;
+  #failure: Promise<void> | undefined;
 
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
@@ -127,7 +128,11 @@ class Assembly implements RunningServer {
     this.#parts.log.info("stopping");
     for (const listener of this.#listeners) listener.close();
     await this.#grpc?.drain(DRAIN_MS);
-    this.#storage?.journal.checkpoint("full");
+    try {
+      this.#storage?.journal.checkpoint("full");
+    } catch (cause) {
+      return this.#onFailed(cause);
+    }
     await this.abandon();
     this.#parts.log.info("stopped");
   }
@@ -229,8 +234,14 @@ class Assembly implements RunningServer {
     }
   }
 
+  /** After a checkpoint that failed, commits that were waiting fail as well: the first failure is the one to tell. */
+  #onFailed(cause: unknown): Promise<void> {
+    this.#failure ??= this.#endAfter(cause);
+    return this.#failure;
+  }
+
   /** The disk has failed in the middle of a change. What is on it only a restart can tell. */
-  async #onFailed(cause: unknown): Promise<void> {
+  async #endAfter(cause: unknown): Promise<void> {
     this.#phase = "stopping";
     this.#parts.log.error("the journal failed; the process ends", { error: String(cause) });
     for (const listener of this.#listeners) listener.close();

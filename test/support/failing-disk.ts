@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { ServerProcess } from "./server-process.ts";
+
+/** What is to fail with an I/O error, and on which file. */
+export interface Fault {
+  readonly call: keyof typeof CALLS;
+  readonly file: string;
+}
+
+/** The system calls that SQLite makes for it, depending on how it was built. */
+const CALLS = { sync: "fsync,fdatasync", write: "pwrite64" } as const;
+
+/** Why faults can't be injected here; undefined: they can. */
+export function whyNoFaults(): string | undefined {
+  const { status } = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]);
+  return status === 0 ? undefined : "needs strace, and the right to trace a process";
+}
+
+/**
+ * Makes the next such call of a server fail with EIO, and only that one: a server that goes on would find a disk that
+ * works again. Resolves when strace has taken hold of the process, which lets go of it when it ends.
+ */
+export async function failNext(server: ServerProcess, { call, file }: Fault): Promise<void> {
+  const inject = ["-e", `trace=${CALLS[call]}`, "-e", `inject=${CALLS[call]}:error=EIO:when=1`];
+  const tracer = spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", "/dev/null"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: tracer.stderr })) {
+    lines.push(line);
+    if (/^strace: Process \d+ attached/.test(line)) return;
+  }
+  throw new Error(`strace did not attach: ${lines.join("; ")}`);
+}
+
+/** Why a small disk can't be mounted here; undefined: it can. */
+export function whyNoSmallDisk(): string | undefined {
+  const script = "mount -t tmpfs tmpfs /tmp && command -v nsenter";
+  const { status } = spawnSync("unshare", ["-m", "sh", "-c", script]);
+  return status === 0 ? undefined : "needs root, and the right to mount in a namespace of its own";
+}
+
+/** A file system of a few megabytes that only the programs started with {@link prefix} see. It goes with the holder. */
+export class SmallDisk {
+  /** What a program is started with to see it. */
+  readonly prefix: readonly string[];
+  readonly #holder: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(holder: ChildProcess, folder: string) {
+    this.#holder = holder;
+    this.#folder = folder;
+    this.prefix = ["nsenter", "--target", String(holder.pid), "--mount", "--"];
+  }
+
+  static async mount(folder: string, size: string): Promise<SmallDisk> {
+    mkdirSync(folder);
+    const script = 'mount -t tmpfs -o "size=$1" tmpfs "$0" && echo mounted && exec cat';
+    const holder = spawn("unshare", ["-m", "sh", "-c", script, folder, size], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(holder.stdout!, "data");
+    return new SmallDisk(holder, folder);
+  }
+
+  /** Leaves not a byte free. */
+  fill(): void {
+    const file = openSync(this.#filler, "w");
+    try {
+      const page = Buffer.alloc(4096, 1);
+      while (writeSync(file, page) > 0);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** Frees what was filled. */
+  empty(): void {
+    rmSync(this.#filler);
+  }
+
+  async unmount(): Promise<void> {
+    this.#holder.kill("SIGKILL");
+    if (this.#holder.exitCode === null && this.#holder.signalCode === null) await once(this.#holder, "exit");
+  }
+
+  get #filler(): string {
+    return join(`/proc/${this.#holder.pid}/root`, this.#folder, "filler");
+  }
+}
