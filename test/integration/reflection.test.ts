@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, describe, it } from "node:test";
+import { status as Code } from "@grpc/grpc-js";
+import {
+  type MethodDefinition,
+  type PackageDefinition,
+  type ServiceDefinition,
+  loadFileDescriptorSetFromBuffer,
+  loadSync,
+} from "@grpc/proto-loader";
+import { type Caller, ServerKit } from "../support/server-kit.ts";
+
+let kit: ServerKit;
+let stranger: Caller;
+
+// Reflection is for every caller with a valid SVID: this one is in no rule of the policy.
+before(async () => {
+  kit = await ServerKit.start();
+  stranger = kit.caller("spiffe://example.org/nobody");
+});
+
+after(async () => {
+  stranger.close();
+  await kit.stop();
+});
+
+/** A response as proto-loader reads it. */
+interface Response {
+  readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
+  readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
+  readonly all_extension_numbers_response?: { readonly base_type_name: string };
+  readonly error_response?: { readonly error_code: number; readonly error_message: string };
+}
+
+/** The answers to these requests, asked one after the other on one stream. */
+async function ask(version: string, ...requests: readonly object[]): Promise<Response[]> {
+  const options = { includeDirs: ["proto"], keepCase: true };
+  const proto = loadSync(`grpc/reflection/${version}/reflection.proto`, options);
+  const service = proto[`grpc.reflection.${version}.ServerReflection`] as ServiceDefinition;
+  const { path, requestSerialize, responseDeserialize } = service["ServerReflectionInfo"] as MethodDefinition<
+    object,
+    Response
+  >;
+  const stream = stranger.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  const responses: Response[] = [];
+  for (const request of requests) {
+    stream.write(request);
+    responses.push(...((await once(stream, "data")) as [Response]));
+  }
+  stream.end();
+  const [ending] = await once(stream.resume(), "status");
+  assert.equal(ending.code, Code.OK);
+  return responses;
+}
+
+/** Reads files as a client does that has nothing else: throws when one that is imported is missing. */
+function understood({ file_descriptor_response }: Response): PackageDefinition {
+  const files = file_descriptor_response?.file_descriptor_proto ?? [];
+  const set = files.flatMap((file) => [Buffer.from([0x0a, ...varint(file.length)]), file]);
+  return loadFileDescriptorSetFromBuffer(Buffer.concat(set), { keepCase: true });
+}
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
+}
+
+const symbol = (file_containing_symbol: string) => ({ file_containing_symbol });
+
+for (const version of ["v1", "v1alpha"]) {
+  describe(`reflection ${version}`, () => {
+    it("lists the services that are served", async () => {
+      const [answer] = await ask(version, { list_services: "" });
+      assert.deepEqual(
+        answer?.list_services_response?.service.map(({ name }) => name),
+        [
+          "coffer.v1.Secrets",
+          "grpc.health.v1.Health",
+          "grpc.reflection.v1.ServerReflection",
+          "grpc.reflection.v1alpha.ServerReflection",
+        ],
+      );
+    });
+
+    // The closure: what a file imports comes with it, so that no second question is needed to read it.
+    it("answers a service, a method, a message and an enum with their file and all that it imports", async () => {
+      const names = ["Secrets", "Secrets.Put", "PutRequest", "VersionState"].map((name) => `coffer.v1.${name}`);
+      const answers = await ask(version, ...names.map(symbol));
+      for (const answer of answers) {
+        const read = understood(answer);
+        assert.deepEqual(Object.keys(read["coffer.v1.Secrets"]!), ["Put", "Get", "Delete", "List", "Describe"]);
+        assert.ok("google.protobuf.Timestamp" in read);
+      }
+    });
+
+    it("answers a file by its name, the types of error details included", async () => {
+      const names = ["coffer/v1/coffer.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"];
+      const answers = await ask(version, ...names.map((file_by_filename) => ({ file_by_filename })));
+      const [coffer, status, details] = answers.map(understood);
+      assert.ok("coffer.v1.GetResponse" in coffer!);
+      assert.ok("google.rpc.Status" in status! && "google.protobuf.Any" in status);
+      assert.ok("google.rpc.ErrorInfo" in details! && "google.rpc.BadRequest" in details);
+    });
+
+    it("can read everything that it lists", async () => {
+      const [answer] = await ask(version, { list_services: "" });
+      for (const { name } of answer!.list_services_response!.service) {
+        const [file] = await ask(version, symbol(name));
+        assert.ok(name in understood(file!), name);
+      }
+    });
+
+    // What is not found is an answer like another, and the stream goes on after it.
+    it("tells what it does not know, and goes on", async () => {
+      const unknown = [
+        symbol("coffer.v1.Nothing"),
+        symbol("coffer.v1"),
+        symbol("__proto__"),
+        { file_by_filename: "/etc/passwd" },
+        { file_containing_extension: { containing_type: "coffer.v1.PutRequest", extension_number: 1 } },
+        { all_extension_numbers_of_type: "coffer.v1.Nothing" },
+        {},
+      ];
+      const answers = await ask(version, ...unknown, symbol("coffer.v1.Secrets"));
+      for (const answer of answers.slice(0, -1)) assert.equal(answer.error_response?.error_code, Code.NOT_FOUND);
+      assert.match(answers[0]?.error_response?.error_message ?? "", /coffer\.v1\.Nothing/);
+      assert.ok(understood(answers.at(-1)!));
+    });
+
+    it("knows that no message is extended", async () => {
+      const [answer] = await ask(version, { all_extension_numbers_of_type: "coffer.v1.PutRequest" });
+      assert.equal(answer?.all_extension_numbers_response?.base_type_name, "coffer.v1.PutRequest");
+    });
+  });
+}
