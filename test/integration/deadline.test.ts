@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { type Metadata, type ServiceError, status as Code } from "@grpc/grpc-js";
+import { DEFAULT_DEADLINE_MS } from "../../src/contract/limits.ts";
+import { getRequest, getResponse } from "../../src/contract/messages.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { contentUnreadable } from "../../src/domain/errors.ts";
+import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import { FileSource } from "../../src/identity/file-source.ts";
+import { Connections } from "../../src/transport/connection.ts";
+import { GrpcServer } from "../../src/transport/grpc-server.ts";
+import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { TlsListener } from "../../src/transport/tls-listener.ts";
+import type { Handled } from "../../src/transport/unary.ts";
+import { API, Caller, ServerKit } from "../support/server-kit.ts";
+
+/** Time that stands still until a test moves it, and turns of the event loop that wait while `held`. */
+class StillTimers implements Timers {
+  readonly clock = systemClock;
+  readonly delays = new Set<{ readonly at: number; readonly task: () => void }>();
+  readonly #turns: (() => void)[] = [];
+  #held = false;
+  #now = 0;
+
+  readonly elapsed = (): number => this.#now;
+
+  readonly delay = (ms: number, task: () => void): (() => void) => {
+    const entry = { at: this.#now + ms, task };
+    this.delays.add(entry);
+    return () => this.delays.delete(entry);
+  };
+
+  readonly afterTurn = (task: () => void): void => {
+    if (this.#held) this.#turns.push(task);
+    else processTimers.afterTurn(task);
+  };
+
+  advance(ms: number): void {
+    this.#now += ms;
+    for (const entry of this.delays) {
+      if (entry.at > this.#now) continue;
+      this.delays.delete(entry);
+      entry.task();
+    }
+  }
+
+  /** How many turns wait. */
+  get waiting(): number {
+    return this.#turns.length;
+  }
+
+  /** From now on no group is committed: a commit that hangs. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    for (const task of this.#turns.splice(0)) task();
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("a call whose commit hangs", () => {
+  const timers = new StillTimers();
+  let kit: ServerKit;
+  let api: Caller;
+  before(async () => {
+    kit = await ServerKit.start({}, timers);
+    api = kit.caller(API);
+    await api.put({ path: "shop/api/d", data: { value: "before" } });
+  });
+  after(async () => {
+    api.close();
+    await kit.stop();
+  });
+
+  const value = async () => (await api.get({ path: "shop/api/d" })).response.data.value;
+
+  // The caller set no deadline; the server sets one of 30 s. What was asked may still be applied, as the answer says.
+  it("is answered after 30 s when the caller set no deadline", async () => {
+    timers.hold();
+    let answered = false;
+    const put = api.call("Put", { path: "shop/api/d", data: { value: "late" } }, Number.POSITIVE_INFINITY);
+    void put.then(() => (answered = true));
+    await until(() => timers.delays.size === 1);
+    timers.advance(DEFAULT_DEADLINE_MS - 1);
+    assert.equal(await value(), "before");
+    assert.equal(answered, false);
+    timers.advance(1);
+    const { code, reason, message } = await put;
+    assert.deepEqual([code, reason], ["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"]);
+    assert.match(message, /30000 ms; a change may be applied/);
+    timers.release();
+    while ((await value()) !== "late");
+    const lines = kit.log.filter((line) => line.event === "call" && line["code"] === "DEADLINE_EXCEEDED");
+    assert.deepEqual(
+      lines.map((line) => line["seconds"]),
+      [30],
+    );
+  });
+
+  it("keeps no timer once it is answered, and needs none when the caller set a deadline", async () => {
+    assert.equal(timers.delays.size, 0);
+    const unlimited = await api.call("Put", { path: "shop/api/d", data: { value: "1" } }, Number.POSITIVE_INFINITY);
+    assert.equal(unlimited.code, "OK");
+    assert.equal(timers.delays.size, 0);
+    timers.hold();
+    const { code, reason } = await api.call("Put", { path: "shop/api/d", data: { value: "2" } }, 200);
+    assert.deepEqual([code, reason], ["DEADLINE_EXCEEDED", undefined]);
+    assert.equal(timers.delays.size, 0);
+    timers.release();
+  });
+
+  // What is under way finishes and is durable. What comes later is refused, and nothing of it is applied.
+  it("is finished before the server stops, and a later one is refused", async () => {
+    timers.hold();
+    const put = api.put({ path: "shop/api/d", data: { value: "last" } });
+    await until(() => timers.waiting > 0);
+    const restarted = kit.restart(timers);
+    const refused = await api.put({ path: "shop/api/refused", data: { value: "x" } });
+    assert.equal(refused.code, "UNAVAILABLE");
+    timers.release();
+    assert.equal((await put).code, "OK");
+    await restarted;
+    api.close();
+    api = kit.caller(API);
+    assert.equal(await value(), "last");
+    assert.equal((await api.get({ path: "shop/api/refused" })).reason, "SECRET_NOT_FOUND");
+  });
+});
+
+/** What a stray error may hold, and nobody outside may read. */
+const INSIDE = /UNIQUE|\/var\/lib|secrets-service|node_modules|TypeError/;
+const stray = () => new Error("UNIQUE constraint failed: /var/lib/x");
+
+type Get = SecretsMethods["Get"]["handle"];
+const found = { path: "a", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
+
+describe("a method that fails by accident", () => {
+  let kit: ServerKit;
+  let listener: TlsListener;
+  let server: GrpcServer;
+  let client: Caller;
+  let handle: Get;
+  const seen: Handled[] = [];
+
+  // A server of its own, since Coffer's methods do not fail by accident: everything but the method is real.
+  before(async () => {
+    kit = await ServerKit.start();
+    const connections = new Connections();
+    const get = { request: getRequest, response: getResponse, handle: (...call: Parameters<Get>) => handle(...call) };
+    const methods = { Get: get } as unknown as SecretsMethods;
+    const onHandled = (handled: Handled) => void seen.push(handled);
+    server = new GrpcServer({ connections, methods, onHandled, timers: processTimers });
+    listener = await TlsListener.listen(kit.config.listen[0]!, {
+      identity: FileSource.open(kit.config, "server", systemClock),
+      connections,
+      clock: systemClock,
+      onConnection: (connection) => server.serve(connection),
+      onRefused: () => {},
+    });
+    const { port } = listener.address as { port: number };
+    client = new Caller(`localhost:${port}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id: API }), {});
+  });
+  after(async () => {
+    client.close();
+    listener.close();
+    await server.drain(1000);
+    await kit.stop();
+  });
+
+  const rows: [what: string, handle: () => unknown][] = [
+    [
+      "throws",
+      () => {
+        throw stray();
+      },
+    ],
+    ["rejects", () => Promise.reject(stray())],
+    ["rejects later", () => new Promise((_, reject) => setImmediate(reject, stray()))],
+    ["throws what is no error", () => Promise.reject("UNIQUE constraint failed: /var/lib/x")],
+    ["throws nothing", () => Promise.reject(undefined)],
+    [
+      "throws what looks like a status",
+      () => Promise.reject(Object.assign(stray(), { code: 5, details: "/var/lib/x" })),
+    ],
+    ["answers what is no answer", () => ({ path: 7 })],
+    ["answers later what is no answer", () => Promise.resolve(undefined)],
+  ];
+  for (const [what, answer] of rows) {
+    // The caller gets an answer, always the same; what happened is told inside, once.
+    it(`is INTERNAL when it ${what}, and says nothing`, async () => {
+      handle = answer as Get;
+      seen.length = 0;
+      const error = await failure(client);
+      assert.equal(Code[error.code], "INTERNAL");
+      assert.equal(error.details, "the server failed; its log says more, under this connection's number");
+      assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INSIDE);
+      assert.deepEqual(
+        seen.map(({ code, error, caller }) => [code, error?.reason, caller?.id.toString()]),
+        [["INTERNAL", "INTERNAL", API]],
+      );
+    });
+  }
+
+  it("tells inside what it hides outside", async () => {
+    handle = () => {
+      throw stray();
+    };
+    await failure(client);
+    assert.match(String(seen.at(-1)?.error?.cause), INSIDE);
+  });
+
+  it("is told apart from one that refuses, whose cause stays inside as well", async () => {
+    handle = () => {
+      throw contentUnreadable("a", 1, stray());
+    };
+    const error = await failure(client);
+    assert.equal(Code[error.code], "DATA_LOSS");
+    assert.match(error.details, /the stored content of version 1 of a can't be opened/);
+    assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INSIDE);
+  });
+
+  it("is told apart from one that answers", async () => {
+    handle = () => found;
+    assert.equal((await client.get({ path: "a" })).response.version, 1);
+  });
+});
+
+/** How a call of Get fails, with all the metadata that came. */
+function failure({ client }: Caller): Promise<ServiceError> {
+  const bytes = (value: Buffer) => value;
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      "/coffer.v1.Secrets/Get",
+      bytes,
+      bytes,
+      getRequest.encode({ path: "a", version: 0 }),
+      (error) => (error === null ? reject(new Error("the call succeeded")) : resolve(error)),
+    );
+  });
+}
+
+function texts(metadata: Metadata): string[] {
+  return Object.keys(metadata.getMap()).flatMap((key) =>
+    metadata.get(key).map((value) => `${key}: ${Buffer.from(value).toString("latin1")}`),
+  );
+}
