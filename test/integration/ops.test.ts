@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { rmSync, writeFileSync } from "node:fs";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { connect } from "node:tls";
+import { processTimers } from "../../src/domain/timers.ts";
+import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
+
+/** Time stands still until a test moves it, and no commit begins while `held` is a list. */
+let now = Date.now();
+let held: (() => void)[] | undefined;
+const timers = {
+  ...processTimers,
+  clock: () => now,
+  afterTurn: (task: () => void) => (held === undefined ? processTimers.afterTurn(task) : void held.push(task)),
+};
+
+let kit: ServerKit;
+let admin: Caller;
+let api: Caller;
+let web: Caller;
+
+before(async () => {
+  kit = await ServerKit.start({}, timers);
+  [admin, api, web] = [kit.caller(ADMIN), kit.caller(API), kit.caller(WEB)];
+});
+
+// Each test has a second of its own: what one test let the log suppress is no concern of the next.
+beforeEach(() => {
+  now += 1000;
+});
+
+after(async () => {
+  for (const caller of [admin, api, web]) caller.close();
+  await kit.stop();
+});
+
+const lines = (event: string) => kit.log.filter((line) => line.event === event);
+
+async function page(name: string): Promise<{ status: number; body: string }> {
+  const response = await fetch(`${kit.opsUrl}${name}`);
+  return { status: response.status, body: await response.text() };
+}
+
+/** Connects without a certificate, and waits to be refused. */
+async function refused(): Promise<void> {
+  const port = kit.address.kind === "tcp" ? kit.address.port : 0;
+  const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+  socket.on("error", () => {});
+  await once(socket, "close");
+}
+
+describe("the ops pages", () => {
+  it("are well while the server serves", async () => {
+    assert.deepEqual(await page("/livez"), { status: 200, body: "ok\n" });
+    assert.deepEqual(await page("/readyz"), { status: 200, body: "store ok\nserving ok\n" });
+  });
+
+  // From the beginning of the stop on, and while calls that are under way still finish: nobody is to be sent here.
+  it("say from the beginning of a stop that the server is not ready, and that it lives", async () => {
+    held = [];
+    const put = admin.put({ path: "ops/last", data: { value: "x" } });
+    while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const restarted = kit.restart(timers);
+    assert.deepEqual(await page("/readyz"), { status: 503, body: "store ok\nserving not ready: stopping\n" });
+    assert.equal((await page("/livez")).status, 200);
+    const tasks = held;
+    held = undefined;
+    for (const task of tasks) task();
+    assert.equal((await put).code, "OK");
+    await restarted;
+    assert.equal((await page("/readyz")).status, 200);
+    for (const caller of [admin, api, web]) caller.close();
+    [admin, api, web] = [kit.caller(ADMIN), kit.caller(API), kit.caller(WEB)];
+  });
+
+  // Who reads what is in the log. Numbers are for everybody who can reach the port.
+  it("count calls and refused connections, and name neither a path nor a caller", async () => {
+    await api.put({ path: "shop/api/counted", data: { value: "x" } });
+    await api.get({ path: "shop/api/never-written" });
+    await web.get({ path: "shop/api/counted" });
+    await refused();
+    const { status, body } = await page("/metrics");
+    assert.equal(status, 200);
+    const handled = (method: string, code: string) =>
+      `grpc_server_handled_total{grpc_type="unary",grpc_service="coffer.v1.Secrets",grpc_method="${method}",grpc_code="${code}"} 1`;
+    for (const line of [
+      handled("Put", "OK"),
+      handled("Get", "NotFound"),
+      handled("Get", "PermissionDenied"),
+      'coffer_connections_refused_total{reason="no-certificate"} 1',
+      "coffer_connections 2",
+    ]) {
+      assert.ok(body.split("\n").includes(line), line);
+    }
+    assert.doesNotMatch(body, /spiffe:|shop|counted/);
+  });
+});
+
+// Strangers can cause these lines as often as they like; a full disk must not be one of their means.
+describe("lines that strangers cause", () => {
+  const causes: [event: string, reason: string, cause: () => Promise<unknown>][] = [
+    ["connection refused", "no-certificate", refused],
+    ["call denied", "ACCESS_DENIED", () => web.get({ path: "hidden/x" })],
+  ];
+  for (const [event, reason, cause] of causes) {
+    it(`are ten a second of "${event}", and the next one counts the others`, async () => {
+      const before = lines(event).length;
+      for (let i = 0; i < 25; i++) await cause();
+      assert.equal(lines(event).length - before, 10);
+      now += 1000;
+      await cause();
+      const last = lines(event).at(-1);
+      assert.equal(lines(event).length - before, 11);
+      assert.deepEqual([last?.["reason"], last?.["suppressed"]], [reason, 15]);
+    });
+  }
+
+  it("do not use up those of another reason", async () => {
+    for (let i = 0; i < 11; i++) await refused();
+    await web.get({ path: "hidden/other" });
+    assert.equal(lines("call denied").at(-1)?.["path"], "hidden/other");
+  });
+});
+
+describe("the policy", () => {
+  const rule = (path: string) =>
+    `  - {name: r, spiffe_ids: ["${WEB}"], paths: ["${path}"], actions: [read, write, list]}\n`;
+  const adopt = (text: string) => {
+    writeFileSync(kit.config.policy!, text);
+    kit.server.reloadPolicy();
+  };
+  const codes = (caller: Caller, ...paths: string[]) =>
+    Promise.all(paths.map(async (path) => (await caller.put({ path, data: { value: "x" } })).code));
+
+  it("is replaced whole, for connections that are open too", async () => {
+    assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["PERMISSION_DENIED", "PERMISSION_DENIED"]);
+    assert.deepEqual(await codes(api, "shop/api/x"), ["OK"]);
+    adopt(`rules:\n${rule("policy/a")}`);
+    assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
+    assert.deepEqual(await codes(api, "shop/api/x"), ["PERMISSION_DENIED"]);
+  });
+
+  // A file that is half right is all wrong: its good rule does not come into force, and all faults are told.
+  it("is kept whole when the new one has a fault", async () => {
+    adopt(`rules:\n${rule("policy/a")}`);
+    adopt(`rules:\n${rule("policy/b")}${rule("policy/*x")}${rule("policy/../c")}`);
+    assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
+    const faults = lines("policy kept").map((line) => String(line["detail"]));
+    assert.deepEqual(
+      faults.map((fault) => /policy\.yaml:(\d):/.exec(fault)?.[1]),
+      ["3", "4"],
+    );
+  });
+
+  it("is kept when the file is gone or is no text", async () => {
+    adopt(`rules:\n${rule("policy/a")}`);
+    const kept = lines("policy kept").length;
+    adopt("\0");
+    rmSync(kit.config.policy!);
+    kit.server.reloadPolicy();
+    assert.deepEqual(await codes(web, "policy/a"), ["OK"]);
+    assert.equal(lines("policy kept").length, kept + 2);
+  });
+
+  it("lets an admin do everything, whatever it says", async () => {
+    adopt("rules: []\n");
+    assert.deepEqual(await codes(admin, "policy/a"), ["OK"]);
+    assert.deepEqual(await codes(web, "policy/a"), ["PERMISSION_DENIED"]);
+  });
+});
+
+describe("the log", () => {
+  const CANARY = "canary-7d1f0b";
+  const bytes = Buffer.from(CANARY);
+
+  // Every method, at debug, with requests that succeed, fail and can't be read: each of them carries the value.
+  it("never has a value", async () => {
+    const content = { data: { text: CANARY }, binary_data: { bytes } };
+    const path = "canary/secret";
+    assert.equal((await admin.put({ path, ...content })).code, "OK");
+    assert.equal((await admin.get({ path })).response.data.text, CANARY);
+    const requests: [method: string, request: object][] = [
+      ["Describe", { path }],
+      ["List", { prefix: "canary/" }],
+      ["Put", { path, ...content, expected_version: 7 }],
+      ["Put", { path: "a//b", ...content }],
+      ["Put", { path, data: { "bad key": CANARY } }],
+      ["Put", { path, data: { twice: CANARY }, binary_data: { twice: bytes } }],
+      ["Put", { path, data: { text: CANARY.repeat(100_000) } }],
+      ["Put", { path, data: { text: CANARY.repeat(400_000) } }],
+      ["Delete", { path }],
+      ["Get", { path }],
+    ];
+    const told: string[] = [];
+    for (const [method, request] of requests) told.push((await admin.call(method, request)).message);
+    told.push((await web.put({ path, ...content })).message);
+    told.push((await admin.raw("Put", Buffer.concat([Buffer.from([0x12, 0x7f, 0x12, 0x7e]), bytes]))).message);
+    told.push((await admin.raw("Put", Buffer.concat([Buffer.from([0x0a, 0x0e, 0xff]), bytes]))).message);
+
+    const logged = JSON.stringify(kit.log);
+    for (const method of ["Put", "Get", "Delete", "List", "Describe"]) {
+      assert.ok(logged.includes(`/coffer.v1.Secrets/${method}`), method);
+    }
+    assert.ok(logged.includes("canary/secret"), "the log has what it may have");
+    const forms = [CANARY, bytes.toString("base64").slice(0, -2), bytes.toString("hex"), [...bytes].join(",")];
+    for (const form of forms) {
+      assert.ok(!logged.includes(form), `the log has ${form}`);
+      assert.ok(!told.join("\n").includes(form), `an error has ${form}`);
+    }
+  });
+});
