@@ -8,18 +8,17 @@ export interface FileDescriptor {
   readonly name: string;
   /** The names of the files that it imports. */
   readonly dependencies: readonly string[];
-  /** The full names of everything that it declares: messages, enums, services, methods. */
+  /** The full names of everything that it declares: messages, fields, oneofs, enums, their values, services, methods. */
   readonly symbols: readonly string[];
-  /** The full names of its services. */
-  readonly services: readonly string[];
   readonly bytes: Buffer;
 }
 
 // Field numbers of google/protobuf/descriptor.proto.
 const SET = { file: 1 };
 const FILE = { name: 1, package: 2, dependency: 3, message: 4, enum: 5, service: 6 };
-const MESSAGE = { name: 1, nested: 3, enum: 4 };
-const SERVICE = { name: 1, method: 2 };
+const MESSAGE = { field: 2, nested: 3, enum: 4, oneof: 8 };
+const ENUM = { value: 2 };
+const SERVICE = { method: 2 };
 const NAME = 1;
 
 /** The files of a serialized google.protobuf.FileDescriptorSet. Throws a WireError on anything else. */
@@ -32,20 +31,32 @@ export function fileDescriptors(set: Uint8Array): FileDescriptor[] {
 function fileDescriptor(bytes: Buffer): FileDescriptor {
   const [name = ""] = texts(bytes, FILE.name);
   const [scope = ""] = texts(bytes, FILE.package);
-  const services = parts(bytes, FILE.service).map((service) => full(scope, nameOf(service)));
-  const messages = parts(bytes, FILE.message).flatMap((message) => messageSymbols(scope, message));
-  const enums = parts(bytes, FILE.enum).map((part) => full(scope, nameOf(part)));
-  const methods = parts(bytes, FILE.service).flatMap((service) =>
-    parts(service, SERVICE.method).map((method) => full(full(scope, nameOf(service)), nameOf(method))),
-  );
-  const symbols = [...services, ...messages, ...enums, ...methods];
-  return { name, dependencies: texts(bytes, FILE.dependency), symbols, services, bytes };
+  const services = names(scope, bytes, FILE.service);
+  const methods = parts(bytes, FILE.service).flatMap((part) => names(full(scope, nameOf(part)), part, SERVICE.method));
+  const messages = parts(bytes, FILE.message).flatMap((part) => messageSymbols(scope, part));
+  const enums = parts(bytes, FILE.enum).flatMap((part) => enumSymbols(scope, part));
+  const symbols = [...services, ...methods, ...messages, ...enums];
+  return { name, dependencies: texts(bytes, FILE.dependency), symbols, bytes };
 }
 
 function messageSymbols(scope: string, message: Buffer): string[] {
   const name = full(scope, nameOf(message));
-  const nested = parts(message, MESSAGE.nested).flatMap((part) => messageSymbols(name, part));
-  return [name, ...nested, ...parts(message, MESSAGE.enum).map((part) => full(name, nameOf(part)))];
+  return [
+    name,
+    ...names(name, message, MESSAGE.field),
+    ...names(name, message, MESSAGE.oneof),
+    ...parts(message, MESSAGE.nested).flatMap((part) => messageSymbols(name, part)),
+    ...parts(message, MESSAGE.enum).flatMap((part) => enumSymbols(name, part)),
+  ];
+}
+
+/** As in C++, the values of an enum are its siblings, not its children (descriptor.proto, EnumValueDescriptorProto). */
+function enumSymbols(scope: string, part: Buffer): string[] {
+  return [full(scope, nameOf(part)), ...names(scope, part, ENUM.value)];
+}
+
+function names(scope: string, bytes: Buffer, number: number): string[] {
+  return parts(bytes, number).map((part) => full(scope, nameOf(part)));
 }
 
 function full(scope: string, name: string): string {

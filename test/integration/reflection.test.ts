@@ -83,9 +83,18 @@ for (const version of ["v1", "v1alpha"]) {
     });
 
     // The closure: what a file imports comes with it, so that no second question is needed to read it.
-    it("answers a service, a method, a message and an enum with their file and all that it imports", async () => {
-      const names = ["Secrets", "Secrets.Put", "PutRequest", "VersionState"].map((name) => `coffer.v1.${name}`);
-      const answers = await ask(version, ...names.map(symbol));
+    it("answers whatever a file declares with that file and all that it imports", async () => {
+      const names = [
+        "Secrets",
+        "Secrets.Put",
+        "PutRequest",
+        "PutRequest.expected_version",
+        "PutRequest._expected_version",
+        "PutRequest.DataEntry.value",
+        "VersionState",
+        "VERSION_STATE_LIVE",
+      ];
+      const answers = await ask(version, ...names.map((name) => symbol(`coffer.v1.${name}`)));
       for (const answer of answers) {
         const read = understood(answer);
         assert.deepEqual(Object.keys(read["coffer.v1.Secrets"]!), ["Put", "Get", "Delete", "List", "Describe"]);
@@ -115,6 +124,7 @@ for (const version of ["v1", "v1alpha"]) {
       const unknown = [
         symbol("coffer.v1.Nothing"),
         symbol("coffer.v1"),
+        symbol("coffer.v1.PutRequest.nothing"),
         symbol("__proto__"),
         { file_by_filename: "/etc/passwd" },
         { file_containing_extension: { containing_type: "coffer.v1.PutRequest", extension_number: 1 } },
