@@ -1,4 +1,4 @@
-import { AddressError, formatAddress, parseAddress } from "../client/address.ts";
+import { AddressError, formatAddress, parseAddress } from "../domain/address.ts";
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import { LOG_LEVELS } from "../observability/logger.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
@@ -88,7 +88,7 @@ function readSqlite(reader: OptionReader): StoreConfig | undefined {
   const data = reader.required(options.data, asIs);
   const rootKey = reader.required(options.rootKey, asIs);
   if (data === undefined || rootKey === undefined) return undefined;
-  return { kind: "sqlite", data, rootKey, rootKeyInsideData: false };
+  return { kind: "sqlite", data, rootKey };
 }
 
 function readBundles(reader: OptionReader): ReadonlyMap<string, string> {

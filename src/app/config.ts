@@ -9,8 +9,6 @@ export type StoreConfig =
       readonly data: string;
       /** The file with the root key. */
       readonly rootKey: string;
-      /** Whether the root key may lie inside the data folder: only `coffer dev` does that. */
-      readonly rootKeyInsideData: boolean;
     }
   /** Nothing outlives the process. */
   | { readonly kind: "memory" };

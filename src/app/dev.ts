@@ -39,7 +39,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
   if (!existsSync(policy)) writeFileSync(policy, policyFor(minted));
   const config: ServeConfig = {
     ...rest,
-    store: { kind: "sqlite", data: join(home, "data"), rootKey, rootKeyInsideData: false },
+    store: { kind: "sqlite", data: join(home, "data"), rootKey },
     cert: minted.coffer.certFile,
     key: minted.coffer.keyFile,
     bundles: new Map([[TRUST_DOMAIN.name, minted.authority.certFile]]),

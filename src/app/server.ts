@@ -1,3 +1,4 @@
+import { formatAddress } from "../domain/address.ts";
 import { PrivateFileError } from "../domain/private-file.ts";
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
@@ -13,7 +14,7 @@ import { RootKeyRefused } from "../sealing/root-key.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
-import { type ListenAddress, showAddress } from "../transport/listen-address.ts";
+import type { ListenAddress } from "../transport/listen-address.ts";
 import { secretsMethods } from "../transport/secrets-service.ts";
 import { ListenRefused, TlsListener } from "../transport/tls-listener.ts";
 import { type CallLog, createCallLog } from "./call-log.ts";
@@ -212,7 +213,7 @@ class Assembly implements RunningServer {
         onRefused: this.#calls.refused,
       });
       this.#listeners.push(listener);
-      this.#parts.log.info("listening", { address: showAddress(listener.address) });
+      this.#parts.log.info("listening", { address: formatAddress(listener.address) });
     }
   }
 

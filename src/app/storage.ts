@@ -23,8 +23,8 @@ export function openStorage(config: StoreConfig): Storage {
   return config.kind === "memory" ? openMemory() : openSqlite(config);
 }
 
-function openSqlite({ data, rootKey, rootKeyInsideData }: StoreConfig & { kind: "sqlite" }): Storage {
-  const key = readRootKey({ file: rootKey, outside: rootKeyInsideData ? undefined : data });
+function openSqlite({ data, rootKey }: StoreConfig & { kind: "sqlite" }): Storage {
+  const key = readRootKey({ file: rootKey, outside: data });
   const { journal, sealer, warnings } = openStoreFile({ data, rootKey: key });
   return { journal, sealer, warnings, close: () => closeBoth(journal, sealer) };
 }

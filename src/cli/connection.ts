@@ -1,7 +1,7 @@
 import { type Environment, type GivenFlags, OptionReader, defineOption } from "../app/config-option.ts";
 import { type NamedBundle, parseDuration, parseNamedBundle, parseSpiffeId } from "../app/config-value.ts";
 import { DEFAULT_ADDRESS } from "../app/serve-options.ts";
-import { type Address, parseAddress } from "../client/address.ts";
+import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
 import type { Clock } from "../domain/clock.ts";
 import { FileSource, type IdentityFiles } from "../identity/file-source.ts";

@@ -1,4 +1,4 @@
-import type { Address } from "../client/address.ts";
+import type { Address } from "../domain/address.ts";
 import type { MintReport } from "../pki/development.ts";
 
 /** What the lines to paste depend on. */

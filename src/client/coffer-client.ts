@@ -3,7 +3,7 @@ import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResponse } from "../contract/messages.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
-import { type Address, formatAddress, grpcTarget } from "./address.ts";
+import { type Address, formatAddress } from "../domain/address.ts";
 import { ClientError } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
 import {
@@ -167,4 +167,9 @@ const NEVER_CONNECTED = "No connection established";
 /** Of what grpc-js tells about a connection that never was, the operating system's word. */
 function lastError(problem: string): string {
   return /Last error: (?:Error: )?(.*?)\.? Resolution note: .*$/.exec(problem)?.[1] ?? problem;
+}
+
+/** The address as a name for gRPC's resolvers. */
+function grpcTarget(address: Address): string {
+  return address.kind === "unix" ? formatAddress(address) : `dns:${formatAddress(address)}`;
 }

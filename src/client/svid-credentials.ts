@@ -8,7 +8,7 @@ import type { Svid } from "../identity/svid.ts";
 import { SvidRefused } from "../identity/svid-refused.ts";
 import { verifySvid } from "../identity/verify.ts";
 import type { ConnectionFailure } from "./connection-failure.ts";
-import { peerChain } from "./peer-chain.ts";
+import { sentChain } from "../identity/sent-chain.ts";
 
 /** Who we are and whom alone we talk to. */
 export interface Introduction {
@@ -70,7 +70,7 @@ export class SvidCredentials extends ChannelCredentials {
     const { svid, bundles } = this.#introduction.identity.snapshot();
     const secured = await this.#shakeHands(socket, svid);
     try {
-      const { id } = verifySvid(peerChain(secured), bundles, this.#introduction.clock(), "server");
+      const { id } = verifySvid(sentChain(secured), bundles, this.#introduction.clock(), "server");
       if (!id.equals(this.#introduction.serverId)) throw new WrongServer(id);
     } catch (error) {
       secured.destroy();

@@ -8,7 +8,7 @@ import { syncFolder } from "./sync-folder.ts";
 /** Where a root key is read from. */
 export interface RootKeySource {
   readonly file: string;
-  /** The data folder, which must not contain the file; undefined lets it lie anywhere, as in development. */
+  /** The data folder, which must not contain the file; undefined: it may lie anywhere. */
   readonly outside: string | undefined;
 }
 

@@ -2,13 +2,15 @@ import { constants } from "node:crypto";
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, type Socket, connect } from "node:net";
 import { type Server, type TLSSocket, type TlsOptions, createServer } from "node:tls";
+import { formatAddress } from "../domain/address.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
+import { sentChain } from "../identity/sent-chain.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { type RefusalReason, SvidRefused } from "../identity/svid-refused.ts";
 import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
 import type { Connection, Connections } from "./connection.ts";
-import { type ListenAddress, showAddress } from "./listen-address.ts";
+import type { ListenAddress } from "./listen-address.ts";
 
 /** Why a connection was refused: the verifier's reasons, and those of the handshake itself. */
 export type ConnectionRefusal =
@@ -49,10 +51,6 @@ export class ListenRefused extends Error {
 
 // A peer that is silent this long, in milliseconds, is not shaking hands; Node's own limit is two minutes.
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-
-// One more than the verifier takes, so that it can see that there were too many: the walk along a chain of hundreds
-// would buy a stranger 20 ms of our only thread.
-const MAX_SENT_CERTIFICATES = 11;
 
 /**
  * Listens at one address, shakes hands, and verifies each peer once, before a byte of HTTP/2 is read. This is the whole
@@ -158,21 +156,10 @@ function tlsOptions({ svid }: IdentitySnapshot): TlsOptions {
   };
 }
 
-/** The certificates exactly as the peer sent them, in DER, leaf first. */
-function sentChain(socket: TLSSocket): Buffer[] {
-  const chain: Buffer[] = [];
-  let certificate = socket.getPeerX509Certificate();
-  while (certificate !== undefined && chain.length < MAX_SENT_CERTIFICATES) {
-    chain.push(certificate.raw);
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
-}
-
 function bind(server: Server, address: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (error: NodeJS.ErrnoException) =>
-      reject(new ListenRefused(`can't listen on ${showAddress(address)}: ${bindProblem(error)}`));
+      reject(new ListenRefused(`can't listen on ${formatAddress(address)}: ${bindProblem(error)}`));
     server.once("error", refuse);
     const options = address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
     server.listen(options, () => {

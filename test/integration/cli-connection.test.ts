@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { constants, type ServerHttp2Stream, createServer as createHttp2Server } from "node:http2";
-import type { Address } from "../../src/client/address.ts";
+import type { Address } from "../../src/domain/address.ts";
 import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import type { ConnectionFailure } from "../../src/client/connection-failure.ts";

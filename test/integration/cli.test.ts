@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/clock.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createAuthority } from "../../src/pki/authority.ts";
-import { showAddress } from "../../src/transport/listen-address.ts";
+import { formatAddress } from "../../src/domain/address.ts";
 import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
@@ -37,7 +37,7 @@ describe("the command line", () => {
   function variables(id: string, name: string): Record<string, string> {
     const { cert, key } = kit.writeCredential(kit.issue({ id }), name);
     return {
-      COFFER_ADDR: showAddress(kit.address),
+      COFFER_ADDR: formatAddress(kit.address),
       COFFER_CERT: cert,
       COFFER_KEY: key,
       COFFER_BUNDLE: join(kit.folder, "bundle.pem"),
@@ -151,7 +151,7 @@ describe("the command line", () => {
     // Both authorities are in this bundle: the client is content with itself and with the server, who is not with it.
     writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + stranger.bundlePem);
     writeFileSync(join(kit.folder, "stranger-bundle.pem"), stranger.bundlePem);
-    const address = showAddress(kit.address);
+    const address = formatAddress(kit.address);
     for (const [options, code, stderr] of [
       [{ COFFER_ADDR: "unix:nowhere" }, 6, "nothing answers at unix:nowhere: connect ENOENT nowhere"],
       [{ COFFER_SERVER_ID: WEB }, 7, `the server at ${address} is ${SERVER}, expected ${WEB}; nothing was sent to it`],

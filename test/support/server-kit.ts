@@ -7,6 +7,7 @@ import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/p
 import type { ServeConfig } from "../../src/app/config.ts";
 import { type RunningServer, startServer } from "../../src/app/server.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, status } from "../../src/contract/error-details.ts";
+import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
@@ -14,7 +15,7 @@ import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/authority.ts";
-import { type ListenAddress, showAddress } from "../../src/transport/listen-address.ts";
+import type { ListenAddress } from "../../src/transport/listen-address.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";
@@ -59,7 +60,7 @@ export class ServerKit {
     makeRootKey(rootKey);
     this.config = {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
-      store: { kind: "sqlite", data: join(this.folder, "data"), rootKey, rootKeyInsideData: false },
+      store: { kind: "sqlite", data: join(this.folder, "data"), rootKey },
       ...files,
       bundles: new Map([["example.org", bundle]]),
       policy,
@@ -123,7 +124,7 @@ export class ServerKit {
   }
 
   callerWith(credential: Credential, options: ClientOptions = {}): Caller {
-    const target = this.address.kind === "tcp" ? `localhost:${this.address.port}` : showAddress(this.address);
+    const target = this.address.kind === "tcp" ? `localhost:${this.address.port}` : formatAddress(this.address);
     return new Caller(target, Buffer.from(this.authority.bundlePem), credential, options);
   }
 

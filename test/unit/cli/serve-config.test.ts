@@ -41,7 +41,7 @@ describe("the configuration of the server", () => {
       opsListen: { host: "127.0.0.1", port: 9553 },
       maxStoreBytes: 750,
       logLevel: "info",
-      store: { kind: "sqlite", data: "data", rootKey: "root.key", rootKeyInsideData: false },
+      store: { kind: "sqlite", data: "data", rootKey: "root.key" },
       cert: "a.pem",
       key: "a.key",
       policy: undefined,

@@ -33,8 +33,3 @@ export function formatAddress(address: Address): string {
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
 }
-
-/** The address as a name for gRPC's resolvers. */
-export function grpcTarget(address: Address): string {
-  return address.kind === "unix" ? formatAddress(address) : `dns:${formatAddress(address)}`;
-}
