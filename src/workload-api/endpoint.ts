@@ -1,0 +1,58 @@
+import { isIPv4, isIPv6 } from "node:net";
+
+/** Where the Workload API is served (SPIFFE Workload Endpoint 4). */
+export interface Endpoint {
+  /** As it was given, for people. */
+  readonly text: string;
+  /** As gRPC's resolvers take it. */
+  readonly target: string;
+}
+
+/** The text is no endpoint. `message` completes the sentence that names where the text came from. */
+export class EndpointError extends Error {
+  override readonly name = "EndpointError";
+}
+
+// A longer path does not fit into the operating system's sockaddr_un; some versions of Node cut it off silently.
+const MAX_SOCKET_PATH_BYTES = 107;
+
+// Printable ASCII without what begins a query, a fragment or percent-encoding: one socket must not have two spellings.
+const PATH = /^\/[!-"$&->@-~]+$/;
+
+// RFC 3986 allows an empty authority to be left out, with its slashes.
+const UNIX = /^unix:(?:\/\/)?(?<path>\/(?!\/).*)$/s;
+const TCP = /^tcp:\/\/(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/;
+
+/**
+ * Reads the value of SPIFFE_ENDPOINT_SOCKET: `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8000`. A host name is
+ * refused, because whoever answers for it would be believed. Throws {@link EndpointError}.
+ */
+export function parseEndpoint(text: string): Endpoint {
+  if (text.startsWith("unix:")) return { text, target: `unix:${socketPath(text)}` };
+  if (text.startsWith("tcp:")) return { text, target: tcpTarget(text) };
+  throw new EndpointError("is neither unix:///PATH nor tcp://IP:PORT");
+}
+
+function socketPath(text: string): string {
+  const path = UNIX.exec(text)?.groups?.["path"];
+  if (path === undefined || !PATH.test(path)) {
+    throw new EndpointError("is not unix:///PATH with an absolute path of printable characters, without ? # and %");
+  }
+  if (path.length > MAX_SOCKET_PATH_BYTES) {
+    throw new EndpointError(`has a path of more than ${MAX_SOCKET_PATH_BYTES} bytes, the most that a socket can have`);
+  }
+  return path;
+}
+
+function tcpTarget(text: string): string {
+  const { v4 = "", v6 = "", port = "" } = TCP.exec(text)?.groups ?? {};
+  const number = Number(port);
+  if (number >= 1 && number <= 65_535) {
+    if (isIPv4(v4)) return `ipv4:${v4}:${number}`;
+    // Without a zone, which the resolver does not know.
+    if (isIPv6(v6) && !v6.includes("%")) return `ipv6:[${v6}]:${number}`;
+  }
+  throw new EndpointError(
+    "is not tcp://IP:PORT with the IP address of a host, not its name, and nothing behind the port",
+  );
+}

@@ -1,0 +1,137 @@
+import type { Timers } from "../domain/timers.ts";
+import type { Purpose } from "../identity/certificate-rules.ts";
+import { CurrentIdentity } from "../identity/current-identity.ts";
+import { MaterialError } from "../identity/material-error.ts";
+import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
+import { BackOff } from "./back-off.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { chooseIdentity, type Selection } from "./selection.ts";
+import { openSvidStream, type StreamEnd } from "./svid-stream.ts";
+import { readX509Context, type X509Context } from "./x509-context.ts";
+
+/**
+ * How long a list that lacks something waits for a fuller one, in milliseconds. When an authority is tainted, SPIRE's
+ * agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. Short enough that a trust
+ * domain that is removed along with an SVID is out within a second.
+ */
+const SETTLE_MS = 250;
+
+/** What a source of this kind needs. */
+export interface WorkloadApiOptions {
+  readonly endpoint: Endpoint;
+  readonly selection: Selection;
+  /** What the SVID must be good for. */
+  readonly purpose: Purpose;
+  readonly timers: Timers;
+  /** Numbers from 0 up to but not including 1, which spread the attempts; Math.random by default. */
+  readonly random?: () => number;
+}
+
+/**
+ * The identity that the SPIFFE Workload API gives to this process, followed over one long stream. Each message replaces
+ * everything; one that can't be used changes nothing. When the stream is lost, or the API has no identity for us any
+ * more, what there is stays in use until it expires.
+ */
+export class WorkloadApiSource implements IdentitySource {
+  readonly #options: WorkloadApiOptions;
+  readonly #current: CurrentIdentity;
+  readonly #backOff: BackOff;
+  /** How many SVIDs there were where the current one comes from. */
+  #offered = 0;
+  #stopFetching = () => {};
+  #stopSettling = () => {};
+
+  private constructor(options: WorkloadApiOptions) {
+    this.#options = options;
+    this.#current = new CurrentIdentity(
+      options.timers,
+      `the Workload API at ${options.endpoint.text} has not answered yet`,
+    );
+    this.#backOff = new BackOff(options.random ?? Math.random);
+  }
+
+  /** Begins to fetch. Nothing is ready yet: see whenReady. */
+  static open(options: WorkloadApiOptions): WorkloadApiSource {
+    const source = new WorkloadApiSource(options);
+    source.#fetch();
+    return source;
+  }
+
+  get state(): IdentityState {
+    return this.#current.state;
+  }
+
+  snapshot(): IdentitySnapshot {
+    return this.#current.snapshot();
+  }
+
+  onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
+    return this.#current.onChange(listener);
+  }
+
+  onState(listener: (state: IdentityState) => void): () => void {
+    return this.#current.onState(listener);
+  }
+
+  close(): void {
+    this.#stopFetching();
+    this.#stopSettling();
+    this.#current.close();
+  }
+
+  #fetch(): void {
+    this.#stopFetching = openSvidStream(this.#options.endpoint, {
+      onMessage: (bytes) => this.#judging(() => this.#receive(bytes)),
+      onEnd: (end) => this.#onEnd(end),
+    });
+  }
+
+  #onEnd({ kind, problem }: StreamEnd): void {
+    // A list that was still waiting for the rest is not acted on: the next stream begins with all there is.
+    this.#stopSettling();
+    if (kind === "refused") this.#current.fail(problem);
+    else this.#retry(problem);
+  }
+
+  #retry(problem: string): void {
+    this.#stopFetching = this.#options.timers.delay(this.#backOff.next(), () => this.#fetch());
+    this.#current.complain(problem);
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#stopSettling();
+    const context = readX509Context(bytes, this.#options.purpose);
+    this.#backOff.reset();
+    if (this.#lacksSomething(context)) this.#settle(context);
+    else this.#take(context);
+  }
+
+  #lacksSomething({ svids }: X509Context): boolean {
+    const { state } = this.#current;
+    if (state.kind !== "ready") return false;
+    return svids.length < this.#offered || !svids.some(({ svid }) => svid.id.equals(state.snapshot.svid.id));
+  }
+
+  #settle(context: X509Context): void {
+    const take = () => this.#judging(() => this.#take(context));
+    this.#stopSettling = this.#options.timers.delay(SETTLE_MS, take);
+  }
+
+  #take(context: X509Context): void {
+    const { selection, timers, purpose } = this.#options;
+    const identity = chooseIdentity(context, selection, timers.clock(), purpose);
+    this.#offered = context.svids.length;
+    this.#current.adopt(identity);
+  }
+
+  /** A message that can't be used is discarded whole and reported (Workload API 4.5). */
+  #judging(use: () => void): void {
+    try {
+      use();
+    } catch (error) {
+      if (!(error instanceof MaterialError)) throw error;
+      const where = `a message of the Workload API at ${this.#options.endpoint.text} is discarded`;
+      this.#current.complain(...error.problems.map((problem) => `${where}: ${problem}`));
+    }
+  }
+}

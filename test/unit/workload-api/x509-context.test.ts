@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MaterialError } from "../../../src/identity/material-error.ts";
+import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { type X509SvidMessage, type X509SvidResponse, x509SvidResponse } from "../../../src/workload-api/messages.ts";
+import { chooseIdentity, type Selection } from "../../../src/workload-api/selection.ts";
+import { readX509Context } from "../../../src/workload-api/x509-context.ts";
+import { newKey, SERVER_AUTH } from "../../support/certificate-forge.ts";
+import { response, SpireDomain } from "../../support/spire-domain.ts";
+
+const NOW = Date.parse("2026-03-01T12:00:00Z");
+const HOUR = 3600_000;
+const clock = () => NOW;
+
+const example = new SpireDomain("example.org", clock);
+const other = new SpireDomain("other.org", clock);
+const good = example.issue("/api");
+const ID = "spiffe://example.org/api";
+
+function choose(message: X509SvidResponse, selection: Selection = { kind: "default" }, now = NOW) {
+  return chooseIdentity(readX509Context(x509SvidResponse.encode(message), "server"), selection, now, "server");
+}
+
+/** What is wrong with a message; nothing when an identity comes of it. */
+function problems(use: () => unknown): readonly string[] {
+  try {
+    use();
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof MaterialError, String(error));
+    return error.problems;
+  }
+}
+
+function svidProblems(change: Partial<X509SvidMessage>): readonly string[] {
+  return problems(() => choose(response([{ ...good, ...change }], other.federated)));
+}
+
+describe("a message of the Workload API", () => {
+  it("is an identity with its own bundle and the federated ones, each by its bare name", () => {
+    const { svid, bundles, validUntil } = choose(response([good], other.federated));
+    assert.equal(`${svid.id}`, ID);
+    assert.deepEqual(Buffer.concat(svid.chain), Buffer.from(good.x509Svid));
+    assert.equal(validUntil, NOW + HOUR);
+    assert.deepEqual([...bundles.keys()], ["example.org", "other.org"]);
+    assert.deepEqual(bundles.get("other.org")?.authorities[0]?.der, other.bundle);
+  });
+
+  it("may bring intermediates, and a bundle with expired authorities among others", () => {
+    const domain = new SpireDomain("example.org", clock, "upstream");
+    domain.publishExpired();
+    const { svid, bundles } = choose(response([domain.issue("/api")]));
+    assert.equal(svid.chain.length, 2);
+    assert.equal(bundles.get("example.org")?.authorities.length, 2);
+  });
+
+  it("may name a federated trust domain by its bare name, and have an empty bundle for it", () => {
+    const { bundles } = choose(response([good], { key: "other.org", value: Buffer.alloc(0) }));
+    assert.deepEqual(bundles.get("other.org")?.authorities, []);
+  });
+
+  // The name of an object's own property is a legal trust domain.
+  it("may federate with __proto__", () => {
+    const { bundles } = choose(response([good], new SpireDomain("__proto__", clock).federated));
+    assert.equal(bundles.get("__proto__")?.authorities.length, 1);
+  });
+});
+
+describe("a message of the Workload API is discarded", () => {
+  const trailing = (bytes: Uint8Array) => Buffer.concat([bytes, Buffer.from([0])]);
+  const cut = (bytes: Uint8Array) => Buffer.from(bytes).subarray(0, -1);
+  const EMPTY = Buffer.alloc(0);
+  const cases: readonly (readonly [what: string, change: Partial<X509SvidMessage>, problem: RegExp])[] = [
+    ["without spiffe_id", { spiffeId: "" }, /^svids\[0\]\.spiffe_id is empty$/],
+    ["without x509_svid", { x509Svid: EMPTY }, /^svids\[0\]\.x509_svid is empty$/],
+    ["without x509_svid_key", { x509SvidKey: EMPTY }, /^svids\[0\]\.x509_svid_key is empty$/],
+    ["without bundle", { bundle: EMPTY }, /^svids\[0\]\.bundle is empty$/],
+    ["with another SPIFFE ID", { spiffeId: `${ID}2` }, /^svids\[0\]\.spiffe_id is .*api2, but .* of spiffe.*api$/],
+    [
+      "with what is no SPIFFE ID",
+      { spiffeId: "SPIFFE://example.org/api" },
+      /^svids\[0\]\.spiffe_id does not begin with/,
+    ],
+    ["with bytes behind the chain", { x509Svid: trailing(good.x509Svid) }, /^svids\[0\]\.x509_svid is no sequence of/],
+    ["with a chain cut short", { x509Svid: cut(good.x509Svid) }, /^svids\[0\]\.x509_svid is no sequence of/],
+    ["with something else in the chain", { x509Svid: good.x509SvidKey }, /x509_svid, certificate 1: .* is malformed/],
+    [
+      "with bytes behind the key",
+      { x509SvidKey: trailing(good.x509SvidKey) },
+      /x509_svid_key: the private key is malf/,
+    ],
+    ["with a key in PEM", { x509SvidKey: Buffer.from("-----BEGIN") }, /x509_svid_key: the private key is malformed$/],
+    ["with another's key", { x509SvidKey: example.issue("/api").x509SvidKey }, /_key: this is not the key of the leaf/],
+    ["with bytes behind the bundle", { bundle: trailing(good.bundle) }, /^svids\[0\]\.bundle is no sequence of/],
+    ["with another domain's bundle", { bundle: other.bundle }, /bundle, certificate 1: .* belongs to .* other\.org/],
+    [
+      "with another authority",
+      { bundle: new SpireDomain("example.org", clock).bundle },
+      /^svids\[0\], verified with its own/,
+    ],
+  ];
+  for (const [what, change, problem] of cases) {
+    it(what, () => {
+      assert.deepEqual(svidProblems({}), []);
+      const [said, ...more] = svidProblems(change);
+      assert.match(said!, problem);
+      assert.deepEqual(more, []);
+    });
+  }
+
+  it("whose leaf is not what a leaf must be", () => {
+    const leaves: readonly (readonly [X509SvidMessage, RegExp])[] = [
+      [example.issue("/api", { ca: true }), /x509_svid, certificate 1: the leaf is a certificate authority$/],
+      [example.issue("/api", { keyUsage: [2] }), /certificate 1: the leaf's key usage lacks digitalSignature$/],
+      [
+        example.issue("/api", { extendedKeyUsage: [] }),
+        /certificate 1: the certificate is malformed: extendedKeyUsage/,
+      ],
+      [example.issue("/api", { extendedKeyUsage: ["1.3.6.1.5.5.7.3.3"] }), /extended key usage lacks serverAuth$/],
+      [example.issue("/api", { uris: [ID, ID] }), /x509_svid: the leaf has 2 URIs$/],
+      [example.issue("/api", { key: newKey("rsa-1024") }), /certificate 1: the key of the leaf is not/],
+      [example.issue(""), /certificate 1: the SPIFFE ID is that of a trust domain$/],
+    ];
+    for (const [leaf, problem] of leaves) assert.match(problems(() => choose(response([leaf])))[0]!, problem);
+    assert.deepEqual(
+      problems(() => choose(response([example.issue("/api", { extendedKeyUsage: [SERVER_AUTH] })]))),
+      [],
+    );
+  });
+
+  it("that is expired, or not valid yet, by the second", () => {
+    const at = (now: number) => problems(() => choose(response([good]), { kind: "default" }, now));
+    assert.deepEqual([at(NOW + HOUR), at(NOW - 10_000)], [[], []]);
+    assert.match(at(NOW + HOUR + 1)[0]!, /^svids\[0\], verified with its own bundle: the leaf expired at 2026-/);
+    assert.match(at(NOW - 10_001)[0]!, /the leaf is valid from 2026-/);
+  });
+
+  it("with a federated bundle that is not one of another trust domain", () => {
+    const bundle = other.bundle;
+    const cases: readonly (readonly [key: string, value: Buffer, problem: RegExp])[] = [
+      ["example.org", example.bundle, /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
+      ["spiffe://example.org", EMPTY, /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
+      ["spiffe://other.org/w", bundle, /^federated_bundles, entry 1: the key is the SPIFFE ID of a workload/],
+      [
+        "spiffe://OTHER.org",
+        bundle,
+        /^federated_bundles, entry 1: the key is no trust domain: it has a trust domain that/,
+      ],
+      ["", bundle, /^federated_bundles, entry 1: the key is no trust domain: it is empty$/],
+      [
+        "spiffe://other.org",
+        trailing(bundle),
+        /^federated_bundles\[other\.org\] is no sequence of certificates in DER$/,
+      ],
+      ["third.org", bundle, /^federated_bundles\[third\.org\], certificate 1: this authority belongs to .* other\.org/],
+    ];
+    assert.deepEqual(svidProblems({}), []);
+    for (const [key, value, problem] of cases) {
+      const [said, ...more] = problems(() => choose(response([good], { key, value })));
+      assert.match(said!, problem);
+      assert.deepEqual(more, []);
+    }
+  });
+
+  // As JSON, protobuf leaves it to the reader which of two entries counts; readers differ.
+  it("that names one trust domain twice, in whatever spelling", () => {
+    const twice = { ...other.federated, key: "other.org" };
+    assert.deepEqual(
+      problems(() => choose(response([good], twice))),
+      [],
+    );
+    assert.deepEqual(
+      problems(() => choose(response([good], other.federated, twice))),
+      ["federated_bundles[other.org] occurs twice"],
+    );
+  });
+
+  it("without any SVID, and when its bytes are no message", () => {
+    assert.deepEqual(
+      problems(() => choose(response([]))),
+      ["svids is empty: there is no identity for this process"],
+    );
+    const bytes = x509SvidResponse.encode(response([good]));
+    assert.deepEqual(
+      problems(() => readX509Context(bytes, "server")),
+      [],
+    );
+    const short = problems(() => readX509Context(bytes.subarray(0, -1), "server"));
+    assert.match(short[0]!, /^the bytes are no X509SVIDResponse: svids is cut short$/);
+  });
+
+  it("with all that is wrong told together, wherever it is, and no byte of a key", () => {
+    const bad = { ...example.issue("/b"), spiffeId: "x", x509SvidKey: Buffer.from("key material") };
+    const said = problems(() => choose(response([good, bad], { key: "example.org", value: Buffer.alloc(0) })));
+    assert.equal(said.length, 3);
+    assert.match(said.join("\n"), /svids\[1\]\.spiffe_id[^]*svids\[1\]\.x509_svid_key[^]*federated_bundles\[example/);
+    assert.doesNotMatch(said.join("\n"), /material/);
+  });
+});
+
+describe("of several identities", () => {
+  const a = example.issue("/a", { hint: "internal" });
+  const b = example.issue("/b", { hint: "external" });
+  const expired = example.issue("/expired", { ttl: -1000 });
+  const all = response([a, b]);
+  const chosen = (message: X509SvidResponse, selection?: Selection) => `${choose(message, selection).svid.id}`;
+
+  it("the first is taken, unless another is asked for by its hint or its SPIFFE ID", () => {
+    assert.equal(chosen(all), a.spiffeId);
+    assert.equal(chosen(all, { kind: "hint", hint: "external" }), b.spiffeId);
+    assert.equal(chosen(all, { kind: "id", id: SpiffeId.parse(b.spiffeId) }), b.spiffeId);
+  });
+
+  it("the first of those with the same hint counts; no hint is no name", () => {
+    const again = example.issue("/c", { hint: "internal" });
+    assert.equal(chosen(response([a, again]), { kind: "hint", hint: "internal" }), a.spiffeId);
+    const wanted = { kind: "id", id: SpiffeId.parse(again.spiffeId) } as const;
+    assert.match(problems(() => choose(response([a, again]), wanted))[0]!, /^no X.509-SVID has the ID/);
+    const unnamed = response([example.issue("/x"), { ...again, hint: "" }]);
+    assert.equal(chosen(unnamed, wanted), again.spiffeId);
+  });
+
+  it("one that is not offered is told with those that are", () => {
+    assert.deepEqual(
+      problems(() => choose(all, { kind: "hint", hint: "public" })),
+      [
+        `no X.509-SVID has the hint "public"; offered are ${a.spiffeId} (hint "internal"), ${b.spiffeId} (hint "external")`,
+      ],
+    );
+  });
+
+  it("only the one that is taken must be valid, but all must be well-formed", () => {
+    assert.equal(chosen(response([a, expired])), a.spiffeId);
+    assert.match(problems(() => choose(response([expired, a])))[0]!, /^svids\[0\], .* expired/);
+    assert.match(problems(() => choose(response([a, { ...b, x509SvidKey: a.x509SvidKey }])))[0]!, /^svids\[1\]\./);
+  });
+});
