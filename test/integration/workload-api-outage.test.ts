@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { status } from "@grpc/grpc-js";
+import { MaterialError } from "../../src/identity/material-error.ts";
+import { whenReady } from "../../src/identity/when-ready.ts";
+import { response } from "../support/spire-domain.ts";
+import { generation, troubled, WorkloadApiKit } from "../support/workload-api-kit.ts";
+
+const HOUR = 3600_000;
+
+let kit: WorkloadApiKit;
+beforeEach(async () => {
+  kit = await WorkloadApiKit.start();
+});
+afterEach(() => kit.close());
+
+describe("without an identity", () => {
+  it("the source waits, and takes it when it comes: no entry yet", async () => {
+    const source = kit.open();
+    const { kind, problems } = await troubled(source, /PERMISSION_DENIED: no identity issued$/);
+    assert.equal(kind, "waiting");
+    assert.equal(problems.length, 1);
+    kit.server.send(response([kit.example.issue("/api")]));
+    assert.equal(kit.comeDue(), 1000);
+    await generation(source, 1);
+  });
+
+  it("the source waits, and takes it when it comes: no socket yet", async () => {
+    await kit.server.stop();
+    const source = kit.open();
+    const { kind, problems } = await troubled(source, /ENOENT/);
+    assert.equal(kind, "waiting");
+    assert.deepEqual(problems, [`the Workload API at ${kit.server.endpoint} can't be reached: ENOENT`]);
+    await kit.server.restart();
+    kit.server.send(response([kit.example.issue("/api")]));
+    kit.comeDue();
+    await generation(source, 1);
+  });
+
+  for (const [code, details] of [
+    [status.UNAVAILABLE, "workload attestation failed"],
+    [status.RESOURCE_EXHAUSTED, "rate limit exceeded"],
+    [status.INTERNAL, "oops"],
+    [status.CANCELLED, "gone"],
+  ] as const) {
+    it(`the source tries again after ${status[code]}`, async () => {
+      kit.server.fail(code, details);
+      const source = kit.open();
+      await troubled(source, new RegExp(`ended the stream with ${status[code]}: ${details}$`));
+      assert.equal(source.state.kind, "waiting");
+      kit.server.send(response([kit.example.issue("/api")]));
+      kit.comeDue();
+      await generation(source, 1);
+    });
+  }
+
+  for (const code of [status.INVALID_ARGUMENT, status.UNIMPLEMENTED]) {
+    it(`the source gives up after ${status[code]}: the next request would be the same`, async () => {
+      kit.server.fail(code, "no");
+      const source = kit.open();
+      await assert.rejects(whenReady(source), (error) => {
+        assert.ok(error instanceof MaterialError);
+        assert.match(error.message, new RegExp(`^the Workload API at .* ended the stream with ${status[code]}: no$`));
+        return true;
+      });
+      assert.equal(source.state.kind, "failed");
+      assert.deepEqual(kit.timers.pauses, []);
+    });
+  }
+
+  it("the reason is told once, however often it is tried, and again when it changes", async () => {
+    const source = kit.open();
+    const told: string[] = [];
+    source.onState(({ problems }) => told.push(...problems));
+    const pauses: number[] = [];
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      await attempts(attempt);
+      pauses.push(kit.comeDue());
+    }
+    kit.server.fail(status.UNAVAILABLE, "workload attestation failed");
+    await attempts(5);
+    kit.comeDue();
+    await troubled(source, /attestation/);
+    assert.deepEqual(pauses, [1000, 2000, 3000, 4000]);
+    assert.equal(told.length, 2);
+    assert.match(told.join(), /no identity issued,.*attestation failed$/);
+  });
+
+  /** So many requests have been answered, and the next is waiting for its time. */
+  async function attempts(count: number): Promise<void> {
+    while (kit.server.calls.length < count || kit.timers.pauses.length === 0) await new Promise(setImmediate);
+  }
+});
+
+describe("when the Workload API is lost", () => {
+  it("the identity stays in use, and the next stream's is taken", async () => {
+    kit.server.send(response([kit.example.issue("/api")]));
+    const source = kit.open();
+    const before = await generation(source, 1);
+    await kit.server.kill();
+    await troubled(source, /the Workload API at unix:.* (can't be reached|ended the stream with UNAVAILABLE)/);
+    assert.equal(source.snapshot(), before);
+    kit.comeDue();
+    await troubled(source, /can't be reached: ECONNREFUSED$/);
+    assert.equal(source.snapshot(), before);
+    await kit.server.restart();
+    kit.server.send(response([kit.example.issue("/api")]));
+    assert.equal(kit.comeDue(), 2000);
+    await generation(source, 2);
+    assert.deepEqual(source.state.problems, []);
+  });
+
+  it("the pauses begin anew after a good message", async () => {
+    kit.server.send(response([kit.example.issue("/api")]));
+    const source = kit.open();
+    for (let round = 1; round <= 3; round++) {
+      await generation(source, round);
+      kit.server.interrupt(status.UNAVAILABLE, `round ${round}`);
+      await troubled(source, new RegExp(`round ${round}$`));
+      kit.server.send(response([kit.example.issue("/api")]));
+      assert.equal(kit.comeDue(), 1000);
+    }
+    await generation(source, 4);
+  });
+
+  it("the identity ends with its validity, and its bundles with it", async () => {
+    kit.server.send(response([kit.example.issue("/api")]));
+    const source = kit.open();
+    await generation(source, 1);
+    kit.server.deny();
+    assert.equal((await troubled(source, /PERMISSION_DENIED: no identity issued$/)).kind, "ready");
+    kit.timers.advance(HOUR);
+    assert.equal(source.state.kind, "ready");
+    kit.timers.advance(1);
+    const { kind, problems } = source.state;
+    assert.equal(kind, "waiting");
+    assert.match(problems[0]!, /^the X.509-SVID of spiffe:\/\/example\.org\/api expired at 2026-/);
+    assert.match(problems[1]!, /PERMISSION_DENIED/);
+    assert.throws(() => source.snapshot(), MaterialError);
+  });
+});
+
+describe("a source that is closed", () => {
+  it("ends its stream, tells nothing and leaves no timer", async () => {
+    kit.server.send(response([kit.example.issue("/api")]));
+    const source = kit.open();
+    await generation(source, 1);
+    source.onState(() => assert.fail("told after the end"));
+    assert.equal(kit.server.streams, 1);
+    source.close();
+    while (kit.server.streams > 0) await new Promise(setImmediate);
+    assert.deepEqual(kit.timers.pauses, []);
+    assert.equal(source.snapshot().generation, 1);
+  });
+
+  it("tries no more", async () => {
+    const source = kit.open();
+    await troubled(source, /PERMISSION_DENIED/);
+    source.close();
+    assert.deepEqual(kit.timers.pauses, []);
+  });
+});
