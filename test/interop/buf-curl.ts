@@ -1,0 +1,54 @@
+import { DetailType, badRequest, errorInfo } from "../../src/contract/error-details.ts";
+import { runToEnd } from "../support/cli-kit.ts";
+import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
+
+/** A detail as buf curl prints it: not decoded. */
+interface Detail {
+  readonly type: string;
+  readonly value: string;
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: readonly Detail[];
+}
+
+/** `buf curl`: connect-go's gRPC, which speaks one version of reflection as it is told. */
+export function bufCurl({ address, roots, cert, key }: Access, reflection: "grpc-v1" | "grpc-v1alpha"): Stack {
+  const url = `https://${address}`;
+  const identity = ["--cacert", roots, "--cert", cert, "--key", key];
+  const flags = ["curl", "--protocol", "grpc", "--reflect-protocol", reflection, "--timeout", "60s", ...identity];
+  const run = (...more: string[]) => runToEnd("node_modules/.bin/buf", [...flags, ...more], {});
+  return {
+    services: async () => lines(await run("--list-services", url)),
+    methods: async (service) =>
+      lines(await run("--list-methods", url))
+        .filter((line) => line.startsWith(`${service}/`))
+        .map((line) => line.slice(service.length + 1)),
+    call: async (method, request) => {
+      const { code, stdout, stderr } = await run("--data", JSON.stringify(request), `${url}/${method}`);
+      return code === 0 ? succeeded(JSON.parse(String(stdout))) : failed(stderr);
+    },
+  };
+}
+
+/** A failure of the call is JSON on stderr; anything else that is there is a failure of the program. */
+function failed(stderr: string): Answer {
+  if (!stderr.startsWith("{")) throw new Error(stderr);
+  const { code, message, details = [] } = JSON.parse(stderr) as Failure;
+  const bytesOf = (type: string) => {
+    const detail = details.find((each) => `type.googleapis.com/${each.type}` === type);
+    return detail && Buffer.from(detail.value, "base64");
+  };
+  const [info, request] = [bytesOf(DetailType.errorInfo), bytesOf(DetailType.badRequest)];
+  const { reason, metadata } = info === undefined ? { reason: undefined, metadata: [] } : errorInfo.decode(info);
+  return {
+    code: code.toUpperCase(),
+    message,
+    reason,
+    metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, Buffer.from(value).toString()])),
+    violations: request === undefined ? [] : badRequest.decode(request).fieldViolations.map(({ field }) => field),
+    response: undefined,
+  };
+}
