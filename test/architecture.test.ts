@@ -29,6 +29,11 @@ const HOUSE: readonly Readonly<Record<string, Room>>[] = [
       packages: ["@grpc/grpc-js"],
       only: ["contract", "domain", "identity"],
     },
+    "workload-api": {
+      is: "takes an identity from the SPIFFE Workload API, and the next one when it rotates",
+      packages: ["@grpc/grpc-js"],
+      only: ["contract", "domain", "identity"],
+    },
     persistence: { is: "the journal on disk, and everything that is SQL", packages: ["better-sqlite3"] },
     observability: { is: "log lines, metrics and probes", packages: ["prom-client", "winston"] },
     pki: { is: "mints certificates for development", packages: ["node-forge"] },
