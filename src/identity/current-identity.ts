@@ -51,7 +51,6 @@ export class CurrentIdentity {
   /** This is the newest, and all problems are over. The same identity once more makes no new snapshot. */
   adopt(identity: Identity): void {
     this.#problems = [];
-    this.#expired = [];
     if (this.#snapshot === undefined || !isSame(this.#snapshot, identity)) {
       this.#snapshot = Object.freeze({ ...identity, generation: ++this.#generation });
       this.#awaitExpiry(this.#snapshot);

@@ -21,9 +21,6 @@ const OPTIONS: ClientOptions = {
   "grpc.service_config_disable_resolution": 1,
   // A bundle of 10,000 authorities still fits.
   "grpc.max_receive_message_length": 16 * 1024 * 1024,
-  // Each stream has a connection of its own, so that a new attempt connects at once: a shared one would sit out a
-  // back-off of the channel's, which knows nothing of ours.
-  "grpc.use_local_subchannel_pool": 1,
   "grpc.enable_retries": 0,
   "grpc.enable_channelz": 0,
 };
@@ -31,7 +28,11 @@ const OPTIONS: ClientOptions = {
 /** Workload Endpoint 3: without it a request is refused. A program that is lured into calling does not know to send it. */
 const SECURITY_HEADER = { "workload.spiffe.io": "true" };
 
-/** Opens a FetchX509SVID stream (Workload API 5.2.1). Nothing is told any more once the returned function was called. */
+/**
+ * Opens a FetchX509SVID stream (Workload API 5.2.1). It has a channel of its own, which connects at once: one that had
+ * failed before would first sit out its own back-off, which knows nothing of ours. Nothing is told any more once the
+ * returned function was called.
+ */
 export function openSvidStream(endpoint: Endpoint, listener: StreamListener): () => void {
   const client = new Client(endpoint.target, credentials.createInsecure(), OPTIONS);
   const metadata = Metadata.fromHttp2Headers(SECURITY_HEADER);
@@ -64,12 +65,13 @@ function passBytes(bytes: Buffer): Buffer {
 const HOPELESS: ReadonlySet<status> = new Set([status.INVALID_ARGUMENT, status.UNIMPLEMENTED]);
 
 function describeEnd({ code, details }: StatusObject, { text }: Endpoint): StreamEnd {
-  const systemError = code === status.UNAVAILABLE ? SYSTEM_ERROR.exec(details)?.[0] : undefined;
-  if (systemError !== undefined)
+  const systemError = UNREACHABLE.exec(details)?.[1];
+  if (systemError !== undefined) {
     return { kind: "lost", problem: `the Workload API at ${text} can't be reached: ${systemError}` };
+  }
   const kind = HOPELESS.has(code) ? "refused" : "lost";
   return { kind, problem: `the Workload API at ${text} ended the stream with ${status[code]}: ${details}` };
 }
 
-/** The operating system's word, such as ENOENT or ECONNREFUSED, in what grpc-js says. The rest of that is its own. */
-const SYSTEM_ERROR = /\bE[A-Z]{3,}\b/;
+/** What grpc-js says of a connection that never was, and in it the operating system's word, such as ENOENT. */
+const UNREACHABLE = /^No connection established\..*?\b(E[A-Z]{3,})\b/s;

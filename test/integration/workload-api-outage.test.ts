@@ -38,7 +38,7 @@ describe("without an identity", () => {
   });
 
   for (const [code, details] of [
-    [status.UNAVAILABLE, "workload attestation failed"],
+    [status.UNAVAILABLE, "workload attestation failed: EPERM"],
     [status.RESOURCE_EXHAUSTED, "rate limit exceeded"],
     [status.INTERNAL, "oops"],
     [status.CANCELLED, "gone"],

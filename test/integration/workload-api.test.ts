@@ -207,6 +207,17 @@ describe("a list of SVIDs that lacks something", () => {
     await generation(source, 3);
   });
 
+  it("is not acted on at once either when it still has the SVID in use", async () => {
+    kit.server.send(response([kit.example.issue("/a"), kit.example.issue("/b")]));
+    const source = kit.open();
+    await generation(source, 1);
+    kit.server.send(response([kit.example.issue("/a")]));
+    await settling();
+    assert.equal(source.snapshot().generation, 1);
+    kit.timers.advance(SETTLE_MS);
+    assert.equal(idOf(await generation(source, 2)), "spiffe://example.org/a");
+  });
+
   it("lacks the SVID in use also when it is no shorter", async () => {
     kit.server.send(response([kit.example.issue("/a")]));
     const source = kit.open();
