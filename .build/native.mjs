@@ -23,9 +23,11 @@ function headersBesideNode() {
   return existsSync(join(prefix, "include/node/node_api.h")) ? prefix : undefined;
 }
 
+/** A network that swallows packets must not hold up the build: after a minute the compiler is faster. */
 function prebuilt() {
   const installer = require.resolve("prebuild-install/bin.js", { paths: [folder] });
-  return spawnSync(process.execPath, [installer], { cwd: folder, stdio: "ignore" }).status === 0;
+  const options = { cwd: folder, stdio: "ignore", timeout: 60_000 };
+  return spawnSync(process.execPath, [installer], options).status === 0;
 }
 
 /** Through npm, which brings the node-gyp that belongs to it. */
