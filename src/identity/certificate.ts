@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { acceptedKey, acceptedSignature, type PublicKey, type SignatureAlgorithm } from "./algorithms.ts";
 import { type DerElement, MalformedDer, parseDer, TAG } from "./der.ts";
-import { DerFields, smallInteger, timeOf, wholeBytes } from "./der-fields.ts";
+import { DerFields, timeOf, wholeBytes } from "./der-fields.ts";
 import { type Extensions, parseExtensions } from "./extensions.ts";
 import { NAME_FORM } from "./general-name.ts";
 
@@ -33,8 +33,8 @@ const VERSION = 0xa0;
 const ISSUER_UNIQUE_ID = 0x81;
 const SUBJECT_UNIQUE_ID = 0x82;
 const EXTENSIONS = 0xa3;
-const VERSION_2 = 1;
-const VERSION_3 = 2;
+/** In DER: versions are counted from 0. */
+const VERSION_3 = Buffer.of(TAG.integer, 1, 2);
 
 /** Reads exactly one certificate. Throws {@link MalformedDer}. */
 export function parseCertificate(bytes: Uint8Array): Certificate {
@@ -87,14 +87,11 @@ function explicit(element: DerElement | undefined): DerElement | undefined {
   return element?.children[0];
 }
 
-/** RFC 5280 4.1.2.1: extensions are for version 3 only, and DER leaves out the version that is the default. */
+/** RFC 5280 4.1.2.1: extensions are for version 3 only. */
 function checkVersion(version: DerElement | undefined, extensions: DerElement | undefined): void {
-  if (version !== undefined && version.tag !== TAG.integer) throw new MalformedDer("a version has the wrong type");
-  const number = version && smallInteger(version);
-  if (number !== undefined && number !== VERSION_2 && number !== VERSION_3) {
-    throw new MalformedDer("a version that does not exist");
+  if (extensions !== undefined && !version?.der.equals(VERSION_3)) {
+    throw new MalformedDer("extensions in a certificate that is not of version 3");
   }
-  if (extensions !== undefined && number !== VERSION_3) throw new MalformedDer("extensions in an old version");
 }
 
 /**

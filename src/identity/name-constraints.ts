@@ -76,5 +76,5 @@ function hostOf(uri: Buffer): string | undefined {
 /** RFC 5280 4.2.1.10: a leading period means any host below, none means that one host, and nothing means all hosts. */
 function covers(base: string, host: string): boolean {
   if (base === "") return true;
-  return base.startsWith(".") ? host.endsWith(base) && host.length > base.length : host === base;
+  return base.startsWith(".") ? host.endsWith(base) : host === base;
 }

@@ -67,7 +67,9 @@ export interface CertificateSpec {
   readonly version?: 1 | 3;
   /** Changes the part to be signed just before it is signed. */
   readonly tamper?: (toBeSigned: Buffer) => Buffer;
-  /** The algorithm that the unsigned part names, in place of the real one. */
+  /** The algorithm that both parts name, in place of the real one. */
+  readonly algorithm?: Buffer;
+  /** The algorithm that the unsigned part alone names. */
   readonly outerAlgorithm?: Buffer;
 }
 
@@ -216,7 +218,7 @@ export function newKey(type: KeyType): KeyPair {
 function forgeCertificate(spec: CertificateSpec, signer: KeyPair, above: readonly Buffer[], now: number): Forged {
   const key = spec.key ?? newKey(spec.keyType ?? "P-256");
   const digest = spec.digest ?? "sha256";
-  const algorithm = algorithmOf(signer.privateKey, digest);
+  const algorithm = spec.algorithm ?? algorithmOf(signer.privateKey, digest);
   const tbs = toBeSigned(spec, key, signer, algorithm, now);
   const signed = spec.tamper?.(tbs) ?? tbs;
   const edwards = signer.privateKey.asymmetricKeyType?.startsWith("ed") ?? false;

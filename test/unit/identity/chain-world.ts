@@ -53,3 +53,9 @@ export const TRUST: ReadonlyMap<string, Bundle> = new Map([
   ["example.org", bundle("example.org", example)],
   ["other.org", bundle("other.org", other)],
 ]);
+
+/** A workload below the last of so many authorities that have one name and no key identifiers. */
+export function namesakes(count: number): Pick<Case, "chain" | "bundles"> {
+  const authorities = Array.from({ length: count }, () => forge.authority(undefined, { keyIds: false }));
+  return { chain: workload({ keyIds: false }, authorities.at(-1)!), bundles: trust(...authorities) };
+}

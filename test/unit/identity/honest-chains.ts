@@ -1,6 +1,7 @@
+import { MAX_SIGNATURE_CHECKS } from "../../../src/identity/path-search.ts";
 import { commonName, dnsName, extension, newKey, uriName } from "../../support/certificate-forge.ts";
 import { element, sequence } from "../../support/der-writer.ts";
-import { bundle, type Case, example, forge, ID, NOW, other, trust, workload } from "./chain-world.ts";
+import { bundle, type Case, example, forge, ID, namesakes, NOW, other, trust, workload } from "./chain-world.ts";
 
 const SECOND = 1000;
 const YEAR = 365 * 24 * 3600 * SECOND;
@@ -30,15 +31,11 @@ function otherDomain(name: string): Case {
   return { what: `the trust domain ${name}`, chain: authority.issue({ id }).chain, bundles };
 }
 
-function sameNames(): Case {
-  const old = forge.authority(undefined, { keyIds: false });
-  const rotated = forge.authority(undefined, { keyIds: false });
-  const chain = workload({ keyIds: false }, rotated);
-  return {
-    what: "the second of two authorities with one name and no key identifiers",
-    chain,
-    bundles: trust(old, rotated),
-  };
+function manyNamesakes(): Case {
+  const older = Array.from({ length: 20 }, () => forge.authority(undefined));
+  const newest = forge.authority(undefined);
+  const what = "the last of 21 authorities with one name, told by its key identifier";
+  return { what, chain: workload({}, newest), bundles: trust(...older, newest) };
 }
 
 function expiredBeside(): Case {
@@ -110,7 +107,11 @@ export const HONEST: readonly Case[] = [
     chain: workload({}, example.intermediate({ id: "spiffe://other.org" })),
   },
   { what: "an authority that carries no ID", chain: workload({}, other), bundles: trust(other) },
-  sameNames(),
+  {
+    what: "the sixteenth of authorities that only their keys tell apart",
+    ...namesakes(MAX_SIGNATURE_CHECKS),
+  },
+  manyNamesakes(),
   expiredBeside(),
   rootSignedWeakly(),
   signedBy("P-384", "sha384"),

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import { MAX_SIGNATURE_CHECKS } from "../../../src/identity/path-search.ts";
 import { MAX_CHAIN_BYTES } from "../../../src/identity/verify.ts";
 import type { RefusalReason } from "../../../src/identity/svid-refused.ts";
 import {
@@ -13,7 +14,7 @@ import {
   uriName,
 } from "../../support/certificate-forge.ts";
 import { bitString, boolean, element, integer, octetString, oid, sequence, time } from "../../support/der-writer.ts";
-import { type Case, example, forge, ID, NOW, other, trust, workload, workloadKey } from "./chain-world.ts";
+import { type Case, example, forge, ID, namesakes, NOW, other, trust, workload, workloadKey } from "./chain-world.ts";
 
 /** A chain that must be refused, and why. */
 export interface HostileCase extends Case {
@@ -129,6 +130,7 @@ const PROFILE: readonly HostileCase[] = [
   leaf("unacceptable-key", "an RSA key with a large exponent", {
     key: generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 0xc0000001 }),
   }),
+  leaf("unacceptable-key", "an RSA key of 16384 bits", { publicKeyInfo: hugeRsaKey() }),
   leaf("unacceptable-key", "a compressed point", { publicKeyInfo: compressedKey() }),
   leaf("unacceptable-key", "a point that is not on the curve", { publicKeyInfo: pointOffCurve() }),
   leaf("unacceptable-signature", "a signature with SHA-1", { digest: "sha1" }),
@@ -170,6 +172,10 @@ const ENCODING: readonly HostileCase[] = [
   leaf("malformed-certificate", "a TRUE that is 1", {
     ca: null,
     extensions: [extension("2.5.29.19", true, sequence(element(0x01, Buffer.of(1))))],
+  }),
+  leaf("malformed-certificate", "basic constraints with a field too many", {
+    ca: null,
+    extensions: [extension("2.5.29.19", true, sequence(integer(0), integer(0)))],
   }),
   leaf("malformed-certificate", "a path length below zero", {
     ca: null,
@@ -262,6 +268,15 @@ const TRUST_IN_WHOM: readonly HostileCase[] = [
     chain: selfSigned.chain,
     bundles: trust(selfSigned),
   },
+  leaf("untrusted", "the name of an issuer that did not sign", { issuer: commonName("somebody else") }),
+  under(
+    "untrusted",
+    "an RSA signature that says it is of ECDSA",
+    { keyType: "rsa-2048" },
+    {
+      algorithm: algorithmOf(workloadKey.privateKey, "sha256"),
+    },
+  ),
   leafInBundle(),
   { reason: "no-bundle", what: "an unknown trust domain", chain: workload({ id: "spiffe://unknown.org/api" }) },
   {
@@ -317,6 +332,7 @@ const PATH: readonly HostileCase[] = [
   under("name-constraint", "an authority for trust domains below this one", { permitted: [uriName(".example.org")] }),
   under("name-constraint", "an authority for a trust domain that ends alike", { permitted: [uriName("ample.org")] }),
   under("name-constraint", "an authority for anything but this", { excluded: [uriName("example.org")] }),
+  constrainedStranger(),
   under("name-constraint", "an authority for nothing", { excluded: [uriName("")] }),
   under(
     "name-constraint",
@@ -333,6 +349,7 @@ const PATH: readonly HostileCase[] = [
   under("name-constraint", "an authority for certain subjects", { permitted: [element(0xa4, commonName("x"))] }),
   below("name-constraint", "an intermediate for another trust domain", { permitted: [uriName("other.org")] }),
   constrainedAbove(),
+  constrainedFurtherAbove(),
 ];
 
 const WORK: readonly HostileCase[] = [
@@ -348,13 +365,8 @@ const WORK: readonly HostileCase[] = [
   { reason: "too-much-work", what: "intermediates that all signed one another", chain: ring() },
   {
     reason: "too-much-work",
-    what: "many authorities of one name, none of which signed",
-    chain: workload({ keyIds: false }, rogue),
-    bundles: trust(
-      ...Array.from({ length: 20 }, (_, serial) =>
-        forge.authority(undefined, { key: workloadKey, serial: BigInt(serial + 1) }),
-      ),
-    ),
+    what: "the seventeenth of authorities that only their keys tell apart",
+    ...namesakes(MAX_SIGNATURE_CHECKS + 1),
   },
 ];
 
@@ -385,6 +397,13 @@ function coordinates(): { x: Buffer; y: Buffer } {
 function compressedKey(): Buffer {
   const { x, y } = coordinates();
   return keyInfo(Buffer.concat([Buffer.of(2 + (y.at(-1)! & 1)), x]));
+}
+
+/** Nobody has its private half, and making a real one would take minutes. */
+function hugeRsaKey(): Buffer {
+  const modulus = (1n << 16383n) | 1n;
+  const key = sequence(integer(modulus), integer(65537));
+  return sequence(sequence(oid("1.2.840.113549.1.1.1"), element(0x05)), bitString(key));
 }
 
 function pointOffCurve(): Buffer {
@@ -442,6 +461,26 @@ function constrainedAbove(): HostileCase {
   return {
     reason: "name-constraint",
     what: "an intermediate outside of what its authority may sign",
+    chain,
+    bundles: trust(authority),
+  };
+}
+
+/** The intermediate has no names that could be outside; the constraints reach through it to the workload. */
+function constrainedFurtherAbove(): HostileCase {
+  const authority = forge.authority(undefined, { permitted: [uriName("other.org")] });
+  const chain = workload({}, authority.intermediate());
+  const what = "a workload outside of what the authority above its issuer may sign";
+  return { reason: "name-constraint", what, chain, bundles: trust(authority) };
+}
+
+/** Which host a URI has that is no SPIFFE ID is anybody's guess; an authority with constraints may not sign for it. */
+function constrainedStranger(): HostileCase {
+  const authority = forge.authority(undefined, { excluded: [uriName("other.org")] });
+  const chain = workload({}, authority.intermediate({ uris: ["https://example.org/"] }));
+  return {
+    reason: "name-constraint",
+    what: "an intermediate with a URI of unknown host",
     chain,
     bundles: trust(authority),
   };
