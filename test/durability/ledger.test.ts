@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Dump, DumpedVersion } from "../support/dump.ts";
+import { type Dump, type DumpedVersion, contentOf } from "../support/dump.ts";
 import type { Outcome } from "../support/server-kit.ts";
 import { type Intent, Ledger } from "./ledger.ts";
 
@@ -117,6 +117,14 @@ describe("the ledger", () => {
   for (const [name, history, dumps, complaint] of faults) {
     it(`complains about ${name}`, async () => assert.match(await complaints(history, ...dumps), complaint));
   }
+
+  it("complains about a version that was read and is lost", async () => {
+    const ledger = await ledgerOf([[put("two"), GONE]]);
+    const { response } = putAnswer(1, 1);
+    ledger.witness("a", { ...OK, response: { ...response, ...contentOf("two") } });
+    assert.deepEqual(ledger.check(dumped(found(1, 1, "two"))), []);
+    assert.match(ledger.check(dumped()).join(), /version 1 of a is lost/);
+  });
 
   it("complains about a revision that was there before the restart", async () => {
     const ledger = await ledgerOf([[put("one"), putAnswer(1, 7)]]);

@@ -1,6 +1,5 @@
-import type { Dump, DumpedVersion } from "../support/dump.ts";
+import { type Dump, type DumpedVersion, milliseconds, storedValue } from "../support/dump.ts";
 import type { Outcome } from "../support/server-kit.ts";
-import { milliseconds } from "../support/dump.ts";
 
 /** How many versions a server retains. */
 const RETAINED = 10;
@@ -50,6 +49,8 @@ interface Entry<I extends Intent = Intent> {
 export class Ledger {
   readonly #puts: Entry<PutIntent>[] = [];
   readonly #deletes: Entry<DeleteIntent>[] = [];
+  /** What a Get has answered: whoever read it relies on it as whoever wrote it does. */
+  readonly #reads: Entry<PutIntent>[] = [];
   /** Every version that was ever dumped, by path and number. */
   readonly #seen = new Map<string, DumpedVersion>();
   readonly #complaints: string[] = [];
@@ -86,11 +87,17 @@ export class Ledger {
     return outcome;
   }
 
+  /** A Get was answered with the newest version of a path. */
+  witness(path: string, { response }: Outcome): void {
+    const intent: PutIntent = { kind: "put", path, value: storedValue(response) };
+    this.#reads.push({ intent, fate: putFate(response) });
+  }
+
   /** Everything in which a store that has just started disagrees with the ledger; empty when all is well. */
   check(dump: Dump): string[] {
     const complaints = [
       ...this.#complaints.splice(0),
-      ...this.#puts.flatMap((put) => lostPut(put, dump)),
+      ...[...this.#puts, ...this.#reads].flatMap((put) => lostPut(put, dump)),
       ...this.#deletes.flatMap((deletion) => lostDelete(deletion, dump)),
       ...this.#phantoms(dump),
       ...[...dump.secrets].flatMap(([path, versions]) => [
@@ -164,9 +171,12 @@ export class Ledger {
 
 function fateOf(intent: Intent, { code, reason, response }: Outcome): Fate {
   if (code !== "OK") return { kind: NOT_APPLIED.has(reason ?? "") ? "refused" : "unknown" };
-  const { revision } = response;
-  if (intent.kind === "delete") return { kind: "deleted", versions: response.versions ?? [], revision };
-  return { kind: "put", version: response.version, revision, createTime: milliseconds(response.create_time) };
+  if (intent.kind === "put") return putFate(response);
+  return { kind: "deleted", versions: response.versions ?? [], revision: response.revision };
+}
+
+function putFate({ version, revision, create_time }: Outcome["response"]): Fate {
+  return { kind: "put", version, revision, createTime: milliseconds(create_time) };
 }
 
 /** An acknowledged version is there as it was acknowledged, unless ten later ones have pushed it out. */

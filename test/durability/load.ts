@@ -24,10 +24,23 @@ export interface LoadOptions {
   readonly onAcknowledged: () => void;
 }
 
-/** Writers that put and delete, each one call at a time, until the server takes no more. */
+/**
+ * Writers that put and delete, each one call at a time, and on every connection a reader who remembers what it was
+ * shown, until the server takes no more.
+ */
 export async function writeUntilGone({ writers, callers, ...rest }: LoadOptions): Promise<void> {
   const names = Array.from({ length: writers }, (_, i) => i);
-  await Promise.all(names.map((i) => write(i, callers[i % callers.length]!, rest)));
+  const writing = names.map((i) => write(i, callers[i % callers.length]!, rest));
+  await Promise.all([...writing, ...callers.map((caller) => read(caller, rest.ledger))]);
+}
+
+async function read(caller: Caller, ledger: Ledger): Promise<void> {
+  for (let n = 0; ; n++) {
+    const path = LOAD_PATHS[n % LOAD_PATHS.length]!;
+    const outcome = await caller.get({ path });
+    if (outcome.code === "OK") ledger.witness(path, outcome);
+    else if (outcome.code !== "NOT_FOUND") return;
+  }
 }
 
 type WriterOptions = Omit<LoadOptions, "callers" | "writers">;

@@ -34,7 +34,7 @@ const deletion = fc.record({
   author,
   expected: expected.map((version) => version || undefined),
 });
-const wish: fc.Arbitrary<Wish> = fc.oneof({ weight: 4, arbitrary: put }, { weight: 1, arbitrary: deletion });
+const wish: fc.Arbitrary<Wish> = fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: deletion });
 const foreign = fc.oneof(
   { weight: 3, arbitrary: fc.constant([]) },
   { weight: 3, arbitrary: fc.array(wish, { minLength: 1, maxLength: 3 }) },
@@ -50,9 +50,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("foreign" as const), wish }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("clock" as const), time: fc.integer({ min: 1, max: 5000 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("clock" as const), time: fc.integer({ min: 1, max: 5000 }) }) },
   { weight: 1, arbitrary: fc.constant({ kind: "checkpoint" as const }) },
-  { weight: 2, arbitrary: fc.constant({ kind: "restart" as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: "restart" as const }) },
 );
 /** A life of a store. */
 export const steps = fc.array(step, { minLength: 1, maxLength: 14, size: "max" });

@@ -43,7 +43,7 @@ describe("the store does what a simple model does", () => {
   it("in memory alone", () => check(memorySubject, 300, ALWAYS));
 
   // A restart, at any point and with or without a checkpoint before it, changes nothing of that.
-  it("on disk, across restarts", () => check((run) => sqliteSubject(run, folder), 150, [...ALWAYS, "restart"]));
+  it("on disk, across restarts", () => check((run) => sqliteSubject(run, folder), 100, [...ALWAYS, "restart"]));
 
   // Others write as well: each group is validated against what they wrote, or is refused whole when they never pause.
   // Nothing of it is visible and nobody is answered before it is committed.
