@@ -6,14 +6,22 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 
 const require = createRequire(import.meta.url);
 const folder = dirname(require.resolve("better-sqlite3/package.json"));
 
-/** Another Node than the one that built it can't load it: trying is the only sure test. */
-function loads() {
-  const probe = `new (require(${JSON.stringify(folder)}))(":memory:").close()`;
+/**
+ * Trying is the only sure test. A binary for another Node can't be loaded; one that was compiled as object-wrap.h warns
+ * of is loaded, and aborts the process when the first garbage is collected.
+ */
+function works() {
+  const probe = `
+    const Database = require(${JSON.stringify(folder)});
+    for (let i = 0; i < 100; i++) new Database(":memory:").close();
+    let garbage = [];
+    for (let i = 0; i < 1e6; i++) garbage.push({ i }) > 1e4 && (garbage = []);
+  `;
   return spawnSync(process.execPath, ["-e", probe], { stdio: "ignore" }).status === 0;
 }
 
@@ -33,15 +41,21 @@ function prebuilt() {
 /** Through npm, which brings the node-gyp that belongs to it. */
 function compiled() {
   const nodedir = headersBesideNode();
-  const env = nodedir === undefined ? process.env : { ...process.env, npm_config_nodedir: nodedir };
+  // Seen from the compiler's folder: an absolute path could have a space in it.
+  const header = relative(join(folder, "build"), join(import.meta.dirname, "object-wrap.h"));
+  const env = {
+    ...process.env,
+    CXXFLAGS: `${process.env.CXXFLAGS ?? ""} -include ${header}`,
+    ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }),
+  };
   const build = spawnSync("npm run --silent build-release", { cwd: folder, env, shell: true, encoding: "utf8" });
   if (build.status !== 0) console.error(build.stdout, build.stderr);
   return build.status === 0;
 }
 
-if (!loads() && !(prebuilt() && loads())) {
+if (!works() && !(prebuilt() && works())) {
   console.error("coffer: no prebuilt SQLite for this Node, compiling it (about a minute)");
-  if (!compiled() || !loads()) {
+  if (!compiled() || !works()) {
     console.error(
       "coffer: better-sqlite3 did not build. It needs a C++ compiler, make and python3, and Node's headers",
     );
