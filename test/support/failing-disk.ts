@@ -29,12 +29,15 @@ export async function failNext(server: ServerProcess, { call, file }: Fault): Pr
   const tracer = spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", "/dev/null"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  const lines: string[] = [];
-  for await (const line of createInterface({ input: tracer.stderr })) {
-    lines.push(line);
-    if (/^strace: Process \d+ attached/.test(line)) return;
-  }
-  throw new Error(`strace did not attach: ${lines.join("; ")}`);
+  const said: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    // It is read to its end: a strace that can't write its messages would end, and let go of the process.
+    createInterface({ input: tracer.stderr }).on("line", (line) => {
+      said.push(line);
+      if (/^strace: Process \d+ attached/.test(line)) resolve();
+    });
+    tracer.once("close", () => reject(new Error(`strace did not attach: ${said.join("; ")}`)));
+  });
 }
 
 /** Why a small disk can't be mounted here; undefined: it can. */

@@ -15,6 +15,10 @@ import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 /** The program itself, compiled beside this file. */
 const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
+// A signal ends a process without its "exit" event, and would leave servers behind.
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const leave = () => process.exit(1);
+
 /** How a process ended: by itself with a code, or by a signal. */
 export interface Ending {
   readonly code: number | null;
@@ -43,8 +47,9 @@ export class Site {
   readonly #authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
   readonly #admin: Credential = this.#authority.issue({ id: ADMIN });
   readonly #processes = new Set<ServerProcess>();
-  readonly #killAll = () => {
-    for (const process of this.#processes) process.signal("SIGKILL");
+  readonly #abandon = () => {
+    this.#killAll();
+    this.#removeFolder();
   };
 
   constructor() {
@@ -53,7 +58,8 @@ export class Site {
     this.#write("coffer.key", coffer.keyPem);
     this.#write("bundle.pem", this.#authority.bundlePem);
     makeRootKey(this.rootKey);
-    process.once("exit", this.#killAll);
+    process.once("exit", this.#abandon);
+    for (const signal of ENDINGS) process.once(signal, leave);
   }
 
   /** A server that serves. Rejects with what it wrote when it ends instead. */
@@ -86,9 +92,18 @@ export class Site {
 
   /** Kills every server that is left, waits until they are gone, and removes the folder. */
   async remove(): Promise<void> {
-    process.off("exit", this.#killAll);
+    process.off("exit", this.#abandon);
+    for (const signal of ENDINGS) process.off(signal, leave);
     this.#killAll();
     await Promise.all([...this.#processes].map((server) => server.ended));
+    this.#removeFolder();
+  }
+
+  #killAll(): void {
+    for (const server of this.#processes) server.signal("SIGKILL");
+  }
+
+  #removeFolder(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
