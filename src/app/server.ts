@@ -5,7 +5,7 @@ import { SecretsEngine } from "../engine/secrets-engine.ts";
 import { FileSource } from "../identity/file-source.ts";
 import { MaterialError } from "../identity/material-error.ts";
 import type { IdentitySource } from "../identity/source.ts";
-import { limitLines } from "../observability/limiter.ts";
+import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import { type Check, OpsServer } from "../observability/ops-server.ts";
@@ -72,6 +72,7 @@ class Assembly implements RunningServer {
   readonly #parts: ServerParts;
   readonly #metrics = new Metrics({ version: release(), node: process.version });
   readonly #connections = new Connections();
+  readonly #limited: LimitedLog;
   readonly #calls: CallLog;
   readonly #listeners: TlsListener[] = [];
   #phase: Phase = "loading";
@@ -85,7 +86,8 @@ class Assembly implements RunningServer {
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
     this.#parts = parts;
-    this.#calls = createCallLog(parts.log, limitLines(parts.log, parts.timers.clock), this.#metrics);
+    this.#limited = limitLines(parts.log, parts.timers.clock);
+    this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(() => this.#connections.count);
   }
 
@@ -134,6 +136,7 @@ class Assembly implements RunningServer {
     } catch (cause) {
       return this.#onFailed(cause);
     }
+    this.#limited.summarize();
     await this.abandon();
     this.#parts.log.info("stopped");
   }

@@ -3,7 +3,6 @@ import type { ServeConfig } from "../app/config.ts";
 import { type RunningServer, startServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
-import { ExitCode } from "./exit-code.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -18,7 +17,7 @@ export async function serveUntilStopped(
   const log = createLogger(config.logLevel, world.stderr);
   // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
   const stopped = stopSignal(world);
-  const server = await startServer(config, { log, timers: processTimers, die: () => world.exit(ExitCode.other) });
+  const server = await startServer(config, { log, timers: processTimers, die: () => world.kill(world.pid, "SIGKILL") });
   world.on("SIGHUP", () => server.reloadPolicy());
   await onStarted(server);
   log.info("signal received", { signal: await stopped });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type Database from "better-sqlite3";
 import { DataKeyBroken, unwrapDataKey, type WrappedKey, wrapDataKey } from "../sealing/data-key.ts";
-import { type RandomFill, secureRandom } from "../sealing/random.ts";
+import { type RandomFill, drawnAhead, secureRandom } from "../sealing/random.ts";
 import { SecretKey } from "../sealing/secret-key.ts";
 import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import { type FileSystemType, prepareDataFolder } from "./data-folder.ts";
@@ -57,7 +57,7 @@ function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes 
   try {
     const { storeId, dataKey } = readIdentity(db);
     const key = unwrap(dataKey, rootKey, storeId, db);
-    const sealer = new XChaChaSealer({ key, keyId: dataKey.keyId, storeId }, random);
+    const sealer = new XChaChaSealer({ key, keyId: dataKey.keyId, storeId }, drawnAhead(random));
     return { journal: new SqliteJournal(db, freeBytes), sealer, storeId, created, warnings: folder.warnings };
   } catch (error) {
     db.close();

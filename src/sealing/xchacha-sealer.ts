@@ -1,5 +1,6 @@
 import sodium from "sodium-native";
-import { type RandomFill, secureRandom } from "./random.ts";
+import { PlaintextPool } from "./plaintext-pool.ts";
+import { type RandomFill, drawnAhead, secureRandom } from "./random.ts";
 import { SealBroken, type Sealer } from "./sealer.ts";
 import type { SecretKey } from "./secret-key.ts";
 
@@ -52,8 +53,10 @@ export class XChaChaSealer implements Sealer {
   /** The header and the store id: how the associated data of everything that this key seals begins. */
   readonly #binding: Buffer;
   readonly #random: RandomFill;
+  readonly #plaintexts = new PlaintextPool();
 
-  constructor({ key, keyId, storeId }: SealingKey, random: RandomFill = secureRandom) {
+  /** `random` makes the nonces. */
+  constructor({ key, keyId, storeId }: SealingKey, random: RandomFill = drawnAhead(secureRandom)) {
     if (storeId.length !== STORE_ID_BYTES) throw new RangeError(`a store id has ${STORE_ID_BYTES} bytes`);
     this.#key = key;
     this.#keyId = keyId;
@@ -83,8 +86,7 @@ export class XChaChaSealer implements Sealer {
   open(sealed: Uint8Array, context: Uint8Array): Buffer {
     const bytes = asBuffer(sealed);
     this.#checkHeader(bytes);
-    // Not from Node's pool: a neighbour's `.buffer` would reach the plaintext.
-    const plaintext = Buffer.allocUnsafeSlow(bytes.length - OVERHEAD);
+    const plaintext = this.#plaintexts.take(bytes.length - OVERHEAD);
     const associated = this.#associatedData(context);
     // Outside the try: a wiped key is a fault of ours, not of the bytes.
     const key = this.#key.bytes;

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { cpSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Dump, contentOf, dump } from "../support/dump.ts";
 import type { Caller } from "../support/server-kit.ts";
 import { type ServerProcess, type StartOptions, Site } from "../support/server-process.ts";
+import { copyAsIs } from "../support/copy-folder.ts";
 
 const site = new Site();
 after(() => site.remove());
@@ -81,8 +82,8 @@ describe("a store", () => {
   it("is restored from a copy of its data folder and its root key", async () => {
     const copy = join(site.folder, "copy");
     const key = join(site.folder, "copy-of.key");
-    cpSync(site.data, copy, { recursive: true });
-    cpSync(site.rootKey, key);
+    copyAsIs(site.data, copy);
+    copyAsIs(site.rootKey, key);
     assert.deepEqual(await dumpAndKill({ data: copy, rootKey: key }), before);
   });
 
@@ -90,7 +91,7 @@ describe("a store", () => {
   // opens afterwards.
   it("is closed without its root key, and stays as it is", async () => {
     const copy = join(site.folder, "stolen");
-    cpSync(site.data, copy, { recursive: true });
+    copyAsIs(site.data, copy);
     const untouched = fingerprint(copy);
     const other = join(site.folder, "other.key");
     makeRootKey(other);

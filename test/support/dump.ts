@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { Caller } from "./server-kit.ts";
+import { copyAsIs } from "./copy-folder.ts";
 
 /** All that callers can learn of one version. Times are milliseconds. */
 export interface DumpedVersion {
@@ -106,7 +107,7 @@ export function linesOf({ secrets }: Dump): string[] {
 export function rowsOf(data: string): string[] {
   const copy = mkdtempSync(join(tmpdir(), "coffer-copy-"));
   try {
-    cpSync(data, copy, { recursive: true });
+    copyAsIs(data, copy);
     const db = new Database(join(copy, "store", "coffer.db"));
     const query = "SELECT path, version, revision, create_time, created_by, delete_time, deleted_by FROM versions";
     const rows = db.prepare(query).raw().all() as (readonly (string | number | null)[])[];

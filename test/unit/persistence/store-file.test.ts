@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import Database from "better-sqlite3";
@@ -18,6 +18,7 @@ import {
   rootKey,
   temporaryFolder,
 } from "./kit.ts";
+import { copyAsIs } from "../../support/copy-folder.ts";
 
 /** What each stored version opens to, or why it does not open. */
 async function contents(store: StoreFile): Promise<string[]> {
@@ -166,7 +167,7 @@ describe("a store on disk", () => {
   it("opens from a copy of its folder", async () => {
     const data = await filledFolder();
     const copy = join(temporaryFolder(), "copy");
-    cpSync(data, copy, { recursive: true });
+    copyAsIs(data, copy);
     assert.deepEqual(await contentsIn(copy), ["a1", "a2", "b1", "b2"]);
   });
 
