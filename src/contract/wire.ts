@@ -34,7 +34,7 @@ export class WireReader {
   #high = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get done(): boolean {
@@ -102,27 +102,38 @@ export class WireReader {
   }
 
   private take(length: number): Buffer {
-    const end = this.#offset + length;
-    if (end > this.#bytes.length) throw new WireError("is cut short");
-    const view = this.#bytes.subarray(this.#offset, end);
-    this.#offset = end;
-    return view;
+    const start = this.advance(length);
+    return this.#bytes.subarray(start, this.#offset);
+  }
+
+  /** Passes over bytes; the answer is where they begin. */
+  private advance(length: number): number {
+    const start = this.#offset;
+    if (start + length > this.#bytes.length) throw new WireError("is cut short");
+    this.#offset += length;
+    return start;
   }
 
   /** UTF-8 bytes, as a copy. */
   utf8(): Buffer {
-    return Buffer.from(this.utf8View());
+    const view = this.view();
+    if (!isUtf8(view)) throw new WireError("is not valid UTF-8");
+    return Buffer.from(view);
   }
 
   /** A string; bad UTF-8 is refused, never replaced. */
   string(): string {
-    return this.utf8View().toString("utf8");
+    const start = this.advance(this.uint32());
+    if (this.isAscii(start)) return this.#bytes.toString("latin1", start, this.#offset);
+    const view = this.#bytes.subarray(start, this.#offset);
+    if (!isUtf8(view)) throw new WireError("is not valid UTF-8");
+    return view.toString("utf8");
   }
 
-  private utf8View(): Buffer {
-    const view = this.view();
-    if (!isUtf8(view)) throw new WireError("is not valid UTF-8");
-    return view;
+  // Paths and keys are ASCII: for them neither a view nor a decoder is needed.
+  private isAscii(start: number): boolean {
+    for (let i = start; i < this.#offset; i++) if (this.#bytes[i]! >= 0x80) return false;
+    return true;
   }
 
   /** Passes over a field that this release does not know: a newer client may send it. */

@@ -17,12 +17,14 @@ const KEY = /^[A-Za-z0-9._-]+$/;
  */
 export class Content {
   readonly #entries: readonly ContentEntry[];
-  /** Bytes of all keys and values. */
-  readonly byteLength: number;
 
   private constructor(entries: readonly ContentEntry[]) {
     this.#entries = entries;
-    this.byteLength = entries.reduce((sum, entry) => sum + entry.key.length + entry.value.length, 0);
+  }
+
+  /** Bytes of all keys and values. */
+  get byteLength(): number {
+    return this.#entries.reduce((sum, entry) => sum + entry.key.length + entry.value.length, 0);
   }
 
   /** Takes entries as they are; for what was checked when it was written. */
@@ -43,7 +45,8 @@ export class Content {
       seen.add(entry.key);
     }
     const content = new Content(entries);
-    if (content.byteLength > limit) throw limitExceeded("content", limit, "bytes", content.byteLength);
+    const bytes = content.byteLength;
+    if (bytes > limit) throw limitExceeded("content", limit, "bytes", bytes);
     return content;
   }
 

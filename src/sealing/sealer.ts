@@ -4,10 +4,10 @@
  */
 export interface Sealer {
   /** The sealed form: header, nonce, ciphertext, tag. A fresh Buffer that shares memory with nothing. */
-  seal(plaintext: Uint8Array, context: Uint8Array): Buffer;
+  seal(plaintext: Uint8Array, context: string): Buffer;
 
   /** The plaintext, in a fresh Buffer. Throws {@link SealBroken}. */
-  open(sealed: Uint8Array, context: Uint8Array): Buffer;
+  open(sealed: Uint8Array, context: string): Buffer;
 
   /** By how many bytes the sealed form is longer than the plaintext. */
   readonly overhead: number;

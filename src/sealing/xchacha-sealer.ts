@@ -32,6 +32,9 @@ const TAG_BYTES = sodium.crypto_aead_xchacha20poly1305_ietf_ABYTES;
 const CIPHERTEXT_AT = HEADER_BYTES + NONCE_BYTES;
 const OVERHEAD = CIPHERTEXT_AT + TAG_BYTES;
 
+// Room for the associated data of every path; a longer context gets a buffer of its own.
+const ASSOCIATED_BYTES = 2048;
+
 /** How many bytes the id of a store has. */
 export const STORE_ID_BYTES = 16;
 
@@ -52,6 +55,8 @@ export class XChaChaSealer implements Sealer {
   readonly #keyId: number;
   /** The header and the store id: how the associated data of everything that this key seals begins. */
   readonly #binding: Buffer;
+  /** Where the associated data of the next call is put together; the binding stays at its beginning. */
+  readonly #associated: Buffer;
   readonly #random: RandomFill;
   readonly #plaintexts = new PlaintextPool();
 
@@ -65,9 +70,11 @@ export class XChaChaSealer implements Sealer {
     this.#binding.writeUInt32BE(keyId, 2);
     this.#binding.set(storeId, HEADER_BYTES);
     this.#random = random;
+    this.#associated = Buffer.alloc(ASSOCIATED_BYTES);
+    this.#binding.copy(this.#associated);
   }
 
-  seal(plaintext: Uint8Array, context: Uint8Array): Buffer {
+  seal(plaintext: Uint8Array, context: string): Buffer {
     const sealed = Buffer.allocUnsafeSlow(plaintext.length + OVERHEAD);
     const nonce = sealed.subarray(HEADER_BYTES, CIPHERTEXT_AT);
     this.#binding.copy(sealed, 0, 0, HEADER_BYTES);
@@ -83,7 +90,7 @@ export class XChaChaSealer implements Sealer {
     return sealed;
   }
 
-  open(sealed: Uint8Array, context: Uint8Array): Buffer {
+  open(sealed: Uint8Array, context: string): Buffer {
     const bytes = asBuffer(sealed);
     this.#checkHeader(bytes);
     const plaintext = this.#plaintexts.take(bytes.length - OVERHEAD);
@@ -117,11 +124,11 @@ export class XChaChaSealer implements Sealer {
     if (bytes.readUInt32BE(2) !== this.#keyId) throw new SealBroken("unknown key");
   }
 
-  #associatedData(context: Uint8Array): Buffer {
-    const associated = Buffer.allocUnsafe(this.#binding.length + context.length);
-    associated.set(this.#binding);
-    associated.set(context, this.#binding.length);
-    return associated;
+  #associatedData(context: string): Buffer {
+    const room = this.#binding.length + 3 * context.length;
+    if (room > this.#associated.length) return Buffer.concat([this.#binding, Buffer.from(context)]);
+    const length = this.#associated.write(context, this.#binding.length);
+    return this.#associated.subarray(0, this.#binding.length + length);
   }
 }
 

@@ -68,9 +68,10 @@ function entries(kind: ContentEntry["kind"], map: readonly MapEntry[]): ContentE
 }
 
 function split(content: Content): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {
-  const all = content.entries();
-  const of = (kind: ContentEntry["kind"]) => all.filter((entry) => entry.kind === kind);
-  return { data: of("text"), binaryData: of("binary") };
+  const data: MapEntry[] = [];
+  const binaryData: MapEntry[] = [];
+  for (const entry of content.entries()) (entry.kind === "text" ? data : binaryData).push(entry);
+  return { data, binaryData };
 }
 
 function checkDelete(versions: readonly number[], expectedVersion: number | undefined): void {

@@ -3,11 +3,11 @@ import { SealBroken, type Sealer } from "../../src/sealing/sealer.ts";
 /** Binds bytes to their context and hides nothing: for tests of the store, where the content is beside the point. */
 export const plainSealer: Sealer = {
   overhead: 0,
-  seal: (plaintext, context) => Buffer.concat([Buffer.from([context.length]), context, plaintext]),
+  seal: (plaintext, context) => Buffer.concat([Buffer.from([context.length]), Buffer.from(context), plaintext]),
   open: (sealed, context) => {
     const bytes = Buffer.from(sealed);
     const length = bytes[0]!;
-    if (!bytes.subarray(1, 1 + length).equals(context)) throw new SealBroken("not authentic");
+    if (!bytes.subarray(1, 1 + length).equals(Buffer.from(context))) throw new SealBroken("not authentic");
     return Buffer.from(bytes.subarray(1 + length));
   },
 };

@@ -49,7 +49,11 @@ describe("the format of sealed bytes", () => {
     for (const { path, version, sealed, plaintext } of vectors.cases) {
       if (plaintext === undefined) continue;
       const bytes = Buffer.from(sealed, "hex");
-      const associated = [bytes.subarray(0, 6), Buffer.from(vectors.storeId, "hex"), versionContext(path, version)];
+      const associated = [
+        bytes.subarray(0, 6),
+        Buffer.from(vectors.storeId, "hex"),
+        Buffer.from(versionContext(path, version)),
+      ];
       const key = Buffer.from(vectors.key, "hex");
       const nonce = bytes.subarray(6, 30);
       const expected = referenceSeal(key, nonce, Buffer.concat(associated), Buffer.from(plaintext, "hex"));
@@ -71,11 +75,15 @@ describe("a sealer", () => {
   it("opens what it sealed", () => {
     const sealer = randomSealer();
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 3000 }), fc.uint8Array({ maxLength: 600 }), (plaintext, context) => {
-        const sealed = sealer.seal(plaintext, context);
-        assert.equal(sealed.length, plaintext.length + sealer.overhead);
-        assert.deepEqual(sealer.open(sealed, context), Buffer.from(plaintext));
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 3000 }),
+        fc.string({ unit: "binary", maxLength: 3000 }),
+        (plaintext, context) => {
+          const sealed = sealer.seal(plaintext, context);
+          assert.equal(sealed.length, plaintext.length + sealer.overhead);
+          assert.deepEqual(sealer.open(sealed, context), Buffer.from(plaintext));
+        },
+      ),
     );
   });
 
@@ -100,11 +108,12 @@ describe("a sealer", () => {
         `bit ${bit}`,
       );
     }
-    for (let bit = 0; bit < context.length * 8; bit++) {
+    for (let at = 0; at < context.length; at++) {
+      const other = `${context.slice(0, at)}#${context.slice(at + 1)}`;
       assert.equal(
-        failureOf(() => sealer.open(sealed, flipped(context, bit))),
+        failureOf(() => sealer.open(sealed, other)),
         "not authentic",
-        `context bit ${bit}`,
+        `character ${at}`,
       );
     }
   });
@@ -195,7 +204,7 @@ describe("contexts", () => {
     const part = fc.string({ unit: fc.constantFrom("a", "1", "\0", "/"), maxLength: 4 });
     fc.assert(
       fc.property(part, part, part, part, (caller, prefix, otherCaller, otherPrefix) => {
-        const equal = pageTokenContext(caller, prefix).equals(pageTokenContext(otherCaller, otherPrefix));
+        const equal = pageTokenContext(caller, prefix) === pageTokenContext(otherCaller, otherPrefix);
         assert.equal(equal, caller === otherCaller && prefix === otherPrefix);
       }),
       { numRuns: 1000 },
