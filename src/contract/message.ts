@@ -190,12 +190,16 @@ export const repeatedUint32 = (number: number, name: string): Field<readonly num
   wireType: WireType.bytes,
   absent: () => [],
   read: (reader, previous, actual) => {
-    if (actual === WireType.varint) return [...previous, reader.uint32()];
+    // Not a new list for each: four megabytes of single numbers would then keep the only thread busy for minutes.
+    const list = previous as number[];
+    if (actual === WireType.varint) {
+      list.push(reader.uint32());
+      return list;
+    }
     expectWireType(actual, WireType.bytes);
     const packed = new WireReader(reader.view());
-    const values = [...previous];
-    while (!packed.done) values.push(packed.uint32());
-    return values;
+    while (!packed.done) list.push(packed.uint32());
+    return list;
   },
   write: (writer, values) => {
     if (values.length === 0) return;
