@@ -44,9 +44,15 @@ export class Reflection {
   get implementation(): UntypedServiceImplementation {
     return {
       ServerReflectionInfo: (call: ServerDuplexStream<ReflectionRequest, object>) => {
-        call.on("data", (request: ReflectionRequest) =>
-          call.write({ valid_host: request.host ?? "", original_request: request, ...this.answer(request) }),
-        );
+        call.on("data", (request: ReflectionRequest) => {
+          const more = call.write({
+            valid_host: request.host ?? "",
+            original_request: request,
+            ...this.answer(request),
+          });
+          // An answer is a thousand times as long as its question: who asks and never reads would fill our memory.
+          if (!more) call.pause().once("drain", () => call.resume());
+        });
         call.on("end", () => call.end());
       },
     };
