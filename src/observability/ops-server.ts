@@ -61,6 +61,8 @@ export class OpsServer {
     server.maxConnections = MAX_CONNECTIONS;
     server.listen(port, host);
     await once(server, "listening");
+    // A connection that the system could not hand over: whoever asked notices. Without a listener the process would end.
+    server.on("error", () => {});
     return new OpsServer(server);
   }
 

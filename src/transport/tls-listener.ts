@@ -22,7 +22,11 @@ export type ConnectionRefusal =
   /** The client did not offer h2 by ALPN (RFC 7301), so it does not speak gRPC. */
   | "no-h2"
   /** The client resumed a TLS session. No ticket is ever given out, so this can't be honest. */
-  | "session-resumed";
+  | "session-resumed"
+  /** The system could not hand over a connection that had come, or has no more descriptors for it. */
+  | "not-accepted"
+  /** We could not tell, which is a fault of ours; who can't be verified is not served. */
+  | "internal";
 
 /** A connection that was closed before HTTP/2 began. */
 export interface Refused {
@@ -70,6 +74,7 @@ export class TlsListener {
     this.#stopRotation = parts.identity.onChange((snapshot) => server.setSecureContext(tlsOptions(snapshot)));
     server.on("secureConnection", (socket) => this.#onHandshake(socket));
     server.on("tlsClientError", (error, socket) => this.#onHandshakeFailure(error, socket));
+    server.on("error", (error) => this.#onAcceptFailure(error));
   }
 
   /** Begins to listen. Rejects with {@link ListenRefused}. */
@@ -104,7 +109,8 @@ export class TlsListener {
       const { bundles } = this.#parts.identity.snapshot();
       return { kind: "verified", svid: verifySvid(sentChain(socket), bundles, this.#parts.clock(), "client") };
     } catch (error) {
-      if (!(error instanceof SvidRefused)) throw error;
+      // Thrown from here, a stray error would end the process, and a stranger may know how to cause it.
+      if (!(error instanceof SvidRefused)) return refusal("internal", String(error));
       return refusal(error.reason, error.detail, error.claimed);
     }
   }
@@ -114,6 +120,12 @@ export class TlsListener {
     const abandoned = code === "ECONNRESET" || code === "EPIPE" || code === "ERR_TLS_HANDSHAKE_TIMEOUT";
     const reason = abandoned ? "handshake-abandoned" : "handshake-failed";
     this.#refuse(socket, this.#parts.connections.nextNumber(), refusal(reason, code || "TLS failed"));
+  }
+
+  /** accept(2) reports what became of a single connection, too. Without a listener it would end all the others. */
+  #onAcceptFailure(error: NodeJS.ErrnoException): void {
+    const connection = this.#parts.connections.nextNumber();
+    this.#parts.onRefused({ ...refusal("not-accepted", error.code ?? "it failed"), connection, remote: "" });
   }
 
   #refuse(socket: Socket, connection: number, { reason, detail, claimed }: Refusal): void {
