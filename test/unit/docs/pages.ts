@@ -1,0 +1,53 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** A document: its path from the top of the repository, where tests run, and its text. */
+export interface Page {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** One document. */
+export function page(path: string): Page {
+  return { path, text: readFileSync(path, "utf8") };
+}
+
+/** Every document in Markdown that the repository has. */
+export function allPages(): Page[] {
+  const docs = readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
+  return ["README.md", "CHANGELOG.md", "SECURITY.md", join("certs", "README.md"), ...docs]
+    .filter((path) => path.endsWith(".md"))
+    .map(page);
+}
+
+/** A row of a table by the headings of its columns. */
+export type Row = Readonly<Record<string, string>>;
+
+/** The rows of the table whose heading has these columns, in this order. Throws when the page has no such table. */
+export function table({ path, text }: Page, ...columns: readonly string[]): Row[] {
+  const lines = text.split("\n");
+  const heading = lines.findIndex((line) => line.startsWith("|") && cellsOf(line).join("|") === columns.join("|"));
+  if (heading === -1) throw new Error(`${path} has no table with the columns ${columns.join(", ")}`);
+  const rest = lines.slice(heading + 2);
+  const end = rest.findIndex((line) => !line.startsWith("|"));
+  return rest
+    .slice(0, end)
+    .map((line) => Object.fromEntries(cellsOf(line).map((cell, i) => [columns[i] ?? "beyond", cell])));
+}
+
+function cellsOf(line: string): string[] {
+  return line
+    .split("|")
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+}
+
+/** What a text has between backticks, code blocks left out. */
+export function inlineCode({ text }: Page): string[] {
+  return [...withoutCodeBlocks(text).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!);
+}
+
+/** The text outside of its code blocks. */
+export function withoutCodeBlocks(text: string): string {
+  return text.replace(/^```.*?^```$/gms, "");
+}
