@@ -150,11 +150,17 @@ class Assembly implements RunningServer {
   }
 
   async #listenOps(): Promise<void> {
-    if (this.#config.opsListen === undefined) return;
-    this.#ops = await OpsServer.listen(this.#config.opsListen, {
+    const { opsListen } = this.#config;
+    if (opsListen === undefined) return;
+    const sources = {
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics.expose(),
       log: this.#parts.log,
+    };
+    this.#ops = await OpsServer.listen(opsListen, sources).catch((cause: NodeJS.ErrnoException) => {
+      const address = formatAddress({ kind: "tcp", ...opsListen });
+      const problem = `--ops-listen: can't listen on ${address} (${cause.code}); give another address, or off`;
+      throw new StartRefused([problem], { cause });
     });
   }
 

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { connect } from "node:tls";
+import { startServer } from "../../src/app/server.ts";
 import { processTimers } from "../../src/domain/timers.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 
 /** Time stands still until a test moves it, and no commit begins while `held` is a list. */
@@ -95,6 +97,13 @@ describe("the ops pages", () => {
     }
     assert.doesNotMatch(body, /spiffe:|shop|counted/);
   });
+});
+
+// Two servers on one machine meet at the default address first: the second one says which option is about it.
+it("an address for the ops pages that is taken is refused by the name of its option", async () => {
+  const log = createLogger("error", process.stderr);
+  const second = startServer({ ...kit.config, opsListen: kit.server.opsAddress }, { log, timers, die: () => {} });
+  await assert.rejects(second, { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
 });
 
 // Strangers can cause these lines as often as they like; a full disk must not be one of their means.
