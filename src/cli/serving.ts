@@ -17,8 +17,10 @@ export async function serveUntilStopped(
   const log = createLogger(config.logLevel, world.stderr);
   // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
   const stopped = stopSignal(world);
-  const server = await startServer(config, { log, timers: processTimers, die: () => world.kill(world.pid, "SIGKILL") });
-  world.on("SIGHUP", () => server.reloadPolicy());
+  let server: RunningServer | undefined;
+  // One that comes during the start would end the process; the policy that it means is about to be read anyway.
+  world.on("SIGHUP", () => server?.reloadPolicy());
+  server = await startServer(config, { log, timers: processTimers, die: () => world.kill(world.pid, "SIGKILL") });
   await onStarted(server);
   log.info("signal received", { signal: await stopped });
   await server.stop();
