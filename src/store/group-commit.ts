@@ -120,7 +120,8 @@ export class GroupCommit {
     if (entries.length === 0) return NOTHING_TO_COMMIT;
     const begun = this.#timers.elapsed();
     const outcome = await this.#journal.commit(entries, this.#memory.revision);
-    this.#observer.committed((this.#timers.elapsed() - begun) / 1000, entries.length);
+    const seconds = (this.#timers.elapsed() - begun) / 1000;
+    if (outcome.kind === "committed") this.#observer.committed(seconds, entries.length);
     return outcome;
   }
 
