@@ -46,6 +46,11 @@ export class GroupCommit {
   #queue: Waiting[] = [];
   #state: State = "idle";
   readonly #feedListeners = new Set<() => void>();
+  /**
+   * What the feed has brought since a commit began; undefined when none is under way. It may be ahead of that commit,
+   * whose outcome is yet to be heard, and memory passes over what is behind it.
+   */
+  #fed: CommittedEntry[] | undefined;
 
   constructor(memory: Memory, journal: Journal, observer: CommitObserver, timers: Timers) {
     this.#memory = memory;
@@ -53,8 +58,8 @@ export class GroupCommit {
     this.#observer = observer;
     this.#timers = timers;
     journal.onFeed((entries) => {
-      memory.publish(entries);
-      for (const listener of this.#feedListeners) listener();
+      if (this.#fed === undefined) this.#publish(entries);
+      else for (const entry of entries) this.#fed.push(entry);
     });
   }
 
@@ -88,7 +93,6 @@ export class GroupCommit {
       const outcome = await this.#commit(entries);
       switch (outcome.kind) {
         case "committed":
-          this.#memory.publish(withRevisions(entries, outcome.revisions));
           this.#answer(group, verdicts, outcome.revisions);
           return;
         case "rejected":
@@ -116,13 +120,25 @@ export class GroupCommit {
     });
   }
 
+  /** Commits, and publishes what was committed meanwhile, here and elsewhere. */
   async #commit(entries: readonly JournalEntry[]): Promise<CommitOutcome> {
     if (entries.length === 0) return NOTHING_TO_COMMIT;
     const begun = this.#timers.elapsed();
+    const fed: CommittedEntry[] = [];
+    this.#fed = fed;
     const outcome = await this.#journal.commit(entries, this.#memory.revision);
-    const seconds = (this.#timers.elapsed() - begun) / 1000;
-    if (outcome.kind === "committed") this.#observer.committed(seconds, entries.length);
+    if (outcome.kind === "unknown") return outcome;
+    this.#fed = undefined;
+    const own = outcome.kind === "committed" ? withRevisions(entries, outcome.revisions) : [];
+    if (own.length > 0) this.#observer.committed((this.#timers.elapsed() - begun) / 1000, own.length);
+    this.#publish([...own, ...fed].sort(byRevision));
     return outcome;
+  }
+
+  /** The one place where changes reach memory, our own and others', in revision order. */
+  #publish(entries: readonly CommittedEntry[]): void {
+    this.#memory.publish(entries);
+    for (const listener of this.#feedListeners) listener();
   }
 
   /**
@@ -171,6 +187,10 @@ function entryOf(verdict: Verdict): JournalEntry[] {
 
 function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
   return entries.map((entry, i) => ({ ...entry, revision: revisions[i]! }));
+}
+
+function byRevision(left: CommittedEntry, right: CommittedEntry): number {
+  return left.revision - right.revision;
 }
 
 function refuse(group: readonly Waiting[], error: unknown): void {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import type { PutChange } from "../../../src/store/change.ts";
 import { versionContext } from "../../../src/sealing/context.ts";
+import type { CommitOutcome, JournalEntry, Revision } from "../../../src/store/journal.ts";
 import { encodeContent } from "../../../src/store/content-format.ts";
 import { plainSealer } from "../../support/plain-sealer.ts";
 import { ScriptedJournal } from "../../support/scripted-journal.ts";
@@ -168,6 +169,23 @@ describe("a stale commit", () => {
     journal.feed();
     assert.equal(store.totals.versions, 2);
   });
+});
+
+// A feed may overtake the answer to a commit: what others did next is known before our own is heard to have succeeded.
+it("publishes its own commit before the feed's later one", async () => {
+  const journal = new (class extends ScriptedJournal {
+    override async commit(group: readonly JournalEntry[], validatedAt: Revision): Promise<CommitOutcome> {
+      const outcome = await super.commit(group, validatedAt);
+      if (this.entries.length === 1) this.commitElsewhere(foreignPut("a", 2, "theirs"));
+      this.feed();
+      return outcome;
+    }
+  })();
+  const store = await loadStore(journal);
+  assert.equal((await store.put(putRequest("a", "ours"))).version, 1);
+  assert.equal(read(store, "a", 1), "ours");
+  assert.equal(read(store, "a", 2), "theirs");
+  assert.equal((await store.put(putRequest("a", "ours again"))).version, 3);
 });
 
 // The clock may run backwards; the times of changes do not.
