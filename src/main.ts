@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 import process from "node:process";
 import { run } from "./cli/program.ts";
 
