@@ -57,9 +57,18 @@ export class SecretsEngine {
     this.#parts = parts;
   }
 
-  put(caller: Principal, path: SecretPath, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
+  /**
+   * Adds a version. `content` checks what the caller sent, and is called only once the caller may write there: a request
+   * holds hundreds of thousands of tiny entries, and a caller without any rule could keep the only thread busy with them.
+   */
+  put(
+    caller: Principal,
+    path: SecretPath,
+    content: () => Content,
+    expectedVersion: number | undefined,
+  ): Promise<PutResult> {
     this.#authorize(caller, "Put", path);
-    return this.#parts.store.put({ path, content, expectedVersion, author: caller.id.toString() });
+    return this.#parts.store.put({ path, content: content(), expectedVersion, author: caller.id.toString() });
   }
 
   get(caller: Principal, path: SecretPath, version: number): OpenedVersion {

@@ -25,7 +25,8 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       response: wire.putResponse,
       handle: async (caller, { path, data, binaryData, expectedVersion }) => {
         const secret = parseSecretPath(path);
-        const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
+        const content = () =>
+          Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
         return { path, ...(await engine.put(caller, secret, content, expectedVersion)) };
       },
     },
