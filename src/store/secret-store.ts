@@ -3,7 +3,7 @@ import { contentUnreadable, secretNotFound, versionDeleted, versionNotFound } fr
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Timers } from "../domain/timers.ts";
 import { versionContext } from "../sealing/context.ts";
-import type { Sealer } from "../sealing/sealer.ts";
+import { SealBroken, type Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "./content-format.ts";
 import { type CommitObserver, GroupCommit } from "./group-commit.ts";
 import type { CheckpointMode, Journal } from "./journal.ts";
@@ -100,6 +100,8 @@ export class SecretStore {
     try {
       return decodeContent(this.#parts.sealer.open(version.sealed, versionContext(path, version.number)));
     } catch (cause) {
+      // Anything else is a fault of ours, and to call it damage would send an operator to look for it on the disk.
+      if (!(cause instanceof SealBroken || cause instanceof RangeError)) throw cause;
       throw contentUnreadable(path, version.number, cause);
     }
   }

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
+import { SecretKey } from "../../../src/sealing/secret-key.ts";
+import type { Sealer } from "../../../src/sealing/sealer.ts";
+import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
+import { plainSealer } from "../../support/plain-sealer.ts";
+import { ScriptedJournal } from "../../support/scripted-journal.ts";
+import { loadStore, putRequest, read } from "../../support/store-kit.ts";
+
+async function storeOfOne(sealer: Sealer) {
+  const store = await loadStore(new ScriptedJournal(), { sealer });
+  await store.put(putRequest("a", "kept"));
+  return store;
+}
+
+// Sealed bytes that do not open, and opened bytes that are no content, are damage, and the caller is told so.
+it("calls bytes that do not open, or are no content, unreadable", async () => {
+  let damage = (sealed: Uint8Array) => sealed;
+  const store = await storeOfOne({
+    ...plainSealer,
+    open: (sealed, context) => plainSealer.open(damage(sealed), context),
+  });
+  assert.equal(read(store, "a"), "kept");
+  damage = (sealed) => Buffer.from(sealed).fill(0, 1, 2);
+  assert.equal(read(store, "a"), "CONTENT_UNREADABLE");
+  damage = (sealed) => sealed.subarray(0, -1);
+  assert.equal(read(store, "a"), "CONTENT_UNREADABLE");
+});
+
+// A fault of the server's own passes through as it is, so that nobody looks for damage where there is none.
+it("does not call a fault of its own damage", async () => {
+  const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
+  const store = await storeOfOne(sealer);
+  assert.equal(read(store, "a"), "kept");
+  sealer.close();
+  assert.throws(() => store.get(parseSecretPath("a"), 1), { name: "Error", message: "the key is wiped" });
+});
