@@ -3,6 +3,7 @@ import type { GivenFlags } from "../app/config-option.ts";
 import { readRunningConfig } from "../app/config-serve.ts";
 import { type Development, prepareDevelopment } from "../app/dev.ts";
 import { systemClock } from "../domain/clock.ts";
+import { shellWord } from "../domain/shell-word.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 import { devSession } from "./dev-session.ts";
 import { machineMemory } from "./machine-memory.ts";
@@ -25,9 +26,4 @@ function session({ config, minted }: Development, addresses: readonly ListenAddr
   if (address === undefined) return "";
   const program = `node ${shellWord(relative(world.cwd(), world.argv[1]!))}`;
   return devSession({ address, minted, program, policy: config.policy! });
-}
-
-/** As one word for sh. */
-function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

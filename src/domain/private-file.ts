@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { shellWord } from "./shell-word.ts";
 
 /** A file with a secret in it can't be read, or should not be trusted. `message` says how to mend it. */
 export class PrivateFileError extends Error {
@@ -50,11 +51,11 @@ export function readPrivateFile(file: string): Buffer {
  */
 export function privacyProblem({ uid, mode }: FileAccess, file: string): string | undefined {
   const owned = `(owner uid ${uid}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")})`;
-  const chmod = `chmod 0600 ${quote(file)}`;
+  const chmod = `chmod 0600 ${shellWord(file)}`;
   if (mode & OTHERS) return `is open to every user of this machine ${owned}; mend it with: ${chmod}`;
   if (mode & GROUP_WRITES) return `can be changed by its group ${owned}; mend it with: ${chmod}`;
   if (mode & GROUP_READS && uid !== 0) {
-    return `can be read by its group ${owned}; mend it with: ${chmod} - or, if the group needs it: chown root ${quote(file)}`;
+    return `can be read by its group ${owned}; mend it with: ${chmod} - or, if the group needs it: chown root ${shellWord(file)}`;
   }
   return undefined;
 }
@@ -67,9 +68,4 @@ function open(file: string): number {
     const { code } = error as NodeJS.ErrnoException;
     throw new PrivateFileError(file, code === "ENOENT" ? "does not exist" : `can't be read: ${code}`);
   }
-}
-
-/** A name as a shell takes it. */
-function quote(file: string): string {
-  return /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
 }

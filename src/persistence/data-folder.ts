@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { shellWord } from "../domain/shell-word.ts";
 import { fileSystemSuitability } from "./file-system-kind.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -74,7 +75,7 @@ function checkFileSystem(folder: string, type: number): string[] {
 /** In a folder that everybody may write and that is not sticky, as an emptyDir is, others can rename ours away. */
 function checkParent(folder: string): string[] {
   const open = (statSync(folder).mode & 0o1002) === 0o0002;
-  return open ? [`everybody may rename what lies in ${folder}; chmod o-w ${quoted(folder)} prevents it`] : [];
+  return open ? [`everybody may rename what lies in ${folder}; chmod o-w ${shellWord(folder)} prevents it`] : [];
 }
 
 function tightenFolder(path: string): string | undefined {
@@ -100,12 +101,12 @@ function tighten(path: string, stats: Stats, mode: number): string | undefined {
     const message = `${shown} belongs to another user than this process (uid ${ownUid(stats)})`;
     throw new StoreRefused(
       "wrong owner",
-      `${message}; run: chown -R ${ownUid(stats)} ${quoted(folderOf(path, stats))}`,
+      `${message}; run: chown -R ${ownUid(stats)} ${shellWord(folderOf(path, stats))}`,
     );
   }
   if ((stats.mode & 0o007) !== 0) {
     const message = `${shown} is open to everybody; make sure that nobody used it and run`;
-    throw new StoreRefused("open to everybody", `${message}: chmod -R go= ${quoted(folderOf(path, stats))}`);
+    throw new StoreRefused("open to everybody", `${message}: chmod -R go= ${shellWord(folderOf(path, stats))}`);
   }
   if ((stats.mode & 0o070) === 0) return undefined;
   chmodSync(path, mode);
@@ -142,9 +143,4 @@ function modeOf(stats: Stats): string {
 
 function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
-}
-
-/** For a command that is pasted into a shell. */
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
