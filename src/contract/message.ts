@@ -76,15 +76,16 @@ export function expectWireType(actual: number, expected: number): void {
   if (actual !== expected) throw new WireError(`has wire type ${actual} instead of ${expected}`);
 }
 
-function scalar<T>(
-  number: number,
-  name: string,
-  type: string,
-  wireType: number,
-  absent: T,
-  read: (reader: WireReader) => T,
-  write: (writer: WireWriter, value: T) => void,
-): Field<T> {
+/** What sets one kind of single value apart from the others. */
+interface Scalar<T> {
+  readonly type: string;
+  readonly wireType: number;
+  readonly absent: T;
+  readonly read: (reader: WireReader) => T;
+  readonly write: (writer: WireWriter, value: T) => void;
+}
+
+function scalar<T>(number: number, name: string, { type, wireType, absent, read, write }: Scalar<T>): Field<T> {
   return {
     number,
     name,
@@ -105,82 +106,68 @@ function scalar<T>(
 
 /** A string, "" when absent. */
 export const string = (number: number, name: string): Field<string> =>
-  scalar(
-    number,
-    name,
-    "STRING",
-    WireType.bytes,
-    "",
-    (reader) => reader.string(),
-    (writer, value) => writer.string(value),
-  );
-
-/** Bytes, as a copy, empty when absent. */
-export const bytes = (number: number, name: string): Field<Uint8Array> => ({
-  ...scalar<Uint8Array>(
-    number,
-    name,
-    "BYTES",
-    WireType.bytes,
-    EMPTY,
-    (reader) => Buffer.from(reader.view()),
-    (writer, value) => writer.bytes(value),
-  ),
-});
+  scalar(number, name, {
+    type: "STRING",
+    wireType: WireType.bytes,
+    absent: "",
+    read: (reader) => reader.string(),
+    write: (writer, value) => writer.string(value),
+  });
 
 const EMPTY = Buffer.alloc(0);
 
+/** Bytes, as a copy, empty when absent. */
+export const bytes = (number: number, name: string): Field<Uint8Array> =>
+  scalar<Uint8Array>(number, name, {
+    type: "BYTES",
+    wireType: WireType.bytes,
+    absent: EMPTY,
+    read: (reader) => Buffer.from(reader.view()),
+    write: (writer, value) => writer.bytes(value),
+  });
+
 /** A 32-bit number, 0 when absent. */
 export const uint32 = (number: number, name: string): Field<number> =>
-  scalar(
-    number,
-    name,
-    "UINT32",
-    WireType.varint,
-    0,
-    (reader) => reader.uint32(),
-    (writer, value) => writer.varint(value),
-  );
+  scalar(number, name, {
+    type: "UINT32",
+    wireType: WireType.varint,
+    absent: 0,
+    read: (reader) => reader.uint32(),
+    write: (writer, value) => writer.varint(value),
+  });
 
 /** A signed 32-bit number, 0 when absent. */
 export const int32 = (number: number, name: string): Field<number> =>
-  scalar(
-    number,
-    name,
-    "INT32",
-    WireType.varint,
-    0,
-    (reader) => reader.int32(),
-    (writer, value) => writer.int32(value),
-  );
+  scalar(number, name, {
+    type: "INT32",
+    wireType: WireType.varint,
+    absent: 0,
+    read: (reader) => reader.int32(),
+    write: (writer, value) => writer.int32(value),
+  });
 
 /** A 64-bit number that a double holds, 0 when absent. */
-export const uint64 = (number: number, name: string): Field<number> => ({
-  ...scalar(
-    number,
-    name,
-    "UINT64",
-    WireType.varint,
-    0,
-    (reader) => reader.safeInteger(),
-    (writer, value) => writer.varint(value),
-  ),
-});
+export const uint64 = (number: number, name: string): Field<number> =>
+  scalar(number, name, {
+    type: "UINT64",
+    wireType: WireType.varint,
+    absent: 0,
+    read: (reader) => reader.safeInteger(),
+    write: (writer, value) => writer.varint(value),
+  });
 
 /** An enum by its number, 0 when absent. */
 export const enumeration = (number: number, name: string): Field<number> => ({ ...int32(number, name), type: "ENUM" });
 
 /** A number whose absence means something: undefined when absent, and 0 is sent. */
 export const optionalUint32 = (number: number, name: string): Field<number | undefined> =>
-  scalar<number | undefined>(
-    number,
-    name,
-    "UINT32",
-    WireType.varint,
-    undefined,
-    (reader) => reader.uint32(),
-    (writer, value) => writer.varint(value!),
-  );
+  scalar<number | undefined>(number, name, {
+    type: "UINT32",
+    wireType: WireType.varint,
+    absent: undefined,
+    read: (reader) => reader.uint32(),
+    write: (writer, value) => writer.varint(value!),
+  });
 
 /** Numbers; packed when written, either form when read, as the specification asks. */
 export const repeatedUint32 = (number: number, name: string): Field<readonly number[]> => ({
@@ -211,15 +198,13 @@ export const repeatedUint32 = (number: number, name: string): Field<readonly num
 
 /** A message within the message; undefined when absent. */
 export const embedded = <T>(number: number, name: string, codec: Codec<T>): Field<T | undefined> =>
-  scalar<T | undefined>(
-    number,
-    name,
-    "MESSAGE",
-    WireType.bytes,
-    undefined,
-    (reader) => codec.decode(reader.view()),
-    (writer, value) => writer.bytes(codec.encode(value!)),
-  );
+  scalar<T | undefined>(number, name, {
+    type: "MESSAGE",
+    wireType: WireType.bytes,
+    absent: undefined,
+    read: (reader) => codec.decode(reader.view()),
+    write: (writer, value) => writer.bytes(codec.encode(value!)),
+  });
 
 /** Messages within the message. */
 export const repeated = <T>(number: number, name: string, codec: Codec<T>): Field<readonly T[]> => ({
@@ -244,19 +229,17 @@ export const repeated = <T>(number: number, name: string, codec: Codec<T>): Fiel
 
 /** google.protobuf.Timestamp as milliseconds since the epoch; undefined when absent. */
 export const timestamp = (number: number, name: string): Field<number | undefined> =>
-  scalar<number | undefined>(
-    number,
-    name,
-    "MESSAGE",
-    WireType.bytes,
-    undefined,
-    (reader) => {
+  scalar<number | undefined>(number, name, {
+    type: "MESSAGE",
+    wireType: WireType.bytes,
+    absent: undefined,
+    read: (reader) => {
       const { seconds, nanos } = timestampMessage.decode(reader.view());
       return seconds * 1000 + Math.floor(nanos / 1_000_000);
     },
-    (writer, ms) =>
+    write: (writer, ms) =>
       writer.bytes(timestampMessage.encode({ seconds: Math.floor(ms! / 1000), nanos: (ms! % 1000) * 1_000_000 })),
-  );
+  });
 
 const timestampMessage = message<{ seconds: number; nanos: number }>({
   seconds: { ...uint64(1, "seconds"), type: "INT64" },
