@@ -8,8 +8,8 @@ export interface MapEntry {
 }
 
 /**
- * A map<string, string> or map<string, bytes> as a list of entries: an object would lose the key "__proto__". A key
- * that comes twice is kept twice, for the reader of the request to refuse.
+ * A map<string, string> or map<string, bytes> as a list of entries, in which "__proto__" is a key like any other.
+ * A key that comes twice is kept twice, for the reader of the request to refuse: an object would keep the last.
  */
 export const map = (number: number, name: string, values: "text" | "binary"): Field<readonly MapEntry[]> => ({
   number,

@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 
 /**
  * The protobuf wire format, read strictly. A lenient reader turns bad UTF-8 into U+FFFD, takes a message that was cut
- * short for a shorter one, and loses a map's key "__proto__"; in a store of secrets each of these is a silent change of
- * what the caller said. Source: protobuf.dev, "Encoding".
+ * short for a shorter one, and keeps the low half of a number that is too large; in a store of secrets each of these is a
+ * silent change of what the caller said. Source: protobuf.dev, "Encoding".
  */
 
 /** How the bytes of a field are laid out. 3 and 4 (groups) are obsolete, 6 and 7 were never defined. */
@@ -50,14 +50,14 @@ export class WireReader {
 
   /** At most 2^32 - 1. */
   uint32(): number {
-    this.varint();
+    this.#varint();
     if (this.#high !== 0) throw new WireError("is larger than 32 bits hold");
     return this.#low;
   }
 
   /** Negative numbers arrive as 64 bits of two's complement. */
   int32(): number {
-    this.varint();
+    this.#varint();
     const positive = this.#high === 0 && this.#low < TWO_31;
     const negative = this.#high === TWO_32 - 1 && this.#low >= TWO_31;
     if (!positive && !negative) throw new WireError("is larger than 32 bits hold");
@@ -66,18 +66,18 @@ export class WireReader {
 
   /** A 64-bit number, as far as a double holds it exactly. */
   safeInteger(): number {
-    this.varint();
+    this.#varint();
     const value = this.#high * TWO_32 + this.#low;
     if (!Number.isSafeInteger(value)) throw new WireError("is larger than 2^53 - 1");
     return value;
   }
 
   /** Reads 64 bits into #high and #low. Sums instead of shifts: a shift works on 32 bits only. */
-  private varint(): void {
+  #varint(): void {
     let lowest28 = 0;
     let rest = 0;
     for (let shift = 0; shift < 70; shift += 7) {
-      const byte = this.byte();
+      const byte = this.#byte();
       if (shift < 28) lowest28 += (byte & 0x7f) * 2 ** shift;
       else rest += (byte & 0x7f) * 2 ** (shift - 28);
       if (byte >= 0x80) continue;
@@ -89,7 +89,7 @@ export class WireReader {
     throw new WireError("has a number of more than 64 bits");
   }
 
-  private byte(): number {
+  #byte(): number {
     const byte = this.#bytes[this.#offset];
     if (byte === undefined) throw new WireError("is cut short");
     this.#offset += 1;
@@ -98,16 +98,16 @@ export class WireReader {
 
   /** A view into the message: it pins the buffer that the message came in, so whoever keeps it copies it. */
   view(): Buffer {
-    return this.take(this.uint32());
+    return this.#take(this.uint32());
   }
 
-  private take(length: number): Buffer {
-    const start = this.advance(length);
+  #take(length: number): Buffer {
+    const start = this.#advance(length);
     return this.#bytes.subarray(start, this.#offset);
   }
 
   /** Passes over bytes; the answer is where they begin. */
-  private advance(length: number): number {
+  #advance(length: number): number {
     const start = this.#offset;
     if (start + length > this.#bytes.length) throw new WireError("is cut short");
     this.#offset += length;
@@ -123,25 +123,25 @@ export class WireReader {
 
   /** A string; bad UTF-8 is refused, never replaced. */
   string(): string {
-    const start = this.advance(this.uint32());
-    if (this.isAscii(start)) return this.#bytes.toString("latin1", start, this.#offset);
+    const start = this.#advance(this.uint32());
+    if (this.#isAscii(start)) return this.#bytes.toString("latin1", start, this.#offset);
     const view = this.#bytes.subarray(start, this.#offset);
     if (!isUtf8(view)) throw new WireError("is not valid UTF-8");
     return view.toString("utf8");
   }
 
   // Paths and keys are ASCII: for them neither a view nor a decoder is needed.
-  private isAscii(start: number): boolean {
+  #isAscii(start: number): boolean {
     for (let i = start; i < this.#offset; i++) if (this.#bytes[i]! >= 0x80) return false;
     return true;
   }
 
   /** Passes over a field that this release does not know: a newer client may send it. */
   skip(wireType: number): void {
-    if (wireType === WireType.varint) this.varint();
-    else if (wireType === WireType.fixed64) this.take(8);
+    if (wireType === WireType.varint) this.#varint();
+    else if (wireType === WireType.fixed64) this.#take(8);
     else if (wireType === WireType.bytes) this.view();
-    else if (wireType === WireType.fixed32) this.take(4);
+    else if (wireType === WireType.fixed32) this.#take(4);
     else throw new WireError(`has a field of wire type ${wireType}`);
   }
 }
@@ -166,7 +166,7 @@ export class WireWriter {
 
   /** A non-negative safe integer. */
   varint(value: number): void {
-    this.reserve(10);
+    this.#reserve(10);
     let rest = value;
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
@@ -178,7 +178,7 @@ export class WireWriter {
   /** A 32-bit integer; negative ones take ten bytes. */
   int32(value: number): void {
     let rest = BigInt.asUintN(64, BigInt(value));
-    this.reserve(10);
+    this.#reserve(10);
     for (; rest >= 0x80n; rest >>= 7n) this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
     this.#bytes[this.#length++] = Number(rest);
   }
@@ -186,18 +186,18 @@ export class WireWriter {
   string(value: string): void {
     const length = Buffer.byteLength(value);
     this.varint(length);
-    this.reserve(length);
+    this.#reserve(length);
     this.#length += this.#bytes.write(value, this.#length, "utf8");
   }
 
   bytes(value: Uint8Array): void {
     this.varint(value.length);
-    this.reserve(value.length);
+    this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
   }
 
-  private reserve(more: number): void {
+  #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
