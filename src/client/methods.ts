@@ -16,17 +16,31 @@ function secrets<Request, Response>(
   return { path: `/coffer.v1.Secrets/${name}`, request, response };
 }
 
+/** coffer.v1.Secrets/Put. Not to be repeated blindly: each time it makes another version. */
 export const putMethod = secrets("Put", messages.putRequest, messages.putResponse);
+
+/** coffer.v1.Secrets/Get. */
 export const getMethod = secrets("Get", messages.getRequest, messages.getResponse);
+
+/** coffer.v1.Secrets/Delete. */
 export const deleteMethod = secrets("Delete", messages.deleteRequest, messages.deleteResponse);
+
+/** coffer.v1.Secrets/List, one page at a time. */
 export const listMethod = secrets("List", messages.listRequest, messages.listResponse);
+
+/** coffer.v1.Secrets/Describe. */
 export const describeMethod = secrets("Describe", messages.describeRequest, messages.describeResponse);
 
 /** grpc.health.v1.HealthCheckResponse.ServingStatus, by number. Source: grpc/health/v1/health.proto. */
 export const SERVING_STATUS = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"] as const;
 
+/** The name of one status. */
 export type ServingStatus = (typeof SERVING_STATUS)[number];
 
+/**
+ * grpc.health.v1.Health/Check. An empty `service` asks for the server as a whole; `status` is an index into
+ * {@link SERVING_STATUS}.
+ */
 export const healthMethod: Method<{ readonly service: string }, { readonly status: number }> = {
   path: "/grpc.health.v1.Health/Check",
   request: message<{ readonly service: string }>({ service: string(1, "service") }),

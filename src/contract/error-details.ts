@@ -14,30 +14,35 @@ export interface AnyMessage {
 
 const any = message<AnyMessage>({ typeUrl: string(1, "type_url"), value: bytes(2, "value") });
 
+/** google.rpc.Status. Code and message repeat what gRPC's own trailers say; the details are why it is sent. */
 export interface Status {
   readonly code: number;
   readonly message: string;
   readonly details: readonly AnyMessage[];
 }
 
+/** google.rpc.Status on the wire. */
 export const status = message<Status>({
   code: int32(1, "code"),
   message: string(2, "message"),
   details: repeated(3, "details", any),
 });
 
+/** google.rpc.ErrorInfo: the reason, for programs. `domain` tells whose reasons these are. */
 export interface ErrorInfo {
   readonly reason: string;
   readonly domain: string;
   readonly metadata: readonly MapEntry[];
 }
 
+/** google.rpc.ErrorInfo on the wire. */
 export const errorInfo = message<ErrorInfo>({
   reason: string(1, "reason"),
   domain: string(2, "domain"),
   metadata: map(3, "metadata", "text"),
 });
 
+/** What is wrong with one field, by its name in the proto. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
@@ -45,10 +50,12 @@ export interface FieldViolation {
 
 const fieldViolation = message<FieldViolation>({ field: string(1, "field"), description: string(2, "description") });
 
+/** google.rpc.BadRequest: the fields that are at fault. */
 export interface BadRequest {
   readonly fieldViolations: readonly FieldViolation[];
 }
 
+/** google.rpc.BadRequest on the wire. */
 export const badRequest = message<BadRequest>({ fieldViolations: repeated(1, "field_violations", fieldViolation) });
 
 /** The `type_url` of each detail. */

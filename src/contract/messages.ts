@@ -16,6 +16,7 @@ import {
  * The messages of coffer.proto, whose comments say what each field means. Times are milliseconds since the epoch.
  */
 
+/** One new version. `expectedVersion` is undefined when it is absent; 0 expects that nothing was ever written. */
 export interface PutRequest {
   readonly path: string;
   readonly data: readonly MapEntry[];
@@ -23,6 +24,7 @@ export interface PutRequest {
   readonly expectedVersion: number | undefined;
 }
 
+/** PutRequest on the wire. It checks neither keys nor sizes; Content.parse does. */
 export const putRequest = message<PutRequest>({
   path: string(1, "path"),
   data: map(2, "data", "text"),
@@ -30,6 +32,7 @@ export const putRequest = message<PutRequest>({
   expectedVersion: optionalUint32(4, "expected_version"),
 });
 
+/** What a Put made: the number of its version and the revision of its commit. */
 export interface PutResponse {
   readonly path: string;
   readonly version: number;
@@ -37,6 +40,7 @@ export interface PutResponse {
   readonly createTime: number | undefined;
 }
 
+/** PutResponse on the wire. */
 export const putResponse = message<PutResponse>({
   path: string(1, "path"),
   version: uint32(2, "version"),
@@ -44,16 +48,19 @@ export const putResponse = message<PutResponse>({
   createTime: timestamp(4, "create_time"),
 });
 
+/** A secret and one version of it; version 0 is the newest, as when the field is absent. */
 export interface GetRequest {
   readonly path: string;
   readonly version: number;
 }
 
+/** GetRequest on the wire. */
 export const getRequest = message<GetRequest>({
   path: string(1, "path"),
   version: uint32(2, "version"),
 });
 
+/** One version with its content, split into text and bytes as it was put. */
 export interface GetResponse {
   readonly path: string;
   readonly version: number;
@@ -63,6 +70,7 @@ export interface GetResponse {
   readonly revision: number;
 }
 
+/** GetResponse on the wire. */
 export const getResponse = message<GetResponse>({
   path: string(1, "path"),
   version: uint32(2, "version"),
@@ -72,73 +80,86 @@ export const getResponse = message<GetResponse>({
   revision: uint64(6, "revision"),
 });
 
+/** The versions to mark as deleted, in any order and perhaps twice; none: the newest. */
 export interface DeleteRequest {
   readonly path: string;
   readonly versions: readonly number[];
   readonly expectedVersion: number | undefined;
 }
 
+/** DeleteRequest on the wire. */
 export const deleteRequest = message<DeleteRequest>({
   path: string(1, "path"),
   versions: repeatedUint32(2, "versions"),
   expectedVersion: optionalUint32(3, "expected_version"),
 });
 
+/** What a Delete marked, ascending. When that is nothing, `revision` is that of the secret's last change. */
 export interface DeleteResponse {
   readonly path: string;
   readonly versions: readonly number[];
   readonly revision: number;
 }
 
+/** DeleteResponse on the wire. */
 export const deleteResponse = message<DeleteResponse>({
   path: string(1, "path"),
   versions: repeatedUint32(2, "versions"),
   revision: uint64(3, "revision"),
 });
 
+/** A wish for one page. `pageSize` may be 0, too large or negative: the service makes sense of it. */
 export interface ListRequest {
   readonly prefix: string;
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
+/** ListRequest on the wire. */
 export const listRequest = message<ListRequest>({
   prefix: string(1, "prefix"),
   pageSize: int32(2, "page_size"),
   pageToken: string(3, "page_token"),
 });
 
+/** One secret of a page. `updateTime` is that of the last Put or Delete. */
 export interface ListEntry {
   readonly path: string;
   readonly latestVersion: number;
   readonly updateTime: number | undefined;
 }
 
+/** ListEntry on the wire. */
 export const listEntry = message<ListEntry>({
   path: string(1, "path"),
   latestVersion: uint32(2, "latest_version"),
   updateTime: timestamp(3, "update_time"),
 });
 
+/** One page in path order. It may be short, even empty, and not the last: only an empty token says that. */
 export interface ListResponse {
   readonly entries: readonly ListEntry[];
   readonly nextPageToken: string;
 }
 
+/** ListResponse on the wire. */
 export const listResponse = message<ListResponse>({
   entries: repeated(1, "entries", listEntry),
   nextPageToken: string(2, "next_page_token"),
 });
 
+/** The secret to describe. */
 export interface DescribeRequest {
   readonly path: string;
 }
 
+/** DescribeRequest on the wire. */
 export const describeRequest = message<DescribeRequest>({ path: string(1, "path") });
 
 /** The numbers of the enum VersionState. */
 export const VersionState = { unspecified: 0, live: 1, deleted: 2, destroyed: 3, expired: 4 } as const;
 
+/** One version without its content. `state` is a number of {@link VersionState}, or one that a newer release added. */
 export interface VersionDescription {
   readonly version: number;
   readonly state: number;
@@ -149,6 +170,7 @@ export interface VersionDescription {
   readonly revision: number;
 }
 
+/** VersionDescription on the wire. */
 export const versionDescription = message<VersionDescription>({
   version: uint32(1, "version"),
   state: enumeration(2, "state"),
@@ -159,6 +181,7 @@ export const versionDescription = message<VersionDescription>({
   revision: uint64(7, "revision"),
 });
 
+/** A secret without its content: the retained versions ascending, and how many are retained at most. */
 export interface DescribeResponse {
   readonly path: string;
   readonly versions: readonly VersionDescription[];
@@ -166,6 +189,7 @@ export interface DescribeResponse {
   readonly maxVersions: number;
 }
 
+/** DescribeResponse on the wire. */
 export const describeResponse = message<DescribeResponse>({
   path: string(1, "path"),
   versions: repeated(2, "versions", versionDescription),

@@ -53,15 +53,18 @@ export function accessDenied(action: string, target: string): CofferError {
 
 // ---- when a secret is looked up or changed
 
+/** No version of this path was ever written. A secret whose versions are all deleted is still there. */
 export function secretNotFound(path: string): CofferError {
   return new CofferError("SECRET_NOT_FOUND", `there is no secret at ${path}`, { path });
 }
 
+/** The number was never given out, or the version was pruned: a caller can't tell which, and need not. */
 export function versionNotFound(path: string, version: number): CofferError {
   const message = `version ${version} of ${path} was never written or is no longer retained`;
   return new CofferError("VERSION_NOT_FOUND", message, { path, version: String(version) });
 }
 
+/** The version is there, and marked as deleted. For a question for the newest, `version` is the number of that one. */
 export function versionDeleted(path: string, version: number): CofferError {
   const message = `version ${version} of ${path} is deleted`;
   return new CofferError("VERSION_DELETED", message, { path, version: String(version) });
@@ -81,15 +84,18 @@ export function contentUnreadable(path: string, version: number, cause: unknown)
 
 // ---- when a change is committed
 
+/** Each attempt to commit found that other replicas had been faster. Repeating it is safe and may succeed. */
 export function contention(): CofferError {
   return new CofferError("CONTENTION", "other replicas kept changing the store; nothing was applied, try again");
 }
 
+/** The Put would need more memory than the store may take: `limit`, in bytes. A Delete is never refused for this. */
 export function storeFull(limit: number): CofferError {
   const message = `the store has reached its limit of ${limit} bytes; nothing was applied`;
   return new CofferError("STORE_FULL", message, { limit: String(limit) });
 }
 
+/** The commit failed for want of space, and was rolled back. `cause` is what the database said. */
 export function diskFull(cause: unknown): CofferError {
   return new CofferError("DISK_FULL", "the server's disk is full; nothing was applied", {}, { cause });
 }
@@ -102,10 +108,12 @@ export function outcomeUnknown(cause: unknown): CofferError {
 
 // ---- when the server can't take the call
 
+/** Nothing new is begun any more. Another replica, or this one after its restart, can take the call. */
 export function shuttingDown(): CofferError {
   return new CofferError("SHUTTING_DOWN", "the server is shutting down; nothing was applied");
 }
 
+/** The server's own limit for callers that set no deadline, in milliseconds. The change may yet be committed. */
 export function deadlineExceeded(limitMs: number): CofferError {
   return new CofferError("DEADLINE_EXCEEDED", `the call took longer than ${limitMs} ms; a change may be applied`);
 }

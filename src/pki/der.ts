@@ -1,8 +1,9 @@
 import forge from "node-forge";
 
 /**
- * The few ASN.1 types (X.690, DER) that a certificate is made of, on top of node-forge's encoder. node-forge keeps bytes
- * in strings, one character per byte; here everybody passes Buffers. Its forge.pki is of no use: it knows no EC keys.
+ * The few ASN.1 types (X.690, DER) that a certificate is made of, on top of node-forge's encoder. node-forge keeps
+ * bytes in strings, one character per byte; here everybody passes Buffers. Its forge.pki is of no use: it knows no EC
+ * keys.
  */
 const { asn1 } = forge;
 const { Class, Type } = asn1;
@@ -10,6 +11,7 @@ const { Class, Type } = asn1;
 /** An ASN.1 value that is not encoded yet. */
 export type Asn1 = forge.asn1.Asn1;
 
+/** A SEQUENCE of its parts in the given order, which means something (X.690 8.9). */
 export function sequence(...parts: Asn1[]): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, parts);
 }
@@ -24,6 +26,7 @@ export function oid(dotted: string): Asn1 {
   return primitive(Type.OID, asn1.oidToDer(dotted).getBytes());
 }
 
+/** A BOOLEAN: DER knows one byte for true, 0xff (X.690 11.1). */
 export function boolean(value: boolean): Asn1 {
   return primitive(Type.BOOLEAN, value ? "\xff" : "\x00");
 }
@@ -33,10 +36,12 @@ export function unsigned(magnitude: Buffer): Asn1 {
   return primitive(Type.INTEGER, binary(Buffer.concat([Buffer.of(0), magnitude])));
 }
 
+/** A PrintableString. The text must keep to its alphabet (X.680 41.4), which is not checked here. */
 export function printable(text: string): Asn1 {
   return primitive(Type.PRINTABLESTRING, text);
 }
 
+/** An OCTET STRING. */
 export function octets(bytes: Buffer): Asn1 {
   return primitive(Type.OCTETSTRING, binary(bytes));
 }
@@ -70,6 +75,7 @@ export function wrapped(number: number, value: Asn1): Asn1 {
   return asn1.create(Class.CONTEXT_SPECIFIC, number, true, [value]);
 }
 
+/** The DER of a value and of all that is in it. */
 export function encode(value: Asn1): Buffer {
   return Buffer.from(asn1.toDer(value).getBytes(), "latin1");
 }

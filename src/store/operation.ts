@@ -25,6 +25,7 @@ export type Plan<T> =
   /** Everything is as the caller wants it. Answered from memory, as it is after the group. */
   | { readonly kind: "unchanged"; readonly answer: (memory: Memory) => T };
 
+/** A new version to be made. `expectedVersion` is the latest one, whatever its state; 0: none yet; undefined: any. */
 export interface PutRequest {
   readonly path: SecretPath;
   readonly content: Content;
@@ -33,6 +34,7 @@ export interface PutRequest {
   readonly author: string;
 }
 
+/** The version that was made. `createTime` is milliseconds since the epoch. */
 export interface PutResult {
   readonly version: number;
   readonly revision: Revision;
@@ -62,6 +64,7 @@ export function putOperation(request: PutRequest, sealer: Sealer, maxStoreBytes:
   };
 }
 
+/** Versions to be marked as deleted. `expectedVersion` as for a Put, though never 0. */
 export interface DeleteRequest {
   readonly path: SecretPath;
   /** Empty: the newest. */
@@ -71,6 +74,7 @@ export interface DeleteRequest {
   readonly author: string;
 }
 
+/** What was marked. `revision` is that of the secret's last change when nothing was. */
 export interface DeleteResult {
   /** Those that this call changed, ascending. */
   readonly versions: readonly number[];
