@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 
 /**
  * The protobuf wire format, read strictly. A lenient reader turns bad UTF-8 into U+FFFD, takes a message that was cut
- * short for a shorter one, and keeps the low half of a number that is too large; in a store of secrets each of these is a
- * silent change of what the caller said. Source: protobuf.dev, "Encoding".
+ * short for a shorter one, and keeps the low half of a number that is too large; in a store of secrets each of these is
+ * a silent change of what the caller said. Source: protobuf.dev, "Encoding".
  */
 
 /** How the bytes of a field are laid out. 3 and 4 (groups) are obsolete, 6 and 7 were never defined. */

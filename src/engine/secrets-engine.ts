@@ -58,8 +58,9 @@ export class SecretsEngine {
   }
 
   /**
-   * Adds a version. `content` checks what the caller sent, and is called only once the caller may write there: a request
-   * holds hundreds of thousands of tiny entries, and a caller without any rule could keep the only thread busy with them.
+   * Adds a version. `content` checks what the caller sent, and is called only once the caller may write there: a
+   * request may hold hundreds of thousands of tiny entries, and a caller without any rule could keep the only thread
+   * busy with them.
    */
   put(
     caller: Principal,

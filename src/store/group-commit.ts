@@ -96,8 +96,8 @@ export class GroupCommit {
           this.#answer(group, verdicts, outcome.revisions);
           return;
         case "rejected":
-          // All of the group: a refusal, or a delete that found everything deleted, may rest on a change that is lost now.
-          // One that rests on memory alone would not need the disk, and hears of the full disk all the same.
+          // All of the group: a refusal, or a delete that found all deleted, may rest on a change that is lost now. One
+          // that rests on memory alone would not need the disk, and hears of the full disk all the same.
           refuse(group, diskFull(outcome.cause));
           return;
         case "unknown":
