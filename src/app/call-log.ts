@@ -5,7 +5,7 @@ import type { LimitedLog } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SECRETS_SERVICE } from "../transport/grpc-server.ts";
-import type { Refused } from "../transport/tls-listener.ts";
+import type { Refused } from "../transport/connection-refusal.ts";
 import type { Handled } from "../transport/unary.ts";
 
 /** What happened to callers, as lines and as numbers. */

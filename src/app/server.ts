@@ -14,9 +14,11 @@ import { RootKeyRefused } from "../sealing/root-key.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
+import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
+import { ListenRefused, Listener } from "../transport/listener.ts";
+import { Reception } from "../transport/reception.ts";
 import { secretsMethods } from "../transport/secrets-service.ts";
-import { ListenRefused, TlsListener } from "../transport/tls-listener.ts";
 import { type CallLog, createCallLog } from "./call-log.ts";
 import type { ServeConfig } from "./config.ts";
 import { PolicySource } from "./policy-source.ts";
@@ -74,18 +76,21 @@ class Assembly implements RunningServer {
   readonly #connections = new Connections();
   readonly #limited: LimitedLog;
   readonly #calls: CallLog;
-  readonly #listeners: TlsListener[] = [];
+  readonly #gate: HandshakeGate;
+  readonly #listeners: Listener[] = [];
   #phase: Phase = "loading";
   #ops: OpsServer | undefined;
   #storage: Storage | undefined;
   #policy: PolicySource | undefined;
   #grpc: GrpcServer | undefined;
+  #reception: Reception | undefined;
   #checkpointDue = false;
   #failure: Promise<void> | undefined;
 
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#gate = new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, parts.timers);
     this.#limited = limitLines(parts.log, parts.timers.clock);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(() => this.#connections.count);
@@ -116,6 +121,7 @@ class Assembly implements RunningServer {
       methods: secretsMethods(engine, this.#config.maxContentBytes),
       onHandled: this.#calls.handled,
       timers,
+      random: Math.random,
     });
     await this.#listen(identity, this.#grpc);
     this.#phase = "serving";
@@ -131,6 +137,8 @@ class Assembly implements RunningServer {
     this.#parts.log.info("stopping");
     for (const listener of this.#listeners) listener.close();
     await this.#grpc?.drain(DRAIN_MS);
+    // A Put that came with the last connection is committed after this turn, and not after the journal is closed.
+    await new Promise<void>((resolve) => this.#parts.timers.afterTurn(resolve));
     try {
       this.#storage?.journal.checkpoint("full");
     } catch (cause) {
@@ -144,6 +152,7 @@ class Assembly implements RunningServer {
   /** Lets go of everything that was opened so far. */
   async abandon(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
+    this.#reception?.close();
     this.#storage?.close();
     this.#metrics.close();
     await this.#ops?.close();
@@ -213,13 +222,19 @@ class Assembly implements RunningServer {
   }
 
   async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
+    const reception = new Reception({
+      identity,
+      connections: this.#connections,
+      gate: this.#gate,
+      timers: this.#parts.timers,
+      onConnection: (connection) => grpc.serve(connection),
+      onRefused: this.#calls.refused,
+    });
+    this.#reception = reception;
     for (const address of this.#config.listen) {
-      const listener = await TlsListener.listen(address, {
-        identity,
-        connections: this.#connections,
-        clock: this.#parts.timers.clock,
-        onConnection: (connection) => grpc.serve(connection),
-        onRefused: this.#calls.refused,
+      const listener = await Listener.listen(address, {
+        accept: (socket) => reception.receive(socket),
+        failed: (error) => reception.notAccepted(error),
       });
       this.#listeners.push(listener);
       this.#parts.log.info("listening", { address: formatAddress(listener.address) });

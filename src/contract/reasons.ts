@@ -12,6 +12,7 @@ export type Reason =
   | "LIMIT_EXCEEDED"
   | "INVALID_PAGE_TOKEN"
   // The caller.
+  | "SVID_EXPIRED"
   | "ACCESS_DENIED"
   // What is stored.
   | "SECRET_NOT_FOUND"

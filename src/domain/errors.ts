@@ -46,6 +46,11 @@ export function invalidPageToken(): CofferError {
 
 // ---- when the caller is authorized
 
+/** The proof of the handshake has run out: whoever holds the key may no longer be who the SVID names. */
+export function svidExpired(): CofferError {
+  return new CofferError("SVID_EXPIRED", "the X.509-SVID of this connection has expired; connect with a newer one");
+}
+
 /** The same answer whether or not the secret exists, or a denied caller could probe for names. */
 export function accessDenied(action: string, target: string): CofferError {
   return new CofferError("ACCESS_DENIED", `no rule allows the caller to ${action} ${target}`, { action });

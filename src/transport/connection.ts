@@ -1,14 +1,50 @@
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { Bundle } from "../identity/bundle.ts";
 import type { Principal } from "../identity/principal.ts";
-import type { VerifiedSvid } from "../identity/verify.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
+import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
+
+/** What is known of a peer when its handshake is over and its SVID has been verified. */
+export interface Admission {
+  readonly socket: TLSSocket;
+  /** The number of the connection in this process. */
+  readonly number: number;
+  /** The certificates as the peer sent them, in DER, leaf first: what is verified again when trust changes. */
+  readonly chain: readonly Uint8Array[];
+  readonly verified: VerifiedSvid;
+}
 
 /** A connection whose peer has proven its identity. As a {@link Principal} it is the caller of each of its calls. */
-export interface Connection extends Principal {
+export class Connection implements Principal {
+  readonly socket: TLSSocket;
+  readonly connection: number;
   /** The peer's address, for the log only; empty on a unix socket. */
   readonly remote: string;
-  readonly socket: TLSSocket;
-  readonly verified: VerifiedSvid;
+  readonly #chain: readonly Uint8Array[];
+  #verified: VerifiedSvid;
+
+  constructor({ socket, number, chain, verified }: Admission) {
+    this.socket = socket;
+    this.connection = number;
+    this.remote = socket.remoteAddress ?? "";
+    this.#chain = chain;
+    this.#verified = verified;
+  }
+
+  get id(): SpiffeId {
+    return this.#verified.id;
+  }
+
+  /** Until when the proof holds, in milliseconds since the epoch. */
+  get validUntil(): number {
+    return this.#verified.validUntil;
+  }
+
+  /** Looks at what the peer sent once more, with other bundles. Throws SvidRefused when it is no longer good. */
+  verifyAgain(bundles: ReadonlyMap<string, Bundle>, now: number): void {
+    this.#verified = verifySvid(this.#chain, bundles, now, "client");
+  }
 }
 
 /**
@@ -30,13 +66,13 @@ export class Connections {
     return this.#last;
   }
 
-  /** Makes `verified` the caller of every call that will come on `socket`. */
-  admit(socket: TLSSocket, connection: number, verified: VerifiedSvid): Connection {
-    const admitted = { id: verified.id, connection, remote: socket.remoteAddress ?? "", socket, verified };
-    this.#open.add(admitted);
-    this.#byMark.set(mark(socket), admitted);
-    socket.once("close", () => this.#open.delete(admitted));
-    return admitted;
+  /** Makes the peer the caller of every call that will come on its socket. */
+  admit(admission: Admission): Connection {
+    const connection = new Connection(admission);
+    this.#open.add(connection);
+    this.#byMark.set(mark(connection.socket), connection);
+    connection.socket.once("close", () => this.#open.delete(connection));
+    return connection;
   }
 
   /** The connection of a call. Throws when the call came on none of ours, which no wiring of the server allows. */
@@ -47,9 +83,14 @@ export class Connections {
     return connection;
   }
 
+  /** Those that are open at this moment. */
+  all(): readonly Connection[] {
+    return [...this.#open];
+  }
+
   /** Resolves when the last of them is closed. */
   async allClosed(): Promise<void> {
-    await Promise.all([...this.#open].map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
+    await Promise.all(this.all().map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
   }
 
   /** Ends every connection at once. */

@@ -5,6 +5,7 @@ import { fileDescriptors } from "../contract/file-descriptors.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Connection, Connections } from "./connection.ts";
+import { GRACE_MS, endInTime, lifetimeOf } from "./lifetime.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
 import type { SecretsMethods } from "./secrets-service.ts";
@@ -33,19 +34,23 @@ export interface GrpcServerParts {
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
   readonly timers: Timers;
+  /** A number in [0, 1), each time another one. */
+  readonly random: () => number;
 }
 
 /** gRPC over connections that were verified elsewhere: Coffer's own service, health and reflection. */
 export class GrpcServer {
-  readonly #injector: ConnectionInjector;
-  readonly #connections: Connections;
+  readonly #parts: GrpcServerParts;
+  readonly #server = new Server(OPTIONS);
+  /** One for each connection, so that each can be told to go away by itself. */
+  readonly #injectors = new Set<ConnectionInjector>();
   readonly #streams = new OpenStreams();
   readonly #health = new HealthImplementation({ "": "SERVING", [SECRETS_SERVICE]: "SERVING" });
-  readonly #timers: Timers;
   #state: "serving" | "draining" = "serving";
 
   constructor(parts: GrpcServerParts) {
-    const server = new Server(OPTIONS);
+    this.#parts = parts;
+    const server = this.#server;
     const contract = loadContract();
     const unaryParts = { ...parts, accepts: () => this.#state === "serving" };
     const tracking = this.#streams.tracking(server);
@@ -65,15 +70,26 @@ export class GrpcServer {
     for (const name of REFLECTION_SERVICES) {
       tracking.addService(serviceDefinition(contract, name), reflection.implementation);
     }
-
-    this.#connections = parts.connections;
-    this.#timers = parts.timers;
-    this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
-  /** Serves a connection from its first byte of HTTP/2 on. */
+  /** Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. */
   serve(connection: Connection): void {
-    this.#injector.injectConnection(connection.socket);
+    const { timers, random } = this.#parts;
+    const { socket, validUntil } = connection;
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    const lifetime = lifetimeOf(validUntil, timers.clock(), random());
+    const cancel = endInTime(
+      lifetime,
+      { goAway: () => injector.drain(GRACE_MS), close: () => socket.destroy() },
+      timers,
+    );
+    this.#injectors.add(injector);
+    socket.once("close", () => {
+      cancel();
+      this.#injectors.delete(injector);
+      injector.destroy();
+    });
+    injector.injectConnection(socket);
   }
 
   /**
@@ -84,14 +100,14 @@ export class GrpcServer {
     this.#state = "draining";
     for (const service of ["", SECRETS_SERVICE]) this.#health.setStatus(service, "NOT_SERVING");
     this.#streams.endAll();
-    this.#injector.drain(graceMs);
+    for (const injector of this.#injectors) injector.drain(graceMs);
     let cancel = () => {};
     const tooLong = new Promise<void>((resolve) => {
-      cancel = this.#timers.delay(graceMs, resolve);
+      cancel = this.#parts.timers.delay(graceMs, resolve);
     });
-    await Promise.race([this.#connections.allClosed(), tooLong]);
+    await Promise.race([this.#parts.connections.allClosed(), tooLong]);
     cancel();
-    this.#connections.destroyAll();
+    this.#parts.connections.destroyAll();
   }
 }
 

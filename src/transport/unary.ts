@@ -1,7 +1,7 @@
 import type { ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { DEFAULT_DEADLINE_MS } from "../contract/limits.ts";
 import type { Codec } from "../contract/message.ts";
-import { type CofferError, deadlineExceeded, shuttingDown } from "../domain/errors.ts";
+import { type CofferError, deadlineExceeded, shuttingDown, svidExpired } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Connection, Connections } from "./connection.ts";
 import { codeName, toCofferError, toStatus } from "./status.ts";
@@ -49,6 +49,7 @@ export function unary<Request, Response>(
     try {
       answer.caller = parts.connections.of(call);
       if (!parts.accepts()) throw shuttingDown();
+      if (parts.timers.clock() > answer.caller.validUntil) throw svidExpired();
       const response = method.handle(answer.caller, method.request.decode(call.request));
       if (response instanceof Promise) answer.later(response, method.response, call);
       else answer.succeed(method.response.encode(response));

@@ -7,12 +7,10 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
 import { systemClock } from "../../src/domain/clock.ts";
-import { FileSource } from "../../src/identity/file-source.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createAuthority } from "../../src/pki/authority.ts";
-import { Connections } from "../../src/transport/connection.ts";
 import type { ListenAddress } from "../../src/transport/listen-address.ts";
-import { type ListenerParts, ListenRefused, type Refused, TlsListener } from "../../src/transport/tls-listener.ts";
+import { ListenRefused, Listener } from "../../src/transport/listener.ts";
 import { ADMIN, API, Caller, type Outcome, ServerKit, WEB } from "../support/server-kit.ts";
 
 let kit: ServerKit;
@@ -211,42 +209,6 @@ describe("a socket file", () => {
   });
 });
 
-// What throws while a stranger is judged must not reach the event loop, where it would end the process.
-it("a connection that can't be judged is refused, and the next one is judged again", async () => {
-  const reasons: string[] = [];
-  const { cert, key, bundles } = kit.config;
-  const source = FileSource.open({ cert, key, bundles }, "server", systemClock);
-  let broken = false;
-  const snapshot = () => {
-    if (broken) throw new Error("no identity");
-    return source.snapshot();
-  };
-  const identity = {
-    state: source.state,
-    snapshot,
-    onChange: () => () => {},
-    onState: () => () => {},
-    close: () => {},
-  };
-  const parts = { identity, onRefused: ({ reason }: Refused) => void reasons.push(reason) };
-  const listener = await listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, parts);
-  const { port } = listener.address as { port: number };
-  broken = true;
-  assert.equal(await verdict({ port }), "closed");
-  broken = false;
-  assert.equal(await verdict({ port }), "closed");
-  listener.close();
-  assert.deepEqual(reasons, ["internal", "no-certificate"]);
-});
-
-function listen(address: ListenAddress, parts: Partial<ListenerParts> = {}): Promise<TlsListener> {
-  const { cert, key, bundles } = kit.config;
-  return TlsListener.listen(address, {
-    identity: FileSource.open({ cert, key, bundles }, "server", systemClock),
-    connections: new Connections(),
-    clock: systemClock,
-    onConnection: (connection) => connection.socket.destroy(),
-    onRefused: () => {},
-    ...parts,
-  });
+function listen(address: ListenAddress): Promise<Listener> {
+  return Listener.listen(address, { accept: (accepted) => accepted.destroy(), failed: () => {} });
 }

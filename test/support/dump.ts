@@ -105,16 +105,16 @@ export function linesOf({ secrets }: Dump): string[] {
  * own loading is used. No server may be running.
  */
 export function rowsOf(data: string): string[] {
-  const copy = mkdtempSync(join(tmpdir(), "coffer-copy-"));
+  const folder = mkdtempSync(join(tmpdir(), "coffer-copy-"));
   try {
-    copyAsIs(data, copy);
-    const db = new Database(join(copy, "store", "coffer.db"));
+    copyAsIs(data, join(folder, "data"));
+    const db = new Database(join(folder, "data", "store", "coffer.db"));
     const query = "SELECT path, version, revision, create_time, created_by, delete_time, deleted_by FROM versions";
     const rows = db.prepare(query).raw().all() as (readonly (string | number | null)[])[];
     db.close();
     return rows.map(line).sort();
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

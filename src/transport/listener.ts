@@ -1,0 +1,85 @@
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
+import { formatAddress } from "../domain/address.ts";
+import type { ListenAddress } from "./listen-address.ts";
+
+/** An address that can't be listened on; the message says what to do. */
+export class ListenRefused extends Error {
+  override readonly name = "ListenRefused";
+}
+
+/** Who takes what comes in. */
+export interface Arrivals {
+  /** A connection. */
+  readonly accept: (socket: Socket) => void;
+  /** A connection that the system could not hand over. */
+  readonly failed: (error: Error) => void;
+}
+
+/** Accepts connections at one address. */
+export class Listener {
+  readonly #server: Server;
+  /** Where it listens; with the real port, if 0 was asked for. */
+  readonly address: ListenAddress;
+
+  private constructor(server: Server, address: ListenAddress) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  /** Begins to listen. Rejects with {@link ListenRefused}. */
+  static async listen(address: ListenAddress, { accept, failed }: Arrivals): Promise<Listener> {
+    if (address.kind === "unix") await removeDeadSocket(address.path);
+    const server = createServer({ noDelay: true }, accept);
+    await bind(server, address);
+    server.on("error", failed);
+    if (address.kind === "unix") chmodSync(address.path, address.mode);
+    return new Listener(server, withRealPort(address, server));
+  }
+
+  /** Accepts no more connections; those that are open stay. */
+  close(): void {
+    this.#server.close();
+  }
+}
+
+function bind(server: Server, address: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException) =>
+      reject(new ListenRefused(`can't listen on ${formatAddress(address)}: ${bindProblem(error)}`));
+    server.once("error", refuse);
+    const options = address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
+    server.listen(options, () => {
+      server.off("error", refuse);
+      resolve();
+    });
+  });
+}
+
+function bindProblem(error: NodeJS.ErrnoException): string {
+  if (error.code === "EADDRINUSE") return "something listens there already";
+  if (error.code === "EACCES") return "this user may not";
+  return error.code ?? "it failed";
+}
+
+function withRealPort(address: ListenAddress, server: Server): ListenAddress {
+  return address.kind === "unix" ? address : { ...address, port: (server.address() as AddressInfo).port };
+}
+
+/** A server that was killed leaves its socket file behind. A file on which somebody answers is left alone. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return;
+  if (!status.isSocket()) throw new ListenRefused(`can't listen on unix:${path}: the file there is not a socket`);
+  if (await answers(path)) throw new ListenRefused(`can't listen on unix:${path}: a server listens there already`);
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => resolve(true));
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
+    probe.once("connect", () => probe.destroy());
+  });
+}

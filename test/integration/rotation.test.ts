@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type Socket, connect as connectTcp } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { type TLSSocket, connect } from "node:tls";
+import { getRequest, getResponse } from "../../src/contract/messages.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { Bundle } from "../../src/identity/bundle.ts";
+import { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import type { IdentitySource } from "../../src/identity/source.ts";
+import { parseSvid } from "../../src/identity/svid.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { Connections } from "../../src/transport/connection.ts";
+import type { Refused } from "../../src/transport/connection-refusal.ts";
+import { GrpcServer } from "../../src/transport/grpc-server.ts";
+import { HandshakeGate, type HandshakeLimits } from "../../src/transport/handshake-gate.ts";
+import { Listener } from "../../src/transport/listener.ts";
+import { Reception } from "../../src/transport/reception.ts";
+import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { ManualTimers } from "../support/manual-timers.ts";
+import { Caller } from "../support/server-kit.ts";
+
+const EXAMPLE = TrustDomain.parse("example.org");
+const OTHER = TrustDomain.parse("other.org");
+
+/** The transport of a server over an identity that the test turns; its only method answers who called. */
+class Rotating {
+  readonly timers = new ManualTimers(Date.now());
+  readonly example = createAuthority(EXAMPLE, systemClock);
+  readonly other = createAuthority(OTHER, systemClock);
+  readonly refused: Refused[] = [];
+  readonly connections = new Connections();
+  readonly identity: CurrentIdentity & Partial<IdentitySource>;
+  readonly server: GrpcServer;
+  readonly reception: Reception;
+  #listener: Listener | undefined;
+
+  constructor(limits: HandshakeLimits) {
+    this.identity = new CurrentIdentity(this.timers, "nothing yet");
+    this.adopt(this.serverSvid(), [this.example, this.other]);
+    const handle = (caller: { id: { toString(): string } }) => ({ ...ANSWER, path: caller.id.toString() });
+    const methods = { Get: { request: getRequest, response: getResponse, handle } } as unknown as SecretsMethods;
+    const { connections, timers } = this;
+    this.server = new GrpcServer({ connections, methods, onHandled: () => {}, timers, random: () => 0.5 });
+    this.reception = new Reception({
+      identity: this.identity,
+      connections,
+      gate: new HandshakeGate(limits, timers),
+      timers,
+      onConnection: (connection) => this.server.serve(connection),
+      onRefused: (refused) => this.refused.push(refused),
+    });
+  }
+
+  static async start(limits = { connections: 5000, inProgress: 100, perSecond: 1000 }): Promise<Rotating> {
+    const rotating = new Rotating(limits);
+    const address = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
+    rotating.#listener = await Listener.listen(address, {
+      accept: (socket) => rotating.reception.receive(socket),
+      failed: (error) => rotating.reception.notAccepted(error),
+    });
+    return rotating;
+  }
+
+  get port(): number {
+    return (this.#listener!.address as { port: number }).port;
+  }
+
+  serverSvid(): Credential {
+    return this.example.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] });
+  }
+
+  adopt({ certPem, keyPem }: Credential, authorities: readonly Authority[]): void {
+    const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
+    const domains = authorities.map((authority) => (authority === this.other ? OTHER : EXAMPLE));
+    const bundles = new Map(
+      authorities.map((authority, i) => [
+        domains[i]!.name,
+        Bundle.fromPem(domains[i]!, Buffer.from(authority.bundlePem), "bundle"),
+      ]),
+    );
+    const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");
+    this.identity.adopt({ svid, validUntil: this.timers.clock() + 1e9, bundles });
+  }
+
+  caller(credential: Credential): Caller {
+    return new Caller(`localhost:${this.port}`, Buffer.from(this.example.bundlePem), credential, {});
+  }
+
+  async stop(): Promise<void> {
+    this.#listener?.close();
+    this.reception.close();
+    const drained = this.server.drain(1000);
+    this.timers.advance(2000);
+    await drained;
+    this.identity.close();
+  }
+}
+
+const ANSWER = { version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
+
+async function whoami(caller: Caller): Promise<string> {
+  const { code, reason, response } = await caller.get({ path: "a" });
+  return code === "OK" ? response.path : (reason ?? code);
+}
+
+function closed(connections: Connections): Promise<void> {
+  return connections.allClosed();
+}
+
+describe("rotation while serving", () => {
+  let server: Rotating;
+  before(async () => {
+    server = await Rotating.start();
+  });
+  after(() => server.stop());
+
+  // The next handshake sees the new SVID; the open connection notices nothing.
+  it("uses a new SVID for the next handshake, and drops no connection", async () => {
+    const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
+    assert.equal(await whoami(caller), "spiffe://example.org/a");
+    const [before] = server.connections.all();
+    const next = server.serverSvid();
+    server.adopt(next, [server.example, server.other]);
+    assert.equal(await whoami(caller), "spiffe://example.org/a");
+    assert.equal(server.connections.all()[0], before);
+    const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+    await once(socket, "secureConnect");
+    assert.deepEqual(socket.getPeerX509Certificate()?.raw, next.certificate);
+    socket.destroy();
+    caller.close();
+    await closed(server.connections);
+  });
+
+  // An update of a part of the options would let TLS 1.2 in.
+  it("still speaks TLS 1.3 only after a rotation", async () => {
+    server.adopt(server.serverSvid(), [server.example, server.other]);
+    const old = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false, maxVersion: "TLSv1.2" });
+    const [error] = (await once(old, "error")) as [NodeJS.ErrnoException];
+    assert.equal(error.code, "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
+  });
+
+  // A member of a removed trust domain is out, and cannot come back; everybody else stays.
+  it("ends exactly the connections that a new set of bundles no longer covers", async () => {
+    const stays = server.caller(server.example.issue({ id: "spiffe://example.org/stays" }));
+    const goes = server.caller(server.other.issue({ id: "spiffe://other.org/goes" }));
+    assert.equal(await whoami(stays), "spiffe://example.org/stays");
+    assert.equal(await whoami(goes), "spiffe://other.org/goes");
+    const leaving = server.connections.all().find(({ id }) => id.toString() === "spiffe://other.org/goes")!;
+    const staying = server.connections.all().find(({ id }) => id.toString() === "spiffe://example.org/stays")!;
+    const gone = once(leaving.socket, "close");
+    server.adopt(server.serverSvid(), [server.example]);
+    await gone;
+    assert.deepEqual(server.connections.all(), [staying]);
+    assert.equal(await whoami(stays), "spiffe://example.org/stays");
+    assert.equal(await whoami(goes), "UNAVAILABLE");
+    const reasons = server.refused.filter(({ claimed }) => claimed?.toString() === "spiffe://other.org/goes");
+    assert.ok(reasons.length >= 2 && reasons.every(({ reason }) => reason === "no-bundle"));
+    server.adopt(server.serverSvid(), [server.example, server.other]);
+    stays.close();
+    goes.close();
+    await closed(server.connections);
+  });
+
+  // Hundreds are verified again a few at a time; none is forgotten.
+  it("looks at every connection again, however many there are", async () => {
+    const credential = server.other.issue({ id: "spiffe://other.org/many" });
+    const sockets = await Promise.all(Array.from({ length: 60 }, () => served(server.port, credential)));
+    assert.equal(server.connections.count, 60);
+    const all = closed(server.connections);
+    server.adopt(server.serverSvid(), [server.example]);
+    await all;
+    assert.equal(server.connections.count, 0);
+    for (const socket of sockets) socket.destroy();
+    server.adopt(server.serverSvid(), [server.example, server.other]);
+  });
+});
+
+describe("an SVID that ends while its connection is open", () => {
+  // At 80 % of what was left the connection goes away; at its end it is closed, and a call just after it is told why.
+  it("takes the connection with it", async () => {
+    const server = await Rotating.start();
+    const now = server.timers.clock();
+    const notAfter = Math.floor(now / 1000) * 1000 + 100_000;
+    const credential = server.example.issue({ id: "spiffe://example.org/short", notAfter });
+    const caller = server.caller(credential);
+    assert.equal(await whoami(caller), "spiffe://example.org/short");
+    const [connection] = server.connections.all();
+    assert.equal(connection!.validUntil, notAfter);
+    const gone = once(connection!.socket, "close");
+    server.timers.advance(notAfter - now - 1);
+    await gone;
+    caller.close();
+    await server.stop();
+  });
+
+  it("answers SVID_EXPIRED to a call that comes before the connection is closed", async () => {
+    const server = await Rotating.start();
+    const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
+    assert.equal(await whoami(caller), "spiffe://example.org/a");
+    const [connection] = server.connections.all();
+    Object.defineProperty(connection, "validUntil", { value: server.timers.clock() - 1 });
+    const { code, reason } = await caller.get({ path: "a" });
+    assert.deepEqual([code, reason], ["UNAUTHENTICATED", "SVID_EXPIRED"]);
+    caller.close();
+    await server.stop();
+  });
+});
+
+describe("strangers", () => {
+  // What throws while a stranger is judged must not reach the event loop, where it would end the process.
+  it("that can't be judged are refused, and the next one is judged again", async () => {
+    const server = await Rotating.start();
+    const state = () => {
+      throw new Error("no identity");
+    };
+    Object.defineProperty(server.identity, "state", { get: state, configurable: true });
+    const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
+    assert.equal(await whoami(caller), "UNAVAILABLE");
+    assert.equal(server.refused.at(-1)?.reason, "internal");
+    Reflect.deleteProperty(server.identity, "state");
+    const again = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
+    assert.equal(await whoami(again), "spiffe://example.org/a");
+    caller.close();
+    again.close();
+    await server.stop();
+  });
+
+  // Silent and half-open connections, many times the limit: the good client is neither refused nor kept waiting for them.
+  it("that say nothing do not keep a good client out", async () => {
+    const server = await Rotating.start({ connections: 5000, inProgress: 50, perSecond: 1000 });
+    const silent = await Promise.all(Array.from({ length: 500 }, (_, i) => stranger(server.port, i)));
+    const caller = server.caller(server.example.issue({ id: "spiffe://example.org/good" }));
+    assert.equal(await whoami(caller), "spiffe://example.org/good");
+    const displaced = server.refused.filter(({ reason }) => reason === "handshake-displaced");
+    assert.ok(displaced.length >= 450, `${displaced.length}`);
+    for (const socket of silent) socket.destroy();
+    caller.close();
+    await server.stop();
+  });
+
+  it("that never finish are closed after ten seconds", async () => {
+    const server = await Rotating.start();
+    const silent = await stranger(server.port, 0);
+    while (server.timers.pauses.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const gone = once(silent, "close");
+    server.timers.advance(10_000);
+    await gone;
+    assert.equal(server.refused.at(-1)?.reason, "handshake-abandoned");
+    await server.stop();
+  });
+});
+
+/** A connection that sends nothing, or half of a TLS record. */
+async function stranger(port: number, i: number): Promise<Socket> {
+  const socket = connectTcp(port, "127.0.0.1");
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  if (i % 2 === 1) socket.write(Buffer.from([22, 3, 1, 2, 0, 1]));
+  return socket;
+}
+
+/** A TLS connection to which the server has begun to speak HTTP/2: its peer was accepted. */
+async function served(port: number, { certPem, keyPem }: Credential): Promise<TLSSocket> {
+  const tls = { cert: certPem, key: keyPem, rejectUnauthorized: false, ALPNProtocols: ["h2"] };
+  const socket = connect({ port, host: "127.0.0.1", ...tls });
+  socket.on("error", () => {});
+  await once(socket, "data");
+  return socket;
+}
