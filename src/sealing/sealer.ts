@@ -3,10 +3,10 @@
  * where they belong (see context.ts); sealed bytes that were moved elsewhere do not open there.
  */
 export interface Sealer {
-  /** The sealed form: header, nonce, ciphertext, tag. A fresh Buffer that shares memory with nothing. */
+  /** The sealed form: header, nonce, ciphertext, tag. In memory that no other Buffer shows. */
   seal(plaintext: Uint8Array, context: string): Buffer;
 
-  /** The plaintext, in a fresh Buffer. Throws {@link SealBroken}. */
+  /** The plaintext, in memory that no other Buffer shows. Throws {@link SealBroken}. */
   open(sealed: Uint8Array, context: string): Buffer;
 
   /** By how many bytes the sealed form is longer than the plaintext. */

@@ -1,5 +1,5 @@
 import sodium from "sodium-native";
-import { PlaintextPool } from "./plaintext-pool.ts";
+import { BytePool, OPENED, SEALED } from "./byte-pool.ts";
 import { type RandomFill, drawnAhead, secureRandom } from "./random.ts";
 import { SealBroken, type Sealer } from "./sealer.ts";
 import type { SecretKey } from "./secret-key.ts";
@@ -58,7 +58,8 @@ export class XChaChaSealer implements Sealer {
   /** Where the associated data of the next call is put together; the binding stays at its beginning. */
   readonly #associated: Buffer;
   readonly #random: RandomFill;
-  readonly #plaintexts = new PlaintextPool();
+  readonly #opened = new BytePool(OPENED);
+  readonly #sealed = new BytePool(SEALED);
 
   /** `random` makes the nonces. */
   constructor({ key, keyId, storeId }: SealingKey, random: RandomFill = drawnAhead(secureRandom)) {
@@ -75,7 +76,7 @@ export class XChaChaSealer implements Sealer {
   }
 
   seal(plaintext: Uint8Array, context: string): Buffer {
-    const sealed = Buffer.allocUnsafeSlow(plaintext.length + OVERHEAD);
+    const sealed = this.#sealed.take(plaintext.length + OVERHEAD);
     const nonce = sealed.subarray(HEADER_BYTES, CIPHERTEXT_AT);
     this.#binding.copy(sealed, 0, 0, HEADER_BYTES);
     this.#random(nonce);
@@ -93,7 +94,7 @@ export class XChaChaSealer implements Sealer {
   open(sealed: Uint8Array, context: string): Buffer {
     const bytes = asBuffer(sealed);
     this.#checkHeader(bytes);
-    const plaintext = this.#plaintexts.take(bytes.length - OVERHEAD);
+    const plaintext = this.#opened.take(bytes.length - OVERHEAD);
     const associated = this.#associatedData(context);
     // Outside the try: a wiped key is a fault of ours, not of the bytes.
     const key = this.#key.bytes;
