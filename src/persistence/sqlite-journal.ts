@@ -83,12 +83,14 @@ export class SqliteJournal implements Journal {
   #transact(group: readonly JournalEntry[]): CommitOutcome {
     let committing = false;
     try {
-      const shortage = this.#shortage(group);
+      const size = bytesWritten(group);
+      const shortage = this.#shortage(size);
       if (shortage !== undefined) return { kind: "rejected", cause: shortage };
       this.#begin.run();
       const revisions = this.#write(group);
       committing = true;
       this.#commit.run();
+      this.#log.added(size);
       this.#lastRevision += group.length;
       return { kind: "committed", revisions };
     } catch (cause) {
@@ -102,9 +104,10 @@ export class SqliteJournal implements Journal {
    * SQLite writes a transaction at its COMMIT, and a COMMIT that finds no room leaves the outcome unknown. So the room
    * is looked for before anything begins, and some is kept for the checkpoint of what the log already holds.
    */
-  #shortage(group: readonly JournalEntry[]): Error | undefined {
+  #shortage(size: number): Error | undefined {
     const free = this.#freeBytes();
-    const needed = bytesWritten(group) + this.#log.pendingBytes();
+    if (free >= size + this.#log.mostPendingBytes()) return undefined;
+    const needed = size + this.#log.pendingBytes();
     if (free >= needed) return undefined;
     return new Error(`${dirname(this.#db.name)} has ${free} bytes left, and the next commit may take ${needed}`);
   }

@@ -28,33 +28,57 @@ export class WriteAheadLog {
   readonly #passive: Checkpoint;
   readonly #truncate: Checkpoint;
   readonly #frameBytes: number;
+  /** As SQLite last told it. */
+  #state: LogState;
+  /** At most what commits have added since. */
+  #added = 0;
 
   constructor(db: Database.Database) {
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
     this.#frameBytes = (db.pragma("page_size", { simple: true }) as number) + FRAME_HEADER_BYTES;
+    this.#state = stateAfter(this.#look);
+  }
+
+  /** A commit added at most so many bytes. SQLite is asked again only when that can make a difference. */
+  added(bytes: number): void {
+    this.#added += bytes;
   }
 
   /** Does what the mode asks. Throws when the disk fails, or when another connection is in the way. */
   checkpoint(mode: CheckpointMode): void {
     const due = mode === "full" ? this.#truncate : this.#due();
-    if (due !== undefined) run(due);
+    if (due === undefined) return;
+    run(due);
+    this.#ask();
   }
 
   /** Bytes that the next checkpoint moves into the database. */
   pendingBytes(): number {
-    return this.#pendingBytes(stateAfter(this.#look));
+    this.#ask();
+    return this.mostPendingBytes();
   }
 
-  #pendingBytes({ log, checkpointed }: LogState): number {
-    return (log - checkpointed) * this.#frameBytes;
+  /** The same or more, without asking SQLite: a question a group was a tenth of what a Put cost. */
+  mostPendingBytes(): number {
+    return (this.#state.log - this.#state.checkpointed) * this.#frameBytes + this.#added;
+  }
+
+  #logBytes(): number {
+    return this.#state.log * this.#frameBytes + this.#added;
+  }
+
+  #ask(): void {
+    this.#state = stateAfter(this.#look);
+    this.#added = 0;
   }
 
   #due(): Checkpoint | undefined {
-    const state = stateAfter(this.#look);
-    if (state.log * this.#frameBytes >= TRUNCATE_BYTES) return this.#truncate;
-    return this.#pendingBytes(state) >= PASSIVE_BYTES ? this.#passive : undefined;
+    if (this.mostPendingBytes() < PASSIVE_BYTES && this.#logBytes() < TRUNCATE_BYTES) return undefined;
+    const pending = this.pendingBytes();
+    if (this.#logBytes() >= TRUNCATE_BYTES) return this.#truncate;
+    return pending >= PASSIVE_BYTES ? this.#passive : undefined;
   }
 }
 
