@@ -109,9 +109,10 @@ export class Reception {
     const chain = sentChain(socket);
     try {
       const verified = verifySvid(chain, this.#bundles, timers.clock(), "client");
+      onConnection(connections.admit({ socket, number: stranger.number, chain, verified }));
+      // Not before: should it not be served, for a fault of ours, it is still a stranger, and is closed.
       stranger.state = "known";
       stranger.cancelTimer();
-      onConnection(connections.admit({ socket, number: stranger.number, chain, verified }));
     } catch (error) {
       if (!(error instanceof SvidRefused)) throw error;
       this.#refuse(stranger, error.reason, error.detail, error.claimed);

@@ -208,6 +208,29 @@ describe("an SVID that ends while its connection is open", () => {
   });
 });
 
+// A connection that has closed makes room for another, whether it was served or refused.
+it("counts the connections that are open, and not those that were", async () => {
+  const server = await Rotating.start({ connections: 2, inProgress: 100, perSecond: 1000 });
+  const good = server.example.issue({ id: "spiffe://example.org/a" });
+  for (let i = 0; i < 5; i++) {
+    const socket = await served(server.port, good);
+    const closing = closed(server.connections);
+    socket.destroy();
+    await closing;
+    const refused = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
+    refused.on("error", () => {});
+    await new Promise((resolve) => refused.once("close", resolve));
+  }
+  assert.deepEqual(new Set(server.refused.map(({ reason }) => reason)), new Set(["no-h2"]));
+  const [first, second] = [await served(server.port, good), await served(server.port, good)];
+  const third = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
+  third.on("error", () => {});
+  await new Promise((resolve) => third.once("close", resolve));
+  assert.equal(server.refused.at(-1)?.reason, "too-many-connections");
+  for (const socket of [first, second]) socket.destroy();
+  await server.stop();
+});
+
 describe("strangers", () => {
   // What throws while a stranger is judged must not reach the event loop, where it would end the process.
   it("that can't be judged are refused, and the next one is judged again", async () => {
