@@ -14,6 +14,9 @@ export interface Draft {
   readonly extensions: Asn1;
 }
 
+/** A byte for the form, and two coordinates. */
+const POINT_BYTES = 65;
+
 /** The parts of a name that are used here, with their types (RFC 5280 4.1.2.4, appendix A.1). */
 const ATTRIBUTES = { country: "2.5.4.6", organization: "2.5.4.10", serialNumber: "2.5.4.5" };
 
@@ -56,8 +59,9 @@ function publicKeyInfo(publicKey: KeyObject): Asn1 {
   return sequence(sequence(oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")), bits(point(publicKey)));
 }
 
-/** The uncompressed point (SEC 1, 2.3.3). */
+/** The uncompressed point of a P-256 key (SEC 1, 2.3.3). */
 function point(publicKey: KeyObject): Buffer {
-  const { x, y } = publicKey.export({ format: "jwk" });
-  return Buffer.concat([Buffer.of(4), Buffer.from(x!, "base64url"), Buffer.from(y!, "base64url")]);
+  // The last thing in its SubjectPublicKeyInfo (RFC 5480 2). Not by way of a JWK: on Node 20 the export of one from a key
+  // that was just generated can wait forever for a lock, once in some ten thousand times.
+  return publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES);
 }

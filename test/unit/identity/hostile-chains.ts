@@ -390,8 +390,8 @@ function keyInfo(point: Buffer): Buffer {
 }
 
 function coordinates(): { x: Buffer; y: Buffer } {
-  const { x, y } = workloadKey.publicKey.export({ format: "jwk" }) as { x: string; y: string };
-  return { x: Buffer.from(x, "base64url"), y: Buffer.from(y, "base64url") };
+  const point = workloadKey.publicKey.export({ type: "spki", format: "der" }).subarray(-64);
+  return { x: point.subarray(0, 32), y: point.subarray(32) };
 }
 
 function compressedKey(): Buffer {
