@@ -14,7 +14,7 @@ import { RootKeyRefused } from "../sealing/root-key.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
-import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../transport/handshake-gate.ts";
+import { HandshakeGate } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 import { ListenRefused, Listener } from "../transport/listener.ts";
 import { Reception } from "../transport/reception.ts";
@@ -80,6 +80,7 @@ class Assembly implements RunningServer {
   readonly #listeners: Listener[] = [];
   #phase: Phase = "loading";
   #ops: OpsServer | undefined;
+  #identity: IdentitySource | undefined;
   #storage: Storage | undefined;
   #policy: PolicySource | undefined;
   #grpc: GrpcServer | undefined;
@@ -90,7 +91,7 @@ class Assembly implements RunningServer {
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
     this.#parts = parts;
-    this.#gate = new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, parts.timers);
+    this.#gate = new HandshakeGate(config.handshakes, parts.timers);
     this.#limited = limitLines(parts.log, parts.timers.clock);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(() => this.#connections.count);
@@ -153,6 +154,7 @@ class Assembly implements RunningServer {
   async abandon(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
     this.#reception?.close();
+    this.#identity?.close();
     this.#storage?.close();
     this.#metrics.close();
     await this.#ops?.close();
@@ -187,12 +189,14 @@ class Assembly implements RunningServer {
     const { cert, key, bundles, policy: file, admins, store } = this.#config;
     const { log, timers } = this.#parts;
     const problems: string[] = [];
-    const identity = collect(problems, () => FileSource.open({ cert, key, bundles }, "server", timers.clock));
+    const identity = FileSource.open({ files: { cert, key, bundles }, purpose: "server", timers });
+    this.#identity = identity;
+    collect(problems, () => identity.snapshot());
     const policy = collect(problems, () => PolicySource.open({ file, admins, trustDomains: bundles.keys(), log }));
     const storage = collect(problems, () => openStorage(store));
     this.#storage = storage;
     this.#policy = policy;
-    if (identity === undefined || policy === undefined || storage === undefined) throw new StartRefused(problems);
+    if (policy === undefined || storage === undefined || problems.length > 0) throw new StartRefused(problems);
     for (const detail of storage.warnings) log.warn("store warning", { detail });
     return { identity, policy, storage };
   }

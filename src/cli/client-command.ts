@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { CofferClient } from "../client/coffer-client.ts";
-import { systemClock } from "../domain/clock.ts";
+import { processTimers } from "../domain/timers.ts";
 import { addOptions, givenFlags } from "./option-flags.ts";
 import { connectionOptions, openClient, readConnection } from "./connection.ts";
 import type { World } from "./world.ts";
@@ -13,11 +13,12 @@ export function callsServer(command: Command, world: World, action: ClientAction
   addOptions(command, connectionOptions);
   command.action(async () => {
     const connection = readConnection(givenFlags(command.opts(), connectionOptions), world.env);
-    const client = openClient(connection, systemClock);
+    const { client, identity } = openClient(connection, processTimers);
     try {
       await action(client, command);
     } finally {
       client.close();
+      identity.close();
     }
   });
 }

@@ -3,8 +3,9 @@ import { type NamedBundle, parseDuration, parseNamedBundle, parseSpiffeId } from
 import { DEFAULT_ADDRESS } from "../app/serve-options.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
-import type { Clock } from "../domain/clock.ts";
+import type { Timers } from "../domain/timers.ts";
 import { FileSource, type IdentityFiles } from "../identity/file-source.ts";
+import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 
 const DEFAULT_TIMEOUT = "10s";
@@ -73,8 +74,21 @@ function namedBundle(text: string): NamedBundle | undefined {
   }
 }
 
+/** A client, and the identity that it calls with; both are to be closed. */
+export interface OpenClient {
+  readonly client: CofferClient;
+  readonly identity: IdentitySource;
+}
+
 /** Reads the identity and makes a client. Throws MaterialError when the files are no usable identity. */
-export function openClient({ address, files, serverId, timeoutMs }: ConnectionConfig, clock: Clock): CofferClient {
-  const identity = FileSource.open(files, "client", clock);
-  return CofferClient.connect({ address, identity, serverId, timeoutMs, clock });
+export function openClient({ address, files, serverId, timeoutMs }: ConnectionConfig, timers: Timers): OpenClient {
+  const identity = FileSource.open({ files, purpose: "client", timers });
+  try {
+    identity.snapshot();
+  } catch (error) {
+    identity.close();
+    throw error;
+  }
+  const client = CofferClient.connect({ address, identity, serverId, timeoutMs, clock: timers.clock });
+  return { client, identity };
 }

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Clock } from "../domain/clock.ts";
 import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
+import type { Timers } from "../domain/timers.ts";
 import { Bundle } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
+import { CurrentIdentity } from "./current-identity.ts";
 import { collect, MaterialError } from "./material-error.ts";
 import { ownValidity } from "./own-validity.ts";
 import type { Identity, IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
@@ -20,45 +22,64 @@ export interface IdentityFiles {
   readonly bundles: ReadonlyMap<string, string>;
 }
 
-/** An identity in files, read once. */
-export class FileSource implements IdentitySource {
-  readonly state: IdentityState;
-  readonly #snapshot: IdentitySnapshot;
+/** What a source of this kind needs. */
+export interface FileSourceOptions {
+  readonly files: IdentityFiles;
+  /** What the SVID must be good for. */
+  readonly purpose: Purpose;
+  readonly timers: Timers;
+}
 
-  private constructor(identity: Identity) {
-    this.#snapshot = Object.freeze({ ...identity, generation: 1 });
-    this.state = { kind: "ready", snapshot: this.#snapshot, problems: [] };
+/** An identity in files. */
+export class FileSource implements IdentitySource {
+  readonly #current: CurrentIdentity;
+
+  private constructor(timers: Timers) {
+    this.#current = new CurrentIdentity(timers, "the files of the identity have not been read yet");
   }
 
-  /**
-   * Reads all files and takes them only if they fit together: the key is that of the leaf, and the SVID would be
-   * accepted for `purpose` by a peer that has the same bundles, now. Throws {@link MaterialError} with every problem
-   * that was found.
-   */
-  static open(files: IdentityFiles, purpose: Purpose, clock: Clock): FileSource {
+  /** Reads the files at once: when they are good, the source is ready when this returns. */
+  static open({ files, purpose, timers }: FileSourceOptions): FileSource {
+    const source = new FileSource(timers);
     const problems: string[] = [];
-    const svid = collect(problems, () => readSvid(files, purpose));
-    const bundles = readBundles(files.bundles, problems);
-    const validUntil = svid && collect(problems, () => checkOwnTrust(svid, files, bundles, clock(), purpose));
-    if (svid === undefined || validUntil === undefined || problems.length > 0) throw new MaterialError(...problems);
-    return new FileSource({ svid, validUntil, bundles });
+    const identity = collect(problems, () => readIdentity(files, purpose, timers.clock));
+    if (identity === undefined) source.#current.fail(...problems);
+    else source.#current.adopt(identity);
+    return source;
+  }
+
+  get state(): IdentityState {
+    return this.#current.state;
   }
 
   snapshot(): IdentitySnapshot {
-    return this.#snapshot;
+    return this.#current.snapshot();
   }
 
-  /** Files are read once, so there never is a later snapshot. */
-  onChange(): () => void {
-    return () => {};
+  onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
+    return this.#current.onChange(listener);
   }
 
-  /** Nor another state. */
-  onState(): () => void {
-    return () => {};
+  onState(listener: (state: IdentityState) => void): () => void {
+    return this.#current.onState(listener);
   }
 
-  close(): void {}
+  close(): void {
+    this.#current.close();
+  }
+}
+
+/**
+ * Reads all files and takes them only if they fit together: the key is that of the leaf, and the SVID would be accepted
+ * for `purpose` by a peer that has the same bundles, now. Throws {@link MaterialError} with every problem that was found.
+ */
+function readIdentity(files: IdentityFiles, purpose: Purpose, clock: Clock): Identity {
+  const problems: string[] = [];
+  const svid = collect(problems, () => readSvid(files, purpose));
+  const bundles = readBundles(files.bundles, problems);
+  const validUntil = svid && collect(problems, () => checkOwnTrust(svid, files, bundles, clock(), purpose));
+  if (svid === undefined || validUntil === undefined || problems.length > 0) throw new MaterialError(...problems);
+  return { svid, validUntil, bundles };
 }
 
 function readSvid({ cert, key }: IdentityFiles, purpose: Purpose): Svid {

@@ -147,6 +147,7 @@ const found = { path: "a", version: 1, data: [], binaryData: [], createTime: 0, 
 describe("a method that fails by accident", () => {
   let kit: ServerKit;
   let listener: Listener;
+  let identity: FileSource;
   let reception: Reception;
   let server: GrpcServer;
   let client: Caller;
@@ -161,8 +162,9 @@ describe("a method that fails by accident", () => {
     const methods = { Get: get } as unknown as SecretsMethods;
     const onHandled = (handled: Handled) => void seen.push(handled);
     server = new GrpcServer({ connections, methods, onHandled, timers: processTimers, random: Math.random });
+    identity = FileSource.open({ files: kit.config, purpose: "server", timers: processTimers });
     reception = new Reception({
-      identity: FileSource.open(kit.config, "server", systemClock),
+      identity,
       connections,
       gate: new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, processTimers),
       timers: processTimers,
@@ -180,6 +182,7 @@ describe("a method that fails by accident", () => {
     client.close();
     listener.close();
     reception.close();
+    identity.close();
     await server.drain(1000);
     await kit.stop();
   });

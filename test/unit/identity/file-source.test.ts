@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { FileSource, type IdentityFiles } from "../../../src/identity/file-source.ts";
 import { MaterialError } from "../../../src/identity/material-error.ts";
+import { ManualTimers } from "../../support/manual-timers.ts";
 import { example, forge, ID, NOW, other } from "./chain-world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-identity-"));
@@ -29,12 +30,12 @@ const good: IdentityFiles = {
 };
 
 function open(files: Partial<IdentityFiles> = {}, now: number = NOW): FileSource {
-  return FileSource.open({ ...good, ...files }, "server", () => now);
+  return FileSource.open({ files: { ...good, ...files }, purpose: "server", timers: new ManualTimers(now) });
 }
 
 function problems(files: Partial<IdentityFiles>, now: number = NOW): readonly string[] {
   try {
-    open(files, now);
+    open(files, now).snapshot();
     return [];
   } catch (error) {
     assert.ok(error instanceof MaterialError, String(error));
@@ -51,7 +52,7 @@ describe("FileSource.open", () => {
     assert.deepEqual([...bundles.keys()], ["example.org", "other.org"]);
     assert.equal(bundles.get("other.org")?.authorities.length, 1);
     assert.equal(source.snapshot(), source.snapshot());
-    source.onChange()();
+    source.onChange(() => {})();
     source.close();
     assert.equal(source.snapshot().generation, 1);
   });
