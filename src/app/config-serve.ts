@@ -1,10 +1,11 @@
 import { AddressError, formatAddress, parseAddress } from "../domain/address.ts";
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import { LOG_LEVELS } from "../observability/logger.ts";
+import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 import type { ServeConfig, StoreConfig } from "./config.ts";
 import { type Environment, type GivenFlags, OptionReader } from "./config-option.ts";
-import { parseBytes, parseChoice, parseMode, parseNamedBundle, parseSpiffeId } from "./config-value.ts";
+import { parseBytes, parseChoice, parseCount, parseMode, parseNamedBundle, parseSpiffeId } from "./config-value.ts";
 import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS, DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
 
 const DEFAULT_SOCKET_MODE = 0o660;
@@ -39,7 +40,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
 }
 
 /** What has a default that suits every machine, so that `coffer dev` needs no more. */
-export type RunningConfig = Pick<ServeConfig, "listen" | "opsListen" | "maxStoreBytes" | "logLevel">;
+export type RunningConfig = Pick<ServeConfig, "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "logLevel">;
 
 /** The same, of these options alone. */
 export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: Memory): RunningConfig {
@@ -54,6 +55,7 @@ function readRunning(reader: OptionReader, memory: Memory): RunningConfig {
     listen: readListen(reader),
     opsListen: readOpsListen(reader),
     maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(memory),
+    handshakes: readHandshakes(reader),
     logLevel: reader.optional(options.logLevel, parseChoice(LOG_LEVELS)) ?? "info",
   };
 }
@@ -72,6 +74,15 @@ function readListen(reader: OptionReader): ListenAddress[] {
   const addresses = reader.isGiven(options.listen) ? given : [parseAddress(DEFAULT_ADDRESS)];
   reportRepeated(reader, options.listen.flag, addresses.map(formatAddress));
   return addresses.map((address) => (address.kind === "unix" ? { ...address, mode } : address));
+}
+
+function readHandshakes(reader: OptionReader): HandshakeLimits {
+  const { connections, inProgress, perSecond } = DEFAULT_HANDSHAKE_LIMITS;
+  return {
+    connections: reader.optional(options.maxConnections, parseCount) ?? connections,
+    inProgress: reader.optional(options.maxHandshakes, parseCount) ?? inProgress,
+    perSecond: reader.optional(options.handshakeRate, parseCount) ?? perSecond,
+  };
 }
 
 function readStore(reader: OptionReader): StoreConfig | undefined {

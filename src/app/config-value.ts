@@ -57,6 +57,14 @@ export function parseUint32(text: string): number {
   return value;
 }
 
+/** How many there may be of something, at least one: `1024`. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    throw new Error(`${JSON.stringify(text)} is no whole number from 1 to 999999999`);
+  }
+  return Number(text);
+}
+
 /** One of a few words. */
 export function parseChoice<T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {

@@ -1,4 +1,5 @@
 import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { HandshakeLimits } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 
 /** Where secrets are kept. */
@@ -31,5 +32,7 @@ export interface ServeConfig {
   readonly maxStoreBytes: number;
   /** Bytes of keys and values of one version. */
   readonly maxContentBytes: number;
+  /** What strangers may take. */
+  readonly handshakes: HandshakeLimits;
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }

@@ -1,4 +1,5 @@
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
+import { DEFAULT_HANDSHAKE_LIMITS } from "../transport/handshake-gate.ts";
 import { type OptionDefinition, defineOption as option } from "./config-option.ts";
 import { formatBytes } from "./config-value.ts";
 
@@ -47,15 +48,34 @@ export const serveOptions = {
     `what the content of one version may take, up to ${formatBytes(MAX_CONFIGURABLE_CONTENT_BYTES)}`,
     { standard: formatBytes(DEFAULT_MAX_CONTENT_BYTES) },
   ),
+  maxConnections: option("--max-connections", "<count>", "connections that may be open, those in handshake included", {
+    standard: String(DEFAULT_HANDSHAKE_LIMITS.connections),
+  }),
+  maxHandshakes: option("--max-handshakes", "<count>", "connections that may be in handshake at a time", {
+    standard: String(DEFAULT_HANDSHAKE_LIMITS.inProgress),
+  }),
+  handshakeRate: option("--handshake-rate", "<count>", "handshakes that may begin in a second; more wait their turn", {
+    standard: String(DEFAULT_HANDSHAKE_LIMITS.perSecond),
+  }),
   logLevel: option("--log-level", "<level>", "error, warn, info, or debug (a line for every call)", {
     standard: "info",
   }),
 } as const satisfies Record<string, OptionDefinition>;
 
-const { listen, socketMode, opsListen, maxStoreBytes, logLevel } = serveOptions;
+const { listen, socketMode, opsListen, maxStoreBytes, maxConnections, maxHandshakes, handshakeRate, logLevel } =
+  serveOptions;
 
 /** The options that `coffer dev` has too. */
-export const runningOptions = { listen, socketMode, opsListen, maxStoreBytes, logLevel };
+export const runningOptions = {
+  listen,
+  socketMode,
+  opsListen,
+  maxStoreBytes,
+  maxConnections,
+  maxHandshakes,
+  handshakeRate,
+  logLevel,
+};
 
 /** The README's table of options, in Markdown. */
 export function serveOptionsTable(): string {

@@ -15,6 +15,7 @@ import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/authority.ts";
+import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/transport/handshake-gate.ts";
 import type { ListenAddress } from "../../src/transport/listen-address.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
@@ -67,6 +68,7 @@ export class ServerKit {
       admins: [SpiffeId.parse(ADMIN)],
       opsListen: { host: "127.0.0.1", port: 0 },
       maxStoreBytes: 1 << 30,
+      handshakes: DEFAULT_HANDSHAKE_LIMITS,
       maxContentBytes: 1 << 20,
       logLevel: "debug",
       ...config,

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatBytes, parseBytes, parseDuration, parseMode, parseUint32 } from "../../../src/app/config-value.ts";
+import {
+  formatBytes,
+  parseBytes,
+  parseCount,
+  parseDuration,
+  parseMode,
+  parseUint32,
+} from "../../../src/app/config-value.ts";
 
 /** Rows of [text, value]; undefined stands for a refusal. */
 function check<T>(parse: (text: string) => T, rows: readonly (readonly [string, T | undefined])[]): void {
@@ -47,6 +54,20 @@ describe("values of options", () => {
       ["9", undefined],
       ["888", undefined],
       ["4755", undefined],
+    ]);
+  });
+
+  it("are counts of at least one", () => {
+    check(parseCount, [
+      ["1", 1],
+      ["10000", 10_000],
+      ["0", undefined],
+      ["01", undefined],
+      ["-1", undefined],
+      ["1e3", undefined],
+      ["1.5", undefined],
+      ["", undefined],
+      ["1000000000", undefined],
     ]);
   });
 

@@ -40,6 +40,7 @@ describe("the configuration of the server", () => {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 8553 }],
       opsListen: { host: "127.0.0.1", port: 9553 },
       maxStoreBytes: 750,
+      handshakes: { connections: 10_000, inProgress: 1024, perSecond: 200 },
       logLevel: "info",
       store: { kind: "sqlite", data: "data", rootKey: "root.key" },
       cert: "a.pem",
@@ -102,6 +103,14 @@ describe("the configuration of the server", () => {
       assert.equal(read({}, {}, { total: 1000, constrained }).maxStoreBytes, expected);
     }
     assert.equal(read({ "--max-store-bytes": "2GiB" }).maxStoreBytes, 2 * 1024 ** 3);
+  });
+
+  it("limits what strangers may take", () => {
+    const { handshakes } = read({ "--max-connections": "5", "--handshake-rate": "7" }, { COFFER_MAX_HANDSHAKES: "6" });
+    assert.deepEqual(handshakes, { connections: 5, inProgress: 6, perSecond: 7 });
+    assert.deepEqual(problems({ ...COMPLETE, "--max-handshakes": "0" }), [
+      '--max-handshakes: "0" is no whole number from 1 to 999999999',
+    ]);
   });
 
   it("keeps nothing on request, and then wants no files for the store", () => {
