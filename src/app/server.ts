@@ -14,7 +14,7 @@ import { RootKeyRefused } from "../sealing/root-key.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
-import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../transport/handshake-gate.ts";
+import { HandshakeGate } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 import { ListenRefused, Listener } from "../transport/listener.ts";
 import { Reception } from "../transport/reception.ts";
@@ -91,7 +91,7 @@ class Assembly implements RunningServer {
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
     this.#parts = parts;
-    this.#gate = new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, parts.timers);
+    this.#gate = new HandshakeGate(config.handshakes, parts.timers);
     this.#limited = limitLines(parts.log, parts.timers.clock);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(() => this.#connections.count);
