@@ -1,11 +1,14 @@
-// Runs the compiled tests: all of them, or the files whose path contains an argument ("npm test -- store"). What begins
-// with a dash is for node, as in "npm test -- store --test-name-pattern=group".
+// Runs the compiled tests: all of them, or the files whose path contains an argument ("npm test -- store"). "--long" runs
+// the long forms of the tests that have one. What else begins with a dash is for node, as in
+// "npm test -- store --test-name-pattern=group".
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 
 const isFlag = (argument) => argument.startsWith("-");
-const wanted = process.argv.slice(2).filter((argument) => !isFlag(argument));
-const flags = process.argv.slice(2).filter(isFlag);
+const told = process.argv.slice(2);
+const wanted = told.filter((argument) => !isFlag(argument));
+const flags = told.filter((argument) => isFlag(argument) && argument !== "--long");
+const long = told.includes("--long");
 const files = readdirSync("dist/test", { recursive: true })
   .filter((file) => file.endsWith(".test.js"))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
@@ -16,6 +19,8 @@ if (files.length === 0) {
   process.exit(1);
 }
 // A test that hangs is to fail, not to hang whoever waits for it. Milliseconds; no file comes near.
-const defaults = ["--test-concurrency=2", "--test-reporter=spec", "--test-timeout=300000"];
+const timeout = long ? 3_600_000 : 300_000;
+const defaults = ["--test-concurrency=2", "--test-reporter=spec", `--test-timeout=${timeout}`];
 const command = ["--enable-source-maps", "--test", ...defaults, ...flags, ...files];
-process.exit(spawnSync(process.execPath, command, { stdio: "inherit" }).status ?? 1);
+const env = { ...process.env, ...(long && { COFFER_TEST_LONG: "1" }) };
+process.exit(spawnSync(process.execPath, command, { stdio: "inherit", env }).status ?? 1);
