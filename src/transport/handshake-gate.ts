@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Timers } from "../domain/timers.ts";
+import { WaitingRoom } from "./waiting-room.ts";
 
 /**
  * What strangers may take. A peer proves who it is in the handshake: until its end every one of them is a stranger, and
@@ -19,98 +20,101 @@ export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, 
 
 /** Why the gate dropped a connection. */
 export type GateRefusal =
-  /** As many connections as may be are open. */
+  /** As many connections as may be are open, and none of them is in handshake. */
   | "too-many-connections"
-  /** It had been in handshake for longest when there were too many: a good peer takes milliseconds, a silent one stays. */
+  /** It was in handshake and gave way to a newer one, since there were too many: {@link WaitingRoom} says which. */
   | "handshake-displaced";
 
-interface Waiting {
-  readonly socket: Socket;
-  readonly begin: () => void;
-}
+// Pauses in a second, since no timer is shorter than a millisecond.
+const MOST_PAUSES = 1000;
 
 /**
  * Bounds the connections of all listeners together. `enter` when one is accepted, `turn` when its client has said
  * hello, `done` when its handshake is over; a connection that closes is forgotten.
+ *
+ * Handshakes begin one by one with a pause after each, and never many in a row: every call that arrives meanwhile waits
+ * for all that the thread has begun.
  */
 export class HandshakeGate {
-  readonly #limits: HandshakeLimits;
+  readonly limits: HandshakeLimits;
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
-  /** In the order in which they were accepted, each with what drops it. */
-  readonly #inProgress = new Map<Socket, (reason: GateRefusal) => void>();
-  #queue: Waiting[] = [];
-  #tokens: number;
-  #refilledAt: number;
-  #refilling = false;
+  readonly #strangers = new WaitingRoom();
+  #begun = 0;
+  #pausing = false;
 
   constructor(limits: HandshakeLimits, timers: Timers) {
-    this.#limits = limits;
+    this.limits = limits;
     this.#timers = timers;
-    this.#tokens = limits.perSecond;
-    this.#refilledAt = timers.elapsed();
+  }
+
+  /** Connections that are open, in handshake or served. */
+  get open(): number {
+    return this.#open.size;
   }
 
   /** Connections whose handshake is not over. */
   get inProgress(): number {
-    return this.#inProgress.size;
+    return this.#strangers.size;
+  }
+
+  /** Handshakes that have begun since the start. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** A connection was accepted. `drop` closes it; false when it was dropped at once. */
   enter(socket: Socket, drop: (reason: GateRefusal) => void): boolean {
-    if (this.#open.size >= this.#limits.connections) {
+    if (this.#isFull() && !this.#strangers.makeRoom()) {
       drop("too-many-connections");
       return false;
     }
-    if (this.#inProgress.size >= this.#limits.inProgress) this.#dropOldest();
     this.#open.add(socket);
-    this.#inProgress.set(socket, drop);
+    this.#strangers.enter(socket, () => {
+      this.#open.delete(socket);
+      drop("handshake-displaced");
+    });
     socket.once("close", () => this.#forget(socket));
     return true;
   }
 
-  /** Begins a handshake as soon as the rate allows it, in the order of the calls. */
+  /** Begins a handshake when its turn has come. */
   turn(socket: Socket, begin: () => void): void {
-    this.#queue.push({ socket, begin });
+    this.#strangers.hear(socket, begin);
     this.#advance();
   }
 
   /** The handshake is over. */
   done(socket: Socket): void {
-    this.#inProgress.delete(socket);
+    this.#strangers.leave(socket);
   }
 
-  #dropOldest(): void {
-    const [oldest] = this.#inProgress;
-    const [socket, drop] = oldest!;
-    this.#forget(socket);
-    drop("handshake-displaced");
+  #isFull(): boolean {
+    const { connections, inProgress } = this.limits;
+    return this.#open.size >= connections || this.#strangers.size >= inProgress;
   }
 
   #forget(socket: Socket): void {
     this.#open.delete(socket);
-    this.#inProgress.delete(socket);
+    this.#strangers.leave(socket);
   }
 
   #advance(): void {
-    this.#refill();
-    this.#queue = this.#queue.filter(({ socket }) => this.#inProgress.has(socket));
-    for (const { begin } of this.#queue.splice(0, Math.floor(this.#tokens))) {
-      this.#tokens -= 1;
-      begin();
-    }
-    if (this.#queue.length === 0 || this.#refilling) return;
-    this.#refilling = true;
-    this.#timers.delay(1000 / this.#limits.perSecond, () => {
-      this.#refilling = false;
+    if (this.#pausing) return;
+    const begun = this.#begin(Math.ceil(this.limits.perSecond / MOST_PAUSES));
+    if (begun === 0) return;
+    this.#begun += begun;
+    this.#pausing = true;
+    this.#timers.delay((1000 * begun) / this.limits.perSecond, () => {
+      this.#pausing = false;
       this.#advance();
     });
   }
 
-  #refill(): void {
-    const now = this.#timers.elapsed();
-    const earned = ((now - this.#refilledAt) / 1000) * this.#limits.perSecond;
-    this.#tokens = Math.min(this.#limits.perSecond, this.#tokens + earned);
-    this.#refilledAt = now;
+  /** Begins up to so many, and says how many it was. */
+  #begin(most: number): number {
+    let begun = 0;
+    while (begun < most && this.#strangers.callNext()) begun += 1;
+    return begun;
   }
 }

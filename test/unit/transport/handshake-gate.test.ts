@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import { describe, it } from "node:test";
-import { type GateRefusal, HandshakeGate } from "../../../src/transport/handshake-gate.ts";
+import { type GateRefusal, HandshakeGate, type HandshakeLimits } from "../../../src/transport/handshake-gate.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 
-const LIMITS = { connections: 4, inProgress: 3, perSecond: 10 };
+const LIMITS: HandshakeLimits = { connections: 4, inProgress: 3, perSecond: 10 };
+const MANY: HandshakeLimits = { connections: 100, inProgress: 100, perSecond: 10 };
 
 interface Visit {
   readonly socket: Socket;
@@ -19,71 +20,98 @@ function visit(gate: HandshakeGate): Visit {
   return guest;
 }
 
+/** A guest whose handshake is over. */
+function served(gate: HandshakeGate): Visit {
+  const guest = visit(gate);
+  gate.done(guest.socket);
+  return guest;
+}
+
+async function leave({ socket }: Visit): Promise<void> {
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.destroy();
+  await closed;
+}
+
 describe("the gate", () => {
-  // The newest always gets in: a good peer is through in milliseconds, so the oldest is one that stalls.
-  it("drops the handshake that has been under way longest when there are too many", () => {
+  it("lets the newest in and makes another one give way when too many are in handshake", () => {
     const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
     const guests = [visit(gate), visit(gate), visit(gate), visit(gate)];
     assert.deepEqual(
       guests.map(({ dropped }) => dropped),
       ["handshake-displaced", undefined, undefined, undefined],
     );
-    assert.equal(gate.inProgress, 3);
+    assert.deepEqual([gate.open, gate.inProgress], [3, 3]);
   });
 
   it("does not count a handshake that is over", () => {
     const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
-    const guests = [visit(gate), visit(gate), visit(gate)];
-    gate.done(guests[0]!.socket);
-    assert.equal(visit(gate).dropped, undefined);
+    const guests = [served(gate), visit(gate), visit(gate), visit(gate)];
     assert.deepEqual(
       guests.map(({ dropped }) => dropped),
-      [undefined, undefined, undefined],
+      [undefined, undefined, undefined, undefined],
     );
+    assert.deepEqual([gate.open, gate.inProgress], [4, 3]);
   });
 
   it("refuses more connections than may be open, and takes one again when one has closed", async () => {
     const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
-    const guests = [0, 1, 2, 3].map(() => {
-      const guest = visit(gate);
-      gate.done(guest.socket);
-      return guest;
-    });
+    const guests = [served(gate), served(gate), served(gate), served(gate)];
     assert.equal(visit(gate).dropped, "too-many-connections");
-    const closed = new Promise((resolve) => guests[0]!.socket.once("close", resolve));
-    guests[0]!.socket.destroy();
-    await closed;
+    await leave(guests[0]!);
     assert.equal(visit(gate).dropped, undefined);
   });
 
-  // A second's worth begins at once; the others in their order, at the rate.
-  it("lets handshakes begin at a rate", () => {
-    const timers = new ManualTimers(0);
-    const gate = new HandshakeGate({ connections: 100, inProgress: 100, perSecond: 10 }, timers);
-    const begun: number[] = [];
-    for (let i = 0; i < 15; i++) gate.turn(visit(gate).socket, () => begun.push(i));
-    assert.equal(begun.length, 10);
-    timers.advance(100);
-    assert.equal(begun.length, 11);
-    timers.advance(400);
+  // Otherwise silent strangers could hold the last places for as long as a handshake may take.
+  it("makes a stranger give way when as many connections as may be are open", () => {
+    const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
+    const guests = [served(gate), served(gate), served(gate)];
+    const stranger = visit(gate);
+    assert.equal(visit(gate).dropped, undefined);
+    assert.equal(stranger.dropped, "handshake-displaced");
     assert.deepEqual(
-      begun,
-      Array.from({ length: 15 }, (_, i) => i),
+      guests.map(({ dropped }) => dropped),
+      [undefined, undefined, undefined],
     );
+    assert.equal(gate.open, 4);
+  });
+
+  // Each takes a millisecond or two of the thread: two in a row would hold up every call twice as long.
+  it("lets handshakes begin one by one, the first at once", () => {
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate(MANY, timers);
+    for (let i = 0; i < 5; i++) gate.turn(visit(gate).socket, () => {});
+    assert.equal(gate.begun, 1);
+    timers.advance(99);
+    assert.equal(gate.begun, 1);
+    timers.advance(1);
+    assert.equal(gate.begun, 2);
+    timers.advance(10_000);
+    assert.equal(gate.begun, 5);
+    gate.turn(visit(gate).socket, () => {});
+    assert.equal(gate.begun, 6, "after a pause the next one begins at once");
+  });
+
+  // A timer is a millisecond at least: what a higher rate needs has to begin together.
+  it("keeps to a rate of more than a thousand in a second", () => {
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate({ connections: 10_000, inProgress: 10_000, perSecond: 2500 }, timers);
+    for (let i = 0; i < 6000; i++) gate.turn(visit(gate).socket, () => {});
+    timers.advance(1000);
+    assert.ok(gate.begun >= 2500 && gate.begun <= 2503, `${gate.begun}`);
   });
 
   it("does not begin with a peer that has left", async () => {
     const timers = new ManualTimers(0);
-    const gate = new HandshakeGate({ connections: 100, inProgress: 100, perSecond: 1 }, timers);
+    const gate = new HandshakeGate(MANY, timers);
     const begun: string[] = [];
     gate.turn(visit(gate).socket, () => begun.push("first"));
     const gone = visit(gate);
     gate.turn(gone.socket, () => begun.push("gone"));
     gate.turn(visit(gate).socket, () => begun.push("third"));
-    const closed = new Promise((resolve) => gone.socket.once("close", resolve));
-    gone.socket.destroy();
-    await closed;
+    await leave(gone);
     timers.advance(10_000);
     assert.deepEqual(begun, ["first", "third"]);
+    assert.equal(gate.begun, 2);
   });
 });

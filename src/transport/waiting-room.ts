@@ -1,0 +1,118 @@
+import type { Socket } from "node:net";
+
+/** A stranger, and what closes its connection. */
+interface Guest {
+  readonly crowd: Crowd;
+  readonly drop: () => void;
+}
+
+/** The strangers from one address, in the order of their arrival. */
+class Crowd {
+  readonly address: string;
+  readonly #silent = new Set<Socket>();
+  readonly #heard = new Set<Socket>();
+
+  constructor(address: string) {
+    this.address = address;
+  }
+
+  get size(): number {
+    return this.#silent.size + this.#heard.size;
+  }
+
+  /** Who gives way: before all, one that has not said hello. A good client does with the packet after its connection. */
+  get last(): Socket | undefined {
+    const [silent] = this.#silent;
+    const [heard] = this.#heard;
+    return silent ?? heard;
+  }
+
+  add(socket: Socket): void {
+    this.#silent.add(socket);
+  }
+
+  hear(socket: Socket): void {
+    this.#silent.delete(socket);
+    this.#heard.add(socket);
+  }
+
+  remove(socket: Socket): void {
+    this.#silent.delete(socket);
+    this.#heard.delete(socket);
+  }
+}
+
+/**
+ * The strangers: connections whose handshake is not over. It says whose turn it is to begin, and who has to give way
+ * when there are too many, by all that is known of a stranger: its address, whether it has said hello, and when.
+ *
+ * - The address with the fewest strangers comes first, and the one with the most gives way. Whoever floods us takes from
+ *   itself, and not from peers at other addresses. All peers on unix sockets have the same address, an empty one.
+ * - Of one address, the newest comes first and the oldest gives way. A good peer is through within a round trip; those
+ *   that stall stay. First come, first served would make the next good one wait for all that a flood has left behind.
+ */
+export class WaitingRoom {
+  readonly #guests = new Map<Socket, Guest>();
+  readonly #crowds = new Map<string, Crowd>();
+  /** What begins the handshake of each that has said hello and was not called yet, in the order of the hellos. */
+  readonly #waiting = new Map<Socket, () => void>();
+
+  get size(): number {
+    return this.#guests.size;
+  }
+
+  /** A stranger came. `drop` is called if it has to give way. */
+  enter(socket: Socket, drop: () => void): void {
+    const address = socket.remoteAddress ?? "";
+    const crowd = this.#crowds.get(address) ?? new Crowd(address);
+    this.#crowds.set(address, crowd);
+    crowd.add(socket);
+    this.#guests.set(socket, { crowd, drop });
+  }
+
+  /** It has said hello; `begin` is called when its turn comes. */
+  hear(socket: Socket, begin: () => void): void {
+    const guest = this.#guests.get(socket);
+    // It had to give way before it was heard.
+    if (guest === undefined) return;
+    guest.crowd.hear(socket);
+    this.#waiting.set(socket, begin);
+  }
+
+  /** It left, or is no stranger any more. */
+  leave(socket: Socket): void {
+    const crowd = this.#guests.get(socket)?.crowd;
+    if (crowd === undefined) return;
+    this.#guests.delete(socket);
+    this.#waiting.delete(socket);
+    crowd.remove(socket);
+    if (crowd.size === 0) this.#crowds.delete(crowd.address);
+  }
+
+  /** Makes one give way; false when there is nobody. */
+  makeRoom(): boolean {
+    let largest: Crowd | undefined;
+    for (const crowd of this.#crowds.values()) if (crowd.size > (largest?.size ?? 0)) largest = crowd;
+    const socket = largest?.last;
+    if (socket === undefined) return false;
+    const { drop } = this.#guests.get(socket)!;
+    this.leave(socket);
+    drop();
+    return true;
+  }
+
+  /** Begins the handshake whose turn it is; false when nobody waits. */
+  callNext(): boolean {
+    let next: Socket | undefined;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const socket of this.#waiting.keys()) {
+      const { size } = this.#guests.get(socket)!.crowd;
+      if (size <= fewest) [next, fewest] = [socket, size];
+    }
+    if (next === undefined) return false;
+    const begin = this.#waiting.get(next)!;
+    this.#waiting.delete(next);
+    begin();
+    return true;
+  }
+}

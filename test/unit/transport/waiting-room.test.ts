@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { Socket } from "node:net";
+import { describe, it } from "node:test";
+import { WaitingRoom } from "../../../src/transport/waiting-room.ts";
+
+/** A room, and what happened in it to strangers that have names and addresses. */
+class Scene {
+  readonly room = new WaitingRoom();
+  /** Who had to give way, in order. */
+  readonly dropped: string[] = [];
+  /** Whose turn came, in order. */
+  readonly begun: string[] = [];
+  readonly #sockets = new Map<string, Socket>();
+
+  silent(name: string, address = "192.0.2.1"): void {
+    const socket = new Socket();
+    Object.defineProperty(socket, "remoteAddress", { value: address });
+    this.#sockets.set(name, socket);
+    this.room.enter(socket, () => this.dropped.push(name));
+  }
+
+  heard(name: string, address?: string): void {
+    this.silent(name, address);
+    this.hear(name);
+  }
+
+  hear(name: string): void {
+    this.room.hear(this.#sockets.get(name)!, () => this.begun.push(name));
+  }
+
+  leave(name: string): void {
+    this.room.leave(this.#sockets.get(name)!);
+  }
+
+  /** Everybody's turn comes. */
+  callAll(): void {
+    while (this.room.callNext());
+  }
+
+  /** Everybody has to give way. */
+  empty(): void {
+    while (this.room.makeRoom());
+  }
+}
+
+describe("strangers", () => {
+  it("give way if they have said nothing, and else the oldest first", () => {
+    const scene = new Scene();
+    scene.heard("old, heard");
+    scene.silent("silent");
+    scene.heard("heard");
+    scene.silent("newly silent");
+    scene.empty();
+    assert.deepEqual(scene.dropped, ["silent", "newly silent", "old, heard", "heard"]);
+    assert.equal(scene.room.size, 0);
+  });
+
+  // Whatever a flood does, and however much newer it is: from another address it makes nobody give way but itself.
+  it("of the address with the most of them give way", () => {
+    const scene = new Scene();
+    scene.silent("good", "192.0.2.2");
+    for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`);
+    scene.room.makeRoom();
+    scene.room.makeRoom();
+    assert.deepEqual(scene.dropped, ["flood 0", "flood 1"]);
+  });
+
+  // First come, first served would make a good peer wait for all that a flood has left behind.
+  it("begin with the newest", () => {
+    const scene = new Scene();
+    for (const name of ["first", "second", "third"]) scene.heard(name);
+    scene.callAll();
+    assert.deepEqual(scene.begun, ["third", "second", "first"]);
+    assert.equal(scene.room.size, 3, "a handshake that has begun is not over");
+  });
+
+  it("begin with the address that has the fewest of them", () => {
+    const scene = new Scene();
+    scene.heard("good", "192.0.2.2");
+    scene.silent("good and silent", "192.0.2.2");
+    for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`);
+    scene.callAll();
+    assert.deepEqual(scene.begun, ["good", "flood 2", "flood 1", "flood 0"]);
+  });
+
+  it("that left or gave way are not called, and nobody twice", () => {
+    const scene = new Scene();
+    for (const name of ["displaced", "gone", "here"]) scene.heard(name);
+    scene.room.makeRoom();
+    scene.leave("gone");
+    scene.leave("gone");
+    scene.callAll();
+    scene.callAll();
+    assert.deepEqual([scene.dropped, scene.begun, scene.room.size], [["displaced"], ["here"], 1]);
+  });
+
+  // What was read just before the connection was closed may still be heard.
+  it("that gave way before they were heard stay outside", () => {
+    const scene = new Scene();
+    scene.silent("displaced");
+    scene.room.makeRoom();
+    scene.hear("displaced");
+    assert.deepEqual([scene.room.callNext(), scene.room.makeRoom(), scene.room.size], [false, false, 0]);
+  });
+});
