@@ -1,0 +1,67 @@
+import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { setTimeout as pause } from "node:timers/promises";
+import { connect as connectTls } from "node:tls";
+import { ClientError } from "../../src/client/client-error.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import type { IdentitySnapshot } from "../../src/identity/source.ts";
+import { whenReady } from "../../src/identity/when-ready.ts";
+import { openIdentity, readOrders, say } from "./workload.ts";
+
+/**
+ * A workload that clings to the first SVID that it gets, as a thief of it would; only whom it trusts it takes from the
+ * newest, so that it is never itself who breaks off. It holds one connection open with a stream on it, a health Watch, whatever the server asks of it, and says
+ * when that is closed. And it makes a Get on a new connection again and again, and says of each how it ended.
+ */
+
+const { address, serverId, path, pauseMs } = readOrders();
+const source = openIdentity();
+let held = await whenReady(source);
+source.onChange(({ bundles }) => {
+  held = { ...held, bundles };
+});
+await holdOn(held);
+for (;;) {
+  await tryAgain();
+  await pause(pauseMs);
+}
+
+async function tryAgain(): Promise<void> {
+  const begun = Date.now();
+  const client = CofferClient.connect({ address, identity: { snapshot: () => held }, serverId, timeoutMs: 10_000 });
+  try {
+    await client.get(path);
+    say("in", { begun });
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    // Whoever is served may be told that there is no such secret.
+    say(error.code === "NOT_FOUND" ? "in" : "out", { begun, code: error.code, message: error.message });
+  } finally {
+    client.close();
+  }
+}
+
+/** Resolves when the server has answered on the stream. */
+async function holdOn({ svid }: IdentitySnapshot): Promise<void> {
+  if (address.kind !== "tcp") throw new Error("a connection by TCP is held");
+  const tls = { cert: svid.certPem, key: svid.keyPem, ALPNProtocols: ["h2"], rejectUnauthorized: false };
+  const session = connect("https://localhost", { createConnection: () => connectTls({ ...address, ...tls }) });
+  session.on("error", () => {});
+  session.once("close", () => say("closed"));
+  const stream = watch(session);
+  await once(stream, "data");
+  say("held");
+}
+
+/** grpc.health.v1.Health/Watch of the server as a whole: an empty message behind its prefix of five bytes. */
+function watch(session: ClientHttp2Session): ClientHttp2Stream {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/grpc.health.v1.Health/Watch",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.on("error", () => {});
+  stream.end(Buffer.alloc(5));
+  return stream;
+}

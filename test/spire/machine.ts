@@ -1,0 +1,120 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PROGRAM, type Ran } from "../support/cli-kit.ts";
+import { ADMIN, API, type LogLine, POLICY, WEB } from "../support/server-kit.ts";
+import { ServerProcess } from "../support/server-process.ts";
+import { freePort } from "./free-port.ts";
+import { Processes } from "./processes.ts";
+import { type Entry, Spire } from "./spire.ts";
+import type { SpireShape } from "./spire-config.ts";
+import type { IdentityLine, Orders } from "./workload.ts";
+
+/** The server's SPIFFE ID. */
+export const COFFER = "spiffe://example.org/coffer";
+
+/** The entries of everybody: each is a user of its own. */
+export const ENTRIES = {
+  coffer: { name: "coffer", id: COFFER, uid: 21_001, dns: ["localhost"] },
+  admin: { name: "admin", id: ADMIN, uid: 21_002 },
+  api: { name: "api", id: API, uid: 21_003 },
+  web: { name: "web", id: WEB, uid: 21_004 },
+  partner: { name: "partner", id: "spiffe://other.org/partner", uid: 21_005 },
+} as const satisfies Record<string, Entry>;
+
+/** What the entry of a partner may do. */
+const PARTNER_RULE = `
+  - name: partner
+    spiffe_ids: [${ENTRIES.partner.id}]
+    paths: [shop/api/*]
+    actions: [read]
+`;
+
+/** A machine with SPIRE, Coffer and workloads on it, for one test. What was started here is gone after {@link end}. */
+export class Machine {
+  /** A folder that every user may enter. */
+  readonly folder = mkdtempSync(join(tmpdir(), "coffer-spire-"));
+  readonly processes = new Processes();
+  #coffer: ServerProcess | undefined;
+  #opsPort = 0;
+
+  constructor() {
+    chmodSync(this.folder, 0o755);
+  }
+
+  /** Starts a SPIRE in a folder of its own. */
+  async spire(shape: SpireShape = {}): Promise<Spire> {
+    const folder = join(this.folder, shape.trustDomain ?? "spire");
+    mkdirSync(folder);
+    return Spire.start(this.processes, folder, shape);
+  }
+
+  /** Starts `coffer serve` as a user of its own, which has an identity from `spire` and no file of it. */
+  async startCoffer(spire: Spire): Promise<ServerProcess> {
+    const policy = join(this.folder, "policy.yaml");
+    writeFileSync(policy, POLICY + PARTNER_RULE);
+    this.#opsPort = await freePort();
+    const where = ["--listen", "127.0.0.1:0", "--ops-listen", `127.0.0.1:${this.#opsPort}`, "--store", "memory"];
+    const child = this.processes.start(
+      process.execPath,
+      [PROGRAM, "serve", ...where, "--policy", policy, "--admin", ADMIN],
+      { uid: ENTRIES.coffer.uid, env: { SPIFFE_ENDPOINT_SOCKET: spire.endpoint } },
+    );
+    this.#coffer = new ServerProcess(child);
+    return this.#coffer;
+  }
+
+  /** The status of Coffer's /readyz, and what it says. */
+  async readiness(): Promise<{ readonly status: number; readonly body: string }> {
+    const response = await fetch(`http://127.0.0.1:${this.#opsPort}/readyz`);
+    return { status: response.status, body: await response.text() };
+  }
+
+  /** Runs a command of Coffer's as the user of this entry, with an identity from `spire`. */
+  command(spire: Spire, { uid }: Entry, ...words: readonly string[]): Promise<Ran> {
+    const env = { SPIFFE_ENDPOINT_SOCKET: spire.endpoint, COFFER_ADDR: this.address, COFFER_SERVER_ID: COFFER };
+    return this.processes.run(process.execPath, [PROGRAM, ...words], { uid, env });
+  }
+
+  /** Where Coffer serves. */
+  get address(): string {
+    return `localhost:${this.#coffer!.port}`;
+  }
+
+  /** Starts one of the workloads beside this file, as the user of this entry. */
+  workload(spire: Spire, { uid }: Entry, program: "follower" | "holdout", pauseMs: number): WorkloadProcess {
+    const file = fileURLToPath(new URL(`${program}.js`, import.meta.url));
+    const orders: Orders = { address: this.address, serverId: COFFER, path: "shop/api/load", pauseMs };
+    const env = { SPIFFE_ENDPOINT_SOCKET: spire.endpoint };
+    const arguments_ = ["--enable-source-maps", file, JSON.stringify(orders)];
+    return new WorkloadProcess(this.processes.start(process.execPath, arguments_, { uid, env }));
+  }
+
+  /** Kills everything, and removes the folder. */
+  async end(): Promise<void> {
+    await this.processes.end();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A line that a workload said, and when, in milliseconds since the epoch. */
+type Said = LogLine & { readonly time: number };
+
+/** A workload as a process of its own: what it says is its log. */
+export class WorkloadProcess extends ServerProcess {
+  /** What it said of an event, oldest first. */
+  said(event: string): readonly Said[] {
+    return this.lines(event) as unknown as Said[];
+  }
+
+  /** What it said of its identity, oldest first. */
+  get identities(): readonly (IdentityLine & Said)[] {
+    return this.lines("identity") as unknown as (IdentityLine & Said)[];
+  }
+
+  /** What it said last of its identity. */
+  get identity(): IdentityLine | undefined {
+    return this.identities.at(-1);
+  }
+}

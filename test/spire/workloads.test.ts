@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { chownSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { findGrpcurl, GRPCURL_INSTALL, grpcurl, runGrpcurl } from "../interop/grpcurl.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+import { ENTRIES, Machine } from "./machine.ts";
+import { reasonToSkip } from "./programs.ts";
+import type { Entry, Spire } from "./spire.ts";
+import { until } from "./until.ts";
+
+const { coffer, admin, api, web } = ENTRIES;
+
+// A session of server, operator and workloads: the tests build on each other.
+describe("with identities from a real SPIRE, and no file of them", { skip: reasonToSkip() }, () => {
+  let machine: Machine;
+  let spire: Spire;
+  let server: ServerProcess;
+  before(async () => {
+    machine = new Machine();
+    spire = await machine.spire();
+  });
+  after(() => machine.end());
+
+  // Absent is not invalid: a server that starts before its entry exists is up, not ready, and says why.
+  it("Coffer waits for its entry, and then serves", async () => {
+    server = await machine.startCoffer(spire);
+    const { detail } = await server.logged("no identity");
+    assert.match(String(detail), /has not answered yet$/);
+    await until("the agent's refusal is told", () =>
+      server.lines("no identity").some((line) => /PERMISSION_DENIED: no identity issued$/.test(String(line["detail"]))),
+    );
+    assert.deepEqual((await machine.readiness()).status, 503);
+    await spire.enter(coffer);
+    await server.serving();
+    assert.equal(server.lines("identity adopted")[0]?.["spiffe_id"], coffer.id);
+    assert.equal((await machine.readiness()).status, 200);
+  });
+
+  it("the operator and a workload put, and the workload gets", async () => {
+    for (const entry of [admin, api, web]) await spire.enter(entry);
+    assert.deepEqual(await run(admin, "put", "shop/shared/queue", "url=amqp://queue"), [0, ""]);
+    assert.deepEqual(await run(api, "put", "shop/api/db", "user=app"), [0, ""]);
+    assert.deepEqual(await run(api, "get", "shop/api/db", "user"), [0, "app"]);
+    assert.deepEqual(await run(web, "get", "shop/shared/queue", "url"), [0, "amqp://queue"]);
+  });
+
+  // Another user of the same machine, with the same program: nothing but its SVID tells it apart.
+  it("a workload is denied what only another may read", async () => {
+    assert.deepEqual(await run(web, "get", "shop/api/db", "user"), [4, ""]);
+    const [denied] = server.lines("call denied");
+    assert.deepEqual([denied?.["spiffe_id"], denied?.["path"]], [web.id, "shop/api/db"]);
+  });
+
+  // grpcurl verifies the server by its host name, which the entry puts into the SVID, and takes its own SVID from files.
+  const program = findGrpcurl();
+  it("grpcurl calls it with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
+    const folder = join(machine.folder, "api");
+    mkdirSync(folder, { mode: 0o700 });
+    chownSync(folder, api.uid, api.uid);
+    const fetched = await spire.fetch(api.uid, "-write", folder);
+    assert.equal(fetched.code, 0, fetched.stderr);
+    const [roots, cert, key] = ["bundle.0.pem", "svid.0.pem", "svid.0.key"].map((name) => join(folder, name));
+    const run = runGrpcurl(program!, { address: machine.address, roots: roots!, cert: cert!, key: key! });
+    const { code, response } = await grpcurl(run).call("coffer.v1.Secrets/Get", { path: "shop/api/db" });
+    assert.deepEqual([code, response?.data], ["OK", { user: "app" }]);
+  });
+
+  /** The exit code, and what was printed; a put prints what it did, which is no matter here. */
+  async function run(entry: Entry, ...words: readonly string[]): Promise<[number | null, string]> {
+    const { code, stdout, stderr } = await machine.command(spire, entry, ...words);
+    if (code !== 0 && code !== 4) assert.fail(stderr);
+    return [code, words[0] === "get" ? String(stdout).trimEnd() : ""];
+  }
+});
