@@ -13,6 +13,7 @@ import { StoreRefused } from "../persistence/store-refused.ts";
 import { RootKeyRefused } from "../sealing/root-key.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
+import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
 import { HandshakeGate } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
@@ -94,7 +95,7 @@ class Assembly implements RunningServer {
     this.#gate = new HandshakeGate(config.handshakes, parts.timers);
     this.#limited = limitLines(parts.log, parts.timers.clock);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
-    this.#metrics.observeConnections(() => this.#connections.count);
+    this.#metrics.observeConnections(this.#gate, CONNECTION_REFUSALS);
   }
 
   get addresses(): readonly ListenAddress[] {

@@ -19,6 +19,18 @@ export interface StoreReading {
   readonly limit: number;
 }
 
+/** Connections at one moment, and what limits them. */
+export interface ConnectionReading {
+  /** Connections that are open, in handshake or served. */
+  readonly open: number;
+  /** Connections whose handshake is not over. */
+  readonly inProgress: number;
+  /** Handshakes that have begun since the start. */
+  readonly begun: number;
+  /** The most that may be open, and in handshake, and begin in a second. */
+  readonly limits: { readonly connections: number; readonly inProgress: number; readonly perSecond: number };
+}
+
 /** The kind of a method, in the words of go-grpc-prometheus. */
 export type CallType = "unary" | "client_stream" | "server_stream" | "bidi_stream";
 
@@ -130,7 +142,7 @@ export class Metrics {
       1,
     );
     this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
-    this.#countCpu();
+    this.#counter("process_cpu_seconds_total", "CPU time of the process, user and system.", cpuSeconds);
     this.#observeEventLoop();
   }
 
@@ -176,9 +188,20 @@ export class Metrics {
     this.#load.set(seconds);
   }
 
-  /** Says where to read the number of open connections. Call it once. */
-  observeConnections(read: () => number): void {
-    this.#gauge("coffer_connections", "Connections that are open.", read);
+  /**
+   * Says where to read about connections, and all reasons for which one may be refused. Those start at zero, so that the
+   * first refusal of a kind is an increase. Call it once.
+   */
+  observeConnections(reading: ConnectionReading, refusals: Iterable<string>): void {
+    const { limits } = reading;
+    for (const reason of refusals) this.#refused.inc({ reason }, 0);
+    this.#gauge("coffer_connections", "Connections that are open, in handshake or served.", () => reading.open);
+    this.#gauge("coffer_connections_limit", "The most that may be open.", () => limits.connections);
+    const handshakes = "Connections whose handshake is not over.";
+    this.#gauge("coffer_handshakes_in_progress", handshakes, () => reading.inProgress);
+    this.#gauge("coffer_handshakes_in_progress_limit", "The most that may be in handshake.", () => limits.inProgress);
+    this.#counter("coffer_handshakes_total", "Handshakes that have begun.", () => reading.begun);
+    this.#gauge("coffer_handshake_rate_limit", "The most that may begin in a second.", () => limits.perSecond);
   }
 
   /** Says where to read the store's size. Call it once, when the store is loaded: before, the numbers mean nothing. */
@@ -215,20 +238,20 @@ export class Metrics {
     });
   }
 
-  #labelledGauge<Label extends string>(name: string, help: string, labelNames: Label[]): Gauge<Label> {
-    return new Gauge({ name, help, labelNames, registers: this.#registers });
-  }
-
-  #countCpu(): void {
+  #counter(name: string, help: string, read: () => number): void {
     new Counter({
-      name: "process_cpu_seconds_total",
-      help: "CPU time of the process, user and system.",
+      name,
+      help,
       registers: this.#registers,
       collect() {
         this.reset();
-        this.inc(cpuSeconds());
+        this.inc(read());
       },
     });
+  }
+
+  #labelledGauge<Label extends string>(name: string, help: string, labelNames: Label[]): Gauge<Label> {
+    return new Gauge({ name, help, labelNames, registers: this.#registers });
   }
 
   #observeEventLoop(): void {

@@ -21,6 +21,45 @@ export type ConnectionRefusal =
   /** We have no identity at the moment: nothing by which to tell who the peer is. */
   | "not-ready";
 
+// A record, so that the compiler misses the reason that is forgotten here.
+const EVERY: Readonly<Record<ConnectionRefusal, true>> = {
+  "no-certificate": true,
+  "chain-too-long": true,
+  "chain-too-large": true,
+  "malformed-certificate": true,
+  "no-uri": true,
+  "several-uris": true,
+  "malformed-spiffe-id": true,
+  "no-workload-path": true,
+  "leaf-is-ca": true,
+  "leaf-may-sign": true,
+  "leaf-key-usage": true,
+  "leaf-extended-key-usage": true,
+  "no-bundle": true,
+  untrusted: true,
+  expired: true,
+  "not-yet-valid": true,
+  "unacceptable-key": true,
+  "unacceptable-signature": true,
+  "unknown-critical-extension": true,
+  "issuer-not-ca": true,
+  "path-too-long": true,
+  "name-constraint": true,
+  "too-much-work": true,
+  "too-many-connections": true,
+  "handshake-displaced": true,
+  "handshake-failed": true,
+  "handshake-abandoned": true,
+  "no-h2": true,
+  "session-resumed": true,
+  "not-accepted": true,
+  internal: true,
+  "not-ready": true,
+};
+
+/** All reasons, for metrics that begin at zero. */
+export const CONNECTION_REFUSALS: readonly string[] = Object.keys(EVERY);
+
 /** A connection that was closed before HTTP/2 began, or that did not pass when trust changed. */
 export interface Refused {
   readonly reason: ConnectionRefusal;

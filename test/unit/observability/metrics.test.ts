@@ -6,6 +6,7 @@ import { Metrics } from "../../../src/observability/metrics.ts";
 
 const GET = "/coffer.v1.Secrets/Get";
 const GET_LABELS = `grpc_type="unary",grpc_service="coffer.v1.Secrets",grpc_method="Get"`;
+const NO_CONNECTIONS = { open: 0, inProgress: 0, begun: 0, limits: { connections: 9, inProgress: 8, perSecond: 7 } };
 const open: Metrics[] = [];
 
 afterEach(() => {
@@ -26,7 +27,7 @@ function fullMetrics(): Metrics {
   metrics.waited(0.001);
   metrics.connectionRefused("expired");
   metrics.loaded(1.5);
-  metrics.observeConnections(() => 4);
+  metrics.observeConnections(NO_CONNECTIONS, ["expired"]);
   metrics.observeStore(() => ({ secrets: 1, versions: 2, bytes: 300, limit: 4000 }));
   return metrics;
 }
@@ -66,6 +67,21 @@ test("a method's codes start at zero", async () => {
   assert.equal(all.get(`grpc_server_handling_seconds_count{${GET_LABELS}}`), 0);
 });
 
+// The same for the reasons of refusals; limits are there to be compared with.
+test("a refusal's reasons start at zero, and limits are told", async () => {
+  const metrics = newMetrics();
+  metrics.observeConnections(NO_CONNECTIONS, ["expired", "untrusted"]);
+  metrics.connectionRefused("expired");
+  const all = await samples(metrics);
+  assert.equal(all.get(`coffer_connections_refused_total{reason="expired"}`), 1);
+  assert.equal(all.get(`coffer_connections_refused_total{reason="untrusted"}`), 0);
+  const limits = ["connections", "handshakes_in_progress", "handshake_rate"].map((name) => `coffer_${name}_limit`);
+  assert.deepEqual(
+    limits.map((name) => all.get(name)),
+    [9, 8, 7],
+  );
+});
+
 // A status that gRPC does not have is UNKNOWN, as the protocol has it.
 test("a code that does not exist counts as Unknown", async () => {
   const metrics = newMetrics();
@@ -79,15 +95,20 @@ test("gauges are read at each scrape", async () => {
   let secrets = 1;
   assert.equal((await samples(metrics)).has("coffer_secrets"), false, "before the store is loaded there is no number");
   metrics.observeStore(() => ({ secrets, versions: 2 * secrets, bytes: 100 * secrets, limit: 4000 }));
-  metrics.observeConnections(() => secrets + 1);
+  const connections = { ...NO_CONNECTIONS };
+  metrics.observeConnections(connections, []);
   for (secrets of [1, 7]) {
+    Object.assign(connections, { open: secrets + 3, inProgress: secrets + 2, begun: secrets + 1 });
     const all = await samples(metrics);
     const names = ["coffer_secrets", "coffer_versions", "coffer_store_bytes", "coffer_store_limit_bytes"];
     assert.deepEqual(
       names.map((name) => all.get(name)),
       [secrets, 2 * secrets, 100 * secrets, 4000],
     );
-    assert.equal(all.get("coffer_connections"), secrets + 1);
+    assert.deepEqual(
+      ["coffer_connections", "coffer_handshakes_in_progress", "coffer_handshakes_total"].map((name) => all.get(name)),
+      [secrets + 3, secrets + 2, secrets + 1],
+    );
   }
 });
 
