@@ -1,11 +1,13 @@
-import { Client, type ClientOptions as GrpcOptions, Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResponse } from "../contract/messages.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
+import { MaterialError } from "../identity/material-error.ts";
+import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
+import { Line } from "./line.ts";
 import {
   type Method,
   SERVING_STATUS,
@@ -17,11 +19,14 @@ import {
   listMethod,
   putMethod,
 } from "./methods.ts";
-import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
 
 /** What a client needs to know. */
-export interface ClientOptions extends Omit<Introduction, "clock"> {
+export interface ClientOptions {
   readonly address: Address;
+  /** Who we are. Followed as long as the client is open, and not closed with it. */
+  readonly identity: Pick<IdentitySource, "snapshot" | "onChange">;
+  /** The server's SPIFFE ID, compared exactly: requests carry secrets, and must not go to whoever answers. */
+  readonly serverId: SpiffeId;
   /** How long one call may take, in milliseconds, connecting included. */
   readonly timeoutMs: number;
   /** The time by which the server's SVID must be valid; the machine's by default. */
@@ -38,36 +43,21 @@ export interface Secret {
   readonly content: Content;
 }
 
-const GRPC_OPTIONS: GrpcOptions = {
-  // A proxy of the environment would be one more party that learns who talks to whom.
-  "grpc.enable_http_proxy": 0,
-  // A Put that may have been applied is repeated by whoever knows what it meant, never by the channel.
-  "grpc.enable_retries": 0,
-  // Otherwise a TXT record could say how calls are to be made.
-  "grpc.service_config_disable_resolution": 1,
-  "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
-  // Milliseconds. Two minutes, the default, is long for a workload that starts before its server.
-  "grpc.max_reconnect_backoff_ms": 5000,
-  "grpc.enable_channelz": 0,
-};
-
 /**
  * Calls a Coffer server as the workload that the identity names, and calls no other server. Values travel as bytes.
- * Every method throws {@link ClientError}.
+ * Follows the identity: calls that begin after a rotation are made with the new SVID, those under way end on the
+ * connection on which they began. A call that the server has begun to look at is never repeated. Every method throws
+ * {@link ClientError}.
  */
 export class CofferClient {
-  readonly #client: Client;
-  readonly #credentials: SvidCredentials;
-  readonly #introduction: Introduction;
-  readonly #address: string;
-  readonly #timeoutMs: number;
+  readonly #options: Required<ClientOptions>;
+  readonly #stopFollowing: () => void;
+  #state: ClientState = { kind: "idle" };
 
   private constructor(options: ClientOptions) {
-    this.#introduction = { clock: systemClock, ...options };
-    this.#credentials = new SvidCredentials(this.#introduction);
-    this.#client = new Client(grpcTarget(options.address), this.#credentials, GRPC_OPTIONS);
-    this.#address = formatAddress(options.address);
-    this.#timeoutMs = options.timeoutMs;
+    this.#options = { clock: systemClock, ...options };
+    // Not only when the next call comes: an idle client would hold a connection of an SVID that is no longer its own.
+    this.#stopFollowing = options.identity.onChange(() => this.#hangUp());
   }
 
   /** Makes a client. It connects when it is first used. */
@@ -122,54 +112,48 @@ export class CofferClient {
     return SERVING_STATUS[status] ?? "UNKNOWN";
   }
 
-  /** Ends the connection. */
+  /** Takes no more calls. The connection ends when those under way are over. */
   close(): void {
-    this.#client.close();
+    this.#stopFollowing();
+    this.#hangUp();
+    this.#state = { kind: "closed" };
   }
 
-  #call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-    const { path, request: encoding, response: decoding } = method;
-    const deadline = Date.now() + this.#timeoutMs;
-    return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest<Request, Response>(
-        path,
-        encoding.encode,
-        decoding.decode,
-        request,
-        new Metadata(),
-        { deadline },
-        (error, response) => (error === null ? resolve(response!) : reject(this.#explain(error))),
-      );
-    });
+  async #call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
+    return this.#line().call(method, request, Date.now() + this.#options.timeoutMs);
   }
 
-  #explain(error: ServiceError): ClientError {
-    const answer = ClientError.answered(error);
-    if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
-    const failure = this.#failure(error.details);
-    return new ClientError("UNAVAILABLE", describeFailure(failure, this.#address), { failure }, { cause: error });
+  /** The line of the newest identity. */
+  #line(): Line {
+    if (this.#state.kind === "closed") throw new ClientError("CANCELLED", "the client is closed");
+    const identity = this.#identity();
+    if (this.#state.kind === "connected" && this.#state.line.serves(identity)) return this.#state.line;
+    this.#hangUp();
+    const { address, serverId, clock } = this.#options;
+    const line = new Line(address, { identity, serverId, clock });
+    this.#state = { kind: "connected", line };
+    return line;
   }
 
-  #failure(problem: string): ConnectionFailure {
-    const handshake = this.#credentials.handshake;
-    if (handshake.kind === "failed") return handshake.failure;
-    if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0) {
-      return { kind: "closed-at-once", as: handshake.as, by: this.#introduction.serverId };
+  #identity(): IdentitySnapshot {
+    try {
+      return this.#options.identity.snapshot();
+    } catch (error) {
+      if (!(error instanceof MaterialError)) throw error;
+      const failure: ConnectionFailure = { kind: "no-identity", problems: error.problems };
+      const told = describeFailure(failure, formatAddress(this.#options.address));
+      throw new ClientError("UNAVAILABLE", told, { failure }, { cause: error });
     }
-    const sent = handshake.kind === "accepted" && !problem.startsWith(NEVER_CONNECTED);
-    return { kind: sent ? "broken" : "unreachable", problem: lastError(problem) };
+  }
+
+  #hangUp(): void {
+    if (this.#state.kind === "connected") this.#state.line.hangUp();
+    this.#state = { kind: "idle" };
   }
 }
 
-/** How grpc-js says that a call was never put on a connection. */
-const NEVER_CONNECTED = "No connection established";
-
-/** Of what grpc-js tells about a connection that never was, the operating system's word. */
-function lastError(problem: string): string {
-  return /Last error: (?:Error: )?(.*?)\.? Resolution note: .*$/.exec(problem)?.[1] ?? problem;
-}
-
-/** The address as a name for gRPC's resolvers. */
-function grpcTarget(address: Address): string {
-  return address.kind === "unix" ? formatAddress(address) : `dns:${formatAddress(address)}`;
-}
+/** `connected` says that there is a line; it connects with its first call. */
+type ClientState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "connected"; readonly line: Line }
+  | { readonly kind: "closed" };

@@ -3,6 +3,8 @@ import type { SvidRefused } from "../identity/svid-refused.ts";
 
 /** Why a call got no answer from the server that it was meant for. */
 export type ConnectionFailure =
+  /** We have no SVID to connect with, at the moment. Each problem is a sentence. The call was not sent. */
+  | { readonly kind: "no-identity"; readonly problems: readonly string[] }
   /** Nobody took the connection. The call was not sent. */
   | { readonly kind: "unreachable"; readonly problem: string }
   /** Somebody took the connection but not the TLS 1.3 handshake. The call was not sent. */
@@ -22,6 +24,8 @@ export type ConnectionFailure =
 /** The failure in a sentence, for a person at a terminal. `address` is where the server was sought. */
 export function describeFailure(failure: ConnectionFailure, address: string): string {
   switch (failure.kind) {
+    case "no-identity":
+      return `there is no identity to call ${address} with: ${failure.problems.join("; ")}`;
     case "unreachable":
       return `nothing answers at ${address}: ${failure.problem}`;
     case "handshake-failed":

@@ -2,18 +2,18 @@ import type { Socket } from "node:net";
 import { type TLSSocket, connect } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
 import type { Clock } from "../domain/clock.ts";
-import type { IdentitySource } from "../identity/source.ts";
+import type { Identity } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { Svid } from "../identity/svid.ts";
 import { SvidRefused } from "../identity/svid-refused.ts";
-import { verifySvid } from "../identity/verify.ts";
+import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
 import type { ConnectionFailure } from "./connection-failure.ts";
 import { sentChain } from "../identity/sent-chain.ts";
 
 /** Who we are and whom alone we talk to. */
 export interface Introduction {
-  /** Asked anew for each connection, so that a rotated SVID is used from the next one on. */
-  readonly identity: Pick<IdentitySource, "snapshot">;
+  /** What every connection is made with: credentials never change their identity. */
+  readonly identity: Pick<Identity, "svid" | "bundles">;
   /** The server's SPIFFE ID, compared exactly: requests carry secrets, and must not go to whoever answers. */
   readonly serverId: SpiffeId;
   readonly clock: Clock;
@@ -24,7 +24,7 @@ export type Handshake =
   /** Not even TCP. */
   | { readonly kind: "none" }
   | { readonly kind: "failed"; readonly failure: ConnectionFailure }
-  | { readonly kind: "accepted"; readonly as: SpiffeId; readonly socket: TLSSocket };
+  | { readonly kind: "accepted"; readonly server: VerifiedSvid; readonly socket: TLSSocket };
 
 /**
  * Channel credentials that make mTLS connections between SVIDs. They are a subclass, which grpc-js's types provide for,
@@ -67,17 +67,21 @@ export class SvidCredentials extends ChannelCredentials {
   }
 
   async #connect(socket: Socket): Promise<TLSSocket> {
-    const { svid, bundles } = this.#introduction.identity.snapshot();
-    const secured = await this.#shakeHands(socket, svid);
+    const secured = await this.#shakeHands(socket, this.#introduction.identity.svid);
     try {
-      const { id } = verifySvid(sentChain(secured), bundles, this.#introduction.clock(), "server");
-      if (!id.equals(this.#introduction.serverId)) throw new WrongServer(id);
+      this.#handshake = { kind: "accepted", server: this.#verify(secured), socket: secured };
     } catch (error) {
       secured.destroy();
       throw this.#fail(error as Error, this.#refusal(error));
     }
-    this.#handshake = { kind: "accepted", as: svid.id, socket: secured };
     return secured;
+  }
+
+  #verify(secured: TLSSocket): VerifiedSvid {
+    const { identity, clock, serverId } = this.#introduction;
+    const server = verifySvid(sentChain(secured), identity.bundles, clock(), "server");
+    if (!server.id.equals(serverId)) throw new WrongServer(server.id);
+    return server;
   }
 
   async #shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {

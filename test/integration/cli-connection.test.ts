@@ -32,7 +32,7 @@ function client(address: Address, credential: Credential, id: string, authority:
   const snapshot = { generation: 1, svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) };
   return CofferClient.connect({
     address,
-    identity: { snapshot: () => snapshot },
+    identity: { snapshot: () => snapshot, onChange: () => () => {} },
     serverId: COFFER,
     timeoutMs: 20_000,
     clock,

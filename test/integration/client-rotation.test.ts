@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { ClientError } from "../../src/client/client-error.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { Content } from "../../src/domain/content.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { Bundle } from "../../src/identity/bundle.ts";
+import { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import type { IdentitySource } from "../../src/identity/source.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { parseSvid } from "../../src/identity/svid.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { ScriptedServer } from "../support/scripted-server.ts";
+import { API } from "../support/server-kit.ts";
+
+const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
+const DOMAIN = TrustDomain.parse("example.org");
+const HOUR = 3_600_000;
+
+const authority = createAuthority(DOMAIN, systemClock);
+const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle")]]);
+
+/** An identity that the test turns. */
+class Turning {
+  readonly current = new CurrentIdentity(processTimers, "the agent has not answered yet");
+
+  get source(): Pick<IdentitySource, "snapshot" | "onChange"> {
+    return this.current;
+  }
+
+  /** Adopts a new SVID, and gives it. */
+  turn(): Credential {
+    const credential = authority.issue({ id: API });
+    const [cert, key] = [credential.certPem, credential.keyPem].map((pem) => ({ name: API, bytes: Buffer.from(pem) }));
+    const svid = parseSvid(cert!, key!, "client");
+    this.current.adopt({ svid, validUntil: svid.notAfter, bundles });
+    return credential;
+  }
+}
+
+function closed({ socket }: { readonly socket: { readonly destroyed: boolean } & NodeJS.EventEmitter }) {
+  return socket.destroyed ? Promise.resolve() : once(socket, "close");
+}
+
+describe("a client whose SVID rotates", () => {
+  let server: ScriptedServer;
+  let identity: Turning;
+  let now = systemClock;
+  const serverSvid = (notAfter = Date.now() + HOUR) => authority.issue({ id: String(COFFER), notAfter });
+  let coffer: CofferClient | undefined;
+  before(async () => {
+    server = await ScriptedServer.start(serverSvid());
+  });
+  beforeEach(() => {
+    identity = new Turning();
+    now = systemClock;
+  });
+  afterEach(() => {
+    coffer?.close();
+    identity.current.close();
+  });
+  after(() => server.stop());
+
+  const connect = (): CofferClient => {
+    const { address } = server;
+    const options = { address, identity: identity.source, serverId: COFFER, timeoutMs: 20_000, clock: () => now() };
+    coffer = CofferClient.connect(options);
+    return coffer;
+  };
+
+  /** A call that arrives while nothing else is waited for, and the connection that it came on. */
+  const arrive = async (coffer: CofferClient) => {
+    const answer = coffer.health();
+    const call = await server.call();
+    return { answer, call };
+  };
+
+  // No call notices: the one under way is answered where it began, the next ones are made by the new SVID.
+  it("begins calls on a new connection, and ends those under way on the old one, which then closes", async () => {
+    const first = identity.turn();
+    const coffer = connect();
+    const old = await arrive(coffer);
+    assert.deepEqual(old.call.certificate, first.certificate);
+    const second = identity.turn();
+    const next = await arrive(coffer);
+    assert.deepEqual(next.call.certificate, second.certificate);
+    next.call.answer();
+    assert.equal(await next.answer, "SERVING");
+    assert.equal(old.call.socket.destroyed, false);
+    old.call.answer();
+    assert.equal(await old.answer, "SERVING");
+    await closed(old.call);
+    const later = await arrive(coffer);
+    assert.equal(later.call.socket, next.call.socket);
+    later.call.answer();
+    await later.answer;
+  });
+
+  // grpc-js fails the calls that wait for a connection when their channel is closed.
+  it("fails no call that was still waiting for its connection", async () => {
+    const first = identity.turn();
+    const coffer = connect();
+    const answers = [coffer.health(), coffer.health()];
+    const second = identity.turn();
+    answers.push(coffer.health());
+    const calls = [await server.call(), await server.call(), await server.call()];
+    const shown = calls.map(({ certificate }) => certificate.toString("hex"));
+    assert.deepEqual(shown.sort(), [first, first, second].map((svid) => svid.certificate.toString("hex")).sort());
+    for (const call of calls) call.answer();
+    assert.deepEqual(await Promise.all(answers), ["SERVING", "SERVING", "SERVING"]);
+  });
+
+  it("closes a connection that nobody uses", async () => {
+    identity.turn();
+    const coffer = connect();
+    const { answer, call } = await arrive(coffer);
+    call.answer();
+    await answer;
+    assert.equal(call.socket.destroyed, false);
+    identity.turn();
+    await closed(call);
+  });
+
+  it("keeps its connection as long as nothing changes", async () => {
+    identity.turn();
+    const coffer = connect();
+    const first = await arrive(coffer);
+    first.call.answer();
+    await first.answer;
+    const second = await arrive(coffer);
+    second.call.answer();
+    await second.answer;
+    assert.equal(second.call.socket, first.call.socket);
+  });
+
+  it("says at once that there is no identity, and calls when there is one", async () => {
+    const coffer = connect();
+    await assert.rejects(coffer.health(), (error: unknown) => {
+      assert.ok(error instanceof ClientError);
+      assert.equal(error.code, "UNAVAILABLE");
+      assert.deepEqual(error.failure, { kind: "no-identity", problems: ["the agent has not answered yet"] });
+      assert.match(
+        error.message,
+        /^there is no identity to call 127\.0\.0\.1:\d+ with: the agent has not answered yet$/,
+      );
+      return true;
+    });
+    identity.turn();
+    const { answer, call } = await arrive(coffer);
+    call.answer();
+    assert.equal(await answer, "SERVING");
+  });
+
+  // A connection outlives the SVID that the server showed in its handshake. Whoever answers there now has to show one
+  // that is valid before it is sent another secret.
+  it("asks a server for its identity again when the proof that it gave has ended", async () => {
+    const ends = Math.floor(Date.now() / 1000) * 1000 + 60_000;
+    server.rotate(serverSvid(ends));
+    identity.turn();
+    const coffer = connect();
+    const first = await arrive(coffer);
+    first.call.answer();
+    await first.answer;
+    server.rotate(serverSvid());
+    now = () => ends;
+    const last = await arrive(coffer);
+    assert.equal(last.call.socket, first.call.socket);
+    last.call.answer();
+    await last.answer;
+    now = () => ends + 1;
+    const next = await arrive(coffer);
+    assert.notEqual(next.call.socket, first.call.socket);
+    next.call.answer();
+    assert.equal(await next.answer, "SERVING");
+    await closed(first.call);
+  });
+
+  it("ends its last calls when it is closed, and takes no more", async () => {
+    identity.turn();
+    const coffer = connect();
+    const { answer, call } = await arrive(coffer);
+    coffer.close();
+    await assert.rejects(coffer.health(), { name: "ClientError", code: "CANCELLED" });
+    call.answer();
+    assert.equal(await answer, "SERVING");
+    await closed(call);
+    identity.turn();
+    await assert.rejects(coffer.health(), { code: "CANCELLED" });
+  });
+});
+
+describe("a client whose server goes away", () => {
+  const content = Content.trusted([{ key: "k", kind: "binary", value: Buffer.alloc(2 << 20) }]);
+  let server: ScriptedServer;
+  let identity: Turning;
+  let coffer: CofferClient;
+  beforeEach(async () => {
+    server = await ScriptedServer.start(authority.issue({ id: String(COFFER) }));
+    identity = new Turning();
+    identity.turn();
+    const { address } = server;
+    coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: 20_000 });
+  });
+  afterEach(async () => {
+    coffer.close();
+    identity.current.close();
+    await server.stop();
+  });
+
+  // GOAWAY names the last call that the server will look at. That one is answered, the next goes elsewhere.
+  it("is answered on the old connection, and makes its next call on a new one", async () => {
+    const answer = coffer.health();
+    const call = await server.call();
+    await call.goAway();
+    const next = coffer.health();
+    const other = await server.call();
+    assert.notEqual(other.socket, call.socket);
+    other.answer();
+    call.answer();
+    assert.deepEqual(await Promise.all([answer, next]), ["SERVING", "SERVING"]);
+  });
+
+  // A call that crosses the GOAWAY ends with REFUSED_STREAM: nothing of the server has seen it. Even a large Put is
+  // repeated then, and nobody notices.
+  it("makes a Put again that the server has refused to look at", async () => {
+    const answer = coffer.put("a", content);
+    (await server.call()).refuse();
+    (await server.call()).answer();
+    // What the scripted server answers is no answer to a Put, but it is one to the call.
+    await answer.catch((error: ClientError) => assert.notEqual(error.code, "UNAVAILABLE"));
+    assert.equal(server.waiting, 0);
+  });
+
+  // The server may have applied it before it was gone.
+  it("does not make a Put again under which the connection broke", async () => {
+    const answer = coffer.put("a", content);
+    (await server.call()).hangUp();
+    await assert.rejects(answer, (error: unknown) => {
+      assert.ok(error instanceof ClientError);
+      assert.equal(error.failure?.kind, "broken");
+      return true;
+    });
+    // Were it repeated, it would arrive before this one.
+    const health = coffer.health();
+    (await server.call()).answer();
+    assert.equal(await health, "SERVING");
+    assert.equal(server.waiting, 0);
+  });
+});
