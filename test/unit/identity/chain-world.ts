@@ -2,7 +2,13 @@ import { Bundle } from "../../../src/identity/bundle.ts";
 import { parseCertificate } from "../../../src/identity/certificate.ts";
 import type { Purpose } from "../../../src/identity/certificate-rules.ts";
 import { TrustDomain } from "../../../src/identity/trust-domain.ts";
-import { CertificateForge, type CertificateSpec, type Issuer, newKey } from "../../support/certificate-forge.ts";
+import {
+  CertificateForge,
+  type CertificateSpec,
+  type Issuer,
+  type KeyPair,
+  newKey,
+} from "../../support/certificate-forge.ts";
 
 /** The moment at which every chain of the tables is judged. */
 export const NOW = Date.parse("2026-03-01T12:00:00Z");
@@ -22,6 +28,8 @@ export const workloadKey = newKey("P-256");
 export interface Case {
   readonly what: string;
   readonly chain: readonly Uint8Array[];
+  /** The key that whoever shows the chain holds: {@link workloadKey} by default. */
+  readonly key?: KeyPair;
   /** {@link TRUST} by default. */
   readonly bundles?: ReadonlyMap<string, Bundle>;
   /** "client" by default. */

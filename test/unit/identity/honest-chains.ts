@@ -1,7 +1,19 @@
 import { MAX_SIGNATURE_CHECKS } from "../../../src/identity/path-search.ts";
 import { commonName, dnsName, extension, newKey, uriName } from "../../support/certificate-forge.ts";
 import { element, sequence } from "../../support/der-writer.ts";
-import { bundle, type Case, example, forge, ID, namesakes, NOW, other, trust, workload } from "./chain-world.ts";
+import {
+  bundle,
+  type Case,
+  example,
+  forge,
+  ID,
+  namesakes,
+  NOW,
+  other,
+  trust,
+  workload,
+  workloadKey,
+} from "./chain-world.ts";
 
 const SECOND = 1000;
 const YEAR = 365 * 24 * 3600 * SECOND;
@@ -13,7 +25,7 @@ const longId = `spiffe://example.org/${"a".repeat(2048 - 21)}`;
 function signedBy(keyType: "P-384" | "P-521" | "ed25519" | "rsa-2048", digest: "sha256" | "sha384" | "sha512"): Case {
   const authority = forge.authority("spiffe://example.org", { keyType, digest });
   const leaf = authority.issue({ id: ID, keyType, digest });
-  return { what: `${keyType} keys and ${digest}`, chain: leaf.chain, bundles: trust(authority) };
+  return { what: `${keyType} keys and ${digest}`, chain: leaf.chain, key: leaf.key, bundles: trust(authority) };
 }
 
 function constrained(what: string, permitted: Buffer[] | undefined, excluded?: Buffer[], dns: string[] = []): Case {
@@ -28,7 +40,8 @@ function otherDomain(name: string): Case {
   const id = `spiffe://${name}/api`;
   const authority = forge.authority(`spiffe://${name}`);
   const bundles = new Map([[name, bundle(name, authority)]]);
-  return { what: `the trust domain ${name}`, chain: authority.issue({ id }).chain, bundles };
+  const { chain } = authority.issue({ id, key: workloadKey });
+  return { what: `the trust domain ${name}`, chain, bundles };
 }
 
 function manyNamesakes(): Case {

@@ -29,7 +29,7 @@ const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 
 /** A workload of example.org that differs from a good one in `spec`. */
 function leaf(reason: RefusalReason, what: string, spec: CertificateSpec): HostileCase {
-  return { reason, what, chain: workload(spec) };
+  return { reason, what, chain: workload(spec), key: spec.key ?? workloadKey };
 }
 
 /** A workload whose only URI is this. */
@@ -71,7 +71,7 @@ const IDENTITY: readonly HostileCase[] = [
   leaf("several-uris", "an ID and an empty URI", { uris: [ID, ""] }),
   leaf("several-uris", "IDs of two trust domains", { uris: [ID, "spiffe://other.org/api"] }),
   leaf("no-workload-path", "the ID of the trust domain", { id: "spiffe://example.org" }),
-  { reason: "no-workload-path", what: "the authority itself", chain: [example.der] },
+  { reason: "no-workload-path", what: "the authority itself", chain: [example.der], key: example.key },
   id("a URI that is no ID", "https://example.org/api"),
   id("an empty URI", ""),
   id("a scheme in upper case", "SPIFFE://example.org/api"),
@@ -224,7 +224,7 @@ const ENCODING: readonly HostileCase[] = [
 
 const rogue = forge.authority("spiffe://example.org");
 const federated = other.intermediate({ subject: AUTHORITY });
-const selfSigned = forge.selfSigned({ id: ID });
+const selfSigned = forge.selfSigned({ id: ID, key: workloadKey });
 const workloadAsIssuer = forge.issuerFrom(
   example.issue({ id: "spiffe://example.org/mallory", subject: commonName("mallory") }),
 );
@@ -438,7 +438,7 @@ function nested(depth: number): Buffer {
 }
 
 function leafInBundle(): HostileCase {
-  const issued = rogue.issue({ id: ID });
+  const issued = rogue.issue({ id: ID, key: workloadKey });
   return {
     reason: "untrusted",
     what: "a leaf that is in the bundle itself",

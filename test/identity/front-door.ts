@@ -1,0 +1,107 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { getRequest, getResponse } from "../../src/contract/messages.ts";
+import { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import type { IdentitySnapshot, IdentitySource } from "../../src/identity/source.ts";
+import { parseSvid } from "../../src/identity/svid.ts";
+import { type Connection, Connections } from "../../src/transport/connection.ts";
+import type { Refused } from "../../src/transport/connection-refusal.ts";
+import { GrpcServer } from "../../src/transport/grpc-server.ts";
+import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
+import { Listener } from "../../src/transport/listener.ts";
+import { Reception } from "../../src/transport/reception.ts";
+import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { ManualTimers } from "../support/manual-timers.ts";
+import { type Case, example, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import type { Peer } from "./peers.ts";
+
+/** What became of a peer. */
+export interface Reply {
+  readonly refused: readonly Refused[];
+  /** The SPIFFE ID of each call that reached a handler. */
+  readonly handled: readonly string[];
+}
+
+/** The server part of Coffer, from accept(2) to the call of a method, lets one peer in and says what became of it. */
+export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
+  return new FrontDoor(row).meet((socket) => peer(socket, row));
+}
+
+const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
+const HOUR = 3_600_000;
+const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
+const SERVER = example.issue({ id: "spiffe://example.org/coffer" });
+
+/** For one row: its bundles are those of the server's identity, and its time is the server's. */
+class FrontDoor {
+  readonly #identity: CurrentIdentity & IdentitySource;
+  readonly #refused: Refused[] = [];
+  readonly #handled: string[] = [];
+  readonly #reception: Reception;
+  /** Resolves when a peer was refused, or its call was handled. */
+  readonly #decided: Promise<void>;
+  #decide = () => {};
+
+  constructor({ bundles = TRUST, now = NOW }: Case) {
+    this.#decided = new Promise((resolve) => {
+      this.#decide = resolve;
+    });
+    const connections = new Connections();
+    const timers = new ManualTimers(now);
+    const methods = this.#methods();
+    const server = new GrpcServer({ connections, methods, onHandled: () => {}, timers, random: () => 0.5 });
+    this.#identity = identityWith(bundles, timers);
+    this.#reception = new Reception({
+      identity: this.#identity,
+      connections,
+      gate: new HandshakeGate(LIMITS, timers),
+      timers,
+      onConnection: (connection) => server.serve(connection),
+      onRefused: (refused) => {
+        this.#refused.push(refused);
+        this.#decide();
+      },
+    });
+  }
+
+  async meet(introduce: (socket: Socket) => void): Promise<Reply> {
+    const accepted: Socket[] = [];
+    const accept = (socket: Socket) => {
+      accepted.push(socket);
+      this.#reception.receive(socket);
+    };
+    const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
+    const peer = connect((listener.address as { port: number }).port, "127.0.0.1");
+    peer.on("error", () => {});
+    introduce(peer);
+    await this.#decided;
+    peer.destroy();
+    await Promise.all([peer, ...accepted].map((socket) => socket.closed || once(socket, "close")));
+    // A call that was on its way to a handler would arrive in this turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#close(listener);
+    return { refused: this.#refused, handled: this.#handled };
+  }
+
+  #methods(): SecretsMethods {
+    const handle = ({ id }: Connection) => {
+      this.#handled.push(String(id));
+      this.#decide();
+      return ANSWER;
+    };
+    return { Get: { request: getRequest, response: getResponse, handle } } as unknown as SecretsMethods;
+  }
+
+  #close(listener: Listener): void {
+    listener.close();
+    this.#reception.close();
+    this.#identity.close();
+  }
+}
+
+function identityWith(bundles: IdentitySnapshot["bundles"], timers: ManualTimers): CurrentIdentity & IdentitySource {
+  const [cert, key] = [SERVER.certPem, SERVER.keyPem].map((pem) => ({ name: "server", bytes: Buffer.from(pem) }));
+  const identity = new CurrentIdentity(timers, "nothing yet");
+  identity.adopt({ svid: parseSvid(cert!, key!, "server"), validUntil: timers.clock() + HOUR, bundles });
+  return identity;
+}
