@@ -1,0 +1,52 @@
+import { element } from "../support/der-writer.ts";
+
+/** DER as a tree, to be changed and written again with lengths that fit. Lenient: what it can't read stays bytes. */
+export interface Node {
+  /** The identifier octet. */
+  tag: number;
+  /** Bytes, or what is inside: of an OCTET STRING too, since extensions hide in them. */
+  content: Buffer | Node[];
+}
+
+const OCTET_STRING = 0x04;
+const CONSTRUCTED = 0x20;
+
+/** One element after the other; undefined when these bytes are something else. */
+export function readNodes(bytes: Buffer): Node[] | undefined {
+  const nodes: Node[] = [];
+  for (let rest = bytes; rest.length > 0; ) {
+    const extent = extentOf(rest);
+    if (extent === undefined || extent.end > rest.length) return undefined;
+    nodes.push(readNode(rest[0]!, rest.subarray(extent.start, extent.end)));
+    rest = rest.subarray(extent.end);
+  }
+  return nodes;
+}
+
+/** All nodes of a tree with the list that each is in, the outer ones first. */
+export function placesOf(nodes: Node[]): { readonly list: Node[]; readonly index: number }[] {
+  return nodes.flatMap(({ content }, index) => [
+    { list: nodes, index },
+    ...(Array.isArray(content) ? placesOf(content) : []),
+  ]);
+}
+
+export function writeNodes(nodes: readonly Node[]): Buffer {
+  return Buffer.concat(
+    nodes.map(({ tag, content }) => element(tag, Array.isArray(content) ? writeNodes(content) : content)),
+  );
+}
+
+function readNode(tag: number, content: Buffer): Node {
+  const holdsNodes = (tag & CONSTRUCTED) !== 0 || tag === OCTET_STRING;
+  return { tag, content: (holdsNodes && content.length > 0 && readNodes(content)) || content };
+}
+
+/** Where the contents of the first element are. */
+function extentOf(bytes: Buffer): { readonly start: number; readonly end: number } | undefined {
+  const short = bytes[1] ?? 0x80;
+  const digits = short < 0x80 ? 0 : short - 0x80;
+  const start = 2 + digits;
+  if (short === 0x80 || digits > 4 || start > bytes.length) return undefined;
+  return { start, end: start + (digits === 0 ? short : bytes.readUIntBE(2, digits)) };
+}

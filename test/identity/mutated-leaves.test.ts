@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { SvidRefused } from "../../src/identity/svid-refused.ts";
+import { verifySvid } from "../../src/identity/verify.ts";
+import { LONG } from "../support/long-form.ts";
+import { uriName } from "../support/certificate-forge.ts";
+import { ID, NOW, TRUST, workload } from "../unit/identity/chain-world.ts";
+import { mutated, mutations } from "./mutations.ts";
+
+const LEAVES = LONG ? 100_000 : 3000;
+
+// fast-check tells the seed of a run that failed; COFFER_TEST_SEED repeats it.
+const seed = process.env["COFFER_TEST_SEED"];
+const repeatable = seed === undefined ? {} : { seed: Number(seed) };
+
+/** Whose it is; undefined when it is refused. Whatever else is thrown gets through. */
+function identityOf(chain: readonly Buffer[]): string | undefined {
+  try {
+    return String(verifySvid(chain, TRUST, NOW, "client").id);
+  } catch (error) {
+    if (error instanceof SvidRefused) return undefined;
+    throw error;
+  }
+}
+
+/** The URIs that OpenSSL sees in a certificate. */
+function uris(der: Buffer): string[] | undefined {
+  const names = new X509Certificate(der).subjectAltName?.split(", ");
+  return names?.filter((name) => name.startsWith("URI:")).map((name) => name.slice("URI:".length));
+}
+
+describe("A leaf with altered bytes", () => {
+  // Worse than any real attacker: the authority signs whatever it is given. What is then accepted has the one ID that
+  // OpenSSL reads in it as well, spelled out as a URI in its bytes; and nothing but SvidRefused is ever thrown.
+  it("and a good signature is refused, or has the one ID that OpenSSL sees in it", (t) => {
+    const seen = { "accepted as it was": 0, "accepted with another ID": 0, refused: 0 };
+    const property = fc.property(mutations, (changes) => {
+      const chain = workload({ tamper: (tbs) => mutated(tbs, changes) });
+      const id = identityOf(chain);
+      seen[id === undefined ? "refused" : id === ID ? "accepted as it was" : "accepted with another ID"]++;
+      if (id === undefined) return;
+      assert.deepEqual(uris(chain[0]!), [id]);
+      assert.ok(chain[0]!.includes(uriName(id)), id);
+    });
+    fc.assert(property, { numRuns: LEAVES, ...repeatable });
+    t.diagnostic(`${LEAVES} leaves: ${JSON.stringify(seen)}`);
+    for (const [outcome, count] of Object.entries(seen)) assert.ok(count > 0, outcome);
+  });
+
+  // Its control: with no change the very same leaf is accepted.
+  it("and the signature of the leaf that it was is refused", () => {
+    const [good] = workload({ serial: 1n });
+    assert.equal(identityOf([good!]), ID);
+    const property = fc.property(mutations, (changes) => {
+      const altered = mutated(good!, changes);
+      fc.pre(!altered.equals(good!));
+      assert.equal(identityOf([altered]), undefined);
+    });
+    fc.assert(property, { numRuns: LEAVES / 2, ...repeatable });
+  });
+});
