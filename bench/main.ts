@@ -6,8 +6,9 @@ import { fileURLToPath } from "node:url";
 import { type Load, measureLoad } from "./load.ts";
 import { type Options, readOptions } from "./options.ts";
 import { profileGet } from "./profile.ts";
-import { loadReport, profileReport, throughputReport } from "./report.ts";
+import { loadReport, profileReport, throughputReport, verificationReport } from "./report.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
+import { type Verification, measureVerification } from "./verification.ts";
 import { Workshop } from "./workshop.ts";
 
 const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
@@ -16,6 +17,7 @@ const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
 interface Findings {
   readonly throughput: readonly Throughput[];
   readonly load: Load | undefined;
+  readonly verification: Verification | undefined;
 }
 
 async function main(options: Options): Promise<void> {
@@ -31,7 +33,9 @@ async function measure(workshop: Workshop, options: Options): Promise<void> {
   for (const part of throughput) console.log(`${throughputReport(part, options)}\n`);
   const load = options.sections.has("load") ? await measureLoad(workshop, options) : undefined;
   if (load !== undefined) console.log(`${loadReport(load, options)}\n`);
-  console.log(`written to ${relative(process.cwd(), writeResults(options, { throughput, load }))}`);
+  const verification = options.sections.has("verify") ? measureVerification(options) : undefined;
+  if (verification !== undefined) console.log(`${verificationReport(verification, options)}\n`);
+  console.log(`written to ${relative(process.cwd(), writeResults(options, { throughput, load, verification }))}`);
 }
 
 /** Every figure of every round, with what is needed to judge it: machine, Node, commit, options. */

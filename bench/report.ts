@@ -5,6 +5,7 @@ import type { Profile } from "./profile.ts";
 import type { Requirement } from "./requirement.ts";
 import { type Figure, type Rounds, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
 import type { Throughput } from "./throughput.ts";
+import { PEERS, type Verification } from "./verification.ts";
 
 /** The table of one operation. Cells are the median of the rounds, with the least and the most where that matters. */
 export function throughputReport({ operation, rounds, requirements }: Throughput, options: Options): string {
@@ -21,6 +22,17 @@ export function loadReport({ secrets, fillSeconds, starts, rounds, requirements,
     `CPU time until serving ${withRange(cpuSeconds, 2)} s, peak RSS ${(load.peakRssBytesAfterGets / 1e9).toFixed(2)} GB after the Gets`,
     `get: ${conditions(options)}`,
     ratesTable(rounds, "coffer-small"),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** What it takes to tell who a peer is. */
+export function verificationReport({ millis, requirements }: Verification, { rounds }: Options): string {
+  const row = ([length, spread]: [number, Spread]) => [String(length), withRange(spread, 3)];
+  return [
+    `verify: ${whole(PEERS)} peers in a round, each with keys and certificates of its own, median of ${rounds} (least-most)`,
+    columns([["certificates", "ms"], ...[...millis].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");
