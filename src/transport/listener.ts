@@ -16,6 +16,11 @@ export interface Arrivals {
   readonly failed: (error: Error) => void;
 }
 
+// Connections that the system may have ready for us; it has a bound of its own (on Linux net.core.somaxconn, 4096). With
+// Node's 511 a flood fills it between two turns of the event loop, and a good client's SYN that finds it full is dropped:
+// TCP sends it again only after a second (RFC 6298 2.1).
+const BACKLOG = 4096;
+
 /** Accepts connections at one address. */
 export class Listener {
   readonly #server: Server;
@@ -49,7 +54,7 @@ function bind(server: Server, address: ListenAddress): Promise<void> {
       reject(new ListenRefused(`can't listen on ${formatAddress(address)}: ${bindProblem(error)}`));
     server.once("error", refuse);
     const options = address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
-    server.listen(options, () => {
+    server.listen({ ...options, backlog: BACKLOG }, () => {
       server.off("error", refuse);
       resolve();
     });
