@@ -1,9 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
-import { CurrentIdentity } from "../../src/identity/current-identity.ts";
-import type { IdentitySnapshot, IdentitySource } from "../../src/identity/source.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
+import type { IdentitySource } from "../../src/identity/source.ts";
 import { type Connection, Connections } from "../../src/transport/connection.ts";
 import type { Refused } from "../../src/transport/connection-refusal.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
@@ -12,7 +10,8 @@ import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { type Case, example, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { type Case, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { ownIdentity } from "./own-identity.ts";
 import type { Peer } from "./peers.ts";
 
 /** What became of a peer. */
@@ -28,13 +27,11 @@ export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
 }
 
 const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
-const HOUR = 3_600_000;
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
-const SERVER = example.issue({ id: "spiffe://example.org/coffer" });
 
 /** For one row: its bundles are those of the server's identity, and its time is the server's. */
 class FrontDoor {
-  readonly #identity: CurrentIdentity & IdentitySource;
+  readonly #identity: IdentitySource;
   readonly #refused: Refused[] = [];
   readonly #handled: string[] = [];
   readonly #reception: Reception;
@@ -50,7 +47,7 @@ class FrontDoor {
     const timers = new ManualTimers(now);
     const methods = this.#methods();
     const server = new GrpcServer({ connections, methods, onHandled: () => {}, timers, random: () => 0.5 });
-    this.#identity = identityWith(bundles, timers);
+    this.#identity = ownIdentity(bundles, timers);
     this.#reception = new Reception({
       identity: this.#identity,
       connections,
@@ -97,11 +94,4 @@ class FrontDoor {
     this.#reception.close();
     this.#identity.close();
   }
-}
-
-function identityWith(bundles: IdentitySnapshot["bundles"], timers: ManualTimers): CurrentIdentity & IdentitySource {
-  const [cert, key] = [SERVER.certPem, SERVER.keyPem].map((pem) => ({ name: "server", bytes: Buffer.from(pem) }));
-  const identity = new CurrentIdentity(timers, "nothing yet");
-  identity.adopt({ svid: parseSvid(cert!, key!, "server"), validUntil: timers.clock() + HOUR, bundles });
-  return identity;
 }

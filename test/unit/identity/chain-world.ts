@@ -32,7 +32,7 @@ export interface Case {
   readonly key?: KeyPair;
   /** {@link TRUST} by default. */
   readonly bundles?: ReadonlyMap<string, Bundle>;
-  /** "client" by default. */
+  /** What it is shown for; without, the verdict is the same for both purposes. */
   readonly purpose?: Purpose;
   /** {@link NOW} by default. */
   readonly now?: number;

@@ -75,7 +75,6 @@ function rootSignedWeakly(): Case {
 /** Chains that must be accepted, each for a reason of its own. */
 export const HONEST: readonly Case[] = [
   { what: "a workload directly below the authority", chain: workload() },
-  { what: "a workload shown as a server", chain: workload(), purpose: "server" },
   { what: "one intermediate", chain: workload({}, intermediate) },
   { what: "two intermediates", chain: workload({}, lower) },
   { what: "two intermediates in the wrong order", chain: [0, 2, 1].map((index) => workload({}, lower)[index]!) },
@@ -88,7 +87,11 @@ export const HONEST: readonly Case[] = [
   { what: "no basic constraints", chain: workload({ ca: null }) },
   { what: "no extended key usage", chain: workload({ extendedKeyUsage: null }) },
   { what: "any extended key usage", chain: workload({ extendedKeyUsage: ["2.5.29.37.0"] }) },
-  { what: "a client that may be a client only", chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] }) },
+  {
+    what: "a client that may be a client only",
+    chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] }),
+    purpose: "client",
+  },
   {
     what: "a server that may be a server only",
     chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"] }),

@@ -104,8 +104,11 @@ const PROFILE: readonly HostileCase[] = [
   leaf("leaf-key-usage", "no key usage", { keyUsage: null }),
   leaf("leaf-key-usage", "an empty key usage", { keyUsage: [] }),
   leaf("leaf-key-usage", "a key usage without digitalSignature", { keyUsage: [2] }),
-  leaf("leaf-extended-key-usage", "a client that may be a server only", { extendedKeyUsage: [SERVER_AUTH] }),
-  leaf("leaf-extended-key-usage", "a client that may sign code", { extendedKeyUsage: [CODE_SIGNING] }),
+  {
+    ...leaf("leaf-extended-key-usage", "a client that may be a server only", { extendedKeyUsage: [SERVER_AUTH] }),
+    purpose: "client",
+  },
+  leaf("leaf-extended-key-usage", "a workload that may sign code only", { extendedKeyUsage: [CODE_SIGNING] }),
   {
     ...leaf("leaf-extended-key-usage", "a server that may be a client only", { extendedKeyUsage: [CLIENT_AUTH] }),
     purpose: "server",

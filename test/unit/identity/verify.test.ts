@@ -21,9 +21,14 @@ function refusal(hostile: Omit<Case, "what">): SvidRefused | undefined {
   }
 }
 
+/** A row, once for each purpose for which it is to be judged. */
+function forEachPurpose<Row extends Case>(row: Row): readonly Row[] {
+  return row.purpose ? [row] : (["client", "server"] as const).map((purpose) => ({ ...row, purpose }));
+}
+
 describe("verifySvid accepts", () => {
-  for (const honest of HONEST) {
-    it(honest.what, () => {
+  for (const honest of HONEST.flatMap(forEachPurpose)) {
+    it(`${honest.what} (${honest.purpose})`, () => {
       const { id, path } = verify(honest);
       assert.deepEqual(path[0]!.der, Buffer.from(honest.chain[0]!));
       assert.equal(new X509Certificate(path[0]!.der).subjectAltName?.split(", ").includes(`URI:${id}`), true);
@@ -37,8 +42,8 @@ for (const [aspect, cases] of Object.entries(HOSTILE)) {
     it("(control) not the good one", () => {
       assert.equal(String(verify({ chain: workload() }).id), ID);
     });
-    for (const hostile of cases) {
-      it(`${hostile.what} (${hostile.reason})`, () => {
+    for (const hostile of cases.flatMap(forEachPurpose)) {
+      it(`${hostile.what} (${hostile.purpose}, ${hostile.reason})`, () => {
         assert.equal(refusal(hostile)?.reason, hostile.reason, refusal(hostile)?.message);
       });
     }

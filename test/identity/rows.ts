@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import type { Purpose } from "../../src/identity/certificate-rules.ts";
+import type { Case } from "../unit/identity/chain-world.ts";
+import { HONEST } from "../unit/identity/honest-chains.ts";
+import { HOSTILE, type HostileCase } from "../unit/identity/hostile-chains.ts";
+
+/**
+ * Rows that do not reach the verifier as they were sent, and what becomes of them instead. OpenSSL's own client can't
+ * send them.
+ */
+export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made good"> = new Map([
+  // The server's OpenSSL can't read these.
+  ["no bytes", "handshake-failed"],
+  ["no certificate", "handshake-failed"],
+  ["a certificate that is cut off", "handshake-failed"],
+  ["a byte after the certificate", "handshake-failed"],
+  ["two certificates in one", "handshake-failed"],
+  ["junk behind a good leaf", "handshake-failed"],
+  ["a serial number with a leading zero", "handshake-failed"],
+  ["a point that is not on the curve", "handshake-failed"],
+  // TLS 1.3 has no signatures with this curve.
+  ["a key on secp256k1", "handshake-failed"],
+  // Nobody holds this key.
+  ["an RSA key of 16384 bits", "handshake-failed"],
+  // OpenSSL writes the outermost length anew. What was signed is intact.
+  ["a length with a leading zero", "made good"],
+]);
+
+/** The rows of honest chains that are shown for this purpose. */
+export function honest(purpose: Purpose): readonly Case[] {
+  return HONEST.filter((row) => (row.purpose ?? purpose) === purpose);
+}
+
+/** The rows of hostile chains that are shown for this purpose. */
+export function hostile(purpose: Purpose): readonly HostileCase[] {
+  const rows = Object.values(HOSTILE).flat();
+  return rows.filter((row) => (row.purpose ?? purpose) === purpose);
+}
+
+/** Of those, the rows that reach the verifier as they are sent. */
+export function arriving(purpose: Purpose): readonly HostileCase[] {
+  return hostile(purpose).filter(({ what }) => !NEVER_REACHES_US.has(what));
+}
+
+/** The one URI of a leaf, read by OpenSSL. */
+export function uriOf(leaf: Uint8Array): string {
+  const uris = new X509Certificate(leaf).subjectAltName!.split(", ").filter((name) => name.startsWith("URI:"));
+  assert.equal(uris.length, 1);
+  return uris[0]!.slice("URI:".length);
+}
