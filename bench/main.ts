@@ -3,10 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type FloodFindings, measureFlood } from "./flood.ts";
 import { type Load, measureLoad } from "./load.ts";
 import { type Options, readOptions } from "./options.ts";
 import { profileGet } from "./profile.ts";
-import { loadReport, profileReport, throughputReport, verificationReport } from "./report.ts";
+import { floodReport, loadReport, profileReport, throughputReport, verificationReport } from "./report.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
 import { type Verification, measureVerification } from "./verification.ts";
 import { Workshop } from "./workshop.ts";
@@ -18,6 +19,7 @@ interface Findings {
   readonly throughput: readonly Throughput[];
   readonly load: Load | undefined;
   readonly verification: Verification | undefined;
+  readonly flood: FloodFindings | undefined;
 }
 
 async function main(options: Options): Promise<void> {
@@ -35,7 +37,11 @@ async function measure(workshop: Workshop, options: Options): Promise<void> {
   if (load !== undefined) console.log(`${loadReport(load, options)}\n`);
   const verification = options.sections.has("verify") ? measureVerification(options) : undefined;
   if (verification !== undefined) console.log(`${verificationReport(verification, options)}\n`);
-  console.log(`written to ${relative(process.cwd(), writeResults(options, { throughput, load, verification }))}`);
+  const flood = options.sections.has("flood") ? await measureFlood(workshop, options) : undefined;
+  if (flood !== undefined) console.log(`${floodReport(flood, options)}\n`);
+  console.log(
+    `written to ${relative(process.cwd(), writeResults(options, { throughput, load, verification, flood }))}`,
+  );
 }
 
 /** Every figure of every round, with what is needed to judge it: machine, Node, commit, options. */

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 
 /** The parts that a run can have. */
-export const SECTIONS = ["get", "put", "load", "verify"] as const;
+export const SECTIONS = ["get", "put", "load", "verify", "flood"] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** What `npm run bench --` was told. */

@@ -1,3 +1,4 @@
+import type { FloodFindings } from "./flood.ts";
 import type { JobResult } from "./job.ts";
 import type { Load } from "./load.ts";
 import type { Options } from "./options.ts";
@@ -33,6 +34,29 @@ export function verificationReport({ millis, requirements }: Verification, { rou
   return [
     `verify: ${whole(PEERS)} peers in a round, each with keys and certificates of its own, median of ${rounds} (least-most)`,
     columns([["certificates", "ms"], ...[...millis].map(row)]),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** How good clients fare while strangers stall, and while strangers shake hands. */
+export function floodReport({ newcomers, rounds, requirements }: FloodFindings, options: Options): string {
+  const rows = newcomers.map(({ conduct, from, strangers, seconds, arrivals, attempts }) => [
+    conduct,
+    from,
+    whole(strangers.opened),
+    whole(strangers.closed),
+    withRange(seconds, 3),
+    whole(arrivals),
+    whole(attempts),
+  ]);
+  const head = ["strangers", "from", "opened", "closed", "s until answered", "clients", "attempts"];
+  return [
+    "flood: good clients that connect while strangers stall",
+    columns([head, ...rows]),
+    "",
+    `get: ${conditions(options)}, while strangers shake hands`,
+    ratesTable(rounds, "calm"),
     "",
     requirementsTable(requirements),
   ].join("\n");

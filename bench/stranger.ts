@@ -1,0 +1,56 @@
+import { type Socket, connect } from "node:net";
+import { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import type { Conduct, Flood } from "./strangers.ts";
+
+// A process of strangers: takes one flood from its parent, says when it has begun, and how it went when it is to end.
+
+const count = { opened: 0, closed: 0 };
+
+process.once("message", async (flood: Flood) => {
+  process.once("message", () => process.send!(count, () => process.exit()));
+  const behave = CONDUCT[flood.conduct](flood, await clientHello());
+  for (let i = 0; i < flood.connections; i++) keepOpen(flood, behave);
+});
+
+/** Opens a connection, and another one when the server has closed it. */
+function keepOpen(flood: Flood, behave: (socket: Socket) => void): void {
+  const socket = connect({ host: "127.0.0.1", port: flood.port, localAddress: flood.from });
+  let opened = false;
+  socket.once("connect", () => {
+    opened = true;
+    count.opened += 1;
+    if (count.opened === flood.connections) process.send!(count);
+    behave(socket);
+  });
+  socket.on("error", refuseToStarve);
+  socket.once("close", () => {
+    if (opened) count.closed += 1;
+    setImmediate(keepOpen, flood, behave);
+  });
+}
+
+/** What is closed or reset is opened again. Without descriptors this would be no flood. */
+function refuseToStarve({ code }: NodeJS.ErrnoException): void {
+  if (code === "EMFILE") process.exit(1);
+}
+
+const CONDUCT: Readonly<Record<Conduct, (flood: Flood, hello: Buffer) => (socket: Socket) => void>> = {
+  silent: () => (socket) => socket.resume(),
+  "half-hello": (_, hello) => (socket) => socket.resume().write(hello.subarray(0, hello.length / 2)),
+  hello: (_, hello) => (socket) => socket.resume().write(hello),
+  handshake:
+    ({ certificate }) =>
+    (socket) => {
+      const tls = connectTls({ socket, ...certificate, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+      tls.on("error", () => {}).resume();
+    },
+};
+
+/** The first flight of a real client. */
+function clientHello(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const line = new Duplex({ read() {}, write: (chunk) => resolve(chunk) });
+    connectTls({ socket: line, ALPNProtocols: ["h2"] }).on("error", () => {});
+  });
+}

@@ -1,0 +1,64 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+
+/**
+ * What each connection of strangers does:
+ * - silent: nothing.
+ * - half-hello: sends half of a ClientHello.
+ * - hello: sends a ClientHello and never answers what comes back.
+ * - handshake: completes its handshake, with a certificate that nobody trusts, and is closed for it.
+ */
+export type Conduct = "silent" | "half-hello" | "hello" | "handshake";
+
+/** What strangers are told. */
+export interface Flood {
+  readonly conduct: Conduct;
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** The address that they come from, one of 127.0.0.0/8. */
+  readonly from: string;
+  /** How many connections they hold. One that the server closes is opened again at once. */
+  readonly connections: number;
+  /** In PEM. */
+  readonly certificate: { readonly cert: string; readonly key: string };
+}
+
+/** Connections so far. */
+export interface StrangersCount {
+  /** Those that TCP has opened. */
+  readonly opened: number;
+  /** Those that the server has closed. */
+  readonly closed: number;
+}
+
+/** Strangers in a process of their own, so that what they do is not the server's work. */
+export class Strangers {
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+  }
+
+  /** Resolves when each of their connections was open once. Rejects when they may not have so many. */
+  static async gather(flood: Flood): Promise<Strangers> {
+    const strangers = new Strangers(fork(new URL("./stranger.js", import.meta.url)));
+    strangers.#process.send(flood);
+    await strangers.#count();
+    return strangers;
+  }
+
+  /** Sends them away. */
+  async leave(): Promise<StrangersCount> {
+    this.#process.send("leave");
+    return this.#count();
+  }
+
+  async #count(): Promise<StrangersCount> {
+    const ended = once(this.#process, "exit").then(([code]) => {
+      throw new Error(`the strangers ended with exit code ${code}; ulimit -n may be too low`);
+    });
+    ended.catch(() => {});
+    const [count] = await Promise.race([once(this.#process, "message"), ended]);
+    return count as StrangersCount;
+  }
+}
