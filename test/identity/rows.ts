@@ -3,7 +3,8 @@ import { X509Certificate } from "node:crypto";
 import type { Purpose } from "../../src/identity/certificate-rules.ts";
 import type { Case } from "../unit/identity/chain-world.ts";
 import { HONEST } from "../unit/identity/honest-chains.ts";
-import { HOSTILE, type HostileCase } from "../unit/identity/hostile-chains.ts";
+import type { HostileCase } from "../unit/identity/hostile-case.ts";
+import { HOSTILE } from "../unit/identity/hostile-chains.ts";
 
 /**
  * Rows that do not reach the verifier as they were sent, and what becomes of them instead. OpenSSL's own client can't
