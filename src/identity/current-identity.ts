@@ -48,9 +48,12 @@ export class CurrentIdentity {
     return subscribe(this.#stateListeners, listener);
   }
 
-  /** This is the newest, and all problems are over. The same identity once more makes no new snapshot. */
-  adopt(identity: Identity): void {
-    this.#problems = [];
+  /**
+   * This is the newest. All problems are over but those that are given, which it has nevertheless. The same identity
+   * once more makes no new snapshot.
+   */
+  adopt(identity: Identity, ...problems: readonly string[]): void {
+    this.#problems = problems;
     if (this.#snapshot === undefined || !isSame(this.#snapshot, identity)) {
       this.#snapshot = Object.freeze({ ...identity, generation: ++this.#generation });
       this.#awaitExpiry(this.#snapshot);

@@ -1,26 +1,29 @@
-import { readFileSync } from "node:fs";
-import type { Clock } from "../domain/clock.ts";
-import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
+import { dirname } from "node:path";
 import type { Timers } from "../domain/timers.ts";
 import { Bundle } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
 import { CurrentIdentity } from "./current-identity.ts";
-import { collect, MaterialError } from "./material-error.ts";
-import { ownValidity } from "./own-validity.ts";
+import { type WatchDirectory, watchDirectory } from "./directory-watch.ts";
+import { type FileMaterial, type Material, readMaterial, toIdentity } from "./file-material.ts";
+import { type IdentityFiles, ObservedFiles } from "./identity-files.ts";
+import { collect } from "./material-error.ts";
+import type { ObservedFile } from "./observed-file.ts";
 import type { Identity, IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
-import { parseSvid, type Svid } from "./svid.ts";
-import { SpiffeIdError } from "./spiffe-id-error.ts";
-import { TrustDomain } from "./trust-domain.ts";
+import type { TrustDomain } from "./trust-domain.ts";
 
-/** The files of one identity, all in PEM. */
-export interface IdentityFiles {
-  /** The X.509-SVID: the leaf, then the intermediates. */
-  readonly cert: string;
-  /** Its private key, in PKCS#8. Only its owner may be able to read it, see readPrivateFile. */
-  readonly key: string;
-  /** One file for each trust domain, by the bare name of the trust domain. */
-  readonly bundles: ReadonlyMap<string, string>;
-}
+export type { IdentityFiles } from "./identity-files.ts";
+
+/** How often the files are looked at, in milliseconds. Watching them is quicker, and does not work everywhere. */
+const POLL_MS = 1000;
+
+/** How long files that have just changed are left alone, in milliseconds: whoever writes them may not be finished. */
+const SETTLE_MS = 100;
+
+/**
+ * After how long without a change files are what they are, in milliseconds: before, a wrong one may be half written, and
+ * one that is empty or gone may be about to be replaced.
+ */
+const GRACE_MS = 5000;
 
 /** What a source of this kind needs. */
 export interface FileSourceOptions {
@@ -28,23 +31,54 @@ export interface FileSourceOptions {
   /** What the SVID must be good for. */
   readonly purpose: Purpose;
   readonly timers: Timers;
+  /** How to hear of changes sooner; {@link watchDirectory} by default. */
+  readonly watch?: WatchDirectory;
 }
 
-/** An identity in files. */
-export class FileSource implements IdentitySource {
-  readonly #current: CurrentIdentity;
+/** What becomes of the files as they are now. */
+type Verdict =
+  | { readonly kind: "whole"; readonly identity: Identity }
+  | { readonly kind: "absent" | "wrong"; readonly problems: readonly string[] };
 
-  private constructor(timers: Timers) {
-    this.#current = new CurrentIdentity(timers, "the files of the identity have not been read yet");
+/** A bundle that trusts nobody. */
+interface EmptyBundle {
+  readonly trustDomain: TrustDomain;
+  readonly file: ObservedFile;
+  /** False as long as it may be about to be written. */
+  readonly isReal: boolean;
+}
+
+/**
+ * The identity in files, followed as they change: rewritten one after the other, as spiffe-helper does, or all swapped
+ * at once, as Kubernetes does. They are taken only if they fit together, all of them. A set that can't be used changes
+ * nothing, with one exception: a bundle that stays empty, or away, trusts nobody, whatever else is wrong.
+ */
+export class FileSource implements IdentitySource {
+  readonly #options: FileSourceOptions;
+  readonly #files: ObservedFiles;
+  readonly #current: CurrentIdentity;
+  #material: FileMaterial;
+  /** Whether the files have changed since `#material` was read. */
+  #changed = false;
+  /** The last set that fit together. */
+  #good: Material | undefined;
+  /** Whether the next look is one that a change has been heard of before. */
+  #hinted = false;
+  #stopWaiting = () => {};
+  #stopWatching: readonly (() => void)[] = [];
+
+  private constructor(options: FileSourceOptions) {
+    this.#options = options;
+    this.#files = new ObservedFiles(options.files, options.timers);
+    this.#material = readMaterial(this.#files, options.purpose);
+    this.#current = new CurrentIdentity(options.timers, "the files of the identity have not been read yet");
   }
 
-  /** Reads the files at once: when they are good, the source is ready when this returns. */
-  static open({ files, purpose, timers }: FileSourceOptions): FileSource {
-    const source = new FileSource(timers);
-    const problems: string[] = [];
-    const identity = collect(problems, () => readIdentity(files, purpose, timers.clock));
-    if (identity === undefined) source.#current.fail(...problems);
-    else source.#current.adopt(identity);
+  /** Reads the files at once: when they are good, the source is ready when this returns. Throws nothing. */
+  static open(options: FileSourceOptions): FileSource {
+    const source = new FileSource(options);
+    source.#watch();
+    source.#judge();
     return source;
   }
 
@@ -65,85 +99,111 @@ export class FileSource implements IdentitySource {
   }
 
   close(): void {
+    this.#stopLooking();
     this.#current.close();
   }
-}
 
-/**
- * Reads all files and takes them only if they fit together: the key is that of the leaf, and the SVID would be accepted
- * for `purpose` by a peer that has the same bundles, now. Throws {@link MaterialError} with every problem that was found.
- */
-function readIdentity(files: IdentityFiles, purpose: Purpose, clock: Clock): Identity {
-  const problems: string[] = [];
-  const svid = collect(problems, () => readSvid(files, purpose));
-  const bundles = readBundles(files.bundles, problems);
-  const validUntil = svid && collect(problems, () => checkOwnTrust(svid, files, bundles, clock(), purpose));
-  if (svid === undefined || validUntil === undefined || problems.length > 0) throw new MaterialError(...problems);
-  return { svid, validUntil, bundles };
-}
-
-function readSvid({ cert, key }: IdentityFiles, purpose: Purpose): Svid {
-  const problems: string[] = [];
-  const certBytes = collect(problems, () => readPublic(cert));
-  const keyBytes = collect(problems, () => readPrivate(key));
-  if (certBytes === undefined || keyBytes === undefined) throw new MaterialError(...problems);
-  return parseSvid({ name: cert, bytes: certBytes }, { name: key, bytes: keyBytes }, purpose);
-}
-
-/** Those that can be read; the problems of the others are added to `problems`. */
-function readBundles(files: ReadonlyMap<string, string>, problems: string[]): ReadonlyMap<string, Bundle> {
-  const bundles = new Map<string, Bundle>();
-  for (const [name, file] of files) {
-    const bundle = collect(problems, () => Bundle.fromPem(parseName(name), readPublic(file), file));
-    if (bundle !== undefined) bundles.set(name, bundle);
+  /** The directories by the names that were given: where those are links, Kubernetes swaps what they lead through there. */
+  #watch(): void {
+    const { files, watch = watchDirectory } = this.#options;
+    const directories = new Set([files.cert, files.key, ...files.bundles.values()].map((file) => dirname(file)));
+    this.#stopWatching = [...directories].map((directory) => watch(directory, () => this.#onHint()));
   }
-  return bundles;
-}
 
-function parseName(name: string): TrustDomain {
-  try {
-    return TrustDomain.parse(name);
-  } catch (error) {
-    if (!(error instanceof SpiffeIdError)) throw error;
-    throw new MaterialError(`a bundle is given for ${JSON.stringify(name)}: the trust domain ${error.message}`);
+  /** Counted from the first hint: in a busy directory there may never be a last one. */
+  #onHint(): void {
+    if (this.#hinted) return;
+    this.#hinted = true;
+    this.#lookIn(SETTLE_MS);
+  }
+
+  #lookIn(ms: number): void {
+    this.#stopWaiting();
+    this.#stopWaiting = this.#options.timers.delay(ms, () => this.#look());
+  }
+
+  #stopLooking(): void {
+    this.#stopWaiting();
+    for (const stop of this.#stopWatching) stop();
+  }
+
+  /** Nothing is read out of files until two looks have found them the same. */
+  #look(): void {
+    this.#hinted = false;
+    if (this.#files.look()) {
+      this.#changed = true;
+      this.#lookIn(SETTLE_MS);
+      return;
+    }
+    if (this.#changed) this.#material = readMaterial(this.#files, this.#options.purpose);
+    this.#changed = false;
+    this.#judge();
+  }
+
+  #judge(): void {
+    this.#lookIn(POLL_MS);
+    const empty = this.#emptyBundles();
+    const verdict = this.#verdict(empty.filter(({ isReal }) => !isReal));
+    const gone = empty.filter(({ isReal }) => isReal);
+    if (verdict.kind === "whole") this.#take(verdict.identity, gone);
+    else if (this.#good !== undefined) this.#keep(this.#good, gone, verdict.problems);
+    else if (verdict.kind === "wrong" && this.#files.unchangedMs >= GRACE_MS) this.#giveUp(verdict.problems);
+    else this.#current.complain(...verdict.problems);
+  }
+
+  /** Before there was a good set, an empty bundle is one that has not arrived yet, however long that takes. */
+  #emptyBundles(): readonly EmptyBundle[] {
+    const empty = [...this.#material.bundles.values()].filter(({ authorities }) => authorities.length === 0);
+    return empty.map(({ trustDomain }) => {
+      const file = this.#files.bundles.get(trustDomain.name)!;
+      return { trustDomain, file, isReal: this.#good !== undefined && file.unchangedMs >= GRACE_MS };
+    });
+  }
+
+  #verdict(missing: readonly EmptyBundle[]): Verdict {
+    const { svid, bundles } = this.#material;
+    const wrong = [...this.#material.wrong];
+    const absent = [...this.#material.absent, ...missing.map(describeEmpty)];
+    if (svid !== undefined && absent.length + wrong.length === 0) {
+      const identity = collect(wrong, () => this.#toIdentity({ svid, bundles }));
+      if (identity !== undefined) return { kind: "whole", identity };
+    }
+    return { kind: wrong.length > 0 ? "wrong" : "absent", problems: [...absent, ...wrong] };
+  }
+
+  #take(identity: Identity, gone: readonly EmptyBundle[]): void {
+    this.#good = identity;
+    this.#current.adopt(identity, ...gone.map(describeEmpty));
+  }
+
+  /** Trust that was withdrawn does not come back because another file is wrong, or this one is half written. */
+  #keep(good: Material, gone: readonly EmptyBundle[], problems: readonly string[]): void {
+    const kept = withdraw(good, gone);
+    this.#good = kept;
+    const all = [...problems, ...gone.map(describeEmpty)];
+    const identity = collect([], () => this.#toIdentity(kept));
+    if (identity === undefined) this.#current.complain(...all);
+    else this.#current.adopt(identity, ...all);
+  }
+
+  #giveUp(problems: readonly string[]): void {
+    this.#stopLooking();
+    this.#current.fail(...problems);
+  }
+
+  #toIdentity(material: Material): Identity {
+    const { purpose, timers } = this.#options;
+    return toIdentity(material, this.#files, timers.clock(), purpose);
   }
 }
 
-/**
- * A peer would find out what we can find out now: that our own SVID is expired, or not from our own trust domain. Gives
- * the end of its validity; undefined when its bundle can't be read, which is reported already.
- */
-function checkOwnTrust(
-  svid: Svid,
-  files: IdentityFiles,
-  bundles: ReadonlyMap<string, Bundle>,
-  now: number,
-  purpose: Purpose,
-): number | undefined {
-  const { trustDomain } = svid.id;
-  const file = files.bundles.get(trustDomain.name);
-  if (file === undefined) {
-    throw new MaterialError(
-      `${files.cert} is an X.509-SVID of ${trustDomain}, but there is no bundle for ${trustDomain}`,
-    );
-  }
-  const bundle = bundles.get(trustDomain.name);
-  return bundle && ownValidity(svid, bundle, now, purpose, `${files.cert}, verified with ${file}`);
+function withdraw({ svid, bundles }: Material, gone: readonly EmptyBundle[]): Material {
+  const withdrawn = gone.map(({ trustDomain }) => [trustDomain.name, new Bundle(trustDomain, [])] as const);
+  return { svid, bundles: new Map([...bundles, ...withdrawn]) };
 }
 
-function readPublic(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new MaterialError(`${file} can't be read: ${(error as NodeJS.ErrnoException).code}`);
-  }
-}
-
-function readPrivate(file: string): Buffer {
-  try {
-    return readPrivateFile(file);
-  } catch (error) {
-    if (!(error instanceof PrivateFileError)) throw error;
-    throw new MaterialError(error.message);
-  }
+function describeEmpty({ trustDomain, file: { path, reading }, isReal }: EmptyBundle): string {
+  const state = reading.kind === "absent" ? reading.problem : "is empty";
+  const consequence = isReal ? `: nobody of ${trustDomain} is trusted` : "";
+  return `${path}, the bundle of ${trustDomain}, ${state}${consequence}`;
 }

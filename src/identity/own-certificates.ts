@@ -12,7 +12,7 @@ export interface LocatedCertificate {
 /** The CERTIFICATE blocks of a PEM file. Throws {@link MaterialError}; `where` names the file. */
 export function certificatesInPem(pem: Uint8Array, where: string): LocatedCertificate[] {
   try {
-    return pemBlocks(pem, "CERTIFICATE").map(({ der, line }) => locate(der, `${where}, line ${line}`));
+    return pemBlocks(pem, "CERTIFICATE").map(({ der, line }) => certificateInDer(der, `${where}, line ${line}`));
   } catch (error) {
     if (error instanceof PemError) throw new MaterialError(`${where} ${error.message}`);
     throw error;
@@ -21,7 +21,7 @@ export function certificatesInPem(pem: Uint8Array, where: string): LocatedCertif
 
 /** Certificates in DER, one behind the other and nothing else. Throws {@link MaterialError}; `where` names the bytes. */
 export function certificatesInDer(der: Uint8Array, where: string): LocatedCertificate[] {
-  return split(der, where).map((part, index) => locate(part, `${where}, certificate ${index + 1}`));
+  return split(der, where).map((part, index) => certificateInDer(part, `${where}, certificate ${index + 1}`));
 }
 
 function split(der: Uint8Array, where: string): Buffer[] {
@@ -33,7 +33,8 @@ function split(der: Uint8Array, where: string): Buffer[] {
   }
 }
 
-function locate(der: Buffer, where: string): LocatedCertificate {
+/** One certificate in DER. Throws {@link MaterialError}; `where` names it. */
+export function certificateInDer(der: Buffer, where: string): LocatedCertificate {
   try {
     return { certificate: parseCertificate(der), where };
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Bundle } from "./bundle.ts";
-import type { Purpose } from "./certificate-rules.ts";
+import { parseCertificate } from "./certificate.ts";
+import { commonProblem, describe, type Purpose } from "./certificate-rules.ts";
 import { MaterialError } from "./material-error.ts";
 import type { Svid } from "./svid.ts";
 import { SvidRefused } from "./svid-refused.ts";
@@ -17,4 +18,18 @@ export function ownValidity(svid: Svid, bundle: Bundle, now: number, purpose: Pu
     if (!(error instanceof SvidRefused)) throw error;
     throw new MaterialError(`${where}: ${error.detail}`);
   }
+}
+
+/**
+ * Until when our SVID may be valid when we have no authority to hold it against, in milliseconds since the epoch: the
+ * earliest notAfter of what we send. Throws {@link MaterialError} when that is over at the time `now`. `where` names the
+ * SVID in the error.
+ */
+export function chainValidity(svid: Svid, now: number, where: string): number {
+  const certificates = svid.chain.map(parseCertificate);
+  for (const [index, certificate] of certificates.entries()) {
+    const problem = commonProblem(certificate, now, index === 0 ? "the leaf" : describe(certificate));
+    if (problem) throw new MaterialError(`${where}: ${problem.detail}`);
+  }
+  return Math.min(...certificates.map(({ notAfter }) => notAfter));
 }

@@ -15,8 +15,13 @@ export class PemError extends Error {
 const BEGIN = /^-----BEGIN ([^-]+)-----[ \t]*$/;
 const BOUNDARY = /^-----(?:BEGIN|END)\b/;
 
-// RFC 7468 3: padding only at the end. Line breaks are gone by then.
+// Padding only at the end.
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** Whether text is base64 (RFC 4648 4) of at least one byte and nothing else, not even a line break. */
+export function isBase64(text: string): boolean {
+  return text !== "" && BASE64.test(text);
+}
 
 /**
  * The blocks with one of these labels, in order; blocks with other labels and text around blocks are skipped. No bytes
@@ -74,7 +79,7 @@ function readBlock(lines: readonly string[], begin: number, label: string): RawB
 
 function decode({ label, line, body }: RawBlock): PemBlock {
   const base64 = body.map((text) => text.trim()).join("");
-  if (base64 === "" || !BASE64.test(base64)) {
+  if (!isBase64(base64)) {
     throw new PemError(`has a ${label} block in line ${line} that is not plain base64`);
   }
   return { label, line, der: Buffer.from(base64, "base64") };

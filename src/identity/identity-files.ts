@@ -1,0 +1,39 @@
+import type { Timers } from "../domain/timers.ts";
+import { ObservedFile } from "./observed-file.ts";
+
+/** The files of one identity. */
+export interface IdentityFiles {
+  /** The X.509-SVID in PEM: the leaf, then the intermediates. */
+  readonly cert: string;
+  /** Its private key, in PKCS#8 PEM. Only its owner may be able to read it, see readPrivateFile. */
+  readonly key: string;
+  /** One file for each trust domain, in PEM or as a SPIFFE bundle in JSON, by the bare name of the trust domain. */
+  readonly bundles: ReadonlyMap<string, string>;
+}
+
+/** The files of one identity as they were when they were last looked at. */
+export class ObservedFiles {
+  readonly cert: ObservedFile;
+  readonly key: ObservedFile;
+  /** By the bare name of the trust domain, as it was given. */
+  readonly bundles: ReadonlyMap<string, ObservedFile>;
+  readonly #all: readonly ObservedFile[];
+
+  /** Looks at all of them. */
+  constructor({ cert, key, bundles }: IdentityFiles, timers: Timers) {
+    this.cert = ObservedFile.public(cert, timers);
+    this.key = ObservedFile.private(key, timers);
+    this.bundles = new Map([...bundles].map(([name, file]) => [name, ObservedFile.public(file, timers)]));
+    this.#all = [this.cert, this.key, ...this.bundles.values()];
+  }
+
+  /** For how long nothing has changed about any of them, in milliseconds. */
+  get unchangedMs(): number {
+    return Math.min(...this.#all.map(({ unchangedMs }) => unchangedMs));
+  }
+
+  /** Looks at all of them again, and tells whether anything is different. */
+  look(): boolean {
+    return this.#all.map((file) => file.look()).includes(true);
+  }
+}
