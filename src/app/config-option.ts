@@ -78,6 +78,21 @@ export class OptionReader {
     return this.#given(option).texts.length > 0;
   }
 
+  /** The flag or the variable that gives it; undefined when nobody does. */
+  sourceOf(option: OptionDefinition): string | undefined {
+    return this.isGiven(option) ? this.#given(option).source : undefined;
+  }
+
+  /** Whether a variable that stands for no option of ours has a value. */
+  hasVariable(name: string): boolean {
+    return this.#variable(name) !== "";
+  }
+
+  /** The value of such a variable, or undefined when it has none or `parse` threw. */
+  variable<T>(name: string, parse: (text: string) => T): T | undefined {
+    return this.hasVariable(name) ? this.#parse(this.#variable(name), name, parse) : undefined;
+  }
+
   missing(option: OptionDefinition): void {
     this.problem(`${option.flag} (or ${option.variable}) is required: ${option.description}`);
   }
@@ -94,10 +109,14 @@ export class OptionReader {
   #given(option: OptionDefinition): { texts: readonly string[]; source: string } {
     const flag = this.#flags[option.flag];
     if (flag !== undefined) return { texts: typeof flag === "string" ? [flag] : flag, source: option.flag };
-    // An empty variable counts as none: that is what `COFFER_POLICY=` and a compose file without a value mean.
-    const text = this.#environment[option.variable] ?? "";
+    const text = this.#variable(option.variable);
     const texts = option.repeatable ? text.split(",") : [text];
     return { texts: texts.map((part) => part.trim()).filter((part) => part !== ""), source: option.variable };
+  }
+
+  /** An empty variable counts as none: that is what `COFFER_POLICY=` and a compose file without a value mean. */
+  #variable(name: string): string {
+    return this.#environment[name]?.trim() ?? "";
   }
 
   #parse<T>(text: string, source: string, parse: (text: string) => T): T | undefined {

@@ -5,7 +5,16 @@ import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits } from "../transport/han
 import type { ListenAddress } from "../transport/listen-address.ts";
 import type { ServeConfig, StoreConfig } from "./config.ts";
 import { type Environment, type GivenFlags, OptionReader } from "./config-option.ts";
-import { parseBytes, parseChoice, parseCount, parseMode, parseNamedBundle, parseSpiffeId } from "./config-value.ts";
+import {
+  parseBytes,
+  parseChoice,
+  parseCount,
+  parseDuration,
+  parseMode,
+  parseNamedBundle,
+  parseSpiffeId,
+} from "./config-value.ts";
+import { type BundleFile, readIdentityChoice } from "./identity-choice.ts";
 import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS, DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
 
 const DEFAULT_SOCKET_MODE = 0o660;
@@ -28,9 +37,8 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
   const config = {
     ...readRunning(reader, memory),
     store: readStore(reader),
-    cert: reader.required(options.cert, asIs),
-    key: reader.required(options.key, asIs),
-    bundles: readBundles(reader),
+    identity: readIdentityChoice(reader, options, readBundle),
+    startupTimeoutMs: reader.optional(options.startupTimeout, parseDuration),
     policy: reader.optional(options.policy, asIs),
     admins: reader.all(options.admin, parseSpiffeId),
     maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
@@ -102,15 +110,9 @@ function readSqlite(reader: OptionReader): StoreConfig | undefined {
   return { kind: "sqlite", data, rootKey };
 }
 
-function readBundles(reader: OptionReader): ReadonlyMap<string, string> {
-  if (!reader.isGiven(options.bundle)) reader.missing(options.bundle);
-  const bundles = reader.all(options.bundle, parseNamedBundle);
-  reportRepeated(
-    reader,
-    options.bundle.flag,
-    bundles.map(({ trustDomain }) => trustDomain.name),
-  );
-  return new Map(bundles.map(({ trustDomain, file }) => [trustDomain.name, file]));
+function readBundle(text: string): BundleFile {
+  const { trustDomain, file } = parseNamedBundle(text);
+  return [trustDomain.name, file];
 }
 
 function reportRepeated(reader: OptionReader, flag: string, names: readonly string[]): void {

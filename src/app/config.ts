@@ -1,5 +1,6 @@
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { HandshakeLimits } from "../transport/handshake-gate.ts";
+import type { IdentityChoice } from "./identity-choice.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 
 /** Where secrets are kept. */
@@ -18,11 +19,10 @@ export type StoreConfig =
 export interface ServeConfig {
   readonly listen: readonly ListenAddress[];
   readonly store: StoreConfig;
-  /** PEM files of the server's own SVID. */
-  readonly cert: string;
-  readonly key: string;
-  /** PEM file of each trust domain, by its name. */
-  readonly bundles: ReadonlyMap<string, string>;
+  /** Where the server's own SVID and the bundles of those who may call come from. */
+  readonly identity: IdentityChoice;
+  /** Milliseconds that the start may wait for that identity; undefined: as long as it takes. */
+  readonly startupTimeoutMs: number | undefined;
   /** The policy file; undefined: no rules, so only admins may do anything. */
   readonly policy: string | undefined;
   readonly admins: readonly SpiffeId[];

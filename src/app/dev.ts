@@ -40,9 +40,17 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
   const config: ServeConfig = {
     ...rest,
     store: { kind: "sqlite", data: join(home, "data"), rootKey },
-    cert: minted.coffer.certFile,
-    key: minted.coffer.keyFile,
-    bundles: new Map([[TRUST_DOMAIN.name, minted.authority.certFile]]),
+    // Whatever SPIFFE_ENDPOINT_SOCKET says: the lines that are printed to be pasted are for these files.
+    identity: {
+      kind: "files",
+      files: {
+        cert: minted.coffer.certFile,
+        key: minted.coffer.keyFile,
+        bundles: new Map([[TRUST_DOMAIN.name, minted.authority.certFile]]),
+      },
+      because: "coffer dev makes its own",
+    },
+    startupTimeoutMs: undefined,
     policy,
     admins: [SpiffeId.parse(minted.admin.id)],
     maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,

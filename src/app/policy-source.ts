@@ -12,8 +12,6 @@ export interface PolicySourceOptions {
   /** The policy file; undefined: there are no rules. */
   readonly file: string | undefined;
   readonly admins: readonly SpiffeId[];
-  /** The bare names of the trust domains that have a bundle, for warnings. */
-  readonly trustDomains: Iterable<string>;
   readonly log: Logger;
 }
 
@@ -22,10 +20,14 @@ const NO_RULES: Policy = { rules: [] };
 /** The authorizer in force, and how it is replaced: whole or not at all. */
 export class PolicySource {
   readonly #options: PolicySourceOptions;
+  #policy: Policy;
   #current: Authorizer;
+  /** The trust domains whose workloads may call; undefined as long as nobody knows. */
+  #trusted: readonly TrustDomain[] | undefined;
 
   private constructor(options: PolicySourceOptions, policy: Policy) {
     this.#options = options;
+    this.#policy = policy;
     this.#current = this.#adopt(policy, 1);
     for (const admin of options.admins) options.log.info("admin", { spiffe_id: admin.toString() });
   }
@@ -52,12 +54,26 @@ export class PolicySource {
     for (const detail of reading.problems) log.error("policy kept", { file, detail });
   }
 
+  /** These trust domains have a bundle, by their bare names: rules for others are worth a warning. */
+  trust(names: Iterable<string>): void {
+    const trusted = Array.from(names).sort();
+    if (trusted.join() === this.#trusted?.join()) return;
+    this.#trusted = trusted.map((name) => TrustDomain.parse(name));
+    this.#warn();
+  }
+
   #adopt(policy: Policy, epoch: number): Authorizer {
-    const { file, admins, trustDomains, log } = this.#options;
+    const { file, admins, log } = this.#options;
     log.info("policy loaded", { file, rules: policy.rules.length });
-    const trusted = Array.from(trustDomains, (name) => TrustDomain.parse(name));
-    for (const detail of policyWarnings(policy, trusted)) log.warn("policy warning", { file, detail });
+    this.#policy = policy;
+    this.#warn();
     return new Authorizer({ policy, admins, epoch });
+  }
+
+  #warn(): void {
+    if (this.#trusted === undefined) return;
+    const { file, log } = this.#options;
+    for (const detail of policyWarnings(this.#policy, this.#trusted)) log.warn("policy warning", { file, detail });
   }
 }
 

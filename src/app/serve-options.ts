@@ -2,6 +2,7 @@ import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../co
 import { DEFAULT_HANDSHAKE_LIMITS } from "../transport/handshake-gate.ts";
 import { type OptionDefinition, defineOption as option } from "./config-option.ts";
 import { formatBytes } from "./config-value.ts";
+import { selectionOptions } from "./identity-choice.ts";
 
 /** Where the server listens unless it is told otherwise. */
 export const DEFAULT_ADDRESS = "127.0.0.1:8553";
@@ -24,11 +25,20 @@ export const serveOptions = {
   }),
   data: option("--data", "<folder>", "the data folder, for sqlite"),
   rootKey: option("--root-key", "<file>", "the key that seals the store, for sqlite; made by `coffer root-key`"),
-  cert: option("--cert", "<pem>", "the server's X.509-SVID, with its intermediates"),
+  cert: option("--cert", "<pem>", "the server's X.509-SVID, with its intermediates; without files, the Workload API"),
   key: option("--key", "<pem>", "the private key of the SVID"),
   bundle: option("--bundle", "<trust-domain>=<pem>", "the authorities of a trust domain whose workloads may call", {
     repeatable: true,
   }),
+  ...selectionOptions,
+  startupTimeout: option(
+    "--startup-timeout",
+    "<duration>",
+    "how long to wait for an identity before giving up: 30s, 5m",
+    {
+      standard: "none: it waits as long as it takes",
+    },
+  ),
   policy: option("--policy", "<file>", "who may do what, in YAML or JSON; without it only admins may do anything"),
   admin: option("--admin", "<spiffe-id>", "who may do everything, by an exact SPIFFE ID", { repeatable: true }),
   opsListen: option("--ops-listen", "<address>", "where to serve /livez, /readyz and /metrics, by plain HTTP; or off", {

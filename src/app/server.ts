@@ -1,31 +1,30 @@
 import { formatAddress } from "../domain/address.ts";
-import { PrivateFileError } from "../domain/private-file.ts";
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
-import { FileSource } from "../identity/file-source.ts";
-import { MaterialError } from "../identity/material-error.ts";
 import type { IdentitySource } from "../identity/source.ts";
+import { whenReady } from "../identity/when-ready.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import { type Check, OpsServer } from "../observability/ops-server.ts";
-import { StoreRefused } from "../persistence/store-refused.ts";
-import { RootKeyRefused } from "../sealing/root-key.ts";
-import { SecretStore } from "../store/secret-store.ts";
+import type { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
 import { HandshakeGate } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
-import { ListenRefused, Listener } from "../transport/listener.ts";
+import { Listener } from "../transport/listener.ts";
 import { Reception } from "../transport/reception.ts";
 import { secretsMethods } from "../transport/secrets-service.ts";
 import { type CallLog, createCallLog } from "./call-log.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import type { ServeConfig } from "./config.ts";
-import { PolicySource } from "./policy-source.ts";
+import { describeChoice } from "./identity-choice.ts";
+import { IdentityWatch } from "./identity-watch.ts";
+import { loadStore } from "./load-store.ts";
 import { release } from "./release.ts";
+import { asStartRefused, openResources, type Resources } from "./resources.ts";
 import { StartRefused } from "./start-refused.ts";
-import { type Storage, openStorage } from "./storage.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
@@ -41,36 +40,18 @@ export interface ServerParts {
   readonly die: () => void;
 }
 
-/** A server that answers. */
-export interface RunningServer {
-  /** Where it listens, with real ports. */
-  readonly addresses: readonly ListenAddress[];
-  /** Where probes and metrics are served. */
-  readonly opsAddress: { readonly host: string; readonly port: number } | undefined;
-  /** Reads the policy again; a wrong one leaves the old one in force. */
-  reloadPolicy(): void;
-  /** Ends in good order: no new connections, calls under way finish, everything is checkpointed. */
-  stop(): Promise<void>;
-}
+/** What a start came to: it answers calls, or it was stopped while it was still waiting for its identity. */
+export type Started = "serving" | "stopped";
 
-type Phase = "loading" | "serving" | "stopping";
+/** How far the server is. What it is starting with, or why it ends, is told to probes. */
+type Phase =
+  | { readonly kind: "starting"; readonly why: "loading" | "waiting for an identity" }
+  | { readonly kind: "serving" }
+  | { readonly kind: "stopping" }
+  | { readonly kind: "failed"; readonly ended: Promise<void> };
 
-/**
- * The composition root: the only place that knows every part. Resolves when the server answers calls; rejects with
- * {@link StartRefused} when the configuration or what it names can't be used.
- */
-export async function startServer(config: ServeConfig, parts: ServerParts): Promise<RunningServer> {
-  const server = new Assembly(config, parts);
-  try {
-    await server.start();
-    return server;
-  } catch (error) {
-    await server.abandon();
-    throw asStartRefused(error);
-  }
-}
-
-class Assembly implements RunningServer {
+/** The composition root: the only place that knows every part. */
+export class CofferServer {
   readonly #config: ServeConfig;
   readonly #parts: ServerParts;
   readonly #metrics = new Metrics({ version: release(), node: process.version });
@@ -79,15 +60,15 @@ class Assembly implements RunningServer {
   readonly #calls: CallLog;
   readonly #gate: HandshakeGate;
   readonly #listeners: Listener[] = [];
-  #phase: Phase = "loading";
+  readonly #stopping = new AbortController();
+  #phase: Phase = { kind: "starting", why: "loading" };
+  #started: Promise<unknown> = Promise.resolve();
   #ops: OpsServer | undefined;
-  #identity: IdentitySource | undefined;
-  #storage: Storage | undefined;
-  #policy: PolicySource | undefined;
+  #resources: Resources | undefined;
+  #watch: IdentityWatch | undefined;
+  #checkpoints: Checkpoints | undefined;
   #grpc: GrpcServer | undefined;
   #reception: Reception | undefined;
-  #checkpointDue = false;
-  #failure: Promise<void> | undefined;
 
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
@@ -98,67 +79,76 @@ class Assembly implements RunningServer {
     this.#metrics.observeConnections(this.#gate, CONNECTION_REFUSALS);
   }
 
+  /** Where it listens, with real ports. */
   get addresses(): readonly ListenAddress[] {
     return this.#listeners.map((listener) => listener.address);
   }
 
-  get opsAddress() {
+  /** Where probes and metrics are served. */
+  get opsAddress(): { readonly host: string; readonly port: number } | undefined {
     return this.#ops?.address;
   }
 
-  async start(): Promise<void> {
-    this.#parts.log.info("starting", { release: release(), limit: this.#config.maxStoreBytes });
-    await this.#listenOps();
-    const { identity, policy, storage } = this.#openAll();
-    const store = await this.#load(storage);
-    const { log, timers } = this.#parts;
-    const engine = new SecretsEngine({
-      store,
-      sealer: storage.sealer,
-      authorizer: () => policy.current,
-      onDenied: this.#calls.denied,
-    });
-    this.#grpc = new GrpcServer({
-      connections: this.#connections,
-      methods: secretsMethods(engine, this.#config.maxContentBytes),
-      onHandled: this.#calls.handled,
-      timers,
-      random: Math.random,
-    });
-    await this.#listen(identity, this.#grpc);
-    this.#phase = "serving";
-    log.info("serving", { spiffe_id: identity.snapshot().svid.id.toString() });
+  /**
+   * Resolves when calls are answered, which may take as long as there is no identity; rejects with {@link StartRefused}
+   * when the configuration or what it names can't be used. Call it once.
+   */
+  async start(): Promise<Started> {
+    const starting = this.#start();
+    this.#started = starting.catch(() => {});
+    try {
+      return await starting;
+    } catch (error) {
+      await this.#letGo();
+      throw asStartRefused(error);
+    }
   }
 
+  /** Reads the policy again; a wrong one leaves the old one in force. */
   reloadPolicy(): void {
-    this.#policy?.reload();
+    this.#resources?.policy.reload();
   }
 
+  /** Ends in good order: no new connections, calls under way finish, everything is checkpointed. */
   async stop(): Promise<void> {
-    this.#phase = "stopping";
+    this.#stopping.abort();
+    await this.#started;
+    if (this.#phase.kind === "failed") return this.#phase.ended;
+    this.#phase = { kind: "stopping" };
     this.#parts.log.info("stopping");
+    this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
     await this.#grpc?.drain(DRAIN_MS);
     // A Put that came with the last connection is committed after this turn, and not after the journal is closed.
     await new Promise<void>((resolve) => this.#parts.timers.afterTurn(resolve));
     try {
-      this.#storage?.journal.checkpoint("full");
+      this.#resources?.storage.journal.checkpoint("full");
     } catch (cause) {
-      return this.#onFailed(cause);
+      return this.#fail(cause);
     }
     this.#limited.summarize();
-    await this.abandon();
+    await this.#letGo();
     this.#parts.log.info("stopped");
   }
 
-  /** Lets go of everything that was opened so far. */
-  async abandon(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
-    this.#reception?.close();
-    this.#identity?.close();
-    this.#storage?.close();
-    this.#metrics.close();
-    await this.#ops?.close();
+  async #start(): Promise<Started> {
+    const { log } = this.#parts;
+    const { identity: choice, maxStoreBytes } = this.#config;
+    log.info("starting", {
+      release: release(),
+      limit: maxStoreBytes,
+      source: describeChoice(choice),
+      detail: `this source, since ${choice.because}`,
+    });
+    await this.#listenOps();
+    const resources = this.#open();
+    const store = await this.#load(resources);
+    this.#phase = { kind: "starting", why: "waiting for an identity" };
+    if (!(await this.#awaitIdentity(resources.identity))) return "stopped";
+    await this.#serve(resources, store);
+    this.#phase = { kind: "serving" };
+    log.info("serving");
+    return "serving";
   }
 
   async #listenOps(): Promise<void> {
@@ -178,52 +168,73 @@ class Assembly implements RunningServer {
 
   #readiness(): readonly Check[] {
     const phase = this.#phase;
+    const why = phase.kind === "starting" ? phase.why : phase.kind;
     const store: Check =
-      phase === "loading" ? { name: "store", state: "not ready", why: "loading" } : { name: "store", state: "ok" };
+      why === "loading" ? { name: "store", state: "not ready", why } : { name: "store", state: "ok" };
     const serving: Check =
-      phase === "serving" ? { name: "serving", state: "ok" } : { name: "serving", state: "not ready", why: phase };
-    return [store, serving];
+      phase.kind === "serving" ? { name: "serving", state: "ok" } : { name: "serving", state: "not ready", why };
+    return [...(this.#watch ? [this.#watch.check] : []), store, serving];
   }
 
-  /** Opens all that the configuration names, and reports all that is wrong with it together. */
-  #openAll(): { identity: IdentitySource; policy: PolicySource; storage: Storage } {
-    const { cert, key, bundles, policy: file, admins, store } = this.#config;
+  #open(): Resources {
     const { log, timers } = this.#parts;
-    const problems: string[] = [];
-    const identity = FileSource.open({ files: { cert, key, bundles }, purpose: "server", timers });
-    this.#identity = identity;
-    collect(problems, () => identity.snapshot());
-    const policy = collect(problems, () => PolicySource.open({ file, admins, trustDomains: bundles.keys(), log }));
-    const storage = collect(problems, () => openStorage(store));
-    this.#storage = storage;
-    this.#policy = policy;
-    if (policy === undefined || storage === undefined || problems.length > 0) throw new StartRefused(problems);
+    const resources = openResources(this.#config, { log, timers });
+    this.#resources = resources;
+    const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });
-    return { identity, policy, storage };
+    this.#watch = new IdentityWatch({ source, log, timers, metrics: this.#metrics });
+    source.onChange(({ bundles }) => policy.trust(bundles.keys()));
+    return resources;
   }
 
-  async #load({ journal, sealer }: Storage): Promise<SecretStore> {
+  #load({ storage }: Resources): Promise<SecretStore> {
     const { log, timers } = this.#parts;
-    const { maxStoreBytes } = this.#config;
-    const begun = timers.elapsed();
-    const observer = {
-      committed: (seconds: number, changes: number) => this.#onCommitted(seconds, changes),
-      queued: (seconds: number) => this.#metrics.waited(seconds),
-      failed: (cause: unknown) => void this.#onFailed(cause),
+    const failed = (cause: unknown) => void this.#fail(cause);
+    const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed: failed });
+    this.#checkpoints = checkpoints;
+    const committed = (seconds: number, changes: number) => {
+      this.#metrics.committed(seconds, changes);
+      checkpoints.committed();
     };
-    const store = await SecretStore.load({ journal, sealer, observer, timers, maxStoreBytes });
-    const seconds = (timers.elapsed() - begun) / 1000;
-    this.#metrics.loaded(seconds);
-    this.#metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes }));
-    log.info("store loaded", { ...store.totals, limit: maxStoreBytes, seconds });
-    if (store.totals.bytes > maxStoreBytes) {
-      log.warn("store above its limit", {
-        bytes: store.totals.bytes,
-        limit: maxStoreBytes,
-        detail: "Puts are refused",
-      });
+    const observer = { committed, queued: (seconds: number) => this.#metrics.waited(seconds), failed };
+    const { maxStoreBytes } = this.#config;
+    return loadStore(storage, { log, timers, metrics: this.#metrics, observer, maxStoreBytes });
+  }
+
+  /** Waits for ever unless --startup-timeout says otherwise; false when the process is to end meanwhile. */
+  async #awaitIdentity(identity: IdentitySource): Promise<boolean> {
+    const { startupTimeoutMs } = this.#config;
+    const { timers } = this.#parts;
+    const timeout = new AbortController();
+    const cancel = startupTimeoutMs === undefined ? () => {} : timers.delay(startupTimeoutMs, () => timeout.abort());
+    try {
+      await whenReady(identity, AbortSignal.any([this.#stopping.signal, timeout.signal]));
+      return !this.#stopping.signal.aborted;
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return false;
+      if (!timeout.signal.aborted) throw error;
+      const late = `there was no identity within the ${startupTimeoutMs} ms of --startup-timeout`;
+      throw new StartRefused([...identity.state.problems, late], { cause: error });
+    } finally {
+      cancel();
     }
-    return store;
+  }
+
+  async #serve({ identity, policy, storage: { sealer } }: Resources, store: SecretStore): Promise<void> {
+    const { timers } = this.#parts;
+    policy.trust(identity.snapshot().bundles.keys());
+    const authorizer = () => policy.current;
+    const engine = new SecretsEngine({ store, sealer, authorizer, onDenied: this.#calls.denied });
+    const grpc = new GrpcServer({
+      connections: this.#connections,
+      methods: secretsMethods(engine, this.#config.maxContentBytes),
+      onHandled: this.#calls.handled,
+      timers,
+      random: Math.random,
+    });
+    this.#grpc = grpc;
+    identity.onState(({ kind }) => grpc.reportHealth(kind === "ready" ? "SERVING" : "NOT_SERVING"));
+    await this.#listen(identity, grpc);
   }
 
   async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
@@ -246,55 +257,29 @@ class Assembly implements RunningServer {
     }
   }
 
-  /** A checkpoint is looked at after the replies, so that no caller waits for it. */
-  #onCommitted(seconds: number, changes: number): void {
-    this.#metrics.committed(seconds, changes);
-    if (this.#checkpointDue) return;
-    this.#checkpointDue = true;
-    this.#parts.timers.afterTurn(() => this.#checkpoint());
-  }
-
-  #checkpoint(): void {
-    this.#checkpointDue = false;
-    if (this.#phase === "stopping") return;
-    try {
-      this.#storage?.journal.checkpoint("due");
-    } catch (cause) {
-      void this.#onFailed(cause);
-    }
+  /** Lets go of everything that was opened so far. */
+  async #letGo(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    this.#reception?.close();
+    this.#watch?.close();
+    this.#resources?.identity.close();
+    this.#resources?.storage.close();
+    this.#metrics.close();
+    await this.#ops?.close();
   }
 
   /** After a checkpoint that failed, commits that were waiting fail as well: the first failure is the one to tell. */
-  #onFailed(cause: unknown): Promise<void> {
-    this.#failure ??= this.#endAfter(cause);
-    return this.#failure;
+  #fail(cause: unknown): Promise<void> {
+    if (this.#phase.kind !== "failed") this.#phase = { kind: "failed", ended: this.#endAfter(cause) };
+    return this.#phase.ended;
   }
 
   /** The disk has failed in the middle of a change. What is on it only a restart can tell. */
   async #endAfter(cause: unknown): Promise<void> {
-    this.#phase = "stopping";
     this.#parts.log.error("the journal failed; the process ends", { error: String(cause) });
+    this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
     await this.#grpc?.drain(LAST_WORDS_MS);
     this.#parts.die();
   }
-}
-
-function collect<T>(problems: string[], open: () => T): T | undefined {
-  try {
-    return open();
-  } catch (error) {
-    problems.push(...asStartRefused(error).problems);
-    return undefined;
-  }
-}
-
-/** What an operator can mend becomes a sentence; anything else is a fault of ours and passes through. */
-function asStartRefused(error: unknown): StartRefused {
-  if (error instanceof StartRefused) return error;
-  if (error instanceof MaterialError) return new StartRefused(error.problems, { cause: error });
-  const known = [StoreRefused, RootKeyRefused, PrivateFileError, ListenRefused];
-  if (known.some((kind) => error instanceof kind))
-    return new StartRefused([(error as Error).message], { cause: error });
-  throw error;
 }

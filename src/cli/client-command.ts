@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { CofferClient } from "../client/coffer-client.ts";
 import { processTimers } from "../domain/timers.ts";
 import { addOptions, givenFlags } from "./option-flags.ts";
-import { connectionOptions, openClient, readConnection } from "./connection.ts";
+import { connectionOptions, readConnection, withClient } from "./connection.ts";
 import type { World } from "./world.ts";
 
 /** What a command does with the server. */
@@ -13,12 +13,6 @@ export function callsServer(command: Command, world: World, action: ClientAction
   addOptions(command, connectionOptions);
   command.action(async () => {
     const connection = readConnection(givenFlags(command.opts(), connectionOptions), world.env);
-    const { client, identity } = openClient(connection, processTimers);
-    try {
-      await action(client, command);
-    } finally {
-      client.close();
-      identity.close();
-    }
+    await withClient(connection, processTimers, (client) => action(client, command));
   });
 }

@@ -1,12 +1,20 @@
 import { type Environment, type GivenFlags, OptionReader, defineOption } from "../app/config-option.ts";
 import { type NamedBundle, parseDuration, parseNamedBundle, parseSpiffeId } from "../app/config-value.ts";
+import {
+  type BundleFile,
+  type IdentityChoice,
+  openIdentity,
+  readIdentityChoice,
+  selectionOptions,
+} from "../app/identity-choice.ts";
 import { DEFAULT_ADDRESS } from "../app/serve-options.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
 import type { Timers } from "../domain/timers.ts";
-import { FileSource, type IdentityFiles } from "../identity/file-source.ts";
+import type { IdentityFiles } from "../identity/file-source.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
+import { whenReady } from "../identity/when-ready.ts";
 
 const DEFAULT_TIMEOUT = "10s";
 
@@ -15,11 +23,12 @@ export const connectionOptions = {
   addr: defineOption("--addr", "<address>", "the server: HOST:PORT, [IPV6]:PORT or unix:PATH", {
     standard: DEFAULT_ADDRESS,
   }),
-  cert: defineOption("--cert", "<pem>", "your X.509-SVID, with its intermediates"),
+  cert: defineOption("--cert", "<pem>", "your X.509-SVID, with its intermediates; without files, the Workload API"),
   key: defineOption("--key", "<pem>", "the private key of your SVID"),
   bundle: defineOption("--bundle", "<pem>", "the authorities of the server's trust domain, or <trust-domain>=<pem>", {
     repeatable: true,
   }),
+  ...selectionOptions,
   serverId: defineOption("--server-id", "<spiffe-id>", "the server's SPIFFE ID; nobody else is sent anything"),
   timeout: defineOption("--timeout", "<duration>", "how long a call may take: 500ms, 10s, 5m", {
     standard: DEFAULT_TIMEOUT,
@@ -29,7 +38,7 @@ export const connectionOptions = {
 /** What is needed to call a server. */
 export interface ConnectionConfig {
   readonly address: Address;
-  readonly files: IdentityFiles;
+  readonly identity: IdentityChoice;
   readonly serverId: SpiffeId;
   readonly timeoutMs: number;
 }
@@ -39,29 +48,26 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   const reader = new OptionReader(flags, environment);
   const options = connectionOptions;
   const address = reader.optional(options.addr, parseAddress) ?? parseAddress(DEFAULT_ADDRESS);
-  const cert = reader.required(options.cert, (text) => text);
-  const key = reader.required(options.key, (text) => text);
   const serverId = reader.required(options.serverId, parseSpiffeId);
-  const bundles = readBundles(reader, serverId);
+  const identity = readIdentityChoice(reader, options, (text) => readBundle(text, serverId));
+  if (identity?.kind === "files") checkBundles(reader, identity.files.bundles, serverId);
   const timeoutMs = reader.optional(options.timeout, parseDuration) ?? parseDuration(DEFAULT_TIMEOUT);
   reader.finish();
-  return { address, files: { cert: cert!, key: key!, bundles }, serverId: serverId!, timeoutMs };
+  return { address, identity: identity!, serverId: serverId!, timeoutMs };
 }
 
-/** A bundle that names no trust domain is that of the server's. */
-function readBundles(reader: OptionReader, serverId: SpiffeId | undefined): ReadonlyMap<string, string> {
-  const option = connectionOptions.bundle;
-  if (!reader.isGiven(option)) reader.missing(option);
-  const bundles = new Map(reader.all(option, (text) => readBundle(text, serverId)));
+/** Without it no server could be the one that is meant. */
+function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], serverId: SpiffeId | undefined): void {
   const wanted = serverId?.trustDomain.name;
-  if (wanted !== undefined && bundles.size > 0 && !bundles.has(wanted)) {
-    reader.problem(`${option.flag}: no bundle for ${wanted}, the trust domain of --server-id`);
-  }
-  return bundles;
+  if (wanted === undefined || bundles.size === 0 || bundles.has(wanted)) return;
+  reader.problem(`${connectionOptions.bundle.flag}: no bundle for ${wanted}, the trust domain of --server-id`);
 }
 
-/** What comes before "=" is a trust domain where it can be one: `./a=b.pem` is a file. */
-function readBundle(text: string, serverId: SpiffeId | undefined): [trustDomain: string, file: string] {
+/**
+ * A bundle that names no trust domain is that of the server's. What comes before "=" is a trust domain where it can be
+ * one: `./a=b.pem` is a file.
+ */
+function readBundle(text: string, serverId: SpiffeId | undefined): BundleFile {
   const named = namedBundle(text);
   return named ? [named.trustDomain.name, named.file] : [serverId?.trustDomain.name ?? "", text];
 }
@@ -74,21 +80,31 @@ function namedBundle(text: string): NamedBundle | undefined {
   }
 }
 
-/** A client, and the identity that it calls with; both are to be closed. */
-export interface OpenClient {
-  readonly client: CofferClient;
-  readonly identity: IdentitySource;
+/**
+ * Calls `use` with a client, and ends both it and its identity afterwards. Throws MaterialError when there is no usable
+ * identity and there never will be one.
+ */
+export async function withClient(
+  { address, identity, serverId, timeoutMs }: ConnectionConfig,
+  timers: Timers,
+  use: (client: CofferClient) => Promise<void>,
+): Promise<void> {
+  const source = openIdentity(identity, "client", timers);
+  const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs, clock: timers.clock });
+  try {
+    await untilReady(source, timeoutMs);
+    await use(client);
+  } finally {
+    client.close();
+    source.close();
+  }
 }
 
-/** Reads the identity and makes a client. Throws MaterialError when the files are no usable identity. */
-export function openClient({ address, files, serverId, timeoutMs }: ConnectionConfig, timers: Timers): OpenClient {
-  const identity = FileSource.open({ files, purpose: "client", timers });
+/** An identity that is still to come is the matter of the first call, which says so, or is repeated until it is there. */
+async function untilReady(source: IdentitySource, timeoutMs: number): Promise<void> {
   try {
-    identity.snapshot();
+    await whenReady(source, AbortSignal.timeout(timeoutMs));
   } catch (error) {
-    identity.close();
-    throw error;
+    if (source.state.kind === "failed") throw error;
   }
-  const client = CofferClient.connect({ address, identity, serverId, timeoutMs, clock: timers.clock });
-  return { client, identity };
 }

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import type { ServeConfig } from "../app/config.ts";
-import { type RunningServer, startServer } from "../app/server.ts";
+import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import type { World } from "./world.ts";
@@ -12,18 +12,22 @@ import type { World } from "./world.ts";
 export async function serveUntilStopped(
   config: ServeConfig,
   world: World,
-  onStarted: (server: RunningServer) => Promise<void> = async () => {},
+  onStarted: (server: CofferServer) => Promise<void> = async () => {},
 ): Promise<void> {
   const log = createLogger(config.logLevel, world.stderr);
+  const server = new CofferServer(config, {
+    log,
+    timers: processTimers,
+    die: () => world.kill(world.pid, "SIGKILL"),
+  });
   // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
-  const stopped = stopSignal(world);
-  let server: RunningServer | undefined;
-  // One that comes during the start would end the process; the policy that it means is about to be read anyway.
-  world.on("SIGHUP", () => server?.reloadPolicy());
-  server = await startServer(config, { log, timers: processTimers, die: () => world.kill(world.pid, "SIGKILL") });
-  await onStarted(server);
-  log.info("signal received", { signal: await stopped });
-  await server.stop();
+  world.on("SIGHUP", () => server.reloadPolicy());
+  const stopped = stopSignal(world).then((signal) => {
+    log.info("signal received", { signal });
+    return server.stop();
+  });
+  if ((await server.start()) === "serving") await onStarted(server);
+  await stopped;
   await log.flush();
 }
 

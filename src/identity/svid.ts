@@ -22,6 +22,8 @@ export class Svid {
   readonly chain: readonly Buffer[];
   /** The same chain in PEM, as node:tls takes it. */
   readonly certPem: string;
+  /** When the leaf begins to be valid, in milliseconds since the epoch. */
+  readonly notBefore: number;
   /** When the leaf expires, in milliseconds since the epoch. */
   readonly notAfter: number;
   readonly #keyPem: string;
@@ -30,6 +32,7 @@ export class Svid {
     this.id = id;
     this.chain = Object.freeze(certificates.map(({ der }) => der));
     this.certPem = certificatePem(this.chain);
+    this.notBefore = certificates[0]!.notBefore;
     this.notAfter = certificates[0]!.notAfter;
     this.#keyPem = keyPem;
     Object.freeze(this);

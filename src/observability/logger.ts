@@ -33,6 +33,12 @@ export interface LogFields {
   readonly rule?: string | undefined;
   readonly trust_domain?: string | undefined;
   readonly signal?: string | undefined;
+  /** Where the server's identity is sought. */
+  readonly source?: string | undefined;
+  /** The number of a snapshot of that identity, from 1 on. */
+  readonly generation?: number | undefined;
+  /** Until when an SVID is accepted: RFC 3339. */
+  readonly valid_until?: string | undefined;
 
   // ---- where
   /** An address that the server listens on. */

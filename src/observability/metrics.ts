@@ -1,35 +1,6 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-
-/** What the build says of itself. */
-export interface BuildInfo {
-  /** The release of the program, as in 0.1.0. */
-  readonly version: string;
-  /** The release of Node, as in v22.12.0. */
-  readonly node: string;
-}
-
-/** The store at one moment. */
-export interface StoreReading {
-  readonly secrets: number;
-  /** Retained versions in any state. */
-  readonly versions: number;
-  /** Bytes of memory that count against the limit, and that limit. */
-  readonly bytes: number;
-  readonly limit: number;
-}
-
-/** Connections at one moment, and what limits them. */
-export interface ConnectionReading {
-  /** Connections that are open, in handshake or served. */
-  readonly open: number;
-  /** Connections whose handshake is not over. */
-  readonly inProgress: number;
-  /** Handshakes that have begun since the start. */
-  readonly begun: number;
-  /** The most that may be open, and in handshake, and begin in a second. */
-  readonly limits: { readonly connections: number; readonly inProgress: number; readonly perSecond: number };
-}
+import { EventLoopDelay } from "./event-loop-delay.ts";
+import type { BuildInfo, ConnectionReading, IdentityReading, StoreReading } from "./readings.ts";
 
 /** The kind of a method, in the words of go-grpc-prometheus. */
 export type CallType = "unary" | "client_stream" | "server_stream" | "bidi_stream";
@@ -75,9 +46,6 @@ const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025
 const COMMIT_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 const GROUP_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
-/** How often the event loop's delay is sampled, in milliseconds. The samples contain this interval themselves. */
-const DELAY_RESOLUTION_MS = 10;
-
 /**
  * The server's metrics; docs/metrics.md is their table. No label ever holds a path or a SPIFFE ID: names of secrets
  * and workloads are nobody's business who may read metrics, and each would be a time series of its own.
@@ -85,7 +53,7 @@ const DELAY_RESOLUTION_MS = 10;
 export class Metrics {
   readonly #registry = new Registry();
   readonly #registers = [this.#registry];
-  readonly #eventLoopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  readonly #delay: EventLoopDelay;
 
   readonly #handled = new Counter({
     name: "grpc_server_handled_total",
@@ -143,7 +111,7 @@ export class Metrics {
     );
     this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
     this.#counter("process_cpu_seconds_total", "CPU time of the process, user and system.", cpuSeconds);
-    this.#observeEventLoop();
+    this.#delay = new EventLoopDelay(this.#registry);
   }
 
   /**
@@ -204,6 +172,28 @@ export class Metrics {
     this.#gauge("coffer_handshake_rate_limit", "The most that may begin in a second.", () => limits.perSecond);
   }
 
+  /** Says where to read our identity. Call it once. */
+  observeIdentity(read: () => IdentityReading): void {
+    this.#gauge(
+      "coffer_svid_not_after_seconds",
+      "When the server's SVID ceases to be accepted, as Unix time; 0: it has none.",
+      () => unixTime(read().validUntil),
+    );
+    this.#gauge("coffer_source_last_update_seconds", "When the identity last changed, as Unix time.", () =>
+      unixTime(read().lastUpdate),
+    );
+    new Gauge({
+      name: "coffer_bundle_not_after_seconds",
+      help: "When the last authority of a trust domain's bundle expires, as Unix time; 0: it is empty.",
+      labelNames: ["trust_domain"],
+      registers: this.#registers,
+      collect() {
+        this.reset();
+        for (const [trust_domain, notAfter] of read().bundles) this.set({ trust_domain }, unixTime(notAfter));
+      },
+    });
+  }
+
   /** Says where to read the store's size. Call it once, when the store is loaded: before, the numbers mean nothing. */
   observeStore(read: () => StoreReading): void {
     this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);
@@ -219,7 +209,7 @@ export class Metrics {
 
   /** Stops the sampling of the event loop. */
   close(): void {
-    this.#eventLoopDelay.disable();
+    this.#delay.close();
   }
 
   #handledCounter(labels: Record<"grpc_type" | "grpc_service" | "grpc_method" | "grpc_code", string>) {
@@ -253,31 +243,13 @@ export class Metrics {
   #labelledGauge<Label extends string>(name: string, help: string, labelNames: Label[]): Gauge<Label> {
     return new Gauge({ name, help, labelNames, registers: this.#registers });
   }
+}
 
-  #observeEventLoop(): void {
-    const delay = this.#eventLoopDelay;
-    delay.enable();
-    new Gauge({
-      name: "coffer_event_loop_delay_seconds",
-      help: "How late timers fired since the last scrape.",
-      labelNames: ["quantile"],
-      registers: this.#registers,
-      collect() {
-        this.set({ quantile: "0.5" }, lateness(delay.percentile(50)));
-        this.set({ quantile: "0.99" }, lateness(delay.percentile(99)));
-        this.set({ quantile: "1" }, lateness(delay.max));
-        delay.reset();
-      },
-    });
-  }
+function unixTime(ms = 0): number {
+  return ms / 1000;
 }
 
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
-}
-
-/** Seconds beyond the sampling interval; a sample of nanoseconds contains it. */
-function lateness(sample: number): number {
-  return Math.max(0, sample / 1e9 - DELAY_RESOLUTION_MS / 1000);
 }

@@ -92,13 +92,18 @@ export class GrpcServer {
     injector.injectConnection(socket);
   }
 
+  /** What the health service says from now on, unless the server is about to end. */
+  reportHealth(status: "SERVING" | "NOT_SERVING"): void {
+    if (this.#state === "serving") this.#setHealth(status);
+  }
+
   /**
    * Ends in good order: health says so, streams end, new calls are refused, connections are told to go away. A
    * connection closes when its last call is answered, or when `graceMs` are over.
    */
   async drain(graceMs: number): Promise<void> {
     this.#state = "draining";
-    for (const service of ["", SECRETS_SERVICE]) this.#health.setStatus(service, "NOT_SERVING");
+    this.#setHealth("NOT_SERVING");
     this.#streams.endAll();
     for (const injector of this.#injectors) injector.drain(graceMs);
     let cancel = () => {};
@@ -108,6 +113,10 @@ export class GrpcServer {
     await Promise.race([this.#parts.connections.allClosed(), tooLong]);
     cancel();
     this.#parts.connections.destroyAll();
+  }
+
+  #setHealth(status: "SERVING" | "NOT_SERVING"): void {
+    for (const service of ["", SECRETS_SERVICE]) this.#health.setStatus(service, status);
   }
 }
 

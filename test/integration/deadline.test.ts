@@ -162,7 +162,7 @@ describe("a method that fails by accident", () => {
     const methods = { Get: get } as unknown as SecretsMethods;
     const onHandled = (handled: Handled) => void seen.push(handled);
     server = new GrpcServer({ connections, methods, onHandled, timers: processTimers, random: Math.random });
-    identity = FileSource.open({ files: kit.config, purpose: "server", timers: processTimers });
+    identity = FileSource.open({ files: kit.files, purpose: "server", timers: processTimers });
     reception = new Reception({
       identity,
       connections,

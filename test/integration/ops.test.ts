@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { connect } from "node:tls";
-import { startServer } from "../../src/app/server.ts";
+import { CofferServer } from "../../src/app/server.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
@@ -55,7 +55,7 @@ async function refused(): Promise<void> {
 describe("the ops pages", () => {
   it("are well while the server serves", async () => {
     assert.deepEqual(await page("/livez"), { status: 200, body: "ok\n" });
-    assert.deepEqual(await page("/readyz"), { status: 200, body: "store ok\nserving ok\n" });
+    assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\nserving ok\n" });
   });
 
   // From the beginning of the stop on, and while calls that are under way still finish: nobody is to be sent here.
@@ -64,7 +64,10 @@ describe("the ops pages", () => {
     const put = admin.put({ path: "ops/last", data: { value: "x" } });
     while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const restarted = kit.restart(timers);
-    assert.deepEqual(await page("/readyz"), { status: 503, body: "store ok\nserving not ready: stopping\n" });
+    assert.deepEqual(await page("/readyz"), {
+      status: 503,
+      body: "identity ok\nstore ok\nserving not ready: stopping\n",
+    });
     assert.equal((await page("/livez")).status, 200);
     const tasks = held;
     held = undefined;
@@ -102,8 +105,8 @@ describe("the ops pages", () => {
 // Two servers on one machine meet at the default address first: the second one says which option is about it.
 it("an address for the ops pages that is taken is refused by the name of its option", async () => {
   const log = createLogger("error", process.stderr);
-  const second = startServer({ ...kit.config, opsListen: kit.server.opsAddress }, { log, timers, die: () => {} });
-  await assert.rejects(second, { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
+  const second = new CofferServer({ ...kit.config, opsListen: kit.server.opsAddress }, { log, timers, die: () => {} });
+  await assert.rejects(second.start(), { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
 });
 
 // Strangers can cause these lines as often as they like; a full disk must not be one of their means.

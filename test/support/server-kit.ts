@@ -5,11 +5,12 @@ import { Writable } from "node:stream";
 import { Client, type ClientOptions, Metadata, type ServiceError, credentials, status as Code } from "@grpc/grpc-js";
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
 import type { ServeConfig } from "../../src/app/config.ts";
-import { type RunningServer, startServer } from "../../src/app/server.ts";
+import { CofferServer } from "../../src/app/server.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, status } from "../../src/contract/error-details.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import type { IdentityFiles } from "../../src/identity/file-source.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
@@ -48,8 +49,10 @@ export class ServerKit {
   readonly log: LogLine[] = [];
   /** What the server's process would have died of. */
   readonly deaths: string[] = [];
+  /** The files of the server's own identity; it has another source when the configuration says so. */
+  readonly files: IdentityFiles;
   readonly config: ServeConfig;
-  #server: RunningServer | undefined;
+  #server: CofferServer | undefined;
 
   private constructor(config: Partial<ServeConfig>) {
     const files = this.writeCredential(this.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] }), "coffer");
@@ -59,11 +62,12 @@ export class ServerKit {
     writeFileSync(bundle, this.authority.bundlePem);
     writeFileSync(policy, POLICY);
     makeRootKey(rootKey);
+    this.files = { ...files, bundles: new Map([["example.org", bundle]]) };
     this.config = {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
       store: { kind: "sqlite", data: join(this.folder, "data"), rootKey },
-      ...files,
-      bundles: new Map([["example.org", bundle]]),
+      identity: { kind: "files", files: this.files, because: "the test says so" },
+      startupTimeoutMs: undefined,
       policy,
       admins: [SpiffeId.parse(ADMIN)],
       opsListen: { host: "127.0.0.1", port: 0 },
@@ -81,7 +85,7 @@ export class ServerKit {
     return kit;
   }
 
-  get server(): RunningServer {
+  get server(): CofferServer {
     if (this.#server === undefined) throw new Error("the server is stopped");
     return this.#server;
   }
@@ -99,7 +103,9 @@ export class ServerKit {
     await this.#server?.stop();
     this.#server = undefined;
     const die = () => void this.deaths.push("died");
-    this.#server = await startServer(this.config, { log: this.#logger(), timers, die });
+    const server = new CofferServer(this.config, { log: this.#logger(), timers, die });
+    await server.start();
+    this.#server = server;
   }
 
   async stop(): Promise<void> {

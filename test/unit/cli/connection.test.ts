@@ -10,17 +10,24 @@ const ENVIRONMENT = {
   COFFER_SERVER_ID: "spiffe://example.org/coffer",
 };
 
+function files(environment: Record<string, string>) {
+  const { identity } = readConnection({}, environment);
+  assert.ok(identity.kind === "files");
+  return identity.files;
+}
+
 function bundles(text: string): unknown {
-  return [...readConnection({}, { ...ENVIRONMENT, COFFER_BUNDLE: text }).files.bundles];
+  return [...files({ ...ENVIRONMENT, COFFER_BUNDLE: text }).bundles];
 }
 
 describe("the connection of a command", () => {
   it("is made by variables, with the server on this machine by default", () => {
-    const { address, serverId, timeoutMs, files } = readConnection({}, ENVIRONMENT);
+    const { address, serverId, timeoutMs } = readConnection({}, ENVIRONMENT);
     assert.deepEqual(address, { kind: "tcp", host: "127.0.0.1", port: 8553 });
     assert.equal(String(serverId), "spiffe://example.org/coffer");
     assert.equal(timeoutMs, 10_000);
-    assert.deepEqual([files.cert, files.key], ["a.pem", "a.key"]);
+    const { cert, key } = files(ENVIRONMENT);
+    assert.deepEqual([cert, key], ["a.pem", "a.key"]);
   });
 
   it("is changed by flags", () => {
@@ -49,7 +56,7 @@ describe("the connection of a command", () => {
         assert.ok(error instanceof ConfigurationError);
         assert.deepEqual(
           error.problems.map((problem) => problem.split(/ \(|:/)[0]),
-          ["--addr", "--cert", "--key", "--server-id", "--bundle", "--timeout"],
+          ["--addr", "--server-id", "an identity is required", "--timeout"],
         );
         return true;
       },

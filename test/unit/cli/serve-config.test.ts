@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import type { ServeConfig } from "../../../src/app/config.ts";
 import { ConfigurationError, type GivenFlags } from "../../../src/app/config-option.ts";
 import { readServeConfig } from "../../../src/app/config-serve.ts";
 import { serveOptions, serveOptionsTable } from "../../../src/app/serve-options.ts";
@@ -20,6 +21,11 @@ function read(flags: GivenFlags = {}, environment: Record<string, string> = {}, 
   return readServeConfig({ ...COMPLETE, ...flags }, environment, memory);
 }
 
+function files({ identity }: ServeConfig) {
+  assert.ok(identity.kind === "files");
+  return identity.files;
+}
+
 /** The problems of a configuration; an empty list when there are none. */
 function problems(flags: GivenFlags, environment: Record<string, string> = {}): readonly string[] {
   try {
@@ -34,17 +40,19 @@ function problems(flags: GivenFlags, environment: Record<string, string> = {}): 
 describe("the configuration of the server", () => {
   // With nothing but the required options, everything else has the default that the table promises.
   it("has defaults", () => {
-    const { bundles, ...rest } = read();
-    assert.deepEqual([...bundles], [["example.org", "bundle.pem"]]);
-    assert.deepEqual(rest, {
+    assert.deepEqual(read(), {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 8553 }],
       opsListen: { host: "127.0.0.1", port: 9553 },
       maxStoreBytes: 750,
       handshakes: { connections: 10_000, inProgress: 1024, perSecond: 200 },
       logLevel: "info",
       store: { kind: "sqlite", data: "data", rootKey: "root.key" },
-      cert: "a.pem",
-      key: "a.key",
+      identity: {
+        kind: "files",
+        files: { cert: "a.pem", key: "a.key", bundles: new Map([["example.org", "bundle.pem"]]) },
+        because: "--cert, --key, --bundle are given",
+      },
+      startupTimeoutMs: undefined,
       policy: undefined,
       admins: [],
       maxContentBytes: 1024 * 1024,
@@ -55,9 +63,9 @@ describe("the configuration of the server", () => {
   it("takes flags, then variables, then defaults", () => {
     const environment = { COFFER_LOG_LEVEL: "debug", COFFER_POLICY: "", COFFER_CERT: "b.pem" };
     const config = read({ "--cert": "a.pem" }, environment);
-    assert.deepEqual([config.logLevel, config.policy, config.cert], ["debug", undefined, "a.pem"]);
+    assert.deepEqual([config.logLevel, config.policy, files(config).cert], ["debug", undefined, "a.pem"]);
     assert.equal(read({ "--log-level": "warn" }, environment).logLevel, "warn");
-    assert.equal(read({ "--cert": undefined }, environment).cert, "b.pem");
+    assert.equal(files(read({ "--cert": undefined }, environment)).cert, "b.pem");
   });
 
   // What may be given several times is a list with commas in its variable.
@@ -71,7 +79,7 @@ describe("the configuration of the server", () => {
       },
     );
     assert.deepEqual(
-      [...config.bundles],
+      [...files(config).bundles],
       [
         ["a.test", "a.pem"],
         ["b.test", "b=.pem"],
@@ -144,8 +152,9 @@ describe("the configuration of the server", () => {
       '--store: "etcd" is none of sqlite, memory',
       "--data (or COFFER_DATA) is required: the data folder, for sqlite",
       "--root-key (or COFFER_ROOT_KEY) is required: the key that seals the store, for sqlite; made by `coffer root-key`",
-      "--cert (or COFFER_CERT) is required: the server's X.509-SVID, with its intermediates",
-      "--key (or COFFER_KEY) is required: the private key of the SVID",
+      "--cert (or COFFER_CERT) is required, since --bundle is given: " +
+        "the server's X.509-SVID, with its intermediates; without files, the Workload API",
+      "--key (or COFFER_KEY) is required, since --bundle is given: the private key of the SVID",
       '--bundle: "example.org" is not of the form <trust-domain>=<pem>',
       '--bundle: the trust domain "Example.org" contains "E"; allowed are a-z 0-9 . _ -',
       "--bundle: a.test is given twice",

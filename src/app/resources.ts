@@ -1,0 +1,56 @@
+import { PrivateFileError } from "../domain/private-file.ts";
+import { MaterialError } from "../identity/material-error.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import { StoreRefused } from "../persistence/store-refused.ts";
+import { RootKeyRefused } from "../sealing/root-key.ts";
+import { ListenRefused } from "../transport/listener.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Timers } from "../domain/timers.ts";
+import type { ServeConfig } from "./config.ts";
+import { openIdentity } from "./identity-choice.ts";
+import { PolicySource } from "./policy-source.ts";
+import { StartRefused } from "./start-refused.ts";
+import { openStorage, type Storage } from "./storage.ts";
+
+/** What the configuration names, opened. */
+export interface Resources {
+  /** May still have to wait for its first snapshot. */
+  readonly identity: IdentitySource;
+  readonly policy: PolicySource;
+  readonly storage: Storage;
+}
+
+/**
+ * Opens all that the configuration names, and reports all that is wrong with it together: then what could be opened is
+ * closed again. Throws {@link StartRefused}.
+ */
+export function openResources(config: ServeConfig, { log, timers }: { log: Logger; timers: Timers }): Resources {
+  const problems: string[] = [];
+  const identity = openIdentity(config.identity, "server", timers);
+  if (identity.state.kind === "failed") problems.push(...identity.state.problems);
+  const policy = collect(problems, () => PolicySource.open({ file: config.policy, admins: config.admins, log }));
+  const storage = collect(problems, () => openStorage(config.store));
+  if (problems.length === 0) return { identity, policy: policy!, storage: storage! };
+  identity.close();
+  storage?.close();
+  throw new StartRefused(problems);
+}
+
+/** What an operator can mend becomes a sentence; anything else is a fault of ours and passes through. */
+export function asStartRefused(error: unknown): StartRefused {
+  if (error instanceof StartRefused) return error;
+  if (error instanceof MaterialError) return new StartRefused(error.problems, { cause: error });
+  const known = [StoreRefused, RootKeyRefused, PrivateFileError, ListenRefused];
+  if (known.some((kind) => error instanceof kind))
+    return new StartRefused([(error as Error).message], { cause: error });
+  throw error;
+}
+
+function collect<T>(problems: string[], open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    problems.push(...asStartRefused(error).problems);
+    return undefined;
+  }
+}
