@@ -25,8 +25,16 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** What tells a process where its identity is. */
+export interface IdentityArguments {
+  readonly flags: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** How the server's process is started, beside what every one of them is told. */
 export interface StartOptions {
+  /** Where its identity is; in files of the site by default. */
+  readonly identity?: IdentityArguments;
   /** The data folder and the root key; those of the site by default. */
   readonly data?: string;
   readonly rootKey?: string;
@@ -111,7 +119,7 @@ export class Site {
     const [program, ...arguments_] = [...(options.prefix ?? []), process.execPath, MAIN, ...this.#flags(options)];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("COFFER_"));
     const child = spawn(program!, arguments_, {
-      env: Object.fromEntries(inherited),
+      env: { ...Object.fromEntries(inherited), ...options.identity?.environment },
       stdio: ["ignore", "ignore", "pipe"],
     });
     const server = new ServerProcess(child);
@@ -119,19 +127,20 @@ export class Site {
     return server;
   }
 
-  #flags({ data = this.data, rootKey = this.rootKey, flags = [] }: StartOptions): string[] {
-    const at = (name: string) => join(this.folder, name);
+  #flags({ data = this.data, rootKey = this.rootKey, identity = this.#identity, flags = [] }: StartOptions): string[] {
     const given = {
       "--listen": "127.0.0.1:0",
       "--ops-listen": "off",
       "--data": data,
       "--root-key": rootKey,
-      "--cert": at("coffer.pem"),
-      "--key": at("coffer.key"),
-      "--bundle": `example.org=${at("bundle.pem")}`,
       "--admin": ADMIN,
     };
-    return ["serve", ...Object.entries(given).flat(), ...flags];
+    return ["serve", ...Object.entries(given).flat(), ...identity.flags, ...flags];
+  }
+
+  get #identity(): IdentityArguments {
+    const [cert, key, bundle] = ["coffer.pem", "coffer.key", "bundle.pem"].map((name) => join(this.folder, name));
+    return { flags: ["--cert", cert!, "--key", key!, "--bundle", `example.org=${bundle}`], environment: {} };
   }
 
   #write(name: string, text: string): void {
@@ -179,9 +188,9 @@ export class ServerProcess {
   }
 
   /** Resolves when the log has such a line. Rejects when the process ends without one. */
-  async logged(event: string): Promise<LogLine> {
+  async logged(event: string, isWanted: (line: LogLine) => boolean = () => true): Promise<LogLine> {
     for (;;) {
-      const [line] = this.lines(event);
+      const line = this.lines(event).find(isWanted);
       if (line !== undefined) return line;
       if (this.#isGone) throw new Error(`the server ended without "${event}":\n${this.#stderr}`);
       await once(this.#progress, "news");

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import type { IdentitySource } from "../../src/identity/source.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { whenReady } from "../../src/identity/when-ready.ts";
+import type { X509SvidMessage, X509SvidResponse } from "../../src/workload-api/messages.ts";
+import { DELIVERIES, type Delivery, type DeliveryOptions, openDelivery, rewriteFiles } from "../support/delivery.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+import { response, SpireDomain } from "../support/spire-domain.ts";
+import { HeldStream } from "./held-stream.ts";
+
+const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
+
+/** A server of example.org, in a process of its own, which trusts other.org as well, and callers of both. */
+class Federation {
+  readonly example = new SpireDomain("example.org", Date.now);
+  readonly other = new SpireDomain("other.org", Date.now);
+  readonly #kind: DeliveryOptions["kind"];
+  readonly #site = new Site();
+  readonly #leavings: (() => unknown)[] = [];
+  #delivery: Delivery | undefined;
+  #server: ServerProcess | undefined;
+
+  private constructor(kind: DeliveryOptions["kind"]) {
+    this.#kind = kind;
+  }
+
+  static async start(kind: DeliveryOptions["kind"]): Promise<Federation> {
+    const federation = new Federation(kind);
+    federation.#delivery = await federation.#open("server", [federation.example, federation.other]);
+    await federation.trustBoth();
+    federation.#server = await federation.#site.start({ identity: federation.#delivery.arguments });
+    return federation;
+  }
+
+  get server(): ServerProcess {
+    return this.#server!;
+  }
+
+  trustBoth(): Promise<void> {
+    return this.#delivery!.deliver(response([this.example.issue("/coffer")], this.other.federated));
+  }
+
+  /** The server's bundles are replaced; its SVID and its own bundle stay good. */
+  trustExampleOnly(): Promise<void> {
+    return this.#delivery!.deliver(response([this.example.issue("/coffer")]));
+  }
+
+  /** A member of example.org. */
+  local(): Promise<Member> {
+    const svid = this.example.issue("/member");
+    return this.#admit([this.example], response([svid]));
+  }
+
+  /** A member of other.org, which trusts example.org in turn. */
+  foreign(): Promise<Member> {
+    const svid = this.other.issue("/member");
+    return this.#admit([this.other, this.example], response([svid], this.example.federated));
+  }
+
+  /** A stream of whoever has this SVID. */
+  hold(svid: X509SvidMessage): Promise<HeldStream> {
+    return HeldStream.open(this.server.port, svid);
+  }
+
+  async stop(): Promise<void> {
+    for (const leave of this.#leavings) await leave();
+    await this.#site.remove();
+  }
+
+  async #admit(domains: readonly SpireDomain[], material: X509SvidResponse): Promise<Member> {
+    const delivery = await this.#open(`member-${this.#leavings.length}`, domains);
+    await delivery.deliver(material);
+    const identity: IdentitySource = delivery.open();
+    await whenReady(identity);
+    const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
+    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: 20_000 });
+    const stream = await this.hold(material.svids[0]!);
+    this.#leavings.unshift(
+      () => stream.close(),
+      () => client.close(),
+      () => identity.close(),
+    );
+    return { client, stream };
+  }
+
+  async #open(name: string, domains: readonly SpireDomain[]): Promise<Delivery> {
+    const folder = join(this.#site.folder, name);
+    const named = domains.map((domain) => domain.name);
+    const delivery = await openDelivery({ kind: this.#kind, folder, domains: named, write: rewriteFiles });
+    this.#leavings.push(() => delivery.close());
+    return delivery;
+  }
+}
+
+/** A caller, and a stream that it holds on another connection. */
+interface Member {
+  readonly client: CofferClient;
+  readonly stream: HeldStream;
+}
+
+describe("federation", { concurrency: true }, () => {
+  for (const kind of DELIVERIES) {
+    // Whoever's trust domain is removed is out, with all that it held open, and nobody else notices. It gets in again when
+    // the trust domain is back.
+    it(`lets the members of a trust domain in as long as there is its bundle, from ${kind}`, async () => {
+      const federation = await Federation.start(kind);
+      try {
+        const local = await federation.local();
+        const foreign = await federation.foreign();
+        assert.deepEqual(await Promise.all([local.client.health(), foreign.client.health()]), ["SERVING", "SERVING"]);
+
+        await federation.trustExampleOnly();
+        await foreign.stream.closed;
+        await assert.rejects(foreign.client.health(), { code: "UNAVAILABLE" });
+        await federation.server.logged(
+          "connection refused",
+          ({ spiffe_id, reason }) => spiffe_id === "spiffe://other.org/member" && isDistrust(reason),
+        );
+        assert.equal(await local.client.health(), "SERVING");
+        await local.stream.ping();
+
+        await federation.trustBoth();
+        await federation.server.logged("identity adopted", ({ generation }) => Number(generation) >= 3);
+        // Another one: the first will look for the server again only after a pause.
+        const returned = await federation.foreign();
+        assert.equal(await returned.client.health(), "SERVING");
+        await local.stream.ping();
+      } finally {
+        await federation.stop();
+      }
+    });
+
+    // Were the bundles one heap, every federated authority could make members of every trust domain, the own one too.
+    it(`takes nobody for a member of one trust domain on the word of another, from ${kind}`, async () => {
+      const federation = await Federation.start(kind);
+      try {
+        const { example, other } = federation;
+        const id = "spiffe://example.org/member";
+        const honest = await federation.hold(example.issue("/member", { id }));
+        honest.close();
+        await assert.rejects(federation.hold(other.issue("/member", { id })), /closed/);
+        const refused = await federation.server.logged("connection refused", ({ spiffe_id }) => spiffe_id === id);
+        assert.equal(refused["reason"], "untrusted");
+      } finally {
+        await federation.stop();
+      }
+    });
+  }
+});
+
+/** Without a bundle, and with an empty one: a file that has lost its content. */
+function isDistrust(reason: unknown): boolean {
+  return reason === "no-bundle" || reason === "untrusted";
+}

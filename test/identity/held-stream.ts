@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { connect as connectTls } from "node:tls";
+import { splitDer } from "../../src/identity/der.ts";
+import { certificatePem, pemText } from "../../src/identity/pem.ts";
+import type { X509SvidMessage } from "../../src/workload-api/messages.ts";
+
+/**
+ * A connection with a stream on it, a health Watch, that its owner never lets go of: neither when it has a new SVID nor
+ * when the server asks it to go away.
+ */
+export class HeldStream {
+  /** Resolves when the server says GOAWAY. */
+  readonly askedToLeave: Promise<unknown>;
+  /** Resolves when the connection is closed. */
+  readonly closed: Promise<unknown>;
+  readonly #session: ClientHttp2Session;
+
+  private constructor(session: ClientHttp2Session) {
+    this.#session = session;
+    session.on("error", () => {});
+    this.closed = new Promise((resolve) => session.once("close", resolve));
+    this.askedToLeave = new Promise((resolve) => session.once("goaway", resolve));
+  }
+
+  /** Resolves when the server has said on the stream how it is. Rejects when it closes the connection instead. */
+  static async open(port: number, { x509Svid, x509SvidKey }: X509SvidMessage): Promise<HeldStream> {
+    const tls = {
+      cert: certificatePem(splitDer(x509Svid)),
+      key: pemText("PRIVATE KEY", x509SvidKey),
+      ALPNProtocols: ["h2"],
+      rejectUnauthorized: false,
+    };
+    const createConnection = () => connectTls({ host: "127.0.0.1", port, ...tls });
+    const held = new HeldStream(connect("https://localhost", { createConnection }));
+    const refused = held.closed.then(() => assert.fail("the server closed the connection"));
+    await Promise.race([held.#watch(), refused]);
+    // Once it is open, closing it is what the test waits for.
+    refused.catch(() => {});
+    return held;
+  }
+
+  /** Resolves when the server has answered: the connection is as it was. */
+  async ping(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#session.ping((error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  close(): void {
+    this.#session.destroy();
+  }
+
+  async #watch(): Promise<void> {
+    const stream = this.#session.request({
+      ":method": "POST",
+      ":path": "/grpc.health.v1.Health/Watch",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.on("error", () => {});
+    // An empty message behind its five bytes of framing.
+    stream.end(Buffer.alloc(5));
+    await new Promise((resolve) => stream.once("data", resolve));
+  }
+}

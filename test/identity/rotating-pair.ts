@@ -1,0 +1,107 @@
+import { join } from "node:path";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { parseCertificate } from "../../src/identity/certificate.ts";
+import { splitDer } from "../../src/identity/der.ts";
+import type { IdentitySource } from "../../src/identity/source.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { whenReady } from "../../src/identity/when-ready.ts";
+import type { X509SvidMessage } from "../../src/workload-api/messages.ts";
+import { type Delivery, type DeliveryOptions, openDelivery, rewriteFiles, swapFolders } from "../support/delivery.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+import { response, SpireDomain } from "../support/spire-domain.ts";
+
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+interface Parts {
+  readonly site: Site;
+  readonly domain: SpireDomain;
+  readonly deliveries: readonly [server: Delivery, client: Delivery];
+}
+
+/**
+ * A server in a process of its own, and a client in this one, which is an administrator. Both follow the identities that
+ * they are delivered; files are written in another manner for the one than for the other.
+ */
+export class RotatingPair {
+  readonly domain: SpireDomain;
+  readonly server: ServerProcess;
+  readonly identity: IdentitySource;
+  readonly client: CofferClient;
+  readonly #parts: Parts;
+  #rotations = 0;
+
+  private constructor(parts: Parts, server: ServerProcess, identity: IdentitySource) {
+    this.#parts = parts;
+    this.domain = parts.domain;
+    this.server = server;
+    this.identity = identity;
+    this.client = this.connect(identity);
+  }
+
+  static async start(kind: DeliveryOptions["kind"]): Promise<RotatingPair> {
+    const site = new Site();
+    const domain = new SpireDomain("example.org", Date.now);
+    const deliveryTo = (name: string, write: DeliveryOptions["write"]) =>
+      openDelivery({ kind, folder: join(site.folder, name), domains: [domain.name], write });
+    const deliveries = [await deliveryTo("server", rewriteFiles), await deliveryTo("client", swapFolders)] as const;
+    await Promise.all(
+      deliveries.map((delivery, i) => delivery.deliver(response([domain.issue(PATHS[i]!, { ttl: HOUR })]))),
+    );
+    const server = await site.start({ identity: deliveries[0].arguments, flags: ["--log-level", "debug"] });
+    const identity = deliveries[1].open();
+    await whenReady(identity);
+    return new RotatingPair({ site, domain, deliveries }, server, identity);
+  }
+
+  /** A client of another identity. */
+  connect(identity: Pick<IdentitySource, "snapshot" | "onChange">): CofferClient {
+    const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
+    const serverId = SpiffeId.parse(`spiffe://${this.domain.name}${PATHS[0]}`);
+    return CofferClient.connect({ address, identity, serverId, timeoutMs: 20_000 });
+  }
+
+  /**
+   * Delivers new SVIDs, and the bundle as the domain has it now. Resolves with the client's SVID when both have adopted
+   * theirs. They are valid for `ttl` milliseconds, by default for an hour and longer each time, so that each can be told
+   * from the others by its end.
+   */
+  async rotate(ttl = HOUR + ++this.#rotations * MINUTE): Promise<X509SvidMessage> {
+    const [forServer, forClient] = PATHS.map((path) => this.domain.issue(path, { ttl }));
+    const adopted = [this.#adoptedByServer(forServer!), this.#adoptedByClient(forClient!)];
+    const [server, client] = this.#parts.deliveries;
+    await Promise.all([server.deliver(response([forServer!])), client.deliver(response([forClient!]))]);
+    await Promise.all(adopted);
+    return forClient!;
+  }
+
+  async stop(): Promise<void> {
+    this.client.close();
+    this.identity.close();
+    await Promise.all(this.#parts.deliveries.map((delivery) => delivery.close()));
+    await this.#parts.site.remove();
+  }
+
+  async #adoptedByServer(svid: X509SvidMessage): Promise<void> {
+    const validUntil = new Date(endOf(svid)).toISOString();
+    await this.server.logged("identity adopted", (line) => line["valid_until"] === validUntil);
+  }
+
+  #adoptedByClient(svid: X509SvidMessage): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.identity.onChange(({ validUntil }) => {
+        if (validUntil !== endOf(svid)) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+}
+
+/** Who the server is, and who the client: see ADMIN. */
+const PATHS = ["/coffer", "/admin"];
+
+/** When an SVID expires, in milliseconds since the epoch. */
+function endOf({ x509Svid }: X509SvidMessage): number {
+  return parseCertificate(splitDer(x509Svid)[0]!).notAfter;
+}

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { IdentitySource } from "../../src/identity/source.ts";
+import { DELIVERIES } from "../support/delivery.ts";
+import { LONG } from "../support/long-form.ts";
+import { ADMIN } from "../support/server-kit.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+import { HeldStream } from "./held-stream.ts";
+import { RotatingPair } from "./rotating-pair.ts";
+import { SteadyLoad } from "./steady-load.ts";
+
+/** How many times it goes through all kinds of rotation, ten rotations each. */
+const CYCLES = LONG ? 10 : 1;
+const ROTATIONS_IN_A_CYCLE = 10;
+
+/** How many calls are made between two rotations. */
+const CALLS_BETWEEN = 20;
+
+/** The life of SVIDs that are renewed late, in milliseconds: after the server has asked their connections to leave. */
+const SHORT_LIFE_MS = 10_000;
+
+/** The numbers of the connections on which the client was answered so far. */
+function connectionsUsed(server: ServerProcess): ReadonlySet<number> {
+  const calls = server.lines("call").filter(({ spiffe_id }) => spiffe_id === ADMIN);
+  return new Set(calls.map(({ connection }) => Number(connection)));
+}
+
+/** One pass through everything that rotates. Each step is one rotation of both. */
+class Cycle {
+  readonly #pair: RotatingPair;
+  readonly #load: SteadyLoad;
+
+  constructor(pair: RotatingPair, load: SteadyLoad) {
+    this.#pair = pair;
+    this.#load = load;
+  }
+
+  async run(): Promise<void> {
+    const { domain } = this.#pair;
+    await this.#rotate();
+    domain.prepare();
+    await this.#rotate();
+    domain.activate();
+    await this.#rotate();
+    domain.retire();
+    await this.#rotate();
+    for (let i = 0; i < 4; i++) await this.#rotate();
+    await this.#rotateLate();
+  }
+
+  async #rotate(): Promise<void> {
+    await this.#pair.rotate();
+    await this.#load.pass(CALLS_BETWEEN);
+  }
+
+  /** Two rotations, the second one so late that the server has sent GOAWAY before, and closes what still clings to it. */
+  async #rotateLate(): Promise<void> {
+    const { server } = this.#pair;
+    const svid = await this.#pair.rotate(SHORT_LIFE_MS);
+    const held = await HeldStream.open(server.port, svid);
+    await this.#load.pass(CALLS_BETWEEN);
+    const latest = Math.max(...connectionsUsed(server));
+    await held.askedToLeave;
+    await server.logged("call", ({ spiffe_id, connection }) => spiffe_id === ADMIN && Number(connection) > latest);
+    await this.#rotate();
+    await held.closed;
+  }
+}
+
+/** The client's first SVID for ever, beside the newest bundles: all that a thief of the SVID has. */
+function clinging(identity: IdentitySource): Pick<IdentitySource, "snapshot" | "onChange"> {
+  const first = identity.snapshot();
+  return { snapshot: () => ({ ...first, bundles: identity.snapshot().bundles }), onChange: () => () => {} };
+}
+
+// Server and client rotate again and again, their authority too, while calls begin every five milliseconds, Puts among
+// them. Nobody notices, and no Put is applied twice.
+describe("rotations under load", { concurrency: true }, () => {
+  for (const kind of DELIVERIES) {
+    it(`fail no call: ${CYCLES * ROTATIONS_IN_A_CYCLE} of them, from ${kind}`, async () => {
+      const pair = await RotatingPair.start(kind);
+      const load = await SteadyLoad.begin(pair.client);
+      const thief = pair.connect(clinging(pair.identity));
+      try {
+        assert.equal(await thief.health(), "SERVING");
+        const cycle = new Cycle(pair, load);
+        for (let i = 0; i < CYCLES; i++) await cycle.run();
+        await load.end();
+        assert.deepEqual(load.failures, []);
+        // The first version was there before; a Put that was applied twice would leave a gap.
+        const made = [...load.versions].sort((a, b) => a - b);
+        assert.deepEqual(
+          made,
+          Array.from(made, (_, i) => i + 2),
+        );
+        assert.ok(made.length >= (CYCLES * ROTATIONS_IN_A_CYCLE * CALLS_BETWEEN) / 2 - 1, `${made.length} Puts`);
+
+        // That all this went on while the identities did rotate.
+        const rotations = CYCLES * ROTATIONS_IN_A_CYCLE;
+        const adopted = pair.server.lines("identity adopted").length;
+        assert.ok(adopted > rotations, `the server adopted ${adopted}`);
+        const { generation } = pair.identity.snapshot();
+        assert.ok(generation > rotations, `the client adopted ${generation}`);
+        const connections = connectionsUsed(pair.server).size;
+        assert.ok(connections > rotations + CYCLES, `the client used ${connections} connections`);
+        await assert.rejects(thief.health(), { code: "UNAVAILABLE" });
+        const refused = pair.server.lines("connection refused");
+        assert.ok(refused.some(({ spiffe_id, reason }) => spiffe_id === ADMIN && reason === "untrusted"));
+      } finally {
+        await load.end();
+        thief.close();
+        await pair.stop();
+      }
+    });
+  }
+});

@@ -1,0 +1,82 @@
+import { EventEmitter, once } from "node:events";
+import type { CofferClient } from "../../src/client/coffer-client.ts";
+import { Content } from "../../src/domain/content.ts";
+
+/** Milliseconds from the beginning of one call to that of the next: 200 calls a second. */
+const PACE_MS = 5;
+
+const PATH = "load/secret";
+const CONTENT = Content.trusted([{ key: "k", kind: "text", value: Buffer.from("v") }]);
+
+/**
+ * Calls that begin at a steady pace, whether or not earlier ones are answered: a Put, a Get, a Put, and so on. Whoever
+ * waits for the last answer before the next call would spare the server the calls of the moment in which it is away.
+ */
+export class SteadyLoad {
+  /** What failed, in words. */
+  readonly failures: string[] = [];
+  /** The versions that Puts have made, in the order of their answers. */
+  readonly versions: number[] = [];
+  readonly #client: CofferClient;
+  readonly #open = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #progress = new EventEmitter();
+  readonly #since = performance.now();
+  #begun = 0;
+  #over = 0;
+
+  private constructor(client: CofferClient) {
+    this.#client = client;
+    this.#timer = setInterval(() => this.#catchUp(), PACE_MS);
+  }
+
+  /** Begins; the secret is there before the first Get. */
+  static async begin(client: CofferClient): Promise<SteadyLoad> {
+    await client.put(PATH, CONTENT);
+    return new SteadyLoad(client);
+  }
+
+  /** How many calls are over. */
+  get over(): number {
+    return this.#over;
+  }
+
+  /** Resolves when the calls that are under way are over, and then so many others. */
+  async pass(count: number): Promise<void> {
+    await Promise.all(this.#open);
+    const enough = this.#over + count;
+    while (this.#over < enough) await once(this.#progress, "over");
+  }
+
+  /** Begins no more calls, and waits for the last. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#open);
+  }
+
+  /** A timer that comes late makes up for it. */
+  #catchUp(): void {
+    const due = (performance.now() - this.#since) / PACE_MS;
+    while (this.#begun < due) this.#begin(this.#begun++ % 2 === 0 ? this.#put() : this.#get());
+  }
+
+  #begin(call: Promise<void>): void {
+    const over = call
+      .catch((error: unknown) => void this.failures.push(String(error)))
+      .finally(() => {
+        this.#over += 1;
+        this.#open.delete(over);
+        this.#progress.emit("over");
+      });
+    this.#open.add(over);
+  }
+
+  async #put(): Promise<void> {
+    const { version } = await this.#client.put(PATH, CONTENT);
+    this.versions.push(version);
+  }
+
+  async #get(): Promise<void> {
+    await this.#client.get(PATH);
+  }
+}
