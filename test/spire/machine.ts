@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,9 +45,7 @@ export class Machine {
 
   /** Starts a SPIRE in a folder of its own. */
   async spire(shape: SpireShape = {}): Promise<Spire> {
-    const folder = join(this.folder, shape.trustDomain ?? "spire");
-    mkdirSync(folder);
-    return Spire.start(this.processes, folder, shape);
+    return Spire.start(this.processes, mkdtempSync(join(this.folder, "spire-")), shape);
   }
 
   /** Starts `coffer serve` as a user of its own, which has an identity from `spire` and no file of it. */
