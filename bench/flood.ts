@@ -44,7 +44,7 @@ export interface Newcomers {
 /** What strangers can do to good clients. */
 export interface FloodFindings {
   readonly newcomers: readonly Newcomers[];
-  /** Gets of clients that were connected before: by themselves, and while strangers shake hands. */
+  /** Gets of clients that are connected, many at a time and one at a time: calm, and while strangers shake hands. */
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
 }
@@ -79,17 +79,22 @@ async function newcomersAmong(server: Server, flood: Flood, seconds: number): Pr
   };
 }
 
-/** The server under two names, so that its calm and its flooded rounds take turns. */
+/** The server in several situations that take turns: with a client alone and with many calls, calm and flooded. */
 function getsAmong(server: Server, options: Options): Promise<Rounds> {
-  const measure = (round: number) => runJob(jobFor(server, "get", round, { ...options, secrets: SECRETS }));
+  const many = { ...options, secrets: SECRETS };
+  const one = { ...many, connections: 1, inFlight: 1 };
+  const measure = (round: number, client: Options) => runJob(jobFor(server, "get", round, client));
+  const flooded = async (round: number, client: Options) => {
+    const strangers = await Strangers.gather({ ...floodOf(server, "handshake", ELSEWHERE), connections: SHAKING });
+    const result = await measure(round, client);
+    await strangers.leave();
+    return result;
+  };
   const situations: Readonly<Record<string, (round: number) => Promise<JobResult>>> = {
-    calm: measure,
-    flooded: async (round) => {
-      const strangers = await Strangers.gather({ ...floodOf(server, "handshake", ELSEWHERE), connections: SHAKING });
-      const result = await measure(round);
-      await strangers.leave();
-      return result;
-    },
+    calm: (round) => measure(round, many),
+    flooded: (round) => flooded(round, many),
+    "one, calm": (round) => measure(round, one),
+    "one, flooded": (round) => flooded(round, one),
   };
   const names = Object.keys(situations).map((name) => ({ ...server, name }));
   return interleave(names, options.rounds, ({ name }, round) => situations[name]!(round));
@@ -131,15 +136,14 @@ async function callOnce(target: Target): Promise<boolean> {
   return isAnswered;
 }
 
+const p99 = (result: JobResult): number => result.p99;
+
 function requirementsOf(newcomers: readonly Newcomers[], rounds: Rounds): Requirement[] {
   return [
     ...newcomers.map(({ conduct, from, seconds: { most } }) =>
       atMost(`flood: seconds of the slowest newcomer, ${conduct} from ${from}`, spreadOf([most]), 1),
     ),
-    atMost(
-      "flood: Get p99, flooded / calm",
-      ratio(rounds, "flooded", "calm", ({ p99 }) => p99),
-      5,
-    ),
+    atMost("flood: Get p99, flooded / calm", ratio(rounds, "flooded", "calm", p99), 5),
+    atMost("flood: Get p99 of one call at a time, flooded / calm", ratio(rounds, "one, flooded", "one, calm", p99), 5),
   ];
 }

@@ -1,6 +1,6 @@
 import { type Socket, connect } from "node:net";
 import { Duplex } from "node:stream";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, createSecureContext } from "node:tls";
 import type { Conduct, Flood } from "./strangers.ts";
 
 // A process of strangers: takes one flood from its parent, says when it has begun, and how it went when it is to end.
@@ -39,12 +39,15 @@ const CONDUCT: Readonly<Record<Conduct, (flood: Flood, hello: Buffer) => (socket
   silent: () => (socket) => socket.resume(),
   "half-hello": (_, hello) => (socket) => socket.resume().write(hello.subarray(0, hello.length / 2)),
   hello: (_, hello) => (socket) => socket.resume().write(hello),
-  handshake:
-    ({ certificate }) =>
-    (socket) => {
-      const tls = connectTls({ socket, ...certificate, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
-      tls.on("error", () => {}).resume();
-    },
+  handshake: ({ certificate }) => {
+    const secureContext = createSecureContext(certificate);
+    const options = { secureContext, rejectUnauthorized: false, ALPNProtocols: ["h2"] };
+    return (socket) => {
+      connectTls({ socket, ...options })
+        .on("error", () => {})
+        .resume();
+    };
+  },
 };
 
 /** The first flight of a real client. */
