@@ -31,7 +31,8 @@ function fetched(release: string): OtherNode {
     if (!existsSync(path)) install(`${program}@${release}`, folder);
     return { kind: "here", name, path };
   } catch (error) {
-    return { kind: "missing", name, why: `npm can't fetch ${program}@${release}: ${(error as Error).message}` };
+    const [told] = String((error as { stderr?: Buffer }).stderr ?? error).split("\n");
+    return { kind: "missing", name, why: `npm can't fetch ${program}@${release}: ${told}` };
   }
 }
 
