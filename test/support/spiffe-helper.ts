@@ -46,7 +46,7 @@ export class SpiffeHelper {
 
   /** Writes everything. */
   write(contents: FileContents): void {
-    for (const _ of this.steps(contents)) continue;
+    Array.from(this.steps(contents));
   }
 
   /**
