@@ -35,8 +35,7 @@ export class IdentityWatch {
       source.onChange((snapshot) => this.#adopted(snapshot)),
       source.onState((state) => this.#tellProblems(state)),
     ];
-    if (source.state.kind === "ready") this.#adopted(source.state.snapshot);
-    this.#tellProblems(source.state);
+    this.#tellFirst(source.state);
   }
 
   /** For probes. */
@@ -62,6 +61,13 @@ export class IdentityWatch {
       trust_domain: [...snapshot.bundles.keys()].join(" "),
     });
     this.#awaitOverdue(snapshot);
+  }
+
+  /** That nothing has come in the first moment is no reason to warn. */
+  #tellFirst(state: IdentityState): void {
+    if (state.kind === "ready") this.#adopted(state.snapshot);
+    for (const detail of state.problems) this.#parts.log.info("waiting for an identity", { detail });
+    this.#told = state.problems;
   }
 
   /** Each sentence once, as long as it stays true. */

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { Writable } from "node:stream";
+import { IdentityWatch } from "../../../src/app/identity-watch.ts";
+import { Bundle } from "../../../src/identity/bundle.ts";
+import { CurrentIdentity } from "../../../src/identity/current-identity.ts";
+import { parseSvid } from "../../../src/identity/svid.ts";
+import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { createLogger } from "../../../src/observability/logger.ts";
+import { Metrics } from "../../../src/observability/metrics.ts";
+import { createAuthority } from "../../../src/pki/authority.ts";
+import { ManualTimers } from "../../support/manual-timers.ts";
+
+const NOW = Date.UTC(2026, 2, 1, 12);
+const HOUR = 3_600_000;
+const DOMAIN = TrustDomain.parse("example.org");
+
+let timers: ManualTimers;
+let current: CurrentIdentity;
+let metrics: Metrics;
+let watch: IdentityWatch;
+let lines: { level: string; event: string; detail?: string }[];
+
+beforeEach(() => {
+  timers = new ManualTimers(NOW);
+  lines = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)));
+      done();
+    },
+  });
+  metrics = new Metrics({ version: "0", node: "0" });
+  current = new CurrentIdentity(timers, "nothing has come yet");
+  watch = new IdentityWatch({ source: current, log: createLogger("info", stream), metrics, timers });
+});
+
+afterEach(() => {
+  watch.close();
+  current.close();
+  metrics.close();
+});
+
+/** An SVID that is valid for `ttl` milliseconds from now on. */
+function adopt(ttl: number): void {
+  const now = timers.clock();
+  const authority = createAuthority(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
+  const { certPem, keyPem } = authority.issue({ id: "spiffe://example.org/x", notBefore: now, notAfter: now + ttl });
+  const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
+  const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");
+  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
+  current.adopt({ svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) });
+}
+
+async function metric(name: string): Promise<number> {
+  const { body } = await metrics.expose();
+  return Number(
+    body
+      .split("\n")
+      .find((line) => line.startsWith(name))
+      ?.split(" ")
+      .at(-1),
+  );
+}
+
+const events = () => lines.map(({ event, detail }) => (detail === undefined ? event : `${event}: ${detail}`));
+
+describe("the watch over an identity", () => {
+  // A sentence is logged when it becomes true, not each time it is found true again.
+  it("tells each problem once, and the end of all of them", () => {
+    current.complain("no socket");
+    current.complain("no socket");
+    current.complain("no entry");
+    adopt(HOUR);
+    current.complain("the agent is gone");
+    current.complain();
+    assert.deepEqual(events(), [
+      "waiting for an identity: nothing has come yet",
+      "no identity: no socket",
+      "no identity: no entry",
+      "identity adopted",
+      "identity confirmed",
+      "identity kept: the agent is gone",
+      "identity confirmed",
+    ]);
+  });
+
+  it("says whether there is one", () => {
+    assert.deepEqual(watch.check, { name: "identity", state: "not ready", why: "nothing has come yet" });
+    adopt(HOUR);
+    assert.deepEqual(watch.check, { name: "identity", state: "ok" });
+    timers.advance(2 * HOUR);
+    assert.match(JSON.stringify(watch.check), /not ready.*expired at/);
+  });
+
+  // SPIRE renews at half of an SVID's life: when two thirds are over, something is wrong.
+  it("warns once when the renewal is overdue, and not after a rotation", () => {
+    adopt(HOUR);
+    timers.advance(39 * 60_000);
+    adopt(HOUR);
+    timers.advance(39 * 60_000);
+    assert.deepEqual(events().slice(1), ["identity adopted", "identity confirmed", "identity adopted"]);
+    timers.advance(2 * 60_000);
+    timers.advance(5 * 60_000);
+    const overdue = lines.filter(({ event }) => event === "identity renewal overdue");
+    assert.deepEqual(
+      overdue.map(({ level }) => level),
+      ["warn"],
+    );
+  });
+
+  it("tells the metrics until when the SVID and the bundles are good", async () => {
+    assert.equal(await metric("coffer_svid_not_after_seconds"), 0);
+    assert.equal(await metric("coffer_source_last_update_seconds"), 0);
+    adopt(HOUR);
+    assert.equal(await metric("coffer_svid_not_after_seconds"), (NOW + HOUR) / 1000);
+    assert.equal(await metric("coffer_source_last_update_seconds"), NOW / 1000);
+    assert.equal(await metric('coffer_bundle_not_after_seconds{trust_domain="example.org"}'), (NOW + 24 * HOUR) / 1000);
+    timers.advance(2 * HOUR);
+    assert.equal(await metric("coffer_svid_not_after_seconds"), 0);
+    assert.ok(Number.isNaN(await metric("coffer_bundle_not_after_seconds{")));
+  });
+});
