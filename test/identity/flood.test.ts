@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { after, afterEach, describe, it } from "node:test";
+import { type Conduct, Strangers } from "../../bench/strangers.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { createAuthority } from "../../src/pki/authority.ts";
+import { LONG } from "../support/long-form.ts";
+import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
+
+/** How many connections strangers hold, and what the server allows: its defaults, or the same made small. */
+const { connections, flags } = LONG
+  ? { connections: 5000, flags: [] }
+  : { connections: 300, flags: ["--max-handshakes", "64", "--max-connections", "500"] };
+
+/** How many good clients come, one after the other. */
+const NEWCOMERS = LONG ? 50 : 5;
+
+/** Calls of a connected client. */
+const GETS = LONG ? 10_000 : 500;
+
+const HERE = "127.0.0.1";
+const ELSEWHERE = "127.0.0.2";
+
+const site = new Site();
+/** The one server at a time that uses the site's data. */
+let server: ServerProcess;
+
+const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock).issue({
+  id: "spiffe://example.org/admin",
+});
+
+after(() => site.remove());
+
+/** Strangers at the server, in a process of their own. */
+function gather(conduct: Conduct, from: string, count = connections): Promise<Strangers> {
+  const certificate = { cert: foreign.certPem, key: foreign.keyPem };
+  return Strangers.gather({ conduct, port: server.port, from, connections: count, certificate });
+}
+
+/** A client that connects and makes a call, each time another one. */
+async function newcomer(): Promise<string> {
+  const caller = site.caller(server);
+  const { code } = await caller.get({ path: "flood/known" });
+  caller.close();
+  return code;
+}
+
+async function newcomers(): Promise<ReadonlySet<string>> {
+  const codes = new Set<string>();
+  for (let i = 0; i < NEWCOMERS; i++) codes.add(await newcomer());
+  return codes;
+}
+
+/** Starts it, with one secret. */
+async function start(options: StartOptions = {}): Promise<void> {
+  server = await site.start({ flags, ...options });
+  const caller = site.caller(server);
+  assert.equal((await caller.put({ path: "flood/known", data: { value: "x" } })).code, "OK");
+  caller.close();
+}
+
+afterEach(() => server.kill());
+
+describe("a good client", () => {
+  // More strangers than may be in handshake, who come again whenever they are closed. Those that say all of their hello
+  // can't be told from good ones until they should answer, except by their address.
+  for (const [conduct, from] of [
+    ["silent", HERE],
+    ["half-hello", HERE],
+    ["hello", ELSEWHERE],
+  ] as const) {
+    it(`gets in at the first attempt while strangers stall: ${conduct}`, async () => {
+      await start();
+      const strangers = await gather(conduct, from);
+      assert.deepEqual(await newcomers(), new Set(["OK"]));
+      const { opened } = await strangers.leave();
+      assert.ok(opened >= connections);
+      assert.equal((await server.logged("connection refused"))["reason"], "handshake-displaced");
+    });
+  }
+
+  // Whoever has any certificate can make the server do all the work of a handshake, again and again.
+  it("is served while strangers shake hands without end", async () => {
+    await start();
+    const connected = site.caller(server);
+    assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
+    const strangers = await gather("handshake", ELSEWHERE, 16);
+    await server.logged("connection refused");
+    const codes = new Set<string>();
+    for (let i = 0; i < GETS; i++) codes.add((await connected.get({ path: "flood/known" })).code);
+    assert.deepEqual([codes, await newcomers()], [new Set(["OK"]), new Set(["OK"])]);
+    await strangers.leave();
+    connected.close();
+    const refused = server.lines("connection refused");
+    assert.deepEqual([...new Set(refused.map((line) => line["reason"]))], ["untrusted"]);
+  });
+
+  // Node closes connections that it has no descriptors for. Those that are open must not suffer from it.
+  it("stays connected when the process has no more descriptors, and others get in when there are again", async () => {
+    await start({ flags: [], prefix: ["bash", "-c", 'ulimit -n 80 && exec "$@"', "bash"] });
+    const connected = site.caller(server);
+    assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
+    const strangers = await gather("silent", ELSEWHERE);
+    assert.equal(await newcomer(), "UNAVAILABLE", "there are no descriptors left");
+    assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
+    await strangers.leave();
+    connected.close();
+    while ((await newcomer()) !== "OK");
+  });
+});
