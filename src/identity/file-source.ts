@@ -62,7 +62,7 @@ export class FileSource implements IdentitySource {
   #changed = false;
   /** The last set that fit together. */
   #good: Material | undefined;
-  /** Whether the next look is one that a change has been heard of before. */
+  /** Whether a hint has brought the next look forward. */
   #hinted = false;
   #stopWaiting = () => {};
   #stopWatching: readonly (() => void)[] = [];

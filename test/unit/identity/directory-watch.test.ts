@@ -8,14 +8,16 @@ import { watchDirectory } from "../../../src/identity/directory-watch.ts";
 const folder = mkdtempSync(join(tmpdir(), "coffer-watch-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Resolves at the first event after `change`. */
+/** Resolves at the first event after `change`. The interval keeps the process alive, which a watch does not. */
 async function event(change: () => void): Promise<void> {
+  const alive = setInterval(() => {}, 1000);
   let stop = () => {};
   await new Promise<void>((resolve) => {
     stop = watchDirectory(folder, resolve);
     change();
   });
   stop();
+  clearInterval(alive);
 }
 
 describe("watchDirectory", () => {
