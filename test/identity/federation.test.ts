@@ -6,7 +6,7 @@ import type { IdentitySource } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
 import type { X509SvidMessage, X509SvidResponse } from "../../src/workload-api/messages.ts";
-import { DELIVERIES, type Delivery, type DeliveryOptions, openDelivery, rewriteFiles } from "../support/delivery.ts";
+import { DELIVERIES, type Delivery, type DeliveryOptions, openDelivery } from "../support/delivery.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 import { HeldStream } from "./held-stream.ts";
@@ -89,7 +89,7 @@ class Federation {
   async #open(name: string, domains: readonly SpireDomain[]): Promise<Delivery> {
     const folder = join(this.#site.folder, name);
     const named = domains.map((domain) => domain.name);
-    const delivery = await openDelivery({ kind: this.#kind, folder, domains: named, write: rewriteFiles });
+    const delivery = await openDelivery({ kind: this.#kind, folder, domains: named, writer: "spiffe-helper" });
     this.#leavings.push(() => delivery.close());
     return delivery;
   }

@@ -6,7 +6,7 @@ import type { IdentitySource } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
 import type { X509SvidMessage } from "../../src/workload-api/messages.ts";
-import { type Delivery, type DeliveryOptions, openDelivery, rewriteFiles, swapFolders } from "../support/delivery.ts";
+import { type Delivery, type DeliveryOptions, openDelivery } from "../support/delivery.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 
@@ -42,9 +42,9 @@ export class RotatingPair {
   static async start(kind: DeliveryOptions["kind"]): Promise<RotatingPair> {
     const site = new Site();
     const domain = new SpireDomain("example.org", Date.now);
-    const deliveryTo = (name: string, write: DeliveryOptions["write"]) =>
-      openDelivery({ kind, folder: join(site.folder, name), domains: [domain.name], write });
-    const deliveries = [await deliveryTo("server", rewriteFiles), await deliveryTo("client", swapFolders)] as const;
+    const deliveryTo = (name: string, writer: DeliveryOptions["writer"]) =>
+      openDelivery({ kind, folder: join(site.folder, name), domains: [domain.name], writer });
+    const deliveries = [await deliveryTo("server", "spiffe-helper"), await deliveryTo("client", "Kubernetes")] as const;
     await Promise.all(
       deliveries.map((delivery, i) => delivery.deliver(response([domain.issue(PATHS[i]!, { ttl: HOUR })]))),
     );
