@@ -20,7 +20,7 @@ after(() => machine?.end());
 
 // SPIRE leaves an expired authority in the bundle for a day. It vouches for nobody, and spoils nothing.
 it("a bundle that holds an expired authority is accepted", { skip }, async (t) => {
-  const spire = await machine.spire({ caTtl: "30s" });
+  const spire = await machine.spire({ caTtl: "1m" });
   for (const entry of [coffer, api]) await spire.enter({ ...entry, ttl: 10 });
   const server = await machine.startCoffer(spire);
   await server.serving();
