@@ -19,6 +19,7 @@ export async function assertOut(t: TestContext, holdout: WorkloadProcess, moment
     t.diagnostic(`${what} ${time - moment} ms after the moment`);
     assert.ok(time <= moment + OUT_MS, what);
   }
+  assert.ok(lastIn.time < refused.time, "it came in again");
   // It is the server that refuses, and not the client that gives up.
   const isRefused = ({ message }: LogLine) => /closed the connection right after the handshake/.test(String(message));
   await until("the server refuses a handshake", () => holdout.said("out").some(isRefused));

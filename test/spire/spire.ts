@@ -23,6 +23,8 @@ export interface Entry {
   readonly uid: number;
   /** How long an SVID is valid, in seconds; an hour by default. */
   readonly ttl?: number;
+  /** What the operator says that it is for. */
+  readonly hint?: string;
   /** Host names in the SVID, for clients that verify these. */
   readonly dns?: readonly string[];
   /** Trust domains whose bundles come along. */
@@ -80,7 +82,9 @@ export class Spire {
   /** Adds an entry. Resolves when the agent serves it. */
   async enter(entry: Entry): Promise<void> {
     await this.#server("entry", "create", "-parentID", this.#agentId, ...flagsOf(entry));
-    await until(`the agent has an SVID for ${entry.id}`, async () => (await this.fetch(entry.uid)).code === 0);
+    await until(`the agent has an SVID for ${entry.id}`, async () =>
+      String((await this.fetch(entry.uid)).stdout).includes(`${entry.id}\n`),
+    );
   }
 
   /** Deletes an entry. The agent hears of it at its next question. */
@@ -172,8 +176,12 @@ export class Spire {
   }
 }
 
-function flagsOf({ name, id, uid, ttl = 3600, dns = [], federatesWith = [] }: Entry): string[] {
-  const once = ["-entryID", name, "-spiffeID", id, "-selector", `unix:uid:${uid}`, "-x509SVIDTTL", `${ttl}`];
-  const repeated = dns.flatMap((host) => ["-dns", host]);
-  return [...once, ...repeated, ...federatesWith.flatMap((domain) => ["-federatesWith", `spiffe://${domain}`])];
+function flagsOf({ name, id, uid, ttl = 3600, hint = "", dns = [], federatesWith = [] }: Entry): string[] {
+  const single = { entryID: name, spiffeID: id, selector: `unix:uid:${uid}`, x509SVIDTTL: `${ttl}`, hint };
+  const domains = federatesWith.map((domain) => `spiffe://${domain}`);
+  return [
+    ...Object.entries(single).flatMap(([flag, value]) => [`-${flag}`, value]),
+    ...dns.flatMap((host) => ["-dns", host]),
+    ...domains.flatMap((domain) => ["-federatesWith", domain]),
+  ];
 }

@@ -48,6 +48,13 @@ describe("with identities from a real SPIRE, and no file of them", { skip: reaso
     assert.deepEqual([denied?.["spiffe_id"], denied?.["path"]], [web.id, "shop/api/db"]);
   });
 
+  it("a user without an entry has no identity, and is told why", async () => {
+    const nobody = { name: "nobody", id: "", uid: 21_009 };
+    const { code, stderr } = await machine.command(spire, nobody, "get", "shop/api/db", "--timeout", "1s");
+    assert.equal(code, 7);
+    assert.match(stderr, /PERMISSION_DENIED: no identity issued/);
+  });
+
   // grpcurl verifies the server by its host name, which the entry puts into the SVID, and takes its own SVID from files.
   const program = findGrpcurl();
   it("grpcurl calls it with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
@@ -60,6 +67,15 @@ describe("with identities from a real SPIRE, and no file of them", { skip: reaso
     const run = runGrpcurl(program!, { address: machine.address, roots: roots!, cert: cert!, key: key! });
     const { code, response } = await grpcurl(run).call("coffer.v1.Secrets/Get", { path: "shop/api/db" });
     assert.deepEqual([code, response?.data], ["OK", { user: "app" }]);
+  });
+
+  // The operator works as a user who has another SVID as well.
+  it("a command takes the SVID that it is told to take", async () => {
+    await spire.enter({ ...admin, name: "operator", uid: api.uid, hint: "operator" });
+    const put = ["put", "operator/note", "text=hello"];
+    assert.deepEqual(await run(api, ...put, "--svid-hint", "operator"), [0, ""]);
+    assert.deepEqual(await run(api, ...put, "--svid-id", admin.id), [0, ""]);
+    assert.deepEqual(await run(api, ...put, "--svid-id", api.id), [4, ""]);
   });
 
   /** The exit code, and what was printed; a put prints what it did, which is no matter here. */
