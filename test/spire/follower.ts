@@ -6,8 +6,8 @@ import { whenReady } from "../../src/identity/when-ready.ts";
 import { openIdentity, readOrders, say } from "./workload.ts";
 
 /**
- * A workload as it should be: it follows its identity, and calls Coffer all the time, nine Gets after a Put. Says
- * now and then, first and last how many there were, and each that failed.
+ * A workload as it should be: it follows its identity, and calls Coffer all the time, nine Gets after a Put. Says of
+ * each call that it failed, and how many there were: after the first, now and then, and at SIGTERM.
  */
 
 /** How many calls are under way at a time. */

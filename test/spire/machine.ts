@@ -38,9 +38,11 @@ export class Machine {
   readonly processes = new Processes();
   #coffer: ServerProcess | undefined;
   #opsPort = 0;
+  readonly #remove = () => rmSync(this.folder, { recursive: true, force: true });
 
   constructor() {
     chmodSync(this.folder, 0o755);
+    process.once("exit", this.#remove);
   }
 
   /** Starts a SPIRE in a folder of its own. */
@@ -92,7 +94,8 @@ export class Machine {
   /** Kills everything, and removes the folder. */
   async end(): Promise<void> {
     await this.processes.end();
-    rmSync(this.folder, { recursive: true, force: true });
+    process.off("exit", this.#remove);
+    this.#remove();
   }
 }
 
