@@ -29,9 +29,13 @@ class Federation {
 
   static async start(kind: DeliveryOptions["kind"]): Promise<Federation> {
     const federation = new Federation(kind);
-    federation.#delivery = await federation.#open("server", [federation.example, federation.other]);
-    await federation.trustBoth();
-    federation.#server = await federation.#site.start({ identity: federation.#delivery.arguments });
+    try {
+      await federation.#begin();
+    } catch (error) {
+      // What is open already would keep the test's process from ending.
+      await federation.stop();
+      throw error;
+    }
     return federation;
   }
 
@@ -68,6 +72,12 @@ class Federation {
   async stop(): Promise<void> {
     for (const leave of this.#leavings) await leave();
     await this.#site.remove();
+  }
+
+  async #begin(): Promise<void> {
+    this.#delivery = await this.#open("server", [this.example, this.other]);
+    await this.trustBoth();
+    this.#server = await this.#site.start({ identity: this.#delivery.arguments });
   }
 
   async #admit(domains: readonly SpireDomain[], material: X509SvidResponse): Promise<Member> {

@@ -48,10 +48,22 @@ export class RotatingPair {
     await Promise.all(
       deliveries.map((delivery, i) => delivery.deliver(response([domain.issue(PATHS[i]!, { ttl: HOUR })]))),
     );
-    const server = await site.start({ identity: deliveries[0].arguments, flags: ["--log-level", "debug"] });
-    const identity = deliveries[1].open();
+    const parts = { site, domain, deliveries };
+    try {
+      return await RotatingPair.#begin(parts);
+    } catch (error) {
+      // What is open already would keep the test's process from ending.
+      await letGo(parts);
+      throw error;
+    }
+  }
+
+  static async #begin(parts: Parts): Promise<RotatingPair> {
+    const [toServer, toClient] = parts.deliveries;
+    const server = await parts.site.start({ identity: toServer.arguments, flags: ["--log-level", "debug"] });
+    const identity = toClient.open();
     await whenReady(identity);
-    return new RotatingPair({ site, domain, deliveries }, server, identity);
+    return new RotatingPair(parts, server, identity);
   }
 
   /** A client of another identity. */
@@ -78,8 +90,7 @@ export class RotatingPair {
   async stop(): Promise<void> {
     this.client.close();
     this.identity.close();
-    await Promise.all(this.#parts.deliveries.map((delivery) => delivery.close()));
-    await this.#parts.site.remove();
+    await letGo(this.#parts);
   }
 
   async #adoptedByServer(svid: X509SvidMessage): Promise<void> {
@@ -96,6 +107,11 @@ export class RotatingPair {
       });
     });
   }
+}
+
+async function letGo({ site, deliveries }: Parts): Promise<void> {
+  await Promise.all(deliveries.map((delivery) => delivery.close()));
+  await site.remove();
 }
 
 /** Who the server is, and who the client: see ADMIN. */
