@@ -58,7 +58,7 @@ export class IdentityWatch {
       spiffe_id: snapshot.svid.id.toString(),
       generation: snapshot.generation,
       valid_until: new Date(snapshot.validUntil).toISOString(),
-      trust_domain: [...snapshot.bundles.keys()].join(" "),
+      detail: `authorities: ${[...snapshot.bundles].map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
     });
     this.#awaitOverdue(snapshot);
   }

@@ -31,6 +31,8 @@ export function openResources(config: ServeConfig, { log, timers }: { log: Logge
   const policy = collect(problems, () => PolicySource.open({ file: config.policy, admins: config.admins, log }));
   const storage = collect(problems, () => openStorage(config.store));
   if (problems.length === 0) return { identity, policy: policy!, storage: storage! };
+  // Files that are not there would be waited for; who has to mend something anyway may have mistyped their names.
+  if (identity.state.kind === "waiting" && config.identity.kind === "files") problems.push(...identity.state.problems);
   identity.close();
   storage?.close();
   throw new StartRefused(problems);

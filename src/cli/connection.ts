@@ -18,6 +18,10 @@ import { whenReady } from "../identity/when-ready.ts";
 
 const DEFAULT_TIMEOUT = "10s";
 
+// Milliseconds that files which can't be used get: they may be in the middle of a rotation. Nobody at a terminal who has
+// mistyped a name waits for longer.
+const FILES_PATIENCE_MS = 1000;
+
 /** The options that every command has that calls a server. */
 export const connectionOptions = {
   addr: defineOption("--addr", "<address>", "the server: HOST:PORT, [IPV6]:PORT or unix:PATH", {
@@ -92,7 +96,7 @@ export async function withClient(
   const source = openIdentity(identity, "client", timers);
   const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs, clock: timers.clock });
   try {
-    await untilReady(source, timeoutMs);
+    await untilReady(source, identity.kind === "files" ? FILES_PATIENCE_MS : timeoutMs);
     await use(client);
   } finally {
     client.close();
@@ -101,9 +105,9 @@ export async function withClient(
 }
 
 /** An identity that is still to come is the matter of the first call, which says so, or is repeated until it is there. */
-async function untilReady(source: IdentitySource, timeoutMs: number): Promise<void> {
+async function untilReady(source: IdentitySource, patienceMs: number): Promise<void> {
   try {
-    await whenReady(source, AbortSignal.timeout(timeoutMs));
+    await whenReady(source, AbortSignal.timeout(patienceMs));
   } catch (error) {
     if (source.state.kind === "failed") throw error;
   }

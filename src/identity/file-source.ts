@@ -151,12 +151,17 @@ export class FileSource implements IdentitySource {
     else this.#current.complain(...verdict.problems);
   }
 
-  /** Before there was a good set, an empty bundle is one that has not arrived yet, however long that takes. */
+  /**
+   * Before there was a good set, a file without a byte has not arrived yet, however long that takes. One that says in so
+   * many words that there are no authorities means it.
+   */
   #emptyBundles(): readonly EmptyBundle[] {
     const empty = [...this.#material.bundles.values()].filter(({ authorities }) => authorities.length === 0);
     return empty.map(({ trustDomain }) => {
       const file = this.#files.bundles.get(trustDomain.name)!;
-      return { trustDomain, file, isReal: this.#good !== undefined && file.unchangedMs >= GRACE_MS };
+      const isMeant = file.reading.kind === "bytes";
+      const isReal = (isMeant || this.#good !== undefined) && file.unchangedMs >= GRACE_MS;
+      return { trustDomain, file, isReal };
     });
   }
 

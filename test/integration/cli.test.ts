@@ -166,7 +166,7 @@ describe("the command line", () => {
         `the server at ${address} does not prove its identity (untrusted): ` +
           "no authority in the bundle of its trust domain signed it",
       ],
-      [{ COFFER_CERT: "missing.pem" }, 7, "missing.pem does not exist"],
+      [{ COFFER_CERT: "missing.pem" }, 7, `there is no identity to call ${address} with: missing.pem does not exist`],
     ] as const) {
       check(await run("list", { env: options }), { code, stderr: `coffer: ${stderr}\n` });
     }

@@ -78,7 +78,7 @@ describe("the watch over an identity", () => {
       "waiting for an identity: nothing has come yet",
       "no identity: no socket",
       "no identity: no entry",
-      "identity adopted",
+      "identity adopted: authorities: example.org 1",
       "identity confirmed",
       "identity kept: the agent is gone",
       "identity confirmed",
@@ -99,7 +99,8 @@ describe("the watch over an identity", () => {
     timers.advance(39 * 60_000);
     adopt(HOUR);
     timers.advance(39 * 60_000);
-    assert.deepEqual(events().slice(1), ["identity adopted", "identity confirmed", "identity adopted"]);
+    const adopted = "identity adopted: authorities: example.org 1";
+    assert.deepEqual(events().slice(1), [adopted, "identity confirmed", adopted]);
     timers.advance(2 * 60_000);
     timers.advance(5 * 60_000);
     const overdue = lines.filter(({ event }) => event === "identity renewal overdue");

@@ -49,6 +49,17 @@ describe("At the start", () => {
     assert.ok(followed.holds(first));
   });
 
+  // Another trust domain may publish that it has no authorities any more; that must not keep us from serving our own.
+  it("a bundle that says it has no authorities is taken at its word", () => {
+    const followed = new Followed(SpiffeHelper);
+    followed.writer.write(contents(first, { "other.org": '{"keys":[]}' }));
+    followed.age(5000);
+    followed.open();
+    assert.ok(followed.holds(first));
+    assert.equal(followed.authorities("other.org"), 0);
+    assert.match(followed.problems.join(), /nobody of other\.org is trusted$/);
+  });
+
   it("files that are missing are waited for without end, each by its name", () => {
     const followed = new Followed(SpiffeHelper);
     followed.open();
