@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CONNECTION_REFUSALS } from "../../../src/transport/connection-refusal.ts";
+import { DEFAULT_HANDSHAKE_LIMITS } from "../../../src/transport/handshake-gate.ts";
+import { page, table } from "./pages.ts";
+
+const identity = page("docs/identity.md");
+
+describe("docs/identity.md", () => {
+  // Whoever reads a reason in the log looks for it there.
+  it("explains every reason of a refusal, and no other", () => {
+    const rows = table(identity, "Reason", "What it means", "What to do");
+    const named = rows.flatMap((row) => [...row["Reason"]!.matchAll(/`([^`]+)`/g)].map(([, reason]) => reason!));
+    assert.deepEqual(named.sort(), [...CONNECTION_REFUSALS].sort());
+  });
+
+  it("has the limits that the server has", () => {
+    const limits = new Map(table(identity, "Limit", "Default", "Because").map((row) => [row["Limit"], row["Default"]]));
+    const { connections, inProgress, perSecond } = DEFAULT_HANDSHAKE_LIMITS;
+    assert.equal(limits.get("`--max-connections`"), connections.toLocaleString("en"));
+    assert.equal(limits.get("`--max-handshakes`"), inProgress.toLocaleString("en"));
+    assert.equal(limits.get("`--handshake-rate`"), `${perSecond} a second`);
+  });
+});
