@@ -53,12 +53,14 @@ export class IdentityWatch {
 
   #adopted(snapshot: IdentitySnapshot): void {
     const { log, timers } = this.#parts;
+    const bundles = [...snapshot.bundles];
     this.#lastUpdate = timers.clock();
     log.info("identity adopted", {
       spiffe_id: snapshot.svid.id.toString(),
       generation: snapshot.generation,
       valid_until: new Date(snapshot.validUntil).toISOString(),
-      detail: `authorities: ${[...snapshot.bundles].map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
+      trust_domain: bundles.map(([name]) => name).join(" "),
+      detail: `authorities: ${bundles.map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
     });
     this.#awaitOverdue(snapshot);
   }

@@ -197,16 +197,6 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves when such a line has this detail. Rejects when the process ends without one. */
-  async loggedAs(event: string, detail: RegExp): Promise<LogLine> {
-    for (;;) {
-      const line = this.lines(event).find((candidate) => detail.test(String(candidate["detail"])));
-      if (line !== undefined) return line;
-      if (this.#isGone) throw new Error(`the server ended without "${event}: ${detail}":\n${this.#stderr}`);
-      await once(this.#progress, "news");
-    }
-  }
-
   async serving(): Promise<undefined> {
     await this.logged("serving");
   }
