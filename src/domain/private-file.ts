@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { describeAccess, describeDenial, type FileAccess } from "./file-access.ts";
 import { shellWord } from "./shell-word.ts";
 
 /** A file with a secret in it can't be read, or should not be trusted. `message` says how to mend it. */
@@ -12,9 +13,6 @@ export class PrivateFileError extends Error {
     this.file = file;
   }
 }
-
-/** Who owns a file, and its permission bits with everything else that is in `mode`. */
-export type FileAccess = Pick<Stats, "uid" | "mode">;
 
 /** Keys have a few kilobytes. More is a wrong file, and it should not fill our memory. */
 const MAX_BYTES = 1024 * 1024;
@@ -49,8 +47,9 @@ export function readPrivateFile(file: string): Buffer {
  * group may not write it, and may read it only if root owns it: that is how Kubernetes gives a file to a process that
  * does not run as root (fsGroup). The text completes the sentence that the file's name begins.
  */
-export function privacyProblem({ uid, mode }: FileAccess, file: string): string | undefined {
-  const owned = `(owner uid ${uid}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")})`;
+export function privacyProblem(access: FileAccess, file: string): string | undefined {
+  const { uid, mode } = access;
+  const owned = `(${describeAccess(access)})`;
   const chmod = `chmod 0600 ${shellWord(file)}`;
   if (mode & OTHERS) return `is open to every user of this machine ${owned}; mend it with: ${chmod}`;
   if (mode & GROUP_WRITES) return `can be changed by its group ${owned}; mend it with: ${chmod}`;
@@ -66,6 +65,6 @@ function open(file: string): number {
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new PrivateFileError(file, code === "ENOENT" ? "does not exist" : `can't be read: ${code}`);
+    throw new PrivateFileError(file, code === "ENOENT" ? "does not exist" : describeDenial(file, code));
   }
 }

@@ -13,7 +13,7 @@ import { type Authority, type Credential, createAuthority } from "../../src/pki/
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 
 /** The program itself, compiled beside this file. */
-const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
 // A signal ends a process without its "exit" event, and would leave servers behind.
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

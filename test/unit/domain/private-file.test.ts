@@ -8,6 +8,7 @@ import { PrivateFileError, privacyProblem, readPrivateFile } from "../../../src/
 
 const ROOT = 0;
 const USER = 1000;
+const GROUP = 2000;
 
 describe("privacyProblem", () => {
   const PRIVATE: readonly [uid: number, mode: number][] = [
@@ -21,7 +22,7 @@ describe("privacyProblem", () => {
   ];
   for (const [uid, mode] of PRIVATE) {
     it(`takes mode ${mode.toString(8)} of user ${uid}`, () => {
-      assert.equal(privacyProblem({ uid, mode }, "key"), undefined);
+      assert.equal(privacyProblem({ uid, gid: GROUP, mode }, "key"), undefined);
     });
   }
 
@@ -38,16 +39,19 @@ describe("privacyProblem", () => {
   ];
   for (const [uid, mode, said] of OPEN) {
     it(`refuses mode ${mode.toString(8)} of user ${uid}`, () => {
-      assert.match(privacyProblem({ uid, mode }, "key") ?? "", said);
+      assert.match(privacyProblem({ uid, gid: GROUP, mode }, "key") ?? "", said);
       assert.match(
-        privacyProblem({ uid, mode }, "key") ?? "",
-        new RegExp(`\\(owner uid ${uid}, mode 0${mode.toString(8)}\\)`),
+        privacyProblem({ uid, gid: GROUP, mode }, "key") ?? "",
+        new RegExp(`\\(owner uid ${uid}, gid 2000, mode 0${mode.toString(8)}\\)`),
       );
     });
   }
 
   it("writes commands that a shell takes", () => {
-    assert.match(privacyProblem({ uid: USER, mode: 0o644 }, "my key's") ?? "", /chmod 0600 'my key'\\''s'$/);
+    assert.match(
+      privacyProblem({ uid: USER, gid: GROUP, mode: 0o644 }, "my key's") ?? "",
+      /chmod 0600 'my key'\\''s'$/,
+    );
   });
 });
 
@@ -74,8 +78,14 @@ describe("readPrivateFile", () => {
     assert.equal(readPrivateFile(file).toString(), "secret");
     assert.equal(readPrivateFile(link).toString(), "secret");
     chmodSync(file, 0o644);
-    assert.match(problem(file), /^\S+\/key is open to every user of this machine \(owner uid \d+, mode 0644\)/);
-    assert.match(problem(link), /^\S+\/link is open to every user of this machine \(owner uid \d+, mode 0644\)/);
+    assert.match(
+      problem(file),
+      /^\S+\/key is open to every user of this machine \(owner uid \d+, gid \d+, mode 0644\)/,
+    );
+    assert.match(
+      problem(link),
+      /^\S+\/link is open to every user of this machine \(owner uid \d+, gid \d+, mode 0644\)/,
+    );
   });
 
   it("refuses what is no file, without waiting for it to become one", () => {

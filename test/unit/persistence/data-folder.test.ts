@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -6,14 +7,17 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
+  renameSync,
   symlinkSync,
-  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { prepareDataFolder } from "../../../src/persistence/data-folder.ts";
 import { fileSystemSuitability } from "../../../src/persistence/file-system-kind.ts";
+import { tightenEntry } from "../../../src/persistence/own-entry.ts";
+import { StoreRefused } from "../../../src/persistence/store-refused.ts";
 import { inChild, openStore, refusalKind, refusalOf, temporaryFolder } from "./kit.ts";
 
 const ext4 = () => 0xef53;
@@ -25,6 +29,18 @@ function usedFolder(): { data: string; store: string; database: string } {
   const data = temporaryFolder();
   openStore(data).journal.close();
   return { data, store: join(data, "store"), database: join(data, "store", "coffer.db") };
+}
+
+type Folder = ReturnType<typeof usedFolder>;
+
+function moveBehindLink(path: string, elsewhere: string): void {
+  renameSync(path, elsewhere);
+  symlinkSync(elsewhere, path);
+}
+
+/** What a refusal tells its reader to run. */
+function commandOf(refused: StoreRefused | undefined): string {
+  return /; run: (.*?)(?: - or, .*)?$/.exec(refused?.message ?? "")?.[1] ?? "false";
 }
 
 function mode(path: string): string {
@@ -83,48 +99,46 @@ describe("a data folder", () => {
       chmodSync(folder[which], which === "store" ? 0o705 : 0o604);
       const refused = refusalOf(() => prepareDataFolder(folder.data, ext4));
       assert.equal(refused?.refusal, "open to everybody");
-      assert.match(refused?.message ?? "", /uid \d+, mode 0[67]0[45].* chmod -R go= .*store$/);
+      assert.match(refused?.message ?? "", /owner uid \d+, gid \d+, mode 0[67]0[45].*; run: chmod -R go= .*store$/);
+      execFileSync("sh", ["-c", commandOf(refused)]);
+      assert.deepEqual(prepareDataFolder(folder.data, ext4).warnings, []);
     }
   });
 
-  // A second name would let somebody change the store from outside of the folder.
-  it("is refused when a file in it is a link", () => {
-    const { data, store, database } = usedFolder();
-    const elsewhere = join(temporaryFolder(), "other.db");
-    linkSync(database, elsewhere);
-    assert.equal(
-      refusalKind(() => prepareDataFolder(data, ext4)),
-      "wrong kind",
-    );
-    unlinkSync(elsewhere);
-    assert.equal(
-      refusalKind(() => prepareDataFolder(data, ext4)),
-      undefined,
-    );
-    symlinkSync(database, join(store, "coffer.db-wal"));
-    assert.equal(
-      refusalKind(() => prepareDataFolder(data, ext4)),
-      "wrong kind",
-    );
-  });
+  // A second name would let somebody change the store from outside of the folder. Each refusal names its file, owner and
+  // mode, and ends with a command; who runs that command has the store back, with what was in it.
+  const MISHAPS: readonly (readonly [what: string, mishap: (folder: Folder, elsewhere: string) => void])[] = [
+    ["a file in it has a second name", ({ database }, elsewhere) => linkSync(database, elsewhere)],
+    ["a file in it is a link", ({ database }, elsewhere) => moveBehindLink(database, elsewhere)],
+    ["its store is a link", ({ store }, elsewhere) => moveBehindLink(store, elsewhere)],
+    ["there is a folder in it", ({ store }) => mkdirSync(join(store, "lost"), { mode: 0o700 })],
+  ];
+  for (const [what, mishap] of MISHAPS) {
+    it(`is refused when ${what}, until the command of the refusal was run`, () => {
+      const folder = usedFolder();
+      const before = readFileSync(folder.database);
+      mishap(folder, join(temporaryFolder(), "else where"));
+      const refused = refusalOf(() => prepareDataFolder(folder.data, ext4));
+      assert.equal(refused?.refusal, "wrong kind");
+      assert.match(refused?.message ?? "", /\(owner uid \d+, gid \d+, mode \d{4}\)/);
+      execFileSync("sh", ["-c", commandOf(refused)]);
+      assert.deepEqual(prepareDataFolder(folder.data, ext4).warnings, []);
+      assert.deepEqual(readFileSync(folder.database), before);
+    });
+  }
 
-  it("is refused when its store is a link, or no folder", () => {
+  it("is refused when its store, or itself, is no folder", () => {
     const data = temporaryFolder();
-    symlinkSync(temporaryFolder(), join(data, "store"));
+    const store = join(data, "store");
+    writeFileSync(store, "");
     assert.equal(
-      refusalKind(() => prepareDataFolder(data, ext4)),
+      refusalKind(() => prepareDataFolder(store, ext4)),
       "wrong kind",
     );
-    unlinkSync(join(data, "store"));
-    writeFileSync(join(data, "store"), "");
-    assert.equal(
-      refusalKind(() => prepareDataFolder(data, ext4)),
-      "wrong kind",
-    );
-    assert.equal(
-      refusalKind(() => prepareDataFolder(join(data, "store"), ext4)),
-      "wrong kind",
-    );
+    const refused = refusalOf(() => prepareDataFolder(data, ext4));
+    assert.equal(refused?.refusal, "wrong kind");
+    execFileSync("sh", ["-c", commandOf(refused)]);
+    assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
   });
 
   // The parent must be there: a misspelt path must not become an empty store somewhere new.
@@ -134,6 +148,11 @@ describe("a data folder", () => {
     assert.match(refused?.message ?? "", /does not exist$/);
   });
 
+  // A server that ends removes its log, perhaps between the list of the folder and the look at the file.
+  it("does not mind that a file is gone", () => {
+    assert.equal(tightenEntry(join(temporaryFolder(), "coffer.db-wal"), "file"), undefined);
+  });
+
   // Somebody else's files are not ours to use, even for root: the log would become root's, and lock the owner out.
   it("is refused when it belongs to somebody else", { skip: !asRoot && "needs root" }, () => {
     for (const which of ["store", "database"] as const) {
@@ -141,32 +160,40 @@ describe("a data folder", () => {
       chownSync(folder[which], SOMEBODY, SOMEBODY);
       const refused = refusalOf(() => prepareDataFolder(folder.data, ext4));
       assert.equal(refused?.refusal, "wrong owner");
-      assert.match(refused?.message ?? "", /uid 65534, mode 0[67]00.*; run: chown -R 0 .*store$/);
+      assert.match(refused?.message ?? "", /owner uid 65534, gid 65534, mode 0[67]00.*; run: chown -R 0 .*store$/);
+      execFileSync("sh", ["-c", commandOf(refused)]);
+      assert.deepEqual(prepareDataFolder(folder.data, ext4).warnings, []);
     }
   });
 
-  // Kubernetes: the volume is root's, its group may write, and the server is neither root nor the owner.
-  it("may be a mount that root owns", { skip: !asRoot && "needs root" }, () => {
+  // As somebody who is neither root nor an owner, and has no group that helps: each refusal's command opens the next
+  // door, and no refusal comes twice.
+  it("is refused to who may not enter or write, until the commands of the refusals were run", {
+    skip: !asRoot && "needs root",
+  }, () => {
     const parent = temporaryFolder();
-    chmodSync(parent, 0o755);
     const data = join(parent, "data");
-    mkdirSync(data);
+    mkdirSync(data, { mode: 0o2770 });
     chownSync(data, 0, 2000);
-    chmodSync(data, 0o2770);
-    const asSomebody = (groups: string) =>
+    const attempt = () =>
       inChild(
         data,
-        `process.setgroups(${groups}); process.setgid(65534); process.setuid(65534);
-        const refused = refusalOf(() => {
-          const { journal, warnings } = openStore(data);
-          console.log("opened", warnings.length);
-          journal.close();
-        });
-        if (refused) console.log(refused.refusal, refused.message);`,
-      );
-    assert.match(asSomebody("[]").stdout, /^not accessible.*belongs to uid 0, gid 2000 and has mode 2770/);
-    assert.equal(asSomebody("[2000]").stdout, "opened 0\n");
-    assert.equal(asSomebody("[2000]").stdout, "opened 0\n");
+        `process.setgroups([]); process.setgid(65534); process.setuid(65534);
+        const refused = refusalOf(() => openStore(data).journal.close());
+        console.log(refused ? refused.message : "opened");`,
+      ).stdout.trim();
+    const said: string[] = [];
+    for (let message = attempt(); message !== "opened" && !said.includes(message); message = attempt()) {
+      said.push(message);
+      execFileSync("sh", ["-c", commandOf(new StoreRefused("not accessible", message))]);
+    }
+    assert.equal(attempt(), "opened");
+    assert.deepEqual(
+      said.map(
+        (message) => /denied to uid 65534 \(EACCES\) by (\S+) \(owner uid 0, gid \d+, mode \d{4}\)/.exec(message)?.[1],
+      ),
+      [parent, data, data],
+    );
   });
 });
 

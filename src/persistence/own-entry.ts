@@ -1,0 +1,87 @@
+import { chmodSync, lstatSync, readlinkSync, type Stats } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { describeAccess, describeDenial, ownUid } from "../domain/file-access.ts";
+import { shellWord } from "../domain/shell-word.ts";
+import { StoreRefused } from "./store-refused.ts";
+
+/** What may lie at a place of the store: the store's folder, or a file in it. */
+export type EntryKind = "folder" | "file";
+
+/** Permission bits of everybody, and of the group. */
+const EVERYBODY = 0o007;
+const GROUP = 0o070;
+
+/** What only the owner may do. */
+const PRIVATE = { folder: 0o700, file: 0o600 } as const;
+
+/**
+ * Makes sure that a folder or a file of the store is this process's alone. The path if its mode had to be tightened. What
+ * is gone meanwhile is nothing: a server that ends removes its log.
+ *
+ * A mode that is open to a group is tightened, since Kubernetes opens a volume to its fsGroup again at every mount. A mode
+ * that is open to everybody, another owner or a link is no accident of that kind: throws {@link StoreRefused}.
+ */
+export function tightenEntry(path: string, kind: EntryKind): string | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  refuseKind(path, stats, kind);
+  refuseAccess(path, stats, kind);
+  if ((stats.mode & GROUP) === 0) return undefined;
+  accessible(path, () => chmodSync(path, PRIVATE[kind]));
+  return path;
+}
+
+/** Runs an action on a path. What the system says against it becomes {@link StoreRefused}, with whose permissions. */
+export function accessible<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? `can't be made: ${dirname(path)} does not exist` : describeDenial(path, code);
+    throw new StoreRefused("not accessible", `${path} ${why}`, { cause });
+  }
+}
+
+/** A second name, of either kind, would let somebody change the store from outside of its folder. */
+function refuseKind(path: string, stats: Stats, kind: EntryKind): void {
+  if (stats.isSymbolicLink()) throw symbolicLink(path, stats);
+  if (kind === "folder" ? !stats.isDirectory() : !stats.isFile()) throw stranger(path, stats, kind);
+  if (kind === "file" && stats.nlink > 1) throw hardLink(path, stats);
+}
+
+function symbolicLink(path: string, stats: Stats): StoreRefused {
+  const target = resolve(dirname(path), readlinkSync(path));
+  const message = `${shown(path, stats)} is a symbolic link to ${target}; if that is yours, put it in place of the link`;
+  const command = `rm ${shellWord(path)} && mv ${shellWord(target)} ${shellWord(path)}`;
+  return new StoreRefused("wrong kind", `${message}; run: ${command}`);
+}
+
+function stranger(path: string, stats: Stats, kind: EntryKind): StoreRefused {
+  const data = kind === "folder" ? dirname(path) : dirname(dirname(path));
+  const away = join(data, `${basename(path)}.away`);
+  const message = `${shown(path, stats)} must be a ${kind}`;
+  return new StoreRefused("wrong kind", `${message}; run: mv ${shellWord(path)} ${shellWord(away)}`);
+}
+
+function hardLink(path: string, stats: Stats): StoreRefused {
+  const message = `${shown(path, stats)} has a second name elsewhere (a hard link, inode ${stats.ino}); give the store a copy`;
+  const [file, copy] = [shellWord(path), shellWord(`${path}.copy`)];
+  return new StoreRefused("wrong kind", `${message}; run: cp -p ${file} ${copy} && mv ${copy} ${file}`);
+}
+
+function refuseAccess(path: string, stats: Stats, kind: EntryKind): void {
+  const uid = ownUid() ?? stats.uid;
+  const folder = shellWord(kind === "folder" ? path : dirname(path));
+  if (stats.uid !== uid) {
+    const message = `${shown(path, stats)} belongs to another user than this process, uid ${uid}`;
+    throw new StoreRefused("wrong owner", `${message}; run: chown -R ${uid} ${folder}`);
+  }
+  if ((stats.mode & EVERYBODY) !== 0) {
+    const message = `${shown(path, stats)} is open to everybody; make sure that nobody used it`;
+    throw new StoreRefused("open to everybody", `${message}; run: chmod -R go= ${folder}`);
+  }
+}
+
+function shown(path: string, stats: Stats): string {
+  return `${path} (${describeAccess(stats)})`;
+}
