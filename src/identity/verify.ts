@@ -19,6 +19,8 @@ export interface VerifiedSvid {
   readonly validUntil: number;
   /** From the leaf to the authority in the bundle. */
   readonly path: readonly Certificate[];
+  /** All that the peer sent, leaf first. */
+  readonly sent: readonly Certificate[];
 }
 
 /**
@@ -34,7 +36,33 @@ export function verifySvid(
   purpose: Purpose,
 ): VerifiedSvid {
   checkSize(chain);
-  const [leaf, ...intermediates] = chain.map(readLink);
+  return verifyCertificates(chain.map(readLink), bundles, now, purpose);
+}
+
+/**
+ * The same for a peer whose identity was proven before, when trust has changed. Cheap for those whom that does not
+ * concern: of a path only the authority at its end was ever taken from a bundle, so it stands as long as that is there.
+ * A proof that has ended by its time stays ended. Throws {@link SvidRefused}.
+ */
+export function verifyAgain(
+  proven: VerifiedSvid,
+  bundles: ReadonlyMap<string, Bundle>,
+  now: number,
+  purpose: Purpose,
+): VerifiedSvid {
+  const authority = proven.path.at(-1)!;
+  const bundle = bundles.get(proven.id.trustDomain.name);
+  if (bundle?.authorities.some(({ der }) => der.equals(authority.der))) return proven;
+  return verifyCertificates(proven.sent, bundles, now, purpose);
+}
+
+function verifyCertificates(
+  sent: readonly Certificate[],
+  bundles: ReadonlyMap<string, Bundle>,
+  now: number,
+  purpose: Purpose,
+): VerifiedSvid {
+  const [leaf, ...intermediates] = sent;
   if (leaf === undefined) throw new SvidRefused("no-certificate", "the peer sent no certificate");
   const id = identify(leaf);
   const problem = leafProblem(leaf, id, purpose) ?? commonProblem(leaf, now, "the leaf");
@@ -45,7 +73,7 @@ export function verifySvid(
   const search = new PathSearch(bundle.authorities, intermediates, now);
   const path = search.from(leaf);
   if (path === undefined) throw new SvidRefused(search.problem.reason, search.problem.detail, id);
-  return { id, validUntil: Math.min(...path.map(({ notAfter }) => notAfter)), path };
+  return { id, validUntil: Math.min(...path.map(({ notAfter }) => notAfter)), path, sent };
 }
 
 /** Before anything is read: whoever opens a connection should not buy more work with it than honest peers need. */

@@ -10,6 +10,8 @@ export type ConnectionRefusal =
   | "handshake-failed"
   /** Gone or silent before the handshake was complete, as port scans and TCP probes are. Counted, not logged. */
   | "handshake-abandoned"
+  /** It said hello and waited in vain for its turn: handshakes come faster than their limit lets them begin. */
+  | "handshake-not-begun"
   /** The client did not offer h2 by ALPN (RFC 7301), so it does not speak gRPC. */
   | "no-h2"
   /** The client resumed a TLS session. No ticket is ever given out, so this can't be honest. */
@@ -50,6 +52,7 @@ const EVERY: Readonly<Record<ConnectionRefusal, true>> = {
   "handshake-displaced": true,
   "handshake-failed": true,
   "handshake-abandoned": true,
+  "handshake-not-begun": true,
   "no-h2": true,
   "session-resumed": true,
   "not-accepted": true,

@@ -3,15 +3,13 @@ import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Bundle } from "../identity/bundle.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
-import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
+import { type VerifiedSvid, verifyAgain } from "../identity/verify.ts";
 
 /** What is known of a peer when its handshake is over and its SVID has been verified. */
 export interface Admission {
   readonly socket: TLSSocket;
   /** The number of the connection in this process. */
   readonly number: number;
-  /** The certificates as the peer sent them, in DER, leaf first: what is verified again when trust changes. */
-  readonly chain: readonly Uint8Array[];
   readonly verified: VerifiedSvid;
 }
 
@@ -21,14 +19,12 @@ export class Connection implements Principal {
   readonly connection: number;
   /** The peer's address, for the log only; empty on a unix socket. */
   readonly remote: string;
-  readonly #chain: readonly Uint8Array[];
   #verified: VerifiedSvid;
 
-  constructor({ socket, number, chain, verified }: Admission) {
+  constructor({ socket, number, verified }: Admission) {
     this.socket = socket;
     this.connection = number;
     this.remote = socket.remoteAddress ?? "";
-    this.#chain = chain;
     this.#verified = verified;
   }
 
@@ -43,7 +39,7 @@ export class Connection implements Principal {
 
   /** Looks at what the peer sent once more, with other bundles. Throws SvidRefused when it is no longer good. */
   verifyAgain(bundles: ReadonlyMap<string, Bundle>, now: number): void {
-    this.#verified = verifySvid(this.#chain, bundles, now, "client");
+    this.#verified = verifyAgain(this.#verified, bundles, now, "client");
   }
 }
 

@@ -53,14 +53,14 @@ export class Reception {
     const { gate, timers, connections } = this.#parts;
     // A peer that vanishes emits an error, which would end the process if nobody listened for it.
     raw.on("error", () => {});
-    const tooLate = () => this.#refuse(stranger, "handshake-abandoned", `no handshake in ${HANDSHAKE_MS} ms`);
+    const tooLate = () => this.#abandon(stranger, `no handshake in ${HANDSHAKE_MS} ms`);
     const cancelTimer = timers.delay(HANDSHAKE_MS, tooLate);
-    const stranger: Stranger = { raw, number: connections.nextNumber(), cancelTimer, state: "unknown" };
-    raw.once("close", () => this.#refuse(stranger, "handshake-abandoned", "the peer left"));
+    const stranger: Stranger = { raw, number: connections.nextNumber(), cancelTimer, state: "silent" };
+    raw.once("close", () => this.#abandon(stranger, "the peer left"));
     if (!gate.enter(raw, (reason) => this.#refuse(stranger, reason, "a limit was reached"))) return;
     awaitClientHello(
       raw,
-      () => gate.turn(raw, () => this.#shakeHands(stranger)),
+      () => this.#queue(stranger),
       () => this.#refuse(stranger, "handshake-failed", "the peer does not speak TLS"),
     );
   }
@@ -77,7 +77,18 @@ export class Reception {
     this.#stopRotation();
   }
 
+  #queue(stranger: Stranger): void {
+    stranger.state = "waiting";
+    this.#parts.gate.turn(stranger.raw, () => this.#shakeHands(stranger));
+  }
+
+  /** One that has said hello and was not called would have been served by a faster server: that is no peer's fault. */
+  #abandon(stranger: Stranger, detail: string): void {
+    this.#refuse(stranger, stranger.state === "waiting" ? "handshake-not-begun" : "handshake-abandoned", detail);
+  }
+
   #shakeHands(stranger: Stranger): void {
+    stranger.state = "shaking";
     shakeHands(stranger.raw, this.#context, {
       failed: (code) => this.#refuse(stranger, failure(code), code),
       complete: (socket) => {
@@ -106,10 +117,9 @@ export class Reception {
 
   #verify(stranger: Stranger, socket: TLSSocket): void {
     const { connections, timers, onConnection } = this.#parts;
-    const chain = sentChain(socket);
     try {
-      const verified = verifySvid(chain, this.#bundles, timers.clock(), "client");
-      onConnection(connections.admit({ socket, number: stranger.number, chain, verified }));
+      const verified = verifySvid(sentChain(socket), this.#bundles, timers.clock(), "client");
+      onConnection(connections.admit({ socket, number: stranger.number, verified }));
       // Not before: should it not be served, for a fault of ours, it is still a stranger, and is closed.
       stranger.state = "known";
       stranger.cancelTimer();
@@ -133,19 +143,31 @@ export class Reception {
   }
 
   #verifyOnce(connection: Connection): void {
+    if (connection.socket.destroyed) return;
+    const { validUntil } = connection;
     try {
       connection.verifyAgain(this.#bundles, this.#parts.timers.clock());
+      if (connection.validUntil < validUntil) this.#endSooner(connection);
     } catch (error) {
-      if (!(error instanceof SvidRefused)) throw error;
       const { connection: number, remote, id: claimed, socket } = connection;
       socket.destroy();
-      this.#parts.onRefused({ reason: error.reason, connection: number, remote, detail: error.detail, claimed });
+      // Any other error is a fault of ours. Thrown from here it would end the process.
+      const reason = error instanceof SvidRefused ? error.reason : "internal";
+      const detail = error instanceof SvidRefused ? error.detail : String(error);
+      this.#parts.onRefused({ reason, connection: number, remote, detail, claimed });
     }
+  }
+
+  /** An authority with an earlier end took the place of the one that had vouched: streams must not outlive it either. */
+  #endSooner({ socket, validUntil }: Connection): void {
+    const { timers } = this.#parts;
+    const cancel = timers.delay(validUntil - timers.clock(), () => socket.destroy());
+    socket.once("close", cancel);
   }
 
   /** The first reason counts: a connection that is closed for it also leaves, and may fail in its handshake. */
   #refuse(stranger: Stranger, reason: ConnectionRefusal, detail: string, claimed?: SpiffeId): void {
-    if (stranger.state !== "unknown") return;
+    if (stranger.state === "known" || stranger.state === "refused") return;
     stranger.state = "refused";
     stranger.cancelTimer();
     const remote = stranger.raw.remoteAddress ?? "";
@@ -161,7 +183,8 @@ interface Stranger {
   readonly number: number;
   /** Stops the clock that its handshake runs against. */
   readonly cancelTimer: () => void;
-  state: "unknown" | "known" | "refused";
+  /** "waiting": it has said hello, and its turn has not come. */
+  state: "silent" | "waiting" | "shaking" | "known" | "refused";
 }
 
 /** Peers that just leave are no event; TLS that does not work is. */

@@ -233,7 +233,69 @@ it("counts the connections that are open, and not those that were", async () => 
   await server.stop();
 });
 
+// With the authority that vouched replaced by one of the same key and an earlier end, what it vouched for ends earlier.
+it("closes a connection at the end of a proof that has become shorter", async () => {
+  const server = await Rotating.start();
+  const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
+  assert.equal(await whoami(caller), "spiffe://example.org/a");
+  const [connection] = server.connections.all();
+  const gone = closed(server.connections);
+  let validUntil = connection!.validUntil;
+  Object.defineProperty(connection, "validUntil", { get: () => validUntil });
+  Object.defineProperty(connection, "verifyAgain", { value: () => (validUntil = server.timers.clock() + 1000) });
+  server.adopt(server.serverSvid(), [server.example]);
+  server.timers.advance(900);
+  assert.equal(await whoami(caller), "spiffe://example.org/a");
+  server.timers.advance(200);
+  await gone;
+  caller.close();
+  await server.stop();
+});
+
+// An error that nobody expected, thrown in the turn of a rotation, would end the process with all its connections.
+it("closes a connection that can't be verified again, and no other", async () => {
+  const server = await Rotating.start();
+  const [caller, other] = ["a", "b"].map((name) =>
+    server.caller(server.example.issue({ id: `spiffe://example.org/${name}` })),
+  );
+  for (const each of [caller!, other!]) await whoami(each);
+  const [first] = server.connections.all();
+  const gone = new Promise((resolve) => first!.socket.once("close", resolve));
+  Object.defineProperty(first, "verifyAgain", {
+    value: () => {
+      throw new TypeError("oops");
+    },
+  });
+  server.adopt(server.serverSvid(), [server.example]);
+  await gone;
+  assert.equal(server.refused.at(-1)?.reason, "internal");
+  assert.equal(await whoami(other!), "spiffe://example.org/b");
+  for (const each of [caller!, other!]) each.close();
+  await server.stop();
+});
+
 describe("strangers", () => {
+  // Good clients among them see a server that is too slow, and its operator has to learn of it.
+  it("that said hello and were never called are told apart from those that said nothing", async () => {
+    const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 });
+    const dial = () => {
+      const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
+      return socket.on("error", () => {});
+    };
+    const end = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
+    await end(dial());
+    const waiting = dial();
+    await once(waiting, "connect");
+    // It comes after that hello, and is refused as soon as it is read.
+    const noTls = connectTcp(server.port, "127.0.0.1").end("GET / HTTP/1.1\r\n\r\n");
+    await end(noTls.on("error", () => {}));
+    server.timers.advance(10_000);
+    await end(waiting);
+    const reasons = server.refused.map(({ reason }) => reason);
+    assert.deepEqual(reasons, ["no-h2", "handshake-failed", "handshake-not-begun"]);
+    await server.stop();
+  });
+
   // What throws while a stranger is judged must not reach the event loop, where it would end the process.
   it("that can't be judged are refused, and the next one is judged again", async () => {
     const server = await Rotating.start();

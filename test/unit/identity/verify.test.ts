@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import { SvidRefused } from "../../../src/identity/svid-refused.ts";
-import { type VerifiedSvid, verifySvid } from "../../../src/identity/verify.ts";
+import { type VerifiedSvid, verifyAgain, verifySvid } from "../../../src/identity/verify.ts";
 import { type Case, example, forge, ID, NOW, TRUST, trust, workload } from "./chain-world.ts";
 import { HONEST } from "./honest-chains.ts";
 import { HOSTILE } from "./hostile-chains.ts";
@@ -72,6 +72,31 @@ describe("A verified SVID", () => {
       path.map(({ der }) => der),
       [chain[0], intermediate.der, example.der],
     );
+  });
+});
+
+describe("A proof, when trust has changed", () => {
+  // Thousands of connections are looked at when one authority is replaced; most of them it does not concern.
+  it("stands without a signature being checked as long as its authority is there", () => {
+    const proven = verify({ chain: workload() });
+    assert.equal(verifyAgain(proven, trust(example, forge.authority("spiffe://example.org")), NOW, "client"), proven);
+  });
+
+  it("is made anew by another authority that vouches for the same chain", () => {
+    const again = forge.authority("spiffe://example.org", { key: example.key, notAfter: NOW + 60_000 });
+    const proven = verify({ chain: workload() });
+    const next = verifyAgain(proven, trust(again), NOW, "client");
+    assert.deepEqual(next.path.at(-1)?.der, again.der);
+    assert.equal(next.validUntil, NOW + 60_000);
+  });
+
+  it("ends with its authority, and with its trust domain", () => {
+    const proven = verify({ chain: workload({}, example.intermediate()) });
+    const judge = (bundles: Case["bundles"]) => () => verifyAgain(proven, bundles!, NOW, "client");
+    assert.throws(judge(trust(forge.authority("spiffe://example.org"))), { reason: "untrusted" });
+    assert.throws(judge(new Map()), { reason: "no-bundle" });
+    // The same authority in another trust domain's bundle vouches for nobody here.
+    assert.throws(judge(new Map([["other.org", TRUST.get("example.org")!]])), { reason: "no-bundle" });
   });
 });
 
