@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { inspect } from "node:util";
 import type { Certificate } from "./certificate.ts";
 import { identify, issuerProblem, keyProblem, leafProblem, type Problem, type Purpose } from "./certificate-rules.ts";
@@ -92,7 +93,21 @@ function assemble(cert: NamedBytes, key: NamedBytes, purpose: Purpose, encoding:
   if (!leaf?.publicKey || !createPublicKey(privateKey).equals(leaf.publicKey.key)) {
     throw new MaterialError(`${key.name}: this is not the key of the leaf certificate in ${cert.name}`);
   }
-  return new Svid(id, certificates, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  const svid = new Svid(id, certificates, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  checkPresentable(svid, cert.name);
+  return svid;
+}
+
+/**
+ * OpenSSL has rules of its own for what it shows to others, which depend on its release and settings. Better to hear of
+ * them here, where the last good SVID is kept, than when the next handshake is prepared.
+ */
+function checkPresentable({ certPem, keyPem }: Svid, where: string): void {
+  try {
+    createSecureContext({ cert: certPem, key: keyPem });
+  } catch (error) {
+    throw new MaterialError(`${where} is refused by OpenSSL: ${(error as NodeJS.ErrnoException).code ?? "no reason"}`);
+  }
 }
 
 /** The SPIFFE ID of a chain in which each certificate is what its place asks for. */

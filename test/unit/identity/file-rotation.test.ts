@@ -10,6 +10,20 @@ import { example, forge, ID } from "./chain-world.ts";
 import { contents, DOMAINS, first, Followed, root, second } from "./followed-files.ts";
 
 describe("Files that are rewritten", () => {
+  // Our own rules ask nothing of a certificate that is sent along and leads nowhere. OpenSSL's do, and what it refuses when
+  // a handshake is prepared would end the server.
+  it("with what OpenSSL does not show to anybody keep the last good set", () => {
+    const followed = Followed.good();
+    const legacy = example.intermediate({ digest: "md5" });
+    followed.writer.write(contents({ ...second, certPem: second.certPem + legacy.bundlePem }));
+    followed.timers.advance(1100);
+    assert.ok(followed.holds(first));
+    assert.match(followed.problems.join(), /svid\.pem is refused by OpenSSL: ERR_SSL_CA_MD_TOO_WEAK$/);
+    followed.writer.write(contents({ ...second, certPem: second.certPem + example.intermediate().bundlePem }));
+    followed.timers.advance(1100);
+    assert.deepEqual(followed.problems, []);
+  });
+
   for (const Kind of [SpiffeHelper, KubernetesVolume]) {
     // Whoever takes a key from one set and a certificate from another can't shake hands with anybody.
     it(`as ${Kind.name} does end in each new identity, and never show a mixed one`, () => {
