@@ -34,11 +34,16 @@ const MILLISECONDS = new Map([
   ["h", 3_600_000],
 ]);
 
-/** Milliseconds: `500ms`, `10s`, `5m`, `1h`. */
+// A timer of Node can wait for 2^31 - 1 ms; given more it does not wait at all.
+const MAX_DURATION_MS = 24 * 24 * 3_600_000;
+
+/** Milliseconds, up to 24 days: `500ms`, `10s`, `5m`, `1h`. */
 export function parseDuration(text: string): number {
   const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h)$/.exec(text)?.groups;
   if (match === undefined) throw new Error(`${JSON.stringify(text)} is no duration; give one like 500ms, 10s or 5m`);
-  return Number(match["count"]) * MILLISECONDS.get(match["unit"]!)!;
+  const ms = Number(match["count"]) * MILLISECONDS.get(match["unit"]!)!;
+  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the 576h that are possible`);
+  return ms;
 }
 
 /** Permissions in octal, as chmod takes them: `660`. */

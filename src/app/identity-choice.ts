@@ -1,6 +1,7 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Purpose } from "../identity/certificate-rules.ts";
-import { FileSource, type IdentityFiles } from "../identity/file-source.ts";
+import { FileSource } from "../identity/file-source.ts";
+import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import { type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
 import type { Selection } from "../workload-api/selection.ts";

@@ -55,6 +55,8 @@ export class IdentityWatch {
     const { log, timers } = this.#parts;
     const bundles = [...snapshot.bundles];
     this.#lastUpdate = timers.clock();
+    // What was told before was about having none.
+    this.#told = [];
     log.info("identity adopted", {
       spiffe_id: snapshot.svid.id.toString(),
       generation: snapshot.generation,

@@ -1,15 +1,10 @@
-import { PrivateFileError } from "../domain/private-file.ts";
-import { MaterialError } from "../identity/material-error.ts";
 import type { IdentitySource } from "../identity/source.ts";
-import { StoreRefused } from "../persistence/store-refused.ts";
-import { RootKeyRefused } from "../sealing/root-key.ts";
-import { ListenRefused } from "../transport/listener.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { ServeConfig } from "./config.ts";
 import { openIdentity } from "./identity-choice.ts";
 import { PolicySource } from "./policy-source.ts";
-import { StartRefused } from "./start-refused.ts";
+import { asStartRefused, StartRefused } from "./start-refused.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
 /** What the configuration names, opened. */
@@ -36,16 +31,6 @@ export function openResources(config: ServeConfig, { log, timers }: { log: Logge
   identity.close();
   storage?.close();
   throw new StartRefused(problems);
-}
-
-/** What an operator can mend becomes a sentence; anything else is a fault of ours and passes through. */
-export function asStartRefused(error: unknown): StartRefused {
-  if (error instanceof StartRefused) return error;
-  if (error instanceof MaterialError) return new StartRefused(error.problems, { cause: error });
-  const known = [StoreRefused, RootKeyRefused, PrivateFileError, ListenRefused];
-  if (known.some((kind) => error instanceof kind))
-    return new StartRefused([(error as Error).message], { cause: error });
-  throw error;
 }
 
 function collect<T>(problems: string[], open: () => T): T | undefined {

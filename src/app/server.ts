@@ -6,7 +6,7 @@ import { whenReady } from "../identity/when-ready.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
-import { type Check, OpsServer } from "../observability/ops-server.ts";
+import type { Check, OpsServer } from "../observability/ops-server.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
@@ -21,10 +21,11 @@ import { Checkpoints } from "./checkpoints.ts";
 import type { ServeConfig } from "./config.ts";
 import { describeChoice } from "./identity-choice.ts";
 import { IdentityWatch } from "./identity-watch.ts";
+import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
 import { release } from "./release.ts";
-import { asStartRefused, openResources, type Resources } from "./resources.ts";
-import { StartRefused } from "./start-refused.ts";
+import { openResources, type Resources } from "./resources.ts";
+import { asStartRefused, StartRefused } from "./start-refused.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
@@ -48,7 +49,9 @@ type Phase =
   | { readonly kind: "starting"; readonly why: "loading" | "waiting for an identity" }
   | { readonly kind: "serving" }
   | { readonly kind: "stopping" }
-  | { readonly kind: "failed"; readonly ended: Promise<void> };
+  | { readonly kind: "failed"; readonly ended: Promise<void> }
+  /** Stopped, or refused at the start: everything is let go of. */
+  | { readonly kind: "ended" };
 
 /** The composition root: the only place that knows every part. */
 export class CofferServer {
@@ -63,6 +66,7 @@ export class CofferServer {
   readonly #stopping = new AbortController();
   #phase: Phase = { kind: "starting", why: "loading" };
   #started: Promise<unknown> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
   #ops: OpsServer | undefined;
   #resources: Resources | undefined;
   #watch: IdentityWatch | undefined;
@@ -93,15 +97,10 @@ export class CofferServer {
    * Resolves when calls are answered, which may take as long as there is no identity; rejects with {@link StartRefused}
    * when the configuration or what it names can't be used. Call it once.
    */
-  async start(): Promise<Started> {
-    const starting = this.#start();
-    this.#started = starting.catch(() => {});
-    try {
-      return await starting;
-    } catch (error) {
-      await this.#letGo();
-      throw asStartRefused(error);
-    }
+  start(): Promise<Started> {
+    const started = this.#startOrLetGo();
+    this.#started = started.catch(() => {});
+    return started;
   }
 
   /** Reads the policy again; a wrong one leaves the old one in force. */
@@ -110,9 +109,15 @@ export class CofferServer {
   }
 
   /** Ends in good order: no new connections, calls under way finish, everything is checkpointed. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping.abort();
     await this.#started;
+    if (this.#phase.kind === "ended") return;
     if (this.#phase.kind === "failed") return this.#phase.ended;
     this.#phase = { kind: "stopping" };
     this.#parts.log.info("stopping");
@@ -129,6 +134,15 @@ export class CofferServer {
     this.#limited.summarize();
     await this.#letGo();
     this.#parts.log.info("stopped");
+  }
+
+  async #startOrLetGo(): Promise<Started> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      await this.#letGo();
+      throw asStartRefused(error);
+    }
   }
 
   async #start(): Promise<Started> {
@@ -159,11 +173,7 @@ export class CofferServer {
       metrics: () => this.#metrics.expose(),
       log: this.#parts.log,
     };
-    this.#ops = await OpsServer.listen(opsListen, sources).catch((cause: NodeJS.ErrnoException) => {
-      const address = formatAddress({ kind: "tcp", ...opsListen });
-      const problem = `--ops-listen: can't listen on ${address} (${cause.code}); give another address, or off`;
-      throw new StartRefused([problem], { cause });
-    });
+    this.#ops = await listenOps(opsListen, sources);
   }
 
   #readiness(): readonly Check[] {
@@ -259,7 +269,11 @@ export class CofferServer {
 
   /** Lets go of everything that was opened so far. */
   async #letGo(): Promise<void> {
+    this.#phase = { kind: "ended" };
+    this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
+    // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.
+    this.#connections.destroyAll();
     this.#reception?.close();
     this.#watch?.close();
     this.#resources?.identity.close();

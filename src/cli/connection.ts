@@ -11,7 +11,7 @@ import { DEFAULT_ADDRESS } from "../app/serve-options.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
 import type { Timers } from "../domain/timers.ts";
-import type { IdentityFiles } from "../identity/file-source.ts";
+import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { whenReady } from "../identity/when-ready.ts";

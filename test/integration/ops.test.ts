@@ -109,6 +109,30 @@ it("an address for the ops pages that is taken is refused by the name of its opt
   await assert.rejects(second.start(), { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
 });
 
+// A signal may come at any moment, and twice. A journal that is closed already must not be taken for a disk that failed.
+describe("a stop", () => {
+  const log = createLogger("error", process.stderr);
+  const die = () => assert.fail("it would have died");
+
+  it("may be asked for twice, and after a start that was refused", async () => {
+    const other = await ServerKit.start();
+    await Promise.all([other.server.stop(), other.server.stop()]);
+    await other.server.stop();
+    const address = other.config.listen[0]!;
+    const taken = { ...other.config, listen: [address, kit.address] };
+    const refused = new CofferServer(taken, { log, timers: processTimers, die });
+    const start = refused.start();
+    const stop = refused.stop();
+    await Promise.allSettled([start, stop]);
+    await refused.stop();
+    const again = new CofferServer(taken, { log, timers: processTimers, die });
+    await assert.rejects(again.start(), { name: "StartRefused" });
+    await again.stop();
+    assert.deepEqual(other.deaths, []);
+    await other.stop();
+  });
+});
+
 // Strangers can cause these lines as often as they like; a full disk must not be one of their means.
 describe("lines that strangers cause", () => {
   const causes: [event: string, reason: string, cause: () => Promise<unknown>][] = [
