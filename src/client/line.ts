@@ -20,6 +20,9 @@ const GRPC_OPTIONS: GrpcOptions = {
   "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
   // Milliseconds. Two minutes, the default, is long for a workload that starts before its server.
   "grpc.max_reconnect_backoff_ms": 5000,
+  // A server that vanished without a word is noticed after a minute and a third, if a call is under way.
+  "grpc.keepalive_time_ms": 60_000,
+  "grpc.keepalive_timeout_ms": 20_000,
   "grpc.enable_channelz": 0,
 };
 

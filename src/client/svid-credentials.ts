@@ -34,6 +34,7 @@ export type Handshake =
  */
 export class SvidCredentials extends ChannelCredentials {
   readonly #introduction: Introduction;
+  readonly #pending = new Set<Socket>();
   #handshake: Handshake = { kind: "none" };
 
   constructor(introduction: Introduction) {
@@ -62,7 +63,9 @@ export class SvidCredentials extends ChannelCredentials {
       waitForReady: () => Promise.resolve(),
       connect: async (socket) => ({ socket: await this.#connect(socket), secure: true }),
       getCallCredentials: () => callCredentials,
-      destroy: () => {},
+      destroy: () => {
+        for (const socket of this.#pending) socket.destroy();
+      },
     };
   }
 
@@ -86,10 +89,13 @@ export class SvidCredentials extends ChannelCredentials {
 
   async #shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
     try {
+      this.#pending.add(socket);
       return await shakeHands(socket, svid);
     } catch (error) {
       const { message } = error as Error;
       throw this.#fail(error as Error, { kind: "handshake-failed", problem: message });
+    } finally {
+      this.#pending.delete(socket);
     }
   }
 
@@ -99,8 +105,10 @@ export class SvidCredentials extends ChannelCredentials {
     return { kind: "wrong-server", expected: this.#introduction.serverId, got: error.got };
   }
 
+  /** What is known of a connection that is in use is kept, whatever becomes of another attempt. */
   #fail(error: Error, failure: ConnectionFailure): Error {
-    this.#handshake = { kind: "failed", failure };
+    const inUse = this.#handshake.kind === "accepted" && !this.#handshake.socket.destroyed;
+    if (!inUse) this.#handshake = { kind: "failed", failure };
     return error;
   }
 }
@@ -113,6 +121,9 @@ class WrongServer extends Error {
     this.got = got;
   }
 }
+
+// Milliseconds of silence in a handshake. A host that loses its power in the middle of one says nothing ever again.
+const HANDSHAKE_MS = 10_000;
 
 /** Resolves when TLS is up. Whose certificate it is has not been looked at then. */
 function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
@@ -128,8 +139,12 @@ function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
         minVersion: "TLSv1.3",
         ALPNProtocols: ["h2"],
       },
-      () => resolve(secured),
+      () => {
+        secured.setTimeout(0);
+        resolve(secured);
+      },
     );
+    secured.setTimeout(HANDSHAKE_MS, () => secured.destroy(new Error(`no answer in ${HANDSHAKE_MS} ms`)));
     secured.on("error", reject);
     secured.once("close", () => reject(new Error("the connection was closed")));
   });

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { FileSource } from "../../src/identity/file-source.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { LONG } from "../support/long-form.ts";
+import { ADMIN, ServerKit } from "../support/server-kit.ts";
+
+/** A way to a server on which the first connection falls silent, as when a host loses its power, and all others work. */
+class Way {
+  readonly sockets: Socket[] = [];
+  readonly #server: Server;
+
+  constructor(port: number) {
+    this.#server = createServer((socket) => {
+      socket.on("error", () => {});
+      if (this.sockets.push(socket) > 1) socket.pipe(connect(port, "127.0.0.1")).pipe(socket);
+    });
+  }
+
+  async listen(): Promise<number> {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+describe("a server that falls silent in the handshake", () => {
+  let kit: ServerKit;
+  before(async () => {
+    kit = await ServerKit.start();
+  });
+  after(() => kit.stop());
+
+  async function open(): Promise<{ client: CofferClient; way: Way; close: () => void }> {
+    const way = new Way((kit.address as { port: number }).port);
+    const address = { kind: "tcp" as const, host: "127.0.0.1", port: await way.listen() };
+    const files = kit.writeCredential(kit.issue({ id: ADMIN }), "admin");
+    const identity = FileSource.open({
+      files: { ...files, bundles: kit.files.bundles },
+      purpose: "client",
+      timers: processTimers,
+    });
+    const serverId = SpiffeId.parse("spiffe://example.org/coffer");
+    const client = CofferClient.connect({ address, identity, serverId, timeoutMs: 1000, clock: systemClock });
+    const close = () => {
+      client.close();
+      identity.close();
+      way.close();
+    };
+    return { client, way, close };
+  }
+
+  it("holds no connection of a client that is closed", async () => {
+    const { client, way, close } = await open();
+    await assert.rejects(client.health(), { code: "DEADLINE_EXCEEDED" });
+    const gone = once(way.sockets[0]!, "close");
+    way.sockets[0]!.resume();
+    client.close();
+    await gone;
+    close();
+  });
+
+  // Without an end of its own the client would wait on that one connection for ever.
+  it("is tried again", { skip: LONG ? false : "takes ten seconds; npm run test:identity -- --long" }, async () => {
+    const { client, close } = await open();
+    let status: string | undefined;
+    for (let i = 0; i < 30 && status === undefined; i++) status = await client.health().catch(() => undefined);
+    assert.equal(status, "SERVING");
+    close();
+  });
+});
