@@ -22,6 +22,10 @@ const OPTIONS: ClientOptions = {
   // A bundle of 10,000 authorities still fits.
   "grpc.max_receive_message_length": 16 * 1024 * 1024,
   "grpc.enable_retries": 0,
+  // Milliseconds. An agent that hangs, or a host that vanishes, says nothing. Servers of grpc-go, as SPIRE's agent is one,
+  // close a connection on which pings come more often than every five minutes.
+  "grpc.keepalive_time_ms": 6 * 60_000,
+  "grpc.keepalive_timeout_ms": 20_000,
   "grpc.enable_channelz": 0,
 };
 

@@ -38,6 +38,8 @@ export class WorkloadApiSource implements IdentitySource {
   readonly #backOff: BackOff;
   /** How many SVIDs there were where the current one comes from. */
   #offered = 0;
+  /** Whether a message has ever come. */
+  #answered = false;
   #stopFetching = () => {};
   #stopSettling = () => {};
 
@@ -89,7 +91,8 @@ export class WorkloadApiSource implements IdentitySource {
   #onEnd({ kind, problem }: StreamEnd): void {
     // A list that was still waiting for the rest is not acted on: the next stream begins with all there is.
     this.#stopSettling();
-    if (kind === "refused") this.#current.fail(problem);
+    // Whoever has answered once has shown that the request is right: what it says now is of the moment.
+    if (kind === "refused" && !this.#answered) this.#current.fail(problem);
     else this.#retry(problem);
   }
 
@@ -99,8 +102,10 @@ export class WorkloadApiSource implements IdentitySource {
   }
 
   #receive(bytes: Buffer): void {
-    this.#stopSettling();
+    this.#answered = true;
     const context = readX509Context(bytes, this.#options.purpose);
+    // Not before: a message that is discarded must not take the one before with it.
+    this.#stopSettling();
     this.#backOff.reset();
     if (this.#lacksSomething(context)) this.#settle(context);
     else this.#take(context);

@@ -68,6 +68,19 @@ describe("without an identity", () => {
     });
   }
 
+  // The request was right before: what is said now is of the moment, as when an agent is replaced by another release.
+  it("the source goes on trying after UNIMPLEMENTED if it was answered before", async () => {
+    kit.server.send(response([kit.example.issue("/api")]));
+    const source = kit.open();
+    await generation(source, 1);
+    kit.server.fail(status.UNIMPLEMENTED, "not yet");
+    await troubled(source, /UNIMPLEMENTED: not yet$/);
+    assert.equal(source.state.kind, "ready");
+    kit.server.send(response([kit.example.issue("/api")]));
+    kit.comeDue();
+    await generation(source, 2);
+  });
+
   it("the reason is told once, however often it is tried, and again when it changes", async () => {
     const source = kit.open();
     const told: string[] = [];
