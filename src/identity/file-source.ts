@@ -11,8 +11,6 @@ import type { ObservedFile } from "./observed-file.ts";
 import type { Identity, IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
 import type { TrustDomain } from "./trust-domain.ts";
 
-export type { IdentityFiles } from "./identity-files.ts";
-
 /** How often the files are looked at, in milliseconds. Watching them is quicker, and does not work everywhere. */
 const POLL_MS = 1000;
 

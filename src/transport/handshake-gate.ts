@@ -39,12 +39,13 @@ export class HandshakeGate {
   readonly limits: HandshakeLimits;
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
-  readonly #strangers = new WaitingRoom();
+  readonly #strangers: WaitingRoom;
   #begun = 0;
   #pausing = false;
 
-  constructor(limits: HandshakeLimits, timers: Timers) {
+  constructor(limits: HandshakeLimits, timers: Timers, random: () => number = Math.random) {
     this.limits = limits;
+    this.#strangers = new WaitingRoom(random);
     this.#timers = timers;
   }
 

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { isIPv6, type Socket } from "node:net";
 
 /** A stranger, and what closes its connection. */
 interface Guest {
@@ -21,7 +21,7 @@ class Crowd {
   }
 
   /** Who gives way: before all, one that has not said hello. A good client does with the packet after its connection. */
-  get last(): Socket | undefined {
+  get weakest(): Socket | undefined {
     const [silent] = this.#silent;
     const [heard] = this.#heard;
     return silent ?? heard;
@@ -47,15 +47,22 @@ class Crowd {
  * when there are too many, by all that is known of a stranger: its address, whether it has said hello, and when.
  *
  * - The address with the fewest strangers comes first, and the one with the most gives way. Whoever floods us takes from
- *   itself, and not from peers at other addresses. All peers on unix sockets have the same address, an empty one.
+ *   itself, and not from peers at other addresses. All peers on unix sockets have the same address, an empty one. Of
+ *   several addresses with as few, chance decides: a flood from thousands of them must not always be before good peers.
  * - Of one address, the newest comes first and the oldest gives way. A good peer is through within a round trip; those
  *   that stall stay. First come, first served would make the next good one wait for all that a flood has left behind.
  */
 export class WaitingRoom {
+  readonly #random: () => number;
   readonly #guests = new Map<Socket, Guest>();
   readonly #crowds = new Map<string, Crowd>();
   /** What begins the handshake of each that has said hello and was not called yet, in the order of the hellos. */
   readonly #waiting = new Map<Socket, () => void>();
+
+  /** `random` is in [0, 1), each time another one. */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
 
   get size(): number {
     return this.#guests.size;
@@ -63,7 +70,7 @@ export class WaitingRoom {
 
   /** A stranger came. `drop` is called if it has to give way. */
   enter(socket: Socket, drop: () => void): void {
-    const address = socket.remoteAddress ?? "";
+    const address = neighbourhood(socket.remoteAddress ?? "");
     const crowd = this.#crowds.get(address) ?? new Crowd(address);
     this.#crowds.set(address, crowd);
     crowd.add(socket);
@@ -93,7 +100,7 @@ export class WaitingRoom {
   makeRoom(): boolean {
     let largest: Crowd | undefined;
     for (const crowd of this.#crowds.values()) if (crowd.size > (largest?.size ?? 0)) largest = crowd;
-    const socket = largest?.last;
+    const socket = largest?.weakest;
     if (socket === undefined) return false;
     const { drop } = this.#guests.get(socket)!;
     this.leave(socket);
@@ -103,16 +110,28 @@ export class WaitingRoom {
 
   /** Begins the handshake whose turn it is; false when nobody waits. */
   callNext(): boolean {
-    let next: Socket | undefined;
-    let fewest = Number.POSITIVE_INFINITY;
-    for (const socket of this.#waiting.keys()) {
-      const { size } = this.#guests.get(socket)!.crowd;
-      if (size <= fewest) [next, fewest] = [socket, size];
-    }
+    const next = this.#next();
     if (next === undefined) return false;
     const begin = this.#waiting.get(next)!;
     this.#waiting.delete(next);
     begin();
     return true;
   }
+
+  #next(): Socket | undefined {
+    const newest = new Map<Crowd, Socket>();
+    for (const socket of this.#waiting.keys()) newest.set(this.#guests.get(socket)!.crowd, socket);
+    const fewest = Math.min(...[...newest.keys()].map(({ size }) => size));
+    const first = [...newest].filter(([{ size }]) => size === fewest);
+    return first[Math.floor(this.#random() * first.length)]?.[1];
+  }
+}
+
+/** What one host has to itself: an IPv4 address, or the /64 of an IPv6 one (RFC 6177), any address of which it may use. */
+function neighbourhood(address: string): string {
+  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head.split(":");
+  const missing = tail === undefined ? [] : Array<string>(8).fill("0");
+  return [...groups, ...missing].slice(0, 4).join(":");
 }

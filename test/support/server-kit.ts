@@ -10,7 +10,7 @@ import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, status } from "../../src
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
-import type { IdentityFiles } from "../../src/identity/file-source.ts";
+import type { IdentityFiles } from "../../src/identity/identity-files.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";

@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { FileSource, type IdentityFiles } from "../../../src/identity/file-source.ts";
+import { FileSource } from "../../../src/identity/file-source.ts";
+import type { IdentityFiles } from "../../../src/identity/identity-files.ts";
 import { MaterialError } from "../../../src/identity/material-error.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 import { example, forge, ID, NOW, other } from "./chain-world.ts";

@@ -5,11 +5,13 @@ import { WaitingRoom } from "../../../src/transport/waiting-room.ts";
 
 /** A room, and what happened in it to strangers that have names and addresses. */
 class Scene {
-  readonly room = new WaitingRoom();
+  readonly room = new WaitingRoom(() => this.chance);
   /** Who had to give way, in order. */
   readonly dropped: string[] = [];
   /** Whose turn came, in order. */
   readonly begun: string[] = [];
+  /** What chance says, in [0, 1). */
+  chance = 0.999;
   readonly #sockets = new Map<string, Socket>();
 
   silent(name: string, address = "192.0.2.1"): void {
@@ -81,6 +83,36 @@ describe("strangers", () => {
     for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`);
     scene.callAll();
     assert.deepEqual(scene.begun, ["good", "flood 2", "flood 1", "flood 0"]);
+  });
+
+  // A flood from thousands of addresses would otherwise always have one that is newer than a good peer.
+  it("begin by chance where several addresses have as few of them", () => {
+    for (const [chance, first] of [
+      [0, "good"],
+      [0.5, "flood 1"],
+      [0.999, "flood 2"],
+    ] as const) {
+      const scene = new Scene();
+      scene.chance = chance;
+      scene.heard("good", "192.0.2.200");
+      for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`, `192.0.2.${i}`);
+      scene.room.callNext();
+      assert.deepEqual(scene.begun, [first]);
+    }
+  });
+
+  // One host may use every address of its /64, and would otherwise be as many peers as it likes.
+  it("of one IPv6 network are from one address", () => {
+    const scene = new Scene();
+    scene.silent("good", "2001:db8:0:1::1");
+    scene.silent("flood 0", "2001:db8::1");
+    scene.silent("flood 1", "2001:db8:0:0:1:2:3:4");
+    scene.room.makeRoom();
+    scene.silent("IPv4 0", "::ffff:192.0.2.1");
+    scene.silent("IPv4 1", "::ffff:192.0.2.2");
+    scene.silent("flood 2", "2001:db8::2");
+    scene.room.makeRoom();
+    assert.deepEqual(scene.dropped, ["flood 0", "flood 1"]);
   });
 
   it("that left or gave way are not called, and nobody twice", () => {
