@@ -26,7 +26,7 @@ const FUNCTIONS_SHOWN = 30;
 /** Runs Coffer under V8's sampling profiler, which makes it slower: the shares count here and not the rate. */
 export async function profileGet(workshop: Workshop, options: Options): Promise<Profile> {
   const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${workshop.at("profile")}`];
-  const server = await startCoffer(workshop, { name: "coffer", data: "coffer", nodeOptions });
+  const server = await startCoffer(workshop, { name: "coffer", data: "coffer", nodeOptions, flags: ["--allow-debug"] });
   await fill(server, options.secrets);
   const result = await runJob(jobFor(server, "get", 0, options));
   await server.stop();

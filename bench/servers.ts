@@ -48,11 +48,13 @@ export interface CofferOptions {
   readonly data: string;
   /** Options for Node itself. */
   readonly nodeOptions?: readonly string[];
+  /** More flags of `coffer serve`. */
+  readonly flags?: readonly string[];
 }
 
 /** (c): Coffer by its own command line, with everything on. Resolves once /readyz says 200. */
 export async function startCoffer(workshop: Workshop, options: CofferOptions): Promise<Server> {
-  const { name, data, nodeOptions = [] } = options;
+  const { name, data, nodeOptions = [], flags = [] } = options;
   const [port, opsPort] = [await freePort(), await freePort()];
   const { coffer, authority } = workshop.pki;
   const command = [
@@ -60,7 +62,7 @@ export async function startCoffer(workshop: Workshop, options: CofferOptions): P
     ...["--listen", `127.0.0.1:${port}`, "--ops-listen", `127.0.0.1:${opsPort}`],
     ...["--data", workshop.at(data), "--root-key", workshop.rootKey, "--policy", workshop.policy],
     ...["--cert", coffer.certFile, "--key", coffer.keyFile],
-    ...["--bundle", `${TRUST_DOMAIN.name}=${authority.certFile}`],
+    ...["--bundle", `${TRUST_DOMAIN.name}=${authority.certFile}`, ...flags],
   ];
   mkdirSync(workshop.at(data), { recursive: true, mode: 0o700 });
   const child = new Child(name, command, logOf(workshop, name));

@@ -2,7 +2,7 @@
 export interface OptionDefinition {
   /** With its dashes, such as "--listen". */
   readonly flag: string;
-  /** What stands for the value in help texts, such as "<address>". */
+  /** What stands for the value in help texts, such as "<address>"; empty for a switch, which takes none and then is "true". */
   readonly value: string;
   /**
    * The variable, such as COFFER_LISTEN. None ends in _PORT or has _SERVICE_ in it: beside a Kubernetes Service named
@@ -28,7 +28,7 @@ export function defineOption(
   return { flag, value, variable, description, repeatable: rest.repeatable ?? false, standard: rest.standard };
 }
 
-/** What was given on the command line: the flags by their names, repeatable ones as lists. */
+/** What was given on the command line: the flags by their names, repeatable ones as lists, switches as "true". */
 export type GivenFlags = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** The environment of the process. */

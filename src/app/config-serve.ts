@@ -41,6 +41,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
     startupTimeoutMs: reader.optional(options.startupTimeout, parseDuration),
     policy: reader.optional(options.policy, asIs),
     admins: reader.all(options.admin, parseSpiffeId),
+    allowDebug: reader.optional(options.allowDebug, parseSwitch) ?? false,
     maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
   };
   reader.finish();
@@ -138,4 +139,8 @@ function parseTcp(text: string): { host: string; port: number } {
 
 function parseContentBytes(text: string): number {
   return parseBytes(text, MAX_CONFIGURABLE_CONTENT_BYTES);
+}
+
+function parseSwitch(text: string): boolean {
+  return parseChoice(["true", "false"])(text) === "true";
 }

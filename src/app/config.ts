@@ -34,5 +34,7 @@ export interface ServeConfig {
   readonly maxContentBytes: number;
   /** What strangers may take. */
   readonly handshakes: HandshakeLimits;
+  /** Whether Node may be told to open its doors to the memory of this process, such as a debugger. */
+  readonly allowDebug: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }

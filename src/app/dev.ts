@@ -53,6 +53,8 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
     startupTimeoutMs: undefined,
     policy,
     admins: [SpiffeId.parse(minted.admin.id)],
+    // Nothing here is worth more than a look inside with a debugger.
+    allowDebug: true,
     maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
   };
   return { config, minted };

@@ -67,6 +67,14 @@ export const serveOptions = {
   handshakeRate: option("--handshake-rate", "<count>", "handshakes that may begin in a second; more wait their turn", {
     standard: String(DEFAULT_HANDSHAKE_LIMITS.perSecond),
   }),
+  allowDebug: option(
+    "--allow-debug",
+    "",
+    "start even when Node is told to open a debugger, or to write keys or memory to files",
+    {
+      standard: "false",
+    },
+  ),
   logLevel: option("--log-level", "<level>", "error, warn, info, or debug (a line for every call)", {
     standard: "info",
   }),
@@ -90,7 +98,7 @@ export const runningOptions = {
 /** The README's table of options, in Markdown. */
 export function serveOptionsTable(): string {
   const rows = Object.values(serveOptions).map((option: OptionDefinition) => [
-    `\`${option.flag} ${option.value}\`${option.repeatable ? ", repeatable" : ""}`,
+    `\`${`${option.flag} ${option.value}`.trim()}\`${option.repeatable ? ", repeatable" : ""}`,
     `\`${option.variable}\``,
     option.standard ?? "",
     option.description,

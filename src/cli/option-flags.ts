@@ -18,14 +18,16 @@ function toOption({ flag, value, variable, repeatable, standard, description }: 
     ...(standard === undefined ? [] : [`default ${standard}`]),
     ...(repeatable ? ["repeatable"] : []),
   ];
-  const option = new Option(`${flag} ${value}`, `${description} [${notes.join("; ")}]`);
+  const option = new Option(`${flag} ${value}`.trim(), `${description} [${notes.join("; ")}]`);
   return repeatable ? option.argParser((text, before: string[] = []) => [...before, text]) : option;
 }
 
 /** The flags that were given, by their names. `parsed` is what commander made of them. */
 export function givenFlags(parsed: Readonly<Record<string, unknown>>, definitions: Definitions): GivenFlags {
   const flags = Object.values(definitions).map(({ flag }) => flag);
-  return Object.fromEntries(
-    flags.map((flag) => [flag, parsed[new Option(flag).attributeName()] as string | undefined]),
-  );
+  return Object.fromEntries(flags.map((flag) => [flag, givenValue(parsed[new Option(flag).attributeName()])]));
+}
+
+function givenValue(parsed: unknown): string | undefined {
+  return parsed === true ? "true" : (parsed as string | undefined);
 }

@@ -3,6 +3,7 @@ import type { ServeConfig } from "../app/config.ts";
 import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
+import { closeDoors } from "./closed-doors.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -15,6 +16,7 @@ export async function serveUntilStopped(
   onStarted: (server: CofferServer) => Promise<void> = async () => {},
 ): Promise<void> {
   const log = createLogger(config.logLevel, world.stderr);
+  closeDoors(config.allowDebug, world, log);
   const server = new CofferServer(config, {
     log,
     timers: processTimers,

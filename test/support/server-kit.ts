@@ -74,6 +74,7 @@ export class ServerKit {
       maxStoreBytes: 1 << 30,
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
       maxContentBytes: 1 << 20,
+      allowDebug: false,
       logLevel: "debug",
       ...config,
     };

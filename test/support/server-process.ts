@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly rootKey?: string;
   /** More flags of `coffer serve`. */
   readonly flags?: readonly string[];
+  /** Options of Node itself. */
+  readonly node?: readonly string[];
   /** A program that becomes the server, such as `sh -c '… && exec "$@"' sh`. */
   readonly prefix?: readonly string[];
 }
@@ -116,7 +118,8 @@ export class Site {
   }
 
   #spawn(options: StartOptions): ServerProcess {
-    const [program, ...arguments_] = [...(options.prefix ?? []), process.execPath, MAIN, ...this.#flags(options)];
+    const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
+    const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("COFFER_"));
     const child = spawn(program!, arguments_, {
       env: { ...Object.fromEntries(inherited), ...options.identity?.environment },
@@ -193,6 +196,14 @@ export class ServerProcess {
       const line = this.lines(event).find(isWanted);
       if (line !== undefined) return line;
       if (this.#isGone) throw new Error(`the server ended without "${event}":\n${this.#stderr}`);
+      await once(this.#progress, "news");
+    }
+  }
+
+  /** Resolves when it has written such a line, of the log or not. Rejects when the process ends without one. */
+  async wrote(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#stderr)) {
+      if (this.#isGone) throw new Error(`the server ended without ${pattern}:\n${this.#stderr}`);
       await once(this.#progress, "news");
     }
   }

@@ -56,6 +56,7 @@ describe("the configuration of the server", () => {
       policy: undefined,
       admins: [],
       maxContentBytes: 1024 * 1024,
+      allowDebug: false,
     });
   });
 
@@ -93,6 +94,16 @@ describe("the configuration of the server", () => {
     assert.deepEqual(read({}, { COFFER_LISTEN: "[::1]:2,unix:x" }).listen, [
       { kind: "tcp", host: "::1", port: 2 },
       { kind: "unix", path: "x", mode: 0o660 },
+    ]);
+  });
+
+  // A switch is off unless it is switched on; a variable can say both, and nothing else.
+  it("reads switches", () => {
+    assert.equal(read({ "--allow-debug": "true" }).allowDebug, true);
+    assert.equal(read({}, { COFFER_ALLOW_DEBUG: "true" }).allowDebug, true);
+    assert.equal(read({}, { COFFER_ALLOW_DEBUG: "false" }).allowDebug, false);
+    assert.deepEqual(problems(COMPLETE, { COFFER_ALLOW_DEBUG: "yes" }), [
+      'COFFER_ALLOW_DEBUG: "yes" is none of true, false',
     ]);
   });
 

@@ -1,0 +1,33 @@
+import { url as inspectorUrl } from "node:inspector";
+import { StartRefused } from "../app/start-refused.ts";
+import type { Logger } from "../observability/logger.ts";
+import { type KernelFiles, kernelFiles } from "./kernel-files.ts";
+import { emptyCoreDumps, swapWarning } from "./memory-on-disk.ts";
+import { type NodeStart, openDoors } from "./node-doors.ts";
+import type { World } from "./world.ts";
+
+/**
+ * Closes the ways by which memory leaves a process that holds secrets, and warns of those that only its surroundings
+ * can close. Throws StartRefused when Node was told to open one. With `allowDebug` all of them stay as they are, and one
+ * line says so.
+ */
+export function closeDoors(allowDebug: boolean, world: World, log: Logger): void {
+  if (allowDebug) {
+    log.warn("debugging allowed", { detail: openDoors(nodeStart(world)).join("; ") || undefined });
+    return;
+  }
+  // A listener takes the place of Node's own, which opens a debugger. It comes before the look at the debugger, so that
+  // none is opened in between.
+  world.on("SIGUSR1", () => log.info("signal ignored", { signal: "SIGUSR1" }));
+  const doors = openDoors(nodeStart(world));
+  if (doors.length > 0) throw new StartRefused(doors.map((door) => `${door}: leave it out, or give --allow-debug`));
+  for (const detail of memoryOnDisk(kernelFiles)) log.warn("memory can reach a disk", { detail });
+}
+
+function nodeStart({ execArgv, env }: World): NodeStart {
+  return { execArgv, env, inspector: inspectorUrl() };
+}
+
+function memoryOnDisk(files: KernelFiles): string[] {
+  return [emptyCoreDumps(files), swapWarning(files)].filter((warning) => warning !== undefined);
+}
