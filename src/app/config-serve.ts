@@ -37,6 +37,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
   const config = {
     ...readRunning(reader, memory),
     store: readStore(reader),
+    lockWaitMs: reader.optional(options.lockWait, parseDuration) ?? 0,
     identity: readIdentityChoice(reader, options, readBundle),
     startupTimeoutMs: reader.optional(options.startupTimeout, parseDuration),
     policy: reader.optional(options.policy, asIs),
@@ -98,7 +99,7 @@ function readStore(reader: OptionReader): StoreConfig | undefined {
   const kind = reader.optional(options.store, parseChoice(STORES)) ?? "sqlite";
   if (kind === "sqlite") return readSqlite(reader);
   // Whoever names a data folder expects to find the secrets in it tomorrow.
-  for (const option of [options.data, options.rootKey]) {
+  for (const option of [options.data, options.rootKey, options.lockWait]) {
     if (reader.isGiven(option)) reader.problem(`${option.flag} contradicts --store memory, which keeps nothing`);
   }
   return { kind };

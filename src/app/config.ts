@@ -19,6 +19,8 @@ export type StoreConfig =
 export interface ServeConfig {
   readonly listen: readonly ListenAddress[];
   readonly store: StoreConfig;
+  /** Milliseconds that the start may wait for another server to let go of the data folder. */
+  readonly lockWaitMs: number;
   /** Where the server's own SVID and the bundles of those who may call come from. */
   readonly identity: IdentityChoice;
   /** Milliseconds that the start may wait for that identity; undefined: as long as it takes. */

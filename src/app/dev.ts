@@ -40,6 +40,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
   const config: ServeConfig = {
     ...rest,
     store: { kind: "sqlite", data: join(home, "data"), rootKey },
+    lockWaitMs: 0,
     // Whatever SPIFFE_ENDPOINT_SOCKET says: the lines that are printed to be pasted are for these files.
     identity: {
       kind: "files",

@@ -1,11 +1,11 @@
 import type { IdentitySource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
-import type { Timers } from "../domain/timers.ts";
 import type { ServeConfig } from "./config.ts";
 import { openIdentity } from "./identity-choice.ts";
 import { PolicySource } from "./policy-source.ts";
 import { asStartRefused, StartRefused } from "./start-refused.ts";
-import { openStorage, type Storage } from "./storage.ts";
+import type { Storage } from "./storage.ts";
+import { openStorageWhenFree, type StorageWait } from "./storage-wait.ts";
 
 /** What the configuration names, opened. */
 export interface Resources {
@@ -15,27 +15,35 @@ export interface Resources {
   readonly storage: Storage;
 }
 
+/** What opening them needs. */
+export type Opening = Omit<StorageWait, "maxMs"> & { readonly log: Logger };
+
 /**
  * Opens all that the configuration names, and reports all that is wrong with it together: then what could be opened is
- * closed again. Throws {@link StartRefused}.
+ * closed again. Undefined when it had to wait for another server and was told to end. Throws {@link StartRefused}.
  */
-export function openResources(config: ServeConfig, { log, timers }: { log: Logger; timers: Timers }): Resources {
+export async function openResources(config: ServeConfig, opening: Opening): Promise<Resources | undefined> {
+  const { log, timers } = opening;
   const problems: string[] = [];
   const identity = openIdentity(config.identity, "server", timers);
   if (identity.state.kind === "failed") problems.push(...identity.state.problems);
-  const policy = collect(problems, () => PolicySource.open({ file: config.policy, admins: config.admins, log }));
-  const storage = collect(problems, () => openStorage(config.store));
-  if (problems.length === 0) return { identity, policy: policy!, storage: storage! };
+  const policy = await collect(problems, () => PolicySource.open({ file: config.policy, admins: config.admins, log }));
+  // Who has something to mend is told so now, and not after the wait.
+  const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
+  const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
+  if (problems.length === 0 && storage !== undefined) return { identity, policy: policy!, storage };
   // Files that are not there would be waited for; who has to mend something anyway may have mistyped their names.
-  if (identity.state.kind === "waiting" && config.identity.kind === "files") problems.push(...identity.state.problems);
+  const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
+  const absent = isAbsent ? identity.state.problems : [];
   identity.close();
   storage?.close();
-  throw new StartRefused(problems);
+  if (problems.length === 0) return undefined;
+  throw new StartRefused([...problems, ...absent]);
 }
 
-function collect<T>(problems: string[], open: () => T): T | undefined {
+async function collect<T>(problems: string[], open: () => T | Promise<T>): Promise<T | undefined> {
   try {
-    return open();
+    return await open();
   } catch (error) {
     problems.push(...asStartRefused(error).problems);
     return undefined;

@@ -25,6 +25,9 @@ export const serveOptions = {
   }),
   data: option("--data", "<folder>", "the data folder, for sqlite"),
   rootKey: option("--root-key", "<file>", "the key that seals the store, for sqlite; made by `coffer root-key`"),
+  lockWait: option("--lock-wait", "<duration>", "how long to wait for another server to let go of the data: 30s, 5m", {
+    standard: "none: the start is refused at once",
+  }),
   cert: option("--cert", "<pem>", "the server's X.509-SVID, with its intermediates; without files, the Workload API"),
   key: option("--key", "<pem>", "the private key of the SVID"),
   bundle: option("--bundle", "<trust-domain>=<pem>", "the authorities of a trust domain whose workloads may call", {

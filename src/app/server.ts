@@ -23,6 +23,7 @@ import { describeChoice } from "./identity-choice.ts";
 import { IdentityWatch } from "./identity-watch.ts";
 import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
+import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
 import { openResources, type Resources } from "./resources.ts";
 import { asStartRefused, StartRefused } from "./start-refused.ts";
@@ -43,15 +44,6 @@ export interface ServerParts {
 
 /** What a start came to: it answers calls, or it was stopped while it was still waiting for its identity. */
 export type Started = "serving" | "stopped";
-
-/** How far the server is. What it is starting with, or why it ends, is told to probes. */
-type Phase =
-  | { readonly kind: "starting"; readonly why: "loading" | "waiting for an identity" }
-  | { readonly kind: "serving" }
-  | { readonly kind: "stopping" }
-  | { readonly kind: "failed"; readonly ended: Promise<void> }
-  /** Stopped, or refused at the start: everything is let go of. */
-  | { readonly kind: "ended" };
 
 /** The composition root: the only place that knows every part. */
 export class CofferServer {
@@ -155,7 +147,9 @@ export class CofferServer {
       detail: `this source, since ${choice.because}`,
     });
     await this.#listenOps();
-    const resources = this.#open();
+    const resources = await this.#open();
+    if (resources === undefined) return "stopped";
+    this.#phase = { kind: "starting", why: "loading" };
     const store = await this.#load(resources);
     this.#phase = { kind: "starting", why: "waiting for an identity" };
     if (!(await this.#awaitIdentity(resources.identity))) return "stopped";
@@ -177,18 +171,17 @@ export class CofferServer {
   }
 
   #readiness(): readonly Check[] {
-    const phase = this.#phase;
-    const why = phase.kind === "starting" ? phase.why : phase.kind;
-    const store: Check =
-      why === "loading" ? { name: "store", state: "not ready", why } : { name: "store", state: "ok" };
-    const serving: Check =
-      phase.kind === "serving" ? { name: "serving", state: "ok" } : { name: "serving", state: "not ready", why };
-    return [...(this.#watch ? [this.#watch.check] : []), store, serving];
+    return [...(this.#watch ? [this.#watch.check] : []), ...checksOf(this.#phase)];
   }
 
-  #open(): Resources {
+  async #open(): Promise<Resources | undefined> {
     const { log, timers } = this.#parts;
-    const resources = openResources(this.#config, { log, timers });
+    const onHeld = (detail: string) => {
+      this.#phase = { kind: "starting", why: "waiting for another server" };
+      log.warn("store in use", { detail });
+    };
+    const resources = await openResources(this.#config, { log, timers, signal: this.#stopping.signal, onHeld });
+    if (resources === undefined) return undefined;
     this.#resources = resources;
     const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });

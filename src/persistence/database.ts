@@ -123,7 +123,8 @@ function refusal(error: unknown, file: string): unknown {
 function inUse(file: string): string {
   const holder = lockHolder(file);
   const who = holder === undefined ? "another process" : `process ${holder}`;
-  return `${who} has ${file} open: one server at a time; stop it or give this one another --data`;
+  const alone = `${who} has ${file} open: one server at a time; stop it or give this one another --data`;
+  return `${alone}; to take its place as soon as it ends: --lock-wait; in Kubernetes: strategy: Recreate, or a StatefulSet`;
 }
 
 /** The process that locks a file, from the kernel's list (proc_locks(5)), where there is one. */

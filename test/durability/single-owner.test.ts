@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { freePort } from "../spire/free-port.ts";
 import { contentOf, storedValue } from "../support/dump.ts";
 import { Site } from "../support/server-process.ts";
 
@@ -30,7 +31,10 @@ test("two servers never share a data folder", async () => {
   for (const data of [site.data, alias, site.data]) {
     const { code, stderr } = await site.refusal({ data });
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /coffer\.db open: one server at a time; stop it or give this one another --data/);
+    assert.match(
+      stderr,
+      /coffer\.db open: one server at a time; stop it or give this one another --data; .*--lock-wait; .*strategy: Recreate/,
+    );
     if (isLockHolderKnown(first.pid)) assert.match(stderr, new RegExp(`process ${first.pid} has `));
     assert.equal((await caller.put({ path: "a", ...contentOf("two") })).code, "OK");
   }
@@ -41,4 +45,55 @@ test("two servers never share a data folder", async () => {
   const again = site.caller(second);
   assert.equal((await again.get({ path: "a" })).response.version, 4);
   again.close();
+});
+
+// A rolling update: the new server is started beside the old one, waits without disturbing it, takes its place as soon as
+// it has ended, in good order or not, and has every change that the old one acknowledged. Each becomes the old one.
+test("a server takes the place of another one that ends", async () => {
+  const data = join(site.folder, "handed-over");
+  let serving = await site.start({ data });
+  for (const [round, end] of (["stop", "kill", "stop", "kill"] as const).entries()) {
+    const caller = site.caller(serving);
+    const next = site.launch({ data, flags: ["--lock-wait", "5m"] });
+    const { detail } = await next.logged("store in use");
+    if (isLockHolderKnown(serving.pid)) assert.match(String(detail), new RegExp(`process ${serving.pid} has `));
+    assert.equal((await caller.put({ path: "a", ...contentOf(`value ${round}`) })).response.version, round + 1);
+    assert.deepEqual(next.lines("listening"), []);
+    caller.close();
+    await serving[end]();
+    await next.serving();
+    assert.equal(next.lines("store in use").length, 1);
+    const after = site.caller(next);
+    assert.equal(storedValue((await after.get({ path: "a" })).response), `value ${round}`);
+    after.close();
+    serving = next;
+  }
+  await serving.stop();
+});
+
+// The wait has an end, and so has its process, which probes find alive and not ready: with the refusal when the time is over, at once and in good order when it
+// is told to stop, and at once with all else that is wrong, for that no waiting mends.
+test("a server that waits for another one can be ended", async () => {
+  const data = join(site.folder, "held");
+  const holder = await site.start({ data });
+  const late = await site.refusal({ data, flags: ["--lock-wait", "300ms"] });
+  assert.equal(late.code, 2, late.stderr);
+  assert.match(late.stderr, /"event":"store in use"/);
+  assert.match(late.stderr.split("\n").slice(-2).join(""), /one server at a time/);
+  const opsPort = await freePort();
+  const waiting = site.launch({ data, flags: ["--lock-wait", "5m", "--ops-listen", `127.0.0.1:${opsPort}`] });
+  await waiting.logged("store in use");
+  assert.equal((await fetch(`http://127.0.0.1:${opsPort}/livez`)).status, 200);
+  const readiness = await fetch(`http://127.0.0.1:${opsPort}/readyz`);
+  assert.equal(readiness.status, 503);
+  assert.match(await readiness.text(), /store.*waiting for another server/);
+  assert.deepEqual(await waiting.stop(), { code: 0, signal: null });
+  const wrong = await site.refusal({ data, flags: ["--lock-wait", "5m", "--policy", join(data, "none.yaml")] });
+  assert.equal(wrong.code, 2, wrong.stderr);
+  assert.match(wrong.stderr, /none\.yaml/);
+  assert.match(wrong.stderr, /one server at a time/);
+  const caller = site.caller(holder);
+  assert.equal((await caller.put({ path: "a", ...contentOf("still here") })).code, "OK");
+  caller.close();
+  await holder.stop();
 });

@@ -66,6 +66,7 @@ export class ServerKit {
     this.config = {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
       store: { kind: "sqlite", data: join(this.folder, "data"), rootKey },
+      lockWaitMs: 0,
       identity: { kind: "files", files: this.files, because: "the test says so" },
       startupTimeoutMs: undefined,
       policy,

@@ -74,14 +74,28 @@ export class Site {
 
   /** A server that serves. Rejects with what it wrote when it ends instead. */
   async start(options: StartOptions = {}): Promise<ServerProcess> {
-    const server = this.#spawn(options);
+    const server = this.launch(options);
     await server.serving();
+    return server;
+  }
+
+  /** A server that has only just begun to start. */
+  launch(options: StartOptions = {}): ServerProcess {
+    const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
+    const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("COFFER_"));
+    const child = spawn(program!, arguments_, {
+      env: { ...Object.fromEntries(inherited), ...options.identity?.environment },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const server = new ServerProcess(child);
+    this.#processes.add(server);
     return server;
   }
 
   /** How a server ends that must not come to serve, and what it wrote. Rejects when it serves all the same. */
   async refusal(options: StartOptions = {}): Promise<Ending & { readonly stderr: string }> {
-    const server = this.#spawn(options);
+    const server = this.launch(options);
     const ending = await Promise.race([server.ended, server.serving().catch(() => server.ended)]);
     if (ending === undefined) throw new Error("the server serves, and should have been refused");
     return { ...ending, stderr: server.stderr };
@@ -115,19 +129,6 @@ export class Site {
 
   #removeFolder(): void {
     rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  #spawn(options: StartOptions): ServerProcess {
-    const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
-    const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("COFFER_"));
-    const child = spawn(program!, arguments_, {
-      env: { ...Object.fromEntries(inherited), ...options.identity?.environment },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    const server = new ServerProcess(child);
-    this.#processes.add(server);
-    return server;
   }
 
   #flags({ data = this.data, rootKey = this.rootKey, identity = this.#identity, flags = [] }: StartOptions): string[] {

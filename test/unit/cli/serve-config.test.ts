@@ -47,6 +47,7 @@ describe("the configuration of the server", () => {
       handshakes: { connections: 10_000, inProgress: 1024, perSecond: 200 },
       logLevel: "info",
       store: { kind: "sqlite", data: "data", rootKey: "root.key" },
+      lockWaitMs: 0,
       identity: {
         kind: "files",
         files: { cert: "a.pem", key: "a.key", bundles: new Map([["example.org", "bundle.pem"]]) },
