@@ -62,7 +62,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
 }
 
 function policyFor({ api, web }: MintReport): string {
-  return `# The rules of \`coffer dev\`. Change them and send the server SIGHUP. This file is made once and then left alone.
+  return `# The rules of \`coffer dev\`. The server follows what you change. This file is made once and then left alone.
 rules:
   - name: the api keeps its own secrets
     spiffe_ids: ["${api.id}"]

@@ -2,7 +2,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { Purpose } from "../identity/certificate-rules.ts";
 import { FileSource } from "../identity/file-source.ts";
 import type { IdentityFiles } from "../identity/identity-files.ts";
-import type { IdentitySource } from "../identity/source.ts";
+import type { ReloadableSource } from "../identity/source.ts";
 import { type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import { WorkloadApiSource } from "../workload-api/workload-api-source.ts";
@@ -65,7 +65,7 @@ export function readIdentityChoice(
 }
 
 /** Begins to look for the identity. Nothing may be ready yet: see whenReady. */
-export function openIdentity(choice: IdentityChoice, purpose: Purpose, timers: Timers): IdentitySource {
+export function openIdentity(choice: IdentityChoice, purpose: Purpose, timers: Timers): ReloadableSource {
   if (choice.kind === "files") return FileSource.open({ files: choice.files, purpose, timers });
   const { endpoint, selection } = choice;
   return WorkloadApiSource.open({ endpoint, selection, purpose, timers });

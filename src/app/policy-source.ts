@@ -1,57 +1,74 @@
-import { readFileSync } from "node:fs";
 import { Authorizer } from "../authorization/authorizer.ts";
 import { type Policy, policyWarnings } from "../authorization/policy.ts";
-import { readPolicy } from "../authorization/policy-file.ts";
+import type { WatchDirectory } from "../domain/directory-watch.ts";
+import { ObservedFile } from "../domain/observed-file.ts";
+import type { Timers } from "../domain/timers.ts";
+import { WatchedFiles } from "../domain/watched-files.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { TrustDomain } from "../identity/trust-domain.ts";
 import type { Logger } from "../observability/logger.ts";
+import type { LoadedPolicyReading } from "../observability/readings.ts";
+import { type PolicyFileReading, readPolicyFile } from "./policy-reading.ts";
 import { StartRefused } from "./start-refused.ts";
 
 /** Where the rules come from. */
 export interface PolicySourceOptions {
-  /** The policy file; undefined: there are no rules. */
+  /** The policy file; undefined: there are no rules, and never will be. */
   readonly file: string | undefined;
   readonly admins: readonly SpiffeId[];
   readonly log: Logger;
+  readonly timers: Timers;
+  /** How to hear of changes sooner; watchDirectory by default. */
+  readonly watch?: WatchDirectory;
 }
 
-const NO_RULES: Policy = { rules: [] };
+const NO_RULES: PolicyFileReading = { kind: "policy", policy: { rules: [] } };
 
-/** The authorizer in force, and how it is replaced: whole or not at all. */
+/**
+ * The authorizer in force. It follows the policy file as it changes, and is replaced whole or not at all: a file that is
+ * wrong, empty or gone leaves the rules in force, and the log says why.
+ */
 export class PolicySource {
   readonly #options: PolicySourceOptions;
+  /** Undefined when there is no file. */
+  readonly #watched: WatchedFiles | undefined;
   #policy: Policy;
   #current: Authorizer;
+  #loaded: LoadedPolicyReading;
   /** The trust domains whose workloads may call; undefined as long as nobody knows. */
   #trusted: readonly TrustDomain[] | undefined;
 
-  private constructor(options: PolicySourceOptions, policy: Policy) {
+  private constructor(options: PolicySourceOptions, file: ObservedFile | undefined, policy: Policy) {
+    const { admins, log, timers, watch } = options;
     this.#options = options;
     this.#policy = policy;
+    this.#loaded = { isNewest: true, lastLoad: timers.clock() };
     this.#current = this.#adopt(policy, 1);
-    for (const admin of options.admins) options.log.info("admin", { spiffe_id: admin.toString() });
+    for (const admin of admins) log.info("admin", { spiffe_id: admin.toString() });
+    const take = (isNew: boolean) => isNew && this.#take(readPolicyFile(file!));
+    this.#watched = file && new WatchedFiles({ files: [file], timers, watch, onSettled: take });
   }
 
   /** Reads the file. Throws {@link StartRefused} with everything that is wrong with it. */
   static open(options: PolicySourceOptions): PolicySource {
-    const reading = read(options.file);
+    const file = options.file === undefined ? undefined : ObservedFile.public(options.file, options.timers);
+    const reading = file === undefined ? NO_RULES : readPolicyFile(file);
     if (reading.kind === "problems") throw new StartRefused(reading.problems);
-    return new PolicySource(options, reading.policy);
+    return new PolicySource(options, file, reading.policy);
   }
 
   get current(): Authorizer {
     return this.#current;
   }
 
-  /** Reads the file again. One that is wrong changes nothing: the rules in force stay, and the log says why. */
+  /** For the metrics. */
+  get loaded(): LoadedPolicyReading {
+    return this.#loaded;
+  }
+
+  /** Reads the file again soon, also when it has not changed: whoever asks finds the outcome in the log. */
   reload(): void {
-    const { file, log } = this.#options;
-    const reading = read(file);
-    if (reading.kind === "policy") {
-      this.#current = this.#adopt(reading.policy, this.#current.epoch + 1);
-      return;
-    }
-    for (const detail of reading.problems) log.error("policy kept", { file, detail });
+    this.#watched?.reload();
   }
 
   /** These trust domains have a bundle, by their bare names: rules for others are worth a warning. */
@@ -62,33 +79,34 @@ export class PolicySource {
     this.#warn();
   }
 
+  /** Follows the file no more. */
+  close(): void {
+    this.#watched?.close();
+  }
+
+  #take(reading: PolicyFileReading): void {
+    if (reading.kind === "policy") this.#current = this.#adopt(reading.policy, this.#current.epoch + 1);
+    else this.#keep(reading.problems);
+  }
+
   #adopt(policy: Policy, epoch: number): Authorizer {
-    const { file, admins, log } = this.#options;
+    const { file, admins, log, timers } = this.#options;
     log.info("policy loaded", { file, rules: policy.rules.length });
+    this.#loaded = { isNewest: true, lastLoad: timers.clock() };
     this.#policy = policy;
     this.#warn();
     return new Authorizer({ policy, admins, epoch });
+  }
+
+  #keep(problems: readonly string[]): void {
+    const { file, log } = this.#options;
+    this.#loaded = { ...this.#loaded, isNewest: false };
+    for (const detail of problems) log.error("policy kept", { file, detail });
   }
 
   #warn(): void {
     if (this.#trusted === undefined) return;
     const { file, log } = this.#options;
     for (const detail of policyWarnings(this.#policy, this.#trusted)) log.warn("policy warning", { file, detail });
-  }
-}
-
-type Reading =
-  | { readonly kind: "policy"; readonly policy: Policy }
-  | { readonly kind: "problems"; readonly problems: readonly string[] };
-
-function read(file: string | undefined): Reading {
-  if (file === undefined) return { kind: "policy", policy: NO_RULES };
-  try {
-    const reading = readPolicy(readFileSync(file));
-    if (reading.kind === "policy") return reading;
-    const problems = reading.problems.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`);
-    return { kind: "problems", problems };
-  } catch (error) {
-    return { kind: "problems", problems: [`the policy ${file} can't be read: ${(error as Error).message}`] };
   }
 }

@@ -1,4 +1,4 @@
-import type { IdentitySource } from "../identity/source.ts";
+import type { ReloadableSource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "./config.ts";
 import { openIdentity } from "./identity-choice.ts";
@@ -10,13 +10,16 @@ import { openStorageWhenFree, type StorageWait } from "./storage-wait.ts";
 /** What the configuration names, opened. */
 export interface Resources {
   /** May still have to wait for its first snapshot. */
-  readonly identity: IdentitySource;
+  readonly identity: ReloadableSource;
   readonly policy: PolicySource;
   readonly storage: Storage;
 }
 
 /** What opening them needs. */
 export type Opening = Omit<StorageWait, "maxMs"> & { readonly log: Logger };
+
+/** Those of them that could be opened. */
+type Opened = { readonly [Name in keyof Resources]?: Resources[Name] | undefined };
 
 /**
  * Opens all that the configuration names, and reports all that is wrong with it together: then what could be opened is
@@ -27,7 +30,9 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   const problems: string[] = [];
   const identity = openIdentity(config.identity, "server", timers);
   if (identity.state.kind === "failed") problems.push(...identity.state.problems);
-  const policy = await collect(problems, () => PolicySource.open({ file: config.policy, admins: config.admins, log }));
+  const policy = await collect(problems, () =>
+    PolicySource.open({ file: config.policy, admins: config.admins, log, timers }),
+  );
   // Who has something to mend is told so now, and not after the wait.
   const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
   const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
@@ -35,10 +40,16 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   // Files that are not there would be waited for; who has to mend something anyway may have mistyped their names.
   const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
   const absent = isAbsent ? identity.state.problems : [];
-  identity.close();
-  storage?.close();
+  closeResources({ identity, policy, storage });
   if (problems.length === 0) return undefined;
   throw new StartRefused([...problems, ...absent]);
+}
+
+/** Closes what was opened. */
+export function closeResources({ identity, policy, storage }: Opened): void {
+  identity?.close();
+  policy?.close();
+  storage?.close();
 }
 
 async function collect<T>(problems: string[], open: () => T | Promise<T>): Promise<T | undefined> {

@@ -25,7 +25,7 @@ import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
-import { openResources, type Resources } from "./resources.ts";
+import { closeResources, openResources, type Resources } from "./resources.ts";
 import { asStartRefused, StartRefused } from "./start-refused.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
@@ -95,8 +95,9 @@ export class CofferServer {
     return started;
   }
 
-  /** Reads the policy again; a wrong one leaves the old one in force. */
-  reloadPolicy(): void {
+  /** Looks for a newer identity and a newer policy at once; what can't be used leaves the old one in force. */
+  reload(): void {
+    this.#resources?.identity.reload();
     this.#resources?.policy.reload();
   }
 
@@ -186,6 +187,7 @@ export class CofferServer {
     const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });
     this.#watch = new IdentityWatch({ source, log, timers, metrics: this.#metrics });
+    this.#metrics.observePolicy(() => policy.loaded);
     source.onChange(({ bundles }) => policy.trust(bundles.keys()));
     return resources;
   }
@@ -269,8 +271,7 @@ export class CofferServer {
     this.#connections.destroyAll();
     this.#reception?.close();
     this.#watch?.close();
-    this.#resources?.identity.close();
-    this.#resources?.storage.close();
+    closeResources(this.#resources ?? {});
     this.#metrics.close();
     await this.#ops?.close();
   }

@@ -7,6 +7,7 @@ import { addDevPki } from "./commands/dev-pki.ts";
 import { addGet } from "./commands/get.ts";
 import { addHealth } from "./commands/health.ts";
 import { addList } from "./commands/list.ts";
+import { addPolicy } from "./commands/policy.ts";
 import { addPut } from "./commands/put.ts";
 import { addRootKey } from "./commands/root-key.ts";
 import { addServe } from "./commands/serve.ts";
@@ -58,6 +59,7 @@ const COMMANDS: readonly ((program: Command, world: World) => void)[] = [
   addList,
   addDescribe,
   addHealth,
+  addPolicy,
   addRootKey,
   addDevPki,
   addDev,

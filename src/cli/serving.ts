@@ -8,7 +8,7 @@ import type { World } from "./world.ts";
 
 /**
  * Serves until SIGTERM or SIGINT, and ends in good order; a second one exits at once, which costs nothing that was
- * answered. SIGHUP reloads the policy. Throws StartRefused.
+ * answered. SIGHUP has identity and policy looked for anew. Throws StartRefused.
  */
 export async function serveUntilStopped(
   config: ServeConfig,
@@ -23,7 +23,10 @@ export async function serveUntilStopped(
     die: () => world.kill(world.pid, "SIGKILL"),
   });
   // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
-  world.on("SIGHUP", () => server.reloadPolicy());
+  world.on("SIGHUP", () => {
+    log.info("signal received", { signal: "SIGHUP" });
+    server.reload();
+  });
   const stopped = stopSignal(world).then((signal) => {
     log.info("signal received", { signal });
     return server.stop();

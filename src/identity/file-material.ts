@@ -1,8 +1,8 @@
+import type { ObservedFile } from "../domain/observed-file.ts";
 import { Bundle, FEDERATED_ADVICE } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
 import type { ObservedFiles } from "./identity-files.ts";
 import { collect, MaterialError } from "./material-error.ts";
-import type { ObservedFile } from "./observed-file.ts";
 import { chainValidity, ownValidity } from "./own-validity.ts";
 import type { Identity } from "./source.ts";
 import { SpiffeIdError } from "./spiffe-id-error.ts";

@@ -1,21 +1,15 @@
-import { dirname } from "node:path";
+import type { WatchDirectory } from "../domain/directory-watch.ts";
+import type { ObservedFile } from "../domain/observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
+import { WatchedFiles } from "../domain/watched-files.ts";
 import { Bundle } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
 import { CurrentIdentity } from "./current-identity.ts";
-import { type WatchDirectory, watchDirectory } from "./directory-watch.ts";
 import { type FileMaterial, type Material, readMaterial, toIdentity } from "./file-material.ts";
 import { type IdentityFiles, ObservedFiles } from "./identity-files.ts";
 import { collect } from "./material-error.ts";
-import type { ObservedFile } from "./observed-file.ts";
-import type { Identity, IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
+import type { Identity, IdentitySnapshot, IdentityState, ReloadableSource } from "./source.ts";
 import type { TrustDomain } from "./trust-domain.ts";
-
-/** How often the files are looked at, in milliseconds. Watching them is quicker, and does not work everywhere. */
-const POLL_MS = 1000;
-
-/** How long files that have just changed are left alone, in milliseconds: whoever writes them may not be finished. */
-const SETTLE_MS = 100;
 
 /**
  * After how long without a change files are what they are, in milliseconds: before, a wrong one may be half written, and
@@ -29,7 +23,7 @@ export interface FileSourceOptions {
   /** What the SVID must be good for. */
   readonly purpose: Purpose;
   readonly timers: Timers;
-  /** How to hear of changes sooner; {@link watchDirectory} by default. */
+  /** How to hear of changes sooner; watchDirectory by default. */
   readonly watch?: WatchDirectory;
 }
 
@@ -51,31 +45,32 @@ interface EmptyBundle {
  * at once, as Kubernetes does. They are taken only if they fit together, all of them. A set that can't be used changes
  * nothing, with one exception: a bundle that stays empty, or away, trusts nobody, whatever else is wrong.
  */
-export class FileSource implements IdentitySource {
+export class FileSource implements ReloadableSource {
   readonly #options: FileSourceOptions;
   readonly #files: ObservedFiles;
   readonly #current: CurrentIdentity;
+  readonly #watched: WatchedFiles;
   #material: FileMaterial;
-  /** Whether the files have changed since `#material` was read. */
-  #changed = false;
   /** The last set that fit together. */
   #good: Material | undefined;
-  /** Whether a hint has brought the next look forward. */
-  #hinted = false;
-  #stopWaiting = () => {};
-  #stopWatching: readonly (() => void)[] = [];
 
   private constructor(options: FileSourceOptions) {
+    const { timers, watch } = options;
     this.#options = options;
-    this.#files = new ObservedFiles(options.files, options.timers);
+    this.#files = new ObservedFiles(options.files, timers);
+    this.#watched = new WatchedFiles({
+      files: this.#files.all,
+      timers,
+      watch,
+      onSettled: (areNew) => this.#settled(areNew),
+    });
     this.#material = readMaterial(this.#files, options.purpose);
-    this.#current = new CurrentIdentity(options.timers, "the files of the identity have not been read yet");
+    this.#current = new CurrentIdentity(timers, "the files of the identity have not been read yet");
   }
 
   /** Reads the files at once: when they are good, the source is ready when this returns. Throws nothing. */
   static open(options: FileSourceOptions): FileSource {
     const source = new FileSource(options);
-    source.#watch();
     source.#judge();
     return source;
   }
@@ -96,50 +91,21 @@ export class FileSource implements IdentitySource {
     return this.#current.onState(listener);
   }
 
+  reload(): void {
+    this.#watched.reload();
+  }
+
   close(): void {
-    this.#stopLooking();
+    this.#watched.close();
     this.#current.close();
   }
 
-  /** The directories by the names that were given: where those are links, Kubernetes swaps what they lead through there. */
-  #watch(): void {
-    const { files, watch = watchDirectory } = this.#options;
-    const directories = new Set([files.cert, files.key, ...files.bundles.values()].map((file) => dirname(file)));
-    this.#stopWatching = [...directories].map((directory) => watch(directory, () => this.#onHint()));
-  }
-
-  /** Counted from the first hint: in a busy directory there may never be a last one. */
-  #onHint(): void {
-    if (this.#hinted) return;
-    this.#hinted = true;
-    this.#lookIn(SETTLE_MS);
-  }
-
-  #lookIn(ms: number): void {
-    this.#stopWaiting();
-    this.#stopWaiting = this.#options.timers.delay(ms, () => this.#look());
-  }
-
-  #stopLooking(): void {
-    this.#stopWaiting();
-    for (const stop of this.#stopWatching) stop();
-  }
-
-  /** Nothing is read out of files until two looks have found them the same. */
-  #look(): void {
-    this.#hinted = false;
-    if (this.#files.look()) {
-      this.#changed = true;
-      this.#lookIn(SETTLE_MS);
-      return;
-    }
-    if (this.#changed) this.#material = readMaterial(this.#files, this.#options.purpose);
-    this.#changed = false;
+  #settled(areNew: boolean): void {
+    if (areNew) this.#material = readMaterial(this.#files, this.#options.purpose);
     this.#judge();
   }
 
   #judge(): void {
-    this.#lookIn(POLL_MS);
     const empty = this.#emptyBundles();
     const verdict = this.#verdict(empty.filter(({ isReal }) => !isReal));
     const gone = empty.filter(({ isReal }) => isReal);
@@ -190,7 +156,7 @@ export class FileSource implements IdentitySource {
   }
 
   #giveUp(problems: readonly string[]): void {
-    this.#stopLooking();
+    this.#watched.close();
     this.#current.fail(...problems);
   }
 

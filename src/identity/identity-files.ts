@@ -1,5 +1,5 @@
+import { ObservedFile } from "../domain/observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
-import { ObservedFile } from "./observed-file.ts";
 
 /** The files of one identity. */
 export interface IdentityFiles {
@@ -17,23 +17,18 @@ export class ObservedFiles {
   readonly key: ObservedFile;
   /** By the bare name of the trust domain, as it was given. */
   readonly bundles: ReadonlyMap<string, ObservedFile>;
-  readonly #all: readonly ObservedFile[];
+  readonly all: readonly ObservedFile[];
 
   /** Looks at all of them. */
   constructor({ cert, key, bundles }: IdentityFiles, timers: Timers) {
     this.cert = ObservedFile.public(cert, timers);
     this.key = ObservedFile.private(key, timers);
     this.bundles = new Map([...bundles].map(([name, file]) => [name, ObservedFile.public(file, timers)]));
-    this.#all = [this.cert, this.key, ...this.bundles.values()];
+    this.all = [this.cert, this.key, ...this.bundles.values()];
   }
 
   /** For how long nothing has changed about any of them, in milliseconds. */
   get unchangedMs(): number {
-    return Math.min(...this.#all.map(({ unchangedMs }) => unchangedMs));
-  }
-
-  /** Looks at all of them again, and tells whether anything is different. */
-  look(): boolean {
-    return this.#all.map((file) => file.look()).includes(true);
+    return Math.min(...this.all.map(({ unchangedMs }) => unchangedMs));
   }
 }

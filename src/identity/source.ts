@@ -51,3 +51,12 @@ export interface IdentitySource {
   /** Stops looking for changes, and tells no more of any. The last state stays readable. */
   close(): void;
 }
+
+/** A source that need not be left to its own pace, for whoever opened it. */
+export interface ReloadableSource extends IdentitySource {
+  /**
+   * Looks for something newer now instead of when its time has come: files are read once more, the Workload API is asked
+   * once more. What there is stays in use meanwhile. Does nothing once the source has failed or is closed.
+   */
+  reload(): void;
+}

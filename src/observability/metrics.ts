@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { EventLoopDelay } from "./event-loop-delay.ts";
-import type { BuildInfo, ConnectionReading, IdentityReading, StoreReading } from "./readings.ts";
+import type { BuildInfo, ConnectionReading, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
 
 /** The kind of a method, in the words of go-grpc-prometheus. */
 export type CallType = "unary" | "client_stream" | "server_stream" | "bidi_stream";
@@ -192,6 +192,18 @@ export class Metrics {
         for (const [trust_domain, notAfter] of read().bundles) this.set({ trust_domain }, unixTime(notAfter));
       },
     });
+  }
+
+  /** Says where to read about the policy. Call it once. */
+  observePolicy(read: () => LoadedPolicyReading): void {
+    this.#gauge(
+      "coffer_policy_loaded",
+      "1: the policy file is in force as it was last read; 0: that was refused, and an older policy is in force.",
+      () => Number(read().isNewest),
+    );
+    this.#gauge("coffer_policy_last_load_seconds", "When the policy in force was read, as Unix time.", () =>
+      unixTime(read().lastLoad),
+    );
   }
 
   /** Says where to read the store's size. Call it once, when the store is loaded: before, the numbers mean nothing. */

@@ -28,6 +28,14 @@ export interface ConnectionReading {
   readonly limits: { readonly connections: number; readonly inProgress: number; readonly perSecond: number };
 }
 
+/** The policy at one moment. */
+export interface LoadedPolicyReading {
+  /** Whether the policy in force is what the file held when it was last read; false: what it held was refused. */
+  readonly isNewest: boolean;
+  /** When the policy in force was read, in milliseconds since the epoch. */
+  readonly lastLoad: number;
+}
+
 /** Our identity at one moment. Times are milliseconds since the epoch; undefined: there is none. */
 export interface IdentityReading {
   /** Until when our SVID is accepted. */

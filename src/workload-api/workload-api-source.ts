@@ -2,7 +2,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { Purpose } from "../identity/certificate-rules.ts";
 import { CurrentIdentity } from "../identity/current-identity.ts";
 import { MaterialError } from "../identity/material-error.ts";
-import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
+import type { IdentitySnapshot, IdentityState, ReloadableSource } from "../identity/source.ts";
 import { BackOff } from "./back-off.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { chooseIdentity, type Selection } from "./selection.ts";
@@ -32,7 +32,7 @@ export interface WorkloadApiOptions {
  * everything; one that can't be used changes nothing. When the stream is lost, or the API has no identity for us any
  * more, what there is stays in use until it expires.
  */
-export class WorkloadApiSource implements IdentitySource {
+export class WorkloadApiSource implements ReloadableSource {
   readonly #options: WorkloadApiOptions;
   readonly #current: CurrentIdentity;
   readonly #backOff: BackOff;
@@ -40,6 +40,7 @@ export class WorkloadApiSource implements IdentitySource {
   #offered = 0;
   /** Whether a message has ever come. */
   #answered = false;
+  #isClosed = false;
   #stopFetching = () => {};
   #stopSettling = () => {};
 
@@ -75,7 +76,16 @@ export class WorkloadApiSource implements IdentitySource {
     return this.#current.onState(listener);
   }
 
+  /** A new stream begins with all there is, and an attempt that was to wait begins at once. */
+  reload(): void {
+    if (this.#isClosed || this.state.kind === "failed") return;
+    this.#stopFetching();
+    this.#stopSettling();
+    this.#fetch();
+  }
+
   close(): void {
+    this.#isClosed = true;
     this.#stopFetching();
     this.#stopSettling();
     this.#current.close();

@@ -86,7 +86,7 @@ describe("coffer serve", () => {
     writeFileSync(env.COFFER_POLICY, `rules: [${rule}]\n`);
     server.signal("SIGHUP");
     while ((await coffer(["list"], { env: api })).code !== 0);
-    assert.equal(server.lines("policy loaded").length, 2);
+    assert.ok(server.lines("policy loaded").length >= 2);
     writeFileSync(env.COFFER_POLICY, "rules: nonsense\n");
     server.signal("SIGHUP");
     await server.logged("policy kept");

@@ -162,25 +162,30 @@ describe("lines that strangers cause", () => {
 describe("the policy", () => {
   const rule = (path: string) =>
     `  - {name: r, spiffe_ids: ["${WEB}"], paths: ["${path}"], actions: [read, write, list]}\n`;
-  const adopt = (text: string) => {
-    writeFileSync(kit.config.policy!, text);
-    kit.server.reloadPolicy();
+  const outcomes = () => lines("policy loaded").length + lines("policy kept").length;
+  /** Changes the file, and resolves when the log says what came of it. */
+  const told = async (change: () => void) => {
+    const before = outcomes();
+    change();
+    kit.server.reload();
+    while (outcomes() === before) await new Promise((resolve) => setImmediate(resolve));
   };
+  const adopt = (text: string) => told(() => writeFileSync(kit.config.policy!, text));
   const codes = (caller: Caller, ...paths: string[]) =>
     Promise.all(paths.map(async (path) => (await caller.put({ path, data: { value: "x" } })).code));
 
   it("is replaced whole, for connections that are open too", async () => {
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["PERMISSION_DENIED", "PERMISSION_DENIED"]);
     assert.deepEqual(await codes(api, "shop/api/x"), ["OK"]);
-    adopt(`rules:\n${rule("policy/a")}`);
+    await adopt(`rules:\n${rule("policy/a")}`);
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
     assert.deepEqual(await codes(api, "shop/api/x"), ["PERMISSION_DENIED"]);
   });
 
   // A file that is half right is all wrong: its good rule does not come into force, and all faults are told.
   it("is kept whole when the new one has a fault", async () => {
-    adopt(`rules:\n${rule("policy/a")}`);
-    adopt(`rules:\n${rule("policy/b")}${rule("policy/*x")}${rule("policy/../c")}`);
+    await adopt(`rules:\n${rule("policy/a")}`);
+    await adopt(`rules:\n${rule("policy/b")}${rule("policy/*x")}${rule("policy/../c")}`);
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
     const faults = lines("policy kept").map((line) => String(line["detail"]));
     assert.deepEqual(
@@ -190,17 +195,16 @@ describe("the policy", () => {
   });
 
   it("is kept when the file is gone or is no text", async () => {
-    adopt(`rules:\n${rule("policy/a")}`);
+    await adopt(`rules:\n${rule("policy/a")}`);
     const kept = lines("policy kept").length;
-    adopt("\0");
-    rmSync(kit.config.policy!);
-    kit.server.reloadPolicy();
+    await adopt("\0");
+    await told(() => rmSync(kit.config.policy!));
     assert.deepEqual(await codes(web, "policy/a"), ["OK"]);
     assert.equal(lines("policy kept").length, kept + 2);
   });
 
   it("lets an admin do everything, whatever it says", async () => {
-    adopt("rules: []\n");
+    await adopt("rules: []\n");
     assert.deepEqual(await codes(admin, "policy/a"), ["OK"]);
     assert.deepEqual(await codes(web, "policy/a"), ["PERMISSION_DENIED"]);
   });

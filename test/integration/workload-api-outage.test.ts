@@ -37,6 +37,17 @@ describe("without an identity", () => {
     await generation(source, 1);
   });
 
+  it("the source asks at once when it is told to, and no more once it is closed", async () => {
+    const source = kit.open();
+    await troubled(source, /PERMISSION_DENIED/);
+    kit.server.send(response([kit.example.issue("/api")]));
+    source.reload();
+    await generation(source, 1);
+    source.close();
+    source.reload();
+    assert.deepEqual(kit.timers.pauses, []);
+  });
+
   for (const [code, details] of [
     [status.UNAVAILABLE, "workload attestation failed: EPERM"],
     [status.RESOURCE_EXHAUSTED, "rate limit exceeded"],

@@ -69,6 +69,17 @@ describe("Files that are rewritten", () => {
     });
   }
 
+  it("are looked at soon when somebody asks, and no more once the source is closed", () => {
+    const followed = Followed.good();
+    followed.writer.write(contents(second));
+    followed.source.reload();
+    followed.timers.advance(200);
+    assert.ok(followed.holds(second));
+    followed.source.close();
+    followed.source.reload();
+    assert.deepEqual(followed.timers.pauses, []);
+  });
+
   // A file that breaks off between two certificates looks like a bundle from which one was removed.
   it("are not read until two looks have found them the same", () => {
     const followed = Followed.good();

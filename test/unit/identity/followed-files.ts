@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import type { WatchDirectory } from "../../../src/identity/directory-watch.ts";
+import type { WatchDirectory } from "../../../src/domain/directory-watch.ts";
 import { FileSource } from "../../../src/identity/file-source.ts";
 import type { IdentitySnapshot, IdentityState } from "../../../src/identity/source.ts";
 import type { Forged } from "../../support/certificate-forge.ts";

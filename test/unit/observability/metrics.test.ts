@@ -29,6 +29,7 @@ function fullMetrics(): Metrics {
   metrics.loaded(1.5);
   metrics.observeConnections(NO_CONNECTIONS, ["expired"]);
   metrics.observeIdentity(() => ({ validUntil: 5000, bundles: new Map([["example.org", 6000]]), lastUpdate: 4000 }));
+  metrics.observePolicy(() => ({ isNewest: true, lastLoad: 7000 }));
   metrics.observeStore(() => ({ secrets: 1, versions: 2, bytes: 300, limit: 4000 }));
   return metrics;
 }

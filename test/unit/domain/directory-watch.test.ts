@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { watchDirectory } from "../../../src/identity/directory-watch.ts";
+import { watchDirectory } from "../../../src/domain/directory-watch.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-watch-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,9 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
-import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
-import type { Timers } from "../domain/timers.ts";
-import { MaterialError } from "./material-error.ts";
+import { PrivateFileError, readPrivateFile } from "./private-file.ts";
+import type { Timers } from "./timers.ts";
 
-/** Certificates have a few kilobytes, and bundles a few of them. More is a wrong file, and would fill our memory. */
+/** Certificates and bundles have a few kilobytes, a policy rarely more. More is a wrong file, and would fill our memory. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
@@ -17,7 +16,10 @@ export type Reading =
   | { readonly kind: "unusable"; readonly problem: string }
   | { readonly kind: "bytes"; readonly bytes: Buffer };
 
-/** How a file is read. Throws MaterialError when it must not be used, and what node:fs throws when it can't be read. */
+/** A file that is there and must not be used. `message` is a whole sentence. */
+class Unusable extends Error {}
+
+/** How a file is read. Throws {@link Unusable}, and what node:fs throws when it can't be read. */
 type Read = (path: string) => Buffer;
 
 /** A file that is looked at again and again, and since when it is as it is. */
@@ -74,7 +76,7 @@ function look(path: string, read: Read): Reading {
     const bytes = read(path);
     return bytes.length === 0 ? { kind: "absent", problem: "is empty" } : { kind: "bytes", bytes };
   } catch (error) {
-    if (error instanceof MaterialError) return { kind: "unusable", problem: error.message };
+    if (error instanceof Unusable) return { kind: "unusable", problem: error.message };
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return { kind: "absent", problem: "does not exist" };
     return { kind: "unusable", problem: `${path} can't be read: ${code}` };
@@ -84,8 +86,8 @@ function look(path: string, read: Read): Reading {
 function readPublic(path: string): Buffer {
   const stats = statSync(path);
   // Reading a named pipe would wait for a writer, perhaps for ever.
-  if (!stats.isFile()) throw new MaterialError(`${path} is not a regular file`);
-  if (stats.size > MAX_BYTES) throw new MaterialError(`${path} is larger than ${MAX_BYTES} bytes`);
+  if (!stats.isFile()) throw new Unusable(`${path} is not a regular file`);
+  if (stats.size > MAX_BYTES) throw new Unusable(`${path} is larger than ${MAX_BYTES} bytes`);
   return readFileSync(path);
 }
 
@@ -94,7 +96,7 @@ function readPrivate(path: string): Buffer {
     return readPrivateFile(path);
   } catch (error) {
     if (!(error instanceof PrivateFileError)) throw error;
-    throw new MaterialError(error.message);
+    throw new Unusable(error.message);
   }
 }
 

@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { parseSpiffeId } from "../../app/config-value.ts";
+import type { PolicyQuestion } from "../../app/policy-check.ts";
+import { ACTIONS, parseAction } from "../../authorization/action.ts";
+import { parseSecretPath } from "../../domain/secret-path.ts";
+import type { SpiffeId } from "../../identity/spiffe-id.ts";
+import { CommandFailed } from "../command-failed.ts";
+import { parsed } from "../parsed.ts";
+import { printable } from "../printable.ts";
+import { write } from "../terminal.ts";
+import type { World } from "../world.ts";
+
+interface CheckOptions extends Partial<Omit<PolicyQuestion, "caller">> {
+  readonly as?: SpiffeId;
+  readonly admin?: readonly SpiffeId[];
+}
+
+const EXAMPLES = `
+Exits with 0 when the file is right and the answer is yes, with 4 when it is no, and with 2 when the file is wrong.
+
+Examples:
+  coffer policy check policy.yaml
+  coffer policy check policy.yaml --as spiffe://example.org/ns/shop/sa/api --action read --path shop/api/db`;
+
+/** `coffer policy check`. */
+export function addPolicy(program: Command, world: World): void {
+  const command = program
+    .command("policy")
+    .summary("check a policy file, without a server")
+    .description("Check a policy file, without a server.")
+    .command("check <file>")
+    .summary("tell what is wrong with a policy file, or what it allows")
+    .description(
+      "Tell what is wrong with a policy file, each problem with its line and column. With --as, --action and --path, " +
+        "tell whether it allows that, and by which rule. No server is asked.",
+    )
+    .option("--as <spiffe-id>", "the caller", parsed(parseSpiffeId))
+    .option("--action <action>", ACTIONS.join(", "), parsed(parseAction))
+    .option("--path <path>", "the path of a secret, whether or not there is one", parsed(parseSecretPath))
+    .option("--admin <spiffe-id>", "an admin of that server, as given to serve [repeatable]", addAdmin)
+    .addHelpText("after", EXAMPLES);
+  command.action((file: string, options: CheckOptions) => check(file, options, world));
+}
+
+function addAdmin(text: string, before: readonly SpiffeId[] = []): readonly SpiffeId[] {
+  return [...before, parsed(parseSpiffeId)(text)];
+}
+
+async function check(file: string, options: CheckOptions, world: World): Promise<void> {
+  const question = questionOf(options);
+  const { checkPolicy } = await import("../../app/policy-check.ts");
+  const policy = checkPolicy(file, options.admin ?? []);
+  if (question === undefined) return write(world.stdout, `${printable(file)} is right: ${countRules(policy.rules)}\n`);
+  const decision = policy.decide(question);
+  if (decision.kind === "denied") throw new CommandFailed("denied", `denied: no rule allows ${describe(question)}`);
+  await write(world.stdout, `allowed by ${printable(decision.by.name)}: ${describe(question)}\n`);
+}
+
+/** Undefined when only the file is in question. Half a question is a slip, and its answer would be taken for a whole one. */
+function questionOf({ as: caller, action, path }: CheckOptions): PolicyQuestion | undefined {
+  if (caller !== undefined && action !== undefined && path !== undefined) return { caller, action, path };
+  if (caller === undefined && action === undefined && path === undefined) return undefined;
+  throw new CommandFailed("usage", "--as, --action and --path make one question; give all of them or none");
+}
+
+function describe({ caller, action, path }: PolicyQuestion): string {
+  return `${caller} to ${action} ${path}`;
+}
+
+function countRules(count: number): string {
+  return count === 1 ? "1 rule" : `${count} rules`;
+}

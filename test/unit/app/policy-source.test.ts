@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, beforeEach, describe, it } from "node:test";
+import { PolicySource } from "../../../src/app/policy-source.ts";
+import { StartRefused } from "../../../src/app/start-refused.ts";
+import { decidedBy } from "../../../src/authorization/decision.ts";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
+import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { createLogger } from "../../../src/observability/logger.ts";
+import { FILE_DELIVERIES } from "../../support/file-delivery.ts";
+import { ManualTimers } from "../../support/manual-timers.ts";
+import { Lines } from "../observability/lines.ts";
+
+const NOW = Date.UTC(2026, 2, 1, 12);
+const root = mkdtempSync(join(tmpdir(), "coffer-policy-"));
+after(() => rmSync(root, { recursive: true }));
+
+let file: string;
+let timers: ManualTimers;
+let log: Lines;
+let hint: () => void;
+let source: PolicySource | undefined;
+
+beforeEach(() => {
+  file = join(mkdtempSync(join(root, "run-")), "policy.yaml");
+  timers = new ManualTimers(NOW);
+  log = new Lines();
+});
+afterEach(() => source?.close());
+
+/** A policy in which one rule lets everybody of example.org read everything; `name` is its name. */
+const policy = (name: string) =>
+  `rules:\n  - {name: ${name}, spiffe_ids: ["spiffe://example.org/**"], paths: ["**"], actions: [read]}\n`;
+
+function open(options: { readonly file?: string | undefined } = { file }): PolicySource {
+  const watch = (_directory: string, onEvent: () => void) => {
+    hint = onEvent;
+    return () => {};
+  };
+  source = PolicySource.open({ file: options.file, admins: [], log: createLogger("info", log), timers, watch });
+  return source;
+}
+
+/** A source whose file says "first". */
+function opened(): PolicySource {
+  writeFileSync(file, policy("first"));
+  return open();
+}
+
+/** The rule in force. */
+const inForce = ({ current }: PolicySource) =>
+  decidedBy(current.decide(SpiffeId.parse("spiffe://example.org/x"), "read", parseSecretPath("a")));
+const told = (event: string) => log.all.filter((line) => line["event"] === event);
+
+describe("A policy file", () => {
+  for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
+    it(`that ${what}, replaces is followed, each time`, () => {
+      deliver(file, policy("first"));
+      const source = open();
+      for (const name of ["second", "third"]) {
+        deliver(file, policy(name));
+        timers.advance(1100);
+        assert.equal(inForce(source), name);
+      }
+      assert.equal(told("policy loaded").length, 3);
+    });
+  }
+
+  it("is taken a tenth of a second after the change where the system reports it", () => {
+    const source = opened();
+    writeFileSync(file, policy("second"));
+    hint();
+    timers.advance(100);
+    assert.equal(inForce(source), "first", "one look alone is not enough");
+    timers.advance(100);
+    assert.equal(inForce(source), "second");
+  });
+
+  // A file that breaks off between two rules is a good policy, of fewer rules.
+  it("is not read while it is being written", () => {
+    const source = opened();
+    for (const text of ["rules: []\n", policy("second"), "rules: []\n"]) {
+      writeFileSync(file, text);
+      hint();
+      timers.advance(100);
+      assert.equal(inForce(source), "first");
+    }
+    writeFileSync(file, policy("third"));
+    timers.advance(1100);
+    assert.equal(inForce(source), "third");
+    assert.equal(told("policy loaded").length, 2);
+  });
+
+  const BAD: readonly [what: string, spoil: () => void, details: readonly RegExp[]][] = [
+    [
+      "has faults",
+      () => writeFileSync(file, `${policy("second")}  - {}\n  - {name: x}\n`),
+      [3, 3, 3, 4, 4, 4].map((line) => new RegExp(`policy\\.yaml:${line}:5: the rule has no `)),
+    ],
+    ["is no YAML", () => writeFileSync(file, "rules: [\n"), [/policy\.yaml:2:1: not valid YAML/]],
+    ["is empty", () => writeFileSync(file, ""), [/policy\.yaml is empty$/]],
+    ["is gone", () => rmSync(file), [/policy\.yaml does not exist$/]],
+    ["is too large", () => writeFileSync(file, Buffer.alloc(1024 * 1024 + 1)), [/larger than 1048576 bytes$/]],
+  ];
+  for (const [what, spoil, details] of BAD) {
+    it(`that ${what} leaves the last good one in force; every error is told once, and the metric says so`, () => {
+      const source = opened();
+      timers.advance(5000);
+      assert.deepEqual(source.loaded, { isNewest: true, lastLoad: NOW });
+      spoil();
+      timers.advance(10_000);
+      assert.equal(inForce(source), "first");
+      assert.deepEqual(source.loaded, { isNewest: false, lastLoad: NOW });
+      const kept = told("policy kept").map(({ detail }) => String(detail));
+      assert.equal(kept.length, details.length, kept.join("\n"));
+      for (const [index, detail] of kept.entries()) assert.match(detail, details[index]!);
+
+      writeFileSync(file, policy("second"));
+      hint();
+      timers.advance(200);
+      assert.equal(inForce(source), "second");
+      assert.deepEqual(source.loaded, { isNewest: true, lastLoad: timers.clock() });
+    });
+
+    it(`that ${what} is refused at the start, with every error`, () => {
+      opened().close();
+      spoil();
+      assert.throws(open, (error) => {
+        assert.ok(error instanceof StartRefused);
+        assert.equal(error.problems.length, details.length);
+        for (const [index, problem] of error.problems.entries()) assert.match(problem, details[index]!);
+        return true;
+      });
+    });
+  }
+
+  it("that is good again is in force again, even if it is the one before", () => {
+    const source = opened();
+    writeFileSync(file, "nonsense");
+    timers.advance(1100);
+    assert.equal(source.loaded.isNewest, false);
+    writeFileSync(file, policy("first"));
+    timers.advance(1100);
+    assert.equal(source.loaded.isNewest, true);
+    assert.equal(inForce(source), "first");
+  });
+
+  // Remembered decisions belong to an authorizer: only a new one forgets them.
+  it("that stays as it is makes no new authorizer, unless somebody asks", () => {
+    const source = opened();
+    const { current } = source;
+    timers.advance(60_000);
+    assert.equal(source.current, current);
+    source.reload();
+    timers.advance(100);
+    assert.notEqual(source.current, current);
+    assert.equal(source.current.epoch, current.epoch + 1);
+    assert.equal(told("policy loaded").length, 2);
+  });
+
+  it("is followed no more once the source is closed", () => {
+    const source = opened();
+    source.close();
+    writeFileSync(file, policy("second"));
+    hint();
+    source.reload();
+    assert.deepEqual(timers.pauses, []);
+    assert.equal(inForce(source), "first");
+  });
+});
+
+it("Without a policy file there are no rules, and nothing is looked at", () => {
+  const source = open({ file: undefined });
+  source.reload();
+  assert.deepEqual(timers.pauses, []);
+  assert.equal(inForce(source), "no rule");
+  assert.equal(source.loaded.isNewest, true);
+});
