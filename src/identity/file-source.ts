@@ -5,10 +5,11 @@ import { WatchedFiles } from "../domain/watched-files.ts";
 import { Bundle } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
 import { CurrentIdentity } from "./current-identity.ts";
+import { FollowedSource } from "./followed-source.ts";
 import { type FileMaterial, type Material, readMaterial, toIdentity } from "./file-material.ts";
 import { type IdentityFiles, ObservedFiles } from "./identity-files.ts";
 import { collect } from "./material-error.ts";
-import type { Identity, IdentitySnapshot, IdentityState, ReloadableSource } from "./source.ts";
+import type { Identity } from "./source.ts";
 import type { TrustDomain } from "./trust-domain.ts";
 
 /**
@@ -45,16 +46,16 @@ interface EmptyBundle {
  * at once, as Kubernetes does. They are taken only if they fit together, all of them. A set that can't be used changes
  * nothing, with one exception: a bundle that stays empty, or away, trusts nobody, whatever else is wrong.
  */
-export class FileSource implements ReloadableSource {
+export class FileSource extends FollowedSource {
   readonly #options: FileSourceOptions;
   readonly #files: ObservedFiles;
-  readonly #current: CurrentIdentity;
   readonly #watched: WatchedFiles;
   #material: FileMaterial;
   /** The last set that fit together. */
   #good: Material | undefined;
 
   private constructor(options: FileSourceOptions) {
+    super(new CurrentIdentity(options.timers, "the files of the identity have not been read yet"));
     const { timers, watch } = options;
     this.#options = options;
     this.#files = new ObservedFiles(options.files, timers);
@@ -65,7 +66,6 @@ export class FileSource implements ReloadableSource {
       onSettled: (areNew) => this.#settled(areNew),
     });
     this.#material = readMaterial(this.#files, options.purpose);
-    this.#current = new CurrentIdentity(timers, "the files of the identity have not been read yet");
   }
 
   /** Reads the files at once: when they are good, the source is ready when this returns. Throws nothing. */
@@ -75,29 +75,13 @@ export class FileSource implements ReloadableSource {
     return source;
   }
 
-  get state(): IdentityState {
-    return this.#current.state;
-  }
-
-  snapshot(): IdentitySnapshot {
-    return this.#current.snapshot();
-  }
-
-  onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
-    return this.#current.onChange(listener);
-  }
-
-  onState(listener: (state: IdentityState) => void): () => void {
-    return this.#current.onState(listener);
-  }
-
-  reload(): void {
+  override reload(): void {
     this.#watched.reload();
   }
 
-  close(): void {
+  override close(): void {
     this.#watched.close();
-    this.#current.close();
+    super.close();
   }
 
   #settled(areNew: boolean): void {
@@ -112,7 +96,7 @@ export class FileSource implements ReloadableSource {
     if (verdict.kind === "whole") this.#take(verdict.identity, gone);
     else if (this.#good !== undefined) this.#keep(this.#good, gone, verdict.problems);
     else if (verdict.kind === "wrong" && this.#files.unchangedMs >= GRACE_MS) this.#giveUp(verdict.problems);
-    else this.#current.complain(...verdict.problems);
+    else this.current.complain(...verdict.problems);
   }
 
   /**
@@ -142,7 +126,7 @@ export class FileSource implements ReloadableSource {
 
   #take(identity: Identity, gone: readonly EmptyBundle[]): void {
     this.#good = identity;
-    this.#current.adopt(identity, ...gone.map(describeEmpty));
+    this.current.adopt(identity, ...gone.map(describeEmpty));
   }
 
   /** Trust that was withdrawn does not come back because another file is wrong, or this one is half written. */
@@ -151,13 +135,13 @@ export class FileSource implements ReloadableSource {
     this.#good = kept;
     const all = [...problems, ...gone.map(describeEmpty)];
     const identity = collect([], () => this.#toIdentity(kept));
-    if (identity === undefined) this.#current.complain(...all);
-    else this.#current.adopt(identity, ...all);
+    if (identity === undefined) this.current.complain(...all);
+    else this.current.adopt(identity, ...all);
   }
 
   #giveUp(problems: readonly string[]): void {
     this.#watched.close();
-    this.#current.fail(...problems);
+    this.current.fail(...problems);
   }
 
   #toIdentity(material: Material): Identity {

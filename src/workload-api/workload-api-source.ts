@@ -1,8 +1,8 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Purpose } from "../identity/certificate-rules.ts";
 import { CurrentIdentity } from "../identity/current-identity.ts";
+import { FollowedSource } from "../identity/followed-source.ts";
 import { MaterialError } from "../identity/material-error.ts";
-import type { IdentitySnapshot, IdentityState, ReloadableSource } from "../identity/source.ts";
 import { BackOff } from "./back-off.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { chooseIdentity, type Selection } from "./selection.ts";
@@ -32,9 +32,8 @@ export interface WorkloadApiOptions {
  * everything; one that can't be used changes nothing. When the stream is lost, or the API has no identity for us any
  * more, what there is stays in use until it expires.
  */
-export class WorkloadApiSource implements ReloadableSource {
+export class WorkloadApiSource extends FollowedSource {
   readonly #options: WorkloadApiOptions;
-  readonly #current: CurrentIdentity;
   readonly #backOff: BackOff;
   /** How many SVIDs there were where the current one comes from. */
   #offered = 0;
@@ -45,11 +44,8 @@ export class WorkloadApiSource implements ReloadableSource {
   #stopSettling = () => {};
 
   private constructor(options: WorkloadApiOptions) {
+    super(new CurrentIdentity(options.timers, `the Workload API at ${options.endpoint.text} has not answered yet`));
     this.#options = options;
-    this.#current = new CurrentIdentity(
-      options.timers,
-      `the Workload API at ${options.endpoint.text} has not answered yet`,
-    );
     this.#backOff = new BackOff(options.random ?? Math.random);
   }
 
@@ -60,35 +56,19 @@ export class WorkloadApiSource implements ReloadableSource {
     return source;
   }
 
-  get state(): IdentityState {
-    return this.#current.state;
-  }
-
-  snapshot(): IdentitySnapshot {
-    return this.#current.snapshot();
-  }
-
-  onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
-    return this.#current.onChange(listener);
-  }
-
-  onState(listener: (state: IdentityState) => void): () => void {
-    return this.#current.onState(listener);
-  }
-
   /** A new stream begins with all there is, and an attempt that was to wait begins at once. */
-  reload(): void {
+  override reload(): void {
     if (this.#isClosed || this.state.kind === "failed") return;
     this.#stopFetching();
     this.#stopSettling();
     this.#fetch();
   }
 
-  close(): void {
+  override close(): void {
     this.#isClosed = true;
     this.#stopFetching();
     this.#stopSettling();
-    this.#current.close();
+    super.close();
   }
 
   #fetch(): void {
@@ -102,13 +82,13 @@ export class WorkloadApiSource implements ReloadableSource {
     // A list that was still waiting for the rest is not acted on: the next stream begins with all there is.
     this.#stopSettling();
     // Whoever has answered once has shown that the request is right: what it says now is of the moment.
-    if (kind === "refused" && !this.#answered) this.#current.fail(problem);
+    if (kind === "refused" && !this.#answered) this.current.fail(problem);
     else this.#retry(problem);
   }
 
   #retry(problem: string): void {
     this.#stopFetching = this.#options.timers.delay(this.#backOff.next(), () => this.#fetch());
-    this.#current.complain(problem);
+    this.current.complain(problem);
   }
 
   #receive(bytes: Buffer): void {
@@ -122,7 +102,7 @@ export class WorkloadApiSource implements ReloadableSource {
   }
 
   #lacksSomething({ svids }: X509Context): boolean {
-    const { state } = this.#current;
+    const { state } = this.current;
     if (state.kind !== "ready") return false;
     return svids.length < this.#offered || !svids.some(({ svid }) => svid.id.equals(state.snapshot.svid.id));
   }
@@ -136,7 +116,7 @@ export class WorkloadApiSource implements ReloadableSource {
     const { selection, timers, purpose } = this.#options;
     const identity = chooseIdentity(context, selection, timers.clock(), purpose);
     this.#offered = context.svids.length;
-    this.#current.adopt(identity);
+    this.current.adopt(identity);
   }
 
   /** A message that can't be used is discarded whole and reported (Workload API 4.5). */
@@ -146,7 +126,7 @@ export class WorkloadApiSource implements ReloadableSource {
     } catch (error) {
       if (!(error instanceof MaterialError)) throw error;
       const where = `a message of the Workload API at ${this.#options.endpoint.text} is discarded`;
-      this.#current.complain(...error.problems.map((problem) => `${where}: ${problem}`));
+      this.current.complain(...error.problems.map((problem) => `${where}: ${problem}`));
     }
   }
 }
