@@ -2,7 +2,15 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { inspect } from "node:util";
 import type { Certificate } from "./certificate.ts";
-import { identify, issuerProblem, keyProblem, leafProblem, type Problem, type Purpose } from "./certificate-rules.ts";
+import {
+  identify,
+  issuerProblem,
+  keyProblem,
+  leafProblem,
+  type Problem,
+  type Purpose,
+  signatureProblem,
+} from "./certificate-rules.ts";
 import { parseDer } from "./der.ts";
 import { collect, MaterialError } from "./material-error.ts";
 import { certificatesInDer, certificatesInPem, type LocatedCertificate } from "./own-certificates.ts";
@@ -118,7 +126,12 @@ function checkChain(found: readonly LocatedCertificate[], name: string, purpose:
   throwIf(leafProblem(leaf.certificate, id, purpose) ?? keyProblem(leaf.certificate, "the leaf"), leaf.where);
   const certificates = found.map(({ certificate }) => certificate);
   for (const [index, { certificate, where }] of issuers.entries()) {
-    throwIf(issuerProblem(certificate, certificates.slice(0, index + 1)), where);
+    const below = certificates.slice(0, index + 1);
+    // Also of one that leads nowhere: some releases of OpenSSL refuse to show a weak certificate, others don't.
+    throwIf(
+      issuerProblem(certificate, below) ?? keyProblem(certificate, "the intermediate") ?? signatureProblem(certificate),
+      where,
+    );
   }
   return id;
 }
