@@ -91,8 +91,10 @@ describe("a good client", () => {
     assert.deepEqual([codes, await newcomers()], [new Set(["OK"]), new Set(["OK"])]);
     await strangers.leave();
     connected.close();
-    const refused = server.lines("connection refused");
-    assert.deepEqual([...new Set(refused.map((line) => line["reason"]))], ["untrusted"]);
+    const reasons = new Set(server.lines("connection refused").map((line) => line["reason"]));
+    // Those that were still waiting for their turn when they all left.
+    reasons.delete("handshake-not-begun");
+    assert.deepEqual([...reasons], ["untrusted"]);
   });
 
   // Node closes connections that it has no descriptors for. Those that are open must not suffer from it.
