@@ -13,7 +13,9 @@ import type { World } from "./world.ts";
  */
 export function closeDoors(allowDebug: boolean, world: World, log: Logger): void {
   if (allowDebug) {
-    log.warn("debugging allowed", { detail: openDoors(nodeStart(world)).join("; ") || undefined });
+    const doors = openDoors(nodeStart(world));
+    if (doors.length > 0) log.warn("debugging allowed", { detail: doors.join("; ") });
+    else log.info("debugging allowed");
     return;
   }
   // A listener takes the place of Node's own, which opens a debugger. It comes before the look at the debugger, so that

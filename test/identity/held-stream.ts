@@ -1,3 +1,4 @@
+import { watchHealth } from "../support/health-watch.ts";
 import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { connect as connectTls } from "node:tls";
@@ -52,15 +53,7 @@ export class HeldStream {
   }
 
   async #watch(): Promise<void> {
-    const stream = this.#session.request({
-      ":method": "POST",
-      ":path": "/grpc.health.v1.Health/Watch",
-      "content-type": "application/grpc",
-      te: "trailers",
-    });
-    stream.on("error", () => {});
-    // An empty message behind its five bytes of framing.
-    stream.end(Buffer.alloc(5));
+    const stream = watchHealth(this.#session);
     await new Promise((resolve) => stream.once("data", resolve));
   }
 }

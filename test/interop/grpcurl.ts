@@ -1,5 +1,5 @@
+import { isExecutable } from "../support/executable.ts";
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { status as Code } from "@grpc/grpc-js";
@@ -15,15 +15,6 @@ export function findGrpcurl(): string | undefined {
   const gopath = stdout?.trim() || join(homedir(), "go");
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), join(gopath, "bin")];
   return folders.map((folder) => join(folder, "grpcurl")).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A detail as grpcurl prints it: decoded, by what reflection told it of the type. */

@@ -1,5 +1,6 @@
+import { watchHealth } from "../support/health-watch.ts";
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect } from "node:http2";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { ClientError } from "../../src/client/client-error.ts";
@@ -49,20 +50,7 @@ async function holdOn({ svid }: IdentitySnapshot): Promise<void> {
   const session = connect("https://localhost", { createConnection: () => connectTls({ ...address, ...tls }) });
   session.on("error", () => {});
   session.once("close", () => say("closed"));
-  const stream = watch(session);
+  const stream = watchHealth(session);
   await once(stream, "data");
   say("held");
-}
-
-/** grpc.health.v1.Health/Watch of the server as a whole: an empty message behind its prefix of five bytes. */
-function watch(session: ClientHttp2Session): ClientHttp2Stream {
-  const stream = session.request({
-    ":method": "POST",
-    ":path": "/grpc.health.v1.Health/Watch",
-    "content-type": "application/grpc",
-    te: "trailers",
-  });
-  stream.on("error", () => {});
-  stream.end(Buffer.alloc(5));
-  return stream;
 }

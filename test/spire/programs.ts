@@ -1,5 +1,5 @@
+import { isExecutable } from "../support/executable.ts";
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { PROGRAM } from "../support/cli-kit.ts";
 
@@ -38,13 +38,4 @@ export function reasonToSkip(): string | false {
 function onPath(name: string): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter);
   return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
