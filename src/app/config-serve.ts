@@ -40,6 +40,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
     lockWaitMs: reader.optional(options.lockWait, parseDuration) ?? 0,
     identity: readIdentityChoice(reader, options, readBundle),
     startupTimeoutMs: reader.optional(options.startupTimeout, parseDuration),
+    shutdownDelayMs: reader.optional(options.shutdownDelay, parseDuration) ?? 0,
     policy: reader.optional(options.policy, asIs),
     admins: reader.all(options.admin, parseSpiffeId),
     allowDebug: reader.optional(options.allowDebug, parseSwitch) ?? false,

@@ -25,6 +25,8 @@ export interface ServeConfig {
   readonly identity: IdentityChoice;
   /** Milliseconds that the start may wait for that identity; undefined: as long as it takes. */
   readonly startupTimeoutMs: number | undefined;
+  /** Milliseconds that calls are still taken for once the stop has begun and probes say so. */
+  readonly shutdownDelayMs: number;
   /** The policy file; undefined: no rules, so only admins may do anything. */
   readonly policy: string | undefined;
   readonly admins: readonly SpiffeId[];

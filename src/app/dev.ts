@@ -52,6 +52,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
       because: "coffer dev makes its own",
     },
     startupTimeoutMs: undefined,
+    shutdownDelayMs: 0,
     policy,
     admins: [SpiffeId.parse(minted.admin.id)],
     // Nothing here is worth more than a look inside with a debugger.

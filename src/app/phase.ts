@@ -1,4 +1,5 @@
 import type { Check } from "../observability/ops-server.ts";
+import type { Journal } from "../store/journal.ts";
 
 /** How far the server is. What it is starting with, or why it ends, is told to probes. */
 export type Phase =
@@ -9,12 +10,20 @@ export type Phase =
   /** Stopped, or refused at the start: everything is let go of. */
   | { readonly kind: "ended" };
 
-/** What `/readyz` says of it: whether the store is open and in memory, and whether calls are answered. */
-export function checksOf(phase: Phase): readonly Check[] {
+/**
+ * What `/readyz` says of it: whether the store is open and in memory, whether its journal takes changes, and whether
+ * calls are answered.
+ */
+export function checksOf(phase: Phase, journal: Journal | undefined): readonly Check[] {
   const why = phase.kind === "starting" ? phase.why : phase.kind;
   const isLoaded = phase.kind !== "starting" || phase.why === "waiting for an identity";
-  const store: Check = isLoaded ? { name: "store", state: "ok" } : { name: "store", state: "not ready", why };
-  const serving: Check =
-    phase.kind === "serving" ? { name: "serving", state: "ok" } : { name: "serving", state: "not ready", why };
-  return [store, serving];
+  return [
+    checkOf("store", isLoaded ? undefined : why),
+    ...(isLoaded && journal !== undefined ? [checkOf("journal", journal.obstacle())] : []),
+    checkOf("serving", phase.kind === "serving" ? undefined : why),
+  ];
+}
+
+function checkOf(name: string, obstacle: string | undefined): Check {
+  return obstacle === undefined ? { name, state: "ok" } : { name, state: "not ready", why: obstacle };
 }

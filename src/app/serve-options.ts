@@ -42,6 +42,14 @@ export const serveOptions = {
       standard: "none: it waits as long as it takes",
     },
   ),
+  shutdownDelay: option(
+    "--shutdown-delay",
+    "<duration>",
+    "how long to take calls once told to stop, while probes say so: as long as callers may still be sent here",
+    {
+      standard: "0s",
+    },
+  ),
   policy: option("--policy", "<file>", "who may do what, in YAML or JSON; without it only admins may do anything"),
   admin: option("--admin", "<spiffe-id>", "who may do everything, by an exact SPIFFE ID", { repeatable: true }),
   opsListen: option("--ops-listen", "<address>", "where to serve /livez, /readyz and /metrics, by plain HTTP; or off", {

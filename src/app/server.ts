@@ -2,7 +2,6 @@ import { formatAddress } from "../domain/address.ts";
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
 import type { IdentitySource } from "../identity/source.ts";
-import { whenReady } from "../identity/when-ready.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
@@ -20,13 +19,14 @@ import { type CallLog, createCallLog } from "./call-log.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { ServeConfig } from "./config.ts";
 import { describeChoice } from "./identity-choice.ts";
+import { awaitIdentity, type IdentityWait } from "./identity-wait.ts";
 import { IdentityWatch } from "./identity-watch.ts";
 import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
-import { asStartRefused, StartRefused } from "./start-refused.ts";
+import { asStartRefused } from "./start-refused.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
@@ -113,7 +113,7 @@ export class CofferServer {
     if (this.#phase.kind === "ended") return;
     if (this.#phase.kind === "failed") return this.#phase.ended;
     this.#phase = { kind: "stopping" };
-    this.#parts.log.info("stopping");
+    await this.#leave();
     this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
     await this.#grpc?.drain(DRAIN_MS);
@@ -127,6 +127,16 @@ export class CofferServer {
     this.#limited.summarize();
     await this.#letGo();
     this.#parts.log.info("stopped");
+  }
+
+  /** Whoever still sends callers here learns of the end from probes and health, and looks at them only now and then. */
+  async #leave(): Promise<void> {
+    const { log, timers } = this.#parts;
+    const { shutdownDelayMs } = this.#config;
+    const isDelayed = this.#grpc !== undefined && shutdownDelayMs > 0;
+    log.info("stopping", isDelayed ? { detail: `calls are taken for another ${shutdownDelayMs} ms` } : {});
+    this.#grpc?.leave();
+    if (isDelayed) await new Promise<void>((resolve) => timers.delay(shutdownDelayMs, resolve));
   }
 
   async #startOrLetGo(): Promise<Started> {
@@ -153,7 +163,7 @@ export class CofferServer {
     this.#phase = { kind: "starting", why: "loading" };
     const store = await this.#load(resources);
     this.#phase = { kind: "starting", why: "waiting for an identity" };
-    if (!(await this.#awaitIdentity(resources.identity))) return "stopped";
+    if (!(await awaitIdentity(resources.identity, this.#identityWait))) return "stopped";
     await this.#serve(resources, store);
     this.#phase = { kind: "serving" };
     log.info("serving");
@@ -172,7 +182,8 @@ export class CofferServer {
   }
 
   #readiness(): readonly Check[] {
-    return [...(this.#watch ? [this.#watch.check] : []), ...checksOf(this.#phase)];
+    const identity = this.#watch ? [this.#watch.check] : [];
+    return [...identity, ...checksOf(this.#phase, this.#resources?.storage.journal)];
   }
 
   async #open(): Promise<Resources | undefined> {
@@ -206,23 +217,8 @@ export class CofferServer {
     return loadStore(storage, { log, timers, metrics: this.#metrics, observer, maxStoreBytes });
   }
 
-  /** Waits for ever unless --startup-timeout says otherwise; false when the process is to end meanwhile. */
-  async #awaitIdentity(identity: IdentitySource): Promise<boolean> {
-    const { startupTimeoutMs } = this.#config;
-    const { timers } = this.#parts;
-    const timeout = new AbortController();
-    const cancel = startupTimeoutMs === undefined ? () => {} : timers.delay(startupTimeoutMs, () => timeout.abort());
-    try {
-      await whenReady(identity, AbortSignal.any([this.#stopping.signal, timeout.signal]));
-      return !this.#stopping.signal.aborted;
-    } catch (error) {
-      if (this.#stopping.signal.aborted) return false;
-      if (!timeout.signal.aborted) throw error;
-      const late = `there was no identity within the ${startupTimeoutMs} ms of --startup-timeout`;
-      throw new StartRefused([...identity.state.problems, late], { cause: error });
-    } finally {
-      cancel();
-    }
+  get #identityWait(): IdentityWait {
+    return { timers: this.#parts.timers, signal: this.#stopping.signal, maxMs: this.#config.startupTimeoutMs };
   }
 
   async #serve({ identity, policy, storage: { sealer } }: Resources, store: SecretStore): Promise<void> {

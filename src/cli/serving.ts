@@ -4,6 +4,8 @@ import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { closeDoors } from "./closed-doors.ts";
+import { fewDescriptors } from "./file-descriptors.ts";
+import { kernelFiles } from "./kernel-files.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -17,6 +19,8 @@ export async function serveUntilStopped(
 ): Promise<void> {
   const log = createLogger(config.logLevel, world.stderr);
   closeDoors(config.allowDebug, world, log);
+  const shortage = fewDescriptors(kernelFiles, config.handshakes.connections);
+  if (shortage !== undefined) log.warn("few file descriptors", { detail: shortage });
   const server = new CofferServer(config, {
     log,
     timers: processTimers,

@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import type { JournalEntry } from "../store/journal.ts";
 
 /** How many bytes a file system still takes. A parameter for tests. */
@@ -16,8 +16,24 @@ export function freeBytesAround(folder: string): FreeBytes {
   };
 }
 
+/**
+ * Why a folder takes no writes, as when its disk was mounted anew and read-only after an error; undefined: it does. What
+ * is open already may go on for a while.
+ */
+export function readOnlyReason(folder: string): string | undefined {
+  try {
+    accessSync(folder, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `${folder} can't be written (${(error as NodeJS.ErrnoException).code})`;
+  }
+}
+
 // The pages of the tree of versions, of its index and of the list of free pages that one change touches, rounded up.
 const BYTES_PER_CHANGE = 4 * 4096;
+
+/** What the smallest change writes, such as a delete. */
+export const LEAST_BYTES_WRITTEN = 2 * BYTES_PER_CHANGE;
 
 /**
  * About how many bytes a group writes, at most: its content, as much again for content that it prunes, since that is

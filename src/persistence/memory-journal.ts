@@ -15,5 +15,7 @@ export class MemoryJournal implements Journal {
 
   checkpoint(): void {}
 
+  obstacle(): undefined {}
+
   close(): void {}
 }

@@ -9,7 +9,7 @@ import type {
   JournalEntry,
   Revision,
 } from "../store/journal.ts";
-import { type FreeBytes, bytesWritten, freeBytesAround } from "./free-space.ts";
+import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
 import { StoredVersions } from "./stored-versions.ts";
 import { VersionRows } from "./version-rows.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
@@ -30,6 +30,7 @@ type State = { readonly kind: "open" } | { readonly kind: "ended"; readonly caus
  */
 export class SqliteJournal implements Journal {
   readonly #db: Database.Database;
+  readonly #folder: string;
   readonly #log: WriteAheadLog;
   readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
@@ -40,6 +41,7 @@ export class SqliteJournal implements Journal {
 
   constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
     this.#db = db;
+    this.#folder = dirname(db.name);
     this.#freeBytes = freeBytes;
     this.#log = new WriteAheadLog(db);
     this.#rows = new VersionRows(db);
@@ -71,6 +73,11 @@ export class SqliteJournal implements Journal {
       this.#state = { kind: "ended", cause };
       throw cause;
     }
+  }
+
+  obstacle(): string | undefined {
+    if (this.#state.kind === "ended") return "the journal has ended";
+    return readOnlyReason(this.#folder) ?? this.#shortage(LEAST_BYTES_WRITTEN)?.message;
   }
 
   close(): void {
@@ -109,7 +116,7 @@ export class SqliteJournal implements Journal {
     if (free >= size + this.#log.mostPendingBytes()) return undefined;
     const needed = size + this.#log.pendingBytes();
     if (free >= needed) return undefined;
-    return new Error(`${dirname(this.#db.name)} has ${free} bytes left, and the next commit may take ${needed}`);
+    return new Error(`${this.#folder} has ${free} bytes left, and the next commit may take ${needed}`);
   }
 
   #write(group: readonly JournalEntry[]): Revision[] {

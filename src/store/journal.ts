@@ -55,6 +55,12 @@ export interface Journal {
    */
   checkpoint(mode: CheckpointMode): void;
 
+  /**
+   * What would keep the next change from being committed, as far as that can be told without writing; undefined when
+   * nothing is in its way. For probes: a commit decides for itself.
+   */
+  obstacle(): string | undefined;
+
   /** Ends the journal in good order. */
   close(): void;
 }

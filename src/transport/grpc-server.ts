@@ -46,13 +46,13 @@ export class GrpcServer {
   readonly #injectors = new Set<ConnectionInjector>();
   readonly #streams = new OpenStreams();
   readonly #health = new HealthImplementation({ "": "SERVING", [SECRETS_SERVICE]: "SERVING" });
-  #state: "serving" | "draining" = "serving";
+  #state: "serving" | "leaving" | "draining" = "serving";
 
   constructor(parts: GrpcServerParts) {
     this.#parts = parts;
     const server = this.#server;
     const contract = loadContract();
-    const unaryParts = { ...parts, accepts: () => this.#state === "serving" };
+    const unaryParts = { ...parts, accepts: () => this.#state !== "draining" };
     const tracking = this.#streams.tracking(server);
 
     const secrets = serviceDefinition(contract, SECRETS_SERVICE);
@@ -97,13 +97,19 @@ export class GrpcServer {
     if (this.#state === "serving") this.#setHealth(status);
   }
 
+  /** Health says from now on that nobody is to be sent here. Whoever comes all the same is served. */
+  leave(): void {
+    this.#state = "leaving";
+    this.#setHealth("NOT_SERVING");
+  }
+
   /**
    * Ends in good order: health says so, streams end, new calls are refused, connections are told to go away. A
    * connection closes when its last call is answered, or when `graceMs` are over.
    */
   async drain(graceMs: number): Promise<void> {
+    if (this.#state === "serving") this.leave();
     this.#state = "draining";
-    this.#setHealth("NOT_SERVING");
     this.#streams.endAll();
     for (const injector of this.#injectors) injector.drain(graceMs);
     let cancel = () => {};

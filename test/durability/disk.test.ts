@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { contentOf, dump, storedValue } from "../support/dump.ts";
+import { freePort } from "../support/free-port.ts";
 import { SmallDisk, failNext, whyNoFaults, whyNoSmallDisk } from "../support/failing-disk.ts";
 import type { Caller, Outcome } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
@@ -60,6 +61,12 @@ async function assertConsistentAfterRestart(site: Site, ledger: Ledger): Promise
   assert.deepEqual(ledger.check(await dump(caller, PATHS)), []);
   caller.close();
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
+}
+
+/** The status of a page, and what it says. */
+async function page(url: string): Promise<string> {
+  const response = await fetch(url);
+  return `${response.status} ${await response.text()}`;
 }
 
 // A server that does not end has failed too.
@@ -144,17 +151,21 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false, timeout }, () => {
 
 describe("a disk that is full", { skip: whyNoSmallDisk() ?? false, timeout }, () => {
   // Puts are refused and not applied, in so many words; the server goes on, reads included, takes Puts again as soon as
-  // there is room, and a kill while the disk is full costs nothing.
+  // there is room, and a kill while the disk is full costs nothing. Probes are told for as long as it lasts.
   it("refuses changes and ends nothing", async (t) => {
     const site = newSite();
     const disk = await SmallDisk.mount(site.data, "24m");
     t.after(() => disk.unmount());
-    const server = await site.start({ prefix: disk.prefix });
+    const ops = `127.0.0.1:${await freePort()}`;
+    const server = await site.start({ prefix: disk.prefix, flags: ["--ops-listen", ops] });
     const caller = site.caller(server);
     const ledger = new Ledger();
     const before = await putAll(ledger, caller, values("before", 2000));
+    assert.match(await page(`http://${ops}/readyz`), /^200 .*journal ok/s);
     assert.deepEqual(new Set(before.map(({ code }) => code)), new Set(["OK"]));
     disk.fill();
+    assert.match(await page(`http://${ops}/readyz`), /^503 .*journal not ready: .*store has 0 bytes left/s);
+    assert.match(await page(`http://${ops}/livez`), /^200/);
     for (const length of [0, 500_000]) {
       const refused = await putAll(ledger, caller, values(`refused-${length}`, length));
       const told = refused.map(({ code, reason }) => `${code} ${reason}`);
@@ -163,6 +174,7 @@ describe("a disk that is full", { skip: whyNoSmallDisk() ?? false, timeout }, ()
     assert.deepEqual(ledger.check(await dump(caller, PATHS)), []);
     assert.match(String(server.lines("call failed")[0]!["error"]), /bytes left/);
     disk.empty();
+    assert.match(await page(`http://${ops}/readyz`), /^200/);
     const room = await putAll(ledger, caller, values("room"));
     assert.deepEqual(new Set(room.map(({ code }) => code)), new Set(["OK"]));
     disk.fill();
@@ -175,5 +187,20 @@ describe("a disk that is full", { skip: whyNoSmallDisk() ?? false, timeout }, ()
     assert.deepEqual(ledger.check(await dump(reader, PATHS)), []);
     reader.close();
     assert.deepEqual(await again.stop(), { code: 0, signal: null });
+  });
+
+  // The kernel makes a disk read-only when its file system is damaged. Before the first change fails, and with it the
+  // process, probes are told.
+  it("and one that has become read-only are told to probes", async (t) => {
+    const site = newSite();
+    const disk = await SmallDisk.mount(site.data, "24m");
+    t.after(() => disk.unmount());
+    const ops = `127.0.0.1:${await freePort()}`;
+    const server = await site.start({ prefix: disk.prefix, flags: ["--ops-listen", ops] });
+    assert.match(await page(`http://${ops}/readyz`), /^200/);
+    disk.makeReadOnly(join(site.data, "store"));
+    assert.match(await page(`http://${ops}/readyz`), /^503 .*journal not ready: .*store can't be written \(EROFS\)/s);
+    assert.match(await page(`http://${ops}/livez`), /^200/);
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { freePort } from "../spire/free-port.ts";
+import { freePort } from "../support/free-port.ts";
 import { contentOf, storedValue } from "../support/dump.ts";
 import { Site } from "../support/server-process.ts";
 

@@ -3,7 +3,11 @@ import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type ClientReadableStream, type ServiceError, status as Code } from "@grpc/grpc-js";
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
-import { type Caller, ServerKit } from "../support/server-kit.ts";
+import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import { ADMIN, type Caller, ServerKit } from "../support/server-kit.ts";
+
+// No other delay of the server has this length.
+const DELAY_MS = 54_321;
 
 interface Health {
   readonly status: string;
@@ -28,10 +32,10 @@ afterEach(async () => {
   await kit.stop();
 });
 
-function checked(service: string): Promise<string> {
+function checked(service: string, caller = stranger): Promise<string> {
   return new Promise((resolve) => {
     const { path, requestSerialize, responseDeserialize } = check;
-    stranger.client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, response) =>
+    caller.client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, response) =>
       resolve(error === null ? response!.status : Code[error.code]),
     );
   });
@@ -72,5 +76,32 @@ describe("health", () => {
       ["NOT_SERVING", "UNAVAILABLE"],
       ["UNAVAILABLE"],
     ]);
+  });
+
+  // Whoever sends callers looks at health and /readyz now and then, and sends them here until it has looked.
+  it("says NOT_SERVING while --shutdown-delay lasts, and whoever comes all the same is served until its end", async () => {
+    let endOfDelay = () => {};
+    const delay: Timers["delay"] = (ms, task) => {
+      if (ms !== DELAY_MS) return processTimers.delay(ms, task);
+      endOfDelay = task;
+      return () => {};
+    };
+    const slow = await ServerKit.start({ shutdownDelayMs: DELAY_MS }, { ...processTimers, delay });
+    const early = slow.caller(ADMIN);
+    assert.equal((await early.put({ path: "a", data: { value: "1" } })).code, "OK");
+    const { opsUrl } = slow;
+    assert.equal((await fetch(`${opsUrl}/readyz`)).status, 200);
+    const stopped = slow.stop();
+    while ((await fetch(`${opsUrl}/readyz`)).status === 200);
+    const late = slow.caller(ADMIN);
+    assert.equal((await late.put({ path: "a", data: { value: "2" } })).code, "OK");
+    assert.equal((await early.get({ path: "a" })).response.version, 2);
+    assert.equal(await checked("", late), "NOT_SERVING");
+    assert.equal((await fetch(`${opsUrl}/livez`)).status, 200);
+    endOfDelay();
+    await stopped;
+    assert.equal((await early.get({ path: "a" })).code, "UNAVAILABLE");
+    assert.match(String(slow.log.find(({ event }) => event === "stopping")!["detail"]), /another 54321 ms/);
+    for (const caller of [early, late]) caller.close();
   });
 });

@@ -55,7 +55,7 @@ async function refused(): Promise<void> {
 describe("the ops pages", () => {
   it("are well while the server serves", async () => {
     assert.deepEqual(await page("/livez"), { status: 200, body: "ok\n" });
-    assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\nserving ok\n" });
+    assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\njournal ok\nserving ok\n" });
   });
 
   // From the beginning of the stop on, and while calls that are under way still finish: nobody is to be sent here.
@@ -66,7 +66,7 @@ describe("the ops pages", () => {
     const restarted = kit.restart(timers);
     assert.deepEqual(await page("/readyz"), {
       status: 503,
-      body: "identity ok\nstore ok\nserving not ready: stopping\n",
+      body: "identity ok\nstore ok\njournal ok\nserving not ready: stopping\n",
     });
     assert.equal((await page("/livez")).status, 200);
     const tasks = held;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { PROGRAM, type Ran } from "../support/cli-kit.ts";
 import { ADMIN, API, type LogLine, POLICY, WEB } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../support/free-port.ts";
 import { Processes } from "./processes.ts";
 import { type Entry, Spire } from "./spire.ts";
 import type { SpireShape } from "./spire-config.ts";

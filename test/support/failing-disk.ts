@@ -87,6 +87,14 @@ export class SmallDisk {
     rmSync(this.#filler);
   }
 
+  /** Takes the right to write in a folder on it from everybody; files that are open stay as they are. */
+  makeReadOnly(folder: string): void {
+    const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"';
+    const [program, ...rest] = [...this.prefix, "sh", "-c", script, folder];
+    const { status, stderr } = spawnSync(program!, rest, { encoding: "utf8" });
+    if (status !== 0) throw new Error(`${folder} could not be made read-only: ${stderr}`);
+  }
+
   async unmount(): Promise<void> {
     this.#holder.kill("SIGKILL");
     if (this.#holder.exitCode === null && this.#holder.signalCode === null) await once(this.#holder, "exit");

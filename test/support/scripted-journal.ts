@@ -48,6 +48,8 @@ export class ScriptedJournal implements Journal {
 
   checkpoint(): void {}
 
+  obstacle(): undefined {}
+
   close(): void {}
 
   // Revisions have gaps, as the interface allows.

@@ -69,6 +69,7 @@ export class ServerKit {
       lockWaitMs: 0,
       identity: { kind: "files", files: this.files, because: "the test says so" },
       startupTimeoutMs: undefined,
+      shutdownDelayMs: 0,
       policy,
       admins: [SpiffeId.parse(ADMIN)],
       opsListen: { host: "127.0.0.1", port: 0 },

@@ -54,6 +54,7 @@ describe("the configuration of the server", () => {
         because: "--cert, --key, --bundle are given",
       },
       startupTimeoutMs: undefined,
+      shutdownDelayMs: 0,
       policy: undefined,
       admins: [],
       maxContentBytes: 1024 * 1024,

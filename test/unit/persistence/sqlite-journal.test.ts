@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import type Database from "better-sqlite3";
 import { openDatabase } from "../../../src/persistence/database.ts";
@@ -49,6 +49,21 @@ describe("SQLite's journal", () => {
       { revision: 3, changes: [deletion("a/b", [{ version: 1, revision: 1 }])] },
     ]);
     journal.close();
+  });
+
+  // Before any change meets it: the disk is full or not, the folder is there or not, the journal is in use or not.
+  it("tells what is in the way of the next commit", () => {
+    let free = 1e9;
+    const { db, journal } = openJournal(undefined, () => free);
+    assert.equal(journal.obstacle(), undefined);
+    free = 10_000;
+    assert.match(journal.obstacle() ?? "", /has 10000 bytes left, and the next commit may take \d+$/);
+    free = 1e9;
+    assert.equal(journal.obstacle(), undefined);
+    rmSync(dirname(db.name), { recursive: true });
+    assert.match(journal.obstacle() ?? "", /can't be written \(ENOENT\)$/);
+    journal.close();
+    assert.equal(journal.obstacle(), "the journal has ended");
   });
 
   // A killed process loses nothing that it acknowledged.

@@ -1,0 +1,31 @@
+import type { Timers } from "../domain/timers.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import { whenReady } from "../identity/when-ready.ts";
+import { StartRefused } from "./start-refused.ts";
+
+/** What the wait for the first identity needs. */
+export interface IdentityWait {
+  readonly timers: Timers;
+  /** Ends the wait, as the process is to end. */
+  readonly signal: AbortSignal;
+  /** How long it may take, in milliseconds; undefined: as long as it takes. */
+  readonly maxMs: number | undefined;
+}
+
+/** True when the identity is there, false when `signal` was aborted first. Throws {@link StartRefused} after `maxMs`. */
+export async function awaitIdentity(identity: IdentitySource, wait: IdentityWait): Promise<boolean> {
+  const { timers, signal, maxMs } = wait;
+  const timeout = new AbortController();
+  const cancel = maxMs === undefined ? () => {} : timers.delay(maxMs, () => timeout.abort());
+  try {
+    await whenReady(identity, AbortSignal.any([signal, timeout.signal]));
+    return !signal.aborted;
+  } catch (error) {
+    if (signal.aborted) return false;
+    if (!timeout.signal.aborted) throw error;
+    const late = `there was no identity within the ${maxMs} ms of --startup-timeout`;
+    throw new StartRefused([...identity.state.problems, late], { cause: error });
+  } finally {
+    cancel();
+  }
+}
