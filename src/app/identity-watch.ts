@@ -77,8 +77,8 @@ export class IdentityWatch {
   /** Each sentence once, as long as it stays true. */
   #tellProblems({ kind, problems }: IdentityState): void {
     const { log } = this.#parts;
-    const event = kind === "ready" ? "identity kept" : "no identity";
-    for (const detail of problems) if (!this.#told.includes(detail)) log.warn(event, { detail });
+    const news = problems.filter((problem) => !this.#told.includes(problem));
+    for (const detail of news) log.warn(kind === "ready" ? "identity kept" : "no identity", { detail });
     if (problems.length === 0 && this.#told.length > 0) log.info("identity confirmed");
     this.#told = problems;
   }

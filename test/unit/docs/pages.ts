@@ -51,3 +51,27 @@ export function inlineCode({ text }: Page): string[] {
 export function withoutCodeBlocks(text: string): string {
   return text.replace(/^```.*?^```$/gms, "");
 }
+
+/**
+ * The code blocks of one language below a heading, up to the next heading. Throws when the page has no such heading, or
+ * no such block below it.
+ */
+export function codeBlocks({ path, text }: Page, heading: string, language: string): string[] {
+  const [, below] = text.split(new RegExp(`^#+ ${heading}$`, "m"));
+  const section = below?.split(/^#+ (?=\p{Lu})/mu, 1)[0] ?? "";
+  const blocks = [...section.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))].map(
+    ([, block]) => block!,
+  );
+  if (blocks.length === 0) throw new Error(`${path} has no block of ${language} below "${heading}"`);
+  return blocks;
+}
+
+/** The anchors of a page's headings as GitHub makes them: lower case, spaces as dashes, without punctuation. */
+export function anchorsOf({ text }: Page): string[] {
+  return [...withoutCodeBlocks(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { makeRootKey } from "../../src/persistence/root-key-file.ts";
+import { PROGRAM, type Ran, runToEnd } from "../support/cli-kit.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+import { codeBlocks, page, table } from "../unit/docs/pages.ts";
+
+const operations = page("docs/operations.md");
+const [copy, copyOfKey] = codeBlocks(operations, "Backup", "sh");
+const [restore, check] = codeBlocks(operations, "Restore", "sh");
+
+const site = new Site();
+after(() => site.remove());
+
+const SECRET = { path: "shop/api/db", data: { password: "first" } };
+
+/** The folders and the user of the page, and those of this test. */
+const SUBSTITUTES: readonly (readonly [string, string])[] = [
+  ["/var/lib/coffer", site.data],
+  ["/etc/coffer/root.key", site.rootKey],
+  ["/backup", join(site.folder, "backup")],
+  ["/safe", join(site.folder, "safe")],
+  ["65532:65532", `${process.getuid!()}:${process.getgid!()}`],
+];
+
+/** Runs a block of the page as it stands, in a shell where `coffer` is the program; it ends at the first failure. */
+async function run(block: string | undefined, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const commands = SUBSTITUTES.reduce((text, [from, to]) => text.replaceAll(from, to), block!);
+  const coffer = `coffer() { "${process.execPath}" "${PROGRAM}" "$@"; }`;
+  const ran = await runToEnd("sh", ["-euc", `${coffer}\n${commands}`], { env });
+  assert.equal(ran.code, 0, `${commands}\n${ran.stdout}${ran.stderr}`);
+  return ran;
+}
+
+/** What `coffer` needs to call the server as the administrator. */
+function environmentOf(server: ServerProcess): Record<string, string> {
+  const { cert, key } = site.clientTls;
+  const [certFile, keyFile] = [join(site.folder, "admin.pem"), join(site.folder, "admin.key")];
+  writeFileSync(certFile, cert);
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  return {
+    COFFER_ADDR: `127.0.0.1:${server.port}`,
+    COFFER_SERVER_ID: "spiffe://example.org/coffer",
+    COFFER_BUNDLE: join(site.folder, "bundle.pem"),
+    COFFER_CERT: certFile,
+    COFFER_KEY: keyFile,
+  };
+}
+
+async function put(password: string): Promise<void> {
+  const server = await site.start();
+  const caller = site.caller(server);
+  assert.equal((await caller.put({ ...SECRET, data: { password } })).code, "OK");
+  caller.close();
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+}
+
+/** The messages of a class of refused starts, as the page quotes them. */
+function quoted(className: string): string[] {
+  const rows = table(operations, "Class", "It says", "What mends it");
+  const cell = rows.find((row) => row["Class"] === className)!["It says"]!;
+  return [...cell.matchAll(/`([^`]+)`/g)].map(([, message]) => message!);
+}
+
+describe("the backup of docs/operations.md", () => {
+  // A value is put, copied by the commands of the page, and overwritten by a later one.
+  before(async () => {
+    await put("first");
+    await run(copy);
+    await run(copyOfKey);
+    await put("second");
+  });
+
+  // The later value is gone with the rest of the present: that is the rollback that the page warns of.
+  it("comes back by the commands of the page, as it was when it was made", async () => {
+    rmSync(site.rootKey);
+    await run(restore);
+    const server = await site.start();
+    const { stdout } = await run(check, environmentOf(server));
+    assert.equal(stdout.toString(), "SERVING\nfirst");
+    assert.equal(server.lines("store loaded")[0]!["versions"], 1);
+    await server.stop();
+  });
+
+  // Both refusals leave the store as it is: with its key it opens again.
+  it("is refused without its root key, in the words of the page", async () => {
+    const key = `${site.rootKey}.away`;
+    renameSync(site.rootKey, key);
+    const missing = await site.refusal();
+    assert.equal(missing.code, 2, missing.stderr);
+    assert.ok(missing.stderr.includes(`${site.rootKey} ${quoted("root key file")[0]}`), missing.stderr);
+
+    makeRootKey(site.rootKey);
+    const other = await site.refusal();
+    assert.equal(other.code, 2, other.stderr);
+    for (const message of quoted("wrong root key")) assert.ok(other.stderr.includes(message), other.stderr);
+
+    renameSync(key, site.rootKey);
+    const server = await site.start();
+    await run(check, environmentOf(server));
+    await server.stop();
+  });
+
+  // The commands check themselves: whoever copies over an older backup is told while the original is still there.
+  it("is not taken for done when another one is in its place", async () => {
+    const [, target] = SUBSTITUTES[2]!;
+    rmSync(target, { recursive: true });
+    mkdirSync(join(target, "coffer", "store"), { recursive: true });
+    writeFileSync(join(target, "coffer", "store", "coffer.db"), "of last week");
+    await assert.rejects(run(copy), /Only in .*store: coffer\.db|coffer\.db differ/);
+  });
+});

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { after, describe, it } from "node:test";
+import { fewDescriptors } from "../../src/cli/file-descriptors.ts";
+import { ADMIN, ServerKit } from "../support/server-kit.ts";
+import { Site } from "../support/server-process.ts";
+import { page } from "../unit/docs/pages.ts";
+
+const operations = page("docs/operations.md");
+
+describe("the figures of docs/operations.md", () => {
+  // Whoever sizes a container goes by this formula and this example.
+  it("are what a secret counts", async (t) => {
+    const kit = await ServerKit.start();
+    t.after(() => kit.stop());
+    const admin = kit.caller(ADMIN);
+    const path = "shop/team-00/secret-0000000";
+    const put = () => admin.put({ path, data: { password: "v".repeat(256) } });
+    const counted = async () => {
+      const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+      return Number(/^coffer_store_bytes (\d+)$/m.exec(body)![1]);
+    };
+
+    assert.equal((await put()).code, "OK");
+    const one = await counted();
+    for (let version = 2; version <= 12; version++) assert.equal((await put()).code, "OK");
+    const ten = await counted();
+    admin.close();
+
+    const example = /27 bytes, .* 256 bytes counts ([\d,]+) bytes with one version, and ([\d,]+) with ten/;
+    const [, ...told] = example.exec(operations.text.replaceAll("\n", " "))!;
+    assert.deepEqual(
+      told,
+      [one, ten].map((bytes) => bytes.toLocaleString("en")),
+    );
+    assert.equal(one, 200 + path.length + 296 + 6 + "password".length + 256);
+  });
+});
+
+// Who goes by the page is not warned, and who gives one less is.
+it("the descriptors that docs/operations.md asks for are those that the start wants", () => {
+  const [, more] = /`--max-connections` and (\d+) more/.exec(operations.text)!;
+  const warning = (limit: number) =>
+    fewDescriptors({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100);
+  assert.equal(warning(100 + Number(more)), undefined);
+  assert.match(warning(99 + Number(more))!, /files may be open/);
+});
+
+describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self/fd") ? false : "no /proc" }, () => {
+  const site = new Site();
+  after(() => site.remove());
+
+  it("are fewer than forty, and one for each connection", async () => {
+    const server = await site.start();
+    const descriptors = () => readdirSync(`/proc/${server.pid}/fd`).length;
+    const first = site.caller(server);
+    await first.list({});
+    const before = descriptors();
+    const others = Array.from({ length: 20 }, () => site.caller(server));
+    for (const caller of others) assert.equal((await caller.list({})).code, "OK");
+    assert.equal(descriptors(), before + others.length);
+    assert.ok(before - 1 < 40, `${before - 1} descriptors without a connection`);
+    for (const caller of [first, ...others]) caller.close();
+  });
+});

@@ -1,0 +1,58 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** What the calls of a logger in some code write. */
+export interface LoggedEvents {
+  /** Each event with the levels at which it is written, sorted. */
+  readonly levels: ReadonlyMap<string, readonly string[]>;
+  /** The first arguments that name no event as it stands. */
+  readonly hidden: readonly string[];
+}
+
+/** A call of a logger: no other object in src has methods of these names. */
+const CALL = /\.(?<level>error|warn|info|debug)\(\s*(?<first>[^,)]*)/g;
+
+/** The call of the library behind the logger, for the logger's own event. */
+const OWN = /level: "(?<level>\w+)", message: (?<first>"[^"]+")/g;
+
+/** An event as it stands, or a choice between two. */
+const LITERAL = /^"(?<event>[^"]+)"$/;
+const CHOICE = /^[^?]+ \? "(?<one>[^"]+)" : "(?<other>[^"]+)"$/;
+
+/** The events of some code of src. */
+export function loggedEvents(code: string): LoggedEvents {
+  const calls = [...code.matchAll(CALL), ...code.matchAll(OWN)].map(({ groups }) => ({
+    level: groups!["level"]!,
+    first: groups!["first"]!,
+    events: eventsIn(groups!["first"]!),
+  }));
+  const levels = new Map<string, string[]>();
+  for (const { level, events } of calls) {
+    for (const event of events) levels.set(event, [...new Set([...(levels.get(event) ?? []), level])].sort());
+  }
+  return { levels, hidden: calls.filter(({ events }) => events.length === 0).map(({ first }) => first) };
+}
+
+function eventsIn(first: string): string[] {
+  const groups = (LITERAL.exec(first) ?? CHOICE.exec(first))?.groups;
+  return Object.values(groups ?? {});
+}
+
+/** A file of src. */
+export interface SourceFile {
+  readonly path: string;
+  /** Its text without comments. */
+  readonly code: string;
+}
+
+/** Every file of src. */
+export function sourceFiles(): SourceFile[] {
+  return readdirSync("src", { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join("src", name))
+    .map((path) => ({ path, code: withoutComments(readFileSync(path, "utf8")) }));
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*\*.*?\*\//gs, "").replace(/^\s*\/\/.*$/gm, "");
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { status as Code } from "@grpc/grpc-js";
+import { contractErrors } from "./contract-errors.ts";
+import { type LoggedEvents, loggedEvents, sourceFiles } from "./log-events.ts";
+import { codeBlocks, inlineCode, page, table } from "./pages.ts";
+
+const operations = page("docs/operations.md");
+const sources = sourceFiles();
+const code = sources.map((source) => source.code).join("\n");
+
+describe("docs/operations.md", () => {
+  // Whoever finds an event in the log looks for it there, and must not look in vain.
+  it("explains every event of the log at its level, and no other", () => {
+    const rows = table(operations, "Event", "Level", "What it means", "What to do");
+    const told = rows.map((row) => `${code1(row["Event"]!)} at ${row["Level"]!.split(", ").sort().join(", ")}`);
+    const logged = [...loggedEvents(code).levels].map(([event, levels]) => `${event} at ${levels.join(", ")}`);
+    assert.ok(logged.length > 30);
+    assert.deepEqual(told.sort(), logged.sort());
+  });
+
+  // The check above sees what stands in the call. Only the limiter writes for others, who name the event in their calls.
+  it("can know every event: each call of a logger names its own", () => {
+    assert.deepEqual(loggedEvents(code).hidden, []);
+    const computed = sources.filter((source) => /\blog\w*\[/.test(source.code)).map(({ path }) => path);
+    assert.deepEqual(computed, ["src/observability/limiter.ts"]);
+  });
+
+  it("would notice an event in any form of call", () => {
+    const sample = `log.info("one"); this.#log.warn(\n "two", { detail }); log.error(gone ? "three" : "four", {});
+      logger.log({ level: "error", message: "five" }); log.warn(event, {}); log.info("six" + n);`;
+    const expected: LoggedEvents = {
+      levels: new Map([
+        ["one", ["info"]],
+        ["two", ["warn"]],
+        ["three", ["error"]],
+        ["four", ["error"]],
+        ["five", ["error"]],
+      ]),
+      hidden: ["event", '"six" + n'],
+    };
+    assert.deepEqual(loggedEvents(sample), expected);
+  });
+
+  it("has the fields that a line may carry, and no other", () => {
+    const named = table(operations, "Field", "What it is").flatMap((row) => codes(row["Field"]!));
+    const logger = readFileSync("src/observability/logger.ts", "utf8");
+    const fields = [...logger.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name!);
+    assert.ok(fields.length > 20);
+    assert.deepEqual(named.sort(), fields.sort());
+    const [example] = codeBlocks(operations, "The log", "json");
+    const { time: _, level: __, event, ...rest } = JSON.parse(example!) as Record<string, string>;
+    assert.ok(loggedEvents(code).levels.has(event!), event);
+    assert.deepEqual(
+      Object.keys(rest).filter((name) => !fields.includes(name)),
+      [],
+    );
+  });
+
+  // A message of a refused start is searched for on the page, and a row that nothing says would mislead.
+  it("quotes messages that the program has", () => {
+    const quoted = table(operations, "Class", "It says", "What mends it").flatMap((row) => codes(row["It says"]!));
+    assert.ok(quoted.length > 30);
+    assert.deepEqual(
+      quoted.filter((message) => !code.includes(message)),
+      [],
+    );
+    assert.equal(code.includes("is a message that nobody wrote"), false);
+  });
+
+  it("has every reason for which a store or a root key is refused", () => {
+    const classes = table(operations, "Class", "It says", "What mends it").map((row) => row["Class"]!);
+    const members = [
+      ...unionOf("src/persistence/store-refused.ts", "StoreRefusal"),
+      ...unionOf("src/sealing/root-key.ts", "RootKeyProblem"),
+    ];
+    assert.equal(members.length, 15);
+    // Only `coffer root-key` can meet with it.
+    const missing = members.filter((member) => !classes.includes(member));
+    assert.deepEqual(missing, ["exists"]);
+  });
+
+  // The first thing that somebody on call has is what a caller was told.
+  it("leads from every code and reason of a caller to something that there is", () => {
+    const rows = table(operations, "Callers get", "Look at");
+    const words = rows.flatMap((row) => codes(row["Callers get"]!).filter((word) => /^[A-Z_]+$/.test(word)));
+    const known = [...Object.keys(Code), ...contractErrors().map(({ reason }) => reason)];
+    assert.ok(words.length > 10);
+    assert.deepEqual(
+      words.filter((word) => !known.includes(word)),
+      [],
+    );
+  });
+});
+
+/** What a cell has between backticks. */
+function codes(cell: string): string[] {
+  return inlineCode({ path: operations.path, text: cell });
+}
+
+function code1(cell: string): string {
+  return codes(cell)[0] ?? cell;
+}
+
+/** The members of a union of strings. */
+function unionOf(file: string, name: string): string[] {
+  const [, members] = new RegExp(`export type ${name} =(.*?);`, "s").exec(readFileSync(file, "utf8"))!;
+  return [...members!.matchAll(/^ *\| "([^"]+)"/gm)].map(([, member]) => member!);
+}
