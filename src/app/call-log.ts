@@ -10,6 +10,8 @@ import type { Handled } from "../transport/unary.ts";
 
 /** What happened to callers, as lines and as numbers. */
 export interface CallLog {
+  /** These methods will be called. Their counters start at zero now, or the first failure of all would be no increase. */
+  readonly expected: (calls: Iterable<string>) => void;
   readonly refused: (refused: Refused) => void;
   readonly denied: (denial: Denial) => void;
   readonly handled: (handled: Handled) => void;
@@ -24,6 +26,9 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
     return known;
   };
   return {
+    expected(calls) {
+      for (const call of calls) meter(fullName(call));
+    },
     refused({ reason, connection, remote, detail, claimed }) {
       metrics.connectionRefused(reason);
       // A port scan or a TCP probe is no event; the metric counts it.
@@ -31,7 +36,7 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
       limited.info("connection refused", reason, { connection, remote, detail, spiffe_id: claimed?.toString() });
     },
     denied({ caller, call, target, decision }) {
-      const method = `/${SECRETS_SERVICE}/${call}`;
+      const method = fullName(call);
       const { connection, id } = caller;
       const rule = decidedBy(decision);
       limited.info("call denied", "ACCESS_DENIED", {
@@ -51,6 +56,10 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
       if (log.isDebug) log.debug("call", { ...fields, seconds, reason: error?.reason });
     },
   };
+}
+
+function fullName(call: string): string {
+  return `/${SECRETS_SERVICE}/${call}`;
 }
 
 function isOurFault({ reason }: CofferError): boolean {

@@ -226,9 +226,11 @@ export class CofferServer {
     policy.trust(identity.snapshot().bundles.keys());
     const authorizer = () => policy.current;
     const engine = new SecretsEngine({ store, sealer, authorizer, onDenied: this.#calls.denied });
+    const methods = secretsMethods(engine, this.#config.maxContentBytes);
+    this.#calls.expected(Object.keys(methods));
     const grpc = new GrpcServer({
       connections: this.#connections,
-      methods: secretsMethods(engine, this.#config.maxContentBytes),
+      methods,
       onHandled: this.#calls.handled,
       timers,
       random: Math.random,
