@@ -107,8 +107,8 @@ describe("the backup of docs/operations.md", () => {
   it("is not taken for done when another one is in its place", async () => {
     const [, target] = SUBSTITUTES[2]!;
     rmSync(target, { recursive: true });
-    mkdirSync(join(target, "coffer", "store"), { recursive: true });
-    writeFileSync(join(target, "coffer", "store", "coffer.db"), "of last week");
-    await assert.rejects(run(copy), /Only in .*store: coffer\.db|coffer\.db differ/);
+    mkdirSync(join(target, "store"), { recursive: true });
+    writeFileSync(join(target, "store", "coffer.db"), "of last week");
+    await assert.rejects(run(copy), /coffer\.db differ/);
   });
 });
