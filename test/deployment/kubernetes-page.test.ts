@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { Command } from "commander";
+import { ENDPOINT_VARIABLE } from "../../src/app/identity-choice.ts";
+import { readServeConfig } from "../../src/app/config-serve.ts";
+import { checkPolicy } from "../../src/app/policy-check.ts";
+import { serveOptions } from "../../src/app/serve-options.ts";
+import { connectionOptions, readConnection } from "../../src/cli/connection.ts";
+import { addOptions, givenFlags } from "../../src/cli/option-flags.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { page } from "../unit/docs/pages.ts";
+import { containerPartsIn, type Labels, type Manifest, manifestsIn } from "./manifests.ts";
+import { type Container, containersOf, environmentOf, type Workload, workloadsIn } from "./workloads.ts";
+
+const kubernetes = page("docs/kubernetes.md");
+const manifests = manifestsIn(kubernetes);
+const workloads = workloadsIn(manifests);
+
+const coffer = workloads.find(({ name }) => name === "coffer")!;
+const server = coffer.pod.containers[0]!;
+const config = readServeConfig(flagsOf(server), environmentOf(server), { total: 2 ** 40, constrained: 0 });
+
+/** The clients of the page: each container of our image that is not the server. */
+const clients = workloads.flatMap((workload) =>
+  containersOf(workload.pod)
+    .filter(({ image, args }) => image === server.image && args?.[0] !== "serve")
+    .map((container) => ({ workload, container })),
+);
+
+describe("docs/kubernetes.md", () => {
+  // A selector that selects nothing is no error for Kubernetes.
+  it("selects pods by labels that they have", () => {
+    const selectors = manifests.filter(({ kind }) =>
+      /^(StatefulSet|Service|NetworkPolicy|ClusterSPIFFEID)$/.test(kind),
+    );
+    assert.equal(selectors.length, 5);
+    for (const manifest of selectors) {
+      assert.deepEqual(selectedBy(manifest), [coffer], `${manifest.kind} ${manifest.metadata.name}`);
+    }
+  });
+
+  it("names volumes, objects and ports that there are", () => {
+    const named = (kind: string, namespace: string) =>
+      manifests
+        .filter((other) => other.kind === kind && other.metadata.namespace === namespace)
+        .map((o) => o.metadata.name);
+    for (const { namespace, pod, claims, name } of workloads) {
+      const volumes = [...pod.volumes.map((volume) => volume.name), ...claims];
+      const mounts = containersOf(pod).flatMap(({ volumeMounts = [] }) => volumeMounts);
+      assert.deepEqual([...new Set(mounts.map((mount) => mount.name))].sort(), volumes.sort(), name);
+      const maps = pod.volumes.flatMap(({ configMap }) => configMap?.name ?? []);
+      assert.deepEqual(
+        maps.filter((map) => !named("ConfigMap", namespace).includes(map)),
+        [],
+      );
+      const secrets = pod.volumes.flatMap(({ secret }) => secret?.secretName ?? []);
+      for (const secret of secrets)
+        assert.ok(kubernetes.text.includes(`create secret generic ${secret} --from-file=root.key`));
+      if (namespace === "coffer") assert.ok(named("ServiceAccount", namespace).includes(pod.serviceAccountName));
+    }
+    const ports = server.ports!.map((port) => port.name);
+    const used = [...JSON.stringify(manifests).matchAll(/"(?:targetPort|port)":"(\w+)"/g)].map(([, port]) => port!);
+    assert.ok(used.length >= 7);
+    assert.deepEqual(
+      used.filter((port) => !ports.includes(port)),
+      [],
+    );
+    const headless = specOf(manifests.find(({ kind }) => kind === "StatefulSet")!)["serviceName"];
+    const service = manifests.find(({ kind, metadata }) => kind === "Service" && metadata.name === headless);
+    assert.equal(specOf(service!)["clusterIP"], "None");
+  });
+
+  it("backs up and restores the volume that the server has", () => {
+    const [claim] = coffer.claims.map((name) => `${name}-${coffer.name}-0`);
+    const snapshot = manifests.find(({ kind }) => kind === "VolumeSnapshot")!;
+    const restored = manifests.find(({ kind }) => kind === "PersistentVolumeClaim")!;
+    assert.deepEqual(specOf(snapshot)["source"], { persistentVolumeClaimName: claim });
+    assert.equal(restored.metadata.name, claim);
+    const { name } = specOf(restored)["dataSource"] as Fields;
+    assert.equal(name, snapshot.metadata.name);
+    assert.ok(kubernetes.text.includes(`volumesnapshot/${name} `));
+  });
+
+  // What the Pod Security Standard "restricted" asks, and what Coffer needs no more than.
+  it("gives no container more than it needs", () => {
+    for (const { pod, name } of workloads) {
+      assert.equal(pod.automountServiceAccountToken, false, name);
+      assert.equal(pod.enableServiceLinks, false, name);
+      const { runAsNonRoot, seccompProfile } = pod.securityContext as Fields;
+      assert.deepEqual(
+        { runAsNonRoot, seccompProfile },
+        { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      );
+      for (const container of containersOf(pod)) {
+        const { allowPrivilegeEscalation, capabilities, readOnlyRootFilesystem } = container.securityContext as Fields;
+        assert.deepEqual(
+          { allowPrivilegeEscalation, capabilities },
+          { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+        );
+        assert.equal(readOnlyRootFilesystem, container.image === server.image ? true : undefined, container.name);
+      }
+    }
+  });
+});
+
+describe("the server of docs/kubernetes.md", () => {
+  it("finds its files where volumes are mounted", () => {
+    const mounted = (name: string) => server.volumeMounts!.find((mount) => mount.name === name)?.mountPath;
+    assert.ok(config.store.kind === "sqlite");
+    assert.equal(config.store.data, mounted("data"));
+    assert.equal(config.store.rootKey, `${mounted("root-key")}/root.key`);
+    const [key] = Object.keys(policyData());
+    assert.equal(config.policy, `${mounted("policy")}/${key}`);
+    assert.ok(config.identity.kind === "workload-api");
+    assert.ok(environmentOf(server)[ENDPOINT_VARIABLE]!.startsWith(`unix://${mounted("spiffe")}/`));
+  });
+
+  it("listens where Services and probes look for it", () => {
+    const ports = new Map(server.ports!.map(({ name, containerPort }) => [name, containerPort]));
+    const [address] = config.listen;
+    assert.ok(address?.kind === "tcp");
+    assert.equal(address.port, ports.get("secrets"));
+    assert.equal(config.opsListen!.port, ports.get("ops"));
+    assert.deepEqual([address.host, config.opsListen!.host], ["0.0.0.0", "0.0.0.0"]);
+    const { startupProbe, livenessProbe, readinessProbe } = server;
+    const asked = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe!.httpGet);
+    assert.deepEqual(
+      asked.map(({ port }) => port),
+      ["ops", "ops", "ops"],
+    );
+    assert.deepEqual(
+      asked.map(({ path }) => path),
+      ["/livez", "/livez", "/readyz"],
+    );
+  });
+
+  // SIGKILL loses nothing that was answered, but the next start would have to read the log of the last changes.
+  it("has the time to end in good order", () => {
+    const drainMs = 10_000;
+    const reserveMs = 5000;
+    const needed = drainMs + config.shutdownDelayMs + reserveMs;
+    assert.ok(coffer.pod.terminationGracePeriodSeconds! * 1000 >= needed);
+  });
+
+  // By the formula of docs/operations.md.
+  it("has room for its store and its connections", () => {
+    const { requests, limits } = server.resources!;
+    assert.equal(limits["memory"], requests["memory"]);
+    assert.equal(limits["memory"], "1Gi");
+    const MB = 1e6;
+    const besides = 500 * MB + config.handshakes.connections * 0.06 * MB;
+    assert.ok(config.maxStoreBytes + besides < 2 ** 30);
+  });
+
+  it("is who the clients look for", () => {
+    const id = `spiffe://example.org/ns/${coffer.namespace}/sa/${coffer.pod.serviceAccountName}`;
+    assert.ok(config.identity.kind === "workload-api");
+    assert.deepEqual(config.identity.selection, { kind: "id", id: SpiffeId.parse(id) });
+    assert.equal(clients.length, 2);
+    for (const { container } of clients) {
+      const connection = readConnection({}, environmentOf(container));
+      assert.equal(`${connection.serverId}`, id);
+      const service = manifests
+        .filter(({ kind }) => kind === "Service")
+        .find(({ metadata }) => metadata.name === "coffer")!;
+      const host = `${service.metadata.name}.${service.metadata.namespace}.svc`;
+      assert.deepEqual(connection.address, { kind: "tcp", host, port: 8553 });
+    }
+    const parts = containerPartsIn(kubernetes) as readonly Container[];
+    assert.equal(parts.length, 1);
+    for (const part of parts) assert.equal(`${readConnection({}, environmentOf(part)).serverId}`, id);
+  });
+
+  // A misspelt variable is no error for anybody.
+  it("and its clients are given only variables that mean something", () => {
+    const known = [...Object.values(serveOptions), ...Object.values(connectionOptions)].map(({ variable }) => variable);
+    const parts = containerPartsIn(kubernetes) as readonly Container[];
+    const given = [server, ...clients.map(({ container }) => container), ...parts].flatMap((one) =>
+      Object.keys(environmentOf(one)),
+    );
+    assert.ok(given.length > 5);
+    assert.deepEqual(
+      given.filter((name) => name !== ENDPOINT_VARIABLE && !known.includes(name)),
+      [],
+    );
+  });
+
+  it("lets the workload of the page read, and the admin do everything", (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-kubernetes-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "policy.yaml");
+    writeFileSync(file, policyData()["policy.yaml"]!);
+    const policy = checkPolicy(file, config.admins);
+    const decide = (name: string, action: "read" | "write") => {
+      const { workload, container } = clients.find((client) => client.workload.name === name)!;
+      const caller = SpiffeId.parse(
+        `spiffe://example.org/ns/${workload.namespace}/sa/${workload.pod.serviceAccountName}`,
+      );
+      return policy.decide({ caller, action, path: parseSecretPath(container.args![1]!) }).kind;
+    };
+    assert.equal(decide("admin", "write"), "allowed");
+    assert.equal(decide("api", "read"), "allowed");
+    assert.equal(decide("api", "write"), "denied");
+  });
+});
+
+/** What Coffer's own parser makes of the arguments; it throws at one that it does not know. */
+function flagsOf({ args = [] }: Container) {
+  assert.equal(args[0], "serve");
+  const command = addOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }), serveOptions);
+  command.parse(args.slice(1), { from: "user" });
+  return givenFlags(command.opts(), serveOptions);
+}
+
+function policyData(): Readonly<Record<string, string>> {
+  return manifests.find(({ kind }) => kind === "ConfigMap")!["data"] as Readonly<Record<string, string>>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function specOf(manifest: Manifest): Fields {
+  return manifest["spec"] as Fields;
+}
+
+interface Selector {
+  readonly matchLabels: Labels;
+}
+
+/** The workloads that its selector means, in its namespace or in those that it selects. */
+function selectedBy(manifest: Manifest): Workload[] {
+  const { selector, podSelector, namespaceSelector } = specOf(manifest) as Readonly<Record<string, Selector | Labels>>;
+  const found = (podSelector ?? selector)!;
+  const wanted = "matchLabels" in found ? (found as Selector).matchLabels : (found as Labels);
+  const namespace = (namespaceSelector as Selector | undefined)?.matchLabels["kubernetes.io/metadata.name"];
+  return workloads
+    .filter((workload) => workload.namespace === (namespace ?? manifest.metadata.namespace))
+    .filter(({ labels }) => Object.entries(wanted).every(([name, value]) => labels[name] === value));
+}

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, describe, it } from "node:test";
+import { systemClock } from "../../src/domain/clock.ts";
+import { coffer, type Ran, type Serving, serving } from "../support/cli-kit.ts";
+import { FILE_DELIVERIES } from "../support/file-delivery.ts";
+import { response, SpireDomain } from "../support/spire-domain.ts";
+import { WorkloadApiServer } from "../support/workload-api-server.ts";
+import { page } from "../unit/docs/pages.ts";
+import { containerPartsIn, manifestsIn } from "./manifests.ts";
+import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
+
+const kubernetes = page("docs/kubernetes.md");
+const manifests = manifestsIn(kubernetes);
+const workloads = workloadsIn(manifests);
+const deliver = FILE_DELIVERIES["Kubernetes, by the link ..data"]!;
+const SECRET = "s3cret, as it is";
+
+const folder = mkdtempSync(join(tmpdir(), "coffer-kubernetes-"));
+const spire = new SpireDomain("example.org", systemClock);
+const agents: WorkloadApiServer[] = [];
+
+/**
+ * The page, followed here: the arguments and variables of each container run as processes, with what a kubelet would
+ * mount below a folder of the test and a Workload API that knows each service account.
+ */
+describe("docs/kubernetes.md, followed", () => {
+  let server: Serving;
+
+  before(async () => {
+    mountRootKey(await coffer(["root-key", "--out", below("root.key")]));
+    deliver(below("/etc/coffer/policy/policy.yaml"), policy());
+    mountVolume();
+    server = serving(here(container("coffer")), { env: await environment("coffer") });
+    await server.server.serving();
+  });
+
+  after(async () => {
+    await server.server.stop();
+    for (const agent of agents) await agent.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it("has a server that its probe finds well", async () => {
+    const [part] = containerPartsIn(kubernetes) as [Container & { readinessProbe: { exec: { command: string[] } } }];
+    const [node, program, ...command] = part.readinessProbe.exec.command;
+    assert.deepEqual([node, program], ["/usr/local/bin/node", "/app/dist/src/main.js"]);
+    const env = { ...(await environment("coffer", part)), COFFER_ADDR: address() };
+    assert.deepEqual(shown(await coffer(command, { env })), { code: 0, stdout: "SERVING\n" });
+  });
+
+  it("has an admin who writes the first secret, and a workload that gets it before it starts", async () => {
+    const put = await coffer(here(container("admin")), { env: await clientOf("admin"), input: SECRET });
+    assert.equal(put.code, 0, put.stderr);
+    mkdirSync(below("/run/secrets/api"), { recursive: true });
+    const get = await coffer(here(container("api")), { env: await clientOf("api") });
+    assert.deepEqual(shown(get), { code: 0, stdout: "" });
+    const file = below("/run/secrets/api/password");
+    assert.equal(readFileSync(file, "utf8"), SECRET);
+    assert.equal(statSync(file).mode & 0o777, 0o400);
+  });
+
+  // Otherwise the test above would say nothing of the policy.
+  it("lets the workload do no more than the page's policy says", async () => {
+    const denied = await coffer(["put", "shop/api/db", "user=app"], { env: await clientOf("api") });
+    assert.equal(denied.code, 4, denied.stderr);
+  });
+
+  async function clientOf(name: string) {
+    return { ...(await environment(name)), COFFER_ADDR: address() };
+  }
+
+  function address(): string {
+    return `127.0.0.1:${server.server.port}`;
+  }
+});
+
+function workload(name: string) {
+  return workloads.find((candidate) => candidate.name === name)!;
+}
+
+/** The first container: what runs our image. */
+function container(name: string): Container {
+  return containersOf(workload(name).pod)[0]!;
+}
+
+/** A path of a container, here. */
+function below(path: string): string {
+  return join(folder, path);
+}
+
+/** The arguments, with mounts in our folder and addresses that nobody else has. */
+function here({ args = [], volumeMounts = [] }: Container): string[] {
+  const moved = (text: string) =>
+    volumeMounts.reduce((before, { mountPath }) => before.replace(`=${mountPath}`, `=${below(mountPath)}`), text);
+  return args.map((text) => moved(text).replace(/=0\.0\.0\.0:\d+$/, "=127.0.0.1:0"));
+}
+
+/** The variables of the pod's container, with a Workload API that answers as SPIRE would answer this pod. */
+async function environment(name: string, given: Container = container(name)) {
+  const { namespace, pod } = workload(name);
+  const agent = await WorkloadApiServer.start(below(`agent-${agents.length}.sock`));
+  agents.push(agent);
+  agent.send(response([spire.issue(`/ns/${namespace}/sa/${pod.serviceAccountName}`)]));
+  return { ...environmentOf(given), SPIFFE_ENDPOINT_SOCKET: agent.endpoint };
+}
+
+function policy(): string {
+  const { data } = manifests.find(({ kind }) => kind === "ConfigMap") as unknown as { data: Record<string, string> };
+  return data["policy.yaml"]!;
+}
+
+/** With the modes of a pod with fsGroup; only a file of root's may be open to its group. */
+function mountRootKey({ code, stderr }: Ran): void {
+  assert.equal(code, 0, stderr);
+  const file = below("/etc/coffer/root-key/root.key");
+  deliver(file, readFileSync(below("root.key"), "utf8"));
+  chmodSync(realpathSync(file), process.getuid!() === 0 ? 0o440 : 0o400);
+}
+
+function mountVolume(): void {
+  const volume = below("/var/lib/coffer");
+  mkdirSync(volume, { recursive: true });
+  chmodSync(volume, 0o2770);
+}
+
+function shown({ code, stdout, stderr }: Ran) {
+  return { code, stdout: stdout.toString(), ...(code === 0 ? {} : { stderr }) };
+}

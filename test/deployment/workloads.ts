@@ -1,0 +1,77 @@
+import type { Labels, Manifest } from "./manifests.ts";
+
+/** What the tests look at in a container; a schema has seen the rest. */
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly resources?: { readonly requests: Resources; readonly limits: Resources };
+  readonly securityContext?: object;
+  readonly startupProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+}
+
+type Resources = Readonly<Record<string, string>>;
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string };
+}
+
+/** The same of a volume. */
+export interface Volume {
+  readonly name: string;
+  readonly configMap?: { readonly name: string };
+  readonly secret?: { readonly secretName: string };
+}
+
+/** The same of a pod. */
+export interface PodSpec {
+  readonly serviceAccountName: string;
+  readonly automountServiceAccountToken?: boolean;
+  readonly enableServiceLinks?: boolean;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly securityContext: object;
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly volumes: readonly Volume[];
+}
+
+/** A pod, or what a StatefulSet makes pods of. */
+export interface Workload {
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Labels;
+  readonly pod: PodSpec;
+  /** Names of volumes that are made for it. */
+  readonly claims: readonly string[];
+}
+
+interface SetSpec {
+  readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec };
+  readonly volumeClaimTemplates: readonly { readonly metadata: { readonly name: string } }[];
+}
+
+/** What runs containers among the manifests. */
+export function workloadsIn(manifests: readonly Manifest[]): Workload[] {
+  return manifests.flatMap(({ kind, metadata: { name, namespace = "default", labels = {} }, ...rest }) => {
+    if (kind === "Pod") return [{ name, namespace, labels, pod: rest["spec"] as PodSpec, claims: [] }];
+    if (kind !== "StatefulSet") return [];
+    const { template, volumeClaimTemplates } = rest["spec"] as SetSpec;
+    const claims = volumeClaimTemplates.map(({ metadata }) => metadata.name);
+    return [{ name, namespace, labels: template.metadata.labels, pod: template.spec, claims }];
+  });
+}
+
+/** Everything that a pod runs. */
+export function containersOf({ initContainers = [], containers }: PodSpec): Container[] {
+  return [...initContainers, ...containers];
+}
+
+/** The variables of a container. */
+export function environmentOf({ env = [] }: Container): Readonly<Record<string, string>> {
+  return Object.fromEntries(env.map(({ name, value }) => [name, value]));
+}
