@@ -1,23 +1,14 @@
 import { type JobResult, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
-import { cpuMicros, peakRssBytes } from "./process-stat.ts";
+import { peakRssBytes } from "./process-stat.ts";
 import { type Requirement, atLeast, atMost } from "./requirement.ts";
 import { type Rounds, interleave, ratio, spreadOf } from "./rounds.ts";
 import { type Server, fill, startCoffer } from "./servers.ts";
+import { type Start, timedStart } from "./start.ts";
 import { jobFor } from "./throughput.ts";
 import type { Workshop } from "./workshop.ts";
 
 const SMALL_STORE = 1000;
-
-/** One start of the large store. */
-export interface Start {
-  /** From the start of the process until it serves. */
-  readonly seconds: number;
-  /** CPU time that it took until then. When it is well below the other, the machine was busy with something else. */
-  readonly cpuSeconds: number;
-  /** The most memory that it had in RAM until then. */
-  readonly peakRssBytes: number;
-}
 
 /** How a store of a million secrets loads and serves. */
 export interface Load {
@@ -67,14 +58,6 @@ async function fillStore(workshop: Workshop, store: Store, secrets: number): Pro
   const { seconds } = await fill(server, secrets);
   await server.stop();
   return seconds;
-}
-
-async function timedStart(workshop: Workshop, store: Store): Promise<{ server: Server; start: Start }> {
-  const before = performance.now();
-  const server = await startCoffer(workshop, store);
-  const seconds = (performance.now() - before) / 1000;
-  const { pid } = server.target;
-  return { server, start: { seconds, cpuSeconds: cpuMicros(pid) / 1e6, peakRssBytes: peakRssBytes(pid) } };
 }
 
 const rate = (result: JobResult): number => result.rate;

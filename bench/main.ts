@@ -3,24 +3,31 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type FloodFindings, measureFlood } from "./flood.ts";
-import { type Load, measureLoad } from "./load.ts";
-import { type Options, readOptions } from "./options.ts";
+import { measureFlood } from "./flood.ts";
+import { measureHandOver } from "./handover.ts";
+import { measureIdle } from "./idle.ts";
+import type { Operation } from "./job.ts";
+import { measureLoad } from "./load.ts";
+import { type Options, type Section, readOptions } from "./options.ts";
 import { profileGet } from "./profile.ts";
-import { floodReport, loadReport, profileReport, throughputReport, verificationReport } from "./report.ts";
+import { measureReload } from "./reload.ts";
+import {
+  floodReport,
+  handOverReport,
+  idleReport,
+  loadReport,
+  profileReport,
+  reloadReport,
+  startReport,
+  throughputReport,
+  verificationReport,
+} from "./report.ts";
+import { measureStart } from "./start.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
-import { type Verification, measureVerification } from "./verification.ts";
+import { measureVerification } from "./verification.ts";
 import { Workshop } from "./workshop.ts";
 
 const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
-
-/** What a run measured, as it is written down. */
-interface Findings {
-  readonly throughput: readonly Throughput[];
-  readonly load: Load | undefined;
-  readonly verification: Verification | undefined;
-  readonly flood: FloodFindings | undefined;
-}
 
 async function main(options: Options): Promise<void> {
   const workshop = new Workshop();
@@ -29,23 +36,49 @@ async function main(options: Options): Promise<void> {
   else await measure(workshop, options);
 }
 
+/** Measures the sections that the run has, one after the other, and prints each when it is done. */
 async function measure(workshop: Workshop, options: Options): Promise<void> {
+  const findings: Record<string, unknown> = { throughput: await throughput(workshop, options) };
+  for (const [name, section] of Object.entries(SECTION)) {
+    if (options.sections.has(name as Section)) findings[name] = await section(workshop, options);
+  }
+  console.log(`written to ${relative(process.cwd(), writeResults(options, findings))}`);
+}
+
+async function throughput(workshop: Workshop, options: Options): Promise<readonly Throughput[]> {
   const operations = (["get", "put"] as const).filter((operation) => options.sections.has(operation));
-  const throughput = operations.length === 0 ? [] : await measureThroughput(workshop, options, operations);
-  for (const part of throughput) console.log(`${throughputReport(part, options)}\n`);
-  const load = options.sections.has("load") ? await measureLoad(workshop, options) : undefined;
-  if (load !== undefined) console.log(`${loadReport(load, options)}\n`);
-  const verification = options.sections.has("verify") ? measureVerification(options) : undefined;
-  if (verification !== undefined) console.log(`${verificationReport(verification, options)}\n`);
-  const flood = options.sections.has("flood") ? await measureFlood(workshop, options) : undefined;
-  if (flood !== undefined) console.log(`${floodReport(flood, options)}\n`);
-  console.log(
-    `written to ${relative(process.cwd(), writeResults(options, { throughput, load, verification, flood }))}`,
-  );
+  const measured = operations.length === 0 ? [] : await measureThroughput(workshop, options, operations);
+  for (const part of measured) console.log(`${throughputReport(part, options)}\n`);
+  return measured;
+}
+
+/** Measures, prints what a person reads, and returns what is written down. */
+type Measurement = (workshop: Workshop, options: Options) => Promise<unknown>;
+
+/** All but get and put, which take turns on the same servers. */
+const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
+  load: section(measureLoad, loadReport),
+  verify: section(async (_workshop, options) => measureVerification(options), verificationReport),
+  flood: section(measureFlood, floodReport),
+  start: section(measureStart, startReport),
+  idle: section(measureIdle, idleReport),
+  handover: section(measureHandOver, handOverReport),
+  reload: section((_workshop, options) => measureReload(options), reloadReport),
+};
+
+function section<T>(
+  measure: (workshop: Workshop, options: Options) => Promise<T>,
+  report: (found: T, options: Options) => string,
+): Measurement {
+  return async (workshop, options) => {
+    const found = await measure(workshop, options);
+    console.log(`${report(found, options)}\n`);
+    return found;
+  };
 }
 
 /** Every figure of every round, with what is needed to judge it: machine, Node, commit, options. */
-function writeResults(options: Options, findings: Findings): string {
+function writeResults(options: Options, findings: object): string {
   const at = new Date().toISOString();
   const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, arch: arch(), node: process.version };

@@ -1,8 +1,17 @@
 import { parseArgs } from "node:util";
 
 /** The parts that a run can have. */
-export const SECTIONS = ["get", "put", "load", "verify", "flood"] as const;
+export const SECTIONS = ["get", "put", "load", "verify", "flood", "start", "idle", "handover", "reload"] as const;
 export type Section = (typeof SECTIONS)[number];
+
+/** Another Coffer that is measured beside this one: of another commit, or on another Node. */
+export interface Rival {
+  readonly name: string;
+  /** The node binary. */
+  readonly node: string;
+  /** A folder with a Coffer that was built for that Node. */
+  readonly checkout: string;
+}
 
 /** What `npm run bench --` was told. */
 export interface Options {
@@ -19,9 +28,20 @@ export interface Options {
   readonly secrets: number;
   /** How many the large store of the section "load" holds. */
   readonly loadSecrets: number;
+  /** How many the store of the section "start" holds. */
+  readonly startSecrets: number;
+  readonly idleConnections: number;
+  readonly handOvers: number;
+  /** How often the section "reload" replaces the policy, in each way that files are replaced. */
+  readonly policySwaps: number;
+  readonly rivals: readonly Rival[];
 }
 
 const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
+
+/** How much there is of what has no option of its own. */
+const SIZES = { loadSecrets: 1_000_000, startSecrets: 10_000, idleConnections: 1000, handOvers: 100, policySwaps: 60 };
+const QUICK_SIZES = { loadSecrets: 50_000, startSecrets: 1000, idleConnections: 100, handOvers: 4, policySwaps: 8 };
 
 /** Only shows that everything works: the numbers of so short a run mean nothing. */
 const QUICK = { ...DEFAULTS, seconds: "1", rounds: "1", secrets: "5000" };
@@ -39,6 +59,7 @@ export function readOptions(argv: readonly string[]): Options {
       seconds: { type: "string" },
       rounds: { type: "string" },
       secrets: { type: "string" },
+      beside: { type: "string", multiple: true, default: [] },
     },
   });
   const defaults = values.quick ? QUICK : DEFAULTS;
@@ -51,7 +72,8 @@ export function readOptions(argv: readonly string[]): Options {
     seconds: number("seconds"),
     rounds: number("rounds"),
     secrets: number("secrets"),
-    loadSecrets: values.quick ? 50_000 : 1_000_000,
+    ...(values.quick ? QUICK_SIZES : SIZES),
+    rivals: values.beside.map(rival),
   };
 }
 
@@ -59,6 +81,12 @@ function section(name: string): Section {
   const found = SECTIONS.find((known) => known === name);
   if (found === undefined) throw new Error(`--only knows ${SECTIONS.join(", ")}, and not "${name}"`);
   return found;
+}
+
+function rival(text: string): Rival {
+  const [, name, node, checkout] = /^(.+?)=(.+),(.+)$/.exec(text) ?? [];
+  if (name === undefined) throw new Error(`--beside must be NAME=NODE,CHECKOUT, not "${text}"`);
+  return { name, node: node!, checkout: checkout! };
 }
 
 function positiveInteger(name: string, text: string): number {

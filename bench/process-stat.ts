@@ -22,7 +22,16 @@ export function machineCpuMicros(): number {
 
 /** The most memory that a process has had in RAM so far, in bytes. Linux only. */
 export function peakRssBytes(pid: number): number {
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no VmHWM`);
+  return statusBytes(pid, "VmHWM");
+}
+
+/** The memory that a process has in RAM now, in bytes. Linux only. */
+export function rssBytes(pid: number): number {
+  return statusBytes(pid, "VmRSS");
+}
+
+function statusBytes(pid: number, field: string): number {
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no ${field}`);
   return Number(kilobytes) * 1024;
 }

@@ -1,10 +1,15 @@
+import type { PolicySwapsFindings } from "../test/support/policy-swaps.ts";
 import type { FloodFindings } from "./flood.ts";
+import type { HandOvers } from "./handover.ts";
+import type { Idle, IdleCost } from "./idle.ts";
 import type { JobResult } from "./job.ts";
 import type { Load } from "./load.ts";
 import type { Options } from "./options.ts";
 import type { Profile } from "./profile.ts";
+import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
 import type { Requirement } from "./requirement.ts";
 import { type Figure, type Rounds, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
+import type { Start, Starts } from "./start.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
 
@@ -57,6 +62,63 @@ export function floodReport({ newcomers, rounds, requirements }: FloodFindings, 
     "",
     `get: ${conditions(options)}, while strangers shake hands`,
     ratesTable(rounds, "calm"),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** How long servers take to start, and what with. */
+export function startReport({ secrets, nodeSeconds, starts, requirements }: Starts, { rounds }: Options): string {
+  const row = ([name, found]: [string, readonly Start[]]) => [
+    name,
+    ...(["seconds", "programSeconds", "loadedSeconds", "cpuSeconds"] as const).map((key) =>
+      withRange(spreadOf(found.map((start) => start[key])), 2),
+    ),
+  ];
+  return [
+    `start: ${whole(secrets)} secrets, median of ${rounds} (least-most), seconds since the start of the process`,
+    columns([["server", "ready", "program loaded", "store loaded", "CPU time until ready"], ...[...starts].map(row)]),
+    `Node alone, with an empty program: ${withRange(spreadOf(nodeSeconds), 2)} s`,
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** What idle connections cost. */
+export function idleReport({ connections, costs, requirements }: Idle, { rounds }: Options): string {
+  const row = ([name, { fresh, again }]: [string, IdleCost]) => [name, withRange(fresh, 1), withRange(again, 1)];
+  return [
+    `idle: growth of RSS in kB for each of ${whole(connections)} connections, median of ${rounds} (least-most)`,
+    columns([["server", "just started", "the same again"], ...[...costs].map(row)]),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** How servers take each other's place. */
+export function handOverReport({ times, gaps, acknowledged, lost, failures, requirements }: HandOvers): string {
+  const told = [...failures].map(([what, count]) => `${whole(count)} ${what}`).join(", ");
+  return [
+    `handover: ${whole(times)} times under load, ${whole(acknowledged)} changes acknowledged, ${lost.length} lost`,
+    ...lost,
+    `seconds without a successful call: ${withRange(gaps, 2)}; calls that failed: ${told}`,
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** How calls are decided while policies come and go. */
+export function reloadReport({ findings, requirements }: Reload): string {
+  const row = ([way, { calls, wrong, failed, setsSeen }]: [string, PolicySwapsFindings]) => [
+    way,
+    whole(calls),
+    whole(wrong.length),
+    [...failed].map(([what, count]) => `${count} ${what}`).join(", ") || "0",
+    whole(setsSeen),
+  ];
+  return [
+    `reload: ${CALLS_PER_SECOND} calls a second while the policy file is replaced`,
+    columns([["replaced by", "calls", "wrong", "failed", "sets in force"], ...[...findings].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

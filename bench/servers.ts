@@ -1,8 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child, freePort } from "./child.ts";
 import { type Target, runJob } from "./job.ts";
+import type { Rival } from "./options.ts";
 import { TRUST_DOMAIN, type Workshop } from "./workshop.ts";
 
 /** A server that runs and takes calls. */
@@ -50,15 +52,17 @@ export interface CofferOptions {
   readonly nodeOptions?: readonly string[];
   /** More flags of `coffer serve`. */
   readonly flags?: readonly string[];
+  /** Whose program and Node it is; by default ours. */
+  readonly rival?: Rival | undefined;
 }
 
 /** (c): Coffer by its own command line, with everything on. Resolves once /readyz says 200. */
 export async function startCoffer(workshop: Workshop, options: CofferOptions): Promise<Server> {
-  const { name, data, nodeOptions = [], flags = [] } = options;
+  const { name, data, nodeOptions = [], flags = [], rival } = options;
   const [port, opsPort] = [await freePort(), await freePort()];
   const { coffer, authority } = workshop.pki;
   const command = [
-    ...[process.execPath, ...NODE_FLAGS, ...nodeOptions, pathOf("../src/main.js"), "serve"],
+    ...[rival?.node ?? process.execPath, ...NODE_FLAGS, ...nodeOptions, mainOf(rival), "serve"],
     ...["--listen", `127.0.0.1:${port}`, "--ops-listen", `127.0.0.1:${opsPort}`],
     ...["--data", workshop.at(data), "--root-key", workshop.rootKey, "--policy", workshop.policy],
     ...["--cert", coffer.certFile, "--key", coffer.keyFile],
@@ -68,6 +72,11 @@ export async function startCoffer(workshop: Workshop, options: CofferOptions): P
   const child = new Child(name, command, logOf(workshop, name));
   await child.waitUntil(() => isReady(opsPort));
   return serverOf(workshop, child, "coffer", port);
+}
+
+/** Our Coffer and those beside it, as what they are started with. */
+export function coffers(rivals: readonly Rival[]): readonly Pick<CofferOptions, "name" | "rival">[] {
+  return [{ name: "coffer" }, ...rivals.map((rival) => ({ name: rival.name, rival }))];
 }
 
 /** (d): etcd, one node, with client certificates. Its defaults make every Put durable and every Get linearizable. */
@@ -109,11 +118,16 @@ function serverOf(workshop: Workshop, child: Child, protocol: Target["protocol"]
   return { name: child.name, target: { protocol, port, pid: child.pid, ...files }, stop: () => child.stop() };
 }
 
+function mainOf(rival: Rival | undefined): string {
+  return rival === undefined ? pathOf("../src/main.js") : join(rival.checkout, "dist/src/main.js");
+}
+
 function pathOf(module: string): string {
   return fileURLToPath(new URL(module, import.meta.url));
 }
 
-function logOf(workshop: Workshop, name: string): string {
+/** Where a server of that name writes its log. */
+export function logOf(workshop: Workshop, name: string): string {
   return workshop.at(`${name}.log`);
 }
 

@@ -2,7 +2,7 @@ import { type Job, type JobResult, type Operation, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
 import { type Requirement, atLeast, atMost } from "./requirement.ts";
 import { type Rounds, interleave, ratio } from "./rounds.ts";
-import { type Server, fill, startBareGrpc, startBareHttp2, startCoffer, startEtcd } from "./servers.ts";
+import { type Server, coffers, fill, startBareGrpc, startBareHttp2, startCoffer, startEtcd } from "./servers.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** The rate of Coffer and its neighbours for one operation. */
@@ -18,7 +18,7 @@ export async function measureThroughput(
   options: Options,
   operations: readonly Operation[],
 ): Promise<readonly Throughput[]> {
-  const servers = await startServers(workshop);
+  const servers = await startServers(workshop, options);
   for (const server of servers) await fill(server, options.secrets);
   const measured: Throughput[] = [];
   for (const operation of operations) {
@@ -30,14 +30,20 @@ export async function measureThroughput(
   return measured;
 }
 
-async function startServers(workshop: Workshop): Promise<Server[]> {
+async function startServers(workshop: Workshop, { rivals }: Options): Promise<Server[]> {
   const etcd = process.env["ETCD_BIN"];
   return [
     await startBareHttp2(workshop),
     await startBareGrpc(workshop),
-    await startCoffer(workshop, { name: "coffer", data: "coffer" }),
+    ...(await startCoffers(workshop, rivals)),
     ...(etcd === undefined ? [] : [await startEtcd(workshop, etcd)]),
   ];
+}
+
+async function startCoffers(workshop: Workshop, rivals: Options["rivals"]): Promise<Server[]> {
+  const started: Server[] = [];
+  for (const coffer of coffers(rivals)) started.push(await startCoffer(workshop, { ...coffer, data: coffer.name }));
+  return started;
 }
 
 /** More than any server takes in one measurement, so that no Put of a later round meets a path of an earlier one. */

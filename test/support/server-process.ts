@@ -102,10 +102,13 @@ export class Site {
   }
 
   /** An administrator with a connection of its own. */
-  caller(server: ServerProcess, options: ClientOptions = {}): Caller {
-    const roots = Buffer.from(this.#authority.bundlePem);
-    const named = { "grpc.ssl_target_name_override": "localhost", ...options };
-    return new Caller(`127.0.0.1:${server.port}`, roots, this.#admin, named);
+  caller(server: Pick<ServerProcess, "port">, options: ClientOptions = {}): Caller {
+    return this.#callerWith(this.#admin, server, options);
+  }
+
+  /** Any workload, with a connection of its own. */
+  workload(id: string, server: Pick<ServerProcess, "port">, options: ClientOptions = {}): Caller {
+    return this.#callerWith(this.#authority.issue({ id }), server, options);
   }
 
   /** What node:tls and node:http2 need to speak as the administrator. */
@@ -121,6 +124,12 @@ export class Site {
     this.#killAll();
     await Promise.all([...this.#processes].map((server) => server.ended));
     this.#removeFolder();
+  }
+
+  #callerWith(credential: Credential, { port }: Pick<ServerProcess, "port">, options: ClientOptions): Caller {
+    const roots = Buffer.from(this.#authority.bundlePem);
+    const named = { "grpc.ssl_target_name_override": "localhost", ...options };
+    return new Caller(`127.0.0.1:${port}`, roots, credential, named);
   }
 
   #killAll(): void {

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { contentOf } from "../support/dump.ts";
+import type { Caller, Outcome } from "../support/server-kit.ts";
+import { DiligentWriter } from "./diligent-writer.ts";
+import { Ledger } from "./ledger.ts";
+
+// The writer judges servers that hand over to one another. Here it is judged itself, by servers that are at fault.
+
+const ANSWERED = { message: "", reason: undefined, metadata: {} };
+
+type Answer = { readonly code: string; readonly version?: number };
+
+/** A server that gives these answers to the calls, in turns of Put and Get; Gets show the value that was last put. */
+function answering(answers: readonly Answer[]): Pick<Caller, "put" | "get"> & { readonly isDone: () => boolean } {
+  const left = [...answers];
+  let content = {};
+  const next = async (): Promise<Outcome> => {
+    const { code, version = 0 } = left.shift()!;
+    return { ...ANSWERED, code, response: { ...content, version, revision: version, create_time: { seconds: 0 } } };
+  };
+  const put = (request: object) => {
+    content = contentOf((request as { data: { text: string } }).data.text);
+    return next();
+  };
+  return { put, get: next, isDone: () => left.length === 0 };
+}
+
+async function complaints(...answers: Answer[]): Promise<string> {
+  const caller = answering(answers);
+  const [onAnswer, onFailure] = [() => {}, () => {}];
+  const options = { caller: caller as unknown as Caller, ledger: new Ledger(), path: "a", onAnswer, onFailure };
+  const writer = new DiligentWriter(options);
+  await writer.run(caller.isDone);
+  return writer.complaints.join("; ");
+}
+
+const ok = (version: number): Answer => ({ code: "OK", version });
+const GONE: Answer = { code: "UNAVAILABLE" };
+
+describe("A diligent writer", () => {
+  it("is content when each Put is read, and one without an answer is there or not", async () => {
+    assert.equal(await complaints(ok(1), ok(1), ok(2), ok(2)), "");
+    assert.equal(await complaints(ok(1), ok(1), GONE, GONE, ok(1), ok(2), ok(2)), "");
+    assert.equal(await complaints(ok(1), ok(1), GONE, ok(2), ok(3), ok(3)), "");
+    assert.equal(await complaints(GONE, { code: "NOT_FOUND" }, ok(1), ok(1)), "");
+  });
+
+  it("complains when less is read than was acknowledged", async () => {
+    assert.match(await complaints(ok(1), ok(1), ok(2), ok(1)), /version 1, not 2 to 2/);
+    assert.match(await complaints(ok(1), ok(1), ok(2), GONE, ok(2), ok(2)), /version 2, not 3 to 3/);
+  });
+
+  it("complains when a version is there that it did not ask for", async () => {
+    assert.match(await complaints(ok(2), ok(2)), /version 2, not 1 to 1/);
+    assert.match(await complaints(ok(1), ok(1), GONE, ok(3)), /version 3, not 1 to 2/);
+    assert.match(await complaints(ok(1), ok(1), { code: "ABORTED" }, ok(1)), /1 was the newest version and is not/);
+  });
+});

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { contentOf } from "./dump.ts";
+import type { FileDelivery } from "./file-delivery.ts";
+import { API, type Caller, type Outcome } from "./server-kit.ts";
+import type { Site } from "./server-process.ts";
+
+/** A load, and the policies that come and go meanwhile. */
+export interface PolicySwapsOptions {
+  readonly site: Site;
+  /** How the policy file is replaced. */
+  readonly deliver: FileDelivery;
+  /** How many sets are delivered, not counting what is spoiled. */
+  readonly swaps: number;
+  /** Calls that begin in a second, whether or not the ones before have been answered. */
+  readonly callsPerSecond: number;
+}
+
+/** What became of the calls. */
+export interface PolicySwapsFindings {
+  readonly calls: number;
+  /** Decisions that no set made which was in force during the call. */
+  readonly wrong: readonly string[];
+  /** Calls that came to nothing, by code: neither an answer nor a refusal by the policy. */
+  readonly failed: ReadonlyMap<string, number>;
+  /** How many sets decided a call. The others were replaced before a server reads a file that has just changed. */
+  readonly setsSeen: number;
+}
+
+/** A secret that every set lets be read. */
+const ALWAYS = "always";
+
+/** The secrets that only this set lets be read and listed. */
+function secretsOf(set: number): readonly string[] {
+  return ["a", "b", "c"].map((name) => `set/${set}/${name}`);
+}
+
+/** A whole policy, in rules of one path each: a mixture of two, or half of one, would show. */
+function policySet(set: number): string {
+  const rules = [ALWAYS, ...secretsOf(set)].map(
+    (path) => `  - {name: ${path}, spiffe_ids: [${API}], paths: [${path}], actions: [read, list]}\n`,
+  );
+  return `rules:\n${rules.join("")}`;
+}
+
+/** Files that are no policy, made from one that would be the next: none of it may come into force. */
+const SPOILED: readonly ((text: string) => string)[] = [
+  (text) => `${text}  - {}\n`,
+  () => "",
+  (text) => text.slice(0, -3),
+  (text) => text.replace("read, list", "read, lst"),
+];
+
+/** Milliseconds that a file stays, in turns: a server that waits until a file has settled sees some and misses others. */
+const STAYS_MS = [100, 20, 400, 100, 250];
+
+/** Connections that the calls come on, in turns. */
+const CONNECTIONS = 4;
+
+/**
+ * Replaces the policy of a server again and again, with a spoiled one before every other, while calls go on. Each set is
+ * another one, so that a List tells by which one it was decided, and sets must come in the order of their delivery.
+ * Resolves when the last one has decided a call, or a decision was wrong.
+ */
+export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
+  const { site, deliver, swaps, callsPerSecond } = options;
+  const file = join(mkdtempSync(join(site.folder, "policy-")), "policy.yaml");
+  deliver(file, policySet(0));
+  const server = await site.start({ data: `${file}-data`, flags: ["--policy", file] });
+  const admin = site.caller(server);
+  for (let set = 0; set <= swaps; set++) await put(admin, secretsOf(set));
+  await put(admin, [ALWAYS]);
+  const callers = Array.from({ length: CONNECTIONS }, () => site.workload(API, server));
+  const judge = new Judge();
+  const load = new Load(callers, callsPerSecond, judge);
+  const running = load.run();
+  await exchange((set) => deliver(file, set), swaps, judge);
+  load.end();
+  await running;
+  for (const caller of [admin, ...callers]) caller.close();
+  await server.stop();
+  return { calls: load.begun, wrong: judge.wrong, failed: judge.failed, setsSeen: judge.sets.size };
+}
+
+async function put(admin: Caller, paths: readonly string[]): Promise<void> {
+  for (const path of paths) assert.equal((await admin.put({ path, ...contentOf(path) })).code, "OK");
+}
+
+async function exchange(deliver: (text: string) => void, swaps: number, judge: Judge): Promise<void> {
+  for (let set = 1; set <= swaps; set++) {
+    if (set % 2 === 0) {
+      deliver(SPOILED[(set / 2) % SPOILED.length]!(policySet(set)));
+      await sleep(STAYS_MS[set % STAYS_MS.length]);
+    }
+    judge.delivered = set;
+    deliver(policySet(set));
+    await sleep(STAYS_MS[(set + 2) % STAYS_MS.length]);
+  }
+  while (judge.shown < swaps && judge.wrong.length === 0) await sleep(STAYS_MS[0]);
+}
+
+/** Begins calls at an even pace. */
+class Load {
+  readonly #callers: readonly Caller[];
+  readonly #callsPerSecond: number;
+  readonly #judge: Judge;
+  #begun = 0;
+  #isOver = false;
+
+  constructor(callers: readonly Caller[], callsPerSecond: number, judge: Judge) {
+    this.#callers = callers;
+    this.#callsPerSecond = callsPerSecond;
+    this.#judge = judge;
+  }
+
+  get begun(): number {
+    return this.#begun;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Resolves after end(), when every call has its answer. */
+  async run(): Promise<void> {
+    const underWay = new Set<Promise<void>>();
+    const startedAt = performance.now();
+    while (!this.#isOver) {
+      const due = ((performance.now() - startedAt) / 1000) * this.#callsPerSecond;
+      while (this.#begun < due) {
+        const call: Promise<void> = this.#call().finally(() => underWay.delete(call));
+        underWay.add(call);
+      }
+      await sleep(1);
+    }
+    await Promise.all(underWay);
+  }
+
+  #call(): Promise<void> {
+    const number = this.#begun++;
+    const caller = this.#callers[number % this.#callers.length]!;
+    const kind = Math.floor(number / this.#callers.length) % 3;
+    if (kind === 0) return this.#judge.list(caller);
+    return kind === 1 ? this.#judge.read(caller) : this.#judge.readAlways(caller);
+  }
+}
+
+/** Knows which sets may be in force: none before the last that has shown, and none that was not delivered. */
+class Judge {
+  /** The number of the last set that was delivered. */
+  delivered = 0;
+  /** The highest number of a set that has decided a call. */
+  shown = 0;
+  readonly sets = new Set<number>();
+  readonly wrong: string[] = [];
+  readonly failed = new Map<string, number>();
+
+  /** Shows exactly the secrets of one set. */
+  async list(caller: Caller): Promise<void> {
+    const least = this.shown;
+    const outcome = await caller.list({ prefix: "set/" });
+    if (this.#hasFailed(outcome)) return;
+    const paths = (outcome.response?.entries ?? []).map(({ path }: { path: string }) => path).join();
+    const set = Number(/^set\/(\d+)\//.exec(paths)?.[1]);
+    if (paths !== secretsOf(set).join() || set < least || set > this.delivered)
+      this.#complain(`List shows ${paths || outcome.code}`, least);
+    else this.#show(set);
+  }
+
+  /** Asks for a secret of the last set that was delivered. */
+  async read(caller: Caller): Promise<void> {
+    const [least, set] = [this.shown, this.delivered];
+    const outcome = await caller.get({ path: secretsOf(set)[1]! });
+    if (this.#hasFailed(outcome)) return;
+    if (outcome.code === "OK") this.#show(set);
+    else if (least === this.delivered) this.#complain(`Get of set ${set} is denied`, least);
+  }
+
+  async readAlways(caller: Caller): Promise<void> {
+    const least = this.shown;
+    const outcome = await caller.get({ path: ALWAYS });
+    if (!this.#hasFailed(outcome) && outcome.code !== "OK") this.#complain(`Get of ${ALWAYS} is denied`, least);
+  }
+
+  #show(set: number): void {
+    this.sets.add(set);
+    this.shown = Math.max(this.shown, set);
+  }
+
+  #complain(what: string, least: number): void {
+    this.wrong.push(`${what} while sets ${least} to ${this.delivered} may be in force`);
+  }
+
+  #hasFailed({ code, message }: Outcome): boolean {
+    if (code === "OK" || code === "PERMISSION_DENIED") return false;
+    const what = `${code} ${message}`;
+    this.failed.set(what, (this.failed.get(what) ?? 0) + 1);
+    return true;
+  }
+}
