@@ -1,8 +1,18 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
 import process from "node:process";
-import { run } from "./cli/program.ts";
 
 // Whoever reads our output may stop early, as `head` does; without a listener that would end in a stack.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-process.exit(await run(process.argv.slice(2), process));
+process.exit(await main());
+
+/** Imports the program only now: where too few files can be open for that (EMFILE), Node would end with a stack. */
+async function main(): Promise<number> {
+  try {
+    const { run } = await import("./cli/program.ts");
+    return await run(process.argv.slice(2), process);
+  } catch (error) {
+    process.stderr.write(`coffer: the program can't be loaded: ${(error as Error).message}\n`);
+    return 1;
+  }
+}

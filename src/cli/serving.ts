@@ -8,6 +8,9 @@ import { fewDescriptors } from "./file-descriptors.ts";
 import { kernelFiles } from "./kernel-files.ts";
 import type { World } from "./world.ts";
 
+/** Milliseconds for the last lines of the log to leave the process. */
+const LAST_LINES_MS = 1000;
+
 /**
  * Serves until SIGTERM or SIGINT, and ends in good order; a second one exits at once, which costs nothing that was
  * answered. SIGHUP has identity and policy looked for anew. Throws StartRefused.
@@ -24,7 +27,7 @@ export async function serveUntilStopped(
   const server = new CofferServer(config, {
     log,
     timers: processTimers,
-    die: () => world.kill(world.pid, "SIGKILL"),
+    die: () => die(world),
   });
   // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
   world.on("SIGHUP", () => {
@@ -37,7 +40,19 @@ export async function serveUntilStopped(
   });
   if ((await server.start()) === "serving") await onStarted(server);
   await stopped;
-  await log.flush();
+  // A reader of the log that has stalled never takes the rest.
+  const givenUp = new Promise<void>((resolve) => void processTimers.delay(LAST_LINES_MS, resolve));
+  await Promise.race([log.flush(), givenUp]);
+}
+
+/**
+ * Ends the process at once. The kernel drops what the first process of a container sends to itself, SIGKILL too
+ * (pid_namespaces(7)): it would live on, and pass its probes, with a store that takes nothing. An exit code ends it. No
+ * hook of better-sqlite3 runs on the way, as it would where Node runs out of work.
+ */
+function die(world: World): void {
+  world.kill(world.pid, "SIGKILL");
+  world.exit(128 + constants.signals.SIGKILL);
 }
 
 function stopSignal(world: World): Promise<string> {

@@ -21,11 +21,25 @@ export function ownUid(): number | undefined {
  * only made passable.
  */
 export function describeDenial(path: string, code: string | undefined): string {
-  const denied = `is denied to uid ${ownUid()} (${code})`;
-  if (code !== "EACCES" && code !== "EPERM") return denied;
+  if (code === "ENOENT") return `does not exist; run: install -d -o ${ownUid()} ${shellWord(path)}`;
   const at = nearestVisible(path);
   const access = statSync(at);
-  return `${denied} by ${at} (${describeAccess(access)}); run: ${at === path ? own(path, access) : enter(path, at)}`;
+  const where = `${at} (${describeAccess(access)})`;
+  switch (code) {
+    case "EACCES":
+    case "EPERM":
+      return `is denied to uid ${ownUid()} (${code}) by ${where}; run: ${at === path ? own(path, access) : enter(path, at)}`;
+    case "EROFS":
+      return `can't be written: ${where} lies on a file system that is mounted read-only; run: ${remount(at)}`;
+    case "ENOSPC":
+      return `finds no room on the disk of ${where}; look for it with: df -h ${shellWord(at)}; df -i ${shellWord(at)}`;
+    default:
+      return `can't be used (${code})`;
+  }
+}
+
+function remount(path: string): string {
+  return `mount -o remount,rw "$(findmnt -no TARGET -T ${shellWord(path)})" - or, in a container, mount a volume there`;
 }
 
 function own(path: string, { uid }: FileAccess): string {

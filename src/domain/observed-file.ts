@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { describeDenial } from "./file-access.ts";
 import { PrivateFileError, readPrivateFile } from "./private-file.ts";
 import type { Timers } from "./timers.ts";
 
@@ -79,7 +80,7 @@ function look(path: string, read: Read): Reading {
     if (error instanceof Unusable) return { kind: "unusable", problem: error.message };
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return { kind: "absent", problem: "does not exist" };
-    return { kind: "unusable", problem: `${path} can't be read: ${code}` };
+    return { kind: "unusable", problem: `${path} ${describeDenial(path, code)}` };
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { shellWord } from "../domain/shell-word.ts";
 import { fileSystemSuitability } from "./file-system-kind.ts";
@@ -26,7 +26,7 @@ export type FileSystemType = (path: string) => number;
  * (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function prepareDataFolder(data: string, fileSystemType: FileSystemType = localType): DataFolder {
-  const folder = existingFolder(resolve(data));
+  const folder = existingFolder(accessible(data, () => resolve(data)));
   const store = join(folder, "store");
   createFolder(store);
   const warnings = [...tightenStore(store), ...checkFileSystem(store, fileSystemType(store)), ...checkParent(folder)];
@@ -58,6 +58,7 @@ function createFolder(path: string): void {
   accessible(path, () => {
     try {
       mkdirSync(path, 0o700);
+      chmodSync(path, 0o700); // whatever the umask took away
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
       throw error;

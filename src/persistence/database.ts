@@ -1,4 +1,4 @@
-import { closeSync, constants, fsyncSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fsyncSync, lstatSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { migrate } from "./schema.ts";
@@ -90,6 +90,7 @@ function createFile(file: string): void {
     throw new StoreRefused("damaged", `${message}; restore both from the same copy`);
   }
   const descriptor = openSync(file, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
+  fchmodSync(descriptor, 0o600); // whatever the umask took away
   fsyncSync(descriptor);
   closeSync(descriptor);
   syncFolder(dirname(file));

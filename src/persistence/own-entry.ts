@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readlinkSync, type Stats } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { describeAccess, describeDenial, ownUid } from "../domain/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
@@ -14,6 +14,12 @@ const GROUP = 0o070;
 /** What only the owner may do. */
 const PRIVATE = { folder: 0o700, file: 0o600 } as const;
 
+/** What this process must be able to do. */
+const NEEDED = {
+  folder: constants.R_OK | constants.W_OK | constants.X_OK,
+  file: constants.R_OK | constants.W_OK,
+} as const;
+
 /**
  * Makes sure that a folder or a file of the store is this process's alone. The path if its mode had to be tightened. What
  * is gone meanwhile is nothing: a server that ends removes its log.
@@ -26,9 +32,11 @@ export function tightenEntry(path: string, kind: EntryKind): string | undefined 
   if (stats === undefined) return undefined;
   refuseKind(path, stats, kind);
   refuseAccess(path, stats, kind);
-  if ((stats.mode & GROUP) === 0) return undefined;
-  accessible(path, () => chmodSync(path, PRIVATE[kind]));
-  return path;
+  const isOpen = (stats.mode & GROUP) !== 0;
+  if (isOpen) accessible(path, () => chmodSync(path, PRIVATE[kind]));
+  // On a disk that is mounted read-only SQLite would open the store, and call its lock an I/O error.
+  accessible(path, () => accessSync(path, NEEDED[kind]));
+  return isOpen ? path : undefined;
 }
 
 /** Runs an action on a path. What the system says against it becomes {@link StoreRefused}, with whose permissions. */

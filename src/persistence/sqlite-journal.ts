@@ -18,8 +18,8 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
  * - open: in use.
  * - ended: closed, or failed. After a failure nobody knows what is on the disk (the same error at COMMIT was seen to
  *   keep the change, and to lose it), so nothing is written through this connection again, and it stays open: closing
- *   it would checkpoint on a disk that has just failed. The process must leave by SIGKILL, since better-sqlite3 closes
- *   every database in an exit hook.
+ *   it would checkpoint on a disk that has just failed. The process must leave by SIGKILL or process.exit: where it runs
+ *   out of work, a hook of better-sqlite3 closes every database.
  */
 type State = { readonly kind: "open" } | { readonly kind: "ended"; readonly cause: unknown };
 

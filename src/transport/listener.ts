@@ -1,6 +1,8 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
+import { dirname } from "node:path";
 import { formatAddress } from "../domain/address.ts";
+import { describeDenial } from "../domain/file-access.ts";
 import type { ListenAddress } from "./listen-address.ts";
 
 /** An address that can't be listened on; the message says what to do. */
@@ -34,7 +36,7 @@ export class Listener {
 
   /** Begins to listen. Rejects with {@link ListenRefused}. */
   static async listen(address: ListenAddress, { accept, failed }: Arrivals): Promise<Listener> {
-    if (address.kind === "unix") await removeDeadSocket(address.path);
+    if (address.kind === "unix") await prepareSocket(address.path);
     const server = createServer({ noDelay: true }, accept);
     await bind(server, address);
     server.on("error", failed);
@@ -65,6 +67,27 @@ function bindProblem(error: NodeJS.ErrnoException): string {
   if (error.code === "EADDRINUSE") return "something listens there already";
   if (error.code === "EACCES") return "this user may not";
   return error.code ?? "it failed";
+}
+
+/** Of a socket's path without the NUL at its end (unix(7)); macOS has four less. */
+const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
+
+/** Makes way for a socket. What libuv would cut off, or call by another error's name, is refused here. */
+async function prepareSocket(path: string): Promise<void> {
+  const length = Buffer.byteLength(path);
+  if (length > MAX_PATH_BYTES) {
+    const why = `a socket's path has at most ${MAX_PATH_BYTES} bytes, and this one ${length}; give a shorter one`;
+    throw new ListenRefused(`can't listen on unix:${path}: ${why}`);
+  }
+  const folder = dirname(path);
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    await removeDeadSocket(path);
+  } catch (cause) {
+    if (cause instanceof ListenRefused) throw cause;
+    const denial = describeDenial(folder, (cause as NodeJS.ErrnoException).code);
+    throw new ListenRefused(`can't listen on unix:${path}: ${folder} ${denial}`, { cause });
+  }
 }
 
 function withRealPort(address: ListenAddress, server: Server): ListenAddress {

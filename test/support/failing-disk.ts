@@ -9,6 +9,8 @@ import type { ServerProcess } from "./server-process.ts";
 export interface Fault {
   readonly call: keyof typeof CALLS;
   readonly file: string;
+  /** Where strace writes down all such calls on that file from then on; nowhere by default. */
+  readonly trace?: string;
 }
 
 /** The system calls that SQLite makes for it, depending on how it was built. */
@@ -25,9 +27,12 @@ export function whyNoFaults(): string | undefined {
  * Makes the next such call of a server fail with EIO, and only that one: a server that goes on would find a disk that
  * works again. Resolves when strace has taken hold of the process, which lets go of it when it ends.
  */
-export async function failNext(server: ServerProcess, { call, file }: Fault): Promise<void> {
-  const inject = ["-e", `trace=${CALLS[call]}`, "-e", `inject=${CALLS[call]}:error=EIO:when=1`];
-  const tracer = spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", "/dev/null"], {
+export async function failNext(
+  server: Pick<ServerProcess, "pid">,
+  { call, file, trace = "/dev/null" }: Fault,
+): Promise<void> {
+  const inject = ["-e", `trace=${Object.values(CALLS).join(",")}`, "-e", `inject=${CALLS[call]}:error=EIO:when=1`];
+  const tracer = spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", trace], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const said: string[] = [];

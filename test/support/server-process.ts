@@ -196,6 +196,11 @@ export class ServerProcess {
     return this.#stderr;
   }
 
+  /** Whether the process has ended. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   lines(event: string): LogLine[] {
     return this.log.filter((line) => line.event === event);
   }

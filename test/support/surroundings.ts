@@ -1,0 +1,46 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { MAIN, type ServerProcess, type Site } from "./server-process.ts";
+
+/** A user without a name: no line of /etc/passwd has this number. */
+export const NOBODY = 21_011;
+
+/** Becomes that user with no group, no capability and no way back, as a container's runtime does. */
+export const AS_NOBODY = `setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups --no-new-privs --bounding-set=-all`;
+
+/** Why no surroundings can be made here; undefined: they can. */
+export function whyNoSurroundings(): string | undefined {
+  const script = `mount -t tmpfs tmpfs /mnt && command -v mkfifo && exec ${AS_NOBODY} "$@"`;
+  const arguments_ = ["--mount", "--pid", "--fork", "sh", "-c", script, "sh", process.execPath, MAIN, "--version"];
+  const { status, stderr } = spawnSync("unshare", arguments_, { cwd: "/", encoding: "utf8" });
+  if (status === 0) return undefined;
+  return `needs root, namespaces of its own, and a clone that other users can run: ${stderr ?? "no unshare"}`;
+}
+
+const FAILS = 'fails() { if "$@" 2>&-; then echo "must not work: $*" >&2; exit 99; fi; }';
+
+/**
+ * What starts a server in a mount namespace of its own, after a script has changed what it will see. In the script `$0`
+ * is the site's folder, `"$@"` the server, and `fails` ends all when a command succeeds that must not.
+ */
+export function surrounded(site: Site, script: string, namespaces: readonly string[] = []): string[] {
+  return ["unshare", "--mount", ...namespaces, "sh", "-c", `set -e; ${FAILS}; ${script}`, site.folder];
+}
+
+/** The same, and the server is process 1 of a namespace, as in a container. */
+export function asFirstProcess(site: Site, script = 'exec "$@"'): string[] {
+  return surrounded(site, script, ["--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]);
+}
+
+/** The server that `unshare` waits for, seen from outside of its namespace. */
+export function firstProcess({ pid }: ServerProcess): { readonly pid: number } {
+  return { pid: Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1")) };
+}
+
+/** Gives a site, and what lies directly in it, to {@link NOBODY}. */
+export function giveAway({ folder }: Site): void {
+  chmodSync(folder, 0o755);
+  for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))])
+    chownSync(path, NOBODY, NOBODY);
+}
