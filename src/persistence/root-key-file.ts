@@ -1,6 +1,16 @@
-import { closeSync, constants, fsyncSync, openSync, realpathSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, sep } from "node:path";
-import { readPrivateFile } from "../domain/private-file.ts";
+import { describeDenial } from "../domain/file-access.ts";
+import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
 import { parseRootKey, RootKeyRefused, rootKeyText } from "../sealing/root-key.ts";
 import { SecretKey } from "../sealing/secret-key.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -28,8 +38,8 @@ export function readRootKey({ file, outside }: RootKeySource): SecretKey {
 
 /**
  * Makes a root key: a new file of 64 hex digits and a line break, mode 0600, durable when this returns. It never
- * replaces a file: with the old key goes every store that it opens. Throws {@link RootKeyRefused}, or what the file
- * system says.
+ * replaces a file: with the old key goes every store that it opens. Throws {@link RootKeyRefused}, {@link PrivateFileError}
+ * when there can be no file, or what the file system says.
  */
 export function makeRootKey(file: string): void {
   const key = SecretKey.random();
@@ -61,6 +71,7 @@ function isInside(file: string, folder: string): boolean {
 function writeNew(file: string, content: Buffer): void {
   const descriptor = openNew(file);
   try {
+    fchmodSync(descriptor, 0o600); // whatever the umask took away
     writeFileSync(descriptor, content);
     fsyncSync(descriptor);
   } catch (error) {
@@ -76,7 +87,9 @@ function openNew(file: string): number {
   try {
     return openSync(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const folder = dirname(file);
+    if (code !== "EEXIST") throw new PrivateFileError(file, `can't be made: ${folder} ${describeDenial(folder, code)}`);
     throw new RootKeyRefused("exists", `${file} exists, and a root key is never overwritten`);
   }
 }

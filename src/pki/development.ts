@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Clock } from "../domain/clock.ts";
 import type { TrustDomain } from "../identity/trust-domain.ts";
 import { Authority, createAuthority, type Credential } from "./authority.ts";
@@ -67,7 +67,8 @@ export interface MintReport {
  * Throws {@link PkiError} for a folder that was not made here, and what the file system throws.
  */
 export function mintDevelopmentPki(options: MintOptions): MintReport {
-  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  // Of a relative name in a working folder that was removed, Node 20 tries to make the parents for ever.
+  mkdirSync(resolve(options.dir), { recursive: true, mode: 0o700 });
   refuseForeignFolder(options.dir);
   const { minted, authority } = ensureAuthority(options);
   const svid = (name: DevelopmentName) => ensureSvid(options, authority, name);

@@ -65,7 +65,9 @@ function bind(server: Server, address: ListenAddress): Promise<void> {
 
 function bindProblem(error: NodeJS.ErrnoException): string {
   if (error.code === "EADDRINUSE") return "something listens there already";
-  if (error.code === "EACCES") return "this user may not";
+  if (error.code === "EADDRNOTAVAIL")
+    return "this machine has no such address; give one of its own, or 0.0.0.0 for all";
+  if (error.code === "EACCES") return "this user may not; give a port from 1024 on";
   return error.code ?? "it failed";
 }
 
@@ -80,18 +82,23 @@ async function prepareSocket(path: string): Promise<void> {
     throw new ListenRefused(`can't listen on unix:${path}: ${why}`);
   }
   const folder = dirname(path);
-  try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    await removeDeadSocket(path);
-  } catch (cause) {
-    if (cause instanceof ListenRefused) throw cause;
-    const denial = describeDenial(folder, (cause as NodeJS.ErrnoException).code);
-    throw new ListenRefused(`can't listen on unix:${path}: ${folder} ${denial}`, { cause });
-  }
+  await permitted(path, folder, () => accessSync(folder, constants.W_OK | constants.X_OK));
+  await permitted(path, path, () => removeDeadSocket(path));
 }
 
 function withRealPort(address: ListenAddress, server: Server): ListenAddress {
   return address.kind === "unix" ? address : { ...address, port: (server.address() as AddressInfo).port };
+}
+
+/** Runs an action on `used`, which is the socket or its folder. What the system says against it becomes a refusal. */
+async function permitted(path: string, used: string, action: () => void | Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    if (cause instanceof ListenRefused) throw cause;
+    const denial = describeDenial(used, (cause as NodeJS.ErrnoException).code);
+    throw new ListenRefused(`can't listen on unix:${path}: ${used} ${denial}`, { cause });
+  }
 }
 
 /** A server that was killed leaves its socket file behind. A file on which somebody answers is left alone. */
@@ -103,11 +110,15 @@ async function removeDeadSocket(path: string): Promise<void> {
   unlinkSync(path);
 }
 
+/** Rejects when the socket may not be asked. */
 function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const probe = connect(path);
     probe.once("connect", () => resolve(true));
-    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EACCES") reject(error);
+      else resolve(error.code !== "ECONNREFUSED");
+    });
     probe.once("connect", () => probe.destroy());
   });
 }

@@ -78,6 +78,9 @@ describe("serve needs nothing of", { skip, timeout }, () => {
 
 const READ_ONLY = `mount --bind "$0/data" "$0/data"; mount -o remount,bind,ro "$0/data"`;
 
+/** Leaves a socket behind, as a server does that does not close it. */
+const LEAVE_SOCKET = 'require("net").createServer().listen(process.argv[1], () => process.exit())';
+
 interface Refused {
   readonly what: string;
   readonly script: string;
@@ -121,6 +124,14 @@ const REFUSED: readonly Refused[] = [
     what: "a socket in a folder that is closed to it",
     script: `mkdir -m 755 "$0/closed"; chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@" --listen "unix:$0/closed/coffer.sock"`,
     said: /closed is denied to uid 21011 \(EACCES\) by \S+closed \(owner uid 0, gid 0, mode 0755\); run: chown 21011 /,
+  },
+  {
+    what: "a socket of somebody else's",
+    script: `mkdir -m 777 "$0/run"; "$1" -e '${LEAVE_SOCKET}' "$0/run/coffer.sock"
+      test -S "$0/run/coffer.sock"
+      chmod 600 "$0/run/coffer.sock"
+      chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@" --listen "unix:$0/run/coffer.sock"`,
+    said: /coffer\.sock is denied to uid 21011 \(EACCES\) by \S+coffer\.sock \(owner uid 0, gid 0, mode 0600\); run: chown 21011 /,
   },
   {
     what: "a socket in a folder that is mounted read-only",

@@ -35,6 +35,16 @@ describe("a root key file", () => {
     assert.equal(readFileSync(file, "utf8"), "precious");
   });
 
+  // Where it can't lie is told with the command that mends it.
+  it("needs its folder", () => {
+    const missing = join(temporaryFolder(), "missing");
+    const said = `${join(missing, "key")} can't be made: ${missing} does not exist; run: install -d `;
+    assert.throws(
+      () => makeRootKey(join(missing, "key")),
+      (error) => error instanceof PrivateFileError && error.message.startsWith(said),
+    );
+  });
+
   // Whoever copies the data folder must not get the key along, through whatever name it is reached.
   it("must not lie in the data folder", () => {
     const folder = temporaryFolder();
