@@ -3,17 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { Command } from "commander";
 import { ENDPOINT_VARIABLE } from "../../src/app/identity-choice.ts";
 import { readServeConfig } from "../../src/app/config-serve.ts";
 import { checkPolicy } from "../../src/app/policy-check.ts";
 import { serveOptions } from "../../src/app/serve-options.ts";
 import { connectionOptions, readConnection } from "../../src/cli/connection.ts";
-import { addOptions, givenFlags } from "../../src/cli/option-flags.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { page } from "../unit/docs/pages.ts";
 import { containerPartsIn, type Labels, type Manifest, manifestsIn } from "./manifests.ts";
+import { serveFlags } from "./serve-flags.ts";
 import { type Container, containersOf, environmentOf, type Workload, workloadsIn } from "./workloads.ts";
 
 const kubernetes = page("docs/kubernetes.md");
@@ -22,7 +21,10 @@ const workloads = workloadsIn(manifests);
 
 const coffer = workloads.find(({ name }) => name === "coffer")!;
 const server = coffer.pod.containers[0]!;
-const config = readServeConfig(flagsOf(server), environmentOf(server), { total: 2 ** 40, constrained: 0 });
+const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
+  total: 2 ** 40,
+  constrained: 0,
+});
 
 /** The clients of the page: each container of our image that is not the server. */
 const clients = workloads.flatMap((workload) =>
@@ -207,14 +209,6 @@ describe("the server of docs/kubernetes.md", () => {
     assert.equal(decide("api", "write"), "denied");
   });
 });
-
-/** What Coffer's own parser makes of the arguments; it throws at one that it does not know. */
-function flagsOf({ args = [] }: Container) {
-  assert.equal(args[0], "serve");
-  const command = addOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }), serveOptions);
-  command.parse(args.slice(1), { from: "user" });
-  return givenFlags(command.opts(), serveOptions);
-}
 
 function policyData(): Readonly<Record<string, string>> {
   return manifests.find(({ kind }) => kind === "ConfigMap")!["data"] as Readonly<Record<string, string>>;

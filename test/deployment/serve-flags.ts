@@ -1,0 +1,11 @@
+import { Command } from "commander";
+import type { GivenFlags } from "../../src/app/config-option.ts";
+import { serveOptions } from "../../src/app/serve-options.ts";
+import { addOptions, givenFlags } from "../../src/cli/option-flags.ts";
+
+/** What the program's own parser makes of the arguments behind `serve`. Throws at one that it does not know. */
+export function serveFlags(arguments_: readonly string[]): GivenFlags {
+  const command = addOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }), serveOptions);
+  command.parse(arguments_, { from: "user" });
+  return givenFlags(command.opts(), serveOptions);
+}

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, describe, it } from "node:test";
+import { readServeConfig } from "../../src/app/config-serve.ts";
+import { ENDPOINT_VARIABLE } from "../../src/app/identity-choice.ts";
+import { serveOptions } from "../../src/app/serve-options.ts";
+import { ExitCode } from "../../src/cli/exit-code.ts";
+import { fewDescriptors } from "../../src/cli/file-descriptors.ts";
+import { page } from "../unit/docs/pages.ts";
+import { serveFlags } from "./serve-flags.ts";
+import { environmentOf, lastOf, unitFilesIn } from "./unit-file.ts";
+
+const systemd = page("docs/systemd.md");
+const [unit, ...dropIns] = unitFilesIn(systemd);
+const { maxStoreBytes, handshakes, store, policy, shutdownDelayMs } = configWith();
+
+describe("the unit of docs/systemd.md", () => {
+  it("keeps what it stores and its root key where systemd puts them", () => {
+    const [credential, source] = lastOf(unit!, "LoadCredential").split(":");
+    assert.deepEqual(store, {
+      kind: "sqlite",
+      data: `%S/${lastOf(unit!, "StateDirectory")}`,
+      rootKey: `%d/${credential}`,
+    });
+    assert.ok(systemd.text.includes(`root-key --out ${source}\n`));
+    assert.ok(systemd.text.includes(`policy.yaml ${policy}\n`));
+  });
+
+  it("has the time, the memory and the files that its options need", () => {
+    const drainMs = 10_000;
+    const reserveMs = 5000;
+    assert.ok(Number(lastOf(unit!, "TimeoutStopSec")) * 1000 >= drainMs + shutdownDelayMs + reserveMs);
+    const files = `Max open files            ${lastOf(unit!, "LimitNOFILE")}   x   files`;
+    assert.equal(fewDescriptors({ read: () => files, write: () => {} }, handshakes.connections), undefined);
+    // By the formula of docs/operations.md.
+    assert.equal(lastOf(unit!, "MemoryMax"), "2G");
+    assert.ok(maxStoreBytes + 500e6 + handshakes.connections * 60e3 < 2 * 2 ** 30);
+  });
+
+  it("is not started again with a configuration that was refused", () => {
+    assert.equal(lastOf(unit!, "RestartPreventExitStatus"), String(ExitCode.usage));
+  });
+
+  it("and its drop-ins set variables that there are, to values that there can be", () => {
+    const known = [ENDPOINT_VARIABLE, ...Object.values(serveOptions).map(({ variable }) => variable)];
+    assert.equal(dropIns.length, 3);
+    for (const file of [unit!, ...dropIns]) {
+      const names = Object.keys(environmentOf(file));
+      assert.deepEqual(
+        names.filter((name) => !known.includes(name)),
+        [],
+      );
+      configWith(environmentOf(file));
+    }
+    // The check above would not notice values that nobody reads.
+    assert.throws(() => configWith({ COFFER_SOCKET_MODE: "rw" }), /COFFER_SOCKET_MODE/);
+  });
+});
+
+describe("systemd's opinion of docs/systemd.md", { skip: lackOfSystemd() }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-systemd-"));
+  const file = join(folder, "coffer.service");
+  // Whether there is a Node at that place is the machine's matter.
+  before(() => writeFileSync(file, unit!.text.replace("/usr/bin/node", process.execPath)));
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("is that the unit and each of its drop-ins is right", () => {
+    assert.equal(opinion(file), "");
+    for (const { text } of dropIns) assert.equal(opinionWith(text), "");
+  });
+
+  it("is told of a misspelt directive and of a value that there is not", () => {
+    assert.match(opinionWith("[Service]\nMemorySwapMaxx=0\n"), /Unknown key.*MemorySwapMaxx/);
+    assert.match(opinionWith("[Service]\nRestart=allways\n"), /allways/);
+  });
+
+  // On its scale from 0, which is closed, to 10. A directive that is lost by accident takes it above.
+  it("is that the service is well closed", () => {
+    assert.equal(exposure("20").status, 0);
+    assert.equal(exposure("10").status, 1);
+  });
+
+  function opinionWith(dropIn: string): string {
+    mkdirSync(`${file}.d`, { recursive: true });
+    writeFileSync(join(`${file}.d`, "override.conf"), dropIn);
+    try {
+      return opinion(file);
+    } finally {
+      rmSync(`${file}.d`, { recursive: true });
+    }
+  }
+
+  /** In tenths, as the option takes it. */
+  function exposure(threshold: string) {
+    return spawnSync("systemd-analyze", ["security", "--offline=true", `--threshold=${threshold}`, "--no-pager", file]);
+  }
+});
+
+/** What verify says of a unit, without what it says of others. */
+function opinion(file: string): string {
+  const options = ["verify", "--man=no", "--recursive-errors=no", "--no-pager", file];
+  const { status, stderr } = spawnSync("systemd-analyze", options, { encoding: "utf8" });
+  assert.equal(status === 0, stderr === "", stderr);
+  return stderr;
+}
+
+/** Why systemd can't be asked; false when it can. */
+function lackOfSystemd(): string | false {
+  const { stdout } = spawnSync("systemd-analyze", ["--version"], { encoding: "utf8" });
+  const release = Number(/^systemd (\d+)/.exec(stdout ?? "")?.[1] ?? 0);
+  return release >= 250 ? false : "there is no systemd-analyze of systemd 250 or later";
+}
+
+function configWith(environment: Readonly<Record<string, string>> = {}) {
+  const [, command] = lastOf(unit!, "ExecStart").split(" serve ");
+  const memory = { total: 2 ** 40, constrained: 0 };
+  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, memory);
+}

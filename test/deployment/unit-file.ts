@@ -1,0 +1,33 @@
+import type { Page } from "../unit/docs/pages.ts";
+
+/** A unit of systemd, or a drop-in of one, as a page has it. */
+export interface UnitFile {
+  readonly text: string;
+  /** What is assigned to each directive, in order. An empty value resets what came before (systemd.syntax). */
+  readonly values: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The units in the ini blocks of a page. */
+export function unitFilesIn({ text }: Page): UnitFile[] {
+  return [...text.matchAll(/^```ini\n(.*?)^```$/gms)].map(([, block]) => unitFile(block!));
+}
+
+function unitFile(text: string): UnitFile {
+  const values = new Map<string, string[]>();
+  for (const [, name, value] of text.replace(/\\\n\s*/g, "").matchAll(/^([A-Za-z]+)=(.*)$/gm)) {
+    values.set(name!, [...(values.get(name!) ?? []), value!]);
+  }
+  return { text, values };
+}
+
+/** The last value of a directive; throws when it has none. */
+export function lastOf({ values }: UnitFile, directive: string): string {
+  const value = values.get(directive)?.at(-1);
+  if (value === undefined) throw new Error(`the unit has no ${directive}=`);
+  return value;
+}
+
+/** The variables that it sets. */
+export function environmentOf({ values }: UnitFile): Readonly<Record<string, string>> {
+  return Object.fromEntries((values.get("Environment") ?? []).map((assignment) => assignment.split(/=(.*)/s, 2)));
+}
