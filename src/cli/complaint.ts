@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { ExitStatus } from "./exit-status.ts";
 import { printable } from "./printable.ts";
 
 /** Errors of the language: nobody meant to tell the user anything by them. */
@@ -6,8 +7,8 @@ const FAULTS = new Set(["Error", "TypeError", "RangeError", "ReferenceError", "S
 
 /** What the program says about an error: a line for each problem, a stack only for a fault of ours. */
 export function complaint(error: unknown): string {
-  // Commander has said it already.
-  if (error instanceof CommanderError) return "";
+  // Commander has said it already, and a command that was run has said what it had to say.
+  if (error instanceof CommanderError || (error instanceof ExitStatus && error.message === "")) return "";
   const lines = isFault(error) ? (error.stack ?? error.message).split("\n") : problems(error);
   return lines.map((line) => `coffer: ${printable(line)}\n`).join("");
 }

@@ -88,16 +88,16 @@ function namedBundle(text: string): NamedBundle | undefined {
  * Calls `use` with a client, and ends both it and its identity afterwards. Throws MaterialError when there is no usable
  * identity and there never will be one.
  */
-export async function withClient(
+export async function withClient<Result>(
   { address, identity, serverId, timeoutMs }: ConnectionConfig,
   timers: Timers,
-  use: (client: CofferClient) => Promise<void>,
-): Promise<void> {
+  use: (client: CofferClient) => Promise<Result>,
+): Promise<Result> {
   const source = openIdentity(identity, "client", timers);
   const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs, clock: timers.clock });
   try {
     await untilReady(source, identity.kind === "files" ? FILES_PATIENCE_MS : timeoutMs);
-    await use(client);
+    return await use(client);
   } finally {
     client.close();
     source.close();

@@ -5,6 +5,7 @@ import { ClientError } from "../client/client-error.ts";
 import type { ConnectionFailure } from "../client/connection-failure.ts";
 import { MaterialError } from "../identity/material-error.ts";
 import { CommandFailed } from "./command-failed.ts";
+import { ExitStatus } from "./exit-status.ts";
 
 /** What the program's exit code tells a script. docs/cli.md lists them for its readers. */
 export const ExitCode = {
@@ -45,8 +46,9 @@ const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
   "closed-at-once": ExitCode.identity,
 };
 
-/** The one mapping from what a command threw to what the program exits with. */
-export function exitCodeOf(error: unknown): ExitCode {
+/** The one mapping from what a command threw to what the program exits with: an {@link ExitCode}, or an ExitStatus's. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof ExitStatus) return error.status;
   if (error instanceof CommandFailed) return ExitCode[error.outcome];
   if (error instanceof ClientError) return clientExitCode(error);
   if (error instanceof ConfigurationError || error instanceof StartRefused) return ExitCode.usage;

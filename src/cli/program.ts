@@ -10,6 +10,7 @@ import { addList } from "./commands/list.ts";
 import { addPolicy } from "./commands/policy.ts";
 import { addPut } from "./commands/put.ts";
 import { addRootKey } from "./commands/root-key.ts";
+import { addRun } from "./commands/run.ts";
 import { addServe } from "./commands/serve.ts";
 import { complaint } from "./complaint.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
@@ -58,6 +59,7 @@ const COMMANDS: readonly ((program: Command, world: World) => void)[] = [
   addDelete,
   addList,
   addDescribe,
+  addRun,
   addHealth,
   addPolicy,
   addRootKey,

@@ -2,6 +2,7 @@ import type { Secret } from "../client/coffer-client.ts";
 import type { ContentEntry } from "../domain/content.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { showTime, table } from "./printable.ts";
+import { variableProblem } from "./variable.ts";
 
 /** How `coffer get` shows a secret. */
 export const SECRET_FORMATS = ["table", "json", "env", "raw"] as const;
@@ -43,15 +44,13 @@ function secretJson({ path, version, revision, createTime }: Secret, entries: re
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-// IEEE Std 1003.1, XBD 3.216 "Name": what sh takes as the name of a variable.
-const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const QUOTE = Buffer.from("'");
 const QUOTED_QUOTE = Buffer.from(String.raw`'\''`);
 
 /** `export KEY='value'`. Within single quotes sh takes every byte as it is, except the quote (XCU 2.2.2) and NUL. */
 function shellLine({ key, value }: ContentEntry): Buffer {
-  if (!SHELL_NAME.test(key)) throw new CommandFailed("usage", `the key ${key} can't be the name of a variable`);
-  if (value.includes(0)) throw new CommandFailed("usage", `the value of ${key} has a NUL, which no variable can hold`);
+  const problem = variableProblem(key, value);
+  if (problem !== undefined) throw new CommandFailed("usage", problem);
   return Buffer.concat([Buffer.from(`export ${key}='`), quoted(value), Buffer.from("'\n")]);
 }
 

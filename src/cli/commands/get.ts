@@ -1,9 +1,8 @@
 import { type Command, Option } from "commander";
 import { parseDuration, parseUint32 } from "../../app/config-value.ts";
-import type { CofferClient, Secret } from "../../client/coffer-client.ts";
-import type { ContentEntry } from "../../domain/content.ts";
+import type { CofferClient } from "../../client/coffer-client.ts";
 import { callsServer } from "../client-command.ts";
-import { CommandFailed } from "../command-failed.ts";
+import { entriesOf } from "../entries-of.ts";
 import { parsed } from "../parsed.ts";
 import { writeSecretFile } from "../secret-file.ts";
 import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
@@ -65,16 +64,9 @@ async function get(
 ): Promise<void> {
   const secret = await untilAvailable(() => client.get(path, version), wait);
   const format = output ?? (key !== undefined ? "raw" : out !== undefined ? "json" : "table");
-  const bytes = formatSecret(secret, select(secret, key), format);
+  const bytes = formatSecret(secret, entriesOf(secret, key), format);
   if (out !== undefined) return writeSecretFile(out, bytes);
   await write(world.stdout, bytes);
   // Otherwise the shell's prompt would stand right behind the value.
   if (format === "raw" && world.stdout.isTTY) await write(world.stdout, "\n");
-}
-
-function select({ path, version, content }: Secret, key: string | undefined): readonly ContentEntry[] {
-  if (key === undefined) return content.entries();
-  const selected = content.entries().filter((entry) => entry.key === key);
-  if (selected.length === 0) throw new CommandFailed("notFound", `version ${version} of ${path} has no key ${key}`);
-  return selected;
 }

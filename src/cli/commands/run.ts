@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { parseDuration } from "../../app/config-value.ts";
+import type { CofferClient, Secret } from "../../client/coffer-client.ts";
+import { runCommand } from "../child-command.ts";
+import { askServer } from "../client-command.ts";
+import { CommandFailed } from "../command-failed.ts";
+import { connectionOptions } from "../connection.ts";
+import { kernelFiles } from "../kernel-files.ts";
+import { addOptions } from "../option-flags.ts";
+import { parsed } from "../parsed.ts";
+import { secretVariables } from "../secret-variables.ts";
+import { SignalRelay } from "../signal-relay.ts";
+import { isInForeground } from "../terminal-job.ts";
+import { type VariableSource, parseVariableSources } from "../variable-source.ts";
+import { untilAvailable } from "../wait.ts";
+import type { World } from "../world.ts";
+
+const EXAMPLES = `
+Sources:
+  PATH            every key of the secret, as it is named
+  NAME=PATH:KEY   one value, as NAME
+
+Names that loaders and interpreters obey, such as PATH or LD_PRELOAD, and variables that are
+set already are taken from NAME=PATH:KEY only.
+
+Examples:
+  coffer run shop/api/env -- ./server --port 8080
+  coffer run --wait 60s DB_PASSWORD=shop/api/db:password -- ./server
+
+Exits as the command does: with its exit code, or 128 and the number of the signal that ended it;
+127 and 126 when it is not there or can't be run. Before it is run, the codes are Coffer's own.`;
+
+/** `coffer run`. */
+export function addRun(program: Command, world: World): void {
+  const command = program
+    .command("run <source...>")
+    .usage("[options] <source...> -- <command> [args...]")
+    .summary("run a command with secrets in its environment")
+    .description("Run a command with secrets in its environment. Options come before --; what follows is not touched.")
+    .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
+    .addHelpText("after", EXAMPLES);
+  addOptions(command, connectionOptions);
+  command.action(() => run(command, world));
+}
+
+async function run(command: Command, world: World): Promise<never> {
+  const relay = new SignalRelay({
+    on: (signal, listener) => world.on(signal, listener),
+    isInForeground: () => isInForeground(kernelFiles, world.stderr.isTTY),
+  });
+  const { sources, words } = readLine(command.args, world.argv);
+  const { wait = 0 } = command.opts<{ readonly wait?: number }>();
+  const reading = askServer(command, world, (client) => untilAvailable(() => readAll(client, sources), wait));
+  // The client is closed by then: the command inherits no connection, and we hold none for as long as it runs.
+  const secrets = await relay.until(reading);
+  const env = { ...world.env, ...secretVariables(sources, secrets, world.env) };
+  throw await runCommand({ words, env }, relay);
+}
+
+/** Commander makes one list of what stands before and behind `--`. */
+function readLine(operands: readonly string[], argv: readonly string[]) {
+  const separator = argv.indexOf("--");
+  const words = separator === -1 ? [] : argv.slice(separator + 1);
+  const sources = parseVariableSources(operands.slice(0, operands.length - words.length));
+  if (words.length === 0) throw new CommandFailed("usage", "give the command behind --, as in run PATH -- COMMAND");
+  if (sources.length === 0) throw new CommandFailed("usage", "give at least one secret before --");
+  return { sources, words };
+}
+
+function readAll(client: CofferClient, sources: readonly VariableSource[]): Promise<Secret[]> {
+  return Promise.all(sources.map(({ path }) => client.get(path)));
+}

@@ -1,0 +1,47 @@
+// Variables by which loaders, the C library, shells and interpreters decide what code runs, which files they take for
+// their own and whom they trust. After glibc's sysdeps/generic/unsecvars.h and sudo's plugins/sudoers/env.c (the tables
+// initial_badenv_table and initial_checkenv_table), with what Node, the JVM and .NET obey, and what tells programs
+// where their own identity and their servers are. No such list is complete: any program may have variables of its own.
+
+const PREFIXES = [
+  "LD_",
+  "_RLD",
+  "DYLD_",
+  "GLIBC_",
+  "MALLOC_",
+  "BASH",
+  "PERL",
+  "PYTHON",
+  "RUBY",
+  "CORECLR_",
+  "GIT_CONFIG",
+  "COFFER_",
+  "SPIFFE_",
+] as const;
+
+const NAMES = new Set([
+  // The C library.
+  ...["GCONV_PATH", "GETCONF_DIR", "HOSTALIASES", "LOCALDOMAIN", "LOCPATH", "NIS_PATH", "NLSPATH", "PATH_LOCALE"],
+  ...["RES_OPTIONS", "RESOLV_HOST_CONF", "TMPDIR", "TZDIR"],
+  ...["TERMCAP", "TERMINFO", "TERMINFO_DIRS", "TERMPATH"],
+  // Shells, and what starts other programs.
+  ...["PATH", "HOME", "SHELL", "IFS", "ENV", "CDPATH", "PS4", "SHELLOPTS", "GLOBIGNORE", "FPATH", "NULLCMD"],
+  ...["READNULLCMD", "ZDOTDIR", "TMPPREFIX", "EDITOR", "VISUAL", "PAGER", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS"],
+  ...["GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_EDITOR", "SSH_ASKPASS"],
+  // Interpreters.
+  ...["NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"],
+  ...["_JAVA_OPTIONS", "CLASSPATH", "DOTNET_STARTUP_HOOKS", "LUA_INIT", "LUA_PATH", "LUA_CPATH", "PHPRC"],
+  ...["PHP_INI_SCAN_DIR"],
+  // Whom programs trust, and by whose hands their connections go.
+  ...["NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"],
+  ...["SSL_CERT_DIR", "SSL_CERT_FILE", "SSLKEYLOGFILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"],
+  ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"],
+]);
+
+/**
+ * Whether loaders or interpreters obey a variable of this name. Who may write a secret could otherwise have any program
+ * that is run with it load a library (LD_PRELOAD), a script (NODE_OPTIONS, BASH_ENV) or another program (PATH).
+ */
+export function isObeyed(name: string): boolean {
+  return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+}

@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { callerVariables } from "../support/cli-caller.ts";
+import { type Ran, type RunOptions, coffer, runToEnd } from "../support/cli-kit.ts";
+import { API, ServerKit, WEB } from "../support/server-kit.ts";
+
+/** Part of every value here, so that it can be looked for where no value may be. */
+const CANARY = "canary-5f1d";
+
+interface Content {
+  readonly data?: Readonly<Record<string, string>>;
+  readonly binary_data?: Readonly<Record<string, Buffer>>;
+}
+
+describe("coffer run", () => {
+  let kit: ServerKit;
+  let env: Record<string, string>;
+  let marker: string;
+  before(async () => {
+    kit = await ServerKit.start();
+    env = callerVariables(kit, API, "api");
+    marker = join(kit.folder, "marker");
+  });
+  after(() => kit.stop());
+
+  async function put(path: string, content: Content): Promise<string> {
+    const caller = kit.caller(API);
+    assert.equal((await caller.put({ path: `shop/api/${path}`, ...content })).code, "OK");
+    caller.close();
+    return `shop/api/${path}`;
+  }
+
+  async function run(line: readonly string[], options: RunOptions = {}): Promise<Ran> {
+    const ran = await coffer(["run", ...line], { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
+    assert.ok(!ran.stderr.includes(CANARY), ran.stderr);
+    return ran;
+  }
+
+  /** The environment of a command that was run with these sources. */
+  async function environment(sources: readonly string[], options: RunOptions = {}): Promise<Map<string, string>> {
+    const ran = await run([...sources, "--", "env", "-0"], options);
+    assert.deepEqual([ran.code, ran.stderr], [0, ""]);
+    const lines = ran.stdout.toString().split("\0").slice(0, -1);
+    return new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+  }
+
+  /** That such a run is refused with this code and message, and that nothing was run. */
+  async function refused(sources: readonly string[], code: number, message: RegExp, options?: RunOptions) {
+    const ran = await run([...sources, "--", "touch", marker], options);
+    assert.equal(ran.code, code, ran.stderr);
+    assert.match(ran.stderr, message);
+    assert.doesNotMatch(ran.stderr, /^ +at /m);
+    assert.ok(!existsSync(marker), "the command was run");
+  }
+
+  // ---- what the command is given
+
+  // Every value arrives byte by byte, `__proto__` is one more name, and whatever else is set, how to reach the server
+  // included, is there as well.
+  it("adds secrets to the environment", async () => {
+    const values = { A: `${CANARY} 'it"s' $HOME \`x\`\n\\`, _b1: "", __proto__x: "é ☃" };
+    const path = await put("env", { data: values, binary_data: { ["__proto__"]: Buffer.from("own") } });
+    const other = await put("other", { data: { OTHER: "2" } });
+    const given = await environment([path, other], { env: { KEPT: "1" } });
+    for (const [name, value] of Object.entries({ ...values, OTHER: "2", KEPT: "1", ...env })) {
+      assert.equal(given.get(name), value, name);
+    }
+    assert.equal(given.get("__proto__"), "own");
+  });
+
+  it("gives one value the name that the command line says", async () => {
+    const path = await put("db", { data: { "db.password": CANARY, user: "app" } });
+    const given = await environment([`DB_PASSWORD=${path}:db.password`, `U=${path}:user`]);
+    assert.deepEqual([given.get("DB_PASSWORD"), given.get("U"), given.has("user")], [CANARY, "app", false]);
+  });
+
+  // No shell reads the words: what would be a command, a variable or a pattern for it arrives as it was written.
+  it("hands over the arguments as they are", async () => {
+    const path = await put("plain", { data: { X: CANARY } });
+    const words = ["$X", "$(touch marker)", "; touch marker", "*", "--", "-x", "--wait", "a b", ""];
+    const ran = await run([path, "--", "printf", "%s|", ...words]);
+    assert.equal(ran.stdout.toString(), `${words.join("|")}|`);
+    assert.ok(!existsSync(marker));
+  });
+
+  it("gives the command its own standard streams", async () => {
+    const path = await put("streams", { data: { X: CANARY } });
+    const ran = await run([path, "--", "sh", "-c", "cat; echo told >&2"], { input: "through" });
+    assert.deepEqual([ran.code, ran.stdout.toString(), ran.stderr], [0, "through", "told\n"]);
+  });
+
+  // The command has no descriptor that it would not have anyway, and Coffer above it has no connection to the server any more.
+  it("has hung up when the command runs", { skip: !existsSync("/proc/net/tcp") }, async () => {
+    const path = await put("closed", { data: { X: CANARY } });
+    const port = Number(env["COFFER_ADDR"]!.split(":")[1]).toString(16).toUpperCase().padStart(4, "0");
+    // Inodes of this user's connections to the server, which are compared with the descriptors of the parent.
+    const script = `
+      const { readdirSync, readFileSync, readlinkSync } = require("node:fs");
+      const link = (fd) => { try { return readlinkSync("/proc/" + process.ppid + "/fd/" + fd) } catch { return "" } };
+      const open = () => {
+        const rows = readFileSync("/proc/net/tcp", "latin1").split("\\n").map((row) => row.trim().split(/\\s+/));
+        const mine = new Set(readdirSync("/proc/" + process.ppid + "/fd").map(link));
+        return rows.filter(([, , to, , , , , , , inode]) => to?.endsWith(":${port}") && mine.has("socket:[" + inode + "]"));
+      };
+      while (open().length > 0);
+      console.log("none");`;
+    const ran = await run([path, "--", process.execPath, "-e", script]);
+    assert.equal(ran.stdout.toString(), "none\n");
+    const list = ["sh", "-c", "ls /proc/$$/fd"];
+    const without = await runToEnd("sh", list.slice(1), {});
+    assert.deepEqual((await run([path, "--", ...list])).stdout.toString(), without.stdout.toString());
+  });
+
+  // ---- what it refuses
+
+  // Whoever may write a secret chooses its keys. None of them may decide what the command loads or runs, and none may
+  // replace what is set. The control is the same value under the same name, when the command line says so.
+  it("lets no secret take over the command", async () => {
+    const library = join(kit.folder, `${CANARY}.so`);
+    for (const name of ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "PATH", "COFFER_SERVER_ID", "HTTPS_PROXY"]) {
+      const path = await put(`attack/${name}`, { data: { [name]: library } });
+      const said = new RegExp(`^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`);
+      await refused([path], 2, said);
+    }
+    const given = await environment(["PYTHONSTARTUP=shop/api/attack/BASH_ENV:BASH_ENV"]);
+    assert.equal(given.get("PYTHONSTARTUP"), library);
+
+    const path = await put("attack/set", { data: { SITE: CANARY } });
+    await refused([path], 2, /set: the variable SITE is set already; if that is meant, give SITE=/, {
+      env: { SITE: "" },
+    });
+    assert.equal((await environment([path])).get("SITE"), CANARY);
+    assert.equal((await environment([`SITE=${path}:SITE`], { env: { SITE: "" } })).get("SITE"), CANARY);
+  });
+
+  // What can't be a variable is named, all of it at once; the rest of the secret can be had one by one.
+  it("refuses what no variable can be", async () => {
+    const path = await put("impossible", {
+      data: { "tls.key": CANARY, NUL: `${CANARY}\0`, GOOD: CANARY },
+      binary_data: { BYTES: Buffer.from([0xff, 1]) },
+    });
+    await refused([path], 2, /tls\.key can't be the name .*\n.*NUL has a NUL.*\n.*BYTES is not UTF-8\n$/);
+    await refused([`B=${path}:BYTES`], 2, /the value of B is not UTF-8/);
+    assert.equal((await environment([`GOOD=${path}:GOOD`])).get("GOOD"), CANARY);
+  });
+
+  it("refuses a name that comes from two places", async () => {
+    const [a, b] = [await put("two/a", { data: { X: CANARY } }), await put("two/b", { data: { X: "b", Y: "y" } })];
+    await refused([a, b], 2, /^coffer: the variable X comes from shop\/api\/two\/a and from shop\/api\/two\/b\n$/);
+    await refused([a, `X=${b}:Y`], 2, /the variable X comes from/);
+    assert.equal((await environment([a, `Y=${b}:Y`])).get("Y"), "y");
+  });
+
+  // Who writes NAME=VALUE, as for env, has put a secret on the command line: it is not repeated in the message.
+  it("refuses a command line that it can't read", async () => {
+    const path = await put("line", { data: { X: "x" } });
+    for (const source of [`X=${CANARY}`, `X=${path}`, `=${path}:X`, `1X=${path}:X`, `X=${path}:X:Y`, `X=:X`]) {
+      await refused([source], 2, /^coffer: argument 1 is neither PATH nor NAME=PATH:KEY\n$/);
+    }
+    await refused([], 2, /give at least one secret before --/);
+    assert.equal((await run([path])).code, 2);
+    assert.equal((await run([path, "--"])).code, 2);
+    assert.equal((await run([path, "touch", marker])).code, 2);
+    assert.ok(!existsSync(marker));
+  });
+
+  // Each with the code that every command has for it, and with a line of its own on standard error.
+  it("tells why there was nothing to run it with", async () => {
+    const path = await put("codes", { data: { X: CANARY } });
+    await refused(["shop/api/none"], 3, /^coffer: there is no secret at shop\/api\/none\n$/);
+    await refused([`X=${path}:none`], 3, /^coffer: version 1 of shop\/api\/codes has no key none\n$/);
+    await refused([path], 4, /^coffer: no rule allows/, { env: callerVariables(kit, WEB, "web") });
+    await refused([path], 6, /^coffer: nothing answers/, { env: { COFFER_ADDR: "127.0.0.1:1" } });
+    await refused([path], 7, /^coffer: .*expected/, { env: { COFFER_SERVER_ID: "spiffe://example.org/other" } });
+    await refused([path, "--wait", "soon"], 2, /is no duration/);
+    assert.equal((await run([path, "--", "true"])).code, 0);
+  });
+
+  // ---- how it ends
+
+  it("exits as the command does", async () => {
+    const path = await put("exit", { data: { X: CANARY } });
+    for (const [script, code] of [
+      ["exit 0", 0],
+      ["exit 1", 1],
+      ["exit 3", 3],
+      ["exit 255", 255],
+      ["kill -TERM $$", 143],
+      ["kill -KILL $$", 137],
+      ["kill -SEGV $$", 139],
+    ] as const) {
+      const ran = await run([path, "--", "sh", "-c", script]);
+      assert.deepEqual([ran.code, ran.stderr], [code, ""], script);
+    }
+  });
+
+  it("exits as a shell does when there is nothing that can be run", async () => {
+    const path = await put("norun", { data: { X: CANARY } });
+    const script = join(kit.folder, "script");
+    writeFileSync(script, "#!/bin/sh\n");
+    const says = async (word: string, code: number, said: RegExp) => {
+      const ran = await run([path, "--", word]);
+      assert.equal(ran.code, code, ran.stderr);
+      assert.match(ran.stderr, said);
+    };
+    await says("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
+    await says(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
+    await says(kit.folder, 126, /not executable/);
+    chmodSync(script, 0o755);
+    await says(script, 0, /^$/);
+    const large = await put("large", { data: { X: CANARY.repeat(20_000) } });
+    const ran = await run([large, "--", "true"]);
+    assert.deepEqual(
+      [ran.code, ran.stderr],
+      [126, "coffer: can't run true: the variables and arguments are larger than the system takes\n"],
+    );
+  });
+
+  // The program is sought along the command's PATH, as env does it.
+  it("finds a program by PATH", async () => {
+    const path = await put("path", { data: { X: CANARY } });
+    const folder = join(kit.folder, "bin");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "own-program"), "#!/bin/sh\necho found\n", { mode: 0o755 });
+    const ran = await run([path, "--", "own-program"], { env: { PATH: `${folder}:${process.env["PATH"]}` } });
+    assert.equal(ran.stdout.toString(), "found\n");
+  });
+
+  it("waits for a secret", { timeout: 120_000 }, async () => {
+    const path = "shop/api/late";
+    const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
+    const before = misses();
+    const waiting = run([path, "--wait", "60s", "--", "sh", "-c", 'printf %s "$X"']);
+    while (misses() === before) await put("tick", { data: { n: "1" } });
+    await put("late", { data: { X: "here" } });
+    assert.equal((await waiting).stdout.toString(), "here");
+  });
+
+  it("keeps values out of the server's log", () => {
+    assert.ok(kit.log.length > 0);
+    assert.ok(!JSON.stringify(kit.log).includes(CANARY));
+  });
+});

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { PROGRAM } from "./cli-kit.ts";
+
+/** The command that tells which signals it gets; see told-signals.ts. */
+export const TOLD_SIGNALS = [process.execPath, fileURLToPath(new URL("./told-signals.js", import.meta.url))] as const;
+
+/** How a command is run. */
+export interface CommandRunOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** A program that becomes `coffer`, or starts it. */
+  readonly prefix?: readonly string[];
+}
+
+/** A `coffer run`, running. */
+export class CommandRun {
+  readonly process: ChildProcess;
+  /** Resolves when it is over, and all that it and its command wrote was read. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  stdout = "";
+  stderr = "";
+  #isOver = false;
+
+  /** `line`: what stands behind `coffer run`. */
+  constructor(line: readonly string[], { env, prefix = [] }: CommandRunOptions) {
+    const [program, ...arguments_] = [...prefix, process.execPath, PROGRAM, "run", ...line];
+    this.process = spawn(program!, arguments_, { env: { PATH: process.env["PATH"], ...env } });
+    this.process.stdin!.on("error", () => {});
+    this.process.stdout!.setEncoding("utf8").on("data", (text) => (this.stdout += text));
+    this.process.stderr!.setEncoding("utf8").on("data", (text) => (this.stderr += text));
+    this.ended = once(this.process, "close").then(([code, signal]) => {
+      this.#isOver = true;
+      return { code, signal };
+    });
+  }
+
+  /** Resolves to the match when standard output has one. Rejects when all of it was read and has none. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stdout);
+      if (match !== null) return match;
+      if (this.#isOver) throw new Error(`it ended without ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      await Promise.race([once(this.process.stdout!, "data"), this.ended]);
+    }
+  }
+
+  /** The processes of the command of TOLD_SIGNALS and of the `coffer run` above it, by their ids. */
+  async running(): Promise<{ readonly command: number; readonly coffer: number }> {
+    const [, command, coffer] = await this.printed(/running (\d+) (\d+)/);
+    return { command: Number(command), coffer: Number(coffer) };
+  }
+
+  /** How often the command of TOLD_SIGNALS has told this so far. */
+  count(signal: string): number {
+    return this.stdout.split(/\r?\n/).filter((line) => line === signal).length;
+  }
+
+  /** Ends it without mercy, for a test that has failed in the middle. */
+  kill(): void {
+    this.process.kill("SIGKILL");
+  }
+}

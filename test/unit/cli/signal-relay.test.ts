@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { describe, it } from "node:test";
+import { ExitStatus } from "../../../src/cli/exit-status.ts";
+import { SignalRelay } from "../../../src/cli/signal-relay.ts";
+import { isInForeground } from "../../../src/cli/terminal-job.ts";
+
+const ALL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
+
+/** A relay, and the process that it listens to. */
+function relayIn(isInForeground: () => boolean) {
+  const process = new EventEmitter();
+  return {
+    process,
+    relay: new SignalRelay({ on: (signal, listener) => process.on(signal, listener), isInForeground }),
+  };
+}
+
+describe("a relay of signals", () => {
+  it("keeps back what the terminal sends, as long as it is in the foreground", () => {
+    let inForeground = true;
+    const { process, relay } = relayIn(() => inForeground);
+    const sent: string[] = [];
+    relay.passTo((signal) => sent.push(signal));
+    for (const signal of ALL) process.emit(signal);
+    assert.deepEqual(sent.splice(0), ["SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2"]);
+    inForeground = false;
+    for (const signal of ALL) process.emit(signal);
+    assert.deepEqual(sent, ALL);
+  });
+
+  // The size of a terminal is nobody's wish to end. What the work comes to later is nobody's matter.
+  it("ends what comes before the command, but not for a new size", async () => {
+    const { process, relay } = relayIn(() => true);
+    const status = (error: unknown) => error instanceof ExitStatus && error.status === 143;
+    const ended = relay.until(new Promise((_, reject) => setImmediate(reject, new Error("too late"))));
+    process.emit("SIGWINCH");
+    process.emit("SIGTERM");
+    process.emit("SIGINT");
+    await assert.rejects(ended, status);
+    assert.equal(await relay.until(Promise.resolve("read")), "read");
+    await assert.rejects(relay.until(Promise.reject(new Error("refused"))), /refused/);
+  });
+});
+
+describe("the foreground of a terminal", () => {
+  const inForeground = (stat: string | undefined, hasTerminal = false) =>
+    isInForeground({ read: () => stat, write: () => {} }, hasTerminal);
+
+  // proc(5): the fifth field is the process group, the eighth the foreground's; the name can look like fields.
+  it("is where the terminal's group is ours", () => {
+    assert.ok(inForeground("7 (node) S 1 5 5 34816 5 0"));
+    assert.ok(inForeground("7 (a) S 1 9 (b) S 1 5 5 34816 5 0"));
+    assert.ok(!inForeground("7 (node) S 1 5 5 34816 6 0"));
+    assert.ok(!inForeground("7 (node) S 1 5 5 0 -1 0"));
+  });
+
+  it("is guessed without /proc", () => {
+    assert.ok(inForeground(undefined, true));
+    assert.ok(!inForeground(undefined, false));
+  });
+});
