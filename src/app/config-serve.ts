@@ -73,10 +73,14 @@ function readRunning(reader: OptionReader, memory: Memory): RunningConfig {
 
 const asIs = (text: string): string => text;
 
+/** The smaller of the cgroup's and the machine's memory: what there is for this process. */
+export function availableBytes({ total, constrained }: Memory): number {
+  return constrained > 0 ? Math.min(constrained, total) : total;
+}
+
 /** The default of --max-store-bytes. */
-export function defaultStoreBytes({ total, constrained }: Memory): number {
-  const available = constrained > 0 ? Math.min(constrained, total) : total;
-  return Math.floor(available * DEFAULT_STORE_SHARE);
+export function defaultStoreBytes(memory: Memory): number {
+  return Math.floor(availableBytes(memory) * DEFAULT_STORE_SHARE);
 }
 
 function readListen(reader: OptionReader): ListenAddress[] {

@@ -4,8 +4,7 @@ import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { closeDoors } from "./closed-doors.ts";
-import { fewDescriptors } from "./file-descriptors.ts";
-import { kernelFiles } from "./kernel-files.ts";
+import { warnOfShortages } from "./shortages.ts";
 import type { World } from "./world.ts";
 
 /** Milliseconds for the last lines of the log to leave the process. */
@@ -22,8 +21,7 @@ export async function serveUntilStopped(
 ): Promise<void> {
   const log = createLogger(config.logLevel, world.stderr);
   closeDoors(config.allowDebug, world, log);
-  const shortage = fewDescriptors(kernelFiles, config.handshakes.connections);
-  if (shortage !== undefined) log.warn("few file descriptors", { detail: shortage });
+  warnOfShortages(config, log);
   const server = new CofferServer(config, {
     log,
     timers: processTimers,
