@@ -1,9 +1,10 @@
 import { Authorizer } from "../authorization/authorizer.ts";
-import { type Policy, policyWarnings } from "../authorization/policy.ts";
+import { type Policy, type PolicySurroundings, ownIdWarning, policyWarnings } from "../authorization/policy.ts";
 import type { WatchDirectory } from "../domain/directory-watch.ts";
 import { ObservedFile } from "../domain/observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
 import { WatchedFiles } from "../domain/watched-files.ts";
+import type { Identity } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { TrustDomain } from "../identity/trust-domain.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -35,8 +36,8 @@ export class PolicySource {
   #policy: Policy;
   #current: Authorizer;
   #loaded: LoadedPolicyReading;
-  /** The trust domains whose workloads may call; undefined as long as nobody knows. */
-  #trusted: readonly TrustDomain[] | undefined;
+  /** Undefined as long as nobody knows. */
+  #surroundings: PolicySurroundings | undefined;
 
   private constructor(options: PolicySourceOptions, file: ObservedFile | undefined, policy: Policy) {
     const { admins, log, timers, watch } = options;
@@ -71,12 +72,17 @@ export class PolicySource {
     this.#watched?.reload();
   }
 
-  /** These trust domains have a bundle, by their bare names: rules for others are worth a warning. */
-  trust(names: Iterable<string>): void {
-    const trusted = Array.from(names).sort();
-    if (trusted.join() === this.#trusted?.join()) return;
-    this.#trusted = trusted.map((name) => TrustDomain.parse(name));
+  /**
+   * The server's own identity, at the start and whenever it is another. Its SPIFFE ID is nobody's to call with, from the
+   * next call on, and what it makes of the rules is worth a warning.
+   */
+  serveAs({ svid, bundles }: Pick<Identity, "svid" | "bundles">): void {
+    const trusted = Array.from(bundles.keys()).sort();
+    const before = this.#surroundings;
+    if (before?.server.equals(svid.id) && trusted.join() === Array.from(before.trusted).join()) return;
+    this.#surroundings = { server: svid.id, trusted: trusted.map((name) => TrustDomain.parse(name)) };
     this.#warn();
+    this.#current = this.#authorizer(this.#current.epoch + 1);
   }
 
   /** Follows the file no more. */
@@ -90,12 +96,17 @@ export class PolicySource {
   }
 
   #adopt(policy: Policy, epoch: number): Authorizer {
-    const { file, admins, log, timers } = this.#options;
+    const { file, log, timers } = this.#options;
     log.info("policy loaded", { file, rules: policy.rules.length });
     this.#loaded = { isNewest: true, lastLoad: timers.clock() };
     this.#policy = policy;
     this.#warn();
-    return new Authorizer({ policy, admins, epoch });
+    return this.#authorizer(epoch);
+  }
+
+  #authorizer(epoch: number): Authorizer {
+    const { admins } = this.#options;
+    return new Authorizer({ policy: this.#policy, admins, server: this.#surroundings?.server, epoch });
   }
 
   #keep(problems: readonly string[]): void {
@@ -105,8 +116,12 @@ export class PolicySource {
   }
 
   #warn(): void {
-    if (this.#trusted === undefined) return;
-    const { file, log } = this.#options;
-    for (const detail of policyWarnings(this.#policy, this.#trusted)) log.warn("policy warning", { file, detail });
+    if (this.#surroundings === undefined) return;
+    const { file, admins, log } = this.#options;
+    const { server } = this.#surroundings;
+    for (const detail of policyWarnings(this.#policy, this.#surroundings)) log.warn("policy warning", { file, detail });
+    if (admins.some((admin) => admin.equals(server))) {
+      log.warn("policy warning", { detail: ownIdWarning("--admin", server) });
+    }
   }
 }

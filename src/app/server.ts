@@ -199,7 +199,7 @@ export class CofferServer {
     for (const detail of storage.warnings) log.warn("store warning", { detail });
     this.#watch = new IdentityWatch({ source, log, timers, metrics: this.#metrics });
     this.#metrics.observePolicy(() => policy.loaded);
-    source.onChange(({ bundles }) => policy.trust(bundles.keys()));
+    source.onChange((snapshot) => policy.serveAs(snapshot));
     return resources;
   }
 
@@ -223,7 +223,7 @@ export class CofferServer {
 
   async #serve({ identity, policy, storage: { sealer } }: Resources, store: SecretStore): Promise<void> {
     const { timers } = this.#parts;
-    policy.trust(identity.snapshot().bundles.keys());
+    policy.serveAs(identity.snapshot());
     const authorizer = () => policy.current;
     const engine = new SecretsEngine({ store, sealer, authorizer, onDenied: this.#calls.denied });
     const methods = secretsMethods(engine, this.#config.maxContentBytes);

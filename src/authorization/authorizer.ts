@@ -10,6 +10,11 @@ export interface AuthorizerOptions {
   readonly policy: Policy;
   /** Callers who may do everything. Compared exactly; no patterns. */
   readonly admins: readonly SpiffeId[];
+  /**
+   * The server's own SPIFFE ID, with which nobody may do anything: who has it can pose as the server, and get what
+   * workloads would put there. Undefined as long as nobody knows it.
+   */
+  readonly server?: SpiffeId | undefined;
   /** Which state of the policies this is. Whoever builds authorizers counts up with each one. */
   readonly epoch: number;
 }
@@ -25,7 +30,8 @@ export const ADMIN: Rule = {
 /** The most callers whose rules are remembered. Beyond it the one that was remembered first is forgotten. */
 const MAX_REMEMBERED_CALLERS = 4096;
 
-const DENIED: Decision = { kind: "denied" };
+const NO_RULE: Decision = { kind: "denied", because: "no rule" };
+const SERVER_ITSELF: Decision = { kind: "denied", because: "the server's own SPIFFE ID" };
 
 /**
  * Decides who may do what, from one state of the policies. It never changes: a reload makes a new one, so that nothing
@@ -36,25 +42,33 @@ export class Authorizer {
   readonly epoch: number;
   readonly #rules: readonly Rule[];
   readonly #admins: ReadonlySet<string>;
+  readonly #server: SpiffeId | undefined;
   readonly #rulesByCaller = new Map<string, readonly Rule[]>();
 
-  constructor({ policy, admins, epoch }: AuthorizerOptions) {
+  constructor({ policy, admins, server, epoch }: AuthorizerOptions) {
     this.epoch = epoch;
+    this.#server = server;
     this.#rules = policy.rules;
     this.#admins = new Set(admins.map(String));
   }
 
   /** Whether the caller may do this to the secret at `path`, whether or not there is one. */
   decide(caller: SpiffeId, action: Action, path: SecretPath): Decision {
-    const rules = this.#rulesOf(caller);
-    return decision(
-      rules.find((rule) => rule.actions.has(action) && rule.paths.some((pattern) => pattern.matches(path))),
+    return this.#decide(
+      caller,
+      (rule) => rule.actions.has(action) && rule.paths.some((pattern) => pattern.matches(path)),
     );
   }
 
   /** Whether any rule lets the caller list, on whatever paths; without one a List is refused, with one it is filtered. */
   mayListAnything(caller: SpiffeId): Decision {
-    return decision(this.#rulesOf(caller).find((rule) => rule.actions.has("list")));
+    return this.#decide(caller, (rule) => rule.actions.has("list"));
+  }
+
+  #decide(caller: SpiffeId, allows: (rule: Rule) => boolean): Decision {
+    if (this.#server?.equals(caller)) return SERVER_ITSELF;
+    const by = this.#rulesOf(caller).find(allows);
+    return by === undefined ? NO_RULE : { kind: "allowed", by };
   }
 
   #rulesOf(caller: SpiffeId): readonly Rule[] {
@@ -77,8 +91,4 @@ export class Authorizer {
     }
     this.#rulesByCaller.set(caller.toString(), rules);
   }
-}
-
-function decision(rule: Rule | undefined): Decision {
-  return rule ? { kind: "allowed", by: rule } : DENIED;
 }

@@ -4,10 +4,10 @@ import type { Rule } from "./policy.ts";
 export type Decision =
   /** `by` is one rule that allows it; others may allow it as well. */
   | { readonly kind: "allowed"; readonly by: Rule }
-  /** No rule allows it. */
-  | { readonly kind: "denied" };
+  /** No rule allows it, or the caller has the server's own SPIFFE ID, to which no rule applies. */
+  | { readonly kind: "denied"; readonly because: "no rule" | "the server's own SPIFFE ID" };
 
-/** What decided, for a log: the name of the rule, or `no rule`. */
+/** What decided, for a log: the name of the rule, or why none of them counts. */
 export function decidedBy(decision: Decision): string {
-  return decision.kind === "allowed" ? decision.by.name : "no rule";
+  return decision.kind === "allowed" ? decision.by.name : decision.because;
 }

@@ -1,3 +1,4 @@
+import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { TrustDomain } from "../identity/trust-domain.ts";
 import type { Action } from "./action.ts";
 import { quoted } from "./invalid-rule.ts";
@@ -20,17 +21,34 @@ export interface Policy {
   readonly rules: readonly Rule[];
 }
 
+/** What decides whether a rule can ever apply. */
+export interface PolicySurroundings {
+  /** The trust domains whose workloads may call: those of which the server has a bundle. */
+  readonly trusted: Iterable<TrustDomain>;
+  /** The server's own SPIFFE ID: nobody may do anything with it. */
+  readonly server: SpiffeId;
+}
+
 /**
- * What is legal in a policy and probably not meant: rules for trust domains of which the server has no bundle, so that
- * nobody from there can connect. One sentence for each rule and domain.
+ * What is legal in a policy and probably not meant: rules for trust domains without a bundle, so that nobody from there
+ * can connect, and rules that name the server itself. A pattern that covers it beside others is no slip. One sentence
+ * for each rule and domain, and for each rule that names the server.
  */
-export function policyWarnings(policy: Policy, trusted: Iterable<TrustDomain>): readonly string[] {
+export function policyWarnings(policy: Policy, { trusted, server }: PolicySurroundings): readonly string[] {
   const known = new Set(Array.from(trusted, String));
-  return policy.rules.flatMap((rule) =>
-    [...domainsOf(rule)]
+  return policy.rules.flatMap((rule) => [
+    ...[...domainsOf(rule)]
       .filter((domain) => !known.has(domain))
       .map((domain) => `the rule ${quoted(rule.name)} names the trust domain ${domain}, for which there is no bundle`),
-  );
+    ...(rule.spiffeIds.some(({ text }) => text === server.toString())
+      ? [ownIdWarning(`the rule ${quoted(rule.name)}`, server)]
+      : []),
+  ]);
+}
+
+/** That a rule, or `--admin`, is for the server's own SPIFFE ID. `rule` begins the sentence. */
+export function ownIdWarning(rule: string, server: SpiffeId): string {
+  return `${rule} names ${server}, the server's own SPIFFE ID, which may do nothing; give the workload an ID of its own`;
 }
 
 function domainsOf(rule: Rule): ReadonlySet<string> {

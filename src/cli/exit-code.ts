@@ -38,6 +38,7 @@ const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
 
 const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
   "no-identity": ExitCode.identity,
+  "own-id": ExitCode.identity,
   unreachable: ExitCode.unavailable,
   broken: ExitCode.unavailable,
   "handshake-failed": ExitCode.identity,

@@ -5,6 +5,8 @@ import type { SvidRefused } from "../identity/svid-refused.ts";
 export type ConnectionFailure =
   /** We have no SVID to connect with, at the moment. Each problem is a sentence. The call was not sent. */
   | { readonly kind: "no-identity"; readonly problems: readonly string[] }
+  /** We have the server's own SPIFFE ID, so that its proof of who it is would prove nothing. The call was not sent. */
+  | { readonly kind: "own-id"; readonly id: SpiffeId }
   /** Nobody took the connection. The call was not sent. */
   | { readonly kind: "unreachable"; readonly problem: string }
   /** Somebody took the connection but not the TLS 1.3 handshake. The call was not sent. */
@@ -26,6 +28,8 @@ export function describeFailure(failure: ConnectionFailure, address: string): st
   switch (failure.kind) {
     case "no-identity":
       return `there is no identity to call ${address} with: ${failure.problems.join("; ")}`;
+    case "own-id":
+      return `nothing was sent to ${address}: it should have the SPIFFE ID ${failure.id}, which is ours as well, so that every workload like us could pose as it; give Coffer an entry and a SPIFFE ID of its own`;
     case "unreachable":
       return `nothing answers at ${address}: ${failure.problem}`;
     case "handshake-failed":

@@ -61,6 +61,7 @@ export class Line {
     request: Request,
     deadline: number,
   ): Promise<Response> {
+    if (method.isSecret) this.#refuseOwnId();
     this.#calls += 1;
     try {
       return await this.#send(method, request, deadline);
@@ -68,6 +69,14 @@ export class Line {
       this.#calls -= 1;
       this.#closeWhenIdle();
     }
+  }
+
+  /** Every workload with our SPIFFE ID could give the proof that is asked of the server, and would be sent our secrets. */
+  #refuseOwnId(): void {
+    const { identity, serverId } = this.#introduction;
+    if (!identity.svid.id.equals(serverId)) return;
+    const failure: ConnectionFailure = { kind: "own-id", id: serverId };
+    throw new ClientError("FAILED_PRECONDITION", describeFailure(failure, this.#address), { failure });
   }
 
   /** Takes no more calls, and closes the connection when the last one is over: grpc-js would fail those that wait. */

@@ -4,6 +4,8 @@ import * as messages from "../contract/messages.ts";
 /** One RPC: its path on the wire, and how its messages are read and written. */
 export interface Method<Request, Response> {
   readonly path: string;
+  /** Whether it has to do with secrets: then it is not made to a server that anybody with our own ID could be. */
+  readonly isSecret: boolean;
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
 }
@@ -13,7 +15,7 @@ function secrets<Request, Response>(
   request: Codec<Request>,
   response: Codec<Response>,
 ): Method<Request, Response> {
-  return { path: `/coffer.v1.Secrets/${name}`, request, response };
+  return { path: `/coffer.v1.Secrets/${name}`, isSecret: true, request, response };
 }
 
 /** coffer.v1.Secrets/Put. Not to be repeated blindly: each time it makes another version. */
@@ -43,6 +45,7 @@ export type ServingStatus = (typeof SERVING_STATUS)[number];
  */
 export const healthMethod: Method<{ readonly service: string }, { readonly status: number }> = {
   path: "/grpc.health.v1.Health/Check",
+  isSecret: false,
   request: message<{ readonly service: string }>({ service: string(1, "service") }),
   response: message<{ readonly status: number }>({ status: enumeration(1, "status") }),
 };

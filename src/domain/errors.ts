@@ -56,6 +56,12 @@ export function accessDenied(action: string, target: string): CofferError {
   return new CofferError("ACCESS_DENIED", `no rule allows the caller to ${action} ${target}`, { action });
 }
 
+/** The caller's SPIFFE ID is the server's own: it could pose as the server, and no rule applies to it. */
+export function callerIsServer(action: string, id: string): CofferError {
+  const message = `the caller has the server's own SPIFFE ID, ${id}, with which nothing is allowed; give each an ID of its own`;
+  return new CofferError("ACCESS_DENIED", message, { action });
+}
+
 // ---- when a secret is looked up or changed
 
 /** No version of this path was ever written. A secret whose versions are all deleted is still there. */

@@ -1,7 +1,7 @@
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Decision } from "../authorization/decision.ts";
 import type { Content } from "../domain/content.ts";
-import { accessDenied } from "../domain/errors.ts";
+import { accessDenied, callerIsServer } from "../domain/errors.ts";
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
@@ -110,6 +110,7 @@ export class SecretsEngine {
   #require(decision: Decision, caller: Principal, call: Call, target: string): void {
     if (decision.kind === "allowed") return;
     this.#parts.onDenied({ caller, call, target, decision });
+    if (decision.because === "the server's own SPIFFE ID") throw callerIsServer(ACTION_OF[call], caller.id.toString());
     throw accessDenied(ACTION_OF[call], target === "" ? "anything" : target);
   }
 }

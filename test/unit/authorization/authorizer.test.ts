@@ -92,9 +92,12 @@ test("an empty policy denies", () => {
   const nobody = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 1 });
   const caller = SpiffeId.parse(`spiffe://${api}`);
   for (const action of ACTIONS) {
-    assert.deepEqual(nobody.decide(caller, action, parseSecretPath("shop/api/db")), { kind: "denied" });
+    assert.deepEqual(nobody.decide(caller, action, parseSecretPath("shop/api/db")), {
+      kind: "denied",
+      because: "no rule",
+    });
   }
-  assert.deepEqual(nobody.mayListAnything(caller), { kind: "denied" });
+  assert.deepEqual(nobody.mayListAnything(caller), { kind: "denied", because: "no rule" });
 });
 
 // List is open to whoever may list something, and to nobody else.
@@ -130,4 +133,22 @@ test("a new authorizer decides by its own policy at once", () => {
   assert.equal(reloaded.decide(caller, "read", path).kind, "denied");
   assert.equal(reloaded.epoch, 2);
   assert.equal(authorizer.decide(caller, "read", path).kind, "allowed");
+});
+
+// Whatever the rules and --admin say. Everybody else, and everybody under a server of another ID, is decided by the rules.
+test("the server's own ID may do nothing", () => {
+  const policy = policyOf(`rules: [{spiffe_ids: ["spiffe://example.org/**"], paths: ["**"], actions: [read, list]}]`);
+  const [server, other] = [SpiffeId.parse("spiffe://example.org/coffer"), SpiffeId.parse("spiffe://example.org/other")];
+  const path = parseSecretPath("motd");
+  for (const [own, admins] of [
+    [server, []],
+    [server, [server]],
+  ] as const) {
+    const under = new Authorizer({ policy, admins, server: own, epoch: 1 });
+    assert.equal(decidedBy(under.decide(server, "read", path)), "the server's own SPIFFE ID");
+    assert.equal(decidedBy(under.mayListAnything(server)), "the server's own SPIFFE ID");
+    assert.equal(under.decide(other, "read", path).kind, "allowed");
+    const elsewhere = new Authorizer({ policy, admins, server: other, epoch: 2 });
+    assert.equal(elsewhere.decide(server, "read", path).kind, "allowed");
+  }
 });

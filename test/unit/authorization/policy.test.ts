@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { policyWarnings } from "../../../src/authorization/policy.ts";
+import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
 import { TrustDomain } from "../../../src/identity/trust-domain.ts";
 import { policyOf } from "./policy-text.ts";
 
@@ -14,11 +15,10 @@ const POLICY = policyOf(`rules:
   actions: [read]
 `);
 
+const server = SpiffeId.parse("spiffe://example.org/coffer");
+
 function warnings(...trusted: string[]): readonly string[] {
-  return policyWarnings(
-    POLICY,
-    trusted.map((name) => TrustDomain.parse(name)),
-  );
+  return policyWarnings(POLICY, { server, trusted: trusted.map((name) => TrustDomain.parse(name)) });
 }
 
 // A rule warns once for each of its trust domains without a bundle, and not for one with a bundle.
@@ -31,4 +31,16 @@ test("rules for trust domains without a bundle are warned about", () => {
 
 test("rules for trust domains with a bundle are not", () => {
   assert.deepEqual(warnings("example.org", "partner.net", "__proto__", "unused.org"), []);
+});
+
+// Who names it means a workload. A pattern that covers the server beside others is no slip.
+test("rules that name the server itself are warned about", () => {
+  const policy = policyOf(`rules:
+- {name: exact, spiffe_ids: [spiffe://example.org/a, spiffe://example.org/coffer], paths: [x], actions: [read]}
+- {name: pattern, spiffe_ids: ["spiffe://example.org/*"], paths: [x], actions: [read]}
+- {name: other, spiffe_ids: [spiffe://example.org/coffer/two], paths: [x], actions: [read]}
+`);
+  assert.deepEqual(policyWarnings(policy, { server, trusted: [server.trustDomain] }), [
+    'the rule "exact" names spiffe://example.org/coffer, the server\'s own SPIFFE ID, which may do nothing; give the workload an ID of its own',
+  ]);
 });

@@ -33,6 +33,7 @@ describe("exit codes", () => {
     [failed({ kind: "handshake-failed", problem: "" }), 7],
     [failed({ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "") }), 7],
     [failed({ kind: "wrong-server", expected: id, got: id }), 7],
+    [failed({ kind: "own-id", id }), 7],
     [failed({ kind: "closed-at-once", as: id, by: id }), 7],
     [new ConfigurationError(["x"]), 2],
     [new StartRefused(["x"]), 2],

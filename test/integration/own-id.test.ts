@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { callerVariables } from "../support/cli-caller.ts";
+import { coffer } from "../support/cli-kit.ts";
+import { API, type Caller, type LogLine, type Outcome, ServerKit } from "../support/server-kit.ts";
+
+const OWN = "spiffe://example.org/coffer";
+const NEXT = "spiffe://example.org/coffer/next";
+const BECAUSE = "the server's own SPIFFE ID";
+
+/** Everybody of the trust domain may do everything, by a pattern; one rule names the server. */
+const POLICY = `
+rules:
+  - name: everybody
+    spiffe_ids: ["spiffe://example.org/**"]
+    paths: ["**"]
+    actions: [read, write, delete, list]
+  - name: the server
+    spiffe_ids: [${OWN}]
+    paths: ["**"]
+    actions: [read]
+`;
+
+async function callEach(caller: Caller): Promise<Outcome[]> {
+  return [
+    await caller.put({ path: "a", data: { k: "v" } }),
+    await caller.get({ path: "a" }),
+    await caller.list({ prefix: "" }),
+    await caller.describe({ path: "a" }),
+    await caller.delete({ path: "nothing/here" }),
+  ];
+}
+
+describe("a caller with the server's own SPIFFE ID", () => {
+  let kit: ServerKit;
+  before(async () => {
+    kit = await ServerKit.start({ admins: [SpiffeId.parse(OWN)] });
+    writeFileSync(kit.config.policy!, POLICY);
+    await kit.restart();
+  });
+  after(() => kit.stop());
+
+  const lines = (event: string) => kit.log.filter((line) => line.event === event);
+
+  async function logged(event: string, isWanted: (line: LogLine) => boolean): Promise<void> {
+    while (!lines(event).some(isWanted)) await setImmediate();
+  }
+
+  // Whatever the policy and --admin say, secret or none, each call is denied and told why; who has another ID is not.
+  it("may do nothing", async () => {
+    const [own, api] = [kit.caller(OWN), kit.caller(API)];
+    for (const { code, reason, message } of await callEach(own)) {
+      assert.deepEqual([code, reason], ["PERMISSION_DENIED", "ACCESS_DENIED"]);
+      assert.match(message, /^the caller has the server's own SPIFFE ID, spiffe:\/\/example\.org\/coffer, with which /);
+    }
+    assert.equal(lines("call denied").filter(({ spiffe_id, rule }) => spiffe_id === OWN && rule === BECAUSE).length, 5);
+    const codes = (await callEach(api)).map(({ code }) => code);
+    assert.deepEqual(codes, ["OK", "OK", "OK", "OK", "NOT_FOUND"]);
+    own.close();
+    api.close();
+  });
+
+  it("is warned of where the configuration names it, and nowhere else", () => {
+    const details = lines("policy warning").map(({ detail }) => String(detail).split(", ")[0]);
+    assert.ok(details.includes(`the rule "the server" names ${OWN}`), details.join("\n"));
+    assert.ok(details.includes(`--admin names ${OWN}`));
+    assert.deepEqual(
+      details.filter((detail) => /everybody/.test(String(detail))),
+      [],
+    );
+  });
+
+  // The client refuses before it sends anything: whoever answers there would have been given what a put carries. Only
+  // health is asked, as a probe does that runs beside the server with the server's own SVID.
+  it("is refused by its own client, but for health", async () => {
+    const [env, other] = [callerVariables(kit, OWN, "own"), callerVariables(kit, API, "other")];
+    const seen = kit.log.length;
+    for (const line of [
+      "put a k=v",
+      "get a",
+      "get a --wait 60s",
+      "delete a",
+      "list",
+      "describe a",
+      "run a -- touch marker",
+    ]) {
+      const ran = await coffer(line.split(" "), { env, cwd: kit.folder });
+      assert.equal(ran.code, 7, ran.stderr);
+      assert.match(ran.stderr, /^coffer: nothing was sent to .* give Coffer an entry and a SPIFFE ID of its own\n$/);
+    }
+    assert.deepEqual(
+      kit.log.slice(seen).filter(({ spiffe_id }) => spiffe_id === OWN),
+      [],
+    );
+    assert.equal((await coffer(["health"], { env })).stdout.toString(), "SERVING\n");
+    assert.equal((await coffer(["get", "a", "k"], { env: other })).stdout.toString(), "v");
+  });
+
+  // The server's ID may be another with its next SVID. What was its own is a workload's then, and the other way round,
+  // from the next call on, on connections that are open.
+  it("is whoever has the ID that the server has now", async () => {
+    const [own, next] = [kit.caller(OWN), kit.caller(NEXT)];
+    const ask = async () => [await own.get({ path: "a" }), await next.get({ path: "a" })].map(({ code }) => code);
+    assert.deepEqual(await ask(), ["PERMISSION_DENIED", "OK"]);
+    kit.writeCredential(kit.issue({ id: NEXT, dns: ["localhost"] }), "coffer");
+    kit.server.reload();
+    await logged("identity adopted", ({ spiffe_id }) => spiffe_id === NEXT);
+    assert.deepEqual(await ask(), ["OK", "PERMISSION_DENIED"]);
+    own.close();
+    next.close();
+  });
+});
