@@ -12,7 +12,8 @@ beforeEach(() => {
 afterEach(() => site.remove());
 
 const skip = whyNoSurroundings() ?? false;
-const timeout = 60_000;
+// For a whole list: a server that neither serves nor ends has failed too.
+const timeout = 180_000;
 
 /** Serves, keeps what it is given, and ends in good order: what a right environment is the control of below, too. */
 async function assertServes(options: StartOptions): Promise<void> {
@@ -48,7 +49,7 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
   ],
   [
     "a HOME, a TMPDIR and a compile cache that are not there",
-    `exec env HOME=/none TMPDIR=/none NODE_COMPILE_CACHE=/proc/none "$@"`,
+    `mount -t tmpfs -o ro tmpfs /mnt; exec env HOME=/none TMPDIR=/none NODE_COMPILE_CACHE=/mnt/none "$@"`,
   ],
   ["no /proc", `umount -l /proc; fails test -e /proc/self; exec "$@"`],
   ["nothing in /dev", `mount -t tmpfs -o ro tmpfs /dev; fails test -e /dev/null; exec "$@"`],
@@ -85,7 +86,6 @@ interface Refused {
   readonly what: string;
   readonly script: string;
   readonly said: RegExp;
-  readonly code?: number;
 }
 
 // In each, the one line names the file, what stands in the way and what mends it.
@@ -149,28 +149,34 @@ const REFUSED: readonly Refused[] = [
     script: `chmod 600 "$0/bundle.pem"; chown 0 "$0/bundle.pem"; chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@"`,
     said: /bundle\.pem is denied to uid 21011 \(EACCES\) by \S+ \(owner uid 0, gid \d+, mode 0600\); run: chown 21011 /,
   },
-  {
-    what: "a limit of open files too low to be loaded",
-    script: `ulimit -n 32; exec "$@"`,
-    said: /^coffer: the program can't be loaded: EMFILE/m,
-    code: 1,
-  },
 ];
 
 describe("serve says in one line that it can't be with", { skip, timeout }, () => {
-  for (const { what, script, said, code = 2 } of REFUSED) {
+  for (const { what, script, said } of REFUSED) {
     it(what, async () => {
       // The control: the same site serves.
       await assertServes({});
       if (script.includes(AS_NOBODY)) giveAway(site);
       const refusal = await site.refusal({ prefix: surrounded(site, script) });
-      assert.equal(refusal.code, code, refusal.stderr);
+      assert.equal(refusal.code, 2, refusal.stderr);
       assert.match(refusal.stderr, said);
       const lines = unlogged(refusal.stderr);
       assert.equal(lines.length, 1, refusal.stderr);
       assert.match(lines[0]!, /^coffer: /);
     });
   }
+});
+
+// Node itself would end with a stack. Its later releases load one file after the other.
+const loadsAtOnce = process.versions.node.startsWith("20.");
+it("says in one line that it can't be loaded", {
+  skip: skip || (!loadsAtOnce && "only Node 20 needs so many files"),
+  timeout,
+}, async () => {
+  await assertServes({});
+  const { code, stderr } = await site.refusal({ prefix: surrounded(site, 'ulimit -n 32; exec "$@"') });
+  assert.equal(code, 1);
+  assert.match(stderr, /^coffer: the program can't be loaded: EMFILE.*\n$/);
 });
 
 // The longest path that the kernel takes is taken: the limit above is where it says.
