@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { readServeConfig } from "../../src/app/config-serve.ts";
+import { checkPolicy } from "../../src/app/policy-check.ts";
+import { type ConnectionConfig, readConnection } from "../../src/cli/connection.ts";
+import { parseVariableSources } from "../../src/cli/variable-source.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { page } from "../unit/docs/pages.ts";
+import { manifestsIn } from "./manifests.ts";
+import { serveFlags } from "./serve-flags.ts";
+import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
+
+/** What this page has beside the fields that other pages have. */
+interface SidecarContainer extends Container {
+  readonly restartPolicy?: string;
+  readonly command?: readonly string[];
+  readonly securityContext: { readonly runAsUser: number };
+}
+
+const manifests = manifestsIn(page("docs/sidecar.md"));
+const [{ namespace, labels, pod, claims }] = workloadsIn(manifests) as [ReturnType<typeof workloadsIn>[number]];
+const [server, secrets, api] = containersOf(pod) as [SidecarContainer, SidecarContainer, SidecarContainer];
+const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
+  total: 2 ** 40,
+  constrained: 0,
+});
+
+const mountOf = ({ volumeMounts = [] }: Container, name: string) =>
+  volumeMounts.find((mount) => mount.name === name)?.mountPath;
+
+/** The SPIFFE ID that the page's entries give to a container of its pod. */
+function idOf(container: Container): string {
+  const specs = manifests.filter(({ kind }) => kind === "ClusterSPIFFEID").map(({ spec }) => spec as EntrySpec);
+  const [entry, second] = specs.filter(({ workloadSelectorTemplates }) =>
+    workloadSelectorTemplates.includes(`k8s:container-name:${container.name}`),
+  );
+  assert.equal(second, undefined);
+  assert.deepEqual(entry!.podSelector.matchLabels, labels);
+  return entry!.spiffeIDTemplate
+    .replace("{{ .TrustDomain }}", "example.org")
+    .replace("{{ .PodMeta.Namespace }}", namespace)
+    .replace("{{ .PodSpec.ServiceAccountName }}", pod.serviceAccountName);
+}
+
+interface EntrySpec {
+  readonly spiffeIDTemplate: string;
+  readonly workloadSelectorTemplates: readonly string[];
+  readonly podSelector: { readonly matchLabels: object };
+}
+
+describe("docs/sidecar.md", () => {
+  // With one ID for both, the workload could pose as Coffer, and Coffer would refuse it.
+  it("gives Coffer an ID of its own, which its clients look for", () => {
+    const own = idOf(server);
+    assert.ok(config.identity.kind === "workload-api");
+    assert.deepEqual(config.identity.selection, { kind: "id", id: SpiffeId.parse(own) });
+    for (const client of [secrets, api]) {
+      assert.equal(`${readConnection({}, environmentOf(client)).serverId}`, own);
+      assert.notEqual(idOf(client), own);
+    }
+    assert.equal(`${readConnection({}, environmentOf(server)).serverId}`, own);
+  });
+
+  it("has server, probe and clients meet at one socket", () => {
+    const [socket] = config.listen;
+    assert.ok(socket?.kind === "unix");
+    assert.equal(socket.path, `${mountOf(server, "socket")}/coffer.sock`);
+    const address: ConnectionConfig["address"] = { kind: "unix", path: socket.path };
+    for (const container of [server, secrets, api]) {
+      assert.deepEqual(readConnection({}, environmentOf(container)).address, address);
+      assert.equal(mountOf(container, "socket"), mountOf(server, "socket"));
+    }
+    assert.notEqual(server.securityContext.runAsUser, api.securityContext.runAsUser);
+    assert.deepEqual([socket.mode, (pod.securityContext as { fsGroup?: number }).fsGroup], [0o660, 20_000]);
+  });
+
+  // As containers in their order the clients would wait for a server that starts after them.
+  it("starts the server first and for good", () => {
+    assert.deepEqual(
+      pod.initContainers!.map(({ name }) => name),
+      ["coffer", "secrets"],
+    );
+    assert.deepEqual([server.restartPolicy, secrets.restartPolicy], ["Always", undefined]);
+    assert.ok(server.startupProbe);
+  });
+
+  it("mounts what there is, and what the server is told", () => {
+    const volumes = [...pod.volumes.map(({ name }) => name), ...claims];
+    const mounts = containersOf(pod).flatMap(({ volumeMounts = [] }) => volumeMounts);
+    assert.deepEqual([...new Set(mounts.map(({ name }) => name))].sort(), volumes.sort());
+    assert.ok(config.store.kind === "sqlite");
+    assert.equal(config.store.data, mountOf(server, "data"));
+    assert.equal(config.store.rootKey, `${mountOf(server, "root-key")}/root.key`);
+    assert.equal(config.policy, `${mountOf(server, "policy")}/policy.yaml`);
+    assert.ok(config.maxStoreBytes + 500e6 + config.handshakes.connections * 0.06e6 < 640 * 2 ** 20);
+  });
+
+  it("lets the workload read what the page reads", (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-sidecar-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "policy.yaml");
+    const { data } = manifests.find(({ kind }) => kind === "ConfigMap") as unknown as { data: Record<string, string> };
+    writeFileSync(file, data["policy.yaml"]!);
+    const policy = checkPolicy(file, []);
+    const separator = api.args!.indexOf("--");
+    const [source] = parseVariableSources(api.args!.slice(1, separator));
+    for (const path of [source!.path, secrets.args![1]!]) {
+      const question = { caller: SpiffeId.parse(idOf(api)), action: "read", path: parseSecretPath(path) } as const;
+      assert.equal(policy.decide(question).kind, "allowed");
+    }
+    assert.deepEqual([api.command!.at(-1), secrets.args![0]], ["run", "get"]);
+  });
+});
