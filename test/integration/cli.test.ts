@@ -6,6 +6,7 @@ import { systemClock } from "../../src/domain/clock.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createAuthority } from "../../src/pki/authority.ts";
 import { formatAddress } from "../../src/domain/address.ts";
+import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
@@ -30,20 +31,9 @@ describe("the command line", () => {
   let env: Record<string, string>;
   before(async () => {
     kit = await ServerKit.start();
-    env = variables(API, "api");
+    env = callerVariables(kit, API, "api");
   });
   after(() => kit.stop());
-
-  function variables(id: string, name: string): Record<string, string> {
-    const { cert, key } = kit.writeCredential(kit.issue({ id }), name);
-    return {
-      COFFER_ADDR: formatAddress(kit.address),
-      COFFER_CERT: cert,
-      COFFER_KEY: key,
-      COFFER_BUNDLE: join(kit.folder, "bundle.pem"),
-      COFFER_SERVER_ID: SERVER,
-    };
-  }
 
   /** Runs a command as the api; the arguments are separated by spaces. */
   function run(line: string, options: RunOptions = {}): Promise<Ran> {
