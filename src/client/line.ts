@@ -117,7 +117,8 @@ export class Line {
   #failure(problem: string): ConnectionFailure {
     const { handshake } = this.#credentials;
     if (handshake.kind === "failed") return handshake.failure;
-    if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0) {
+    // An open connection has refused nobody: the call failed by an earlier attempt, while this one had just come about.
+    if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0 && handshake.socket.destroyed) {
       return { kind: "closed-at-once", as: this.#introduction.identity.svid.id, by: this.#introduction.serverId };
     }
     const sent = handshake.kind === "accepted" && !problem.startsWith(NEVER_CONNECTED);
