@@ -1,6 +1,7 @@
-// Runs the tests that need a real SPIRE: "npm run test:spire", or "npm run test:spire -- federation" for one file. Its
-// programs are those that SPIRE_SERVER_BIN and SPIRE_AGENT_BIN name; else those of the right version on the PATH; else
-// they are built with Go, once, and kept in the user's cache folder. With "--build" that is all.
+// Runs the tests of a folder that need a real SPIRE: "npm run test:spire" and "npm run test:compose", or "npm run
+// test:spire -- federation" for one file. Its programs are those that SPIRE_SERVER_BIN and SPIRE_AGENT_BIN name; else
+// those of the right version on the PATH; else they are built with Go, once, and kept in the user's cache folder. With
+// "--build" that is all.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -40,7 +41,7 @@ console.error(`coffer: ${Object.values(found).join(" and ")}`);
 const told = process.argv.slice(2);
 if (told.includes("--build")) process.exit(0);
 const flags = told.filter((argument) => argument.startsWith("-"));
-const files = told.filter((argument) => !argument.startsWith("-"));
-const wanted = files.length === 0 ? ["spire/"] : files.map((file) => `spire/${file}`);
+const [folder, ...files] = told.filter((argument) => !argument.startsWith("-"));
+const wanted = files.length === 0 ? [`${folder}/`] : files.map((file) => `${folder}/${file}`);
 const command = [".build/test.mjs", ...wanted, ...flags];
 process.exit(spawnSync(process.execPath, command, { stdio: "inherit", env: { ...process.env, ...found } }).status ?? 1);

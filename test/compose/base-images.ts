@@ -1,0 +1,141 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readlinkSync,
+  symlinkSync,
+  lstatSync,
+  writeFileSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
+import { findSpire } from "../spire/programs.ts";
+import type { Bind } from "./confinement.ts";
+import type { Image } from "./image.ts";
+import { copyTo, librariesOf, place } from "./shared-libraries.ts";
+
+/** An image that a Dockerfile or the compose file takes from a registry, made from what this machine has. */
+export interface BaseImage extends Image {
+  /** What RUN instructions see beside the image: the system of this machine in place of Debian's. */
+  readonly system: readonly Bind[];
+}
+
+/** The programs of busybox that the compose file uses, which are this machine's here. */
+const APPLETS = ["sh", "cp", "mv", "head", "base64"];
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const CACHE = resolve("node_modules/.cache/coffer-nodes");
+
+/** Makes the image of this name in an empty folder. Throws at a name that has no stand-in. */
+export function standIn(name: string, folder: string): BaseImage {
+  const [, make] = STAND_INS.find(([pattern]) => pattern.test(name)) ?? [];
+  if (make === undefined) throw new Error(`there is no stand-in for the image ${name}`);
+  for (const place of ["proc", "dev", "etc", "tmp", ".engine"]) mkdirSync(join(folder, place), { recursive: true });
+  chmodSync(join(folder, "tmp"), 0o1777);
+  const config = { env: { PATH }, user: "0:0", workdir: "/", entrypoint: [], command: [] };
+  return { folder, healthcheck: undefined, system: [], ...config, ...make(folder, name) };
+}
+
+type Make = (folder: string, name: string) => Partial<BaseImage>;
+
+const STAND_INS: readonly (readonly [RegExp, Make])[] = [
+  [/^node:\d+\.\d+\.\d+-trixie$/, node],
+  [/^gcr\.io\/distroless\/cc-debian13:(debug-)?nonroot$/, distroless],
+  [/^ghcr\.io\/spiffe\/spire-(server|agent):1\.13\.3$/, spire],
+  [/^busybox:1\.37\.0-musl$/, busybox],
+];
+
+/** The libraries of the C++ runtime are in the image, for Node; a shell only in "debug". */
+function distroless(folder: string, name: string): Partial<BaseImage> {
+  copyTo(folder, librariesOf(process.execPath));
+  for (const place of ["home/nonroot", "usr/local/bin", "var/lib", "run"]) {
+    mkdirSync(join(folder, place), { recursive: true });
+  }
+  chownSync(join(folder, "home/nonroot"), 65532, 65532);
+  writeFileSync(
+    join(folder, "etc/passwd"),
+    "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532::/home/nonroot:/sbin/nologin\n",
+  );
+  const isDebug = name.includes("debug");
+  if (isDebug) placeApplets(folder, "busybox");
+  return { user: "65532:65532", workdir: "/home/nonroot", env: { PATH: isDebug ? `${PATH}:/busybox` : PATH } };
+}
+
+/** As SPIRE's own Dockerfile makes them, from scratch. What Go built here needs the C library of this machine. */
+function spire(folder: string, name: string): Partial<BaseImage> {
+  const role = name.includes("spire-server") ? "server" : "agent";
+  const program = findSpire()![role];
+  const told = execFileSync("sh", ["-c", '"$0" --version 2>&1', program], { encoding: "utf8" });
+  if (!told.startsWith("1.13.3")) throw new Error(`${program} is not of ${name}: ${told}`);
+  const inside = `/opt/spire/bin/spire-${role}`;
+  place(program, join(folder, inside));
+  copyTo(folder, [program, ...APPLETS.map(programOf)].flatMap(librariesOf));
+  const uid = role === "server" ? 1000 : 0;
+  const socket = role === "server" ? "private" : "public";
+  for (const place of [`etc/spire/${role}`, `tmp/spire-${role}/${socket}`, `var/lib/spire/${role}`]) {
+    mkdirSync(join(folder, place), { recursive: true, mode: 0o755 });
+    chownSync(join(folder, place), uid, uid);
+  }
+  return { user: `${uid}:${uid}`, workdir: "/opt/spire", entrypoint: [inside, "run"] };
+}
+
+function busybox(folder: string): Partial<BaseImage> {
+  placeApplets(folder, "bin");
+  return {};
+}
+
+function placeApplets(root: string, folder: string): void {
+  for (const name of APPLETS) place(programOf(name), join(root, folder, name));
+  copyTo(root, APPLETS.map(programOf).flatMap(librariesOf));
+}
+
+function programOf(name: string): string {
+  return execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+}
+
+/** Node of that release with this machine's npm in /usr/local; compiler, make and Python are this machine's. */
+function node(folder: string, name: string): Partial<BaseImage> {
+  const [, release] = /^node:([\d.]+)/.exec(name)!;
+  const prefix = nodePrefix(release!);
+  const local = join(folder, "usr/local");
+  place(join(prefix, "bin/node"), join(local, "bin/node"));
+  for (const part of ["include/node", "LICENSE"]) {
+    if (existsSync(join(prefix, part))) cpSync(join(prefix, part), join(local, part), { recursive: true });
+  }
+  const npm = execFileSync("npm", ["root", "-g"], { encoding: "utf8" }).trim();
+  cpSync(join(npm, "npm"), join(local, "lib/node_modules/npm"), { recursive: true, verbatimSymlinks: true });
+  for (const name of ["npm", "npx"])
+    symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, `bin/${name}`));
+  return { system: systemOf(folder) };
+}
+
+/** The folder with bin/node of a release, from the npm registry, where Node's own binaries are packages. */
+function nodePrefix(release: string): string {
+  const program = `node-${process.platform}-${process.arch}`;
+  const folder = join(CACHE, release, "node_modules", program);
+  if (!existsSync(join(folder, "bin/node"))) {
+    const quiet = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+    const into = ["--prefix", join(CACHE, release), `${program}@${release}`];
+    execFileSync("npm", ["install", ...quiet, ...into], { stdio: ["ignore", "ignore", "inherit"] });
+  }
+  return folder;
+}
+
+/** This machine's system below an image's own /usr/local, with links such as /lib as they are here. */
+function systemOf(folder: string): Bind[] {
+  const links = ["bin", "sbin", "lib", "lib64"];
+  for (const name of links.filter((name) => existsSync(`/${name}`))) {
+    if (!lstatSync(`/${name}`).isSymbolicLink()) throw new Error(`/${name} is not in /usr on this machine`);
+    symlinkSync(readlinkSync(`/${name}`), join(folder, name));
+  }
+  const cache = execFileSync("npm", ["config", "get", "cache"], { encoding: "utf8" }).trim();
+  for (const path of [cache, join(folder, "root/.npm")]) mkdirSync(path, { recursive: true });
+  return [
+    { from: "/usr", to: "/usr", isReadOnly: true },
+    { from: join(folder, "usr/local"), to: "/usr/local", isReadOnly: true },
+    { from: "/etc", to: "/etc", isReadOnly: true },
+    { from: cache, to: "/root/.npm", isReadOnly: false },
+  ];
+}

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { readComposeFile, schemaProblems } from "./compose-file.ts";
+
+const TEXT = readFileSync("docker-compose.yml", "utf8");
+
+describe("docker-compose.yml", () => {
+  it("is what the Compose specification says", () => {
+    assert.deepEqual(schemaProblems(TEXT), []);
+  });
+
+  it("can be read to the last key", () => {
+    const { services, volumes } = readComposeFile(TEXT);
+    const used = new Set(services.flatMap((service) => service.volumes.map(({ volume }) => volume)));
+    assert.deepEqual([...used].sort(), [...volumes].sort());
+    assert.ok(services.every(({ user }) => user === undefined || /^\d+:\d+$/.test(user)));
+  });
+
+  // A reader that took everything would find every file right.
+  const broken: readonly (readonly [what: string, from: string, to: string, problem: RegExp])[] = [
+    ["a misspelt key", "read_only: true", "readonly: true", /must NOT have unevaluated properties/],
+    ["an unknown condition", "condition: service_healthy", "condition: service_well", /must be equal to one of/],
+    [
+      "a health check that is no list",
+      "test: [CMD, /opt/spire/bin/spire-server, healthcheck]",
+      "test: { CMD: 1 }",
+      /healthcheck\/test must be string/,
+    ],
+  ];
+  for (const [what, from, to, problem] of broken) {
+    it(`would be refused by the schema with ${what}`, () => {
+      const text = TEXT.replace(from, to);
+      assert.notEqual(text, TEXT);
+      assert.match(schemaProblems(text).join("\n"), problem);
+    });
+  }
+
+  const beyond: readonly (readonly [what: string, from: string, to: string, problem: RegExp])[] = [
+    [
+      "a key that these tests can't do",
+      "    pid: host",
+      "    pid: host\n    privileged: true",
+      /spire-agent has privileged/,
+    ],
+    ["a service with its capabilities", "cap_drop: [ALL]", "cap_drop: []", /spire-server is not confined/],
+    ["an inline config in a read-only service", "    pid: host", "    read_only: true", /spire-agent is read_only/],
+    ["a variable of the machine", "COFFER_ADDR: coffer", `COFFER_ADDR: $\{HOST}`, /a variable/],
+  ];
+  for (const [what, from, to, problem] of beyond) {
+    it(`would be refused by these tests with ${what}`, () => {
+      const text = TEXT.replace(from, () => to);
+      assert.deepEqual(schemaProblems(text), []);
+      assert.throws(() => readComposeFile(text), { message: problem });
+    });
+  }
+});

@@ -1,0 +1,158 @@
+import { readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parse } from "yaml";
+import { durationMs } from "./duration.ts";
+import type { Healthcheck } from "./image.ts";
+
+/** How a service's image is made. */
+export interface Build {
+  /** The Dockerfile's text where it stands in the compose file itself; otherwise it is the one of the repository. */
+  readonly inline: string | undefined;
+  readonly args: Readonly<Record<string, string>>;
+}
+
+/** A named volume in a service. */
+export interface VolumeMount {
+  readonly volume: string;
+  readonly target: string;
+  readonly isReadOnly: boolean;
+}
+
+/** What another service must have come to before a service is started. */
+export type Condition = "service_started" | "service_healthy" | "service_completed_successfully";
+
+/** One service, read to the last key. What a key leaves out is the image's. */
+export interface Service {
+  readonly name: string;
+  readonly from: { readonly image: string } | { readonly build: Build };
+  readonly user: string | undefined;
+  readonly entrypoint: readonly string[] | undefined;
+  readonly command: readonly string[] | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly volumes: readonly VolumeMount[];
+  /** The contents of files, by their paths in the container. */
+  readonly configs: Readonly<Record<string, string>>;
+  readonly dependsOn: Readonly<Record<string, Condition>>;
+  readonly healthcheck: Partial<Healthcheck>;
+  readonly isReadOnly: boolean;
+  readonly pid: "host" | "own";
+  /** What an engine does when it ends by itself; "no" by default. */
+  readonly restart: "no" | "unless-stopped";
+  /** How long it gets between SIGTERM and SIGKILL, in milliseconds. */
+  readonly stopGraceMs: number;
+}
+
+/** A compose file of the kind that this project writes. */
+export interface ComposeFile {
+  readonly services: readonly Service[];
+  /** The names of its volumes. */
+  readonly volumes: readonly string[];
+}
+
+/** What every service must say, word for word: the processes of these tests are confined so, and in no other way. */
+const CONFINEMENT = {
+  cap_drop: ["ALL"],
+  security_opt: ["no-new-privileges:true"],
+  ulimits: { core: 0 },
+};
+
+/**
+ * The schema of the Compose specification, from github.com/compose-spec/compose-go v2.16.2, schema/compose-spec.json,
+ * Apache-2.0.
+ */
+const SCHEMA = JSON.parse(readFileSync("test/vectors/compose-spec.json", "utf8"));
+const validate = new Ajv2020({ strict: false, allErrors: true }).compile(SCHEMA);
+
+/** All that the Compose specification's schema has against a file. */
+export function schemaProblems(text: string): string[] {
+  if (validate(parse(text, { merge: true }))) return [];
+  return validate.errors!.map(({ instancePath, message, params }) => {
+    return `${instancePath || "/"} ${message} ${JSON.stringify(params)}`;
+  });
+}
+
+/** Reads a compose file. Throws at a key that these tests would otherwise pass over in silence. */
+export function readComposeFile(text: string): ComposeFile {
+  const { services, volumes, configs } = withoutDollars(parse(text, { merge: true })) as Raw;
+  const read = Object.entries(services).map(([name, raw]) => readService(name, raw, configs));
+  return { services: read, volumes: Object.keys(volumes) };
+}
+
+type Raw = Readonly<Record<"services" | "volumes" | "configs", Readonly<Record<string, RawService>>>>;
+// biome-ignore lint/suspicious/noExplicitAny: the schema has checked it.
+type RawService = Readonly<Record<string, any>>;
+
+function readService(name: string, raw: RawService, contents: RawService): Service {
+  const { cap_drop, security_opt, ulimits, restart = "no", ...rest } = raw;
+  const { image, build, user, entrypoint, command, environment = {}, volumes = [], configs = [], ...more } = rest;
+  const { depends_on = {}, healthcheck, read_only = false, pid = "own", stop_grace_period = "10s", ...unknown } = more;
+  refuseOthers(name, unknown);
+  if (JSON.stringify({ cap_drop, security_opt, ulimits }) !== JSON.stringify(CONFINEMENT)) {
+    throw new Error(`${name} is not confined by ${JSON.stringify(CONFINEMENT)}`);
+  }
+  // What Docker Compose 5.7 refuses as well, and earlier ones fail on: it copies the content into the container.
+  if (read_only && configs.length > 0) throw new Error(`${name} is read_only, and can't be given an inline config`);
+  return {
+    name,
+    from: build === undefined ? { image } : { build: readBuild(name, build) },
+    user,
+    entrypoint,
+    command,
+    environment,
+    volumes: volumes.map(readVolume),
+    configs: Object.fromEntries(configs.map((config: RawService) => readConfig(name, config, contents))),
+    dependsOn: Object.fromEntries(
+      Object.entries(depends_on as RawService).map(([other, { condition }]) => [other, condition]),
+    ),
+    healthcheck: healthcheck === undefined ? {} : readHealthcheck(name, healthcheck),
+    isReadOnly: read_only,
+    pid,
+    restart,
+    stopGraceMs: durationMs(stop_grace_period),
+  };
+}
+
+function readBuild(service: string, build: RawService | string): Build {
+  const {
+    context = ".",
+    args = {},
+    dockerfile_inline,
+    ...unknown
+  } = typeof build === "string" ? { context: build } : build;
+  refuseOthers(`the build of ${service}`, unknown);
+  if (context !== ".") throw new Error(`${service} is built in ${context}`);
+  return { inline: dockerfile_inline, args };
+}
+
+function readVolume(text: string): VolumeMount {
+  const [volume, target, mode] = text.split(":");
+  return { volume: volume!, target: target!, isReadOnly: mode === "ro" };
+}
+
+function readConfig(service: string, { source, target, ...unknown }: RawService, contents: RawService) {
+  refuseOthers(`a config of ${service}`, unknown);
+  return [target, contents[source].content];
+}
+
+function readHealthcheck(service: string, raw: RawService): Partial<Healthcheck> {
+  const { test, start_period, start_interval, ...unknown } = raw;
+  refuseOthers(`the healthcheck of ${service}`, unknown);
+  if (test[0] !== "CMD") throw new Error(`the healthcheck of ${service} needs a shell`);
+  return { test: test.slice(1), startPeriodMs: durationMs(start_period), startIntervalMs: durationMs(start_interval) };
+}
+
+function refuseOthers(where: string, unknown: object): void {
+  const [key] = Object.keys(unknown);
+  if (key !== undefined) throw new Error(`${where} has ${key}, which these tests can't do`);
+}
+
+/** With "$$" for a dollar, as Compose reads it. A variable would be the machine's, and there is none. */
+function withoutDollars(value: unknown): unknown {
+  if (typeof value === "string") {
+    if (/(^|[^$])(\$\$)*\$(?!\$)/.test(value)) throw new Error(`a variable in the compose file: ${value}`);
+    return value.replaceAll("$$", "$");
+  }
+  if (Array.isArray(value)) return value.map(withoutDollars);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutDollars(inner)]));
+}

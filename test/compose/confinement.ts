@@ -1,0 +1,114 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { shellWord } from "../../src/domain/shell-word.ts";
+import { librariesOf, nameOf, place } from "./shared-libraries.ts";
+
+/** Something of this machine, at a place in a container; the place has to be there. */
+export interface Bind {
+  readonly from: string;
+  readonly to: string;
+  readonly isReadOnly: boolean;
+}
+
+/** What a process is to see and to be. */
+export interface Confinement {
+  /** The folder that is its root. */
+  readonly root: string;
+  readonly isReadOnly: boolean;
+  readonly binds: readonly Bind[];
+  /** Whether it sees the processes of this machine, or is number 1 of its own. */
+  readonly pid: "host" | "own";
+  /** A process in whose network it is; by default this machine's. */
+  readonly network?: number;
+}
+
+/** Who runs a command in a confinement, and with what. */
+export interface Execution {
+  /** "uid:gid". */
+  readonly user: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir: string;
+  readonly command: readonly string[];
+}
+
+/** Where a container finds the two programs that become its command. An engine has a place of its own for such, too. */
+const TOOLS = "/.engine";
+
+const DEVICES = ["null", "zero", "full", "random", "urandom"];
+
+/** Confines processes as a container engine would, with what util-linux and coreutils have: namespaces, mounts, chroot. */
+export class Confiner {
+  readonly #tools: string;
+  readonly #mountpoint: string;
+
+  /** Both are folders: one for programs that go into each container, one that is empty and stays so. */
+  constructor(tools: string, mountpoint: string) {
+    this.#tools = tools;
+    this.#mountpoint = mountpoint;
+    for (const name of ["env", "setpriv"]) this.#takeTool(name);
+  }
+
+  /** The command line that starts `execution` in a new confinement, and becomes it, but for a parent in front of "own". */
+  start(confinement: Confinement, execution: Execution): string[] {
+    const { network, pid } = confinement;
+    const join = network === undefined ? [] : ["nsenter", `--net=/proc/${network}/ns/net`];
+    const own = pid === "own" ? ["--pid", "--fork", "--kill-child", "--ipc"] : [];
+    const script = [...this.#mounts(confinement), `exec chroot ${this.#mountpoint} ${this.#words(execution)}`];
+    return [...join, "unshare", "--mount", "--propagation=private", ...own, "sh", "-euc", script.join("\n")];
+  }
+
+  /** The command line that runs `execution` beside the process that this one was started as, as a health check does. */
+  beside(pid: number, execution: Execution): string[] {
+    const enter = ["nsenter", `--target=${pid}`, "--mount", "--net", "--pid", "--ipc", "--root", "--wd=/"];
+    return [...enter, ...this.#become(execution)];
+  }
+
+  #mounts({ root, isReadOnly, binds }: Confinement): string[] {
+    const here = (path: string) => shellWord(join(this.#mountpoint, path));
+    const bind = ({ from, to, isReadOnly }: Bind) => [
+      `mount --bind ${shellWord(from)} ${here(to)}`,
+      ...(isReadOnly ? [`mount -o remount,bind,ro ${here(to)}`] : []),
+    ];
+    return [
+      ...bind({ from: root, to: "/", isReadOnly: false }),
+      ...[...binds, { from: this.#tools, to: TOOLS, isReadOnly: true }].flatMap(bind),
+      `mount -t proc -o nosuid,nodev,noexec proc ${here("/proc")}`,
+      `mount -t tmpfs -o mode=755,nosuid tmpfs ${here("/dev")}`,
+      ...DEVICES.flatMap((name) => [
+        `: > ${here(`/dev/${name}`)}`,
+        `mount --bind /dev/${name} ${here(`/dev/${name}`)}`,
+      ]),
+      `ln -s /proc/self/fd ${here("/dev/fd")}`,
+      `mkdir -m 1777 ${here("/dev/shm")}`,
+      `mount -t tmpfs -o size=64m tmpfs ${here("/dev/shm")}`,
+      ...(isReadOnly ? [`mount -o remount,bind,ro ${here("/")}`] : []),
+      "ulimit -c 0",
+    ];
+  }
+
+  #words(execution: Execution): string {
+    return this.#become(execution).map(shellWord).join(" ");
+  }
+
+  /** Takes the environment, then the user without capabilities and without a way to more, and becomes the command. */
+  #become({ user, env, workdir, command }: Execution): string[] {
+    const [uid, gid] = user.split(":");
+    const loader = [`${TOOLS}/loader`, "--library-path", `${TOOLS}/lib`];
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const identity = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+    const nothing = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--pdeathsig=KILL"];
+    return [
+      ...[...loader, `${TOOLS}/env`, "-i", "-C", workdir, ...variables],
+      ...[...loader, `${TOOLS}/setpriv`, ...identity, ...nothing, "--", ...command],
+    ];
+  }
+
+  #takeTool(name: string): void {
+    const program = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+    place(program, join(this.#tools, name));
+    for (const library of librariesOf(program)) {
+      const isLoader = nameOf(library).startsWith("ld-linux");
+      place(library, join(this.#tools, isLoader ? "loader" : `lib/${nameOf(library)}`));
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Processes } from "../spire/processes.ts";
+import { type ComposeFile, type Condition, readComposeFile, type Service } from "./compose-file.ts";
+import { Confiner } from "./confinement.ts";
+import { Container, type Engine } from "./container.ts";
+import { freshFolder } from "./fresh-folder.ts";
+import type { Image } from "./image.ts";
+import { ImageBuilder } from "./image-builder.ts";
+import { Volumes } from "./volumes.ts";
+
+/** The compose file of this repository. */
+export const COMPOSE_FILE = "docker-compose.yml";
+
+/** The compose file's services as processes of this machine: what `docker compose` does with an engine. */
+export class Project {
+  readonly file: ComposeFile = readComposeFile(readFileSync(COMPOSE_FILE, "utf8"));
+  readonly folder = freshFolder(join(tmpdir(), "coffer-compose-"));
+  readonly #processes = new Processes();
+  readonly #confiner = new Confiner(this.#make("engine"), this.#make("root"));
+  readonly #builder = new ImageBuilder(this.#processes, this.#confiner, this.#make("images"));
+  readonly #volumes = new Volumes(this.#make("volumes"), this.file.volumes);
+  readonly #remove = () => rmSync(this.folder, { recursive: true, force: true });
+  #engine: Engine | undefined;
+  #containers = new Map<string, Container>();
+
+  constructor() {
+    process.once("exit", this.#remove);
+  }
+
+  /** The image of a service, built or pulled. */
+  image({ from }: Service): Image | Promise<Image> {
+    if ("image" in from) return this.#builder.pull(from.image);
+    const { inline, args } = from.build;
+    return this.#builder.build(inline ?? readFileSync("Dockerfile", "utf8"), args);
+  }
+
+  service(name: string): Service {
+    return this.file.services.find((service) => service.name === name)!;
+  }
+
+  container(name: string): Container {
+    return this.#containers.get(name)!;
+  }
+
+  /** All that was printed by those that were started last. */
+  logs(): string {
+    return [...this.#containers.values()].map(({ log }) => log).join("");
+  }
+
+  /** Runs a script in place of a service's command, beside the others, to its end. */
+  async run(name: string, script: string): Promise<{ readonly code: number | null; readonly log: string }> {
+    const service = this.service(name);
+    const container = new Container(this.#engine!, { ...service, command: [script] }, await this.image(service));
+    const { code } = await container.ended;
+    return { code, log: container.log };
+  }
+
+  /** Starts every service as soon as what it depends on has come so far. Resolves when all run or have completed. */
+  async up(): Promise<void> {
+    const images = new Map<string, Image>();
+    for (const service of this.file.services) images.set(service.name, await this.image(service));
+    this.#engine ??= await this.#begin();
+    const engine = this.#engine;
+    const started = new Map<string, Promise<Container>>();
+    const start = (name: string): Promise<Container> => {
+      const known = started.get(name) ?? this.#start(engine, this.service(name), images.get(name)!, start);
+      started.set(name, known);
+      return known;
+    };
+    await Promise.all(this.file.services.map(({ name }) => start(name)));
+    await Promise.all([...this.#containers.values()].map(settled));
+  }
+
+  /** Stops them, each after those that depend on it, and answers how each ended. Volumes stay. */
+  async down() {
+    const endings = new Map<string, Awaited<ReturnType<Container["stop"]>>>();
+    for (const [name, container] of [...this.#containers].reverse()) endings.set(name, await container.stop());
+    this.#containers = new Map();
+    return endings;
+  }
+
+  /** Kills what is left, and removes the volumes and everything else. */
+  async end(): Promise<void> {
+    await this.#processes.end();
+    process.off("exit", this.#remove);
+    this.#remove();
+  }
+
+  async #start(
+    engine: Engine,
+    service: Service,
+    image: Image,
+    start: (name: string) => Promise<Container>,
+  ): Promise<Container> {
+    const conditions = Object.entries(service.dependsOn).map(async ([other, condition]) => {
+      await REACHED[condition](await start(other));
+    });
+    await Promise.all(conditions);
+    const container = new Container(engine, service, image);
+    this.#containers.set(service.name, container);
+    return container;
+  }
+
+  /** A network with nothing but a loopback, where every service has an address and is found by its name. */
+  async #begin(): Promise<Engine> {
+    const holder = this.#processes.start("unshare", [
+      "--net",
+      "sh",
+      "-euc",
+      "ip link set lo up; echo up; exec sleep infinity",
+    ]);
+    await once(holder.stdout!, "data");
+    const hosts = join(this.folder, "hosts");
+    const lines = this.file.services.map(({ name }, index) => `127.0.1.${index + 1} ${name}`);
+    writeFileSync(hosts, ["127.0.0.1 localhost", ...lines, ""].join("\n"));
+    return {
+      processes: this.#processes,
+      confiner: this.#confiner,
+      volumes: this.#volumes,
+      work: this.#make("containers"),
+      network: holder.pid!,
+      hosts,
+    };
+  }
+
+  #make(name: string): string {
+    const folder = join(this.folder, name);
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    return folder;
+  }
+}
+
+const REACHED: Readonly<Record<Condition, (container: Container) => unknown>> = {
+  service_started: () => undefined,
+  service_healthy: (container) => container.healthy(),
+  service_completed_successfully: (container) => container.completed(),
+};
+
+/** Resolves when a service that goes on is healthy, or one that ends has ended with 0. */
+function settled(container: Container): Promise<void> {
+  return container.goesOn ? container.healthy() : container.completed();
+}
