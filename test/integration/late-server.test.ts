@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { createServer, type TLSSocket } from "node:tls";
+import { ClientError } from "../../src/client/client-error.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { FileSource } from "../../src/identity/file-source.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { API, ServerKit } from "../support/server-kit.ts";
+
+const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
+
+describe("a server that begins to listen while a client tries again and again", () => {
+  let kit: ServerKit;
+  before(async () => {
+    kit = await ServerKit.start();
+  });
+  after(() => kit.stop());
+
+  // grpc-js fails calls by its last attempt until the next one is through. Whoever waits, as `coffer get --wait` does,
+  // would take the open connection of that next one for one that had been closed on it, and give up.
+  it("has not refused it as long as the connection is open, and has when it closes it without a word", async () => {
+    const port = await closedPort();
+    const { client, close } = connect(port);
+    assert.equal(await failureOf(client), "unreachable");
+    const { server, sockets } = silentServer();
+    server.listen(port, "127.0.0.1");
+    while (sockets.length === 0) assert.equal(await failureOf(client), "unreachable");
+    assert.equal(await failureOf(client), "unreachable");
+    for (const socket of sockets) socket.destroy();
+    server.on("secureConnection", (socket) => socket.destroy());
+    while ((await failureOf(client)) === "unreachable") await new Promise(setImmediate);
+    assert.equal(await failureOf(client), "closed-at-once");
+    close();
+    server.close();
+  });
+
+  function connect(port: number) {
+    const files = kit.writeCredential(kit.issue({ id: API }), "api");
+    const identity = FileSource.open({
+      files: { ...files, bundles: kit.files.bundles },
+      purpose: "client",
+      timers: processTimers,
+    });
+    const address = { kind: "tcp" as const, host: "127.0.0.1", port };
+    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: 10_000, clock: systemClock });
+    const close = () => {
+      client.close();
+      identity.close();
+    };
+    return { client, close };
+  }
+
+  /** Coffer by its SVID, which shakes hands and says nothing more. */
+  function silentServer() {
+    const { certPem: cert, keyPem: key } = kit.issue({ id: COFFER.toString() });
+    const sockets: TLSSocket[] = [];
+    const server = createServer({ cert, key, minVersion: "TLSv1.3", ALPNProtocols: ["h2"] }, (socket) => {
+      socket.on("error", () => {});
+      sockets.push(socket);
+    });
+    return { server, sockets };
+  }
+});
+
+async function failureOf(client: CofferClient): Promise<string | undefined> {
+  const error = await client.health().catch((problem) => problem);
+  assert.ok(error instanceof ClientError, String(error));
+  return error.failure?.kind ?? error.code;
+}
+
+async function closedPort(): Promise<number> {
+  const server = createTcpServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
