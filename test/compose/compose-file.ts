@@ -135,10 +135,10 @@ function readConfig(service: string, { source, target, ...unknown }: RawService,
 }
 
 function readHealthcheck(service: string, raw: RawService): Partial<Healthcheck> {
-  const { test, start_period, start_interval, ...unknown } = raw;
+  const { test, start_period: _, start_interval, ...unknown } = raw;
   refuseOthers(`the healthcheck of ${service}`, unknown);
   if (test[0] !== "CMD") throw new Error(`the healthcheck of ${service} needs a shell`);
-  return { test: test.slice(1), startPeriodMs: durationMs(start_period), startIntervalMs: durationMs(start_interval) };
+  return { test: test.slice(1), startIntervalMs: durationMs(start_interval) };
 }
 
 function refuseOthers(where: string, unknown: object): void {

@@ -51,10 +51,10 @@ export class Confiner {
   /** The command line that starts `execution` in a new confinement, and becomes it, but for a parent in front of "own". */
   start(confinement: Confinement, execution: Execution): string[] {
     const { network, pid } = confinement;
-    const join = network === undefined ? [] : ["nsenter", `--net=/proc/${network}/ns/net`];
+    const enter = network === undefined ? [] : ["nsenter", `--net=/proc/${network}/ns/net`];
     const own = pid === "own" ? ["--pid", "--fork", "--kill-child", "--ipc"] : [];
     const script = [...this.#mounts(confinement), `exec chroot ${this.#mountpoint} ${this.#words(execution)}`];
-    return [...join, "unshare", "--mount", "--propagation=private", ...own, "sh", "-euc", script.join("\n")];
+    return [...enter, "unshare", "--mount", "--propagation=private", ...own, "sh", "-euc", script.join("\n")];
   }
 
   /** The command line that runs `execution` beside the process that this one was started as, as a health check does. */

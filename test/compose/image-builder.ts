@@ -189,6 +189,5 @@ function copyTree(from: string, to: string, chown: string | undefined): void {
 function readHealthcheck(flags: Record<string, string>, text: string): Healthcheck {
   const command = /^CMD\s+(.*)$/.exec(text)?.[1];
   if (command === undefined) throw new Error(`a healthcheck that is none: ${text}`);
-  const [startPeriodMs, startIntervalMs] = [durationMs(flags["start-period"]!), durationMs(flags["start-interval"]!)];
-  return { test: execForm(command), startPeriodMs, startIntervalMs };
+  return { test: execForm(command), startIntervalMs: durationMs(flags["start-interval"]!) };
 }

@@ -2,8 +2,7 @@
 export interface Healthcheck {
   /** The command, in exec form. */
   readonly test: readonly string[];
-  /** For how long failures don't count, and how often it is asked as long as that, in milliseconds. */
-  readonly startPeriodMs: number;
+  /** How long it waits between two questions while the container starts, in milliseconds. */
   readonly startIntervalMs: number;
 }
 

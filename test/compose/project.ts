@@ -24,7 +24,9 @@ export class Project {
   readonly #volumes = new Volumes(this.#make("volumes"), this.file.volumes);
   readonly #remove = () => rmSync(this.folder, { recursive: true, force: true });
   #engine: Engine | undefined;
-  #containers = new Map<string, Container>();
+  /** Those of the last {@link up}, in the order in which they were started. */
+  readonly #containers = new Map<string, Container>();
+  readonly #starting = new Map<string, Promise<Container>>();
 
   constructor() {
     process.once("exit", this.#remove);
@@ -60,25 +62,19 @@ export class Project {
 
   /** Starts every service as soon as what it depends on has come so far. Resolves when all run or have completed. */
   async up(): Promise<void> {
-    const images = new Map<string, Image>();
-    for (const service of this.file.services) images.set(service.name, await this.image(service));
+    // One after the other: the second finds what the first one has made.
+    for (const service of this.file.services) await this.image(service);
     this.#engine ??= await this.#begin();
-    const engine = this.#engine;
-    const started = new Map<string, Promise<Container>>();
-    const start = (name: string): Promise<Container> => {
-      const known = started.get(name) ?? this.#start(engine, this.service(name), images.get(name)!, start);
-      started.set(name, known);
-      return known;
-    };
-    await Promise.all(this.file.services.map(({ name }) => start(name)));
-    await Promise.all([...this.#containers.values()].map(settled));
+    const containers = await Promise.all(this.file.services.map(({ name }) => this.#start(name)));
+    await Promise.all(containers.map(settled));
   }
 
   /** Stops them, each after those that depend on it, and answers how each ended. Volumes stay. */
   async down() {
     const endings = new Map<string, Awaited<ReturnType<Container["stop"]>>>();
     for (const [name, container] of [...this.#containers].reverse()) endings.set(name, await container.stop());
-    this.#containers = new Map();
+    this.#containers.clear();
+    this.#starting.clear();
     return endings;
   }
 
@@ -89,29 +85,27 @@ export class Project {
     this.#remove();
   }
 
-  async #start(
-    engine: Engine,
-    service: Service,
-    image: Image,
-    start: (name: string) => Promise<Container>,
-  ): Promise<Container> {
-    const conditions = Object.entries(service.dependsOn).map(async ([other, condition]) => {
-      await REACHED[condition](await start(other));
+  #start(name: string): Promise<Container> {
+    const starting = this.#starting.get(name) ?? this.#startInOrder(this.service(name));
+    this.#starting.set(name, starting);
+    return starting;
+  }
+
+  async #startInOrder(service: Service): Promise<Container> {
+    const others = Object.entries(service.dependsOn).map(async ([other, condition]) => {
+      await REACHED[condition](await this.#start(other));
     });
-    await Promise.all(conditions);
-    const container = new Container(engine, service, image);
+    await Promise.all(others);
+    const container = new Container(this.#engine!, service, await this.image(service));
     this.#containers.set(service.name, container);
     return container;
   }
 
   /** A network with nothing but a loopback, where every service has an address and is found by its name. */
   async #begin(): Promise<Engine> {
-    const holder = this.#processes.start("unshare", [
-      "--net",
-      "sh",
-      "-euc",
-      "ip link set lo up; echo up; exec sleep infinity",
-    ]);
+    const script = "ip link set lo up; echo up; exec sleep infinity";
+    const words = ["--pdeathsig=KILL", "unshare", "--net", "sh", "-euc", script];
+    const holder = this.#processes.start("setpriv", words);
     await once(holder.stdout!, "data");
     const hosts = join(this.folder, "hosts");
     const lines = this.file.services.map(({ name }, index) => `127.0.1.${index + 1} ${name}`);

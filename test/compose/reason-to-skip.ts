@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { findSpire } from "../spire/programs.ts";
 
 /** The programs of this machine that take the place of a container engine. */
-const TOOLS = ["unshare", "nsenter", "setpriv", "mount", "chroot", "ip", "ldd", "npm"];
+const TOOLS = ["unshare", "nsenter", "setpriv", "mount", "chroot", "ip", "ldd", "readelf", "npm"];
 
 /** Why these tests can't run here; false when they can. */
 export function reasonToSkip(): string | false {
