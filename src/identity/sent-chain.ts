@@ -1,17 +1,21 @@
-import type { TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 
-// One more than the verifier takes, so that it can see that there were too many: the walk along a chain of hundreds
-// would buy a stranger 20 ms of our only thread.
+// One more than the verifier takes, so that it can see that there were too many.
 const MAX_WALK = 11;
 
 /**
- * The certificates that the peer sent, in DER and in the order sent. Read through getPeerX509Certificate:
- * getPeerCertificate(true) links the chain anew, drops what does not fit and adds certificates of ours.
+ * The certificates that the peer sent, in DER: the leaf, and behind each certificate the one that issued it by its name
+ * and key identifier. Others are left out. So is what follows an issuer that was sent last though another one should
+ * have followed it: chains come in order (RFC 8446, 4.4.2), and Node's walk ends there.
+ *
+ * Never by getPeerX509Certificate, which has all of them: it takes each one behind the leaf out of OpenSSL's list and
+ * frees it never, in Node 20, 22 and 24. A stranger who showed ten certificates cost 60 kB for good, 200 times a second.
  */
 export function sentChain(socket: TLSSocket): Buffer[] {
   const chain: Buffer[] = [];
-  let certificate = socket.getPeerX509Certificate();
-  while (certificate !== undefined && chain.length < MAX_WALK) {
+  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  // Without a certificate it is an empty object; behind an authority that signed itself is that authority again.
+  while (certificate?.raw !== undefined && !chain.includes(certificate.raw) && chain.length < MAX_WALK) {
     chain.push(certificate.raw);
     certificate = certificate.issuerCertificate;
   }

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { ID } from "../unit/identity/chain-world.ts";
 import { atTheFrontDoor } from "./front-door.ts";
 import { bare, openssl, type Peer } from "./peers.ts";
-import { arriving, honest, hostile, NEVER_REACHES_US, uriOf } from "./rows.ts";
+import { HONEST as HONEST_ROWS } from "../unit/identity/honest-chains.ts";
+import { arriving, honest, hostile, NEVER_REACHES_US, OUT_OF_ORDER, uriOf } from "./rows.ts";
 
 const HONEST = honest("client");
 const HOSTILE = hostile("client");
@@ -36,7 +37,7 @@ for (const [name, peer] of Object.entries(PEERS)) {
   });
 }
 
-// OpenSSL stands before the verifier, and its own client would not send these.
+// OpenSSL and Node stand before the verifier, and OpenSSL's own client would not send most of these.
 describe("Over TLS, a chain that the verifier does not get to see as it was sent,", () => {
   for (const [what, end] of NEVER_REACHES_US) {
     it(`${what}: ${end}`, async () => {
@@ -46,6 +47,16 @@ describe("Over TLS, a chain that the verifier does not get to see as it was sent
       assert.deepEqual([reasons, handled], end === "made good" ? [[], [ID]] : [[end], []]);
     });
   }
+});
+
+// It would be accepted if it were seen whole. Refused is the safe way to be wrong, and the peer is told in the log.
+it("a chain out of order is refused over TLS, and in order accepted", async () => {
+  const row = HONEST_ROWS.find(({ what }) => what === OUT_OF_ORDER)!;
+  const { refused, handled } = await atTheFrontDoor(row, openssl);
+  assert.deepEqual([refused.map(({ reason }) => reason), handled], [["untrusted"], []]);
+  const [leaf, upper, lower] = row.chain;
+  const inOrder = await atTheFrontDoor({ ...row, chain: [leaf!, lower!, upper!] }, openssl);
+  assert.deepEqual([inOrder.refused, inOrder.handled], [[], [ID]]);
 });
 
 it("enough of the tables arrives over TLS", (t) => {

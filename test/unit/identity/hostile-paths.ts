@@ -153,6 +153,7 @@ export const PATH: readonly HostileCase[] = [
 export const WORK: readonly HostileCase[] = [
   { reason: "no-certificate", what: "nothing", chain: [] },
   { reason: "chain-too-long", what: "eleven certificates", chain: Array.from({ length: 11 }, () => workload()[0]!) },
+  { reason: "chain-too-long", what: "eleven certificates, each signed by the next", chain: workload({}, tenth()) },
   leaf("chain-too-large", "more bytes than a chain may have", {
     extensions: [extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_CHAIN_BYTES))],
   }),
@@ -192,6 +193,12 @@ function deeper(what: string, authority: Issuer, intermediates: number): Hostile
 }
 
 /** The workload is within the constraints; it is the intermediate that has a name outside. */
+/** An intermediate with nine above it. */
+function tenth(): Issuer {
+  const names = Array.from({ length: 10 }, (_, depth) => commonName(`intermediate ${depth}`));
+  return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
+}
+
 function constrainedAbove(): HostileCase {
   const authority = forge.authority("spiffe://example.org", { permitted: [uriName("example.org")] });
   const chain = workload({}, authority.intermediate({ id: "spiffe://other.org" }));
