@@ -72,8 +72,16 @@ export class GrpcServer {
     }
   }
 
-  /** Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. */
+  /**
+   * Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. One whose handshake ends when the
+   * server drains already is closed: it came too late to be told to go away, and nobody would wait for its end.
+   */
   serve(connection: Connection): void {
+    if (this.#state === "draining") connection.socket.destroy();
+    else this.#hold(connection);
+  }
+
+  #hold(connection: Connection): void {
     const { timers, random } = this.#parts;
     const { socket, validUntil } = connection;
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());

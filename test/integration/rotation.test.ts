@@ -339,6 +339,22 @@ describe("strangers", () => {
   });
 });
 
+// Its callers would get SHUTTING_DOWN on a connection that they keep, and the one who waits for the end of all would miss it.
+it("closes a connection whose handshake ends after the server has begun to drain", async () => {
+  const server = await Rotating.start();
+  const { certPem, keyPem } = server.example.issue({ id: "spiffe://example.org/a" });
+  const early = await stranger(server.port, 0);
+  while (server.timers.pauses.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await server.stop();
+  const late = connect({ socket: early, cert: certPem, key: keyPem, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+  late.on("error", () => {});
+  const heard: Buffer[] = [];
+  late.on("data", (bytes: Buffer) => heard.push(bytes));
+  await once(late, "secureConnect");
+  await once(late, "close");
+  assert.deepEqual([heard, server.refused, server.connections.count], [[], [], 0]);
+});
+
 /** A connection that sends nothing, or half of a TLS record. */
 async function stranger(port: number, i: number): Promise<Socket> {
   const socket = connectTcp(port, "127.0.0.1");
