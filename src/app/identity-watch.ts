@@ -2,7 +2,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Check } from "../observability/ops-server.ts";
+import type { Check } from "../observability/check.ts";
 import type { IdentityReading } from "../observability/readings.ts";
 
 /** What is needed to watch an identity. */

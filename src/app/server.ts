@@ -2,10 +2,11 @@ import { formatAddress } from "../domain/address.ts";
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
 import type { IdentitySource } from "../identity/source.ts";
+import type { Check } from "../observability/check.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
-import type { Check, OpsServer } from "../observability/ops-server.ts";
+import type { OpsServer } from "../observability/ops-server.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
@@ -73,6 +74,7 @@ export class CofferServer {
     this.#limited = limitLines(parts.log, parts.timers.clock);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(this.#gate, CONNECTION_REFUSALS);
+    this.#metrics.observeReadiness(() => this.#readiness());
   }
 
   /** Where it listens, with real ports. */

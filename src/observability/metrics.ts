@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { EventLoopDelay } from "./event-loop-delay.ts";
+import type { Check } from "./check.ts";
 import type { BuildInfo, ConnectionReading, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
 
 /** The kind of a method, in the words of go-grpc-prometheus. */
@@ -110,6 +111,8 @@ export class Metrics {
       1,
     );
     this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
+    const start = performance.timeOrigin / 1000;
+    this.#gauge("process_start_time_seconds", "When the process began, as Unix time.", () => start);
     this.#counter("process_cpu_seconds_total", "CPU time of the process, user and system.", cpuSeconds);
     this.#delay = new EventLoopDelay(this.#registry);
   }
@@ -182,16 +185,19 @@ export class Metrics {
     this.#gauge("coffer_source_last_update_seconds", "When the identity last changed, as Unix time.", () =>
       unixTime(read().lastUpdate),
     );
-    new Gauge({
-      name: "coffer_bundle_not_after_seconds",
-      help: "When the last authority of a trust domain's bundle expires, as Unix time; 0: it is empty.",
-      labelNames: ["trust_domain"],
-      registers: this.#registers,
-      collect() {
-        this.reset();
-        for (const [trust_domain, notAfter] of read().bundles) this.set({ trust_domain }, unixTime(notAfter));
-      },
-    });
+    this.#gaugeBy(
+      "trust_domain",
+      "coffer_bundle_not_after_seconds",
+      "When the last authority of a trust domain's bundle expires, as Unix time; 0: it is empty.",
+      () => [...read().bundles].map(([name, notAfter]) => [name, unixTime(notAfter)]),
+    );
+  }
+
+  /** Says where to read what /readyz says. Call it once. */
+  observeReadiness(read: () => readonly Check[]): void {
+    this.#gaugeBy("check", "coffer_ready", "1: this check of /readyz is ok; 0: it is not.", () =>
+      read().map(({ name, state }) => [name, Number(state === "ok")]),
+    );
   }
 
   /** Says where to read about the policy. Call it once. */
@@ -236,6 +242,20 @@ export class Metrics {
       registers: this.#registers,
       collect() {
         this.set(read());
+      },
+    });
+  }
+
+  /** One series for each value that the label has at this moment. */
+  #gaugeBy(label: string, name: string, help: string, read: () => readonly (readonly [string, number])[]): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: this.#registers,
+      collect() {
+        this.reset();
+        for (const [value, number] of read()) this.set({ [label]: value }, number);
       },
     });
   }

@@ -1,13 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Check } from "./check.ts";
 import type { Logger } from "./logger.ts";
 import type { Exposition } from "./metrics.ts";
-
-/** One thing that must be in order before callers are sent here. */
-export type Check =
-  | { readonly name: string; readonly state: "ok" }
-  | { readonly name: string; readonly state: "not ready"; readonly why: string };
 
 /** What the ops server tells. */
 export interface OpsSources {

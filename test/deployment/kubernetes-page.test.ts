@@ -11,6 +11,7 @@ import { connectionOptions, readConnection } from "../../src/cli/connection.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { page } from "../unit/docs/pages.ts";
+import { memoryNeeded } from "./capacity.ts";
 import { containerPartsIn, type Labels, type Manifest, manifestsIn } from "./manifests.ts";
 import { serveFlags } from "./serve-flags.ts";
 import { type Container, containersOf, environmentOf, type Workload, workloadsIn } from "./workloads.ts";
@@ -36,13 +37,29 @@ const clients = workloads.flatMap((workload) =>
 describe("docs/kubernetes.md", () => {
   // A selector that selects nothing is no error for Kubernetes.
   it("selects pods by labels that they have", () => {
-    const selectors = manifests.filter(({ kind }) =>
-      /^(StatefulSet|Service|NetworkPolicy|ClusterSPIFFEID)$/.test(kind),
-    );
-    assert.equal(selectors.length, 5);
-    for (const manifest of selectors) {
-      assert.deepEqual(selectedBy(manifest), [coffer], `${manifest.kind} ${manifest.metadata.name}`);
+    const selected = manifests
+      .filter(({ kind }) => /^(StatefulSet|Service|NetworkPolicy|PodMonitor|ClusterSPIFFEID)$/.test(kind))
+      .map((manifest) => [manifest.kind, manifest.metadata.name, selectedBy(manifest).map(({ name }) => name)]);
+    assert.deepEqual(selected, [
+      ["ClusterSPIFFEID", "coffer", ["coffer"]],
+      ["StatefulSet", "coffer", ["coffer"]],
+      ["Service", "coffer-pods", ["coffer"]],
+      ["Service", "coffer", ["coffer"]],
+      ["NetworkPolicy", "coffer", ["coffer"]],
+      ["ClusterSPIFFEID", "coffer-admin", ["admin"]],
+      ["ClusterSPIFFEID", "shop-api", ["api"]],
+      ["PodMonitor", "coffer", ["coffer"]],
+    ]);
+  });
+
+  // Whoever follows it from the top applies each object into a namespace that is there by then.
+  it("makes each namespace before it is used", () => {
+    const made = new Set<string>();
+    for (const { kind, metadata } of manifests) {
+      if (kind === "Namespace") made.add(metadata.name);
+      assert.ok(metadata.namespace === undefined || made.has(metadata.namespace), `${kind} ${metadata.name}`);
     }
+    assert.deepEqual([...made], ["coffer", "shop"]);
   });
 
   it("names volumes, objects and ports that there are", () => {
@@ -62,7 +79,7 @@ describe("docs/kubernetes.md", () => {
       const secrets = pod.volumes.flatMap(({ secret }) => secret?.secretName ?? []);
       for (const secret of secrets)
         assert.ok(kubernetes.text.includes(`create secret generic ${secret} --from-file=root.key`));
-      if (namespace === "coffer") assert.ok(named("ServiceAccount", namespace).includes(pod.serviceAccountName));
+      assert.ok(named("ServiceAccount", namespace).includes(pod.serviceAccountName));
     }
     const ports = server.ports!.map((port) => port.name);
     const used = [...JSON.stringify(manifests).matchAll(/"(?:targetPort|port)":"(\w+)"/g)].map(([, port]) => port!);
@@ -110,6 +127,45 @@ describe("docs/kubernetes.md", () => {
 });
 
 describe("the server of docs/kubernetes.md", () => {
+  // Each of these is a choice that the page gives a reason for, and that no schema would miss.
+  it("is one pod, which is replaced when it never got ready, and found when its disk is full", () => {
+    const { replicas, podManagementPolicy } = specOf(manifests.find(({ kind }) => kind === "StatefulSet")!);
+    assert.deepEqual([replicas, podManagementPolicy], [1, "Parallel"]);
+    const service = manifests.find(({ kind, metadata }) => kind === "Service" && metadata.name === "coffer")!;
+    assert.equal(specOf(service)["publishNotReadyAddresses"], true);
+  });
+
+  it("is a user without privileges, to whom its volume and its key are given", () => {
+    const { runAsUser, runAsGroup, fsGroup } = coffer.pod.securityContext as Fields;
+    assert.deepEqual([runAsUser, runAsGroup, fsGroup], [65532, 65532, 65532]);
+    const claims = manifests.flatMap((manifest) =>
+      manifest.kind === "PersistentVolumeClaim"
+        ? [specOf(manifest)]
+        : ((specOf(manifest)?.["volumeClaimTemplates"] ?? []) as Manifest[]).map(specOf),
+    );
+    assert.deepEqual(
+      claims.map((claim) => claim["accessModes"]),
+      [["ReadWriteOncePod"], ["ReadWriteOncePod"]],
+    );
+  });
+
+  // A file that is mounted alone is never replaced.
+  it("sees its policy change", () => {
+    assert.deepEqual(
+      server.volumeMounts!.filter((mount) => Object.hasOwn(mount, "subPath")),
+      [],
+    );
+  });
+
+  it("is scraped under the name that the alerts look for", () => {
+    const { jobLabel, podMetricsEndpoints } = specOf(manifests.find(({ kind }) => kind === "PodMonitor")!);
+    assert.equal(coffer.labels[`${jobLabel}`], "coffer");
+    assert.deepEqual(
+      (podMetricsEndpoints as Fields[]).map(({ port, path }) => [port, path]),
+      [["ops", "/metrics"]],
+    );
+  });
+
   it("finds its files where volumes are mounted", () => {
     const mounted = (name: string) => server.volumeMounts!.find((mount) => mount.name === name)?.mountPath;
     assert.ok(config.store.kind === "sqlite");
@@ -153,9 +209,7 @@ describe("the server of docs/kubernetes.md", () => {
     const { requests, limits } = server.resources!;
     assert.equal(limits["memory"], requests["memory"]);
     assert.equal(limits["memory"], "1Gi");
-    const MB = 1e6;
-    const besides = 500 * MB + config.handshakes.connections * 0.06 * MB;
-    assert.ok(config.maxStoreBytes + besides < 2 ** 30);
+    assert.ok(memoryNeeded(config.maxStoreBytes, config.handshakes.connections) < 2 ** 30);
   });
 
   it("is who the clients look for", () => {

@@ -65,6 +65,7 @@ describe("the alerts of docs/operations.md", () => {
     const refused = 'rate(coffer_connections_refused_total{reason!~"expired|gone"}[5m])';
     assert.deepEqual(problemsOf(refused), ["coffer_connections_refused_total has no reason gone"]);
     assert.deepEqual(problemsOf("rate(coffer_secrets[5m])"), ["coffer_secrets is a gauge and has no rate"]);
+    assert.deepEqual(problemsOf("max_over_time(coffer_secrets[5m])"), []);
   });
 
   // Whoever is on call meets with a metric here and knows when to look at it.
@@ -81,13 +82,13 @@ function problemsOf(expr: string): string[] {
   return [...selectors.flatMap(selectorProblems), ...unknown.map((label) => `nothing has the label ${label}`)];
 }
 
-function selectorProblems({ metric, matchers, isRange }: Selector): string[] {
+function selectorProblems({ metric, matchers, isCounted }: Selector): string[] {
   if (metric === UP) return [];
   const type = exposed.types.get(exposed.types.has(metric) ? metric : metricOf(metric));
   if (type === undefined || !exposed.series.has(metric)) return [`there is no ${metric}`];
   const own = matchers.filter(({ label }) => !TARGET_LABELS.includes(label));
   return [
-    ...(isRange && type === "gauge" ? [`${metric} is a gauge and has no rate`] : []),
+    ...(isCounted && type === "gauge" ? [`${metric} is a gauge and has no rate`] : []),
     ...own.flatMap(({ label, operator, value }) => {
       const values = valuesOf(metric, label);
       if (values.size === 0) return [`${metric} has no label ${label}`];

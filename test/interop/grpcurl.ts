@@ -1,9 +1,9 @@
-import { isExecutable } from "../support/executable.ts";
 import { spawnSync } from "node:child_process";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { status as Code } from "@grpc/grpc-js";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
+import { findProgram } from "../support/executable.ts";
 import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
 
 /** How to get the one that these tests were written for. */
@@ -13,8 +13,7 @@ export const GRPCURL_INSTALL = "go install github.com/fullstorydev/grpcurl/cmd/g
 export function findGrpcurl(): string | undefined {
   const { stdout } = spawnSync("go", ["env", "GOPATH"], { encoding: "utf8" });
   const gopath = stdout?.trim() || join(homedir(), "go");
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), join(gopath, "bin")];
-  return folders.map((folder) => join(folder, "grpcurl")).find(isExecutable);
+  return findProgram("grpcurl", join(gopath, "bin"));
 }
 
 /** A detail as grpcurl prints it: decoded, by what reflection told it of the type. */

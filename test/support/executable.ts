@@ -1,4 +1,5 @@
 import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
 
 /** Whether this process may run the file. */
 export function isExecutable(file: string): boolean {
@@ -8,4 +9,10 @@ export function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Where a program is: on the PATH, or else in one of these folders; undefined when it is nowhere. */
+export function findProgram(name: string, ...folders: readonly string[]): string | undefined {
+  const path = (process.env["PATH"] ?? "").split(delimiter);
+  return [...path, ...folders].map((folder) => join(folder, name)).find(isExecutable);
 }

@@ -15,8 +15,8 @@ export interface LabelMatcher {
 export interface Selector {
   readonly metric: string;
   readonly matchers: readonly LabelMatcher[];
-  /** Whether it asks for a stretch of time, as rate() does: something that only counts up must be there. */
-  readonly isRange: boolean;
+  /** Whether it is asked how it grew, as by rate(): something that only counts up must be there. */
+  readonly isCounted: boolean;
 }
 
 /** What a query asks for. */
@@ -47,8 +47,19 @@ function selectorAt(node: Node, text: string): Selector {
       operator: textOf(matcher.getChild("MatchOp")!, text),
       value: textOf(matcher.getChild("StringLiteral")!, text).slice(1, -1),
     })),
-    isRange: node.parent?.name === "MatrixSelector",
+    isCounted: COUNTING.includes(functionAround(node, text)),
   };
+}
+
+const COUNTING = ["rate", "irate", "increase", "resets"];
+
+/** The function that a range of the selector is an argument of; empty when there is none. */
+function functionAround(node: Node, text: string): string {
+  if (node.parent?.name !== "MatrixSelector") return "";
+  let call: Node | null = node.parent;
+  while (call !== null && call.name !== "FunctionCall") call = call.parent;
+  const name = call?.getChild("FunctionIdentifier");
+  return name ? textOf(name, text) : "";
 }
 
 function nodesOf(top: Node, name: string): Node[] {

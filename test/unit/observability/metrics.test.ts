@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { register } from "prom-client";
+import type { Check } from "../../../src/observability/check.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
 
 const GET = "/coffer.v1.Secrets/Get";
@@ -29,6 +30,7 @@ function fullMetrics(): Metrics {
   metrics.loaded(1.5);
   metrics.observeConnections(NO_CONNECTIONS, ["expired"]);
   metrics.observeIdentity(() => ({ validUntil: 5000, bundles: new Map([["example.org", 6000]]), lastUpdate: 4000 }));
+  metrics.observeReadiness(() => [{ name: "serving", state: "ok" }]);
   metrics.observePolicy(() => ({ isNewest: true, lastLoad: 7000 }));
   metrics.observeStore(() => ({ secrets: 1, versions: 2, bytes: 300, limit: 4000 }));
   return metrics;
@@ -124,6 +126,22 @@ test("what the server reports is found again", async () => {
   assert.equal(all.get(`coffer_build_info{version="0.1.0",node="v22.12.0"}`), 1);
   assert.ok(all.get("process_resident_memory_bytes")! > 1e6);
   assert.ok(all.get("process_cpu_seconds_total")! > 0);
+  assert.ok(Math.abs(all.get("process_start_time_seconds")! - (Date.now() / 1000 - process.uptime())) < 60);
+});
+
+// Where nobody is sent to a server that is not ready, no call tells of it: the alert has to come from what probes see.
+test("a check of /readyz is a number, and is gone when it is asked no more", async () => {
+  const metrics = newMetrics();
+  const disk: Check = { name: "journal", state: "not ready", why: "/data has 0 bytes left" };
+  let checks: readonly Check[] = [{ name: "store", state: "ok" }, disk];
+  metrics.observeReadiness(() => checks);
+  const told = async () => [...(await samples(metrics))].filter(([series]) => series.startsWith("coffer_ready"));
+  assert.deepEqual(await told(), [
+    [`coffer_ready{check="store"}`, 1],
+    [`coffer_ready{check="journal"}`, 0],
+  ]);
+  checks = [disk];
+  assert.deepEqual(await told(), [[`coffer_ready{check="journal"}`, 0]]);
 });
 
 // While the process blocks, its event loop is late by as much. (Only the shortest time is asserted: no machine makes it

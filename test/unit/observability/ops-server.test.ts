@@ -4,7 +4,8 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, test } from "node:test";
 import { createLogger } from "../../../src/observability/logger.ts";
-import { type Check, OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
+import type { Check } from "../../../src/observability/check.ts";
+import { OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
 import { Lines } from "./lines.ts";
 
 const open: OpsServer[] = [];

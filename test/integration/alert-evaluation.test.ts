@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { parse, stringify } from "yaml";
+import { findProgram } from "../support/executable.ts";
+import { codeBlocks, page } from "../unit/docs/pages.ts";
+import { ALERT_SAMPLES, type AlertSample, SAMPLE_SECONDS } from "./alert-samples.ts";
+
+const promtool = findProgram("promtool");
+const skip = promtool === undefined && "no promtool here; it comes with Prometheus (in Debian the package prometheus)";
+
+const [block] = codeBlocks(page("docs/operations.md"), "Metrics and alerts", "yaml");
+const folder = mkdtempSync(join(tmpdir(), "coffer-alerts-"));
+after(() => rmSync(folder, { recursive: true }));
+
+describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { skip }, () => {
+  // A threshold, a sign or a label that is wrong is no error for Prometheus: nobody is ever called.
+  it("fire when they should, and not when they should not", () => {
+    const { groups } = parse(block!) as {
+      groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
+    };
+    const alerts = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert));
+    assert.deepEqual([...new Set(ALERT_SAMPLES.map(({ alert }) => alert))].sort(), [...alerts].sort());
+    assert.equal(verdict(block!, ALERT_SAMPLES), "");
+  });
+
+  // The check above would not notice a promtool that is content with everything.
+  it("are told apart from alerts that would not, and from those that would not stop", () => {
+    const broken = (alert: string, from: string, to: string) => {
+      assert.ok(block!.includes(from));
+      const samples = ALERT_SAMPLES.filter((sample) => sample.alert === alert);
+      assert.match(verdict(block!.replace(from, to), samples), new RegExp(`FAILED.*${alert}`, "s"));
+    };
+    broken("CofferDown", 'up{job="coffer"} == 0 or', 'up{job="coffer"} == 1 or');
+    broken("CofferStoreFills", "_limit_bytes > 0.8", "_limit_bytes > 80");
+    broken("CofferIdentityEnds", "< 15 * 60", "< -15 * 60");
+    broken("CofferPolicyKept", "coffer_policy_loaded == 0", "coffer_policy_loaded >= 0");
+  });
+});
+
+/** What promtool has against the rules; empty when each sample ends as it should. */
+function verdict(rules: string, samples: readonly AlertSample[]): string {
+  const tests = samples.flatMap(({ alert, fires, quiet }) => [
+    look(`${alert} fires`, alert, fires, [{ labels: "{}", value: 1 }]),
+    look(`${alert} is quiet`, alert, quiet, []),
+  ]);
+  writeFileSync(join(folder, "rules.yaml"), rules);
+  writeFileSync(
+    join(folder, "tests.yaml"),
+    stringify({ rule_files: ["rules.yaml"], evaluation_interval: "30s", tests }),
+  );
+  const { status, stdout, stderr } = spawnSync(promtool!, ["test", "rules", join(folder, "tests.yaml")], {
+    encoding: "utf8",
+  });
+  assert.equal(status === 0, !/FAILED/.test(stdout + stderr), stdout + stderr);
+  return status === 0 ? "" : stdout + stderr;
+}
+
+/** What promtool is to find at the end of an hour: whether this alert fires, whatever its labels are. */
+function look(name: string, alert: string, series: AlertSample["fires"], exp_samples: readonly object[]): object {
+  return {
+    name,
+    interval: `${SAMPLE_SECONDS}s`,
+    input_series: Object.entries(series).map(([one, values]) => ({ series: one, values })),
+    promql_expr_test: [
+      { expr: `max(ALERTS{alertname="${alert}", alertstate="firing"})`, eval_time: "1h", exp_samples },
+    ],
+  };
+}
