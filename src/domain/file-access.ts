@@ -21,6 +21,8 @@ export function ownUid(): number | undefined {
  * only made passable.
  */
 export function describeDenial(path: string, code: string | undefined): string {
+  // The working folder itself was removed.
+  if (code === "ENOENT" && path === ".") return "does not exist";
   if (code === "ENOENT") return `does not exist; run: install -d -o ${ownUid()} ${shellWord(path)}`;
   const at = nearestVisible(path);
   const access = statSync(at);
@@ -32,9 +34,9 @@ export function describeDenial(path: string, code: string | undefined): string {
     case "EROFS":
       return `can't be written: ${where} lies on a file system that is mounted read-only; run: ${remount(at)}`;
     case "ENOSPC":
-      return `finds no room on the disk of ${where}; look for it with: df -h ${shellWord(at)}; df -i ${shellWord(at)}`;
+      return `finds no room on the disk of ${where}; run: df -h ${shellWord(at)}; df -i ${shellWord(at)}`;
     default:
-      return `can't be used (${code})`;
+      return `can't be used (${code}): the way to it ends at ${where}`;
   }
 }
 

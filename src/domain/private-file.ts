@@ -8,8 +8,8 @@ export class PrivateFileError extends Error {
   /** The file, as it was given. */
   readonly file: string;
 
-  constructor(file: string, problem: string) {
-    super(`${file} ${problem}`);
+  constructor(file: string, problem: string, options?: ErrorOptions) {
+    super(`${file} ${problem}`, options);
     this.file = file;
   }
 }
@@ -22,6 +22,8 @@ const GROUP_READS = 0o040;
 const GROUP_WRITES = 0o020;
 const OTHERS = 0o007;
 
+const ROOT = 0;
+
 /**
  * Reads a file that holds a secret, of at most 1 MiB. Symbolic links are followed, since Kubernetes mounts files through
  * them; what counts is the file at their end. Throws {@link PrivateFileError} when it can't be read, is no regular file,
@@ -32,8 +34,9 @@ export function readPrivateFile(file: string): Buffer {
   try {
     // The file that is checked is the one that is read, even if its name means another one by now.
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw new PrivateFileError(file, "is not a regular file");
-    if (stats.size > MAX_BYTES) throw new PrivateFileError(file, `is larger than ${MAX_BYTES} bytes`);
+    const owned = `(${describeAccess(stats)})`;
+    if (!stats.isFile()) throw new PrivateFileError(file, `is not a regular file ${owned}`);
+    if (stats.size > MAX_BYTES) throw new PrivateFileError(file, `is larger than ${MAX_BYTES} bytes ${owned}`);
     const problem = privacyProblem(stats, file);
     if (problem !== undefined) throw new PrivateFileError(file, problem);
     return readFileSync(descriptor);
@@ -42,21 +45,43 @@ export function readPrivateFile(file: string): Buffer {
   }
 }
 
+/** Who reads a private file: the process's own user and group, unless a test says otherwise. */
+export interface Reader {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /**
- * Why a file with this owner and mode does not keep a secret; undefined when it does. Others may do nothing with it. The
- * group may not write it, and may read it only if root owns it: that is how Kubernetes gives a file to a process that
- * does not run as root (fsGroup). The text completes the sentence that the file's name begins.
+ * Why a file with this owner and mode does not keep a secret; undefined when it does. As PostgreSQL has it for its keys
+ * (ssl_key_file): it belongs to its reader or to root, others may do nothing with it, the group may not write it, and may
+ * read it only if root owns it. That is how Kubernetes gives a file to a process that does not run as root (fsGroup). The
+ * text completes the sentence that the file's name begins.
  */
-export function privacyProblem(access: FileAccess, file: string): string | undefined {
+export function privacyProblem(access: FileAccess, file: string, reader = ownReader(access)): string | undefined {
   const { uid, mode } = access;
   const owned = `(${describeAccess(access)})`;
-  const chmod = `chmod 0600 ${shellWord(file)}`;
-  if (mode & OTHERS) return `is open to every user of this machine ${owned}; mend it with: ${chmod}`;
-  if (mode & GROUP_WRITES) return `can be changed by its group ${owned}; mend it with: ${chmod}`;
-  if (mode & GROUP_READS && uid !== 0) {
-    return `can be read by its group ${owned}; mend it with: ${chmod} - or, if the group needs it: chown root ${shellWord(file)}`;
+  const mend = mending(access, shellWord(file), reader);
+  if (mode & OTHERS) return `is open to every user of this machine ${owned}; run: ${mend}`;
+  if (mode & GROUP_WRITES) return `can be changed by its group ${owned}; run: ${mend}`;
+  if (mode & GROUP_READS && uid !== ROOT) {
+    return `can be read by its group ${owned}; run: ${mend} - or, if the group needs it: chown root ${shellWord(file)}`;
+  }
+  if (uid !== ROOT && uid !== reader.uid) {
+    return `belongs to another user than this process, uid ${reader.uid} ${owned}; run: chown ${reader.uid} ${shellWord(file)}`;
   }
   return undefined;
+}
+
+/** What root owns stays root's, and is given to the group of a reader who would not get to it otherwise. */
+function mending({ uid }: FileAccess, file: string, reader: Reader): string {
+  if (uid !== ROOT || reader.uid === ROOT) return `chmod 0600 ${file}`;
+  const mend = `chown root:${reader.gid} ${file} && chmod 0440 ${file}`;
+  return `${mend} - or, in Kubernetes, defaultMode: 0440 and fsGroup: ${reader.gid}`;
+}
+
+/** Windows has no users in this sense: there, everything is its reader's. */
+function ownReader({ uid, gid }: FileAccess): Reader {
+  return { uid: process.geteuid?.() ?? uid, gid: process.getegid?.() ?? gid };
 }
 
 /** Without waiting for a writer, which opening a named pipe would otherwise do for ever. */
@@ -65,6 +90,7 @@ function open(file: string): number {
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new PrivateFileError(file, code === "ENOENT" ? "does not exist" : describeDenial(file, code));
+    const problem = code === "ENOENT" ? "does not exist" : describeDenial(file, code);
+    throw new PrivateFileError(file, problem, { cause: error });
   }
 }

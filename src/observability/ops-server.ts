@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Check } from "./check.ts";
+import { limitCrowd } from "./crowd-limit.ts";
 import type { Logger } from "./logger.ts";
 import type { Exposition } from "./metrics.ts";
 
@@ -54,7 +55,7 @@ export class OpsServer {
   static async listen({ host, port }: OpsAddress, sources: OpsSources): Promise<OpsServer> {
     const pages = pagesOf(sources);
     const server = createServer(LIMITS, (request, response) => void respond(pages, sources.log, request, response));
-    server.maxConnections = MAX_CONNECTIONS;
+    limitCrowd(server, MAX_CONNECTIONS);
     server.listen(port, host);
     await once(server, "listening");
     // A connection that the system could not hand over: whoever asked notices. Without a listener the process would end.

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { describeAccess } from "../domain/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { fileSystemSuitability } from "./file-system-kind.ts";
 import { accessible, tightenEntry } from "./own-entry.ts";
@@ -50,8 +51,9 @@ function localType(path: string): number {
 function existingFolder(data: string): string {
   createFolder(data);
   const folder = accessible(data, () => realpathSync(data));
-  if (!statSync(folder).isDirectory()) throw new StoreRefused("wrong kind", `${data} is no folder`);
-  return folder;
+  const stats = statSync(folder);
+  if (stats.isDirectory()) return folder;
+  throw new StoreRefused("wrong kind", `${data} (${describeAccess(stats)}) must be a folder; give another --data`);
 }
 
 function createFolder(path: string): void {

@@ -1,6 +1,8 @@
-import { closeSync, constants, fchmodSync, fsyncSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fsyncSync, lstatSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
+import { describeDenial } from "../domain/file-access.ts";
+import { lockHolder } from "./lock-holder.ts";
 import { migrate } from "./schema.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -118,6 +120,9 @@ function refusal(error: unknown, file: string): unknown {
   if (code.startsWith("SQLITE_BUSY")) return new StoreRefused("in use", inUse(file), options);
   if (code.startsWith("SQLITE_NOTADB")) return new StoreRefused("not a store", `${file} is no database`, options);
   if (code.startsWith("SQLITE_CORRUPT")) return new StoreRefused("damaged", `${file} is damaged: ${message}`, options);
+  if (code.startsWith("SQLITE_FULL")) {
+    return new StoreRefused("not accessible", `${file} ${describeDenial(dirname(file), "ENOSPC")}`, options);
+  }
   return new StoreRefused("not accessible", `${file} can't be used: ${message} (${code})`, options);
 }
 
@@ -126,17 +131,4 @@ function inUse(file: string): string {
   const who = holder === undefined ? "another process" : `process ${holder}`;
   const alone = `${who} has ${file} open: one server at a time; stop it or give this one another --data`;
   return `${alone}; to take its place as soon as it ends: --lock-wait; in Kubernetes: strategy: Recreate, or a StatefulSet`;
-}
-
-/** The process that locks a file, from the kernel's list (proc_locks(5)), where there is one. */
-function lockHolder(file: string): string | undefined {
-  try {
-    const inode = `:${lstatSync(file).ino}`;
-    const locks = readFileSync("/proc/locks", "latin1")
-      .split("\n")
-      .map((line) => line.split(/\s+/));
-    return locks.find((fields) => fields[5]?.endsWith(inode) && fields[4] !== "0")?.[4];
-  } catch {
-    return undefined;
-  }
 }

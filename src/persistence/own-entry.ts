@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, constants, lstatSync, readlinkSync, type Stats } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, lstatSync, readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { describeAccess, describeDenial, ownUid } from "../domain/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
@@ -45,7 +45,9 @@ export function accessible<T>(path: string, action: () => T): T {
     return action();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? `can't be made: ${dirname(path)} does not exist` : describeDenial(path, code);
+    const above = dirname(path);
+    const why =
+      code === "ENOENT" ? `can't be made: ${above} ${describeDenial(above, code)}` : describeDenial(path, code);
     throw new StoreRefused("not accessible", `${path} ${why}`, { cause });
   }
 }
@@ -59,9 +61,12 @@ function refuseKind(path: string, stats: Stats, kind: EntryKind): void {
 
 function symbolicLink(path: string, stats: Stats): StoreRefused {
   const target = resolve(dirname(path), readlinkSync(path));
-  const message = `${shown(path, stats)} is a symbolic link to ${target}; if that is yours, put it in place of the link`;
-  const command = `rm ${shellWord(path)} && mv ${shellWord(target)} ${shellWord(path)}`;
-  return new StoreRefused("wrong kind", `${message}; run: ${command}`);
+  const message = `${shown(path, stats)} is a symbolic link to ${target}`;
+  if (!existsSync(target)) return new StoreRefused("wrong kind", `${message}, which is not there; mount it first`);
+  // Fetched before the link goes: with the link gone and nothing in its place, the next start would make a new store.
+  const [link, fetched] = [shellWord(path), shellWord(`${path}.fetched`)];
+  const command = `mv -T ${shellWord(target)} ${fetched} && rm ${link} && mv -T ${fetched} ${link}`;
+  return new StoreRefused("wrong kind", `${message}; if that is yours, put it in place of the link; run: ${command}`);
 }
 
 function stranger(path: string, stats: Stats, kind: EntryKind): StoreRefused {

@@ -11,6 +11,7 @@ import {
 import { dirname, sep } from "node:path";
 import { describeDenial } from "../domain/file-access.ts";
 import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
+import { shellWord } from "../domain/shell-word.ts";
 import { parseRootKey, RootKeyRefused, rootKeyText } from "../sealing/root-key.ts";
 import { SecretKey } from "../sealing/secret-key.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -27,7 +28,7 @@ export interface RootKeySource {
  * Throws {@link RootKeyRefused}.
  */
 export function readRootKey({ file, outside }: RootKeySource): SecretKey {
-  const raw = readPrivateFile(file);
+  const raw = readExisting(file);
   try {
     if (outside !== undefined) refuseInside(file, outside);
     return parseRootKey(raw, file);
@@ -52,19 +53,29 @@ export function makeRootKey(file: string): void {
   }
 }
 
+function readExisting(file: string): Buffer {
+  try {
+    return readPrivateFile(file);
+  } catch (error) {
+    const { code } = ((error as PrivateFileError).cause ?? {}) as NodeJS.ErrnoException;
+    if (code !== "ENOENT") throw error;
+    const problem = "does not exist; put the store's own key there or, for a new store, run";
+    throw new PrivateFileError(file, `${problem}: coffer root-key --out ${shellWord(file)}`, { cause: error });
+  }
+}
+
 function refuseInside(file: string, folder: string): void {
   if (!isInside(realpathSync(file), folder)) return;
   const message = `${file} lies inside the data folder ${folder}, so that a copy of the store would bring its key along`;
   throw new RootKeyRefused("inside the data folder", `${message}; move it elsewhere`);
 }
 
-/** A folder that does not exist yet contains nothing. */
+/** A folder that does not exist yet contains nothing; what else is wrong with it is told when it is prepared. */
 function isInside(file: string, folder: string): boolean {
   try {
     return file.startsWith(realpathSync(folder) + sep);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
+  } catch {
+    return false;
   }
 }
 

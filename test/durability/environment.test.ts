@@ -103,12 +103,12 @@ const REFUSED: readonly Refused[] = [
   {
     what: "a disk without room for a folder",
     script: `mount -t tmpfs -o nr_inodes=1 tmpfs "$0/data"; exec "$@"`,
-    said: /data\/store finds no room on the disk of \S+data \(owner .*; look for it with: df -h /,
+    said: /data\/store finds no room on the disk of \S+data \(owner .*; run: df -h /,
   },
   {
     what: "a disk without room for a store",
     script: `mount -t tmpfs -o size=4k tmpfs "$0/data"; exec "$@"`,
-    said: /coffer\.db can't be used: database or disk is full/,
+    said: /coffer\.db finds no room on the disk of \S+store \(owner .*; run: df -h /,
   },
   {
     what: "a relative path when the working folder was removed",

@@ -10,6 +10,10 @@ const ROOT = 0;
 const USER = 1000;
 const GROUP = 2000;
 
+/** Who reads, where it is not said otherwise. */
+const AS_USER = { uid: USER, gid: USER };
+const AS_ROOT = { uid: ROOT, gid: ROOT };
+
 describe("privacyProblem", () => {
   const PRIVATE: readonly [uid: number, mode: number][] = [
     [USER, 0o600],
@@ -22,9 +26,26 @@ describe("privacyProblem", () => {
   ];
   for (const [uid, mode] of PRIVATE) {
     it(`takes mode ${mode.toString(8)} of user ${uid}`, () => {
-      assert.equal(privacyProblem({ uid, gid: GROUP, mode }, "key"), undefined);
+      assert.equal(privacyProblem({ uid, gid: GROUP, mode }, "key", AS_USER), undefined);
     });
   }
+
+  // Whoever owns the file can read it and put another one in its place: for root, too, that is not just anybody.
+  it("refuses a file of another user's", () => {
+    assert.match(
+      privacyProblem({ uid: USER, gid: GROUP, mode: 0o600 }, "key", AS_ROOT) ?? "",
+      /^belongs to another user than this process, uid 0 \(owner uid 1000, gid 2000, mode 0600\); run: chown 0 key$/,
+    );
+    assert.equal(privacyProblem({ uid: ROOT, gid: GROUP, mode: 0o600 }, "key", AS_ROOT), undefined);
+  });
+
+  // To somebody who is not root, root's file of mode 0600 would be denied.
+  it("leaves root's file to root, and opens it to the reader's group", () => {
+    const command = "chown root:1000 key && chmod 0440 key - or, in Kubernetes, defaultMode: 0440 and fsGroup: 1000";
+    const said = privacyProblem({ uid: ROOT, gid: ROOT, mode: 0o644 }, "key", AS_USER);
+    assert.ok(said?.endsWith(`; run: ${command}`), said);
+    assert.match(privacyProblem({ uid: ROOT, gid: ROOT, mode: 0o644 }, "key", AS_ROOT) ?? "", /run: chmod 0600 key$/);
+  });
 
   const OPEN: readonly [uid: number, mode: number, said: RegExp][] = [
     [USER, 0o640, /read by its group .*chmod 0600 key .*chown root key/],
@@ -32,16 +53,16 @@ describe("privacyProblem", () => {
     [USER, 0o660, /changed by its group .*chmod 0600 key$/],
     [ROOT, 0o660, /changed by its group/],
     [ROOT, 0o620, /changed by its group/],
-    [ROOT, 0o644, /open to every user .*chmod 0600 key$/],
+    [ROOT, 0o644, /open to every user .*chmod 0440 key/],
     [ROOT, 0o604, /open to every user/],
     [ROOT, 0o602, /open to every user/],
     [USER, 0o777, /open to every user/],
   ];
   for (const [uid, mode, said] of OPEN) {
     it(`refuses mode ${mode.toString(8)} of user ${uid}`, () => {
-      assert.match(privacyProblem({ uid, gid: GROUP, mode }, "key") ?? "", said);
+      assert.match(privacyProblem({ uid, gid: GROUP, mode }, "key", AS_USER) ?? "", said);
       assert.match(
-        privacyProblem({ uid, gid: GROUP, mode }, "key") ?? "",
+        privacyProblem({ uid, gid: GROUP, mode }, "key", AS_USER) ?? "",
         new RegExp(`\\(owner uid ${uid}, gid 2000, mode 0${mode.toString(8)}\\)`),
       );
     });
@@ -49,7 +70,7 @@ describe("privacyProblem", () => {
 
   it("writes commands that a shell takes", () => {
     assert.match(
-      privacyProblem({ uid: USER, gid: GROUP, mode: 0o644 }, "my key's") ?? "",
+      privacyProblem({ uid: USER, gid: GROUP, mode: 0o644 }, "my key's", AS_USER) ?? "",
       /chmod 0600 'my key'\\''s'$/,
     );
   });
@@ -91,8 +112,8 @@ describe("readPrivateFile", () => {
   it("refuses what is no file, without waiting for it to become one", () => {
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", ["-m", "600", pipe]);
-    assert.match(problem(pipe), /pipe is not a regular file$/);
-    assert.match(problem(folder), /is not a regular file$/);
+    assert.match(problem(pipe), /pipe is not a regular file \(owner uid \d+, gid \d+, mode 0600\)$/);
+    assert.match(problem(folder), /is not a regular file \(owner /);
   });
 
   it("refuses a file that is too large to be a key", () => {
@@ -101,7 +122,7 @@ describe("readPrivateFile", () => {
     truncateSync(file, 1024 * 1024);
     assert.equal(problem(file), "none");
     truncateSync(file, 1024 * 1024 + 1);
-    assert.match(problem(file), /is larger than 1048576 bytes$/);
+    assert.match(problem(file), /is larger than 1048576 bytes \(owner /);
   });
 
   it("says that a file does not exist", () => {

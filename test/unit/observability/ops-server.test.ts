@@ -133,6 +133,39 @@ function ended(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
+// Strangers who open connections and say nothing, each as soon as another one is cut off, take none from a probe.
+test("silent strangers give way to a probe", { timeout: 30_000 }, async () => {
+  const { server } = await setUp();
+  const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
+  await Promise.all(silent.map((socket) => once(socket, "connect")));
+  const first = ended(silent[0]!);
+  assert.equal((await fetch(`http://127.0.0.1:${server.address.port}/livez`)).status, 200);
+  await first;
+  assert.deepEqual(
+    silent.map(({ destroyed }) => destroyed),
+    silent.map((socket) => socket === silent[0]),
+    "the one that was silent for longest, and no other",
+  );
+  for (const socket of silent) socket.destroy();
+});
+
+// Those whose answers are under way are not cut off for somebody new: the bound holds, as the control of the test above.
+test("there are no more connections than 64", { timeout: 30_000 }, async () => {
+  const scraped = new EventEmitter();
+  let asked = 0;
+  const { server } = await setUp(() => {
+    asked += 1;
+    scraped.emit("asked");
+    return new Promise(() => {});
+  });
+  const busy = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
+  for (const socket of busy) socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  while (asked < 64) await once(scraped, "asked");
+  await ended(connect(server.address));
+  assert.ok(busy.every(({ destroyed }) => !destroyed));
+  for (const socket of busy) socket.destroy();
+});
+
 // A taken port is an error of the start, not an event that ends the process later.
 test("listening on a taken port rejects", async () => {
   const { server } = await setUp();

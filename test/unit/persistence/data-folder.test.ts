@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -127,6 +127,40 @@ describe("a data folder", () => {
     });
   }
 
+  // With the link gone and nothing in its place, the next start would make a new store, and serve that.
+  it("keeps its link when what it leads to can't be fetched", () => {
+    const { data, store } = usedFolder();
+    const [elsewhere, away] = ["elsewhere", "away"].map((name) => join(temporaryFolder(), name)) as [string, string];
+    moveBehindLink(store, elsewhere);
+    const command = commandOf(refusalOf(() => prepareDataFolder(data, ext4)));
+    renameSync(elsewhere, away);
+    assert.notEqual(spawnSync("sh", ["-c", command]).status, 0);
+    const dangling = refusalOf(() => prepareDataFolder(data, ext4));
+    assert.equal(dangling?.refusal, "wrong kind");
+    assert.match(dangling?.message ?? "", /is a symbolic link to \S+elsewhere, which is not there; mount it first$/);
+    renameSync(away, elsewhere);
+    execFileSync("sh", ["-c", command]);
+    assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
+  });
+
+  // As a path that goes on behind a file, or a link that leads to itself.
+  it("is refused when there is no way to it", () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "file"), "");
+    symlinkSync("loop", join(folder, "loop"));
+    for (const [name, code] of [
+      ["file/data", "ENOTDIR"],
+      ["loop", "ELOOP"],
+    ] as const) {
+      const refused = refusalOf(() => prepareDataFolder(join(folder, name), ext4));
+      assert.equal(refused?.refusal, "not accessible", name);
+      assert.match(
+        refused?.message ?? "",
+        new RegExp(`can't be used \\(${code}\\): the way to it ends at \\S+ \\(owner `),
+      );
+    }
+  });
+
   it("is refused when its store, or itself, is no folder", () => {
     const data = temporaryFolder();
     const store = join(data, "store");
@@ -145,7 +179,7 @@ describe("a data folder", () => {
   it("is refused when its parent does not exist", () => {
     const refused = refusalOf(() => prepareDataFolder(join(temporaryFolder(), "no", "data"), ext4));
     assert.equal(refused?.refusal, "not accessible");
-    assert.match(refused?.message ?? "", /does not exist$/);
+    assert.match(refused?.message ?? "", /\/no does not exist; run: install -d -o \d+ \S+\/no$/);
   });
 
   // A server that ends removes its log, perhaps between the list of the folder and the look at the file.
