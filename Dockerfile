@@ -42,8 +42,9 @@ COPY --from=packages /app/node_modules /app/node_modules
 COPY --from=packages --chown=65532:65532 /volumes/var/lib /var/lib
 COPY --from=packages --chown=65532:65532 /volumes/etc/coffer /etc/coffer
 COPY --from=build /app/dist/src /app/dist/src
-COPY proto/descriptors.binpb /app/proto/
-COPY package.json LICENSE /app/
+# Modes of a clone come along, and with a strict umask they would shut out who runs it.
+COPY --chmod=0444 proto/descriptors.binpb /app/proto/
+COPY --chmod=0444 package.json LICENSE /app/
 WORKDIR /app
 USER 65532:65532
 EXPOSE 8553

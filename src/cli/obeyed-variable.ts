@@ -15,6 +15,7 @@ const PREFIXES = [
   "RUBY",
   "CORECLR_",
   "GIT_CONFIG",
+  "KRB5_",
   "COFFER_",
   "SPIFFE_",
 ] as const;
@@ -27,9 +28,20 @@ const NAMES = new Set([
   // Shells, and what starts other programs.
   ...["PATH", "HOME", "SHELL", "IFS", "ENV", "CDPATH", "PS4", "SHELLOPTS", "GLOBIGNORE", "FPATH", "NULLCMD"],
   ...["READNULLCMD", "ZDOTDIR", "TMPPREFIX", "EDITOR", "VISUAL", "PAGER", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS"],
+  ...["PROMPT_COMMAND", "LESSOPEN", "LESSCLOSE", "MANPAGER", "BROWSER"],
   ...["GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_EDITOR", "SSH_ASKPASS"],
   // Interpreters.
-  ...["NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"],
+  ...[
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_REPL_EXTERNAL_MODULE",
+    "NODE_V8_COVERAGE",
+    "BUN_OPTIONS",
+    "GEM_PATH",
+    "GEM_HOME",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+  ],
   ...["_JAVA_OPTIONS", "CLASSPATH", "DOTNET_STARTUP_HOOKS", "LUA_INIT", "LUA_PATH", "LUA_CPATH", "PHPRC"],
   ...["PHP_INI_SCAN_DIR"],
   // Whom programs trust, and by whose hands their connections go.
@@ -39,9 +51,11 @@ const NAMES = new Set([
 ]);
 
 /**
- * Whether loaders or interpreters obey a variable of this name. Who may write a secret could otherwise have any program
- * that is run with it load a library (LD_PRELOAD), a script (NODE_OPTIONS, BASH_ENV) or another program (PATH).
+ * Why a secret must not set a variable of this name, as a sentence; undefined: it may. Who may write a secret could
+ * otherwise have any program that is run with it load a library (LD_PRELOAD), a script (NODE_OPTIONS, BASH_ENV) or
+ * another program (PATH).
  */
-export function isObeyed(name: string): boolean {
-  return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+export function obeyedProblem(name: string): string | undefined {
+  const isObeyed = NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+  return isObeyed ? `${name} tells loaders or other programs what to run or whom to trust` : undefined;
 }

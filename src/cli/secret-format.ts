@@ -1,6 +1,7 @@
 import type { Secret } from "../client/coffer-client.ts";
 import type { ContentEntry } from "../domain/content.ts";
 import { CommandFailed } from "./command-failed.ts";
+import { obeyedProblem } from "./obeyed-variable.ts";
 import { showTime, table } from "./printable.ts";
 import { variableProblem } from "./variable.ts";
 
@@ -47,9 +48,12 @@ function secretJson({ path, version, revision, createTime }: Secret, entries: re
 const QUOTE = Buffer.from("'");
 const QUOTED_QUOTE = Buffer.from(String.raw`'\''`);
 
-/** `export KEY='value'`. Within single quotes sh takes every byte as it is, except the quote (XCU 2.2.2) and NUL. */
+/**
+ * `export KEY='value'`. Whoever wrote the secret chose the key, and a shell is to eval the line. Within single quotes sh
+ * takes every byte as it is, except the quote (XCU 2.2.2) and NUL.
+ */
 function shellLine({ key, value }: ContentEntry): Buffer {
-  const problem = variableProblem(key, value);
+  const problem = variableProblem(key, value) ?? obeyedProblem(key);
   if (problem !== undefined) throw new CommandFailed("usage", problem);
   return Buffer.concat([Buffer.from(`export ${key}='`), quoted(value), Buffer.from("'\n")]);
 }

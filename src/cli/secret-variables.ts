@@ -4,7 +4,7 @@ import type { Secret } from "../client/coffer-client.ts";
 import type { ContentEntry } from "../domain/content.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { entriesOf } from "./entries-of.ts";
-import { isObeyed } from "./obeyed-variable.ts";
+import { obeyedProblem } from "./obeyed-variable.ts";
 import { variableProblem } from "./variable.ts";
 import type { VariableSource } from "./variable-source.ts";
 
@@ -53,7 +53,8 @@ function textProblem({ name, value }: Candidate): string | undefined {
 function nameProblem({ name, source }: Candidate, inherited: Environment): string | undefined {
   if (source.kind === "value") return undefined;
   const instead = `if that is meant, give ${name}=${source.path}:${name}`;
-  if (isObeyed(name)) return `${name} tells loaders or other programs what to run or whom to trust; ${instead}`;
+  const obeyed = obeyedProblem(name);
+  if (obeyed !== undefined) return `${obeyed}; ${instead}`;
   if (Object.hasOwn(inherited, name)) return `the variable ${name} is set already; ${instead}`;
   return undefined;
 }

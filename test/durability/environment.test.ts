@@ -77,6 +77,26 @@ describe("serve needs nothing of", { skip, timeout }, () => {
   }
 });
 
+/** Puts a list of swap areas in the place of the kernel's, and no cgroup that forbids swap. */
+const swapAreas = (...areas: string[]) =>
+  `printf 'Filename Type Size Used Priority\\n${areas.join("")}' > "$0/swaps"
+   mount --bind "$0/swaps" /proc/swaps
+   umount -l /sys/fs/cgroup 2>&- || true
+   ulimit -c 0; exec "$@"`;
+
+// Secrets that are swapped are secrets on a disk, and nobody else would tell. Without an area there is nothing to tell.
+it("serve warns where its memory may be swapped, and not where it can't", { skip, timeout }, async () => {
+  const warnings = async (script: string) => {
+    const server = await site.start({ prefix: surrounded(site, script) });
+    await server.stop();
+    return server.lines("memory can reach a disk").map(({ detail }) => String(detail));
+  };
+  assert.deepEqual(await warnings(swapAreas()), []);
+  const [warning, ...more] = await warnings(swapAreas("/dev/dm-1 partition 8388604 0 -2\\n"));
+  assert.match(warning ?? "", /secrets can be swapped to a disk/);
+  assert.deepEqual(more, []);
+});
+
 const READ_ONLY = `mount --bind "$0/data" "$0/data"; mount -o remount,bind,ro "$0/data"`;
 
 /** Leaves a socket behind, as a server does that does not close it. */

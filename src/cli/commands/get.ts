@@ -4,7 +4,7 @@ import type { CofferClient } from "../../client/coffer-client.ts";
 import { callsServer } from "../client-command.ts";
 import { entriesOf } from "../entries-of.ts";
 import { parsed } from "../parsed.ts";
-import { writeSecretFile } from "../secret-file.ts";
+import { expectSecretFile, writeSecretFile } from "../secret-file.ts";
 import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
 import { write } from "../terminal.ts";
 import { untilAvailable } from "../wait.ts";
@@ -21,7 +21,8 @@ const FORMATS = `
 Formats:
   table   for reading; characters that could confuse a terminal are escaped
   json    path, version, revision, create_time, data, and binary_data in base64
-  env     export KEY='value' lines, quoted for sh; refused when a key can't be a variable's name
+  env     export KEY='value' lines, quoted for sh; refused when a key can't be a variable's name,
+          or is one that loaders and interpreters obey, such as PATH or LD_PRELOAD
   raw     the bytes of one value, exactly
 
 Examples:
@@ -62,6 +63,7 @@ async function get(
   { path, key }: { readonly path: string; readonly key: string | undefined },
   { output, version, out, wait = 0 }: GetOptions,
 ): Promise<void> {
+  if (out !== undefined) await expectSecretFile(out);
   const secret = await untilAvailable(() => client.get(path, version), wait);
   const format = output ?? (key !== undefined ? "raw" : out !== undefined ? "json" : "table");
   const bytes = formatSecret(secret, entriesOf(secret, key), format);

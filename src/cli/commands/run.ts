@@ -67,6 +67,9 @@ function readLine(operands: readonly string[], argv: readonly string[]) {
   return { sources, words };
 }
 
-function readAll(client: CofferClient, sources: readonly VariableSource[]): Promise<Secret[]> {
-  return Promise.all(sources.map(({ path }) => client.get(path)));
+/** Each path once: two values of one secret are those of one version. */
+async function readAll(client: CofferClient, sources: readonly VariableSource[]): Promise<Secret[]> {
+  const paths = [...new Set(sources.map(({ path }) => path))];
+  const secrets = await Promise.all(paths.map((path) => client.get(path)));
+  return sources.map(({ path }) => secrets[paths.indexOf(path)]!);
 }

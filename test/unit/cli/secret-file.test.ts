@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   lstatSync,
   mkdirSync,
@@ -12,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { writeSecretFile } from "../../../src/cli/secret-file.ts";
+import { expectSecretFile, writeSecretFile } from "../../../src/cli/secret-file.ts";
 
 describe("a secret's file", () => {
   let folder: string;
@@ -41,9 +42,29 @@ describe("a secret's file", () => {
     assert.ok(lstatSync(join(folder, "key")).isFile());
   });
 
-  it("leaves nothing behind when it can't be put in place", async () => {
+  // As root it would take the place of /dev/null, or of the terminal behind /dev/stdout, for everybody on the machine.
+  it("takes the place of no folder, device or pipe, nor of a link to one", async () => {
     mkdirSync(join(folder, "key"));
-    await assert.rejects(writeSecretFile(join(folder, "key"), Buffer.from("secret")));
-    assert.deepEqual(readdirSync(folder), ["key"]);
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    symlinkSync("pipe", join(folder, "link"));
+    symlinkSync("nowhere", join(folder, "dangling"));
+    for (const name of ["key", "pipe", "link"]) {
+      const problem = new RegExp(`/${name} \\(owner uid \\d+, gid \\d+, mode \\d{4}\\) is there.*another --out$`);
+      await assert.rejects(expectSecretFile(join(folder, name)), problem);
+      await assert.rejects(writeSecretFile(join(folder, name), Buffer.from("secret")), problem);
+    }
+    assert.deepEqual(readdirSync(folder).sort(), ["dangling", "key", "link", "pipe"]);
+    await writeSecretFile(join(folder, "dangling"), Buffer.from("secret"));
+    assert.ok(lstatSync(join(folder, "dangling")).isFile());
+  });
+
+  it("needs its folder, and says what makes it", async () => {
+    const missing = join(folder, "missing");
+    await assert.rejects(expectSecretFile(join(missing, "key")), {
+      message: new RegExp(
+        `^can't write ${missing}/key: ${missing} does not exist; run: install -d -o \\d+ ${missing}$`,
+      ),
+    });
+    await assert.doesNotReject(expectSecretFile(join(folder, "key")));
   });
 });

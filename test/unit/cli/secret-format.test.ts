@@ -43,6 +43,13 @@ describe("env", () => {
     );
   });
 
+  // Who may write the secret would choose what the shell, or whatever it starts, runs.
+  it("sets no variable that loaders or shells obey", () => {
+    for (const key of ["PATH", "LD_PRELOAD", "BASH_ENV", "KRB5_CONFIG"])
+      assert.throws(() => format("env", text(key, "v")), usage);
+    assert.doesNotThrow(() => format("env", text("PATHS", "v")));
+  });
+
   // A key that is no name would make another command of the line: `a;b`, `a b`. A variable can't hold a NUL.
   it("refuses what no variable can be", () => {
     for (const key of ["tls.key", "1a", "a-b", "__proto__.x"])
