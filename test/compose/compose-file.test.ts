@@ -45,6 +45,18 @@ describe("docker-compose.yml", () => {
     ],
     ["a service with its capabilities", "cap_drop: [ALL]", "cap_drop: []", /spire-server is not confined/],
     ["an inline config in a read-only service", "    pid: host", "    read_only: true", /spire-agent is read_only/],
+    [
+      "an image that is built twice",
+      '    user: "10001:10001"\n',
+      '    user: "10001:10001"\n    build: .\n',
+      /coffer-with-shell is built twice/,
+    ],
+    [
+      "an image of its own that is looked for elsewhere",
+      "  pull_policy: never\n",
+      "  pull_policy: missing\n",
+      /api has the pull_policy missing/,
+    ],
     ["a variable of the machine", "COFFER_ADDR: coffer", `COFFER_ADDR: $\{HOST}`, /a variable/],
   ];
   for (const [what, from, to, problem] of beyond) {

@@ -24,7 +24,8 @@ export type Condition = "service_started" | "service_healthy" | "service_complet
 /** One service, read to the last key. What a key leaves out is the image's. */
 export interface Service {
   readonly name: string;
-  readonly from: { readonly image: string } | { readonly build: Build };
+  /** An image by its name, or how one is made, and the name that it gets: of the service alone where it is undefined. */
+  readonly from: { readonly image: string } | { readonly build: Build; readonly tag: string | undefined };
   readonly user: string | undefined;
   readonly entrypoint: readonly string[] | undefined;
   readonly command: readonly string[] | undefined;
@@ -74,8 +75,21 @@ export function schemaProblems(text: string): string[] {
 /** Reads a compose file. Throws at a key that these tests would otherwise pass over in silence. */
 export function readComposeFile(text: string): ComposeFile {
   const { services, volumes, configs } = withoutDollars(parse(text, { merge: true })) as Raw;
+  refuseImages(services);
   const read = Object.entries(services).map(([name, raw]) => readService(name, raw, configs));
   return { services: read, volumes: Object.keys(volumes) };
+}
+
+/** Builds of one tag run side by side, and can fail; an image that no registry has must not be looked for in one. */
+function refuseImages(services: Raw["services"]): void {
+  const built = Object.values(services).filter(({ build }) => build !== undefined);
+  const tags = built.flatMap(({ image }) => image ?? []);
+  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
+  if (twice !== undefined) throw new Error(`${twice} is built twice`);
+  for (const [name, { image, build, pull_policy }] of Object.entries(services)) {
+    const wanted = !tags.includes(image) ? undefined : build === undefined ? "never" : "build";
+    if (pull_policy !== wanted) throw new Error(`${name} has the pull_policy ${pull_policy}, and not ${wanted}`);
+  }
 }
 
 type Raw = Readonly<Record<"services" | "volumes" | "configs", Readonly<Record<string, RawService>>>>;
@@ -84,7 +98,18 @@ type RawService = Readonly<Record<string, any>>;
 
 function readService(name: string, raw: RawService, contents: RawService): Service {
   const { cap_drop, security_opt, ulimits, restart = "no", ...rest } = raw;
-  const { image, build, user, entrypoint, command, environment = {}, volumes = [], configs = [], ...more } = rest;
+  const {
+    image,
+    build,
+    pull_policy: _,
+    user,
+    entrypoint,
+    command,
+    environment = {},
+    volumes = [],
+    configs = [],
+    ...more
+  } = rest;
   const { depends_on = {}, healthcheck, read_only = false, pid = "own", stop_grace_period = "10s", ...unknown } = more;
   refuseOthers(name, unknown);
   if (JSON.stringify({ cap_drop, security_opt, ulimits }) !== JSON.stringify(CONFINEMENT)) {
@@ -94,7 +119,7 @@ function readService(name: string, raw: RawService, contents: RawService): Servi
   if (read_only && configs.length > 0) throw new Error(`${name} is read_only, and can't be given an inline config`);
   return {
     name,
-    from: build === undefined ? { image } : { build: readBuild(name, build) },
+    from: build === undefined ? { image } : { build: readBuild(name, build), tag: image },
     user,
     entrypoint,
     command,

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Processes } from "../spire/processes.ts";
-import { type ComposeFile, type Condition, readComposeFile, type Service } from "./compose-file.ts";
+import { type Build, type ComposeFile, type Condition, readComposeFile, type Service } from "./compose-file.ts";
 import { Confiner } from "./confinement.ts";
 import { Container, type Engine } from "./container.ts";
 import { freshFolder } from "./fresh-folder.ts";
@@ -34,8 +34,12 @@ export class Project {
 
   /** The image of a service, built or pulled. */
   image({ from }: Service): Image | Promise<Image> {
-    if ("image" in from) return this.#builder.pull(from.image);
-    const { inline, args } = from.build;
+    if ("build" in from) return this.#build(from.build);
+    const builder = this.file.services.find((other) => "build" in other.from && other.from.tag === from.image);
+    return builder === undefined ? this.#builder.pull(from.image) : this.image(builder);
+  }
+
+  #build({ inline, args }: Build): Promise<Image> {
     return this.#builder.build(inline ?? readFileSync("Dockerfile", "utf8"), args);
   }
 
