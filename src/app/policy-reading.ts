@@ -12,13 +12,14 @@ export type PolicyFileReading =
 
 /** Reads what the file held when it was last looked at. A file that is empty or absent is a problem, not no rules. */
 export function readPolicyFile({ path, reading }: ObservedFile): PolicyFileReading {
-  if (reading.kind === "absent") return problems(`the policy ${path} ${reading.problem}`);
-  if (reading.kind === "unusable") return problems(`the policy ${reading.problem}`);
+  if (reading.kind === "absent") return oneProblem(`the policy ${path} ${reading.problem}`);
+  if (reading.kind === "unusable") return oneProblem(`the policy ${reading.problem}`);
   const policy = readPolicy(reading.bytes);
   if (policy.kind === "policy") return policy;
-  return problems(...policy.problems.map(({ line, column, message }) => `${path}:${line}:${column}: ${message}`));
+  const places = policy.problems.map(({ line, column, message }) => `${path}:${line}:${column}: ${message}`);
+  return { kind: "problems", problems: places };
 }
 
-function problems(...sentences: readonly string[]): PolicyFileReading {
-  return { kind: "problems", problems: sentences };
+function oneProblem(sentence: string): PolicyFileReading {
+  return { kind: "problems", problems: [sentence] };
 }

@@ -7,7 +7,6 @@ import {
   isSeq,
   LineCounter,
   type ParsedNode,
-  parseDocument,
   Scalar,
   type YAMLMap,
 } from "yaml";
@@ -15,9 +14,13 @@ import { parseAction } from "./action.ts";
 import { InvalidRule, quoted } from "./invalid-rule.ts";
 import { PathPattern, SpiffeIdPattern } from "./pattern.ts";
 import type { Policy, Rule } from "./policy.ts";
+import { parseYaml } from "./yaml-document.ts";
 
-/** The largest policy file that is read, in bytes: some 10,000 rules. Reading it keeps the server busy for half a second. */
-export const MAX_POLICY_BYTES = 1024 * 1024;
+/** The largest policy file that is read, in bytes: some 2,000 rules. Calls wait while it is read, for half a second at most. */
+export const MAX_POLICY_BYTES = 256 * 1024;
+
+/** The most problems that are told one by one: of a file that is no policy at all, each line may be one. */
+export const MAX_PROBLEMS = 100;
 
 /** One thing that is wrong with a policy file, in a sentence that says what is allowed instead. */
 export interface PolicyProblem {
@@ -77,14 +80,6 @@ const SYNTAX: Partial<Record<ErrorCode, string>> = {
   TAG_RESOLVE_FAILED: "a policy can't have tags (!...)",
 };
 
-const YAML_OPTIONS = {
-  schema: "core",
-  resolveKnownTags: false,
-  prettyErrors: false,
-  // Keys are compared in #fields: the parser compares each one with all before it, and a large file would take minutes.
-  uniqueKeys: false,
-} as const;
-
 /** Walks through one document and collects what is wrong with it. What it returns counts only if that is nothing. */
 class PolicyReader {
   readonly #lines = new LineCounter();
@@ -93,7 +88,8 @@ class PolicyReader {
   read(text: string): PolicyReading {
     const rules = this.#rules(text);
     if (this.#problems.length === 0) return { kind: "policy", policy: { rules } };
-    return { kind: "problems", problems: this.#problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+    const problems = this.#problems.sort((a, b) => a.line - b.line || a.column - b.column);
+    return { kind: "problems", problems: firstOf(problems) };
   }
 
   #rules(text: string): readonly Rule[] {
@@ -108,10 +104,10 @@ class PolicyReader {
 
   /** The document; undefined when the text is no YAML. */
   #parse(text: string): ParsedNode | null | undefined {
-    const { errors, warnings, contents } = parseDocument(text, { ...YAML_OPTIONS, lineCounter: this.#lines });
+    const { errors, contents } = parseYaml(text, this.#lines);
     // An alias is a node as well, and reported where it stands: by far the most likely one is a * without quotes.
-    const syntax = [...errors, ...warnings].filter((error) => error.code !== "BAD_ALIAS");
-    for (const error of syntax) this.#report(error.pos[0], SYNTAX[error.code] ?? `not valid YAML: ${error.message}`);
+    const syntax = errors.filter((error) => error.code !== "BAD_ALIAS");
+    for (const { offset, code, message } of syntax) this.#report(offset, SYNTAX[code] ?? `not valid YAML: ${message}`);
     return syntax.length === 0 ? contents : undefined;
   }
 
@@ -174,6 +170,17 @@ class PolicyReader {
     const { line, col } = this.#lines.linePos(offset);
     this.#problems.push({ line, column: col, message });
   }
+}
+
+/** Those that come first in the file, and how many more there are. */
+function firstOf(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
+  const more = problems.length - MAX_PROBLEMS;
+  if (more <= 0) return problems;
+  const { line, column } = problems[MAX_PROBLEMS]!;
+  return [
+    ...problems.slice(0, MAX_PROBLEMS),
+    { line, column, message: `from here on there are ${more} more problems` },
+  ];
 }
 
 function parseName(text: string): string {
