@@ -133,7 +133,8 @@ function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
         socket,
         cert: svid.certPem,
         key: svid.keyPem,
-        // SVIDs are no certificates for host names, and OpenSSL's verdict would be one about Mozilla's authorities.
+        // SVIDs are no certificates for host names, and OpenSSL's verdict would be one about Mozilla's authorities. Without
+        // an empty list here, those would also become part of what the server seems to have sent (see sent-chain.ts).
         ca: [],
         rejectUnauthorized: false,
         minVersion: "TLSv1.3",

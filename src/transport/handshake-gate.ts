@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Timers } from "../domain/timers.ts";
+import { PacedQueue } from "./paced-queue.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 /**
@@ -30,7 +31,7 @@ const MOST_PAUSES = 1000;
 
 /**
  * Bounds the connections of all listeners together. `enter` when one is accepted, `turn` when its client has said
- * hello, `done` when its handshake is over; a connection that closes is forgotten.
+ * hello, `judge` when it has shaken hands; a connection that closes is forgotten.
  *
  * Handshakes begin one by one with a pause after each, and never many in a row: every call that arrives meanwhile waits
  * for all that the thread has begun.
@@ -40,12 +41,14 @@ export class HandshakeGate {
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
   readonly #strangers: WaitingRoom;
+  readonly #unjudged: PacedQueue<Socket>;
   #begun = 0;
   #pausing = false;
 
   constructor(limits: HandshakeLimits, timers: Timers, random: () => number = Math.random) {
     this.limits = limits;
     this.#strangers = new WaitingRoom(random);
+    this.#unjudged = new PacedQueue(timers);
     this.#timers = timers;
   }
 
@@ -85,9 +88,16 @@ export class HandshakeGate {
     this.#advance();
   }
 
-  /** The handshake is over. */
-  done(socket: Socket): void {
-    this.#strangers.leave(socket);
+  /**
+   * The handshake is complete; `look` tells who the peer is, when its turn has come. With certificates that it made for
+   * that, a stranger can have a look take forty milliseconds, and it has to send them all: who sent least comes first.
+   */
+  judge(socket: Socket, look: () => void): void {
+    const run = () => {
+      this.#strangers.leave(socket);
+      look();
+    };
+    this.#unjudged.add(socket, { weight: socket.bytesRead, run });
   }
 
   #isFull(): boolean {
@@ -97,6 +107,7 @@ export class HandshakeGate {
 
   #forget(socket: Socket): void {
     this.#open.delete(socket);
+    this.#unjudged.remove(socket);
     this.#strangers.leave(socket);
   }
 

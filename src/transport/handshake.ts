@@ -11,7 +11,9 @@ export function handshakeContext({ svid }: IdentitySnapshot): SecureContext {
   return createSecureContext({
     cert: svid.certPem,
     key: svid.keyPem,
-    // No names of authorities are shown to the client, and OpenSSL trusts nobody: our verifier decides.
+    // No names of authorities are shown to the client, and OpenSSL trusts nobody: our verifier decides. And not left out:
+    // Node would then follow a peer's chain into the machine's own store, and go round in it for ever if two authorities
+    // there have signed each other.
     ca: [],
     minVersion: "TLSv1.3",
     // A resumed session carries the identity of an earlier handshake, without its certificate being looked at again.

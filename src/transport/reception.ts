@@ -92,14 +92,16 @@ export class Reception {
     shakeHands(stranger.raw, this.#context, {
       failed: (code) => this.#refuse(stranger, failure(code), code),
       complete: (socket) => {
-        this.#parts.gate.done(stranger.raw);
-        this.#judgeSafely(stranger, socket);
+        stranger.state = "waiting";
+        this.#parts.gate.judge(stranger.raw, () => this.#judgeSafely(stranger, socket));
       },
     });
   }
 
   /** Thrown from here, a stray error would end the process, and a stranger may know how to cause it. */
   #judgeSafely(stranger: Stranger, socket: TLSSocket): void {
+    // While it waited for this, it may have had to give way, or its time may have run out.
+    if (stranger.state === "refused") return;
     try {
       this.#judge(stranger, socket);
     } catch (error) {
@@ -183,7 +185,7 @@ interface Stranger {
   readonly number: number;
   /** Stops the clock that its handshake runs against. */
   readonly cancelTimer: () => void;
-  /** "waiting": it has said hello, and its turn has not come. */
+  /** "waiting": it has said hello, or shaken hands, and its turn has not come. */
   state: "silent" | "waiting" | "shaking" | "known" | "refused";
 }
 

@@ -192,13 +192,13 @@ function deeper(what: string, authority: Issuer, intermediates: number): Hostile
   return { reason: "path-too-long", what, chain: workload({}, issuer), bundles: trust(authority) };
 }
 
-/** The workload is within the constraints; it is the intermediate that has a name outside. */
 /** An intermediate with nine above it. */
 function tenth(): Issuer {
   const names = Array.from({ length: 10 }, (_, depth) => commonName(`intermediate ${depth}`));
   return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
 }
 
+/** The workload is within the constraints; it is the intermediate that has a name outside. */
 function constrainedAbove(): HostileCase {
   const authority = forge.authority("spiffe://example.org", { permitted: [uriName("example.org")] });
   const chain = workload({}, authority.intermediate({ id: "spiffe://other.org" }));

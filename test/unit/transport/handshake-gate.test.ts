@@ -20,10 +20,11 @@ function visit(gate: HandshakeGate): Visit {
   return guest;
 }
 
-/** A guest whose handshake is over. */
-function served(gate: HandshakeGate): Visit {
+/** A guest whose handshake is over, and who was judged. */
+function served(gate: HandshakeGate, timers: ManualTimers): Visit {
   const guest = visit(gate);
-  gate.done(guest.socket);
+  gate.judge(guest.socket, () => {});
+  timers.advance(0);
   return guest;
 }
 
@@ -45,8 +46,9 @@ describe("the gate", () => {
   });
 
   it("does not count a handshake that is over", () => {
-    const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
-    const guests = [served(gate), visit(gate), visit(gate), visit(gate)];
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate(LIMITS, timers);
+    const guests = [served(gate, timers), visit(gate), visit(gate), visit(gate)];
     assert.deepEqual(
       guests.map(({ dropped }) => dropped),
       [undefined, undefined, undefined, undefined],
@@ -55,8 +57,9 @@ describe("the gate", () => {
   });
 
   it("refuses more connections than may be open, and takes one again when one has closed", async () => {
-    const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
-    const guests = [served(gate), served(gate), served(gate), served(gate)];
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate(LIMITS, timers);
+    const guests = [served(gate, timers), served(gate, timers), served(gate, timers), served(gate, timers)];
     assert.equal(visit(gate).dropped, "too-many-connections");
     await leave(guests[0]!);
     assert.equal(visit(gate).dropped, undefined);
@@ -64,8 +67,9 @@ describe("the gate", () => {
 
   // Otherwise silent strangers could hold the last places for as long as a handshake may take.
   it("makes a stranger give way when as many connections as may be are open", () => {
-    const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
-    const guests = [served(gate), served(gate), served(gate)];
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate(LIMITS, timers);
+    const guests = [served(gate, timers), served(gate, timers), served(gate, timers)];
     const stranger = visit(gate);
     assert.equal(visit(gate).dropped, undefined);
     assert.equal(stranger.dropped, "handshake-displaced");
