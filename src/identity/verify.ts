@@ -17,10 +17,10 @@ export interface VerifiedSvid {
   readonly id: SpiffeId;
   /** Until when the proof holds: the earliest notAfter on the path, in milliseconds since the epoch. */
   readonly validUntil: number;
-  /** From the leaf to the authority in the bundle. */
-  readonly path: readonly Certificate[];
-  /** All that the peer sent, leaf first. */
-  readonly sent: readonly Certificate[];
+  /** The authority in the bundle that the proof goes back to, in DER: the bundle's own bytes. */
+  readonly authority: Buffer;
+  /** All that the peer sent, in DER, leaf first: what OpenSSL and we make of it would be ten times as large. */
+  readonly sent: readonly Uint8Array[];
 }
 
 /**
@@ -36,7 +36,19 @@ export function verifySvid(
   purpose: Purpose,
 ): VerifiedSvid {
   checkSize(chain);
-  return verifyCertificates(chain.map(readLink), bundles, now, purpose);
+  const [leaf, ...intermediates] = chain.map(readLink);
+  if (leaf === undefined) throw new SvidRefused("no-certificate", "the peer sent no certificate");
+  const id = identify(leaf);
+  const problem = leafProblem(leaf, id, purpose) ?? commonProblem(leaf, now, "the leaf");
+  if (problem) throw new SvidRefused(problem.reason, problem.detail, id);
+  // Only this one: any other trust domain's authority could sign a certificate that claims this ID.
+  const bundle = bundles.get(id.trustDomain.name);
+  if (bundle === undefined) throw new SvidRefused("no-bundle", "there is no bundle for its trust domain", id);
+  const search = new PathSearch(bundle.authorities, intermediates, now);
+  const path = search.from(leaf);
+  if (path === undefined) throw new SvidRefused(search.problem.reason, search.problem.detail, id);
+  const validUntil = Math.min(...path.map(({ notAfter }) => notAfter));
+  return { id, validUntil, authority: path.at(-1)!.der, sent: chain };
 }
 
 /**
@@ -50,30 +62,9 @@ export function verifyAgain(
   now: number,
   purpose: Purpose,
 ): VerifiedSvid {
-  const authority = proven.path.at(-1)!;
   const bundle = bundles.get(proven.id.trustDomain.name);
-  if (bundle?.authorities.some(({ der }) => der.equals(authority.der))) return proven;
-  return verifyCertificates(proven.sent, bundles, now, purpose);
-}
-
-function verifyCertificates(
-  sent: readonly Certificate[],
-  bundles: ReadonlyMap<string, Bundle>,
-  now: number,
-  purpose: Purpose,
-): VerifiedSvid {
-  const [leaf, ...intermediates] = sent;
-  if (leaf === undefined) throw new SvidRefused("no-certificate", "the peer sent no certificate");
-  const id = identify(leaf);
-  const problem = leafProblem(leaf, id, purpose) ?? commonProblem(leaf, now, "the leaf");
-  if (problem) throw new SvidRefused(problem.reason, problem.detail, id);
-  // Only this one: any other trust domain's authority could sign a certificate that claims this ID.
-  const bundle = bundles.get(id.trustDomain.name);
-  if (bundle === undefined) throw new SvidRefused("no-bundle", "there is no bundle for its trust domain", id);
-  const search = new PathSearch(bundle.authorities, intermediates, now);
-  const path = search.from(leaf);
-  if (path === undefined) throw new SvidRefused(search.problem.reason, search.problem.detail, id);
-  return { id, validUntil: Math.min(...path.map(({ notAfter }) => notAfter)), path, sent };
+  if (bundle?.authorities.some(({ der }) => der.equals(proven.authority))) return proven;
+  return verifySvid(proven.sent, bundles, now, purpose);
 }
 
 /** Before anything is read: whoever opens a connection should not buy more work with it than honest peers need. */
