@@ -47,7 +47,7 @@ describe("docs/kubernetes.md", () => {
       ["Service", "coffer", ["coffer"]],
       ["NetworkPolicy", "coffer", ["coffer"]],
       ["ClusterSPIFFEID", "coffer-admin", ["admin"]],
-      ["ClusterSPIFFEID", "shop-api", ["api"]],
+      ["ClusterSPIFFEID", "shop", ["api"]],
       ["PodMonitor", "coffer", ["coffer"]],
     ]);
   });
