@@ -34,6 +34,10 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src src
 RUN npx --no-install tsc -p tsconfig.json --sourceMap false
+COPY proto/descriptors.binpb proto/
+COPY LICENSE ./
+# The modes of a clone come along, and with a strict umask they would shut out who runs it.
+RUN chmod -R a+rX package.json LICENSE proto dist
 
 # cc has the C++ library, which Node needs. The nodejs image would bring a Node of its own, by a tag that moves.
 FROM gcr.io/distroless/cc-debian13:${DISTROLESS}
@@ -42,9 +46,8 @@ COPY --from=packages /app/node_modules /app/node_modules
 COPY --from=packages --chown=65532:65532 /volumes/var/lib /var/lib
 COPY --from=packages --chown=65532:65532 /volumes/etc/coffer /etc/coffer
 COPY --from=build /app/dist/src /app/dist/src
-# Modes of a clone come along, and with a strict umask they would shut out who runs it.
-COPY --chmod=0444 proto/descriptors.binpb /app/proto/
-COPY --chmod=0444 package.json LICENSE /app/
+COPY --from=build /app/proto /app/proto
+COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
 EXPOSE 8553

@@ -53,7 +53,9 @@ const QUOTED_QUOTE = Buffer.from(String.raw`'\''`);
  * takes every byte as it is, except the quote (XCU 2.2.2) and NUL.
  */
 function shellLine({ key, value }: ContentEntry): Buffer {
-  const problem = variableProblem(key, value) ?? obeyedProblem(key);
+  const obeyed = obeyedProblem(key);
+  const instead = `if that is meant, take the value by itself, as with coffer get PATH ${key}`;
+  const problem = variableProblem(key, value) ?? (obeyed && `${obeyed}; ${instead}`);
   if (problem !== undefined) throw new CommandFailed("usage", problem);
   return Buffer.concat([Buffer.from(`export ${key}='`), quoted(value), Buffer.from("'\n")]);
 }

@@ -1,5 +1,5 @@
-import { accessSync, constants, type Stats, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, lstatSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { shellWord } from "./shell-word.ts";
 
 /** Who owns a file, and its permission bits with everything else that is in `mode`. */
@@ -15,29 +15,70 @@ export function ownUid(): number | undefined {
   return process.geteuid?.();
 }
 
+/** Why the system does not let this process use a path, and what root can run against it. */
+interface Denial {
+  /** Completes the sentence that the path begins. */
+  readonly why: string;
+  /** Undefined where no command mends it. It never opens more than it must: a folder above is only made passable. */
+  readonly command?: string;
+}
+
 /**
- * What people are told when the system does not let this process use `path`: the error's code, whose permissions stand
- * in the way, and a command that root can run against it. The command never opens more than it must: a folder above is
- * only made passable.
+ * What people are told when the system does not let this process use `path`, which is its own: the error's code, whose
+ * permissions stand in the way, and the command that mends it.
  */
 export function describeDenial(path: string, code: string | undefined): string {
-  // The working folder itself was removed.
-  if (code === "ENOENT" && path === ".") return "does not exist";
-  if (code === "ENOENT") return `does not exist; run: install -d -o ${ownUid()} ${shellWord(path)}`;
+  const { why, command } = denialOf(path, code);
+  return command === undefined ? why : `${why}; run: ${command}`;
+}
+
+/** The same of a path that may be anybody's, as /etc is: without a command, which would take it from its owner. */
+export function describeObstacle(path: string, code: string | undefined): string {
+  return denialOf(path, code).why;
+}
+
+function denialOf(path: string, code: string | undefined): Denial {
+  if (code === "ENOENT") return absence(path);
   const at = nearestVisible(path);
   const access = statSync(at);
   const where = `${at} (${describeAccess(access)})`;
   switch (code) {
     case "EACCES":
     case "EPERM":
-      return `is denied to uid ${ownUid()} (${code}) by ${where}; run: ${at === path ? own(path, access) : enter(path, at)}`;
+      return {
+        why: `is denied to uid ${ownUid()} (${code}) by ${where}`,
+        command: at === path ? own(path, access) : enter(path, at),
+      };
     case "EROFS":
-      return `can't be written: ${where} lies on a file system that is mounted read-only; run: ${remount(at)}`;
+      return {
+        why: `can't be written: ${where} lies on a file system that is mounted read-only`,
+        command: remount(at),
+      };
     case "ENOSPC":
-      return `finds no room on the disk of ${where}; run: df -h ${shellWord(at)}; df -i ${shellWord(at)}`;
+      return {
+        why: `finds no room on the disk of ${where}`,
+        command: `df -h ${shellWord(at)}; df -i ${shellWord(at)}`,
+      };
+    case "ENOTDIR":
+    case "ELOOP":
+      return { why: `can't be used (${code}): the way to it ends at ${where}` };
     default:
-      return `can't be used (${code}): the way to it ends at ${where}`;
+      return { why: `can't be used (${code})` };
   }
+}
+
+/** A folder is only to be made where there is nothing: in the place of a link, or of the working folder, it would mend nothing. */
+function absence(path: string): Denial {
+  const target = linkTarget(path);
+  if (target !== undefined) return { why: `is a symbolic link to ${target}, which is not there; mount it first` };
+  const why = "does not exist";
+  return path === "." ? { why } : { why, command: `install -d -o ${ownUid()} ${shellWord(path)}` };
+}
+
+/** Where a symbolic link leads, as a whole path; undefined when it is none. */
+export function linkTarget(path: string): string | undefined {
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return isLink ? resolve(dirname(path), readlinkSync(path)) : undefined;
 }
 
 function remount(path: string): string {

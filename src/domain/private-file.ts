@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { describeAccess, describeDenial, type FileAccess } from "./file-access.ts";
+import { describeAccess, describeDenial, type FileAccess, linkTarget } from "./file-access.ts";
 import { shellWord } from "./shell-word.ts";
 
 /** A file with a secret in it can't be read, or should not be trusted. `message` says how to mend it. */
@@ -74,7 +74,8 @@ export function privacyProblem(access: FileAccess, file: string, reader = ownRea
 
 /** What root owns stays root's, and is given to the group of a reader who would not get to it otherwise. */
 function mending({ uid }: FileAccess, file: string, reader: Reader): string {
-  if (uid !== ROOT || reader.uid === ROOT) return `chmod 0600 ${file}`;
+  if (uid === reader.uid) return `chmod 0600 ${file}`;
+  if (uid !== ROOT) return `chown ${reader.uid} ${file} && chmod 0600 ${file}`;
   const mend = `chown root:${reader.gid} ${file} && chmod 0440 ${file}`;
   return `${mend} - or, in Kubernetes, defaultMode: 0440 and fsGroup: ${reader.gid}`;
 }
@@ -90,7 +91,8 @@ function open(file: string): number {
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const problem = code === "ENOENT" ? "does not exist" : describeDenial(file, code);
+    const isNowhere = code === "ENOENT" && linkTarget(file) === undefined;
+    const problem = isNowhere ? "does not exist" : describeDenial(file, code);
     throw new PrivateFileError(file, problem, { cause: error });
   }
 }

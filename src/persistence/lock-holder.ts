@@ -25,7 +25,7 @@ export function lockHolderAmong(
   const holders = locks
     .split("\n")
     .map((line) => line.split(/\s+/))
-    .filter((fields) => fields[5] === name && fields[4] !== "0");
+    .filter((fields) => fields[5] === name && Number(fields[4]) > 0);
   return holders[0]?.[4];
 }
 

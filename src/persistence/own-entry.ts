@@ -1,6 +1,6 @@
-import { accessSync, chmodSync, constants, existsSync, lstatSync, readlinkSync, type Stats } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { describeAccess, describeDenial, ownUid } from "../domain/file-access.ts";
+import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync, type Stats } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { describeAccess, describeDenial, linkTarget, ownUid } from "../domain/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { StoreRefused } from "./store-refused.ts";
 
@@ -45,11 +45,15 @@ export function accessible<T>(path: string, action: () => T): T {
     return action();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const above = dirname(path);
-    const why =
-      code === "ENOENT" ? `can't be made: ${above} ${describeDenial(above, code)}` : describeDenial(path, code);
-    throw new StoreRefused("not accessible", `${path} ${why}`, { cause });
+    throw new StoreRefused("not accessible", `${path} ${whyNot(path, code)}`, { cause });
   }
+}
+
+/** What is not there can be made, if the folder above is; a link that leads nowhere is there. */
+function whyNot(path: string, code: string | undefined): string {
+  const above = dirname(path);
+  const isMissing = code === "ENOENT" && linkTarget(path) === undefined && (above === "." || !existsSync(above));
+  return isMissing ? `can't be made: ${above} ${describeDenial(above, code)}` : describeDenial(path, code);
 }
 
 /** A second name, of either kind, would let somebody change the store from outside of its folder. */
@@ -60,9 +64,10 @@ function refuseKind(path: string, stats: Stats, kind: EntryKind): void {
 }
 
 function symbolicLink(path: string, stats: Stats): StoreRefused {
-  const target = resolve(dirname(path), readlinkSync(path));
+  if (!existsSync(path))
+    return new StoreRefused("wrong kind", `${shown(path, stats)} ${describeDenial(path, "ENOENT")}`);
+  const target = realpathSync(path);
   const message = `${shown(path, stats)} is a symbolic link to ${target}`;
-  if (!existsSync(target)) return new StoreRefused("wrong kind", `${message}, which is not there; mount it first`);
   // Fetched before the link goes: with the link gone and nothing in its place, the next start would make a new store.
   const [link, fetched] = [shellWord(path), shellWord(`${path}.fetched`)];
   const command = `mv -T ${shellWord(target)} ${fetched} && rm ${link} && mv -T ${fetched} ${link}`;

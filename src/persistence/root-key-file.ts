@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, sep } from "node:path";
-import { describeDenial } from "../domain/file-access.ts";
+import { describeDenial, linkTarget } from "../domain/file-access.ts";
 import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { parseRootKey, RootKeyRefused, rootKeyText } from "../sealing/root-key.ts";
@@ -58,7 +58,7 @@ function readExisting(file: string): Buffer {
     return readPrivateFile(file);
   } catch (error) {
     const { code } = ((error as PrivateFileError).cause ?? {}) as NodeJS.ErrnoException;
-    if (code !== "ENOENT") throw error;
+    if (code !== "ENOENT" || linkTarget(file) !== undefined) throw error;
     const problem = "does not exist; put the store's own key there or, for a new store, run";
     throw new PrivateFileError(file, `${problem}: coffer root-key --out ${shellWord(file)}`, { cause: error });
   }

@@ -98,8 +98,8 @@ export class Connections {
 /**
  * Puts an object of ours where grpc-js looks for the peer's certificate. Its public getAuthContext() then hands us that
  * very object, and the real getPeerCertificate(), which costs a quarter of a server's throughput when it is asked on
- * every call, is asked once, before this. `authorized` is the precondition under which grpc-js looks at all; what it said before
- * was OpenSSL's opinion, which decides nothing here.
+ * every call, is asked once, before this. `authorized` is the precondition under which grpc-js looks at all; what it
+ * said before was OpenSSL's opinion, which decides nothing here.
  */
 function mark(socket: TLSSocket): object {
   const certificate = { raw: Buffer.alloc(0) } as PeerCertificate;

@@ -106,12 +106,7 @@ export class ImageBuilder {
     }
   }
 
-  #copy(
-    image: BaseImage,
-    { from, chown, chmod, ...unknown }: Record<string, string>,
-    words: string[],
-    build: Build,
-  ): void {
+  #copy(image: BaseImage, { from, chown, ...unknown }: Record<string, string>, words: string[], build: Build): void {
     if (Object.keys(unknown).length > 0)
       throw new Error(`COPY has flags that these tests can't do: ${Object.keys(unknown)}`);
     const isContext = from === undefined;
@@ -122,22 +117,21 @@ export class ImageBuilder {
       const path = join(source, word);
       const isFolder = statSync(path).isDirectory();
       const into = isFolder || !to.endsWith("/") ? target : join(target, posix.basename(word));
-      if (isContext) this.#copyContext(posix.normalize(word), into, chmod);
+      if (isContext) this.#copyContext(posix.normalize(word), into);
       else copyTree(path, into, chown);
     }
   }
 
-  /** From the repository: what .dockerignore lets through, everything root's, with `chmod` or else the mode it has. */
-  #copyContext(path: string, to: string, chmod: string | undefined): void {
+  /** From the repository: what .dockerignore lets through, everything root's, with the mode that it has here. */
+  #copyContext(path: string, to: string): void {
     if (statSync(path).isDirectory()) {
-      for (const name of readdirSync(path)) this.#copyContext(`${path}/${name}`, join(to, name), chmod);
+      for (const name of readdirSync(path)) this.#copyContext(`${path}/${name}`, join(to, name));
       return;
     }
     if (this.#ignores(path)) return;
     mkdirSync(dirname(to), { recursive: true });
     cpSync(path, to);
     chownSync(to, 0, 0);
-    if (chmod !== undefined) chmodSync(to, Number.parseInt(chmod, 8));
   }
 
   async #run(image: BaseImage, command: string): Promise<void> {

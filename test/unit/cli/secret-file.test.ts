@@ -49,7 +49,7 @@ describe("a secret's file", () => {
     symlinkSync("pipe", join(folder, "link"));
     symlinkSync("nowhere", join(folder, "dangling"));
     for (const name of ["key", "pipe", "link"]) {
-      const problem = new RegExp(`/${name} \\(owner uid \\d+, gid \\d+, mode \\d{4}\\) is there.*another --out$`);
+      const problem = new RegExp(`/${name} \\(owner uid \\d+, gid \\d+, mode \\d{4}\\) is no file.*another --out$`);
       await assert.rejects(expectSecretFile(join(folder, name)), problem);
       await assert.rejects(writeSecretFile(join(folder, name), Buffer.from("secret")), problem);
     }
@@ -58,13 +58,24 @@ describe("a secret's file", () => {
     assert.ok(lstatSync(join(folder, "dangling")).isFile());
   });
 
-  it("needs its folder, and says what makes it", async () => {
-    const missing = join(folder, "missing");
-    await assert.rejects(expectSecretFile(join(missing, "key")), {
-      message: new RegExp(
-        `^can't write ${missing}/key: ${missing} does not exist; run: install -d -o \\d+ ${missing}$`,
-      ),
-    });
+  // Not with a command: the folder may be /etc, and to make that the caller's own would be no mend.
+  it("needs its folder, and says why that is none", async () => {
+    const [missing, file, link] = ["missing", "file", "link"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(file, "");
+    symlinkSync("nowhere", link);
+    for (const [above, why] of [
+      [missing, "does not exist"],
+      [file, `can't be used \\(ENOTDIR\\): the way to it ends at ${file} \\(owner .*\\)`],
+      [link, `is a symbolic link to ${folder}/nowhere, which is not there; mount it first`],
+    ]) {
+      const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; give another --out$`);
+      await assert.rejects(expectSecretFile(`${above}/key`), { message });
+    }
+    await assert.rejects(expectSecretFile(`${missing}/`), /is no file that a secret could take the place of/);
     await assert.doesNotReject(expectSecretFile(join(folder, "key")));
   });
 });

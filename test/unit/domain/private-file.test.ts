@@ -39,6 +39,12 @@ describe("privacyProblem", () => {
     assert.equal(privacyProblem({ uid: ROOT, gid: GROUP, mode: 0o600 }, "key", AS_ROOT), undefined);
   });
 
+  // Closed to everybody else alone, it would be closed to its reader as well.
+  it("gives a third user's file to its reader before it is closed", () => {
+    const said = privacyProblem({ uid: 3000, gid: GROUP, mode: 0o644 }, "key", AS_USER);
+    assert.match(said ?? "", /open to every user .*; run: chown 1000 key && chmod 0600 key$/);
+  });
+
   // To somebody who is not root, root's file of mode 0600 would be denied.
   it("leaves root's file to root, and opens it to the reader's group", () => {
     const command = "chown root:1000 key && chmod 0440 key - or, in Kubernetes, defaultMode: 0440 and fsGroup: 1000";

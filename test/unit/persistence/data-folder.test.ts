@@ -111,6 +111,13 @@ describe("a data folder", () => {
     ["a file in it has a second name", ({ database }, elsewhere) => linkSync(database, elsewhere)],
     ["a file in it is a link", ({ database }, elsewhere) => moveBehindLink(database, elsewhere)],
     ["its store is a link", ({ store }, elsewhere) => moveBehindLink(store, elsewhere)],
+    [
+      "its store is a link to a link",
+      ({ store }, elsewhere) => {
+        moveBehindLink(store, elsewhere);
+        moveBehindLink(store, `${elsewhere}.link`);
+      },
+    ],
     ["there is a folder in it", ({ store }) => mkdirSync(join(store, "lost"), { mode: 0o700 })],
   ];
   for (const [what, mishap] of MISHAPS) {
@@ -141,6 +148,20 @@ describe("a data folder", () => {
     renameSync(away, elsewhere);
     execFileSync("sh", ["-c", command]);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
+  });
+
+  // A folder made in the place of the disk would be served as a new store; and the folder above is there, whoever's it is.
+  it("is refused when it is a link to what is not there, with no folder to be made", () => {
+    const folder = temporaryFolder();
+    symlinkSync("unmounted", join(folder, "data"));
+    const refused = refusalOf(() => prepareDataFolder(join(folder, "data"), ext4));
+    assert.equal(refused?.refusal, "not accessible");
+    assert.match(
+      refused?.message ?? "",
+      /\/data is a symbolic link to \S+\/unmounted, which is not there; mount it first$/,
+    );
+    mkdirSync(join(folder, "unmounted"));
+    assert.deepEqual(prepareDataFolder(join(folder, "data"), ext4).warnings, []);
   });
 
   // As a path that goes on behind a file, or a link that leads to itself.

@@ -7,6 +7,7 @@ const LOCKS = `1: POSIX  ADVISORY  WRITE 101 00:2f:7 1073741824 1073742335
 2: POSIX  ADVISORY  WRITE 202 00:30:7 1073741824 1073742335
 3: POSIX  ADVISORY  WRITE 0 fd:01:8 0 EOF
 4: FLOCK  ADVISORY  WRITE 303 103:1002:9 0 EOF
+5: OFDLCK ADVISORY  WRITE -1 fd:01:9 0 EOF
 `;
 
 describe("the holder of a lock", () => {
@@ -23,9 +24,10 @@ describe("the holder of a lock", () => {
     assert.equal(lockHolderAmong(LOCKS, { dev, ino: 9n }), "303");
   });
 
-  // The kernel writes 0 for a process that is not to be seen from here.
+  // The kernel writes 0 for a process that is not to be seen from here, and -1 for a lock of no process in particular.
   it("is not known when it can't be seen", () => {
     assert.equal(lockHolderAmong(LOCKS, { dev: 0xfd01n, ino: 8n }), undefined);
+    assert.equal(lockHolderAmong(LOCKS, { dev: 0xfd01n, ino: 9n }), undefined);
     assert.equal(lockHolderAmong("", { dev: 0x2fn, ino: 7n }), undefined);
   });
 });

@@ -35,6 +35,23 @@ describe("a root key file", () => {
     assert.equal(readFileSync(file, "utf8"), "precious");
   });
 
+  // A new key would go where the link leads, or nowhere: what is missing is the disk, and not a key.
+  it("is told apart from a link to one that is not there", () => {
+    const folder = temporaryFolder();
+    const [absent, link] = ["absent", "link"].map((name) => join(folder, name)) as [string, string];
+    symlinkSync("unmounted/key", link);
+    const said = (file: string) => {
+      try {
+        return String(readRootKey({ file, outside: undefined }));
+      } catch (error) {
+        assert.ok(error instanceof PrivateFileError);
+        return error.message;
+      }
+    };
+    assert.match(said(absent), /does not exist; .* for a new store, run: coffer root-key --out \S+absent$/);
+    assert.match(said(link), /link is a symbolic link to \S+unmounted\/key, which is not there; mount it first$/);
+  });
+
   // Where it can't lie is told with the command that mends it.
   it("needs its folder", () => {
     const missing = join(temporaryFolder(), "missing");
