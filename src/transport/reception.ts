@@ -100,8 +100,8 @@ export class Reception {
 
   /** Thrown from here, a stray error would end the process, and a stranger may know how to cause it. */
   #judgeSafely(stranger: Stranger, socket: TLSSocket): void {
-    // While it waited for this, it may have had to give way, or its time may have run out.
-    if (stranger.state === "refused") return;
+    // While it waited for this, it may have had to give way, its time may have run out, or it may have left.
+    if (stranger.state === "refused" || socket.destroyed) return;
     try {
       this.#judge(stranger, socket);
     } catch (error) {

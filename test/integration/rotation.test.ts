@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect as http2 } from "node:http2";
 import { type Socket, connect as connectTcp } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
@@ -18,7 +19,7 @@ import { HandshakeGate, type HandshakeLimits } from "../../src/transport/handsha
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
-import { processTimers } from "../../src/domain/timers.ts";
+import { processTimers, type Timers } from "../../src/domain/timers.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { Caller } from "../support/server-kit.ts";
 
@@ -37,7 +38,7 @@ class Rotating {
   readonly reception: Reception;
   #listener: Listener | undefined;
 
-  constructor(limits: HandshakeLimits) {
+  constructor(limits: HandshakeLimits, gateTimers: Timers) {
     this.identity = new CurrentIdentity(this.timers, "nothing yet");
     this.adopt(this.serverSvid(), [this.example, this.other]);
     const handle = (caller: { id: { toString(): string } }) => ({ ...ANSWER, path: caller.id.toString() });
@@ -48,15 +49,15 @@ class Rotating {
       identity: this.identity,
       connections,
       // By a clock that goes on by itself, for what these tests move is the time of SVIDs.
-      gate: new HandshakeGate(limits, processTimers),
+      gate: new HandshakeGate(limits, gateTimers),
       timers,
       onConnection: (connection) => this.server.serve(connection),
       onRefused: (refused) => this.refused.push(refused),
     });
   }
 
-  static async start(limits = { connections: 5000, inProgress: 100, perSecond: 1000 }): Promise<Rotating> {
-    const rotating = new Rotating(limits);
+  static async start(limits = LIMITS, gateTimers: Timers = processTimers): Promise<Rotating> {
+    const rotating = new Rotating(limits, gateTimers);
     const address = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
     rotating.#listener = await Listener.listen(address, {
       accept: (socket) => rotating.reception.receive(socket),
@@ -99,6 +100,8 @@ class Rotating {
     this.identity.close();
   }
 }
+
+const LIMITS = { connections: 5000, inProgress: 100, perSecond: 1000 };
 
 const ANSWER = { version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 
@@ -311,6 +314,32 @@ describe("strangers", () => {
     assert.equal(await whoami(again), "spiffe://example.org/a");
     caller.close();
     again.close();
+    await server.stop();
+  });
+
+  // A client speaks as soon as it has shaken hands, and may have to wait until the server looks at who it is.
+  it("that wait to be judged lose nothing of what they have sent meanwhile", async () => {
+    const gateTimers = new ManualTimers(0);
+    let elapsed = 0;
+    // Each judgment seems to take a second, and so does the rest after it.
+    Object.assign(gateTimers, { elapsed: () => (elapsed += 1000) });
+    const server = await Rotating.start(LIMITS, gateTimers);
+    const credential = server.example.issue({ id: "spiffe://example.org/a" });
+    const caller = server.caller(credential);
+    assert.equal(await whoami(caller), "spiffe://example.org/a");
+    const { certPem: cert, keyPem: key } = credential;
+    const session = http2(`https://127.0.0.1:${server.port}`, { cert, key, ca: [], rejectUnauthorized: false });
+    while (gateTimers.pauses.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    gateTimers.advance(1);
+    await once(session, "connect");
+    const answered = new Promise((resolve) => session.ping((error) => resolve(error)));
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(server.connections.count, 1);
+    gateTimers.advance(1000);
+    assert.equal(await answered, null);
+    assert.equal(server.connections.count, 2);
+    session.destroy();
+    caller.close();
     await server.stop();
   });
 
