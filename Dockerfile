@@ -5,9 +5,9 @@
 # No container engine has built it yet: `npm run test:compose` does its steps one by one in a bare folder and runs what
 # comes out. Tags are pinned to a release, not to a digest; pin digests where you build.
 
-# One release of Node in all stages: what SQLite was compiled for is what runs. 24 starts with the least CPU, and is looked
-# after for longest; in calls it is as fast as 22 (docs/benchmark.md, "On which Node").
-ARG NODE=24.21.0
+# One release of Node in all stages: what SQLite was compiled for is what runs. Not 24, which
+# a stranger's certificate can end (docs/decisions/0005-own-svid-verifier.md), and 22 is looked after for longer than 20.
+ARG NODE=22.23.3
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
 ARG DISTROLESS=nonroot
 

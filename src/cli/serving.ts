@@ -4,6 +4,7 @@ import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { closeDoors } from "./closed-doors.ts";
+import { refuseOtherNodes } from "./node-release.ts";
 import { warnOfShortages } from "./shortages.ts";
 import type { World } from "./world.ts";
 
@@ -19,6 +20,7 @@ export async function serveUntilStopped(
   world: World,
   onStarted: (server: CofferServer) => Promise<void> = async () => {},
 ): Promise<void> {
+  refuseOtherNodes(world.version);
   const log = createLogger(config.logLevel, world.stderr);
   closeDoors(config.allowDebug, world, log);
   warnOfShortages(config, log);

@@ -70,6 +70,18 @@ describe("coffer run", () => {
     assert.equal(given.get("__proto__"), "own");
   });
 
+  // Asked for twice, a secret could change in between: the user of one version with the password of another.
+  it("reads a secret once, however many of its values are taken", async () => {
+    const path = await put("pair", { data: { user: "app", password: CANARY } });
+    const gets = async () => {
+      const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+      return Number(/^grpc_server_handled_total\{.*grpc_method="Get",grpc_code="OK"\} (\d+)$/m.exec(body)![1]);
+    };
+    const before = await gets();
+    const given = await environment([`U=${path}:user`, `P=${path}:password`]);
+    assert.deepEqual([given.get("U"), given.get("P"), (await gets()) - before], ["app", CANARY, 1]);
+  });
+
   it("gives one value the name that the command line says", async () => {
     const path = await put("db", { data: { "db.password": CANARY, user: "app" } });
     const given = await environment([`DB_PASSWORD=${path}:db.password`, `U=${path}:user`]);
