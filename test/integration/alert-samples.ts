@@ -121,12 +121,12 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
   {
     alert: "CofferMemory",
     fires: {
-      [gauge("process_resident_memory_bytes")]: always(1.57e9),
+      [gauge("process_resident_memory_bytes")]: always(1.595e9),
       [gauge("coffer_store_limit_bytes")]: always(1e9),
       [gauge("coffer_connections")]: always(1000),
     },
     quiet: {
-      [gauge("process_resident_memory_bytes")]: always(1.55e9),
+      [gauge("process_resident_memory_bytes")]: always(1.575e9),
       [gauge("coffer_store_limit_bytes")]: always(1e9),
       [gauge("coffer_connections")]: always(1000),
     },
