@@ -10,7 +10,10 @@ export function release(): string {
   return manifest().version;
 }
 
-/** The releases of Node on which it runs, as package.json says it: the oldest one of each line, as in "^20.19.0 || ^22.12.0". */
+/**
+ * The releases of Node on which this program runs, as package.json says it: the oldest one of each line, as in "^20.19.0 ||
+ * ^22.12.0".
+ */
 export function supportedNodes(): string {
   return manifest().engines.node;
 }

@@ -23,7 +23,7 @@ import { parseYaml } from "./yaml-document.ts";
 export const MAX_POLICY_BYTES = 256 * 1024;
 
 /** The most problems that are told one by one: of a file that is no policy at all, each line may be one. */
-export const MAX_PROBLEMS = 100;
+const MAX_PROBLEMS = 100;
 
 /** One thing that is wrong with a policy file, in a sentence that says what is allowed instead. */
 export interface PolicyProblem {

@@ -67,7 +67,7 @@ function denialOf(path: string, code: string | undefined): Denial {
   }
 }
 
-/** A folder is only to be made where there is nothing: in the place of a link, or of the working folder, it would mend nothing. */
+/** Only where there is nothing does it help to make a folder: not in the place of a link, nor of the working folder. */
 function absence(path: string): Denial {
   const target = linkTarget(path);
   if (target !== undefined) return { why: `is a symbolic link to ${target}, which is not there; mount it first` };

@@ -47,8 +47,11 @@ export function verifySvid(
   const search = new PathSearch(bundle.authorities, intermediates, now);
   const path = search.from(leaf);
   if (path === undefined) throw new SvidRefused(search.problem.reason, search.problem.detail, id);
-  const validUntil = Math.min(...path.map(({ notAfter }) => notAfter));
-  return { id, validUntil, authority: path.at(-1)!.der, sent: chain };
+  return { id, validUntil: endOf(path), authority: path.at(-1)!.der, sent: chain };
+}
+
+function endOf(path: readonly Certificate[]): number {
+  return Math.min(...path.map(({ notAfter }) => notAfter));
 }
 
 /**

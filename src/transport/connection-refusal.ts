@@ -10,7 +10,7 @@ export type ConnectionRefusal =
   | "handshake-failed"
   /** Gone or silent before the handshake was complete, as port scans and TCP probes are. Counted, not logged. */
   | "handshake-abandoned"
-  /** It waited in vain for its turn to shake hands, or to be judged after that: strangers come faster than we get to them. */
+  /** It waited in vain for its turn to shake hands, or to be judged after that: strangers come faster than their turns. */
   | "handshake-not-begun"
   /** The client did not offer h2 by ALPN (RFC 7301), so it does not speak gRPC. */
   | "no-h2"

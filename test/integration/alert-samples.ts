@@ -78,7 +78,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
   {
     alert: "CofferTrustEnds",
     fires: { [gauge("coffer_bundle_not_after_seconds", ', trust_domain="other.org"')]: always(0) },
-    quiet: {},
+    quiet: { [gauge("coffer_bundle_not_after_seconds", ', trust_domain="other.org"')]: always(3600 + 86_400) },
   },
   {
     alert: "CofferRefusesChanges",
