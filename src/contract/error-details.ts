@@ -1,5 +1,5 @@
 import { type MapEntry, map } from "./map-field.ts";
-import { bytes, int32, message, repeated, string } from "./message.ts";
+import { bytes, duration, int32, message, repeated, string } from "./message.ts";
 
 /**
  * google.rpc.Status and the details that Coffer puts into it, as they travel in the trailer grpc-status-details-bin.
@@ -58,10 +58,20 @@ export interface BadRequest {
 /** google.rpc.BadRequest on the wire. */
 export const badRequest = message<BadRequest>({ fieldViolations: repeated(1, "field_violations", fieldViolation) });
 
+/** google.rpc.RetryInfo: when the same call may be made again. */
+export interface RetryInfo {
+  /** Milliseconds from the answer on. */
+  readonly retryDelay: number | undefined;
+}
+
+/** google.rpc.RetryInfo on the wire. */
+export const retryInfo = message<RetryInfo>({ retryDelay: duration(1, "retry_delay") });
+
 /** The `type_url` of each detail. */
 export const DetailType = {
   errorInfo: "type.googleapis.com/google.rpc.ErrorInfo",
   badRequest: "type.googleapis.com/google.rpc.BadRequest",
+  retryInfo: "type.googleapis.com/google.rpc.RetryInfo",
 } as const;
 
 /** The trailer that carries a serialized google.rpc.Status. */

@@ -227,21 +227,27 @@ export const repeated = <T>(number: number, name: string, codec: Codec<T>): Fiel
   },
 });
 
-/** google.protobuf.Timestamp as milliseconds since the epoch; undefined when absent. */
-export const timestamp = (number: number, name: string): Field<number | undefined> =>
+/** Milliseconds as google.protobuf.Timestamp and google.protobuf.Duration hold them: seconds and nanoseconds. */
+const milliseconds = (number: number, name: string): Field<number | undefined> =>
   scalar<number | undefined>(number, name, {
     type: "MESSAGE",
     wireType: WireType.bytes,
     absent: undefined,
     read: (reader) => {
-      const { seconds, nanos } = timestampMessage.decode(reader.view());
+      const { seconds, nanos } = secondsAndNanos.decode(reader.view());
       return seconds * 1000 + Math.floor(nanos / 1_000_000);
     },
     write: (writer, ms) =>
-      writer.bytes(timestampMessage.encode({ seconds: Math.floor(ms! / 1000), nanos: (ms! % 1000) * 1_000_000 })),
+      writer.bytes(secondsAndNanos.encode({ seconds: Math.floor(ms! / 1000), nanos: (ms! % 1000) * 1_000_000 })),
   });
 
-const timestampMessage = message<{ seconds: number; nanos: number }>({
+/** google.protobuf.Timestamp as whole milliseconds since the epoch; undefined when absent. */
+export const timestamp = milliseconds;
+
+/** google.protobuf.Duration as whole milliseconds, not negative; undefined when absent. */
+export const duration = milliseconds;
+
+const secondsAndNanos = message<{ seconds: number; nanos: number }>({
   seconds: { ...uint64(1, "seconds"), type: "INT64" },
   nanos: int32(2, "nanos"),
 });

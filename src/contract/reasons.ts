@@ -14,6 +14,7 @@ export type Reason =
   // The caller.
   | "SVID_EXPIRED"
   | "ACCESS_DENIED"
+  | "BUDGET_EXCEEDED"
   // What is stored.
   | "SECRET_NOT_FOUND"
   | "VERSION_NOT_FOUND"

@@ -46,8 +46,14 @@ export class Content {
     }
     const content = new Content(entries);
     const bytes = content.byteLength;
-    if (bytes > limit) throw limitExceeded("content", limit, "bytes", bytes);
+    if (bytes > limit) throw limitExceeded(content.#largerField(), limit, "bytes", bytes, "the content");
     return content;
+  }
+
+  /** The limit is one for both fields; the caller has more to gain from the one that holds more. */
+  #largerField(): string {
+    const text = new Content(this.#entries.filter((entry) => entry.kind === "text"));
+    return text.byteLength * 2 >= this.byteLength ? "data" : "binary_data";
   }
 
   /** The values, in the order in which they were written. */
@@ -74,7 +80,8 @@ function field(entry: ContentEntry): string {
 
 function checkKey(entry: ContentEntry): void {
   const bytes = Buffer.byteLength(entry.key);
-  if (bytes > MAX_KEY_BYTES) throw limitExceeded(`${field(entry)} key`, MAX_KEY_BYTES, "bytes", bytes);
+  if (bytes > MAX_KEY_BYTES)
+    throw limitExceeded(field(entry), MAX_KEY_BYTES, "bytes", bytes, `a key of ${field(entry)}`);
   if (KEY.test(entry.key)) return;
   const shown = entry.key === "" ? "an empty key" : `the key ${JSON.stringify(entry.key)}`;
   throw invalidField(field(entry), `contains ${shown}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);

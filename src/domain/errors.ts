@@ -3,6 +3,12 @@ import type { Reason } from "../contract/reasons.ts";
 /** Facts about a failure that a program can act on, such as `field`, `limit` or `latest_version`. Never a value. */
 export type ErrorMetadata = Readonly<Record<string, string>>;
 
+/** What a {@link CofferError} may carry beside its reason, message and metadata. */
+export interface CofferErrorOptions extends ErrorOptions {
+  /** After how many milliseconds the same call may succeed. Sent as google.rpc.RetryInfo. */
+  readonly retryDelayMs?: number;
+}
+
 /**
  * The one error that crosses rooms on purpose. `message` is what the caller is told; `cause` is for the log only, and
  * no part of it ever reaches a caller. Anything else that is thrown is a fault of ours and becomes INTERNAL.
@@ -11,11 +17,14 @@ export class CofferError extends Error {
   override readonly name = "CofferError";
   readonly reason: Reason;
   readonly metadata: ErrorMetadata;
+  /** See {@link CofferErrorOptions}. */
+  readonly retryDelayMs: number | undefined;
 
-  constructor(reason: Reason, message: string, metadata: ErrorMetadata = {}, options?: ErrorOptions) {
+  constructor(reason: Reason, message: string, metadata: ErrorMetadata = {}, options: CofferErrorOptions = {}) {
     super(message, options);
     this.reason = reason;
     this.metadata = metadata;
+    this.retryDelayMs = options.retryDelayMs;
   }
 }
 
@@ -32,9 +41,18 @@ export function invalidField(field: string, problem: string): CofferError {
   return new CofferError("INVALID_FIELD", `${field} ${problem}`, { field });
 }
 
-/** A field is longer, larger or more than it may be. */
-export function limitExceeded(field: string, limit: number, unit: string, actual: number): CofferError {
-  const message = `${field} has ${actual} ${unit}, more than the limit of ${limit}`;
+/**
+ * A field is longer, larger or more than it may be. `field` is one that the request has; `subject` says what of it
+ * exceeds the limit, where that is a part of the field or more than it.
+ */
+export function limitExceeded(
+  field: string,
+  limit: number,
+  unit: string,
+  actual: number,
+  subject: string = field,
+): CofferError {
+  const message = `${subject} has ${actual} ${unit}, more than the limit of ${limit}`;
   return new CofferError("LIMIT_EXCEEDED", message, { field, limit: String(limit) });
 }
 
@@ -60,6 +78,21 @@ export function accessDenied(action: string, target: string): CofferError {
 export function callerIsServer(action: string, id: string): CofferError {
   const message = `the caller has the server's own SPIFFE ID, ${id}, with which nothing is allowed; give each an ID of its own`;
   return new CofferError("ACCESS_DENIED", message, { action });
+}
+
+/** What the connections of one SPIFFE ID share: bytes received and not yet sent, calls, or the connections themselves. */
+export type Budget = "bytes" | "streams" | "connections";
+
+const BUDGET_UNITS: Readonly<Record<Budget, string>> = {
+  bytes: "bytes in flight",
+  streams: "calls in flight",
+  connections: "open connections",
+};
+
+/** The SPIFFE ID of the caller uses as much as it may: `limit`. Its calls that end make room again. */
+export function budgetExceeded(budget: Budget, limit: number, retryDelayMs: number): CofferError {
+  const message = `one SPIFFE ID may have ${limit} ${BUDGET_UNITS[budget]}; nothing was applied, try again later`;
+  return new CofferError("BUDGET_EXCEEDED", message, { budget, limit: String(limit) }, { retryDelayMs });
 }
 
 // ---- when a secret is looked up or changed

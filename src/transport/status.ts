@@ -1,5 +1,13 @@
 import { Metadata, type ServerErrorResponse, type StatusObject, status as Code } from "@grpc/grpc-js";
-import { DetailType, STATUS_DETAILS_TRAILER, badRequest, errorInfo, status } from "../contract/error-details.ts";
+import {
+  type AnyMessage,
+  DetailType,
+  STATUS_DETAILS_TRAILER,
+  badRequest,
+  errorInfo,
+  retryInfo,
+  status,
+} from "../contract/error-details.ts";
 import { ERROR_DOMAIN, type Reason } from "../contract/reasons.ts";
 import { WireError } from "../contract/wire.ts";
 import { CofferError, malformedRequest } from "../domain/errors.ts";
@@ -12,6 +20,7 @@ const CODES: Readonly<Record<Reason, Code>> = {
   INVALID_PAGE_TOKEN: Code.INVALID_ARGUMENT,
   SVID_EXPIRED: Code.UNAUTHENTICATED,
   ACCESS_DENIED: Code.PERMISSION_DENIED,
+  BUDGET_EXCEEDED: Code.RESOURCE_EXHAUSTED,
   SECRET_NOT_FOUND: Code.NOT_FOUND,
   VERSION_NOT_FOUND: Code.NOT_FOUND,
   VERSION_DELETED: Code.NOT_FOUND,
@@ -20,7 +29,8 @@ const CODES: Readonly<Record<Reason, Code>> = {
   CONTENTION: Code.ABORTED,
   STORE_FULL: Code.RESOURCE_EXHAUSTED,
   DISK_FULL: Code.RESOURCE_EXHAUSTED,
-  OUTCOME_UNKNOWN: Code.UNAVAILABLE,
+  // Not UNAVAILABLE: generic retry policies repeat such a call, and a Put that is applied twice makes two versions.
+  OUTCOME_UNKNOWN: Code.UNKNOWN,
   SHUTTING_DOWN: Code.UNAVAILABLE,
   DEADLINE_EXCEEDED: Code.DEADLINE_EXCEEDED,
   INTERNAL: Code.INTERNAL,
@@ -51,15 +61,19 @@ export function toStatus(error: CofferError): ServerErrorResponse & StatusObject
   return { name: error.name, message: error.message, code, details: error.message, metadata };
 }
 
-function details(error: CofferError) {
-  const entries = Object.entries(error.metadata).map(([key, value]) => ({ key, value: Buffer.from(value) }));
-  const info = errorInfo.encode({ reason: error.reason, domain: ERROR_DOMAIN, metadata: entries });
-  const { field } = error.metadata;
-  const violations = field === undefined ? [] : [{ field, description: error.message }];
-  return [
-    { typeUrl: DetailType.errorInfo, value: info },
-    ...(violations.length === 0
-      ? []
-      : [{ typeUrl: DetailType.badRequest, value: badRequest.encode({ fieldViolations: violations }) }]),
+function details({ reason, message, metadata, retryDelayMs }: CofferError): AnyMessage[] {
+  const entries = Object.entries(metadata).map(([key, value]) => ({ key, value: Buffer.from(value) }));
+  const details: AnyMessage[] = [
+    { typeUrl: DetailType.errorInfo, value: errorInfo.encode({ reason, domain: ERROR_DOMAIN, metadata: entries }) },
   ];
+  const { field } = metadata;
+  if (field !== undefined) {
+    const fieldViolations = [{ field, description: message }];
+    details.push({ typeUrl: DetailType.badRequest, value: badRequest.encode({ fieldViolations }) });
+  }
+  if (retryDelayMs !== undefined) {
+    const retryDelay = Math.ceil(retryDelayMs);
+    details.push({ typeUrl: DetailType.retryInfo, value: retryInfo.encode({ retryDelay }) });
+  }
+  return details;
 }

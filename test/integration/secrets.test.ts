@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type { MessageTypeDefinition } from "@grpc/proto-loader";
+import { loadContract } from "../../src/contract/descriptors.ts";
 import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 
 let kit: ServerKit;
@@ -20,6 +22,15 @@ after(async () => {
 });
 
 const text = (value: string) => ({ value });
+
+const MIB = "v".repeat(1024 * 1024);
+const contract = loadContract();
+
+/** The fields of a method's request, by the descriptor that clients generate their code from. */
+function fieldsOf(method: string): string[] {
+  const request = contract[`coffer.v1.${method}Request`] as MessageTypeDefinition<object, object>;
+  return (request.type as { field: { name: string }[] }).field.map(({ name }) => name);
+}
 
 describe("Put and Get", () => {
   it("keep text and bytes apart, and every byte", async () => {
@@ -180,6 +191,7 @@ describe("a caller that is denied", () => {
 });
 
 describe("bad requests", () => {
+  // A program looks for the field in the request that it has sent: each name is one of the request's descriptor.
   const rows: [what: string, method: string, request: object, field: string, says: RegExp][] = [
     ["no path", "Get", {}, "path", /path is empty/],
     ["a path with a leading slash", "Get", { path: "/a" }, "path", /begins with a slash/],
@@ -192,7 +204,29 @@ describe("bad requests", () => {
     ["no content", "Put", { path: "shop/api/x" }, "data", /both empty/],
     ["an empty key", "Put", { path: "shop/api/x", data: { "": "v" } }, "data", /an empty key/],
     ["a bad key", "Put", { path: "shop/api/x", data: { "a/b": "v" } }, "data", /the key "a\/b"/],
-    ["a long key", "Put", { path: "shop/api/x", data: { ["k".repeat(254)]: "v" } }, "data key", /254 bytes/],
+    ["a long key", "Put", { path: "shop/api/x", data: { ["k".repeat(254)]: "v" } }, "data", /254 bytes/],
+    [
+      "a long key of bytes",
+      "Put",
+      { path: "shop/api/x", binary_data: { ["k".repeat(254)]: Buffer.from("v") } },
+      "binary_data",
+      /a key of binary_data has 254 bytes/,
+    ],
+    ["too much text", "Put", { path: "shop/api/x", data: { k: MIB } }, "data", /the content has 1048577 bytes/],
+    [
+      "too many bytes",
+      "Put",
+      { path: "shop/api/x", binary_data: { k: Buffer.from(MIB) } },
+      "binary_data",
+      /the content has 1048577 bytes, more than the limit of 1048576/,
+    ],
+    [
+      "too much of both",
+      "Put",
+      { path: "shop/api/x", data: { t: "v" }, binary_data: { k: Buffer.from(MIB) } },
+      "binary_data",
+      /the content has 1048579 bytes/,
+    ],
     [
       "a key twice",
       "Put",
@@ -208,6 +242,10 @@ describe("bad requests", () => {
       "versions",
       /limit of 1000/,
     ],
+    ["a negative page size", "List", { page_size: -1 }, "page_size", /is negative/],
+    ["a Delete that expects version 0", "Delete", { path: "a", expected_version: 0 }, "expected_version", /is 0/],
+    ["a long prefix", "List", { prefix: "a".repeat(513) }, "prefix", /513 bytes/],
+    ["a page token of nobody", "List", { page_token: "AAAA" }, "page_token", /is damaged/],
     ["a prefix with a bad character", "List", { prefix: "a b" }, "prefix", /contains " "/],
     ["a long page token", "List", { page_token: "A".repeat(1025) }, "page_token", /limit of 1024/],
   ];
@@ -217,6 +255,8 @@ describe("bad requests", () => {
       assert.equal(answer.code, "INVALID_ARGUMENT");
       assert.match(answer.message, says);
       assert.equal(answer.metadata["field"], field);
+      assert.deepEqual(answer.violations, [field]);
+      assert.ok(fieldsOf(method).includes(field), `${method}Request has no field ${field}`);
     });
   }
 

@@ -6,7 +6,7 @@ import { Client, type ClientOptions, Metadata, type ServiceError, credentials, s
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
 import type { ServeConfig } from "../../src/app/config.ts";
 import { CofferServer } from "../../src/app/server.ts";
-import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, status } from "../../src/contract/error-details.ts";
+import { DetailType, STATUS_DETAILS_TRAILER, badRequest, errorInfo, status } from "../../src/contract/error-details.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
@@ -158,6 +158,8 @@ export interface Outcome {
   readonly message: string;
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  /** The fields of google.rpc.BadRequest; absent when the error has none. */
+  readonly violations?: readonly string[];
   /** The answer, as proto-loader reads it. */
   // biome-ignore lint/suspicious/noExplicitAny: a test looks at what it expects
   readonly response: any;
@@ -229,5 +231,8 @@ function outcome(error: ServiceError): Outcome {
   if (info === undefined) return base;
   const { reason, metadata } = errorInfo.decode(info.value);
   const entries = metadata.map(({ key, value }) => [key, Buffer.from(value).toString()]);
-  return { ...base, reason, metadata: Object.fromEntries(entries) };
+  const bad = details.find((detail) => detail.typeUrl === DetailType.badRequest);
+  const told = { ...base, reason, metadata: Object.fromEntries(entries) };
+  if (bad === undefined) return told;
+  return { ...told, violations: badRequest.decode(bad.value).fieldViolations.map(({ field }) => field) };
 }

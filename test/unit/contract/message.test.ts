@@ -42,6 +42,7 @@ const tables: readonly (readonly [string, Codec<never>])[] = [
   ["google.rpc.Status", details.status],
   ["google.rpc.ErrorInfo", details.errorInfo],
   ["google.rpc.BadRequest", details.badRequest],
+  ["google.rpc.RetryInfo", details.retryInfo],
 ] as unknown as readonly (readonly [string, Codec<never>])[];
 
 // A table and the proto name the same fields, with the same numbers and types: neither can be changed alone.
