@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+
+const BUF = "node_modules/.bin/buf";
+
+interface File {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly service?: readonly { readonly method: readonly Method[] }[];
+}
+
+interface Method {
+  readonly name: string;
+  readonly options?: { readonly idempotencyLevel?: string };
+}
+
+describe("the options of coffer.proto", () => {
+  let file: File;
+  before(() => {
+    const { stdout } = spawnSync(BUF, ["build", "proto/descriptors.binpb", "-o", "-#format=json"], {
+      encoding: "utf8",
+    });
+    const { file: files } = JSON.parse(stdout) as { file: readonly File[] };
+    file = files.find(({ name }) => name === "coffer/v1/coffer.proto")!;
+  });
+
+  // Without them protoc-gen-go refuses the file, and Java's code is one class in a package that no one expects.
+  it("name the package, the namespace and the classes of generated code", () => {
+    assert.deepEqual(file.options, {
+      csharpNamespace: "Coffer.V1",
+      goPackage: "coffer/v1;cofferv1",
+      javaMultipleFiles: true,
+      javaOuterClassname: "CofferProto",
+      javaPackage: "com.coffer.v1",
+    });
+  });
+
+  // A client that repeats calls by itself must know which ones it may repeat. A Put makes one more version each time.
+  it("call the reads free of side effects, and nothing else", () => {
+    const levels = file.service!.flatMap(({ method }) =>
+      method.map(({ name, options }) => [name, options?.idempotencyLevel]),
+    );
+    assert.deepEqual(Object.fromEntries(levels), {
+      Put: undefined,
+      Get: "NO_SIDE_EFFECTS",
+      Delete: undefined,
+      List: "NO_SIDE_EFFECTS",
+      Describe: "NO_SIDE_EFFECTS",
+    });
+  });
+});
+
+describe("the contract beside the one that landed last", () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "coffer-proto-"));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** What `npm run breaking:proto` says of a copy of proto/ in which one thing has been changed. */
+  function verdict(from: string, to: string): { code: number | null; says: string } {
+    const copy = join(folder, "proto");
+    cpSync("proto", copy, { recursive: true });
+    const file = join(copy, "coffer/v1/coffer.proto");
+    const text = readFileSync(file, "utf8");
+    assert.equal(text.split(from).length, 2, `the proto has "${from}" once`);
+    writeFileSync(file, text.replace(from, to));
+    const { status, stdout } = spawnSync(BUF, ["breaking", copy, "--against", "proto/landed.binpb"], {
+      encoding: "utf8",
+    });
+    return { code: status, says: stdout };
+  }
+
+  const breaks: [what: string, from: string, to: string, says: RegExp][] = [
+    [
+      "a field with another number",
+      "string page_token = 3;",
+      "string page_token = 4;",
+      /field "3" with name "page_token"/,
+    ],
+    [
+      "a field with another type",
+      "int32 page_size = 2;",
+      "int64 page_size = 2;",
+      /changed type from "int32" to "int64"/,
+    ],
+    [
+      "a field with another name",
+      "string page_token = 3;",
+      "string token = 3;",
+      /changed name from "page_token" to "token"/,
+    ],
+    ["a field that is gone", "  string page_token = 3;\n", "", /field "3" with name "page_token".* was deleted/],
+    [
+      "a method with another name",
+      "rpc Describe(DescribeRequest)",
+      "rpc Explain(DescribeRequest)",
+      /RPC "Describe" .*was deleted/,
+    ],
+    ["another Java package", '"com.coffer.v1"', '"org.coffer.v1"', /"java_package" changed/],
+    [
+      "an enum value with another name",
+      "VERSION_STATE_LIVE = 1;",
+      "VERSION_STATE_OK = 1;",
+      /changed name from "VERSION_STATE_LIVE"/,
+    ],
+  ];
+  for (const [what, from, to, says] of breaks) {
+    it(`${what} breaks it`, () => {
+      const { code, says: said } = verdict(from, to);
+      assert.notEqual(code, 0);
+      assert.match(said, says);
+    });
+  }
+
+  it("one more field and one more comment break nothing", () => {
+    const added = "string page_token = 3;\n  // More.\n  bool more = 4;";
+    assert.deepEqual(verdict("string page_token = 3;", added), { code: 0, says: "" });
+  });
+
+  it("is compared by everything that a change must pass", () => {
+    const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
+    assert.equal(scripts["breaking:proto"], "buf breaking proto --against proto/landed.binpb");
+    assert.match(readFileSync(".ci/run", "utf8"), /^step npm run --silent breaking:proto$/m);
+  });
+});
