@@ -9,6 +9,9 @@ export const MAX_PATH_BYTES = 512;
 /** The longest key of a value: what a Kubernetes Secret allows, so that content moves over without renaming. */
 export const MAX_KEY_BYTES = 253;
 
+/** The most keys that each of `data` and `binary_data` may have in one request. */
+export const MAX_KEYS = 4096;
+
 /** The largest content of one version, keys and values together, unless the server is configured otherwise. */
 export const DEFAULT_MAX_CONTENT_BYTES = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import { type Field, expectWireType } from "./message.ts";
-import { WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
+import { TooManyElements, WireError, WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
 
 /** One entry of a map: text as its UTF-8 bytes, checked. */
 export interface MapEntry {
@@ -8,10 +8,15 @@ export interface MapEntry {
 }
 
 /**
- * A map<string, string> or map<string, bytes> as a list of entries, in which "__proto__" is a key like any other.
+ * A map<string, string> or map<string, bytes> as a list of at most `most` entries, in which "__proto__" is a key like any other.
  * A key that comes twice is kept twice, for the reader of the request to refuse: an object would keep the last.
  */
-export const map = (number: number, name: string, values: "text" | "binary"): Field<readonly MapEntry[]> => ({
+export const map = (
+  number: number,
+  name: string,
+  values: "text" | "binary",
+  most = Number.POSITIVE_INFINITY,
+): Field<readonly MapEntry[]> => ({
   number,
   name,
   type: "MESSAGE",
@@ -20,6 +25,7 @@ export const map = (number: number, name: string, values: "text" | "binary"): Fi
   read: (reader, previous, actual) => {
     expectWireType(actual, WireType.bytes);
     const list = previous as MapEntry[];
+    if (list.length === most) throw new TooManyElements(most);
     list.push(readMapEntry(new WireReader(reader.view()), values));
     return list;
   },
@@ -32,12 +38,16 @@ export const map = (number: number, name: string, values: "text" | "binary"): Fi
 const KEY_TAG = 1 * 8 + WireType.bytes;
 const VALUE_TAG = 2 * 8 + WireType.bytes;
 
+// An entry has two fields. A few more may come from a newer release; millions would cost seconds.
+const MAX_ENTRY_FIELDS = 8;
+
 const EMPTY = Buffer.alloc(0);
 
 function readMapEntry(reader: WireReader, values: "text" | "binary"): MapEntry {
   let key = "";
   let value: Uint8Array = EMPTY;
-  while (!reader.done) {
+  for (let read = 0; !reader.done; read++) {
+    if (read === MAX_ENTRY_FIELDS) throw new WireError(`has an entry of more than ${MAX_ENTRY_FIELDS} fields`);
     const tag = reader.tag();
     if (tag === KEY_TAG) key = reader.string();
     else if (tag === VALUE_TAG) value = values === "text" ? reader.utf8() : Buffer.from(reader.view());

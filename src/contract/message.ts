@@ -1,4 +1,4 @@
-import { WireError, WireReader, WireType, WireWriter, varintLength } from "./wire.ts";
+import { TooManyElements, WireError, WireReader, WireType, WireWriter, varintLength } from "./wire.ts";
 
 /**
  * A message's layout, written down as a table from which both directions work:
@@ -33,8 +33,10 @@ export interface Field<T> {
 
 type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 
-/** A codec from a table. */
-export function message<T extends object>(table: Fields<T>): Codec<T> {
+/**
+ * A codec from a table. `mostFields`: how many fields a message may have on the wire, unknown and repeated ones included.
+ */
+export function message<T extends object>(table: Fields<T>, mostFields = Number.POSITIVE_INFINITY): Codec<T> {
   const names = Object.keys(table) as (keyof T)[];
   const fields = names.map((name) => table[name]) as unknown as Field<unknown>[];
   const indexByNumber = new Map(fields.map((field, index) => [field.number, index]));
@@ -49,7 +51,10 @@ export function message<T extends object>(table: Fields<T>): Codec<T> {
       const reader = new WireReader(bytes);
       const value = {} as T;
       for (let i = 0; i < fields.length; i++) value[names[i]!] = fields[i]!.absent() as T[keyof T];
-      while (!reader.done) readField(reader, value);
+      for (let read = 0; !reader.done; read++) {
+        if (read === mostFields) throw new WireError(`has more than ${mostFields} fields`);
+        readField(reader, value);
+      }
       return value;
     },
   };
@@ -66,7 +71,7 @@ export function message<T extends object>(table: Fields<T>): Codec<T> {
     try {
       value[name] = field.read(reader, value[name], tag & 7) as T[keyof T];
     } catch (error) {
-      throw error instanceof WireError ? new WireError(error.problem, error.field ?? field.name) : error;
+      throw error instanceof WireError ? error.within(field.name) : error;
     }
   }
 }
@@ -169,8 +174,12 @@ export const optionalUint32 = (number: number, name: string): Field<number | und
     write: (writer, value) => writer.varint(value!),
   });
 
-/** Numbers; packed when written, either form when read, as the specification asks. */
-export const repeatedUint32 = (number: number, name: string): Field<readonly number[]> => ({
+/** Numbers, at most `most`; packed when written, either form when read, as the specification asks. */
+export const repeatedUint32 = (
+  number: number,
+  name: string,
+  most = Number.POSITIVE_INFINITY,
+): Field<readonly number[]> => ({
   number,
   name,
   type: "UINT32",
@@ -179,13 +188,17 @@ export const repeatedUint32 = (number: number, name: string): Field<readonly num
   read: (reader, previous, actual) => {
     // Not a new list for each: four megabytes of single numbers would then keep the only thread busy for minutes.
     const list = previous as number[];
+    const push = (value: number) => {
+      if (list.length === most) throw new TooManyElements(most);
+      list.push(value);
+    };
     if (actual === WireType.varint) {
-      list.push(reader.uint32());
+      push(reader.uint32());
       return list;
     }
     expectWireType(actual, WireType.bytes);
     const packed = new WireReader(reader.view());
-    while (!packed.done) list.push(packed.uint32());
+    while (!packed.done) push(packed.uint32());
     return list;
   },
   write: (writer, values) => {

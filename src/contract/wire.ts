@@ -11,7 +11,7 @@ export const WireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 
 /** Bytes that are no message. `problem` is a sentence about them that has no part of them in it. */
 export class WireError extends Error {
-  override readonly name = "WireError";
+  override readonly name: string = "WireError";
   readonly problem: string;
   /** The field that was being read, by its name in the proto; undefined between fields. */
   field: string | undefined;
@@ -20,6 +20,30 @@ export class WireError extends Error {
     super(`${field ?? "the message"} ${problem}`);
     this.problem = problem;
     this.field = field;
+  }
+
+  /** Names the field that was being read; of fields within each other, the innermost. */
+  within(field: string): this {
+    this.field ??= field;
+    this.message = `${this.field} ${this.problem}`;
+    return this;
+  }
+}
+
+/** Bytes that end within a field: there may be more of them to come. */
+export class CutShort extends WireError {
+  constructor() {
+    super("is cut short");
+  }
+}
+
+/** A field with more elements than it may have. */
+export class TooManyElements extends WireError {
+  readonly limit: number;
+
+  constructor(limit: number, field?: string) {
+    super(`has more than ${limit} elements`, field);
+    this.limit = limit;
   }
 }
 
@@ -91,7 +115,7 @@ export class WireReader {
 
   #byte(): number {
     const byte = this.#bytes[this.#offset];
-    if (byte === undefined) throw new WireError("is cut short");
+    if (byte === undefined) throw new CutShort();
     this.#offset += 1;
     return byte;
   }
@@ -109,7 +133,7 @@ export class WireReader {
   /** Passes over bytes; the answer is where they begin. */
   #advance(length: number): number {
     const start = this.#offset;
-    if (start + length > this.#bytes.length) throw new WireError("is cut short");
+    if (start + length > this.#bytes.length) throw new CutShort();
     this.#offset += length;
     return start;
   }

@@ -181,11 +181,30 @@ describe("strict reading", () => {
     assert.deepEqual(packed.versions, messages.deleteRequest.decode(Buffer.from("10011003", "hex")).versions);
   });
 
-  // As many as the receive limit lets through. With a copy of the list for each, this would not end within the suite's
-  // limit, and a caller without any rule could stop the server with one request.
-  it("takes unpacked numbers one by one, however many they are", () => {
-    const many = Buffer.alloc(4 * 1024 * 1024, Buffer.from("1001", "hex"));
-    assert.equal(messages.deleteRequest.decode(many).versions.length, many.length / 2);
+  // As many as the receive limit lets through: what is more than a field may have is not looked at. The bytes behind it
+  // are no message, which nothing says.
+  it("reads no more elements than a field may have", () => {
+    const versions = (count: number, rest = "") => Buffer.from("1001".repeat(count) + rest, "hex");
+    const packed = (count: number) => Buffer.from(`12${varint(count)}${"01".repeat(count)}`, "hex");
+    const entries = (count: number, rest = "") => Buffer.from("12030a0161".repeat(count) + rest, "hex");
+    assert.equal(messages.deleteRequest.decode(versions(1000)).versions.length, 1000);
+    assert.equal(messages.deleteRequest.decode(packed(1000)).versions.length, 1000);
+    assert.equal(messages.putRequest.decode(entries(4096)).data.length, 4096);
+    assert.throws(() => messages.deleteRequest.decode(versions(1001, "ff")), /versions has more than 1000 elements/);
+    assert.throws(() => messages.deleteRequest.decode(packed(1001)), /versions has more than 1000 elements/);
+    assert.throws(() => messages.putRequest.decode(entries(4097, "ff")), /data has more than 4096 elements/);
+  });
+
+  // Unknown fields, and a field that comes again and again, cost as much as elements do.
+  it("reads no more fields than a request may have, unknown ones included", () => {
+    const unknown = (count: number, rest = "") => Buffer.from("7800".repeat(count) + rest, "hex");
+    const entry = (fields: number) => Buffer.from(`12${varint(2 * fields)}${"7800".repeat(fields)}`, "hex");
+    for (const codec of [messages.putRequest, messages.getRequest, messages.deleteRequest, messages.listRequest]) {
+      assert.doesNotThrow(() => codec.decode(unknown(16_384)));
+      assert.throws(() => codec.decode(unknown(16_385, "ff")), /has more than 16384 fields/);
+    }
+    assert.doesNotThrow(() => messages.putRequest.decode(entry(8)));
+    assert.throws(() => messages.putRequest.decode(entry(9)), /data has an entry of more than 8 fields/);
   });
 });
 
@@ -208,3 +227,8 @@ it("copies values out of the buffer they came in", () => {
   bytes.fill(0);
   assert.deepEqual(decoded, request);
 });
+
+function varint(value: number): string {
+  const bytes = value < 128 ? [value] : [(value % 128) | 128, Math.floor(value / 128)];
+  return Buffer.from(bytes).toString("hex");
+}

@@ -1,0 +1,67 @@
+import { expectWireType } from "./message.ts";
+import { CutShort, WireError, WireReader, WireType } from "./wire.ts";
+
+/** The string field that every request of a service begins with, such as its path. */
+export interface LeadingField {
+  readonly number: number;
+  /** Its name in the proto, for errors. */
+  readonly name: string;
+}
+
+// Every implementation of protobuf writes fields in the order of their numbers. One that does not may write some before
+// it. More would let a caller without any rule make the server look at a large request.
+const MOST_FIELDS = 64;
+const MOST_BYTES = 16 * 1024;
+
+/**
+ * Reads one string from a message and decodes nothing else, so that a caller is authorized before its request costs
+ * anything. An absent field is "". Throws {@link WireError}.
+ */
+export function leadingString(message: Uint8Array, field: LeadingField): string {
+  const value = message.length < MOST_BYTES ? find(message, field) : leadingStringSoFar(message, field);
+  return value ?? "";
+}
+
+/**
+ * The same of a message of which only the first bytes are here. Undefined when the field may be in those to come. Throws
+ * {@link WireError}.
+ */
+export function leadingStringSoFar(bytes: Uint8Array, field: LeadingField): string | undefined {
+  const value = unlessCut(() => find(bytes.subarray(0, MOST_BYTES), field));
+  if (value === undefined && bytes.length >= MOST_BYTES) throw tooLate(field);
+  return value;
+}
+
+/** The field's value; undefined when the bytes end before it. */
+function find(bytes: Uint8Array, field: LeadingField): string | undefined {
+  const reader = new WireReader(bytes);
+  for (let fields = 0; !reader.done; fields++) {
+    if (fields === MOST_FIELDS) throw tooLate(field);
+    const tag = reader.tag();
+    if (tag >>> 3 === field.number) return readString(reader, tag & 7, field);
+    reader.skip(tag & 7);
+  }
+  return undefined;
+}
+
+function readString(reader: WireReader, wireType: number, { name }: LeadingField): string {
+  try {
+    expectWireType(wireType, WireType.bytes);
+    return reader.string();
+  } catch (error) {
+    throw error instanceof WireError ? error.within(name) : error;
+  }
+}
+
+function unlessCut(read: () => string | undefined): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CutShort) return undefined;
+    throw error;
+  }
+}
+
+function tooLate({ name }: LeadingField): WireError {
+  return new WireError(`must be among the first ${MOST_FIELDS} fields and in the first ${MOST_BYTES} bytes`, name);
+}
