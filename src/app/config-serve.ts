@@ -1,6 +1,7 @@
 import { AddressError, formatAddress, parseAddress } from "../domain/address.ts";
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import { LOG_LEVELS } from "../observability/logger.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../transport/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 import type { ServeConfig, StoreConfig } from "./config.ts";
@@ -51,7 +52,10 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
 }
 
 /** What has a default that suits every machine, so that `coffer dev` needs no more. */
-export type RunningConfig = Pick<ServeConfig, "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "logLevel">;
+export type RunningConfig = Pick<
+  ServeConfig,
+  "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel"
+>;
 
 /** The same, of these options alone. */
 export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: Memory): RunningConfig {
@@ -67,6 +71,7 @@ function readRunning(reader: OptionReader, memory: Memory): RunningConfig {
     opsListen: readOpsListen(reader),
     maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(memory),
     handshakes: readHandshakes(reader),
+    budgets: DEFAULT_BUDGET_LIMITS,
     logLevel: reader.optional(options.logLevel, parseChoice(LOG_LEVELS)) ?? "info",
   };
 }

@@ -1,4 +1,5 @@
 import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { BudgetLimits } from "../transport/budget.ts";
 import type { HandshakeLimits } from "../transport/handshake-gate.ts";
 import type { IdentityChoice } from "./identity-choice.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
@@ -38,6 +39,8 @@ export interface ServeConfig {
   readonly maxContentBytes: number;
   /** What strangers may take. */
   readonly handshakes: HandshakeLimits;
+  /** What all callers together may hold. */
+  readonly budgets: BudgetLimits;
   /** Whether Node may be told to open its doors to the memory of this process, such as a debugger. */
   readonly allowDebug: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";

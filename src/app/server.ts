@@ -232,6 +232,7 @@ export class CofferServer {
     this.#calls.expected(Object.keys(methods));
     const grpc = new GrpcServer({
       connections: this.#connections,
+      limits: this.#config.budgets,
       methods,
       onHandled: this.#calls.handled,
       timers,
@@ -268,7 +269,7 @@ export class CofferServer {
     this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
     // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.
-    this.#connections.destroyAll();
+    this.#connections.closeAll();
     this.#reception?.close();
     this.#watch?.close();
     closeResources(this.#resources ?? {});
@@ -287,6 +288,7 @@ export class CofferServer {
     this.#parts.log.error("the journal failed; the process ends", { error: String(cause) });
     this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
+    this.#grpc?.refuseCalls();
     await this.#grpc?.drain(LAST_WORDS_MS);
     this.#parts.die();
   }

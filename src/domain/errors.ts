@@ -56,6 +56,12 @@ export function limitExceeded(
   return new CofferError("LIMIT_EXCEEDED", message, { field, limit: String(limit) });
 }
 
+/** A field has more elements than it may have; the rest of them was not looked at. */
+export function tooManyElements(field: string, limit: number): CofferError {
+  const message = `${field} has more elements than the limit of ${limit}`;
+  return new CofferError("LIMIT_EXCEEDED", message, { field, limit: String(limit) });
+}
+
 /** One message for a token that was altered and one that is somebody else's: telling them apart would be an oracle. */
 export function invalidPageToken(): CofferError {
   const message = "page_token is damaged, or was made for another caller or another prefix";
@@ -80,17 +86,17 @@ export function callerIsServer(action: string, id: string): CofferError {
   return new CofferError("ACCESS_DENIED", message, { action });
 }
 
-/** What the connections of one SPIFFE ID share: bytes received and not yet sent, calls, or the connections themselves. */
-export type Budget = "bytes" | "streams" | "connections";
+/** What the connections of one SPIFFE ID share: bytes received and not yet sent, unfinished requests, and calls. */
+export type Budgeted = "bytes" | "unread" | "calls";
 
-const BUDGET_UNITS: Readonly<Record<Budget, string>> = {
+const BUDGET_UNITS: Readonly<Record<Budgeted, string>> = {
   bytes: "bytes in flight",
-  streams: "calls in flight",
-  connections: "open connections",
+  unread: "unfinished requests",
+  calls: "calls in flight",
 };
 
 /** The SPIFFE ID of the caller uses as much as it may: `limit`. Its calls that end make room again. */
-export function budgetExceeded(budget: Budget, limit: number, retryDelayMs: number): CofferError {
+export function budgetExceeded(budget: Budgeted, limit: number, retryDelayMs: number): CofferError {
   const message = `one SPIFFE ID may have ${limit} ${BUDGET_UNITS[budget]}; nothing was applied, try again later`;
   return new CofferError("BUDGET_EXCEEDED", message, { budget, limit: String(limit) }, { retryDelayMs });
 }
@@ -155,6 +161,11 @@ export function outcomeUnknown(cause: unknown): CofferError {
 /** Nothing new is begun any more. Another replica, or this one after its restart, can take the call. */
 export function shuttingDown(): CofferError {
   return new CofferError("SHUTTING_DOWN", "the server is shutting down; nothing was applied");
+}
+
+/** The rest of the request did not come in time. Nothing of it was looked at. */
+export function requestIncomplete(limitMs: number): CofferError {
+  return new CofferError("DEADLINE_EXCEEDED", `the request was not complete after ${limitMs} ms; nothing was applied`);
 }
 
 /** The server's own limit for callers that set no deadline, in milliseconds. The change may yet be committed. */

@@ -2,7 +2,7 @@ import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Decision } from "../authorization/decision.ts";
 import type { Content } from "../domain/content.ts";
 import { accessDenied, callerIsServer } from "../domain/errors.ts";
-import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
+import { type PathPrefix, type SecretPath, parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
 import type { Secret } from "../store/secret.ts";
@@ -35,9 +35,21 @@ export interface EngineParts {
   readonly onDenied: (denial: Denial) => void;
 }
 
+/** That a caller may make a call to one secret. Only the engine makes one. */
+export interface Permit {
+  readonly caller: Principal;
+  readonly path: SecretPath;
+}
+
+/** That a caller may list something below a prefix, and by which rules. Only the engine makes one. */
+export interface ListPermit {
+  readonly caller: Principal;
+  readonly prefix: PathPrefix;
+  readonly authorizer: Authorizer;
+}
+
 /** A question for one page of List. */
 export interface ListQuestion {
-  readonly prefix: PathPrefix;
   readonly pageSize: number;
   /** Empty: the first page. */
   readonly pageToken: string;
@@ -49,7 +61,10 @@ export interface ListAnswer {
   readonly nextPageToken: string;
 }
 
-/** What callers can do, and the order of things: authorize, then act. The only way to the store. */
+/**
+ * What callers can do, and the order of things: authorize, then act. The only way to the store. Each action takes the
+ * permit that authorizing the caller gave, so that none can come before it.
+ */
 export class SecretsEngine {
   readonly #parts: EngineParts;
 
@@ -57,54 +72,49 @@ export class SecretsEngine {
     this.#parts = parts;
   }
 
-  /**
-   * Adds a version. `content` checks what the caller sent, and is called only once the caller may write there: a
-   * request may hold hundreds of thousands of tiny entries, and a caller without any rule could keep the only thread
-   * busy with them.
-   */
-  put(
-    caller: Principal,
-    path: SecretPath,
-    content: () => Content,
-    expectedVersion: number | undefined,
-  ): Promise<PutResult> {
-    this.#authorize(caller, "Put", path);
-    return this.#parts.store.put({ path, content: content(), expectedVersion, author: caller.id.toString() });
+  /** Authorizes a call to a secret. Throws ACCESS_DENIED, or what is wrong with the path. */
+  permit(caller: Principal, call: Exclude<Call, "List">, text: string): Permit {
+    const path = parseSecretPath(text);
+    this.#require(this.#parts.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
+    return { caller, path };
   }
 
-  get(caller: Principal, path: SecretPath, version: number): OpenedVersion {
-    this.#authorize(caller, "Get", path);
+  /** Authorizes a List. Throws ACCESS_DENIED when no rule lets the caller list anything, or what is wrong with the prefix. */
+  permitList(caller: Principal, text: string): ListPermit {
+    const prefix = parsePathPrefix(text);
+    const authorizer = this.#parts.authorizer();
+    this.#require(authorizer.mayListAnything(caller.id), caller, "List", prefix);
+    return { caller, prefix, authorizer };
+  }
+
+  /** Adds a version. */
+  put({ caller, path }: Permit, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
+    return this.#parts.store.put({ path, content, expectedVersion, author: caller.id.toString() });
+  }
+
+  get({ path }: Permit, version: number): OpenedVersion {
     return this.#parts.store.get(path, version);
   }
 
   delete(
-    caller: Principal,
-    path: SecretPath,
+    { caller, path }: Permit,
     versions: readonly number[],
     expectedVersion: number | undefined,
   ): Promise<DeleteResult> {
-    this.#authorize(caller, "Delete", path);
     return this.#parts.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
-  /** The secrets that the caller may list; ACCESS_DENIED only when no rule lets it list anything at all. */
-  list(caller: Principal, { prefix, pageSize, pageToken }: ListQuestion): ListAnswer {
+  /** The secrets that the caller may list. */
+  list({ caller, prefix, authorizer }: ListPermit, { pageSize, pageToken }: ListQuestion): ListAnswer {
     const { store, sealer } = this.#parts;
-    const authorizer = this.#parts.authorizer();
-    this.#require(authorizer.mayListAnything(caller.id), caller, "List", prefix);
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
     const admits = (path: SecretPath) => authorizer.decide(caller.id, "list", path).kind === "allowed";
     const { secrets, next } = store.list({ prefix, after, limit: pageSize, admits });
     return { secrets, nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix) };
   }
 
-  describe(caller: Principal, path: SecretPath): Secret {
-    this.#authorize(caller, "Describe", path);
+  describe({ path }: Permit): Secret {
     return this.#parts.store.describe(path);
-  }
-
-  #authorize(caller: Principal, call: Call, path: SecretPath): void {
-    this.#require(this.#parts.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
   }
 
   #require(decision: Decision, caller: Principal, call: Call, target: string): void {

@@ -20,12 +20,14 @@ export class Connection implements Principal {
   /** The peer's address, for the log only; empty on a unix socket. */
   readonly remote: string;
   #verified: VerifiedSvid;
+  #close: () => void;
 
   constructor({ socket, number, verified }: Admission) {
     this.socket = socket;
     this.connection = number;
     this.remote = socket.remoteAddress ?? "";
     this.#verified = verified;
+    this.#close = () => socket.destroy();
   }
 
   get id(): SpiffeId {
@@ -35,6 +37,16 @@ export class Connection implements Principal {
   /** Until when the proof holds, in milliseconds since the epoch. */
   get validUntil(): number {
     return this.#verified.validUntil;
+  }
+
+  /** From now on `close` is how the connection ends: a protocol above TLS has begun, and ends with it. */
+  endBy(close: () => void): void {
+    this.#close = close;
+  }
+
+  /** Ends the connection at once: calls under way fail. */
+  close(): void {
+    this.#close();
   }
 
   /** Looks at what the peer sent once more, with other bundles. Throws SvidRefused when it is no longer good. */
@@ -90,8 +102,8 @@ export class Connections {
   }
 
   /** Ends every connection at once. */
-  destroyAll(): void {
-    for (const { socket } of this.#open) socket.destroy();
+  closeAll(): void {
+    for (const connection of this.#open) connection.close();
   }
 }
 

@@ -1,14 +1,20 @@
-import { type ConnectionInjector, Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { type ServiceDefinition, status as Code } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
 import { fileDescriptors } from "../contract/file-descriptors.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
+import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
+import { type BudgetLimits, Budgets } from "./budget.ts";
+import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "./connection.ts";
-import { GRACE_MS, endInTime, lifetimeOf } from "./lifetime.ts";
+import type { Arrival, Route } from "./incoming-call.ts";
+import { IncomingCalls } from "./incoming-calls.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
 import type { SecretsMethods } from "./secrets-service.ts";
+import { Session } from "./session.ts";
 import { type Handled, type Method, unary } from "./unary.ts";
 
 /** The full name of Coffer's own service. */
@@ -16,21 +22,23 @@ export const SECRETS_SERVICE = "coffer.v1.Secrets";
 
 const HEALTH_SERVICE = "grpc.health.v1.Health";
 
-/** What grpc-js is told. Sizes are bytes, times milliseconds. */
-const OPTIONS = {
-  "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
-  // The only bound on what one connection can make the server hold at once; Node's own is none.
-  "grpc.max_concurrent_streams": 256,
-  // A peer that vanished without a word is noticed after a minute and a third.
-  "grpc.keepalive_time_ms": 60_000,
-  "grpc.keepalive_timeout_ms": 20_000,
-  // Measured: channelz costs a tenth of the throughput, and nobody here could ask it anything.
-  "grpc.enable_channelz": 0,
-};
+// Bytes. Requests of health and reflection are names.
+const MAX_NAME_REQUEST_BYTES = 8 * 1024;
+
+/** What grpc-js is told. Sizes are bytes. */
+function callOptions(maxReceiveBytes: number) {
+  return {
+    "grpc.max_receive_message_length": maxReceiveBytes,
+    // Measured: channelz costs a tenth of the throughput, and nothing could ask it.
+    "grpc.enable_channelz": 0,
+  };
+}
 
 /** What a server needs. */
 export interface GrpcServerParts {
   readonly connections: Connections;
+  /** What all callers together may hold. */
+  readonly limits: BudgetLimits;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
   readonly timers: Timers;
@@ -41,63 +49,37 @@ export interface GrpcServerParts {
 /** gRPC over connections that were verified elsewhere: Coffer's own service, health and reflection. */
 export class GrpcServer {
   readonly #parts: GrpcServerParts;
-  readonly #server = new Server(OPTIONS);
-  /** One for each connection, so that each can be told to go away by itself. */
-  readonly #injectors = new Set<ConnectionInjector>();
+  readonly #budgets: Budgets;
+  readonly #sessions = new Set<Session>();
+  readonly #secrets = new CallServer(callOptions(MAX_RECEIVE_BYTES));
+  readonly #others = new CallServer(callOptions(MAX_NAME_REQUEST_BYTES));
+  readonly #routes = new Map<string | undefined, Route>();
+  readonly #calls: IncomingCalls;
   readonly #streams = new OpenStreams();
   readonly #health = new HealthImplementation({ "": "SERVING", [SECRETS_SERVICE]: "SERVING" });
-  #state: "serving" | "leaving" | "draining" = "serving";
+  #state: "serving" | "leaving" | "draining" | "failed" = "serving";
 
   constructor(parts: GrpcServerParts) {
     this.#parts = parts;
-    const server = this.#server;
-    const contract = loadContract();
-    const unaryParts = { ...parts, accepts: () => this.#state !== "draining" };
-    const tracking = this.#streams.tracking(server);
-
-    const secrets = serviceDefinition(contract, SECRETS_SERVICE);
-    const handlers = Object.entries(parts.methods).map(([name, method]: [string, Method<never, never>]) => [
-      name,
-      unary(secrets[name]!.path, method, unaryParts),
-    ]);
-    server.addService(passingBytes(secrets), Object.fromEntries(handlers));
-    this.#health.addToServer(tracking as Server);
-    const reflection = new Reflection(fileDescriptors(descriptorSet()), [
-      SECRETS_SERVICE,
-      HEALTH_SERVICE,
-      ...REFLECTION_SERVICES,
-    ]);
-    for (const name of REFLECTION_SERVICES) {
-      tracking.addService(serviceDefinition(contract, name), reflection.implementation);
-    }
+    this.#budgets = new Budgets(parts.limits);
+    const unknown: Route = { kind: "open", server: this.#others, isStreaming: false };
+    this.#calls = new IncomingCalls({
+      routeOf: (path) => this.#routes.get(path) ?? unknown,
+      accepts: () => this.#state !== "failed",
+      timers: parts.timers,
+      onRefused: (arrival, code, error) => this.#refused(arrival, code, error),
+    });
+    this.#addSecrets();
+    this.#addOthers();
   }
 
   /**
    * Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. One whose handshake ends when the
-   * server drains already is closed: it came too late to be told to go away, and nobody would wait for its end.
+   * server drains already is closed: it came too late to be told to go away, and nothing would wait for its end.
    */
   serve(connection: Connection): void {
-    if (this.#state === "draining") connection.socket.destroy();
+    if (this.#state === "draining" || this.#state === "failed") connection.close();
     else this.#hold(connection);
-  }
-
-  #hold(connection: Connection): void {
-    const { timers, random } = this.#parts;
-    const { socket, validUntil } = connection;
-    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    const lifetime = lifetimeOf(validUntil, timers.clock(), random());
-    const cancel = endInTime(
-      lifetime,
-      { goAway: () => injector.drain(GRACE_MS), close: () => socket.destroy() },
-      timers,
-    );
-    this.#injectors.add(injector);
-    socket.once("close", () => {
-      cancel();
-      this.#injectors.delete(injector);
-      injector.destroy();
-    });
-    injector.injectConnection(socket);
   }
 
   /** What the health service says from now on, unless the server is about to end. */
@@ -105,33 +87,97 @@ export class GrpcServer {
     if (this.#state === "serving") this.#setHealth(status);
   }
 
-  /** Health says from now on that nobody is to be sent here. Whoever comes all the same is served. */
+  /** Health says from now on that no calls are to be sent here. Those that come all the same are served. */
   leave(): void {
     this.#state = "leaving";
     this.#setHealth("NOT_SERVING");
   }
 
+  /** Begins no further call: each is refused with SHUTTING_DOWN. For a server that must not write any more. */
+  refuseCalls(): void {
+    this.#setHealth("NOT_SERVING");
+    this.#state = "failed";
+  }
+
   /**
-   * Ends in good order: health says so, streams end, new calls are refused, connections are told to go away. A
-   * connection closes when its last call is answered, or when `graceMs` are over.
+   * Ends gracefully: health says so, streams end, connections are told to go away, and calls that cross that on the wire
+   * are served. A connection closes when its last call is answered, or when `graceMs` are over.
    */
   async drain(graceMs: number): Promise<void> {
     if (this.#state === "serving") this.leave();
-    this.#state = "draining";
+    if (this.#state === "leaving") this.#state = "draining";
     this.#streams.endAll();
-    for (const injector of this.#injectors) injector.drain(graceMs);
+    for (const session of this.#sessions) session.goAway();
     let cancel = () => {};
     const tooLong = new Promise<void>((resolve) => {
       cancel = this.#parts.timers.delay(graceMs, resolve);
     });
     await Promise.race([this.#parts.connections.allClosed(), tooLong]);
     cancel();
-    this.#parts.connections.destroyAll();
+    this.#parts.connections.closeAll();
+    this.#calls.close();
+  }
+
+  #addSecrets(): void {
+    const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
+    const methods = Object.entries(this.#parts.methods) as [string, Method<never, never, unknown>][];
+    const handlers = methods.map(([name, method]) => {
+      const { path } = methodOf(definition, name);
+      const { target, permit } = method;
+      const authorize = (caller: Connection, text: string) => void permit(caller, text);
+      this.#routes.set(path, { kind: "authorized", server: this.#secrets, target, authorize });
+      return [name, unary(path, method, this.#parts)];
+    });
+    this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
+  }
+
+  #addOthers(): void {
+    const contract = loadContract();
+    const tracking = this.#streams.tracking(this.#others);
+    this.#health.addToServer(tracking as CallServer);
+    const services = [SECRETS_SERVICE, HEALTH_SERVICE, ...REFLECTION_SERVICES];
+    const reflection = new Reflection(fileDescriptors(descriptorSet()), services);
+    for (const name of REFLECTION_SERVICES) {
+      const definition = serviceDefinition(contract, name);
+      tracking.addService(definition, reflection.implementation);
+      for (const { path } of Object.values(definition)) {
+        this.#routes.set(path, { kind: "open", server: this.#others, isStreaming: true });
+      }
+    }
+  }
+
+  #hold(connection: Connection): void {
+    const { timers, random } = this.#parts;
+    const id = connection.id.toString();
+    const session = new Session({
+      connection,
+      budget: this.#budgets.join(id),
+      timers,
+      random,
+      onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
+    });
+    this.#sessions.add(session);
+    connection.socket.once("close", () => {
+      this.#sessions.delete(session);
+      this.#budgets.leave(id);
+    });
+  }
+
+  /** Only of Coffer's own methods: the names of others are what any peer makes them. */
+  #refused({ caller, headers, route }: Arrival, code: Code, error: CofferError | undefined): void {
+    if (route.kind === "open") return;
+    this.#parts.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
   }
 
   #setHealth(status: "SERVING" | "NOT_SERVING"): void {
     for (const service of ["", SECRETS_SERVICE]) this.#health.setStatus(service, status);
   }
+}
+
+function methodOf(service: ServiceDefinition, name: string): ServiceDefinition[string] {
+  const method = service[name];
+  if (method === undefined) throw new Error(`the contract has no method ${name}`);
+  return method;
 }
 
 /** The service with its messages left as bytes: the unary wrapper reads them, strictly. */

@@ -151,8 +151,8 @@ export class Reception {
       connection.verifyAgain(this.#bundles, this.#parts.timers.clock());
       if (connection.validUntil < validUntil) this.#endSooner(connection);
     } catch (error) {
-      const { connection: number, remote, id: claimed, socket } = connection;
-      socket.destroy();
+      const { connection: number, remote, id: claimed } = connection;
+      connection.close();
       // Any other error is a fault of ours. Thrown from here it would end the process.
       const reason = error instanceof SvidRefused ? error.reason : "internal";
       const detail = error instanceof SvidRefused ? error.detail : String(error);
@@ -161,10 +161,10 @@ export class Reception {
   }
 
   /** An authority with an earlier end took the place of the one that had vouched: streams must not outlive it either. */
-  #endSooner({ socket, validUntil }: Connection): void {
+  #endSooner(connection: Connection): void {
     const { timers } = this.#parts;
-    const cancel = timers.delay(validUntil - timers.clock(), () => socket.destroy());
-    socket.once("close", cancel);
+    const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close());
+    connection.socket.once("close", cancel);
   }
 
   /** The first reason counts: a connection that is closed for it also leaves, and may fail in its handshake. */

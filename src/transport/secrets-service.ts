@@ -1,20 +1,20 @@
-import { DEFAULT_PAGE_SIZE, MAX_DELETE_VERSIONS, MAX_PAGE_SIZE, MAX_VERSIONS } from "../contract/limits.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_VERSIONS } from "../contract/limits.ts";
 import type { MapEntry } from "../contract/map-field.ts";
 import * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
-import { invalidField, limitExceeded } from "../domain/errors.ts";
-import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
-import type { SecretsEngine } from "../engine/secrets-engine.ts";
+import { invalidField } from "../domain/errors.ts";
+import type { Call, ListPermit, Permit, SecretsEngine } from "../engine/secrets-engine.ts";
 import { type Secret, type Version, lastChange, newest } from "../store/secret.ts";
+import type { Connection } from "./connection.ts";
 import type { Method } from "./unary.ts";
 
 /** The methods of coffer.v1.Secrets by name. Each reads as: check the message, call the engine, write the message. */
 export interface SecretsMethods {
-  readonly Put: Method<wire.PutRequest, wire.PutResponse>;
-  readonly Get: Method<wire.GetRequest, wire.GetResponse>;
-  readonly Delete: Method<wire.DeleteRequest, wire.DeleteResponse>;
-  readonly List: Method<wire.ListRequest, wire.ListResponse>;
-  readonly Describe: Method<wire.DescribeRequest, wire.DescribeResponse>;
+  readonly Put: Method<wire.PutRequest, wire.PutResponse, Permit>;
+  readonly Get: Method<wire.GetRequest, wire.GetResponse, Permit>;
+  readonly Delete: Method<wire.DeleteRequest, wire.DeleteResponse, Permit>;
+  readonly List: Method<wire.ListRequest, wire.ListResponse, ListPermit>;
+  readonly Describe: Method<wire.DescribeRequest, wire.DescribeResponse, Permit>;
 }
 
 /** The service over an engine. `maxContentBytes` bounds the keys and values of one version. */
@@ -23,18 +23,18 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
     Put: {
       request: wire.putRequest,
       response: wire.putResponse,
-      handle: async (caller, { path, data, binaryData, expectedVersion }) => {
-        const secret = parseSecretPath(path);
-        const content = () =>
-          Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
-        return { path, ...(await engine.put(caller, secret, content, expectedVersion)) };
+      ...onPath(engine, "Put"),
+      handle: async (permit, { path, data, binaryData, expectedVersion }) => {
+        const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
+        return { path, ...(await engine.put(permit, content, expectedVersion)) };
       },
     },
     Get: {
       request: wire.getRequest,
       response: wire.getResponse,
-      handle: (caller, { path, version }) => {
-        const opened = engine.get(caller, parseSecretPath(path), version);
+      ...onPath(engine, "Get"),
+      handle: (permit, { path, version }) => {
+        const opened = engine.get(permit, version);
         const { number, createTime, revision } = opened.version;
         return { path, version: number, ...split(opened.content), createTime, revision };
       },
@@ -42,25 +42,36 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
     Delete: {
       request: wire.deleteRequest,
       response: wire.deleteResponse,
-      handle: async (caller, { path, versions, expectedVersion }) => {
+      ...onPath(engine, "Delete"),
+      handle: async (permit, { path, versions, expectedVersion }) => {
         checkDelete(versions, expectedVersion);
-        return { path, ...(await engine.delete(caller, parseSecretPath(path), versions, expectedVersion)) };
+        return { path, ...(await engine.delete(permit, versions, expectedVersion)) };
       },
     },
     List: {
       request: wire.listRequest,
       response: wire.listResponse,
-      handle: (caller, { prefix, pageSize, pageToken }) => {
-        const question = { prefix: parsePathPrefix(prefix), pageSize: effectivePageSize(pageSize), pageToken };
-        const { secrets, nextPageToken } = engine.list(caller, question);
+      target: { number: 1, name: "prefix", of: ({ prefix }) => prefix },
+      permit: (caller, prefix) => engine.permitList(caller, prefix),
+      handle: (permit, { pageSize, pageToken }) => {
+        const { secrets, nextPageToken } = engine.list(permit, { pageSize: effectivePageSize(pageSize), pageToken });
         return { entries: secrets.map(listEntry), nextPageToken };
       },
     },
     Describe: {
       request: wire.describeRequest,
       response: wire.describeResponse,
-      handle: (caller, { path }) => description(engine.describe(caller, parseSecretPath(path))),
+      ...onPath(engine, "Describe"),
+      handle: (permit) => description(engine.describe(permit)),
     },
+  };
+}
+
+/** Of a call to one secret: its request begins with the path. */
+function onPath(engine: SecretsEngine, call: Exclude<Call, "List">) {
+  return {
+    target: { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path },
+    permit: (caller: Connection, path: string) => engine.permit(caller, call, path),
   };
 }
 
@@ -76,9 +87,6 @@ function split(content: Content): { data: readonly MapEntry[]; binaryData: reado
 }
 
 function checkDelete(versions: readonly number[], expectedVersion: number | undefined): void {
-  if (versions.length > MAX_DELETE_VERSIONS) {
-    throw limitExceeded("versions", MAX_DELETE_VERSIONS, "entries", versions.length);
-  }
   if (versions.includes(0)) throw invalidField("versions", "contains 0; versions start at 1");
   if (expectedVersion === 0) throw invalidField("expected_version", "is 0; what was never written can't be deleted");
 }

@@ -9,8 +9,8 @@ import {
   status,
 } from "../contract/error-details.ts";
 import { ERROR_DOMAIN, type Reason } from "../contract/reasons.ts";
-import { WireError } from "../contract/wire.ts";
-import { CofferError, malformedRequest } from "../domain/errors.ts";
+import { TooManyElements, WireError } from "../contract/wire.ts";
+import { CofferError, malformedRequest, tooManyElements } from "../domain/errors.ts";
 
 /** The one table from reasons to gRPC codes; coffer.proto shows it to callers. */
 const CODES: Readonly<Record<Reason, Code>> = {
@@ -44,6 +44,7 @@ const INTERNAL_MESSAGE = "the server failed; its log says more, under this conne
  */
 export function toCofferError(error: unknown): CofferError {
   if (error instanceof CofferError) return error;
+  if (error instanceof TooManyElements) return tooManyElements(error.field ?? "the request", error.limit);
   if (error instanceof WireError) return malformedRequest(error.message, error.field);
   return new CofferError("INTERNAL", INTERNAL_MESSAGE, {}, { cause: error });
 }

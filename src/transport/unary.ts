@@ -1,16 +1,24 @@
 import type { ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { type LeadingField, leadingString } from "../contract/leading-string.ts";
 import { DEFAULT_DEADLINE_MS } from "../contract/limits.ts";
 import type { Codec } from "../contract/message.ts";
-import { type CofferError, deadlineExceeded, shuttingDown, svidExpired } from "../domain/errors.ts";
+import { type CofferError, deadlineExceeded, malformedRequest } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Connection, Connections } from "./connection.ts";
 import { codeName, toCofferError, toStatus } from "./status.ts";
 
-/** A method: how its messages are read and written, and what it does. It may answer at once or later. */
-export interface Method<Request, Response> {
+/**
+ * A method: how its messages are read and written, who may call it, and what it does. It may answer at once or later.
+ * `Permit` is what says that the caller may.
+ */
+export interface Method<Request, Response, Permit> {
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
-  readonly handle: (caller: Connection, request: Request) => Response | Promise<Response>;
+  /** The field that the request begins with, by which a caller is authorized. */
+  readonly target: LeadingField & { readonly of: (request: Request) => string };
+  /** Authorizes the caller by the target. Throws when it may not make this call. */
+  readonly permit: (caller: Connection, target: string) => Permit;
+  readonly handle: (permit: Permit, request: Request) => Response | Promise<Response>;
 }
 
 /** A call that was answered. */
@@ -29,8 +37,6 @@ export interface Handled {
 /** What every call passes through. */
 export interface UnaryParts {
   readonly connections: Connections;
-  /** Whether a new call may begin; false from the beginning of a shutdown on. */
-  readonly accepts: () => boolean;
   readonly onHandled: (handled: Handled) => void;
   readonly timers: Timers;
 }
@@ -39,24 +45,36 @@ export interface UnaryParts {
  * The handler of a method as grpc-js wants it. This is the only place where a call's errors are caught: grpc-js would
  * send the message of a stray error to the caller, and leave a call whose handler rejects without an answer for ever.
  */
-export function unary<Request, Response>(
+export function unary<Request, Response, Permit>(
   path: string,
-  method: Method<Request, Response>,
+  method: Method<Request, Response, Permit>,
   parts: UnaryParts,
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const answer = new Answer(path, parts, callback);
     try {
       answer.caller = parts.connections.of(call);
-      if (!parts.accepts()) throw shuttingDown();
-      if (parts.timers.clock() > answer.caller.validUntil) throw svidExpired();
-      const response = method.handle(answer.caller, method.request.decode(call.request));
+      const response = handle(method, answer.caller, call.request);
       if (response instanceof Promise) answer.later(response, method.response, call);
       else answer.succeed(method.response.encode(response));
     } catch (error) {
       answer.fail(error);
     }
   };
+}
+
+/** Authorizes the caller before the rest of the request is decoded: until then a request costs next to nothing. */
+function handle<Request, Response, Permit>(
+  { request: codec, target, permit, handle }: Method<Request, Response, Permit>,
+  caller: Connection,
+  bytes: Buffer,
+): Response | Promise<Response> {
+  const leading = leadingString(bytes, target);
+  const permitted = permit(caller, leading);
+  const request = codec.decode(bytes);
+  // Of a field that comes twice the last one counts: a caller would be authorized for one secret and handed another.
+  if (target.of(request) !== leading) throw malformedRequest(`${target.name} comes twice`, target.name);
+  return handle(permitted, request);
 }
 
 /** The one answer of a call: whoever comes first, the method, its failure or the deadline, gives it. */

@@ -4,11 +4,13 @@ import { getRequest, getResponse } from "../../src/contract/messages.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
 import { type Connection, Connections } from "../../src/transport/connection.ts";
 import type { Refused } from "../../src/transport/connection-refusal.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { ANY_CALLER } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { type Case, NOW, TRUST } from "../unit/identity/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
@@ -46,7 +48,14 @@ class FrontDoor {
     const connections = new Connections();
     const timers = new ManualTimers(now);
     const methods = this.#methods();
-    const server = new GrpcServer({ connections, methods, onHandled: () => {}, timers, random: () => 0.5 });
+    const server = new GrpcServer({
+      connections,
+      limits: DEFAULT_BUDGET_LIMITS,
+      methods,
+      onHandled: () => {},
+      timers,
+      random: () => 0.5,
+    });
     this.#identity = ownIdentity(bundles, timers);
     this.#reception = new Reception({
       identity: this.#identity,
@@ -86,7 +95,7 @@ class FrontDoor {
       this.#decide();
       return ANSWER;
     };
-    return { Get: { request: getRequest, response: getResponse, handle } } as unknown as SecretsMethods;
+    return { Get: { request: getRequest, response: getResponse, ...ANY_CALLER, handle } } as unknown as SecretsMethods;
   }
 
   #close(listener: Listener): void {

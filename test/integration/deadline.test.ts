@@ -8,12 +8,14 @@ import { contentUnreadable } from "../../src/domain/errors.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
 import { Connections } from "../../src/transport/connection.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
 import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { Handled } from "../../src/transport/unary.ts";
+import { ANY_CALLER } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
 /** Time that stands still until a test moves it, and turns of the event loop that wait while `held`. */
@@ -44,6 +46,16 @@ class StillTimers implements Timers {
       this.delays.delete(entry);
       entry.task();
     }
+  }
+
+  /** Moves time on in milliseconds until `done` is settled: connections go away in steps that take time. */
+  async advanceUntil(done: Promise<unknown>): Promise<void> {
+    let isDone = false;
+    void done.finally(() => (isDone = true));
+    await until(() => {
+      this.advance(1);
+      return isDone;
+    });
   }
 
   /** How many turns wait. */
@@ -77,7 +89,7 @@ describe("a call whose commit hangs", () => {
   });
   after(async () => {
     api.close();
-    await kit.stop();
+    await timers.advanceUntil(kit.stop());
   });
 
   const value = async () => (await api.get({ path: "shop/api/d" })).response.data.value;
@@ -125,11 +137,14 @@ describe("a call whose commit hangs", () => {
     const put = api.put({ path: "shop/api/d", data: { value: "last" } });
     await until(() => timers.waiting > 0);
     const restarted = kit.restart(timers);
-    const refused = await api.put({ path: "shop/api/refused", data: { value: "x" } });
+    await until(() => kit.log.some(({ event }) => event === "stopping"));
+    const late = kit.caller(API);
+    const refused = await late.put({ path: "shop/api/refused", data: { value: "x" } });
+    late.close();
     assert.equal(refused.code, "UNAVAILABLE");
     timers.release();
     assert.equal((await put).code, "OK");
-    await restarted;
+    await timers.advanceUntil(restarted);
     api.close();
     api = kit.caller(API);
     assert.equal(await value(), "last");
@@ -158,10 +173,22 @@ describe("a method that fails by accident", () => {
   before(async () => {
     kit = await ServerKit.start();
     const connections = new Connections();
-    const get = { request: getRequest, response: getResponse, handle: (...call: Parameters<Get>) => handle(...call) };
+    const get = {
+      request: getRequest,
+      response: getResponse,
+      ...ANY_CALLER,
+      handle: (...call: Parameters<Get>) => handle(...call),
+    };
     const methods = { Get: get } as unknown as SecretsMethods;
     const onHandled = (handled: Handled) => void seen.push(handled);
-    server = new GrpcServer({ connections, methods, onHandled, timers: processTimers, random: Math.random });
+    server = new GrpcServer({
+      connections,
+      limits: DEFAULT_BUDGET_LIMITS,
+      methods,
+      onHandled,
+      timers: processTimers,
+      random: Math.random,
+    });
     identity = FileSource.open({ files: kit.files, purpose: "server", timers: processTimers });
     reception = new Reception({
       identity,

@@ -14,12 +14,14 @@ import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
 import { Connections } from "../../src/transport/connection.ts";
 import type { Refused } from "../../src/transport/connection-refusal.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import { HandshakeGate, type HandshakeLimits } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
 import { processTimers, type Timers } from "../../src/domain/timers.ts";
+import { ANY_CALLER } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { Caller } from "../support/server-kit.ts";
 
@@ -42,9 +44,18 @@ class Rotating {
     this.identity = new CurrentIdentity(this.timers, "nothing yet");
     this.adopt(this.serverSvid(), [this.example, this.other]);
     const handle = (caller: { id: { toString(): string } }) => ({ ...ANSWER, path: caller.id.toString() });
-    const methods = { Get: { request: getRequest, response: getResponse, handle } } as unknown as SecretsMethods;
+    const methods = {
+      Get: { request: getRequest, response: getResponse, ...ANY_CALLER, handle },
+    } as unknown as SecretsMethods;
     const { connections, timers } = this;
-    this.server = new GrpcServer({ connections, methods, onHandled: () => {}, timers, random: () => 0.5 });
+    this.server = new GrpcServer({
+      connections,
+      limits: DEFAULT_BUDGET_LIMITS,
+      methods,
+      onHandled: () => {},
+      timers,
+      random: () => 0.5,
+    });
     this.reception = new Reception({
       identity: this.identity,
       connections,

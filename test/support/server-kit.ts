@@ -16,6 +16,7 @@ import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/authority.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/transport/handshake-gate.ts";
 import type { ListenAddress } from "../../src/transport/listen-address.ts";
 
@@ -75,6 +76,7 @@ export class ServerKit {
       opsListen: { host: "127.0.0.1", port: 0 },
       maxStoreBytes: 1 << 30,
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
+      budgets: DEFAULT_BUDGET_LIMITS,
       maxContentBytes: 1 << 20,
       allowDebug: false,
       logLevel: "debug",

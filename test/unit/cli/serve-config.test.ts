@@ -45,6 +45,7 @@ describe("the configuration of the server", () => {
       opsListen: { host: "127.0.0.1", port: 9553 },
       maxStoreBytes: 750,
       handshakes: { connections: 10_000, inProgress: 1024, perSecond: 200 },
+      budgets: { bytes: 64 * 1024 * 1024, unread: 1024, calls: 8192 },
       logLevel: "info",
       store: { kind: "sqlite", data: "data", rootKey: "root.key" },
       lockWaitMs: 0,

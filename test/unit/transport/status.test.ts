@@ -20,7 +20,7 @@ describe("the status of an error", () => {
   // A client library that knows google.rpc.RetryInfo waits as long as the server says. Half a millisecond is rounded up:
   // the call would come too early otherwise.
   it("says when a call may be repeated that exceeds its caller's budget", () => {
-    const told = toStatus(budgetExceeded("streams", 64, 1500.5));
+    const told = toStatus(budgetExceeded("calls", 64, 1500.5));
     assert.equal(told.code, Code.RESOURCE_EXHAUSTED);
     assert.equal(retryInfo.decode(detailOf(told, DetailType.retryInfo)!).retryDelay, 1501);
     const { reason, metadata } = errorInfo.decode(detailOf(told, DetailType.errorInfo)!);
@@ -28,7 +28,7 @@ describe("the status of an error", () => {
     assert.deepEqual(
       metadata.map(({ key, value }) => [key, Buffer.from(value).toString()]),
       [
-        ["budget", "streams"],
+        ["budget", "calls"],
         ["limit", "64"],
       ],
     );

@@ -1,0 +1,174 @@
+import {
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  constants,
+  performServerHandshake,
+} from "node:http2";
+import type { Timers } from "../domain/timers.ts";
+import type { Budget } from "./budget.ts";
+import type { Connection } from "./connection.ts";
+import { readAgain } from "./read-again.ts";
+import { endInTime, lifetimeOf } from "./lifetime.ts";
+
+/** What a session needs. */
+export interface SessionOptions {
+  readonly connection: Connection;
+  /** What the peer's SPIFFE ID may hold. */
+  readonly budget: Budget;
+  readonly timers: Timers;
+  /** A number in [0, 1), each time another one. */
+  readonly random: () => number;
+  /** Takes each stream that the peer opens, with its headers. */
+  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+}
+
+// Open streams, and bytes of one header list (RFC 9113 6.5.2). gRPC's own stacks take 8 KiB of headers by default. HPACK
+// lets a peer name a long header again with one byte, so that a header list costs far more memory than bytes received.
+const SETTINGS = { maxConcurrentStreams: 256, maxHeaderListSize: 8192 };
+
+// In megabytes; Node rejects streams and calls when it is reached. The budgets of callers bound memory instead.
+const NO_SESSION_LIMIT = Number.MAX_SAFE_INTEGER;
+
+// The highest stream ID there is (RFC 9113 5.1.1).
+const LAST_STREAM_ID = 2 ** 31 - 1;
+
+// Milliseconds. A peer that vanished without a word is noticed after a minute and a third.
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+
+// Milliseconds from the first GOAWAY to the first look whether the socket is still read. Each pause is twice as long.
+const FIRST_LOOK_MS = 1;
+
+// Milliseconds that a socket gets to send its last bytes, close_notify among them, once its session is over.
+const LINGER_MS = 5000;
+
+/**
+ * The HTTP/2 session of a connection: what it admits, how it is kept alive, and how it ends. A session and its socket end
+ * together, whichever of them ends first.
+ */
+export class Session {
+  readonly connection: Connection;
+  readonly budget: Budget;
+  readonly #http2: ServerHttp2Session;
+  readonly #timers: Timers;
+  #state: "open" | "leaving" | "closed" = "open";
+  #streams = 0;
+  #cancelKeepalive = () => {};
+
+  constructor({ connection, budget, timers, random, onStream }: SessionOptions) {
+    this.connection = connection;
+    this.budget = budget;
+    this.#timers = timers;
+    this.#http2 = performServerHandshake(connection.socket, {
+      settings: SETTINGS,
+      maxSessionMemory: NO_SESSION_LIMIT,
+    });
+    // What a peer does wrong ends its session. Without a listener it would end the process.
+    this.#http2.on("error", () => {});
+    this.#http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      this.#count(stream);
+      onStream(stream, headers);
+    });
+    connection.endBy(() => this.close());
+    this.#live(lifetimeOf(connection.validUntil, timers.clock(), random()));
+  }
+
+  /** Whether the peer has no stream open. */
+  get isIdle(): boolean {
+    return this.#streams === 0;
+  }
+
+  /**
+   * Asks the peer to make its next calls on another connection, without losing one (RFC 9113 6.8). The first GOAWAY
+   * refuses no stream. The peer has seen it when it answers the PING behind it, and every stream that it opened before
+   * has arrived by then. The final GOAWAY names the last of them, and the session ends with the last call.
+   */
+  goAway(): void {
+    if (this.#state !== "open" || this.#http2.destroyed) return;
+    this.#state = "leaving";
+    this.#http2.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
+    this.#readOn(FIRST_LOOK_MS);
+    // nghttp2 would send a PING of the same turn before the GOAWAY.
+    this.#timers.afterTurn(() => this.#timers.afterTurn(() => this.#ping(() => this.#http2.close())));
+  }
+
+  /**
+   * Keeps the socket read until the final GOAWAY. nghttp2 takes a session that has sent a GOAWAY and has no open stream for
+   * over; Node then reads no more if a read and a write coincided, and neither the PING's answer nor a call arrives.
+   */
+  #readOn(pauseMs: number): void {
+    if (this.#http2.closed || this.#http2.destroyed) return;
+    readAgain(this.connection.socket);
+    const cancel = this.#timers.delay(pauseMs, () => this.#readOn(pauseMs * 2));
+    this.connection.socket.once("close", cancel);
+  }
+
+  /** Ends the session of an SVID that has expired: answers under way are sent, and then the socket is closed. */
+  expire(): void {
+    if (this.#http2.closed) return;
+    this.#http2.close();
+    this.connection.socket.once(
+      "close",
+      this.#timers.delay(LINGER_MS, () => this.close()),
+    );
+  }
+
+  /** Ends the session and its socket at once: open calls fail. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    const { socket } = this.connection;
+    // Node ends the socket with close_notify when the session is over. A peer that does not read would keep it for ever.
+    socket.once(
+      "close",
+      this.#timers.delay(LINGER_MS, () => socket.destroy()),
+    );
+    this.#http2.destroy();
+  }
+
+  #live(lifetime: ReturnType<typeof lifetimeOf>): void {
+    const ending = { goAway: () => this.goAway(), close: () => this.close() };
+    const cancelEnding = endInTime(lifetime, ending, this.#timers);
+    this.#keepAlive();
+    this.connection.socket.once("close", () => {
+      cancelEnding();
+      this.#cancelKeepalive();
+    });
+  }
+
+  #count(stream: ServerHttp2Stream): void {
+    this.#streams += 1;
+    stream.once("close", () => {
+      this.#streams -= 1;
+    });
+  }
+
+  /**
+   * Looks after the peer again and again. It also finds what nothing reports: Node 20 stops reading after some protocol
+   * errors and keeps the socket, and a clock that jumped (a resumed machine) leaves timers behind.
+   */
+  #keepAlive(): void {
+    this.#cancelKeepalive = this.#timers.delay(KEEPALIVE_MS, () => {
+      const isOver = this.#http2.destroyed || this.#timers.clock() > this.connection.validUntil;
+      if (isOver) this.close();
+      else this.#probe();
+    });
+  }
+
+  #probe(): void {
+    this.#cancelKeepalive = this.#timers.delay(KEEPALIVE_TIMEOUT_MS, () => this.close());
+    this.#ping(() => {
+      this.#cancelKeepalive();
+      this.#keepAlive();
+    });
+  }
+
+  /** `answered` is called when the peer has answered; never, if it does not. */
+  #ping(answered: () => void): void {
+    if (this.#http2.destroyed) return;
+    this.#http2.ping((error) => {
+      if (error === null) answered();
+    });
+  }
+}

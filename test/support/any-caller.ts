@@ -1,0 +1,7 @@
+import type { Connection } from "../../src/transport/connection.ts";
+
+/** For the method of a test: every caller may call it, and `handle` gets the caller as its permit. */
+export const ANY_CALLER = {
+  target: { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path },
+  permit: (caller: Connection) => caller,
+};
