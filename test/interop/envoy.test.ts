@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { grpcMessage } from "../../bench/request.ts";
+import { getRequest, putRequest } from "../../src/contract/messages.ts";
+import { freePort } from "../support/free-port.ts";
+import { PushedTimers } from "../support/pushed-timers.ts";
+import { API, ServerKit } from "../support/server-kit.ts";
+import { ENVOY_INSTALL, Envoy, findEnvoy } from "./envoy.ts";
+
+const program = findEnvoy();
+const skip = program === undefined && `no envoy here; ${ENVOY_INSTALL}`;
+
+const GOAWAYS = 60;
+const IN_FLIGHT = 16;
+
+// By this much time moves on with each answered call, in milliseconds. The ten minutes of a connection are then some
+// 800 calls, and its 30 seconds of grace 40, which is more than are ever in flight.
+const PACE_MS = 750;
+
+const PATH = "shop/api/envoy";
+const value = { key: "value", value: Buffer.from("a value") };
+const GET = {
+  path: "/coffer.v1.Secrets/Get",
+  body: grpcMessage(getRequest.encode({ path: PATH, version: 0 })),
+};
+const PUT = {
+  path: "/coffer.v1.Secrets/Put",
+  body: grpcMessage(putRequest.encode({ path: PATH, data: [value], binaryData: [], expectedVersion: undefined })),
+};
+
+/** What a call came to: its grpc-status and message, or how its stream ended. */
+async function call(session: ClientHttp2Session, { path, body }: typeof GET): Promise<string> {
+  const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+  const stream = session.request(headers);
+  let [status, message]: unknown[] = [];
+  const take = (block: Record<string, unknown>) => {
+    status ??= block["grpc-status"];
+    message ??= block["grpc-message"];
+  };
+  stream.on("response", take).on("trailers", take).on("error", () => {});
+  stream.resume().end(body);
+  await once(stream, "close");
+  return status === "0" ? "OK" : `grpc-status ${String(status)} ${String(message)} RST ${stream.rstCode}`;
+}
+
+describe("Envoy", { skip }, () => {
+  let kit: ServerKit;
+  let envoy: Envoy;
+  let session: ClientHttp2Session;
+  const timers = new PushedTimers();
+  before(async () => {
+    kit = await ServerKit.start({}, timers);
+    const port = await freePort();
+    envoy = await Envoy.start(program!, {
+      port,
+      adminPort: await freePort(),
+      upstreamPort: kit.address.kind === "tcp" ? kit.address.port : 0,
+      ...kit.writeCredential(kit.issue({ id: API }), "api"),
+      bundle: join(kit.folder, "bundle.pem"),
+      serverId: "spiffe://example.org/coffer",
+      folder: kit.folder,
+    });
+    session = connect(`http://127.0.0.1:${port}`);
+    assert.equal(await call(session, PUT), "OK");
+  });
+  after(async () => {
+    session?.destroy();
+    await envoy?.stop();
+    await kit.stop();
+  });
+
+  // Envoy repeats no call without a policy that says so, and reports a stream above the last one of a GOAWAY to its
+  // workload as UNAVAILABLE. What is in flight at both ends of the connection is answered all the same.
+  it("loses no call when its connections reach their age", async () => {
+    const outcomes = new Map<string, number>();
+    const isOver = async () => (await envoy.counter("upstream_cx_close_notify")) >= GOAWAYS;
+    let over = false;
+    const caller = async (request: typeof GET) => {
+      while (!over) {
+        const outcome = await call(session, request);
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+        timers.push(PACE_MS);
+      }
+    };
+    const callers = Array.from({ length: IN_FLIGHT }, (_, i) => caller(i % 4 === 0 ? PUT : GET));
+    while (!over) over = await isOver();
+    await Promise.all(callers);
+    assert.deepEqual([...outcomes.keys()], ["OK"], JSON.stringify(Object.fromEntries(outcomes)));
+  });
+});
