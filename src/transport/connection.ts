@@ -1,5 +1,4 @@
-import type { PeerCertificate, TLSSocket } from "node:tls";
-import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { TLSSocket } from "node:tls";
 import type { Bundle } from "../identity/bundle.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
@@ -55,13 +54,9 @@ export class Connection implements Principal {
   }
 }
 
-/**
- * The connections that are open. A call finds its own through the socket object that it came in on: an address would
- * not do, since a unix socket has none and two workloads on one socket would be the same caller.
- */
+/** The connections that are open. */
 export class Connections {
   readonly #open = new Set<Connection>();
-  readonly #byMark = new WeakMap<object, Connection>();
   #last = 0;
 
   get count(): number {
@@ -74,20 +69,11 @@ export class Connections {
     return this.#last;
   }
 
-  /** Makes the peer the caller of every call that will come on its socket. */
+  /** Takes a peer in: it is the caller of every call that will come on its socket. */
   admit(admission: Admission): Connection {
     const connection = new Connection(admission);
     this.#open.add(connection);
-    this.#byMark.set(mark(connection.socket), connection);
     connection.socket.once("close", () => this.#open.delete(connection));
-    return connection;
-  }
-
-  /** The connection of a call. Throws when the call came on none of ours, which no wiring of the server allows. */
-  of(call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">): Connection {
-    const { sslPeerCertificate } = call.getAuthContext();
-    const connection = sslPeerCertificate && this.#byMark.get(sslPeerCertificate);
-    if (connection === undefined) throw new Error("a call came on a connection that was never verified");
     return connection;
   }
 
@@ -105,17 +91,4 @@ export class Connections {
   closeAll(): void {
     for (const connection of this.#open) connection.close();
   }
-}
-
-/**
- * Puts an object of ours where grpc-js looks for the peer's certificate. Its public getAuthContext() then hands us that
- * very object, and the real getPeerCertificate(), which costs a quarter of a server's throughput when it is asked on
- * every call, is asked once, before this. `authorized` is the precondition under which grpc-js looks at all; what it
- * said before was OpenSSL's opinion, which decides nothing here.
- */
-function mark(socket: TLSSocket): object {
-  const certificate = { raw: Buffer.alloc(0) } as PeerCertificate;
-  socket.authorized = true;
-  socket.getPeerCertificate = (() => certificate) as TLSSocket["getPeerCertificate"];
-  return certificate;
 }

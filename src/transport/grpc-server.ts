@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type ServiceDefinition, status as Code } from "@grpc/grpc-js";
+import { type ServerUnaryCall, type ServiceDefinition, status as Code } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
 import { fileDescriptors } from "../contract/file-descriptors.ts";
@@ -62,12 +62,16 @@ export class GrpcServer {
   constructor(parts: GrpcServerParts) {
     this.#parts = parts;
     this.#budgets = new Budgets(parts.limits);
-    const unknown: Route = { kind: "open", server: this.#others, isStreaming: false };
+    const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,
       accepts: () => this.#state !== "failed",
       timers: parts.timers,
-      onRefused: (arrival, code, error) => this.#refused(arrival, code, error),
+      outcomes: {
+        admitted: ({ arrival: { stream, headers, route } }) =>
+          (route.kind === "open" ? this.#others : this.#secrets).answer(stream, headers),
+        refused: (arrival, code, error) => this.#refused(arrival, code, error),
+      },
     });
     this.#addSecrets();
     this.#addOthers();
@@ -120,13 +124,15 @@ export class GrpcServer {
 
   #addSecrets(): void {
     const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
+    const { onHandled, timers } = this.#parts;
+    const parts = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
     const methods = Object.entries(this.#parts.methods) as [string, Method<never, never, unknown>][];
     const handlers = methods.map(([name, method]) => {
       const { path } = methodOf(definition, name);
       const { target, permit } = method;
       const authorize = (caller: Connection, text: string) => void permit(caller, text);
-      this.#routes.set(path, { kind: "authorized", server: this.#secrets, target, authorize });
-      return [name, unary(path, method, this.#parts)];
+      this.#routes.set(path, { kind: "authorized", target, authorize });
+      return [name, unary(path, method, parts)];
     });
     this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
   }
@@ -141,7 +147,7 @@ export class GrpcServer {
       const definition = serviceDefinition(contract, name);
       tracking.addService(definition, reflection.implementation);
       for (const { path } of Object.values(definition)) {
-        this.#routes.set(path, { kind: "open", server: this.#others, isStreaming: true });
+        this.#routes.set(path, { kind: "open", isStreaming: true });
       }
     }
   }

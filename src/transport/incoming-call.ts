@@ -3,11 +3,9 @@ import { status as Code } from "@grpc/grpc-js";
 import { type LeadingField, leadingStringSoFar } from "../contract/leading-string.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import { type CofferError, budgetExceeded, malformedRequest, requestIncomplete } from "../domain/errors.ts";
-import { type CallStatus, answerStatus, boundAnswer } from "./answer-stream.ts";
+import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
 import type { Lease, Resource } from "./budget.ts";
-import type { CallServer } from "./call-server.ts";
 import type { Connection } from "./connection.ts";
-import type { Overdue } from "./overdue.ts";
 import { toCofferError, toStatus } from "./status.ts";
 
 /** What is known of a method before its request is read. */
@@ -15,36 +13,32 @@ export type Route =
   /** Only some callers may call it: its request begins with the target by which `authorize` decides, or throws. */
   | {
       readonly kind: "authorized";
-      readonly server: CallServer;
       readonly target: LeadingField;
       readonly authorize: (caller: Connection, target: string) => void;
     }
-  /** Every caller with a valid SVID may call it. `isStreaming`: its requests have no end. */
-  | { readonly kind: "open"; readonly server: CallServer; readonly isStreaming: boolean };
+  /** Every caller with a valid SVID may call it, and its requests are small. `isStreaming`: they have no end. */
+  | { readonly kind: "open"; readonly isStreaming: boolean };
 
 /** A call as it came. */
 export interface Arrival {
+  /** By which {@link IncomingCalls} finds it again. */
+  readonly number: string;
   readonly caller: Connection;
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly route: Route;
 }
 
-/** What all calls share. */
-export interface IncomingOptions {
-  /** Calls whose requests have to be complete in time. */
-  readonly unfinished: Overdue<IncomingCall>;
-  /** Calls whose answers have to be taken in time. */
-  readonly unread: Overdue<IncomingCall>;
-  /** A call was answered before its method could be called. */
-  readonly onRefused: (arrival: Arrival, code: Code, error: CofferError | undefined) => void;
+/** What becomes of a call. */
+export interface Outcomes {
+  /** grpc-js may read the request and answer it. */
+  readonly admitted: (call: IncomingCall) => void;
+  /** It was answered before its method could be called. */
+  readonly refused: (arrival: Arrival, code: Code, error: CofferError | undefined) => void;
 }
 
 /** The longest that a request may take from its headers to its end, in milliseconds. */
 export const REQUEST_MS = 30_000;
-
-/** The longest that the caller may take to read its answer, in milliseconds. */
-export const ANSWER_MS = 60_000;
 
 /** When a call that was over its caller's budget may be made again, in milliseconds. */
 export const RETRY_MS = 1000;
@@ -58,56 +52,71 @@ const COMPRESSED: CallStatus = {
   metadata: undefined,
 };
 
+const TOO_LONG: CallStatus = {
+  code: Code.RESOURCE_EXHAUSTED,
+  details: `the request is longer than ${MAX_RECEIVE_BYTES} bytes`,
+  metadata: undefined,
+};
+
+const NOTHING = Buffer.alloc(0);
+
 /**
- * A call from its headers to the point where grpc-js may read it: its caller is authorized and there is room for the
- * request. Until then HTTP/2's flow control holds the request back, so that it costs the server one window of 64 KiB.
+ * A call from its headers to its end. grpc-js may read it when its caller is authorized and there is room for the request.
+ * Until then HTTP/2's flow control holds the request back, so that it costs the server one window of 64 KiB.
  */
 export class IncomingCall {
   readonly arrival: Arrival;
-  readonly #options: IncomingOptions;
   readonly #lease: Lease;
+  readonly #outcomes: Outcomes;
   /** What was read to look at it. It goes back into the stream before grpc-js gets that. */
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NOTHING;
   #state: "reading" | "waiting" | "answering" = "reading";
+  #isWatched = false;
 
-  constructor(arrival: Arrival, lease: Lease, options: IncomingOptions) {
+  constructor(arrival: Arrival, lease: Lease, outcomes: Outcomes) {
     this.arrival = arrival;
     this.#lease = lease;
-    this.#options = options;
+    this.#outcomes = outcomes;
   }
 
   /** Begins to read the request, as far as that is due. */
   begin(): void {
     const { stream, route } = this.arrival;
-    const isEndless = route.kind === "open" && route.isStreaming;
-    boundAnswer(stream, {
-      held: (bytes) => {
-        this.#lease.hold("bytes", bytes);
-        if (!isEndless) this.#options.unread.begin(this);
-      },
-      sent: (bytes) => this.#lease.give("bytes", bytes),
-    });
-    if (!isEndless) this.#options.unfinished.begin(this);
-    stream.once("end", () => this.#ended());
-    stream.once("close", () => this.#closed());
-    if (route.kind === "open") this.#answer();
-    else this.#read();
+    if (route.kind === "authorized") return this.#read();
+    boundHeaders(stream);
+    this.#answer();
   }
 
-  /** The request was not complete in time. */
+  /** An answer of so many bytes is about to be sent. They are held until the call is closed. */
+  answers(bytes: number): void {
+    this.#lease.hold("bytes", bytes);
+  }
+
+  /** The time for the request is over. */
   expire(): void {
-    const refusal = this.#state === "waiting" ? this.#overBudget("bytes") : requestIncomplete(REQUEST_MS);
-    this.#refuse(refusal);
+    if (this.#state === "waiting") this.#refuse(this.#overBudget("bytes"));
+    else if (!this.#isRequestComplete) this.#refuse(requestIncomplete(REQUEST_MS));
   }
 
-  /** The caller did not read its answer in time. */
+  /** The time for the answer is over: if there is one, the caller does not read it. */
   abandon(): void {
-    this.arrival.stream.close(constants.NGHTTP2_CANCEL);
+    const { stream } = this.arrival;
+    if (stream.headersSent) stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** The stream is closed. */
+  close(): void {
+    this.#lease.release();
+  }
+
+  /** Whether the caller sends no more. */
+  get #isRequestComplete(): boolean {
+    const { stream, route } = this.arrival;
+    return (route.kind === "open" && route.isStreaming) || stream.state.remoteClose === 1;
   }
 
   readonly #read = (): void => {
-    const { stream } = this.arrival;
-    const chunk = stream.read() as Buffer | null;
+    const chunk = this.arrival.stream.read() as Buffer | null;
     if (chunk !== null) this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
     try {
       this.#look();
@@ -119,12 +128,11 @@ export class IncomingCall {
   /** Decides by what has been read: wait for more, refuse, or let the call have the room that it needs. */
   #look(): void {
     if (this.#bytes.length < PREFIX_BYTES) return this.#readOn();
-    if (this.#bytes[0] !== 0) return this.#reject(COMPRESSED, undefined);
+    if (this.#bytes[0] !== 0) return this.#reject(COMPRESSED);
     const length = this.#bytes.readUInt32BE(1);
+    if (length > MAX_RECEIVE_BYTES) return this.#reject(TOO_LONG);
     const isComplete = this.#bytes.length >= PREFIX_BYTES + length;
-    // grpc-js refuses a request that is too long by its length.
-    if (length > MAX_RECEIVE_BYTES) this.#answer();
-    else if (isComplete || this.#isAuthorized()) this.#request(length);
+    if (isComplete || this.#isAuthorized()) this.#request(length);
     else this.#readOn();
   }
 
@@ -139,7 +147,10 @@ export class IncomingCall {
 
   #readOn(): void {
     if (!this.#holdUnread()) return this.#refuse(this.#overBudget("unread"));
-    this.arrival.stream.once("readable", this.#read);
+    const { stream } = this.arrival;
+    stream.once("readable", this.#read);
+    if (!this.#isWatched) stream.once("end", () => this.#ended());
+    this.#isWatched = true;
   }
 
   /** Lets the call have room for its request, now or when there is some. */
@@ -161,29 +172,21 @@ export class IncomingCall {
   #putBack(): void {
     const { stream } = this.arrival;
     stream.off("readable", this.#read);
-    if (this.#bytes.length > 0) stream.unshift(this.#bytes);
-    this.#bytes = Buffer.alloc(0);
+    stream.unshift(this.#bytes);
+    this.#bytes = NOTHING;
   }
 
   #answer(): void {
-    const { stream, headers, route } = this.arrival;
+    const { stream } = this.arrival;
     if (stream.destroyed || stream.closed) return;
-    this.#putBack();
     this.#state = "answering";
     if (this.#lease.holds("unread")) this.#lease.give("unread", 1);
-    route.server.answer(stream, headers);
+    this.#outcomes.admitted(this);
   }
 
   /** The caller sends no more. grpc-js learns of it by itself when it has the stream. */
   #ended(): void {
-    this.#options.unfinished.end(this);
     if (this.#state === "reading") this.#refuse(malformedRequest("it ends before its message is complete"));
-  }
-
-  #closed(): void {
-    this.#options.unfinished.end(this);
-    this.#options.unread.end(this);
-    this.#lease.release();
   }
 
   #overBudget(resource: Resource): CofferError {
@@ -194,10 +197,11 @@ export class IncomingCall {
     this.#reject(toStatus(error), error);
   }
 
-  #reject(status: CallStatus, error: CofferError | undefined): void {
+  #reject(status: CallStatus, error?: CofferError): void {
     const { stream } = this.arrival;
     stream.off("readable", this.#read);
-    if (!stream.destroyed && !stream.closed) this.#options.onRefused(this.arrival, status.code, error);
+    if (stream.destroyed || stream.closed || stream.headersSent) return;
+    this.#outcomes.refused(this.arrival, status.code, error);
     answerStatus(stream, status);
   }
 }

@@ -1,18 +1,11 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { status as Code } from "@grpc/grpc-js";
+import { type ServerUnaryCall, status as Code } from "@grpc/grpc-js";
 import { type CofferError, budgetExceeded, shuttingDown, svidExpired } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import { type CallStatus, answerStatus, boundAnswer } from "./answer-stream.ts";
+import { type CallStatus, answerStatus } from "./answer-stream.ts";
+import type { Lease } from "./budget.ts";
 import { readTimeout } from "./grpc-timeout.ts";
-import {
-  ANSWER_MS,
-  type Arrival,
-  IncomingCall,
-  type IncomingOptions,
-  REQUEST_MS,
-  RETRY_MS,
-  type Route,
-} from "./incoming-call.ts";
+import { type Arrival, IncomingCall, type Outcomes, REQUEST_MS, RETRY_MS, type Route } from "./incoming-call.ts";
 import { Overdue } from "./overdue.ts";
 import type { Session } from "./session.ts";
 import { toStatus } from "./status.ts";
@@ -24,9 +17,11 @@ export interface IncomingCallsOptions {
   /** Whether a new call may begin. */
   readonly accepts: () => boolean;
   readonly timers: Timers;
-  /** A call was answered before its method could be called. */
-  readonly onRefused: IncomingOptions["onRefused"];
+  readonly outcomes: Outcomes;
 }
+
+// The longest that a caller may take to read its answer once the time for its request is over, in milliseconds.
+const ANSWER_MS = 60_000;
 
 /** Why a call is not begun: a status, and the error that it comes from if that is one of Coffer's. */
 interface Refusal {
@@ -49,40 +44,73 @@ const MALFORMED_TIMEOUT: Refusal = {
   error: undefined,
 };
 
-const NOTHING_UNSENT = { held: () => {}, sent: () => {} };
-
 /** Looks at the headers of each call before grpc-js does, and refuses what grpc-js would take. */
 export class IncomingCalls {
   readonly #options: IncomingCallsOptions;
-  readonly #shared: IncomingOptions;
+  readonly #unfinished: Overdue<IncomingCall>;
+  readonly #unread: Overdue<IncomingCall>;
+  /** The calls that were begun and are not closed. */
+  readonly #open = new Map<string, IncomingCall>();
+  #last = 0;
 
   constructor(options: IncomingCallsOptions) {
-    const { timers, onRefused } = options;
+    const { timers } = options;
     this.#options = options;
-    this.#shared = {
-      unfinished: new Overdue(timers, REQUEST_MS, (call) => call.expire()),
-      unread: new Overdue(timers, ANSWER_MS, (call) => call.abandon()),
-      onRefused,
-    };
+    this.#unread = new Overdue(timers, ANSWER_MS, (call) => {
+      call.abandon();
+      this.#unread.begin(call);
+    });
+    this.#unfinished = new Overdue(timers, REQUEST_MS, (call) => {
+      call.expire();
+      this.#unread.begin(call);
+    });
   }
 
   /** Takes a stream that a peer has opened. */
   take(session: Session, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    // The stream's end is what counts. Without a listener a peer's fault would end the process.
-    stream.on("error", () => {});
-    const arrival = { caller: session.connection, stream, headers, route: this.#options.routeOf(headers[":path"]) };
+    const route = this.#options.routeOf(headers[":path"]);
+    this.#last += 1;
+    const arrival = { number: String(this.#last), caller: session.connection, stream, headers, route };
+    // Always replaced, whatever the peer sent: this is how a handler learns which call it answers, and so whose it is.
+    headers[":authority"] = arrival.number;
     const refusal = this.#refusal(session, headers);
     const lease = refusal === undefined ? session.budget.open() : undefined;
-    if (refusal !== undefined) this.#refuse(arrival, refusal);
-    else if (lease === undefined) this.#refuse(arrival, refusedBy(callsExceeded(session)));
-    else new IncomingCall(arrival, lease, this.#shared).begin();
+    if (lease !== undefined) this.#begin(arrival, lease, session);
+    else this.#refuse(arrival, refusal ?? refusedBy(callsExceeded(session)), session);
+  }
+
+  /**
+   * The call that a handler of grpc-js answers. grpc-js shows its handlers no stream, but the authority of the request,
+   * which is the number of the call here. Undefined when its stream is closed.
+   */
+  of(call: Pick<ServerUnaryCall<unknown, unknown>, "getHost">): IncomingCall | undefined {
+    return this.#open.get(call.getHost());
+  }
+
+  #begin(arrival: Arrival, lease: Lease, session: Session): void {
+    const call = new IncomingCall(arrival, lease, this.#options.outcomes);
+    this.#open.set(arrival.number, call);
+    this.#unfinished.begin(call);
+    session.opened(arrival.stream, () => {
+      this.#open.delete(arrival.number);
+      this.#unfinished.end(call);
+      this.#unread.end(call);
+      call.close();
+    });
+    call.begin();
+  }
+
+  #refuse(arrival: Arrival, { status, error }: Refusal, session: Session): void {
+    session.opened(arrival.stream, () => {});
+    this.#options.outcomes.refused(arrival, status.code, error);
+    answerStatus(arrival.stream, status);
     if (this.#isExpired(session)) session.expire();
   }
 
   /** Waits for no call any more. */
   close(): void {
-    this.#shared.unfinished.close();
-    this.#shared.unread.close();
+    this.#unfinished.close();
+    this.#unread.close();
   }
 
   #refusal(session: Session, headers: IncomingHttpHeaders): Refusal | undefined {
@@ -94,12 +122,6 @@ export class IncomingCalls {
 
   #isExpired({ connection }: Session): boolean {
     return this.#options.timers.clock() > connection.validUntil;
-  }
-
-  #refuse(arrival: Arrival, { status, error }: Refusal): void {
-    this.#options.onRefused(arrival, status.code, error);
-    boundAnswer(arrival.stream, NOTHING_UNSENT);
-    answerStatus(arrival.stream, status);
   }
 }
 

@@ -66,10 +66,7 @@ export class Session {
     });
     // What a peer does wrong ends its session. Without a listener it would end the process.
     this.#http2.on("error", () => {});
-    this.#http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      this.#count(stream);
-      onStream(stream, headers);
-    });
+    this.#http2.on("stream", onStream);
     connection.endBy(() => this.close());
     this.#live(lifetimeOf(connection.validUntil, timers.clock(), random()));
   }
@@ -77,6 +74,17 @@ export class Session {
   /** Whether the peer has no stream open. */
   get isIdle(): boolean {
     return this.#streams === 0;
+  }
+
+  /** A stream was taken; `closed` is called at its end. */
+  opened(stream: ServerHttp2Stream, closed: () => void): void {
+    this.#streams += 1;
+    // What a peer does wrong ends its stream. Without a listener it would end the process.
+    stream.on("error", () => {});
+    stream.once("close", () => {
+      this.#streams -= 1;
+      closed();
+    });
   }
 
   /**
@@ -134,13 +142,6 @@ export class Session {
     this.connection.socket.once("close", () => {
       cancelEnding();
       this.#cancelKeepalive();
-    });
-  }
-
-  #count(stream: ServerHttp2Stream): void {
-    this.#streams += 1;
-    stream.once("close", () => {
-      this.#streams -= 1;
     });
   }
 

@@ -1,10 +1,18 @@
-import type { ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import {
+  Metadata,
+  type ServerUnaryCall,
+  status as Code,
+  type handleUnaryCall,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
 import { type LeadingField, leadingString } from "../contract/leading-string.ts";
 import { DEFAULT_DEADLINE_MS } from "../contract/limits.ts";
 import type { Codec } from "../contract/message.ts";
 import { type CofferError, deadlineExceeded, malformedRequest } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import type { Connection, Connections } from "./connection.ts";
+import { ACCEPT_ENCODING } from "./answer-stream.ts";
+import type { Connection } from "./connection.ts";
+import type { IncomingCall } from "./incoming-call.ts";
 import { codeName, toCofferError, toStatus } from "./status.ts";
 
 /**
@@ -28,15 +36,15 @@ export interface Handled {
   /** The gRPC status by name, as in "NOT_FOUND". */
   readonly code: string;
   readonly seconds: number;
-  /** The caller; undefined in the one case that it could not be told, which is a fault of ours. */
-  readonly caller: Connection | undefined;
+  readonly caller: Connection;
   /** What went wrong. Its cause is for the log only. */
   readonly error: CofferError | undefined;
 }
 
 /** What every call passes through. */
 export interface UnaryParts {
-  readonly connections: Connections;
+  /** The call that grpc-js has a handler answer. */
+  readonly callOf: (call: ServerUnaryCall<Buffer, Buffer>) => IncomingCall | undefined;
   readonly onHandled: (handled: Handled) => void;
   readonly timers: Timers;
 }
@@ -51,11 +59,13 @@ export function unary<Request, Response, Permit>(
   parts: UnaryParts,
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    const answer = new Answer(path, parts, callback);
+    const incoming = parts.callOf(call);
+    // The caller has left meanwhile: no answer would be read.
+    if (incoming === undefined) return callback({ code: Code.CANCELLED });
+    const answer = new Answer(path, parts, { incoming, call, callback });
     try {
-      answer.caller = parts.connections.of(call);
       const response = handle(method, answer.caller, call.request);
-      if (response instanceof Promise) answer.later(response, method.response, call);
+      if (response instanceof Promise) answer.later(response, method.response);
       else answer.succeed(method.response.encode(response));
     } catch (error) {
       answer.fail(error);
@@ -77,30 +87,38 @@ function handle<Request, Response, Permit>(
   return handle(permitted, request);
 }
 
-/** The one answer of a call: whoever comes first, the method, its failure or the deadline, gives it. */
+/** What grpc-js gave, and the call that it belongs to. */
+interface Call {
+  readonly incoming: IncomingCall;
+  readonly call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "sendMetadata">;
+  readonly callback: sendUnaryData<Buffer>;
+}
+
+const ACCEPTS_IDENTITY = Metadata.fromHttp2Headers(ACCEPT_ENCODING);
+
+/** The one answer of a call: the method, its failure or the deadline gives it, whichever comes first. */
 class Answer {
   readonly #path: string;
   readonly #parts: UnaryParts;
-  readonly #callback: sendUnaryData<Buffer>;
+  readonly #call: Call;
   readonly #since: number;
   #cancelDeadline: (() => void) | undefined;
   #state: "pending" | "given" = "pending";
-  caller: Connection | undefined;
 
-  constructor(path: string, parts: UnaryParts, callback: sendUnaryData<Buffer>) {
+  constructor(path: string, parts: UnaryParts, call: Call) {
     this.#path = path;
     this.#parts = parts;
-    this.#callback = callback;
+    this.#call = call;
     this.#since = parts.timers.elapsed();
   }
 
+  get caller(): Connection {
+    return this.#call.incoming.arrival.caller;
+  }
+
   /** Waits for a response. A caller that set no deadline must not wait for ever. */
-  later<Response>(
-    response: Promise<Response>,
-    codec: Codec<Response>,
-    call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline">,
-  ): void {
-    if (call.getDeadline() === Number.POSITIVE_INFINITY) {
+  later<Response>(response: Promise<Response>, codec: Codec<Response>): void {
+    if (this.#call.call.getDeadline() === Number.POSITIVE_INFINITY) {
       const tooLate = () => this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
       this.#cancelDeadline = this.#parts.timers.delay(DEFAULT_DEADLINE_MS, tooLate);
     }
@@ -108,12 +126,17 @@ class Answer {
   }
 
   succeed(response: Buffer): void {
-    this.#give("OK", undefined, () => this.#callback(null, response));
+    this.#give("OK", undefined, () => {
+      const { incoming, call, callback } = this.#call;
+      incoming.answers(response.length);
+      call.sendMetadata(ACCEPTS_IDENTITY);
+      callback(null, response);
+    });
   }
 
   fail(failure: unknown): void {
     const error = toCofferError(failure);
-    this.#give(codeName(error.reason), error, () => this.#callback(toStatus(error)));
+    this.#give(codeName(error.reason), error, () => this.#call.callback(toStatus(error)));
   }
 
   #give(code: string, error: CofferError | undefined, send: () => void): void {

@@ -65,7 +65,9 @@ describe("a client that makes no call twice loses none", () => {
     let issued = 0;
     const load = await runUntilGoAways(GOAWAYS, () => {
       issued += 1;
-      return target(kit.writeCredential(kit.issue({ id: ADMIN, notAfter: timers.clock() + 60_000 }), `short-${issued}`));
+      return target(
+        kit.writeCredential(kit.issue({ id: ADMIN, notAfter: timers.clock() + 60_000 }), `short-${issued}`),
+      );
     });
     assert.ok(issued > GOAWAYS);
     assert.deepEqual(load.failures, {}, `of ${load.calls} calls`);
