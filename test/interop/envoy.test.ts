@@ -40,7 +40,10 @@ async function call(session: ClientHttp2Session, { path, body }: typeof GET): Pr
     status ??= block["grpc-status"];
     message ??= block["grpc-message"];
   };
-  stream.on("response", take).on("trailers", take).on("error", () => {});
+  stream
+    .on("response", take)
+    .on("trailers", take)
+    .on("error", () => {});
   stream.resume().end(body);
   await once(stream, "close");
   return status === "0" ? "OK" : `grpc-status ${String(status)} ${String(message)} RST ${stream.rstCode}`;
