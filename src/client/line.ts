@@ -121,7 +121,7 @@ export class Line {
 
   #failure(problem: string): ConnectionFailure {
     const { handshake } = this.#credentials;
-    const sent = !problem.startsWith(NEVER_CONNECTED);
+    const sent = handshake.kind !== "none" && !NEVER_SENT.test(problem);
     if (handshake.kind === "failed" && !sent) return handshake.failure;
     // An open connection has refused nobody: the call failed by an earlier attempt, while this one had just come about.
     if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0 && handshake.socket.destroyed) {
@@ -131,8 +131,8 @@ export class Line {
   }
 }
 
-/** How grpc-js says that a call was never put on a connection. */
-const NEVER_CONNECTED = "No connection established";
+/** How grpc-js says that a call was never put on a connection. Anything else may be a connection that broke. */
+const NEVER_SENT = /^(No connection established|Name resolution failed|Channel closed before call started)/;
 
 /** Of what grpc-js tells about a connection that never was, the operating system's word. */
 function lastError(problem: string): string {

@@ -124,6 +124,12 @@ describe("a client", () => {
     assert.equal(nowhere.kind, "unreachable");
   });
 
+  // RFC 6761 6.4: no name below "invalid" ever has an address. The call was not sent, and may be repeated.
+  it("says that the server's name is not known", async () => {
+    const failure = await failureOfPut(api({ kind: "tcp", host: "coffer.invalid", port: 8553 }));
+    assert.equal(failure.kind, "unreachable");
+  });
+
   it("says that somebody does not speak TLS", async () => {
     const plain = createTcpServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
     const failure = await failureOfPut(api(await listening(plain)));
