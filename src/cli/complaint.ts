@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { ClientError } from "../client/client-error.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { printable } from "./printable.ts";
 
@@ -20,5 +21,8 @@ function isFault(error: unknown): error is Error {
 
 function problems(error: unknown): readonly string[] {
   if (!(error instanceof Error)) return [String(error)];
-  return "problems" in error ? (error.problems as readonly string[]) : error.message.split("\n");
+  const lines = "problems" in error ? (error.problems as readonly string[]) : error.message.split("\n");
+  return error instanceof ClientError && error.applied === "unknown" ? [...lines, UNKNOWN] : lines;
 }
+
+const UNKNOWN = "the change may have been applied: look before you repeat it, or repeat it with --expected-version";

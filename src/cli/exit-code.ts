@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import { ConfigurationError } from "../app/config-option.ts";
 import { StartRefused } from "../app/start-refused.ts";
 import { ClientError } from "../client/client-error.ts";
+import type { Reason } from "../contract/reasons.ts";
 import type { ConnectionFailure } from "../client/connection-failure.ts";
 import { MaterialError } from "../identity/material-error.ts";
 import { CommandFailed } from "./command-failed.ts";
@@ -18,10 +19,12 @@ export const ExitCode = {
   denied: 4,
   /** The secret has changed since: look again, decide again. */
   conflict: 5,
-  /** No answer, or none yet: it may be worth trying again. */
+  /** No answer, or none yet, and nothing was changed: it may be worth trying again. */
   unavailable: 6,
   /** We or the server could not prove who we are. */
   identity: 7,
+  /** A put or a delete may have been applied: look before it is repeated. */
+  unknown: 8,
 } as const;
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -30,10 +33,16 @@ const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
   INVALID_ARGUMENT: ExitCode.usage,
   NOT_FOUND: ExitCode.notFound,
   PERMISSION_DENIED: ExitCode.denied,
-  ABORTED: ExitCode.conflict,
   UNAVAILABLE: ExitCode.unavailable,
   DEADLINE_EXCEEDED: ExitCode.unavailable,
   UNAUTHENTICATED: ExitCode.identity,
+};
+
+/** Codes that mean several things; the reason tells them apart. */
+const BY_REASON: Readonly<Partial<Record<Reason, ExitCode>>> = {
+  VERSION_MISMATCH: ExitCode.conflict,
+  CONTENTION: ExitCode.conflict,
+  BUDGET_EXCEEDED: ExitCode.unavailable,
 };
 
 const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
@@ -58,7 +67,8 @@ export function exitCodeOf(error: unknown): number {
   return ExitCode.other;
 }
 
-function clientExitCode({ failure, code }: ClientError): ExitCode {
+function clientExitCode({ applied, failure, reason, code }: ClientError): ExitCode {
+  if (applied === "unknown") return ExitCode.unknown;
   if (failure !== undefined) return BY_FAILURE[failure.kind];
-  return BY_STATUS[code] ?? ExitCode.other;
+  return (reason && BY_REASON[reason]) ?? BY_STATUS[code] ?? ExitCode.other;
 }

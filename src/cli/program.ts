@@ -19,7 +19,7 @@ import type { World } from "./world.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 other, 2 wrong usage or request, 3 not found, 4 denied, 5 conflict,
-6 unavailable, 7 identity.`;
+6 unavailable, 7 identity, 8 unknown: a put or delete may have been applied.`;
 
 /** Runs one command to its end; resolves to what the process exits with. `arguments_` are those behind the program. */
 export async function run(arguments_: readonly string[], world: World): Promise<number> {

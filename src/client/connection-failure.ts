@@ -17,7 +17,8 @@ export type ConnectionFailure =
   | { readonly kind: "wrong-server"; readonly expected: SpiffeId; readonly got: SpiffeId }
   /**
    * The connection was closed after a good handshake, before the server said anything. A TLS 1.3 client is done before
-   * the server has looked at its certificate, and learns no more than this when that is refused.
+   * the server has looked at its certificate, and learns no more than this when that is refused. The call was not sent:
+   * grpc-js sends none before the server's SETTINGS have arrived.
    */
   | { readonly kind: "closed-at-once"; readonly as: SpiffeId; readonly by: SpiffeId }
   /** The connection broke under the call. A change may have been applied. */

@@ -90,7 +90,7 @@ export class Line {
   }
 
   #send<Request, Response>(
-    { path, request: encoding, response: decoding }: Method<Request, Response>,
+    { path, changes, request: encoding, response: decoding }: Method<Request, Response>,
     request: Request,
     deadline: number,
   ): Promise<Response> {
@@ -102,32 +102,37 @@ export class Line {
         request,
         new Metadata(),
         { deadline },
-        (error, response) => (error === null ? resolve(response!) : reject(this.#explain(error))),
+        (error, response) => (error === null ? resolve(response!) : reject(this.#explain(error, changes))),
       );
     });
   }
 
-  #explain(error: ServiceError): ClientError {
-    const answer = ClientError.answered(error);
+  #explain(error: ServiceError, changes: boolean): ClientError {
+    const answer = ClientError.answered(error, changes);
     if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
     const failure = this.#failure(error.details);
-    return new ClientError("UNAVAILABLE", describeFailure(failure, this.#address), { failure }, { cause: error });
+    const told = describeFailure(failure, this.#address);
+    // grpc-js says UNAVAILABLE of a connection that broke under a Put as well, which a policy of retries would repeat.
+    if (changes && failure.kind === "broken") {
+      return new ClientError("UNKNOWN", told, { failure, applied: "unknown" }, { cause: error });
+    }
+    return new ClientError("UNAVAILABLE", told, { failure }, { cause: error });
   }
 
   #failure(problem: string): ConnectionFailure {
     const { handshake } = this.#credentials;
-    if (handshake.kind === "failed") return handshake.failure;
+    const sent = handshake.kind !== "none" && !NEVER_SENT.test(problem);
+    if (handshake.kind === "failed" && !sent) return handshake.failure;
     // An open connection has refused nobody: the call failed by an earlier attempt, while this one had just come about.
     if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0 && handshake.socket.destroyed) {
       return { kind: "closed-at-once", as: this.#introduction.identity.svid.id, by: this.#introduction.serverId };
     }
-    const sent = handshake.kind === "accepted" && !problem.startsWith(NEVER_CONNECTED);
     return { kind: sent ? "broken" : "unreachable", problem: lastError(problem) };
   }
 }
 
-/** How grpc-js says that a call was never put on a connection. */
-const NEVER_CONNECTED = "No connection established";
+/** How grpc-js says that a call was never put on a connection. Anything else may be a connection that broke. */
+const NEVER_SENT = /^(No connection established|Name resolution failed|Channel closed before call started)/;
 
 /** Of what grpc-js tells about a connection that never was, the operating system's word. */
 function lastError(problem: string): string {

@@ -6,6 +6,8 @@ export interface Method<Request, Response> {
   readonly path: string;
   /** Whether it has to do with secrets: then it is not made to a server that anybody with our own ID could be. */
   readonly isSecret: boolean;
+  /** Whether a call may change the store: then a failure says whether it was applied. */
+  readonly changes: boolean;
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
 }
@@ -14,18 +16,19 @@ function secrets<Request, Response>(
   name: string,
   request: Codec<Request>,
   response: Codec<Response>,
+  changes = false,
 ): Method<Request, Response> {
-  return { path: `/coffer.v1.Secrets/${name}`, isSecret: true, request, response };
+  return { path: `/coffer.v1.Secrets/${name}`, isSecret: true, changes, request, response };
 }
 
 /** coffer.v1.Secrets/Put. Not to be repeated blindly: each time it makes another version. */
-export const putMethod = secrets("Put", messages.putRequest, messages.putResponse);
+export const putMethod = secrets("Put", messages.putRequest, messages.putResponse, true);
 
 /** coffer.v1.Secrets/Get. */
 export const getMethod = secrets("Get", messages.getRequest, messages.getResponse);
 
 /** coffer.v1.Secrets/Delete. */
-export const deleteMethod = secrets("Delete", messages.deleteRequest, messages.deleteResponse);
+export const deleteMethod = secrets("Delete", messages.deleteRequest, messages.deleteResponse, true);
 
 /** coffer.v1.Secrets/List, one page at a time. */
 export const listMethod = secrets("List", messages.listRequest, messages.listResponse);
@@ -46,6 +49,7 @@ export type ServingStatus = (typeof SERVING_STATUS)[number];
 export const healthMethod: Method<{ readonly service: string }, { readonly status: number }> = {
   path: "/grpc.health.v1.Health/Check",
   isSecret: false,
+  changes: false,
   request: message<{ readonly service: string }>({ service: string(1, "service") }),
   response: message<{ readonly status: number }>({ status: enumeration(1, "status") }),
 };

@@ -30,3 +30,29 @@ export type Reason =
   | "SHUTTING_DOWN"
   | "DEADLINE_EXCEEDED"
   | "INTERNAL";
+
+/** Whether a Put or a Delete that failed was applied. A call that reads changes nothing, whatever it came to. */
+export type Applied = "no" | "unknown";
+
+/** What each reason says of a Put or a Delete; coffer.proto shows it to callers, and a test compares the two. */
+export const APPLIED: Readonly<Record<Reason, Applied>> = {
+  MALFORMED_REQUEST: "no",
+  INVALID_FIELD: "no",
+  LIMIT_EXCEEDED: "no",
+  INVALID_PAGE_TOKEN: "no",
+  SVID_EXPIRED: "no",
+  ACCESS_DENIED: "no",
+  BUDGET_EXCEEDED: "no",
+  SECRET_NOT_FOUND: "no",
+  VERSION_NOT_FOUND: "no",
+  VERSION_DELETED: "no",
+  VERSION_MISMATCH: "no",
+  CONTENT_UNREADABLE: "no",
+  CONTENTION: "no",
+  STORE_FULL: "no",
+  DISK_FULL: "no",
+  OUTCOME_UNKNOWN: "unknown",
+  SHUTTING_DOWN: "no",
+  DEADLINE_EXCEEDED: "unknown",
+  INTERNAL: "unknown",
+};

@@ -50,7 +50,7 @@ export class Content {
     return content;
   }
 
-  /** The limit is one for both fields; the caller has more to gain from the one that holds more. */
+  /** The limit is for both fields together; an error names the one that holds more. */
   #largerField(): string {
     const text = new Content(this.#entries.filter((entry) => entry.kind === "text"));
     return text.byteLength * 2 >= this.byteLength ? "data" : "binary_data";
@@ -80,8 +80,9 @@ function field(entry: ContentEntry): string {
 
 function checkKey(entry: ContentEntry): void {
   const bytes = Buffer.byteLength(entry.key);
-  if (bytes > MAX_KEY_BYTES)
+  if (bytes > MAX_KEY_BYTES) {
     throw limitExceeded(field(entry), MAX_KEY_BYTES, "bytes", bytes, `a key of ${field(entry)}`);
+  }
   if (KEY.test(entry.key)) return;
   const shown = entry.key === "" ? "an empty key" : `the key ${JSON.stringify(entry.key)}`;
   throw invalidField(field(entry), `contains ${shown}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);

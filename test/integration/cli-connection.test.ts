@@ -45,8 +45,10 @@ async function failureOfPut(coffer: CofferClient): Promise<ConnectionFailure> {
     await coffer.put("shop/api/db", CONTENT);
   } catch (error) {
     assert.ok(error instanceof ClientError);
-    assert.equal(error.code, "UNAVAILABLE");
     assert.ok(error.failure, error.message);
+    // UNAVAILABLE says that nothing was applied, so it can't be the code of a call that may have reached the server.
+    const expected = error.failure.kind === "broken" ? ["UNKNOWN", "unknown"] : ["UNAVAILABLE", "no"];
+    assert.deepEqual([error.code, error.applied], expected);
     return error.failure;
   } finally {
     coffer.close();
@@ -120,6 +122,12 @@ describe("a client", () => {
     assert.match(failure.problem, /^connect ECONNREFUSED/);
     const nowhere = await failureOfPut(api({ kind: "unix", path: "/nowhere/coffer.sock" }));
     assert.equal(nowhere.kind, "unreachable");
+  });
+
+  // RFC 6761 6.4: no name below "invalid" ever has an address. The call was not sent, and may be repeated.
+  it("says that the server's name is not known", async () => {
+    const failure = await failureOfPut(api({ kind: "tcp", host: "coffer.invalid", port: 8553 }));
+    assert.equal(failure.kind, "unreachable");
   });
 
   it("says that somebody does not speak TLS", async () => {

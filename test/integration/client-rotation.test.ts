@@ -241,6 +241,7 @@ describe("a client whose server goes away", () => {
     await assert.rejects(answer, (error: unknown) => {
       assert.ok(error instanceof ClientError);
       assert.equal(error.failure?.kind, "broken");
+      assert.deepEqual([error.code, error.applied], ["UNKNOWN", "unknown"]);
       return true;
     });
     // Were it repeated, it would arrive before this one.

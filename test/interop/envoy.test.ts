@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { grpcMessage } from "../../bench/request.ts";
 import { getRequest, putRequest } from "../../src/contract/messages.ts";
 import { freePort } from "../support/free-port.ts";
@@ -89,7 +90,7 @@ describe("Envoy", { skip }, () => {
       }
     };
     const callers = Array.from({ length: IN_FLIGHT }, (_, i) => caller(i % 4 === 0 ? PUT : GET));
-    while (!over) over = await isOver();
+    for (; !over; over = await isOver()) await sleep(50);
     await Promise.all(callers);
     assert.deepEqual([...outcomes.keys()], ["OK"], JSON.stringify(Object.fromEntries(outcomes)));
   });

@@ -73,17 +73,19 @@ export class SingleAttemptLoad {
         this.#ended(outcome);
       },
     });
-    await connection.run().catch((error: Error) => this.#lose(open, error.message));
+    await connection.run().catch((error: Error) => {
+      this.#calls += open;
+      this.#fail(open, error.message);
+    });
   }
 
   #ended(outcome: Outcome): void {
-    if (outcome.kind === "error") return this.#lose(1, outcome.what);
     this.#calls += 1;
-    this.#onAnswered();
+    if (outcome.kind === "ok") this.#onAnswered();
+    else this.#fail(1, outcome.what);
   }
 
-  #lose(calls: number, what: string): void {
-    this.#calls += calls;
+  #fail(calls: number, what: string): void {
     this.#failures.set(what, (this.#failures.get(what) ?? 0) + calls);
   }
 }

@@ -7,25 +7,40 @@ import { CommandFailed } from "../../../src/cli/command-failed.ts";
 import { complaint } from "../../../src/cli/complaint.ts";
 import { exitCodeOf } from "../../../src/cli/exit-code.ts";
 import { ClientError, type StatusName } from "../../../src/client/client-error.ts";
+import type { Reason } from "../../../src/contract/reasons.ts";
 import type { ConnectionFailure } from "../../../src/client/connection-failure.ts";
 import { MaterialError } from "../../../src/identity/material-error.ts";
 import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
 import { SvidRefused } from "../../../src/identity/svid-refused.ts";
 
 const id = SpiffeId.parse("spiffe://example.org/coffer");
-const answered = (code: StatusName) => new ClientError(code, "told");
+const answered = (code: StatusName, reason?: Reason) => new ClientError(code, "told", reason && { reason });
 const failed = (failure: ConnectionFailure) => new ClientError("UNAVAILABLE", "told", { failure });
+const open = (code: StatusName) => new ClientError(code, "told", { applied: "unknown" });
+
+function describeError({ code, reason, failure, applied }: ClientError): string {
+  const outcome = applied === "unknown" ? ", which may have been applied," : "";
+  return `${failure?.kind ?? code} ${reason ?? ""}${outcome}`;
+}
 
 describe("exit codes", () => {
   for (const [error, expected] of [
     [answered("INVALID_ARGUMENT"), 2],
     [answered("NOT_FOUND"), 3],
     [answered("PERMISSION_DENIED"), 4],
-    [answered("ABORTED"), 5],
+    [answered("ABORTED", "VERSION_MISMATCH"), 5],
+    [answered("ABORTED", "CONTENTION"), 5],
+    [answered("ABORTED"), 1],
     [answered("UNAVAILABLE"), 6],
     [answered("DEADLINE_EXCEEDED"), 6],
     [answered("UNAUTHENTICATED"), 7],
+    [answered("RESOURCE_EXHAUSTED", "BUDGET_EXCEEDED"), 6],
+    [answered("RESOURCE_EXHAUSTED", "STORE_FULL"), 1],
     [answered("RESOURCE_EXHAUSTED"), 1],
+    [open("UNKNOWN"), 8],
+    [open("DEADLINE_EXCEEDED"), 8],
+    [open("INTERNAL"), 8],
+    [open("ABORTED"), 8],
     [answered("INTERNAL"), 1],
     [answered("DATA_LOSS"), 1],
     [failed({ kind: "unreachable", problem: "" }), 6],
@@ -45,7 +60,7 @@ describe("exit codes", () => {
     [new TypeError("x"), 1],
     ["thrown", 1],
   ] as const) {
-    const name = error instanceof ClientError ? (error.failure?.kind ?? error.code) : String(error);
+    const name = error instanceof ClientError ? describeError(error) : String(error);
     it(`${name} is ${expected}`, () => assert.equal(exitCodeOf(error), expected));
   }
 });
@@ -55,6 +70,12 @@ describe("complaints", () => {
     assert.equal(complaint(new StartRefused(["one", "two"])), "coffer: one\ncoffer: two\n");
     assert.equal(complaint(new MaterialError("one", "two")), "coffer: one\ncoffer: two\n");
     assert.equal(complaint(new CommanderError(1, "x", "said already")), "");
+  });
+
+  // A script, or its author, repeats a command that failed. This one must not be repeated blindly.
+  it("warn of a change that may have been applied", () => {
+    assert.match(complaint(open("UNKNOWN")), /^coffer: told\ncoffer: the change may have been applied: look before /);
+    assert.equal(complaint(answered("UNKNOWN")), "coffer: told\n");
   });
 
   // A message comes from a server, and its text in part from whoever wrote the secret.

@@ -9,11 +9,15 @@ import {
   status,
 } from "../../../src/contract/error-details.ts";
 import { ClientError } from "../../../src/client/client-error.ts";
+import { APPLIED } from "../../../src/contract/reasons.ts";
+import { budgetExceeded } from "../../../src/domain/errors.ts";
+import { toStatus } from "../../../src/transport/status.ts";
+import { bareCodes } from "../docs/contract-errors.ts";
 
-function serviceError(trailer?: Buffer): ServiceError {
+function serviceError(trailer?: Buffer, code = Code.ABORTED): ServiceError {
   const metadata = new Metadata();
   if (trailer !== undefined) metadata.set(STATUS_DETAILS_TRAILER, trailer);
-  return Object.assign(new Error("10 ABORTED: no"), { code: Code.ABORTED, details: "no", metadata });
+  return Object.assign(new Error("no"), { code, details: "no", metadata });
 }
 
 function trailer(...infos: ErrorInfo[]): Buffer {
@@ -27,9 +31,41 @@ const info = (domain: string, reason: string): ErrorInfo => ({
   metadata: [{ key: "latest_version", value: Buffer.from("3") }],
 });
 
+// A Put is repeated blindly only where nothing was applied. A read changes nothing, whatever it came to.
+describe("whether a failed call was applied", () => {
+  for (const [code, applied] of bareCodes()) {
+    it(`${code} without a reason: ${applied}, as coffer.proto says`, () => {
+      const error = serviceError(undefined, Code[code as keyof typeof Code]);
+      assert.equal(ClientError.answered(error, true).applied, applied);
+      assert.equal(ClientError.answered(error, false).applied, "no");
+    });
+  }
+
+  it("goes by the reason, where there is one", () => {
+    for (const [reason, applied] of Object.entries(APPLIED)) {
+      const error = serviceError(trailer(info("coffer", reason)));
+      assert.equal(ClientError.answered(error, true).applied, applied, reason);
+    }
+    assert.equal(
+      ClientError.answered(serviceError(trailer(info("coffer", "OF_A_NEWER_SERVER"))), true).applied,
+      "unknown",
+    );
+  });
+});
+
 describe("the error of an answered call", () => {
+  it("says how long to wait, when the server says so", () => {
+    const { metadata } = toStatus(budgetExceeded("bytes", 1024, 250));
+    const error = ClientError.answered(Object.assign(serviceError(), { metadata }), true);
+    assert.deepEqual([error.reason, error.retryDelayMs], ["BUDGET_EXCEEDED", 250]);
+    assert.equal(
+      ClientError.answered(serviceError(trailer(info("coffer", "CONTENTION"))), true).retryDelayMs,
+      undefined,
+    );
+  });
+
   it("has the server's code, words, reason and facts", () => {
-    const error = ClientError.answered(serviceError(trailer(info("coffer", "VERSION_MISMATCH"))));
+    const error = ClientError.answered(serviceError(trailer(info("coffer", "VERSION_MISMATCH"))), true);
     assert.deepEqual([error.code, error.message, error.reason], ["ABORTED", "no", "VERSION_MISMATCH"]);
     assert.deepEqual(error.metadata, { latest_version: "3" });
     assert.equal(error.failure, undefined);
@@ -38,13 +74,16 @@ describe("the error of an answered call", () => {
   // A proxy on the way may have reasons of its own; they are not ours.
   it("takes the reason of Coffer's domain alone", () => {
     const both = trailer(info("proxy.example", "OVERLOADED"), info("coffer", "CONTENTION"));
-    assert.equal(ClientError.answered(serviceError(both)).reason, "CONTENTION");
-    assert.equal(ClientError.answered(serviceError(trailer(info("proxy.example", "OVERLOADED")))).reason, undefined);
+    assert.equal(ClientError.answered(serviceError(both), true).reason, "CONTENTION");
+    assert.equal(
+      ClientError.answered(serviceError(trailer(info("proxy.example", "OVERLOADED"))), true).reason,
+      undefined,
+    );
   });
 
   it("keeps code and words when the details are missing or can't be read", () => {
     for (const error of [serviceError(), serviceError(Buffer.from([0xff])), serviceError(Buffer.alloc(0))]) {
-      const { code, message, reason, metadata } = ClientError.answered(error);
+      const { code, message, reason, metadata } = ClientError.answered(error, true);
       assert.deepEqual(
         { code, message, reason, metadata },
         { code: "ABORTED", message: "no", reason: undefined, metadata: {} },

@@ -9,14 +9,23 @@ export interface ContractError {
   readonly applied: string;
 }
 
+const BARE = /^\/\/ {3}([A-Z_]+) +\(none\) .* (no|unknown)$/gm;
 const ROW = /^\/\/ {3}([A-Z_]+) +([A-Z_]+) .* (no|unknown)$/gm;
+
+/** What coffer.proto says of the codes that come without a reason: whether the call may have been applied. */
+export function bareCodes(): Map<string, string> {
+  return new Map([...proto().matchAll(BARE)].map(([, code, applied]) => [code!, applied!]));
+}
 
 /** The errors that coffer.proto lists, those with a reason. */
 export function contractErrors(): ContractError[] {
-  const proto = readFileSync("proto/coffer/v1/coffer.proto", "utf8");
-  return [...proto.matchAll(ROW)].map(([, code, reason, applied]) => ({
+  return [...proto().matchAll(ROW)].map(([, code, reason, applied]) => ({
     code: code!,
     reason: reason!,
     applied: applied!,
   }));
+}
+
+function proto(): string {
+  return readFileSync("proto/coffer/v1/coffer.proto", "utf8");
 }

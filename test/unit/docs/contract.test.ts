@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import type { Reason } from "../../../src/contract/reasons.ts";
+import { APPLIED, type Reason } from "../../../src/contract/reasons.ts";
 import { codeName } from "../../../src/transport/status.ts";
 import { contractErrors } from "./contract-errors.ts";
 
@@ -23,6 +23,24 @@ describe("the table of errors in coffer.proto", () => {
 
   it("gives each reason the code that the server sends", () => {
     for (const { code, reason } of contractErrors()) assert.equal(codeName(reason as Reason), code, reason);
+  });
+
+  it("says of each reason what Coffer's own client concludes from it", () => {
+    const told = contractErrors().map(({ reason, applied }) => [reason, applied]);
+    assert.deepEqual(Object.fromEntries(told), APPLIED);
+  });
+
+  // gRPC's retryableStatusCodes and Envoy's retry_on go by the code alone, and UNAVAILABLE is what they name.
+  it("has UNAVAILABLE and ABORTED for what was not applied, and for nothing else", () => {
+    const codes = contractErrors().filter(({ code }) => code === "UNAVAILABLE" || code === "ABORTED");
+    assert.deepEqual(
+      codes.map(({ reason, applied }) => [reason, applied]),
+      [
+        ["VERSION_MISMATCH", "no"],
+        ["CONTENTION", "no"],
+        ["SHUTTING_DOWN", "no"],
+      ],
+    );
   });
 });
 

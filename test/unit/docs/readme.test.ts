@@ -8,7 +8,7 @@ import { readRunningConfig } from "../../../src/app/config-serve.ts";
 import { runningOptions, serveOptionsTable } from "../../../src/app/serve-options.ts";
 import { devSession } from "../../../src/cli/dev-session.ts";
 import { systemClock } from "../../../src/domain/clock.ts";
-import { contractErrors } from "./contract-errors.ts";
+import { bareCodes, contractErrors } from "./contract-errors.ts";
 import { page, table } from "./pages.ts";
 
 const readme = page("README.md");
@@ -36,7 +36,10 @@ describe("the README", () => {
   // What it tells callers to conclude is what the contract says of every error that a Put or a Delete can end with.
   it("says of each error what the contract says", () => {
     const contract = new Map(contractErrors().map((error) => [error.reason, error]));
-    const rows = table(readme, "Code", "Reason", "Applied?", "What to do").filter(({ Code }) => Code !== "OK");
+    const all = table(readme, "Code", "Reason", "Applied?", "What to do").filter(({ Code }) => Code !== "OK");
+    const bare = all.filter(({ Reason }) => Reason === "none").map((row) => [row["Code"]!, row["Applied?"]!] as const);
+    assert.deepEqual(new Map(bare), bareCodes());
+    const rows = all.filter(({ Reason }) => Reason !== "none");
     const told = rows.flatMap((row) =>
       row["Reason"]!.split(", ").map((reason) => ({ code: row["Code"], reason, applied: row["Applied?"] })),
     );
