@@ -1,7 +1,18 @@
 import { parseArgs } from "node:util";
 
 /** The parts that a run can have. */
-export const SECTIONS = ["get", "put", "load", "verify", "flood", "start", "idle", "handover", "reload"] as const;
+export const SECTIONS = [
+  "get",
+  "put",
+  "load",
+  "verify",
+  "flood",
+  "start",
+  "idle",
+  "handover",
+  "reload",
+  "callers",
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** Another Coffer that is measured beside this one: of another commit, or on another Node. */
@@ -34,14 +45,30 @@ export interface Options {
   readonly handOvers: number;
   /** How often the section "reload" replaces the policy, in each way that files are replaced. */
   readonly policySwaps: number;
+  /** The connections that the server of the section "callers" allows while one identity takes all of them. */
+  readonly placesToTake: number;
   readonly rivals: readonly Rival[];
 }
 
 const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
 
 /** How much there is of what has no option of its own. */
-const SIZES = { loadSecrets: 1_000_000, startSecrets: 10_000, idleConnections: 1000, handOvers: 100, policySwaps: 60 };
-const QUICK_SIZES = { loadSecrets: 50_000, startSecrets: 1000, idleConnections: 100, handOvers: 4, policySwaps: 8 };
+const SIZES = {
+  loadSecrets: 1_000_000,
+  startSecrets: 10_000,
+  idleConnections: 1000,
+  handOvers: 100,
+  policySwaps: 60,
+  placesToTake: 1000,
+};
+const QUICK_SIZES = {
+  loadSecrets: 50_000,
+  startSecrets: 1000,
+  idleConnections: 100,
+  handOvers: 4,
+  policySwaps: 8,
+  placesToTake: 100,
+};
 
 /** Only shows that everything works: the numbers of so short a run mean nothing. */
 const QUICK = { ...DEFAULTS, seconds: "1", rounds: "1", secrets: "5000" };
