@@ -71,7 +71,7 @@ function nameOf({ name }: Attack, coffer: Scene["coffer"]): string {
   return coffer.rival === undefined ? name : `${name}: ${coffer.name}`;
 }
 
-async function episodeOf(workshop: Workshop, options: Options, scene: Scene, round: number): Promise<Episode> {
+export async function episodeOf(workshop: Workshop, options: Options, scene: Scene, round: number): Promise<Episode> {
   const { attack } = scene;
   const server = await startServer(workshop, options, scene, round);
   const calm = await politeGets(server, options);
