@@ -1,11 +1,10 @@
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
-import { gzipSync } from "node:zlib";
 import { getRequest } from "../src/contract/messages.ts";
-import { MAX_RECEIVE_BYTES } from "../src/contract/limits.ts";
 import { type Access, beginCall, openSession } from "./access.ts";
-import type { Act } from "./attacker.ts";
-import { grpcMessage, secretPath } from "./request.ts";
+import type { Act } from "./attack.ts";
+import { compressed, deletes, largePut, puts, reflection } from "./attack-messages.ts";
+import { grpcMessage } from "./request.ts";
 
 /** The secret that the attackers of "unread-get" may read. */
 export const LARGE_SECRET = "web/large";
@@ -21,19 +20,16 @@ const GETS = 250;
 
 /** The attacks by calls, of an SVID that no rule names, except for "unread-get". */
 export const attackByCalls = {
-  "gzip-put": (access: Access): Act => {
-    const messages = anyOrder(MAP_ENTRIES).map((body) => compressed(body));
-    return calls(access, PUT, messages, { "grpc-encoding": "gzip" });
-  },
-  "entries-put": (access: Access): Act => calls(access, PUT, anyOrder(MAP_ENTRIES).map(grpcMessage)),
-  "versions-delete": (access: Access): Act => calls(access, DELETE, anyOrder(VERSIONS).map(grpcMessage)),
-  reflection: (access: Access): Act => calls(access, REFLECT, [grpcMessage(EXTENSIONS)]),
+  "gzip-put": (access: Access): Act => calls(access, PUT, puts().map(compressed), { "grpc-encoding": "gzip" }),
+  "entries-put": (access: Access): Act => calls(access, PUT, puts().map(grpcMessage)),
+  "versions-delete": (access: Access): Act => calls(access, DELETE, deletes().map(grpcMessage)),
+  reflection: (access: Access): Act => calls(access, REFLECT, [grpcMessage(reflection())]),
   "unfinished-put": (access: Access): Act => {
     const sessions = new Sessions(access, PUTS);
-    const message = grpcMessage(Buffer.concat([PATH, Buffer.alloc(MAX_RECEIVE_BYTES - PATH.length)]));
+    const unfinished = grpcMessage(largePut()).subarray(0, -1);
     return async (effective) => {
       const stream = sessions.begin(PUT).resume();
-      stream.write(message.subarray(0, -1));
+      stream.write(unfinished);
       if (stream.pending) await once(stream, "ready");
       effective();
       await over(stream);
@@ -49,37 +45,6 @@ export const attackByCalls = {
     };
   },
 };
-
-/** Field 1 of Put and Delete: a path that the caller may neither write nor delete. */
-const PATH = field(1, Buffer.from(secretPath(0)));
-
-/** Two bytes each, the least that an element of a field with a length takes. */
-const ELEMENTS = Math.floor((MAX_RECEIVE_BYTES - PATH.length) / 2);
-
-/** Field 2 of Put, a map: entries without key and value. */
-const MAP_ENTRIES = Buffer.alloc(2 * ELEMENTS, field(2, Buffer.alloc(0)));
-
-/** Field 2 of Delete, packed: a million times version 1, of one byte each. */
-const VERSIONS = Buffer.concat([Buffer.of(0x12, 0xc0, 0x84, 0x3d), Buffer.alloc(1_000_000, 1)]);
-
-/** Field 5 of a reflection request, a message: the last one counts, and each is decoded. */
-const EXTENSIONS = Buffer.alloc(2 * ELEMENTS, field(5, Buffer.alloc(0)));
-
-/** Protobuf allows fields in any order: the path may be the first or the last that the server reads. */
-function anyOrder(rest: Buffer): Buffer[] {
-  return [Buffer.concat([PATH, rest]), Buffer.concat([rest, PATH])];
-}
-
-/** A field with a length below 128. */
-function field(number: number, content: Buffer): Buffer {
-  return Buffer.concat([Buffer.of(number * 8 + 2, content.length), content]);
-}
-
-function compressed(body: Buffer): Buffer {
-  const message = grpcMessage(gzipSync(body));
-  message[0] = 1; // Compressed-Flag (gRPC over HTTP/2, "Length-Prefixed-Message")
-  return message;
-}
 
 /** Calls with each of the messages in turn. They take effect once they are sent. */
 function calls(access: Access, path: string, messages: readonly Buffer[], headers?: OutgoingHttpHeaders): Act {

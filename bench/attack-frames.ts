@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type Access, beginCall, openSession } from "./access.ts";
 import { closed, open, secured } from "./attack-handshakes.ts";
-import type { Act } from "./attacker.ts";
+import type { Act } from "./attack.ts";
 import { OPENING } from "./connection.ts";
 import { FrameCutter, FrameFlag, FrameType, frame } from "./frame.ts";
 import { grpcMessage } from "./request.ts";
@@ -45,7 +45,7 @@ const PUT_BYTES = 128 * 1024;
 const INVALID_INDEX = Buffer.of(0xff, 0x80, 0x80, 0x01);
 
 /** Each of them is a connection error, which the server answers with GOAWAY (RFC 9113 6.1, 4.3 and 4.2). */
-const BROKEN: readonly Buffer[] = [
+export const BROKEN: readonly Buffer[] = [
   frame(FrameType.data, FrameFlag.endStream, 0, Buffer.alloc(1)),
   frame(FrameType.headers, FrameFlag.endHeaders | FrameFlag.endStream, 1, INVALID_INDEX),
   frame(FrameType.headers, FrameFlag.endHeaders | FrameFlag.endStream, 1, Buffer.alloc(2 ** 14 + 1)),

@@ -3,7 +3,7 @@ import { type Socket, connect } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
 import { BareTlsClient } from "../test/identity/bare-tls-client.ts";
 import { type Access, openSession } from "./access.ts";
-import type { Act } from "./attacker.ts";
+import type { Act } from "./attack.ts";
 import { clientHello } from "./client-hello.ts";
 import { OPENING } from "./connection.ts";
 import { costlyKey } from "./costly-key.ts";
@@ -11,10 +11,11 @@ import { costlyKey } from "./costly-key.ts";
 /** The attacks on the handshake, and on the places that connections take. */
 export const attackByHandshakes = {
   "finite-field-hello": (access: Access): Act => {
-    const hello = clientHello({ ecdhCurve: "ffdhe8192" });
+    const hello = finiteFieldHello();
     return async (effective) => {
+      const bytes = await hello;
       const socket = open(access).once("data", () => socket.destroy());
-      socket.write(await hello, effective);
+      socket.write(bytes, effective);
       await closed(socket);
     };
   },
@@ -55,13 +56,16 @@ const HANG_UPS: readonly ((secure: TLSSocket, socket: Socket) => void)[] = [
   (secure, socket) => secure.write(OPENING, () => socket.destroy()),
 ];
 
-/** A connection of TCP. What it can't do ends it; without descriptors there would be no attack. */
+/** A ClientHello that offers ffdhe8192 and no other group. */
+export function finiteFieldHello(): Promise<Buffer> {
+  return clientHello({ ecdhCurve: "ffdhe8192" });
+}
+
+/** A connection of TCP. {@link closed} rejects with its error. */
 export function open({ port }: Access): Socket {
   return connect(port, "127.0.0.1")
     .setNoDelay(true)
-    .on("error", ({ code }: NodeJS.ErrnoException) => {
-      if (code === "EMFILE") process.exit(1);
-    })
+    .on("error", () => {})
     .resume();
 }
 
@@ -73,7 +77,7 @@ export function secured(socket: Socket, { port: _, ...identity }: Access): TLSSo
     .resume();
 }
 
-/** Resolves when the connection is closed, whoever closed it. */
+/** Resolves when the connection is closed by either side. */
 export async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  if (!socket.closed) await once(socket, "close");
 }

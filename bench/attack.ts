@@ -48,6 +48,9 @@ export interface Orders {
   readonly access: Access;
 }
 
+/** One act: calls `effective` once it weighs on the server; resolves when it is over, and rejects when it fails. */
+export type Act = (effective: () => void) => Promise<void>;
+
 /** Acts so far. */
 export interface AttackCount {
   readonly begun: number;

@@ -2,19 +2,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { attackByCalls } from "./attack-calls.ts";
 import { attackByFrames } from "./attack-frames.ts";
 import { attackByHandshakes } from "./attack-handshakes.ts";
-import type { Attack, Conduct, Orders } from "./attack.ts";
 import type { Access } from "./access.ts";
+import type { Act, Attack, Conduct, Orders } from "./attack.ts";
 
 // A process of attackers: it receives its orders from its parent, sends a count when the attack has begun, and the last
 // one when it is to leave.
 
-/** One act of an attack: calls `effective` once the server has what it is meant to suffer from, resolves when over. */
-export type Act = (effective: () => void) => Promise<void>;
-
-/** Makes the acts of one conduct. */
-export type Acts = (access: Access) => Act;
-
-const ACTS: Readonly<Record<Conduct, Acts>> = { ...attackByHandshakes, ...attackByCalls, ...attackByFrames };
+const ACTS: Readonly<Record<Conduct, (access: Access) => Act>> = {
+  ...attackByHandshakes,
+  ...attackByCalls,
+  ...attackByFrames,
+};
 
 /** How many acts begin together while the attackers gather. */
 const BATCH = 50;
@@ -50,6 +48,11 @@ function begin(act: Act): Promise<void> {
       count.ended += 1;
       resolve();
     };
-    act(resolve).then(over, over);
+    act(resolve).catch(refuseToStarve).finally(over);
   });
+}
+
+/** A connection that fails ends the act on it. Without descriptors there is no attack to measure. */
+function refuseToStarve({ code }: NodeJS.ErrnoException): void {
+  if (code === "EMFILE") process.exit(1);
 }

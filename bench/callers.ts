@@ -134,14 +134,18 @@ async function connectionsAfterAll({ opsPort }: CofferServer): Promise<number> {
   }
 }
 
-/** How much the attack raised the p99. Without any call that was answered there is no p99, which is worse than any. */
+/** How much the attack raised the p99. When more than one Get in a hundred fails there is none, which counts as worst. */
 export function p99Ratio({ calm, attacked }: Episode): number {
-  return attacked.calls === 0 ? Number.POSITIVE_INFINITY : attacked.p99 / calm.p99;
+  return failures(attacked) * 100 > attacked.calls ? Number.POSITIVE_INFINITY : attacked.p99 / calm.p99;
 }
 
-/** Calls of the polite client that were not answered with OK, before and during the attack. */
+/** Gets of the polite client that failed, before and during the attack. */
 export function failuresOf({ calm, attacked }: Episode): number {
-  return [calm, attacked].flatMap(({ errors }) => Object.values(errors)).reduce((sum, count) => sum + count, 0);
+  return failures(calm) + failures(attacked);
+}
+
+function failures({ errors }: JobResult): number {
+  return Object.values(errors).reduce((sum, count) => sum + count, 0);
 }
 
 /** What an attack may come to besides the p99: what is counted, and the most that is allowed of it. */

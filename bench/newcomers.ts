@@ -33,10 +33,9 @@ async function put(access: Access, path: string, bytes: number): Promise<void> {
 /** Has all newcomers connect at once, and counts those whose Get is not answered. */
 export async function refusedNewcomers(workshop: Workshop, target: Target): Promise<number> {
   const message = getRequest.encode({ path: SMALL_SECRET, version: 0 });
-  const outcomes = Array.from({ length: NEWCOMERS }, (_, n) => {
-    const access = { ...accessOf(target), ...workshop.issue(`/ns/web/sa/newcomer-${n}`) };
-    return lone(access, "/coffer.v1.Secrets/Get", message);
-  });
+  const access = accessOf(target);
+  const svids = Array.from({ length: NEWCOMERS }, (_, n) => workshop.issue(`/ns/web/sa/newcomer-${n}`));
+  const outcomes = svids.map((svid) => lone({ ...access, ...svid }, "/coffer.v1.Secrets/Get", message));
   return (await Promise.all(outcomes)).filter(({ kind }) => kind === "error").length;
 }
 

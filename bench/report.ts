@@ -140,9 +140,21 @@ export function callersReport({ episodes, requirements }: CallersFindings, { rou
       cell(({ acts }) => acts.begun, 0),
       cell((episode) => episode.peakRssBytes / 1e6, 0),
       cell(({ connectionsLeft }) => connectionsLeft, 0),
+      cell(({ attacked }) => attacked.othersLoad * 100, 0),
     ];
   };
-  const head = ["attack", "calm p99 ms", "attacked", "x calm", "failed", "refused", "acts", "peak RSS MB", "left"];
+  const head = [
+    "attack",
+    "calm p99 ms",
+    "attacked",
+    "x calm",
+    "failed",
+    "refused",
+    "acts",
+    "peak RSS MB",
+    "left",
+    "others %",
+  ];
   return [
     `callers: Gets of one polite client at a fixed pace, ${seconds} s, median of ${rounds} (least-most)`,
     columns([head, ...[...episodes].map(row)]),
