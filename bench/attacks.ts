@@ -1,4 +1,4 @@
-import type { Attack } from "./attack.ts";
+import type { Attack, Conduct } from "./attack.ts";
 
 /** Its SVID is valid, and no rule of the policy names it. */
 const NO_RULE = "/ns/shop/sa/web";
@@ -30,3 +30,6 @@ export function attacksOn(maxConnections: number): readonly Attack[] {
     { name: "broken frames, 20/s", conduct: "broken-frames", ...HANDSHAKES, perSecond: 20 },
   ];
 }
+
+/** What attackers can do. */
+export const CONDUCTS: readonly Conduct[] = [...new Set(attacksOn(1).map(({ conduct }) => conduct))];

@@ -60,7 +60,8 @@ interface Scene {
 
 /** Attacks a server of its own in each way and round. Needs `ulimit -n` of some 2,000. */
 export async function measureCallers(workshop: Workshop, options: Options): Promise<CallersFindings> {
-  const scenes = attacksOn(options.placesToTake).flatMap((attack) =>
+  const attacks = attacksOn(options.placesToTake).filter(({ conduct }) => options.attacks.has(conduct));
+  const scenes = attacks.flatMap((attack) =>
     coffers(options.rivals).map((coffer) => ({ name: nameOf(attack, coffer), attack, coffer })),
   );
   const episodes = await interleave(scenes, options.rounds, (scene, round) =>

@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import type { Conduct } from "./attack.ts";
+import { CONDUCTS } from "./attacks.ts";
 
 /** The parts that a run can have. */
 export const SECTIONS = [
@@ -45,6 +47,8 @@ export interface Options {
   readonly handOvers: number;
   /** How often the section "reload" replaces the policy, in each way that files are replaced. */
   readonly policySwaps: number;
+  /** What the attackers of the section "callers" do. */
+  readonly attacks: ReadonlySet<Conduct>;
   /** The connections that the server of the section "callers" allows while one identity takes all of them. */
   readonly placesToTake: number;
   readonly rivals: readonly Rival[];
@@ -86,28 +90,34 @@ export function readOptions(argv: readonly string[]): Options {
       seconds: { type: "string" },
       rounds: { type: "string" },
       secrets: { type: "string" },
+      attacks: { type: "string", default: CONDUCTS.join(",") },
       beside: { type: "string", multiple: true, default: [] },
     },
   });
   const defaults = values.quick ? QUICK : DEFAULTS;
   const number = (name: keyof typeof DEFAULTS) => positiveInteger(name, values[name] ?? defaults[name]);
   return {
-    sections: new Set(values.only.split(",").map(section)),
+    sections: setOf("only", SECTIONS, values.only),
     profile: values.profile,
     connections: number("connections"),
     inFlight: number("in-flight"),
     seconds: number("seconds"),
     rounds: number("rounds"),
     secrets: number("secrets"),
+    attacks: setOf("attacks", CONDUCTS, values.attacks),
     ...(values.quick ? QUICK_SIZES : SIZES),
     rivals: values.beside.map(rival),
   };
 }
 
-function section(name: string): Section {
-  const found = SECTIONS.find((known) => known === name);
-  if (found === undefined) throw new Error(`--only knows ${SECTIONS.join(", ")}, and not "${name}"`);
-  return found;
+/** The names in a list with commas, all of which must be known. */
+function setOf<Name extends string>(option: string, known: readonly Name[], text: string): ReadonlySet<Name> {
+  const named = (name: string) => {
+    const found = known.find((other) => other === name);
+    if (found === undefined) throw new Error(`--${option} knows ${known.join(", ")}, and not "${name}"`);
+    return found;
+  };
+  return new Set(text.split(",").map(named));
 }
 
 function rival(text: string): Rival {
