@@ -3,6 +3,8 @@ import { Crowd } from "./crowd.ts";
 
 /** What one act of an attack does. Those without an SVID come first. */
 export type Conduct =
+  /** Nothing: shows which ratio the machine alone makes of two equal measurements. */
+  | "none"
   /** Sends a ClientHello that offers only the group ffdhe8192, and closes the connection at the first answer. */
   | "finite-field-hello"
   /** Shakes hands with an RSA-3072 leaf whose exponent has 3,071 bits. Its signature is wrong, which costs the same. */
@@ -61,6 +63,7 @@ export interface AttackCount {
 /** Attackers in a process of their own. */
 export type Attackers = Crowd<AttackCount>;
 
+/** Starts attackers. */
 export const Attackers = {
   /** Resolves when the attack has begun. */
   gather: (orders: Orders): Promise<Attackers> => Crowd.gather("./attacker.js", orders),

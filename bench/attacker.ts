@@ -9,6 +9,7 @@ import type { Act, Attack, Conduct, Orders } from "./attack.ts";
 // one when it is to leave.
 
 const ACTS: Readonly<Record<Conduct, (access: Access) => Act>> = {
+  none: () => async (effective) => effective(),
   ...attackByHandshakes,
   ...attackByCalls,
   ...attackByFrames,

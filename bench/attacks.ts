@@ -15,6 +15,7 @@ const HELD = { perSecond: 20, gathers: true };
 /** The attacks of the section "callers", against a server that has room for so many connections. */
 export function attacksOn(maxConnections: number): readonly Attack[] {
   return [
+    { name: "no attack", conduct: "none", ...HANDSHAKES, perSecond: 1 },
     { name: "ffdhe8192 hellos, 6/s", conduct: "finite-field-hello", ...HANDSHAKES, perSecond: 6 },
     { name: "ffdhe8192 hellos, 60/s", conduct: "finite-field-hello", ...HANDSHAKES, perSecond: 60 },
     { name: "RSA exponents of 3,071 bits, 60/s", conduct: "costly-key", ...HANDSHAKES, perSecond: 60 },

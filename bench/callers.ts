@@ -61,14 +61,18 @@ interface Scene {
 /** Attacks a server of its own in each way and round. Needs `ulimit -n` of some 2,000. */
 export async function measureCallers(workshop: Workshop, options: Options): Promise<CallersFindings> {
   const attacks = attacksOn(options.placesToTake).filter(({ conduct }) => options.attacks.has(conduct));
-  const scenes = attacks.flatMap((attack) =>
+  const scenes: readonly Scene[] = attacks.flatMap((attack) =>
     coffers(options.rivals).map((coffer) => ({ name: nameOf(attack, coffer), attack, coffer })),
   );
   const episodes = await interleave(scenes, options.rounds, (scene, round) =>
     episodeOf(workshop, options, scene, round),
   );
-  const own = scenes.filter(({ coffer }) => coffer.rival === undefined).map(({ name }) => name);
+  const own = scenes.filter(isRequired).map(({ name }) => name);
   return { episodes, requirements: requirementsOf(new Map(own.map((name) => [name, episodes.get(name)!]))) };
+}
+
+function isRequired({ attack, coffer }: Scene): boolean {
+  return attack.conduct !== "none" && coffer.rival === undefined;
 }
 
 function nameOf({ name }: Attack, coffer: Scene["coffer"]): string {

@@ -33,6 +33,7 @@ export interface StrangersCount {
 /** Strangers in a process of their own. */
 export type Strangers = Crowd<StrangersCount>;
 
+/** Starts strangers. */
 export const Strangers = {
   /** Resolves when each of their connections was open once. Rejects when they may not have so many. */
   gather: (flood: Flood): Promise<Strangers> => Crowd.gather("./stranger.js", flood),

@@ -115,7 +115,7 @@ describe("the p99 beside an attack", () => {
 
 describe("attackers", () => {
   // Each of them in its own process, against a server of Node's own. When it sees the connection, the attack has begun.
-  for (const attack of attacksOn(1)) {
+  for (const attack of attacksOn(1).filter(({ conduct }) => conduct !== "none")) {
     it(`reach the server: ${attack.name}`, async () => {
       answer = attack.conduct === "unread-get" ? (stream) => stream.respond({ ":status": 200 }) : () => {};
       const arrived = once(server, "connection");
