@@ -162,6 +162,7 @@ const BOUNDS: readonly (readonly [what: string, figure: (episode: Episode) => nu
 ];
 
 function requirementsOf(attacks: ReadonlyMap<string, readonly Episode[]>): Requirement[] {
+  if (attacks.size === 0) return [];
   const ratios = [...attacks].map(([name, episodes]) =>
     atMost(`callers: Get p99, attacked / calm: ${name}`, spreadOf(episodes.map(p99Ratio)), 3),
   );
