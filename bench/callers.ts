@@ -23,8 +23,8 @@ const WARM_UP_CALLS = 5000;
 const GROWTH = 1.01;
 const MOST_LOOKS = 30;
 
-/** The limit of 1 GiB in docs/kubernetes.md, above which the kernel kills the process. */
-const MEMORY_LIMIT_MB = 2 ** 30 / 1e6;
+/** The limit in docs/kubernetes.md, above which the kernel kills the process. */
+const MEMORY_LIMIT_GIB = 1;
 
 /** How long the server may take to close the connections of clients that have left, in milliseconds. */
 const LEAVE_MS = 10_000;
@@ -157,7 +157,7 @@ function failures({ errors }: JobResult): number {
 const BOUNDS: readonly (readonly [what: string, figure: (episode: Episode) => number, bound: number])[] = [
   ["failed Gets", failuresOf, 0],
   [`new clients refused, of ${NEWCOMERS}`, ({ refused }) => refused, 0],
-  ["peak RSS in MB", (episode) => episode.peakRssBytes / 1e6, MEMORY_LIMIT_MB],
+  ["peak RSS in GiB", (episode) => episode.peakRssBytes / 2 ** 30, MEMORY_LIMIT_GIB],
   ["connections left", ({ connectionsLeft }) => connectionsLeft, 0],
 ];
 
