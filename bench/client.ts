@@ -1,21 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Connection, type Work } from "./connection.ts";
-import type { Job, JobAnswer, JobResult, Numbers } from "./job.ts";
+import type { Job, JobResult, Numbers } from "./job.ts";
+import { takeJob } from "./job-process.ts";
 import { Meter } from "./meter.ts";
 import { RequestTemplate } from "./request.ts";
 
-/** The client process: takes one job from its parent, answers with the result, and ends. */
-process.once("message", (job: Job) => {
-  void answer(job).then((answer) => process.send!(answer, () => process.exit()));
-});
-
-async function answer(job: Job): Promise<JobAnswer> {
-  try {
-    return { kind: "done", result: await doJob(job) };
-  } catch (error) {
-    return { kind: "failed", message: (error as Error).message };
-  }
-}
+/** The client process. */
+takeJob(doJob);
 
 async function doJob(job: Job): Promise<JobResult> {
   const meter = new Meter(job.target.pid);

@@ -198,7 +198,7 @@ const LARGEST_WINDOW = 2 ** 31 - 1;
 const LAST_STREAM = 2 ** 31 - 1;
 
 /** The preface, and windows so large that no server ever waits for this client. */
-const OPENING = Buffer.concat([
+export const OPENING = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   frame(
     FrameType.settings,

@@ -31,6 +31,17 @@ export interface Job {
   readonly extent: Extent;
 }
 
+/** One piece of work for a client that makes Gets at a fixed pace on one connection. */
+export interface PacedJob {
+  readonly target: Target;
+  /** The calls name any of so many secrets. */
+  readonly secrets: number;
+  /** Calls that begin in a second, whether or not those before were answered. */
+  readonly perSecond: number;
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+}
+
 /** A server, as its client needs to know it. */
 export interface Target {
   readonly protocol: Protocol;
@@ -72,8 +83,17 @@ export type JobAnswer =
   | { readonly kind: "failed"; readonly message: string };
 
 /** Does a job in a client process of its own, so that the client's work is not the server's. */
-export async function runJob(job: Job): Promise<JobResult> {
-  const client = fork(new URL("./client.js", import.meta.url), { serialization: "advanced" });
+export function runJob(job: Job): Promise<JobResult> {
+  return runIn("./client.js", job);
+}
+
+/** Does a paced job in a client process of its own. */
+export function runPacedJob(job: PacedJob): Promise<JobResult> {
+  return runIn("./paced-client.js", job);
+}
+
+async function runIn(module: string, job: Job | PacedJob): Promise<JobResult> {
+  const client = fork(new URL(module, import.meta.url), { serialization: "advanced" });
   client.send(job);
   const answer = await answerOf(client);
   if (answer.kind === "failed") throw new Error(`the client failed: ${answer.message}`);

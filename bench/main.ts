@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { measureCallers } from "./callers.ts";
 import { measureFlood } from "./flood.ts";
 import { measureHandOver } from "./handover.ts";
 import { measureIdle } from "./idle.ts";
@@ -12,6 +13,7 @@ import { type Options, type Section, readOptions } from "./options.ts";
 import { profileGet } from "./profile.ts";
 import { measureReload } from "./reload.ts";
 import {
+  callersReport,
   floodReport,
   handOverReport,
   idleReport,
@@ -64,6 +66,7 @@ const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
   idle: section(measureIdle, idleReport),
   handover: section(measureHandOver, handOverReport),
   reload: section((_workshop, options) => measureReload(options), reloadReport),
+  callers: section(measureCallers, callersReport),
 };
 
 function section<T>(
@@ -88,8 +91,9 @@ function writeResults(options: Options, findings: object): string {
   return file;
 }
 
-/** JSON has neither maps nor sets. */
+/** JSON has neither maps nor sets, and no number that is not finite. */
 function plain(_key: string, value: unknown): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (value instanceof Map) return Object.fromEntries(value);
   return value instanceof Set ? [...value] : value;
 }

@@ -34,6 +34,12 @@ export class Meter {
       this.#latencies.record(Math.max(1, Math.round((performance.now() - startedAt) * 1000)));
   }
 
+  /** A call that began at `startedAt` is given up: it is an error, and counts with the time that it has waited. */
+  recordUnanswered(startedAt: number): void {
+    this.record({ kind: "error", what: "no answer" }, startedAt);
+    this.record({ kind: "ok" }, startedAt);
+  }
+
   /** After stop(). */
   result(): JobResult {
     const from = this.#start!;

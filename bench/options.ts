@@ -1,7 +1,20 @@
 import { parseArgs } from "node:util";
+import type { Conduct } from "./attack.ts";
+import { CONDUCTS } from "./attacks.ts";
 
 /** The parts that a run can have. */
-export const SECTIONS = ["get", "put", "load", "verify", "flood", "start", "idle", "handover", "reload"] as const;
+export const SECTIONS = [
+  "get",
+  "put",
+  "load",
+  "verify",
+  "flood",
+  "start",
+  "idle",
+  "handover",
+  "reload",
+  "callers",
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** Another Coffer that is measured beside this one: of another commit, or on another Node. */
@@ -34,14 +47,32 @@ export interface Options {
   readonly handOvers: number;
   /** How often the section "reload" replaces the policy, in each way that files are replaced. */
   readonly policySwaps: number;
+  /** What the attackers of the section "callers" do. */
+  readonly attacks: ReadonlySet<Conduct>;
+  /** The connections that the server of the section "callers" allows while one identity takes all of them. */
+  readonly placesToTake: number;
   readonly rivals: readonly Rival[];
 }
 
 const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
 
 /** How much there is of what has no option of its own. */
-const SIZES = { loadSecrets: 1_000_000, startSecrets: 10_000, idleConnections: 1000, handOvers: 100, policySwaps: 60 };
-const QUICK_SIZES = { loadSecrets: 50_000, startSecrets: 1000, idleConnections: 100, handOvers: 4, policySwaps: 8 };
+const SIZES = {
+  loadSecrets: 1_000_000,
+  startSecrets: 10_000,
+  idleConnections: 1000,
+  handOvers: 100,
+  policySwaps: 60,
+  placesToTake: 1000,
+};
+const QUICK_SIZES = {
+  loadSecrets: 50_000,
+  startSecrets: 1000,
+  idleConnections: 100,
+  handOvers: 4,
+  policySwaps: 8,
+  placesToTake: 100,
+};
 
 /** Only shows that everything works: the numbers of so short a run mean nothing. */
 const QUICK = { ...DEFAULTS, seconds: "1", rounds: "1", secrets: "5000" };
@@ -59,28 +90,34 @@ export function readOptions(argv: readonly string[]): Options {
       seconds: { type: "string" },
       rounds: { type: "string" },
       secrets: { type: "string" },
+      attacks: { type: "string", default: CONDUCTS.join(",") },
       beside: { type: "string", multiple: true, default: [] },
     },
   });
   const defaults = values.quick ? QUICK : DEFAULTS;
   const number = (name: keyof typeof DEFAULTS) => positiveInteger(name, values[name] ?? defaults[name]);
   return {
-    sections: new Set(values.only.split(",").map(section)),
+    sections: setOf("only", SECTIONS, values.only),
     profile: values.profile,
     connections: number("connections"),
     inFlight: number("in-flight"),
     seconds: number("seconds"),
     rounds: number("rounds"),
     secrets: number("secrets"),
+    attacks: setOf("attacks", CONDUCTS, values.attacks),
     ...(values.quick ? QUICK_SIZES : SIZES),
     rivals: values.beside.map(rival),
   };
 }
 
-function section(name: string): Section {
-  const found = SECTIONS.find((known) => known === name);
-  if (found === undefined) throw new Error(`--only knows ${SECTIONS.join(", ")}, and not "${name}"`);
-  return found;
+/** The names in a list with commas, all of which must be known. */
+function setOf<Name extends string>(option: string, known: readonly Name[], text: string): ReadonlySet<Name> {
+  const named = (name: string) => {
+    const found = known.find((other) => other === name);
+    if (found === undefined) throw new Error(`--${option} knows ${known.join(", ")}, and not "${name}"`);
+    return found;
+  };
+  return new Set(text.split(",").map(named));
 }
 
 function rival(text: string): Rival {

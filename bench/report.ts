@@ -1,4 +1,5 @@
 import type { PolicySwapsFindings } from "../test/support/policy-swaps.ts";
+import { type CallersFindings, type Episode, failuresOf, p99Ratio } from "./callers.ts";
 import type { FloodFindings } from "./flood.ts";
 import type { HandOvers } from "./handover.ts";
 import type { Idle, IdleCost } from "./idle.ts";
@@ -119,6 +120,44 @@ export function reloadReport({ findings, requirements }: Reload): string {
   return [
     `reload: ${CALLS_PER_SECOND} calls a second while the policy file is replaced`,
     columns([["replaced by", "calls", "wrong", "failed", "sets in force"], ...[...findings].map(row)]),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** What attacks do to polite callers. */
+export function callersReport({ episodes, requirements }: CallersFindings, { rounds, seconds }: Options): string {
+  const row = ([attack, found]: [string, readonly Episode[]]) => {
+    const cell = (figure: (episode: Episode) => number, digits: number) =>
+      withRange(spreadOf(found.map(figure)), digits);
+    return [
+      attack,
+      cell(({ calm }) => calm.p99, 1),
+      cell(({ attacked }) => attacked.p99, 1),
+      cell(p99Ratio, 1),
+      cell(failuresOf, 0),
+      cell(({ refused }) => refused, 0),
+      cell(({ acts }) => acts.begun, 0),
+      cell((episode) => episode.peakRssBytes / 1e6, 0),
+      cell(({ connectionsLeft }) => connectionsLeft, 0),
+      cell(({ attacked }) => attacked.othersLoad * 100, 0),
+    ];
+  };
+  const head = [
+    "attack",
+    "calm p99 ms",
+    "attacked",
+    "x calm",
+    "failed",
+    "refused",
+    "acts",
+    "peak RSS MB",
+    "left",
+    "others %",
+  ];
+  return [
+    `callers: Gets of one polite client at a fixed pace, ${seconds} s, median of ${rounds} (least-most)`,
+    columns([head, ...[...episodes].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

@@ -1,5 +1,4 @@
 import type { JobResult } from "./job.ts";
-import type { Server } from "./servers.ts";
 
 /** The results of each server, one for each round. */
 export type Rounds = ReadonlyMap<string, readonly JobResult[]>;
@@ -15,17 +14,17 @@ export interface Spread {
 }
 
 /**
- * Measures every server in every round, one after the other. A shared machine is slow for minutes at a time: servers
- * that are measured within the same seconds have the same luck, those that are measured one by one have not.
+ * Measures every subject, such as a server, in every round, one after the other. A shared machine is slow for minutes at
+ * a time: what is measured within the same seconds has the same luck, what is measured one by one has not.
  */
-export async function interleave(
-  servers: readonly Server[],
+export async function interleave<Subject extends { readonly name: string }, Result>(
+  subjects: readonly Subject[],
   rounds: number,
-  measure: (server: Server, round: number) => Promise<JobResult>,
-): Promise<Rounds> {
-  const results = new Map<string, JobResult[]>(servers.map(({ name }) => [name, []]));
+  measure: (subject: Subject, round: number) => Promise<Result>,
+): Promise<ReadonlyMap<string, readonly Result[]>> {
+  const results = new Map<string, Result[]>(subjects.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++)
-    for (const server of servers) results.get(server.name)!.push(await measure(server, round));
+    for (const subject of subjects) results.get(subject.name)!.push(await measure(subject, round));
   return results;
 }
 

@@ -14,6 +14,12 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** A Coffer that runs. */
+export interface CofferServer extends Server {
+  /** The port of /metrics, on 127.0.0.1. */
+  readonly opsPort: number;
+}
+
 /** (a): node:http2 alone, with one fixed answer. */
 export function startBareHttp2(workshop: Workshop): Promise<Server> {
   return startBare(workshop, "http2", "./bare-http2.js");
@@ -57,7 +63,7 @@ export interface CofferOptions {
 }
 
 /** (c): Coffer by its own command line, with everything on. Resolves once /readyz says 200. */
-export async function startCoffer(workshop: Workshop, options: CofferOptions): Promise<Server> {
+export async function startCoffer(workshop: Workshop, options: CofferOptions): Promise<CofferServer> {
   const { name, data, nodeOptions = [], flags = [], rival } = options;
   const [port, opsPort] = [await freePort(), await freePort()];
   const { coffer, authority } = workshop.pki;
@@ -71,7 +77,7 @@ export async function startCoffer(workshop: Workshop, options: CofferOptions): P
   mkdirSync(workshop.at(data), { recursive: true, mode: 0o700 });
   const child = new Child(name, command, logOf(workshop, name));
   await child.waitUntil(() => isReady(opsPort));
-  return serverOf(workshop, child, "coffer", port);
+  return { ...serverOf(workshop, child, "coffer", port), opsPort };
 }
 
 /** Our Coffer and those beside it, as what they are started with. */

@@ -1,6 +1,6 @@
 import { type Socket, connect } from "node:net";
-import { Duplex } from "node:stream";
 import { connect as connectTls, createSecureContext } from "node:tls";
+import { clientHello } from "./client-hello.ts";
 import type { Conduct, Flood } from "./strangers.ts";
 
 // A process of strangers: takes one flood from its parent, says when it has begun, and how it went when it is to end.
@@ -49,11 +49,3 @@ const CONDUCT: Readonly<Record<Conduct, (flood: Flood, hello: Buffer) => (socket
     };
   },
 };
-
-/** The first flight of a real client. */
-function clientHello(): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const line = new Duplex({ read() {}, write: (chunk) => resolve(chunk) });
-    connectTls({ socket: line, ALPNProtocols: ["h2"] }).on("error", () => {});
-  });
-}

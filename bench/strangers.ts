@@ -1,5 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
+import { Crowd } from "./crowd.ts";
 
 /**
  * What each connection of strangers does:
@@ -31,34 +30,11 @@ export interface StrangersCount {
   readonly closed: number;
 }
 
-/** Strangers in a process of their own, so that what they do is not the server's work. */
-export class Strangers {
-  readonly #process: ChildProcess;
+/** Strangers in a process of their own. */
+export type Strangers = Crowd<StrangersCount>;
 
-  private constructor(process: ChildProcess) {
-    this.#process = process;
-  }
-
+/** Starts strangers. */
+export const Strangers = {
   /** Resolves when each of their connections was open once. Rejects when they may not have so many. */
-  static async gather(flood: Flood): Promise<Strangers> {
-    const strangers = new Strangers(fork(new URL("./stranger.js", import.meta.url)));
-    strangers.#process.send(flood);
-    await strangers.#count();
-    return strangers;
-  }
-
-  /** Sends them away. */
-  async leave(): Promise<StrangersCount> {
-    this.#process.send("leave");
-    return this.#count();
-  }
-
-  async #count(): Promise<StrangersCount> {
-    const ended = once(this.#process, "exit").then(([code]) => {
-      throw new Error(`the strangers ended with exit code ${code}; ulimit -n may be too low`);
-    });
-    ended.catch(() => {});
-    const [count] = await Promise.race([once(this.#process, "message"), ended]);
-    return count as StrangersCount;
-  }
-}
+  gather: (flood: Flood): Promise<Strangers> => Crowd.gather("./stranger.js", flood),
+};

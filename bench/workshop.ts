@@ -1,9 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { X509Certificate, randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../src/domain/clock.ts";
 import { TrustDomain } from "../src/identity/trust-domain.ts";
+import { Authority } from "../src/pki/authority.ts";
 import { type MintReport, mintDevelopmentPki } from "../src/pki/development.ts";
 
 /** The trust domain of everybody in the bench. */
@@ -26,6 +27,16 @@ export class Workshop {
     this.pki = mintDevelopmentPki({ dir: join(this.folder, "pki"), trustDomain: TRUST_DOMAIN, clock: systemClock });
     this.rootKey = this.#write("root.key", `${randomBytes(32).toString("hex")}\n`);
     this.policy = this.#write("policy.yaml", policyFor(this.pki.api.id));
+  }
+
+  /** An SVID, in PEM. `path` is that of its SPIFFE ID. */
+  issue(path: string): { readonly cert: string; readonly key: string } {
+    const { certFile, keyFile, notAfter } = this.pki.authority;
+    const [certPem, keyPem] = [readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8")];
+    const certificate = new X509Certificate(certPem).raw;
+    const authority = new Authority({ certificate, certPem, keyPem, notAfter }, systemClock);
+    const svid = authority.issue({ id: `spiffe://${TRUST_DOMAIN.name}${path}` });
+    return { cert: svid.certPem, key: svid.keyPem };
   }
 
   /** A place in the folder. */

@@ -1,0 +1,83 @@
+import { once } from "node:events";
+import { type Socket, connect } from "node:net";
+import { type TLSSocket, connect as connectTls } from "node:tls";
+import { BareTlsClient } from "../test/identity/bare-tls-client.ts";
+import { type Access, openSession } from "./access.ts";
+import type { Act } from "./attack.ts";
+import { clientHello } from "./client-hello.ts";
+import { OPENING } from "./connection.ts";
+import { costlyKey } from "./costly-key.ts";
+
+/** The attacks on the handshake, and on the places that connections take. */
+export const attackByHandshakes = {
+  "finite-field-hello": (access: Access): Act => {
+    const hello = finiteFieldHello();
+    return async (effective) => {
+      const bytes = await hello;
+      const socket = open(access).once("data", () => socket.destroy());
+      socket.write(bytes, effective);
+      await closed(socket);
+    };
+  },
+  "costly-key": (access: Access): Act => {
+    const identity = costlyKey();
+    return async (effective) => {
+      const socket = open(access).once("data", effective);
+      BareTlsClient.introduce(socket, { ...identity, request: Buffer.alloc(0) });
+      await closed(socket);
+    };
+  },
+  "hang-up": (access: Access): Act => {
+    let turn = 0;
+    return async (effective) => {
+      const hangUp = HANG_UPS[turn++ % HANG_UPS.length]!;
+      const socket = open(access);
+      const secure = secured(socket, access);
+      await once(secure, "secureConnect");
+      hangUp(secure, socket);
+      effective();
+      await closed(socket);
+    };
+  },
+  hoard:
+    (access: Access): Act =>
+    async (effective) => {
+      const session = openSession(access).once("remoteSettings", effective);
+      await once(session, "close");
+    },
+};
+
+/** The ways in which a peer ends a connection. */
+const HANG_UPS: readonly ((secure: TLSSocket, socket: Socket) => void)[] = [
+  (_, socket) => socket.end(),
+  (_, socket) => socket.resetAndDestroy(),
+  (secure) => secure.end(),
+  (secure) => secure.end(OPENING),
+  (secure, socket) => secure.write(OPENING, () => socket.destroy()),
+];
+
+/** A ClientHello that offers ffdhe8192 and no other group. */
+export function finiteFieldHello(): Promise<Buffer> {
+  return clientHello({ ecdhCurve: "ffdhe8192" });
+}
+
+/** A connection of TCP. {@link closed} rejects with its error. */
+export function open({ port }: Access): Socket {
+  return connect(port, "127.0.0.1")
+    .setNoDelay(true)
+    .on("error", () => {})
+    .resume();
+}
+
+/** TLS with an SVID over a connection. */
+export function secured(socket: Socket, { port: _, ...identity }: Access): TLSSocket {
+  const options = { ...identity, servername: "localhost", ALPNProtocols: ["h2"] };
+  return connectTls({ socket, ...options })
+    .on("error", () => socket.destroy())
+    .resume();
+}
+
+/** Resolves when the connection is closed by either side. */
+export async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, "close");
+}

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type Http2SecureServer, type ServerHttp2Stream, createSecureServer, createServer } from "node:http2";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { accessOf } from "../../../bench/access.ts";
+import { BROKEN } from "../../../bench/attack-frames.ts";
+import { Attackers } from "../../../bench/attack.ts";
+import { attacksOn } from "../../../bench/attacks.ts";
+import { type Episode, p99Ratio } from "../../../bench/callers.ts";
+import { OPENING } from "../../../bench/connection.ts";
+import { FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { type JobResult, type Target, runPacedJob } from "../../../bench/job.ts";
+import { Meter } from "../../../bench/meter.ts";
+import { systemClock } from "../../../src/domain/clock.ts";
+import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { type MintReport, mintDevelopmentPki } from "../../../src/pki/development.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "bench-"));
+let server: Http2SecureServer;
+let target: Target;
+let answer: (stream: ServerHttp2Stream) => void;
+
+before(async () => {
+  const pki = mintDevelopmentPki({ dir, trustDomain: TrustDomain.parse("example.org"), clock: systemClock });
+  server = createSecureServer(optionsOf(pki));
+  server.on("stream", (stream) => {
+    stream.on("error", () => {});
+    stream.resume();
+    answer(stream);
+  });
+  server.on("sessionError", () => {}); // attackers break sessions
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.authority.certFile };
+  target = { protocol: "coffer", port: (server.address() as AddressInfo).port, pid: process.pid, ...files };
+});
+
+beforeEach(() => {
+  answer = () => {};
+});
+
+after(() => {
+  server.close();
+  rmSync(dir, { recursive: true });
+});
+
+function optionsOf({ coffer, authority }: MintReport) {
+  const [cert, key, ca] = [coffer.certFile, coffer.keyFile, authority.certFile].map((file) => readFileSync(file));
+  return { cert: cert!, key: key!, ca: ca!, requestCert: true, rejectUnauthorized: false, ecdhCurve: "auto" };
+}
+
+function answerOk(stream: ServerHttp2Stream): void {
+  if (stream.closed || stream.destroyed) return;
+  stream.respond({ ":status": 200 }, { waitForTrailers: true });
+  stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  stream.end(Buffer.alloc(5));
+}
+
+const result = (figures: Partial<JobResult>) => figures as JobResult;
+const episode = (calm: Partial<JobResult>, attacked: Partial<JobResult>) =>
+  ({ calm: result(calm), attacked: result(attacked) }) as Episode;
+
+describe("a client at a fixed pace", () => {
+  const job = () => ({ target, secrets: 1, perSecond: 100, warmUpMs: 0, measuredMs: 500 });
+
+  // A client that waits for each answer before its next call would wait here for ever, and make no call while a server
+  // stalls: the server answers nothing before the second call has arrived.
+  it("begins calls whether or not those before were answered", async () => {
+    answer = (first) => {
+      answer = (second) => {
+        answer = answerOk;
+        for (const stream of [first, second]) answerOk(stream);
+      };
+    };
+    const { calls, errors } = await runPacedJob(job());
+    assert.deepEqual(errors, {});
+    assert.ok(calls >= 2, `${calls} calls`);
+  });
+
+  it("reports what was answered with an error, and makes the next call on another connection", async () => {
+    let streams = 0;
+    answer = (stream) => (streams++ === 0 ? stream.session!.destroy() : answerOk(stream));
+    const { calls, errors } = await runPacedJob(job());
+    assert.ok(Object.values(errors).reduce((sum, count) => sum + count, 0) >= 1);
+    assert.ok(calls > 0);
+  });
+});
+
+describe("the p99 beside an attack", () => {
+  it("is compared with that before it", () => {
+    assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: {} })), 2.5);
+  });
+
+  // One failure in a hundred is beyond the 99th percentile; with more, the percentile itself is a failure.
+  it("is worse than any when more than one call in a hundred failed", () => {
+    assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: { x: 10 } })), 2.5);
+    assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: { x: 11 } })), Number.POSITIVE_INFINITY);
+    assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 0, calls: 0, errors: { x: 1 } })), Number.POSITIVE_INFINITY);
+  });
+
+  it("has in it the time that calls without an answer have waited", () => {
+    const meter = new Meter(process.pid);
+    meter.start();
+    meter.recordUnanswered(performance.now() - 60_000);
+    meter.stop();
+    const { calls, errors, p99 } = meter.result();
+    assert.deepEqual({ calls, errors }, { calls: 1, errors: { "no answer": 1 } });
+    assert.ok(p99 >= 60_000, `${p99} ms`);
+  });
+});
+
+describe("attackers", () => {
+  // Each of them in its own process, against a server of Node's own. When it sees the connection, the attack has begun.
+  for (const attack of attacksOn(1).filter(({ conduct }) => conduct !== "none")) {
+    it(`reach the server: ${attack.name}`, async () => {
+      answer = attack.conduct === "unread-get" ? (stream) => stream.respond({ ":status": 200 }) : () => {};
+      const arrived = once(server, "connection");
+      const attackers = await Attackers.gather({ attack: { ...attack, atOnce: 1 }, access: accessOf(target) });
+      await arrived;
+      assert.ok((await attackers.leave()).begun >= 1);
+    });
+  }
+
+  // The reason of GOAWAY (RFC 9113 7): PROTOCOL_ERROR, COMPRESSION_ERROR, FRAME_SIZE_ERROR.
+  it("break a connection in three ways", async () => {
+    const plain = createServer().listen(0, "127.0.0.1");
+    plain.on("sessionError", () => {});
+    await once(plain, "listening");
+    const reasons = [];
+    for (const broken of BROKEN) reasons.push(await goAwayReason((plain.address() as AddressInfo).port, broken));
+    plain.close();
+    assert.deepEqual(reasons, [1, 9, 6]);
+  });
+});
+
+async function goAwayReason(port: number, broken: Buffer): Promise<number> {
+  const socket = connect(port, "127.0.0.1");
+  const answers = new FrameCutter();
+  const reason = new Promise<number>((resolve) => {
+    socket.on("data", (chunk) =>
+      answers.push(chunk, ({ type, payload }) => type === FrameType.goAway && resolve(payload.readUInt32BE(4))),
+    );
+  });
+  socket.write(Buffer.concat([OPENING, broken]));
+  const found = await reason;
+  socket.destroy();
+  return found;
+}
