@@ -154,6 +154,7 @@ export class HandshakeGate {
   }
 
   #watch(socket: Socket): void {
+    if (this.#shaking.size === 0) this.#pace.skip();
     this.#shaking.set(socket, NOTHING_READ);
     this.#stopWatching ??= this.#timers.eachTurn(() => this.#chargeTurn());
   }
@@ -174,6 +175,6 @@ export class HandshakeGate {
       this.#shaking.set(socket, socket.bytesRead);
     }
     if (hasRead) this.#pace.charge();
-    this.#pace.turnEnded();
+    this.#pace.skip();
   }
 }

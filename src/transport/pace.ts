@@ -36,8 +36,8 @@ export class Pace {
     if (this.#state === "idle") this.#rest();
   }
 
-  /** A turn of the event loop is over. */
-  turnEnded(): void {
+  /** Leaves out what was done up to here: a turn of the event loop is over, or no handshake was under way. */
+  skip(): void {
     this.#chargedUntil = this.#timers.busy();
   }
 
@@ -50,12 +50,15 @@ export class Pace {
   }
 
   #do(work: () => void): void {
-    this.#chargedUntil = this.#timers.busy();
+    const began = this.#timers.busy();
     this.#state = "working";
     try {
       work();
     } finally {
-      this.charge();
+      const took = this.#timers.busy() - began;
+      this.#owed += took;
+      // So that a charge later in this turn leaves it out.
+      this.#chargedUntil += took;
       this.#rest();
     }
   }

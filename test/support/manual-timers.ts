@@ -39,6 +39,11 @@ export class ManualTimers implements Timers {
     return this.#tasks.map(({ due }) => due - this.#now).sort((a, b) => a - b);
   }
 
+  /** How many tasks run at the end of each turn. */
+  get watchers(): number {
+    return this.#turnEnds.size;
+  }
+
   /** Ends a turn of the event loop. */
   endTurn(): void {
     for (const task of [...this.#turnEnds]) task();
