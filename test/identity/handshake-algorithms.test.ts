@@ -19,7 +19,7 @@ const COSTLY = ["ffdhe8192", "ffdhe6144", "ffdhe4096", "ffdhe3072", "ffdhe2048",
 const NEWER = ["brainpoolP512r1tls13", "MLKEM1024", "SecP384r1MLKEM1024"];
 
 /** The last one offers a key share for a group that is not taken, and is asked for another one (HelloRetryRequest). */
-const TAKEN = ["X25519", "P-256", "P-384", "P-521:P-384"];
+const TAKEN = ["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521:P-384"];
 
 function isKnown(group: string): boolean {
   try {
@@ -64,7 +64,7 @@ describe("The server, in a handshake,", () => {
     });
   }
   for (const group of TAKEN) {
-    it(`takes ${group}`, async () => {
+    it(`takes ${group}`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
       assert.equal(await outcome({ ecdhCurve: group }), "complete");
     });
   }
