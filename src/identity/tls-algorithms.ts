@@ -2,7 +2,7 @@ import { type SecureContextOptions, createSecureContext } from "node:tls";
 
 /**
  * The groups for key exchange, most preferred first (RFC 8446 4.2.7). OpenSSL's own list has ffdhe8192 in it, of which one
- * handshake costs as much as thirty with X25519: a client that offers nothing else chooses what the server pays.
+ * handshake costs as much as eighty with X25519: a client that offers nothing else chooses what the server pays.
  */
 const GROUPS: readonly string[] = ["X25519MLKEM768", "X25519", "P-256", "P-384"];
 

@@ -1,5 +1,8 @@
 import type { Timers } from "../domain/timers.ts";
 
+// Milliseconds. No timer is shorter: a lesser debt waits until there is more to rest for.
+const SHORTEST_REST = 1;
+
 /**
  * Gives the work that peers can cause before they are verified at most half of the thread: one piece at a time, in the order
  * of the requests, and after each a rest of as long as it took. What took long is told by the work itself, not by a count of
@@ -64,10 +67,10 @@ export class Pace {
   }
 
   #rest(): void {
+    this.#state = this.#owed < SHORTEST_REST ? "idle" : "resting";
+    if (this.#state === "idle") return;
     const ms = this.#owed;
     this.#owed = 0;
-    this.#state = ms > 0 ? "resting" : "idle";
-    if (ms <= 0) return;
     this.#timers.delay(ms, () => {
       this.#rest();
       this.#advance();

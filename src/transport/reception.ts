@@ -186,7 +186,7 @@ interface Stranger {
   readonly number: number;
   /** Stops the clock that its handshake runs against. */
   readonly cancelTimer: () => void;
-  /** What to close: the connection itself, and once TLS is up what then says so to the peer (close_notify). */
+  /** What to destroy: `raw`, and from the end of the handshake on the TLS socket, which then sends close_notify. */
   socket: Socket;
   /** "waiting": it has said hello, or shaken hands, and its turn has not come. */
   state: "silent" | "waiting" | "shaking" | "known" | "refused";

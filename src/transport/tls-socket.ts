@@ -2,8 +2,8 @@ import { TLSSocket } from "node:tls";
 
 /**
  * The server's end of a TLS connection. Destroying it, which is how this server, grpc-js and node:http2 all close one, first
- * sends close_notify (RFC 8446 6.1), so that the peer can tell the server's end of the connection from an attacker's. Nothing
- * is waited for: a peer that does not read, or writes that are under way, can't keep the descriptor open.
+ * sends close_notify (RFC 8446 6.1), so that the peer can tell the end of the connection from an attacker's cut. Nothing is
+ * waited for: neither a peer that does not read nor a write that is under way keeps the descriptor open.
  */
 export class ServerTlsSocket extends TLSSocket {
   #isSecure = false;
