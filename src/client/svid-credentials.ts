@@ -9,6 +9,7 @@ import { SvidRefused } from "../identity/svid-refused.ts";
 import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
 import type { ConnectionFailure } from "./connection-failure.ts";
 import { sentChain } from "../identity/sent-chain.ts";
+import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
 
 /** Who we are and whom alone we talk to. */
 export interface Introduction {
@@ -130,6 +131,7 @@ function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const secured = connect(
       {
+        ...TLS_ALGORITHMS,
         socket,
         cert: svid.certPem,
         key: svid.keyPem,
@@ -137,7 +139,6 @@ function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
         // an empty list here, those would also become part of what the server seems to have sent (see sent-chain.ts).
         ca: [],
         rejectUnauthorized: false,
-        minVersion: "TLSv1.3",
         ALPNProtocols: ["h2"],
       },
       () => {

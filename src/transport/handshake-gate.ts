@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Timers } from "../domain/timers.ts";
+import { Pace } from "./pace.ts";
 import { PacedQueue } from "./paced-queue.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
@@ -29,26 +30,35 @@ export type GateRefusal =
 // Pauses in a second, since no timer is shorter than a millisecond.
 const MOST_PAUSES = 1000;
 
+/** Of a handshake that has begun and from whose client nothing has been read since. */
+const NOTHING_READ = -1;
+
 /**
  * Bounds the connections of all listeners together. `enter` when one is accepted, `turn` when its client has said
  * hello, `judge` when it has shaken hands; a connection that closes is forgotten.
  *
  * Handshakes begin one by one with a pause after each, and never many in a row: every call that arrives meanwhile waits
- * for all that the thread has begun.
+ * for all that the thread has begun. The pause is the longer of two: what the rate leaves to each, and the time that this
+ * and other handshakes took ({@link Pace}).
  */
 export class HandshakeGate {
   readonly limits: HandshakeLimits;
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
   readonly #strangers: WaitingRoom;
+  readonly #pace: Pace;
   readonly #unjudged: PacedQueue<Socket>;
+  /** The handshakes under way, with the bytes that had been read of each at the end of the last turn. */
+  readonly #shaking = new Map<Socket, number>();
+  #stopWatching: (() => void) | undefined;
   #begun = 0;
-  #pausing = false;
+  #hasRequested = false;
 
   constructor(limits: HandshakeLimits, timers: Timers, random: () => number = Math.random) {
     this.limits = limits;
     this.#strangers = new WaitingRoom(random);
-    this.#unjudged = new PacedQueue(timers);
+    this.#pace = new Pace(timers);
+    this.#unjudged = new PacedQueue(this.#pace);
     this.#timers = timers;
   }
 
@@ -84,7 +94,10 @@ export class HandshakeGate {
 
   /** Begins a handshake when its turn has come. */
   turn(socket: Socket, begin: () => void): void {
-    this.#strangers.hear(socket, begin);
+    this.#strangers.hear(socket, () => {
+      this.#watch(socket);
+      begin();
+    });
     this.#advance();
   }
 
@@ -93,6 +106,8 @@ export class HandshakeGate {
    * that, a stranger can have a look take forty milliseconds, and it has to send them all: who sent least comes first.
    */
   judge(socket: Socket, look: () => void): void {
+    if (this.#shaking.has(socket)) this.#pace.charge();
+    this.#unwatch(socket);
     const run = () => {
       this.#strangers.leave(socket);
       look();
@@ -107,18 +122,26 @@ export class HandshakeGate {
 
   #forget(socket: Socket): void {
     this.#open.delete(socket);
+    this.#unwatch(socket);
     this.#unjudged.remove(socket);
     this.#strangers.leave(socket);
   }
 
   #advance(): void {
-    if (this.#pausing) return;
+    if (this.#hasRequested) return;
+    this.#hasRequested = true;
+    this.#pace.next(() => this.#beginNext());
+  }
+
+  #beginNext(): void {
     const begun = this.#begin(Math.ceil(this.limits.perSecond / MOST_PAUSES));
-    if (begun === 0) return;
     this.#begun += begun;
-    this.#pausing = true;
+    if (begun === 0) {
+      this.#hasRequested = false;
+      return;
+    }
     this.#timers.delay((1000 * begun) / this.limits.perSecond, () => {
-      this.#pausing = false;
+      this.#hasRequested = false;
       this.#advance();
     });
   }
@@ -128,5 +151,30 @@ export class HandshakeGate {
     let begun = 0;
     while (begun < most && this.#strangers.callNext()) begun += 1;
     return begun;
+  }
+
+  #watch(socket: Socket): void {
+    if (this.#shaking.size === 0) this.#pace.skip();
+    this.#shaking.set(socket, NOTHING_READ);
+    this.#stopWatching ??= this.#timers.eachTurn(() => this.#chargeTurn());
+  }
+
+  #unwatch(socket: Socket): void {
+    this.#shaking.delete(socket);
+    if (this.#shaking.size > 0) return;
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
+  }
+
+  /** OpenSSL reads a client's messages by itself, and not all of them end the handshake: bytes show that it has. */
+  #chargeTurn(): void {
+    let hasRead = false;
+    for (const [socket, before] of this.#shaking) {
+      if (socket.bytesRead === before) continue;
+      hasRead = true;
+      this.#shaking.set(socket, socket.bytesRead);
+    }
+    if (hasRead) this.#pace.charge();
+    this.#pace.skip();
   }
 }

@@ -1,7 +1,9 @@
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
-import { type SecureContext, TLSSocket, createSecureContext } from "node:tls";
+import { type SecureContext, type TLSSocket, createSecureContext } from "node:tls";
 import type { IdentitySnapshot } from "../identity/source.ts";
+import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
+import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
  * What we show and demand in a handshake. It is made anew, whole, for each snapshot of our identity, so that no rotation
@@ -9,13 +11,13 @@ import type { IdentitySnapshot } from "../identity/source.ts";
  */
 export function handshakeContext({ svid }: IdentitySnapshot): SecureContext {
   return createSecureContext({
+    ...TLS_ALGORITHMS,
     cert: svid.certPem,
     key: svid.keyPem,
     // No names of authorities are shown to the client, and OpenSSL trusts nobody: our verifier decides. And not left out:
     // Node would then follow a peer's chain into the machine's own store, and go round in it for ever if two authorities
     // there have signed each other.
     ca: [],
-    minVersion: "TLSv1.3",
     // A resumed session carries the identity of an earlier handshake, without its certificate being looked at again.
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
   });
@@ -31,7 +33,7 @@ export interface HandshakeEnd {
 
 /** Shakes hands as the server, on a connection whose client has said hello. One of the two ends is called, once. */
 export function shakeHands(raw: Socket, secureContext: SecureContext, end: HandshakeEnd): void {
-  const socket = new TLSSocket(raw, {
+  const socket = new ServerTlsSocket(raw, {
     isServer: true,
     secureContext,
     requestCert: true,
@@ -47,6 +49,7 @@ export function shakeHands(raw: Socket, secureContext: SecureContext, end: Hands
   socket.on("error", (error: NodeJS.ErrnoException) => endOnce(() => end.failed(error.code ?? "TLS failed")));
   socket.once("close", () => endOnce(() => end.failed("")));
   socket.once("secure", () => {
+    socket.secured();
     // As Node's own tls.Server does at this point: http2 begins to speak when it is false.
     Object.assign(socket, { secureConnecting: false });
     endOnce(() => end.complete(socket));

@@ -1,4 +1,4 @@
-import type { Timers } from "../domain/timers.ts";
+import type { Pace } from "./pace.ts";
 
 /** A piece of work that waits for its turn. */
 interface Work {
@@ -8,23 +8,22 @@ interface Work {
 }
 
 /**
- * Does pieces of work one at a time, and after each rests for as long as it took: whatever strangers make a piece cost, at
- * least half of the only thread stays for others. Light ones come first, so that who brings little is not kept waiting by
- * those who bring much.
+ * Does pieces of work at the pace that it is given. Light ones come first, so that a peer that brings little does not wait
+ * for those that bring much. It never requests more than one piece at once, and so takes turns with what else has that pace.
  */
 export class PacedQueue<Key> {
-  readonly #timers: Pick<Timers, "elapsed" | "delay">;
+  readonly #pace: Pace;
   readonly #waiting = new Map<Key, Work>();
-  #isResting = false;
+  #hasRequested = false;
 
-  constructor(timers: Pick<Timers, "elapsed" | "delay">) {
-    this.#timers = timers;
+  constructor(pace: Pace) {
+    this.#pace = pace;
   }
 
   /** Does it now if nothing is to be done before. */
   add(key: Key, work: Work): void {
     this.#waiting.set(key, work);
-    this.#advance();
+    this.#request();
   }
 
   /** It need not be done any more. */
@@ -32,23 +31,22 @@ export class PacedQueue<Key> {
     this.#waiting.delete(key);
   }
 
-  #advance(): void {
-    const next = this.#isResting ? undefined : this.#lightest();
-    if (next === undefined) return;
-    const [key, { run }] = next;
-    this.#waiting.delete(key);
-    const began = this.#timers.elapsed();
-    this.#isResting = true;
-    try {
-      run();
-    } finally {
-      this.#timers.delay(this.#timers.elapsed() - began, () => this.#rested());
-    }
+  #request(): void {
+    if (this.#hasRequested || this.#waiting.size === 0) return;
+    this.#hasRequested = true;
+    this.#pace.next(() => this.#doLightest());
   }
 
-  #rested(): void {
-    this.#isResting = false;
-    this.#advance();
+  #doLightest(): void {
+    this.#hasRequested = false;
+    const [key, work] = this.#lightest() ?? [];
+    if (key === undefined) return;
+    this.#waiting.delete(key);
+    try {
+      work?.run();
+    } finally {
+      this.#request();
+    }
   }
 
   #lightest(): readonly [Key, Work] | undefined {

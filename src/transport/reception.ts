@@ -55,7 +55,7 @@ export class Reception {
     raw.on("error", () => {});
     const tooLate = () => this.#abandon(stranger, `no handshake in ${HANDSHAKE_MS} ms`);
     const cancelTimer = timers.delay(HANDSHAKE_MS, tooLate);
-    const stranger: Stranger = { raw, number: connections.nextNumber(), cancelTimer, state: "silent" };
+    const stranger: Stranger = { raw, number: connections.nextNumber(), cancelTimer, socket: raw, state: "silent" };
     raw.once("close", () => this.#abandon(stranger, "the peer left"));
     if (!gate.enter(raw, (reason) => this.#refuse(stranger, reason, "a limit was reached"))) return;
     awaitClientHello(
@@ -92,6 +92,7 @@ export class Reception {
     shakeHands(stranger.raw, this.#context, {
       failed: (code) => this.#refuse(stranger, failure(code), code),
       complete: (socket) => {
+        stranger.socket = socket;
         stranger.state = "waiting";
         this.#parts.gate.judge(stranger.raw, () => this.#judgeSafely(stranger, socket));
       },
@@ -173,7 +174,7 @@ export class Reception {
     stranger.state = "refused";
     stranger.cancelTimer();
     const remote = stranger.raw.remoteAddress ?? "";
-    stranger.raw.destroy();
+    stranger.socket.destroy();
     this.#parts.onRefused({ reason, connection: stranger.number, remote, detail, claimed });
   }
 }
@@ -185,6 +186,8 @@ interface Stranger {
   readonly number: number;
   /** Stops the clock that its handshake runs against. */
   readonly cancelTimer: () => void;
+  /** What to destroy: `raw`, and from the end of the handshake on the TLS socket, which then sends close_notify. */
+  socket: Socket;
   /** "waiting": it has said hello, or shaken hands, and its turn has not come. */
   state: "silent" | "waiting" | "shaking" | "known" | "refused";
 }

@@ -25,6 +25,8 @@ export interface Introduction {
   readonly key: KeyObject;
   /** Goes out in one write with the Finished, so it is there before the server can have made up its mind. */
   readonly request: Buffer;
+  /** Takes every record that the server sends after the handshake: its real type (5.1), and what it holds. */
+  readonly heard?: (type: number, content: Buffer) => void;
 }
 
 const HANDSHAKE = 22;
@@ -66,7 +68,7 @@ export class BareTlsClient {
 
   #read(bytes: Buffer): void {
     this.#received = Buffer.concat([this.#received, bytes]);
-    while (!this.#done && this.#received.length >= RECORD_HEADER) {
+    while (this.#received.length >= RECORD_HEADER) {
       const end = RECORD_HEADER + this.#received.readUInt16BE(3);
       if (this.#received.length < end) return;
       this.#record(this.#received.subarray(0, RECORD_HEADER), this.#received.subarray(RECORD_HEADER, end));
@@ -77,8 +79,12 @@ export class BareTlsClient {
   #record(header: Buffer, body: Buffer): void {
     const { type, content } =
       header[0] === ENCRYPTED ? this.#serverKeys!.open(header, body) : { type: header[0], content: body };
-    // An alert ends the connection, and whoever waits for that sees it.
-    if (type !== HANDSHAKE) return;
+    if (this.#done) this.#introduction.heard?.(type!, content);
+    // An alert in the middle of the handshake ends the connection, which its owner sees.
+    else if (type === HANDSHAKE) this.#shakeHands(content);
+  }
+
+  #shakeHands(content: Buffer): void {
     this.#flight = Buffer.concat([this.#flight, content]);
     while (this.#flight.length >= 4 && this.#flight.length >= 4 + this.#flight.readUIntBE(1, 3)) {
       const message = this.#flight.subarray(0, 4 + this.#flight.readUIntBE(1, 3));
@@ -100,7 +106,9 @@ export class BareTlsClient {
     const { chain, key, request } = this.#introduction;
     const hello = this.#messages.slice(0, 2);
     const handshake = deriveSecret(this.#secret!, "c hs traffic", hello);
-    const application = deriveSecret(masterSecret(this.#secret!), "c ap traffic", this.#messages);
+    const master = masterSecret(this.#secret!);
+    const application = deriveSecret(master, "c ap traffic", this.#messages);
+    this.#serverKeys = new RecordKeys(deriveSecret(master, "s ap traffic", this.#messages));
     const seen = [...this.#messages, certificate(chain)];
     // Who shows no certificate has nothing to prove (4.4.3).
     if (chain.length > 0) seen.push(certificateVerify(key, seen));

@@ -21,6 +21,8 @@ export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "untrust
   ["a point that is not on the curve", "handshake-failed"],
   // TLS 1.3 has no signatures with this curve.
   ["a key on secp256k1", "handshake-failed"],
+  // The server does not offer signatures with this key.
+  ["an Ed448 key", "handshake-failed"],
   // Nobody holds this key.
   ["an RSA key of 16384 bits", "handshake-failed"],
   // OpenSSL writes the outermost length anew. What was signed is intact.

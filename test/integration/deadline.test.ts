@@ -34,6 +34,9 @@ class StillTimers implements Timers {
     return () => this.delays.delete(entry);
   };
 
+  readonly busy = (): number => this.#now;
+  readonly eachTurn = processTimers.eachTurn;
+
   readonly afterTurn = (task: () => void): void => {
     if (this.#held) this.#turns.push(task);
     else processTimers.afterTurn(task);

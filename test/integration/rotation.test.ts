@@ -183,7 +183,9 @@ describe("rotation while serving", () => {
   it("looks at every connection again, however many there are", async () => {
     const credential = server.other.issue({ id: "spiffe://other.org/many" });
     const sockets = await Promise.all(Array.from({ length: 60 }, () => served(server.port, credential)));
-    assert.equal(server.connections.count, 60);
+    // A client of an earlier test that was connecting when it was closed may be among them as well.
+    const many = server.connections.all().filter(({ id }) => id.toString() === "spiffe://other.org/many");
+    assert.equal(many.length, 60);
     const all = closed(server.connections);
     server.adopt(server.serverSvid(), [server.example]);
     await all;
@@ -331,22 +333,23 @@ describe("strangers", () => {
   // A client speaks as soon as it has shaken hands, and may have to wait until the server looks at who it is.
   it("that wait to be judged lose nothing of what they have sent meanwhile", async () => {
     const gateTimers = new ManualTimers(0);
-    let elapsed = 0;
-    // Each judgment seems to take a second, and so does the rest after it.
-    Object.assign(gateTimers, { elapsed: () => (elapsed += 1000) });
+    let busy = 0;
+    let step = 0;
+    Object.assign(gateTimers, { busy: () => (busy += step) });
     const server = await Rotating.start(LIMITS, gateTimers);
     const credential = server.example.issue({ id: "spiffe://example.org/a" });
     const caller = server.caller(credential);
     assert.equal(await whoami(caller), "spiffe://example.org/a");
     const { certPem: cert, keyPem: key } = credential;
-    const session = http2(`https://127.0.0.1:${server.port}`, { cert, key, ca: [], rejectUnauthorized: false });
-    while (gateTimers.pauses.length < 2) await new Promise((resolve) => setImmediate(resolve));
     gateTimers.advance(1);
+    // From here on each piece of work seems to take a second, and so does the rest after it.
+    step = 1000;
+    const session = http2(`https://127.0.0.1:${server.port}`, { cert, key, ca: [], rejectUnauthorized: false });
     await once(session, "connect");
     const answered = new Promise((resolve) => session.ping((error) => resolve(error)));
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(server.connections.count, 1);
-    gateTimers.advance(1000);
+    gateTimers.advance(10_000);
     assert.equal(await answered, null);
     assert.equal(server.connections.count, 2);
     session.destroy();
@@ -392,6 +395,7 @@ it("closes a connection whose handshake ends after the server has begun to drain
   late.on("data", (bytes: Buffer) => heard.push(bytes));
   await once(late, "secureConnect");
   await once(late, "close");
+  await server.connections.allClosed();
   assert.deepEqual([heard, server.refused, server.connections.count], [[], [], 0]);
 });
 

@@ -9,6 +9,7 @@ interface Task {
 export class ManualTimers implements Timers {
   #now: number;
   #tasks: Task[] = [];
+  readonly #turnEnds = new Set<() => void>();
 
   /** Begins at `now`, in milliseconds since the epoch. */
   constructor(now: number) {
@@ -17,7 +18,13 @@ export class ManualTimers implements Timers {
 
   readonly clock = (): number => this.#now;
   readonly elapsed = (): number => this.#now;
+  readonly busy = (): number => this.#now;
   readonly afterTurn = (task: () => void): void => void setImmediate(task);
+
+  readonly eachTurn = (task: () => void): (() => void) => {
+    this.#turnEnds.add(task);
+    return () => void this.#turnEnds.delete(task);
+  };
 
   readonly delay = (ms: number, run: () => void): (() => void) => {
     const task = { due: this.#now + ms, run };
@@ -30,6 +37,16 @@ export class ManualTimers implements Timers {
   /** In how many milliseconds each waiting task is due, the next one first. */
   get pauses(): readonly number[] {
     return this.#tasks.map(({ due }) => due - this.#now).sort((a, b) => a - b);
+  }
+
+  /** How many tasks run at the end of each turn. */
+  get watchers(): number {
+    return this.#turnEnds.size;
+  }
+
+  /** Ends a turn of the event loop. */
+  endTurn(): void {
+    for (const task of [...this.#turnEnds]) task();
   }
 
   /** Moves the clock on, and runs each task at the time when it is due. */

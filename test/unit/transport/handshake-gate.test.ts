@@ -118,4 +118,83 @@ describe("the gate", () => {
     assert.deepEqual(begun, ["first", "third"]);
     assert.equal(gate.begun, 2);
   });
+
+  // The rate counts handshakes, and one of them can cost as much as a hundred others.
+  it("rests after a handshake for as long as it took", () => {
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate({ ...MANY, perSecond: 1000 }, timers);
+    gate.turn(visit(gate).socket, () => timers.advance(300));
+    gate.turn(visit(gate).socket, () => {});
+    timers.advance(299);
+    assert.equal(gate.begun, 1);
+    timers.advance(1);
+    assert.equal(gate.begun, 2);
+  });
+
+  // OpenSSL reads the client's certificates as they arrive. A client that then says no more has cost as much as others.
+  it("rests for what a handshake took that never ends", () => {
+    for (const [bytesRead, pause] of [
+      [100, 400],
+      [0, 0],
+    ] as const) {
+      const timers = new ManualTimers(0);
+      const gate = new HandshakeGate(MANY, timers);
+      const { socket } = visit(gate);
+      gate.turn(socket, () => {});
+      timers.endTurn();
+      Object.defineProperty(socket, "bytesRead", { value: bytesRead });
+      timers.advance(400);
+      timers.endTurn();
+      gate.turn(visit(gate).socket, () => {});
+      timers.advance(pause - 1);
+      assert.equal(gate.begun, pause > 0 ? 1 : 2, "bytes that arrived are work, and none are none");
+      timers.advance(1);
+      assert.equal(gate.begun, 2);
+    }
+  });
+
+  it("does not rest for what was done when no handshake was under way", () => {
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate(MANY, timers);
+    timers.advance(10_000);
+    gate.turn(visit(gate).socket, () => {});
+    timers.endTurn();
+    gate.turn(visit(gate).socket, () => {});
+    timers.advance(100);
+    assert.equal(gate.begun, 2);
+  });
+
+  // Otherwise each of the two would rest while the other works, and together they would take the whole thread.
+  it("rests after a judgment before the next handshake begins, and the other way round", () => {
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate({ ...MANY, perSecond: 1000 }, timers);
+    const done: [what: string, at: number][] = [];
+    const work = (what: string, ms: number) => () => {
+      done.push([what, timers.elapsed()]);
+      timers.advance(ms);
+    };
+    gate.judge(visit(gate).socket, work("judgment", 40));
+    gate.turn(visit(gate).socket, work("handshake", 10));
+    gate.judge(visit(gate).socket, work("another judgment", 1));
+    timers.advance(1000);
+    assert.deepEqual(done, [
+      ["judgment", 0],
+      ["handshake", 80],
+      ["another judgment", 100],
+    ]);
+  });
+
+  // A handshake that has begun is watched in each turn of the event loop; when there is none, nothing is.
+  it("watches no turn when no handshake is under way", async () => {
+    const timers = new ManualTimers(0);
+    const gate = new HandshakeGate(MANY, timers);
+    const [judged, left] = [visit(gate), visit(gate)];
+    gate.turn(judged.socket, () => {});
+    gate.turn(left.socket, () => {});
+    timers.advance(1000);
+    assert.equal(timers.watchers, 1);
+    gate.judge(judged.socket, () => {});
+    await leave(left);
+    assert.equal(timers.watchers, 0);
+  });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Pace } from "../../../src/transport/pace.ts";
 import { PacedQueue } from "../../../src/transport/paced-queue.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 
@@ -18,7 +19,7 @@ function busy(timers: ManualTimers, done: [name: string, at: number][]) {
 function setUp() {
   const timers = new ManualTimers(0);
   const done: [string, number][] = [];
-  return { timers, done, queue: new PacedQueue<string>(timers), add: busy(timers, done) };
+  return { timers, done, queue: new PacedQueue<string>(new Pace(timers)), add: busy(timers, done) };
 }
 
 describe("the paced queue", () => {

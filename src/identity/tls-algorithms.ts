@@ -1,0 +1,42 @@
+import { type SecureContextOptions, createSecureContext } from "node:tls";
+
+/**
+ * The groups for key exchange, most preferred first (RFC 8446 4.2.7). OpenSSL's own list has ffdhe8192 in it, of which one
+ * handshake costs as much as eighty with X25519: a client that offers nothing else chooses what the server pays.
+ */
+const GROUPS: readonly string[] = ["X25519MLKEM768", "X25519", "P-256", "P-384"];
+
+/**
+ * The signature schemes (RFC 8446 4.2.3): one for each kind of key that the verifier accepts (algorithms.ts), and those of
+ * PKCS #1 1.5, which TLS 1.3 has for signatures in certificates only. Left out are Ed448, RSA keys that are for PSS alone,
+ * brainpool curves, DSA, SHA-1 and SHA-224: a peer that needs one of them fails before it is verified.
+ */
+const SIGNATURE_SCHEMES: readonly string[] = [
+  "ecdsa_secp256r1_sha256",
+  "ecdsa_secp384r1_sha384",
+  "ecdsa_secp521r1_sha512",
+  "ed25519",
+  "rsa_pss_rsae_sha256",
+  "rsa_pss_rsae_sha384",
+  "rsa_pss_rsae_sha512",
+  "rsa_pkcs1_sha256",
+  "rsa_pkcs1_sha384",
+  "rsa_pkcs1_sha512",
+];
+
+/** What every handshake is restricted to, as the server and as the client: TLS 1.3, and the algorithms that we accept. */
+export const TLS_ALGORITHMS: Readonly<Pick<SecureContextOptions, "minVersion" | "ecdhCurve" | "sigalgs">> = {
+  minVersion: "TLSv1.3",
+  ecdhCurve: GROUPS.filter(isKnown).join(":"),
+  sigalgs: SIGNATURE_SCHEMES.join(":"),
+};
+
+/** Whether this OpenSSL has the group. ML-KEM came with 3.5, and an unknown name in the list is an error. */
+function isKnown(group: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve: group });
+    return true;
+  } catch {
+    return false;
+  }
+}

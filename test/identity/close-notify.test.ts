@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
+import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import { Connections } from "../../src/transport/connection.ts";
+import { GrpcServer } from "../../src/transport/grpc-server.ts";
+import { shakeHands } from "../../src/transport/handshake.ts";
+import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
+import { Listener } from "../../src/transport/listener.ts";
+import { Reception } from "../../src/transport/reception.ts";
+import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { ManualTimers } from "../support/manual-timers.ts";
+import { example, forge, NOW, TRUST, workload, workloadKey } from "../unit/identity/chain-world.ts";
+import { BareTlsClient } from "./bare-tls-client.ts";
+import { ownIdentity } from "./own-identity.ts";
+
+// Record types, RFC 8446 5.1.
+const ALERT = 21;
+const HANDSHAKE = 22;
+
+// The first message type of a post-handshake record, RFC 8446 4.
+const NEW_SESSION_TICKET = 4;
+
+const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
+const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
+const HOUR = 3_600_000;
+
+/** What a client heard from the server, from the end of its handshake to the end of the connection. */
+interface Heard {
+  readonly alerts: readonly string[];
+  /** Messages of the handshake that came after it. */
+  readonly messages: readonly Buffer[];
+}
+
+/** The server's side of connections, from accept(2) to grpc-js. */
+class Site {
+  readonly timers = new ManualTimers(NOW);
+  readonly identity = ownIdentity(TRUST, this.timers) as CurrentIdentity;
+  readonly connections = new Connections();
+  readonly server = new GrpcServer({
+    connections: this.connections,
+    methods: {} as SecretsMethods,
+    onHandled: () => {},
+    timers: this.timers,
+    random: () => 0.5,
+  });
+  readonly #reception = new Reception({
+    identity: this.identity,
+    connections: this.connections,
+    gate: new HandshakeGate(LIMITS, this.timers),
+    timers: this.timers,
+    onConnection: (connection) => this.server.serve(connection),
+    onRefused: () => {},
+  });
+
+  /** Lets one client in with this chain, and does `end` as soon as HTTP/2 is up. Resolves when the connection is closed. */
+  async meet(chain: readonly Buffer[], request: Buffer, end: () => void): Promise<Heard> {
+    const accept = (socket: Socket) => this.#reception.receive(socket);
+    const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
+    const client = connect((listener.address as { port: number }).port, "127.0.0.1");
+    const alerts: string[] = [];
+    const messages: Buffer[] = [];
+    let ended = false;
+    const endOnce = () => {
+      if (!ended) end();
+      ended = true;
+    };
+    const heard = (type: number, content: Buffer) => {
+      if (type === ALERT) alerts.push(content.toString("hex"));
+      else if (type === HANDSHAKE) messages.push(content);
+      else endOnce();
+    };
+    BareTlsClient.introduce(client, { chain, key: workloadKey.privateKey, request, heard });
+    // The server has the last word: the client only answers its FIN.
+    await once(client, "close");
+    listener.close();
+    this.#reception.close();
+    this.identity.close();
+    return { alerts, messages };
+  }
+
+  /** From now on nobody is trusted. */
+  endTrust(): void {
+    const { state } = this.identity;
+    assert.ok(state.kind === "ready");
+    const { svid } = this.identity.snapshot();
+    this.identity.adopt({ svid, validUntil: this.timers.clock() + HOUR, bundles: new Map() });
+  }
+}
+
+// A warning alert, close_notify (RFC 8446 6.1), once.
+const CLOSE_NOTIFY = ["0100"];
+
+// Without close_notify a client can't tell the server's end of a connection from one that an attacker has cut off, and some
+// TLS libraries report it as an error (RFC 8446 6.1).
+describe("A connection that the server ends is closed with close_notify:", () => {
+  const foreign = workload({}, forge.authority("spiffe://example.org"));
+  const nothing = () => {};
+  const ends: readonly [what: string, chain: readonly Buffer[], request: Buffer, end: (site: Site) => void][] = [
+    ["its client is refused", foreign, PREFACE, nothing],
+    ["its client shows no certificate", [], PREFACE, nothing],
+    ["its client is no longer trusted", workload(), PREFACE, (site) => site.endTrust()],
+    ["its SVID ends", workload(), PREFACE, ({ timers }) => timers.advance(2 * HOUR)],
+    ["the server shuts down", workload(), PREFACE, ({ server }) => void server.drain(0)],
+    ["its client does not speak HTTP/2", workload(), Buffer.from("GET / HTTP/1.1\r\n\r\n"), nothing],
+  ];
+  for (const [what, chain, request, end] of ends) {
+    it(what, async () => {
+      const site = new Site();
+      assert.deepEqual((await site.meet(chain, request, () => end(site))).alerts, CLOSE_NOTIFY);
+    });
+  }
+});
+
+// Node has no setting for how many tickets OpenSSL sends (SSL_CTX_set_num_tickets). What is sent must be worth nothing: 32
+// random bytes that name a session which the server does not keep. A ticket of the other kind carries the session itself,
+// sealed, with the client's whole certificate in it.
+it("A ticket that OpenSSL sends by itself holds nothing of the session", async () => {
+  const site = new Site();
+  const longNames = workload({ dns: Array(50).fill("a.name.of.some.length") });
+  const { messages } = await site.meet(longNames, PREFACE, () => void site.server.drain(0));
+  assert.ok(messages.length <= 2);
+  for (const message of messages) {
+    assert.equal(message[0], NEW_SESSION_TICKET);
+    // RFC 8446 4.6.1: the header, a lifetime and age_add of four bytes each, and the nonce come before the ticket.
+    const ticket = message.subarray(4 + 8 + 1 + message[12]!);
+    assert.equal(ticket.readUInt16BE(0), 32);
+  }
+});
+
+// The alert must not be waited for: whoever does not read would keep a descriptor.
+it("A connection whose client does not read is closed all the same", async () => {
+  const { certPem: cert, keyPem: key } = example.issue({ id: "spiffe://example.org/ours" });
+  const secureContext = createSecureContext({ cert, key, minVersion: "TLSv1.3" });
+  const listener = createServer((raw) => {
+    raw.once("close", () => listener.emit("ended"));
+    const complete = async (socket: TLSSocket) => {
+      // More than the kernel takes: the rest waits for the client.
+      while (socket.write(Buffer.alloc(1 << 20)));
+      for (let i = 0; i < 64; i++) socket.write(Buffer.alloc(1 << 20));
+      await turn();
+      assert.ok(socket.writableLength > 0);
+      socket.destroy();
+    };
+    shakeHands(raw, secureContext, { complete, failed: assert.fail });
+  }).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as { port: number };
+  const client = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false });
+  client.on("error", () => {});
+  client.pause();
+  await once(listener, "ended");
+  client.destroy();
+  listener.close();
+});

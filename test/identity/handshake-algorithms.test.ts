@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { type ConnectionOptions, connect, createSecureContext, createServer as createTlsServer } from "node:tls";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { handshakeContext, shakeHands } from "../../src/transport/handshake.ts";
+import { ManualTimers } from "../support/manual-timers.ts";
+import { example, ID, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { ownIdentity } from "./own-identity.ts";
+
+const timers = new ManualTimers(NOW);
+const own = ownIdentity(TRUST, timers);
+
+/** What a client can offer alone. The first costs the server a hundred times as much as X25519. */
+const COSTLY = ["ffdhe8192", "ffdhe6144", "ffdhe4096", "ffdhe3072", "ffdhe2048", "P-521", "X448"];
+// Groups that not every OpenSSL has.
+const NEWER = ["brainpoolP512r1tls13", "MLKEM1024", "SecP384r1MLKEM1024"];
+
+/** The last one offers a key share for a group that is not taken, and is asked for another one (HelloRetryRequest). */
+const TAKEN = ["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521:P-384"];
+
+function isKnown(group: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve: group });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Every group has to be a decision: the server's thread computes whatever a client that has proven nothing asks for.
+describe("The server, in a handshake,", () => {
+  const server = createServer((raw) =>
+    shakeHands(raw, handshakeContext(own.snapshot()), {
+      complete: (socket) => {
+        const { raw: certificate } = socket.getPeerCertificate();
+        server.emit("outcome", certificate === undefined ? "complete" : "complete, with a certificate");
+        socket.destroy();
+      },
+      failed: (code) => {
+        server.emit("outcome", code);
+        raw.destroy();
+      },
+    }),
+  );
+  before(() => once(server.listen(0, "127.0.0.1"), "listening"));
+  after(() => server.close());
+
+  async function outcome(options: ConnectionOptions): Promise<string> {
+    const { port } = server.address() as AddressInfo;
+    const outcomes = once(server, "outcome");
+    const client = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["h2"], ...options });
+    client.on("error", () => {});
+    const [outcome] = await outcomes;
+    client.destroy();
+    return outcome;
+  }
+
+  for (const group of [...COSTLY, ...NEWER]) {
+    it(`refuses a hello that offers ${group} alone`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
+      assert.match(await outcome({ ecdhCurve: group }), /^ERR_SSL_/);
+    });
+  }
+  for (const group of TAKEN) {
+    it(`takes ${group}`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
+      assert.equal(await outcome({ ecdhCurve: group }), "complete");
+    });
+  }
+
+  // The server says which signatures it takes, and OpenSSL shows no certificate that can't make one of them.
+  for (const [keyType, expected] of [
+    ["P-256", "complete, with a certificate"],
+    ["P-521", "complete, with a certificate"],
+    ["ed448", "complete"],
+  ] as const) {
+    it(`from a client with a key of the type ${keyType}: ${expected}`, async () => {
+      const { certPem: cert, keyPem: key } = example.issue({ id: ID, keyType });
+      assert.equal(await outcome({ cert, key }), expected);
+    });
+  }
+});
+
+// The same the other way round: a server that pretends to be Coffer must not cost its clients either.
+describe("The client, in a handshake,", () => {
+  async function call(ecdhCurve: string): Promise<string | undefined> {
+    const { certPem: cert, keyPem: key } = example.issue({ id: ID });
+    const server = createTlsServer({ cert, key, ecdhCurve, ALPNProtocols: ["h2"] }, (socket) => socket.destroy());
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const address = { kind: "tcp", host: "127.0.0.1", port: (server.address() as AddressInfo).port } as const;
+    const options = { address, identity: own, serverId: SpiffeId.parse(ID), timeoutMs: 20_000, clock: timers.clock };
+    const client = CofferClient.connect(options);
+    const error = await client.health().catch((failed: unknown) => failed);
+    client.close();
+    server.close();
+    return (error as { failure?: { kind: string } }).failure?.kind;
+  }
+
+  it("does not offer ffdhe8192", async () => {
+    assert.equal(await call("ffdhe8192"), "handshake-failed");
+  });
+  it("offers P-384", async () => {
+    assert.notEqual(await call("P-384"), "handshake-failed");
+  });
+});
