@@ -2,14 +2,13 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
-  constants,
   performServerHandshake,
 } from "node:http2";
 import type { Timers } from "../domain/timers.ts";
 import type { Budget } from "./budget.ts";
 import type { Connection } from "./connection.ts";
-import { readAgain } from "./read-again.ts";
 import { endInTime, lifetimeOf } from "./lifetime.ts";
+import { SessionSocket } from "./session-socket.ts";
 
 /** What a session needs. */
 export interface SessionOptions {
@@ -30,15 +29,9 @@ const SETTINGS = { maxConcurrentStreams: 256, maxHeaderListSize: 8192 };
 // In megabytes; Node rejects streams and calls when it is reached. The budgets of callers bound memory instead.
 const NO_SESSION_LIMIT = Number.MAX_SAFE_INTEGER;
 
-// The highest stream ID there is (RFC 9113 5.1.1).
-const LAST_STREAM_ID = 2 ** 31 - 1;
-
 // Milliseconds. A peer that vanished without a word is noticed after a minute and a third.
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
-
-// Milliseconds from the first GOAWAY to the first look whether the socket is still read. Each pause is twice as long.
-const FIRST_LOOK_MS = 1;
 
 // Milliseconds that a socket gets to send its last bytes, close_notify among them, once its session is over.
 const LINGER_MS = 5000;
@@ -50,6 +43,7 @@ const LINGER_MS = 5000;
 export class Session {
   readonly connection: Connection;
   readonly budget: Budget;
+  readonly #socket: SessionSocket;
   readonly #http2: ServerHttp2Session;
   readonly #timers: Timers;
   #state: "open" | "leaving" | "closed" = "open";
@@ -60,7 +54,8 @@ export class Session {
     this.connection = connection;
     this.budget = budget;
     this.#timers = timers;
-    this.#http2 = performServerHandshake(connection.socket, {
+    this.#socket = new SessionSocket(connection.socket);
+    this.#http2 = performServerHandshake(this.#socket.stream, {
       settings: SETTINGS,
       maxSessionMemory: NO_SESSION_LIMIT,
     });
@@ -95,21 +90,8 @@ export class Session {
   goAway(): void {
     if (this.#state !== "open" || this.#http2.destroyed) return;
     this.#state = "leaving";
-    this.#http2.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
-    this.#readOn(FIRST_LOOK_MS);
-    // nghttp2 would send a PING of the same turn before the GOAWAY.
-    this.#timers.afterTurn(() => this.#timers.afterTurn(() => this.#ping(() => this.#http2.close())));
-  }
-
-  /**
-   * Keeps the socket read until the final GOAWAY. nghttp2 takes a session that has sent a GOAWAY and has no open stream for
-   * over; Node then reads no more if a read and a write coincided, and neither the PING's answer nor a call arrives.
-   */
-  #readOn(pauseMs: number): void {
-    if (this.#http2.closed || this.#http2.destroyed) return;
-    readAgain(this.connection.socket);
-    const cancel = this.#timers.delay(pauseMs, () => this.#readOn(pauseMs * 2));
-    this.connection.socket.once("close", cancel);
+    this.#socket.announceShutdown();
+    this.#ping(() => this.#http2.close());
   }
 
   /** Ends the session of an SVID that has expired: answers under way are sent, and then the socket is closed. */

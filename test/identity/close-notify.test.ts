@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
 import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { Connections } from "../../src/transport/connection.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import { shakeHands } from "../../src/transport/handshake.ts";
@@ -42,6 +43,7 @@ class Site {
   readonly connections = new Connections();
   readonly server = new GrpcServer({
     connections: this.connections,
+    limits: DEFAULT_BUDGET_LIMITS,
     methods: {} as SecretsMethods,
     onHandled: () => {},
     timers: this.timers,

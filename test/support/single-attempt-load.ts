@@ -22,6 +22,7 @@ export class SingleAttemptLoad {
   readonly #failures = new Map<string, number>();
   #calls = 0;
   #goAways = 0;
+  #connecting = 0;
   #state: "running" | "stopped" = "running";
 
   /** `onAnswered` runs after each call that was answered with OK. */
@@ -37,6 +38,11 @@ export class SingleAttemptLoad {
   /** Connections that ended by a GOAWAY. */
   get goAways(): number {
     return this.#goAways;
+  }
+
+  /** Whether a connection is being made at this moment. */
+  get isConnecting(): boolean {
+    return this.#connecting > 0;
   }
 
   /** How often each kind of failure came; empty when every call was answered with OK. */
@@ -60,6 +66,7 @@ export class SingleAttemptLoad {
   async #connect({ operation, inFlight, target }: Lane): Promise<void> {
     const to = target();
     let open = 0;
+    this.#connecting += 1;
     const connection = await Connection.open(to, {
       template: new RequestTemplate(to.protocol, operation, `localhost:${to.port}`),
       inFlight,
@@ -73,6 +80,7 @@ export class SingleAttemptLoad {
         this.#ended(outcome);
       },
     });
+    this.#connecting -= 1;
     await connection.run().catch((error: Error) => {
       this.#calls += open;
       this.#fail(open, error.message);
