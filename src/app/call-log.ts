@@ -6,6 +6,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SECRETS_SERVICE } from "../transport/grpc-server.ts";
 import type { Refused } from "../transport/connection-refusal.ts";
+import type { Connection } from "../transport/connection.ts";
 import type { Handled } from "../transport/unary.ts";
 
 /** What happened to callers, as lines and as numbers. */
@@ -13,6 +14,7 @@ export interface CallLog {
   /** These methods will be called. Their counters start at zero now, or the first failure of all would be no increase. */
   readonly expected: (calls: Iterable<string>) => void;
   readonly refused: (refused: Refused) => void;
+  readonly crowdedOut: (connection: Connection) => void;
   readonly denied: (denial: Denial) => void;
   readonly handled: (handled: Handled) => void;
 }
@@ -25,15 +27,20 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
     meters.set(method, known);
     return known;
   };
+  const refused = ({ reason, connection, remote, detail, claimed }: Refused) => {
+    metrics.connectionRefused(reason);
+    // A port scan or a TCP probe is no event; the metric counts it.
+    if (reason === "handshake-abandoned") return;
+    limited.info("connection refused", reason, { connection, remote, detail, spiffe_id: claimed?.toString() });
+  };
   return {
+    refused,
+    crowdedOut({ connection, remote, id: claimed }) {
+      const detail = "its SPIFFE ID has the most connections, and --max-connections is reached";
+      refused({ reason: "crowded-out", connection, remote, detail, claimed });
+    },
     expected(calls) {
       for (const call of calls) meter(fullName(call));
-    },
-    refused({ reason, connection, remote, detail, claimed }) {
-      metrics.connectionRefused(reason);
-      // A port scan or a TCP probe is no event; the metric counts it.
-      if (reason === "handshake-abandoned") return;
-      limited.info("connection refused", reason, { connection, remote, detail, spiffe_id: claimed?.toString() });
     },
     denied({ caller, call, target, decision }) {
       const method = fullName(call);

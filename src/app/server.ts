@@ -11,7 +11,7 @@ import type { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
 import { GrpcServer } from "../transport/grpc-server.ts";
-import { HandshakeGate } from "../transport/handshake-gate.ts";
+import { HandshakeGate, mostServed } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
 import { Listener } from "../transport/listener.ts";
 import { Reception } from "../transport/reception.ts";
@@ -233,8 +233,10 @@ export class CofferServer {
     const grpc = new GrpcServer({
       connections: this.#connections,
       limits: this.#config.budgets,
+      maxConnections: mostServed(this.#config.handshakes),
       methods,
       onHandled: this.#calls.handled,
+      onCrowdedOut: this.#calls.crowdedOut,
       timers,
       random: Math.random,
     });

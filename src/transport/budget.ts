@@ -87,11 +87,11 @@ export class Budgets {
     if (budget.connections === 0) this.#byId.delete(id);
   }
 
-  /** The SPIFFE ID with the most connections; undefined when there is none. */
-  get mostConnected(): string | undefined {
-    let most: readonly [string, Budget] | undefined;
-    for (const entry of this.#byId) if (entry[1].connections > (most?.[1].connections ?? 0)) most = entry;
-    return most?.[0];
+  /** That of the SPIFFE ID with the most connections; undefined when there is none. */
+  get mostConnected(): Budget | undefined {
+    let most: Budget | undefined;
+    for (const budget of this.#byId.values()) if (budget.connections > (most?.connections ?? 0)) most = budget;
+    return most;
   }
 }
 

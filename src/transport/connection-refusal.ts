@@ -20,6 +20,8 @@ export type ConnectionRefusal =
   | "not-accepted"
   /** We could not tell, which is a fault of ours; who can't be verified is not served. */
   | "internal"
+  /** It was served, and there were too many connections, of which its SPIFFE ID had the most. */
+  | "crowded-out"
   /** We have no identity at the moment: nothing by which to tell who the peer is. */
   | "not-ready";
 
@@ -56,6 +58,7 @@ const EVERY: Readonly<Record<ConnectionRefusal, true>> = {
   "no-h2": true,
   "session-resumed": true,
   "not-accepted": true,
+  "crowded-out": true,
   internal: true,
   "not-ready": true,
 };

@@ -39,8 +39,12 @@ export interface GrpcServerParts {
   readonly connections: Connections;
   /** What all callers together may hold. */
   readonly limits: BudgetLimits;
+  /** The most connections that are served. */
+  readonly maxConnections: number;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
+  /** A connection was closed to make room for another one. */
+  readonly onCrowdedOut: (connection: Connection) => void;
   readonly timers: Timers;
   /** A number in [0, 1), each time another one. */
   readonly random: () => number;
@@ -163,10 +167,25 @@ export class GrpcServer {
       onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
     });
     this.#sessions.add(session);
+    if (this.#sessions.size > this.#parts.maxConnections) this.#crowdOut();
     connection.socket.once("close", () => {
       this.#sessions.delete(session);
       this.#budgets.leave(id);
     });
+  }
+
+  /**
+   * Closes the oldest idle connection of the SPIFFE ID that has the most, or its oldest if none is idle: one that takes
+   * every place takes them from itself.
+   */
+  #crowdOut(): void {
+    const budget = this.#budgets.mostConnected;
+    const sessions = [...this.#sessions].filter((session) => session.budget === budget);
+    const session = sessions.find(({ isIdle }) => isIdle) ?? sessions[0];
+    if (session === undefined) return;
+    this.#sessions.delete(session);
+    session.close();
+    this.#parts.onCrowdedOut(session.connection);
   }
 
   /** Only of Coffer's own methods: the names of others are what any peer makes them. */

@@ -20,6 +20,14 @@ export interface HandshakeLimits {
 /** Enough for a node full of workloads, of which each shakes hands once in some minutes. */
 export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, inProgress: 1024, perSecond: 200 };
 
+/**
+ * The most connections that may be served. A sixteenth of all is left for handshakes: one SPIFFE ID that takes every place
+ * would otherwise keep all others out, and who a newcomer is shows only after its handshake.
+ */
+export function mostServed({ connections, inProgress }: HandshakeLimits): number {
+  return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
+}
+
 /** Why the gate dropped a connection. */
 export type GateRefusal =
   /** As many connections as may be are open, and none of them is in handshake. */

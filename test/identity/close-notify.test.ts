@@ -5,7 +5,6 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
 import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
-import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { Connections } from "../../src/transport/connection.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import { shakeHands } from "../../src/transport/handshake.ts";
@@ -13,6 +12,7 @@ import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, forge, NOW, TRUST, workload, workloadKey } from "../unit/identity/chain-world.ts";
 import { BareTlsClient } from "./bare-tls-client.ts";
@@ -43,7 +43,7 @@ class Site {
   readonly connections = new Connections();
   readonly server = new GrpcServer({
     connections: this.connections,
-    limits: DEFAULT_BUDGET_LIMITS,
+    ...WIDE_LIMITS,
     methods: {} as SecretsMethods,
     onHandled: () => {},
     timers: this.timers,

@@ -4,13 +4,12 @@ import { getRequest, getResponse } from "../../src/contract/messages.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
 import { type Connection, Connections } from "../../src/transport/connection.ts";
 import type { Refused } from "../../src/transport/connection-refusal.ts";
-import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
-import { ANY_CALLER } from "../support/any-caller.ts";
+import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { type Case, NOW, TRUST } from "../unit/identity/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
@@ -50,7 +49,7 @@ class FrontDoor {
     const methods = this.#methods();
     const server = new GrpcServer({
       connections,
-      limits: DEFAULT_BUDGET_LIMITS,
+      ...WIDE_LIMITS,
       methods,
       onHandled: () => {},
       timers,

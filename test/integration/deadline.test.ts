@@ -8,14 +8,13 @@ import { contentUnreadable } from "../../src/domain/errors.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
 import { Connections } from "../../src/transport/connection.ts";
-import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
 import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { Handled } from "../../src/transport/unary.ts";
-import { ANY_CALLER } from "../support/any-caller.ts";
+import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
 /** Time that stands still until a test moves it, and turns of the event loop that wait while `held`. */
@@ -186,7 +185,7 @@ describe("a method that fails by accident", () => {
     const onHandled = (handled: Handled) => void seen.push(handled);
     server = new GrpcServer({
       connections,
-      limits: DEFAULT_BUDGET_LIMITS,
+      ...WIDE_LIMITS,
       methods,
       onHandled,
       timers: processTimers,

@@ -14,14 +14,13 @@ import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
 import { Connections } from "../../src/transport/connection.ts";
 import type { Refused } from "../../src/transport/connection-refusal.ts";
-import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { GrpcServer } from "../../src/transport/grpc-server.ts";
 import { HandshakeGate, type HandshakeLimits } from "../../src/transport/handshake-gate.ts";
 import { Listener } from "../../src/transport/listener.ts";
 import { Reception } from "../../src/transport/reception.ts";
 import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
 import { processTimers, type Timers } from "../../src/domain/timers.ts";
-import { ANY_CALLER } from "../support/any-caller.ts";
+import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { Caller } from "../support/server-kit.ts";
 
@@ -50,7 +49,7 @@ class Rotating {
     const { connections, timers } = this;
     this.server = new GrpcServer({
       connections,
-      limits: DEFAULT_BUDGET_LIMITS,
+      ...WIDE_LIMITS,
       methods,
       onHandled: () => {},
       timers,

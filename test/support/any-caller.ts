@@ -1,3 +1,4 @@
+import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 
 /** For the method of a test: every caller may call it, and `handle` gets the caller as its permit. */
@@ -5,3 +6,6 @@ export const ANY_CALLER = {
   target: { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path },
   permit: (caller: Connection) => caller,
 };
+
+/** For the server of a test that is not about limits. */
+export const WIDE_LIMITS = { limits: DEFAULT_BUDGET_LIMITS, maxConnections: 10_000, onCrowdedOut: () => {} };
