@@ -68,10 +68,10 @@ rules:
   - name: the api keeps its own secrets
     spiffe_ids: ["${api.id}"]
     paths: ["shop/api/**"]
-    actions: [read, write, delete, list]
+    actions: [read, write, delete, list, describe]
   - name: the shop shares some
     spiffe_ids: ["${api.id}", "${web.id}"]
     paths: ["shop/shared/**"]
-    actions: [read, list]
+    actions: [read, list, describe]
 `;
 }

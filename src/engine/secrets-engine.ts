@@ -11,7 +11,7 @@ import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
 /** What each call is in the words of a policy. */
-const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "list" } as const;
+const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "describe" } as const;
 
 /** The calls that there are. */
 export type Call = keyof typeof ACTION_OF;

@@ -29,7 +29,7 @@ rules:
   - name: api
     spiffe_ids: [${API}]
     paths: [shop/api/**, shop/shared/*]
-    actions: [read, write, delete, list]
+    actions: [read, write, delete, list, describe]
   - name: shared
     spiffe_ids: [${WEB}]
     paths: [shop/shared/*]

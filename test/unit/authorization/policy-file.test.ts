@@ -150,9 +150,9 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "actions that are none",
     `rules:\n- spiffe_ids: [spiffe://a/b]\n  paths: [c]\n  actions:\n  - read\n  - Read\n  - "*"\n  - constructor`,
-    '6:5 "Read" is no action; allowed are read, write, delete, list',
-    '7:5 "*" is no action; allowed are read, write, delete, list',
-    '8:5 "constructor" is no action; allowed are read, write, delete, list',
+    '6:5 "Read" is no action; allowed are read, write, delete, list, describe',
+    '7:5 "*" is no action; allowed are read, write, delete, list, describe',
+    '8:5 "constructor" is no action; allowed are read, write, delete, list, describe',
   ],
   [
     "patterns that are none, in several rules",
