@@ -43,9 +43,16 @@ export interface ListQuestion {
   readonly pageToken: string;
 }
 
+/** A secret of a page, and what the caller may know of it beside its path. */
+export interface ListedSecret {
+  readonly path: SecretPath;
+  /** Undefined when the caller may not describe it. */
+  readonly described: Secret | undefined;
+}
+
 /** One page of List. `nextPageToken` is empty on the last one. */
 export interface ListAnswer {
-  readonly secrets: readonly Secret[];
+  readonly secrets: readonly ListedSecret[];
   readonly nextPageToken: string;
 }
 
@@ -87,15 +94,27 @@ export class SecretsEngine {
     return this.#parts.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
-  /** The secrets that the caller may list; ACCESS_DENIED only when no rule lets it list anything at all. */
-  list(caller: Principal, { prefix, pageSize, pageToken }: ListQuestion): ListAnswer {
+  /**
+   * The secrets that the caller may list; ACCESS_DENIED only when no rule lets it list anything at all. `isOver` tells
+   * whether nobody waits for the answer any more.
+   */
+  async list(caller: Principal, question: ListQuestion, isOver: () => boolean): Promise<ListAnswer> {
+    const { prefix, pageSize: limit, pageToken } = question;
     const { store, sealer } = this.#parts;
     const authorizer = this.#parts.authorizer();
     this.#require(authorizer.mayListAnything(caller.id), caller, "List", prefix);
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
-    const admits = (path: SecretPath) => authorizer.decide(caller.id, "list", path).kind === "allowed";
-    const { secrets, next } = store.list({ prefix, after, limit: pageSize, admits });
-    return { secrets, nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix) };
+    const names = authorizer.scope(caller.id, "list");
+    const atOrAfter = (text: string) => names.atOrAfter(text);
+    const { secrets, next } = await store.list({ prefix, after, limit, atOrAfter }, isOver);
+    const rest = authorizer.scope(caller.id, "describe");
+    return {
+      secrets: secrets.map((secret) => ({
+        path: secret.path,
+        described: rest.covers(secret.path) ? secret : undefined,
+      })),
+      nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix),
+    };
   }
 
   describe(caller: Principal, path: SecretPath): Secret {

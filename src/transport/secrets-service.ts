@@ -4,7 +4,7 @@ import * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
-import type { SecretsEngine } from "../engine/secrets-engine.ts";
+import type { ListedSecret, SecretsEngine } from "../engine/secrets-engine.ts";
 import { type Secret, type Version, lastChange, newest } from "../store/secret.ts";
 import type { Method } from "./unary.ts";
 
@@ -50,9 +50,9 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
     List: {
       request: wire.listRequest,
       response: wire.listResponse,
-      handle: (caller, { prefix, pageSize, pageToken }) => {
+      handle: async (caller, { prefix, pageSize, pageToken }, isOver) => {
         const question = { prefix: parsePathPrefix(prefix), pageSize: effectivePageSize(pageSize), pageToken };
-        const { secrets, nextPageToken } = engine.list(caller, question);
+        const { secrets, nextPageToken } = await engine.list(caller, question, isOver);
         return { entries: secrets.map(listEntry), nextPageToken };
       },
     },
@@ -88,8 +88,10 @@ function effectivePageSize(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-function listEntry(secret: Secret): wire.ListEntry {
-  return { path: secret.path, latestVersion: newest(secret).number, updateTime: lastChange(secret).time };
+/** Without the right to describe a secret the caller learns its name alone. */
+function listEntry({ path, described }: ListedSecret): wire.ListEntry {
+  if (described === undefined) return { path, latestVersion: 0, updateTime: undefined };
+  return { path, latestVersion: newest(described).number, updateTime: lastChange(described).time };
 }
 
 function description(secret: Secret): wire.DescribeResponse {

@@ -10,7 +10,8 @@ import { codeName, toCofferError, toStatus } from "./status.ts";
 export interface Method<Request, Response> {
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
-  readonly handle: (caller: Connection, request: Request) => Response | Promise<Response>;
+  /** `isOver` tells whether nobody waits for the answer any more: the caller has left, or its time is over. */
+  readonly handle: (caller: Connection, request: Request, isOver: () => boolean) => Response | Promise<Response>;
 }
 
 /** A call that was answered. */
@@ -50,7 +51,8 @@ export function unary<Request, Response>(
       answer.caller = parts.connections.of(call);
       if (!parts.accepts()) throw shuttingDown();
       if (parts.timers.clock() > answer.caller.validUntil) throw svidExpired();
-      const response = method.handle(answer.caller, method.request.decode(call.request));
+      const isOver = () => call.cancelled || answer.isGiven;
+      const response = method.handle(answer.caller, method.request.decode(call.request), isOver);
       if (response instanceof Promise) answer.later(response, method.response, call);
       else answer.succeed(method.response.encode(response));
     } catch (error) {
@@ -74,6 +76,10 @@ class Answer {
     this.#parts = parts;
     this.#callback = callback;
     this.#since = parts.timers.elapsed();
+  }
+
+  get isGiven(): boolean {
+    return this.#state === "given";
   }
 
   /** Waits for a response. A caller that set no deadline must not wait for ever. */
