@@ -71,7 +71,7 @@ export class CofferServer {
     this.#config = config;
     this.#parts = parts;
     this.#gate = new HandshakeGate(config.handshakes, parts.timers);
-    this.#limited = limitLines(parts.log, parts.timers.clock);
+    this.#limited = limitLines(parts.log, parts.timers);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(this.#gate, CONNECTION_REFUSALS);
     this.#metrics.observeReadiness(() => this.#readiness());
@@ -126,7 +126,6 @@ export class CofferServer {
     } catch (cause) {
       return this.#fail(cause);
     }
-    this.#limited.summarize();
     await this.#letGo();
     this.#parts.log.info("stopped");
   }
@@ -272,6 +271,7 @@ export class CofferServer {
     this.#reception?.close();
     this.#watch?.close();
     closeResources(this.#resources ?? {});
+    this.#limited.summarize();
     this.#metrics.close();
     await this.#ops?.close();
   }
