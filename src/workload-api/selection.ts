@@ -5,19 +5,33 @@ import type { Identity } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { OfferedSvid, X509Context } from "./x509-context.ts";
 
-/** Which identity to take when the Workload API offers several. The default is the first (Workload API 5.2.1). */
+/**
+ * Which identity to take when the Workload API offers several. The default is the first (Workload API 5.2.1), and from then
+ * on the one in use as long as it is offered: the order of a message means nothing else, and agents change it.
+ */
 export type Selection =
   | { readonly kind: "default" }
   | { readonly kind: "hint"; readonly hint: string }
   | { readonly kind: "id"; readonly id: SpiffeId };
 
+/** What decides which identity is taken, and whether it can be used. */
+export interface Choice {
+  readonly selection: Selection;
+  /** The SPIFFE ID in use; undefined: none was yet. */
+  readonly inUse: SpiffeId | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly purpose: Purpose;
+}
+
 /**
- * The identity that `selection` asks for, with its own bundle and the federated ones. Only this one is held against the
- * time `now`, in milliseconds since the epoch: that another of them has expired is no matter of ours. Throws
- * {@link MaterialError} when it is not offered, or when peers would refuse it.
+ * The identity that the selection asks for, with its own bundle and the federated ones. Only this one is held against the
+ * time: that another of them has expired does not matter. Throws {@link MaterialError} when it is not offered, or when
+ * peers would refuse it.
  */
-export function chooseIdentity(context: X509Context, selection: Selection, now: number, purpose: Purpose): Identity {
-  const offered = context.svids.find((svid) => isSelected(svid, selection));
+export function chooseIdentity(context: X509Context, { selection, inUse, now, purpose }: Choice): Identity {
+  const selected = context.svids.filter((svid) => isSelected(svid, selection));
+  const [offered] = [...selected.filter(({ svid }) => inUse?.equals(svid.id)), ...selected];
   if (offered === undefined) throw new MaterialError(describeMiss(context, selection));
   const { svid, bundle, where } = offered;
   const validUntil = ownValidity(svid, bundle, now, purpose, `${where}, verified with its own bundle`);

@@ -3,6 +3,7 @@ import type { Purpose } from "../identity/certificate-rules.ts";
 import { CurrentIdentity } from "../identity/current-identity.ts";
 import { FollowedSource } from "../identity/followed-source.ts";
 import { MaterialError } from "../identity/material-error.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { BackOff } from "./back-off.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { chooseIdentity, type Selection } from "./selection.ts";
@@ -37,6 +38,8 @@ export class WorkloadApiSource extends FollowedSource {
   readonly #backOff: BackOff;
   /** How many SVIDs there were where the current one comes from. */
   #offered = 0;
+  /** The SPIFFE ID of the current one, or of the last one that there was. */
+  #inUse: SpiffeId | undefined;
   /** Whether a message has ever come. */
   #answered = false;
   #isClosed = false;
@@ -114,8 +117,9 @@ export class WorkloadApiSource extends FollowedSource {
 
   #take(context: X509Context): void {
     const { selection, timers, purpose } = this.#options;
-    const identity = chooseIdentity(context, selection, timers.clock(), purpose);
+    const identity = chooseIdentity(context, { selection, inUse: this.#inUse, now: timers.clock(), purpose });
     this.#offered = context.svids.length;
+    this.#inUse = identity.svid.id;
     this.current.adopt(identity);
   }
 

@@ -77,6 +77,24 @@ describe("an identity from the Workload API", () => {
     assert.equal(await select({ kind: "id", id: c }), "spiffe://example.org/c");
   });
 
+  // Agents send their SVIDs in the order of their cache. Clients know a server by its ID alone.
+  it("keeps its SPIFFE ID as long as that is offered, in whatever order", async () => {
+    const [a, b] = [kit.example.issue("/a"), kit.example.issue("/b")];
+    kit.server.send(response([a, b]));
+    const source = kit.open();
+    assert.equal(idOf(await generation(source, 1)), "spiffe://example.org/a");
+    const renewed = [kit.example.issue("/b"), kit.example.issue("/a")];
+    kit.server.send(response(renewed));
+    const { svid } = await generation(source, 2);
+    assert.equal(`${svid.id}`, "spiffe://example.org/a");
+    assert.deepEqual(Buffer.concat(svid.chain), Buffer.from(renewed[1]!.x509Svid));
+    // Without any identity for a while, the ID that was in use is still the one to come back to.
+    kit.timers.advance(2 * 3600_000);
+    assert.equal(source.state.kind, "waiting");
+    kit.server.send(response([kit.example.issue("/b"), kit.example.issue("/a")]));
+    assert.equal(idOf(await generation(source, 3)), "spiffe://example.org/a");
+  });
+
   it("is followed from SVID to SVID over one stream, each a new snapshot", async () => {
     const seen: IdentitySnapshot[] = [];
     const first = kit.example.issue("/api");

@@ -18,7 +18,8 @@ const good = example.issue("/api");
 const ID = "spiffe://example.org/api";
 
 function choose(message: X509SvidResponse, selection: Selection = { kind: "default" }, now = NOW) {
-  return chooseIdentity(readX509Context(x509SvidResponse.encode(message), "server"), selection, now, "server");
+  const context = readX509Context(x509SvidResponse.encode(message), "server");
+  return chooseIdentity(context, { selection, inUse: undefined, now, purpose: "server" });
 }
 
 /** What is wrong with a message; nothing when an identity comes of it. */
