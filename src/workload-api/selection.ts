@@ -24,18 +24,24 @@ export interface Choice {
   readonly purpose: Purpose;
 }
 
+/** The identity that was chosen, with the bundle of its own trust domain. */
+export type ChosenSvid = Pick<OfferedSvid, "svid" | "bundle"> & Pick<Identity, "validUntil">;
+
 /**
- * The identity that the selection asks for, with its own bundle and the federated ones. Only this one is held against the
- * time: that another of them has expired does not matter. Throws {@link MaterialError} when it is not offered, or when
- * peers would refuse it.
+ * The identity that the selection asks for. Only this one is held against the time: that another of them has expired does
+ * not matter. Throws {@link MaterialError} when it is not offered, or when peers would refuse it, which is an
+ * {@link UntimelySvid} when they would for its times.
  */
-export function chooseIdentity(context: X509Context, { selection, inUse, now, purpose }: Choice): Identity {
+export function chooseSvid(context: X509Context, { selection, inUse, now, purpose }: Choice): ChosenSvid {
   const selected = context.svids.filter((svid) => isSelected(svid, selection));
   const [offered] = [...selected.filter(({ svid }) => inUse?.equals(svid.id)), ...selected];
   if (offered === undefined) throw new MaterialError(describeMiss(context, selection));
   const { svid, bundle, where } = offered;
-  const validUntil = ownValidity(svid, bundle, now, purpose, `${where}, verified with its own bundle`);
-  return { svid, validUntil, bundles: new Map([[bundle.trustDomain.name, bundle], ...context.federated]) };
+  return {
+    svid,
+    bundle,
+    validUntil: ownValidity(svid, bundle, now, purpose, `${where}, verified with its own bundle`),
+  };
 }
 
 function isSelected({ svid, hint }: OfferedSvid, selection: Selection): boolean {
