@@ -36,7 +36,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
   const rootKey = join(home, "root.key");
   if (!existsSync(rootKey)) makeRootKey(rootKey);
   const policy = join(home, "policy.yaml");
-  if (!existsSync(policy)) writeFileSync(policy, policyFor(minted));
+  if (!existsSync(policy)) writeFileSync(policy, policyFor(minted), { mode: 0o600 });
   const config: ServeConfig = {
     ...rest,
     store: { kind: "sqlite", data: join(home, "data"), rootKey },
@@ -54,6 +54,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
     startupTimeoutMs: undefined,
     shutdownDelayMs: 0,
     policy,
+    opsHosts: [],
     admins: [SpiffeId.parse(minted.admin.id)],
     // Nothing here is worth more than a look inside with a debugger.
     allowDebug: true,

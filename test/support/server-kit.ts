@@ -73,6 +73,7 @@ export class ServerKit {
       policy,
       admins: [SpiffeId.parse(ADMIN)],
       opsListen: { host: "127.0.0.1", port: 0 },
+      opsHosts: [],
       maxStoreBytes: 1 << 30,
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
       maxContentBytes: 1 << 20,

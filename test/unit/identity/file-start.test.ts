@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { SpiffeHelper } from "../../support/spiffe-helper.ts";
-import { example, forge, ID, NOW } from "./chain-world.ts";
+import { example, forge, ID, NOW, other } from "./chain-world.ts";
 import { contents, first, Followed, second } from "./followed-files.ts";
 
 describe("At the start", () => {
@@ -111,6 +111,14 @@ describe("At the start", () => {
       "too large",
       (file) => writeFileSync(file, Buffer.alloc(1024 * 1024 + 1)),
       /\.org\.pem is larger than 1048576 bytes/,
+    ],
+    [
+      "open to every writer",
+      (file) => {
+        writeFileSync(file, file.includes("example.org") ? example.bundlePem : other.bundlePem);
+        chmodSync(file, 0o666);
+      },
+      /\.org\.pem can be changed by every user of this machine \(.* mode 0666\); run: chmod go-w/,
     ],
     ["garbage", (file) => writeFileSync(file, "x"), /\.org\.pem contains no PEM block/],
     ["another domain's", (file) => writeFileSync(file, forge.authority("spiffe://third.org").bundlePem), /third\.org/],
