@@ -10,6 +10,7 @@ import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
 import type { SecretsMethods } from "./secrets-service.ts";
 import { type Handled, type Method, unary } from "./unary.ts";
+import { wipingStreams } from "./wiped-streams.ts";
 
 /** The full name of Coffer's own service. */
 export const SECRETS_SERVICE = "coffer.v1.Secrets";
@@ -41,7 +42,7 @@ export interface GrpcServerParts {
 /** gRPC over connections that were verified elsewhere: Coffer's own service, health and reflection. */
 export class GrpcServer {
   readonly #parts: GrpcServerParts;
-  readonly #server = new Server(OPTIONS);
+  readonly #server = new Server({ ...OPTIONS, interceptors: [wipingStreams(SECRETS_SERVICE)] });
   /** One for each connection, so that each can be told to go away by itself. */
   readonly #injectors = new Set<ConnectionInjector>();
   readonly #streams = new OpenStreams();

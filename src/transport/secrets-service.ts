@@ -29,6 +29,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
           Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
         return { path, ...(await engine.put(caller, secret, content, expectedVersion)) };
       },
+      wipe: ({ data, binaryData }) => wipeValues(data, binaryData),
     },
     Get: {
       request: wire.getRequest,
@@ -38,6 +39,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
         const { number, createTime, revision } = opened.version;
         return { path, version: number, ...split(opened.content), createTime, revision };
       },
+      wipe: (_request, response) => response && wipeValues(response.data, response.binaryData),
     },
     Delete: {
       request: wire.deleteRequest,
@@ -66,6 +68,10 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
 
 function entries(kind: ContentEntry["kind"], map: readonly MapEntry[]): ContentEntry[] {
   return map.map(({ key, value }) => ({ kind, key, value }));
+}
+
+function wipeValues(...maps: readonly (readonly MapEntry[])[]): void {
+  for (const { value } of maps.flat()) value.fill(0);
 }
 
 function split(content: Content): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {

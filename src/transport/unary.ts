@@ -12,6 +12,8 @@ export interface Method<Request, Response> {
   readonly response: Codec<Response>;
   /** `isOver` tells whether nobody waits for the answer any more: the caller has left, or its time is over. */
   readonly handle: (caller: Connection, request: Request, isOver: () => boolean) => Response | Promise<Response>;
+  /** Overwrites the values of secrets in a request that is done with, and in its response, once that is written. */
+  readonly wipe?: (request: Request, response: Response | undefined) => void;
 }
 
 /** A call that was answered. */
@@ -52,13 +54,41 @@ export function unary<Request, Response>(
       if (!parts.accepts()) throw shuttingDown();
       if (parts.timers.clock() > answer.caller.validUntil) throw svidExpired();
       const isOver = () => call.cancelled || answer.isGiven;
-      const response = method.handle(answer.caller, method.request.decode(call.request), isOver);
-      if (response instanceof Promise) answer.later(response, method.response, call);
-      else answer.succeed(method.response.encode(response));
+      const response = answerOf(method, answer.caller, method.request.decode(call.request), isOver);
+      if (response instanceof Promise) answer.later(response, call);
+      else answer.succeed(response);
     } catch (error) {
       answer.fail(error);
+    } finally {
+      // What was decoded are copies.
+      call.request.fill(0);
     }
   };
+}
+
+/** The bytes of a method's response. What it was given and what it gave is overwritten as soon as it is done with. */
+function answerOf<Request, Response>(
+  method: Method<Request, Response>,
+  caller: Connection,
+  request: Request,
+  isOver: () => boolean,
+): Buffer | Promise<Buffer> {
+  const wipe = (response?: Response) => method.wipe?.(request, response);
+  const written = (response: Response) => {
+    const bytes = method.response.encode(response);
+    wipe(response);
+    return bytes;
+  };
+  const failed = (error: unknown): never => {
+    wipe();
+    throw error;
+  };
+  try {
+    const response = method.handle(caller, request, isOver);
+    return response instanceof Promise ? response.then(written).catch(failed) : written(response);
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 /** The one answer of a call: whoever comes first, the method, its failure or the deadline, gives it. */
@@ -83,20 +113,18 @@ class Answer {
   }
 
   /** Waits for a response. A caller that set no deadline must not wait for ever. */
-  later<Response>(
-    response: Promise<Response>,
-    codec: Codec<Response>,
-    call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline">,
-  ): void {
+  later(response: Promise<Buffer>, call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline">): void {
     if (call.getDeadline() === Number.POSITIVE_INFINITY) {
       const tooLate = () => this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
       this.#cancelDeadline = this.#parts.timers.delay(DEFAULT_DEADLINE_MS, tooLate);
     }
-    response.then((value) => this.succeed(codec.encode(value))).catch((error) => this.fail(error));
+    response.then((bytes) => this.succeed(bytes)).catch((error) => this.fail(error));
   }
 
   succeed(response: Buffer): void {
     this.#give("OK", undefined, () => this.#callback(null, response));
+    // grpc-js has copied it.
+    response.fill(0);
   }
 
   fail(failure: unknown): void {
