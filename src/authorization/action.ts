@@ -5,7 +5,7 @@ import { InvalidRule, quoted } from "./invalid-rule.ts";
  * - read: the content of a secret, in any version (Get).
  * - write: a new version (Put).
  * - delete: to mark versions as deleted (Delete).
- * - list: the names of secrets, and the number and the time of their newest version (List).
+ * - list: the names of secrets (List).
  * - describe: everything about a secret but its content: all versions, their authors and their times (Describe).
  */
 export type Action = "read" | "write" | "delete" | "list" | "describe";

@@ -14,7 +14,7 @@ export class PathScope {
   readonly #root = new Branch();
 
   constructor(patterns: Iterable<PathPattern>) {
-    for (const { text } of patterns) this.#root.add(text.split("/"));
+    for (const { text } of patterns) this.#root.add(text, 0);
     this.#root.sort();
   }
 
@@ -32,9 +32,13 @@ export class PathScope {
   }
 }
 
+// Most branches are the ends of patterns: they share these.
+const NO_LITERALS: ReadonlyMap<string, Branch> = new Map();
+const NO_STARTS: readonly string[] = [];
+
 /** What patterns that agree in all segments so far say about those that follow. */
 class Branch {
-  readonly #literals = new Map<string, Branch>();
+  #literals = NO_LITERALS;
   /** `*`. */
   #any: Branch | undefined;
   /** `**`: one segment or more, any. */
@@ -42,17 +46,21 @@ class Branch {
   /** A pattern ends here. */
   #isEnd = false;
   /** For each literal the least covered texts that begin with it: itself where a pattern ends, and one behind its "/". */
-  #starts: readonly string[] = [];
+  #starts = NO_STARTS;
 
-  add([segment, ...rest]: readonly string[]): void {
-    if (segment === undefined) this.#isEnd = true;
-    else if (segment === "**") this.#rest = true;
-    else this.#child(segment).add(rest);
+  /** Adds what stands in a pattern from the character `at` on, where a segment begins. */
+  add(pattern: string, at: number): void {
+    const slash = pattern.indexOf("/", at);
+    const segment = pattern.slice(at, slash === -1 ? undefined : slash);
+    if (segment === "**") this.#rest = true;
+    else if (slash === -1) this.#child(segment).#isEnd = true;
+    else this.#child(segment).add(pattern, slash + 1);
   }
 
   /** To be called once, when every pattern has been added. */
   sort(): void {
     this.#any?.sort();
+    if (this.#literals.size === 0) return;
     const starts: string[] = [];
     for (const [literal, branch] of this.#literals) {
       branch.sort();
@@ -100,8 +108,11 @@ class Branch {
       this.#any ??= new Branch();
       return this.#any;
     }
-    const child = this.#literals.get(segment) ?? new Branch();
-    this.#literals.set(segment, child);
+    const known = this.#literals.get(segment);
+    if (known !== undefined) return known;
+    const child = new Branch();
+    if (this.#literals === NO_LITERALS) this.#literals = new Map();
+    (this.#literals as Map<string, Branch>).set(segment, child);
     return child;
   }
 

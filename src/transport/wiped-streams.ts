@@ -21,19 +21,27 @@ export function wipingStreams(service: string): ServerInterceptor {
  * overwritten. The property is Node's, and not in its documentation.
  */
 function wipeWhenClosed(stream: ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array> }): void {
-  const carried: (Uint8Array | null)[] = [...(stream.readableBuffer ?? [])];
+  const arrived: (Uint8Array | null)[] = [...(stream.readableBuffer ?? [])];
   const push = stream.push.bind(stream);
   stream.push = (chunk: Uint8Array | null, ...rest) => {
-    carried.push(chunk);
+    arrived.push(chunk);
     return push(chunk, ...rest);
   };
-  stream.on("data", (chunk: Uint8Array) => carried.push(chunk));
+  stream.on("data", (chunk: Uint8Array) => arrived.push(chunk));
+  const sent: Uint8Array[] = [];
   const write = stream.write.bind(stream) as (chunk: Uint8Array, ...rest: unknown[]) => boolean;
   stream.write = (chunk: Uint8Array, ...rest: unknown[]): boolean => {
-    carried.push(chunk);
+    sent.push(chunk);
     return write(chunk, ...rest);
   };
+  // By then every message is whole, and a copy. Not only at the close: a Put may wait for its commit.
+  stream.once("end", () => wipe(arrived));
   stream.once("close", () => {
-    for (const bytes of carried) bytes?.fill(0);
+    wipe(arrived);
+    wipe(sent);
   });
+}
+
+function wipe(chunks: (Uint8Array | null)[]): void {
+  for (const chunk of chunks.splice(0)) chunk?.fill(0);
 }
