@@ -37,8 +37,9 @@ export interface WorkloadApiOptions {
 
 /**
  * The identity that the SPIFFE Workload API gives to this process, followed over one long stream. Each message replaces
- * everything; one that can't be used changes nothing, and a bundle of another trust domain in it concerns that one. When the stream is lost, or the API has no identity for us any
- * more, what there is stays in use until it expires.
+ * everything; one that can't be used changes nothing, and what is wrong with the bundle of another trust domain concerns
+ * that one alone. When the stream is lost, or the API has no identity for us any more, what there is stays in use until
+ * it expires.
  */
 export class WorkloadApiSource extends FollowedSource {
   readonly #options: WorkloadApiOptions;
