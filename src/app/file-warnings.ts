@@ -5,7 +5,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "./config.ts";
 
 /**
- * Warns of files in use that somebody else may change. Where everybody may, or a group that is not the server's, the
+ * Warns of files in use that other users may change. Where everybody may, or a group that is not the server's, the
  * policy and bundles are refused when they are read; for the rest there is this.
  */
 export class FileWarnings {
@@ -34,7 +34,7 @@ function warningsAbout(file: string): readonly string[] {
   return writers === undefined ? [] : [`${file} ${describeWriters(writers, access, file)}`];
 }
 
-/** Undefined when it can't be told: whoever reads the file says why. */
+/** Undefined when the system does not say: reading the file reports why. */
 function accessTo(file: string): FileAccess | undefined {
   try {
     return statSync(file);

@@ -1,7 +1,7 @@
 import { describeAccess, type FileAccess, ownUid } from "./file-access.ts";
 import { shellWord } from "./shell-word.ts";
 
-/** Who else may change a file: anybody, its group, the group that is this process's own, or an owner that is not. */
+/** Who else may change a file: every user, its group, the group that is this process's own, or another owner. */
 export type Writers = "everybody" | "group" | "own group" | "owner";
 
 /** Permission bits that let the group, and others, write. */
@@ -16,11 +16,11 @@ export interface Process {
   readonly gid: number;
 }
 
-/** Who beside `self` and root may change a file with this owner and mode; undefined: nobody else. */
+/** Who beside `self` and root may change a file with this owner and mode; undefined: no other user. */
 export function otherWriters({ uid, gid, mode }: FileAccess, self = ownProcess()): Writers | undefined {
   if (self === undefined) return undefined;
   if (mode & OTHERS_WRITE) return "everybody";
-  // The group that a user has alone, with a umask of 002, is no other one.
+  // Where each user has a group alone, a umask of 002 makes such files.
   if (mode & GROUP_WRITES) return gid === self.gid ? "own group" : "group";
   return uid === ROOT || uid === self.uid ? undefined : "owner";
 }

@@ -83,7 +83,7 @@ function remedy({ uid }: FileAccess, path: string, reader: Reader): string {
   return `run: ${command} - or, in Kubernetes, defaultMode: 0440 and fsGroup: ${reader.gid}`;
 }
 
-/** Where Docker, Swarm, Compose and Podman mount secrets: root's, with mode 0444, unless they are told otherwise. */
+/** Where Docker, Swarm, Compose and Podman mount secrets: root's, with mode 0444, by default. */
 const DOCKER_SECRETS = "/run/secrets/";
 
 function isDockerSecret(path: string): boolean {

@@ -9,8 +9,8 @@ import type { Sealer } from "../sealing/sealer.ts";
 const PADDING = "\0";
 
 /**
- * A page token is the last path of a page, sealed. All tokens have one length, and so say nothing to whoever sees them
- * pass. A token is bound to the caller and the prefix, and opens as long as the store has the key.
+ * A page token is the last path of a page, sealed. All tokens have one length, so that none tells how long its
+ * path is. A token is bound to the caller and the prefix, and opens as long as the store has the key.
  */
 export function sealPageToken(sealer: Sealer, last: SecretPath, caller: SpiffeId, prefix: PathPrefix): string {
   const padded = Buffer.from(last.padEnd(MAX_PATH_BYTES, PADDING));

@@ -96,7 +96,7 @@ export class SecretsEngine {
 
   /**
    * The secrets that the caller may list; ACCESS_DENIED only when no rule lets it list anything at all. `isOver` tells
-   * whether nobody waits for the answer any more.
+   * whether the caller has stopped waiting.
    */
   async list(caller: Principal, question: ListQuestion, isOver: () => boolean): Promise<ListAnswer> {
     const { prefix, pageSize: limit, pageToken } = question;

@@ -12,7 +12,7 @@ export const GRACE_MS = 5000;
 export type ChosenBundle =
   /** What the file holds. */
   | { readonly kind: "read"; readonly bundle: Bundle }
-  /** An empty one: the file stays empty, or away, and so trusts nobody. */
+  /** An empty one: the file stays empty, or away, which withdraws all trust. */
   | { readonly kind: "withdrawn"; readonly bundle: Bundle; readonly problem: string }
   /** The last good one: the file is absent for the moment, or wrong. */
   | { readonly kind: "kept"; readonly bundle: Bundle; readonly problem: string; readonly isWrong: boolean }

@@ -41,7 +41,7 @@ type Verdict =
  * The identity in files, followed as they change: rewritten one after the other, as spiffe-helper does, or all swapped
  * at once, as Kubernetes does. The SVID, its key and the bundle of its own trust domain are taken only if they fit
  * together; each other bundle by itself. What can't be used changes nothing, with one exception: a bundle that stays
- * empty, or away, trusts nobody, whatever else is wrong.
+ * empty, or away, withdraws all trust, whatever else is wrong.
  */
 export class FileSource extends FollowedSource {
   readonly #options: FileSourceOptions;

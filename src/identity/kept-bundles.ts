@@ -40,5 +40,5 @@ export function describeKept(problem: string, trustDomain: TrustDomain): string 
 
 /** What is wrong with a bundle, and that nothing stands in for it. */
 export function describeNone(problem: string, trustDomain: TrustDomain): string {
-  return `${problem}; nobody of ${trustDomain} is trusted`;
+  return `${problem}; no workload of ${trustDomain} is trusted`;
 }

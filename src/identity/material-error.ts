@@ -15,7 +15,7 @@ export class MaterialError extends Error {
 
 /**
  * An SVID of our own that has expired, or whose time has not come. Nothing is wrong with it but the time, so it counts as
- * one that has not arrived: whoever renews it will write another one.
+ * one that has not arrived: its writer renews it.
  */
 export class UntimelySvid extends MaterialError {}
 

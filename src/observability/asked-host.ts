@@ -1,12 +1,12 @@
 import { isIP } from "node:net";
 
-/** Ends of names that nobody can register in the public DNS (RFC 6761, RFC 6762, ICANN's .internal), and Kubernetes'. */
+/** Ends of names that can't be registered in the public DNS (RFC 6761, RFC 6762, ICANN's .internal), and Kubernetes'. */
 const PRIVATE_ENDS = [".localhost", ".local", ".internal", ".svc"];
 
 /**
  * Whether a request was meant for this server, by the host that it asks for. A web page can have its own name resolve to
  * our address (DNS rebinding), and a browser on this machine then lets it read what we answer; but such a request says
- * the page's name. An address is no name, and neither names without a dot nor private ones can be an attacker's. `known`
+ * the page's name. An address is not a name, and an attacker can own neither a name without a dot nor a private one. `known`
  * are names in lower case. Without a host, as in HTTP/1.0, no browser has asked.
  */
 export function isMeantForUs(host: string | undefined, known: ReadonlySet<string>): boolean {

@@ -5,7 +5,7 @@ import type { LogFields, Logger } from "./logger.ts";
 /** Lines of one event and reason that are written in a second, of one caller where they are about one. */
 const LINES_PER_SECOND = 10;
 
-/** The same of all callers of one trust domain: whoever holds its authority can be as many callers as it likes. */
+/** The same of all callers of one trust domain: the holder of its authority can make any number of callers. */
 const LINES_PER_SECOND_OF_A_DOMAIN = 1000;
 
 /** Events and reasons that are told apart. Both are closed sets far below it; it bounds memory if one is not. */
@@ -14,7 +14,7 @@ const MAX_KINDS = 256;
 /** Callers that are told apart. Beyond it the one that was silent for longest is forgotten. */
 const MAX_CALLERS = 4096;
 
-/** What is counted is told after this time, in milliseconds, if no line has told it before. */
+/** A count is written after this time, in milliseconds, unless a line has had it before. */
 const SUMMARY_MS = 10_000;
 
 /** Writes lines that peers can cause, and so as many as they like: refused connections and denied calls. */

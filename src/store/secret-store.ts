@@ -99,7 +99,7 @@ export class SecretStore {
 
   /**
    * One page of the secrets whose newest version is not deleted. Other calls are served meanwhile. Rejects with
-   * DEADLINE_EXCEEDED once `isOver` says that nobody waits any more.
+   * DEADLINE_EXCEEDED once `isOver` says that the caller has stopped waiting.
    */
   list(query: ListQuery, isOver: () => boolean): Promise<ListPage> {
     return this.#lists.run({ steps: findPage(this.#memory, query), isOver });

@@ -10,7 +10,7 @@ const STEPS = 16;
 /** Something that takes long, in steps that don't. */
 export interface LongTask<Result> {
   readonly steps: Generator<void, Result, void>;
-  /** Whether nobody waits for the result any more. */
+  /** Whether the result is not needed any more. */
   readonly isOver: () => boolean;
 }
 

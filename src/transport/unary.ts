@@ -10,7 +10,7 @@ import { codeName, toCofferError, toStatus } from "./status.ts";
 export interface Method<Request, Response> {
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
-  /** `isOver` tells whether nobody waits for the answer any more: the caller has left, or its time is over. */
+  /** `isOver` tells whether the caller has stopped waiting: it has left, or its time is over. */
   readonly handle: (caller: Connection, request: Request, isOver: () => boolean) => Response | Promise<Response>;
   /** Overwrites the values of secrets in a request that is done with, and in its response, once that is written. */
   readonly wipe?: (request: Request, response: Response | undefined) => void;

@@ -29,7 +29,7 @@ export interface UnusableBundle {
 
 /** The bundles of other trust domains in a message, by their bare names. No name is in two of the lists. */
 export interface FederatedContext {
-  /** Those that can be used. One may be empty, which trusts nobody. */
+  /** Those that can be used. One may be empty, which trusts no workload. */
   readonly federated: ReadonlyMap<string, Bundle>;
   /** The others. */
   readonly unusable: ReadonlyMap<string, UnusableBundle>;
@@ -45,7 +45,7 @@ export interface X509Context extends FederatedContext {
 
 /**
  * Reads an X509SVIDResponse (Workload API 5.2.1). A message with an SVID in which anything is missing or wrong is refused
- * whole (4.5). What is wrong with the bundle of another trust domain concerns that one alone: whoever runs it could else
+ * whole (4.5). What is wrong with the bundle of another trust domain concerns that one alone: its operator could else
  * stop our renewal. Times and signature paths are looked at when an identity is chosen. Throws {@link MaterialError} with
  * every problem that was found; each says in which field.
  */

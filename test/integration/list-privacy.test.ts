@@ -80,7 +80,7 @@ describe("the pages of a caller who may list some of the secrets", () => {
 
 describe("what is more than a name", () => {
   // Versions, authors and times say who deploys what, and when.
-  it("is not told to who may only list", async () => {
+  it("stays hidden from a caller that may only list", async () => {
     const api = kit.caller(API);
     const { response } = await api.list({ prefix: "shop/o" });
     const told = response.entries.map(({ path, latest_version, update_time }: Record<string, unknown>) => [
@@ -97,7 +97,7 @@ describe("what is more than a name", () => {
     api.close();
   });
 
-  it("is told to who may describe, which is not to list", async () => {
+  it("is shown to a caller that may describe, which does not let it list", async () => {
     const web = kit.caller(WEB);
     assert.equal((await web.describe({ path: "shop/own" })).response.versions[0].created_by, ADMIN);
     assert.equal((await web.list({ prefix: "shop/" })).reason, "ACCESS_DENIED");

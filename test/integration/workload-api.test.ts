@@ -198,7 +198,7 @@ describe("an identity from the Workload API", () => {
     assert.match(source.state.problems.join(), /example\.org, .*; the last good bundle of other\.org stays in use$/);
     kit.timers.advance(60_001);
     assert.equal(authorities(await generation(source, 3)), 0);
-    assert.match(source.state.problems.join(), /; nobody of other\.org is trusted$/);
+    assert.match(source.state.problems.join(), /; no workload of other\.org is trusted$/);
     kit.server.send(response([renewed], kit.other.federated));
     assert.equal(authorities(await generation(source, 4)), 1);
     assert.deepEqual(source.state.problems, []);
@@ -209,7 +209,10 @@ describe("an identity from the Workload API", () => {
     const source = kit.open();
     const { bundles } = await generation(source, 1);
     assert.deepEqual(bundles.get("other.org")?.authorities, []);
-    assert.match(source.state.problems.join(), /^federated_bundles\[other\.org\] .*; nobody of other\.org is trusted$/);
+    assert.match(
+      source.state.problems.join(),
+      /^federated_bundles\[other\.org\] .*; no workload of other\.org is trusted$/,
+    );
   });
 
   // An SVID that is early comes once, and an agent whose clock is ahead of ours sends no other for half of its life.

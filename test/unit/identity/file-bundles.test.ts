@@ -29,7 +29,7 @@ describe("A bundle file that is empty or gone", () => {
           DOMAINS.map((name) => (name === domain ? 0 : 1)),
         );
         assert.deepEqual(followed.problems, [
-          `${file}, the bundle of ${domain}, ${said}; nobody of ${domain} is trusted`,
+          `${file}, the bundle of ${domain}, ${said}; no workload of ${domain} is trusted`,
         ]);
         assert.ok(followed.holds(first));
         followed.timers.advance(60_000);
@@ -131,7 +131,7 @@ describe("A bundle file of another trust domain that can't be used", () => {
     assert.equal(followed.authorities("other.org"), 1);
     followed.timers.advance(4000);
     assert.equal(followed.authorities("other.org"), 0);
-    assert.match(followed.problems.join(), /; nobody of other\.org is trusted$/);
+    assert.match(followed.problems.join(), /; no workload of other\.org is trusted$/);
     assert.ok(followed.holds(second));
   });
 

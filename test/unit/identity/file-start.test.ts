@@ -57,7 +57,7 @@ describe("At the start", () => {
     followed.open();
     assert.ok(followed.holds(first));
     assert.equal(followed.authorities("other.org"), 0);
-    assert.match(followed.problems.join(), /nobody of other\.org is trusted$/);
+    assert.match(followed.problems.join(), /no workload of other\.org is trusted$/);
   });
 
   it("files that are missing are waited for without end, each by its name", () => {
@@ -144,7 +144,7 @@ describe("At the start", () => {
       const followed = ruined("other.org");
       assert.ok(followed.holds(first));
       assert.deepEqual([followed.authorities("example.org"), followed.authorities("other.org")], [1, 0]);
-      assert.match(followed.problems.join(), /; nobody of other\.org is trusted$/);
+      assert.match(followed.problems.join(), /; no workload of other\.org is trusted$/);
       rmSync(followed.bundleFile("other.org"), { recursive: true });
       followed.writer.write(contents(first));
       followed.timers.advance(1100);

@@ -180,7 +180,7 @@ test("listening on a taken port rejects", async () => {
 
 // A page in a browser of this machine, or of this network, may have its own name resolve to our address, and would then
 // be shown what we answer. Scrapers and probes ask by addresses, by short names, or by names that are ours.
-test("nothing is told to who asks for another host", async () => {
+test("a request for another host is refused", async () => {
   const server = await OpsServer.listen(
     { host: "127.0.0.1", port: 0 },
     { ...idleSources(), hosts: ["Ops.Example.com"] },
