@@ -19,7 +19,7 @@ export interface CallLog {
   readonly handled: (handled: Handled) => void;
 }
 
-/** `limited` takes what strangers can cause as often as they like. */
+/** `limited` takes what peers can cause as often as they like. */
 export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics): CallLog {
   const meters = new Map<string, ReturnType<Metrics["call"]>>();
   const meter = (method: string) => {
@@ -46,13 +46,8 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
       const method = fullName(call);
       const { connection, id } = caller;
       const rule = decidedBy(decision);
-      limited.info("call denied", "ACCESS_DENIED", {
-        spiffe_id: id.toString(),
-        method,
-        path: target,
-        rule,
-        connection,
-      });
+      const fields = { spiffe_id: id.toString(), method, path: target, rule, connection };
+      limited.info("call denied", "ACCESS_DENIED", fields, id);
     },
     handled({ method, code, seconds, caller, error }) {
       meter(method).handled(code, seconds);

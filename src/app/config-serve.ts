@@ -44,6 +44,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
     shutdownDelayMs: reader.optional(options.shutdownDelay, parseDuration) ?? 0,
     policy: reader.optional(options.policy, asIs),
     admins: reader.all(options.admin, parseSpiffeId),
+    opsHosts: reader.all(options.opsHost, asIs),
     allowDebug: reader.optional(options.allowDebug, parseSwitch) ?? false,
     maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
   };

@@ -33,6 +33,8 @@ export interface ServeConfig {
   readonly admins: readonly SpiffeId[];
   /** Where probes and metrics are served, as plain HTTP; undefined: nowhere. */
   readonly opsListen: { readonly host: string; readonly port: number } | undefined;
+  /** Names by which they may be asked for, beside addresses and private names. */
+  readonly opsHosts: readonly string[];
   /** Bytes that the store may take in memory. */
   readonly maxStoreBytes: number;
   /** Bytes of keys and values of one version. */

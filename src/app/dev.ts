@@ -36,7 +36,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
   const rootKey = join(home, "root.key");
   if (!existsSync(rootKey)) makeRootKey(rootKey);
   const policy = join(home, "policy.yaml");
-  if (!existsSync(policy)) writeFileSync(policy, policyFor(minted));
+  if (!existsSync(policy)) writeFileSync(policy, policyFor(minted), { mode: 0o600 });
   const config: ServeConfig = {
     ...rest,
     store: { kind: "sqlite", data: join(home, "data"), rootKey },
@@ -54,6 +54,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
     startupTimeoutMs: undefined,
     shutdownDelayMs: 0,
     policy,
+    opsHosts: [],
     admins: [SpiffeId.parse(minted.admin.id)],
     // Nothing here is worth more than a look inside with a debugger.
     allowDebug: true,
@@ -68,10 +69,10 @@ rules:
   - name: the api keeps its own secrets
     spiffe_ids: ["${api.id}"]
     paths: ["shop/api/**"]
-    actions: [read, write, delete, list]
+    actions: [read, write, delete, list, describe]
   - name: the shop shares some
     spiffe_ids: ["${api.id}", "${web.id}"]
     paths: ["shop/shared/**"]
-    actions: [read, list]
+    actions: [read, list, describe]
 `;
 }

@@ -1,5 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Check } from "../observability/check.ts";
@@ -25,6 +26,8 @@ export class IdentityWatch {
   readonly #stops: readonly (() => void)[];
   #told: readonly string[] = [];
   #lastUpdate: number | undefined;
+  /** The SPIFFE ID of the last snapshot. */
+  #id: SpiffeId | undefined;
   #stopLooking = () => {};
 
   constructor(parts: IdentityWatchParts) {
@@ -54,6 +57,7 @@ export class IdentityWatch {
   #adopted(snapshot: IdentitySnapshot): void {
     const { log, timers } = this.#parts;
     const bundles = [...snapshot.bundles];
+    this.#warnOfChange(snapshot.svid.id);
     this.#lastUpdate = timers.clock();
     // What was told before was about having none.
     this.#told = [];
@@ -65,6 +69,14 @@ export class IdentityWatch {
       detail: `authorities: ${bundles.map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
     });
     this.#awaitOverdue(snapshot);
+  }
+
+  /** Clients know the server by its ID alone, and refuse it with another one. */
+  #warnOfChange(id: SpiffeId): void {
+    const before = this.#id;
+    this.#id = id;
+    if (before === undefined || before.equals(id)) return;
+    this.#parts.log.warn("identity changed", { spiffe_id: id.toString(), detail: `the server was ${before} before` });
   }
 
   /** That nothing has come in the first moment is no reason to warn. */

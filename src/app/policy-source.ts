@@ -52,7 +52,7 @@ export class PolicySource {
 
   /** Reads the file. Throws {@link StartRefused} with everything that is wrong with it. */
   static open(options: PolicySourceOptions): PolicySource {
-    const file = options.file === undefined ? undefined : ObservedFile.public(options.file, options.timers);
+    const file = options.file === undefined ? undefined : ObservedFile.trusted(options.file, options.timers);
     const reading = file === undefined ? NO_RULES : readPolicyFile(file);
     if (reading.kind === "problems") throw new StartRefused(reading.problems);
     return new PolicySource(options, file, reading.policy);

@@ -55,6 +55,14 @@ export const serveOptions = {
   opsListen: option("--ops-listen", "<address>", "where to serve /livez, /readyz and /metrics, by plain HTTP; or off", {
     standard: DEFAULT_OPS_ADDRESS,
   }),
+  opsHost: option(
+    "--ops-host",
+    "<name>",
+    "a public name by which probes and metrics may be asked for, beside addresses",
+    {
+      repeatable: true,
+    },
+  ),
   maxStoreBytes: option(
     "--max-store-bytes",
     "<size>",

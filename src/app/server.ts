@@ -20,6 +20,7 @@ import { type CallLog, createCallLog } from "./call-log.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { ServeConfig } from "./config.ts";
 import { describeChoice } from "./identity-choice.ts";
+import { FileWarnings } from "./file-warnings.ts";
 import { awaitIdentity, type IdentityWait } from "./identity-wait.ts";
 import { IdentityWatch } from "./identity-watch.ts";
 import { listenOps } from "./listen-ops.ts";
@@ -71,7 +72,7 @@ export class CofferServer {
     this.#config = config;
     this.#parts = parts;
     this.#gate = new HandshakeGate(config.handshakes, parts.timers);
-    this.#limited = limitLines(parts.log, parts.timers.clock);
+    this.#limited = limitLines(parts.log, parts.timers);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
     this.#metrics.observeConnections(this.#gate, CONNECTION_REFUSALS);
     this.#metrics.observeReadiness(() => this.#readiness());
@@ -126,7 +127,6 @@ export class CofferServer {
     } catch (cause) {
       return this.#fail(cause);
     }
-    this.#limited.summarize();
     await this.#letGo();
     this.#parts.log.info("stopped");
   }
@@ -173,12 +173,13 @@ export class CofferServer {
   }
 
   async #listenOps(): Promise<void> {
-    const { opsListen } = this.#config;
+    const { opsListen, opsHosts } = this.#config;
     if (opsListen === undefined) return;
     const sources = {
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics.expose(),
       log: this.#parts.log,
+      hosts: opsHosts,
     };
     this.#ops = await listenOps(opsListen, sources);
   }
@@ -202,6 +203,9 @@ export class CofferServer {
     this.#watch = new IdentityWatch({ source, log, timers, metrics: this.#metrics });
     this.#metrics.observePolicy(() => policy.loaded);
     source.onChange((snapshot) => policy.serveAs(snapshot));
+    const files = new FileWarnings(this.#config, log);
+    files.look();
+    source.onChange(() => files.look());
     return resources;
   }
 
@@ -275,6 +279,7 @@ export class CofferServer {
     this.#reception?.close();
     this.#watch?.close();
     closeResources(this.#resources ?? {});
+    this.#limited.summarize();
     this.#metrics.close();
     await this.#ops?.close();
   }

@@ -2,6 +2,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { ACTIONS, type Action } from "./action.ts";
 import type { Decision } from "./decision.ts";
+import { PathScope } from "./path-scope.ts";
 import { PathPattern } from "./pattern.ts";
 import type { Policy, Rule } from "./policy.ts";
 
@@ -30,6 +31,9 @@ export const ADMIN: Rule = {
 /** The most callers whose rules are remembered. Beyond it the one that was remembered first is forgotten. */
 const MAX_REMEMBERED_CALLERS = 4096;
 
+/** The most sets of paths that are remembered. Callers whom the same rules cover share one. */
+const MAX_REMEMBERED_SCOPES = 32;
+
 const NO_RULE: Decision = { kind: "denied", because: "no rule" };
 const SERVER_ITSELF: Decision = { kind: "denied", because: "the server's own SPIFFE ID" };
 
@@ -41,14 +45,18 @@ const SERVER_ITSELF: Decision = { kind: "denied", because: "the server's own SPI
 export class Authorizer {
   readonly epoch: number;
   readonly #rules: readonly Rule[];
+  /** The place of each rule in the policy. */
+  readonly #numbers: ReadonlyMap<Rule, number>;
   readonly #admins: ReadonlySet<string>;
   readonly #server: SpiffeId | undefined;
   readonly #rulesByCaller = new Map<string, readonly Rule[]>();
+  readonly #scopes = new Map<string, PathScope>();
 
   constructor({ policy, admins, server, epoch }: AuthorizerOptions) {
     this.epoch = epoch;
     this.#server = server;
     this.#rules = policy.rules;
+    this.#numbers = new Map(policy.rules.map((rule, index) => [rule, index]));
     this.#admins = new Set(admins.map(String));
   }
 
@@ -65,6 +73,14 @@ export class Authorizer {
     return this.#decide(caller, (rule) => rule.actions.has("list"));
   }
 
+  /** All paths on which some rule lets the caller do this; for many decisions at once. */
+  scope(caller: SpiffeId, action: Action): PathScope {
+    const rules = this.#server?.equals(caller) ? [] : this.#rulesOf(caller).filter((rule) => rule.actions.has(action));
+    // ADMIN is in no policy, and so has the number -1.
+    const key = rules.map((rule) => this.#numbers.get(rule) ?? -1).join();
+    return recall(this.#scopes, key, MAX_REMEMBERED_SCOPES, () => new PathScope(rules.flatMap(({ paths }) => paths)));
+  }
+
   #decide(caller: SpiffeId, allows: (rule: Rule) => boolean): Decision {
     if (this.#server?.equals(caller)) return SERVER_ITSELF;
     const by = this.#rulesOf(caller).find(allows);
@@ -72,23 +88,22 @@ export class Authorizer {
   }
 
   #rulesOf(caller: SpiffeId): readonly Rule[] {
-    const remembered = this.#rulesByCaller.get(caller.toString());
-    if (remembered) return remembered;
-    const rules = this.#select(caller);
-    this.#remember(caller, rules);
-    return rules;
+    return recall(this.#rulesByCaller, caller.toString(), MAX_REMEMBERED_CALLERS, () => this.#select(caller));
   }
 
   #select(caller: SpiffeId): readonly Rule[] {
     if (this.#admins.has(caller.toString())) return [ADMIN];
     return this.#rules.filter((rule) => rule.spiffeIds.some((pattern) => pattern.matches(caller)));
   }
+}
 
-  #remember(caller: SpiffeId, rules: readonly Rule[]): void {
-    if (this.#rulesByCaller.size >= MAX_REMEMBERED_CALLERS) {
-      const [oldest] = this.#rulesByCaller.keys();
-      this.#rulesByCaller.delete(oldest!);
-    }
-    this.#rulesByCaller.set(caller.toString(), rules);
-  }
+/** What is remembered under a key, or else made and remembered. Beyond `most` the oldest is forgotten. */
+function recall<Value>(memory: Map<string, Value>, key: string, most: number, make: () => Value): Value {
+  const known = memory.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  const [oldest] = memory.keys();
+  if (oldest !== undefined && memory.size >= most) memory.delete(oldest);
+  memory.set(key, made);
+  return made;
 }

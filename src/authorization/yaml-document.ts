@@ -1,4 +1,14 @@
-import { Composer, type Document, type ErrorCode, Lexer, type LineCounter, type ParsedNode, Parser } from "yaml";
+import {
+  Composer,
+  type Document,
+  type ErrorCode,
+  isNode,
+  Lexer,
+  type LineCounter,
+  type ParsedNode,
+  Parser,
+  visit,
+} from "yaml";
 
 /** Something that is wrong with a text as YAML. */
 export interface YamlError {
@@ -65,9 +75,24 @@ function documentOf(documents: Iterable<Document.Parsed>): YamlDocument {
   const [document, second] = documents;
   const found = [...document!.errors, ...document!.warnings];
   const errors: YamlError[] = found.map(({ pos, code, message }) => ({ offset: pos[0], code, message }));
+  errors.push(...knownTags(document!));
   if (second !== undefined)
     errors.push({ offset: second.range[0], code: "MULTIPLE_DOCS", message: "a second document" });
   return { contents: document!.contents, errors };
+}
+
+/** A tag of the core schema, or the one that says "as a string, a list or a mapping" (YAML 1.2.2, 6.9.1). */
+const RESOLVED = /^(?:tag:yaml\.org,2002:(?:map|seq|str|null|bool|int|float)|!)$/;
+
+/** Tags of the core schema, such as !!str, which are no errors to the package: one changes what a text means. */
+function knownTags(document: Document.Parsed): YamlError[] {
+  const tags: YamlError[] = [];
+  visit(document, (_key, node) => {
+    // Another tag than these is a warning of the package's already.
+    if (!isNode(node) || !RESOLVED.test(node.tag ?? "")) return;
+    tags.push({ offset: node.range?.[0] ?? 0, code: "TAG_RESOLVE_FAILED", message: `the tag ${node.tag}` });
+  });
+  return tags;
 }
 
 function* tokensOf(text: string, lines: LineCounter) {

@@ -139,7 +139,10 @@ export const listRequest = message<ListRequest>(
   MOST_FIELDS,
 );
 
-/** One secret of a page. `updateTime` is that of the last Put or Delete. */
+/**
+ * One secret of a page. `updateTime` is that of the last Put or Delete. A caller who may list the secret and not describe
+ * it gets 0 and undefined.
+ */
 export interface ListEntry {
   readonly path: string;
   readonly latestVersion: number;
@@ -153,7 +156,7 @@ export const listEntry = message<ListEntry>({
   updateTime: timestamp(3, "update_time"),
 });
 
-/** One page in path order. It may be short, even empty, and not the last: only an empty token says that. */
+/** One page in path order. An empty token says that it is the last. */
 export interface ListResponse {
   readonly entries: readonly ListEntry[];
   readonly nextPageToken: string;

@@ -226,6 +226,8 @@ export class WireWriter {
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#length);
+    // It may hold a part of a secret's value, and only this writer can overwrite it.
+    this.#bytes.fill(0);
     this.#bytes = larger;
   }
 }

@@ -156,6 +156,11 @@ export function outcomeUnknown(cause: unknown): CofferError {
   return new CofferError("OUTCOME_UNKNOWN", message, {}, { cause });
 }
 
+/** The caller has left, or its time is over. No caller reads this: it ends work that has become useless. */
+export function callOver(): CofferError {
+  return new CofferError("DEADLINE_EXCEEDED", "the call ended before its answer was found");
+}
+
 // ---- when the server can't take the call
 
 /** Nothing new is begun any more. Another replica, or this one after its restart, can take the call. */

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { describeDenial } from "./file-access.ts";
+import { describeWriters, otherWriters } from "./file-writers.ts";
 import { PrivateFileError, readPrivateFile } from "./private-file.ts";
 import type { Timers } from "./timers.ts";
 
@@ -43,6 +44,11 @@ export class ObservedFile {
   /** A file that anybody may read, of at most 1 MiB. */
   static public(path: string, timers: Timers): ObservedFile {
     return new ObservedFile(path, readPublic, timers);
+  }
+
+  /** The same, of a file that decides whom we trust: refused when everybody may change it, or a group that is not ours. */
+  static trusted(path: string, timers: Timers): ObservedFile {
+    return new ObservedFile(path, readTrusted, timers);
   }
 
   /** A file that only its owner may read: see readPrivateFile. */
@@ -90,6 +96,14 @@ function readPublic(path: string): Buffer {
   if (!stats.isFile()) throw new Unusable(`${path} is not a regular file`);
   if (stats.size > MAX_BYTES) throw new Unusable(`${path} is larger than ${MAX_BYTES} bytes`);
   return readFileSync(path);
+}
+
+function readTrusted(path: string): Buffer {
+  const stats = statSync(path);
+  const writers = otherWriters(stats);
+  const isOpen = writers === "everybody" || writers === "group";
+  if (isOpen && stats.isFile()) throw new Unusable(`${path} ${describeWriters(writers, stats, path)}`);
+  return readPublic(path);
 }
 
 function readPrivate(path: string): Buffer {

@@ -60,24 +60,40 @@ export interface Reader {
 export function privacyProblem(access: FileAccess, file: string, reader = ownReader(access)): string | undefined {
   const { uid, mode } = access;
   const owned = `(${describeAccess(access)})`;
-  const mend = mending(access, shellWord(file), reader);
-  if (mode & OTHERS) return `is open to every user of this machine ${owned}; run: ${mend}`;
-  if (mode & GROUP_WRITES) return `can be changed by its group ${owned}; run: ${mend}`;
+  if (mode & OTHERS) return `is open to every user of this machine ${owned}; ${remedy(access, file, reader)}`;
+  if (mode & GROUP_WRITES) return `can be changed by its group ${owned}; ${remedy(access, file, reader)}`;
   if (mode & GROUP_READS && uid !== ROOT) {
-    return `can be read by its group ${owned}; run: ${mend} - or, if the group needs it: chown root ${shellWord(file)}`;
+    const orElse = isDockerSecret(file) ? "" : ` - or, if the group needs it: chown root ${shellWord(file)}`;
+    return `can be read by its group ${owned}; ${remedy(access, file, reader)}${orElse}`;
   }
   if (uid !== ROOT && uid !== reader.uid) {
-    return `belongs to another user than this process, uid ${reader.uid} ${owned}; run: chown ${reader.uid} ${shellWord(file)}`;
+    const mend = isDockerSecret(file) ? dockerAdvice(reader) : `run: chown ${reader.uid} ${shellWord(file)}`;
+    return `belongs to another user than this process, uid ${reader.uid} ${owned}; ${mend}`;
   }
   return undefined;
 }
 
 /** What root owns stays root's, and is given to the group of a reader who would not get to it otherwise. */
-function mending({ uid }: FileAccess, file: string, reader: Reader): string {
-  if (uid === reader.uid) return `chmod 0600 ${file}`;
-  if (uid !== ROOT) return `chown ${reader.uid} ${file} && chmod 0600 ${file}`;
-  const mend = `chown root:${reader.gid} ${file} && chmod 0440 ${file}`;
-  return `${mend} - or, in Kubernetes, defaultMode: 0440 and fsGroup: ${reader.gid}`;
+function remedy({ uid }: FileAccess, path: string, reader: Reader): string {
+  if (isDockerSecret(path)) return dockerAdvice(reader);
+  const file = shellWord(path);
+  if (uid === reader.uid) return `run: chmod 0600 ${file}`;
+  if (uid !== ROOT) return `run: chown ${reader.uid} ${file} && chmod 0600 ${file}`;
+  const command = `chown root:${reader.gid} ${file} && chmod 0440 ${file}`;
+  return `run: ${command} - or, in Kubernetes, defaultMode: 0440 and fsGroup: ${reader.gid}`;
+}
+
+/** Where Docker, Swarm, Compose and Podman mount secrets: root's, with mode 0444, by default. */
+const DOCKER_SECRETS = "/run/secrets/";
+
+function isDockerSecret(path: string): boolean {
+  return path.startsWith(DOCKER_SECRETS);
+}
+
+/** No command that runs in the container could change such a mount. */
+function dockerAdvice({ uid }: Reader): string {
+  const swarm = `give the service the secret with uid: "${uid}" and mode: 0400`;
+  return `it is a Docker secret: ${swarm}; Compose keeps the owner and the mode of its file on the host`;
 }
 
 /** Windows has no users in this sense: there, everything is its reader's. */

@@ -1,16 +1,20 @@
-import { MAX_PAGE_TOKEN_BYTES } from "../contract/limits.ts";
+import { MAX_PAGE_TOKEN_BYTES, MAX_PATH_BYTES } from "../contract/limits.ts";
 import { invalidPageToken, limitExceeded } from "../domain/errors.ts";
 import { type PathPrefix, type SecretPath, parseSecretPath } from "../domain/secret-path.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { pageTokenContext } from "../sealing/context.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
+/** Not a character of any path. */
+const PADDING = "\0";
+
 /**
- * A page token is the last path that a page examined, sealed: the caller may not be allowed to know that path. It is
- * bound to the caller and the prefix, and opens as long as the store has the key.
+ * A page token is the last path of a page, sealed. All tokens have one length, so that none tells how long its
+ * path is. A token is bound to the caller and the prefix, and opens as long as the store has the key.
  */
 export function sealPageToken(sealer: Sealer, last: SecretPath, caller: SpiffeId, prefix: PathPrefix): string {
-  return sealer.seal(Buffer.from(last), pageTokenContext(caller.toString(), prefix)).toString("base64url");
+  const padded = Buffer.from(last.padEnd(MAX_PATH_BYTES, PADDING));
+  return sealer.seal(padded, pageTokenContext(caller.toString(), prefix)).toString("base64url");
 }
 
 /** The path in a token. Throws INVALID_PAGE_TOKEN or LIMIT_EXCEEDED. */
@@ -21,7 +25,8 @@ export function openPageToken(sealer: Sealer, token: string, caller: SpiffeId, p
   // Node skips what is no base64url: without this, a token could be altered and still open.
   if (sealed.toString("base64url") !== token) throw invalidPageToken();
   try {
-    return parseSecretPath(sealer.open(sealed, pageTokenContext(caller.toString(), prefix)).toString());
+    const padded = sealer.open(sealed, pageTokenContext(caller.toString(), prefix)).toString();
+    return parseSecretPath(padded.replace(/\0+$/, ""));
   } catch {
     throw invalidPageToken();
   }

@@ -11,7 +11,7 @@ import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
 /** What each call is in the words of a policy. */
-const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "list" } as const;
+const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "describe" } as const;
 
 /** The calls that there are. */
 export type Call = keyof typeof ACTION_OF;
@@ -55,9 +55,16 @@ export interface ListQuestion {
   readonly pageToken: string;
 }
 
+/** A secret of a page, and what the caller may know of it beside its path. */
+export interface ListedSecret {
+  readonly path: SecretPath;
+  /** Undefined when the caller may not describe it. */
+  readonly described: Secret | undefined;
+}
+
 /** One page of List. `nextPageToken` is empty on the last one. */
 export interface ListAnswer {
-  readonly secrets: readonly Secret[];
+  readonly secrets: readonly ListedSecret[];
   readonly nextPageToken: string;
 }
 
@@ -104,13 +111,25 @@ export class SecretsEngine {
     return this.#parts.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
-  /** The secrets that the caller may list. */
-  list({ caller, prefix, authorizer }: ListPermit, { pageSize, pageToken }: ListQuestion): ListAnswer {
+  /** The secrets that the caller may list. `isOver` tells whether the caller has stopped waiting. */
+  async list(
+    { caller, prefix, authorizer }: ListPermit,
+    { pageSize: limit, pageToken }: ListQuestion,
+    isOver: () => boolean,
+  ): Promise<ListAnswer> {
     const { store, sealer } = this.#parts;
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
-    const admits = (path: SecretPath) => authorizer.decide(caller.id, "list", path).kind === "allowed";
-    const { secrets, next } = store.list({ prefix, after, limit: pageSize, admits });
-    return { secrets, nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix) };
+    const names = authorizer.scope(caller.id, "list");
+    const atOrAfter = (text: string) => names.atOrAfter(text);
+    const { secrets, next } = await store.list({ prefix, after, limit, atOrAfter }, isOver);
+    const rest = authorizer.scope(caller.id, "describe");
+    return {
+      secrets: secrets.map((secret) => ({
+        path: secret.path,
+        described: rest.covers(secret.path) ? secret : undefined,
+      })),
+      nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix),
+    };
   }
 
   describe({ path }: Permit): Secret {

@@ -1,22 +1,16 @@
 import type { WatchDirectory } from "../domain/directory-watch.ts";
-import type { ObservedFile } from "../domain/observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
 import { WatchedFiles } from "../domain/watched-files.ts";
-import { Bundle } from "./bundle.ts";
+import type { Bundle } from "./bundle.ts";
 import type { Purpose } from "./certificate-rules.ts";
 import { CurrentIdentity } from "./current-identity.ts";
+import { type ChosenBundles, describeChoice, FileBundles, GRACE_MS } from "./file-bundles.ts";
+import { type FileMaterial, readMaterial } from "./file-material.ts";
 import { FollowedSource } from "./followed-source.ts";
-import { type FileMaterial, type Material, readMaterial, toIdentity } from "./file-material.ts";
 import { type IdentityFiles, ObservedFiles } from "./identity-files.ts";
-import { collect } from "./material-error.ts";
-import type { Identity } from "./source.ts";
-import type { TrustDomain } from "./trust-domain.ts";
-
-/**
- * After how long without a change files are what they are, in milliseconds: before, a wrong one may be half written, and
- * one that is empty or gone may be about to be replaced.
- */
-const GRACE_MS = 5000;
+import { MaterialError, UntimelySvid } from "./material-error.ts";
+import { chainValidity, ownValidity } from "./own-validity.ts";
+import type { Svid } from "./svid.ts";
 
 /** What a source of this kind needs. */
 export interface FileSourceOptions {
@@ -28,37 +22,44 @@ export interface FileSourceOptions {
   readonly watch?: WatchDirectory;
 }
 
-/** What becomes of the files as they are now. */
-type Verdict =
-  | { readonly kind: "whole"; readonly identity: Identity }
-  | { readonly kind: "absent" | "wrong"; readonly problems: readonly string[] };
-
-/** A bundle that trusts nobody. */
-interface EmptyBundle {
-  readonly trustDomain: TrustDomain;
-  readonly file: ObservedFile;
-  /** False as long as it may be about to be written. */
-  readonly isReal: boolean;
+/** Our SVID and the bundle of its trust domain, which peers need to accept it: they are taken together or not at all. */
+interface Own {
+  readonly svid: Svid;
+  readonly bundle: Bundle;
+  /** Until when peers accept the SVID, in milliseconds since the epoch. */
+  readonly validUntil: number;
 }
+
+/** What becomes of our own files as they are now. */
+type Verdict =
+  | { readonly kind: "whole"; readonly own: Own }
+  /** Waited for: some of it is not there, or has expired, or is not valid yet. */
+  | { readonly kind: "absent"; readonly problems: readonly string[] }
+  | { readonly kind: "wrong"; readonly problems: readonly string[] };
 
 /**
  * The identity in files, followed as they change: rewritten one after the other, as spiffe-helper does, or all swapped
- * at once, as Kubernetes does. They are taken only if they fit together, all of them. A set that can't be used changes
- * nothing, with one exception: a bundle that stays empty, or away, trusts nobody, whatever else is wrong.
+ * at once, as Kubernetes does. The SVID, its key and the bundle of its own trust domain are taken only if they fit
+ * together; each other bundle by itself. What can't be used changes nothing, with one exception: a bundle that stays
+ * empty, or away, withdraws all trust, whatever else is wrong.
  */
 export class FileSource extends FollowedSource {
   readonly #options: FileSourceOptions;
   readonly #files: ObservedFiles;
+  readonly #bundles: FileBundles;
   readonly #watched: WatchedFiles;
+  readonly #openedAt: number;
   #material: FileMaterial;
-  /** The last set that fit together. */
-  #good: Material | undefined;
+  /** The last one that fit together. */
+  #good: Pick<Own, "svid" | "bundle"> | undefined;
 
   private constructor(options: FileSourceOptions) {
     super(new CurrentIdentity(options.timers, "the files of the identity have not been read yet"));
     const { timers, watch } = options;
     this.#options = options;
+    this.#openedAt = timers.elapsed();
     this.#files = new ObservedFiles(options.files, timers);
+    this.#bundles = new FileBundles(timers);
     this.#watched = new WatchedFiles({
       files: this.#files.all,
       timers,
@@ -90,73 +91,97 @@ export class FileSource extends FollowedSource {
   }
 
   #judge(): void {
-    const empty = this.#emptyBundles();
-    const verdict = this.#verdict(empty.filter(({ isReal }) => !isReal));
-    const gone = empty.filter(({ isReal }) => isReal);
-    if (verdict.kind === "whole") this.#take(verdict.identity, gone);
-    else if (this.#good !== undefined) this.#keep(this.#good, gone, verdict.problems);
-    else if (verdict.kind === "wrong" && this.#files.unchangedMs >= GRACE_MS) this.#giveUp(verdict.problems);
-    else this.current.complain(...verdict.problems);
+    const chosen = this.#bundles.choose(this.#material.bundles, this.#good?.bundle);
+    const verdict = this.#verdict(chosen);
+    if (verdict.kind === "whole") this.#take(verdict, chosen);
+    else if (this.#good !== undefined) this.#keep(this.#good, chosen, verdict.problems);
+    else this.#wait(verdict, chosen);
   }
 
-  /**
-   * Before there was a good set, a file without a byte has not arrived yet, however long that takes. One that says in so
-   * many words that there are no authorities means it.
-   */
-  #emptyBundles(): readonly EmptyBundle[] {
-    const empty = [...this.#material.bundles.values()].filter(({ authorities }) => authorities.length === 0);
-    return empty.map(({ trustDomain }) => {
-      const file = this.#files.bundles.get(trustDomain.name)!;
-      const isMeant = file.reading.kind === "bytes";
-      const isReal = (isMeant || this.#good !== undefined) && file.unchangedMs >= GRACE_MS;
-      return { trustDomain, file, isReal };
+  #verdict(chosen: ChosenBundles): Verdict {
+    const { svid, absent, wrong } = this.#material;
+    if (svid === undefined || absent.length + wrong.length > 0) {
+      return { kind: wrong.length > 0 ? "wrong" : "absent", problems: [...absent, ...wrong] };
+    }
+    const { trustDomain } = svid.id;
+    const choice = chosen.get(trustDomain.name);
+    if (choice === undefined) {
+      const what = `${this.#files.cert.path} is an X.509-SVID of ${trustDomain}`;
+      return { kind: "wrong", problems: [`${what}, but there is no bundle for ${trustDomain}`] };
+    }
+    if (choice.kind === "read" || choice.kind === "withdrawn") return this.#judgeOwn(svid, choice.bundle);
+    return { kind: choice.isWrong ? "wrong" : "absent", problems: [choice.problem] };
+  }
+
+  #judgeOwn(svid: Svid, bundle: Bundle): Verdict {
+    try {
+      return { kind: "whole", own: { svid, bundle, validUntil: this.#validity(svid, bundle) } };
+    } catch (error) {
+      if (!(error instanceof MaterialError)) throw error;
+      return { kind: error instanceof UntimelySvid ? "absent" : "wrong", problems: error.problems };
+    }
+  }
+
+  /** When the bundle is empty there is nothing to hold the SVID against, and only its times are looked at. */
+  #validity(svid: Svid, bundle: Bundle): number {
+    const { purpose, timers } = this.#options;
+    const cert = this.#files.cert.path;
+    if (bundle.authorities.length === 0) return chainValidity(svid, timers.clock(), cert);
+    const where = `${cert}, verified with ${this.#files.bundles.get(bundle.trustDomain.name)?.path}`;
+    return ownValidity(svid, bundle, timers.clock(), purpose, where);
+  }
+
+  #take({ own }: Extract<Verdict, { kind: "whole" }>, chosen: ChosenBundles): void {
+    const pending = this.#good === undefined ? this.#pending(chosen) : [];
+    if (pending.length > 0) this.current.complain(...pending);
+    else this.#adopt(own, chosen, [...chosen.values()].flatMap(describeChoice));
+  }
+
+  /** At the start the bundles of other trust domains get some time to be written. Then we go on without them. */
+  #pending(chosen: ChosenBundles): readonly string[] {
+    const { unchangedMs } = this.#files;
+    const waitedMs = Math.min(unchangedMs, this.#options.timers.elapsed() - this.#openedAt);
+    return [...chosen.values()].flatMap((choice) => {
+      const isPending = choice.kind === "missing" && (choice.isWrong ? unchangedMs : waitedMs) < GRACE_MS;
+      return isPending ? [choice.problem] : [];
     });
   }
 
-  #verdict(missing: readonly EmptyBundle[]): Verdict {
-    const { svid, bundles } = this.#material;
-    const wrong = [...this.#material.wrong];
-    const absent = [...this.#material.absent, ...missing.map(describeEmpty)];
-    if (svid !== undefined && absent.length + wrong.length === 0) {
-      const identity = collect(wrong, () => this.#toIdentity({ svid, bundles }));
-      if (identity !== undefined) return { kind: "whole", identity };
-    }
-    return { kind: wrong.length > 0 ? "wrong" : "absent", problems: [...absent, ...wrong] };
-  }
-
-  #take(identity: Identity, gone: readonly EmptyBundle[]): void {
-    this.#good = identity;
-    this.current.adopt(identity, ...gone.map(describeEmpty));
-  }
-
   /** Trust that was withdrawn does not come back because another file is wrong, or this one is half written. */
-  #keep(good: Material, gone: readonly EmptyBundle[], problems: readonly string[]): void {
-    const kept = withdraw(good, gone);
-    this.#good = kept;
-    const all = [...problems, ...gone.map(describeEmpty)];
-    const identity = collect([], () => this.#toIdentity(kept));
-    if (identity === undefined) this.current.complain(...all);
-    else this.current.adopt(identity, ...all);
+  #keep(
+    { svid, bundle: before }: Pick<Own, "svid" | "bundle">,
+    chosen: ChosenBundles,
+    problems: readonly string[],
+  ): void {
+    const { name } = before.trustDomain;
+    const choice = chosen.get(name);
+    const bundle = choice?.kind === "withdrawn" ? choice.bundle : before;
+    const others = new Map([...chosen].filter(([other]) => other !== name));
+    const withdrawn = choice?.kind === "withdrawn" ? [choice] : [];
+    const all = new Set([...problems, ...[...withdrawn, ...others.values()].flatMap(describeChoice)]);
+    this.#good = { svid, bundle };
+    const verdict = this.#judgeOwn(svid, bundle);
+    if (verdict.kind === "whole") this.#adopt(verdict.own, others, [...all]);
+    else this.current.complain(...all);
+  }
+
+  #adopt({ svid, bundle, validUntil }: Own, chosen: ChosenBundles, problems: readonly string[]): void {
+    this.#good = { svid, bundle };
+    this.#bundles.adopted(chosen.values(), validUntil);
+    const others = [...chosen].map(([name, choice]) => [name, choice.bundle] as const);
+    const bundles = new Map([...others, [bundle.trustDomain.name, bundle] as const]);
+    this.current.adopt({ svid, validUntil, bundles }, ...problems);
+  }
+
+  #wait({ kind, problems }: Exclude<Verdict, { kind: "whole" }>, chosen: ChosenBundles): void {
+    const others = [...chosen.values()].flatMap((choice) => (choice.kind === "missing" ? [choice.problem] : []));
+    const all = new Set([...problems, ...others]);
+    if (kind === "wrong" && this.#files.unchangedMs >= GRACE_MS) this.#giveUp([...all]);
+    else this.current.complain(...all);
   }
 
   #giveUp(problems: readonly string[]): void {
     this.#watched.close();
     this.current.fail(...problems);
   }
-
-  #toIdentity(material: Material): Identity {
-    const { purpose, timers } = this.#options;
-    return toIdentity(material, this.#files, timers.clock(), purpose);
-  }
-}
-
-function withdraw({ svid, bundles }: Material, gone: readonly EmptyBundle[]): Material {
-  const withdrawn = gone.map(({ trustDomain }) => [trustDomain.name, new Bundle(trustDomain, [])] as const);
-  return { svid, bundles: new Map([...bundles, ...withdrawn]) };
-}
-
-function describeEmpty({ trustDomain, file: { path, reading }, isReal }: EmptyBundle): string {
-  const state = reading.kind === "absent" ? reading.problem : "is empty";
-  const consequence = isReal ? `: nobody of ${trustDomain} is trusted` : "";
-  return `${path}, the bundle of ${trustDomain}, ${state}${consequence}`;
 }

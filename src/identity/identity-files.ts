@@ -5,9 +5,12 @@ import type { Timers } from "../domain/timers.ts";
 export interface IdentityFiles {
   /** The X.509-SVID in PEM: the leaf, then the intermediates. */
   readonly cert: string;
-  /** Its private key, in PKCS#8 PEM. Only its owner may be able to read it, see readPrivateFile. */
+  /** Its private key in PEM: PKCS#8, SEC 1 or PKCS#1. Only its owner may be able to read it, see readPrivateFile. */
   readonly key: string;
-  /** One file for each trust domain, in PEM or as a SPIFFE bundle in JSON, by the bare name of the trust domain. */
+  /**
+   * One file for each trust domain, in PEM or as a SPIFFE bundle in JSON, by the bare name of the trust domain. Others may
+   * not be able to write them.
+   */
   readonly bundles: ReadonlyMap<string, string>;
 }
 
@@ -23,7 +26,7 @@ export class ObservedFiles {
   constructor({ cert, key, bundles }: IdentityFiles, timers: Timers) {
     this.cert = ObservedFile.public(cert, timers);
     this.key = ObservedFile.private(key, timers);
-    this.bundles = new Map([...bundles].map(([name, file]) => [name, ObservedFile.public(file, timers)]));
+    this.bundles = new Map([...bundles].map(([name, file]) => [name, ObservedFile.trusted(file, timers)]));
     this.all = [this.cert, this.key, ...this.bundles.values()];
   }
 

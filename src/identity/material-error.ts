@@ -13,6 +13,12 @@ export class MaterialError extends Error {
   }
 }
 
+/**
+ * An SVID of our own that has expired, or whose time has not come. Nothing is wrong with it but the time, so it counts as
+ * one that has not arrived: its writer renews it.
+ */
+export class UntimelySvid extends MaterialError {}
+
 /** Runs `read`; the problems of its MaterialError are added to `problems`, and it gives undefined. */
 export function collect<T>(problems: string[], read: () => T): T | undefined {
   try {

@@ -15,6 +15,9 @@ export class PemError extends Error {
 const BEGIN = /^-----BEGIN ([^-]+)-----[ \t]*$/;
 const BOUNDARY = /^-----(?:BEGIN|END)\b/;
 
+/** The header of a block that is encrypted the old way (RFC 1421 4.6.1.1), as `openssl genrsa -aes256` wrote it. */
+const ENCRYPTED = /^Proc-Type:.*\bENCRYPTED\b/;
+
 // Padding only at the end.
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
@@ -79,6 +82,7 @@ function readBlock(lines: readonly string[], begin: number, label: string): RawB
 
 function decode({ label, line, body }: RawBlock): PemBlock {
   const base64 = body.map((text) => text.trim()).join("");
+  if (body.some((text) => ENCRYPTED.test(text))) throw new PemError(`has an encrypted ${label} block in line ${line}`);
   if (!isBase64(base64)) {
     throw new PemError(`has a ${label} block in line ${line} that is not plain base64`);
   }

@@ -21,7 +21,8 @@ export interface IdentitySnapshot extends Identity {
  * as nothing changes about them the sentences stay the same, so each is logged once.
  * - waiting: nothing that can be used has arrived yet, or what there was has expired. The source goes on looking; the
  *   problems, at least one, say what is missing.
- * - ready: `snapshot` can be used. Problems, if any, say why nothing newer can be had: what there is stays in use.
+ * - ready: `snapshot` can be used. Problems, if any, say why nothing newer can be had: what there is stays in use; or what
+ *   is wrong with the bundle of another trust domain, and whether an older one stands in for it.
  * - failed: there is none, and the source has given up, because waiting would not help. At least one problem.
  */
 export type IdentityState =

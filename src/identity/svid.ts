@@ -72,7 +72,7 @@ export class Svid {
 
 /**
  * Reads an X.509-SVID and its key, each in PEM. `cert` holds the leaf first, then the intermediates; `key` holds one
- * PKCS#8 block, unencrypted. Both may be in one file. Checks everything but times and the signature path. Throws
+ * private key, unencrypted, in PKCS#8, SEC 1 or PKCS#1. Both may be in one file. Checks everything but times and the signature path. Throws
  * {@link MaterialError} with all problems.
  */
 export function parseSvid(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
@@ -81,7 +81,10 @@ export function parseSvid(cert: NamedBytes, key: NamedBytes, purpose: Purpose): 
 
 /** The same for DER, the form of the Workload API: certificates one behind the other, and a PKCS#8 key. */
 export function parseSvidDer(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
-  return assemble(cert, key, purpose, { certificates: certificatesInDer, key: decodeKey });
+  return assemble(cert, key, purpose, {
+    certificates: certificatesInDer,
+    key: (bytes, where) => decodeKey(bytes, where),
+  });
 }
 
 /** How certificates and keys are written. */
@@ -149,27 +152,32 @@ function throwIf(problem: Problem | undefined, where: string): void {
   if (problem) throw new MaterialError(`${where}: ${problem.detail}`);
 }
 
-const KEY_LABEL = "PRIVATE KEY";
+/** How keys are written in PEM: by PKCS#8 (RFC 5958), SEC 1 (RFC 5915) or PKCS#1 (RFC 8017), by the labels of RFC 7468. */
+const KEY_FORMS: ReadonlyMap<string, KeyForm> = new Map([
+  ["PRIVATE KEY", "pkcs8"],
+  ["EC PRIVATE KEY", "sec1"],
+  ["RSA PRIVATE KEY", "pkcs1"],
+]);
 
-/** Other forms of a key, each of which `openssl pkcs8` turns into ours. */
-const OTHER_KEY_LABELS = ["EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"];
+type KeyForm = "pkcs8" | "sec1" | "pkcs1";
+
+const ENCRYPTED_LABEL = "ENCRYPTED PRIVATE KEY";
 
 function keyInPem(bytes: Uint8Array, name: string): KeyObject {
   const blocks = readKeyBlocks(name, bytes);
-  const [block, ...more] = blocks.filter(({ label }) => label === KEY_LABEL);
-  if (more.length > 0) throw new MaterialError(`${name} contains more than one ${KEY_LABEL} block`);
-  if (block !== undefined) return decodeKey(block.der, `${name}, line ${block.line}`);
-  const other = blocks[0];
-  if (other === undefined) throw new MaterialError(`${name} contains no ${KEY_LABEL} block`);
-  throw new MaterialError(
-    `${name}, line ${other.line}: the ${other.label} block is not a ${KEY_LABEL} block (PKCS#8, unencrypted); ` +
-      `convert it with: openssl pkcs8 -topk8 -nocrypt -in ${name}`,
-  );
+  const [block, ...more] = blocks;
+  if (more.length > 0) throw new MaterialError(`${name} contains more than one private key`);
+  if (block === undefined) throw new MaterialError(`${name} contains no PRIVATE KEY block`);
+  const where = `${name}, line ${block.line}`;
+  const form = KEY_FORMS.get(block.label);
+  if (form === undefined)
+    throw new MaterialError(`${where}: the private key is encrypted; give it without a passphrase`);
+  return decodeKey(block.der, where, form);
 }
 
 function readKeyBlocks(name: string, bytes: Uint8Array): PemBlock[] {
   try {
-    return pemBlocks(bytes, KEY_LABEL, ...OTHER_KEY_LABELS);
+    return pemBlocks(bytes, ...KEY_FORMS.keys(), ENCRYPTED_LABEL);
   } catch (error) {
     if (error instanceof PemError) throw new MaterialError(`${name} ${error.message}`);
     throw error;
@@ -177,10 +185,10 @@ function readKeyBlocks(name: string, bytes: Uint8Array): PemBlock[] {
 }
 
 /** OpenSSL ignores what follows the key; our own reader does not. Neither's error is passed on: it knows the bytes. */
-function decodeKey(der: Uint8Array, where: string): KeyObject {
+function decodeKey(der: Uint8Array, where: string, type: KeyForm = "pkcs8"): KeyObject {
   try {
     parseDer(der);
-    return createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
+    return createPrivateKey({ key: Buffer.from(der), format: "der", type });
   } catch {
     throw new MaterialError(`${where}: the private key is malformed`);
   }

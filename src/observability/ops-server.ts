@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isMeantForUs } from "./asked-host.ts";
 import type { Check } from "./check.ts";
 import { limitCrowd } from "./crowd-limit.ts";
 import type { Logger } from "./logger.ts";
@@ -14,6 +15,8 @@ export interface OpsSources {
   readonly metrics: () => Promise<Exposition>;
   /** Told of answers that could not be made. */
   readonly log: Logger;
+  /** Names with a dot by which it may be asked for, beside private ones and that of the address; none by default. */
+  readonly hosts?: readonly string[];
 }
 
 /** Where to listen: a host and a port; port 0 takes a free one. */
@@ -30,6 +33,13 @@ interface Answer {
 
 type Page = () => Answer | Promise<Answer>;
 type Pages = ReadonlyMap<string, Page>;
+
+interface Site {
+  readonly pages: Pages;
+  readonly log: Logger;
+  /** In lower case. */
+  readonly hosts: ReadonlySet<string>;
+}
 
 /** Probes and scrapers are few, and ask with a few hundred bytes and at once; whoever does otherwise is cut off. */
 const LIMITS: ServerOptions = {
@@ -53,8 +63,8 @@ export class OpsServer {
 
   /** Listens. Rejects with the system's error, such as EADDRINUSE. */
   static async listen({ host, port }: OpsAddress, sources: OpsSources): Promise<OpsServer> {
-    const pages = pagesOf(sources);
-    const server = createServer(LIMITS, (request, response) => void respond(pages, sources.log, request, response));
+    const site = { pages: pagesOf(sources), log: sources.log, hosts: namesOf(host, sources) };
+    const server = createServer(LIMITS, (request, response) => void respond(site, request, response));
     limitCrowd(server, MAX_CONNECTIONS);
     server.listen(port, host);
     await once(server, "listening");
@@ -91,8 +101,12 @@ function readinessAnswer(checks: readonly Check[]): Answer {
   return { status: checks.every((check) => check.state === "ok") ? 200 : 503, body: lines.join("") };
 }
 
-async function respond(pages: Pages, log: Logger, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { status, contentType = "text/plain; charset=utf-8", body } = await answer(pages, log, request);
+function namesOf(host: string, { hosts = [] }: OpsSources): ReadonlySet<string> {
+  return new Set([host, ...hosts].map((name) => name.toLowerCase()));
+}
+
+async function respond(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, contentType = "text/plain; charset=utf-8", body } = await answer(site, request);
   response.writeHead(status, {
     "content-type": contentType,
     "content-length": Buffer.byteLength(body),
@@ -104,7 +118,13 @@ async function respond(pages: Pages, log: Logger, request: IncomingMessage, resp
   response.end(request.method === "HEAD" ? undefined : body);
 }
 
-async function answer(pages: Pages, log: Logger, { method, url = "" }: IncomingMessage): Promise<Answer> {
+const MISDIRECTED: Answer = {
+  status: 421,
+  body: "this is not the host that was asked for; ask by an address, or start the server with --ops-host\n",
+};
+
+async function answer({ pages, log, hosts }: Site, { method, url = "", headers }: IncomingMessage): Promise<Answer> {
+  if (!isMeantForUs(headers.host, hosts)) return MISDIRECTED;
   const name = url.split("?", 1)[0]!;
   const page = pages.get(name);
   if (page === undefined) return { status: 404, body: "there are /livez, /readyz and /metrics\n" };

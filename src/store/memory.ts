@@ -38,9 +38,10 @@ export class Memory {
     return this.#secrets.get(path);
   }
 
-  /** The secrets from a path on, in path order. */
-  *from(start: string, inclusive: boolean): Generator<Secret, void, undefined> {
-    for (const path of this.#index.from(start, inclusive)) yield this.#secrets.get(path)!;
+  /** The first secret whose path is not less than `start`; undefined when there is none. */
+  atOrAfter(start: string): Secret | undefined {
+    const path = this.#index.atOrAfter(start);
+    return path === undefined ? undefined : this.#secrets.get(path);
   }
 
   /**

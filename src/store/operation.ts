@@ -49,7 +49,9 @@ export function putOperation(request: PutRequest, sealer: Sealer, maxStoreBytes:
       const secret = draft.get(path);
       expectLatest(secret, path, expectedVersion);
       const version = latestVersion(secret) + 1;
-      const sealed = sealer.seal(encodeContent(content), versionContext(path, version));
+      const plaintext = encodeContent(content);
+      const sealed = sealer.seal(plaintext, versionContext(path, version));
+      plaintext.fill(0);
       const pruned = secret === undefined ? [] : secret.versions.slice(0, -(MAX_VERSIONS - 1)).map(versionRef);
       const change: PutChange = { kind: "put", path, version, sealed, time: draft.time, author, pruned };
       const effect = draft.effect(change);

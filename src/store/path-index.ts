@@ -23,15 +23,12 @@ export class PathIndex {
     if (chunk.length > CHUNK_CAPACITY) this.#chunks.splice(at + 1, 0, chunk.splice(splitPoint(this.#chunks, at)));
   }
 
-  /** The paths from `start` on, in order: `start` itself too, if it is there and `inclusive`. */
-  *from(start: string, inclusive: boolean): Generator<SecretPath, void, undefined> {
-    const first = Math.max(0, this.#chunkFor(start));
-    for (let i = first; i < this.#chunks.length; i++) {
-      const chunk = this.#chunks[i]!;
-      let j = i === first ? lowerBound(chunk, start) : 0;
-      if (!inclusive && chunk[j] === start) j += 1;
-      for (; j < chunk.length; j++) yield chunk[j]!;
-    }
+  /** The first path that is not less than `start`; undefined when there is none. */
+  atOrAfter(start: string): SecretPath | undefined {
+    const at = Math.max(0, this.#chunkFor(start));
+    const chunk = this.#chunks[at];
+    if (chunk === undefined) return undefined;
+    return chunk[lowerBound(chunk, start)] ?? this.#chunks[at + 1]?.[0];
   }
 
   /** The last chunk that begins at or before `path`; -1 when none does. */

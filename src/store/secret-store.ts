@@ -1,12 +1,13 @@
 import type { Content } from "../domain/content.ts";
 import { contentUnreadable, secretNotFound, versionDeleted, versionNotFound } from "../domain/errors.ts";
-import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
 import type { Timers } from "../domain/timers.ts";
 import { versionContext } from "../sealing/context.ts";
 import { SealBroken, type Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "./content-format.ts";
 import { type CommitObserver, GroupCommit } from "./group-commit.ts";
 import type { CheckpointMode, Journal } from "./journal.ts";
+import { findPage, type ListPage, type ListQuery } from "./listing.ts";
 import { Memory, type StoreTotals } from "./memory.ts";
 import {
   type DeleteRequest,
@@ -17,9 +18,7 @@ import {
   putOperation,
 } from "./operation.ts";
 import { type Secret, type Version, findVersion, newest } from "./secret.ts";
-
-// A page of List looks at this many secrets at most: a caller who may list few of many must not hold up the others.
-const MAX_EXAMINED = 10_000;
+import { ThreadShare } from "./thread-share.ts";
 
 /** What a store is made of. */
 export interface StoreParts {
@@ -37,33 +36,18 @@ export interface OpenedVersion {
   readonly content: Content;
 }
 
-/** A question for one page of secrets. */
-export interface ListQuery {
-  readonly prefix: PathPrefix;
-  /** The page begins after this path; undefined: at the beginning. */
-  readonly after: string | undefined;
-  readonly limit: number;
-  /** Whether the caller may see a path. */
-  readonly admits: (path: SecretPath) => boolean;
-}
-
-/** One page of secrets. */
-export interface ListPage {
-  readonly secrets: readonly Secret[];
-  /** The path after which the next page begins; undefined: there is none. */
-  readonly next: SecretPath | undefined;
-}
-
 /** The secrets: reads from memory, changes through the journal. */
 export class SecretStore {
   readonly #parts: StoreParts;
   readonly #memory: Memory;
   readonly #commits: GroupCommit;
+  readonly #lists: ThreadShare;
 
   private constructor(parts: StoreParts, memory: Memory) {
     this.#parts = parts;
     this.#memory = memory;
     this.#commits = new GroupCommit(memory, parts.journal, parts.observer, parts.timers);
+    this.#lists = new ThreadShare(parts.timers);
   }
 
   /** Rebuilds memory from the journal. Throws what the journal throws: a store that can't be trusted is not served. */
@@ -113,19 +97,12 @@ export class SecretStore {
     return secret;
   }
 
-  /** One page of the secrets whose newest version is not deleted. */
-  list({ prefix, after, limit, admits }: ListQuery): ListPage {
-    const found: Secret[] = [];
-    let examined = 0;
-    let last: SecretPath | undefined;
-    for (const secret of this.#memory.from(after ?? prefix, after === undefined)) {
-      if (!secret.path.startsWith(prefix)) break;
-      if (found.length === limit || examined === MAX_EXAMINED) return { secrets: found, next: last };
-      examined += 1;
-      last = secret.path;
-      if (newest(secret).state.kind === "live" && admits(secret.path)) found.push(secret);
-    }
-    return { secrets: found, next: undefined };
+  /**
+   * One page of the secrets whose newest version is not deleted. Other calls are served meanwhile. Rejects with
+   * DEADLINE_EXCEEDED once `isOver` says that the caller has stopped waiting.
+   */
+  list(query: ListQuery, isOver: () => boolean): Promise<ListPage> {
+    return this.#lists.run({ steps: findPage(this.#memory, query), isOver });
   }
 
   /** Folds committed changes into their final place; see {@link Journal.checkpoint}. */

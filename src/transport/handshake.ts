@@ -6,6 +6,12 @@ import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
 import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
+ * OpenSSL 3.0 and later, SSL_CTX_set_options(3): overwrites what it has decrypted, in its own buffer, once it was read.
+ * Otherwise that buffer keeps it, and is freed with it. Node does not name this option.
+ */
+const SSL_OP_CLEANSE_PLAINTEXT = 1 << 1;
+
+/**
  * What we show and demand in a handshake. It is made anew, whole, for each snapshot of our identity, so that no rotation
  * can leave a setting behind: an update of only the certificate would quietly let TLS 1.2 in.
  */
@@ -19,7 +25,7 @@ export function handshakeContext({ svid }: IdentitySnapshot): SecureContext {
     // there have signed each other.
     ca: [],
     // A resumed session carries the identity of an earlier handshake, without its certificate being looked at again.
-    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT,
   });
 }
 

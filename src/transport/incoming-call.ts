@@ -7,6 +7,7 @@ import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts"
 import type { Lease, Resource } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { toCofferError, toStatus } from "./status.ts";
+import { CarriedBytes } from "./carried-bytes.ts";
 
 /** What is known of a method before its request is read. */
 export type Route =
@@ -68,15 +69,19 @@ export class IncomingCall {
   readonly arrival: Arrival;
   readonly #lease: Lease;
   readonly #outcomes: Outcomes;
+  readonly #carried: CarriedBytes;
   /** What was read to look at it. It goes back into the stream before grpc-js gets that. */
   #bytes: Buffer = NOTHING;
   #state: "reading" | "waiting" | "answering" = "reading";
   #isWatched = false;
+  /** Whether all of its message had come when it was looked at. */
+  #isWhole = false;
 
   constructor(arrival: Arrival, lease: Lease, outcomes: Outcomes) {
     this.arrival = arrival;
     this.#lease = lease;
     this.#outcomes = outcomes;
+    this.#carried = new CarriedBytes(arrival.stream);
   }
 
   /** Begins to read the request, as far as that is due. */
@@ -90,6 +95,12 @@ export class IncomingCall {
   /** An answer of so many bytes is about to be sent. They are held until the call is closed. */
   answers(bytes: number): void {
     this.#lease.hold("bytes", bytes);
+    this.#carried.expectAnswer();
+  }
+
+  /** The request was decoded, into copies. */
+  wipeRequest(): void {
+    this.#carried.wipeRequest();
   }
 
   /** The time for the request is over. */
@@ -107,6 +118,7 @@ export class IncomingCall {
   /** The stream is closed. */
   close(): void {
     this.#lease.release();
+    this.#carried.wipeRequest();
   }
 
   /** Whether the caller sends no more. */
@@ -116,7 +128,7 @@ export class IncomingCall {
   }
 
   readonly #read = (): void => {
-    const chunk = this.arrival.stream.read() as Buffer | null;
+    const chunk = this.#carried.read();
     if (chunk !== null) this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
     try {
       this.#look();
@@ -131,8 +143,8 @@ export class IncomingCall {
     if (this.#bytes[0] !== 0) return this.#reject(COMPRESSED);
     const length = this.#bytes.readUInt32BE(1);
     if (length > MAX_RECEIVE_BYTES) return this.#reject(TOO_LONG);
-    const isComplete = this.#bytes.length >= PREFIX_BYTES + length;
-    if (isComplete || this.#isAuthorized()) this.#request(length);
+    this.#isWhole = this.#bytes.length >= PREFIX_BYTES + length;
+    if (this.#isWhole || this.#isAuthorized()) this.#request(length);
     else this.#readOn();
   }
 
@@ -180,6 +192,7 @@ export class IncomingCall {
     const { stream } = this.arrival;
     if (stream.destroyed || stream.closed) return;
     this.#state = "answering";
+    if (!this.#isWhole) this.#carried.follow();
     if (this.#lease.holds("unread")) this.#lease.give("unread", 1);
     this.#outcomes.admitted(this);
   }

@@ -3,7 +3,7 @@ import type { MapEntry } from "../contract/map-field.ts";
 import * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { invalidField } from "../domain/errors.ts";
-import type { Call, ListPermit, Permit, SecretsEngine } from "../engine/secrets-engine.ts";
+import type { Call, ListPermit, ListedSecret, Permit, SecretsEngine } from "../engine/secrets-engine.ts";
 import { type Secret, type Version, lastChange, newest } from "../store/secret.ts";
 import type { Connection } from "./connection.ts";
 import type { Method } from "./unary.ts";
@@ -28,6 +28,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
         const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
         return { path, ...(await engine.put(permit, content, expectedVersion)) };
       },
+      wipe: ({ data, binaryData }) => wipeValues(data, binaryData),
     },
     Get: {
       request: wire.getRequest,
@@ -38,6 +39,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
         const { number, createTime, revision } = opened.version;
         return { path, version: number, ...split(opened.content), createTime, revision };
       },
+      wipe: (_request, response) => response && wipeValues(response.data, response.binaryData),
     },
     Delete: {
       request: wire.deleteRequest,
@@ -53,8 +55,9 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       response: wire.listResponse,
       target: { number: 1, name: "prefix", of: ({ prefix }) => prefix },
       permit: (caller, prefix) => engine.permitList(caller, prefix),
-      handle: (permit, { pageSize, pageToken }) => {
-        const { secrets, nextPageToken } = engine.list(permit, { pageSize: effectivePageSize(pageSize), pageToken });
+      handle: async (permit, { pageSize, pageToken }, isOver) => {
+        const question = { pageSize: effectivePageSize(pageSize), pageToken };
+        const { secrets, nextPageToken } = await engine.list(permit, question, isOver);
         return { entries: secrets.map(listEntry), nextPageToken };
       },
     },
@@ -79,6 +82,10 @@ function entries(kind: ContentEntry["kind"], map: readonly MapEntry[]): ContentE
   return map.map(({ key, value }) => ({ kind, key, value }));
 }
 
+function wipeValues(...maps: readonly (readonly MapEntry[])[]): void {
+  for (const { value } of maps.flat()) value.fill(0);
+}
+
 function split(content: Content): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {
   const data: MapEntry[] = [];
   const binaryData: MapEntry[] = [];
@@ -96,8 +103,10 @@ function effectivePageSize(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-function listEntry(secret: Secret): wire.ListEntry {
-  return { path: secret.path, latestVersion: newest(secret).number, updateTime: lastChange(secret).time };
+/** Without the right to describe a secret the caller learns its name alone. */
+function listEntry({ path, described }: ListedSecret): wire.ListEntry {
+  if (described === undefined) return { path, latestVersion: 0, updateTime: undefined };
+  return { path, latestVersion: newest(described).number, updateTime: lastChange(described).time };
 }
 
 function description(secret: Secret): wire.DescribeResponse {

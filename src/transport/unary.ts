@@ -26,7 +26,10 @@ export interface Method<Request, Response, Permit> {
   readonly target: LeadingField & { readonly of: (request: Request) => string };
   /** Authorizes the caller by the target. Throws when it may not make this call. */
   readonly permit: (caller: Connection, target: string) => Permit;
-  readonly handle: (permit: Permit, request: Request) => Response | Promise<Response>;
+  /** `isOver` tells whether the caller has stopped waiting: it has left, or its time is over. */
+  readonly handle: (permit: Permit, request: Request, isOver: () => boolean) => Response | Promise<Response>;
+  /** Overwrites the values of secrets in a request that is done with, and in its response, once that is written. */
+  readonly wipe?: (request: Request, response: Response | undefined) => void;
 }
 
 /** A call that was answered. */
@@ -64,27 +67,57 @@ export function unary<Request, Response, Permit>(
     if (incoming === undefined) return callback({ code: Code.CANCELLED });
     const answer = new Answer(path, parts, { incoming, call, callback });
     try {
-      const response = handle(method, answer.caller, call.request);
-      if (response instanceof Promise) answer.later(response, method.response);
-      else answer.succeed(method.response.encode(response));
+      const isOver = () => call.cancelled || answer.isGiven;
+      const response = answerOf(method, answer.caller, call.request, isOver);
+      if (response instanceof Promise) answer.later(response);
+      else answer.succeed(response);
     } catch (error) {
       answer.fail(error);
+    } finally {
+      // What was decoded are copies.
+      call.request.fill(0);
+      incoming.wipeRequest();
     }
   };
 }
 
 /** Authorizes the caller before the rest of the request is decoded: until then a request costs next to nothing. */
-function handle<Request, Response, Permit>(
-  { request: codec, target, permit, handle }: Method<Request, Response, Permit>,
+function answerOf<Request, Response, Permit>(
+  method: Method<Request, Response, Permit>,
   caller: Connection,
   bytes: Buffer,
-): Response | Promise<Response> {
+  isOver: () => boolean,
+): Buffer | Promise<Buffer> {
+  const { target } = method;
   const leading = leadingString(bytes, target);
-  const permitted = permit(caller, leading);
-  const request = codec.decode(bytes);
+  const permit = method.permit(caller, leading);
+  const request = method.request.decode(bytes);
   // Of a field that comes twice the last one counts: a caller would be authorized for one secret and handed another.
   if (target.of(request) !== leading) throw malformedRequest(`${target.name} comes twice`, target.name);
-  return handle(permitted, request);
+  return responseOf(method, request, () => method.handle(permit, request, isOver));
+}
+
+/** The bytes of a method's response. What it was given and what it gave is overwritten as soon as it is done with. */
+function responseOf<Request, Response>(
+  { response: codec, wipe }: Pick<Method<Request, Response, unknown>, "response" | "wipe">,
+  request: Request,
+  handle: () => Response | Promise<Response>,
+): Buffer | Promise<Buffer> {
+  const written = (response: Response) => {
+    const bytes = codec.encode(response);
+    wipe?.(request, response);
+    return bytes;
+  };
+  const failed = (error: unknown): never => {
+    wipe?.(request, undefined);
+    throw error;
+  };
+  try {
+    const response = handle();
+    return response instanceof Promise ? response.then(written).catch(failed) : written(response);
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 /** What grpc-js gave, and the call that it belongs to. */
@@ -116,13 +149,17 @@ class Answer {
     return this.#call.incoming.arrival.caller;
   }
 
+  get isGiven(): boolean {
+    return this.#state === "given";
+  }
+
   /** Waits for a response. A caller that set no deadline must not wait for ever. */
-  later<Response>(response: Promise<Response>, codec: Codec<Response>): void {
+  later(response: Promise<Buffer>): void {
     if (this.#call.call.getDeadline() === Number.POSITIVE_INFINITY) {
       const tooLate = () => this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
       this.#cancelDeadline = this.#parts.timers.delay(DEFAULT_DEADLINE_MS, tooLate);
     }
-    response.then((value) => this.succeed(codec.encode(value))).catch((error) => this.fail(error));
+    response.then((bytes) => this.succeed(bytes)).catch((error) => this.fail(error));
   }
 
   succeed(response: Buffer): void {
@@ -132,6 +169,8 @@ class Answer {
       call.sendMetadata(ACCEPTS_IDENTITY);
       callback(null, response);
     });
+    // grpc-js has copied it.
+    response.fill(0);
   }
 
   fail(failure: unknown): void {

@@ -5,23 +5,43 @@ import type { Identity } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { OfferedSvid, X509Context } from "./x509-context.ts";
 
-/** Which identity to take when the Workload API offers several. The default is the first (Workload API 5.2.1). */
+/**
+ * Which identity to take when the Workload API offers several. The default is the first (Workload API 5.2.1), and from then
+ * on the one in use as long as it is offered: the order of a message means nothing else, and agents change it.
+ */
 export type Selection =
   | { readonly kind: "default" }
   | { readonly kind: "hint"; readonly hint: string }
   | { readonly kind: "id"; readonly id: SpiffeId };
 
+/** What decides which identity is taken, and whether it can be used. */
+export interface Choice {
+  readonly selection: Selection;
+  /** The SPIFFE ID in use; undefined: none was yet. */
+  readonly inUse: SpiffeId | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly purpose: Purpose;
+}
+
+/** The identity that was chosen, with the bundle of its own trust domain. */
+export type ChosenSvid = Pick<OfferedSvid, "svid" | "bundle"> & Pick<Identity, "validUntil">;
+
 /**
- * The identity that `selection` asks for, with its own bundle and the federated ones. Only this one is held against the
- * time `now`, in milliseconds since the epoch: that another of them has expired is no matter of ours. Throws
- * {@link MaterialError} when it is not offered, or when peers would refuse it.
+ * The identity that the selection asks for. Only this one is held against the time: that another of them has expired does
+ * not matter. Throws {@link MaterialError} when it is not offered, or when peers would refuse it, which is an
+ * {@link UntimelySvid} when they would for its times.
  */
-export function chooseIdentity(context: X509Context, selection: Selection, now: number, purpose: Purpose): Identity {
-  const offered = context.svids.find((svid) => isSelected(svid, selection));
+export function chooseSvid(context: X509Context, { selection, inUse, now, purpose }: Choice): ChosenSvid {
+  const selected = context.svids.filter((svid) => isSelected(svid, selection));
+  const [offered] = [...selected.filter(({ svid }) => inUse?.equals(svid.id)), ...selected];
   if (offered === undefined) throw new MaterialError(describeMiss(context, selection));
   const { svid, bundle, where } = offered;
-  const validUntil = ownValidity(svid, bundle, now, purpose, `${where}, verified with its own bundle`);
-  return { svid, validUntil, bundles: new Map([[bundle.trustDomain.name, bundle], ...context.federated]) };
+  return {
+    svid,
+    bundle,
+    validUntil: ownValidity(svid, bundle, now, purpose, `${where}, verified with its own bundle`),
+  };
 }
 
 function isSelected({ svid, hint }: OfferedSvid, selection: Selection): boolean {

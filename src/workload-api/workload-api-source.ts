@@ -2,10 +2,12 @@ import type { Timers } from "../domain/timers.ts";
 import type { Purpose } from "../identity/certificate-rules.ts";
 import { CurrentIdentity } from "../identity/current-identity.ts";
 import { FollowedSource } from "../identity/followed-source.ts";
-import { MaterialError } from "../identity/material-error.ts";
+import { MaterialError, UntimelySvid } from "../identity/material-error.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { BackOff } from "./back-off.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { chooseIdentity, type Selection } from "./selection.ts";
+import { Federation } from "./federation.ts";
+import { type ChosenSvid, chooseSvid, type Selection } from "./selection.ts";
 import { openSvidStream, type StreamEnd } from "./svid-stream.ts";
 import { readX509Context, type X509Context } from "./x509-context.ts";
 
@@ -15,6 +17,12 @@ import { readX509Context, type X509Context } from "./x509-context.ts";
  * domain that is removed along with an SVID is out within a second.
  */
 const SETTLE_MS = 250;
+
+/** How soon a message is looked at again whose SVID has expired or is not valid yet, in milliseconds. */
+const UNTIMELY_MS = 1000;
+
+/** How often it is looked whether bundles that stand in for others still may, in milliseconds: the clock may be set. */
+const LOOK_MS = 60_000;
 
 /** What a source of this kind needs. */
 export interface WorkloadApiOptions {
@@ -29,19 +37,24 @@ export interface WorkloadApiOptions {
 
 /**
  * The identity that the SPIFFE Workload API gives to this process, followed over one long stream. Each message replaces
- * everything; one that can't be used changes nothing. When the stream is lost, or the API has no identity for us any
- * more, what there is stays in use until it expires.
+ * everything; one that can't be used changes nothing, and what is wrong with the bundle of another trust domain concerns
+ * that one alone. When the stream is lost, or the API has no identity for us any more, what there is stays in use until
+ * it expires.
  */
 export class WorkloadApiSource extends FollowedSource {
   readonly #options: WorkloadApiOptions;
   readonly #backOff: BackOff;
+  readonly #federation = new Federation();
   /** How many SVIDs there were where the current one comes from. */
   #offered = 0;
+  /** The SPIFFE ID of the current one, or of the last one that there was. */
+  #inUse: SpiffeId | undefined;
   /** Whether a message has ever come. */
   #answered = false;
   #isClosed = false;
   #stopFetching = () => {};
   #stopSettling = () => {};
+  #stopKeeping = () => {};
 
   private constructor(options: WorkloadApiOptions) {
     super(new CurrentIdentity(options.timers, `the Workload API at ${options.endpoint.text} has not answered yet`));
@@ -68,6 +81,7 @@ export class WorkloadApiSource extends FollowedSource {
     this.#isClosed = true;
     this.#stopFetching();
     this.#stopSettling();
+    this.#stopKeeping();
     super.close();
   }
 
@@ -97,7 +111,7 @@ export class WorkloadApiSource extends FollowedSource {
     // Not before: a message that is discarded must not take the one before with it.
     this.#stopSettling();
     this.#backOff.reset();
-    if (this.#lacksSomething(context)) this.#settle(context);
+    if (this.#lacksSomething(context)) this.#takeLater(SETTLE_MS, context);
     else this.#take(context);
   }
 
@@ -107,16 +121,40 @@ export class WorkloadApiSource extends FollowedSource {
     return svids.length < this.#offered || !svids.some(({ svid }) => svid.id.equals(state.snapshot.svid.id));
   }
 
-  #settle(context: X509Context): void {
-    const take = () => this.#judging(() => this.#take(context));
-    this.#stopSettling = this.#options.timers.delay(SETTLE_MS, take);
+  /** Looks at a message again after `ms` milliseconds, unless another one comes before. */
+  #takeLater(ms: number, context: X509Context): void {
+    this.#stopSettling = this.#options.timers.delay(ms, () => this.#judging(() => this.#take(context)));
   }
 
   #take(context: X509Context): void {
-    const { selection, timers, purpose } = this.#options;
-    const identity = chooseIdentity(context, selection, timers.clock(), purpose);
+    const chosen = this.#choose(context);
     this.#offered = context.svids.length;
-    this.current.adopt(identity);
+    this.#inUse = chosen.svid.id;
+    this.#adopt(chosen, context);
+  }
+
+  #choose(context: X509Context): ChosenSvid {
+    const { selection, timers, purpose } = this.#options;
+    try {
+      return chooseSvid(context, { selection, inUse: this.#inUse, now: timers.clock(), purpose });
+    } catch (error) {
+      // Its time may come, or the clock be set right; the agent sends it once.
+      if (error instanceof UntimelySvid) this.#takeLater(UNTIMELY_MS, context);
+      throw error;
+    }
+  }
+
+  #adopt(chosen: ChosenSvid, context: X509Context): void {
+    const { svid, bundle, validUntil } = chosen;
+    const { timers } = this.#options;
+    const now = timers.clock();
+    const { bundles, problems, until } = this.#federation.choose(context, now, validUntil);
+    const all = new Map([[bundle.trustDomain.name, bundle] as const, ...bundles]);
+    this.current.adopt({ svid, validUntil, bundles: all }, ...problems);
+    this.#stopKeeping();
+    if (until === undefined || now > validUntil) return;
+    const pause = Math.min(until + 1 - now, LOOK_MS);
+    this.#stopKeeping = timers.delay(pause, () => timers.clock() <= validUntil && this.#adopt(chosen, context));
   }
 
   /** A message that can't be used is discarded whole and reported (Workload API 4.5). */

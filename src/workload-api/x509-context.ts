@@ -20,18 +20,34 @@ export interface OfferedSvid {
   readonly where: string;
 }
 
+/** What is wrong with the bundle of another trust domain. */
+export interface UnusableBundle {
+  readonly trustDomain: TrustDomain;
+  /** A sentence that begins with the field. */
+  readonly problem: string;
+}
+
+/** The bundles of other trust domains in a message, by their bare names. No name is in two of the lists. */
+export interface FederatedContext {
+  /** Those that can be used. One may be empty, which trusts no workload. */
+  readonly federated: ReadonlyMap<string, Bundle>;
+  /** The others. */
+  readonly unusable: ReadonlyMap<string, UnusableBundle>;
+  /** What is wrong with entries that stand for no other trust domain. */
+  readonly ignored: readonly string[];
+}
+
 /** A message of the Workload API, checked: all that a workload may have. */
-export interface X509Context {
+export interface X509Context extends FederatedContext {
   /** At least one; the first is the default. No hint occurs twice. */
   readonly svids: readonly OfferedSvid[];
-  /** The bundles of other trust domains, by their bare names. One may be empty, which trusts nobody. */
-  readonly federated: ReadonlyMap<string, Bundle>;
 }
 
 /**
- * Reads an X509SVIDResponse (Workload API 5.2.1). A message in which anything is missing or wrong is refused whole
- * (4.5), since half of it would be trust that nobody has granted. Times and signature paths are looked at when an
- * identity is chosen. Throws {@link MaterialError} with every problem that was found; each says in which field.
+ * Reads an X509SVIDResponse (Workload API 5.2.1). A message with an SVID in which anything is missing or wrong is refused
+ * whole (4.5). What is wrong with the bundle of another trust domain concerns that one alone: its operator could else
+ * stop our renewal. Times and signature paths are looked at when an identity is chosen. Throws {@link MaterialError} with
+ * every problem that was found; each says in which field.
  */
 export function readX509Context(bytes: Uint8Array, purpose: Purpose): X509Context {
   const response = decode(bytes);
@@ -41,9 +57,8 @@ export function readX509Context(bytes: Uint8Array, purpose: Purpose): X509Contex
     collect(problems, () => readSvid(svid, `svids[${index}]`, purpose)),
   );
   const svids = found.filter((svid) => svid !== undefined);
-  const federated = collect(problems, () => readFederated(response.federatedBundles, svids));
-  if (problems.length > 0 || federated === undefined) throw new MaterialError(...problems);
-  return { svids: svids.filter(isFirstOfItsHint), federated };
+  if (problems.length > 0) throw new MaterialError(...problems);
+  return { svids: svids.filter(isFirstOfItsHint), ...readFederated(response.federatedBundles, svids) };
 }
 
 function decode(bytes: Uint8Array): X509SvidResponse {
@@ -91,20 +106,29 @@ function isFirstOfItsHint({ hint }: OfferedSvid, index: number, all: readonly Of
   return hint === "" || all.findIndex((other) => other.hint === hint) === index;
 }
 
-function readFederated(entries: readonly MapEntry[], svids: readonly OfferedSvid[]): ReadonlyMap<string, Bundle> {
-  const problems: string[] = [];
-  const bundles = new Map<string, Bundle>();
-  for (const [index, entry] of entries.entries()) {
-    collect(problems, () => {
-      const trustDomain = readKey(entry.key, `federated_bundles, entry ${index + 1}`);
-      const where = `federated_bundles[${trustDomain}]`;
-      if (bundles.has(trustDomain.name)) throw new MaterialError(`${where} occurs twice`);
-      checkForeign(trustDomain, svids, where);
-      bundles.set(trustDomain.name, Bundle.fromDer(trustDomain, entry.value, where));
-    });
+function readFederated(entries: readonly MapEntry[], svids: readonly OfferedSvid[]): FederatedContext {
+  const federated = new Map<string, Bundle>();
+  const unusable = new Map<string, UnusableBundle>();
+  const ignored: string[] = [];
+  for (const [index, { key, value }] of entries.entries()) {
+    const trustDomain = collect(ignored, () => readForeign(key, svids, `federated_bundles, entry ${index + 1}`));
+    if (trustDomain === undefined) continue;
+    const { name } = trustDomain;
+    const where = `federated_bundles[${name}]`;
+    // Readers of protobuf differ in which of two entries counts.
+    const isTwice = federated.delete(name) || unusable.has(name);
+    const problems = isTwice ? [`${where} occurs twice`] : [];
+    const bundle = isTwice ? undefined : collect(problems, () => Bundle.fromDer(trustDomain, value, where));
+    if (bundle !== undefined) federated.set(name, bundle);
+    else unusable.set(name, { trustDomain, problem: problems.join("; ") });
   }
-  if (problems.length > 0) throw new MaterialError(...problems);
-  return bundles;
+  return { federated, unusable, ignored };
+}
+
+function readForeign(key: string, svids: readonly OfferedSvid[], where: string): TrustDomain {
+  const trustDomain = readKey(key, where);
+  checkForeign(trustDomain, svids, `federated_bundles[${trustDomain}]`);
+  return trustDomain;
 }
 
 /** The standard wants the SPIFFE ID of the trust domain; bare names are sent too. */

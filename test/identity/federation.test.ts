@@ -132,8 +132,12 @@ describe("federation", { concurrency: true }, () => {
         assert.equal(await local.client.health(), "SERVING");
         await local.stream.ping();
 
+        const before = Number(federation.server.lines("identity adopted").at(-1)?.["generation"]);
         await federation.trustBoth();
-        await federation.server.logged("identity adopted", ({ generation }) => Number(generation) >= 3);
+        await federation.server.logged(
+          "identity adopted",
+          ({ generation, detail }) => Number(generation) > before && /other\.org 1$/.test(String(detail)),
+        );
         // Another one: the first will look for the server again only after a pause.
         const returned = await federation.foreign();
         assert.equal(await returned.client.health(), "SERVING");

@@ -17,7 +17,7 @@ rules:
   - name: everybody
     spiffe_ids: ["spiffe://example.org/**"]
     paths: ["**"]
-    actions: [read, write, delete, list]
+    actions: [read, write, delete, list, describe]
   - name: the server
     spiffe_ids: [${OWN}]
     paths: ["**"]

@@ -8,7 +8,7 @@ import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
 import { FETCH_X509_SVID, x509SvidResponse } from "../../src/workload-api/messages.ts";
 import type { Selection } from "../../src/workload-api/selection.ts";
-import { response } from "../support/spire-domain.ts";
+import { response, SpireDomain } from "../support/spire-domain.ts";
 import { generation, idOf, stateOf, troubled, WorkloadApiKit } from "../support/workload-api-kit.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
@@ -75,6 +75,24 @@ describe("an identity from the Workload API", () => {
     assert.equal(await select({ kind: "hint", hint: "b" }), "spiffe://example.org/b");
     const c = SpiffeId.parse("spiffe://example.org/c");
     assert.equal(await select({ kind: "id", id: c }), "spiffe://example.org/c");
+  });
+
+  // Agents send their SVIDs in the order of their cache. Clients know a server by its ID alone.
+  it("keeps its SPIFFE ID as long as that is offered, in whatever order", async () => {
+    const [a, b] = [kit.example.issue("/a"), kit.example.issue("/b")];
+    kit.server.send(response([a, b]));
+    const source = kit.open();
+    assert.equal(idOf(await generation(source, 1)), "spiffe://example.org/a");
+    const renewed = [kit.example.issue("/b"), kit.example.issue("/a")];
+    kit.server.send(response(renewed));
+    const { svid } = await generation(source, 2);
+    assert.equal(`${svid.id}`, "spiffe://example.org/a");
+    assert.deepEqual(Buffer.concat(svid.chain), Buffer.from(renewed[1]!.x509Svid));
+    // Without any identity for a while, the ID that was in use is still the one to come back to.
+    kit.timers.advance(2 * 3600_000);
+    assert.equal(source.state.kind, "waiting");
+    kit.server.send(response([kit.example.issue("/b"), kit.example.issue("/a")]));
+    assert.equal(idOf(await generation(source, 3)), "spiffe://example.org/a");
   });
 
   it("is followed from SVID to SVID over one stream, each a new snapshot", async () => {
@@ -148,11 +166,10 @@ describe("an identity from the Workload API", () => {
     const unusable = [
       response([{ ...kit.example.issue("/api"), x509SvidKey: good.x509SvidKey }]),
       response([kit.example.issue("/api", { ttl: -1000 })]),
-      response([kit.example.issue("/api")], { key: "example.org", value: kit.other.bundle }),
     ];
     for (const [index, message] of unusable.entries()) {
       kit.server.send(message);
-      const problem = [/is not the key of/, /the leaf expired/, /is of the trust domain of svids\[0\]/][index]!;
+      const problem = [/is not the key of/, /the leaf expired/][index]!;
       const { problems } = await troubled(source, problem);
       assert.match(problems[0]!, /^a message of the Workload API at unix:\/\/\/.*agent\.sock is discarded: /);
       assert.equal(source.snapshot(), before);
@@ -164,6 +181,49 @@ describe("an identity from the Workload API", () => {
     await generation(source, 2);
     assert.deepEqual(source.state.problems, []);
     assert.equal(kit.server.calls.length, 1);
+  });
+
+  // Whoever runs a federated trust domain decides what is in its bundle. It must not decide about our renewal by that.
+  it("is renewed although a federated bundle can't be used, whose last good one stays for as long as the SVID", async () => {
+    const authorities = (snapshot: IdentitySnapshot) => snapshot.bundles.get("other.org")?.authorities.length;
+    const bad = { key: "spiffe://other.org", value: Buffer.concat([kit.other.bundle, kit.example.bundle]) };
+    kit.server.send(response([kit.example.issue("/api", { ttl: 60_000 })], kit.other.federated));
+    const source = kit.open();
+    assert.equal(authorities(await generation(source, 1)), 1);
+    const renewed = kit.example.issue("/api");
+    kit.server.send(response([renewed], bad));
+    const second = await generation(source, 2);
+    assert.deepEqual(Buffer.concat(second.svid.chain), Buffer.from(renewed.x509Svid));
+    assert.equal(authorities(second), 1);
+    assert.match(source.state.problems.join(), /example\.org, .*; the last good bundle of other\.org stays in use$/);
+    kit.timers.advance(60_001);
+    assert.equal(authorities(await generation(source, 3)), 0);
+    assert.match(source.state.problems.join(), /; no workload of other\.org is trusted$/);
+    kit.server.send(response([renewed], kit.other.federated));
+    assert.equal(authorities(await generation(source, 4)), 1);
+    assert.deepEqual(source.state.problems, []);
+  });
+
+  it("begins with a message whose federated bundle can't be used, and does not trust that one", async () => {
+    kit.server.send(response([kit.example.issue("/api")], { key: "other.org", value: Buffer.from("garbage") }));
+    const source = kit.open();
+    const { bundles } = await generation(source, 1);
+    assert.deepEqual(bundles.get("other.org")?.authorities, []);
+    assert.match(
+      source.state.problems.join(),
+      /^federated_bundles\[other\.org\] .*; no workload of other\.org is trusted$/,
+    );
+  });
+
+  // An SVID that is early comes once, and an agent whose clock is ahead of ours sends no other for half of its life.
+  it("is used as soon as its time has come", async () => {
+    const ahead = new SpireDomain("example.org", () => kit.timers.clock() + 30_000);
+    kit.server.send(response([ahead.issue("/api")]));
+    const source = kit.open();
+    assert.equal((await troubled(source, /the leaf is valid from/)).kind, "waiting");
+    kit.timers.advance(21_000);
+    assert.equal(idOf(await generation(source, 1)), "spiffe://example.org/api");
+    assert.deepEqual(source.state.problems, []);
   });
 
   it("may be waited for while messages can't be used", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Content } from "../../src/domain/content.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import { processTimers } from "../../src/domain/timers.ts";
+import type { ListPage } from "../../src/store/listing.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
 import { outcomeOf } from "../support/store-kit.ts";
 import { StoreModel, type Verdict, type Wish, isIdle } from "./store-model.ts";
@@ -53,9 +54,21 @@ export class Run {
     }
   }
 
-  /** Everything that callers can learn is what the model says. */
+  /** Everything that callers can learn at once is what the model says. */
   compare(store: SecretStore): void {
     assert.deepEqual(learned(store), this.#known());
+  }
+
+  /** What callers can list is what the model says. */
+  async compareLists(store: SecretStore): Promise<void> {
+    const { secrets } = this.model;
+    const live = [...secrets.keys()].sort().filter((path) => secrets.get(path)!.at(-1)!.deletion === undefined);
+    for (const prefix of PREFIXES) {
+      assert.deepEqual(
+        await listAll(store, prefix),
+        live.filter((path) => path.startsWith(prefix)),
+      );
+    }
   }
 
   async #group(wishes: readonly Wish[], foreign: readonly Wish[], subject: Subject): Promise<void> {
@@ -110,8 +123,6 @@ export class Run {
 
   #known(): object {
     const { secrets } = this.model;
-    const paths = [...secrets.keys()].sort();
-    const live = paths.filter((path) => secrets.get(path)!.at(-1)!.deletion === undefined);
     const versions = [...secrets.values()].reduce((sum, all) => sum + all.length, 0);
     return {
       secrets: PATHS.map((path) => secrets.get(path)?.map((version) => ({ ...version, ...readable(version) }))),
@@ -119,7 +130,6 @@ export class Run {
         const newest = secrets.get(path)?.at(-1);
         return newest === undefined ? "SECRET_NOT_FOUND" : readable(newest).value;
       }),
-      lists: PREFIXES.map((prefix) => live.filter((path) => path.startsWith(prefix))),
       totals: { secrets: secrets.size, versions },
     };
   }
@@ -129,13 +139,12 @@ function readable({ value, deletion }: { value: string; deletion: unknown }): { 
   return { value: deletion === undefined ? value : "VERSION_DELETED" };
 }
 
-/** Everything that callers can learn from a store. */
+/** Everything that callers can learn from a store at once. */
 function learned(store: SecretStore): object {
   const { secrets, versions } = store.totals;
   return {
     secrets: PATHS.map((path) => describeAll(store, path)),
     newest: PATHS.map((path) => read(store, path, 0)),
-    lists: PREFIXES.map((prefix) => listAll(store, prefix)),
     totals: { secrets, versions },
   };
 }
@@ -151,12 +160,12 @@ function describeAll(store: SecretStore, path: string): object[] | undefined {
 }
 
 /** List's pages, two secrets each, put together. */
-function listAll(store: SecretStore, prefix: string): string[] {
+async function listAll(store: SecretStore, prefix: string): Promise<string[]> {
   const paths: string[] = [];
   let after: string | undefined;
   do {
-    const query = { prefix: parsePathPrefix(prefix), after, limit: 2, admits: () => true };
-    const page = store.list(query);
+    const query = { prefix: parsePathPrefix(prefix), after, limit: 2, atOrAfter: (path: string) => path };
+    const page: ListPage = await store.list(query, () => false);
     paths.push(...page.secrets.map((secret) => secret.path));
     after = page.next;
   } while (after !== undefined);

@@ -25,6 +25,7 @@ async function check(
       for (const step of all) {
         await run.take(step, subject);
         run.compare(subject.store);
+        await run.compareLists(subject.store);
       }
     } finally {
       subject.close();

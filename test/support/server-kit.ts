@@ -30,7 +30,7 @@ rules:
   - name: api
     spiffe_ids: [${API}]
     paths: [shop/api/**, shop/shared/*]
-    actions: [read, write, delete, list]
+    actions: [read, write, delete, list, describe]
   - name: shared
     spiffe_ids: [${WEB}]
     paths: [shop/shared/*]
@@ -74,6 +74,7 @@ export class ServerKit {
       policy,
       admins: [SpiffeId.parse(ADMIN)],
       opsListen: { host: "127.0.0.1", port: 0 },
+      opsHosts: [],
       maxStoreBytes: 1 << 30,
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
       budgets: DEFAULT_BUDGET_LIMITS,

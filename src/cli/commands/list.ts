@@ -22,7 +22,7 @@ export function addList(program: Command, world: World): void {
 function listTable(entries: readonly ListEntry[]): string {
   const rows = entries.map(({ path, latestVersion, updateTime }) => [
     path,
-    String(latestVersion),
+    latestVersion === 0 ? "" : String(latestVersion),
     showTime(updateTime),
   ]);
   return table([["PATH", "VERSION", "UPDATED"], ...rows]);

@@ -42,10 +42,10 @@ afterEach(() => {
 });
 
 /** An SVID that is valid for `ttl` milliseconds from now on. */
-function adopt(ttl: number): void {
+function adopt(ttl: number, id = "spiffe://example.org/x"): void {
   const now = timers.clock();
   const authority = createAuthority(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
-  const { certPem, keyPem } = authority.issue({ id: "spiffe://example.org/x", notBefore: now, notAfter: now + ttl });
+  const { certPem, keyPem } = authority.issue({ id, notBefore: now, notAfter: now + ttl });
   const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
   const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");
   const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
@@ -82,6 +82,19 @@ describe("the watch over an identity", () => {
       "identity kept: the agent is gone",
       "identity confirmed",
     ]);
+  });
+
+  // Clients know the server by its SPIFFE ID: an operator must not learn of another one from them.
+  it("warns when the SPIFFE ID is another one than before, and not when it is the same", () => {
+    adopt(HOUR);
+    adopt(HOUR);
+    timers.advance(2 * HOUR);
+    adopt(HOUR, "spiffe://example.org/y");
+    const changed = lines.filter(({ event }) => event === "identity changed");
+    assert.deepEqual(
+      changed.map(({ level, detail }) => [level, detail]),
+      [["warn", "the server was spiffe://example.org/x before"]],
+    );
   });
 
   it("says whether there is one", () => {

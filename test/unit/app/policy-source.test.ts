@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, beforeEach, describe, it } from "node:test";
@@ -177,4 +177,38 @@ it("Without a policy file there are no rules, and nothing is looked at", () => {
   assert.deepEqual(timers.pauses, []);
   assert.equal(inForce(source), "no rule");
   assert.equal(source.loaded.isNewest, true);
+});
+
+// Whoever may write the policy decides what everybody may do.
+describe("A policy file that others may write", () => {
+  const OPEN = [0o666, 0o646, 0o602];
+
+  it("is refused at the start", () => {
+    writeFileSync(file, policy("first"));
+    for (const mode of OPEN) {
+      chmodSync(file, mode);
+      assert.throws(
+        () => open(),
+        (error) =>
+          error instanceof StartRefused &&
+          /^the policy .*policy\.yaml can be changed by every user .*; run: chmod go-w /.test(error.message),
+      );
+    }
+    chmodSync(file, 0o644);
+    assert.equal(inForce(open()), "first");
+  });
+
+  it("does not replace the one in force", () => {
+    const source = opened();
+    for (const mode of OPEN) {
+      writeFileSync(file, policy("second"));
+      chmodSync(file, mode);
+      timers.advance(1100);
+      assert.equal(inForce(source), "first");
+    }
+    assert.match(String(told("policy kept")[0]?.["detail"]), /can be changed by every user/);
+    chmodSync(file, 0o644);
+    timers.advance(1100);
+    assert.equal(inForce(source), "second");
+  });
 });

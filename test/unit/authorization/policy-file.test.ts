@@ -150,9 +150,9 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "actions that are none",
     `rules:\n- spiffe_ids: [spiffe://a/b]\n  paths: [c]\n  actions:\n  - read\n  - Read\n  - "*"\n  - constructor`,
-    '6:5 "Read" is no action; allowed are read, write, delete, list',
-    '7:5 "*" is no action; allowed are read, write, delete, list',
-    '8:5 "constructor" is no action; allowed are read, write, delete, list',
+    '6:5 "Read" is no action; allowed are read, write, delete, list, describe',
+    '7:5 "*" is no action; allowed are read, write, delete, list, describe',
+    '8:5 "constructor" is no action; allowed are read, write, delete, list, describe',
   ],
   [
     "patterns that are none, in several rules",
@@ -192,6 +192,15 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     "3:3 the rule has no spiffe_ids",
     "3:3 the rule has no paths",
     "3:3 the rule has no actions",
+  ],
+  [
+    "tags of the core schema",
+    "rules: !!seq\n- !!map\n  name: !!str 12\n  spiffe_ids: [spiffe://a/b]\n  ? !!str paths\n  : [! a]\n  actions: [read]",
+    "2:1 a policy can't have tags (!...)",
+    "3:3 a policy can't have tags (!...)",
+    "3:15 a policy can't have tags (!...)",
+    "5:11 a policy can't have tags (!...)",
+    "6:8 a policy can't have tags (!...)",
   ],
   ["tags", "rules: !!omap\n- a: !b c", "1:8 a policy can't have tags (!...)", "2:6 a policy can't have tags (!...)"],
   ["two documents", "rules: []\n---\nrules: []", "2:1 a second document begins here; a policy is one document"],

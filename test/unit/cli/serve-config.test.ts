@@ -58,6 +58,7 @@ describe("the configuration of the server", () => {
       shutdownDelayMs: 0,
       policy: undefined,
       admins: [],
+      opsHosts: [],
       maxContentBytes: 1024 * 1024,
       allowDebug: false,
     });

@@ -74,6 +74,30 @@ describe("privacyProblem", () => {
     });
   }
 
+  // Swarm mounts secrets as root's, mode 0444, and nothing in the container can change that: no command is printed.
+  it("says how a Docker secret is given to a user, since no command can change it", () => {
+    const file = "/run/secrets/root.key";
+    for (const [uid, mode] of [
+      [ROOT, 0o444],
+      [ROOT, 0o464],
+      [GROUP, 0o440],
+      [GROUP, 0o400],
+    ] as const) {
+      const said = privacyProblem({ uid, gid: ROOT, mode }, file, AS_USER) ?? "";
+      assert.match(
+        said,
+        /; it is a Docker secret: give the service the secret with uid: "1000" and mode: 0400; Compose/,
+      );
+      assert.doesNotMatch(said, /chown|chmod/);
+    }
+    assert.match(
+      privacyProblem({ uid: ROOT, gid: ROOT, mode: 0o444 }, "/etc/root.key", AS_USER) ?? "",
+      /chown root:1000/,
+    );
+    // What the advice leads to.
+    assert.equal(privacyProblem({ uid: USER, gid: ROOT, mode: 0o400 }, file, AS_USER), undefined);
+  });
+
   it("writes commands that a shell takes", () => {
     assert.match(
       privacyProblem({ uid: USER, gid: GROUP, mode: 0o644 }, "my key's", AS_USER) ?? "",

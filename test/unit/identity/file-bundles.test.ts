@@ -29,7 +29,7 @@ describe("A bundle file that is empty or gone", () => {
           DOMAINS.map((name) => (name === domain ? 0 : 1)),
         );
         assert.deepEqual(followed.problems, [
-          `${file}, the bundle of ${domain}, ${said}: nobody of ${domain} is trusted`,
+          `${file}, the bundle of ${domain}, ${said}; no workload of ${domain} is trusted`,
         ]);
         assert.ok(followed.holds(first));
         followed.timers.advance(60_000);
@@ -93,6 +93,70 @@ describe("A bundle file that is empty or gone", () => {
     followed.timers.advance(1100);
     assert.equal(followed.authorities("other.org"), 1);
     assert.deepEqual(followed.problems, []);
+  });
+});
+
+describe("A bundle file of another trust domain that can't be used", () => {
+  const WAYS: readonly [what: string, content: string][] = [
+    ["garbage", "garbage"],
+    ["an authority of a third domain", forge.authority("spiffe://third.org").bundlePem],
+    ["half a certificate", other.bundlePem.slice(0, 200)],
+  ];
+  for (const [what, content] of WAYS) {
+    // A partner publishes nonsense: our own renewal, and everybody else's, go on.
+    it(`(${what}) leaves its last good one in use, and everything else as it would be`, () => {
+      const followed = Followed.good();
+      followed.writer.write(contents(second, { "other.org": content }));
+      followed.timers.advance(1100);
+      assert.ok(followed.holds(second));
+      assert.equal(followed.authorities("other.org"), 1);
+      assert.match(followed.problems.join(), /other\.org\.pem.*; the last good bundle of other\.org stays in use$/);
+      const authority = forge.authority("spiffe://example.org");
+      followed.writer.write(
+        contents(second, { "example.org": example.bundlePem + authority.bundlePem, "other.org": content }),
+      );
+      followed.timers.advance(1100);
+      assert.equal(followed.authorities("example.org"), 2);
+    });
+  }
+
+  // Who has had no good bundle for the whole life of an SVID does not know whom to trust.
+  it("is stood in for no longer than the SVID lasts that was in use when it was good", () => {
+    const followed = new Followed(SpiffeHelper);
+    followed.writer.write(contents(example.issue({ id: ID, notAfter: NOW + 60_000 })));
+    followed.open();
+    followed.writer.write(contents(second, { "other.org": "garbage" }));
+    followed.timers.advance(58_000);
+    assert.ok(followed.holds(second));
+    assert.equal(followed.authorities("other.org"), 1);
+    followed.timers.advance(4000);
+    assert.equal(followed.authorities("other.org"), 0);
+    assert.match(followed.problems.join(), /; no workload of other\.org is trusted$/);
+    assert.ok(followed.holds(second));
+  });
+
+  // The other way round: while our own files are half written, a partner's revocation must not wait for them.
+  it("and one that can be used is used, although our own files are wrong", () => {
+    const followed = Followed.good();
+    writeFileSync(followed.files.cert, "x");
+    writeFileSync(followed.bundleFile("other.org"), forge.authority("spiffe://other.org").bundlePem + other.bundlePem);
+    followed.timers.advance(1100);
+    assert.ok(followed.holds(first));
+    assert.equal(followed.authorities("other.org"), 2);
+  });
+
+  // While a partner's file is garbage, its last good authorities are as much its own as before.
+  it("still owns its authorities: a bundle that holds one of them is refused", () => {
+    const nameless = forge.authority(undefined);
+    const followed = Followed.good();
+    followed.writer.write(contents(first, { "other.org": nameless.bundlePem }));
+    followed.timers.advance(1100);
+    assert.deepEqual(followed.problems, []);
+    const mixed = example.bundlePem + nameless.bundlePem;
+    followed.writer.write(contents(first, { "example.org": mixed, "other.org": "garbage" }));
+    followed.timers.advance(1100);
+    assert.equal(followed.authorities("example.org"), 1);
+    assert.match(followed.problems.join("\n"), /hold the same authority/);
   });
 });
 

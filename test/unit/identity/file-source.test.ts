@@ -114,8 +114,8 @@ describe("FileSource.open", () => {
     const said = problems({ ...files, bundles });
     assert.equal(said.length, 4, said.join("\n"));
     assert.match(said[0]!, /absent\.pem does not exist$/);
-    assert.match(said[1]!, /gone\.pem, the bundle of example\.org, does not exist$/);
-    assert.match(said[2]!, /open_key\.pem is open to every user/);
+    assert.match(said[1]!, /open_key\.pem is open to every user/);
+    assert.match(said[2]!, /gone\.pem, the bundle of example\.org, does not exist$/);
     assert.match(said[3]!, /text\.pem contains no PEM block$/);
   });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { SpiffeHelper } from "../../support/spiffe-helper.ts";
-import { example, ID, NOW } from "./chain-world.ts";
+import { example, forge, ID, NOW, other } from "./chain-world.ts";
 import { contents, first, Followed, second } from "./followed-files.ts";
 
 describe("At the start", () => {
@@ -57,7 +57,7 @@ describe("At the start", () => {
     followed.open();
     assert.ok(followed.holds(first));
     assert.equal(followed.authorities("other.org"), 0);
-    assert.match(followed.problems.join(), /nobody of other\.org is trusted$/);
+    assert.match(followed.problems.join(), /no workload of other\.org is trusted$/);
   });
 
   it("files that are missing are waited for without end, each by its name", () => {
@@ -86,24 +86,89 @@ describe("At the start", () => {
     assert.equal(followed.source.state.kind, "ready");
   });
 
+  // Who renews it writes another one, perhaps only when the server runs: that is no reason to end.
+  for (const [what, times] of [
+    ["has expired", { notBefore: NOW - 3600_000, notAfter: NOW - 1000 }],
+    ["is not valid for long yet", { notBefore: NOW + 3600_000, notAfter: NOW + 7200_000 }],
+  ] as const) {
+    it(`an SVID that ${what} counts as absent, and is waited for until another one is there`, () => {
+      const followed = new Followed(SpiffeHelper);
+      followed.writer.write(contents(example.issue({ id: ID, ...times })));
+      followed.age(60_000);
+      followed.open();
+      followed.timers.advance(60_000);
+      assert.equal(followed.source.state.kind, "waiting");
+      assert.match(followed.problems.join(), /svid\.pem, verified with .*: the leaf (expired at|is valid from) 2026-/);
+      followed.writer.write(contents(first));
+      followed.timers.advance(1100);
+      assert.ok(followed.holds(first));
+    });
+  }
+
   const UNUSABLE: readonly [what: string, ruin: (file: string) => void, said: RegExp][] = [
-    ["a folder", (file) => mkdirSync(file), /other\.org\.pem is not a regular file$/],
+    ["a folder", (file) => mkdirSync(file), /\.org\.pem is not a regular file/],
     [
       "too large",
       (file) => writeFileSync(file, Buffer.alloc(1024 * 1024 + 1)),
-      /other\.org\.pem is larger than 1048576 bytes$/,
+      /\.org\.pem is larger than 1048576 bytes/,
     ],
+    [
+      "open to every writer",
+      (file) => {
+        writeFileSync(file, file.includes("example.org") ? example.bundlePem : other.bundlePem);
+        chmodSync(file, 0o666);
+      },
+      /\.org\.pem can be changed by every user of this machine \(.* mode 0666\); run: chmod go-w/,
+    ],
+    ["garbage", (file) => writeFileSync(file, "x"), /\.org\.pem contains no PEM block/],
+    ["another domain's", (file) => writeFileSync(file, forge.authority("spiffe://third.org").bundlePem), /third\.org/],
   ];
   for (const [what, ruin, said] of UNUSABLE) {
-    it(`a bundle file that is ${what} is wrong`, () => {
+    function ruined(domain: string): Followed {
       const followed = new Followed(SpiffeHelper);
       followed.writer.write(contents(first));
-      unlinkSync(followed.bundleFile("other.org"));
-      ruin(followed.bundleFile("other.org"));
+      unlinkSync(followed.bundleFile(domain));
+      ruin(followed.bundleFile(domain));
       followed.age(5000);
       followed.open();
-      assert.equal(followed.source.state.kind, "failed");
       assert.match(followed.problems.join(), said);
+      return followed;
+    }
+
+    it(`a bundle file of our own trust domain that is ${what} is wrong`, () => {
+      assert.equal(ruined("example.org").source.state.kind, "failed");
+    });
+
+    // A partner's mistake must not keep us from serving our own.
+    it(`a bundle file of another trust domain that is ${what} costs only that one`, () => {
+      const followed = ruined("other.org");
+      assert.ok(followed.holds(first));
+      assert.deepEqual([followed.authorities("example.org"), followed.authorities("other.org")], [1, 0]);
+      assert.match(followed.problems.join(), /; no workload of other\.org is trusted$/);
+      rmSync(followed.bundleFile("other.org"), { recursive: true });
+      followed.writer.write(contents(first));
+      followed.timers.advance(1100);
+      assert.equal(followed.authorities("other.org"), 1);
+      assert.deepEqual(followed.problems, []);
     });
   }
+
+  // It may be written in the next moment; for longer than that a partner does not keep us waiting.
+  it("the bundle file of another trust domain that is missing is waited for, but for 5 s only", () => {
+    const followed = new Followed(SpiffeHelper);
+    followed.writer.write(contents(first));
+    const file = followed.bundleFile("other.org");
+    unlinkSync(file);
+    followed.age(60_000);
+    followed.open();
+    followed.timers.advance(4900);
+    assert.deepEqual(followed.problems, [`${file}, the bundle of other.org, does not exist`]);
+    assert.equal(followed.source.state.kind, "waiting");
+    followed.timers.advance(1100);
+    assert.ok(followed.holds(first));
+    assert.equal(followed.authorities("other.org"), 0);
+    followed.writer.write(contents(first));
+    followed.timers.advance(1100);
+    assert.equal(followed.authorities("other.org"), 1);
+  });
 });

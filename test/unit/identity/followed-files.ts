@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, utimesSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -85,6 +85,8 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
   /** Makes all files as old as is said, in milliseconds by the clock of the test. */
   age(ms: number): void {
     const time = new Date(this.timers.clock() - ms);
-    for (const file of [this.files.cert, this.files.key, ...this.files.bundles.values()]) utimesSync(file, time, time);
+    for (const file of [this.files.cert, this.files.key, ...this.files.bundles.values()]) {
+      if (existsSync(file)) utimesSync(file, time, time);
+    }
   }
 }

@@ -69,7 +69,27 @@ describe("parseSvid", () => {
     }
   });
 
+  // cert-manager writes PKCS#1 and SEC 1 unless it is asked for PKCS#8; openssl writes EC PARAMETERS before the key.
+  it("reads keys in every form that writers use", () => {
+    const rsa = example.issue({ id: ID, keyType: "rsa-2048" });
+    const pkcs1 = rsa.key.privateKey.export({ type: "pkcs1", format: "pem" }).toString();
+    assert.match(pkcs1, /^-----BEGIN RSA PRIVATE KEY-----/);
+    const parameters = pemText("EC PARAMETERS", Buffer.from("06082a8648ce3d030107", "hex"));
+    for (const [cert, key] of [
+      [good.certPem, good.keyPem],
+      [good.certPem, sec1],
+      [good.certPem, parameters + sec1],
+      [rsa.certPem, pkcs1],
+    ] as const) {
+      assert.equal(problem(cert, key), "none");
+      assert.match(read(cert, key).keyPem, /^-----BEGIN PRIVATE KEY-----/);
+    }
+  });
+
   const sec1 = pemText("EC PRIVATE KEY", good.key.privateKey.export({ type: "sec1", format: "der" }) as Buffer);
+  const secret = { cipher: "aes-256-cbc", passphrase: "secret" };
+  const encrypted = good.key.privateKey.export({ type: "pkcs8", format: "pem", ...secret }).toString();
+  const oldEncrypted = good.key.privateKey.export({ type: "sec1", format: "pem", ...secret }).toString();
   const trailing = pemText("PRIVATE KEY", Buffer.concat([pkcs8(), Buffer.of(5, 0)]));
   const foreign = newKey("P-256").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
@@ -86,7 +106,15 @@ describe("parseSvid", () => {
     ["no key", good.certPem, good.certPem, /^key\.pem contains no PRIVATE KEY block$/],
     ["an empty key file", good.certPem, "", /^key\.pem contains no PRIVATE KEY block$/],
     ["a key file that is not PEM", good.certPem, "x", /^key\.pem contains no PEM block$/],
-    ["a key in another form", good.certPem, sec1, /^key\.pem, line 1: the EC PRIVATE KEY block .*openssl pkcs8 -topk8/],
+    ["a broken key in SEC 1", good.certPem, sec1.replace("\nMH", "\nMI"), /^key\.pem, line 1: .* key is malformed$/],
+    ["a key that is encrypted", good.certPem, encrypted, /^key\.pem, line 1: .* is encrypted; give it without a pass/],
+    [
+      "one that is encrypted as of old",
+      good.certPem,
+      oldEncrypted,
+      /^key\.pem has an encrypted EC PRIVATE KEY block in line/,
+    ],
+    ["two keys in two forms", good.certPem, good.keyPem + sec1, /^key\.pem contains more than one private key$/],
     [
       "a broken key",
       good.certPem,
@@ -94,7 +122,7 @@ describe("parseSvid", () => {
       /^key\.pem, line 1: the private key is malformed$/,
     ],
     ["bytes behind the key", good.certPem, trailing, /^key\.pem, line 1: the private key is malformed$/],
-    ["two keys", good.certPem, good.keyPem + foreign, /^key\.pem contains more than one PRIVATE KEY block$/],
+    ["two keys", good.certPem, good.keyPem + foreign, /^key\.pem contains more than one private key$/],
     [
       "a key of somebody else",
       good.certPem,

@@ -2,24 +2,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { limitLines } from "../../../src/observability/limiter.ts";
+import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
+import { ManualTimers } from "../../support/manual-timers.ts";
 import { Lines } from "./lines.ts";
 
 function setUp() {
   const lines = new Lines();
-  const clock = { now: 1_000_000 };
-  const limited = limitLines(createLogger("info", lines), () => clock.now);
+  const timers = new ManualTimers(1_000_000);
+  const limited = limitLines(createLogger("info", lines), timers);
   const times = (count: number, write: () => void) => Array.from({ length: count }).forEach(write);
-  return { lines, clock, limited, times };
+  return { lines, timers, limited, times };
 }
 
 // Ten lines of a reason are written in a second; the next line after that second carries the number of the others.
 test("the rest of a second is counted on the next line", () => {
-  const { lines, clock, limited, times } = setUp();
+  const { lines, timers, limited, times } = setUp();
   times(25, () => limited.info("connection refused", "expired", { remote: "192.0.2.1" }));
   assert.equal(lines.all.length, 10);
   assert.ok(lines.all.every((line) => line["reason"] === "expired" && !("suppressed" in line)));
-  clock.now += 1000;
+  timers.advance(1000);
   times(2, () => limited.info("connection refused", "expired"));
   assert.deepEqual(
     lines.all.slice(10).map((line) => line["suppressed"]),
@@ -44,9 +46,9 @@ test("reasons and events are limited apart", () => {
 
 // A clock that is set back begins a new second, like any other change of it.
 test("a clock that is set back silences nobody", () => {
-  const { lines, clock, limited, times } = setUp();
+  const { lines, timers, limited, times } = setUp();
   times(25, () => limited.info("call denied", "no rule"));
-  clock.now -= 3_600_000;
+  timers.advance(-3_600_000);
   limited.info("call denied", "no rule");
   assert.equal(lines.all.length, 11);
 });
@@ -55,18 +57,18 @@ test("a clock that is set back silences nobody", () => {
 test("no line is forgotten", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.constantFrom("a", "b"), fc.nat(400)), { maxLength: 200 }), (calls) => {
-      const { lines, clock, limited } = setUp();
+      const { lines, timers, limited } = setUp();
       const perSecond = new Map<string, number>();
       for (const [reason, elapsed] of calls) {
-        clock.now += elapsed;
+        timers.advance(elapsed);
         const before = lines.raw.length;
         limited.info("event", reason);
-        const key = `${reason} ${Math.floor(clock.now / 1000)}`;
+        const key = `${reason} ${Math.floor(timers.clock() / 1000)}`;
         perSecond.set(key, (perSecond.get(key) ?? 0) + lines.raw.length - before);
       }
       assert.ok([...perSecond.values()].every((count) => count <= 10));
-      const written = lines.raw.length;
       limited.summarize();
+      const written = lines.all.filter(({ event }) => event === "event").length;
       const suppressed = lines.all.reduce((sum, line) => sum + Number(line["suppressed"] ?? 0), 0);
       assert.equal(written + suppressed, calls.length);
     }),
@@ -91,4 +93,66 @@ test("the number of kinds is bounded", () => {
   assert.equal(lines.all.length, 256 + 10);
   limited.summarize();
   assert.equal(lines.all.at(-1)!["suppressed"], 10_000 - 256 - 10);
+});
+
+const caller = (name: string, domain = "example.org") => SpiffeId.parse(`spiffe://${domain}/${name}`);
+
+// A caller that is denied a thousand times a second must not hide another one that is denied now and then.
+test("each caller has a limit and a count of its own", () => {
+  const { lines, timers, limited, times } = setUp();
+  const denied = (name: string) =>
+    limited.info("call denied", "ACCESS_DENIED", { spiffe_id: caller(name).toString() }, caller(name));
+  for (let second = 0; second < 10; second++) {
+    times(100, () => denied("noise"));
+    times(10, () => denied("probe"));
+    timers.advance(1000);
+  }
+  const of = (name: string) => lines.all.filter((line) => line["spiffe_id"] === caller(name).toString());
+  assert.equal(of("probe").length, 100);
+  assert.ok(of("probe").every((line) => line["event"] === "call denied" && !("suppressed" in line)));
+  limited.summarize();
+  const noise = of("noise");
+  const suppressed = noise.reduce((sum, line) => sum + Number(line["suppressed"] ?? 0), 0);
+  assert.equal(noise.filter(({ event }) => event === "call denied").length + suppressed, 1000);
+});
+
+// Who is denied in one burst and then leaves is counted in the log while it matters, and not only at the end.
+test("what was counted is told after a while, for each caller", () => {
+  const { lines, timers, limited, times } = setUp();
+  for (const [name, count] of [
+    ["a", 15],
+    ["b", 27],
+    ["c", 10],
+  ] as const) {
+    times(count, () => limited.info("call denied", "ACCESS_DENIED", {}, caller(name)));
+  }
+  const before = lines.all.length;
+  timers.advance(10_000);
+  const told = lines.all.slice(before).map(({ event, spiffe_id, suppressed }) => [event, spiffe_id, suppressed]);
+  assert.deepEqual(told, [
+    ["lines suppressed", "spiffe://example.org/a", 5],
+    ["lines suppressed", "spiffe://example.org/b", 17],
+  ]);
+  timers.advance(60_000);
+  assert.equal(lines.all.length, before + 2);
+});
+
+// The holder of a trust domain's authority can be any number of callers. It gets no unlimited log by that, fills no
+// memory, and hides no other trust domain; nothing is left out of the counts.
+test("callers without number share the limit of their trust domain", () => {
+  const { lines, limited } = setUp();
+  const denied = (name: string, domain?: string) =>
+    limited.info("call denied", "ACCESS_DENIED", {}, caller(name, domain));
+  for (let i = 0; i < 20_000; i++) denied(`w${i}`, "other.org");
+  assert.equal(lines.all.length, 1000);
+  denied("probe");
+  assert.equal(lines.all.length, 1001);
+  limited.summarize();
+  const summary = lines.all.slice(1001);
+  assert.equal(
+    summary.reduce((sum, line) => sum + Number(line["suppressed"]), 0),
+    19_000,
+  );
+  assert.equal(summary.filter((line) => "spiffe_id" in line).length, 4095);
+  assert.equal(summary.filter((line) => line["trust_domain"] === "other.org").length, 1);
 });

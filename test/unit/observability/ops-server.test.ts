@@ -28,8 +28,9 @@ async function setUp(metrics = idleSources().metrics) {
   return { server, checks, lines, ask: (path: string, method = "GET") => ask(server, path, method) };
 }
 
-async function ask({ address }: OpsServer, path: string, method: string) {
-  const asked = request({ ...address, path, method, agent: false }).end();
+async function ask({ address }: OpsServer, path: string, method: string, host?: string) {
+  const headers = host === undefined ? {} : { host };
+  const asked = request({ ...address, path, method, headers, agent: false }).end();
   const [response] = await once(asked, "response");
   let body = "";
   for await (const chunk of response) body += chunk;
@@ -175,4 +176,57 @@ test("listening on a taken port rejects", async () => {
     log: createLogger("info", new Lines()),
   };
   await assert.rejects(OpsServer.listen(server.address, sources), { code: "EADDRINUSE" });
+});
+
+// A page in a browser of this machine, or of this network, may have its own name resolve to our address, and would then
+// be shown what we answer. Scrapers and probes ask by addresses, by short names, or by names that are ours.
+test("a request for another host is refused", async () => {
+  const server = await OpsServer.listen(
+    { host: "127.0.0.1", port: 0 },
+    { ...idleSources(), hosts: ["Ops.Example.com"] },
+  );
+  open.push(server);
+  const { port } = server.address;
+  const statuses = async (hosts: readonly string[]) =>
+    Promise.all(hosts.map(async (host) => [host, (await ask(server, "/metrics", "GET", host)).status]));
+  const ours = [
+    `127.0.0.1:${port}`,
+    "10.1.2.3",
+    `[::1]:${port}`,
+    `localhost:${port}`,
+    "coffer:9553",
+    "coffer.shop.svc:9553",
+    "coffer.shop.svc.cluster.local",
+    "coffer.google.internal.",
+    "ops.example.com:9553",
+  ];
+  assert.deepEqual(
+    await statuses(ours),
+    ours.map((host) => [host, 200]),
+  );
+  const others = [
+    "evil.example",
+    `evil.example:${port}`,
+    "127.0.0.1.evil.example",
+    "localhost.evil.example:9553",
+    "ops.example.com.evil.example",
+    "evil.example.",
+    "EVIL.EXAMPLE",
+    "xlocal.example",
+  ];
+  assert.deepEqual(
+    await statuses(others),
+    others.map((host) => [host, 421]),
+  );
+  for (const path of ["/livez", "/readyz"]) assert.equal((await ask(server, path, "GET", "evil.example")).status, 421);
+});
+
+// HTTP/1.0, as some load balancers' probes speak it, names no host; every browser does.
+test("a probe that names no host is answered", async () => {
+  const { server } = await setUp();
+  const socket = connect(server.address);
+  socket.write("GET /livez HTTP/1.0\r\n\r\n");
+  let answer = "";
+  for await (const chunk of socket) answer += chunk;
+  assert.match(answer, /^HTTP\/1\.1 200 /);
 });

@@ -6,6 +6,13 @@ import { PathIndex } from "../../../src/store/path-index.ts";
 
 const path = fc.stringMatching(/^[a-c]{1,6}(\/[a-c]{1,3})?$/);
 
+/** The paths from a text on, each asked for by itself. */
+function walk(index: PathIndex, start: string): string[] {
+  const paths: string[] = [];
+  for (let path = index.atOrAfter(start); path !== undefined; path = index.atOrAfter(`${path}\0`)) paths.push(path);
+  return paths;
+}
+
 // Whatever was added in whatever order, the index gives what a sorted array gives: from any start, with or without it.
 it("is a sorted set", () => {
   fc.assert(
@@ -17,7 +24,7 @@ it("is a sorted set", () => {
         const index = new PathIndex();
         for (const added of paths) index.add(added as SecretPath);
         const expected = [...paths].sort().filter((each) => each > start || (inclusive && each === start));
-        assert.deepEqual([...index.from(start, inclusive)], expected);
+        assert.deepEqual(walk(index, inclusive ? start : `${start}\0`), expected);
       },
     ),
     { numRuns: 200 },
@@ -34,7 +41,7 @@ it("stays sorted through splits", () => {
   ]) {
     const index = new PathIndex();
     for (const added of order) index.add(added as SecretPath);
-    assert.deepEqual([...index.from("", true)], paths);
-    assert.deepEqual([...index.from("p/02500", false)], paths.slice(2501));
+    assert.deepEqual(walk(index, ""), paths);
+    assert.deepEqual(walk(index, "p/02500\0"), paths.slice(2501));
   }
 });

@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { MaterialError } from "../../../src/identity/material-error.ts";
 import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
 import { type X509SvidMessage, type X509SvidResponse, x509SvidResponse } from "../../../src/workload-api/messages.ts";
-import { chooseIdentity, type Selection } from "../../../src/workload-api/selection.ts";
-import { readX509Context } from "../../../src/workload-api/x509-context.ts";
+import { chooseSvid, type Selection } from "../../../src/workload-api/selection.ts";
+import { readX509Context, type X509Context } from "../../../src/workload-api/x509-context.ts";
 import { newKey, SERVER_AUTH } from "../../support/certificate-forge.ts";
 import { response, SpireDomain } from "../../support/spire-domain.ts";
 
@@ -17,8 +17,12 @@ const other = new SpireDomain("other.org", clock);
 const good = example.issue("/api");
 const ID = "spiffe://example.org/api";
 
+function read(message: X509SvidResponse): X509Context {
+  return readX509Context(x509SvidResponse.encode(message), "server");
+}
+
 function choose(message: X509SvidResponse, selection: Selection = { kind: "default" }, now = NOW) {
-  return chooseIdentity(readX509Context(x509SvidResponse.encode(message), "server"), selection, now, "server");
+  return chooseSvid(read(message), { selection, inUse: undefined, now, purpose: "server" });
 }
 
 /** What is wrong with a message; nothing when an identity comes of it. */
@@ -38,31 +42,34 @@ function svidProblems(change: Partial<X509SvidMessage>): readonly string[] {
 
 describe("a message of the Workload API", () => {
   it("is an identity with its own bundle and the federated ones, each by its bare name", () => {
-    const { svid, bundles, validUntil } = choose(response([good], other.federated));
+    const message = response([good], other.federated);
+    const { svid, bundle, validUntil } = choose(message);
+    const { federated, unusable, ignored } = read(message);
     assert.equal(`${svid.id}`, ID);
     assert.deepEqual(Buffer.concat(svid.chain), Buffer.from(good.x509Svid));
     assert.equal(validUntil, NOW + HOUR);
-    assert.deepEqual([...bundles.keys()], ["example.org", "other.org"]);
-    assert.deepEqual(bundles.get("other.org")?.authorities[0]?.der, other.bundle);
+    assert.deepEqual([bundle.trustDomain.name, ...federated.keys()], ["example.org", "other.org"]);
+    assert.deepEqual(federated.get("other.org")?.authorities[0]?.der, other.bundle);
+    assert.deepEqual([unusable.size, ignored.length], [0, 0]);
   });
 
   it("may bring intermediates, and a bundle with expired authorities among others", () => {
     const domain = new SpireDomain("example.org", clock, "upstream");
     domain.publishExpired();
-    const { svid, bundles } = choose(response([domain.issue("/api")]));
+    const { svid, bundle } = choose(response([domain.issue("/api")]));
     assert.equal(svid.chain.length, 2);
-    assert.equal(bundles.get("example.org")?.authorities.length, 2);
+    assert.equal(bundle.authorities.length, 2);
   });
 
   it("may name a federated trust domain by its bare name, and have an empty bundle for it", () => {
-    const { bundles } = choose(response([good], { key: "other.org", value: Buffer.alloc(0) }));
-    assert.deepEqual(bundles.get("other.org")?.authorities, []);
+    const { federated } = read(response([good], { key: "other.org", value: Buffer.alloc(0) }));
+    assert.deepEqual(federated.get("other.org")?.authorities, []);
   });
 
   // The name of an object's own property is a legal trust domain.
   it("may federate with __proto__", () => {
-    const { bundles } = choose(response([good], new SpireDomain("__proto__", clock).federated));
-    assert.equal(bundles.get("__proto__")?.authorities.length, 1);
+    const { federated } = read(response([good], new SpireDomain("__proto__", clock).federated));
+    assert.equal(federated.get("__proto__")?.authorities.length, 1);
   });
 });
 
@@ -135,46 +142,6 @@ describe("a message of the Workload API is discarded", () => {
     assert.match(at(NOW - 10_001)[0]!, /the leaf is valid from 2026-/);
   });
 
-  it("with a federated bundle that is not one of another trust domain", () => {
-    const bundle = other.bundle;
-    const cases: readonly (readonly [key: string, value: Buffer, problem: RegExp])[] = [
-      ["example.org", example.bundle, /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
-      ["spiffe://example.org", EMPTY, /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
-      ["spiffe://other.org/w", bundle, /^federated_bundles, entry 1: the key is the SPIFFE ID of a workload/],
-      [
-        "spiffe://OTHER.org",
-        bundle,
-        /^federated_bundles, entry 1: the key is no trust domain: it has a trust domain that/,
-      ],
-      ["", bundle, /^federated_bundles, entry 1: the key is no trust domain: it is empty$/],
-      [
-        "spiffe://other.org",
-        trailing(bundle),
-        /^federated_bundles\[other\.org\] is no sequence of certificates in DER$/,
-      ],
-      ["third.org", bundle, /^federated_bundles\[third\.org\], certificate 1: this authority belongs to .* other\.org/],
-    ];
-    assert.deepEqual(svidProblems({}), []);
-    for (const [key, value, problem] of cases) {
-      const [said, ...more] = problems(() => choose(response([good], { key, value })));
-      assert.match(said!, problem);
-      assert.deepEqual(more, []);
-    }
-  });
-
-  // As JSON, protobuf leaves it to the reader which of two entries counts; readers differ.
-  it("that names one trust domain twice, in whatever spelling", () => {
-    const twice = { ...other.federated, key: "other.org" };
-    assert.deepEqual(
-      problems(() => choose(response([good], twice))),
-      [],
-    );
-    assert.deepEqual(
-      problems(() => choose(response([good], other.federated, twice))),
-      ["federated_bundles[other.org] occurs twice"],
-    );
-  });
-
   it("without any SVID, and when its bytes are no message", () => {
     assert.deepEqual(
       problems(() => choose(response([]))),
@@ -191,10 +158,75 @@ describe("a message of the Workload API is discarded", () => {
 
   it("with all that is wrong told together, wherever it is, and no byte of a key", () => {
     const bad = { ...example.issue("/b"), spiffeId: "x", x509SvidKey: Buffer.from("key material") };
-    const said = problems(() => choose(response([good, bad], { key: "example.org", value: Buffer.alloc(0) })));
-    assert.equal(said.length, 3);
-    assert.match(said.join(), /svids\[1\]\.spiffe_id .*svids\[1\]\.x509_svid_key.*federated_bundles\[example\.org\]/);
+    const said = problems(() => choose(response([good, bad])));
+    assert.equal(said.length, 2);
+    assert.match(said.join(), /svids\[1\]\.spiffe_id .*svids\[1\]\.x509_svid_key/);
     assert.doesNotMatch(said.join(), /material/);
+  });
+});
+
+describe("a federated bundle", () => {
+  const EMPTY = Buffer.alloc(0);
+  const entry = (key: string, value: Buffer) => ({ key, value });
+
+  // A partner's mistake, or malice, must not keep us from our own renewal, nor the other partners from calling.
+  it("that can't be used costs its own trust domain only", () => {
+    const third = new SpireDomain("third.org", clock);
+    const cases: readonly (readonly [what: Buffer, problem: RegExp])[] = [
+      [Buffer.concat([other.bundle, Buffer.from([0])]), /^federated_bundles\[other\.org\] is no sequence of certif/],
+      [Buffer.from("garbage"), /^federated_bundles\[other\.org\] is no sequence of certificates in DER$/],
+      [third.bundle, /^federated_bundles\[other\.org\], certificate 1: this authority belongs to .* third\.org/],
+      [
+        Buffer.concat([other.bundle, third.bundle]),
+        /^federated_bundles\[other\.org\], certificate 2: .* third\.org, but the bundle is given for other\.org/,
+      ],
+    ];
+    for (const [value, problem] of cases) {
+      const message = response([good], entry("spiffe://other.org", value), third.federated);
+      assert.equal(`${choose(message).svid.id}`, ID);
+      const { federated, unusable, ignored } = read(message);
+      assert.deepEqual([...federated.keys(), ...ignored], ["third.org"]);
+      assert.match(unusable.get("other.org")!.problem, problem);
+      assert.equal(unusable.size, 1);
+    }
+  });
+
+  it("that is of no other trust domain is ignored", () => {
+    const cases: readonly (readonly [key: string, problem: RegExp])[] = [
+      [
+        "example.org",
+        /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\], which has its own bundle$/,
+      ],
+      ["spiffe://example.org", /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
+      ["spiffe://other.org/w", /^federated_bundles, entry 1: the key is the SPIFFE ID of a workload/],
+      ["spiffe://OTHER.org", /^federated_bundles, entry 1: the key is no trust domain: it has a trust domain that/],
+      ["", /^federated_bundles, entry 1: the key is no trust domain: it is empty$/],
+    ];
+    for (const [key, problem] of cases) {
+      for (const value of [EMPTY, other.bundle, example.bundle]) {
+        const message = response([good], entry(key, value));
+        // Our own authorities are those beside our SVID, whatever a federation says.
+        assert.deepEqual(choose(message).bundle.authorities[0]?.der, example.bundle);
+        const { federated, unusable, ignored } = read(message);
+        assert.deepEqual([federated.size, unusable.size, ignored.length], [0, 0, 1]);
+        assert.match(ignored[0]!, problem);
+      }
+    }
+  });
+
+  // As JSON, protobuf leaves it to the reader which of two entries counts; readers differ.
+  it("of a trust domain that is named more than once, in whatever spelling, can't be used", () => {
+    const twice = { ...other.federated, key: "other.org" };
+    assert.deepEqual([...read(response([good], twice)).federated.keys()], ["other.org"]);
+    for (const entries of [
+      [other.federated, twice],
+      [other.federated, twice, twice],
+      [entry("other.org", Buffer.from("x")), twice],
+    ]) {
+      const { federated, unusable } = read(response([good], ...entries));
+      assert.equal(federated.size, 0);
+      assert.equal(unusable.get("other.org")?.problem, "federated_bundles[other.org] occurs twice");
+    }
   });
 });
 

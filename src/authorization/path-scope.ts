@@ -1,0 +1,134 @@
+import type { PathPattern } from "./pattern.ts";
+
+// "0" is the character behind "/": every path that begins with `a/` is less than `a0`.
+const BEHIND_SLASH = "0";
+
+/** Less than every character of a path. */
+const LEAST = "\0";
+
+/**
+ * The paths that some patterns cover together, in string order. It answers in one walk what is covered and where the
+ * next covered path can be, so that a List passes over what its caller may not see instead of looking at it.
+ */
+export class PathScope {
+  readonly #root = new Branch();
+
+  constructor(patterns: Iterable<PathPattern>) {
+    for (const { text } of patterns) this.#root.add(text, 0);
+    this.#root.sort();
+  }
+
+  /**
+   * The beginning of all that is covered from `text` on: not less than `text`, and not greater than any covered path
+   * that is not less than it. For a path it is the path itself exactly when that is covered. Undefined when nothing from
+   * there on is covered. Neither text need be a path.
+   */
+  atOrAfter(text: string): string | undefined {
+    return this.#root.atOrAfter(text);
+  }
+
+  covers(path: string): boolean {
+    return this.atOrAfter(path) === path;
+  }
+}
+
+// Most branches are the ends of patterns: they share these.
+const NO_LITERALS: ReadonlyMap<string, Branch> = new Map();
+const NO_STARTS: readonly string[] = [];
+
+/** What patterns that agree in all segments so far say about those that follow. */
+class Branch {
+  #literals = NO_LITERALS;
+  /** `*`. */
+  #any: Branch | undefined;
+  /** `**`: one segment or more, any. */
+  #rest = false;
+  /** A pattern ends here. */
+  #isEnd = false;
+  /** For each literal the least covered texts that begin with it: itself where a pattern ends, and one behind its "/". */
+  #starts = NO_STARTS;
+
+  /** Adds what stands in a pattern from the character `at` on, where a segment begins. */
+  add(pattern: string, at: number): void {
+    const slash = pattern.indexOf("/", at);
+    const segment = pattern.slice(at, slash === -1 ? undefined : slash);
+    if (segment === "**") this.#rest = true;
+    else if (slash === -1) this.#child(segment).#isEnd = true;
+    else this.#child(segment).add(pattern, slash + 1);
+  }
+
+  /** To be called once, when every pattern has been added. */
+  sort(): void {
+    this.#any?.sort();
+    if (this.#literals.size === 0) return;
+    const starts: string[] = [];
+    for (const [literal, branch] of this.#literals) {
+      branch.sort();
+      if (branch.#isEnd) starts.push(literal);
+      if (branch.#least !== undefined) starts.push(`${literal}/${branch.#least}`);
+    }
+    this.#starts = starts.sort();
+  }
+
+  /** See {@link PathScope.atOrAfter}; `text` is what is left of it behind the segments so far. */
+  atOrAfter(text: string): string | undefined {
+    if (this.#rest) return text;
+    const slash = text.indexOf("/");
+    return slash === -1 ? this.#atOrAfterLast(text) : this.#atOrAfterInner(text, slash);
+  }
+
+  #atOrAfterLast(segment: string): string | undefined {
+    const branches = this.#branchesFor(segment);
+    if (branches.some((branch) => branch.#isEnd)) return segment;
+    // A segment that begins with this one, such as `a-b` for `a`, comes before `a/`.
+    return least([this.#any && segment + LEAST, this.#literalAfter(segment)]);
+  }
+
+  #atOrAfterInner(text: string, slash: number): string | undefined {
+    const segment = text.slice(0, slash);
+    const below = this.#branchesFor(segment).map((branch) => branch.atOrAfter(text.slice(slash + 1)));
+    return least([
+      ...below.map((rest) => (rest === undefined ? undefined : `${segment}/${rest}`)),
+      this.#any && segment + BEHIND_SLASH,
+      this.#literalAfter(text),
+    ]);
+  }
+
+  #branchesFor(segment: string): readonly Branch[] {
+    return [this.#literals.get(segment), this.#any].filter((branch) => branch !== undefined);
+  }
+
+  /** Not greater than anything that is covered below; undefined when nothing is. */
+  get #least(): string | undefined {
+    return this.#rest || this.#any !== undefined ? "" : this.#starts[0];
+  }
+
+  #child(segment: string): Branch {
+    if (segment === "*") {
+      this.#any ??= new Branch();
+      return this.#any;
+    }
+    const known = this.#literals.get(segment);
+    if (known !== undefined) return known;
+    const child = new Branch();
+    if (this.#literals === NO_LITERALS) this.#literals = new Map();
+    (this.#literals as Map<string, Branch>).set(segment, child);
+    return child;
+  }
+
+  /** The least start that is greater than `text`. */
+  #literalAfter(text: string): string | undefined {
+    let low = 0;
+    let high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] ?? "") <= text) low = middle + 1;
+      else high = middle;
+    }
+    return this.#starts[low];
+  }
+}
+
+function least(texts: readonly (string | undefined)[]): string | undefined {
+  return texts.reduce((least, text) => (text !== undefined && (least === undefined || text < least) ? text : least));
+}

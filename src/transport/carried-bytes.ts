@@ -1,0 +1,49 @@
+import type { ServerHttp2Stream } from "node:http2";
+
+/** A stream with what has arrived and was not read. The property is Node's, and not in its documentation. */
+type Buffered = ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array> };
+
+type Written = (error: Error | null | undefined) => void;
+
+/**
+ * What a stream carried in either direction, so that it can be overwritten: grpc-js copies a message out of the chunks that
+ * HTTP/2 hands over, and an answer into a buffer of its own, and leaves both to the garbage collector, which frees memory
+ * and does not clear it.
+ */
+export class CarriedBytes {
+  readonly #stream: ServerHttp2Stream;
+  #arrived: Uint8Array[] = [];
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream;
+  }
+
+  /** Reads what has arrived; null when that is nothing. When it is more than one chunk, node:http2 makes a copy. */
+  read(): Buffer | null {
+    for (const chunk of (this.#stream as Buffered).readableBuffer ?? []) this.#arrived.push(chunk);
+    const bytes = this.#stream.read() as Buffer | null;
+    if (bytes !== null) this.#arrived.push(bytes);
+    return bytes;
+  }
+
+  /** The rest of the request will be read by others. */
+  follow(): void {
+    this.#stream.on("data", (chunk: Uint8Array) => this.#arrived.push(chunk));
+  }
+
+  /** The answer is about to be written, in one piece. It is overwritten when the session has given it to its socket. */
+  expectAnswer(): void {
+    const write = this.#stream.write.bind(this.#stream) as (chunk: Uint8Array, written: Written) => boolean;
+    this.#stream.write = ((chunk: Uint8Array, written: Written) =>
+      write(chunk, (error) => {
+        chunk.fill(0);
+        written(error);
+      })) as ServerHttp2Stream["write"];
+  }
+
+  /** Overwrites the request, which is whole by now and was copied. */
+  wipeRequest(): void {
+    for (const chunk of this.#arrived) chunk.fill(0);
+    this.#arrived = [];
+  }
+}

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { withClient } from "../../src/cli/connection.ts";
+import { ClientError } from "../../src/client/client-error.ts";
+import { parseAddress } from "../../src/domain/address.ts";
+import { systemClock } from "../../src/domain/clock.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { createAuthority } from "../../src/pki/authority.ts";
+import { serving } from "../support/cli-kit.ts";
+import type { LogLine } from "../support/server-kit.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+
+const HOUR = 3600_000;
+const SERVER = "spiffe://example.org/coffer";
+const ADMIN = "spiffe://example.org/admin";
+
+let folder: string;
+let server: ServerProcess;
+const authority = createAuthority(TrustDomain.parse("example.org"), systemClock, { notBefore: Date.now() - 2 * HOUR });
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "coffer-untimely-"));
+  writeFileSync(join(folder, "bundle.pem"), authority.bundlePem, { mode: 0o644 });
+});
+after(async () => {
+  await server.kill();
+  rmSync(folder, { recursive: true });
+});
+
+/** Writes an SVID that ends in so many milliseconds, into files that look as if nobody had touched them for an hour. */
+function write(name: string, id: string, endsIn: number) {
+  const now = Date.now();
+  const { certPem, keyPem } = authority.issue({ id, notBefore: now - HOUR, notAfter: now + endsIn });
+  const files = { cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
+  writeFileSync(files.cert, certPem, { mode: 0o644 });
+  writeFileSync(files.key, keyPem, { mode: 0o600 });
+  for (const file of [files.cert, files.key]) utimesSync(file, new Date(now - HOUR), new Date(now - HOUR));
+  return files;
+}
+
+const saying = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
+
+// A writer renews it ten seconds later: that is no reason to end, and to be started again and again.
+describe("an SVID that has expired before the start", () => {
+  it("is waited for by the server, which says why it is not ready", async () => {
+    const { cert, key } = write("server", SERVER, -1000);
+    ({ server } = serving(["serve"], {
+      env: {
+        COFFER_LISTEN: "127.0.0.1:0",
+        COFFER_OPS_LISTEN: "127.0.0.1:0",
+        COFFER_STORE: "memory",
+        COFFER_ADMIN: ADMIN,
+        COFFER_CERT: cert,
+        COFFER_KEY: key,
+        COFFER_BUNDLE: `example.org=${join(folder, "bundle.pem")}`,
+      },
+    }));
+    await server.logged("waiting for an identity", saying(/server\.pem, verified with .*: the leaf expired at/));
+    write("server", SERVER, HOUR);
+    await server.serving();
+  });
+
+  // What `coffer get --wait` repeats until there is an answer.
+  it("is waited for by a client, whose next attempt has the renewed one", async () => {
+    const { address } = await server.logged("listening");
+    const { cert, key } = write("client", ADMIN, -1000);
+    const files = { cert, key, bundles: new Map([["example.org", join(folder, "bundle.pem")]]) };
+    const config = {
+      address: parseAddress(String(address)),
+      identity: { kind: "files", files, because: "the test says so" } as const,
+      serverId: SpiffeId.parse(SERVER),
+      timeoutMs: 10_000,
+    };
+    await withClient(config, processTimers, async (client) => {
+      const early = await client.describe("a").catch((error: unknown) => error);
+      assert.ok(early instanceof ClientError);
+      assert.equal(early.failure?.kind, "no-identity");
+      assert.match(early.message, /the leaf expired at/);
+      write("client", ADMIN, HOUR);
+      const next = () => client.describe("a").catch((error: ClientError) => error);
+      let answer = await next();
+      while (answer instanceof ClientError && answer.failure?.kind === "no-identity") {
+        await new Promise(setImmediate);
+        answer = await next();
+      }
+      assert.ok(answer instanceof ClientError);
+      assert.equal(answer.reason, "SECRET_NOT_FOUND");
+    });
+  });
+});

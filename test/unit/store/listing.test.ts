@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { PathScope } from "../../../src/authorization/path-scope.ts";
+import { PathPattern } from "../../../src/authorization/pattern.ts";
+import { parsePathPrefix, parseSecretPath } from "../../../src/domain/secret-path.ts";
+import { findPage, type ListPage, type OrderedSecrets } from "../../../src/store/listing.ts";
+import { PathIndex } from "../../../src/store/path-index.ts";
+import type { Secret } from "../../../src/store/secret.ts";
+
+/** Secrets of which nothing is kept but the paths. */
+function secretsAt(index: PathIndex): OrderedSecrets {
+  const state = { kind: "live" } as const;
+  const version = { number: 1, revision: 1, createTime: 0, createdBy: "", sealed: Buffer.alloc(0), state };
+  return {
+    atOrAfter(start) {
+      const path = index.atOrAfter(start);
+      return path === undefined ? undefined : ({ path, versions: [version] } as unknown as Secret);
+    },
+  };
+}
+
+function indexOf(paths: Iterable<string>): PathIndex {
+  const index = new PathIndex();
+  for (const path of paths) index.add(parseSecretPath(path));
+  return index;
+}
+
+interface Question {
+  readonly patterns: readonly string[];
+  readonly prefix?: string;
+  readonly after?: string | undefined;
+  readonly limit?: number;
+}
+
+interface Answer {
+  readonly paths: readonly string[];
+  readonly next: string | undefined;
+  /** How many paths were looked at. */
+  readonly examined: number;
+}
+
+function list(index: PathIndex, { patterns, prefix = "", after, limit = 1000 }: Question): Answer {
+  const scope = new PathScope(patterns.map((text) => PathPattern.parse(text)));
+  const atOrAfter = (text: string) => scope.atOrAfter(text);
+  const steps = findPage(secretsAt(index), { prefix: parsePathPrefix(prefix), after, limit, atOrAfter });
+  let examined = 0;
+  let step: IteratorResult<void, ListPage> = steps.next();
+  for (; step.done !== true; step = steps.next()) examined++;
+  const { secrets, next } = step.value;
+  return { paths: secrets.map(({ path }) => path), next, examined };
+}
+
+describe("the cost of a List, in paths that it looks at", () => {
+  const TEAMS = 1000;
+  let million: PathIndex;
+
+  function* paths(): Generator<string> {
+    for (let team = 0; team < TEAMS; team++) {
+      for (let app = 0; app < 100; app++) {
+        for (let secret = 0; secret < 10; secret++) yield `t${team}/a${app}/s${secret}`;
+      }
+    }
+  }
+
+  before(() => {
+    million = indexOf(paths());
+  });
+
+  // What a caller may not see costs it, and everybody who waits behind it, next to nothing.
+  it("is about 10 for a caller who may list 10 of 1,000,000", () => {
+    for (const patterns of [
+      ["t500/a7/*"],
+      ["t500/a7/**"],
+      Array.from({ length: 10 }, (_, i) => `t${i * 100}/a${i}/s${i}`),
+    ]) {
+      const { paths, examined } = list(million, { patterns });
+      assert.equal(paths.length, 10, patterns.join());
+      assert.ok(examined <= 12, `${patterns.join()}: ${examined}`);
+    }
+    // The control: a caller who may list all of them pays for what its page shows.
+    assert.equal(list(million, { patterns: ["**"], limit: 1000 }).examined, 1001);
+  });
+
+  it("does not grow with the number of patterns", () => {
+    const patterns = Array.from({ length: 1000 }, (_, i) => `t${i}/a0/none${i}`);
+    const { paths, examined } = list(million, { patterns: [...patterns, "t500/a7/*"], prefix: "t500/" });
+    assert.equal(paths.length, 10);
+    assert.ok(examined <= 15, `${examined}`);
+  });
+
+  // A pattern that begins with * has no literal prefix: it costs one look for each segment that the * can be.
+  it("is two for each team where any team may have one", () => {
+    const { paths, examined } = list(million, { patterns: ["*/a7/s3"] });
+    assert.equal(paths.length, TEAMS);
+    assert.ok(examined <= 2 * TEAMS + 2, `${examined}`);
+  });
+});
+
+describe("a page of a List", () => {
+  // A page that ended after so many hidden paths, or a token behind which there are hidden ones only, would tell of them.
+  it("ends where it would if there were no paths that the caller may not list", () => {
+    const patterns = ["*/database", "z/**"];
+    const visible = ["b/database", "d/database", "z/a/b"];
+    const hidden = Array.from({ length: 30_000 }, (_, i) => [
+      `c/x${i}`,
+      `e${i}/x`,
+      "zz/x",
+      "d/database-old",
+      "d/database/x",
+    ]);
+    const alone = indexOf(visible);
+    const beside = indexOf(new Set([...visible, ...hidden.flat()]));
+    for (const limit of [1, 2, 3]) {
+      for (const after of [undefined, ...visible]) {
+        const { examined: _, ...expected } = list(alone, { patterns, limit, after });
+        const { examined, ...found } = list(beside, { patterns, limit, after });
+        assert.deepEqual(found, expected);
+        assert.ok(examined > 0);
+      }
+    }
+    assert.deepEqual(list(beside, { patterns, limit: 2 }).next, "d/database");
+    assert.deepEqual(list(beside, { patterns, limit: 3 }).next, undefined);
+  });
+
+  it("has the order of its paths' bytes, whatever the patterns are", () => {
+    const paths = ["a", "a-b", "a-b/x", "a.b/x", "a/x", "a/x-y", "a/x/y", "a0", "a0/x", "b"];
+    const all = list(indexOf([...paths].reverse()), { patterns: ["*", "*/*", "a/x/*"] });
+    assert.deepEqual(all.paths, paths);
+    assert.deepEqual(list(indexOf(paths), { patterns: ["*/x", "a"] }).paths, ["a", "a-b/x", "a.b/x", "a/x", "a0/x"]);
+  });
+});
