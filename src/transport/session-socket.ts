@@ -25,7 +25,7 @@ export class SessionSocket extends EventEmitter {
   constructor(socket: TLSSocket) {
     super();
     this.#socket = socket;
-    socket.on("data", (bytes: Buffer) => this.emit("data", bytes));
+    socket.on("data", (bytes: Buffer) => this.#receive(bytes));
     // The peer's end is told by the close that follows it, and not before: node:http2 would shut its side down, and a write
     // of a call that is still answered would then fail an assertion of Node's.
     socket.once("close", () => this.emit("close"));
@@ -66,8 +66,12 @@ export class SessionSocket extends EventEmitter {
     this.#socket.uncork();
   }
 
+  /** node:http2 made a copy for this, which holds values in clear: it is overwritten once it is encrypted. */
   write(bytes: Buffer, written: (error?: Error | null) => void): boolean {
-    return this.#socket.write(bytes, written);
+    return this.#socket.write(bytes, (error) => {
+      bytes.fill(0);
+      written(error);
+    });
   }
 
   end(ended: () => void): void {
@@ -76,5 +80,11 @@ export class SessionSocket extends EventEmitter {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** The session takes a copy at once. What it was taken from holds values in clear. */
+  #receive(bytes: Buffer): void {
+    this.emit("data", bytes);
+    bytes.fill(0);
   }
 }
