@@ -145,14 +145,19 @@ export class GrpcServer {
     const contract = loadContract();
     const tracking = this.#streams.tracking(this.#others);
     this.#health.addToServer(tracking as CallServer);
+    this.#routeOthers(serviceDefinition(contract, HEALTH_SERVICE));
     const services = [SECRETS_SERVICE, HEALTH_SERVICE, ...REFLECTION_SERVICES];
     const reflection = new Reflection(fileDescriptors(descriptorSet()), services);
     for (const name of REFLECTION_SERVICES) {
       const definition = serviceDefinition(contract, name);
       tracking.addService(definition, reflection.implementation);
-      for (const { path } of Object.values(definition)) {
-        this.#routes.set(path, { kind: "open", isStreaming: true });
-      }
+      this.#routeOthers(definition);
+    }
+  }
+
+  #routeOthers(definition: ServiceDefinition): void {
+    for (const { path, requestStream, responseStream } of Object.values(definition)) {
+      this.#routes.set(path, { kind: "open", isStreaming: requestStream || responseStream });
     }
   }
 

@@ -3,7 +3,7 @@ import { status as Code } from "@grpc/grpc-js";
 import { type LeadingField, leadingStringSoFar } from "../contract/leading-string.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import { type CofferError, budgetExceeded, malformedRequest, requestIncomplete } from "../domain/errors.ts";
-import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
+import { type CallStatus, answerStatus, boundHeaders, ignoreErrors } from "./answer-stream.ts";
 import type { Lease, Resource } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { toCofferError, toStatus } from "./status.ts";
@@ -17,7 +17,7 @@ export type Route =
       readonly target: LeadingField;
       readonly authorize: (caller: Connection, target: string) => void;
     }
-  /** Every caller with a valid SVID may call it, and its requests are small. `isStreaming`: they have no end. */
+  /** Every caller with a valid SVID may call it, and its requests are small. `isStreaming`: its calls have no end. */
   | { readonly kind: "open"; readonly isStreaming: boolean };
 
 /** A call as it came. */
@@ -105,14 +105,15 @@ export class IncomingCall {
 
   /** The time for the request is over. */
   expire(): void {
+    if (this.#isEndless) return;
     if (this.#state === "waiting") this.#refuse(this.#overBudget("bytes"));
-    else if (!this.#isRequestComplete) this.#refuse(requestIncomplete(REQUEST_MS));
+    else if (this.arrival.stream.state.remoteClose !== 1) this.#refuse(requestIncomplete(REQUEST_MS));
   }
 
   /** The time for the answer is over: if there is one, the caller does not read it. */
   abandon(): void {
     const { stream } = this.arrival;
-    if (stream.headersSent) stream.close(constants.NGHTTP2_CANCEL);
+    if (stream.headersSent && !this.#isEndless) stream.close(constants.NGHTTP2_CANCEL);
   }
 
   /** The stream is closed. */
@@ -121,10 +122,9 @@ export class IncomingCall {
     this.#carried.wipeRequest();
   }
 
-  /** Whether the caller sends no more. */
-  get #isRequestComplete(): boolean {
-    const { stream, route } = this.arrival;
-    return (route.kind === "open" && route.isStreaming) || stream.state.remoteClose === 1;
+  get #isEndless(): boolean {
+    const { route } = this.arrival;
+    return route.kind === "open" && route.isStreaming;
   }
 
   readonly #read = (): void => {
@@ -161,16 +161,19 @@ export class IncomingCall {
     if (!this.#holdUnread()) return this.#refuse(this.#overBudget("unread"));
     const { stream } = this.arrival;
     stream.once("readable", this.#read);
-    if (!this.#isWatched) stream.once("end", () => this.#ended());
+    if (this.#isWatched) return;
     this.#isWatched = true;
+    ignoreErrors(stream);
+    stream.once("end", () => this.#ended());
   }
 
   /** Lets the call have room for its request, now or when there is some. */
   #request(bytes: number): void {
     this.#state = "waiting";
     this.#putBack();
-    const isGranted = this.#lease.request(bytes, () => this.#answer());
-    if (!isGranted && !this.#holdUnread()) this.#refuse(this.#overBudget("unread"));
+    if (this.#lease.request(bytes, () => this.#answer())) return;
+    ignoreErrors(this.arrival.stream);
+    if (!this.#holdUnread()) this.#refuse(this.#overBudget("unread"));
   }
 
   /** False when the caller has as many unfinished requests as it may. */

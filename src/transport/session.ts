@@ -74,8 +74,6 @@ export class Session {
   /** A stream was taken; `closed` is called at its end. */
   opened(stream: ServerHttp2Stream, closed: () => void): void {
     this.#streams += 1;
-    // What a peer does wrong ends its stream. Without a listener it would end the process.
-    stream.on("error", () => {});
     stream.once("close", () => {
       this.#streams -= 1;
       closed();
