@@ -17,5 +17,7 @@ export class MemoryJournal implements Journal {
 
   obstacle(): undefined {}
 
+  room(): undefined {}
+
   close(): void {}
 }

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import type {
   CheckpointMode,
   CommitOutcome,
@@ -8,8 +8,13 @@ import type {
   Journal,
   JournalEntry,
   Revision,
+  Room,
 } from "../store/journal.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
+import { NextLogMark } from "./log-mark.ts";
+import { readLog } from "./log-reading.ts";
+import { type NoRoom, RoomOnDisk } from "./room-on-disk.ts";
+import { isOlder, upgrade } from "./schema.ts";
 import { StoredVersions } from "./stored-versions.ts";
 import { VersionRows } from "./version-rows.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
@@ -35,19 +40,24 @@ export class SqliteJournal implements Journal {
   readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
-  readonly #freeBytes: FreeBytes;
+  readonly #room: RoomOnDisk;
+  readonly #pageSize: number;
   #lastRevision: Revision;
+  /** Whether the tables are still those of an older release. */
+  #isOlder: boolean;
   #state: State = { kind: "open" };
 
   constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
     this.#db = db;
     this.#folder = dirname(db.name);
-    this.#freeBytes = freeBytes;
+    this.#room = new RoomOnDisk(db.name, freeBytes);
+    this.#pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#log = new WriteAheadLog(db);
     this.#rows = new VersionRows(db);
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
     this.#lastRevision = this.#rows.lastRevision();
+    this.#isOlder = isOlder(db);
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {
@@ -70,6 +80,8 @@ export class SqliteJournal implements Journal {
     try {
       this.#log.checkpoint(mode);
     } catch (cause) {
+      // What a checkpoint lacks room for stays in the log, where it is durable.
+      if (this.#room.explains(cause, this.#reserve)) return;
       this.#state = { kind: "ended", cause };
       throw cause;
     }
@@ -80,6 +92,10 @@ export class SqliteJournal implements Journal {
     return readOnlyReason(this.#folder) ?? this.#shortage(LEAST_BYTES_WRITTEN)?.message;
   }
 
+  room(): Room {
+    return { free: this.#room.free, reserve: this.#reserve };
+  }
+
   close(): void {
     if (this.#state.kind === "ended") return;
     this.#state = { kind: "ended", cause: new Error("the journal is closed") };
@@ -88,35 +104,68 @@ export class SqliteJournal implements Journal {
 
   /** The one place where anything is written. What an error means depends on how far the transaction came. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
-    let committing = false;
+    const size = bytesWritten(group) + (this.#isMarking ? LEAST_BYTES_WRITTEN : 0);
     try {
-      const size = bytesWritten(group);
       const shortage = this.#shortage(size);
-      if (shortage !== undefined) return { kind: "rejected", cause: shortage };
+      if (shortage !== undefined) return rejected(shortage);
       this.#begin.run();
+      this.#prepareLog();
       const revisions = this.#write(group);
-      committing = true;
       this.#commit.run();
       this.#log.added(size);
+      this.#isOlder = false;
       this.#lastRevision += group.length;
       return { kind: "committed", revisions };
     } catch (cause) {
-      if (!committing && isFull(cause) && this.#isRolledBack()) return { kind: "rejected", cause };
-      this.#state = { kind: "ended", cause };
-      return unknown(cause);
+      return this.#outcomeOf(cause, size);
     }
   }
 
   /**
-   * SQLite writes a transaction at its COMMIT, and a COMMIT that finds no room leaves the outcome unknown. So the room
-   * is looked for before anything begins, and some is kept for the checkpoint of what the log already holds.
+   * A COMMIT that throws is not a commit that failed. It is one only if the disk took no more bytes and if the log, read
+   * again, has no commit that SQLite does not know of. Everything else leaves the outcome unknown.
    */
-  #shortage(size: number): Error | undefined {
-    const free = this.#freeBytes();
-    if (free >= size + this.#log.mostPendingBytes()) return undefined;
-    const needed = size + this.#log.pendingBytes();
-    if (free >= needed) return undefined;
-    return new Error(`${this.#folder} has ${free} bytes left, and the next commit may take ${needed}`);
+  #outcomeOf(cause: unknown, size: number): CommitOutcome {
+    try {
+      const needed = size + this.#log.mostPendingBytes();
+      if (this.#isRolledBack() && this.#room.explains(cause, needed) && this.#hasNoUnknownCommit()) {
+        return rejected(this.#room.noRoom(needed), cause);
+      }
+    } catch {
+      // The first error is the one to tell.
+    }
+    this.#state = { kind: "ended", cause };
+    return unknown(cause);
+  }
+
+  #hasNoUnknownCommit(): boolean {
+    const reading = readLog(`${this.#db.name}-wal`, this.#pageSize);
+    const frames = reading.kind === "intact" ? reading.log.frames : 0;
+    return reading.kind !== "damaged" && frames === this.#log.committedFrames();
+  }
+
+  /** Whether the next commit writes the mark of its log: the first one of a log, and of a store of an older release. */
+  get #isMarking(): boolean {
+    return this.#isOlder || this.#log.isFresh;
+  }
+
+  #prepareLog(): void {
+    if (!this.#isMarking) return;
+    if (this.#isOlder) upgrade(this.#db);
+    new NextLogMark(this.#db).write();
+  }
+
+  get #reserve(): number {
+    return LEAST_BYTES_WRITTEN + this.#log.pendingBytes();
+  }
+
+  /**
+   * SQLite writes a transaction at its COMMIT. So the room is looked for before anything begins, and some is kept for the
+   * checkpoint of what the log already holds.
+   */
+  #shortage(size: number): NoRoom | undefined {
+    const atMost = this.#room.shortage(size + this.#log.mostPendingBytes());
+    return atMost && this.#room.shortage(size + this.#log.pendingBytes());
   }
 
   #write(group: readonly JournalEntry[]): Revision[] {
@@ -146,6 +195,6 @@ function unknown(cause: unknown): CommitOutcome {
   return { kind: "unknown", cause };
 }
 
-function isFull(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code === "SQLITE_FULL";
+function rejected({ shortage, message }: NoRoom, cause?: unknown): CommitOutcome {
+  return { kind: "rejected", cause: new Error(message, { cause }), shortage };
 }

@@ -50,6 +50,8 @@ export class ScriptedJournal implements Journal {
 
   obstacle(): undefined {}
 
+  room(): undefined {}
+
   close(): void {}
 
   // Revisions have gaps, as the interface allows.
