@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { connect } from "./connection.ts";
+import { cutLog } from "./cut-log.ts";
 import type { FreeBytes } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
@@ -133,23 +134,11 @@ function inPlace(parts: RecoveryParts): Database.Database {
   try {
     confirm();
     rmSync(recoveryFiles(files).whole, { force: true }); // of a recovery that was cut short: out of date from now on
-    cut(files.log, log.end);
+    cutLog(files.log, log.end);
     return db;
   } catch (error) {
     db.close();
     throw error;
-  }
-}
-
-/** Removes what a commit that was cut short has left behind, so that the next one is not mixed with it. */
-function cut(file: string, end: number): void {
-  if (statSync(file).size === end) return;
-  const descriptor = openSync(file, "r+");
-  try {
-    ftruncateSync(descriptor, end);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

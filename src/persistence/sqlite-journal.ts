@@ -10,9 +10,10 @@ import type {
   Revision,
   Room,
 } from "../store/journal.ts";
+import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
 import { NextLogMark } from "./log-mark.ts";
-import { readLog } from "./log-reading.ts";
+import { emptyLog, readLog } from "./log-reading.ts";
 import { type NoRoom, RoomOnDisk } from "./room-on-disk.ts";
 import { isOlder, upgrade } from "./schema.ts";
 import { StoredVersions } from "./stored-versions.ts";
@@ -128,7 +129,7 @@ export class SqliteJournal implements Journal {
   #outcomeOf(cause: unknown, size: number): CommitOutcome {
     try {
       const needed = size + this.#log.mostPendingBytes();
-      if (this.#isRolledBack() && this.#room.explains(cause, needed) && this.#hasNoUnknownCommit()) {
+      if (this.#isRolledBack() && this.#room.explains(cause, needed) && this.#isUnwritten()) {
         return rejected(this.#room.noRoom(needed), cause);
       }
     } catch {
@@ -138,10 +139,14 @@ export class SqliteJournal implements Journal {
     return unknown(cause);
   }
 
-  #hasNoUnknownCommit(): boolean {
-    const reading = readLog(`${this.#db.name}-wal`, this.#pageSize);
-    const frames = reading.kind === "intact" ? reading.log.frames : 0;
-    return reading.kind !== "damaged" && frames === this.#log.committedFrames();
+  #isUnwritten(): boolean {
+    const file = `${this.#db.name}-wal`;
+    const reading = readLog(file, this.#pageSize);
+    if (reading.kind === "damaged") return false;
+    const { frames, end } = reading.kind === "intact" ? reading.log : emptyLog(this.#pageSize);
+    if (frames !== this.#log.committedFrames()) return false;
+    cutLog(file, end);
+    return true;
   }
 
   /** Whether the next commit writes the mark of its log: the first one of a log, and of a store of an older release. */
