@@ -1,4 +1,5 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants as access, statfsSync } from "node:fs";
+import { constants } from "node:os";
 import type { JournalEntry } from "../store/journal.ts";
 
 /** How many bytes a file system still takes. A parameter for tests. */
@@ -16,13 +17,19 @@ export function freeBytesAround(folder: string): FreeBytes {
   };
 }
 
+/** Whether an error of the file system says that there is no room: on the disk, or under a quota, which Node has no code for. */
+export function isNoRoom(error: unknown): boolean {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || (errno !== undefined && Math.abs(errno) === constants.errno.EDQUOT);
+}
+
 /**
  * Why a folder takes no writes, as when its disk was mounted anew and read-only after an error; undefined: it does. What
  * is open already may go on for a while.
  */
 export function readOnlyReason(folder: string): string | undefined {
   try {
-    accessSync(folder, constants.W_OK);
+    accessSync(folder, access.W_OK);
     return undefined;
   } catch (error) {
     return `${folder} can't be written (${(error as NodeJS.ErrnoException).code})`;

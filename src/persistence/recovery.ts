@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { connect } from "./connection.ts";
 import { cutLog } from "./cut-log.ts";
-import type { FreeBytes } from "./free-space.ts";
+import { type FreeBytes, isNoRoom } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
 import { whileAlone } from "./start-lock.ts";
@@ -69,8 +69,7 @@ function isWritten({ files, log }: RecoveryParts, partial: string): boolean {
     writeImage(files, log, partial);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOSPC" || code === "EDQUOT") return false;
+    if (isNoRoom(error)) return false;
     throw error;
   }
 }

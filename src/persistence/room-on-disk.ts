@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:f
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import type { Shortage } from "../store/journal.ts";
-import type { FreeBytes } from "./free-space.ts";
+import { type FreeBytes, isNoRoom } from "./free-space.ts";
 import { LOG_HEADER_BYTES, TRIAL } from "./log-frame.ts";
 
 /** What finds out whether a quota takes more; a quota counts in blocks. In an empty log it is no damage (log-reading.ts). */
@@ -75,8 +75,7 @@ function isRefused(log: string, bytes: number): boolean {
     append(descriptor, size < LOG_HEADER_BYTES ? 0 : size, bytes);
     return false;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === "ENOSPC" || code === "EDQUOT";
+    return isNoRoom(error);
   } finally {
     ftruncateSync(descriptor, size);
     closeSync(descriptor);

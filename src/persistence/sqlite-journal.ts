@@ -90,7 +90,7 @@ export class SqliteJournal implements Journal {
 
   obstacle(): string | undefined {
     if (this.#state.kind === "ended") return "the journal has ended";
-    return readOnlyReason(this.#folder) ?? this.#shortage(LEAST_BYTES_WRITTEN)?.message;
+    return readOnlyReason(this.#folder) ?? this.#shortage(this.#leastBytes)?.message;
   }
 
   room(): Room {
@@ -105,7 +105,7 @@ export class SqliteJournal implements Journal {
 
   /** The one place where anything is written. What an error means depends on how far the transaction came. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
-    const size = bytesWritten(group) + (this.#isMarking ? LEAST_BYTES_WRITTEN : 0);
+    const size = bytesWritten(group) + this.#markBytes;
     try {
       const shortage = this.#shortage(size);
       if (shortage !== undefined) return rejected(shortage);
@@ -160,8 +160,17 @@ export class SqliteJournal implements Journal {
     new NextLogMark(this.#db).write();
   }
 
+  get #markBytes(): number {
+    return this.#isMarking ? LEAST_BYTES_WRITTEN : 0;
+  }
+
+  get #leastBytes(): number {
+    return LEAST_BYTES_WRITTEN + this.#markBytes;
+  }
+
+  /** What the smallest change writes, and with it the checkpoint of what the log already holds. */
   get #reserve(): number {
-    return LEAST_BYTES_WRITTEN + this.#log.pendingBytes();
+    return this.#leastBytes + this.#log.pendingBytes();
   }
 
   /**
