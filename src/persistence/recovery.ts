@@ -1,12 +1,13 @@
-import { renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { connect } from "./connection.ts";
+import { connect, isHeld } from "./connection.ts";
 import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, isNoRoom } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
 import { whileAlone } from "./start-lock.ts";
+import { inUse } from "./storage-error.ts";
 import { checkDatabase, type StoreContent } from "./store-checks.ts";
 import { imageBytes, imageInMemory, pageOf, readAt, type StoreFiles, writeImage } from "./store-image.ts";
 import { StoreRefused } from "./store-refused.ts";
@@ -25,9 +26,15 @@ export interface RecoveryParts {
   readonly confirm: () => void;
 }
 
-/** A new file of the database while it is made, and once it is whole. */
-export function recoveryFiles({ database }: StoreFiles): { readonly partial: string; readonly whole: string } {
-  return { partial: `${database}.recovering`, whole: `${database}.recovered` };
+/** The names of a recovery: of the new file while it is made and once it is whole, and of a log that is in it. */
+export interface RecoveryFiles {
+  readonly partial: string;
+  readonly whole: string;
+  readonly folded: string;
+}
+
+export function recoveryFiles({ database }: StoreFiles): RecoveryFiles {
+  return { partial: `${database}.recovering`, whole: `${database}.recovered`, folded: `${database}.folded` };
 }
 
 /**
@@ -102,21 +109,39 @@ function checkImageFile(file: string, check: (image: Database.Database) => void)
 /**
  * Puts a checked file in the place of the database and its log. Each step is durable before the next one: a start after
  * any of them finds the old database with its log, or a whole file and no log, or nothing but the new database.
+ *
+ * The log loses its name before the lock is taken. SQLite never sees it, and so can't fold it when something fails here.
  */
 function replace(files: StoreFiles, image: string, confirm: () => void): void {
-  const { whole } = recoveryFiles(files);
+  const { whole, folded } = recoveryFiles(files);
   const folder = dirname(files.database);
-  const old = connect(files.database); // keeps every other server out
+  if (isHeld(files.database)) throw new StoreRefused("in use", inUse(files.database));
+  confirm();
+  renameSync(image, whole);
+  syncFolder(folder);
+  const hasLog = existsSync(files.log);
+  if (hasLog) renameSync(files.log, folded);
+  const undo = () => {
+    if (hasLog) renameSync(folded, files.log);
+    if (image !== whole) renameSync(whole, image);
+  };
+  const old = lockOr(undo, files.database); // keeps every other server out
   try {
-    confirm();
-    renameSync(image, whole);
-    syncFolder(folder);
-    rmSync(files.log, { force: true });
     syncFolder(folder);
     renameSync(whole, files.database);
     syncFolder(folder);
+    rmSync(folded, { force: true });
   } finally {
-    old.close(); // folds nothing: its file has another name by now, or none
+    old.close();
+  }
+}
+
+function lockOr(undo: () => void, database: string): Database.Database {
+  try {
+    return connect(database);
+  } catch (error) {
+    undo();
+    throw error;
   }
 }
 
