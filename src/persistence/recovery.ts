@@ -8,7 +8,7 @@ import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
 import { whileAlone } from "./start-lock.ts";
 import { inUse } from "./storage-error.ts";
-import { checkDatabase, type StoreContent } from "./store-checks.ts";
+import { checkDatabase, reading, type StoreContent } from "./store-checks.ts";
 import { imageBytes, imageInMemory, pageOf, readAt, type StoreFiles, writeImage } from "./store-image.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -167,7 +167,7 @@ function inPlace(parts: RecoveryParts): Database.Database {
 }
 
 function checkImage(image: Database.Database, { files, log, content }: RecoveryParts): void {
-  const isMarked = log.pages === 0 || checkMarks(image, files, log);
+  const isMarked = log.pages === 0 || reading(image, files.database, () => checkMarks(image, files, log));
   checkDatabase(image, files.database, content);
   content.checkRows(image, files.database);
   if (!isMarked) content.checkSeals(image, files.database);

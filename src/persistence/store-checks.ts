@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import { failingDisk } from "./storage-error.ts";
+import { asStoreRefused, failingDisk } from "./storage-error.ts";
 import { checkSchema } from "./schema.ts";
 import { StoreRefused } from "./store-refused.ts";
 
@@ -17,17 +17,43 @@ export interface StoreContent {
 
 /** Checks a database without writing. `file` is its name in messages: an image has none. Throws {@link StoreRefused}. */
 export function checkDatabase(db: Database.Database, file: string, content: StoreContent): void {
-  checkPages(db, file);
-  checkSchema(db, file);
-  content.check(db, file);
+  reading(db, file, () => {
+    const finding = checkPages(db);
+    if (finding !== undefined) throw unsound(finding, file);
+    checkSchema(db, file);
+    content.check(db, file);
+  });
 }
 
-/** Affordable at every start: 0.2 s for a million versions of 256 bytes (400 MB), which the load reads anyway. */
-function checkPages(db: Database.Database, file: string): void {
-  const finding = String(db.pragma("quick_check(1)", { simple: true }));
-  if (finding === "ok") return;
+/**
+ * Reads from a database. SQLite reports an I/O error of a statement as SQLITE_CORRUPT: of the two, damage is still there
+ * when all pages are read again, and an I/O error is named or gone. Throws {@link StoreRefused}.
+ */
+export function reading<T>(db: Database.Database, file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const isDoubtful = (error as { code?: unknown }).code === "SQLITE_CORRUPT";
+    const finding = isDoubtful ? checkPages(db) : undefined;
+    if (finding !== undefined) throw unsound(finding, file);
+    throw isDoubtful ? failingDisk(file, "SQLITE_CORRUPT at first", { cause: error }) : asStoreRefused(error, file);
+  }
+}
+
+/** What is wrong with the pages: 0.2 s for a million versions of 256 bytes (400 MB), which the load reads anyway. */
+function checkPages(db: Database.Database): string | undefined {
+  try {
+    const finding = String(db.pragma("quick_check(1)", { simple: true }));
+    return finding === "ok" ? undefined : finding;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "SQLITE_CORRUPT") throw error;
+    return (error as Error).message;
+  }
+}
+
+function unsound(finding: string, file: string): StoreRefused {
   const code = Number(/error code=(\d+)/.exec(finding)?.[1]);
   // The low byte of an extended code is the error itself; 10 is SQLITE_IOERR (sqlite.org/rescode.html).
-  if ((code & 0xff) === 10) throw failingDisk(file, `SQLite error ${code}`);
-  throw new StoreRefused("damaged", `${file} is damaged (${finding}); restore it from a copy`);
+  if ((code & 0xff) === 10) return failingDisk(file, `SQLite error ${code}`);
+  return new StoreRefused("damaged", `${file} is damaged (${finding}); restore it from a copy`);
 }

@@ -12,8 +12,7 @@ import { type FileSystemType, prepareDataFolder } from "./data-folder.ts";
 import { openDatabase } from "./database.ts";
 import type { FreeBytes } from "./free-space.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
-import { asStoreRefused } from "./storage-error.ts";
-import type { StoreContent } from "./store-checks.ts";
+import { reading, type StoreContent } from "./store-checks.ts";
 import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identity.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { StoredVersions } from "./stored-versions.ts";
@@ -59,12 +58,12 @@ function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes 
   const content = new StoreUnderKey(rootKey, random);
   const db = openDatabase(join(folder.store, DATABASE_NAME), content, freeBytes);
   try {
-    const { storeId, sealer } = content.open(db, db.name);
-    const { created } = content;
-    return { journal: new SqliteJournal(db, freeBytes), sealer, storeId, created, warnings: folder.warnings };
+    const { storeId, sealer } = reading(db, db.name, () => content.open(db, db.name));
+    const journal = reading(db, db.name, () => new SqliteJournal(db, freeBytes));
+    return { journal, sealer, storeId, created: content.created, warnings: folder.warnings };
   } catch (error) {
     db.close();
-    throw asStoreRefused(error, db.name);
+    throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import type Database from "better-sqlite3";
 import { parseSecretPath, type SecretPath } from "../domain/secret-path.ts";
 import type { Change, VersionRef } from "../store/change.ts";
 import type { CommittedEntry, Revision } from "../store/journal.ts";
-import { asStoreRefused } from "./storage-error.ts";
+import { reading } from "./store-checks.ts";
 import { StoredHistory } from "./stored-history.ts";
 import type { StoredRow } from "./stored-row.ts";
 import { StoreRefused } from "./store-refused.ts";
@@ -28,6 +28,7 @@ const NOTHING_PRUNED: readonly VersionRef[] = [];
 
 /** Reads a database's versions as the entries that led to them. What was pruned since is not among them. */
 export class StoredVersions {
+  readonly #db: Database.Database;
   readonly #file: string;
   readonly #page: Database.Statement<[{ after: Revision }], StoredRow>;
   readonly #history = new StoredHistory();
@@ -36,6 +37,7 @@ export class StoredVersions {
 
   /** `file` is the name of the database in messages. */
   constructor(db: Database.Database, file = db.name) {
+    this.#db = db;
     this.#file = file;
     this.#page = db.prepare<[{ after: Revision }], StoredRow>(PAGE).raw();
   }
@@ -59,11 +61,7 @@ export class StoredVersions {
   }
 
   #rows(after: Revision): readonly StoredRow[] {
-    try {
-      return this.#page.all({ after });
-    } catch (error) {
-      throw asStoreRefused(error, this.#file);
-    }
+    return reading(this.#db, this.#file, () => this.#page.all({ after }));
   }
 
   #entries(rows: readonly StoredRow[]): CommittedEntry[] {
