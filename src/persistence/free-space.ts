@@ -39,8 +39,11 @@ export function readOnlyReason(folder: string): string | undefined {
 // The pages of the tree of versions, of its index and of the list of free pages that one change touches, rounded up.
 const BYTES_PER_CHANGE = 4 * 4096;
 
+// The page of the mark that every commit writes (log-mark.ts).
+const BYTES_PER_COMMIT = 4096;
+
 /** What the smallest change writes, such as a delete. */
-export const LEAST_BYTES_WRITTEN = 2 * BYTES_PER_CHANGE;
+export const LEAST_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_CHANGE);
 
 /**
  * About how many bytes a group writes, at most: its content, as much again for content that it prunes, since that is
@@ -49,5 +52,5 @@ export const LEAST_BYTES_WRITTEN = 2 * BYTES_PER_CHANGE;
 export function bytesWritten(group: readonly JournalEntry[]): number {
   const changes = group.flatMap((entry) => entry.changes);
   const sizes = changes.map((change) => BYTES_PER_CHANGE + (change.kind === "put" ? 2 * change.sealed.length : 0));
-  return 2 * sizes.reduce((sum, size) => sum + size, 0);
+  return 2 * sizes.reduce((sum, size) => sum + size, BYTES_PER_COMMIT);
 }

@@ -1,10 +1,11 @@
 import type Database from "better-sqlite3";
+import { StoreRefused } from "./store-refused.ts";
 
 /**
- * What binds a log to its database: the store that both belong to, and the number of the log. The first commit of each
- * log writes the next number, and a checkpoint takes it into the database with everything else. So the first number in a
- * log follows the number in the database, or, once a checkpoint has begun, is in the database already. The log of another
- * store, or of the same store at another time, has other marks.
+ * What binds a log to its database, and each commit to the one before it: the store, and the number of the commit. Every
+ * commit writes the next number, and a checkpoint takes it into the database with everything else. So the first number in
+ * a log follows the number in the database or, once a checkpoint has begun, is not above it. The log of another store, or
+ * of the same store at another time, has other marks; and a number that is left out is a commit that was lost.
  */
 export interface LogMark {
   readonly storeId: Buffer;
@@ -22,7 +23,7 @@ const TABLE_LEAF = 0x0d;
 const COUNT_AT = 3;
 const FIRST_ROW_AT = 8;
 
-/** Writes the mark of a store whose log has not begun yet. Part of a transaction. */
+/** Writes the mark of a store without commits. Part of a transaction. */
 export function writeFirstMark(db: Database.Database): void {
   db.prepare("INSERT INTO log_mark (only_row, store_id, number) SELECT 1, store_id, zeroblob(8) FROM identity").run();
 }
@@ -61,22 +62,27 @@ export function isContinued(
   return stored.storeId.equals(first.storeId) && first.number - 1n <= stored.number && stored.number <= last.number;
 }
 
-/** The statement that gives the log of a store its next number. */
-export class NextLogMark {
-  readonly #read: Database.Statement<[], Buffer>;
+/** Numbers the commits of a store. */
+export class CommitMarks {
   readonly #write: Database.Statement;
+  #number: bigint;
 
   constructor(db: Database.Database) {
-    this.#read = db.prepare<[], Buffer>("SELECT number FROM log_mark").pluck();
+    const number = db.prepare<[], Buffer>("SELECT number FROM log_mark JOIN identity USING (store_id)").pluck().get();
+    if (number === undefined) throw new StoreRefused("damaged", `${db.name} has lost its mark; restore it from a copy`);
+    this.#number = number.readBigUInt64BE();
     this.#write = db.prepare("UPDATE log_mark SET number = ?");
   }
 
-  /** Part of the first transaction of a log. */
+  /** Part of every transaction. */
   write(): void {
-    const number = Buffer.alloc(NUMBER_BYTES);
-    const current = this.#read.get();
-    if (current === undefined) throw new Error("the store has lost the mark of its log");
-    number.writeBigUInt64BE(current.readBigUInt64BE() + 1n);
-    if (this.#write.run(number).changes !== 1) throw new Error("the mark of the log was not written");
+    const next = Buffer.alloc(NUMBER_BYTES);
+    next.writeBigUInt64BE(this.#number + 1n);
+    if (this.#write.run(next).changes !== 1) throw new Error("the mark of the commit was not written");
+  }
+
+  /** The transaction is durable. */
+  committed(): void {
+    this.#number += 1n;
   }
 }

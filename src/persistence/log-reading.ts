@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { Checksum } from "./log-checksum.ts";
+import { markOn } from "./log-mark.ts";
 import {
   continues,
   type Frame,
@@ -90,8 +91,8 @@ interface Break {
 
 /**
  * Reads the frames of one log. Each commit is synced before the next one begins. So a power cut breaks frames of the
- * last commit only, and behind a frame that it broke lies at most the end of that same commit. The end of any later
- * commit behind a broken frame proves damage.
+ * last commit only, and behind a frame that it broke lies at most the end of that same commit, with the number that
+ * follows. The end of any later commit behind a broken frame, or a later number, proves damage.
  */
 class Judgement {
   readonly #header: LogHeader;
@@ -99,6 +100,7 @@ class Judgement {
   readonly #last = new Map<number, number>();
   /** The pages of the commit whose end has not come yet. */
   #pending: [page: number, at: number][] = [];
+  #pendingNumber: bigint | undefined;
   #pages = 0;
   #frames = 0;
   #end = 0;
@@ -106,6 +108,9 @@ class Judgement {
   /** Ends of commits behind the break: of this generation of the log, and of a log that this header is not of. */
   #commitsBehind = 0;
   #foreignCommits = 0;
+  /** Of the commits before the break, and of those behind it. */
+  #number: bigint | undefined;
+  #numberBehind = 0n;
 
   constructor(header: LogHeader) {
     this.#header = header;
@@ -128,7 +133,9 @@ class Judgement {
 
   #take(frame: Frame): void {
     this.#pending.push([frame.page, frame.pageAt]);
+    this.#pendingNumber = numberOn(frame) ?? this.#pendingNumber;
     if (frame.sizeAfter === 0) return;
+    this.#number = this.#pendingNumber;
     for (const [page, at] of this.#pending) {
       if (!this.#first.has(page)) this.#first.set(page, at);
       this.#last.set(page, at);
@@ -145,7 +152,11 @@ class Judgement {
       // Of two salts one may be what is damaged. An older generation shares neither.
       const isCurrent = frame.salts.first === salts.first || frame.salts.second === salts.second;
       this.#break = { index: frame.index, endsCommit: isCurrent && frame.sizeAfter !== 0 };
-    } else if (isNext && frame.sizeAfter !== 0) {
+      return;
+    }
+    // Whatever became of the checksum before it: no other page looks like that of a mark.
+    if (sameSalts(frame.salts, salts)) this.#numberBehind = max(this.#numberBehind, numberOn(frame) ?? 0n);
+    if (isNext && frame.sizeAfter !== 0) {
       if (sameSalts(frame.salts, salts)) this.#commitsBehind += 1;
       else if (!this.#isOlder(frame.salts)) this.#foreignCommits += 1;
     }
@@ -160,9 +171,20 @@ class Judgement {
   #verdict(): LogReading {
     const { index = 0, endsCommit = false } = this.#break ?? {};
     const laterCommits = this.#commitsBehind - (endsCommit ? 0 : 1);
-    if (laterCommits > 0) return damaged(`is broken at frame ${index + 1}, and has whole commits behind it`);
+    const isSkipped = this.#number !== undefined && this.#numberBehind > this.#number + 1n;
+    if (laterCommits > 0 || isSkipped)
+      return damaged(`is broken at frame ${index + 1}, and has whole commits behind it`);
     if (this.#foreignCommits > 0) return damaged("has the header of another log");
     const log = { pages: this.#pages, frames: this.#frames, end: this.#end, first: this.#first, last: this.#last };
     return { kind: "intact", log: { pageSize: this.#header.pageSize, ...log } };
   }
+}
+
+/** The number of the commit that a frame belongs to, if it is that of the mark. */
+function numberOn({ content }: Frame): bigint | undefined {
+  return markOn(Buffer.from(content.buffer, content.byteOffset, content.byteLength))?.number;
+}
+
+function max(left: bigint, right: bigint): bigint {
+  return left > right ? left : right;
 }

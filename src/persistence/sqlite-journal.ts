@@ -12,7 +12,7 @@ import type {
 } from "../store/journal.ts";
 import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
-import { NextLogMark } from "./log-mark.ts";
+import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
 import { type NoRoom, RoomOnDisk } from "./room-on-disk.ts";
 import { isOlder, upgrade } from "./schema.ts";
@@ -43,6 +43,8 @@ export class SqliteJournal implements Journal {
   readonly #commit: Database.Statement;
   readonly #room: RoomOnDisk;
   readonly #pageSize: number;
+  /** Undefined until a store of an older release has its first change. */
+  #marks: CommitMarks | undefined;
   #lastRevision: Revision;
   /** Whether the tables are still those of an older release. */
   #isOlder: boolean;
@@ -59,6 +61,7 @@ export class SqliteJournal implements Journal {
     this.#commit = db.prepare("COMMIT");
     this.#lastRevision = this.#rows.lastRevision();
     this.#isOlder = isOlder(db);
+    if (!this.#isOlder) this.#marks = new CommitMarks(db);
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {
@@ -105,16 +108,17 @@ export class SqliteJournal implements Journal {
 
   /** The one place where anything is written. What an error means depends on how far the transaction came. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
-    const size = bytesWritten(group) + this.#markBytes;
+    const size = bytesWritten(group) + this.#upgradeBytes;
     try {
       const shortage = this.#shortage(size);
       if (shortage !== undefined) return rejected(shortage);
       this.#begin.run();
-      this.#prepareLog();
+      this.#markCommit();
       const revisions = this.#write(group);
       this.#commit.run();
       this.#log.added(size);
       this.#isOlder = false;
+      this.#marks?.committed();
       this.#lastRevision += group.length;
       return { kind: "committed", revisions };
     } catch (cause) {
@@ -149,23 +153,19 @@ export class SqliteJournal implements Journal {
     return true;
   }
 
-  /** Whether the next commit writes the mark of its log: the first one of a log, and of a store of an older release. */
-  get #isMarking(): boolean {
-    return this.#isOlder || this.#log.isFresh;
-  }
-
-  #prepareLog(): void {
-    if (!this.#isMarking) return;
+  /** A store of an older release gets the tables of this one with its first change. */
+  #markCommit(): void {
     if (this.#isOlder) upgrade(this.#db);
-    new NextLogMark(this.#db).write();
+    if (this.#isOlder || this.#marks === undefined) this.#marks = new CommitMarks(this.#db);
+    this.#marks.write();
   }
 
-  get #markBytes(): number {
-    return this.#isMarking ? LEAST_BYTES_WRITTEN : 0;
+  get #upgradeBytes(): number {
+    return this.#isOlder ? LEAST_BYTES_WRITTEN : 0;
   }
 
   get #leastBytes(): number {
-    return LEAST_BYTES_WRITTEN + this.#markBytes;
+    return LEAST_BYTES_WRITTEN + this.#upgradeBytes;
   }
 
   /** What the smallest change writes, and with it the checkpoint of what the log already holds. */

@@ -39,11 +39,6 @@ export class WriteAheadLog {
     this.#state = stateAfter(this.#look);
   }
 
-  /** Whether the next commit is the first one of a log: SQLite begins it again when all of it is in the database. */
-  get isFresh(): boolean {
-    return this.#added === 0 && this.#state.log === this.#state.checkpointed;
-  }
-
   /** How many frames of the log are committed, as SQLite has it. */
   committedFrames(): number {
     this.#ask();

@@ -144,6 +144,11 @@ function inBytes(name: string, change: (bytes: Buffer, random: Random) => void):
   }));
 }
 
+function zero(bytes: Buffer, size: number, random: Random): void {
+  const at = random.below(Math.ceil(bytes.length / size)) * size;
+  bytes.fill(0, at, Math.min(at + size, bytes.length));
+}
+
 function swapped(bytes: Buffer, size: number, offset: number, random: Random): void {
   const count = Math.floor((bytes.length - offset) / size);
   const [from, to] = [offset + random.below(count) * size, offset + random.below(count) * size];
@@ -190,18 +195,12 @@ const anyRow = (random: Random, count: number) =>
 const DAMAGES: readonly Damage[] = [
   ...inBytes("a bit", (bytes, random) => (bytes[random.below(bytes.length)]! ^= 1 << random.below(8))),
   ...inBytes("a byte", (bytes, random) => (bytes[random.below(bytes.length)] = random.below(256))),
-  ...inBytes("a sector of zeros", (bytes, random) => {
-    const at = random.below(Math.ceil(bytes.length / SECTOR)) * SECTOR;
-    bytes.fill(0, at, at + SECTOR);
-  }),
+  ...inBytes("a sector of zeros", (bytes, random) => zero(bytes, SECTOR, random)),
   ...inBytes("a sector of noise", (bytes, random) => {
     const at = random.below(Math.ceil(bytes.length / SECTOR)) * SECTOR;
     for (let i = at; i < Math.min(at + SECTOR, bytes.length); i++) bytes[i] = random.below(256);
   }),
-  ...inBytes("a page of zeros", (bytes, random) => {
-    const at = random.below(Math.ceil(bytes.length / PAGE)) * PAGE;
-    bytes.fill(0, at, at + PAGE);
-  }),
+  ...inBytes("a page of zeros", (bytes, random) => zero(bytes, PAGE, random)),
   ...inBytes("two pages swapped", (bytes, random) => swapped(bytes, PAGE, 0, random)),
   ...inBytes("two frames swapped", (bytes, random) => swapped(bytes, PAGE + 24, 32, random)),
   ...pieceOf("a page of another time", own, PAGE),
