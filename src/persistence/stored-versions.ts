@@ -32,8 +32,6 @@ export class StoredVersions {
   readonly #file: string;
   readonly #page: Database.Statement<[{ after: Revision }], StoredRow>;
   readonly #history = new StoredHistory();
-  /** Authors are few and named often: one string each instead of one for every version. */
-  readonly #authors = new Map<string, string>();
 
   /** `file` is the name of the database in messages. */
   constructor(db: Database.Database, file = db.name) {
@@ -77,7 +75,7 @@ export class StoredVersions {
   #change(row: StoredRow): Change {
     this.#refuse(this.#history.problem(row));
     const [at, path, version, time, author, sealed, createdAt] = row;
-    const common = { path: this.#path(path, at), time, author: this.#author(author) };
+    const common = { path: this.#path(path, at), time, author };
     if (sealed === null) return { kind: "delete", ...common, versions: [{ version, revision: createdAt }] };
     return { kind: "put", ...common, version, sealed, pruned: NOTHING_PRUNED };
   }
@@ -88,12 +86,6 @@ export class StoredVersions {
     } catch (cause) {
       throw this.#damaged(`${at} has no path`, cause);
     }
-  }
-
-  #author(name: string): string {
-    const known = this.#authors.get(name);
-    if (known === undefined) this.#authors.set(name, name);
-    return known ?? name;
   }
 
   #refuse(problem: string | undefined): void {

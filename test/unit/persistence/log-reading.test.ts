@@ -93,7 +93,10 @@ describe("a log", () => {
   // in it. Nothing that was acknowledged is lost, so that no alarm may be raised.
   it("whose last commit a power cut has broken is intact up to that", () => {
     let random = 1;
-    const next = () => (random = (random * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
+    const next = () => {
+      random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
+      return random / 2 ** 31;
+    };
     const whole = (last - HEADER) / FRAME;
     for (let round = 0; round < 400; round++) {
       const cut = changed((bytes) => {
