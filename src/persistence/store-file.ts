@@ -10,6 +10,7 @@ import type { PutChange } from "../store/change.ts";
 import type { CommittedEntry } from "../store/journal.ts";
 import { type FileSystemType, prepareDataFolder } from "./data-folder.ts";
 import { openDatabase } from "./database.ts";
+import { DATABASE_NAME } from "./misplaced-store.ts";
 import type { FreeBytes } from "./free-space.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
 import { reading, type StoreContent } from "./store-checks.ts";
@@ -17,7 +18,6 @@ import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identit
 import { StoreRefused } from "./store-refused.ts";
 import { StoredVersions } from "./stored-versions.ts";
 
-const DATABASE_NAME = "coffer.db";
 const FIRST_KEY_ID = 1;
 
 /** What a store on disk is opened with. */
