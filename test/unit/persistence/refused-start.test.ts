@@ -285,3 +285,26 @@ it("a start without a fault opens", { skip: whyNoFaults() ?? false }, () => {
   copyAsIs(closed, data);
   assert.equal(startFailing(data, `${data}.nothing`, 1), "opened");
 });
+
+// Without the sync of its folder, a power cut takes the name of a new file away again, and SQLite ignores it when that of
+// its log fails. A start that can't make its names durable is refused; and the next one makes sure of those that are there.
+describe("a folder that can't be synced", { skip: whyNoFaults() ?? false }, () => {
+  const script = `const refused = refusalOf(() => openStore(data).journal.close());
+    console.log(refused === undefined ? "opened" : refused.refusal);`;
+
+  for (const which of ["the parent of the data folder", "the data folder", "the folder of the store"]) {
+    it(`refuses the start that makes the store, and is synced by the next one: ${which}`, () => {
+      const parent = temporaryFolder();
+      const data = join(parent, "data");
+      const folder = which.startsWith("the parent") ? parent : which === "the data folder" ? data : join(data, "store");
+      const trace = join(parent, "trace");
+      const traced = `exec strace -f -o '${trace}' -P '${folder}' -e trace=fsync`;
+      assert.equal(inChild(data, script, `${traced} -e inject=fsync:error=EIO "$@"`).stdout, "failing disk\n");
+      assert.match(readFileSync(trace, "utf8"), /fsync\(\d+\) .*EIO/);
+      assert.equal(inChild(data, script, `${traced} "$@"`).stdout, "opened\n");
+      assert.match(readFileSync(trace, "utf8"), /fsync\(\d+\) += 0/);
+      // A store that is there already is not trusted to have durable names either.
+      assert.equal(inChild(data, script, `${traced} -e inject=fsync:error=EIO "$@"`).stdout, "failing disk\n");
+    });
+  }
+});
