@@ -19,5 +19,7 @@ export class MemoryJournal implements Journal {
 
   room(): undefined {}
 
+  loss(): undefined {}
+
   close(): void {}
 }

@@ -14,6 +14,7 @@ import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
+import { Ownership } from "./ownership.ts";
 import { type NoRoom, RoomOnDisk } from "./room-on-disk.ts";
 import { isOlder, upgrade } from "./schema.ts";
 import { StoredVersions } from "./stored-versions.ts";
@@ -42,6 +43,7 @@ export class SqliteJournal implements Journal {
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
   readonly #room: RoomOnDisk;
+  readonly #ownership: Ownership;
   readonly #pageSize: number;
   /** Undefined until a store of an older release has its first change. */
   #marks: CommitMarks | undefined;
@@ -54,6 +56,7 @@ export class SqliteJournal implements Journal {
     this.#db = db;
     this.#folder = dirname(db.name);
     this.#room = new RoomOnDisk(db.name, freeBytes);
+    this.#ownership = new Ownership(db.name);
     this.#pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#log = new WriteAheadLog(db);
     this.#rows = new VersionRows(db);
@@ -98,6 +101,12 @@ export class SqliteJournal implements Journal {
 
   room(): Room {
     return { free: this.#room.free, reserve: this.#reserve };
+  }
+
+  loss(): string | undefined {
+    const loss = this.#state.kind === "open" ? this.#ownership.loss() : undefined;
+    if (loss !== undefined) this.#state = { kind: "ended", cause: new Error(loss) };
+    return loss;
   }
 
   close(): void {

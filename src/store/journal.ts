@@ -76,6 +76,12 @@ export interface Journal {
   /** The room for the next commit; undefined when the journal needs none. */
   room(): Room | undefined;
 
+  /**
+   * Why this process may no longer write, such as a lock that is gone; undefined: it may, as far as that shows. After a
+   * loss the journal must not be used: another process may write what it reads.
+   */
+  loss(): string | undefined;
+
   /** Ends the journal in good order. */
   close(): void;
 }

@@ -52,6 +52,8 @@ export class ScriptedJournal implements Journal {
 
   room(): undefined {}
 
+  loss(): undefined {}
+
   close(): void {}
 
   // Revisions have gaps, as the interface allows.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import type Database from "better-sqlite3";
@@ -167,6 +167,22 @@ describe("SQLite's journal", () => {
       await assert.rejects(loaded(journal), { name: "StoreRefused", refusal: "damaged" }, damage);
       journal.close();
     }
+  });
+
+  // A lock that was lost, or a file that was moved away: another server may have the store, or this one writes for nobody.
+  it("ends when it no longer has its file for itself", () => {
+    const script = (loss: string) => `import { openSync, closeSync, renameSync } from "node:fs";
+      const { journal } = openStore(data);
+      const file = data + "/store/coffer.db";
+      console.log(journal.loss());
+      ${loss}
+      console.log(journal.loss());
+      console.log((await journal.commit(entries(put("a", 1)), 0)).kind);
+      process.kill(process.pid, "SIGKILL");`;
+    const moved = inChild(temporaryFolder(), script("renameSync(file, file + '.moved');")).stdout;
+    assert.match(moved, /^undefined\n\S+coffer\.db is another file than the one that is open, or is gone\nunknown\n$/);
+    const lock = inChild(temporaryFolder(), script("closeSync(openSync(file));")).stdout;
+    if (existsSync("/proc/locks")) assert.match(lock, /^undefined\nthe lock on \S+coffer\.db is lost\nunknown\n$/);
   });
 
   // Nothing is written through a journal that was closed.
