@@ -1,9 +1,10 @@
-import { closeSync, constants, existsSync, fchmodSync, lstatSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type Database from "better-sqlite3";
 import { checkLibrary, connect, isHeld } from "./connection.ts";
 import { freeBytesAround, type FreeBytes } from "./free-space.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
+import { openPrivate } from "./private-create.ts";
 import { finishRecovery, recover, recoveryFiles, removeDatabase } from "./recovery.ts";
 import { APPLICATION_ID, createSchema } from "./schema.ts";
 import { whileAlone } from "./start-lock.ts";
@@ -122,14 +123,7 @@ function create({ database }: StoreFiles, content: StoreContent, confirm: () => 
 }
 
 function makeDatabase(file: string, content: StoreContent): void {
-  // SQLite gives its log the mode of the database, so that the mode must be right before SQLite comes.
-  const descriptor = openSync(
-    file,
-    constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW,
-    0o600,
-  );
-  fchmodSync(descriptor, 0o600); // whatever the umask took away
-  closeSync(descriptor);
+  closeSync(openPrivate(file, true));
   const db = connect(file);
   try {
     createSchema(db, () => content.create(db));

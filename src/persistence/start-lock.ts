@@ -1,5 +1,6 @@
-import { closeSync, constants, openSync, rmSync } from "node:fs";
+import { closeSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
+import { openPrivate } from "./private-create.ts";
 
 /**
  * Runs an action while no other start runs one on the same store: one that makes the store, or a new file for it. The
@@ -7,7 +8,7 @@ import Database from "better-sqlite3";
  */
 export function whileAlone<T>(file: string, action: () => T): T {
   const name = `${file}.starting`;
-  closeSync(openSync(name, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600));
+  closeSync(openPrivate(name, false));
   const lock = new Database(name, { fileMustExist: true, timeout: 0 });
   try {
     lock.exec("BEGIN EXCLUSIVE"); // of an empty file: nothing is written

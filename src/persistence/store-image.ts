@@ -1,5 +1,6 @@
 import { closeSync, constants, fsyncSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import type { CommittedLog } from "./log-reading.ts";
+import { openPrivate } from "./private-create.ts";
 
 /** How many bytes are read and written at a time; a multiple of every page size. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -18,7 +19,7 @@ const JOURNAL_FORMAT_AT = 18;
  * of the log that failed, the kernel may have in memory what never reached the disk: only a new file has all of it.
  */
 export function writeImage(files: StoreFiles, log: CommittedLog, target: string): void {
-  const descriptor = openSync(target, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+  const descriptor = openPrivate(target, true);
   try {
     for (const chunk of chunksOf(files, log))
       for (let at = 0; at < chunk.length; ) at += writeSync(descriptor, chunk, at);
