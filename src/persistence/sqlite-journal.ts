@@ -100,7 +100,7 @@ export class SqliteJournal implements Journal {
   }
 
   room(): Room {
-    return { free: this.#room.free, reserve: this.#reserve };
+    return { free: this.#room.free, reserve: this.#state.kind === "open" ? this.#reserve : this.#leastBytes };
   }
 
   loss(): string | undefined {
@@ -142,7 +142,7 @@ export class SqliteJournal implements Journal {
   #outcomeOf(cause: unknown, size: number): CommitOutcome {
     try {
       const needed = size + this.#log.mostPendingBytes();
-      if (this.#isRolledBack() && this.#room.explains(cause, needed) && this.#isUnwritten()) {
+      if (this.#room.explains(cause, needed) && this.#isRolledBack() && this.#isUnwritten()) {
         return rejected(this.#room.noRoom(needed), cause);
       }
     } catch {
