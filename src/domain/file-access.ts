@@ -19,7 +19,7 @@ export function ownUid(): number | undefined {
 interface Denial {
   /** Completes the sentence that the path begins. */
   readonly why: string;
-  /** Undefined where no command mends it. No command opens anything to other users. */
+  /** Undefined where no command helps. No command opens anything to other users. */
   readonly command?: string;
 }
 

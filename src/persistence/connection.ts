@@ -60,7 +60,7 @@ export function connect(file: string): Database.Database {
 
 /**
  * Whether a process, this one included, has the database open as a server has it. A connection that can only read asks
- * for the lock: whoever holds it makes that fail with SQLITE_BUSY before anything else is looked at, and closing such a
+ * for the lock: a process that holds it makes that fail with SQLITE_BUSY before anything else is read, and closing such a
  * connection can't fold the log, because it can't take the lock that folding needs.
  *
  * This comes before the files are read without SQLite: a process that closes a file loses all its locks on it

@@ -18,7 +18,7 @@ export function freeBytesAround(folder: string): FreeBytes {
 }
 
 /** Whether an error of the file system says that there is no room: on the disk, or under a quota, which Node has no code for. */
-export function isNoRoom(error: unknown): boolean {
+export function isOutOfSpace(error: unknown): boolean {
   const { code, errno } = error as NodeJS.ErrnoException;
   return code === "ENOSPC" || (errno !== undefined && Math.abs(errno) === constants.errno.EDQUOT);
 }

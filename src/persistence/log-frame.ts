@@ -5,7 +5,7 @@ import { type Checksum, continueChecksum, START, sameChecksum, storedChecksum } 
 export const LOG_HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 24;
 
-/** What an empty log begins with while its server finds out whether there is room (room-on-disk.ts). */
+/** What an empty log begins with while its server finds out whether there is room (disk-space.ts). */
 export const TRIAL = Buffer.from("coffer: no frames, a trial only.", "latin1");
 
 /** The magic number of a log, without its last bit, which tells the byte order of the checksums. */

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { connect, isHeld } from "./connection.ts";
 import { cutLog } from "./cut-log.ts";
-import { type FreeBytes, isNoRoom } from "./free-space.ts";
+import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
 import { whileAlone } from "./start-lock.ts";
@@ -76,7 +76,7 @@ function isWritten({ files, log }: RecoveryParts, partial: string): boolean {
     writeImage(files, log, partial);
     return true;
   } catch (error) {
-    if (isNoRoom(error)) return false;
+    if (isOutOfSpace(error)) return false;
     throw error;
   }
 }

@@ -15,7 +15,7 @@ import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, rea
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
 import { Ownership } from "./ownership.ts";
-import { type NoRoom, RoomOnDisk } from "./room-on-disk.ts";
+import { type OutOfSpace, DiskSpace } from "./disk-space.ts";
 import { isOlder, upgrade } from "./schema.ts";
 import { StoredVersions } from "./stored-versions.ts";
 import { VersionRows } from "./version-rows.ts";
@@ -42,7 +42,7 @@ export class SqliteJournal implements Journal {
   readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
-  readonly #room: RoomOnDisk;
+  readonly #room: DiskSpace;
   readonly #ownership: Ownership;
   readonly #pageSize: number;
   /** Undefined until a store of an older release has its first change. */
@@ -55,7 +55,7 @@ export class SqliteJournal implements Journal {
   constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
     this.#db = db;
     this.#folder = dirname(db.name);
-    this.#room = new RoomOnDisk(db.name, freeBytes);
+    this.#room = new DiskSpace(db.name, freeBytes);
     this.#ownership = new Ownership(db.name);
     this.#pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#log = new WriteAheadLog(db);
@@ -143,7 +143,7 @@ export class SqliteJournal implements Journal {
     try {
       const needed = size + this.#log.mostPendingBytes();
       if (this.#room.explains(cause, needed) && this.#isRolledBack() && this.#isUnwritten()) {
-        return rejected(this.#room.noRoom(needed), cause);
+        return rejected(this.#room.outOfSpace(needed), cause);
       }
     } catch {
       // The first error is the one to tell.
@@ -186,7 +186,7 @@ export class SqliteJournal implements Journal {
    * SQLite writes a transaction at its COMMIT. So the room is looked for before anything begins, and some is kept for the
    * checkpoint of what the log already holds.
    */
-  #shortage(size: number): NoRoom | undefined {
+  #shortage(size: number): OutOfSpace | undefined {
     const atMost = this.#room.shortage(size + this.#log.mostPendingBytes());
     return atMost && this.#room.shortage(size + this.#log.pendingBytes());
   }
@@ -218,6 +218,6 @@ function unknown(cause: unknown): CommitOutcome {
   return { kind: "unknown", cause };
 }
 
-function rejected({ shortage, message }: NoRoom, cause?: unknown): CommitOutcome {
+function rejected({ shortage, message }: OutOfSpace, cause?: unknown): CommitOutcome {
   return { kind: "rejected", cause: new Error(message, { cause }), shortage };
 }

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { describeDenial } from "../domain/file-access.ts";
-import { isNoRoom } from "./free-space.ts";
+import { isOutOfSpace } from "./free-space.ts";
 import { lockHolder } from "./lock-holder.ts";
 import { StoreRefused } from "./store-refused.ts";
 
@@ -15,7 +15,7 @@ export function asStoreRefused(error: unknown, file: string): unknown {
   if (code.startsWith("SQLITE_BUSY")) return new StoreRefused("in use", inUse(file), options);
   if (code.startsWith("SQLITE_NOTADB")) return new StoreRefused("not a store", `${file} is no database`, options);
   if (code.startsWith("SQLITE_CORRUPT")) return new StoreRefused("damaged", `${file} is damaged: ${message}`, options);
-  if (code.startsWith("SQLITE_FULL") || isNoRoom(error)) {
+  if (code.startsWith("SQLITE_FULL") || isOutOfSpace(error)) {
     return new StoreRefused("not accessible", `${file} ${describeDenial(dirname(file), "ENOSPC")}`, options);
   }
   if (code.startsWith("SQLITE_IOERR") || DISK_CODES.has(code)) return failingDisk(file, code, options);

@@ -44,7 +44,7 @@ export class Draft {
   }
 }
 
-/** A draft is thrown away before its bytes could become a burden. */
+/** A draft lives as long as its group: its bytes are not packed. */
 function asItIs(sealed: Buffer): SealedBytes {
   return { length: sealed.length, bytes: () => sealed };
 }

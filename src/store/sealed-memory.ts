@@ -1,4 +1,4 @@
-/** Sealed bytes that a version holds. Where they lie may change; read them anew each time. */
+/** Sealed bytes that a version holds. Where they lie may change; call {@link SealedBytes.bytes} each time. */
 export interface SealedBytes {
   readonly length: number;
   /** A view, valid until the next change of the store. */
@@ -16,8 +16,8 @@ const LEAST_USE = 7 / 8;
 
 /**
  * Packs the sealed bytes of all versions into few large pieces of memory: a Buffer of its own for each costs about 200
- * bytes more, and every garbage collection looks at it. A chunk with a single survivor would keep all of it, so chunks
- * that are no longer well used are emptied: what is held is at most an eighth more than what is kept.
+ * bytes more, and every garbage collection looks at it. A chunk with one version left would keep all its memory, so the
+ * content of a chunk that is less than 7/8 in use moves: what is held is at most a seventh more than what is kept.
  */
 export class SealedMemory {
   #current = new Chunk(Buffer.alloc(0));

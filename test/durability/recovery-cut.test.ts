@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const database = (data: string, suffix = "") => join(data, "store", `coffer.db${suffix}`);
 
-/** A store as a kill leaves it: some commits are in the database, some in the log, and the last one is of no one's word. */
+/** A store as a kill leaves it: some commits are in the database, some in the log, and the outcome of the last one is unknown. */
 async function killedStore(): Promise<string> {
   const data = join(folder, "open");
   const store = openStore(data);

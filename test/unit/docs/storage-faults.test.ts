@@ -6,7 +6,7 @@ import { page, table } from "./pages.ts";
 const rules = table(page("docs/storage-faults.md"), "Rule", "Fault", "Memory", "Callers", "Process", "Tests");
 
 describe("docs/storage-faults.md", () => {
-  // A rule without a test is a wish. Each names the tests that hold it, by their titles.
+  // Each rule names the tests that check it, by their titles.
   it("names tests that exist, for every rule", () => {
     assert.deepEqual([...new Set(rules.map((row) => row["Rule"]))], ["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8"]);
     for (const row of rules) {

@@ -135,7 +135,7 @@ describe("a refused start", () => {
     }
   });
 
-  // A start writes nothing before every check has passed. So whoever brings back what was taken away has the store again.
+  // A start writes nothing before every check has passed. With the right file back in its place the store opens.
   for (const [name, from, refusal, change] of CASES) {
     it(`for ${name} leaves every byte as it was`, () => {
       const data = join(temporaryFolder(), "data");
@@ -204,7 +204,7 @@ describe("an I/O error at the start", { skip: whyNoFaults() ?? false }, () => {
     ["the database below a log", killed, ""],
     ["the log", killed, "-wal"],
   ] as const) {
-    it(`of ${name} is told as one, and changes nothing`, async () => {
+    it(`of ${name} is reported as one, and changes nothing`, async () => {
       const data = join(temporaryFolder(), "data");
       copyAsIs(from, data);
       const before = bytesBelow(data);

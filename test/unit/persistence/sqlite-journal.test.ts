@@ -169,7 +169,7 @@ describe("SQLite's journal", () => {
     }
   });
 
-  // A lock that was lost, or a file that was moved away: another server may have the store, or this one writes for nobody.
+  // A lock that was lost, or a file that was moved away: another server may have the store, or no later start finds what this one writes.
   it("ends when it no longer has its file for itself", () => {
     const script = (loss: string) => `import { openSync, closeSync, renameSync } from "node:fs";
       const { journal } = openStore(data);

@@ -2,15 +2,15 @@ import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:f
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import type { Shortage } from "../store/journal.ts";
-import { type FreeBytes, isNoRoom } from "./free-space.ts";
+import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { LOG_HEADER_BYTES, TRIAL } from "./log-frame.ts";
 
 /** What finds out whether a quota takes more; a quota counts in blocks. In an empty log it is no damage (log-reading.ts). */
 const PIECE = Buffer.concat([TRIAL, Buffer.alloc(64 * 1024 - TRIAL.length)]);
 
 /** Why a commit or a checkpoint is not begun, or did not get through. Not what a caller learns. */
-export class NoRoom extends Error {
-  override readonly name = "NoRoom";
+export class OutOfSpace extends Error {
+  override readonly name = "OutOfSpace";
   readonly shortage: Shortage;
 
   constructor(folder: string, shortage: Shortage) {
@@ -25,7 +25,7 @@ export class NoRoom extends Error {
  * The room for the next commit. The file system tells what is free, but not what a quota leaves of it: that shows when a
  * write fails. From then on, what fails for want of room is found out by writing, and no longer believed.
  */
-export class RoomOnDisk {
+export class DiskSpace {
   readonly #folder: string;
   readonly #log: string;
   readonly #freeBytes: FreeBytes;
@@ -42,12 +42,12 @@ export class RoomOnDisk {
   }
 
   /** What keeps so many bytes from being written; undefined: nothing that is known. */
-  shortage(needed: number): NoRoom | undefined {
+  shortage(needed: number): OutOfSpace | undefined {
     const free = this.free;
-    if (free < needed) return this.noRoom(needed);
+    if (free < needed) return this.outOfSpace(needed);
     if (!this.#isDoubted) return undefined;
     this.#isDoubted = isRefused(this.#log, needed);
-    return this.#isDoubted ? this.noRoom(needed) : undefined;
+    return this.#isDoubted ? this.outOfSpace(needed) : undefined;
   }
 
   /** Whether SQLite could not write so many bytes because there is no room. SQLite tells a quota as an I/O error. */
@@ -59,8 +59,8 @@ export class RoomOnDisk {
     return isFull;
   }
 
-  noRoom(needed: number): NoRoom {
-    return new NoRoom(this.#folder, { free: this.free, needed });
+  outOfSpace(needed: number): OutOfSpace {
+    return new OutOfSpace(this.#folder, { free: this.free, needed });
   }
 }
 
@@ -75,7 +75,7 @@ function isRefused(log: string, bytes: number): boolean {
     append(descriptor, size < LOG_HEADER_BYTES ? 0 : size, bytes);
     return false;
   } catch (error) {
-    return isNoRoom(error);
+    return isOutOfSpace(error);
   } finally {
     ftruncateSync(descriptor, size);
     closeSync(descriptor);
