@@ -27,6 +27,7 @@ import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
+import { watchOwnership } from "./ownership-watch.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
 import { asStartRefused } from "./start-refused.ts";
 
@@ -65,6 +66,7 @@ export class CofferServer {
   #resources: Resources | undefined;
   #watch: IdentityWatch | undefined;
   #checkpoints: Checkpoints | undefined;
+  #unwatch = () => {};
   #grpc: GrpcServer | undefined;
   #reception: Reception | undefined;
 
@@ -214,6 +216,7 @@ export class CofferServer {
     const failed = (cause: unknown) => void this.#fail(cause);
     const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed: failed });
     this.#checkpoints = checkpoints;
+    this.#unwatch = watchOwnership({ journal: storage.journal, timers, onLost: failed });
     const committed = (seconds: number, changes: number) => {
       this.#metrics.committed(seconds, changes);
       checkpoints.committed();
@@ -272,6 +275,7 @@ export class CofferServer {
   /** Lets go of everything that was opened so far. */
   async #letGo(): Promise<void> {
     this.#phase = { kind: "ended" };
+    this.#unwatch();
     this.#checkpoints?.stop();
     for (const listener of this.#listeners) listener.close();
     // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.

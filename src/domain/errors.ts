@@ -139,15 +139,24 @@ export function contention(): CofferError {
   return new CofferError("CONTENTION", "other replicas kept changing the store; nothing was applied, try again");
 }
 
-/** The Put would need more memory than the store may take: `limit`, in bytes. A Delete is never refused for this. */
+/**
+ * The Put would need more memory than the store may take: `limit`, in bytes. A Delete is never refused for this, and makes
+ * no room: the versions that it marks are kept until later Puts of the same secret prune them.
+ */
 export function storeFull(limit: number): CofferError {
-  const message = `the store has reached its limit of ${limit} bytes; nothing was applied`;
+  const room = "a higher --max-store-bytes makes room, or smaller Puts of secrets with ten versions; a Delete does not";
+  const message = `the store has reached its limit of ${limit} bytes; nothing was applied; ${room}`;
   return new CofferError("STORE_FULL", message, { limit: String(limit) });
 }
 
-/** The commit failed for want of space, and was rolled back. `cause` is what the database said. */
-export function diskFull(cause: unknown): CofferError {
-  return new CofferError("DISK_FULL", "the server's disk is full; nothing was applied", {}, { cause });
+/**
+ * There is no room for the commit: `needed` bytes, of which the file system has `free`, or more than a quota leaves.
+ * `cause` is what the journal said.
+ */
+export function diskFull({ free, needed }: { free: number; needed: number }, cause: unknown): CofferError {
+  const room = `the commit may take ${needed} bytes, of which ${free} are free${free >= needed ? " but a quota is used up" : ""}`;
+  const metadata = { free_bytes: String(free), needed_bytes: String(needed) };
+  return new CofferError("DISK_FULL", `the server's disk is full: ${room}; nothing was applied`, metadata, { cause });
 }
 
 /** A COMMIT that throws is not a commit that failed: after a restart the change may be there. */

@@ -19,7 +19,7 @@ export function ownUid(): number | undefined {
 interface Denial {
   /** Completes the sentence that the path begins. */
   readonly why: string;
-  /** Undefined where no command mends it. It never opens more than it must: a folder above is only made passable. */
+  /** Undefined where no command helps. No command opens anything to other users. */
   readonly command?: string;
 }
 
@@ -45,10 +45,7 @@ function denialOf(path: string, code: string | undefined): Denial {
   switch (code) {
     case "EACCES":
     case "EPERM":
-      return {
-        why: `is denied to uid ${ownUid()} (${code}) by ${where}`,
-        command: at === path ? own(path, access) : enter(path, at),
-      };
+      return denied(path, code, { at, access });
     case "EROFS":
       return {
         why: `can't be written: ${where} lies on a file system that is mounted read-only`,
@@ -90,9 +87,12 @@ function own(path: string, { uid }: FileAccess): string {
   return `chown ${ownUid()} ${shellWord(path)} - or, in Kubernetes, set fsGroup`;
 }
 
-function enter(path: string, above: string): string {
-  if (isPassable(above)) return `install -d -o ${ownUid()} -m 0700 ${shellWord(path)}`;
-  return `chmod o+x ${shellWord(above)} - or, in Kubernetes, set fsGroup`;
+/** A folder above that can't be entered is somebody else's: to open it would let every user of the machine pass. */
+function denied(path: string, code: string, { at, access }: { at: string; access: FileAccess }): Denial {
+  const why = `is denied to uid ${ownUid()} (${code}) by ${at} (${describeAccess(access)})`;
+  if (at === path) return { why, command: own(path, access) };
+  if (isPassable(at)) return { why, command: `install -d -o ${ownUid()} -m 0700 ${shellWord(path)}` };
+  return { why: `${why}; let this user pass through it, or use another folder; in Kubernetes, set fsGroup` };
 }
 
 /** The path, or the nearest folder above it that can be looked at: the way ends there. */

@@ -218,6 +218,10 @@ export class Metrics {
     this.#gauge("coffer_versions", "Retained versions in any state.", () => read().versions);
     this.#gauge("coffer_store_bytes", "Memory that counts against the limit.", () => read().bytes);
     this.#gauge("coffer_store_limit_bytes", "The limit of the store's memory.", () => read().limit);
+    if (read().room === undefined) return;
+    this.#gauge("coffer_disk_free_bytes", "Bytes free on the disk of the store.", () => read().room?.free ?? 0);
+    const reserve = "Bytes that must be free on that disk for the smallest change to be taken.";
+    this.#gauge("coffer_disk_reserve_bytes", reserve, () => read().room?.reserve ?? 0);
   }
 
   /** Everything, as text. */

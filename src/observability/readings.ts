@@ -14,6 +14,8 @@ export interface StoreReading {
   /** Bytes of memory that count against the limit, and that limit. */
   readonly bytes: number;
   readonly limit: number;
+  /** Bytes that are free on the disk, and bytes that must be for a change to be taken; undefined: there is no disk. */
+  readonly room: { readonly free: number; readonly reserve: number } | undefined;
 }
 
 /** Connections at one moment, and what limits them. */

@@ -1,9 +1,11 @@
-import { chmodSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
+import { accessSync, chmodSync, constants, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describeAccess } from "../domain/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { fileSystemSuitability } from "./file-system-kind.ts";
 import { accessible, tightenEntry } from "./own-entry.ts";
+import { refuseBesideAnother } from "./misplaced-store.ts";
+import { asStoreRefused } from "./storage-error.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
 
@@ -29,6 +31,7 @@ export type FileSystemType = (path: string) => number;
 export function prepareDataFolder(data: string, fileSystemType: FileSystemType = localType): DataFolder {
   const folder = existingFolder(accessible(data, () => resolve(data)));
   const store = join(folder, "store");
+  refuseBesideAnother(folder, store);
   createFolder(store);
   const warnings = [...tightenStore(store), ...checkFileSystem(store, fileSystemType(store)), ...checkParent(folder)];
   return { store, warnings };
@@ -52,7 +55,11 @@ function existingFolder(data: string): string {
   createFolder(data);
   const folder = accessible(data, () => realpathSync(data));
   const stats = statSync(folder);
-  if (stats.isDirectory()) return folder;
+  // It is the server's own, unlike the folders above it: who may not enter it is given it.
+  if (stats.isDirectory()) {
+    accessible(folder, () => accessSync(folder, constants.X_OK));
+    return folder;
+  }
   throw new StoreRefused("wrong kind", `${data} (${describeAccess(stats)}) must be a folder; give another --data`);
 }
 
@@ -62,11 +69,22 @@ function createFolder(path: string): void {
       mkdirSync(path, 0o700);
       chmodSync(path, 0o700); // whatever the umask took away
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
-      throw error;
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    syncFolder(dirname(path));
   });
+  syncAbove(path);
+}
+
+/**
+ * Makes the name of a folder durable, at every start: the one that made it may have failed to. A folder above that this
+ * process may not read was made by somebody else.
+ */
+function syncAbove(path: string): void {
+  try {
+    syncFolder(dirname(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw asStoreRefused(error, dirname(path));
+  }
 }
 
 function checkFileSystem(folder: string, type: number): string[] {

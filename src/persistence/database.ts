@@ -1,67 +1,102 @@
-import { closeSync, constants, fchmodSync, fsyncSync, lstatSync, openSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import Database from "better-sqlite3";
-import { describeDenial } from "../domain/file-access.ts";
-import { lockHolder } from "./lock-holder.ts";
-import { migrate } from "./schema.ts";
+import type Database from "better-sqlite3";
+import { checkLibrary, connect, isHeld } from "./connection.ts";
+import { freeBytesAround, type FreeBytes } from "./free-space.ts";
+import { emptyLog, readLog } from "./log-reading.ts";
+import { openPrivate } from "./private-create.ts";
+import { finishRecovery, recover, recoveryFiles, removeDatabase } from "./recovery.ts";
+import { APPLICATION_ID, createSchema } from "./schema.ts";
+import { whileAlone } from "./start-lock.ts";
+import { asStoreRefused, inUse } from "./storage-error.ts";
+import { checkDatabase, type StoreContent } from "./store-checks.ts";
+import { readAt, type StoreFiles } from "./store-image.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
 
-/** 3.7.0 to 3.51.2 can corrupt a database when the log is reset (sqlite.org/wal.html, "The WAL-Reset Bug"). */
-const OLDEST_SQLITE = [3, 51, 3] as const;
-
 /**
- * What the connection is set to, in this order, and what SQLite must answer when asked: some settings are dropped
- * without an error. Why each is there: sqlite.org/pragma.html and, for the untrusted-file ones, security.html.
- */
-const SETTINGS: readonly (readonly [name: string, value: string, answer: string | number])[] = [
-  // First, before anything is read: one process holds the file for as long as it lives, and no -shm file is needed.
-  ["locking_mode", "EXCLUSIVE", "exclusive"],
-  ["journal_mode", "WAL", "wal"],
-  // This binding's own default, NORMAL, loses acknowledged commits when the power fails. EXTRA is FULL in WAL mode.
-  ["synchronous", "EXTRA", 3],
-  // macOS flushes the drive's cache only when asked; nothing on Linux.
-  ["fullfsync", "ON", 1],
-  ["checkpoint_fullfsync", "ON", 1],
-  // An automatic checkpoint hides I/O errors, and lets a caller wait. WriteAheadLog does it instead.
-  ["wal_autocheckpoint", "0", 0],
-  ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
-  // A file that somebody prepared must not run code or read past its cells.
-  ["trusted_schema", "OFF", 0],
-  ["cell_size_check", "ON", 1],
-  // With a memory map, an I/O error is a SIGBUS.
-  ["mmap_size", "0", 0],
-  ["temp_store", "MEMORY", 2],
-  // Sealed as it is, what was pruned need not stay.
-  ["secure_delete", "ON", 1],
-];
-
-/**
- * Opens the database, or makes it if there is none: alone, durable, in this release's schema, checked, and with an
- * empty log. `create` writes the first rows of a new store (see {@link migrate}). Throws {@link StoreRefused}.
+ * Opens the database, or makes it if there is none: alone, durable and checked. Nothing is written before every check has
+ * passed; a refusal leaves every byte as it was. Throws {@link StoreRefused}.
  *
- * From here on, nothing in this process may open the database's files: when such a descriptor is closed, the locks that
- * keep other processes out are gone (sqlite.org/howtocorrupt.html, section 2.2).
+ * From here on, nothing in this process may open the database: when such a descriptor is closed, the locks that keep other
+ * processes out are gone (sqlite.org/howtocorrupt.html, section 2.2).
  */
-export function openDatabase(file: string, create: (db: Database.Database) => void): Database.Database {
+export function openDatabase(
+  file: string,
+  content: StoreContent,
+  freeBytes: FreeBytes = freeBytesAround(dirname(file)),
+): Database.Database {
   checkLibrary();
   try {
-    createFile(file);
-    return prepared(new Database(file, { fileMustExist: true, timeout: 0 }), create);
+    const db = open(file, content, freeBytes);
+    syncAround(db, dirname(file));
+    return db;
   } catch (error) {
-    throw refusal(error, file);
+    throw asStoreRefused(error, file);
   }
 }
 
-function prepared(db: Database.Database, create: (db: Database.Database) => void): Database.Database {
+/** SQLite ignores it when the name of its log is not durable. Then the log, and all in it, could go with the power. */
+function syncAround(db: Database.Database, folder: string): void {
   try {
-    for (const setting of SETTINGS) apply(db, setting);
-    db.exec("BEGIN IMMEDIATE; COMMIT"); // takes the lock, whatever the settings left undone
-    checkPages(db);
-    migrate(db, () => create(db));
-    // After a crash the log may be in the page cache and not on the disk: this writes and flushes all of it.
-    new WriteAheadLog(db).checkpoint("full");
+    syncFolder(folder);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function open(file: string, content: StoreContent, freeBytes: FreeBytes): Database.Database {
+  const files = { database: file, log: `${file}-wal` };
+  if (sizeOf(file) > 0 && isHeld(file)) throw new StoreRefused("in use", inUse(file));
+  const before = stateOf(files);
+  const confirm = () => {
+    if (stateOf(files) === before) return;
+    throw new StoreRefused("in use", `${inUse(file)} (it changed while it was checked)`);
+  };
+  try {
+    return openAs({ files, content, freeBytes, confirm });
+  } catch (error) {
+    // What was read without a lock is damaged only if no other start or server was writing it.
+    if (error instanceof StoreRefused && error.refusal === "damaged") confirm();
+    if (sizeOf(file) > 0 && isHeld(file)) throw new StoreRefused("in use", inUse(file), { cause: error });
+    throw error;
+  }
+}
+
+interface OpenParts {
+  readonly files: StoreFiles;
+  readonly content: StoreContent;
+  readonly freeBytes: FreeBytes;
+  readonly confirm: () => void;
+}
+
+function openAs({ files, content, freeBytes, confirm }: OpenParts): Database.Database {
+  const hasLog = sizeOf(files.log) > 0;
+  // With the log still in place, the file is made again.
+  if (existsSync(recoveryFiles(files).whole) && !hasLog) return finishRecovery(files, content, confirm);
+  if (sizeOf(files.database) === 0) {
+    if (hasLog) throw onlyLog(files);
+    return create(files, content, confirm);
+  }
+  const header = headerOf(files.database);
+  const reading = readLog(files.log, header.pageSize);
+  if (reading.kind === "damaged") throw damagedLog(files, reading.why);
+  const log = reading.kind === "empty" ? emptyLog(header.pageSize) : reading.log;
+  if (log.pages === 0 && header.isBlank) return create(files, content, confirm);
+  if (log.pages === 0) refuseForeign(header, files.database);
+  refuseJournal(files);
+  if (!hasLog && header.isLogged) return openClean(files, content, confirm);
+  return recover({ files, log, content, freeBytes, confirm });
+}
+
+/** Without a log, SQLite has nothing to write when it opens the database, and nothing when it closes it. */
+function openClean({ database }: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
+  const db = connect(database);
+  try {
+    confirm();
+    checkDatabase(db, database, content);
     return db;
   } catch (error) {
     db.close();
@@ -69,66 +104,97 @@ function prepared(db: Database.Database, create: (db: Database.Database) => void
   }
 }
 
-function checkLibrary(): void {
-  const memory = new Database(":memory:");
-  const version = memory.prepare("SELECT sqlite_version()").pluck().get() as string;
-  memory.close();
-  if (compareVersions(version.split(".").map(Number), OLDEST_SQLITE) >= 0) return;
-  throw new StoreRefused("unsuitable SQLite", `SQLite ${version} is older than ${OLDEST_SQLITE.join(".")}`);
+/** Makes a store under another name and then gives it its own, so that under its own name it is never half made. */
+function create({ database }: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
+  return whileAlone(database, () => {
+    confirm();
+    const partial = `${database}.new`;
+    removeDatabase(partial);
+    try {
+      makeDatabase(partial, content);
+      for (const suffix of ["-wal", "-journal"]) rmSync(`${database}${suffix}`, { force: true });
+      renameSync(partial, database);
+    } finally {
+      removeDatabase(partial);
+    }
+    syncFolder(dirname(database));
+    return connect(database);
+  });
 }
 
-function compareVersions(left: readonly number[], right: readonly number[]): number {
-  const at = right.findIndex((part, index) => part !== left[index]);
-  return at === -1 ? 0 : (left[at] ?? 0) - (right[at] ?? 0);
-}
-
-/** SQLite gives its log the mode of the database, so that the mode must be right before SQLite comes. */
-function createFile(file: string): void {
-  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (size > 0) return;
-  if (lstatSync(`${file}-wal`, { throwIfNoEntry: false }) !== undefined) {
-    // SQLite would take the log for a leftover and delete it, and all that was not checkpointed with it.
-    const message = `${file} is missing or empty, but its log ${file}-wal is there`;
-    throw new StoreRefused("damaged", `${message}; restore both from the same copy`);
+function makeDatabase(file: string, content: StoreContent): void {
+  closeSync(openPrivate(file, true));
+  const db = connect(file);
+  try {
+    createSchema(db, () => content.create(db));
+    new WriteAheadLog(db).checkpoint("full"); // syncs the file
+  } finally {
+    db.close();
   }
-  const descriptor = openSync(file, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
-  fchmodSync(descriptor, 0o600); // whatever the umask took away
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  syncFolder(dirname(file));
 }
 
-function apply(db: Database.Database, [name, value, answer]: (typeof SETTINGS)[number]): void {
-  db.pragma(`${name} = ${value}`);
-  const actual = db.pragma(name, { simple: true });
-  if (actual === answer) return;
-  throw new StoreRefused("unsuitable SQLite", `SQLite set ${name} to ${actual} instead of ${answer}`);
+/** A server leaves none. Beside a database of one, it is of another program or another time, and would undo pages of it. */
+function refuseJournal({ database }: StoreFiles): void {
+  if (sizeOf(`${database}-journal`) === 0) return;
+  const message = `${database}-journal is a rollback journal, which Coffer leaves beside no store`;
+  throw new StoreRefused("damaged", `${message}; restore the folder from a copy, whole`);
 }
 
-/** Affordable at every start: 0.2 s for a million versions of 256 bytes (400 MB), which the load reads anyway. */
-function checkPages(db: Database.Database): void {
-  const finding = db.pragma("quick_check(1)", { simple: true });
-  if (finding === "ok") return;
-  throw new StoreRefused("damaged", `${db.name} is damaged (${finding}); restore it from a copy`);
+/** SQLite would take the log for a leftover and delete it, and all that was not checkpointed with it. */
+function onlyLog({ database, log }: StoreFiles): StoreRefused {
+  const message = `${database} is missing or empty, but its log ${log} is there`;
+  return new StoreRefused("damaged", `${message}; restore both from the same copy`);
 }
 
-/** What the operator is told about an error of SQLite or of the file system; anything else passes through. */
-function refusal(error: unknown, file: string): unknown {
-  const { code, message } = error as { code?: unknown; message?: string };
-  if (error instanceof StoreRefused || typeof code !== "string") return error;
-  const options = { cause: error };
-  if (code.startsWith("SQLITE_BUSY")) return new StoreRefused("in use", inUse(file), options);
-  if (code.startsWith("SQLITE_NOTADB")) return new StoreRefused("not a store", `${file} is no database`, options);
-  if (code.startsWith("SQLITE_CORRUPT")) return new StoreRefused("damaged", `${file} is damaged: ${message}`, options);
-  if (code.startsWith("SQLITE_FULL")) {
-    return new StoreRefused("not accessible", `${file} ${describeDenial(dirname(file), "ENOSPC")}`, options);
+function damagedLog({ log }: StoreFiles, why: string): StoreRefused {
+  const message = `${log} ${why}, so that acknowledged changes are lost`;
+  return new StoreRefused("damaged", `${message}; keep the folder, and restore it from a copy`);
+}
+
+/** To open another program's file would turn it into one with a log. */
+function refuseForeign({ applicationId }: DatabaseHeader, file: string): void {
+  if (applicationId === APPLICATION_ID) return;
+  throw new StoreRefused("not a store", `${file} belongs to another program (application_id ${applicationId})`);
+}
+
+const MAGIC = "SQLite format 3\0";
+const HEADER_BYTES = 108;
+
+/** What the first bytes of a database say (sqlite.org/fileformat2.html, section 1.3). */
+interface DatabaseHeader {
+  readonly pageSize: number;
+  readonly applicationId: number;
+  /** Whether it is one page without a table: a store whose making was cut short, by an older release. */
+  readonly isBlank: boolean;
+  /** Whether SQLite keeps a log beside it. Another tool may have changed that. */
+  readonly isLogged: boolean;
+}
+
+function headerOf(file: string): DatabaseHeader {
+  const header = readAt(file, 0, HEADER_BYTES);
+  if (header.toString("latin1", 0, MAGIC.length) !== MAGIC)
+    throw new StoreRefused("not a store", `${file} is no database`);
+  const stored = header.readUInt16BE(16);
+  const pageSize = stored === 1 ? 65_536 : stored;
+  if (pageSize < 512 || (pageSize & (pageSize - 1)) !== 0) {
+    throw new StoreRefused("damaged", `${file} is damaged (pages of ${pageSize} bytes); restore it from a copy`);
   }
-  return new StoreRefused("not accessible", `${file} can't be used: ${message} (${code})`, options);
+  const applicationId = header.readUInt32BE(68);
+  const isBlank = sizeOf(file) <= pageSize && applicationId === 0 && header.readUInt16BE(103) === 0;
+  return { pageSize, applicationId, isBlank, isLogged: header.readUInt16BE(18) === 0x0202 };
 }
 
-function inUse(file: string): string {
-  const holder = lockHolder(file);
-  const who = holder === undefined ? "another process" : `process ${holder}`;
-  const alone = `${who} has ${file} open: one server at a time; stop it or give this one another --data`;
-  return `${alone}; to take its place as soon as it ends: --lock-wait; in Kubernetes: strategy: Recreate, or a StatefulSet`;
+function sizeOf(file: string): number {
+  return lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Changes when anybody writes one of the files, or puts another one in its place. */
+function stateOf({ database, log }: StoreFiles): string {
+  return [database, log].map(stateOfFile).join(" ");
+}
+
+/** A log without bytes is none: SQLite makes it when it opens the database. */
+function stateOfFile(file: string): string {
+  const stats = lstatSync(file, { throwIfNoEntry: false, bigint: true });
+  return stats === undefined || stats.size === 0n ? "" : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
 }

@@ -1,4 +1,5 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants as access, statfsSync } from "node:fs";
+import { constants } from "node:os";
 import type { JournalEntry } from "../store/journal.ts";
 
 /** How many bytes a file system still takes. A parameter for tests. */
@@ -16,13 +17,19 @@ export function freeBytesAround(folder: string): FreeBytes {
   };
 }
 
+/** Whether an error of the file system says that there is no room: on the disk, or under a quota, which Node has no code for. */
+export function isOutOfSpace(error: unknown): boolean {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || (errno !== undefined && Math.abs(errno) === constants.errno.EDQUOT);
+}
+
 /**
  * Why a folder takes no writes, as when its disk was mounted anew and read-only after an error; undefined: it does. What
  * is open already may go on for a while.
  */
 export function readOnlyReason(folder: string): string | undefined {
   try {
-    accessSync(folder, constants.W_OK);
+    accessSync(folder, access.W_OK);
     return undefined;
   } catch (error) {
     return `${folder} can't be written (${(error as NodeJS.ErrnoException).code})`;
@@ -32,8 +39,11 @@ export function readOnlyReason(folder: string): string | undefined {
 // The pages of the tree of versions, of its index and of the list of free pages that one change touches, rounded up.
 const BYTES_PER_CHANGE = 4 * 4096;
 
+// The page of the mark that every commit writes (log-mark.ts).
+const BYTES_PER_COMMIT = 4096;
+
 /** What the smallest change writes, such as a delete. */
-export const LEAST_BYTES_WRITTEN = 2 * BYTES_PER_CHANGE;
+export const LEAST_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_CHANGE);
 
 /**
  * About how many bytes a group writes, at most: its content, as much again for content that it prunes, since that is
@@ -42,5 +52,5 @@ export const LEAST_BYTES_WRITTEN = 2 * BYTES_PER_CHANGE;
 export function bytesWritten(group: readonly JournalEntry[]): number {
   const changes = group.flatMap((entry) => entry.changes);
   const sizes = changes.map((change) => BYTES_PER_CHANGE + (change.kind === "put" ? 2 * change.sealed.length : 0));
-  return 2 * sizes.reduce((sum, size) => sum + size, 0);
+  return 2 * sizes.reduce((sum, size) => sum + size, BYTES_PER_COMMIT);
 }

@@ -17,5 +17,9 @@ export class MemoryJournal implements Journal {
 
   obstacle(): undefined {}
 
+  room(): undefined {}
+
+  loss(): undefined {}
+
   close(): void {}
 }

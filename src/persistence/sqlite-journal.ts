@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import type {
   CheckpointMode,
   CommitOutcome,
@@ -8,8 +8,15 @@ import type {
   Journal,
   JournalEntry,
   Revision,
+  Room,
 } from "../store/journal.ts";
+import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
+import { CommitMarks } from "./log-mark.ts";
+import { emptyLog, readLog } from "./log-reading.ts";
+import { Ownership } from "./ownership.ts";
+import { type OutOfSpace, DiskSpace } from "./disk-space.ts";
+import { isOlder, upgrade } from "./schema.ts";
 import { StoredVersions } from "./stored-versions.ts";
 import { VersionRows } from "./version-rows.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
@@ -35,19 +42,29 @@ export class SqliteJournal implements Journal {
   readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
-  readonly #freeBytes: FreeBytes;
+  readonly #room: DiskSpace;
+  readonly #ownership: Ownership;
+  readonly #pageSize: number;
+  /** Undefined until a store of an older release has its first change. */
+  #marks: CommitMarks | undefined;
   #lastRevision: Revision;
+  /** Whether the tables are still those of an older release. */
+  #isOlder: boolean;
   #state: State = { kind: "open" };
 
   constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
     this.#db = db;
     this.#folder = dirname(db.name);
-    this.#freeBytes = freeBytes;
+    this.#room = new DiskSpace(db.name, freeBytes);
+    this.#ownership = new Ownership(db.name);
+    this.#pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#log = new WriteAheadLog(db);
     this.#rows = new VersionRows(db);
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
     this.#lastRevision = this.#rows.lastRevision();
+    this.#isOlder = isOlder(db);
+    if (!this.#isOlder) this.#marks = new CommitMarks(db);
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {
@@ -70,6 +87,8 @@ export class SqliteJournal implements Journal {
     try {
       this.#log.checkpoint(mode);
     } catch (cause) {
+      // What a checkpoint lacks room for stays in the log, where it is durable.
+      if (this.#room.explains(cause, this.#reserve)) return;
       this.#state = { kind: "ended", cause };
       throw cause;
     }
@@ -77,7 +96,17 @@ export class SqliteJournal implements Journal {
 
   obstacle(): string | undefined {
     if (this.#state.kind === "ended") return "the journal has ended";
-    return readOnlyReason(this.#folder) ?? this.#shortage(LEAST_BYTES_WRITTEN)?.message;
+    return readOnlyReason(this.#folder) ?? this.#shortage(this.#leastBytes)?.message;
+  }
+
+  room(): Room {
+    return { free: this.#room.free, reserve: this.#state.kind === "open" ? this.#reserve : this.#leastBytes };
+  }
+
+  loss(): string | undefined {
+    const loss = this.#state.kind === "open" ? this.#ownership.loss() : undefined;
+    if (loss !== undefined) this.#state = { kind: "ended", cause: new Error(loss) };
+    return loss;
   }
 
   close(): void {
@@ -88,35 +117,78 @@ export class SqliteJournal implements Journal {
 
   /** The one place where anything is written. What an error means depends on how far the transaction came. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
-    let committing = false;
+    const size = bytesWritten(group) + this.#upgradeBytes;
     try {
-      const size = bytesWritten(group);
       const shortage = this.#shortage(size);
-      if (shortage !== undefined) return { kind: "rejected", cause: shortage };
+      if (shortage !== undefined) return rejected(shortage);
       this.#begin.run();
+      this.#markCommit();
       const revisions = this.#write(group);
-      committing = true;
       this.#commit.run();
       this.#log.added(size);
+      this.#isOlder = false;
+      this.#marks?.committed();
       this.#lastRevision += group.length;
       return { kind: "committed", revisions };
     } catch (cause) {
-      if (!committing && isFull(cause) && this.#isRolledBack()) return { kind: "rejected", cause };
-      this.#state = { kind: "ended", cause };
-      return unknown(cause);
+      return this.#outcomeOf(cause, size);
     }
   }
 
   /**
-   * SQLite writes a transaction at its COMMIT, and a COMMIT that finds no room leaves the outcome unknown. So the room
-   * is looked for before anything begins, and some is kept for the checkpoint of what the log already holds.
+   * A COMMIT that throws is not a commit that failed. It is one only if the disk took no more bytes and if the log, read
+   * again, has no commit that SQLite does not know of. Everything else leaves the outcome unknown.
    */
-  #shortage(size: number): Error | undefined {
-    const free = this.#freeBytes();
-    if (free >= size + this.#log.mostPendingBytes()) return undefined;
-    const needed = size + this.#log.pendingBytes();
-    if (free >= needed) return undefined;
-    return new Error(`${this.#folder} has ${free} bytes left, and the next commit may take ${needed}`);
+  #outcomeOf(cause: unknown, size: number): CommitOutcome {
+    try {
+      const needed = size + this.#log.mostPendingBytes();
+      if (this.#room.explains(cause, needed) && this.#isRolledBack() && this.#isUnwritten()) {
+        return rejected(this.#room.outOfSpace(needed), cause);
+      }
+    } catch {
+      // The first error is the one to tell.
+    }
+    this.#state = { kind: "ended", cause };
+    return unknown(cause);
+  }
+
+  #isUnwritten(): boolean {
+    const file = `${this.#db.name}-wal`;
+    const reading = readLog(file, this.#pageSize);
+    if (reading.kind === "damaged") return false;
+    const { frames, end } = reading.kind === "intact" ? reading.log : emptyLog(this.#pageSize);
+    if (frames !== this.#log.committedFrames()) return false;
+    cutLog(file, end);
+    return true;
+  }
+
+  /** A store of an older release gets the tables of this one with its first change. */
+  #markCommit(): void {
+    if (this.#isOlder) upgrade(this.#db);
+    if (this.#isOlder || this.#marks === undefined) this.#marks = new CommitMarks(this.#db);
+    this.#marks.write();
+  }
+
+  get #upgradeBytes(): number {
+    return this.#isOlder ? LEAST_BYTES_WRITTEN : 0;
+  }
+
+  get #leastBytes(): number {
+    return LEAST_BYTES_WRITTEN + this.#upgradeBytes;
+  }
+
+  /** What the smallest change writes, and with it the checkpoint of what the log already holds. */
+  get #reserve(): number {
+    return this.#leastBytes + this.#log.pendingBytes();
+  }
+
+  /**
+   * SQLite writes a transaction at its COMMIT. So the room is looked for before anything begins, and some is kept for the
+   * checkpoint of what the log already holds.
+   */
+  #shortage(size: number): OutOfSpace | undefined {
+    const atMost = this.#room.shortage(size + this.#log.mostPendingBytes());
+    return atMost && this.#room.shortage(size + this.#log.pendingBytes());
   }
 
   #write(group: readonly JournalEntry[]): Revision[] {
@@ -146,6 +218,6 @@ function unknown(cause: unknown): CommitOutcome {
   return { kind: "unknown", cause };
 }
 
-function isFull(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code === "SQLITE_FULL";
+function rejected({ shortage, message }: OutOfSpace, cause?: unknown): CommitOutcome {
+  return { kind: "rejected", cause: new Error(message, { cause }), shortage };
 }

@@ -1,17 +1,23 @@
 import { join } from "node:path";
 import type Database from "better-sqlite3";
+import { versionContext } from "../sealing/context.ts";
 import { DataKeyBroken, unwrapDataKey, type WrappedKey, wrapDataKey } from "../sealing/data-key.ts";
 import { type RandomFill, drawnAhead, secureRandom } from "../sealing/random.ts";
+import { SealBroken } from "../sealing/sealer.ts";
 import { SecretKey } from "../sealing/secret-key.ts";
 import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
+import type { PutChange } from "../store/change.ts";
+import type { CommittedEntry } from "../store/journal.ts";
 import { type FileSystemType, prepareDataFolder } from "./data-folder.ts";
 import { openDatabase } from "./database.ts";
+import { DATABASE_NAME } from "./misplaced-store.ts";
 import type { FreeBytes } from "./free-space.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
+import { reading, type StoreContent } from "./store-checks.ts";
 import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identity.ts";
 import { StoreRefused } from "./store-refused.ts";
+import { StoredVersions } from "./stored-versions.ts";
 
-const DATABASE_NAME = "coffer.db";
 const FIRST_KEY_ID = 1;
 
 /** What a store on disk is opened with. */
@@ -49,18 +55,77 @@ export function openStoreFile(options: StoreFileOptions): StoreFile {
 
 function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes }: StoreFileOptions): StoreFile {
   const folder = prepareDataFolder(data, fileSystemType);
-  let created = false;
-  const db = openDatabase(join(folder.store, DATABASE_NAME), (fresh) => {
-    created = true;
-    writeIdentity(fresh, newIdentity(rootKey, random));
-  });
+  const content = new StoreUnderKey(rootKey, random);
+  const db = openDatabase(join(folder.store, DATABASE_NAME), content, freeBytes);
   try {
-    const { storeId, dataKey } = readIdentity(db);
-    const key = unwrap(dataKey, rootKey, storeId, db);
-    const sealer = new XChaChaSealer({ key, keyId: dataKey.keyId, storeId }, drawnAhead(random));
-    return { journal: new SqliteJournal(db, freeBytes), sealer, storeId, created, warnings: folder.warnings };
+    const { storeId, sealer } = reading(db, db.name, () => content.open(db, db.name));
+    const journal = reading(db, db.name, () => new SqliteJournal(db, freeBytes));
+    return { journal, sealer, storeId, created: content.created, warnings: folder.warnings };
   } catch (error) {
     db.close();
+    throw error;
+  }
+}
+
+/** The content of a store, as its root key lets it be made and checked. */
+class StoreUnderKey implements StoreContent {
+  readonly #rootKey: SecretKey;
+  readonly #random: RandomFill;
+  /** Whether there was no store before. */
+  created = false;
+
+  constructor(rootKey: SecretKey, random: RandomFill) {
+    this.#rootKey = rootKey;
+    this.#random = random;
+  }
+
+  create(db: Database.Database): void {
+    writeIdentity(db, newIdentity(this.#rootKey, this.#random));
+    this.created = true;
+  }
+
+  check(db: Database.Database, file: string): void {
+    this.open(db, file).sealer.close();
+  }
+
+  checkRows(db: Database.Database, file: string): void {
+    for (const _ of new StoredVersions(db, file).pages());
+  }
+
+  checkSeals(db: Database.Database, file: string): void {
+    const { sealer } = this.open(db, file);
+    try {
+      for (const page of new StoredVersions(db, file).pages()) checkSealsOf(page, sealer, file);
+    } finally {
+      sealer.close();
+    }
+  }
+
+  /** The identity of a store, and a sealer that holds its data key. Throws {@link StoreRefused}. */
+  open(db: Database.Database, file: string): { readonly storeId: Buffer; readonly sealer: XChaChaSealer } {
+    const { storeId, dataKey } = readIdentity(db, file);
+    const key = unwrap(dataKey, this.#rootKey, storeId, file);
+    return { storeId, sealer: new XChaChaSealer({ key, keyId: dataKey.keyId, storeId }, drawnAhead(this.#random)) };
+  }
+}
+
+/** A log of an older release has no mark. That what it holds opens shows that it is of this store. */
+function checkSealsOf(page: readonly CommittedEntry[], sealer: XChaChaSealer, file: string): void {
+  for (const { revision, changes } of page) {
+    for (const change of changes) {
+      if (change.kind !== "put" || isOpened(change, sealer)) continue;
+      const message = `${file} with its log is damaged: the content of revision ${revision} does not open`;
+      throw new StoreRefused("damaged", `${message}; the log may be of another store; restore both from the same copy`);
+    }
+  }
+}
+
+function isOpened({ sealed, path, version }: PutChange, sealer: XChaChaSealer): boolean {
+  try {
+    sealer.open(sealed, versionContext(path, version));
+    return true;
+  } catch (error) {
+    if (error instanceof SealBroken) return false;
     throw error;
   }
 }
@@ -74,17 +139,17 @@ function newIdentity(rootKey: SecretKey, random: RandomFill): StoreIdentity {
   return { storeId, dataKey };
 }
 
-function unwrap(dataKey: WrappedKey, rootKey: SecretKey, storeId: Buffer, db: Database.Database): SecretKey {
+function unwrap(dataKey: WrappedKey, rootKey: SecretKey, storeId: Buffer, file: string): SecretKey {
   try {
     return unwrapDataKey(dataKey, rootKey, storeId);
   } catch (cause) {
     if (!(cause instanceof DataKeyBroken)) throw cause;
     if (cause.failure === "damaged") {
-      throw new StoreRefused("damaged", `the data key in ${db.name} is damaged; restore the store from a copy`, {
+      throw new StoreRefused("damaged", `the data key in ${file} is damaged; restore the store from a copy`, {
         cause,
       });
     }
-    const message = `wrong root key: the store in ${db.name} was made with another one, and opens only with that`;
+    const message = `wrong root key: the store in ${file} was made with another one, and opens only with that`;
     throw new StoreRefused("wrong root key", message, { cause });
   }
 }

@@ -18,13 +18,13 @@ export function writeIdentity(db: Database.Database, { storeId, dataKey }: Store
  * Reads it. Throws {@link StoreRefused} if it is not there: a new one would make everything that is stored unreadable
  * for good.
  */
-export function readIdentity(db: Database.Database): StoreIdentity {
+export function readIdentity(db: Database.Database, file: string): StoreIdentity {
   const identities = db.prepare<[], { storeId: Buffer }>("SELECT store_id AS storeId FROM identity").all();
   const keys = db.prepare<[], WrappedKey>("SELECT key_id AS keyId, wrapped FROM data_keys").all();
   const [identity] = identities;
   const [dataKey] = keys;
   if (identity === undefined || dataKey === undefined || keys.length > 1) {
-    throw new StoreRefused("damaged", `${db.name} has lost its identity; restore it from a copy`);
+    throw new StoreRefused("damaged", `${file} has lost its identity; restore it from a copy`);
   }
   return { storeId: identity.storeId, dataKey };
 }

@@ -18,6 +18,8 @@ export type StoreRefusal =
   | "not a store"
   /** It contradicts itself. */
   | "damaged"
+  /** The system reports an error of the disk. Whether anything is damaged can't be told before the disk is read. */
+  | "failing disk"
   /** Its data key was wrapped by another root key. */
   | "wrong root key"
   /** The SQLite that was built in is too old, or does not take a setting that durability depends on. */

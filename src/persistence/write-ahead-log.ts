@@ -1,14 +1,12 @@
 import type Database from "better-sqlite3";
 import type { CheckpointMode } from "../store/journal.ts";
+import { FRAME_HEADER_BYTES } from "./log-frame.ts";
 
 /** From this much on, pages move from the log into the database as soon as nobody waits. */
 const PASSIVE_BYTES = 4 * 1024 * 1024;
 
 /** From this much on, the log is also cut to nothing: a large one makes the next start slow. */
 const TRUNCATE_BYTES = 64 * 1024 * 1024;
-
-/** Each page in the log has a header of its own (sqlite.org/fileformat2.html, section 4.1). */
-const FRAME_HEADER_BYTES = 24;
 
 /** What `PRAGMA wal_checkpoint` answers: pages in the log, and how many of them are in the database. */
 interface LogState {
@@ -39,6 +37,12 @@ export class WriteAheadLog {
     this.#truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
     this.#frameBytes = (db.pragma("page_size", { simple: true }) as number) + FRAME_HEADER_BYTES;
     this.#state = stateAfter(this.#look);
+  }
+
+  /** How many frames of the log are committed, as SQLite has it. */
+  committedFrames(): number {
+    this.#ask();
+    return Math.max(0, this.#state.log);
   }
 
   /** A commit added at most so many bytes. SQLite is asked again only when that can make a difference. */

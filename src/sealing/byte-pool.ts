@@ -7,16 +7,11 @@ export interface PoolShape {
 }
 
 /**
- * For opened content, which is gone in a moment. Not Node's own pool, which everything else in the process shares:
- * through `.buffer` a neighbour would reach what was opened.
+ * For content that is gone in a moment: opened for an answer, or sealed for a commit, after which the store has a copy.
+ * Not Node's own pool, which everything else in the process shares: through `.buffer` a neighbour would reach what was
+ * opened.
  */
-export const OPENED: PoolShape = { chunk: 64 * 1024, largest: 4096 };
-
-/**
- * For sealed content, which stays. A chunk is freed only when nothing of it is left, so that a single version may keep
- * one: small chunks bound that waste.
- */
-export const SEALED: PoolShape = { chunk: 8 * 1024, largest: 1024 };
+export const TRANSIENT: PoolShape = { chunk: 64 * 1024, largest: 4096 };
 
 /**
  * Cuts buffers from larger chunks. An allocation of its own costs as much as opening a small value, and each one that

@@ -1,5 +1,5 @@
 import sodium from "sodium-native";
-import { BytePool, OPENED, SEALED } from "./byte-pool.ts";
+import { BytePool, TRANSIENT } from "./byte-pool.ts";
 import { type RandomFill, drawnAhead, secureRandom } from "./random.ts";
 import { SealBroken, type Sealer } from "./sealer.ts";
 import type { SecretKey } from "./secret-key.ts";
@@ -58,8 +58,8 @@ export class XChaChaSealer implements Sealer {
   /** Where the associated data of the next call is put together; the binding stays at its beginning. */
   readonly #associated: Buffer;
   readonly #random: RandomFill;
-  readonly #opened = new BytePool(OPENED);
-  readonly #sealed = new BytePool(SEALED);
+  readonly #opened = new BytePool(TRANSIENT);
+  readonly #sealed = new BytePool(TRANSIENT);
 
   /** `random` makes the nonces. */
   constructor({ key, keyId, storeId }: SealingKey, random: RandomFill = drawnAhead(secureRandom)) {

@@ -2,6 +2,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change } from "./change.ts";
 import type { Memory } from "./memory.ts";
+import type { SealedBytes } from "./sealed-memory.ts";
 import { type Secret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts";
 
 /**
@@ -33,7 +34,7 @@ export class Draft {
   /** What a change would do. */
   effect(change: Change): Effect {
     const before = this.get(change.path);
-    const after = applyChange(before, change, UNCOMMITTED);
+    const after = applyChange(before, change, UNCOMMITTED, asItIs);
     return { after, growth: memoryBytes(after) - memoryBytes(before) };
   }
 
@@ -41,6 +42,11 @@ export class Draft {
     this.#bytes += growth;
     this.#changed.set(after.path, after);
   }
+}
+
+/** A draft lives as long as its group: its bytes are not packed. */
+function asItIs(sealed: Buffer): SealedBytes {
+  return { length: sealed.length, bytes: () => sealed };
 }
 
 /** What a change does to its secret, and by how many bytes the store grows. */

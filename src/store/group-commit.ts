@@ -98,7 +98,7 @@ export class GroupCommit {
         case "rejected":
           // All of the group: a refusal, or a delete that found all deleted, may rest on a change that is lost now. One
           // that rests on memory alone would not need the disk, and hears of the full disk all the same.
-          refuse(group, diskFull(outcome.cause));
+          refuse(group, diskFull(outcome.shortage, outcome.cause));
           return;
         case "unknown":
           this.#fail(group, outcome.cause);

@@ -20,14 +20,26 @@ export interface CommittedEntry extends JournalEntry {
  * What became of a group of entries.
  * - committed: all of them are durable; `revisions` has one for each, ascending.
  * - stale: none is applied; others changed the store after `validatedAt`. Wait for the feed to reach `catchUpTo`.
- * - rejected: none is applied, and the cause says why: today a full disk.
+ * - rejected: none is applied, because there is no room; the cause says more, for the log.
  * - unknown: a restart may or may not find them. Nothing may be published or written by this process any more.
  */
 export type CommitOutcome =
   | { readonly kind: "committed"; readonly revisions: readonly Revision[] }
   | { readonly kind: "stale"; readonly catchUpTo: Revision }
-  | { readonly kind: "rejected"; readonly cause: unknown }
+  | { readonly kind: "rejected"; readonly cause: unknown; readonly shortage: Shortage }
   | { readonly kind: "unknown"; readonly cause: unknown };
+
+/** Room that a commit lacks, in bytes. `free` is what the file system tells; a quota may leave less. */
+export interface Shortage {
+  readonly free: number;
+  readonly needed: number;
+}
+
+/** Room for the next commit, in bytes: what is free, and what must be for the smallest change to be taken. */
+export interface Room {
+  readonly free: number;
+  readonly reserve: number;
+}
 
 /**
  * Where the store's changes become durable. The store knows nothing else of it; an engine that several replicas share
@@ -50,8 +62,8 @@ export interface Journal {
   onFeed(listener: (entries: readonly CommittedEntry[]) => void): void;
 
   /**
-   * Folds what was committed into its final place. Called when nobody waits: it may be slow. Throws when the disk
-   * fails; the journal must not be used after that.
+   * Folds what was committed into its final place. Called when nobody waits: it may be slow. A full disk only puts it off.
+   * Throws when the disk fails; the journal must not be used after that.
    */
   checkpoint(mode: CheckpointMode): void;
 
@@ -60,6 +72,15 @@ export interface Journal {
    * nothing is in its way. For probes: a commit decides for itself.
    */
   obstacle(): string | undefined;
+
+  /** The room for the next commit; undefined when the journal needs none. */
+  room(): Room | undefined;
+
+  /**
+   * Why this process may no longer write, such as a lock that is gone; undefined: it may, as far as that shows. After a
+   * loss the journal must not be used: another process may write what it reads.
+   */
+  loss(): string | undefined;
 
   /** Ends the journal in good order. */
   close(): void;

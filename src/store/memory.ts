@@ -1,7 +1,9 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { CommittedEntry, Revision } from "./journal.ts";
 import { PathIndex } from "./path-index.ts";
-import { type Secret, applyChange, memoryBytes } from "./secret.ts";
+import type { Change } from "./change.ts";
+import { SealedMemory } from "./sealed-memory.ts";
+import { AUTHOR_OVERHEAD, type Secret, applyChange, findVersion, memoryBytes } from "./secret.ts";
 
 /** How much the store holds. */
 export interface StoreTotals {
@@ -15,6 +17,9 @@ export interface StoreTotals {
 export class Memory {
   readonly #secrets = new Map<SecretPath, Secret>();
   readonly #index = new PathIndex();
+  readonly #sealed = new SealedMemory();
+  readonly #keep = (sealed: Buffer) => this.#sealed.keep(sealed);
+  readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
   #lastTime = 0;
   #versions = 0;
@@ -52,16 +57,30 @@ export class Memory {
     for (const { revision, changes } of entries) {
       if (revision <= this.#revision) continue;
       for (const change of changes) {
-        this.#replace(change.path, applyChange(this.#secrets.get(change.path), change, revision));
+        this.#apply(change, revision);
         this.#lastTime = Math.max(this.#lastTime, change.time);
       }
       this.#revision = revision;
     }
   }
 
-  #replace(path: SecretPath, after: Secret): void {
+  /** Authors are few and named often. One string for each, instead of one for every connection that ever changed a secret. */
+  #author(name: string): string {
+    const known = this.#authors.get(name);
+    if (known !== undefined) return known;
+    this.#authors.set(name, name);
+    this.#bytes += name.length + AUTHOR_OVERHEAD;
+    return name;
+  }
+
+  #apply(change: Change, revision: Revision): void {
+    const { path } = change;
     const before = this.#secrets.get(path);
+    const after = applyChange(before, { ...change, author: this.#author(change.author) }, revision, this.#keep);
     if (before === undefined) this.#index.add(path);
+    for (const version of before?.versions ?? []) {
+      if (findVersion(after, version.number) === undefined) this.#sealed.release(version.sealed);
+    }
     this.#versions += after.versions.length - (before?.versions.length ?? 0);
     this.#bytes += memoryBytes(after) - memoryBytes(before);
     this.#secrets.set(path, after);

@@ -82,7 +82,7 @@ export class SecretStore {
 
   #open(path: SecretPath, version: Version): Content {
     try {
-      return decodeContent(this.#parts.sealer.open(version.sealed, versionContext(path, version.number)));
+      return decodeContent(this.#parts.sealer.open(version.sealed.bytes(), versionContext(path, version.number)));
     } catch (cause) {
       // Anything else is a fault of ours, and to call it damage would send an operator to look for it on the disk.
       if (!(cause instanceof SealBroken || cause instanceof RangeError)) throw cause;

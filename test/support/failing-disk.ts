@@ -32,9 +32,12 @@ export async function failNext(
   { call, file, trace = "/dev/null" }: Fault,
 ): Promise<void> {
   const inject = ["-e", `trace=${Object.values(CALLS).join(",")}`, "-e", `inject=${CALLS[call]}:error=EIO:when=1`];
-  const tracer = spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", trace], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  await attached(server, ["-P", file, ...inject, "-o", trace]);
+}
+
+/** A strace that has taken hold of a process. */
+async function attached(server: Pick<ServerProcess, "pid">, flags: readonly string[]): Promise<ChildProcess> {
+  const tracer = spawn("strace", ["-f", "-p", String(server.pid), ...flags], { stdio: ["ignore", "ignore", "pipe"] });
   const said: string[] = [];
   await new Promise<void>((resolve, reject) => {
     // It is read to its end: a strace that can't write its messages would end, and let go of the process.
@@ -44,6 +47,23 @@ export async function failNext(
     });
     tracer.once("close", () => reject(new Error(`strace did not attach: ${said.join("; ")}`)));
   });
+  return tracer;
+}
+
+/**
+ * Makes all such calls of a server on a file fail with EDQUOT, as a quota does that is used up. Resolves, when strace has
+ * taken hold of the process, to what lets go of it again.
+ */
+export async function useUpQuota(
+  server: Pick<ServerProcess, "pid">,
+  { call, file }: Omit<Fault, "trace">,
+): Promise<() => Promise<void>> {
+  const inject = ["-e", `trace=${CALLS[call]}`, "-e", `inject=${CALLS[call]}:error=EDQUOT`];
+  const tracer = await attached(server, ["-P", file, ...inject, "-o", "/dev/null"]);
+  return async () => {
+    tracer.kill("SIGINT");
+    if (tracer.exitCode === null && tracer.signalCode === null) await once(tracer, "exit");
+  };
 }
 
 /** Why a small disk can't be mounted here; undefined: it can. */

@@ -50,6 +50,10 @@ export class ScriptedJournal implements Journal {
 
   obstacle(): undefined {}
 
+  room(): undefined {}
+
+  loss(): undefined {}
+
   close(): void {}
 
   // Revisions have gaps, as the interface allows.

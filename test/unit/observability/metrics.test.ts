@@ -32,7 +32,13 @@ function fullMetrics(): Metrics {
   metrics.observeIdentity(() => ({ validUntil: 5000, bundles: new Map([["example.org", 6000]]), lastUpdate: 4000 }));
   metrics.observeReadiness(() => [{ name: "serving", state: "ok" }]);
   metrics.observePolicy(() => ({ isNewest: true, lastLoad: 7000 }));
-  metrics.observeStore(() => ({ secrets: 1, versions: 2, bytes: 300, limit: 4000 }));
+  metrics.observeStore(() => ({
+    secrets: 1,
+    versions: 2,
+    bytes: 300,
+    limit: 4000,
+    room: { free: 9e9, reserve: 32_768 },
+  }));
   return metrics;
 }
 
@@ -98,7 +104,13 @@ test("gauges are read at each scrape", async () => {
   const metrics = newMetrics();
   let secrets = 1;
   assert.equal((await samples(metrics)).has("coffer_secrets"), false, "before the store is loaded there is no number");
-  metrics.observeStore(() => ({ secrets, versions: 2 * secrets, bytes: 100 * secrets, limit: 4000 }));
+  metrics.observeStore(() => ({
+    secrets,
+    versions: 2 * secrets,
+    bytes: 100 * secrets,
+    limit: 4000,
+    room: { free: 9e9, reserve: 32_768 },
+  }));
   const connections = { ...NO_CONNECTIONS };
   metrics.observeConnections(connections, []);
   for (secrets of [1, 7]) {

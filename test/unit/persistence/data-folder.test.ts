@@ -9,6 +9,8 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -46,6 +48,25 @@ function commandOf(refused: StoreRefused | undefined): string {
 function mode(path: string): string {
   return (lstatSync(path).mode & 0o777).toString(8);
 }
+
+/** Where a store ends up when it is restored into the wrong folder. */
+const MISPLACED: readonly (readonly [what: string, misplace: (folder: Folder) => void])[] = [
+  [
+    "one level too deep",
+    ({ data, store }) => {
+      renameSync(store, join(data, "deep"));
+      mkdirSync(store, { mode: 0o700 });
+      renameSync(join(data, "deep"), join(store, "store"));
+    },
+  ],
+  [
+    "one level too high",
+    ({ data, store, database }) => {
+      renameSync(database, join(data, "coffer.db"));
+      rmSync(store, { recursive: true });
+    },
+  ],
+];
 
 describe("a data folder", () => {
   // What is missing is made, closed to everybody else, whatever the umask.
@@ -182,6 +203,34 @@ describe("a data folder", () => {
     }
   });
 
+  // A store that was restored into a wrong folder must not give way to a new one, which would be empty and ready. The
+  // command of the refusal, where there is one, puts it in its place.
+  for (const [what, misplace] of MISPLACED) {
+    it(`is refused when its store lies ${what}, until that is in its place`, () => {
+      const { data, store, database } = usedFolder();
+      const before = readFileSync(database);
+      misplace({ data, store, database });
+      const refused = refusalOf(() => openStore(data));
+      assert.equal(refused?.refusal, "wrong kind");
+      assert.match(refused?.message ?? "", /coffer\.db is there: a new store would start empty beside it/);
+      execFileSync("sh", ["-c", commandOf(refused)]);
+      openStore(data).journal.close();
+      assert.deepEqual(readFileSync(database), before);
+    });
+  }
+
+  it("is refused when it is the store itself, or has an older one beside its place", () => {
+    const { data, store } = usedFolder();
+    assert.match(refusalOf(() => openStore(store))?.message ?? "", new RegExp(`; give --data ${data}$`));
+    renameSync(store, `${store}.before`);
+    assert.match(
+      refusalOf(() => openStore(data))?.message ?? "",
+      /; if that is the store, rename its folder to store$/,
+    );
+    renameSync(`${store}.before`, store);
+    openStore(data).journal.close();
+  });
+
   it("is refused when its store, or itself, is no folder", () => {
     const data = temporaryFolder();
     const store = join(data, "store");
@@ -221,8 +270,8 @@ describe("a data folder", () => {
     }
   });
 
-  // As somebody who is neither root nor an owner, and has no group that helps: each refusal's command opens the next
-  // door, and no refusal comes twice.
+  // As somebody who is neither root nor an owner, and has no group that helps. The data folder is the server's own, and
+  // the command of the refusal gives it that; a folder above is not, and no command opens it. No refusal comes twice.
   it("is refused to who may not enter or write, until the commands of the refusals were run", {
     skip: !asRoot && "needs root",
   }, () => {
@@ -240,14 +289,18 @@ describe("a data folder", () => {
     const said: string[] = [];
     for (let message = attempt(); message !== "opened" && !said.includes(message); message = attempt()) {
       said.push(message);
-      execFileSync("sh", ["-c", commandOf(new StoreRefused("not accessible", message))]);
+      if (said.length === 1) {
+        assert.match(message, /let this user pass through it, or use another folder/);
+        chmodSync(parent, 0o711);
+      } else execFileSync("sh", ["-c", commandOf(new StoreRefused("not accessible", message))]);
     }
+    assert.equal(statSync(data).mode & 0o007, 0);
     assert.equal(attempt(), "opened");
     assert.deepEqual(
       said.map(
         (message) => /denied to uid 65534 \(EACCES\) by (\S+) \(owner uid 0, gid \d+, mode \d{4}\)/.exec(message)?.[1],
       ),
-      [parent, data, data],
+      [parent, data],
     );
   });
 });

@@ -19,6 +19,7 @@ import {
   entries,
   inChild,
   openStore,
+  plainContent,
   put,
   refusalKind,
   refusalOf,
@@ -31,7 +32,7 @@ function databaseFile(): string {
 }
 
 function makeDatabase(file = databaseFile()): string {
-  openDatabase(file, () => {}).close();
+  openDatabase(file, plainContent).close();
   return file;
 }
 
@@ -42,12 +43,12 @@ function tamper(file: string, sql: string): void {
   db.close();
 }
 
-const open = (file: string) => refusalKind(() => openDatabase(file, () => {}).close());
+const open = (file: string) => refusalKind(() => openDatabase(file, plainContent).close());
 
 describe("the database", () => {
   // Durability depends on each of these; a binding that drops one without an error would lose data.
   it("is set as its durability needs", () => {
-    const db = openDatabase(databaseFile(), () => {});
+    const db = openDatabase(databaseFile(), plainContent);
     const value = (name: string) => db.pragma(name, { simple: true });
     const expected = {
       journal_mode: "wal",
@@ -63,9 +64,13 @@ describe("the database", () => {
   // The first rows come with the tables, once, and a failure leaves neither behind.
   it("is created whole or not at all", () => {
     const file = databaseFile();
-    assert.throws(() => openDatabase(file, () => assert.fail("no entropy")), /no entropy/);
+    assert.throws(() => openDatabase(file, { ...plainContent, create: () => assert.fail("no entropy") }), /no entropy/);
     let created = 0;
-    for (const _ of [1, 2]) openDatabase(file, () => created++).close();
+    const create = (db: Database.Database) => {
+      created++;
+      plainContent.create(db);
+    };
+    for (const _ of [1, 2]) openDatabase(file, { ...plainContent, create }).close();
     assert.equal(created, 1);
   });
 
@@ -73,10 +78,10 @@ describe("the database", () => {
   it("is refused when a newer release wrote it", () => {
     const file = makeDatabase();
     assert.equal(open(file), undefined);
-    tamper(file, "PRAGMA user_version = 2");
-    const refused = refusalOf(() => openDatabase(file, () => {}));
+    tamper(file, "PRAGMA user_version = 3");
+    const refused = refusalOf(() => openDatabase(file, plainContent));
     assert.equal(refused?.refusal, "newer schema");
-    assert.match(refused?.message ?? "", /newer release of Coffer: its schema is 2, this release knows up to 1/);
+    assert.match(refused?.message ?? "", /newer release of Coffer: its schema is 3, this release knows up to 2/);
   });
 
   // Another program's file is not turned into a store.

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { MAX_VERSIONS } from "../../../src/contract/limits.ts";
 import { openDatabase } from "../../../src/persistence/database.ts";
 import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
 import type { Change, VersionRef } from "../../../src/store/change.ts";
 import type { Revision } from "../../../src/store/journal.ts";
-import { committed, deletion, entries, put, summary, temporaryFolder } from "./kit.ts";
-
-const RETAINED = 3;
+import { committed, deletion, entries, plainContent, put, summary, temporaryFolder } from "./kit.ts";
 
 interface Version {
   readonly number: number;
@@ -32,7 +31,7 @@ class Model {
   put(path: string): Change {
     const versions = this.#secrets.get(path) ?? [];
     const version = { number: (versions.at(-1)?.number ?? 0) + 1, group: this.#group, order: this.#order++ };
-    const pruned = versions.slice(0, Math.max(0, versions.length + 1 - RETAINED));
+    const pruned = versions.slice(0, Math.max(0, versions.length + 1 - MAX_VERSIONS));
     this.#secrets.set(path, [...versions.slice(pruned.length), version]);
     return put(
       path,
@@ -73,7 +72,10 @@ class Model {
 
 const operation = fc.record({ kind: fc.constantFrom("put", "put", "delete"), path: fc.constantFrom("a", "b", "c/d") });
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("group" as const), operations: fc.array(operation) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant("group" as const), operations: fc.array(operation, { maxLength: 30 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
 );
 
@@ -86,7 +88,7 @@ describe("a journal on disk", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
         const file = join(folder, `${run++}.db`);
-        const open = () => new SqliteJournal(openDatabase(file, () => {}));
+        const open = () => new SqliteJournal(openDatabase(file, plainContent));
         const model = new Model();
         let journal = open();
         for (const step of [...steps, { kind: "restart" as const }]) {

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { type SecretPath, parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { type StoreFile, type StoreFileOptions, openStoreFile } from "../../../src/persistence/store-file.ts";
+import type { StoreContent } from "../../../src/persistence/store-checks.ts";
+import { writeIdentity } from "../../../src/persistence/store-identity.ts";
+import { StoredVersions } from "../../../src/persistence/stored-versions.ts";
 import { type StoreRefusal, StoreRefused } from "../../../src/persistence/store-refused.ts";
 import { versionContext } from "../../../src/sealing/context.ts";
 import { SecretKey } from "../../../src/sealing/secret-key.ts";
@@ -14,6 +17,19 @@ import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } f
 export const AUTHOR = "spiffe://example.org/test";
 
 const ext4 = 0xef53;
+
+/** The time of every change: no change is older than the one before it. */
+const TIME = 1_700_000_000_000;
+
+/** A content that has the tables of a store and nothing that a key protects. */
+export const plainContent: StoreContent = {
+  create: (db) => writeIdentity(db, { storeId: Buffer.alloc(16, 3), dataKey: { keyId: 1, wrapped: Buffer.alloc(60) } }),
+  check: () => {},
+  checkRows: (db, file) => {
+    for (const _ of new StoredVersions(db, file).pages());
+  },
+  checkSeals: () => {},
+};
 
 /** A new folder under the system's temporary one; it goes when the tests of the file are through. */
 export function temporaryFolder(): string {
@@ -38,7 +54,7 @@ export function put(
   pruned: VersionRef[] = [],
   sealed: Buffer = Buffer.alloc(60, 1),
 ): PutChange {
-  const time = 1_700_000_000_000 + version;
+  const time = TIME;
   return { kind: "put", path: parseSecretPath(path), version, sealed, time, author: AUTHOR, pruned };
 }
 
@@ -47,7 +63,7 @@ export function putSealed(store: StoreFile, path: string, version: number, value
 }
 
 export function deletion(path: string, versions: VersionRef[]): DeleteChange {
-  return { kind: "delete", path: path as SecretPath, versions, time: 1_800_000_000_000, author: AUTHOR };
+  return { kind: "delete", path: path as SecretPath, versions, time: TIME, author: AUTHOR };
 }
 
 export function entries(...changes: (PutChange | DeleteChange)[]): JournalEntry[] {

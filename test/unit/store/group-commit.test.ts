@@ -88,7 +88,7 @@ describe("a commit that is rejected", () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     await store.put(putRequest("a", "kept"));
-    journal.outcomes.push({ kind: "rejected", cause: new Error("disk full") });
+    journal.outcomes.push({ kind: "rejected", cause: new Error("disk full"), shortage: { free: 0, needed: 1 } });
     const group = [store.put(putRequest("a", "lost")), store.put(putRequest("b", "lost"))];
     assert.deepEqual(await Promise.all(group.map(outcomeOf)), ["DISK_FULL", "DISK_FULL"]);
     assert.equal(read(store, "a"), "kept");

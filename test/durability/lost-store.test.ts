@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { contentOf, storedValue } from "../support/dump.ts";
+import { Site } from "../support/server-process.ts";
+
+const site = new Site();
+after(() => site.remove());
+
+// A server whose database was moved away would take changes that its next start does not find. It ends by itself, without
+// a checkpoint; with the file back in its place everything that was acknowledged is there.
+test("a server whose database was moved away ends", async () => {
+  const server = await site.start();
+  const caller = site.caller(server);
+  assert.equal((await caller.put({ path: "a", ...contentOf("kept") })).code, "OK");
+  const database = join(site.data, "store", "coffer.db");
+  renameSync(database, `${database}.moved`);
+  assert.deepEqual(await server.ended, { code: null, signal: "SIGKILL" });
+  assert.match(
+    String(server.lines("the journal failed; the process ends")[0]!["error"]),
+    /is another file than the one/,
+  );
+  caller.close();
+  renameSync(`${database}.moved`, database);
+
+  const again = await site.start();
+  const reader = site.caller(again);
+  assert.equal(storedValue((await reader.get({ path: "a" })).response), "kept");
+  reader.close();
+  assert.deepEqual(await again.stop(), { code: 0, signal: null });
+});

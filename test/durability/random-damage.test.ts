@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import Database from "better-sqlite3";
+import type { StoreFile } from "../../src/persistence/store-file.ts";
+import { StoreRefused } from "../../src/persistence/store-refused.ts";
+import type { SecretStore } from "../../src/store/secret-store.ts";
+import { copyAsIs } from "../support/copy-folder.ts";
+import { deleteRequest, loadStore, putRequest, read } from "../support/store-kit.ts";
+import { openStore } from "../unit/persistence/kit.ts";
+
+const CASES = 2000;
+const SECTOR = 512;
+const PAGE = 4096;
+
+/** In memory where that is possible: every case makes files and syncs them. */
+const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "coffer-damage-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What a reader finds at every path and version: the value, or the reason why there is none. */
+type State = ReadonlyMap<string, string>;
+
+/** The two files of a store, and what was acknowledged when they were taken. */
+interface Files {
+  readonly database: Buffer;
+  readonly log: Buffer;
+  readonly state: State;
+  /** The state before the last commit; undefined where that is in the database. */
+  readonly withoutLast?: State;
+}
+
+/** What a start finds. */
+type Found = Omit<Files, "state" | "withoutLast">;
+
+const PATHS = ["a", "b/c", "b/d", "large", "pruned", "deleted"];
+const VERSIONS = Array.from({ length: 16 }, (_, i) => i + 1);
+
+function stateOf(store: SecretStore): State {
+  const entries = PATHS.flatMap((path) => VERSIONS.map((version) => [path, version] as const));
+  return new Map(entries.map(([path, version]) => [`${path} ${version}`, read(store, path, version)]));
+}
+
+/** Every value that was ever put in the store that is damaged, by its path and version: no other one may be read there. */
+const PUT = new Map<string, string>();
+
+async function put(store: SecretStore, path: string, value: string): Promise<void> {
+  const { version } = await store.put(putRequest(path, value));
+  if (value.startsWith("own ")) PUT.set(`${path} ${version}`, value);
+}
+
+/** A store with several hundred changes: the files at each of its stages, the last of them closed in good order. */
+async function stages(name: string): Promise<readonly Files[]> {
+  const data = join(folder, name);
+  const file = openStore(data);
+  const store = await loadStore(file.journal, { sealer: file.sealer });
+  const taken: Files[] = [];
+  for (let round = 0; round < 4; round++) {
+    for (let i = 0; i < 12; i++) {
+      const path = PATHS[i % PATHS.length]!;
+      await put(store, path, `${name} ${round} ${i} `.padEnd(path === "large" ? 9000 : 40 + i, "x"));
+      if (path === "deleted" && i > 6) await store.delete(deleteRequest(path));
+    }
+    let withoutLast: State = new Map();
+    for (let i = 0; i < 3; i++) {
+      withoutLast = stateOf(store);
+      await put(store, "pruned", `${name} ${round} pruned ${i}`);
+    }
+    taken.push({ ...take(data, `${name}-${round}`, store), withoutLast });
+    if (round === 1) store.checkpoint("full");
+  }
+  const state = stateOf(store);
+  await close(file);
+  taken.push({ ...filesIn(data), state });
+  return taken;
+}
+
+/** The files as a kill at this moment leaves them. Another process reads them, and drops no lock. */
+function take(data: string, name: string, store: SecretStore): Files {
+  const copy = join(folder, name);
+  copyAsIs(data, copy);
+  return { ...filesIn(copy), state: stateOf(store) };
+}
+
+function filesIn(data: string): Found {
+  const at = join(data, "store", "coffer.db");
+  return { database: readFileSync(at), log: existsSync(`${at}-wal`) ? readFileSync(`${at}-wal`) : Buffer.alloc(0) };
+}
+
+async function close({ journal, sealer }: StoreFile): Promise<void> {
+  journal.close();
+  sealer.close();
+}
+
+/** Numbers that are the same in every run: a case that fails can be looked at. */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed + 1;
+  }
+
+  /** A whole number below a limit (xorshift32, Marsaglia 2003). */
+  below(limit: number): number {
+    this.#state ^= this.#state << 13;
+    this.#state ^= this.#state >>> 17;
+    this.#state ^= this.#state << 5;
+    return (this.#state >>> 0) % limit;
+  }
+
+  of<T>(choices: readonly T[]): T {
+    return choices[this.below(choices.length)]!;
+  }
+}
+
+/** How a case may end when the damage is neither refused nor told nor harmless; undefined: it may not. */
+type Exempt = "rollback" | "clear columns" | undefined;
+
+/** A kind of damage: what it does to the files, and what no test of content can find. */
+interface Damage {
+  readonly name: string;
+  readonly exempt: Exempt;
+  /** Whether it needs a log: without one, the database of another store is that store. */
+  readonly ofKilled?: boolean;
+  readonly apply: (files: Found, random: Random) => Found;
+}
+
+const own = await stages("own");
+const other = await stages("other");
+
+/** The store that is damaged: killed with a log, and closed without one. */
+const [killed, closed] = [own[3]!, own[4]!];
+
+function inBytes(name: string, change: (bytes: Buffer, random: Random) => void): Damage[] {
+  return (["database", "log"] as const).map((which) => ({
+    name: `${name} of the ${which}`,
+    exempt: which === "database" ? "clear columns" : undefined,
+    apply: (files, random) => {
+      const bytes = Buffer.from(files[which]);
+      if (bytes.length > 0) change(bytes, random);
+      return { ...files, [which]: bytes };
+    },
+  }));
+}
+
+function zero(bytes: Buffer, size: number, random: Random): void {
+  const at = random.below(Math.ceil(bytes.length / size)) * size;
+  bytes.fill(0, at, Math.min(at + size, bytes.length));
+}
+
+function swapped(bytes: Buffer, size: number, offset: number, random: Random): void {
+  const count = Math.floor((bytes.length - offset) / size);
+  const [from, to] = [offset + random.below(count) * size, offset + random.below(count) * size];
+  const piece = Buffer.from(bytes.subarray(from, from + size));
+  bytes.copyWithin(from, to, to + size);
+  piece.copy(bytes, to);
+}
+
+/** Replaces a piece of one file by the same piece of another one. */
+function pieceOf(name: string, from: readonly Files[], size: number): Damage[] {
+  return (["database", "log"] as const).map((which) => ({
+    name: `${name} of the ${which}`,
+    exempt: which === "database" ? "rollback" : undefined,
+    apply: (files, random) => {
+      const bytes = Buffer.from(files[which]);
+      const source = random.of(from)[which];
+      const at = random.below(Math.max(1, Math.floor(Math.min(bytes.length, source.length) / size))) * size;
+      source.copy(bytes, at, at, at + size);
+      return { ...files, [which]: bytes };
+    },
+  }));
+}
+
+function inRows(name: string, exempt: Exempt, sql: (random: Random, count: number) => string): Damage {
+  return {
+    name: `${name} in the rows`,
+    exempt,
+    apply: (files, random) => {
+      const at = join(folder, "rows.db");
+      writeFileSync(at, files.database);
+      if (files.log.length > 0) writeFileSync(`${at}-wal`, files.log);
+      const db = new Database(at);
+      const count = db.prepare("SELECT max(revision) FROM versions").pluck().get() as number;
+      db.exec(`BEGIN; ${sql(random, count)}; COMMIT`);
+      db.close();
+      return { database: readFileSync(at), log: Buffer.alloc(0) };
+    },
+  };
+}
+
+const anyRow = (random: Random, count: number) =>
+  `revision = (SELECT revision FROM versions WHERE revision >= ${1 + random.below(count)} LIMIT 1)`;
+
+const DAMAGES: readonly Damage[] = [
+  ...inBytes("a bit", (bytes, random) => (bytes[random.below(bytes.length)]! ^= 1 << random.below(8))),
+  ...inBytes("a byte", (bytes, random) => (bytes[random.below(bytes.length)] = random.below(256))),
+  ...inBytes("a sector of zeros", (bytes, random) => zero(bytes, SECTOR, random)),
+  ...inBytes("a sector of noise", (bytes, random) => {
+    const at = random.below(Math.ceil(bytes.length / SECTOR)) * SECTOR;
+    for (let i = at; i < Math.min(at + SECTOR, bytes.length); i++) bytes[i] = random.below(256);
+  }),
+  ...inBytes("a page of zeros", (bytes, random) => zero(bytes, PAGE, random)),
+  ...inBytes("two pages swapped", (bytes, random) => swapped(bytes, PAGE, 0, random)),
+  ...inBytes("two frames swapped", (bytes, random) => swapped(bytes, PAGE + 24, 32, random)),
+  ...pieceOf("a page of another time", own, PAGE),
+  ...pieceOf("a page of another store", other, PAGE),
+  ...pieceOf("a sector of another time", own, SECTOR),
+  ...pieceOf("a sector of another store", other, SECTOR),
+  {
+    name: "the database cut short",
+    exempt: undefined,
+    apply: (files, random) => ({ ...files, database: files.database.subarray(0, random.below(files.database.length)) }),
+  },
+  {
+    name: "the log cut short",
+    exempt: "rollback",
+    apply: (files, random) => ({ ...files, log: files.log.subarray(0, random.below(files.log.length + 1)) }),
+  },
+  { name: "no log", exempt: "rollback", apply: (files) => ({ ...files, log: Buffer.alloc(0) }) },
+  {
+    name: "the database of another time",
+    exempt: "rollback",
+    apply: (files, random) => ({ ...files, database: random.of(own).database }),
+  },
+  {
+    name: "the log of another time",
+    exempt: "rollback",
+    apply: (files, random) => ({ ...files, log: random.of(own).log }),
+  },
+  { name: "both of another time", exempt: "rollback", apply: (_, random) => random.of(own) },
+  {
+    name: "the database of another store",
+    exempt: undefined,
+    ofKilled: true,
+    apply: (files, random) => ({ ...files, database: random.of(other).database }),
+  },
+  {
+    name: "the log of another store",
+    exempt: undefined,
+    apply: (files, random) => ({ ...files, log: random.of(other.slice(0, -1)).log }),
+  },
+  inRows("one missing", "rollback", (random, count) => `DELETE FROM versions WHERE ${anyRow(random, count)}`),
+  inRows(
+    "a content moved",
+    undefined,
+    (random, count) =>
+      `UPDATE versions SET sealed = (SELECT sealed FROM versions WHERE ${anyRow(random, count)}) WHERE ${anyRow(random, count)}`,
+  ),
+  inRows(
+    "a path moved",
+    "clear columns",
+    (random, count) =>
+      `UPDATE versions SET path = (SELECT path FROM versions WHERE ${anyRow(random, count)}) WHERE ${anyRow(random, count)}`,
+  ),
+  inRows(
+    "a version changed",
+    "clear columns",
+    (random, count) => `UPDATE versions SET version = ${1 + random.below(16)} WHERE ${anyRow(random, count)}`,
+  ),
+  inRows(
+    "a copy",
+    undefined,
+    (random, count) =>
+      `INSERT INTO versions SELECT ${count + 1 + random.below(9)}, path, version, create_time, created_by, sealed, delete_revision, delete_time, deleted_by FROM versions WHERE ${anyRow(random, count)}`,
+  ),
+  inRows(
+    "a deletion undone",
+    "clear columns",
+    () => "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL WHERE path = 'deleted'",
+  ),
+  inRows(
+    "a revision moved",
+    "clear columns",
+    (random, count) =>
+      `UPDATE OR IGNORE versions SET revision = ${1 + random.below(count + 9)} WHERE ${anyRow(random, count)}`,
+  ),
+];
+
+/** How a start on damaged files ended. */
+type Ending = "refused" | "told" | "harmless" | "last commit" | "rollback" | "changed" | "wrong value";
+
+async function ending(files: Found, expected: Files): Promise<Ending> {
+  const data = join(folder, "case");
+  rmSync(data, { recursive: true, force: true });
+  mkdirSync(join(data, "store"), { recursive: true, mode: 0o700 });
+  const at = join(data, "store", "coffer.db");
+  writeFileSync(at, files.database, { mode: 0o600 });
+  if (files.log.length > 0) writeFileSync(`${at}-wal`, files.log, { mode: 0o600 });
+  let file: StoreFile | undefined;
+  try {
+    file = openStore(data);
+    return compare(stateOf(await loadStore(file.journal, { sealer: file.sealer })), expected);
+  } catch (error) {
+    if (!(error instanceof StoreRefused)) throw error;
+    const found = filesIn(data);
+    // An empty log is none.
+    assert.ok(
+      found.database.equals(files.database) && found.log.equals(files.log),
+      `refused and changed: ${error.message}`,
+    );
+    return "refused";
+  } finally {
+    if (file !== undefined) await close(file);
+  }
+}
+
+const NO_VALUE = new Set(["SECRET_NOT_FOUND", "VERSION_NOT_FOUND", "VERSION_DELETED", "CONTENT_UNREADABLE"]);
+
+function compare(found: State, { state: expected, withoutLast }: Files): Ending {
+  const isLike = (state: State) => [...found].every(([key, value]) => state.get(key) === value);
+  const different = [...found].filter(([key, value]) => value !== expected.get(key));
+  if (different.length === 0) return "harmless";
+  if (different.some(([key, value]) => !NO_VALUE.has(value) && PUT.get(key) !== value)) return "wrong value";
+  if (different.every(([, value]) => value === "CONTENT_UNREADABLE")) return "told";
+  if (withoutLast !== undefined && isLike(withoutLast)) return "last commit";
+  return own.some(({ state }) => isLike(state)) ? "rollback" : "changed";
+}
+
+// Random damage to the database, to its log, or to both. A start on it is refused, and then every byte is as it was; or it
+// is told, by an error for each content that does not open; or it is harmless. What can't be told from an older state, or
+// changes columns that are stored in clear, is exempt by the kind of the damage; even then, no value is ever read that was
+// not put at that path and version. The last commit of a log is exempt as well: its damage looks like a power cut.
+test(`${CASES} random cases of damage end refused, told or harmless`, { timeout: 600_000 }, async (t) => {
+  assert.deepEqual([await ending(killed, killed), await ending(closed, closed)], ["harmless", "harmless"]);
+  const counts = new Map<string, number>();
+  const silent: string[] = [];
+  for (let seed = 0; seed < CASES; seed++) {
+    const random = new Random(seed * 7919);
+    const damage = DAMAGES[seed % DAMAGES.length]!;
+    const base = damage.ofKilled ? killed : random.of([killed, closed]);
+    const result = await ending(damage.apply(base, random), base);
+    counts.set(result, (counts.get(result) ?? 0) + 1);
+    const isLastCommit = damage.name.endsWith("of the log") && result === "last commit";
+    const isAllowed = result === "refused" || result === "told" || result === "harmless" || isLastCommit;
+    if (result === "wrong value" || !(isAllowed || damage.exempt !== undefined)) {
+      silent.push(`seed ${seed}: ${damage.name}, ${base === killed ? "killed" : "closed"}: ${result}`);
+    }
+  }
+  t.diagnostic([...counts].map(([result, count]) => `${result}: ${count}`).join(", "));
+  assert.deepEqual(silent, []);
+  assert.ok((counts.get("refused") ?? 0) > CASES / 4, "the damage is mostly harmless");
+});

@@ -1,0 +1,73 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { versionContext } from "../../src/sealing/context.ts";
+import { wrapDataKey } from "../../src/sealing/data-key.ts";
+import { SecretKey } from "../../src/sealing/secret-key.ts";
+import { XChaChaSealer } from "../../src/sealing/xchacha-sealer.ts";
+import { copyAsIs } from "./copy-folder.ts";
+
+/** The first schema, as commit 50e62ba made it. Never edited: it stands for the stores that are out there. */
+const FIRST_SCHEMA = `
+  CREATE TABLE identity (
+     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+     store_id BLOB NOT NULL CHECK (length(store_id) = 16)
+   ) STRICT;
+   CREATE TABLE data_keys (
+     key_id INTEGER PRIMARY KEY,
+     wrapped BLOB NOT NULL
+   ) STRICT;
+   CREATE TABLE versions (
+     revision INTEGER PRIMARY KEY,
+     path TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     create_time INTEGER NOT NULL,
+     created_by TEXT NOT NULL,
+     sealed BLOB NOT NULL,
+     delete_revision INTEGER,
+     delete_time INTEGER,
+     deleted_by TEXT
+   ) STRICT;
+   CREATE INDEX versions_deleted ON versions (delete_revision) WHERE delete_revision IS NOT NULL;`;
+
+/** What an older store is made of. */
+export interface OlderStore {
+  /** The data folder, made here. */
+  readonly data: string;
+  readonly rootKey: SecretKey;
+  readonly storeId: Buffer;
+  /** Values by path: those in the database, and those that only its log has. None in the log: it ended in good order. */
+  readonly folded: Readonly<Record<string, string>>;
+  readonly logged: Readonly<Record<string, string>>;
+}
+
+/** Makes the files of a store as a server of commit 50e62ba leaves them, when it ends or when it is killed. */
+export function makeOlderStore({ data, rootKey, storeId, folded, logged }: OlderStore): void {
+  const work = `${data}.making`;
+  mkdirSync(join(work, "store"), { recursive: true, mode: 0o700 });
+  const file = join(work, "store", "coffer.db");
+  writeFileSync(file, "", { mode: 0o600 }); // SQLite gives its log the same mode
+  const db = new Database(file);
+  db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0");
+  const key = SecretKey.take(Buffer.alloc(32, 9));
+  const { wrapped } = wrapDataKey(key, 1, rootKey, storeId);
+  db.exec(`BEGIN; ${FIRST_SCHEMA} PRAGMA user_version = 1; PRAGMA application_id = ${0x434f4652}; COMMIT`);
+  db.prepare("INSERT INTO identity (only_row, store_id) VALUES (1, ?)").run(storeId);
+  db.prepare("INSERT INTO data_keys (key_id, wrapped) VALUES (1, ?)").run(wrapped);
+  const sealer = new XChaChaSealer({ key, keyId: 1, storeId });
+  const insert = db.prepare(
+    "INSERT INTO versions (path, version, create_time, created_by, sealed) VALUES (?, 1, 1700000000000, 'spiffe://example.org/test', ?)",
+  );
+  const write = (values: Readonly<Record<string, string>>) => {
+    for (const [path, value] of Object.entries(values)) {
+      insert.run(path, sealer.seal(Buffer.from(value), versionContext(path, 1)));
+    }
+  };
+  write(folded);
+  db.pragma("wal_checkpoint(TRUNCATE)");
+  write(logged);
+  // A copy of the open files is what a kill leaves behind.
+  if (Object.keys(logged).length > 0) copyAsIs(work, data);
+  db.close();
+  if (Object.keys(logged).length === 0) copyAsIs(work, data);
+}

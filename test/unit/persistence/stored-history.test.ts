@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import type Database from "better-sqlite3";
+import { openDatabase } from "../../../src/persistence/database.ts";
+import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
+import type { StoreRefused } from "../../../src/persistence/store-refused.ts";
+import { committed, deletion, entries, loaded, plainContent, put, temporaryFolder } from "./kit.ts";
+
+/** Ten versions of `a` at revisions 2 to 11, the first one pruned; `b` with two, of which 13 is deleted by 14. */
+async function journalOf(): Promise<{ readonly db: Database.Database; readonly journal: SqliteJournal }> {
+  const db = openDatabase(join(temporaryFolder(), "coffer.db"), plainContent);
+  const journal = new SqliteJournal(db);
+  await committed(journal, entries(...Array.from({ length: 10 }, (_, i) => put("a", i + 1))));
+  await committed(journal, entries(put("a", 11, [{ version: 1, revision: 1 }]), put("b", 1), put("b", 2)));
+  await committed(journal, entries(deletion("b", [{ version: 2, revision: 13 }])));
+  return { db, journal };
+}
+
+const COPY = "INSERT INTO versions SELECT";
+
+/** Rows that no series of changes leads to: what changes the table, and what the refusal says of it. */
+const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegExp])[] = [
+  [
+    "a version that is missing",
+    "DELETE FROM versions WHERE revision = 5",
+    /revision 6 is version 6 of a, after version 4/,
+  ],
+  [
+    "the oldest of ten versions missing",
+    "DELETE FROM versions WHERE revision = 2",
+    /leaves a with 9 versions up to 11/,
+  ],
+  [
+    "a version that is there twice",
+    `${COPY} 30, path, version, create_time, created_by, sealed, NULL, NULL, NULL FROM versions WHERE revision = 12`,
+    /revision 30 is version 1 of b, after version 2/,
+  ],
+  [
+    "versions that descend",
+    "UPDATE versions SET version = CASE revision WHEN 12 THEN 2 ELSE 1 END WHERE path = 'b'",
+    /revision 13 is version 1 of b, after version 2/,
+  ],
+  [
+    "eleven versions",
+    `${COPY} 1, 'a', 1, create_time, created_by, sealed, NULL, NULL, NULL FROM versions WHERE revision = 2`,
+    /revision 11 is one more version of a than the 10 that are kept/,
+  ],
+  [
+    "revisions that changed places",
+    "UPDATE versions SET revision = CASE revision WHEN 3 THEN 104 ELSE 103 END WHERE revision IN (3, 4); UPDATE versions SET revision = revision - 100 WHERE revision > 100",
+    /revision 3 is version 4 of a, after version 2/,
+  ],
+  [
+    "a change that is older than the one before",
+    "UPDATE versions SET create_time = create_time - 1 WHERE revision = 13",
+    /revision 13 is older than the revision before it/,
+  ],
+  [
+    "a deletion before the version",
+    "UPDATE versions SET delete_revision = 13 WHERE revision = 13",
+    /revision 13 deletes what 13 makes/,
+  ],
+  [
+    "a deletion without a time",
+    "UPDATE versions SET delete_time = NULL WHERE revision = 13",
+    /revision 13 has a number that is none/,
+  ],
+  [
+    "a deletion without an author",
+    "UPDATE versions SET deleted_by = NULL WHERE revision = 13",
+    /revision 13 has a number that is none/,
+  ],
+  [
+    "a time of a deletion that never was",
+    "UPDATE versions SET delete_time = 1 WHERE revision = 12",
+    /revision 12 has a number that is none/,
+  ],
+  [
+    "a deletion at the revision of a put",
+    "UPDATE versions SET delete_revision = 13, delete_time = create_time, deleted_by = 'x' WHERE revision = 12",
+    /revision 13 has more than one change/,
+  ],
+  [
+    "a deletion of two secrets",
+    "UPDATE versions SET delete_revision = 14, delete_time = (SELECT delete_time FROM versions WHERE revision = 13), deleted_by = 'x' WHERE revision = 11",
+    /revision 14 has more than one change/,
+  ],
+  ["a path that no secret has", "UPDATE versions SET path = 'a//b' WHERE revision = 12", /revision 12 has no path/],
+  [
+    "a page and more of one revision",
+    `WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 4300)
+     INSERT INTO versions SELECT i, 'many/' || i, 1, 1700000000000, 'x', x'00', 9000, 1700000000000, 'x' FROM n`,
+    /revision 9000 has more than one change/,
+  ],
+];
+
+describe("the rows of a store", () => {
+  it("are loaded when a series of changes leads to them", async () => {
+    const { journal } = await journalOf();
+    assert.equal((await loaded(journal)).at(-1)?.revision, 14);
+    journal.close();
+  });
+
+  // A store that contradicts itself would be served in part, and its next Put would use a number again.
+  for (const [name, sql, says] of CONTRADICTIONS) {
+    it(`are refused with ${name}`, async () => {
+      const { db, journal } = await journalOf();
+      db.exec(sql);
+      await assert.rejects(loaded(journal), (error: StoreRefused) => {
+        assert.equal(error.refusal, "damaged");
+        assert.match(error.message, says);
+        return true;
+      });
+      journal.close();
+    });
+  }
+
+  // The load finds deletions by an index, which a check of the pages does not compare with its table.
+  for (const [name, change] of [
+    ["lost a row", "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL"],
+    ["kept a row too many", "UPDATE versions SET delete_revision = 14, delete_time = create_time, deleted_by = 'x'"],
+  ] as const) {
+    it(`are refused when the index has ${name}`, async () => {
+      const { db, journal } = await journalOf();
+      // The index is taken from a table in another state, by way of the schema.
+      db.exec(`${change} WHERE revision = ${name === "lost a row" ? 13 : 12}`);
+      swapIndex(db);
+      await assert.rejects(loaded(journal), { name: "StoreRefused", refusal: "damaged" });
+      journal.close();
+    });
+  }
+});
+
+/** Leaves the index as it is, and puts the table back into the state that {@link journalOf} makes. */
+function swapIndex(db: Database.Database): void {
+  const index = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'versions_deleted'").pluck().get();
+  db.unsafeMode(true);
+  db.pragma("writable_schema = ON");
+  const sql = db.prepare("SELECT sql FROM sqlite_schema WHERE name = 'versions_deleted'").pluck().get();
+  db.exec("DELETE FROM sqlite_schema WHERE name = 'versions_deleted'");
+  db.pragma("writable_schema = RESET");
+  db.exec(`UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL;
+    UPDATE versions SET delete_revision = 14, delete_time = create_time, deleted_by = 'x' WHERE revision = 13`);
+  db.pragma("writable_schema = ON");
+  db.prepare("INSERT INTO sqlite_schema VALUES ('index', 'versions_deleted', 'versions', ?, ?)").run(index, sql);
+  db.pragma("writable_schema = RESET");
+}

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { MAX_VERSIONS } from "../../../src/contract/limits.ts";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
+import { versionContext } from "../../../src/sealing/context.ts";
+import { SecretKey } from "../../../src/sealing/secret-key.ts";
+import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
+import type { VersionRef } from "../../../src/store/change.ts";
+import { Memory } from "../../../src/store/memory.ts";
+import { findVersion } from "../../../src/store/secret.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
+
+/** A copy of a string with memory of its own, as one that came with a request. */
+function own(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
+/** Memory, filled as a store fills it: contents are sealed, and the oldest versions pruned. */
+class Filling {
+  readonly memory = new Memory();
+  readonly #refs = new Map<string, VersionRef[]>();
+  #revision = 0;
+
+  put(name: string, bytes: number): void {
+    const path = parseSecretPath(own(name));
+    const refs = this.#refs.get(name) ?? [];
+    const version = (refs.at(-1)?.version ?? 0) + 1;
+    const pruned = refs.slice(0, Math.max(0, refs.length - (MAX_VERSIONS - 1)));
+    const sealed = sealer.seal(Buffer.alloc(bytes, version), versionContext(path, version));
+    this.#publish({ kind: "put", path, version, sealed, pruned });
+    this.#refs.set(name, [...refs.slice(pruned.length), { version, revision: this.#revision }]);
+  }
+
+  delete(name: string): void {
+    this.#publish({ kind: "delete", path: parseSecretPath(own(name)), versions: this.#refs.get(name) ?? [] });
+  }
+
+  /** Lets go of what only this class holds. */
+  end(): void {
+    this.#refs.clear();
+  }
+
+  #publish(change: object): void {
+    this.#revision += 1;
+    const common = { time: 1.7e12 + this.#revision, author: own("spiffe://example.org/ns/shop/sa/writer") };
+    this.memory.publish([{ revision: this.#revision, changes: [{ ...change, ...common } as never] }]);
+  }
+}
+
+/** Bytes of the heap and of all Buffers that are still needed, once the test before has let go of its own. */
+async function heldBytes(): Promise<number> {
+  for (let i = 0; i < 4; i++) {
+    await setImmediate();
+    collect();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+const secret = (i: number) => `team/service-${i}/database`;
+
+/** How a store may come to hold what it holds. */
+const FILLINGS: Readonly<Record<string, (store: Filling) => void>> = {
+  "small secrets of one version": (store) => {
+    for (let i = 0; i < 40_000; i++) store.put(secret(i), 60);
+  },
+  "ten small versions of each": (store) => {
+    for (let version = 0; version < 10; version++) for (let i = 0; i < 5000; i++) store.put(secret(i), 60);
+  },
+  "survivors among versions that were pruned": (store) => {
+    for (let i = 0; i < 8000; i++) {
+      store.put(secret(i), 60);
+      for (let j = 0; j < 60; j++) store.put(`hot/${j % 6}`, 75);
+    }
+  },
+  "small contents in the place of larger ones": (store) => {
+    for (let i = 0; i < 30_000; i++) store.put(secret(i % 3000), 2000);
+    for (let i = 0; i < 30_000; i++) if (i % 8 !== 0) store.put(secret(i % 3000), 40);
+  },
+  "contents of 4 and of 20 KB": (store) => {
+    for (let i = 0; i < 2000; i++) store.put(secret(i), i % 2 === 0 ? 4096 : 20_000);
+  },
+  "long paths": (store) => {
+    for (let i = 0; i < 20_000; i++) store.put(`${"x".repeat(400)}/${i}`, 60);
+  },
+  "deleted versions": (store) => {
+    for (let i = 0; i < 40_000; i++) {
+      store.put(secret(i), 60);
+      store.delete(secret(i));
+    }
+  },
+};
+
+describe("the memory of a store", () => {
+  // --max-store-bytes is a bound of memory only if what is counted is what is held, whatever was written in between.
+  for (const [name, fill] of Object.entries(FILLINGS)) {
+    it(`holds what it counts, with ${name}`, async () => {
+      const before = await heldBytes();
+      const store = new Filling();
+      fill(store);
+      store.end();
+      const held = (await heldBytes()) - before;
+      const counted = store.memory.totals.bytes;
+      const ratio = held / counted;
+      assert.ok(ratio > 0.85 && ratio < 1.15, `${held} bytes are held and ${counted} counted: ${ratio.toFixed(3)}`);
+    });
+  }
+
+  // Contents move when chunks are given up: each is found again where it is.
+  it("keeps each content apart", () => {
+    const store = new Filling();
+    const sizes = [0, 10, 300, 5000, 16_300, 16_400, 70_000];
+    for (let i = 0; i < 6000; i++) store.put(`path/${(i * 7) % 90}`, sizes[(i * 13) % sizes.length]!);
+    for (let i = 0; i < 90; i++) {
+      const path = parseSecretPath(`path/${i}`);
+      const { versions } = store.memory.get(path)!;
+      assert.equal(versions.length, MAX_VERSIONS);
+      for (const { number } of versions) {
+        const sealed = findVersion(store.memory.get(path)!, number)!.sealed;
+        const content = sealer.open(sealed.bytes(), versionContext(path, number));
+        assert.ok(content.equals(Buffer.alloc(content.length, number)), `${path} ${number}`);
+      }
+    }
+  });
+});
