@@ -180,7 +180,7 @@ export class IncomingCall {
     const { stream } = this.arrival;
     if (stream.destroyed || stream.closed) return;
     this.#state = "answering";
-    if (this.#lease.holds("unread")) this.#lease.give("unread", 1);
+    this.#lease.read();
     this.#outcomes.admitted(this);
   }
 
