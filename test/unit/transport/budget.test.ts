@@ -114,12 +114,11 @@ describe("requests that wait", () => {
 
 // A Put is answered after its commit, and its caller may have left by then.
 it("what a call holds after its end is not counted", () => {
-  const budget = new Budgets(LIMITS).join("a");
-  const lease = opened(budget);
+  const budgets = new Budgets(LIMITS);
+  const lease = opened(budgets.join("a"));
   lease.release();
   lease.hold("bytes", 100);
-  lease.release();
-  assert.equal(budget.limitOf("bytes"), 50);
+  assert.equal(budgets.join("b").limitOf("bytes"), 50);
 });
 
 // What callers do, in any order. The numbers choose a caller and a call of the model, where there is one.
