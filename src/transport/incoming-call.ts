@@ -87,6 +87,18 @@ export class IncomingCall {
     this.#answer();
   }
 
+  /**
+   * Runs `task`, which makes the answer, when the answers that the caller has not read leave room. Many requests arrive in one
+   * turn, each of them small, so that their own room does not bound what they are answered with.
+   */
+  whenRoom(task: () => void): void {
+    this.#state = "waiting";
+    this.#lease.request(0, () => {
+      this.#state = "answering";
+      task();
+    });
+  }
+
   /** An answer of so many bytes is about to be sent. They are held until the call is closed. */
   answers(bytes: number): void {
     this.#lease.hold("bytes", bytes);
@@ -98,10 +110,11 @@ export class IncomingCall {
     else if (!this.#isRequestComplete) this.#refuse(requestIncomplete(REQUEST_MS));
   }
 
-  /** The time for the answer is over: if there is one, the caller does not read it. */
+  /** The time for the answer is over: what was sent of it, the caller does not read. A stream that waits for news stays open. */
   abandon(): void {
     const { stream } = this.arrival;
-    if (stream.headersSent) stream.close(constants.NGHTTP2_CANCEL);
+    const isUnread = stream.headersSent && (stream.writableLength > 0 || stream.writableEnded);
+    if (isUnread) stream.close(constants.NGHTTP2_CANCEL);
   }
 
   /** The stream is closed. */

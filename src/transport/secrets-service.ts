@@ -24,6 +24,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.putRequest,
       response: wire.putResponse,
       ...onPath(engine, "Put"),
+      hasLargeAnswer: false,
       handle: async (permit, { path, data, binaryData, expectedVersion }) => {
         const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
         return { path, ...(await engine.put(permit, content, expectedVersion)) };
@@ -33,6 +34,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.getRequest,
       response: wire.getResponse,
       ...onPath(engine, "Get"),
+      hasLargeAnswer: true,
       handle: (permit, { path, version }) => {
         const opened = engine.get(permit, version);
         const { number, createTime, revision } = opened.version;
@@ -43,6 +45,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.deleteRequest,
       response: wire.deleteResponse,
       ...onPath(engine, "Delete"),
+      hasLargeAnswer: false,
       handle: async (permit, { path, versions, expectedVersion }) => {
         checkDelete(versions, expectedVersion);
         return { path, ...(await engine.delete(permit, versions, expectedVersion)) };
@@ -53,6 +56,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       response: wire.listResponse,
       target: { number: 1, name: "prefix", of: ({ prefix }) => prefix },
       permit: (caller, prefix) => engine.permitList(caller, prefix),
+      hasLargeAnswer: true,
       handle: (permit, { pageSize, pageToken }) => {
         const { secrets, nextPageToken } = engine.list(permit, { pageSize: effectivePageSize(pageSize), pageToken });
         return { entries: secrets.map(listEntry), nextPageToken };
@@ -62,6 +66,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.describeRequest,
       response: wire.describeResponse,
       ...onPath(engine, "Describe"),
+      hasLargeAnswer: false,
       handle: (permit) => description(engine.describe(permit)),
     },
   };

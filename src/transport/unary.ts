@@ -26,6 +26,8 @@ export interface Method<Request, Response, Permit> {
   readonly target: LeadingField & { readonly of: (request: Request) => string };
   /** Authorizes the caller by the target. Throws when it may not make this call. */
   readonly permit: (caller: Connection, target: string) => Permit;
+  /** Whether its answer may be much larger than its request. It then waits until the caller has read enough of others. */
+  readonly hasLargeAnswer: boolean;
   readonly handle: (permit: Permit, request: Request) => Response | Promise<Response>;
 }
 
@@ -63,13 +65,9 @@ export function unary<Request, Response, Permit>(
     // The caller has left meanwhile: no answer would be read.
     if (incoming === undefined) return callback({ code: Code.CANCELLED });
     const answer = new Answer(path, parts, { incoming, call, callback });
-    try {
-      const response = handle(method, answer.caller, call.request);
-      if (response instanceof Promise) answer.later(response, method.response);
-      else answer.succeed(method.response.encode(response));
-    } catch (error) {
-      answer.fail(error);
-    }
+    const run = () => answer.from(method, call.request);
+    if (method.hasLargeAnswer) incoming.whenRoom(run);
+    else run();
   };
 }
 
@@ -110,6 +108,17 @@ class Answer {
     this.#parts = parts;
     this.#call = call;
     this.#since = parts.timers.elapsed();
+  }
+
+  /** Gives what the method comes to. */
+  from<Request, Response, Permit>(method: Method<Request, Response, Permit>, request: Buffer): void {
+    try {
+      const response = handle(method, this.caller, request);
+      if (response instanceof Promise) this.later(response, method.response);
+      else this.succeed(method.response.encode(response));
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   get caller(): Connection {
