@@ -156,6 +156,7 @@ export class Budget {
 export class Lease {
   readonly #budget: Budget;
   readonly #held = { bytes: 0, unread: 0, calls: 0 };
+  #isReleased = false;
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -172,17 +173,16 @@ export class Lease {
     return this.#held[resource] > 0;
   }
 
-  /** Holds more, whether or not it fits. */
+  /** Holds more, whether or not it fits. A Put may be answered after its call is over: that is not counted. */
   hold(resource: Resource, amount: number): void {
+    if (this.#isReleased) return;
     this.#held[resource] += amount;
     this.#budget.shares[resource].take(amount);
   }
 
-  /** Gives back a part of what it holds. */
-  give(resource: Resource, amount: number): void {
-    this.#held[resource] -= amount;
-    this.#budget.shares[resource].give(amount);
-    this.#budget.wakeAll();
+  /** Its request is about to be read: it no longer counts among the unread ones. No request waits for that. */
+  read(): void {
+    this.#give("unread");
   }
 
   /** Holds bytes, now if there is room and nothing of its caller waits before it. False when it has to wait. */
@@ -203,11 +203,14 @@ export class Lease {
 
   /** The call is over. */
   release(): void {
+    this.#isReleased = true;
     this.#budget.forget(this);
-    for (const resource of ["bytes", "unread", "calls"] as const) {
-      this.#budget.shares[resource].give(this.#held[resource]);
-      this.#held[resource] = 0;
-    }
+    for (const resource of ["bytes", "unread", "calls"] as const) this.#give(resource);
     this.#budget.wakeAll();
+  }
+
+  #give(resource: Resource): void {
+    this.#budget.shares[resource].give(this.#held[resource]);
+    this.#held[resource] = 0;
   }
 }

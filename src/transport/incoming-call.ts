@@ -92,6 +92,18 @@ export class IncomingCall {
     this.#answer();
   }
 
+  /**
+   * Runs `task`, which makes the answer, when the answers that the caller has not read leave room. Many requests arrive in one
+   * turn, each of them small, so that their own room does not bound what they are answered with.
+   */
+  whenRoom(task: () => void): void {
+    this.#state = "waiting";
+    this.#lease.request(0, () => {
+      this.#state = "answering";
+      task();
+    });
+  }
+
   /** An answer of so many bytes is about to be sent. They are held until the call is closed. */
   answers(bytes: number): void {
     this.#lease.hold("bytes", bytes);
@@ -110,10 +122,11 @@ export class IncomingCall {
     else if (this.arrival.stream.state.remoteClose !== 1) this.#refuse(requestIncomplete(REQUEST_MS));
   }
 
-  /** The time for the answer is over: if there is one, the caller does not read it. */
+  /** The time for the answer is over: what was sent of it, the caller does not read. A stream that waits for news stays open. */
   abandon(): void {
     const { stream } = this.arrival;
-    if (stream.headersSent && !this.#isEndless) stream.close(constants.NGHTTP2_CANCEL);
+    const isUnread = stream.headersSent && (stream.writableLength > 0 || stream.writableEnded);
+    if (isUnread) stream.close(constants.NGHTTP2_CANCEL);
   }
 
   /** The stream is closed. */
@@ -196,7 +209,7 @@ export class IncomingCall {
     if (stream.destroyed || stream.closed) return;
     this.#state = "answering";
     if (!this.#isWhole) this.#carried.follow();
-    if (this.#lease.holds("unread")) this.#lease.give("unread", 1);
+    this.#lease.read();
     this.#outcomes.admitted(this);
   }
 

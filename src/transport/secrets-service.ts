@@ -24,6 +24,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.putRequest,
       response: wire.putResponse,
       ...onPath(engine, "Put"),
+      hasLargeAnswer: false,
       handle: async (permit, { path, data, binaryData, expectedVersion }) => {
         const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
         return { path, ...(await engine.put(permit, content, expectedVersion)) };
@@ -34,6 +35,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.getRequest,
       response: wire.getResponse,
       ...onPath(engine, "Get"),
+      hasLargeAnswer: true,
       handle: (permit, { path, version }) => {
         const opened = engine.get(permit, version);
         const { number, createTime, revision } = opened.version;
@@ -45,6 +47,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.deleteRequest,
       response: wire.deleteResponse,
       ...onPath(engine, "Delete"),
+      hasLargeAnswer: false,
       handle: async (permit, { path, versions, expectedVersion }) => {
         checkDelete(versions, expectedVersion);
         return { path, ...(await engine.delete(permit, versions, expectedVersion)) };
@@ -55,6 +58,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       response: wire.listResponse,
       target: { number: 1, name: "prefix", of: ({ prefix }) => prefix },
       permit: (caller, prefix) => engine.permitList(caller, prefix),
+      hasLargeAnswer: true,
       handle: async (permit, { pageSize, pageToken }, isOver) => {
         const question = { pageSize: effectivePageSize(pageSize), pageToken };
         const { secrets, nextPageToken } = await engine.list(permit, question, isOver);
@@ -65,6 +69,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       request: wire.describeRequest,
       response: wire.describeResponse,
       ...onPath(engine, "Describe"),
+      hasLargeAnswer: false,
       handle: (permit) => description(engine.describe(permit)),
     },
   };

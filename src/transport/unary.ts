@@ -26,6 +26,8 @@ export interface Method<Request, Response, Permit> {
   readonly target: LeadingField & { readonly of: (request: Request) => string };
   /** Authorizes the caller by the target. Throws when it may not make this call. */
   readonly permit: (caller: Connection, target: string) => Permit;
+  /** Whether its answer may be much larger than its request. It then waits until the caller has read enough of others. */
+  readonly hasLargeAnswer: boolean;
   /** `isOver` tells whether the caller has stopped waiting: it has left, or its time is over. */
   readonly handle: (permit: Permit, request: Request, isOver: () => boolean) => Response | Promise<Response>;
   /** Overwrites the values of secrets in a request that is done with, and in its response, once that is written. */
@@ -66,18 +68,9 @@ export function unary<Request, Response, Permit>(
     // The caller has left meanwhile: no answer would be read.
     if (incoming === undefined) return callback({ code: Code.CANCELLED });
     const answer = new Answer(path, parts, { incoming, call, callback });
-    try {
-      const isOver = () => call.cancelled || answer.isGiven;
-      const response = answerOf(method, answer.caller, call.request, isOver);
-      if (response instanceof Promise) answer.later(response);
-      else answer.succeed(response);
-    } catch (error) {
-      answer.fail(error);
-    } finally {
-      // What was decoded are copies.
-      call.request.fill(0);
-      incoming.wipeRequest();
-    }
+    const run = () => answer.from(method, call.request);
+    if (method.hasLargeAnswer) incoming.whenRoom(run);
+    else run();
   };
 }
 
@@ -123,7 +116,7 @@ function responseOf<Request, Response>(
 /** What grpc-js gave, and the call that it belongs to. */
 interface Call {
   readonly incoming: IncomingCall;
-  readonly call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "sendMetadata">;
+  readonly call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "sendMetadata" | "cancelled">;
   readonly callback: sendUnaryData<Buffer>;
 }
 
@@ -145,12 +138,25 @@ class Answer {
     this.#since = parts.timers.elapsed();
   }
 
-  get caller(): Connection {
-    return this.#call.incoming.arrival.caller;
+  /** Gives what the method comes to. */
+  from<Request, Response, Permit>(method: Method<Request, Response, Permit>, request: Buffer): void {
+    const { call, incoming } = this.#call;
+    const isOver = () => call.cancelled || this.#state === "given";
+    try {
+      const response = answerOf(method, this.caller, request, isOver);
+      if (response instanceof Promise) this.later(response);
+      else this.succeed(response);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      // What was decoded are copies.
+      request.fill(0);
+      incoming.wipeRequest();
+    }
   }
 
-  get isGiven(): boolean {
-    return this.#state === "given";
+  get caller(): Connection {
+    return this.#call.incoming.arrival.caller;
   }
 
   /** Waits for a response. A caller that set no deadline must not wait for ever. */

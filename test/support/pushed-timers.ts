@@ -16,16 +16,23 @@ const LONG_MS = 90_000;
  */
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();
+  readonly #longMs: number;
   #ahead = 0;
+  #jumped = 0;
 
-  readonly clock = (): number => Date.now() + this.#ahead;
+  /** What takes `longMs` milliseconds or more is pushed. */
+  constructor(longMs = LONG_MS) {
+    this.#longMs = longMs;
+  }
+
+  readonly clock = (): number => Date.now() + this.#ahead + this.#jumped;
   readonly elapsed = (): number => performance.now() + this.#ahead;
   readonly busy = processTimers.busy;
   readonly afterTurn = processTimers.afterTurn;
   readonly eachTurn = processTimers.eachTurn;
 
   readonly delay = (ms: number, run: () => void): (() => void) => {
-    if (ms < LONG_MS) return processTimers.delay(ms, run);
+    if (ms < this.#longMs) return processTimers.delay(ms, run);
     const timer = setTimeout(() => this.#run(task), ms);
     const task: Task = { due: this.elapsed() + ms, run, timer };
     this.#tasks.add(task);
@@ -37,6 +44,11 @@ export class PushedTimers implements Timers {
     this.#ahead += ms;
     const now = this.elapsed();
     for (const task of this.#tasks) if (task.due <= now) setImmediate(() => this.#run(task));
+  }
+
+  /** Moves the clock alone, as on a machine that was suspended: the timers go on from where they were. */
+  jump(ms: number): void {
+    this.#jumped += ms;
   }
 
   #run(task: Task): void {

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import type { ClientHttp2Session } from "node:http2";
+import { after, before, describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { status as Code } from "@grpc/grpc-js";
+import { beginCall } from "../../bench/access.ts";
+import { grpcMessage } from "../../bench/request.ts";
+import { MAX_DELETE_VERSIONS, MAX_KEYS, MAX_RECEIVE_BYTES } from "../../src/contract/limits.ts";
+import { getRequest } from "../../src/contract/messages.ts";
+import { type BareAnswer, answerOf, sessionOf } from "../support/bare-call.ts";
+import { ADMIN, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
+import { bytesField } from "../support/wire-field.ts";
+
+const PUT = "/coffer.v1.Secrets/Put";
+const GET = "/coffer.v1.Secrets/Get";
+const DELETE = "/coffer.v1.Secrets/Delete";
+const CHECK = "/grpc.health.v1.Health/Check";
+const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
+const SECRET = "shop/shared/a";
+const OTHER = "shop/api/b";
+
+let kit: ServerKit;
+let web: ClientHttp2Session;
+let admin: ClientHttp2Session;
+let adminCalls: Caller;
+let webCalls: Caller;
+
+before(async () => {
+  kit = await ServerKit.start();
+  [web, admin] = await Promise.all([sessionOf(kit, WEB), sessionOf(kit, ADMIN)]);
+  adminCalls = kit.caller(ADMIN);
+  webCalls = kit.caller(WEB);
+  for (const path of [SECRET, OTHER]) assert.equal((await adminCalls.put({ path, data: { k: path } })).code, "OK");
+});
+
+after(async () => {
+  for (const session of [web, admin]) session.destroy();
+  for (const caller of [adminCalls, webCalls]) caller.close();
+  await kit.stop();
+});
+
+/** Makes one whole call. */
+function call(session: ClientHttp2Session, path: string, message: Buffer, headers = {}): Promise<BareAnswer> {
+  const stream = beginCall(session, path, headers);
+  stream.end(message);
+  return answerOf(stream);
+}
+
+/** The prefix of a message of so many bytes, of which `first` are sent. */
+function begun(length: number, first: Buffer): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(length, 1);
+  return Buffer.concat([prefix, first]);
+}
+
+const get = grpcMessage(getRequest.encode({ path: SECRET, version: 0 }));
+
+// Decompressing comes before everything else, and 4 kB of gzip become 4 MiB: there is nothing that a caller gains by it.
+describe("compression", () => {
+  it("of a request is not supported, and the answer says what is", async () => {
+    const compressed = grpcMessage(gzipSync(get.subarray(5)));
+    compressed[0] = 1;
+    for (const path of [GET, CHECK, "/no.such/Method"]) {
+      const { code, headers } = await call(admin, path, compressed, { "grpc-encoding": "gzip" });
+      assert.equal(code, Code.UNIMPLEMENTED, path);
+      assert.equal(headers["grpc-accept-encoding"], "identity", path);
+    }
+    const { code } = await call(admin, GET, get, { "grpc-encoding": "identity" });
+    assert.equal(code, Code.OK);
+  });
+
+  // The header may be absent, which offers nothing.
+  it("is offered by no answer of any service", async () => {
+    const denied = grpcMessage(getRequest.encode({ path: OTHER, version: 0 }));
+    const answers = {
+      get: await call(admin, GET, get),
+      denied: await call(web, GET, denied),
+      health: await call(web, CHECK, grpcMessage(Buffer.alloc(0))),
+      reflection: await call(web, REFLECT, grpcMessage(bytesField(7, ""))),
+      unknown: await call(web, "/no.such/Method", get),
+    };
+    const codes = Object.values(answers).map((answer) => answer.code);
+    assert.deepEqual(codes, [Code.OK, Code.PERMISSION_DENIED, Code.OK, Code.OK, Code.UNIMPLEMENTED]);
+    for (const [name, { headers }] of Object.entries(answers)) {
+      assert.ok([undefined, "identity"].includes(headers["grpc-accept-encoding"] as string | undefined), name);
+    }
+  });
+
+  // "Compressed-Flag" in gRPC over HTTP/2: without an encoding such a message is INTERNAL.
+  it("that a message claims without an encoding is an error of the protocol", async () => {
+    const flagged = Buffer.from(get);
+    flagged[0] = 1;
+    for (const session of [admin, web]) assert.equal((await call(session, GET, flagged)).code, Code.INTERNAL);
+    assert.equal((await call(admin, GET, get)).code, Code.OK);
+  });
+});
+
+describe("a caller that may not", () => {
+  // The rest is never sent, so that only an answer to its first bytes can come. RFC 9113 8.1: a server that has answered
+  // asks the client by RST_STREAM with NO_ERROR to stop sending.
+  it("is refused by the first bytes of 4 MiB", async () => {
+    for (const method of [PUT, DELETE]) {
+      const stream = beginCall(web, method);
+      stream.write(begun(MAX_RECEIVE_BYTES, bytesField(1, OTHER)));
+      const { code, reason, resetCode } = await answerOf(stream);
+      assert.deepEqual([code, reason, resetCode], [Code.PERMISSION_DENIED, "ACCESS_DENIED", 0], method);
+    }
+  });
+
+  it("is refused without a look at what stands behind the path", async () => {
+    const garbage = Buffer.concat([bytesField(1, OTHER), Buffer.alloc(100, 0xff)]);
+    for (const method of ["Get", "Put", "Delete", "Describe"]) {
+      assert.equal((await webCalls.raw(method, garbage)).reason, "ACCESS_DENIED", method);
+      assert.equal((await adminCalls.raw(method, garbage)).reason, "MALFORMED_REQUEST", method);
+    }
+  });
+});
+
+// Whatever the packets: all at once, or each byte in a packet of its own until there is an answer.
+describe("a path that comes late", () => {
+  const empty = Buffer.of(0x78, 0); // field 15, which no request has: 0
+  const path = bytesField(1, SECRET);
+  const most = Buffer.concat([...Array.from({ length: 63 }, () => empty), path]);
+  const late = Buffer.concat([...Array.from({ length: 64 }, () => empty), path]);
+  const deep = Buffer.concat([bytesField(15, Buffer.alloc(16 * 1024)), path]);
+
+  async function inPieces(message: Buffer, size: number): Promise<BareAnswer> {
+    const stream = beginCall(admin, DELETE);
+    const answer = answerOf(stream);
+    for (let offset = 0; offset < message.length && !stream.closed; offset += size) {
+      await new Promise((sent) => stream.write(message.subarray(offset, offset + size), sent));
+    }
+    stream.end();
+    return answer;
+  }
+
+  it("is served as the 64th field", async () => {
+    const { code, response } = await adminCalls.raw("Get", most);
+    assert.deepEqual([code, response?.path], ["OK", SECRET]);
+  });
+
+  it("is refused as the 65th field, and beyond 16 KiB", async () => {
+    for (const [name, message] of Object.entries({ late, deep })) {
+      for (const size of [1 << 20, 1000, 1].filter((each) => message.length / each < 2000)) {
+        const { reason, message: text } = await inPieces(grpcMessage(message), size);
+        assert.equal(reason, "MALFORMED_REQUEST", `${name} in pieces of ${size}`);
+        assert.match(text, /path/, `${name} in pieces of ${size}`);
+      }
+    }
+  });
+
+  it("does not hold up the refusal until the rest has come", async () => {
+    const stream = beginCall(web, PUT);
+    stream.write(begun(MAX_RECEIVE_BYTES, deep.subarray(0, 16 * 1024)));
+    assert.equal((await answerOf(stream)).reason, "MALFORMED_REQUEST");
+  });
+});
+
+// protobuf takes the last of two. One check and one use of different ones would hand out what the policy denies.
+describe("a path that comes twice", () => {
+  const twice = (first: string, second: string) => Buffer.concat([bytesField(1, first), bytesField(1, second)]);
+
+  it("does not authorize one and touch the other", async () => {
+    const allowedFirst = await webCalls.raw("Get", twice(SECRET, OTHER));
+    assert.deepEqual([allowedFirst.reason, allowedFirst.metadata["field"]], ["MALFORMED_REQUEST", "path"]);
+    const deniedFirst = await webCalls.raw("Get", twice(OTHER, SECRET));
+    assert.equal(deniedFirst.reason, "ACCESS_DENIED");
+    const own = await webCalls.raw("Get", bytesField(1, SECRET));
+    assert.equal(own.response.data.k, SECRET);
+  });
+
+  it("changes neither", async () => {
+    const latest = async (path: string) => (await adminCalls.describe({ path })).response.latest_version;
+    const before = [await latest(SECRET), await latest(OTHER)];
+    const put = Buffer.concat([
+      twice(SECRET, OTHER),
+      bytesField(2, Buffer.concat([bytesField(1, "k"), bytesField(2, "v")])),
+    ]);
+    assert.equal((await adminCalls.raw("Put", put)).reason, "MALFORMED_REQUEST");
+    assert.deepEqual([await latest(SECRET), await latest(OTHER)], before);
+  });
+});
+
+// The elements of a repeated field or map cost far more than the bytes that they take.
+describe("a request with too many elements", () => {
+  const repeat = (element: Buffer, count: number) =>
+    Buffer.concat([bytesField(1, SECRET), Buffer.alloc(element.length * count, element)]);
+  const rows = [
+    { name: "data", method: "Put", element: bytesField(2, ""), most: MAX_KEYS, reason: "LIMIT_EXCEEDED" },
+    { name: "binary_data", method: "Put", element: bytesField(3, ""), most: MAX_KEYS, reason: "LIMIT_EXCEEDED" },
+    {
+      name: "versions",
+      method: "Delete",
+      element: Buffer.of(0x10, 99),
+      most: MAX_DELETE_VERSIONS,
+      reason: "LIMIT_EXCEEDED",
+    },
+  ];
+
+  for (const { name, method, element, most, reason } of rows) {
+    it(`is refused: ${name}`, async () => {
+      const above = await adminCalls.raw(method, repeat(element, most + 1));
+      assert.deepEqual([above.reason, above.metadata["field"], above.metadata["limit"]], [reason, name, String(most)]);
+      // What is wrong with the other is something else: entries without a key, or versions that were never written.
+      assert.notEqual((await adminCalls.raw(method, repeat(element, most))).reason, reason);
+    });
+  }
+
+  it("is refused: fields that are not known", async () => {
+    const above = await adminCalls.raw("Get", repeat(Buffer.of(0x78, 0), 2_000_000));
+    assert.equal(above.reason, "MALFORMED_REQUEST");
+    assert.equal((await adminCalls.raw("Get", repeat(Buffer.of(0x78, 0), 50))).code, "OK");
+  });
+});
+
+// What they are asked for is a name.
+describe("health and reflection", () => {
+  const rows = { [CHECK]: 1, [REFLECT]: 4 } as const;
+  for (const [method, field] of Object.entries(rows)) {
+    it(`read no request above 8 KiB: ${method}`, async () => {
+      const [fits, above] = [8192 - 3, 8192 - 2].map((length) => grpcMessage(bytesField(field, "n".repeat(length))));
+      assert.equal((await call(web, method, above!)).code, Code.RESOURCE_EXHAUSTED);
+      assert.notEqual((await call(web, method, fits!)).code, Code.RESOURCE_EXHAUSTED);
+    });
+  }
+});

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { leadingString, leadingStringSoFar } from "../../../src/contract/leading-string.ts";
+import { deleteRequest, putRequest } from "../../../src/contract/messages.ts";
+import { WireError } from "../../../src/contract/wire.ts";
+import { bytesField } from "../../support/wire-field.ts";
+
+const PATH = { number: 1, name: "path" };
+const MOST_BYTES = 16 * 1024;
+
+/** Field 15, which no request has, with a zero. */
+const UNKNOWN = Buffer.of(0x78, 0);
+
+function behind(fields: number): Buffer {
+  return Buffer.concat([Buffer.alloc(UNKNOWN.length * fields, UNKNOWN), bytesField(1, "a/b")]);
+}
+
+const isLate = (error: unknown) => error instanceof WireError && /^path must be among the first/.test(error.message);
+const isOfPath = (error: unknown) => error instanceof WireError && error.field === "path";
+
+describe("the leading string", () => {
+  it("is what the codec reads", () => {
+    const entry = fc.record({ key: fc.string(), value: fc.uint8Array() });
+    const put = fc.record({
+      path: fc.string({ unit: "grapheme", maxLength: 300 }),
+      data: fc.constant([]),
+      binaryData: fc.array(entry, { maxLength: 5 }),
+      expectedVersion: fc.option(fc.nat(), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(put, (request) => assert.equal(leadingString(putRequest.encode(request), PATH), request.path)),
+    );
+  });
+
+  it("is empty when the field is absent, as in protobuf", () => {
+    assert.equal(leadingString(Buffer.alloc(0), PATH), "");
+    assert.equal(leadingString(deleteRequest.encode({ path: "", versions: [1], expectedVersion: 1 }), PATH), "");
+  });
+
+  it("may be the 64th field, and in the first 16 KiB", () => {
+    assert.equal(leadingString(behind(63), PATH), "a/b");
+    const fill = (length: number) => Buffer.concat([bytesField(15, Buffer.alloc(length)), bytesField(1, "a/b")]);
+    const most = MOST_BYTES - fill(1000).length + 1000;
+    for (const rest of [Buffer.alloc(0), UNKNOWN, Buffer.alloc(1 << 20)]) {
+      assert.equal(leadingString(Buffer.concat([fill(most), rest]), PATH), "a/b");
+      assert.throws(() => leadingString(Buffer.concat([fill(most + 1), rest]), PATH), isLate);
+    }
+  });
+
+  it("is refused when it comes later", () => {
+    assert.throws(() => leadingString(behind(64), PATH), isLate);
+    assert.throws(() => leadingString(Buffer.concat([behind(64), Buffer.alloc(1 << 20)]), PATH), isLate);
+  });
+
+  // Strings of protobuf are UTF-8, and bytes that are not must not become another path.
+  it("is refused when it is no string", () => {
+    assert.throws(() => leadingString(bytesField(1, Buffer.of(0xff)), PATH), isOfPath);
+    assert.throws(() => leadingString(Buffer.of(0x08, 1), PATH), isOfPath);
+    assert.throws(() => leadingString(bytesField(1, "a/b").subarray(0, -1), PATH), isOfPath);
+  });
+});
+
+// So the answer does not depend on how the network cut the request.
+describe("the leading string of the first bytes", () => {
+  it("is there with its last byte, and not before", () => {
+    const message = Buffer.concat([behind(3), Buffer.alloc(10, 0xff)]);
+    const end = behind(3).length;
+    for (let length = 0; length <= message.length; length++) {
+      const expected = length < end ? undefined : "a/b";
+      assert.equal(leadingStringSoFar(message.subarray(0, length), PATH), expected, `${length} bytes`);
+    }
+  });
+
+  it("is refused as soon as it is certain to be late", () => {
+    const fields = Buffer.alloc(2 * 64, UNKNOWN);
+    assert.equal(leadingStringSoFar(fields, PATH), undefined);
+    assert.throws(() => leadingStringSoFar(Buffer.concat([fields, Buffer.of(0x78)]), PATH), isLate);
+    const deep = bytesField(15, Buffer.alloc(1 << 20));
+    assert.equal(leadingStringSoFar(deep.subarray(0, MOST_BYTES - 1), PATH), undefined);
+    assert.throws(() => leadingStringSoFar(deep.subarray(0, MOST_BYTES), PATH), isLate);
+  });
+
+  it("agrees with that of the whole message, wherever it is cut", () => {
+    const parts = fc.array(
+      fc.oneof(
+        fc.constant(UNKNOWN),
+        fc.uint8Array({ maxLength: 9000 }).map((bytes) => bytesField(15, bytes)),
+        fc.constantFrom("a", "a/b", "\u00fc").map((path) => bytesField(1, path)),
+        fc.constant(bytesField(1, Buffer.of(0xff))),
+      ),
+      { maxLength: 80 },
+    );
+    fc.assert(
+      fc.property(parts, fc.double({ min: 0, max: 1, noNaN: true }), (fields, share) => {
+        const message = Buffer.concat(fields);
+        const early = outcome(() => leadingStringSoFar(message.subarray(0, share * message.length), PATH));
+        if (early !== undefined)
+          assert.equal(
+            early,
+            outcome(() => leadingString(message, PATH)),
+          );
+      }),
+    );
+  });
+});
+
+function outcome(read: () => string | undefined): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    return String(error);
+  }
+}
