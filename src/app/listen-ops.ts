@@ -2,8 +2,12 @@ import { formatAddress } from "../domain/address.ts";
 import { type OpsAddress, OpsServer, type OpsSources } from "../observability/ops-server.ts";
 import { StartRefused } from "./start-refused.ts";
 
-/** Serves probes and metrics. Rejects with {@link StartRefused}, which names the option, when the address can't be had. */
-export async function listenOps(address: OpsAddress, sources: OpsSources): Promise<OpsServer> {
+/**
+ * Serves probes, metrics and the status; undefined when `address` is, for `--ops-listen off`. Rejects with
+ * {@link StartRefused}, which names the option, when the address can't be had.
+ */
+export async function listenOps(address: OpsAddress | undefined, sources: OpsSources): Promise<OpsServer | undefined> {
+  if (address === undefined) return undefined;
   try {
     return await OpsServer.listen(address, sources);
   } catch (cause) {

@@ -7,6 +7,7 @@ import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
+import type { ServerStatus } from "../observability/server-status.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Connections } from "../transport/connection.ts";
 import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
@@ -26,8 +27,9 @@ import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
+import { reportStatus } from "./report-status.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
-import { asStartRefused } from "./start-refused.ts";
+import { asStartRefused } from "./start-obstacle.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
@@ -62,6 +64,7 @@ export class CofferServer {
   #stopped: Promise<void> | undefined;
   #ops: OpsServer | undefined;
   #resources: Resources | undefined;
+  #store: SecretStore | undefined;
   #watch: IdentityWatch | undefined;
   #checkpoints: Checkpoints | undefined;
   #grpc: GrpcServer | undefined;
@@ -164,6 +167,7 @@ export class CofferServer {
     if (resources === undefined) return "stopped";
     this.#phase = { kind: "starting", why: "loading" };
     const store = await this.#load(resources);
+    this.#store = store;
     this.#phase = { kind: "starting", why: "waiting for an identity" };
     if (!(await awaitIdentity(resources.identity, this.#identityWait))) return "stopped";
     await this.#serve(resources, store);
@@ -173,14 +177,17 @@ export class CofferServer {
   }
 
   async #listenOps(): Promise<void> {
-    const { opsListen } = this.#config;
-    if (opsListen === undefined) return;
-    const sources = {
+    this.#ops = await listenOps(this.#config.opsListen, {
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics.expose(),
+      status: () => this.#status(),
       log: this.#parts.log,
-    };
-    this.#ops = await listenOps(opsListen, sources);
+    });
+  }
+
+  #status(): ServerStatus {
+    const [config, resources, store] = [this.#config, this.#resources, this.#store];
+    return reportStatus({ config, checks: this.#readiness(), resources, store });
   }
 
   #readiness(): readonly Check[] {

@@ -14,7 +14,7 @@ export function printable(text: string): string {
   );
 }
 
-/** Rows as lines with aligned columns, the first row as heading. Cells are made printable. */
+/** Rows as lines with aligned columns; the first one may be a heading. Cells are made printable. */
 export function table(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printable));
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));

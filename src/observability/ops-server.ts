@@ -5,6 +5,7 @@ import type { Check } from "./check.ts";
 import { limitCrowd } from "./crowd-limit.ts";
 import type { Logger } from "./logger.ts";
 import type { Exposition } from "./metrics.ts";
+import type { ServerStatus } from "./server-status.ts";
 
 /** What the ops server tells. */
 export interface OpsSources {
@@ -12,6 +13,8 @@ export interface OpsSources {
   readonly readiness: () => readonly Check[];
   /** Asked at each /metrics. */
   readonly metrics: () => Promise<Exposition>;
+  /** Asked at each /status from this machine. */
+  readonly status: () => ServerStatus;
   /** Told of answers that could not be made. */
   readonly log: Logger;
 }
@@ -28,7 +31,8 @@ interface Answer {
   readonly body: string;
 }
 
-type Page = () => Answer | Promise<Answer>;
+/** Makes the answer for a client, whose address is that of the socket. */
+type Page = (client: string) => Answer | Promise<Answer>;
 type Pages = ReadonlyMap<string, Page>;
 
 /** Probes and scrapers are few, and ask with a few hundred bytes and at once; whoever does otherwise is cut off. */
@@ -41,8 +45,9 @@ const LIMITS: ServerOptions = {
 const MAX_CONNECTIONS = 64;
 
 /**
- * The plain HTTP server for probes and Prometheus: /livez, /readyz and /metrics. Whoever can reach it may read it, so it
- * tells no names of secrets or workloads, and by default listens on the loopback address only.
+ * The plain HTTP server for probes, Prometheus and operators: /livez, /readyz, /metrics and /status. Whoever can reach it
+ * may read the first three, so they tell no names of secrets or workloads, and by default it listens on the loopback
+ * address only. /status names the server's own identity and files, and is for clients on this machine alone.
  */
 export class OpsServer {
   readonly #server: Server;
@@ -78,12 +83,24 @@ export class OpsServer {
   }
 }
 
-function pagesOf({ readiness, metrics }: OpsSources): Pages {
+function pagesOf({ readiness, metrics, status }: OpsSources): Pages {
   return new Map<string, Page>([
     ["/livez", () => ({ status: 200, body: "ok\n" })],
     ["/readyz", () => readinessAnswer(readiness())],
     ["/metrics", async () => ({ status: 200, ...(await metrics()) })],
+    ["/status", (client) => (isLoopback(client) ? statusAnswer(status()) : LOCAL_ONLY)],
   ]);
+}
+
+const LOCAL_ONLY: Answer = { status: 403, body: "/status is for clients on this machine alone\n" };
+
+/** RFC 1122, 3.2.1.3 (127.0.0.0/8) and RFC 4291, 2.5.3, and the first as IPv6 sockets show it (RFC 4291, 2.5.5.2). */
+function isLoopback(address: string): boolean {
+  return /^(::ffff:)?127\.|^::1$/.test(address);
+}
+
+function statusAnswer(status: ServerStatus): Answer {
+  return { status: 200, contentType: "application/json", body: `${JSON.stringify(status)}\n` };
 }
 
 function readinessAnswer(checks: readonly Check[]): Answer {
@@ -104,13 +121,13 @@ async function respond(pages: Pages, log: Logger, request: IncomingMessage, resp
   response.end(request.method === "HEAD" ? undefined : body);
 }
 
-async function answer(pages: Pages, log: Logger, { method, url = "" }: IncomingMessage): Promise<Answer> {
+async function answer(pages: Pages, log: Logger, { method, url = "", socket }: IncomingMessage): Promise<Answer> {
   const name = url.split("?", 1)[0]!;
   const page = pages.get(name);
-  if (page === undefined) return { status: 404, body: "there are /livez, /readyz and /metrics\n" };
+  if (page === undefined) return { status: 404, body: "there are /livez, /readyz, /metrics and /status\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD\n" };
   try {
-    return await page();
+    return await page(socket.remoteAddress ?? "");
   } catch (error) {
     log.error("ops answer failed", { detail: name, error: error instanceof Error ? error.stack : String(error) });
     return { status: 500, body: "the answer could not be made; the log says why\n" };

@@ -78,8 +78,8 @@ function start(folder: string, endpoint: string): ServerProcess {
     PATH: process.env["PATH"],
     ...environmentOf(unit!),
     SPIFFE_ENDPOINT_SOCKET: endpoint,
-    COFFER_LISTEN: "127.0.0.1:0",
-    COFFER_OPS_LISTEN: "off",
+    COFFER_SERVER_LISTEN: "127.0.0.1:0",
+    COFFER_SERVER_OPS_LISTEN: "off",
   };
   const shell = ["-c", `${limits}; exec "$@"`, "sh", ...command];
   return new ServerProcess(spawn("sh", shell, { env, stdio: ["ignore", "ignore", "pipe"] }));

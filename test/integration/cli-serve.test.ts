@@ -15,20 +15,20 @@ describe("coffer serve", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-serve-"));
   const pki = join(folder, "pki");
   const env = {
-    COFFER_LISTEN: "127.0.0.1:0",
-    COFFER_OPS_LISTEN: "off",
-    COFFER_DATA: join(folder, "data"),
-    COFFER_ROOT_KEY: join(folder, "root.key"),
-    COFFER_CERT: join(pki, "coffer.pem"),
-    COFFER_KEY: join(pki, "coffer.key"),
-    COFFER_BUNDLE: `example.org=${join(pki, "bundle.pem")}`,
-    COFFER_POLICY: join(folder, "policy.yaml"),
-    COFFER_ADMIN: "spiffe://example.org/admin",
+    COFFER_SERVER_LISTEN: "127.0.0.1:0",
+    COFFER_SERVER_OPS_LISTEN: "off",
+    COFFER_SERVER_DATA: join(folder, "data"),
+    COFFER_SERVER_ROOT_KEY: join(folder, "root.key"),
+    COFFER_SERVER_CERT: join(pki, "coffer.pem"),
+    COFFER_SERVER_KEY: join(pki, "coffer.key"),
+    COFFER_SERVER_BUNDLE: `example.org=${join(pki, "bundle.pem")}`,
+    COFFER_SERVER_POLICY: join(folder, "policy.yaml"),
+    COFFER_SERVER_ADMIN: "spiffe://example.org/admin",
   };
   before(async () => {
     await coffer(["dev-pki", "--dir", pki, "--trust-domain", "example.org"]);
-    await coffer(["root-key", "--out", env.COFFER_ROOT_KEY]);
-    writeFileSync(env.COFFER_POLICY, "rules: []\n");
+    await coffer(["root-key", "--out", env.COFFER_SERVER_ROOT_KEY]);
+    writeFileSync(env.COFFER_SERVER_POLICY, "rules: []\n");
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -39,7 +39,7 @@ describe("coffer serve", () => {
       COFFER_ADDR: String(address),
       COFFER_CERT: join(pki, `${name}.pem`),
       COFFER_KEY: join(pki, `${name}.key`),
-      COFFER_BUNDLE: env.COFFER_BUNDLE,
+      COFFER_BUNDLE: env.COFFER_SERVER_BUNDLE,
       COFFER_SERVER_ID: "spiffe://example.org/coffer",
     };
   }
@@ -83,11 +83,11 @@ describe("coffer serve", () => {
     const api = await caller(server, "api");
     assert.equal((await coffer(["list"], { env: api })).code, 4);
     const rule = "{spiffe_ids: [spiffe://example.org/ns/shop/sa/api], paths: [a/**], actions: [list]}";
-    writeFileSync(env.COFFER_POLICY, `rules: [${rule}]\n`);
+    writeFileSync(env.COFFER_SERVER_POLICY, `rules: [${rule}]\n`);
     server.signal("SIGHUP");
     while ((await coffer(["list"], { env: api })).code !== 0);
     assert.ok(server.lines("policy loaded").length >= 2);
-    writeFileSync(env.COFFER_POLICY, "rules: nonsense\n");
+    writeFileSync(env.COFFER_SERVER_POLICY, "rules: nonsense\n");
     server.signal("SIGHUP");
     await server.logged("policy kept");
     assert.equal((await coffer(["list"], { env: api })).code, 0);
@@ -95,12 +95,14 @@ describe("coffer serve", () => {
   });
 
   it("reports everything that is wrong with the options, and exits with 2", async () => {
-    const ran = await coffer(["serve", "--listen", "here", "--store", "etcd"], { env: { ...env, COFFER_ADMIN: "me" } });
+    const ran = await coffer(["serve", "--listen", "here", "--store", "etcd"], {
+      env: { ...env, COFFER_SERVER_ADMIN: "me" },
+    });
     assert.equal(ran.code, 2);
     assert.equal(ran.stdout.length, 0);
     assert.deepEqual(
       ran.stderr.split("\n").map((line) => line.split(/: /).slice(0, 2).join(": ")),
-      ["coffer: --listen", "coffer: --store", "coffer: COFFER_ADMIN", ""],
+      ["coffer: --listen", "coffer: --store", "coffer: COFFER_SERVER_ADMIN", ""],
     );
   });
 
@@ -109,7 +111,11 @@ describe("coffer serve", () => {
     const other = join(folder, "other.key");
     await coffer(["root-key", "--out", other]);
     writeFileSync(join(folder, "bad.yaml"), "rules: [{}]\n");
-    const wrong = { COFFER_ROOT_KEY: other, COFFER_POLICY: join(folder, "bad.yaml"), COFFER_CERT: "missing.pem" };
+    const wrong = {
+      COFFER_SERVER_ROOT_KEY: other,
+      COFFER_SERVER_POLICY: join(folder, "bad.yaml"),
+      COFFER_SERVER_CERT: "missing.pem",
+    };
     const ran = await coffer(["serve"], { env: { ...env, ...wrong } });
     assert.equal(ran.code, 2);
     const complaints = ran.stderr.split("\n").filter((line) => line.startsWith("coffer: "));

@@ -9,7 +9,6 @@ import type { World } from "../world.ts";
 export function addDelete(program: Command, world: World): void {
   const command = program
     .command("delete <path>")
-    .summary("delete versions of a secret")
     .description(
       "Delete versions of a secret, the newest by default. An older version does not take its place: a secret whose newest " +
         "version is deleted is not found until something is put. Deleting again what is deleted changes nothing.",

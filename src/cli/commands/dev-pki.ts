@@ -12,7 +12,6 @@ import type { World } from "../world.ts";
 export function addDevPki(program: Command, world: World): void {
   program
     .command("dev-pki")
-    .summary("make certificates for development")
     .description(
       "Make an authority and SVIDs for development: bundle.pem, and NAME.pem with NAME.key for coffer, admin, api and web. " +
         "What is there and still good is kept. Never trust this authority with anything real: its key lies beside it.",

@@ -3,6 +3,7 @@ import { parseDuration, parseUint32 } from "../../app/config-value.ts";
 import type { CofferClient } from "../../client/coffer-client.ts";
 import { callsServer } from "../client-command.ts";
 import { entriesOf } from "../entries-of.ts";
+import { outputOption } from "../output-option.ts";
 import { parsed } from "../parsed.ts";
 import { expectSecretFile, writeSecretFile } from "../secret-file.ts";
 import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
@@ -35,10 +36,10 @@ Examples:
 export function addGet(program: Command, world: World): void {
   const command = program
     .command("get <path> [key]")
-    .summary("read a secret, or one value of it")
     .description("Read a secret, or one value of it.")
     .addOption(
-      new Option("-o, --output <format>", "raw with a key, otherwise table, or json with --out").choices(
+      outputOption(
+        new Option("-o, --output <format>", "raw with a key, otherwise table, or json with --out"),
         SECRET_FORMATS,
       ),
     )

@@ -8,7 +8,6 @@ import type { World } from "../world.ts";
 export function addHealth(program: Command, world: World): void {
   const command = program
     .command("health [service]")
-    .summary("ask the server whether it takes calls")
     .description("Ask the server whether it takes calls, by grpc.health.v1. It exits with 0 only when it does.");
   callsServer(command, world, async (client) => {
     const status = await client.health(command.processedArgs[0]);

@@ -26,7 +26,6 @@ Examples:
 export function addPolicy(program: Command, world: World): void {
   const command = program
     .command("policy")
-    .summary("check a policy file, without a server")
     .description("Check a policy file, without a server.")
     .command("check <file>")
     .summary("tell what is wrong with a policy file, or what it allows")

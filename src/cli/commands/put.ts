@@ -27,7 +27,6 @@ Examples:
 export function addPut(program: Command, world: World): void {
   const command = program
     .command("put <path> <key=value...>")
-    .summary("write a new version of a secret")
     .description("Write a new version of a secret. Its number is printed when it is on the server's disk.")
     .option(
       "--expected-version <n>",

@@ -4,7 +4,7 @@ import type { CofferClient, Secret } from "../../client/coffer-client.ts";
 import { runCommand } from "../child-command.ts";
 import { askServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
-import { connectionOptions } from "../connection.ts";
+import { connectionOptions } from "../connection-options.ts";
 import { kernelFiles } from "../kernel-files.ts";
 import { addOptions } from "../option-flags.ts";
 import { parsed } from "../parsed.ts";
@@ -35,7 +35,6 @@ export function addRun(program: Command, world: World): void {
   const command = program
     .command("run <source...>")
     .usage("[options] <source...> -- <command> [args...]")
-    .summary("run a command with secrets in its environment")
     .description("Run a command with secrets in its environment. Options come before --; what follows is not touched.")
     .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
     .addHelpText("after", EXAMPLES);

@@ -6,6 +6,7 @@ import { afterEach, test } from "node:test";
 import { createLogger } from "../../../src/observability/logger.ts";
 import type { Check } from "../../../src/observability/check.ts";
 import { OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
+import type { ServerStatus } from "../../../src/observability/server-status.ts";
 import { Lines } from "./lines.ts";
 
 const open: OpsServer[] = [];
@@ -14,16 +15,23 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
+/** Enough of a status for a page that is only passed on. */
+const STATUS = { release: "1.2.3", ready: true } as ServerStatus;
+
 function idleSources(): OpsSources {
   const metrics = async () => ({ contentType: "text/x-test", body: "m 1\n" });
-  return { readiness: () => [], metrics, log: createLogger("info", new Lines()) };
+  const status = () => STATUS;
+  return { readiness: () => [], metrics, status, log: createLogger("info", new Lines()) };
 }
 
 async function setUp(metrics = idleSources().metrics) {
   const lines = new Lines();
   const checks: Check[] = [];
   const log = createLogger("info", lines);
-  const server = await OpsServer.listen({ host: "127.0.0.1", port: 0 }, { readiness: () => checks, metrics, log });
+  const server = await OpsServer.listen(
+    { host: "127.0.0.1", port: 0 },
+    { ...idleSources(), readiness: () => checks, metrics, log },
+  );
   open.push(server);
   return { server, checks, lines, ask: (path: string, method = "GET") => ask(server, path, method) };
 }
@@ -119,12 +127,7 @@ test("close waits for nobody", { timeout: 30_000 }, async () => {
   open.splice(open.indexOf(server), 1);
   await server.close();
   await Promise.all(ends);
-  const again = {
-    readiness: () => [],
-    metrics: async () => ({ contentType: "", body: "" }),
-    log: createLogger("info", new Lines()),
-  };
-  open.push(await OpsServer.listen(address, again));
+  open.push(await OpsServer.listen(address, idleSources()));
 });
 
 /** Resolves when the connection is gone, in good order or not. */
@@ -169,10 +172,5 @@ test("there are no more connections than 64", { timeout: 30_000 }, async () => {
 // A taken port is an error of the start, not an event that ends the process later.
 test("listening on a taken port rejects", async () => {
   const { server } = await setUp();
-  const sources = {
-    readiness: () => [],
-    metrics: async () => ({ contentType: "", body: "" }),
-    log: createLogger("info", new Lines()),
-  };
-  await assert.rejects(OpsServer.listen(server.address, sources), { code: "EADDRINUSE" });
+  await assert.rejects(OpsServer.listen(server.address, idleSources()), { code: "EADDRINUSE" });
 });
