@@ -58,6 +58,36 @@ describe("coffer serve", () => {
     assert.equal((await second.ended).code, 0);
   });
 
+  // What a shell exports for a client is a client's: the server took COFFER_CERT for its own, and served as that client.
+  it("does not take a client's identity for its own", async () => {
+    const { COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE, ...rest } = env;
+    const client = {
+      COFFER_CERT: COFFER_SERVER_CERT,
+      COFFER_KEY: COFFER_SERVER_KEY,
+      COFFER_BUNDLE: COFFER_SERVER_BUNDLE,
+    };
+    const ran = await coffer(["serve"], { env: { ...rest, ...client } });
+    assert.deepEqual([ran.code, /an identity is required/.test(ran.stderr)], [2, true]);
+    // The control: under the server's own names they are enough.
+    const { server } = serving(["serve"], { env });
+    await server.serving();
+    await server.stop();
+  });
+
+  // A mistyped variable leaves the default in force, without a word until now.
+  it("warns of variables that it does not know", async () => {
+    const { server } = serving(["serve"], { env: { ...env, COFFER_SERVER_POLICI: "x", COFFER_DATA: "y" } });
+    await server.serving();
+    assert.deepEqual(
+      server.lines("unknown variable").map(({ detail }) => detail),
+      [
+        "the variable COFFER_DATA is unknown and has no effect; the nearest is COFFER_SERVER_DATA",
+        "the variable COFFER_SERVER_POLICI is unknown and has no effect; the nearest is COFFER_SERVER_POLICY",
+      ],
+    );
+    await server.stop();
+  });
+
   // The call that is under way here never ends by itself, so that the first SIGTERM has something to wait for.
   it("exits at once at a second SIGTERM", async () => {
     const { server } = serving(["serve"], { env });
@@ -165,7 +195,9 @@ describe("coffer dev", () => {
     const content = () => kept.map((file) => readFileSync(join(folder, file), "utf8"));
     const before = content();
     const { server } = serving(DEV, { cwd: folder });
+    // What matters first comes first.
     const loaded = await server.logged("store loaded");
+    assert.equal(server.log[0]?.event, "starting");
     assert.ok(Number(loaded["secrets"]) > 0);
     await server.logged("serving");
     server.signal("SIGINT");

@@ -197,7 +197,18 @@ describe("the command line", () => {
       assert.match(ran.stdout.toString(), /^Usage: coffer /);
     }
     assert.match((await run("put --help")).stdout.toString(), /other users of this machine can read it/);
-    assert.match((await run("--version")).stdout.toString(), /^\d+\.\d+\.\d+\n$/);
+  });
+
+  // What a report of a fault has to begin with.
+  it("tells its release, commit, Node and SQLite", async () => {
+    for (const flag of ["-v", "--version"]) {
+      const { code, stdout } = await run(flag);
+      assert.equal(code, 0);
+      assert.match(
+        stdout.toString(),
+        /^coffer \d+\.\d+\.\d+ \(commit [0-9a-f]{12}(-modified)?\)\nNode \d+\.\d+\.\d+\nSQLite 3\.\d+\.\d+\n$/,
+      );
+    }
   });
 
   // A proxy of the environment would learn who talks to whom; this one could not even be reached.
