@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { createProgram } from "./command-tree.ts";
+import { OutputFailed } from "./output-failed.ts";
 import { write } from "./terminal.ts";
 import type { World } from "./world.ts";
 
@@ -26,19 +27,9 @@ async function showVersion(world: World): Promise<void> {
 
 /** Says why a command has failed. What that needs is loaded here: a command that succeeds does without. */
 async function end(error: unknown, world: World): Promise<number> {
-  // The reader of our output has left, as `head` does when it has enough. Programs in C end there without a word.
-  if (isBrokenPipe(error)) return ENDED_BY_SIGPIPE;
+  // Programs in C end without a word when their reader leaves. Node ignores the signal that ends them.
+  if (error instanceof OutputFailed && error.isBrokenPipe) return ENDED_BY_SIGPIPE;
   const [{ complaint }, { exitCodeOf }] = await Promise.all([import("./complaint.ts"), import("./exit-code.ts")]);
   await write(world.stderr, complaint(error)).catch(() => {});
   return exitCodeOf(error);
-}
-
-function isBrokenPipe(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    error.code === "EPIPE" &&
-    "syscall" in error &&
-    error.syscall === "write"
-  );
 }

@@ -109,9 +109,16 @@ export class Line {
 
   #explain(error: ServiceError): ClientError {
     const answer = ClientError.answered(error);
+    if (answer.code === "DEADLINE_EXCEEDED" && answer.reason === undefined) return this.#unanswered(error);
     if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
     const failure = this.#failure(error.details);
     return new ClientError("UNAVAILABLE", describeFailure(failure, this.#address), { failure }, { cause: error });
+  }
+
+  /** The deadline has passed on our side. grpc-js's message counts its own parts' times, which are no use to its user. */
+  #unanswered(cause: ServiceError): ClientError {
+    const failure: ConnectionFailure = { kind: "no-answer", wasSent: this.#credentials.handshake.kind === "accepted" };
+    return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), { failure }, { cause });
   }
 
   #failure(problem: string): ConnectionFailure {

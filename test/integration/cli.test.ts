@@ -123,13 +123,13 @@ describe("the command line", () => {
     for (const [line, code, stderr] of [
       ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
       ["get shop/api/errors nokey", 3, "version 1 of shop/api/errors has no key nokey"],
-      ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db"],
+      ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db\ncoffer: nothing was changed"],
       [
         "put shop/api/errors a=b --expected-version 0",
         5,
-        "expected_version is 0 but the latest version of shop/api/errors is 1",
+        "expected_version is 0 but the latest version of shop/api/errors is 1\ncoffer: nothing was changed",
       ],
-      ["put shop//x a=b", 2, "path contains an empty segment (//)"],
+      ["put shop//x a=b", 2, "path contains an empty segment (//)\ncoffer: nothing was changed"],
     ] as const) {
       check(await run(line), { code, stderr: `coffer: ${stderr}\n` });
     }
@@ -143,7 +143,11 @@ describe("the command line", () => {
     writeFileSync(join(kit.folder, "stranger-bundle.pem"), stranger.bundlePem);
     const address = formatAddress(kit.address);
     for (const [options, code, stderr] of [
-      [{ COFFER_ADDR: "unix:nowhere" }, 6, "nothing answers at unix:nowhere: connect ENOENT nowhere"],
+      [
+        { COFFER_ADDR: "unix:nowhere" },
+        6,
+        "nothing answers at unix:nowhere: there is no such socket; check the address, and that the server runs",
+      ],
       [{ COFFER_SERVER_ID: WEB }, 7, `the server at ${address} is ${SERVER}, expected ${WEB}; nothing was sent to it`],
       [
         { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "both.pem" },

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string | Buffer;
+  /** What is typed in answer to what standard output has so far; undefined: nothing yet. Instead of `input`. */
+  readonly answer?: (shown: string) => string | undefined;
 }
 
 /** What a command came to. */
@@ -32,9 +34,22 @@ export function coffer(arguments_: readonly string[], options: RunOptions = {}):
 export async function runToEnd(program: string, arguments_: readonly string[], options: RunOptions): Promise<Ran> {
   const child = spawn(program, arguments_, { cwd: options.cwd, env: environment(options) });
   child.stdin.on("error", () => {});
-  child.stdin.end(options.input ?? "");
+  if (options.answer === undefined) child.stdin.end(options.input ?? "");
+  else answerOn(child, options.answer);
   const [stdout, stderr] = await Promise.all([buffer(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: child.exitCode, stdout, stderr };
+}
+
+/** Each answer once: what was shown before the last one is not looked at again. */
+function answerOn(child: ChildProcessWithoutNullStreams, answer: (shown: string) => string | undefined): void {
+  let shown = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    shown += chunk;
+    const typed = answer(shown);
+    if (typed === undefined) return;
+    shown = "";
+    child.stdin.write(typed);
+  });
 }
 
 function environment({ env }: RunOptions): NodeJS.ProcessEnv {

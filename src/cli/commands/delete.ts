@@ -16,8 +16,9 @@ export function addDelete(program: Command, world: World): void {
     .option("--versions <list>", "the versions, such as 1,2; all of them have to exist", parsed(parseVersions))
     .option("--expected-version <n>", "delete only if this is the latest version", parsed(parseUint32));
   callsServer(command, world, async (client) => {
+    const { change } = await import("../change.ts");
     const [path] = command.processedArgs as [string];
-    const { versions } = await client.delete(path, command.opts());
+    const { versions } = await change(() => client.delete(path, command.opts()));
     const changed = versions.length === 0 ? "nothing: already deleted" : `version ${versions.join(", ")}`;
     await write(world.stdout, `${path} deleted ${changed}\n`);
   });

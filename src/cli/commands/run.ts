@@ -12,7 +12,6 @@ import { secretVariables } from "../secret-variables.ts";
 import { SignalRelay } from "../signal-relay.ts";
 import { isInForeground } from "../terminal-job.ts";
 import { type VariableSource, parseVariableSources } from "../variable-source.ts";
-import { untilAvailable } from "../wait.ts";
 import type { World } from "../world.ts";
 
 const EXAMPLES = `
@@ -47,6 +46,7 @@ async function run(command: Command, world: World): Promise<never> {
     on: (signal, listener) => world.on(signal, listener),
     isInForeground: () => isInForeground(kernelFiles, world.stderr.isTTY),
   });
+  const { untilAvailable } = await import("../wait.ts");
   const { sources, words } = readLine(command.args, world.argv);
   const { wait = 0 } = command.opts<{ readonly wait?: number }>();
   const reading = askServer(command, world, (client) => untilAvailable(() => readAll(client, sources), wait));

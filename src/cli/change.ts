@@ -1,0 +1,25 @@
+import { mayBeApplied } from "../client/applied.ts";
+import { ClientError } from "../client/client-error.ts";
+
+/**
+ * Makes a call that changes a secret. The message of the {@link ClientError} that it rejects with has one more line: that
+ * the change was not applied, or that nobody can tell, and what to do then.
+ */
+export async function change<Response>(call: () => Promise<Response>): Promise<Response> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    const { code, message } = error;
+    throw new ClientError(code, `${message}\n${consequence(error)}`, told(error), { cause: error });
+  }
+}
+
+function consequence(error: ClientError): string {
+  if (!mayBeApplied(error)) return "nothing was changed";
+  return "the change may have been applied: look with coffer describe, or repeat it with --expected-version";
+}
+
+function told({ reason, metadata, failure }: ClientError) {
+  return { metadata, ...(reason && { reason }), ...(failure && { failure }) };
+}
