@@ -177,7 +177,7 @@ export class CofferServer {
   }
 
   async #listenOps(): Promise<void> {
-    this.#ops = await listenOps(this.#config.opsListen, {
+    this.#ops = await listenOps(this.#config, {
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics.expose(),
       status: () => this.#status(),

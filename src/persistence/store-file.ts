@@ -8,6 +8,7 @@ import { type FileSystemType, prepareDataFolder } from "./data-folder.ts";
 import { openDatabase } from "./database.ts";
 import type { FreeBytes } from "./free-space.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
+import { lockHolder } from "./lock-holder.ts";
 import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identity.ts";
 import { StoreRefused } from "./store-refused.ts";
 
@@ -63,6 +64,11 @@ function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes 
     db.close();
     throw error;
   }
+}
+
+/** The process that has the store in a data folder open; undefined: none, or the kernel does not tell. */
+export function storeHolder(data: string): string | undefined {
+  return lockHolder(join(data, "store", DATABASE_NAME));
 }
 
 function newIdentity(rootKey: SecretKey, random: RandomFill): StoreIdentity {
