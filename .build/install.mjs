@@ -1,7 +1,8 @@
-// Installs the packages if they are missing or older than the lock file; says nothing when there is nothing to do.
+// Checks the release of Node, and installs the packages if they are missing or older than the lock file; says nothing when there is nothing to do.
 //
 // No package's own install script runs: npm 11 heeds "allowScripts" in package.json, but the npm 10 that comes with
 // Node 20 and 22 does not, and better-sqlite3's script would look for Node's headers on the network.
+import "./node-release.mjs";
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 

@@ -4,6 +4,9 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 
+// A build of its own: the one in dist may be running, as by "npm run dev", and is neither deleted nor written here.
+const BUILD = "dist-test";
+
 const isFlag = (argument) => argument.startsWith("-");
 const told = process.argv.slice(2);
 const wanted = told.filter((argument) => !isFlag(argument));
@@ -11,10 +14,10 @@ const flags = told.filter((argument) => isFlag(argument) && argument !== "--long
 const long = told.includes("--long");
 // These take a real SPIRE, and time: "npm run test:spire" and "npm run test:compose" run them.
 const needsSpire = (file) => /^(spire|compose)\//.test(file);
-const files = readdirSync("dist/test", { recursive: true })
+const files = readdirSync(`${BUILD}/test`, { recursive: true })
   .filter((file) => file.endsWith(".test.js"))
   .filter((file) => (wanted.length === 0 ? !needsSpire(file) : wanted.some((part) => file.includes(part))))
-  .map((file) => `dist/test/${file}`)
+  .map((file) => `${BUILD}/test/${file}`)
   .sort();
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(" ")}`);

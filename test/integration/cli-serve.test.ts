@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:http2";
@@ -166,8 +167,9 @@ describe("coffer dev", () => {
   /** The lines to paste: those that are indented. */
   const pasteable = (printed: string) => printed.split("\n").filter((line) => line.startsWith("  "));
 
-  // Nothing is configured, and every line that is printed works in sh as it is, from the folder of the server. A test
-  // has no terminal for key=? to ask on, so there it reads standard input.
+  // Nothing is configured, and every line that is printed works as it is, from the folder of the server, in each shell of
+  // a newcomer: to zsh, key=? without quotes is a pattern that matches no file. A test has no terminal for key=? to ask
+  // on, so there it reads standard input.
   it("makes what it needs, and prints lines that work", async () => {
     const { server, printed } = serving(DEV, { cwd: folder });
     const lines = pasteable(await printed(/Ctrl-C/));
@@ -178,9 +180,12 @@ describe("coffer dev", () => {
 
     const script = allowed.join("\n").replace("password=?", "password=-").replaceAll("npx buf", "buf");
     const path = `${BIN}${delimiter}${process.env["PATH"]}`;
-    const ran = await runToEnd("sh", ["-ec", script], { cwd: folder, env: { PATH: path }, input: "s3cret" });
-    assert.equal(ran.code, 0, ran.stderr);
-    assert.match(ran.stdout.toString(), /password {2}s3cret/);
+    const shells = ["sh", "bash", "zsh"].filter((shell) => spawnSync(shell, ["-c", "exit 0"]).status === 0);
+    for (const shell of shells) {
+      const ran = await runToEnd(shell, ["-ec", script], { cwd: folder, env: { PATH: path }, input: "s3cret" });
+      assert.equal(ran.code, 0, `${shell}: ${ran.stderr}`);
+      assert.match(ran.stdout.toString(), /password {2}s3cret/);
+    }
     const exports = lines.filter((line) => line.startsWith("  export ")).join("\n");
     const refused = await runToEnd("sh", ["-ec", `${exports}\n${denied[0]}`], { cwd: folder });
     assert.equal(refused.code, 4, refused.stderr);
