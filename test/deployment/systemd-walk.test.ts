@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
+import { ofThisFile } from "../support/children.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { coffer, PROGRAM } from "../support/cli-kit.ts";
@@ -82,7 +83,7 @@ function start(folder: string, endpoint: string): ServerProcess {
     COFFER_SERVER_OPS_LISTEN: "off",
   };
   const shell = ["-c", `${limits}; exec "$@"`, "sh", ...command];
-  return new ServerProcess(spawn("sh", shell, { env, stdio: ["ignore", "ignore", "pipe"] }));
+  return new ServerProcess(ofThisFile(spawn("sh", shell, { env, stdio: ["ignore", "ignore", "pipe"] })));
 }
 
 function isRoot(): boolean {

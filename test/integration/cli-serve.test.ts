@@ -109,7 +109,7 @@ describe("coffer serve", () => {
   });
 
   // A policy that is right replaces the old one whole; one that is wrong leaves it in force, and the log says why.
-  it("reloads the policy at SIGHUP", { timeout: 120_000 }, async () => {
+  it("reloads the policy at SIGHUP", async () => {
     const server = serving(["serve"], { env }).server;
     const api = await caller(server, "api");
     assert.equal((await coffer(["list"], { env: api })).code, 4);

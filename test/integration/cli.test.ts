@@ -103,7 +103,7 @@ describe("the command line", () => {
   });
 
   // A workload may start before its secret is there: --wait bridges that, and nothing but that.
-  it("waits for a secret", { timeout: 120_000 }, async () => {
+  it("waits for a secret", async () => {
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
     const before = misses();
     const waiting = run("get shop/api/late user --wait 60s");

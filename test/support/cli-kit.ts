@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { ofThisFile } from "./children.ts";
 import { ServerProcess } from "./server-process.ts";
 
 /** The compiled program that these tests belong to. */
@@ -32,7 +33,7 @@ export function coffer(arguments_: readonly string[], options: RunOptions = {}):
 
 /** Runs a program to its end. */
 export async function runToEnd(program: string, arguments_: readonly string[], options: RunOptions): Promise<Ran> {
-  const child = spawn(program, arguments_, { cwd: options.cwd, env: environment(options) });
+  const child = ofThisFile(spawn(program, arguments_, { cwd: options.cwd, env: environment(options) }));
   child.stdin.on("error", () => {});
   if (options.answer === undefined) child.stdin.end(options.input ?? "");
   else answerOn(child, options.answer);
@@ -65,11 +66,13 @@ export interface Serving {
 
 /** Starts `coffer serve` or `coffer dev` as a process of its own. */
 export function serving(arguments_: readonly string[], options: RunOptions = {}): Serving {
-  const child = spawn(process.execPath, [PROGRAM, ...arguments_], {
-    cwd: options.cwd,
-    env: environment(options),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = ofThisFile(
+    spawn(process.execPath, [PROGRAM, ...arguments_], {
+      cwd: options.cwd,
+      env: environment(options),
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   return { server: new ServerProcess(child), printed: (pattern) => readUntil(child.stdout, pattern) };
 }
 

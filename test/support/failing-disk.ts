@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { ofThisFile } from "./children.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** What is to fail with an I/O error, and on which file. */
@@ -32,9 +33,11 @@ export async function failNext(
   { call, file, trace = "/dev/null" }: Fault,
 ): Promise<void> {
   const inject = ["-e", `trace=${Object.values(CALLS).join(",")}`, "-e", `inject=${CALLS[call]}:error=EIO:when=1`];
-  const tracer = spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", trace], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const tracer = ofThisFile(
+    spawn("strace", ["-f", "-p", String(server.pid), "-P", file, ...inject, "-o", trace], {
+      stdio: ["ignore", "ignore", "pipe"],
+    }),
+  );
   const said: string[] = [];
   await new Promise<void>((resolve, reject) => {
     // It is read to its end: a strace that can't write its messages would end, and let go of the process.
@@ -69,7 +72,8 @@ export class SmallDisk {
   static async mount(folder: string, size: string): Promise<SmallDisk> {
     mkdirSync(folder);
     const script = 'mount -t tmpfs -o "size=$1" tmpfs "$0" && echo mounted && exec cat';
-    const holder = spawn("unshare", ["-m", "sh", "-c", script, folder, size], { stdio: ["pipe", "pipe", "inherit"] });
+    const words = ["-m", "sh", "-c", script, folder, size];
+    const holder = ofThisFile(spawn("unshare", words, { stdio: ["pipe", "pipe", "inherit"] }));
     await once(holder.stdout!, "data");
     return new SmallDisk(holder, folder);
   }

@@ -111,7 +111,7 @@ test("a fault is answered and logged", async () => {
 });
 
 // Neither a client that keeps its connection, nor one whose answer is under way, delays the end; the port is free after.
-test("close waits for nobody", { timeout: 30_000 }, async () => {
+test("close waits for nobody", async () => {
   const scraped = new EventEmitter();
   const { server } = await setUp(() => {
     scraped.emit("begun");
@@ -137,7 +137,7 @@ function ended(socket: Socket): Promise<void> {
 }
 
 // Strangers who open connections and say nothing, each as soon as another one is cut off, take none from a probe.
-test("silent strangers give way to a probe", { timeout: 30_000 }, async () => {
+test("silent strangers give way to a probe", async () => {
   const { server } = await setUp();
   const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
   await Promise.all(silent.map((socket) => once(socket, "connect")));
@@ -153,7 +153,7 @@ test("silent strangers give way to a probe", { timeout: 30_000 }, async () => {
 });
 
 // Those whose answers are under way are not cut off for somebody new: the bound holds, as the control of the test above.
-test("there are no more connections than 64", { timeout: 30_000 }, async () => {
+test("there are no more connections than 64", async () => {
   const scraped = new EventEmitter();
   let asked = 0;
   const { server } = await setUp(() => {
