@@ -15,7 +15,7 @@ ARG DISTROLESS=nonroot
 FROM node:${NODE}-trixie AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-COPY .build/native.mjs .build/node-release.mjs .build/object-wrap.h .build/
+COPY .build/native.mjs .build/alone.mjs .build/node-release.mjs .build/object-wrap.h .build/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 RUN node .build/native.mjs
 # SQLite's source and leftovers of the compiler, and sodium for other machines: two thirds of all packages.

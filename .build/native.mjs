@@ -6,6 +6,7 @@
 // downloads them, which fails on a machine that reaches only its package registry. Here those beside the node binary are
 // used, if they are there.
 import "./node-release.mjs";
+import { alone } from "./alone.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -78,8 +79,10 @@ function withProgress(build) {
   });
 }
 
-if (!works()) {
-  console.error("coffer: compiling SQLite, once; this takes one to four minutes");
+async function build() {
+  // Another process may have compiled it while this one waited.
+  if (works()) return;
+  console.error("coffer: compiling SQLite, once; this takes one to five minutes");
   if (!(await compiled()) || !works()) {
     console.error(
       "coffer: better-sqlite3 did not build. It needs a C++ compiler, make and python3, and Node's headers",
@@ -89,3 +92,5 @@ if (!works()) {
   }
   console.error("coffer: SQLite is compiled");
 }
+
+if (!works()) await alone(build);

@@ -85,6 +85,30 @@ describe("the build", () => {
     assert.equal((await run(process.execPath, ".build/native.mjs")).stderr, "");
   });
 
+  // Both commands of a newcomer may be started at once, and both find nothing compiled. One compiles, and the other waits
+  // for it.
+  it("is done once where two begin it", async () => {
+    // The compiler fails where another one is at work in the same folder, and ends when both programs have begun.
+    const compiler = `const fs = require("fs");
+      fs.mkdirSync("compiling");
+      const end = () => {
+        fs.writeFileSync("built.js", "module.exports = 1");
+        fs.rmdirSync("compiling");
+      };
+      const wait = () => (fs.existsSync(${JSON.stringify(join(clone, "waiting"))}) ? end() : setTimeout(wait, 20));
+      wait();`;
+    const scripts = { "build-release": "node compile.js" };
+    write("node_modules/better-sqlite3/package.json", JSON.stringify({ main: "index.js", scripts }));
+    write("node_modules/better-sqlite3/compile.js", compiler);
+    write("node_modules/better-sqlite3/index.js", 'require("./built.js"); module.exports = class { close() {} };');
+    const build =
+      'node .build/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
+    const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
+    const said = `${one?.stdout}${other?.stdout}`;
+    assert.equal(said.match(/another build of this clone is under way/g)?.length, 1, said);
+    assert.equal(said.match(/SQLite is compiled/g)?.length, 1, said);
+  });
+
   // The tests deleted the program under a server that `npm run dev` had started.
   it("runs the tests beside a program that was built for use", async () => {
     symlinkSync(resolve("node_modules"), join(clone, "node_modules"));
