@@ -3,7 +3,7 @@ import type { CofferClient } from "../client/coffer-client.ts";
 import { processTimers } from "../domain/timers.ts";
 import { connectionOptions } from "./connection-options.ts";
 import { addOptions, givenFlags } from "./option-flags.ts";
-import { write } from "./terminal.ts";
+import { write } from "./output.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
 import type { World } from "./world.ts";
 

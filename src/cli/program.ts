@@ -1,7 +1,6 @@
 import { CommanderError } from "commander";
 import { createProgram } from "./command-tree.ts";
-import { OutputFailed } from "./output-failed.ts";
-import { write } from "./terminal.ts";
+import { OutputFailed, write } from "./output.ts";
 import type { World } from "./world.ts";
 
 /** What shells report of a program that SIGPIPE has ended (128 + 13). */

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { CommandFailed } from "./command-failed.ts";
-import { OutputFailed } from "./output-failed.ts";
+import { write } from "./output.ts";
 import { endedBy } from "./signal-relay.ts";
 
 /** The streams of a process. */
@@ -8,13 +8,6 @@ export interface Terminal {
   readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable;
-}
-
-/** Resolves when the stream has taken the bytes: only then may the process exit. Rejects with {@link OutputFailed}. */
-export function write(stream: Writable, bytes: string | Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(bytes, (error) => (error ? reject(new OutputFailed(error)) : resolve()));
-  });
 }
 
 const CTRL_C = 0x03;

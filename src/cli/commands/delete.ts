@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { parseUint32 } from "../../app/config-value.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer delete`. */

@@ -5,7 +5,7 @@ import type { TrustDomain } from "../../identity/trust-domain.ts";
 import type { MintedCredential } from "../../pki/development.ts";
 import { parsed } from "../parsed.ts";
 import { table } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer dev-pki`. */

@@ -8,7 +8,7 @@ import { parsed } from "../parsed.ts";
 import { forTerminal } from "../printable.ts";
 import { expectSecretFile, writeSecretFile } from "../secret-file.ts";
 import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 interface GetOptions {

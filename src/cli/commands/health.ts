@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { callsServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer health`. */

@@ -3,7 +3,7 @@ import type { ListEntry } from "../../contract/messages.ts";
 import { callsServer } from "../client-command.ts";
 import { outputOption } from "../output-option.ts";
 import { showTime, table } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer list`. */

@@ -7,7 +7,7 @@ import type { SpiffeId } from "../../identity/spiffe-id.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { parsed } from "../parsed.ts";
 import { printable } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 interface CheckOptions extends Partial<Omit<PolicyQuestion, "caller">> {

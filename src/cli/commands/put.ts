@@ -4,7 +4,7 @@ import { Content } from "../../domain/content.ts";
 import { parseAssignments, readEntries } from "../assignment.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 const VALUES = `

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer root-key`. */

@@ -8,7 +8,7 @@ import { CommandFailed } from "../command-failed.ts";
 import { DEFAULT_TIMEOUT, statusOptions } from "../connection-options.ts";
 import { addOptions, givenFlags } from "../option-flags.ts";
 import { outputOption } from "../output-option.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 const NOTES = `
