@@ -23,7 +23,7 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(" ")}`);
   process.exit(1);
 }
-// A test that hangs is to fail, not to hang whoever waits for it. Milliseconds; no file comes near, even on a machine with
+// A test that hangs has to fail, and not to hang. Milliseconds; no file comes near, even on a machine with
 // twenty other things to do.
 const timeout = long ? 3_600_000 : 1_200_000;
 const defaults = ["--test-concurrency=2", "--test-reporter=spec", `--test-timeout=${timeout}`];

@@ -3,7 +3,7 @@ import { ClientError } from "../client/client-error.ts";
 
 /**
  * Makes a call that changes a secret. The message of the {@link ClientError} that it rejects with has one more line: that
- * the change was not applied, or that nobody can tell, and what to do then.
+ * the change was not applied, or that this is unknown, and what to do then.
  */
 export async function change<Response>(call: () => Promise<Response>): Promise<Response> {
   try {

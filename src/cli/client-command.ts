@@ -32,5 +32,5 @@ export async function askServer<Answer>(
 /** Writes a line for each COFFER_ variable that no command reads: it is probably mistyped, and the default is in force. */
 export async function warnOfUnknownVariables({ env, stderr }: Pick<World, "env" | "stderr">): Promise<void> {
   const unknown = await unknownVariables(env);
-  for (const variable of unknown) await write(stderr, `coffer: warning: ${describeUnknown(variable)}\n`);
+  for (const variable of unknown) await write(stderr, `coffer warning: ${describeUnknown(variable)}\n`);
 }

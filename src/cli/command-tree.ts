@@ -90,7 +90,7 @@ function bareProgram(world: World): Command {
       .option("-v, --version", "show the release, its commit, Node and SQLite")
       .addHelpText("after", EXIT_CODES)
       .showHelpAfterError("--help says more.")
-      // The list of commands names them; what they take is told by their own help.
+      // The list of commands shows names. What each takes is in its own help.
       .configureHelp({ subcommandTerm: (command) => command.name() })
       // Otherwise --version behind a command would be the program's and not the secret's.
       .enablePositionalOptions()

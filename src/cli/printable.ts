@@ -18,7 +18,7 @@ export function printable(text: string): string {
 
 /**
  * One value as a terminal may show it, with a line break at its end. Lines and tabs stay as they are. Bytes that are not
- * UTF-8 have no form that a terminal could show, and only their number is told.
+ * UTF-8 have no form that a terminal could show, and only their number is shown.
  */
 export function forTerminal(value: Uint8Array): string {
   if (!isUtf8(value)) return `(${value.length} bytes that are not text; write them to a file or a pipe)\n`;

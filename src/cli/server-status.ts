@@ -49,7 +49,7 @@ function reasonOf(error: NodeJS.ErrnoException, timeoutMs: number): string {
   return error.message;
 }
 
-/** Undefined when this is no status. The version of the server may be a later one: what is not known is passed over. */
+/** Undefined when this is not a status. The server may be of a later release: fields that are not known are ignored. */
 function parseStatus(body: string): ServerStatus | undefined {
   try {
     const status = JSON.parse(body) as ServerStatus;

@@ -26,7 +26,7 @@ const DELETE = 0x7f;
 export async function promptNewSecret(name: string, { stdin, stderr }: Terminal): Promise<Buffer> {
   if (!stdin.isTTY) throw new CommandFailed("usage", "key=? needs a terminal; use key=- to read standard input");
   // Raw mode: the terminal neither echoes nor keeps a line that it could show again. It begins before the first question:
-  // whoever types at once would otherwise see the secret.
+  // what is typed at once would otherwise be shown.
   stdin.setRawMode?.(true);
   try {
     const first = await ask(`${name}: `, stdin, stderr);
@@ -50,7 +50,7 @@ function readLine(stdin: Readable): Promise<Buffer> {
   const line = new HiddenLine();
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void): void => {
-      // Paused, since what is typed while nobody listens would be lost, and the next question answered in part.
+      // Paused, since what is typed without a listener would be lost, and the next answer incomplete.
       stdin.off("data", onData).off("end", onEnd).pause();
       outcome();
     };

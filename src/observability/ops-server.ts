@@ -45,9 +45,9 @@ const LIMITS: ServerOptions = {
 const MAX_CONNECTIONS = 64;
 
 /**
- * The plain HTTP server for probes, Prometheus and operators: /livez, /readyz, /metrics and /status. Whoever can reach it
- * may read the first three, so they tell no names of secrets or workloads, and by default it listens on the loopback
- * address only. /status names the server's own identity and files, and is for clients on this machine alone.
+ * The plain HTTP server for probes, Prometheus and operators: /livez, /readyz, /metrics and /status. Every client that
+ * reaches it may read the first three, so they name no secrets and no workloads, and by default it listens on the
+ * loopback address only. /status names the server's own identity and files, and is for clients on this machine alone.
  */
 export class OpsServer {
   readonly #server: Server;

@@ -10,7 +10,7 @@ export function sqliteVersion(): string {
       database.close();
     }
   } catch (error) {
-    // A binary for another Node. Whoever reports that needs the other lines all the same.
+    // A binary for another Node. A report of that fault needs the other lines all the same.
     return `(can't be loaded: ${(error as Error).message.split("\n", 1)[0]})`;
   }
 }

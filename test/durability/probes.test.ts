@@ -98,7 +98,7 @@ describe("/livez is 200 while /readyz is 503, and the server is not ready,", () 
   });
 });
 
-/** An identity in files that is good for an hour, until it is replaced by one that nobody renews. */
+/** An identity in files that is good for an hour, until it is replaced by one that ends soon and is not renewed. */
 class ShortLived {
   readonly arguments: IdentityArguments;
   readonly #authority = createAuthority(TrustDomain.parse("example.org"), systemClock);

@@ -62,7 +62,7 @@ describe("coffer status", () => {
     assert.ok(answer.disk.used_bytes > 0 && answer.process.threads > 1);
   });
 
-  // It names files and the server's identity: an ops listener that is open to a network tells it to nobody there. The
+  // It names files and the server's identity: an ops listener that is open to a network does not show it there. The
   // control is /readyz, which answers.
   it("is not told to clients on other machines", async (t) => {
     const outside = Object.values(networkInterfaces())

@@ -10,10 +10,10 @@ async function nearest(...names: string[]): Promise<Record<string, string>> {
   return Object.fromEntries(unknown.map((variable) => [variable.name, variable.nearest]));
 }
 
-describe("variables of nobody", () => {
+describe("unknown variables", () => {
   // A typing error leaves the default in force, which may be another server. The suggestion is the name that was meant,
   // also where it is the server's, whose prefix is longer.
-  it("are told with the nearest name", async () => {
+  it("are reported with the nearest name", async () => {
     assert.deepEqual(await nearest("COFFER_ADRR", "COFFER_DATA", "COFFER_SERVER_LISTN", "COFFER_SERVER_IDS"), {
       COFFER_ADRR: "COFFER_ADDR",
       COFFER_DATA: "COFFER_SERVER_DATA",
