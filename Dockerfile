@@ -15,7 +15,7 @@ ARG DISTROLESS=nonroot
 FROM node:${NODE}-trixie AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-COPY .build/native.mjs .build/object-wrap.h .build/
+COPY .build/native.mjs .build/alone.mjs .build/node-release.mjs .build/object-wrap.h .build/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 RUN node .build/native.mjs
 # SQLite's source and leftovers of the compiler, and sodium for other machines: two thirds of all packages.
@@ -34,6 +34,10 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src src
 RUN npx --no-install tsc -p tsconfig.json --sourceMap false
+# For `coffer --version`; the builder is sent no .git: --build-arg COMMIT="$(git rev-parse HEAD)".
+ARG COMMIT=unknown
+COPY .build/commit.mjs .build/
+RUN COMMIT="$COMMIT" node .build/commit.mjs dist
 COPY proto/descriptors.binpb proto/
 COPY LICENSE ./
 # The modes of a clone come along, and with a strict umask they would shut out who runs it.
@@ -54,6 +58,7 @@ EXPOSE 8553
 # SIGUSR1 would open a debugger; the larger space for young objects is explained in the README, "Measured".
 ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "--max-semi-space-size=64", "/app/dist/src/main.js"]
 CMD ["serve"]
-# It asks as Coffer itself, over mTLS: set COFFER_SERVER_ID, and SPIFFE_ENDPOINT_SOCKET or the files of an SVID.
+# A client that asks as Coffer itself, over mTLS: set COFFER_SERVER_ID, and SPIFFE_ENDPOINT_SOCKET or COFFER_CERT,
+# COFFER_KEY and COFFER_BUNDLE. The server's own variables begin with COFFER_SERVER_.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=1s --retries=3 \
     CMD ["/usr/local/bin/node", "/app/dist/src/main.js", "health"]

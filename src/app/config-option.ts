@@ -5,7 +5,7 @@ export interface OptionDefinition {
   /** What stands for the value in help texts, such as "<address>"; empty for a switch, which takes none and then is "true". */
   readonly value: string;
   /**
-   * The variable, such as COFFER_LISTEN. None ends in _PORT or has _SERVICE_ in it: beside a Kubernetes Service named
+   * The variable, such as COFFER_SERVER_LISTEN. None ends in _PORT or has _SERVICE_ in it: beside a Kubernetes Service named
    * coffer such names are set in every container, and not by whoever configures this program.
    */
   readonly variable: string;
@@ -17,16 +17,30 @@ export interface OptionDefinition {
   readonly description: string;
 }
 
-/** An option whose variable has the flag's name. */
-export function defineOption(
+/** Makes the definition of an option from its flag, its value, its description, and what else it has. */
+export type DefineOption = (
   flag: string,
   value: string,
   description: string,
-  rest: { readonly standard?: string; readonly repeatable?: true } = {},
-): OptionDefinition {
-  const variable = `COFFER_${flag.slice(2).replaceAll("-", "_").toUpperCase()}`;
-  return { flag, value, variable, description, repeatable: rest.repeatable ?? false, standard: rest.standard };
+  rest?: { readonly standard?: string; readonly repeatable?: true },
+) => OptionDefinition;
+
+/**
+ * Definitions whose variables are `prefix` and the flag's name. The client and the server have different prefixes: what
+ * a shell exports for a client, such as its certificate, must never become the identity of a server that is started there.
+ */
+function definitionsWith(prefix: string): DefineOption {
+  return (flag, value, description, { standard, repeatable = false } = {}) => {
+    const variable = `${prefix}${flag.slice(2).replaceAll("-", "_").toUpperCase()}`;
+    return { flag, value, variable, description, repeatable, standard };
+  };
 }
+
+/** An option of a command that calls a server: `--addr` has the variable COFFER_ADDR. */
+export const clientOption = definitionsWith("COFFER_");
+
+/** An option of the server: `--listen` has the variable COFFER_SERVER_LISTEN. */
+export const serverOption = definitionsWith("COFFER_SERVER_");
 
 /** What was given on the command line: the flags by their names, repeatable ones as lists, switches as "true". */
 export type GivenFlags = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -114,7 +128,7 @@ export class OptionReader {
     return { texts: texts.map((part) => part.trim()).filter((part) => part !== ""), source: option.variable };
   }
 
-  /** An empty variable counts as none: that is what `COFFER_POLICY=` and a compose file without a value mean. */
+  /** An empty variable counts as none: that is what `COFFER_SERVER_POLICY=` and a compose file without a value mean. */
   #variable(name: string): string {
     return this.#environment[name]?.trim() ?? "";
   }

@@ -16,7 +16,8 @@ import {
   parseSpiffeId,
 } from "./config-value.ts";
 import { type BundleFile, readIdentityChoice } from "./identity-choice.ts";
-import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS, DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
+import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./default-address.ts";
+import { DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
 
 const DEFAULT_SOCKET_MODE = 0o660;
 
@@ -30,7 +31,7 @@ export interface Memory {
 }
 
 /**
- * What `coffer serve` was told: flags, then COFFER_* variables, then defaults. No file is looked at here. Throws
+ * What `coffer serve` was told: flags, then COFFER_SERVER_* variables, then defaults. No file is looked at here. Throws
  * ConfigurationError with everything that is wrong.
  */
 export function readServeConfig(flags: GivenFlags, environment: Environment, memory: Memory): ServeConfig {

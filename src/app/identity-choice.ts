@@ -1,12 +1,7 @@
-import type { Timers } from "../domain/timers.ts";
-import type { Purpose } from "../identity/certificate-rules.ts";
-import { FileSource } from "../identity/file-source.ts";
 import type { IdentityFiles } from "../identity/identity-files.ts";
-import type { ReloadableSource } from "../identity/source.ts";
 import { type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
 import type { Selection } from "../workload-api/selection.ts";
-import { WorkloadApiSource } from "../workload-api/workload-api-source.ts";
-import { defineOption, type OptionDefinition, type OptionReader } from "./config-option.ts";
+import type { DefineOption, OptionDefinition, OptionReader } from "./config-option.ts";
 import { parseSpiffeId } from "./config-value.ts";
 
 /** The variable that says where the Workload API is (SPIFFE Workload Endpoint 4). */
@@ -31,15 +26,16 @@ export interface IdentityOptions {
   readonly svidId: OptionDefinition;
 }
 
-/** Which SVID to take where the Workload API offers several: the same for every command. */
-export const selectionOptions = {
-  svidHint: defineOption("--svid-hint", "<hint>", "which SVID of the Workload API to take, by its hint", {
-    standard: "its first one",
-  }),
-  svidId: defineOption("--svid-id", "<spiffe-id>", "which SVID of the Workload API to take, by its SPIFFE ID", {
-    standard: "its first one",
-  }),
-};
+/** Which SVID to take where the Workload API offers several: the same flags for clients and for the server. */
+export function selectionOptions(option: DefineOption) {
+  const standard = "its first one";
+  return {
+    svidHint: option("--svid-hint", "<hint>", "which SVID of the Workload API to take, by its hint", { standard }),
+    svidId: option("--svid-id", "<spiffe-id>", "which SVID of the Workload API to take, by its SPIFFE ID", {
+      standard,
+    }),
+  };
+}
 
 /** The file of a bundle, and the bare name of its trust domain; empty where it can't be told. */
 export type BundleFile = readonly [trustDomain: string, file: string];
@@ -62,13 +58,6 @@ export function readIdentityChoice(
       `or set ${ENDPOINT_VARIABLE} to the address of the SPIFFE Workload API`,
   );
   return undefined;
-}
-
-/** Begins to look for the identity. Nothing may be ready yet: see whenReady. */
-export function openIdentity(choice: IdentityChoice, purpose: Purpose, timers: Timers): ReloadableSource {
-  if (choice.kind === "files") return FileSource.open({ files: choice.files, purpose, timers });
-  const { endpoint, selection } = choice;
-  return WorkloadApiSource.open({ endpoint, selection, purpose, timers });
 }
 
 /** Where the identity is sought, for people. */

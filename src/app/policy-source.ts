@@ -67,6 +67,11 @@ export class PolicySource {
     return this.#loaded;
   }
 
+  /** How many rules are in force. */
+  get rules(): number {
+    return this.#policy.rules.length;
+  }
+
   /** Reads the file again soon, also when it has not changed: whoever asks finds the outcome in the log. */
   reload(): void {
     this.#watched?.reload();

@@ -18,6 +18,18 @@ export function supportedNodes(): string {
   return manifest().engines.node;
 }
 
+/**
+ * The commit that this program was built from, as the build has written it (.build/commit.mjs), with "-modified" when
+ * files differed from it; "unknown" when it was built outside a clone.
+ */
+export function commit(): string {
+  try {
+    return readFileSync(new URL("../commit", import.meta.url), "utf8").trim() || "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
 function manifest(): Manifest {
   return JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as Manifest;
 }

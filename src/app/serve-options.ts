@@ -1,14 +1,9 @@
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../transport/handshake-gate.ts";
-import { type OptionDefinition, defineOption as option } from "./config-option.ts";
+import { type OptionDefinition, serverOption as option } from "./config-option.ts";
 import { formatBytes } from "./config-value.ts";
+import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./default-address.ts";
 import { selectionOptions } from "./identity-choice.ts";
-
-/** Where the server listens unless it is told otherwise. */
-export const DEFAULT_ADDRESS = "127.0.0.1:8553";
-
-/** Where probes and metrics are served unless the server is told otherwise. */
-export const DEFAULT_OPS_ADDRESS = "127.0.0.1:9553";
 
 /** The share of the memory there is that the store may fill. The rest is for calls in flight, SQLite and Node. */
 export const DEFAULT_STORE_SHARE = 0.75;
@@ -33,7 +28,7 @@ export const serveOptions = {
   bundle: option("--bundle", "<trust-domain>=<pem>", "the authorities of a trust domain whose workloads may call", {
     repeatable: true,
   }),
-  ...selectionOptions,
+  ...selectionOptions(option),
   startupTimeout: option(
     "--startup-timeout",
     "<duration>",
@@ -52,9 +47,14 @@ export const serveOptions = {
   ),
   policy: option("--policy", "<file>", "who may do what, in YAML or JSON; without it only admins may do anything"),
   admin: option("--admin", "<spiffe-id>", "who may do everything, by an exact SPIFFE ID", { repeatable: true }),
-  opsListen: option("--ops-listen", "<address>", "where to serve /livez, /readyz and /metrics, by plain HTTP; or off", {
-    standard: DEFAULT_OPS_ADDRESS,
-  }),
+  opsListen: option(
+    "--ops-listen",
+    "<address>",
+    "where to serve /livez, /readyz, /metrics and /status, by plain HTTP; or off",
+    {
+      standard: DEFAULT_OPS_ADDRESS,
+    },
+  ),
   opsHost: option(
     "--ops-host",
     "<name>",

@@ -1,26 +1,21 @@
-import { formatAddress } from "../domain/address.ts";
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
-import type { IdentitySource } from "../identity/source.ts";
 import type { Check } from "../observability/check.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
+import type { ServerStatus } from "../observability/server-status.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import { Connections } from "../transport/connection.ts";
 import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
-import { GrpcServer } from "../transport/grpc-server.ts";
-import { HandshakeGate, mostServed } from "../transport/handshake-gate.ts";
 import type { ListenAddress } from "../transport/listen-address.ts";
-import { Listener } from "../transport/listener.ts";
-import { Reception } from "../transport/reception.ts";
 import { secretsMethods } from "../transport/secrets-service.ts";
 import { type CallLog, createCallLog } from "./call-log.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { ServeConfig } from "./config.ts";
 import { describeChoice } from "./identity-choice.ts";
 import { FileWarnings } from "./file-warnings.ts";
+import { Front } from "./front.ts";
 import { awaitIdentity, type IdentityWait } from "./identity-wait.ts";
 import { IdentityWatch } from "./identity-watch.ts";
 import { listenOps } from "./listen-ops.ts";
@@ -28,8 +23,9 @@ import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
 import { watchOwnership } from "./ownership-watch.ts";
+import { reportStatus } from "./report-status.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
-import { asStartRefused } from "./start-refused.ts";
+import { asStartRefused } from "./start-obstacle.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
@@ -53,36 +49,33 @@ export class CofferServer {
   readonly #config: ServeConfig;
   readonly #parts: ServerParts;
   readonly #metrics = new Metrics({ version: release(), node: process.version });
-  readonly #connections = new Connections();
   readonly #limited: LimitedLog;
   readonly #calls: CallLog;
-  readonly #gate: HandshakeGate;
-  readonly #listeners: Listener[] = [];
+  readonly #front: Front;
   readonly #stopping = new AbortController();
   #phase: Phase = { kind: "starting", why: "loading" };
   #started: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   #ops: OpsServer | undefined;
   #resources: Resources | undefined;
+  #store: SecretStore | undefined;
   #watch: IdentityWatch | undefined;
   #checkpoints: Checkpoints | undefined;
   #unwatch = () => {};
-  #grpc: GrpcServer | undefined;
-  #reception: Reception | undefined;
 
   constructor(config: ServeConfig, parts: ServerParts) {
     this.#config = config;
     this.#parts = parts;
-    this.#gate = new HandshakeGate(config.handshakes, parts.timers);
     this.#limited = limitLines(parts.log, parts.timers);
     this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
-    this.#metrics.observeConnections(this.#gate, CONNECTION_REFUSALS);
+    this.#front = new Front({ config, calls: this.#calls, ...parts });
+    this.#metrics.observeConnections(this.#front.gate, CONNECTION_REFUSALS);
     this.#metrics.observeReadiness(() => this.#readiness());
   }
 
   /** Where it listens, with real ports. */
   get addresses(): readonly ListenAddress[] {
-    return this.#listeners.map((listener) => listener.address);
+    return this.#front.addresses;
   }
 
   /** Where probes and metrics are served. */
@@ -120,8 +113,7 @@ export class CofferServer {
     this.#phase = { kind: "stopping" };
     await this.#leave();
     this.#checkpoints?.stop();
-    for (const listener of this.#listeners) listener.close();
-    await this.#grpc?.drain(DRAIN_MS);
+    await this.#front.drain(DRAIN_MS);
     // A Put that came with the last connection is committed after this turn, and not after the journal is closed.
     await new Promise<void>((resolve) => this.#parts.timers.afterTurn(resolve));
     try {
@@ -137,9 +129,9 @@ export class CofferServer {
   async #leave(): Promise<void> {
     const { log, timers } = this.#parts;
     const { shutdownDelayMs } = this.#config;
-    const isDelayed = this.#grpc !== undefined && shutdownDelayMs > 0;
+    const isDelayed = this.#front.isOpen && shutdownDelayMs > 0;
     log.info("stopping", isDelayed ? { detail: `calls are taken for another ${shutdownDelayMs} ms` } : {});
-    this.#grpc?.leave();
+    this.#front.leave();
     if (isDelayed) await new Promise<void>((resolve) => timers.delay(shutdownDelayMs, resolve));
   }
 
@@ -166,6 +158,7 @@ export class CofferServer {
     if (resources === undefined) return "stopped";
     this.#phase = { kind: "starting", why: "loading" };
     const store = await this.#load(resources);
+    this.#store = store;
     this.#phase = { kind: "starting", why: "waiting for an identity" };
     if (!(await awaitIdentity(resources.identity, this.#identityWait))) return "stopped";
     await this.#serve(resources, store);
@@ -175,15 +168,18 @@ export class CofferServer {
   }
 
   async #listenOps(): Promise<void> {
-    const { opsListen, opsHosts } = this.#config;
-    if (opsListen === undefined) return;
-    const sources = {
+    this.#ops = await listenOps(this.#config, {
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics.expose(),
+      status: () => this.#status(),
       log: this.#parts.log,
-      hosts: opsHosts,
-    };
-    this.#ops = await listenOps(opsListen, sources);
+      hosts: this.#config.opsHosts,
+    });
+  }
+
+  #status(): ServerStatus {
+    const [config, resources, store] = [this.#config, this.#resources, this.#store];
+    return reportStatus({ config, checks: this.#readiness(), resources, store });
   }
 
   #readiness(): readonly Check[] {
@@ -231,45 +227,11 @@ export class CofferServer {
   }
 
   async #serve({ identity, policy, storage: { sealer } }: Resources, store: SecretStore): Promise<void> {
-    const { timers } = this.#parts;
     policy.serveAs(identity.snapshot());
     const authorizer = () => policy.current;
     const engine = new SecretsEngine({ store, sealer, authorizer, onDenied: this.#calls.denied });
     const methods = secretsMethods(engine, this.#config.maxContentBytes);
-    this.#calls.expected(Object.keys(methods));
-    const grpc = new GrpcServer({
-      connections: this.#connections,
-      limits: this.#config.budgets,
-      maxConnections: mostServed(this.#config.handshakes),
-      methods,
-      onHandled: this.#calls.handled,
-      onCrowdedOut: this.#calls.crowdedOut,
-      timers,
-      random: Math.random,
-    });
-    this.#grpc = grpc;
-    identity.onState(({ kind }) => grpc.reportHealth(kind === "ready" ? "SERVING" : "NOT_SERVING"));
-    await this.#listen(identity, grpc);
-  }
-
-  async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
-    const reception = new Reception({
-      identity,
-      connections: this.#connections,
-      gate: this.#gate,
-      timers: this.#parts.timers,
-      onConnection: (connection) => grpc.serve(connection),
-      onRefused: this.#calls.refused,
-    });
-    this.#reception = reception;
-    for (const address of this.#config.listen) {
-      const listener = await Listener.listen(address, {
-        accept: (socket) => reception.receive(socket),
-        failed: (error) => reception.notAccepted(error),
-      });
-      this.#listeners.push(listener);
-      this.#parts.log.info("listening", { address: formatAddress(listener.address) });
-    }
+    await this.#front.open(identity, methods);
   }
 
   /** Lets go of everything that was opened so far. */
@@ -277,10 +239,8 @@ export class CofferServer {
     this.#phase = { kind: "ended" };
     this.#unwatch();
     this.#checkpoints?.stop();
-    for (const listener of this.#listeners) listener.close();
     // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.
-    this.#connections.closeAll();
-    this.#reception?.close();
+    this.#front.close();
     this.#watch?.close();
     closeResources(this.#resources ?? {});
     this.#limited.summarize();
@@ -298,9 +258,7 @@ export class CofferServer {
   async #endAfter(cause: unknown): Promise<void> {
     this.#parts.log.error("the journal failed; the process ends", { error: String(cause) });
     this.#checkpoints?.stop();
-    for (const listener of this.#listeners) listener.close();
-    this.#grpc?.refuseCalls();
-    await this.#grpc?.drain(LAST_WORDS_MS);
+    await this.#front.fail(LAST_WORDS_MS);
     this.#parts.die();
   }
 }

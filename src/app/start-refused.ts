@@ -1,9 +1,3 @@
-import { PrivateFileError } from "../domain/private-file.ts";
-import { MaterialError } from "../identity/material-error.ts";
-import { StoreRefused } from "../persistence/store-refused.ts";
-import { RootKeyRefused } from "../sealing/root-key.ts";
-import { ListenRefused } from "../transport/listener.ts";
-
 /** The server can't start as it is configured. Each problem is a sentence for the operator, with what mends it. */
 export class StartRefused extends Error {
   override readonly name = "StartRefused";
@@ -13,14 +7,4 @@ export class StartRefused extends Error {
     super(problems.join("; "), options);
     this.problems = problems;
   }
-}
-
-/** What an operator can mend becomes a sentence; anything else is a fault of ours and passes through. */
-export function asStartRefused(error: unknown): StartRefused {
-  if (error instanceof StartRefused) return error;
-  if (error instanceof MaterialError) return new StartRefused(error.problems, { cause: error });
-  const known = [StoreRefused, RootKeyRefused, PrivateFileError, ListenRefused];
-  if (known.some((kind) => error instanceof kind))
-    return new StartRefused([(error as Error).message], { cause: error });
-  throw error;
 }

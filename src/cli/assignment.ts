@@ -2,8 +2,9 @@ import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import type { ContentEntry } from "../domain/content.ts";
+import { describeObstacle } from "../domain/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
-import { type Terminal, promptSecret } from "./terminal.ts";
+import { type Terminal, promptNewSecret } from "./terminal.ts";
 
 /** Where `coffer put` takes a value from. */
 export type ValueSource =
@@ -18,14 +19,17 @@ export interface Assignment {
   readonly source: ValueSource;
 }
 
-/** Reads `key=@file`, `key=-`, `key=?` and `key=value`. Throws CommandFailed with everything that is wrong. */
+/**
+ * Reads `key=@file`, `key=-`, `key=?`, `key=value`, and `key:=value`, which is taken literally whatever it begins with: no
+ * key holds a colon (coffer.proto, "Limits"). Throws CommandFailed with everything that is wrong.
+ */
 export function parseAssignments(texts: readonly string[]): Assignment[] {
   const problems: string[] = [];
   const assignments = texts.flatMap((text, index) => {
-    const equals = text.indexOf("=");
-    if (equals > 0) return [{ key: text.slice(0, equals), source: valueSource(text.slice(equals + 1)) }];
+    const { key, colon, rest = "" } = ASSIGNMENT.exec(text)?.groups ?? {};
+    if (key !== undefined) return [{ key, source: colon ? literal(rest) : valueSource(rest) }];
     // The text is not shown: whoever forgot the key has put a secret here.
-    problems.push(`argument ${index + 1} is not of the form key=@file, key=-, key=? or key=value`);
+    problems.push(`argument ${index + 1} is not of the form key=@file, key=-, key=?, key=value or key:=value`);
     return [];
   });
   const fromStdin = assignments.filter(({ source }) => source.kind === "stdin");
@@ -35,10 +39,14 @@ export function parseAssignments(texts: readonly string[]): Assignment[] {
   return assignments;
 }
 
+const ASSIGNMENT = /^(?<key>[^=]+?)(?<colon>:?)=(?<rest>.*)$/s;
+
+const literal = (text: string): ValueSource => ({ kind: "literal", text });
+
 function valueSource(text: string): ValueSource {
   if (text === "-") return { kind: "stdin" };
   if (text === "?") return { kind: "prompt" };
-  return text.startsWith("@") ? { kind: "file", file: text.slice(1) } : { kind: "literal", text };
+  return text.startsWith("@") ? { kind: "file", file: text.slice(1) } : literal(text);
 }
 
 function repeatedKeys(assignments: readonly Assignment[]): string[] {
@@ -47,11 +55,22 @@ function repeatedKeys(assignments: readonly Assignment[]): string[] {
   return [...repeated].map((key) => `the key ${key} is given twice`);
 }
 
-/** Fetches the values, in order. Bytes are taken exactly; those that are no UTF-8 become binary. */
-export async function readEntries(assignments: readonly Assignment[], terminal: Terminal): Promise<ContentEntry[]> {
+/**
+ * Fetches the values, in order. Bytes are taken exactly; those that are no UTF-8 become binary. Throws CommandFailed when
+ * a source can't be read, and at an empty value unless `allowEmpty`: an Enter, an empty file or a program that has failed
+ * before a pipe would otherwise replace the secret by nothing.
+ */
+export async function readEntries(
+  assignments: readonly Assignment[],
+  terminal: Terminal,
+  { allowEmpty = false }: { readonly allowEmpty?: boolean } = {},
+): Promise<ContentEntry[]> {
   const entries: ContentEntry[] = [];
   for (const { key, source } of assignments) {
     const value = await readValue(key, source, terminal);
+    if (value.length === 0 && !allowEmpty) {
+      throw new CommandFailed("usage", `the value of ${key} is empty; give --allow-empty to store it all the same`);
+    }
     entries.push({ key, kind: isUtf8(value) ? "text" : "binary", value });
   }
   return entries;
@@ -60,13 +79,23 @@ export async function readEntries(assignments: readonly Assignment[], terminal: 
 async function readValue(key: string, source: ValueSource, terminal: Terminal): Promise<Buffer> {
   switch (source.kind) {
     case "file":
-      return readBounded(createReadStream(source.file), source.file);
+      return readFile(key, source.file);
     case "stdin":
       return readBounded(terminal.stdin, "standard input");
     case "prompt":
-      return promptSecret(`${key}: `, terminal);
+      return promptNewSecret(key, terminal);
     case "literal":
       return Buffer.from(source.text);
+  }
+}
+
+async function readFile(key: string, file: string): Promise<Buffer> {
+  try {
+    return await readBounded(createReadStream(file), file);
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
+    const why = error.code === "EISDIR" ? "is a folder" : describeObstacle(file, String(error.code));
+    throw new CommandFailed("usage", `can't read the value of ${key}: ${file} ${why}`);
   }
 }
 

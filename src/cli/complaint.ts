@@ -1,5 +1,4 @@
 import { CommanderError } from "commander";
-import { ClientError } from "../client/client-error.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { printable } from "./printable.ts";
 
@@ -21,8 +20,5 @@ function isFault(error: unknown): error is Error {
 
 function problems(error: unknown): readonly string[] {
   if (!(error instanceof Error)) return [String(error)];
-  const lines = "problems" in error ? (error.problems as readonly string[]) : error.message.split("\n");
-  return error instanceof ClientError && error.applied === "unknown" ? [...lines, UNKNOWN] : lines;
+  return "problems" in error ? (error.problems as readonly string[]) : error.message.split("\n");
 }
-
-const UNKNOWN = "the change may have been applied: look before you repeat it, or repeat it with --expected-version";

@@ -1,13 +1,8 @@
-import { type Environment, type GivenFlags, OptionReader, defineOption } from "../app/config-option.ts";
+import { type Environment, type GivenFlags, OptionReader } from "../app/config-option.ts";
 import { type NamedBundle, parseDuration, parseNamedBundle, parseSpiffeId } from "../app/config-value.ts";
-import {
-  type BundleFile,
-  type IdentityChoice,
-  openIdentity,
-  readIdentityChoice,
-  selectionOptions,
-} from "../app/identity-choice.ts";
-import { DEFAULT_ADDRESS } from "../app/serve-options.ts";
+import { type BundleFile, type IdentityChoice, readIdentityChoice } from "../app/identity-choice.ts";
+import { DEFAULT_ADDRESS } from "../app/default-address.ts";
+import { openIdentity } from "../app/open-identity.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
 import type { Timers } from "../domain/timers.ts";
@@ -15,29 +10,11 @@ import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { whenReady } from "../identity/when-ready.ts";
-
-const DEFAULT_TIMEOUT = "10s";
+import { connectionOptions, DEFAULT_TIMEOUT } from "./connection-options.ts";
 
 // Milliseconds that files which can't be used get: they may be in the middle of a rotation. Nobody at a terminal who has
 // mistyped a name waits for longer.
 const FILES_PATIENCE_MS = 1000;
-
-/** The options that every command has that calls a server. */
-export const connectionOptions = {
-  addr: defineOption("--addr", "<address>", "the server: HOST:PORT, [IPV6]:PORT or unix:PATH", {
-    standard: DEFAULT_ADDRESS,
-  }),
-  cert: defineOption("--cert", "<pem>", "your X.509-SVID, with its intermediates; without files, the Workload API"),
-  key: defineOption("--key", "<pem>", "the private key of your SVID"),
-  bundle: defineOption("--bundle", "<pem>", "the authorities of the server's trust domain, or <trust-domain>=<pem>", {
-    repeatable: true,
-  }),
-  ...selectionOptions,
-  serverId: defineOption("--server-id", "<spiffe-id>", "the server's SPIFFE ID; nobody else is sent anything"),
-  timeout: defineOption("--timeout", "<duration>", "how long a call may take: 500ms, 10s, 5m", {
-    standard: DEFAULT_TIMEOUT,
-  }),
-};
 
 /** What is needed to call a server. */
 export interface ConnectionConfig {
@@ -93,7 +70,7 @@ export async function withClient<Result>(
   timers: Timers,
   use: (client: CofferClient) => Promise<Result>,
 ): Promise<Result> {
-  const source = openIdentity(identity, "client", timers);
+  const source = await openIdentity(identity, "client", timers);
   const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs, clock: timers.clock });
   try {
     await untilReady(source, identity.kind === "files" ? FILES_PATIENCE_MS : timeoutMs);

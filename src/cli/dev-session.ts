@@ -12,7 +12,7 @@ export interface DevSession {
   readonly policy: string;
 }
 
-/** What `coffer dev` prints: every line works as it is, in sh, from the folder in which the server was started. */
+/** What `coffer dev` prints: every line works as it is, in sh, bash and zsh, from the folder in which the server was started. */
 export function devSession({ address, minted, program, policy }: DevSession): string {
   const { authority, coffer, api, web } = minted;
   const coffer_ = (line: string) => `  ${program} ${line}\n`;
@@ -32,7 +32,7 @@ As ${api.id}, in another terminal:
   export COFFER_BUNDLE=${authority.certFile} COFFER_CERT=${api.certFile} COFFER_KEY=${api.keyFile}
 
 ${[
-  coffer_("put shop/api/db user=app password=?"),
+  coffer_("put shop/api/db user=app 'password=?'"),
   coffer_("get shop/api/db"),
   coffer_("get shop/api/db password"),
   coffer_("list shop/"),

@@ -50,6 +50,7 @@ const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
   "own-id": ExitCode.identity,
   unreachable: ExitCode.unavailable,
   broken: ExitCode.unavailable,
+  "no-answer": ExitCode.unavailable,
   "handshake-failed": ExitCode.identity,
   "untrusted-server": ExitCode.identity,
   "wrong-server": ExitCode.identity,

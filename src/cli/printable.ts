@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 /** Control, format and line separator characters: what can move a cursor, hide text or turn its direction around. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
@@ -14,7 +16,18 @@ export function printable(text: string): string {
   );
 }
 
-/** Rows as lines with aligned columns, the first row as heading. Cells are made printable. */
+/**
+ * One value as a terminal may show it, with a line break at its end. Lines and tabs stay as they are. Bytes that are not
+ * UTF-8 have no form that a terminal could show, and only their number is shown.
+ */
+export function forTerminal(value: Uint8Array): string {
+  if (!isUtf8(value)) return `(${value.length} bytes that are not text; write them to a file or a pipe)\n`;
+  const text = Buffer.from(value).toString();
+  const shown = text.replace(/[^\n\t]+/g, printable);
+  return shown.endsWith("\n") ? shown : `${shown}\n`;
+}
+
+/** Rows as lines with aligned columns; the first one may be a heading. Cells are made printable. */
 export function table(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printable));
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));

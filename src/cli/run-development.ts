@@ -8,7 +8,7 @@ import type { ListenAddress } from "../transport/listen-address.ts";
 import { devSession } from "./dev-session.ts";
 import { machineMemory } from "./machine-memory.ts";
 import { serveUntilStopped } from "./serving.ts";
-import { write } from "./terminal.ts";
+import { write } from "./output.ts";
 import type { World } from "./world.ts";
 
 /** What `coffer dev` does. */

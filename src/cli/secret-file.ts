@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, access, constants, open, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, access, constants, lstat, open, realpath, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { describeAccess, describeObstacle } from "../domain/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
@@ -9,13 +9,24 @@ import { CommandFailed } from "./command-failed.ts";
  * after it. Rejects with CommandFailed.
  */
 export async function expectSecretFile(file: string): Promise<void> {
+  const problem = await problemOf(file);
+  if (problem !== undefined) throw new CommandFailed("usage", `--out ${file} ${problem}`);
   // With a slash at its end it is a path that only a folder can have.
   await permitted(file, () => access(`${dirname(file)}/`, constants.W_OK | constants.X_OK));
-  const there = await stat(file).catch(() => undefined);
-  // As root, /dev/null or the terminal would become a file with a secret in it.
-  if (!file.endsWith("/") && (there === undefined || there.isFile())) return;
-  const what = there === undefined ? file : `${file} (${describeAccess(there)})`;
-  throw new CommandFailed("usage", `${what} is no file that a secret could take the place of; give another --out`);
+}
+
+/** Why a secret must not be written in the place of this file, as the end of a sentence; undefined: it may. */
+async function problemOf(file: string): Promise<string | undefined> {
+  if (file.endsWith("/")) return "is the path of a folder; give that of a file";
+  // As root a secret would take the place of /dev/null for the whole machine, or of /dev/stdout where that leads to a file.
+  const folder = await realpath(dirname(file)).catch(() => dirname(file));
+  if (/^\/(dev|proc|sys)(\/|$)/.test(folder)) {
+    return `is below ${folder}, which belongs to the kernel; for standard output give --out -`;
+  }
+  const there = await lstat(file).catch(() => undefined);
+  if (there?.isSymbolicLink()) return "is a symbolic link, which would be replaced; give the file that it leads to";
+  if (there !== undefined && !there.isFile()) return `is not a regular file (${describeAccess(there)}); give another`;
+  return undefined;
 }
 
 /**

@@ -6,6 +6,7 @@ import { createLogger } from "../observability/logger.ts";
 import { closeDoors } from "./closed-doors.ts";
 import { refuseOtherNodes } from "./node-release.ts";
 import { warnOfShortages } from "./shortages.ts";
+import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
 import type { World } from "./world.ts";
 
 /** Milliseconds for the last lines of the log to leave the process. */
@@ -21,9 +22,9 @@ export async function serveUntilStopped(
   onStarted: (server: CofferServer) => Promise<void> = async () => {},
 ): Promise<void> {
   refuseOtherNodes(world.version);
+  const unknown = await unknownVariables(world.env);
   const log = createLogger(config.logLevel, world.stderr);
-  closeDoors(config.allowDebug, world, log);
-  warnOfShortages(config, log);
+  const warnings = closeDoors(config.allowDebug, world, log);
   const server = new CofferServer(config, {
     log,
     timers: processTimers,
@@ -38,7 +39,12 @@ export async function serveUntilStopped(
     log.info("signal received", { signal });
     return server.stop();
   });
-  if ((await server.start()) === "serving") await onStarted(server);
+  // The first line of the log says what starts, and as whom. What else is worth knowing follows it.
+  const started = server.start();
+  for (const warn of warnings) warn(log);
+  warnOfShortages(config, log);
+  for (const variable of unknown) log.warn("unknown variable", { detail: describeUnknown(variable) });
+  if ((await started) === "serving") await onStarted(server);
   await stopped;
   // A reader of the log that has stalled never takes the rest.
   const givenUp = new Promise<void>((resolve) => void processTimers.delay(LAST_LINES_MS, resolve));

@@ -5,7 +5,7 @@ import { kernelFiles } from "./kernel-files.ts";
 import { littleMemory } from "./little-memory.ts";
 import { machineMemory } from "./machine-memory.ts";
 
-/** Warns at the start of what the machine would run out of later, when it is used as far as the configuration allows. */
+/** Warns of what the machine would run out of later, when it is used as far as the configuration allows. */
 export function warnOfShortages({ handshakes, maxStoreBytes }: ServeConfig, log: Logger): void {
   const files = fewDescriptors(kernelFiles, handshakes.connections);
   if (files !== undefined) log.warn("few file descriptors", { detail: files });

@@ -1,18 +1,13 @@
 import type { Readable, Writable } from "node:stream";
 import { CommandFailed } from "./command-failed.ts";
+import { write } from "./output.ts";
+import { endedBy } from "./signal-relay.ts";
 
 /** The streams of a process. */
 export interface Terminal {
   readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable;
-}
-
-/** Resolves when the stream has taken the bytes: only then may the process exit. */
-export function write(stream: Writable, bytes: string | Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 const CTRL_C = 0x03;
@@ -24,19 +19,29 @@ const CTRL_U = 0x15;
 const DELETE = 0x7f;
 
 /**
- * Asks for a line without showing it. The question goes to standard error, so that standard output stays what a pipe
- * expects. Throws CommandFailed when standard input is no terminal, and on Ctrl-C.
+ * Asks for a new secret without showing it, and once more: a slip of the finger would otherwise be stored unseen. The
+ * questions go to standard error, so that standard output stays what a pipe expects. An empty answer is not asked again.
+ * Throws CommandFailed when standard input is no terminal or the answers differ, and the ExitStatus of SIGINT on Ctrl-C.
  */
-export async function promptSecret(question: string, { stdin, stderr }: Terminal): Promise<Buffer> {
+export async function promptNewSecret(name: string, { stdin, stderr }: Terminal): Promise<Buffer> {
   if (!stdin.isTTY) throw new CommandFailed("usage", "key=? needs a terminal; use key=- to read standard input");
-  await write(stderr, question);
-  // Raw mode: the terminal neither echoes nor keeps a line that it could show again.
+  // Raw mode: the terminal neither echoes nor keeps a line that it could show again. It begins before the first question:
+  // what is typed at once would otherwise be shown.
   stdin.setRawMode?.(true);
+  try {
+    const first = await ask(`${name}: `, stdin, stderr);
+    if (first.length === 0 || first.equals(await ask(`${name}, again: `, stdin, stderr))) return first;
+  } finally {
+    stdin.setRawMode?.(false);
+  }
+  throw new CommandFailed("usage", `the two values of ${name} differ; nothing was changed`);
+}
+
+async function ask(question: string, stdin: Readable, stderr: Writable): Promise<Buffer> {
+  await write(stderr, question);
   try {
     return await readLine(stdin);
   } finally {
-    stdin.setRawMode?.(false);
-    stdin.pause();
     await write(stderr, "\n");
   }
 }
@@ -45,14 +50,15 @@ function readLine(stdin: Readable): Promise<Buffer> {
   const line = new HiddenLine();
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void): void => {
-      stdin.off("data", onData).off("end", onEnd);
+      // Paused, since what is typed without a listener would be lost, and the next answer incomplete.
+      stdin.off("data", onData).off("end", onEnd).pause();
       outcome();
     };
     const onEnd = (): void => settle(() => resolve(line.take()));
     const onData = (chunk: Buffer): void => {
       const state = line.type(chunk);
       if (state === "done") settle(() => resolve(line.take()));
-      if (state === "interrupted") settle(() => reject(new CommandFailed("other", "interrupted")));
+      if (state === "interrupted") settle(() => reject(endedBy("SIGINT", "interrupted; nothing was changed")));
     };
     stdin.on("data", onData).on("end", onEnd);
     stdin.resume();

@@ -109,6 +109,7 @@ export class Line {
 
   #explain(error: ServiceError, changes: boolean): ClientError {
     const answer = ClientError.answered(error, changes);
+    if (answer.code === "DEADLINE_EXCEEDED" && answer.reason === undefined) return this.#unanswered(error, changes);
     if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
     const failure = this.#failure(error.details);
     const told = describeFailure(failure, this.#address);
@@ -117,6 +118,14 @@ export class Line {
       return new ClientError("UNKNOWN", told, { failure, applied: "unknown" }, { cause: error });
     }
     return new ClientError("UNAVAILABLE", told, { failure }, { cause: error });
+  }
+
+  /** The deadline has passed on our side. grpc-js's message counts its own parts' times, which are no use to its user. */
+  #unanswered(cause: ServiceError, changes: boolean): ClientError {
+    const wasSent = this.#credentials.handshake.kind === "accepted";
+    const failure: ConnectionFailure = { kind: "no-answer", wasSent };
+    const told = { failure, applied: changes && wasSent ? "unknown" : "no" } as const;
+    return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), told, { cause });
   }
 
   #failure(problem: string): ConnectionFailure {

@@ -7,7 +7,7 @@ import type { SpiffeId } from "../identity/spiffe-id.ts";
 import type { Svid } from "../identity/svid.ts";
 import { SvidRefused } from "../identity/svid-refused.ts";
 import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
-import type { ConnectionFailure } from "./connection-failure.ts";
+import { type ConnectionFailure, handshakeProblem } from "./connection-failure.ts";
 import { sentChain } from "../identity/sent-chain.ts";
 import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
 
@@ -93,8 +93,7 @@ export class SvidCredentials extends ChannelCredentials {
       this.#pending.add(socket);
       return await shakeHands(socket, svid);
     } catch (error) {
-      const { message } = error as Error;
-      throw this.#fail(error as Error, { kind: "handshake-failed", problem: message });
+      throw this.#fail(error as Error, { kind: "handshake-failed", problem: handshakeProblem(error as Error) });
     } finally {
       this.#pending.delete(socket);
     }

@@ -6,6 +6,7 @@ import type { Check } from "./check.ts";
 import { limitCrowd } from "./crowd-limit.ts";
 import type { Logger } from "./logger.ts";
 import type { Exposition } from "./metrics.ts";
+import type { ServerStatus } from "./server-status.ts";
 
 /** What the ops server tells. */
 export interface OpsSources {
@@ -13,6 +14,8 @@ export interface OpsSources {
   readonly readiness: () => readonly Check[];
   /** Asked at each /metrics. */
   readonly metrics: () => Promise<Exposition>;
+  /** Asked at each /status from this machine. */
+  readonly status: () => ServerStatus;
   /** Told of answers that could not be made. */
   readonly log: Logger;
   /** Names with a dot by which it may be asked for, beside private ones and that of the address; none by default. */
@@ -31,7 +34,8 @@ interface Answer {
   readonly body: string;
 }
 
-type Page = () => Answer | Promise<Answer>;
+/** Makes the answer for a client, whose address is that of the socket. */
+type Page = (client: string) => Answer | Promise<Answer>;
 type Pages = ReadonlyMap<string, Page>;
 
 interface Site {
@@ -51,8 +55,9 @@ const LIMITS: ServerOptions = {
 const MAX_CONNECTIONS = 64;
 
 /**
- * The plain HTTP server for probes and Prometheus: /livez, /readyz and /metrics. Whoever can reach it may read it, so it
- * tells no names of secrets or workloads, and by default listens on the loopback address only.
+ * The plain HTTP server for probes, Prometheus and operators: /livez, /readyz, /metrics and /status. Every client that
+ * reaches it may read the first three, so they name no secrets and no workloads, and by default it listens on the
+ * loopback address only. /status names the server's own identity and files, and is for clients on this machine alone.
  */
 export class OpsServer {
   readonly #server: Server;
@@ -88,12 +93,24 @@ export class OpsServer {
   }
 }
 
-function pagesOf({ readiness, metrics }: OpsSources): Pages {
+function pagesOf({ readiness, metrics, status }: OpsSources): Pages {
   return new Map<string, Page>([
     ["/livez", () => ({ status: 200, body: "ok\n" })],
     ["/readyz", () => readinessAnswer(readiness())],
     ["/metrics", async () => ({ status: 200, ...(await metrics()) })],
+    ["/status", (client) => (isLoopback(client) ? statusAnswer(status()) : LOCAL_ONLY)],
   ]);
+}
+
+const LOCAL_ONLY: Answer = { status: 403, body: "/status is for clients on this machine alone\n" };
+
+/** RFC 1122, 3.2.1.3 (127.0.0.0/8) and RFC 4291, 2.5.3, and the first as IPv6 sockets show it (RFC 4291, 2.5.5.2). */
+function isLoopback(address: string): boolean {
+  return /^(::ffff:)?127\.|^::1$/.test(address);
+}
+
+function statusAnswer(status: ServerStatus): Answer {
+  return { status: 200, contentType: "application/json", body: `${JSON.stringify(status)}\n` };
 }
 
 function readinessAnswer(checks: readonly Check[]): Answer {
@@ -123,14 +140,17 @@ const MISDIRECTED: Answer = {
   body: "this is not the host that was asked for; ask by an address, or start the server with --ops-host\n",
 };
 
-async function answer({ pages, log, hosts }: Site, { method, url = "", headers }: IncomingMessage): Promise<Answer> {
+async function answer(
+  { pages, log, hosts }: Site,
+  { method, url = "", headers, socket }: IncomingMessage,
+): Promise<Answer> {
   if (!isMeantForUs(headers.host, hosts)) return MISDIRECTED;
   const name = url.split("?", 1)[0]!;
   const page = pages.get(name);
-  if (page === undefined) return { status: 404, body: "there are /livez, /readyz and /metrics\n" };
+  if (page === undefined) return { status: 404, body: "there are /livez, /readyz, /metrics and /status\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD\n" };
   try {
-    return await page();
+    return await page(socket.remoteAddress ?? "");
   } catch (error) {
     log.error("ops answer failed", { detail: name, error: error instanceof Error ? error.stack : String(error) });
     return { status: 500, body: "the answer could not be made; the log says why\n" };

@@ -14,6 +14,7 @@ import { DATABASE_NAME } from "./misplaced-store.ts";
 import type { FreeBytes } from "./free-space.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
 import { reading, type StoreContent } from "./store-checks.ts";
+import { lockHolder } from "./lock-holder.ts";
 import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identity.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { StoredVersions } from "./stored-versions.ts";
@@ -128,6 +129,11 @@ function isOpened({ sealed, path, version }: PutChange, sealer: XChaChaSealer): 
     if (error instanceof SealBroken) return false;
     throw error;
   }
+}
+
+/** The process that has the store in a data folder open; undefined: none, or the kernel does not tell. */
+export function storeHolder(data: string): string | undefined {
+  return lockHolder(join(data, "store", DATABASE_NAME));
 }
 
 function newIdentity(rootKey: SecretKey, random: RandomFill): StoreIdentity {

@@ -6,7 +6,7 @@ import { versionContext } from "../sealing/context.ts";
 import { SealBroken, type Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "./content-format.ts";
 import { type CommitObserver, GroupCommit } from "./group-commit.ts";
-import type { CheckpointMode, Journal } from "./journal.ts";
+import type { CheckpointMode, Journal, Revision } from "./journal.ts";
 import { findPage, type ListPage, type ListQuery } from "./listing.ts";
 import { Memory, type StoreTotals } from "./memory.ts";
 import {
@@ -59,6 +59,11 @@ export class SecretStore {
 
   get totals(): StoreTotals {
     return this.#memory.totals;
+  }
+
+  /** The revision of the last change that is visible. */
+  get revision(): Revision {
+    return this.#memory.revision;
   }
 
   /** Adds a version. Rejects with VERSION_MISMATCH, STORE_FULL, and the errors of a commit. */

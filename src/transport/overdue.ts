@@ -49,7 +49,10 @@ export class Overdue<Item> {
     const now = this.#timers.elapsed();
     for (const [item, began] of this.#began) {
       const left = began + this.#limitMs - now;
-      if (left > 0) return this.#wait(left);
+      if (left > 0) {
+        this.#wait(left);
+        return;
+      }
       this.#began.delete(item);
       this.#expire(item);
     }

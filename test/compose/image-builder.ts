@@ -85,6 +85,8 @@ export class ImageBuilder {
       case "COPY":
         this.#copy(image, flags, withArguments(text, build.known).split(/\s+/), build);
         return image;
+      case "ARG":
+        return { ...image, env: { ...image.env, ...readArgument(text) } };
       case "RUN":
         await this.#run(image, text);
         return image;
@@ -170,6 +172,13 @@ function declare({ known }: Build, { name, text }: Instruction, given: Readonly<
   if (name !== "ARG") throw new Error(`${name} before the first FROM`);
   const [argument, value] = text.split("=");
   known.set(argument!, given[argument!] ?? value!);
+}
+
+/** An argument of one stage, with its default: what runs there has it as a variable. */
+function readArgument(text: string): Record<string, string> {
+  const [name, value] = text.split("=");
+  if (name === undefined || value === undefined) throw new Error(`an argument without a default: ${text}`);
+  return { [name]: value };
 }
 
 /** Copies a file, or what is in a folder, with owners and modes; `chown` changes the owners. */

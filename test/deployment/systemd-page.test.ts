@@ -68,7 +68,7 @@ describe("the unit of docs/systemd.md", () => {
       configWith(environmentOf(file));
     }
     // The check above would not notice values that nobody reads.
-    assert.throws(() => configWith({ COFFER_SOCKET_MODE: "rw" }), /COFFER_SOCKET_MODE/);
+    assert.throws(() => configWith({ COFFER_SERVER_SOCKET_MODE: "rw" }), /COFFER_SERVER_SOCKET_MODE/);
   });
 });
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
+import { ofThisFile } from "../support/children.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { coffer, PROGRAM } from "../support/cli-kit.ts";
@@ -78,11 +79,11 @@ function start(folder: string, endpoint: string): ServerProcess {
     PATH: process.env["PATH"],
     ...environmentOf(unit!),
     SPIFFE_ENDPOINT_SOCKET: endpoint,
-    COFFER_LISTEN: "127.0.0.1:0",
-    COFFER_OPS_LISTEN: "off",
+    COFFER_SERVER_LISTEN: "127.0.0.1:0",
+    COFFER_SERVER_OPS_LISTEN: "off",
   };
   const shell = ["-c", `${limits}; exec "$@"`, "sh", ...command];
-  return new ServerProcess(spawn("sh", shell, { env, stdio: ["ignore", "ignore", "pipe"] }));
+  return new ServerProcess(ofThisFile(spawn("sh", shell, { env, stdio: ["ignore", "ignore", "pipe"] })));
 }
 
 function isRoot(): boolean {

@@ -69,10 +69,7 @@ async function page(url: string): Promise<string> {
   return `${response.status} ${await response.text()}`;
 }
 
-// A server that does not end has failed too.
-const timeout = 120_000;
-
-describe("a disk that fails", { skip: whyNoFaults() ?? false, timeout }, () => {
+describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
   // The callers of the group whose COMMIT failed are told that nobody knows, all others that nothing was applied; nothing
   // of it can be read, and the process ends at once. After a restart the unknown is there or not, and nothing else.
   it("during a commit leaves its outcome unknown and ends the server", async () => {
@@ -155,7 +152,7 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false, timeout }, () => {
   });
 });
 
-describe("a disk that is full", { skip: whyNoSmallDisk() ?? false, timeout }, () => {
+describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
   // Puts are refused and not applied, in so many words; the server goes on, reads included, takes Puts again as soon as
   // there is room, and a kill while the disk is full costs nothing. Probes are told for as long as it lasts.
   it("refuses changes and ends nothing", async (t) => {

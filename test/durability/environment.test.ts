@@ -12,9 +12,6 @@ beforeEach(() => {
 afterEach(() => site.remove());
 
 const skip = whyNoSurroundings() ?? false;
-// For a whole list: a server that neither serves nor ends has failed too.
-const timeout = 180_000;
-
 /** Serves, keeps what it is given, and ends in good order: what a right environment is the control of below, too. */
 async function assertServes(options: StartOptions): Promise<void> {
   const server = await site.start(options);
@@ -61,7 +58,7 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
   ["the locale C and a time zone that nobody knows", `exec env -i LC_ALL=C TZ=No/Where "$@"`],
 ];
 
-describe("serve needs nothing of", { skip, timeout }, () => {
+describe("serve needs nothing of", { skip }, () => {
   for (const [what, script] of SERVED) {
     it(what, async () => {
       if (script.includes(AS_NOBODY)) giveAway(site);
@@ -85,7 +82,7 @@ const swapAreas = (...areas: string[]) =>
    ulimit -c 0; exec "$@"`;
 
 // Secrets that are swapped are secrets on a disk, and nobody else would tell. Without an area there is nothing to tell.
-it("serve warns where its memory may be swapped, and not where it can't", { skip, timeout }, async () => {
+it("serve warns where its memory may be swapped, and not where it can't", { skip }, async () => {
   const warnings = async (script: string) => {
     const server = await site.start({ prefix: surrounded(site, script) });
     await server.stop();
@@ -171,7 +168,7 @@ const REFUSED: readonly Refused[] = [
   },
 ];
 
-describe("serve says in one line that it can't be with", { skip, timeout }, () => {
+describe("serve says in one line that it can't be with", { skip }, () => {
   for (const { what, script, said } of REFUSED) {
     it(what, async () => {
       // The control: the same site serves.
@@ -191,7 +188,6 @@ describe("serve says in one line that it can't be with", { skip, timeout }, () =
 const loadsAtOnce = process.versions.node.startsWith("20.");
 it("says in one line that it can't be loaded", {
   skip: skip || (!loadsAtOnce && "only Node 20 needs so many files"),
-  timeout,
 }, async () => {
   await assertServes({});
   const { code, stderr } = await site.refusal({ prefix: surrounded(site, 'ulimit -n 32; exec "$@"') });
@@ -200,7 +196,7 @@ it("says in one line that it can't be loaded", {
 });
 
 // The longest path that the kernel takes is taken: the limit above is where it says.
-it("serves on a socket whose path has 107 bytes", { timeout }, async () => {
+it("serves on a socket whose path has 107 bytes", async () => {
   const path = join(site.folder, "s").padEnd(107, "x");
   await assertServes({ flags: ["--listen", `unix:${path}`] });
 });

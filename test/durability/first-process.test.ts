@@ -7,9 +7,6 @@ import { failNext, whyNoFaults } from "../support/failing-disk.ts";
 import { Site } from "../support/server-process.ts";
 import { asFirstProcess, firstProcess, whyNoSurroundings } from "../support/surroundings.ts";
 
-// A server that does not end has failed too.
-const timeout = 60_000;
-
 /** What was written and synced after the call that failed. strace's lines begin with the process. */
 function callsAfterFault(trace: string): string[] {
   const lines = readFileSync(trace, "latin1").split("\n");
@@ -20,7 +17,7 @@ function callsAfterFault(trace: string): string[] {
 
 // The kernel treats the first process of a container in a way of its own (pid_namespaces(7)): a signal that it has no
 // listener for does nothing, and neither does SIGKILL when it comes from inside.
-describe("a server that is process 1", { skip: whyNoSurroundings() ?? false, timeout }, () => {
+describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, () => {
   let site: Site;
   beforeEach(() => {
     site = new Site();

@@ -52,7 +52,7 @@ function fill(descriptor: number): void {
 
 // Secrets are worth more than lines about them: the reader of the log, a program that somebody else restarts, ends
 // neither the server nor its good end.
-describe("a server whose log", { timeout: 60_000 }, () => {
+describe("a server whose log", () => {
   it("has a reader that died", async () => {
     const reader = openPipe();
     const server = launch();

@@ -71,7 +71,7 @@ async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
 }
 
 // A server that does not end has failed too.
-describe("SIGTERM", { timeout: 120_000 }, () => {
+describe("SIGTERM", () => {
   // Every call that was under way is answered: what was applied was acknowledged, nothing that was refused is there, and
   // all of it is there after a restart. Streams that never end by themselves are told why they end. Nothing is left in
   // the log.

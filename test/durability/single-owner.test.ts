@@ -52,6 +52,28 @@ test("two servers never share a data folder", async () => {
   again.close();
 });
 
+// What a person sees who starts it twice: not the port of the probes, which is merely the first thing that is taken, but
+// the server that runs. The control: on other data, that port is what is wrong.
+test("a second start names the server that already runs", async (t) => {
+  const data = join(site.folder, "twice");
+  const flags = ["--ops-listen", `127.0.0.1:${await freePort()}`];
+  const first = await site.start({ data, flags });
+  t.after(() => first.stop());
+  const { code, stderr } = await site.refusal({ data, flags });
+  assert.equal(code, 2);
+  if (!isLockHolderKnown(first.pid, data)) return t.skip("the kernel does not tell who holds a lock");
+  assert.match(
+    stderr,
+    new RegExp(`^coffer: a server \\(process ${first.pid}\\) already runs on ${data}; stop it, or `, "m"),
+  );
+  assert.doesNotMatch(stderr, /EADDRINUSE/);
+  const other = await site.refusal({ data: join(site.folder, "else"), flags });
+  assert.match(
+    other.stderr,
+    /^coffer: --ops-listen: can't listen on .* \(EADDRINUSE\); give another address, or off$/m,
+  );
+});
+
 // A rolling update: the new server is started beside the old one, waits without disturbing it, takes its place as soon as
 // it has ended, in good order or not, and has every change that the old one acknowledged. Each becomes the old one.
 test("a server takes the place of another one that ends", async () => {

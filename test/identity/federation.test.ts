@@ -9,6 +9,7 @@ import type { X509SvidMessage, X509SvidResponse } from "../../src/workload-api/m
 import { DELIVERIES, type Delivery, type DeliveryOptions, openDelivery } from "../support/delivery.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { HeldStream } from "./held-stream.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -86,7 +87,7 @@ class Federation {
     const identity: IdentitySource = delivery.open();
     await whenReady(identity);
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
-    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: 20_000 });
+    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: PATIENCE_MS });
     const stream = await this.hold(material.svids[0]!);
     this.#leavings.unshift(
       () => stream.close(),

@@ -8,6 +8,7 @@ import { whenReady } from "../../src/identity/when-ready.ts";
 import type { X509SvidMessage } from "../../src/workload-api/messages.ts";
 import { type Delivery, type DeliveryOptions, openDelivery } from "../support/delivery.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 
 const HOUR = 3_600_000;
@@ -70,7 +71,7 @@ export class RotatingPair {
   connect(identity: Pick<IdentitySource, "snapshot" | "onChange">): CofferClient {
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
     const serverId = SpiffeId.parse(`spiffe://${this.domain.name}${PATHS[0]}`);
-    return CofferClient.connect({ address, identity, serverId, timeoutMs: 20_000 });
+    return CofferClient.connect({ address, identity, serverId, timeoutMs: PATIENCE_MS });
   }
 
   /**

@@ -10,6 +10,7 @@ import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { type Case, ID, NOW, TRUST, workloadKey } from "../unit/identity/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { arriving, honest, uriOf } from "./rows.ts";
 
 /** What became of a client's call. */
@@ -42,7 +43,13 @@ async function call(
   const timers = new ManualTimers(now);
   const identity = ownIdentity(bundles, timers);
   const address = { kind: "tcp", host: "127.0.0.1", port: await listening(server) } as const;
-  const options = { address, identity, serverId: SpiffeId.parse(serverId), timeoutMs: 20_000, clock: timers.clock };
+  const options = {
+    address,
+    identity,
+    serverId: SpiffeId.parse(serverId),
+    timeoutMs: PATIENCE_MS,
+    clock: timers.clock,
+  };
   const client = CofferClient.connect(options);
   const error = await client.health().then(
     () => undefined,

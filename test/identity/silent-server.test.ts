@@ -13,10 +13,15 @@ import { ADMIN, ServerKit } from "../support/server-kit.ts";
 /** A way to a server on which the first connection falls silent, as when a host loses its power, and all others work. */
 class Way {
   readonly sockets: Socket[] = [];
+  /** Resolves to the first one. */
+  readonly first: Promise<Socket>;
   readonly #server: Server;
 
   constructor(port: number) {
+    let firstCame: (socket: Socket) => void = () => {};
+    this.first = new Promise((resolve) => (firstCame = resolve));
     this.#server = createServer((socket) => {
+      firstCame(socket);
       socket.on("error", () => {});
       if (this.sockets.push(socket) > 1) socket.pipe(connect(port, "127.0.0.1")).pipe(socket);
     });
@@ -63,8 +68,10 @@ describe("a server that falls silent in the handshake", () => {
   it("holds no connection of a client that is closed", async () => {
     const { client, way, close } = await open();
     await assert.rejects(client.health(), { code: "DEADLINE_EXCEEDED" });
-    const gone = once(way.sockets[0]!, "close");
-    way.sockets[0]!.resume();
+    // The call may have been given up before its connection was seen here.
+    const silent = await way.first;
+    const gone = once(silent, "close");
+    silent.resume();
     client.close();
     await gone;
     close();

@@ -18,6 +18,7 @@ import { SpiffeId } from "../../src/identity/spiffe-id.ts";
 import { parseSvid } from "../../src/identity/svid.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -34,7 +35,7 @@ function client(address: Address, credential: Credential, id: string, authority:
     address,
     identity: { snapshot: () => snapshot, onChange: () => () => {} },
     serverId: COFFER,
-    timeoutMs: 20_000,
+    timeoutMs: PATIENCE_MS,
     clock,
   });
 }

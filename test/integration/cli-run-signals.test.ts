@@ -27,7 +27,7 @@ function lives(pid: number): boolean {
   }
 }
 
-describe("coffer run and signals", { timeout: 120_000 }, () => {
+describe("coffer run and signals", () => {
   let kit: ServerKit;
   let env: Record<string, string>;
   const runs: CommandRun[] = [];

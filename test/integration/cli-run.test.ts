@@ -240,7 +240,7 @@ describe("coffer run", () => {
     assert.equal(ran.stdout.toString(), "found\n");
   });
 
-  it("waits for a secret", { timeout: 120_000 }, async () => {
+  it("waits for a secret", async () => {
     const path = "shop/api/late";
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
     const before = misses();

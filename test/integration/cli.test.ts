@@ -103,7 +103,7 @@ describe("the command line", () => {
   });
 
   // A workload may start before its secret is there: --wait bridges that, and nothing but that.
-  it("waits for a secret", { timeout: 120_000 }, async () => {
+  it("waits for a secret", async () => {
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
     const before = misses();
     const waiting = run("get shop/api/late user --wait 60s");
@@ -123,13 +123,13 @@ describe("the command line", () => {
     for (const [line, code, stderr] of [
       ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
       ["get shop/api/errors nokey", 3, "version 1 of shop/api/errors has no key nokey"],
-      ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db"],
+      ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db\ncoffer: nothing was changed"],
       [
         "put shop/api/errors a=b --expected-version 0",
         5,
-        "expected_version is 0 but the latest version of shop/api/errors is 1",
+        "expected_version is 0 but the latest version of shop/api/errors is 1\ncoffer: nothing was changed",
       ],
-      ["put shop//x a=b", 2, "path contains an empty segment (//)"],
+      ["put shop//x a=b", 2, "path contains an empty segment (//)\ncoffer: nothing was changed"],
     ] as const) {
       check(await run(line), { code, stderr: `coffer: ${stderr}\n` });
     }
@@ -143,7 +143,11 @@ describe("the command line", () => {
     writeFileSync(join(kit.folder, "stranger-bundle.pem"), stranger.bundlePem);
     const address = formatAddress(kit.address);
     for (const [options, code, stderr] of [
-      [{ COFFER_ADDR: "unix:nowhere" }, 6, "nothing answers at unix:nowhere: connect ENOENT nowhere"],
+      [
+        { COFFER_ADDR: "unix:nowhere" },
+        6,
+        "nothing answers at unix:nowhere: there is no such socket; check the address, and that the server runs",
+      ],
       [{ COFFER_SERVER_ID: WEB }, 7, `the server at ${address} is ${SERVER}, expected ${WEB}; nothing was sent to it`],
       [
         { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "both.pem" },
@@ -197,7 +201,18 @@ describe("the command line", () => {
       assert.match(ran.stdout.toString(), /^Usage: coffer /);
     }
     assert.match((await run("put --help")).stdout.toString(), /other users of this machine can read it/);
-    assert.match((await run("--version")).stdout.toString(), /^\d+\.\d+\.\d+\n$/);
+  });
+
+  // What a report of a fault has to begin with.
+  it("tells its release, commit, Node and SQLite", async () => {
+    for (const flag of ["-v", "--version"]) {
+      const { code, stdout } = await run(flag);
+      assert.equal(code, 0);
+      assert.match(
+        stdout.toString(),
+        /^coffer \d+\.\d+\.\d+ \(commit [0-9a-f]{12}(-modified)?\)\nNode \d+\.\d+\.\d+\nSQLite 3\.\d+\.\d+\n$/,
+      );
+    }
   });
 
   // A proxy of the environment would learn who talks to whom; this one could not even be reached.

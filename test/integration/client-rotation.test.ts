@@ -14,6 +14,7 @@ import { parseSvid } from "../../src/identity/svid.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { type Credential, createAuthority } from "../../src/pki/authority.ts";
 import { ScriptedServer } from "../support/scripted-server.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { API } from "../support/server-kit.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -66,7 +67,13 @@ describe("a client whose SVID rotates", () => {
 
   const connect = (): CofferClient => {
     const { address } = server;
-    const options = { address, identity: identity.source, serverId: COFFER, timeoutMs: 20_000, clock: () => now() };
+    const options = {
+      address,
+      identity: identity.source,
+      serverId: COFFER,
+      timeoutMs: PATIENCE_MS,
+      clock: () => now(),
+    };
     coffer = CofferClient.connect(options);
     return coffer;
   };
@@ -202,7 +209,7 @@ describe("a client whose server goes away", () => {
     identity = new Turning();
     identity.turn();
     const { address } = server;
-    coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: 20_000 });
+    coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: PATIENCE_MS });
   });
   afterEach(async () => {
     coffer.close();

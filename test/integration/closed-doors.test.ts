@@ -63,7 +63,7 @@ describe("coffer serve and Node's own doors", () => {
   // The control to all of the above: the same options, and it serves, with a line that says what is open.
   it("starts all the same when debugging is allowed", async () => {
     const keys = join(site.folder, "allowed.log");
-    for (const permit of [{ flags: ["--allow-debug"] }, { prefix: ["env", "COFFER_ALLOW_DEBUG=true"] }]) {
+    for (const permit of [{ flags: ["--allow-debug"] }, { prefix: ["env", "COFFER_SERVER_ALLOW_DEBUG=true"] }]) {
       const server = await site.start({ node: [`--tls-keylog=${keys}`], ...permit });
       assert.match(String(server.lines("debugging allowed")[0]?.["detail"]), /node --tls-keylog/);
       await answers(server);
@@ -72,7 +72,7 @@ describe("coffer serve and Node's own doors", () => {
     assert.match(readFileSync(keys, "latin1"), /SERVER_TRAFFIC_SECRET/);
     const { code, stderr } = await site.refusal({
       node: ["--report-on-signal"],
-      prefix: ["env", "COFFER_ALLOW_DEBUG=false"],
+      prefix: ["env", "COFFER_SERVER_ALLOW_DEBUG=false"],
     });
     assert.equal(code, 2, stderr);
   });

@@ -38,11 +38,11 @@ afterEach(async () => {
   await agent.close();
 });
 
-const COMMON = { COFFER_LISTEN: "127.0.0.1:0", COFFER_STORE: "memory", COFFER_ADMIN: ADMIN };
+const COMMON = { COFFER_SERVER_LISTEN: "127.0.0.1:0", COFFER_SERVER_STORE: "memory", COFFER_SERVER_ADMIN: ADMIN };
 
 /** A `coffer serve` whose identity is that of its Workload API, unless `env` says otherwise. */
 function serve(env: Record<string, string> = {}): ServerProcess {
-  const api = { ...COMMON, COFFER_OPS_LISTEN: "127.0.0.1:0", SPIFFE_ENDPOINT_SOCKET: agent.endpoint };
+  const api = { ...COMMON, COFFER_SERVER_OPS_LISTEN: "127.0.0.1:0", SPIFFE_ENDPOINT_SOCKET: agent.endpoint };
   const { server } = serving(["serve"], { env: { ...api, ...env } });
   servers.push(server);
   return server;
@@ -73,7 +73,7 @@ describe("an identity from the Workload API", () => {
 
   it("is chosen by its hint", async () => {
     agent.send(response([domain.issue("/other", { hint: "other" }), domain.issue("/coffer", { hint: "store" })]));
-    const server = serve({ COFFER_SVID_HINT: "store" });
+    const server = serve({ COFFER_SERVER_SVID_HINT: "store" });
     assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
   });
 
@@ -94,7 +94,7 @@ describe("an identity from the Workload API", () => {
   });
 
   it("is waited for no longer than the operator says", async () => {
-    const server = serve({ COFFER_STARTUP_TIMEOUT: "1s" });
+    const server = serve({ COFFER_SERVER_STARTUP_TIMEOUT: "1s" });
     assert.equal((await server.ended).code, 2);
     assert.match(server.stderr, /PERMISSION_DENIED: no identity issued/);
     assert.match(server.stderr, /there was no identity within the 1000 ms of --startup-timeout/);
@@ -132,9 +132,9 @@ describe("an identity from the Workload API", () => {
 describe("an identity from files", () => {
   const named = (name: string) => join(folder, name);
   const env = () => ({
-    COFFER_CERT: named("x.pem"),
-    COFFER_KEY: named("x.key"),
-    COFFER_BUNDLE: `example.org=${named("b.pem")}`,
+    COFFER_SERVER_CERT: named("x.pem"),
+    COFFER_SERVER_KEY: named("x.key"),
+    COFFER_SERVER_BUNDLE: `example.org=${named("b.pem")}`,
   });
 
   // Files win whatever the platform has put into the environment; those that are not there yet are waited for.
@@ -142,7 +142,10 @@ describe("an identity from files", () => {
     agent.send(response([domain.issue("/somebody-else")]));
     const server = serve(env());
     await server.logged("waiting for an identity", saying(/x\.pem/));
-    assert.match(String(server.lines("starting")[0]?.["detail"]), /COFFER_CERT, COFFER_KEY, COFFER_BUNDLE are given/);
+    assert.match(
+      String(server.lines("starting")[0]?.["detail"]),
+      /COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE are given/,
+    );
     assert.equal((await coffer(["dev-pki", "--dir", named("pki"), "--trust-domain", "example.org"])).code, 0);
     copyFileSync(named("pki/bundle.pem"), named("b.pem"));
     copyFileSync(named("pki/coffer.key"), named("x.key"));

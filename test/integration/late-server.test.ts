@@ -9,6 +9,7 @@ import { systemClock } from "../../src/domain/clock.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
 import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -46,7 +47,13 @@ describe("a server that begins to listen while a client tries again and again", 
       timers: processTimers,
     });
     const address = { kind: "tcp" as const, host: "127.0.0.1", port };
-    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: 10_000, clock: systemClock });
+    const client = CofferClient.connect({
+      address,
+      identity,
+      serverId: COFFER,
+      timeoutMs: PATIENCE_MS,
+      clock: systemClock,
+    });
     const close = () => {
       client.close();
       identity.close();

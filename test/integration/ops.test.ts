@@ -102,10 +102,12 @@ describe("the ops pages", () => {
   });
 });
 
-// Two servers on one machine meet at the default address first: the second one says which option is about it.
+// Two servers on one machine, each with its own data, meet at the default address first: the second one says which option
+// is about it. On the same data it names the first one instead (test/durability/single-owner.test.ts).
 it("an address for the ops pages that is taken is refused by the name of its option", async () => {
   const log = createLogger("error", process.stderr);
-  const second = new CofferServer({ ...kit.config, opsListen: kit.server.opsAddress }, { log, timers, die: () => {} });
+  const config = { ...kit.config, store: { kind: "memory" as const }, opsListen: kit.server.opsAddress };
+  const second = new CofferServer(config, { log, timers, die: () => {} });
   await assert.rejects(second.start(), { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
 });
 

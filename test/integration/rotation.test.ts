@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as http2 } from "node:http2";
 import { type Socket, connect as connectTcp } from "node:net";
-import { after, before, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
 import { systemClock } from "../../src/domain/clock.ts";
@@ -125,11 +125,12 @@ function closed(connections: Connections): Promise<void> {
 }
 
 describe("rotation while serving", () => {
+  // One for each test: a client that has just been closed may still come with a connection that it had begun.
   let server: Rotating;
-  before(async () => {
+  beforeEach(async () => {
     server = await Rotating.start();
   });
-  after(() => server.stop());
+  afterEach(() => server.stop());
 
   // The next handshake sees the new SVID; the open connection notices nothing.
   it("uses a new SVID for the next handshake, and drops no connection", async () => {
@@ -172,7 +173,6 @@ describe("rotation while serving", () => {
     assert.equal(await whoami(goes), "UNAVAILABLE");
     const reasons = server.refused.filter(({ claimed }) => claimed?.toString() === "spiffe://other.org/goes");
     assert.ok(reasons.length >= 2 && reasons.every(({ reason }) => reason === "no-bundle"));
-    server.adopt(server.serverSvid(), [server.example, server.other]);
     stays.close();
     goes.close();
     await closed(server.connections);
@@ -190,7 +190,6 @@ describe("rotation while serving", () => {
     await all;
     assert.equal(server.connections.count, 0);
     for (const socket of sockets) socket.destroy();
-    server.adopt(server.serverSvid(), [server.example, server.other]);
   });
 });
 
@@ -292,7 +291,7 @@ it("closes a connection that can't be verified again, and no other", async () =>
 describe("strangers", () => {
   // Good clients among them see a server that is too slow, and its operator has to learn of it.
   it("that said hello and were never called are told apart from those that said nothing", async () => {
-    const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 });
+    const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.001 });
     const dial = () => {
       const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
       return socket.on("error", () => {});

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { ofThisFile } from "./children.ts";
 import { PROGRAM } from "./cli-kit.ts";
 
 /** The command that tells which signals it gets; see told-signals.ts. */
@@ -25,7 +26,7 @@ export class CommandRun {
   /** `line`: what stands behind `coffer run`. */
   constructor(line: readonly string[], { env, prefix = [] }: CommandRunOptions) {
     const [program, ...arguments_] = [...prefix, process.execPath, PROGRAM, "run", ...line];
-    this.process = spawn(program!, arguments_, { env: { PATH: process.env["PATH"], ...env } });
+    this.process = ofThisFile(spawn(program!, arguments_, { env: { PATH: process.env["PATH"], ...env } }));
     this.process.stdin!.on("error", () => {});
     this.process.stdout!.setEncoding("utf8").on("data", (text) => (this.stdout += text));
     this.process.stderr!.setEncoding("utf8").on("data", (text) => (this.stderr += text));

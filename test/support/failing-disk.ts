@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { ofThisFile } from "./children.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** What is to fail with an I/O error, and on which file. */
@@ -37,7 +38,9 @@ export async function failNext(
 
 /** A strace that has taken hold of a process. */
 async function attached(server: Pick<ServerProcess, "pid">, flags: readonly string[]): Promise<ChildProcess> {
-  const tracer = spawn("strace", ["-f", "-p", String(server.pid), ...flags], { stdio: ["ignore", "ignore", "pipe"] });
+  const tracer = ofThisFile(
+    spawn("strace", ["-f", "-p", String(server.pid), ...flags], { stdio: ["ignore", "ignore", "pipe"] }),
+  );
   const said: string[] = [];
   await new Promise<void>((resolve, reject) => {
     // It is read to its end: a strace that can't write its messages would end, and let go of the process.
@@ -89,7 +92,8 @@ export class SmallDisk {
   static async mount(folder: string, size: string): Promise<SmallDisk> {
     mkdirSync(folder);
     const script = 'mount -t tmpfs -o "size=$1" tmpfs "$0" && echo mounted && exec cat';
-    const holder = spawn("unshare", ["-m", "sh", "-c", script, folder, size], { stdio: ["pipe", "pipe", "inherit"] });
+    const words = ["-m", "sh", "-c", script, folder, size];
+    const holder = ofThisFile(spawn("unshare", words, { stdio: ["pipe", "pipe", "inherit"] }));
     await once(holder.stdout!, "data");
     return new SmallDisk(holder, folder);
   }

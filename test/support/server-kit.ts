@@ -18,6 +18,7 @@ import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/authority.ts";
 import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/transport/handshake-gate.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import type { ListenAddress } from "../../src/transport/listen-address.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
@@ -191,14 +192,14 @@ export class Caller {
   list = (request: object): Promise<Outcome> => this.call("List", request);
   describe = (request: object): Promise<Outcome> => this.call("Describe", request);
 
-  call(name: string, request: object, deadlineMs = 20_000): Promise<Outcome> {
+  call(name: string, request: object, deadlineMs = PATIENCE_MS): Promise<Outcome> {
     const method = secrets[name]! as MethodDefinition<object, object>;
     return this.#send(method.path, method.requestSerialize(request), deadlineMs);
   }
 
   /** Sends bytes that may be no message at all. */
   raw(name: string, bytes: Buffer): Promise<Outcome> {
-    return this.#send(secrets[name]!.path, bytes, 20_000);
+    return this.#send(secrets[name]!.path, bytes, PATIENCE_MS);
   }
 
   close(): void {

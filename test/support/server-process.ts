@@ -10,14 +10,11 @@ import { systemClock } from "../../src/domain/clock.ts";
 import { TrustDomain } from "../../src/identity/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 
 /** The program itself, compiled beside this file. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
-
-// A signal ends a process without its "exit" event, and would leave servers behind.
-const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const leave = () => process.exit(1);
 
 /** How a process ended: by itself with a code, or by a signal. */
 export interface Ending {
@@ -57,10 +54,7 @@ export class Site {
   readonly #authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
   readonly #admin: Credential = this.#authority.issue({ id: ADMIN });
   readonly #processes = new Set<ServerProcess>();
-  readonly #abandon = () => {
-    this.#killAll();
-    this.#removeFolder();
-  };
+  readonly #abandon = () => this.#removeFolder();
 
   constructor() {
     const coffer = this.#authority.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] });
@@ -69,7 +63,6 @@ export class Site {
     this.#write("bundle.pem", this.#authority.bundlePem);
     makeRootKey(this.rootKey);
     process.once("exit", this.#abandon);
-    for (const signal of ENDINGS) process.once(signal, leave);
   }
 
   /** A server that serves. Rejects with what it wrote when it ends instead. */
@@ -84,10 +77,12 @@ export class Site {
     const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
     const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("COFFER_"));
-    const child = spawn(program!, arguments_, {
-      env: { ...Object.fromEntries(inherited), ...options.identity?.environment },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const child = ofThisFile(
+      spawn(program!, arguments_, {
+        env: { ...Object.fromEntries(inherited), ...options.identity?.environment },
+        stdio: ["ignore", "ignore", "pipe"],
+      }),
+    );
     const server = new ServerProcess(child);
     this.#processes.add(server);
     return server;
@@ -120,7 +115,6 @@ export class Site {
   /** Kills every server that is left, waits until they are gone, and removes the folder. */
   async remove(): Promise<void> {
     process.off("exit", this.#abandon);
-    for (const signal of ENDINGS) process.off(signal, leave);
     this.#killAll();
     await Promise.all([...this.#processes].map((server) => server.ended));
     this.#removeFolder();
@@ -211,6 +205,16 @@ export class ServerProcess {
       const line = this.lines(event).find(isWanted);
       if (line !== undefined) return line;
       if (this.#isGone) throw new Error(`the server ended without "${event}":\n${this.#stderr}`);
+      await once(this.#progress, "news");
+    }
+  }
+
+  /** Resolves to the first such line behind the first `count` lines of the log. Rejects when the process ends before. */
+  async loggedAfter(count: number, events: readonly string[]): Promise<LogLine> {
+    for (;;) {
+      const line = this.log.slice(count).find(({ event }) => events.includes(event));
+      if (line !== undefined) return line;
+      if (this.#isGone) throw new Error(`the server ended without any of ${events.join(", ")}:\n${this.#stderr}`);
       await once(this.#progress, "news");
     }
   }

@@ -2,14 +2,13 @@ import type { Command } from "commander";
 import { parseUint32 } from "../../app/config-value.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer delete`. */
 export function addDelete(program: Command, world: World): void {
   const command = program
     .command("delete <path>")
-    .summary("delete versions of a secret")
     .description(
       "Delete versions of a secret, the newest by default. An older version does not take its place: a secret whose newest " +
         "version is deleted is not found until something is put. Deleting again what is deleted changes nothing.",
@@ -17,8 +16,9 @@ export function addDelete(program: Command, world: World): void {
     .option("--versions <list>", "the versions, such as 1,2; all of them have to exist", parsed(parseVersions))
     .option("--expected-version <n>", "delete only if this is the latest version", parsed(parseUint32));
   callsServer(command, world, async (client) => {
+    const { change } = await import("../change.ts");
     const [path] = command.processedArgs as [string];
-    const { versions } = await client.delete(path, command.opts());
+    const { versions } = await change(() => client.delete(path, command.opts()));
     const changed = versions.length === 0 ? "nothing: already deleted" : `version ${versions.join(", ")}`;
     await write(world.stdout, `${path} deleted ${changed}\n`);
   });

@@ -1,17 +1,17 @@
 import { type Command, Option } from "commander";
 import { type DescribeResponse, type VersionDescription, VersionState } from "../../contract/messages.ts";
 import { callsServer } from "../client-command.ts";
+import { outputOption } from "../output-option.ts";
 import { showTime, table } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer describe`. */
 export function addDescribe(program: Command, world: World): void {
   const command = program
     .command("describe <path>")
-    .summary("show the versions of a secret, without values")
     .description("Show the versions of a secret: their state, who made and who deleted them, and when. Never a value.")
-    .addOption(new Option("-o, --output <format>", "the format").choices(["table", "json"]).default("table"));
+    .addOption(outputOption(new Option("-o, --output <format>", "the format"), ["table", "json"], "table"));
   callsServer(command, world, async (client) => {
     const description = await client.describe(command.processedArgs[0]);
     const show = command.opts()["output"] === "json" ? describeJson : describeTable;

@@ -5,14 +5,13 @@ import type { TrustDomain } from "../../identity/trust-domain.ts";
 import type { MintedCredential } from "../../pki/development.ts";
 import { parsed } from "../parsed.ts";
 import { table } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer dev-pki`. */
 export function addDevPki(program: Command, world: World): void {
   program
     .command("dev-pki")
-    .summary("make certificates for development")
     .description(
       "Make an authority and SVIDs for development: bundle.pem, and NAME.pem with NAME.key for coffer, admin, api and web. " +
         "What is there and still good is kept. Never trust this authority with anything real: its key lies beside it.",

@@ -7,7 +7,6 @@ import type { World } from "../world.ts";
 export function addDev(program: Command, world: World): void {
   const command = program
     .command("dev")
-    .summary("run a server for development, with nothing to configure")
     .description(
       "Run a server for development, with nothing to configure. Certificates are made in certs/dev, data, root key and " +
         "policy in .coffer, all in the current folder, and all kept for the next time. Prints lines to paste.",

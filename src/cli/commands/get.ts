@@ -3,11 +3,12 @@ import { parseDuration, parseUint32 } from "../../app/config-value.ts";
 import type { CofferClient } from "../../client/coffer-client.ts";
 import { callsServer } from "../client-command.ts";
 import { entriesOf } from "../entries-of.ts";
+import { outputOption } from "../output-option.ts";
 import { parsed } from "../parsed.ts";
+import { forTerminal } from "../printable.ts";
 import { expectSecretFile, writeSecretFile } from "../secret-file.ts";
 import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
-import { write } from "../terminal.ts";
-import { untilAvailable } from "../wait.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 interface GetOptions {
@@ -23,7 +24,7 @@ Formats:
   json    path, version, revision, create_time, data, and binary_data in base64
   env     export KEY='value' lines, quoted for sh; refused when a key can't be a variable's name,
           or is one that loaders and interpreters obey, such as PATH or LD_PRELOAD
-  raw     the bytes of one value, exactly
+  raw     the bytes of one value, exactly; on a terminal, control characters are escaped
 
 Examples:
   coffer get shop/api/db
@@ -35,15 +36,19 @@ Examples:
 export function addGet(program: Command, world: World): void {
   const command = program
     .command("get <path> [key]")
-    .summary("read a secret, or one value of it")
     .description("Read a secret, or one value of it.")
     .addOption(
-      new Option("-o, --output <format>", "raw with a key, otherwise table, or json with --out").choices(
+      outputOption(
+        new Option("-o, --output <format>", "raw with a key, otherwise table, or json with --out"),
         SECRET_FORMATS,
       ),
     )
     .option("--version <n>", "the version to read; the newest by default", parsed(parseUint32))
-    .option("--out <file>", "write to this file instead, readable by you alone (0400), replacing it at once", notEmpty)
+    .option(
+      "--out <file>",
+      "write to this file, readable by you alone (0400), replacing it at once; - is standard output",
+      notEmpty,
+    )
     .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
     .addHelpText("after", FORMATS);
   callsServer(command, world, async (client) => {
@@ -61,14 +66,15 @@ async function get(
   client: CofferClient,
   world: World,
   { path, key }: { readonly path: string; readonly key: string | undefined },
-  { output, version, out, wait = 0 }: GetOptions,
+  { output, version, out: given, wait = 0 }: GetOptions,
 ): Promise<void> {
+  const { untilAvailable } = await import("../wait.ts");
+  const out = given === "-" ? undefined : given;
   if (out !== undefined) await expectSecretFile(out);
   const secret = await untilAvailable(() => client.get(path, version), wait);
   const format = output ?? (key !== undefined ? "raw" : out !== undefined ? "json" : "table");
   const bytes = formatSecret(secret, entriesOf(secret, key), format);
   if (out !== undefined) return writeSecretFile(out, bytes);
-  await write(world.stdout, bytes);
-  // Otherwise the shell's prompt would stand right behind the value.
-  if (format === "raw" && world.stdout.isTTY) await write(world.stdout, "\n");
+  // A file or a pipe gets the bytes of the value. A terminal would obey the control characters among them.
+  await write(world.stdout, format === "raw" && world.stdout.isTTY ? forTerminal(bytes) : bytes);
 }

@@ -1,14 +1,13 @@
 import type { Command } from "commander";
 import { callsServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer health`. */
 export function addHealth(program: Command, world: World): void {
   const command = program
     .command("health [service]")
-    .summary("ask the server whether it takes calls")
     .description("Ask the server whether it takes calls, by grpc.health.v1. It exits with 0 only when it does.");
   callsServer(command, world, async (client) => {
     const status = await client.health(command.processedArgs[0]);

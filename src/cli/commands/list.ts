@@ -1,17 +1,17 @@
 import { type Command, Option } from "commander";
 import type { ListEntry } from "../../contract/messages.ts";
 import { callsServer } from "../client-command.ts";
+import { outputOption } from "../output-option.ts";
 import { showTime, table } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer list`. */
 export function addList(program: Command, world: World): void {
   const command = program
     .command("list [prefix]")
-    .summary("list secrets")
     .description("List the secrets whose path begins with a prefix, as far as you may list them, in path order.")
-    .addOption(new Option("-o, --output <format>", "the format").choices(["table", "json"]).default("table"));
+    .addOption(outputOption(new Option("-o, --output <format>", "the format"), ["table", "json"], "table"));
   callsServer(command, world, async (client) => {
     const entries: ListEntry[] = [];
     for await (const entry of client.list(command.processedArgs[0])) entries.push(entry);

@@ -7,7 +7,7 @@ import type { SpiffeId } from "../../identity/spiffe-id.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { parsed } from "../parsed.ts";
 import { printable } from "../printable.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 interface CheckOptions extends Partial<Omit<PolicyQuestion, "caller">> {
@@ -26,7 +26,6 @@ Examples:
 export function addPolicy(program: Command, world: World): void {
   const command = program
     .command("policy")
-    .summary("check a policy file, without a server")
     .description("Check a policy file, without a server.")
     .command("check <file>")
     .summary("tell what is wrong with a policy file, or what it allows")

@@ -4,22 +4,25 @@ import { Content } from "../../domain/content.ts";
 import { parseAssignments, readEntries } from "../assignment.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 const VALUES = `
 Where a value comes from:
   key=@FILE   the bytes of a file, exactly
   key=-       the bytes of standard input, exactly (a trailing line break included)
-  key=?       you are asked for it, and it is not shown
+  key=?       you are asked for it twice, and it is not shown; quote it in zsh: 'key=?'
   key=VALUE   the command line; only for what is no secret: other users of this machine can read it
               there (ps, /proc), and your shell keeps it in its history
+  key:=VALUE  the same, also where VALUE begins with @ or is - or ?
+
+An empty value is refused without --allow-empty.
 
 Bytes that are UTF-8 are stored as text, all others as binary. The new version replaces all keys of
 the secret.
 
 Examples:
-  coffer put shop/api/db user=app password=?
+  coffer put shop/api/db user=app 'password=?'
   pwgen 32 1 | tr -d '\\n' | coffer put shop/api/db password=-
   coffer put shop/api/tls tls.crt=@api.pem tls.key=@api.key --expected-version 0`;
 
@@ -27,18 +30,19 @@ Examples:
 export function addPut(program: Command, world: World): void {
   const command = program
     .command("put <path> <key=value...>")
-    .summary("write a new version of a secret")
     .description("Write a new version of a secret. Its number is printed when it is on the server's disk.")
     .option(
       "--expected-version <n>",
       "write only if this is the latest version; 0: if there is none",
       parsed(parseUint32),
     )
+    .option("--allow-empty", "store values that are empty")
     .addHelpText("after", VALUES);
   callsServer(command, world, async (client) => {
+    const { change } = await import("../change.ts");
     const [path, texts] = command.processedArgs as [string, string[]];
-    const entries = await readEntries(parseAssignments(texts), world);
-    const { version, revision } = await client.put(path, Content.trusted(entries), command.opts());
+    const entries = await readEntries(parseAssignments(texts), world, command.opts());
+    const { version, revision } = await change(() => client.put(path, Content.trusted(entries), command.opts()));
     await write(world.stdout, `${path} version ${version} (revision ${revision})\n`);
   });
 }

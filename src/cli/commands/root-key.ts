@@ -1,12 +1,11 @@
 import type { Command } from "commander";
-import { write } from "../terminal.ts";
+import { write } from "../output.ts";
 import type { World } from "../world.ts";
 
 /** `coffer root-key`. */
 export function addRootKey(program: Command, world: World): void {
   program
     .command("root-key")
-    .summary("make the key that seals a store")
     .description(
       "Make the key that seals a store: 32 random bytes in hex, in a new file that only you can read. Keep a copy of it " +
         "apart from the data and from its backups: without it they can't be read, and with it anybody can read them.",

@@ -4,7 +4,7 @@ import type { CofferClient, Secret } from "../../client/coffer-client.ts";
 import { runCommand } from "../child-command.ts";
 import { askServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
-import { connectionOptions } from "../connection.ts";
+import { connectionOptions } from "../connection-options.ts";
 import { kernelFiles } from "../kernel-files.ts";
 import { addOptions } from "../option-flags.ts";
 import { parsed } from "../parsed.ts";
@@ -12,7 +12,6 @@ import { secretVariables } from "../secret-variables.ts";
 import { SignalRelay } from "../signal-relay.ts";
 import { isInForeground } from "../terminal-job.ts";
 import { type VariableSource, parseVariableSources } from "../variable-source.ts";
-import { untilAvailable } from "../wait.ts";
 import type { World } from "../world.ts";
 
 const EXAMPLES = `
@@ -35,7 +34,6 @@ export function addRun(program: Command, world: World): void {
   const command = program
     .command("run <source...>")
     .usage("[options] <source...> -- <command> [args...]")
-    .summary("run a command with secrets in its environment")
     .description("Run a command with secrets in its environment. Options come before --; what follows is not touched.")
     .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
     .addHelpText("after", EXAMPLES);
@@ -48,6 +46,7 @@ async function run(command: Command, world: World): Promise<never> {
     on: (signal, listener) => world.on(signal, listener),
     isInForeground: () => isInForeground(kernelFiles, world.stderr.isTTY),
   });
+  const { untilAvailable } = await import("../wait.ts");
   const { sources, words } = readLine(command.args, world.argv);
   const { wait = 0 } = command.opts<{ readonly wait?: number }>();
   const reading = askServer(command, world, (client) => untilAvailable(() => readAll(client, sources), wait));

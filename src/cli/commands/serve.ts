@@ -12,11 +12,7 @@ new certificates and a new policy at once; both are followed without it as well.
 
 /** `coffer serve`. */
 export function addServe(program: Command, world: World): void {
-  const command = program
-    .command("serve")
-    .summary("run the server")
-    .description("Run the server.")
-    .addHelpText("after", NOTES);
+  const command = program.command("serve").description("Run the server.").addHelpText("after", NOTES);
   addOptions(command, serveOptions);
   command.action(async () => {
     const { runServer } = await import("../run-server.ts");

@@ -31,7 +31,10 @@ describe("the source of the identity", () => {
     assert.equal(choice.kind, "files");
     assert.equal(choice.because, "--cert, --key, --bundle are given");
     assert.equal(describeChoice(choice), "the files a.pem, a.key, b.pem");
-    assert.equal(choose({}, { ...SOCKET, COFFER_CERT: "a", COFFER_KEY: "b", COFFER_BUNDLE: "c=d" }).kind, "files");
+    assert.equal(
+      choose({}, { ...SOCKET, COFFER_SERVER_CERT: "a", COFFER_SERVER_KEY: "b", COFFER_SERVER_BUNDLE: "c=d" }).kind,
+      "files",
+    );
   });
 
   it("is the Workload API otherwise", () => {
@@ -52,7 +55,9 @@ describe("the source of the identity", () => {
       const found = problems({ [name]: FILES[name] }, SOCKET);
       assert.deepEqual(
         found.map((problem) => problem.split(":")[0]),
-        missing.map((flag) => `${flag} (or COFFER_${flag.slice(2).toUpperCase()}) is required, since ${name} is given`),
+        missing.map(
+          (flag) => `${flag} (or COFFER_SERVER_${flag.slice(2).toUpperCase()}) is required, since ${name} is given`,
+        ),
       );
     });
   }

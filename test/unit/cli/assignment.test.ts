@@ -16,16 +16,23 @@ const failure = (message: RegExp) => (error: unknown) => {
 
 describe("assignments", () => {
   it("say where a value comes from", () => {
-    assert.deepEqual(parseAssignments(["a=@f", "b=-", "c=?", "d=v", "e=", "f=x=y", "g=--", "h= @f"]), [
-      { key: "a", source: { kind: "file", file: "f" } },
-      { key: "b", source: { kind: "stdin" } },
-      { key: "c", source: { kind: "prompt" } },
-      { key: "d", source: { kind: "literal", text: "v" } },
-      { key: "e", source: { kind: "literal", text: "" } },
-      { key: "f", source: { kind: "literal", text: "x=y" } },
-      { key: "g", source: { kind: "literal", text: "--" } },
-      { key: "h", source: { kind: "literal", text: " @f" } },
-    ]);
+    assert.deepEqual(
+      parseAssignments(["a=@f", "b=-", "c=?", "d=v", "e=", "f=x=y", "g=--", "h= @f", "i:=@f", "j:=?", "k:="]),
+      [
+        { key: "a", source: { kind: "file", file: "f" } },
+        { key: "b", source: { kind: "stdin" } },
+        { key: "c", source: { kind: "prompt" } },
+        { key: "d", source: { kind: "literal", text: "v" } },
+        { key: "e", source: { kind: "literal", text: "" } },
+        { key: "f", source: { kind: "literal", text: "x=y" } },
+        { key: "g", source: { kind: "literal", text: "--" } },
+        { key: "h", source: { kind: "literal", text: " @f" } },
+        // What would be a source by its first character can be written literally.
+        { key: "i", source: { kind: "literal", text: "@f" } },
+        { key: "j", source: { kind: "literal", text: "?" } },
+        { key: "k", source: { kind: "literal", text: "" } },
+      ],
+    );
   });
 
   // A forgotten key means that the argument is the secret itself: it must not appear in what is printed about it.
@@ -57,6 +64,43 @@ describe("values", () => {
       ]);
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  // An Enter at a prompt, an empty pipe and an empty file would each make an empty secret the newest version.
+  it("are not empty, unless that is meant", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-cli-"));
+    try {
+      const empty = join(folder, "empty");
+      writeFileSync(empty, "");
+      const enter = () => Object.assign(Readable.from([Buffer.from("\r")]), { isTTY: true });
+      for (const [text, stdin] of [
+        ["k=", () => Readable.from([])],
+        ["k=-", () => Readable.from([])],
+        [`k=@${empty}`, () => Readable.from([])],
+        ["k=?", enter],
+      ] as const) {
+        const assignments = parseAssignments([text]);
+        await assert.rejects(
+          readEntries(assignments, terminal(stdin())),
+          failure(/^the value of k is empty; give --allow-/),
+        );
+        const [entry] = await readEntries(assignments, terminal(stdin()), { allowEmpty: true });
+        assert.equal(entry?.value.length, 0);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  // The system's own words would be "ENOENT: no such file or directory, open 'missing'".
+  it("say which file can't be read, and why", async () => {
+    for (const [file, why] of [
+      ["/nowhere/missing", "does not exist"],
+      [tmpdir(), "is a folder"],
+    ] as const) {
+      const reading = readEntries(parseAssignments([`tls.key=@${file}`]), terminal(Readable.from([])));
+      await assert.rejects(reading, failure(new RegExp(`^can't read the value of tls\\.key: ${file} ${why}$`)));
     }
   });
 

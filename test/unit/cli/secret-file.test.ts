@@ -32,30 +32,37 @@ describe("a secret's file", () => {
     assert.deepEqual(readdirSync(folder), ["key"]);
   });
 
-  // Somebody who may write into the folder could otherwise have the secret written to a place of their choice.
-  it("replaces a link instead of following it", async () => {
+  // A link was replaced, also one whose place is the machine's: /dev/stdout leads to a file where standard output is
+  // redirected, and as root it became a secret file for every program.
+  it("takes the place of no link, folder, device or pipe", async () => {
     const elsewhere = join(folder, "elsewhere");
     writeFileSync(elsewhere, "mine");
-    symlinkSync(elsewhere, join(folder, "key"));
-    await writeSecretFile(join(folder, "key"), Buffer.from("secret"));
-    assert.equal(readFileSync(elsewhere, "utf8"), "mine");
-    assert.ok(lstatSync(join(folder, "key")).isFile());
-  });
-
-  // As root it would take the place of /dev/null, or of the terminal behind /dev/stdout, for everybody on the machine.
-  it("takes the place of no folder, device or pipe, nor of a link to one", async () => {
     mkdirSync(join(folder, "key"));
     execFileSync("mkfifo", [join(folder, "pipe")]);
-    symlinkSync("pipe", join(folder, "link"));
+    symlinkSync("elsewhere", join(folder, "link"));
     symlinkSync("nowhere", join(folder, "dangling"));
-    for (const name of ["key", "pipe", "link"]) {
-      const problem = new RegExp(`/${name} \\(owner uid \\d+, gid \\d+, mode \\d{4}\\) is no file.*another --out$`);
-      await assert.rejects(expectSecretFile(join(folder, name)), problem);
-      await assert.rejects(writeSecretFile(join(folder, name), Buffer.from("secret")), problem);
+    for (const [name, why] of [
+      ["key", "is not a regular file \\(owner uid \\d+, gid \\d+, mode \\d{4}\\); give another"],
+      ["pipe", "is not a regular file .*"],
+      ["link", "is a symbolic link, which would be replaced; give the file that it leads to"],
+      ["dangling", "is a symbolic link, .*"],
+    ] as const) {
+      const problem = new RegExp(`^--out ${folder}/${name} ${why}$`);
+      await assert.rejects(expectSecretFile(join(folder, name)), { message: problem });
+      await assert.rejects(writeSecretFile(join(folder, name), Buffer.from("secret")), { message: problem });
     }
-    assert.deepEqual(readdirSync(folder).sort(), ["dangling", "key", "link", "pipe"]);
-    await writeSecretFile(join(folder, "dangling"), Buffer.from("secret"));
-    assert.ok(lstatSync(join(folder, "dangling")).isFile());
+    assert.deepEqual(readdirSync(folder).sort(), ["dangling", "elsewhere", "key", "link", "pipe"]);
+    assert.equal(readFileSync(elsewhere, "utf8"), "mine");
+    // The control: beside all of them a file can be made.
+    await writeSecretFile(join(folder, "new"), Buffer.from("secret"));
+  });
+
+  // Whatever is there, a regular file or nothing: these folders are the kernel's, also by the way of a link.
+  it("is not made below /dev and /proc", async () => {
+    symlinkSync("/dev", join(folder, "devices"));
+    for (const file of ["/dev/stdout", "/dev/new", "/dev/shm/new", "/proc/self/comm", join(folder, "devices", "new")]) {
+      await assert.rejects(expectSecretFile(file), /is below \/(dev|proc).*; for standard output give --out -$/, file);
+    }
   });
 
   // Not with a command: the folder may be /etc, and to make that the caller's own would be no mend.
@@ -75,7 +82,7 @@ describe("a secret's file", () => {
       const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; give another --out$`);
       await assert.rejects(expectSecretFile(`${above}/key`), { message });
     }
-    await assert.rejects(expectSecretFile(`${missing}/`), /is no file that a secret could take the place of/);
+    await assert.rejects(expectSecretFile(`${folder}/x/`), /is the path of a folder/);
     await assert.doesNotReject(expectSecretFile(join(folder, "key")));
   });
 });

@@ -5,7 +5,7 @@ import type { ServeConfig } from "../../../src/app/config.ts";
 import { ConfigurationError, type GivenFlags } from "../../../src/app/config-option.ts";
 import { readServeConfig } from "../../../src/app/config-serve.ts";
 import { serveOptions, serveOptionsTable } from "../../../src/app/serve-options.ts";
-import { connectionOptions } from "../../../src/cli/connection.ts";
+import { connectionOptions } from "../../../src/cli/connection-options.ts";
 
 const MEMORY = { total: 1000, constrained: 0 };
 
@@ -66,7 +66,7 @@ describe("the configuration of the server", () => {
 
   // A flag wins over its variable, a variable over the default, and an empty variable is none.
   it("takes flags, then variables, then defaults", () => {
-    const environment = { COFFER_LOG_LEVEL: "debug", COFFER_POLICY: "", COFFER_CERT: "b.pem" };
+    const environment = { COFFER_SERVER_LOG_LEVEL: "debug", COFFER_SERVER_POLICY: "", COFFER_SERVER_CERT: "b.pem" };
     const config = read({ "--cert": "a.pem" }, environment);
     assert.deepEqual([config.logLevel, config.policy, files(config).cert], ["debug", undefined, "a.pem"]);
     assert.equal(read({ "--log-level": "warn" }, environment).logLevel, "warn");
@@ -78,9 +78,9 @@ describe("the configuration of the server", () => {
     const config = read(
       { "--bundle": undefined, "--listen": ["127.0.0.1:1", "unix:/run/coffer.sock"], "--socket-mode": "600" },
       {
-        COFFER_BUNDLE: "a.test=a.pem, b.test=b=.pem",
-        COFFER_ADMIN: "spiffe://a.test/x,spiffe://b.test/y",
-        COFFER_LISTEN: "[::1]:2",
+        COFFER_SERVER_BUNDLE: "a.test=a.pem, b.test=b=.pem",
+        COFFER_SERVER_ADMIN: "spiffe://a.test/x,spiffe://b.test/y",
+        COFFER_SERVER_LISTEN: "[::1]:2",
       },
     );
     assert.deepEqual(
@@ -95,7 +95,7 @@ describe("the configuration of the server", () => {
       { kind: "tcp", host: "127.0.0.1", port: 1 },
       { kind: "unix", path: "/run/coffer.sock", mode: 0o600 },
     ]);
-    assert.deepEqual(read({}, { COFFER_LISTEN: "[::1]:2,unix:x" }).listen, [
+    assert.deepEqual(read({}, { COFFER_SERVER_LISTEN: "[::1]:2,unix:x" }).listen, [
       { kind: "tcp", host: "::1", port: 2 },
       { kind: "unix", path: "x", mode: 0o660 },
     ]);
@@ -104,10 +104,10 @@ describe("the configuration of the server", () => {
   // A switch is off unless it is switched on; a variable can say both, and nothing else.
   it("reads switches", () => {
     assert.equal(read({ "--allow-debug": "true" }).allowDebug, true);
-    assert.equal(read({}, { COFFER_ALLOW_DEBUG: "true" }).allowDebug, true);
-    assert.equal(read({}, { COFFER_ALLOW_DEBUG: "false" }).allowDebug, false);
-    assert.deepEqual(problems(COMPLETE, { COFFER_ALLOW_DEBUG: "yes" }), [
-      'COFFER_ALLOW_DEBUG: "yes" is none of true, false',
+    assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "true" }).allowDebug, true);
+    assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "false" }).allowDebug, false);
+    assert.deepEqual(problems(COMPLETE, { COFFER_SERVER_ALLOW_DEBUG: "yes" }), [
+      'COFFER_SERVER_ALLOW_DEBUG: "yes" is none of true, false',
     ]);
   });
 
@@ -129,7 +129,10 @@ describe("the configuration of the server", () => {
   });
 
   it("limits what strangers may take", () => {
-    const { handshakes } = read({ "--max-connections": "5", "--handshake-rate": "7" }, { COFFER_MAX_HANDSHAKES: "6" });
+    const { handshakes } = read(
+      { "--max-connections": "5", "--handshake-rate": "7" },
+      { COFFER_SERVER_MAX_HANDSHAKES: "6" },
+    );
     assert.deepEqual(handshakes, { connections: 5, inProgress: 6, perSecond: 7 });
     assert.deepEqual(problems({ ...COMPLETE, "--max-handshakes": "0" }), [
       '--max-handshakes: "0" is no whole number from 1 to 999999999',
@@ -155,21 +158,25 @@ describe("the configuration of the server", () => {
       "--ops-listen": "unix:x",
       "--max-content-bytes": "4MiB",
     };
-    const environment = { COFFER_LOG_LEVEL: "loud", COFFER_SOCKET_MODE: "9", COFFER_MAX_STORE_BYTES: "1 TB" };
+    const environment = {
+      COFFER_SERVER_LOG_LEVEL: "loud",
+      COFFER_SERVER_SOCKET_MODE: "9",
+      COFFER_SERVER_MAX_STORE_BYTES: "1 TB",
+    };
     assert.deepEqual(problems(flags, environment), [
-      'COFFER_SOCKET_MODE: "9" is no mode; give three octal digits like 660',
+      'COFFER_SERVER_SOCKET_MODE: "9" is no mode; give three octal digits like 660',
       '--listen: "nowhere" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
       '--listen: "127.0.0.1:70000" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
       "--listen: [::1]:1 is given twice",
       "--ops-listen: has to be HOST:PORT or off",
-      'COFFER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',
-      'COFFER_LOG_LEVEL: "loud" is none of error, warn, info, debug',
+      'COFFER_SERVER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',
+      'COFFER_SERVER_LOG_LEVEL: "loud" is none of error, warn, info, debug',
       '--store: "etcd" is none of sqlite, memory',
-      "--data (or COFFER_DATA) is required: the data folder, for sqlite",
-      "--root-key (or COFFER_ROOT_KEY) is required: the key that seals the store, for sqlite; made by `coffer root-key`",
-      "--cert (or COFFER_CERT) is required, since --bundle is given: " +
+      "--data (or COFFER_SERVER_DATA) is required: the data folder, for sqlite",
+      "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that seals the store, for sqlite; made by `coffer root-key`",
+      "--cert (or COFFER_SERVER_CERT) is required, since --bundle is given: " +
         "the server's X.509-SVID, with its intermediates; without files, the Workload API",
-      "--key (or COFFER_KEY) is required, since --bundle is given: the private key of the SVID",
+      "--key (or COFFER_SERVER_KEY) is required, since --bundle is given: the private key of the SVID",
       '--bundle: "example.org" is not of the form <trust-domain>=<pem>',
       '--bundle: the trust domain "Example.org" contains "E"; allowed are a-z 0-9 . _ -',
       "--bundle: a.test is given twice",

@@ -1,18 +1,25 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
-import { CommandFailed } from "../../../src/cli/command-failed.ts";
-import { promptSecret } from "../../../src/cli/terminal.ts";
+import { promptNewSecret } from "../../../src/cli/terminal.ts";
 
-/** A terminal on which `keys` are typed, each in a chunk of its own. */
-function typing(keys: readonly string[]) {
+/**
+ * A terminal on which each question is answered by the next of `answers`, or by the last one again. The keys of an answer
+ * come in a chunk each.
+ */
+function typing(...answers: (readonly string[])[]) {
   const modes: boolean[] = [];
-  const setRawMode = (raw: boolean) => {
-    modes.push(raw);
-    if (raw) for (const key of keys) stdin.write(key);
-  };
-  const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode });
-  return { stdin, stdout: new PassThrough(), stderr: new PassThrough(), modes };
+  const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: (raw: boolean) => modes.push(raw) });
+  const stderr = new PassThrough();
+  let shown = "";
+  stderr.on("data", (chunk) => {
+    shown += chunk;
+    if (!shown.endsWith(": ")) return;
+    assert.deepEqual(modes, [true], "no question stands on a terminal that echoes");
+    const keys = answers.length > 1 ? answers.shift() : answers[0];
+    for (const key of keys ?? []) stdin.write(key);
+  });
+  return { stdin, stdout: new PassThrough(), stderr, modes, shown: () => shown };
 }
 
 describe("a prompt", () => {
@@ -29,7 +36,7 @@ describe("a prompt", () => {
   ] as const) {
     it(`takes ${name}`, async () => {
       const terminal = typing(keys);
-      assert.equal((await promptSecret("password: ", terminal)).toString(), expected);
+      assert.equal((await promptNewSecret("password", terminal)).toString(), expected);
       assert.deepEqual(terminal.modes, [true, false]);
     });
   }
@@ -37,14 +44,33 @@ describe("a prompt", () => {
   // The question and a line break are all that is printed, and standard output stays empty.
   it("shows nothing of what is typed", async () => {
     const terminal = typing(["s3cret\r"]);
-    await promptSecret("password: ", terminal);
-    assert.equal(terminal.stderr.read().toString(), "password: \n");
+    await promptNewSecret("password", terminal);
+    assert.equal(terminal.shown(), "password: \npassword, again: \n");
     assert.equal(terminal.stdout.read(), null);
   });
 
   it("is left by Ctrl-C, with the terminal as it was", async () => {
     const terminal = typing(["s3c\x03"]);
-    await assert.rejects(promptSecret("password: ", terminal), CommandFailed);
+    await assert.rejects(promptNewSecret("password", terminal), { name: "ExitStatus", status: 130 });
     assert.deepEqual(terminal.modes, [true, false]);
+  });
+
+  // What is typed unseen is typed twice: a slip of the finger must not become a secret.
+  it("asks for a new secret twice", async () => {
+    const same = typing(["s3cret\r"]);
+    assert.equal((await promptNewSecret("password", same)).toString(), "s3cret");
+    assert.equal(same.shown(), "password: \npassword, again: \n");
+    const other = typing(["s3cret\r"], ["s3cert\r"]);
+    await assert.rejects(promptNewSecret("password", other), {
+      name: "CommandFailed",
+      message: "the two values of password differ; nothing was changed",
+    });
+  });
+
+  // An empty answer is refused by the caller, and need not be given twice for that.
+  it("asks once where the answer is empty", async () => {
+    const terminal = typing(["\r"]);
+    assert.equal((await promptNewSecret("password", terminal)).length, 0);
+    assert.equal(terminal.shown(), "password: \n");
   });
 });

@@ -33,6 +33,15 @@ describe("the README", () => {
     assert.deepEqual(shown, printed);
   });
 
+  // A newcomer pastes them into an interactive shell. zsh takes an unquoted ? or * for a pattern that has to match a file,
+  // and a # there for a word like any other.
+  it("has lines that no shell takes for a pattern or half a comment", () => {
+    const blocks = [...readme.text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!.trim().split("\n"));
+    for (const line of blocks.flat()) {
+      assert.doesNotMatch(line.replaceAll(/'[^']*'|"[^"]*"/g, ""), /[?*[\]#~^(){}]/, line);
+    }
+  });
+
   // What it tells callers to conclude is what the contract says of every error that a Put or a Delete can end with.
   it("says of each error what the contract says", () => {
     const contract = new Map(contractErrors().map((error) => [error.reason, error]));

@@ -6,6 +6,7 @@ import { afterEach, test } from "node:test";
 import { createLogger } from "../../../src/observability/logger.ts";
 import type { Check } from "../../../src/observability/check.ts";
 import { OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
+import type { ServerStatus } from "../../../src/observability/server-status.ts";
 import { Lines } from "./lines.ts";
 
 const open: OpsServer[] = [];
@@ -14,16 +15,23 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
+/** Enough of a status for a page that is only passed on. */
+const STATUS = { release: "1.2.3", ready: true } as ServerStatus;
+
 function idleSources(): OpsSources {
   const metrics = async () => ({ contentType: "text/x-test", body: "m 1\n" });
-  return { readiness: () => [], metrics, log: createLogger("info", new Lines()) };
+  const status = () => STATUS;
+  return { readiness: () => [], metrics, status, log: createLogger("info", new Lines()) };
 }
 
 async function setUp(metrics = idleSources().metrics) {
   const lines = new Lines();
   const checks: Check[] = [];
   const log = createLogger("info", lines);
-  const server = await OpsServer.listen({ host: "127.0.0.1", port: 0 }, { readiness: () => checks, metrics, log });
+  const server = await OpsServer.listen(
+    { host: "127.0.0.1", port: 0 },
+    { ...idleSources(), readiness: () => checks, metrics, log },
+  );
   open.push(server);
   return { server, checks, lines, ask: (path: string, method = "GET") => ask(server, path, method) };
 }
@@ -104,7 +112,7 @@ test("a fault is answered and logged", async () => {
 });
 
 // Neither a client that keeps its connection, nor one whose answer is under way, delays the end; the port is free after.
-test("close waits for nobody", { timeout: 30_000 }, async () => {
+test("close waits for nobody", async () => {
   const scraped = new EventEmitter();
   const { server } = await setUp(() => {
     scraped.emit("begun");
@@ -120,12 +128,7 @@ test("close waits for nobody", { timeout: 30_000 }, async () => {
   open.splice(open.indexOf(server), 1);
   await server.close();
   await Promise.all(ends);
-  const again = {
-    readiness: () => [],
-    metrics: async () => ({ contentType: "", body: "" }),
-    log: createLogger("info", new Lines()),
-  };
-  open.push(await OpsServer.listen(address, again));
+  open.push(await OpsServer.listen(address, idleSources()));
 });
 
 /** Resolves when the connection is gone, in good order or not. */
@@ -135,7 +138,7 @@ function ended(socket: Socket): Promise<void> {
 }
 
 // Strangers who open connections and say nothing, each as soon as another one is cut off, take none from a probe.
-test("silent strangers give way to a probe", { timeout: 30_000 }, async () => {
+test("silent strangers give way to a probe", async () => {
   const { server } = await setUp();
   const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
   await Promise.all(silent.map((socket) => once(socket, "connect")));
@@ -151,7 +154,7 @@ test("silent strangers give way to a probe", { timeout: 30_000 }, async () => {
 });
 
 // Those whose answers are under way are not cut off for somebody new: the bound holds, as the control of the test above.
-test("there are no more connections than 64", { timeout: 30_000 }, async () => {
+test("there are no more connections than 64", async () => {
   const scraped = new EventEmitter();
   let asked = 0;
   const { server } = await setUp(() => {
@@ -170,12 +173,7 @@ test("there are no more connections than 64", { timeout: 30_000 }, async () => {
 // A taken port is an error of the start, not an event that ends the process later.
 test("listening on a taken port rejects", async () => {
   const { server } = await setUp();
-  const sources = {
-    readiness: () => [],
-    metrics: async () => ({ contentType: "", body: "" }),
-    log: createLogger("info", new Lines()),
-  };
-  await assert.rejects(OpsServer.listen(server.address, sources), { code: "EADDRINUSE" });
+  await assert.rejects(OpsServer.listen(server.address, idleSources()), { code: "EADDRINUSE" });
 });
 
 // A page in a browser of this machine, or of this network, may have its own name resolve to our address, and would then

@@ -1,0 +1,23 @@
+// Writes the commit that is being built beside the compiled program, for `coffer --version` and `coffer status`. What
+// builds without a clone, such as the Dockerfile, gives it in COMMIT.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const folder = process.argv[2];
+
+function git(...words) {
+  return execFileSync("git", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+}
+
+function commitOfClone() {
+  try {
+    const modified = git("status", "--porcelain", "--untracked-files=no") !== "";
+    return `${git("rev-parse", "--short=12", "HEAD")}${modified ? "-modified" : ""}`;
+  } catch {
+    return "unknown";
+  }
+}
+
+mkdirSync(join(folder, "src"), { recursive: true });
+writeFileSync(join(folder, "src", "commit"), `${process.env.COMMIT || commitOfClone()}\n`);

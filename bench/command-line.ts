@@ -1,0 +1,66 @@
+// Compares the CPU time of one call of the command line with that of another checkout, which has been built:
+//
+//   node dist/bench/command-line.js ../other-checkout
+//
+// Both run in turn, and a bare Node with them, so that a machine whose speed drifts favours none. Linux only.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { MAIN, type ServerProcess, Site } from "../test/support/server-process.ts";
+import { childrenCpuMicros } from "./process-stat.ts";
+
+/** Calls of each program that are measured; one more comes before them. */
+const CALLS = 20;
+
+const PATH = "shop/api/db";
+
+async function main(checkout: string): Promise<void> {
+  const site = new Site();
+  const server = await site.start();
+  const caller = site.caller(server);
+  await caller.put({ path: PATH, data: { user: "app" } });
+  caller.close();
+  const env = clientVariables(site, server);
+  for (const words of [["get", PATH], ["--help"]]) console.log(compare(resolve(checkout), words, env));
+  await site.remove();
+}
+
+function clientVariables(site: Site, { port }: ServerProcess): Record<string, string> {
+  const [cert, key] = [join(site.folder, "admin.pem"), join(site.folder, "admin.key")];
+  writeFileSync(cert, site.clientTls.cert);
+  writeFileSync(key, site.clientTls.key, { mode: 0o600 });
+  return {
+    COFFER_ADDR: `127.0.0.1:${port}`,
+    COFFER_SERVER_ID: "spiffe://example.org/coffer",
+    COFFER_BUNDLE: join(site.folder, "bundle.pem"),
+    COFFER_CERT: cert,
+    COFFER_KEY: key,
+  };
+}
+
+function compare(checkout: string, words: readonly string[], env: Record<string, string>): string {
+  const programs = [
+    [MAIN, ...words],
+    [join(checkout, "dist/src/main.js"), ...words],
+    ["--eval", "0"],
+  ];
+  const totals = [0, 0, 0];
+  for (let call = 0; call <= CALLS; call++) {
+    for (const [index, program] of programs.entries()) {
+      const before = childrenCpuMicros();
+      execFileSync(process.execPath, program, { env, stdio: "ignore" });
+      // The first call of each reads its files from the disk.
+      if (call > 0) totals[index] = (totals[index] ?? 0) + childrenCpuMicros() - before;
+    }
+  }
+  const [ours = 0, theirs = 0, node = 0] = totals.map((micros) => micros / 1000 / CALLS);
+  const cost = `${ours.toFixed(0)} ms against ${theirs.toFixed(0)} ms`;
+  return `${words[0]}: ${cost}, ratio ${(ours / theirs).toFixed(2)}; bare Node: ${node.toFixed(0)} ms`;
+}
+
+const [checkout] = process.argv.slice(2);
+if (checkout === undefined) {
+  console.error("give the folder of another checkout that has been built");
+  process.exit(2);
+}
+await main(checkout);

@@ -1,0 +1,115 @@
+import { formatAddress } from "../domain/address.ts";
+import type { Timers } from "../domain/timers.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import type { Logger } from "../observability/logger.ts";
+import { Connections } from "../transport/connection.ts";
+import { GrpcServer } from "../transport/grpc-server.ts";
+import { HandshakeGate, mostServed } from "../transport/handshake-gate.ts";
+import type { ListenAddress } from "../transport/listen-address.ts";
+import { Listener } from "../transport/listener.ts";
+import { Reception } from "../transport/reception.ts";
+import type { SecretsMethods } from "../transport/secrets-service.ts";
+import type { CallLog } from "./call-log.ts";
+import type { ServeConfig } from "./config.ts";
+
+/** What the front needs of the rest of the server. */
+export interface FrontOptions {
+  readonly config: Pick<ServeConfig, "handshakes" | "budgets" | "listen">;
+  readonly calls: CallLog;
+  readonly log: Logger;
+  readonly timers: Timers;
+}
+
+/** Everything between the network and the methods: listeners, handshakes, connections and calls. */
+export class Front {
+  /** Counts connections and handshakes, for the metrics. */
+  readonly gate: HandshakeGate;
+  readonly #options: FrontOptions;
+  readonly #connections = new Connections();
+  readonly #listeners: Listener[] = [];
+  #grpc: GrpcServer | undefined;
+  #reception: Reception | undefined;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    this.gate = new HandshakeGate(options.config.handshakes, options.timers);
+  }
+
+  /** Where it listens, with real ports. */
+  get addresses(): readonly ListenAddress[] {
+    return this.#listeners.map((listener) => listener.address);
+  }
+
+  /** Whether calls could have come yet. */
+  get isOpen(): boolean {
+    return this.#grpc !== undefined;
+  }
+
+  /** Serves the methods to the callers that an identity lets in. Rejects with ListenRefused. */
+  async open(identity: IdentitySource, methods: SecretsMethods): Promise<void> {
+    const { calls, config, timers } = this.#options;
+    calls.expected(Object.keys(methods));
+    const grpc = new GrpcServer({
+      connections: this.#connections,
+      limits: config.budgets,
+      maxConnections: mostServed(config.handshakes),
+      methods,
+      onHandled: calls.handled,
+      onCrowdedOut: calls.crowdedOut,
+      timers,
+      random: Math.random,
+    });
+    this.#grpc = grpc;
+    identity.onState(({ kind }) => grpc.reportHealth(kind === "ready" ? "SERVING" : "NOT_SERVING"));
+    await this.#listen(identity, grpc);
+  }
+
+  /** Health says from now on that no calls are to be sent here; those that come are served. */
+  leave(): void {
+    this.#grpc?.leave();
+  }
+
+  /** Takes no new connections. Calls under way, and those that cross the end on the wire, get `graceMs` milliseconds. */
+  async drain(graceMs: number): Promise<void> {
+    this.#closeListeners();
+    await this.#grpc?.drain(graceMs);
+  }
+
+  /** Takes neither connections nor calls. What is being answered gets `graceMs` milliseconds. */
+  async fail(graceMs: number): Promise<void> {
+    this.#grpc?.refuseCalls();
+    await this.drain(graceMs);
+  }
+
+  /** Ends every connection at once. */
+  close(): void {
+    this.#closeListeners();
+    this.#connections.closeAll();
+    this.#reception?.close();
+  }
+
+  async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
+    const { calls, config, log, timers } = this.#options;
+    const reception = new Reception({
+      identity,
+      connections: this.#connections,
+      gate: this.gate,
+      timers,
+      onConnection: (connection) => grpc.serve(connection),
+      onRefused: calls.refused,
+    });
+    this.#reception = reception;
+    for (const address of config.listen) {
+      const listener = await Listener.listen(address, {
+        accept: (socket) => reception.receive(socket),
+        failed: (error) => reception.notAccepted(error),
+      });
+      this.#listeners.push(listener);
+      log.info("listening", { address: formatAddress(listener.address) });
+    }
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners) listener.close();
+  }
+}

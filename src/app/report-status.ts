@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import type { IdentitySource } from "../identity/source.ts";
+import type { Check } from "../observability/check.ts";
+import type {
+  DiskStatus,
+  IdentityStatus,
+  PolicyStatus,
+  ServerStatus,
+  StoreStatus,
+} from "../observability/server-status.ts";
+import { diskUsage } from "../persistence/disk-usage.ts";
+import { sqliteVersion } from "../persistence/sqlite-version.ts";
+import type { SecretStore } from "../store/secret-store.ts";
+import type { ServeConfig } from "./config.ts";
+import { describeChoice } from "./identity-choice.ts";
+import type { PolicySource } from "./policy-source.ts";
+import { commit, release } from "./release.ts";
+import type { Resources } from "./resources.ts";
+
+/** The parts of a server that a status is read from. Some are not there yet while it starts. */
+export interface StatusParts {
+  readonly config: ServeConfig;
+  readonly checks: readonly Check[];
+  readonly resources: Resources | undefined;
+  readonly store: SecretStore | undefined;
+}
+
+/** What an operator asks first, at this moment. */
+export function reportStatus({ config, checks, resources, store }: StatusParts): ServerStatus {
+  return {
+    release: release(),
+    commit: commit(),
+    node: process.version,
+    sqlite: sqliteVersion(),
+    process: processStatus(),
+    ready: checks.every(({ state }) => state === "ok"),
+    checks,
+    identity: identityStatus(config, resources?.identity),
+    policy: resources === undefined ? null : policyStatus(config, resources.policy),
+    store: storeStatus(config, store),
+    disk: diskStatus(config),
+  };
+}
+
+function processStatus(): ServerStatus["process"] {
+  return {
+    pid: process.pid,
+    threads: threadCount(),
+    memory_bytes: process.memoryUsage.rss(),
+    started_at: new Date(performance.timeOrigin).toISOString(),
+    uptime_seconds: Math.round(process.uptime()),
+  };
+}
+
+/** From proc_pid_status(5). */
+function threadCount(): number | null {
+  try {
+    const count = /^Threads:\s+(\d+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
+    return count === undefined ? null : Number(count);
+  } catch {
+    return null;
+  }
+}
+
+function identityStatus({ identity }: ServeConfig, source: IdentitySource | undefined): IdentityStatus {
+  const state = source?.state;
+  const snapshot = state?.kind === "ready" ? state.snapshot : undefined;
+  return {
+    source: describeChoice(identity),
+    problems: state?.problems ?? [],
+    svid: snapshot ? { spiffe_id: snapshot.svid.id.toString(), valid_until: rfc3339(snapshot.validUntil) } : null,
+    bundles: Array.from(snapshot?.bundles ?? [], ([name, { authorities, notAfter }]) => ({
+      trust_domain: name,
+      authorities: authorities.length,
+      not_after: notAfter === undefined ? null : rfc3339(notAfter),
+    })),
+  };
+}
+
+function policyStatus({ policy: file, admins }: ServeConfig, policy: PolicySource): PolicyStatus {
+  const { isNewest, lastLoad } = policy.loaded;
+  return {
+    file: file ?? null,
+    rules: policy.rules,
+    admins: admins.length,
+    loaded_at: rfc3339(lastLoad),
+    is_newest: isNewest,
+  };
+}
+
+function storeStatus({ store: { kind }, maxStoreBytes }: ServeConfig, store: SecretStore | undefined): StoreStatus {
+  const totals = store?.totals;
+  return {
+    kind,
+    revision: store?.revision ?? null,
+    secrets: totals?.secrets ?? null,
+    versions: totals?.versions ?? null,
+    memory_bytes: totals?.bytes ?? null,
+    memory_limit_bytes: maxStoreBytes,
+  };
+}
+
+function diskStatus({ store }: ServeConfig): DiskStatus | null {
+  if (store.kind === "memory") return null;
+  const { used, free } = diskUsage(store.data);
+  return { folder: store.data, used_bytes: used, free_bytes: Number.isFinite(free) ? free : null };
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,20 @@
+import { Argument, type Command } from "commander";
+import { completionScript, SHELLS, type Shell } from "../completion-script.ts";
+import { write } from "../output.ts";
+import type { World } from "../world.ts";
+
+const EXAMPLES = `
+Put one of these lines into the file that your shell reads at its start:
+  source <(coffer completion bash)     # ~/.bashrc
+  source <(coffer completion zsh)      # ~/.zshrc, after compinit
+  coffer completion fish | source      # ~/.config/fish/config.fish`;
+
+/** `coffer completion`. */
+export function addCompletion(program: Command, world: World, tree: () => Promise<Command>): void {
+  program
+    .command("completion")
+    .description("Print a script for your shell that completes the commands and options of coffer.")
+    .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
+    .addHelpText("after", EXAMPLES)
+    .action(async (shell: Shell) => write(world.stdout, completionScript(await tree(), shell)));
+}

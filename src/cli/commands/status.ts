@@ -1,0 +1,50 @@
+import { type Command, Option } from "commander";
+import { OptionReader } from "../../app/config-option.ts";
+import { parseDuration } from "../../app/config-value.ts";
+import { DEFAULT_OPS_ADDRESS } from "../../app/default-address.ts";
+import { parseAddress } from "../../domain/address.ts";
+import { warnOfUnknownVariables } from "../client-command.ts";
+import { CommandFailed } from "../command-failed.ts";
+import { DEFAULT_TIMEOUT, statusOptions } from "../connection-options.ts";
+import { addOptions, givenFlags } from "../option-flags.ts";
+import { outputOption } from "../output-option.ts";
+import { write } from "../output.ts";
+import type { World } from "../world.ts";
+
+const NOTES = `
+The ops listener answers this question to programs on its own machine only, and needs no SVID: run it where
+the server runs, as with kubectl exec or docker exec. Exits with 0 when the server is ready, and with 6 when it
+is not, or does not answer.`;
+
+/** `coffer status`. */
+export function addStatus(program: Command, world: World): void {
+  const command = program
+    .command("status")
+    .description(
+      "Show what an operator asks first of a server: whether it is ready, its identity and when that ends, where " +
+        "identity and policy come from, its store, revision, disk, threads and uptime.",
+    )
+    .addOption(outputOption(new Option("-o, --output <format>", "the format"), ["table", "json"], "table"))
+    .addHelpText("after", NOTES);
+  addOptions(command, statusOptions);
+  command.action(() => showStatus(command, world));
+}
+
+async function showStatus(command: Command, world: World): Promise<void> {
+  await warnOfUnknownVariables(world);
+  const reader = new OptionReader(givenFlags(command.opts(), statusOptions), world.env);
+  const address = reader.optional(statusOptions.opsAddr, parseOpsAddress) ?? parseOpsAddress(DEFAULT_OPS_ADDRESS);
+  const timeoutMs = reader.optional(statusOptions.timeout, parseDuration) ?? parseDuration(DEFAULT_TIMEOUT);
+  reader.finish();
+  const { askStatus, statusTable } = await import("../server-status.ts");
+  const status = await askStatus(address, timeoutMs);
+  const isJson = command.opts()["output"] === "json";
+  await write(world.stdout, isJson ? `${JSON.stringify(status, null, 2)}\n` : statusTable(status));
+  if (!status.ready) throw new CommandFailed("unavailable", "the server is not ready");
+}
+
+function parseOpsAddress(text: string): { readonly host: string; readonly port: number } {
+  const address = parseAddress(text);
+  if (address.kind === "unix") throw new Error("the ops listener has no unix socket; give HOST:PORT");
+  return { host: address.host, port: address.port };
+}

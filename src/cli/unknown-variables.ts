@@ -1,0 +1,68 @@
+import type { Environment } from "../app/config-option.ts";
+import { connectionOptions, statusOptions } from "./connection-options.ts";
+
+/** A COFFER_ variable that this program does not read, and the one whose name is nearest. */
+export interface UnknownVariable {
+  readonly name: string;
+  readonly nearest: string;
+}
+
+/**
+ * What Kubernetes sets in every container for a Service whose name begins with "coffer", and Docker for a link:
+ * COFFER_SERVICE_HOST, COFFER_PORT, COFFER_PORT_8553_TCP_ADDR. No option has such a name.
+ */
+const SET_BY_PLATFORMS = /_SERVICE_|_PORT(_|$)/;
+
+/** Switches of the test suite. A test that inherits them runs this program as well. */
+const OF_TESTS = /^COFFER_TEST_/;
+
+/**
+ * The COFFER_ variables of `environment` that neither a client nor the server reads: a mistyped COFFER_ADRR would
+ * otherwise leave the default in force, and a secret would go to another server than the one that was meant.
+ */
+export async function unknownVariables(environment: Environment): Promise<UnknownVariable[]> {
+  const client = Object.values({ ...connectionOptions, ...statusOptions }).map(({ variable }) => variable);
+  const suspects = Object.keys(environment).filter((name) => isOurs(name) && !client.includes(name));
+  if (suspects.length === 0) return [];
+  // Most clients never need the server's options.
+  const { serveOptions } = await import("../app/serve-options.ts");
+  const known = [...client, ...Object.values(serveOptions).map(({ variable }) => variable)];
+  const unknown = suspects.filter((name) => !known.includes(name));
+  return unknown.sort().map((name) => ({ name, nearest: nearestName(name, known) }));
+}
+
+/** As a sentence, for a person or for a line of the log. */
+export function describeUnknown({ name, nearest }: UnknownVariable): string {
+  return `the variable ${name} is unknown and has no effect; the nearest is ${nearest}`;
+}
+
+function isOurs(name: string): boolean {
+  return name.startsWith("COFFER_") && !SET_BY_PLATFORMS.test(name) && !OF_TESTS.test(name);
+}
+
+/** Names are compared without their prefixes first: for COFFER_DATA, COFFER_SERVER_DATA is nearer than COFFER_ADDR. */
+function nearestName(name: string, known: readonly string[]): string {
+  const distance = (candidate: string) => [editDistance(bare(name), bare(candidate)), editDistance(name, candidate)];
+  const [nearest = ""] = known.toSorted((one, other) => compare(distance(one), distance(other)));
+  return nearest;
+}
+
+const bare = (name: string) => name.replace(/^COFFER_(SERVER_)?/, "");
+
+function compare([bareOne = 0, one = 0]: readonly number[], [bareOther = 0, other = 0]: readonly number[]): number {
+  return bareOne - bareOther || one - other;
+}
+
+/** The number of characters to insert, delete or replace (Levenshtein, 1966). */
+function editDistance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, column) => column);
+  for (const [index, character] of [...one].entries()) {
+    const next = [index + 1];
+    for (const [column, candidate] of [...other].entries()) {
+      const replaced = (row[column] ?? 0) + Number(character !== candidate);
+      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

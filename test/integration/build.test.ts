@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { type Ran, runToEnd } from "../support/cli-kit.ts";
+
+describe("the build", () => {
+  /** A clone with the scripts of the build, and nothing else yet. */
+  let clone: string;
+  beforeEach(() => {
+    clone = mkdtempSync(join(tmpdir(), "coffer-build-"));
+    cpSync(".build", join(clone, ".build"), { recursive: true });
+    for (const file of ["package.json", "package-lock.json", "tsconfig.json"]) cpSync(file, join(clone, file));
+  });
+  afterEach(() => rmSync(clone, { recursive: true }));
+
+  const write = (file: string, text: string) => {
+    mkdirSync(dirname(join(clone, file)), { recursive: true });
+    writeFileSync(join(clone, file), text);
+  };
+
+  /** Runs a command in the clone; programs of `bin` there come before all others. */
+  const run = (program: string, ...words: string[]): Promise<Ran> => {
+    const path = [join(clone, "bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter);
+    return runToEnd(program, words, { cwd: clone, env: { PATH: path } });
+  };
+
+  /** A program of `bin` that only leaves a file where it was run. */
+  function recorder(name: string): string {
+    write(`bin/${name}`, `#!/bin/sh\ntouch "${clone}/${name}.ran"\n`);
+    chmodSync(join(clone, "bin", name), 0o755);
+    return join(clone, `${name}.ran`);
+  }
+
+  // Minutes of compiling for a release that the server refuses to start on: neither npm nor a compiler is run. The
+  // control: on a release that is supported, npm is.
+  it("checks the release of Node before it installs or compiles anything", async () => {
+    const npm = recorder("npm");
+    const manifest = JSON.parse(readFileSync(join(clone, "package.json"), "utf8"));
+    write("package.json", JSON.stringify({ ...manifest, engines: { node: "^99.1.0" } }));
+    const refused = await run(process.execPath, ".build/install.mjs");
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /^coffer: this is Node \d+\.\d+\.\d+, and Coffer runs on \^99\.1\.0\. Nothing was built/,
+    );
+    assert.ok(!existsSync(npm));
+    write("package.json", JSON.stringify(manifest));
+    await run(process.execPath, ".build/install.mjs");
+    assert.ok(existsSync(npm));
+  });
+
+  // The prebuilt binary comes from a host that no checksum here pins. The compiler's steps are told as they begin.
+  it("compiles SQLite, fetches no binary, and tells how far it is", async () => {
+    const compiler =
+      'console.log("  CC(target) sqlite3.o"); require("fs").writeFileSync("built.js", "module.exports = 1")';
+    const scripts = { "build-release": "node compile.js" };
+    write("node_modules/better-sqlite3/package.json", JSON.stringify({ main: "index.js", scripts }));
+    write("node_modules/better-sqlite3/compile.js", compiler);
+    // Like the native binding: it can't be loaded before it is built.
+    const binding = 'require("./built.js"); module.exports = class { close() {} };';
+    write("node_modules/better-sqlite3/index.js", binding);
+    write("node_modules/prebuild-install/package.json", "{}");
+    write(
+      "node_modules/prebuild-install/bin.js",
+      `require("fs").writeFileSync(${JSON.stringify(join(clone, "fetched"))}, "")`,
+    );
+    const ran = await run(process.execPath, ".build/native.mjs");
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.ok(!existsSync(join(clone, "fetched")));
+    assert.match(ran.stderr, /^coffer: compiling SQLite, \d+ s so far: CC\(target\) sqlite3\.o$/m);
+    // The control: what is built is not built again.
+    assert.equal((await run(process.execPath, ".build/native.mjs")).stderr, "");
+  });
+
+  // Both commands of a newcomer may be started at once, and both find nothing compiled. One compiles, and the other waits
+  // for it.
+  it("is done once where two begin it", async () => {
+    // The compiler fails where another one is at work in the same folder, and ends when both programs have begun.
+    const compiler = `const fs = require("fs");
+      fs.mkdirSync("compiling");
+      const end = () => {
+        fs.writeFileSync("built.js", "module.exports = 1");
+        fs.rmdirSync("compiling");
+      };
+      const wait = () => (fs.existsSync(${JSON.stringify(join(clone, "waiting"))}) ? end() : setTimeout(wait, 20));
+      wait();`;
+    const scripts = { "build-release": "node compile.js" };
+    write("node_modules/better-sqlite3/package.json", JSON.stringify({ main: "index.js", scripts }));
+    write("node_modules/better-sqlite3/compile.js", compiler);
+    write("node_modules/better-sqlite3/index.js", 'require("./built.js"); module.exports = class { close() {} };');
+    const build =
+      'node .build/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
+    const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
+    const said = `${one?.stdout}${other?.stdout}`;
+    assert.equal(said.match(/another build of this clone is under way/g)?.length, 1, said);
+    assert.equal(said.match(/SQLite is compiled/g)?.length, 1, said);
+  });
+
+  // The tests deleted the program under a server that `npm run dev` had started.
+  it("runs the tests beside a program that was built for use", async () => {
+    symlinkSync(resolve("node_modules"), join(clone, "node_modules"));
+    utimesSync(join(clone, "package-lock.json"), 0, 0);
+    write("dist/src/main.js", "the running program");
+    write("dist-test/test/stale.test.js", "throw new Error('a test that is gone')");
+    write("test/one.test.ts", 'import { it } from "node:test";\nit("ran", () => {});\n');
+    const ran = await run("npm", "test");
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout.toString(), /✔ ran/);
+    assert.equal(readFileSync(join(clone, "dist/src/main.js"), "utf8"), "the running program");
+    assert.ok(existsSync(join(clone, "dist-test/test/one.test.js")));
+  });
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { coffer, runToEnd } from "../support/cli-kit.ts";
+
+// Command lines up to the cursor, and some of what may stand there. The last word is the one that is being typed.
+const LINES: readonly (readonly [line: readonly string[], expected: readonly string[], never?: string])[] = [
+  [["ge"], ["get"], "put"],
+  [["get", "--w"], ["--wait"], "--versions"],
+  [
+    ["get", "a/b", "--out"],
+    ["--out", "--output"],
+  ],
+  [["get", "-o", "j"], ["json"]],
+  [["policy", "ch"], ["check"]],
+  [["policy", "check", "--ac"], ["--action"]],
+  [["completion", "f"], ["fish"]],
+  [["serve", "--lock"], ["--lock-wait"]],
+];
+
+describe("coffer completion", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-completion-"));
+  const script = (shell: string) => join(folder, `coffer.${shell}`);
+  before(async () => {
+    for (const shell of ["bash", "zsh", "fish"]) {
+      const { code, stdout, stderr } = await coffer(["completion", shell]);
+      assert.deepEqual([code, stderr], [0, ""]);
+      writeFileSync(script(shell), stdout);
+    }
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** What each shell offers for a line, as it is asked without a terminal. */
+  const askers: Readonly<Record<string, (line: readonly string[]) => Promise<string>>> = {
+    // As readline calls a completion function.
+    bash: (line) => asked("bash", ["--noprofile", "--norc", ...bashLine(line)]),
+    // compadd and compdef belong to the line editor. Here they print what they are given.
+    zsh: (line) => {
+      const words = ["coffer", ...line].map((word) => `'${word}'`).join(" ");
+      const frame = `compadd() { print -l -- "\${@[2,-1]}" }; _files() { }; compdef() { }; source ${script("zsh")}`;
+      return asked("zsh", ["-fc", `${frame}; words=(${words}); CURRENT=\${#words}; _coffer`]);
+    },
+    fish: (line) => asked("fish", ["-Nc", `source ${script("fish")}; complete -C 'coffer ${line.join(" ")}'`]),
+  };
+
+  function bashLine(line: readonly string[]): string[] {
+    const words = ["coffer", ...line].map((word) => `'${word}'`).join(" ");
+    const call = `COMP_WORDS=(${words}); COMP_CWORD=${line.length}; _coffer; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return ["-c", `source ${script("bash")}; ${call}`];
+  }
+
+  async function asked(shell: string, words: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await runToEnd(shell, words, {});
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    return stdout.toString();
+  }
+
+  for (const [shell, ask] of Object.entries(askers)) {
+    const isMissing = spawnSync(shell, ["--version"]).status !== 0;
+    // Commands, options and values of the command that has been typed, and of no other one.
+    it(`completes in ${shell}`, { skip: isMissing && `${shell} is not installed` }, async () => {
+      for (const [line, expected, never] of LINES) {
+        const offered = (await ask(line)).split("\n").map((text) => text.split("\t")[0]);
+        for (const word of expected) assert.ok(offered.includes(word), `${line.join(" ")}: ${offered.join(" ")}`);
+        if (shell !== "zsh") assert.ok(never === undefined || !offered.includes(never), `${line.join(" ")}: ${never}`);
+      }
+    });
+  }
+
+  // Behind -- stands somebody else's command line.
+  it("offers nothing behind --", async () => {
+    const [line] = [["run", "a/b", "--", "ge"]];
+    assert.equal((await askers["bash"]!(line!)).trim(), "");
+  });
+
+  it("refuses a shell that it does not know", async () => {
+    const ran = await coffer(["completion", "tcsh"]);
+    assert.equal(ran.code, 2);
+    assert.match(ran.stderr, /Allowed choices are bash, zsh, fish/);
+  });
+});

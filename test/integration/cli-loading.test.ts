@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { callerVariables } from "../support/cli-caller.ts";
+import { PROGRAM, runToEnd } from "../support/cli-kit.ts";
+import { API, ServerKit } from "../support/server-kit.ts";
+
+/** What a command has loaded: folders of src with their files, and packages. */
+interface Loaded {
+  readonly files: readonly string[];
+  readonly packages: readonly string[];
+}
+
+// The time of a command is mostly that of loading modules. What is counted here is which, since times differ from machine
+// to machine; bench/command-line.ts measures those.
+describe("a command loads what it needs", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-loading-"));
+  let kit: ServerKit;
+  let env: Record<string, string>;
+  before(async () => {
+    kit = await ServerKit.start();
+    env = callerVariables(kit, API, "api");
+    const caller = kit.caller(API);
+    assert.equal((await caller.put({ path: "shop/api/x", data: { a: "b" } })).code, "OK");
+    caller.close();
+  });
+  after(async () => {
+    await kit.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Runs a command under a hook of Node's loader that writes down each module. */
+  async function loadedBy(...words: readonly string[]): Promise<Loaded> {
+    const list = join(folder, "modules");
+    rmSync(list, { force: true });
+    const hook = `import { appendFileSync } from "node:fs";
+      export const load = (url, context, next) => (appendFileSync(${JSON.stringify(list)}, url + "\\n"), next(url, context));`;
+    const asUrl = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+    const register = asUrl(`import { register } from "node:module"; register(${JSON.stringify(asUrl(hook))});`);
+    const ran = await runToEnd(process.execPath, ["--import", register, PROGRAM, ...words], { env });
+    assert.equal(ran.code, 0, ran.stderr);
+    const urls = readFileSync(list, "utf8").split("\n");
+    const matches = (pattern: RegExp) => [...new Set(urls.flatMap((url) => pattern.exec(url)?.[1] ?? []))].sort();
+    return {
+      files: matches(/\/src\/((?!.*node_modules).*)$/),
+      packages: matches(/node_modules\/((?:@[^/]+\/)?[^/]+)/),
+    };
+  }
+
+  it("for --help: no command", async () => {
+    const { files, packages } = await loadedBy("--help");
+    assert.deepEqual(packages, ["commander"]);
+    assert.deepEqual(
+      files.filter((file) => !/^(main|cli\/[^/]+)\.js$/.test(file)),
+      [],
+    );
+  });
+
+  it("for get: the client and an identity from files, and nothing of a server", async () => {
+    const { files, packages } = await loadedBy("get", "shop/api/x");
+    assert.deepEqual(packages, ["@grpc/grpc-js", "commander"]);
+    assert.deepEqual(
+      files.filter((file) => /^cli\/commands\//.test(file)),
+      ["cli/commands/get.js"],
+    );
+    const server = /^(transport|store|engine|authorization|sealing|persistence|observability|pki)\//;
+    const unused = files.filter((file) => server.test(file) || file === "workload-api/workload-api-source.js");
+    assert.deepEqual(unused, []);
+  });
+
+  // The control: what is loaded is seen.
+  it("for --version: SQLite", async () => {
+    assert.deepEqual((await loadedBy("--version")).packages, ["better-sqlite3", "commander"]);
+  });
+});

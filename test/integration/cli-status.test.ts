@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { coffer, type Serving, serving } from "../support/cli-kit.ts";
+import { freePort } from "../support/free-port.ts";
+
+const ID = "spiffe://example.org/coffer";
+
+describe("coffer status", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-status-"));
+  let ops = "";
+  let running: Serving | undefined;
+  before(async () => {
+    const port = await freePort();
+    ops = `127.0.0.1:${port}`;
+    // All addresses, so that a question can come from outside the loopback as well.
+    running = serving(["dev", "--listen", "127.0.0.1:0", "--ops-listen", `0.0.0.0:${port}`], { cwd: folder });
+    await running.server.serving();
+  });
+  after(async () => {
+    await running?.server.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const status = (...more: string[]) => coffer(["status", ...more], { env: { COFFER_OPS_ADDR: ops } });
+
+  // What an operator asks first, each in a line of its own; the values are those of the log.
+  it("shows identity, sources, policy, store, revision, disk, threads and uptime", async () => {
+    const { code, stdout, stderr } = await status();
+    assert.deepEqual([code, stderr], [0, ""]);
+    const lines = new Map(
+      stdout
+        .toString()
+        .trimEnd()
+        .split("\n")
+        .map((line) => [line.split(/ +/, 1)[0], line.replace(/^\S+ +/, "")]),
+    );
+    const adopted = await running!.server.logged("identity adopted");
+    assert.equal(lines.get("ready"), "yes");
+    assert.equal(lines.get("identity"), `${ID} until ${adopted["valid_until"]}`);
+    assert.match(lines.get("source") ?? "", /^the files .*coffer\.pem/);
+    assert.match(lines.get("bundle") ?? "", /^example\.org: 1 authority until /);
+    assert.match(lines.get("policy") ?? "", /^\.coffer\/policy\.yaml, 2 rules, 1 admin, loaded /);
+    assert.match(lines.get("store") ?? "", /^sqlite, 0 secrets, 0 versions, /);
+    assert.equal(lines.get("revision"), "0");
+    assert.match(lines.get("disk") ?? "", /^\.coffer\/data: .* used, .* free$/);
+    assert.match(lines.get("process") ?? "", new RegExp(`^${running!.server.pid}, .* \\d+ threads$`));
+    assert.match(lines.get("uptime") ?? "", /^\d+[smhd]/);
+    assert.match(lines.get("release") ?? "", /^\d+\.\d+\.\d+ \(commit \S+\), Node \d+\S+, SQLite 3\./);
+  });
+
+  // For programs: the same, as numbers and times.
+  it("speaks JSON", async () => {
+    const answer = JSON.parse((await status("-o=json")).stdout.toString());
+    assert.equal(answer.ready, true);
+    assert.equal(answer.identity.svid.spiffe_id, ID);
+    assert.equal(answer.store.revision, 0);
+    assert.ok(answer.disk.used_bytes > 0 && answer.process.threads > 1);
+  });
+
+  // It names files and the server's identity: an ops listener that is open to a network does not show it there. The
+  // control is /readyz, which answers.
+  it("is not told to clients on other machines", async (t) => {
+    const outside = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+    if (outside === undefined) return t.skip("this machine has no address beside the loopback's");
+    const address = `${outside}:${ops.split(":")[1]}`;
+    assert.equal((await fetch(`http://${address}/readyz`)).status, 200);
+    const ran = await status("--ops-addr", address);
+    assert.equal(ran.code, 4);
+    assert.equal(ran.stderr, `coffer: ${address} tells its status to clients on its machine only\n`);
+  });
+
+  it("says when nothing listens, and when something else does", async () => {
+    const nowhere = `127.0.0.1:${await freePort()}`;
+    const refused = await status("--ops-addr", nowhere);
+    assert.equal(refused.code, 6);
+    assert.match(refused.stderr, /^coffer: no status from 127\.0\.0\.1:\d+: nothing listens there/);
+    const other = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as { readonly port: number };
+    const strange = await status("--ops-addr", `127.0.0.1:${port}`);
+    other.close();
+    assert.deepEqual(
+      [strange.code, strange.stderr],
+      [1, `coffer: 127.0.0.1:${port} is not the ops listener of a Coffer server\n`],
+    );
+  });
+});
+
+describe("coffer status of a server without an identity", () => {
+  const folder = mkdtempSync(join(tmpdir(), "coffer-status-"));
+  after(() => rmSync(folder, { recursive: true }));
+
+  // The answer is there before the server is: an operator asks most when it does not get ready.
+  it("says what it waits for, and exits with 6", async () => {
+    const ops = `127.0.0.1:${await freePort()}`;
+    const env = { SPIFFE_ENDPOINT_SOCKET: `unix://${folder}/agent.sock` };
+    const { server } = serving(["serve", "--store", "memory", "--listen", "127.0.0.1:0", "--ops-listen", ops], { env });
+    await server.logged("waiting for an identity");
+    await server.logged("store loaded");
+    const ran = await coffer(["status", "--ops-addr", ops]);
+    assert.equal(ran.code, 6);
+    assert.equal(ran.stderr, "coffer: the server is not ready\n");
+    const shown = ran.stdout.toString();
+    assert.match(shown, /^ready +no \(identity: .*agent\.sock/m);
+    assert.match(shown, /^identity +none$/m);
+    assert.match(shown, /^source +the Workload API at unix:/m);
+    assert.match(shown, /^disk +none: --store memory$/m);
+    await server.stop();
+  });
+});
