@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 import { ConfigurationError } from "../../../src/app/config-option.ts";
 import { StartRefused } from "../../../src/app/start-refused.ts";
 import { CommandFailed } from "../../../src/cli/command-failed.ts";
+import { change } from "../../../src/cli/change.ts";
 import { complaint } from "../../../src/cli/complaint.ts";
 import { exitCodeOf } from "../../../src/cli/exit-code.ts";
 import { ClientError, type StatusName } from "../../../src/client/client-error.ts";
@@ -73,8 +74,13 @@ describe("complaints", () => {
   });
 
   // A script, or its author, repeats a command that failed. This one must not be repeated blindly.
-  it("warn of a change that may have been applied", () => {
-    assert.match(complaint(open("UNKNOWN")), /^coffer: told\ncoffer: the change may have been applied: look before /);
+  it("say what became of a change, and nothing of it where there was none", async () => {
+    const failed = (error: Error) => change(() => Promise.reject(error)).catch(complaint);
+    assert.match(
+      String(await failed(open("UNKNOWN"))),
+      /^coffer: told\ncoffer: the change may have been applied: look /,
+    );
+    assert.equal(await failed(answered("NOT_FOUND")), "coffer: told\ncoffer: nothing was changed\n");
     assert.equal(complaint(answered("UNKNOWN")), "coffer: told\n");
   });
 
