@@ -291,7 +291,7 @@ it("closes a connection that can't be verified again, and no other", async () =>
 describe("strangers", () => {
   // Good clients among them see a server that is too slow, and its operator has to learn of it.
   it("that said hello and were never called are told apart from those that said nothing", async () => {
-    const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.001 });
+    const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 }, new ManualTimers(0));
     const dial = () => {
       const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
       return socket.on("error", () => {});
