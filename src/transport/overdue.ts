@@ -38,7 +38,9 @@ export class Overdue<Item> {
     this.#cancel = undefined;
   }
 
+  /** An item that begins again while others are looked at has set the timer already. */
   #wait(ms: number): void {
+    this.#cancel?.();
     this.#cancel = this.#timers.delay(ms, () => {
       this.#cancel = undefined;
       this.#look();
@@ -49,7 +51,10 @@ export class Overdue<Item> {
     const now = this.#timers.elapsed();
     for (const [item, began] of this.#began) {
       const left = began + this.#limitMs - now;
-      if (left > 0) return this.#wait(left);
+      if (left > 0) {
+        this.#wait(left);
+        return;
+      }
       this.#began.delete(item);
       this.#expire(item);
     }
