@@ -82,9 +82,11 @@ export class IncomingCall {
   /** Begins to read the request, as far as that is due. */
   begin(): void {
     const { stream, route } = this.arrival;
-    if (route.kind === "authorized") return this.#read();
-    boundHeaders(stream);
-    this.#answer();
+    if (route.kind === "authorized") this.#read();
+    else {
+      boundHeaders(stream);
+      this.#answer();
+    }
   }
 
   /**
@@ -140,12 +142,16 @@ export class IncomingCall {
 
   /** Decides by what has been read: wait for more, refuse, or let the call have the room that it needs. */
   #look(): void {
-    if (this.#bytes.length < PREFIX_BYTES) return this.#readOn();
-    if (this.#bytes[0] !== 0) return this.#reject(COMPRESSED);
-    const length = this.#bytes.readUInt32BE(1);
-    if (length > MAX_RECEIVE_BYTES) return this.#reject(TOO_LONG);
+    if (this.#bytes.length < PREFIX_BYTES) this.#readOn();
+    else if (this.#bytes[0] !== 0) this.#reject(COMPRESSED);
+    else this.#lookAt(this.#bytes.readUInt32BE(1));
+  }
+
+  /** The same, of a message of so many bytes. */
+  #lookAt(length: number): void {
     const isComplete = this.#bytes.length >= PREFIX_BYTES + length;
-    if (isComplete || this.#isAuthorized()) this.#request(length);
+    if (length > MAX_RECEIVE_BYTES) this.#reject(TOO_LONG);
+    else if (isComplete || this.#isAuthorized()) this.#request(length);
     else this.#readOn();
   }
 
@@ -159,7 +165,11 @@ export class IncomingCall {
   }
 
   #readOn(): void {
-    if (!this.#holdUnread()) return this.#refuse(this.#overBudget("unread"));
+    if (this.#holdUnread()) this.#awaitMore();
+    else this.#refuse(this.#overBudget("unread"));
+  }
+
+  #awaitMore(): void {
     const { stream } = this.arrival;
     stream.once("readable", this.#read);
     if (!this.#isWatched) stream.once("end", () => this.#ended());
