@@ -9,7 +9,7 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { it } from "node:test";
-import { type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
+import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { CallServer } from "../../../src/transport/call-server.ts";
 
 const asIs = (bytes: Buffer) => bytes;
