@@ -160,6 +160,7 @@ export class IncomingCall {
     else this.#admit(this.#bytes.readUInt32BE(1));
   }
 
+  /** The same, of a message of so many bytes. */
   #admit(length: number): void {
     this.#isWhole = this.#bytes.length >= PREFIX_BYTES + length;
     if (length > MAX_RECEIVE_BYTES) this.#reject(TOO_LONG);
@@ -177,11 +178,11 @@ export class IncomingCall {
   }
 
   #readOn(): void {
-    if (this.#holdUnread()) this.#watch();
+    if (this.#holdUnread()) this.#awaitMore();
     else this.#refuse(this.#overBudget("unread"));
   }
 
-  #watch(): void {
+  #awaitMore(): void {
     const { stream } = this.arrival;
     stream.once("readable", this.#read);
     if (this.#isWatched) return;

@@ -38,7 +38,9 @@ export class Overdue<Item> {
     this.#cancel = undefined;
   }
 
+  /** An item that begins again while others are looked at has set the timer already. */
   #wait(ms: number): void {
+    this.#cancel?.();
     this.#cancel = this.#timers.delay(ms, () => {
       this.#cancel = undefined;
       this.#look();

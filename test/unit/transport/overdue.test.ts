@@ -49,6 +49,7 @@ describe("an item", () => {
     again.begin("a");
     timers.advance(350);
     assert.deepEqual(expired, ["a", "a", "a"]);
+    assert.equal(timers.pauses.length, 1);
   });
 });
 
