@@ -72,7 +72,7 @@ export class IncomingCall {
   readonly #carried: CarriedBytes;
   /** What was read to look at it. It goes back into the stream before grpc-js gets that. */
   #bytes: Buffer = NOTHING;
-  #state: "reading" | "waiting" | "answering" = "reading";
+  #state: "reading" | "waiting" | "answering" | "refused" = "reading";
   #isWatched = false;
   /** Whether all of its message had come when it was looked at. */
   #isWhole = false;
@@ -102,6 +102,8 @@ export class IncomingCall {
   whenRoom(task: () => void): void {
     this.#state = "waiting";
     this.#lease.request(0, () => {
+      // It was refused meanwhile, and its stream is not closed yet, since its caller does not read the refusal.
+      if (this.#state !== "waiting") return;
       this.#state = "answering";
       task();
     });
@@ -217,7 +219,7 @@ export class IncomingCall {
 
   #answer(): void {
     const { stream } = this.arrival;
-    if (stream.destroyed || stream.closed) return;
+    if (stream.destroyed || stream.closed || this.#state === "refused") return;
     this.#state = "answering";
     if (!this.#isWhole) this.#carried.follow();
     this.#lease.read();
@@ -241,6 +243,7 @@ export class IncomingCall {
     const { stream } = this.arrival;
     stream.off("readable", this.#read);
     if (stream.destroyed || stream.closed || stream.headersSent) return;
+    this.#state = "refused";
     this.#outcomes.refused(this.arrival, status.code, error);
     answerStatus(stream, status);
   }

@@ -38,15 +38,11 @@ export class Overdue<Item> {
     this.#cancel = undefined;
   }
 
-  /** An item that begins again while others are looked at has set the timer already. */
   #wait(ms: number): void {
-    this.#cancel?.();
-    this.#cancel = this.#timers.delay(ms, () => {
-      this.#cancel = undefined;
-      this.#look();
-    });
+    this.#cancel = this.#timers.delay(ms, () => this.#look());
   }
 
+  /** `#cancel` stays set until the end, so that an item that `expire` begins again does not start a second timer. */
   #look(): void {
     const now = this.#timers.elapsed();
     for (const [item, began] of this.#began) {
@@ -58,5 +54,6 @@ export class Overdue<Item> {
       this.#began.delete(item);
       this.#expire(item);
     }
+    this.#cancel = undefined;
   }
 }

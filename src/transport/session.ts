@@ -95,7 +95,9 @@ export class Session {
 
   /** Ends the session of an SVID that has expired: answers under way are sent, and then the socket is closed. */
   expire(): void {
-    if (this.#http2.closed) return;
+    if (this.#http2.closed || this.#http2.destroyed) return;
+    // So that goAway() sends nothing more: a later GOAWAY must not name a higher stream (RFC 9113 6.8).
+    this.#state = "leaving";
     this.#http2.close();
     this.connection.socket.once(
       "close",
