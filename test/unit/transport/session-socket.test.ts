@@ -29,6 +29,7 @@ function opened(): { wire: Wire; socket: SessionSocket; session: ServerHttp2Sess
   return { wire, socket, session };
 }
 
+// What is received is overwritten: each test gives a copy.
 /** Resolves when the server has written a frame of this type. */
 async function written(wire: Wire, type: number): Promise<void> {
   while (!wire.frames.some((frame) => frame.type === type)) {
@@ -41,7 +42,7 @@ async function written(wire: Wire, type: number): Promise<void> {
 it("node:http2 reads and writes a SessionSocket (performServerHandshake, JSStreamSocket)", async () => {
   const { wire, session } = opened();
   const heard = new Promise((resolve) => session.once("remoteSettings", resolve));
-  wire.push(OPENING);
+  wire.push(Buffer.from(OPENING));
   await heard;
   await written(wire, FrameType.settings);
   session.destroy();
@@ -51,7 +52,7 @@ it("node:http2 reads and writes a SessionSocket (performServerHandshake, JSStrea
 // nghttp2 never hears of it, so that it takes the streams that come after.
 it("a shutdown is announced between two frames, and streams are taken after it", async () => {
   const { wire, socket, session } = opened();
-  wire.push(OPENING);
+  wire.push(Buffer.from(OPENING));
   await written(wire, FrameType.settings);
   socket.announceShutdown();
   await written(wire, FrameType.goAway);
