@@ -20,13 +20,6 @@ const MAX_GRPC_MESSAGE = 1024;
 /** How requests may be compressed. grpc-js would answer that it takes gzip and deflate. */
 export const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
 
-/** What a peer does wrong ends its stream. Without a listener, which grpc-js adds to those that it gets, it ends the process. */
-export function ignoreErrors(stream: ServerHttp2Stream): void {
-  stream.on("error", nothing);
-}
-
-const nothing = (): void => {};
-
 /** Bounds the headers that another library answers on a stream with. */
 export function boundHeaders(stream: ServerHttp2Stream): void {
   const respond = stream.respond.bind(stream);
@@ -44,7 +37,6 @@ export function boundHeaders(stream: ServerHttp2Stream): void {
  */
 export function answerStatus(stream: ServerHttp2Stream, { code, details, metadata }: CallStatus): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
-  ignoreErrors(stream);
   const headers = {
     ":status": 200,
     "content-type": "application/grpc+proto",

@@ -11,16 +11,30 @@ export interface BudgetLimits {
 /** With copies while they are decoded and sealed, these take some 400 MB at the most (docs/operations.md, "Capacity"). */
 export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, unread: 1024, calls: 8192 };
 
+/**
+ * What each caller may hold, whatever the others hold. Halves of what is left come to nothing after some ten callers, and
+ * an attacker with the SVIDs of that many workloads would keep all others out. The bytes are those of one window of
+ * HTTP/2, which a caller may send before anything is read; and an answer may begin as long as they are not used up.
+ */
+export const LEAST_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
+
 /** What is bounded. */
 export type Resource = keyof BudgetLimits;
 
 /** One resource of the process. */
 class Pool {
   readonly size: number;
+  /** What each caller may hold of it, also when it is used up. */
+  readonly least: number;
   used = 0;
 
-  constructor(size: number) {
+  constructor(size: number, least: number) {
     this.size = size;
+    this.least = least;
+  }
+
+  get free(): number {
+    return this.size - this.used;
   }
 }
 
@@ -34,12 +48,12 @@ class Share {
   }
 
   /**
-   * Whether the caller may have `amount` more. It may not have more than half of what the others leave: so every caller
-   * finds room, however many greedy ones there are. One that holds nothing may take all that is free.
+   * Whether the caller may have `amount` more. It may not have more than half of what the others leave, so that others
+   * find room. One that holds nothing may take all that is free, and each may have the least that every caller gets.
    */
   fits(amount: number): boolean {
-    const free = this.#pool.size - this.#pool.used;
-    return amount <= free && (this.#held === 0 || this.#held + amount <= (free + this.#held) / 2);
+    const held = this.#held + amount;
+    return held <= this.limit || (this.#held === 0 && amount <= this.#pool.free);
   }
 
   take(amount: number): void {
@@ -53,7 +67,7 @@ class Share {
 
   /** The most that the caller could hold now. */
   get limit(): number {
-    return Math.floor((this.#pool.size - this.#pool.used + this.#held) / 2);
+    return Math.max(this.#pool.least, Math.floor((this.#pool.free + this.#held) / 2));
   }
 }
 
@@ -67,8 +81,9 @@ export class Budgets {
   /** The callers for whose next request there was no room, in the order in which they began to wait. */
   readonly #waiting = new Set<Budget>();
 
-  constructor(limits: BudgetLimits) {
-    this.#pools = { bytes: new Pool(limits.bytes), unread: new Pool(limits.unread), calls: new Pool(limits.calls) };
+  constructor(limits: BudgetLimits, least: BudgetLimits) {
+    const pool = (resource: Resource) => new Pool(limits[resource], least[resource]);
+    this.#pools = { bytes: pool("bytes"), unread: pool("unread"), calls: pool("calls") };
   }
 
   /** The budget of a SPIFFE ID, for as long as one of its connections is open: `leave` ends that. */

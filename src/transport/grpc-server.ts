@@ -6,7 +6,7 @@ import { fileDescriptors } from "../contract/file-descriptors.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import { type BudgetLimits, Budgets } from "./budget.ts";
+import { type BudgetLimits, Budgets, LEAST_BUDGET } from "./budget.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "./connection.ts";
 import type { Arrival, Route } from "./incoming-call.ts";
@@ -65,7 +65,7 @@ export class GrpcServer {
 
   constructor(parts: GrpcServerParts) {
     this.#parts = parts;
-    this.#budgets = new Budgets(parts.limits);
+    this.#budgets = new Budgets(parts.limits, LEAST_BUDGET);
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,

@@ -3,7 +3,7 @@ import { status as Code } from "@grpc/grpc-js";
 import { type LeadingField, leadingStringSoFar } from "../contract/leading-string.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import { type CofferError, budgetExceeded, malformedRequest, requestIncomplete } from "../domain/errors.ts";
-import { type CallStatus, answerStatus, boundHeaders, ignoreErrors } from "./answer-stream.ts";
+import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
 import type { Lease, Resource } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { toCofferError, toStatus } from "./status.ts";
@@ -189,7 +189,6 @@ export class IncomingCall {
     stream.once("readable", this.#read);
     if (this.#isWatched) return;
     this.#isWatched = true;
-    ignoreErrors(stream);
     stream.once("end", () => this.#ended());
   }
 
@@ -198,7 +197,6 @@ export class IncomingCall {
     this.#state = "waiting";
     this.#putBack();
     if (this.#lease.request(bytes, () => this.#answer())) return;
-    ignoreErrors(this.arrival.stream);
     if (!this.#holdUnread()) this.#refuse(this.#overBudget("unread"));
   }
 

@@ -4,6 +4,7 @@ import {
   type ServerHttp2Stream,
   performServerHandshake,
 } from "node:http2";
+import { nextTick } from "node:process";
 import type { Timers } from "../domain/timers.ts";
 import type { Budget } from "./budget.ts";
 import type { Connection } from "./connection.ts";
@@ -59,9 +60,15 @@ export class Session {
       settings: SETTINGS,
       maxSessionMemory: NO_SESSION_LIMIT,
     });
+    destroyLater(this.#http2);
     // What a peer does wrong ends its session. Without a listener it would end the process.
     this.#http2.on("error", () => {});
-    this.#http2.on("stream", onStream);
+    this.#http2.on("stream", (stream, headers) => {
+      // A stream may have failed before its headers are delivered: a frame that arrived with them ends the session. Every
+      // stream needs the listener from here on, whatever becomes of its call. Without one the error ends the process.
+      stream.on("error", () => {});
+      onStream(stream, headers);
+    });
     connection.endBy(() => this.close());
     this.#live(lifetimeOf(connection.validUntil, timers.clock(), random()));
   }
@@ -155,4 +162,14 @@ export class Session {
       if (error === null) answered();
     });
   }
+}
+
+/**
+ * Has a session be destroyed when it has read what has arrived, not while it reads. Node destroys one for a frame that it
+ * reads (a GOAWAY with an error code, an answer to a PING that was not sent), and from then on makes no streams. DATA of
+ * such a stream in the same bytes is a failed assertion, which ends the process (Node 22.12 to 22.23, in plain node:http2).
+ */
+function destroyLater(session: ServerHttp2Session): void {
+  const destroy = session.destroy.bind(session);
+  session.destroy = (...reason) => nextTick(destroy, ...reason);
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { type Budget, Budgets, type Lease } from "../../../src/transport/budget.ts";
 
 const LIMITS = { bytes: 100, unread: 8, calls: 8 };
+const NOTHING = { bytes: 0, unread: 0, calls: 0 };
 
 /** A call of this budget; there must be room for it. */
 function opened(budget: Budget): Lease {
@@ -22,7 +23,7 @@ function requested(budget: Budget, bytes: number, log: string[], name: string): 
 describe("a budget", () => {
   // The first may take what is free, and another half of what the first leaves: each finds room.
   it("is half of what the others leave", () => {
-    const budgets = new Budgets(LIMITS);
+    const budgets = new Budgets(LIMITS, NOTHING);
     const [a, b, c] = ["a", "b", "c"].map((id) => budgets.join(id)) as [Budget, Budget, Budget];
     assert.deepEqual(
       [a, b, c].map((each) => each.limitOf("calls")),
@@ -39,17 +40,37 @@ describe("a budget", () => {
 
   // Otherwise a request of more than half could never be read.
   it("lets a caller that holds nothing take all that is free", () => {
-    const budget = new Budgets(LIMITS).join("a");
+    const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     requested(budget, 100, log, "all");
     requested(budget, 1, log, "more");
     assert.deepEqual(log, ["all"]);
-    requested(new Budgets(LIMITS).join("a"), 101, log, "above");
+    requested(new Budgets(LIMITS, NOTHING).join("a"), 101, log, "above");
     assert.deepEqual(log, ["all"]);
   });
 
+  // Halves of halves come to nothing: without this, the SVIDs of a dozen workloads keep every other caller out.
+  it("is never less than the least of each, however many others hold all that they may", () => {
+    const least = { bytes: 10, unread: 1, calls: 2 };
+    const budgets = new Budgets(LIMITS, least);
+    for (let i = 0; i < 20; i++) {
+      const greedy = budgets.join(`greedy-${i}`);
+      for (let lease = greedy.open(); lease !== undefined; lease = greedy.open())
+        lease.request(0, () => lease?.hold("bytes", 40));
+    }
+    const honest = budgets.join("honest");
+    assert.deepEqual([honest.limitOf("bytes"), honest.limitOf("calls")], [10, 2]);
+    const log: string[] = [];
+    const small = requested(honest, 10, log, "small");
+    requested(honest, 1, log, "more");
+    assert.deepEqual(log, ["small"]);
+    assert.equal(honest.open(), undefined);
+    small.release();
+    assert.deepEqual(log, ["small", "more"]);
+  });
+
   it("belongs to a SPIFFE ID, and is forgotten with its last connection", () => {
-    const budgets = new Budgets(LIMITS);
+    const budgets = new Budgets(LIMITS, NOTHING);
     const first = budgets.join("a");
     assert.equal(budgets.join("a"), first);
     assert.notEqual(budgets.join("b"), first);
@@ -63,7 +84,7 @@ describe("a budget", () => {
 
 describe("requests that wait", () => {
   it("go on in the order in which they came, and none overtakes", () => {
-    const budget = new Budgets(LIMITS).join("a");
+    const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     const first = requested(budget, 60, log, "first");
     requested(budget, 60, log, "second");
@@ -75,7 +96,7 @@ describe("requests that wait", () => {
 
   // A handler begins to read as soon as it is granted, and gives back what it held while it waited.
   it("go on in that order when being granted gives something back", () => {
-    const budget = new Budgets(LIMITS).join("a");
+    const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     const first = requested(budget, 40, log, "first");
     for (const name of ["second", "third", "fourth"]) {
@@ -92,7 +113,7 @@ describe("requests that wait", () => {
   });
 
   it("do not hold up those of another SPIFFE ID", () => {
-    const budgets = new Budgets(LIMITS);
+    const budgets = new Budgets(LIMITS, NOTHING);
     const [a, b] = [budgets.join("a"), budgets.join("b")];
     const log: string[] = [];
     requested(a, 50, log, "a1");
@@ -102,7 +123,7 @@ describe("requests that wait", () => {
   });
 
   it("are forgotten with their call, and the next goes on", () => {
-    const budget = new Budgets(LIMITS).join("a");
+    const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     requested(budget, 40, log, "first");
     const large = requested(budget, 60, log, "large");
@@ -114,7 +135,7 @@ describe("requests that wait", () => {
 
 // A Put is answered after its commit, and its caller may have left by then.
 it("what a call holds after its end is not counted", () => {
-  const budgets = new Budgets(LIMITS);
+  const budgets = new Budgets(LIMITS, NOTHING);
   const lease = opened(budgets.join("a"));
   lease.release();
   lease.hold("bytes", 100);
@@ -189,7 +210,7 @@ class ModelCaller {
 it("whatever callers do, the sums are right and no request waits that has room", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const budgets = new Budgets(LIMITS);
+      const budgets = new Budgets(LIMITS, NOTHING);
       const callers = [0, 1, 2, 3].map((n) => new ModelCaller(budgets.join(String(n))));
       for (const { act, caller: n, call: m, bytes } of steps) {
         const caller = callers[n]!;
@@ -213,7 +234,7 @@ it("whatever callers do, the sums are right and no request waits that has room",
 function check(callers: readonly ModelCaller[]): void {
   const free = LIMITS.bytes - callers.reduce((sum, { held }) => sum + held, 0);
   for (const { budget, held, queue } of callers) {
-    assert.equal(budget.limitOf("bytes"), Math.floor((free + held) / 2));
+    assert.equal(budget.limitOf("bytes"), Math.max(0, Math.floor((free + held) / 2)));
     const [first] = queue;
     if (first === undefined) continue;
     const hasRoom = first.bytes <= free && (held === 0 || held + first.bytes <= (free + held) / 2);

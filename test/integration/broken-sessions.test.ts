@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, describe, it } from "node:test";
+import { connect } from "node:tls";
+import { FrameFlag, FrameType, frame } from "../../bench/frame.ts";
+import { RequestTemplate } from "../../bench/request.ts";
+import { BROKEN } from "../../bench/attack-frames.ts";
+import { OPENING } from "../../bench/connection.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+
+const site = new Site();
+let server: ServerProcess;
+
+before(async () => {
+  server = await site.start();
+});
+
+after(() => site.remove());
+
+/** A Get as HEADERS and DATA on stream 1, which is whole. */
+function call(): Buffer {
+  const template = new RequestTemplate("coffer", "get", "localhost");
+  const bytes = Buffer.alloc(template.size);
+  template.write(bytes, 0, 1, 0);
+  return bytes;
+}
+
+/** The same, refused by its headers alone: they end the stream. */
+function emptyCall(): Buffer {
+  const headers = call().subarray(0, 9 + call().readUIntBE(0, 3));
+  headers[4] = FrameFlag.endHeaders | FrameFlag.endStream;
+  return headers;
+}
+
+/** A Get of which only the prefix has come. */
+function unfinishedCall(): Buffer {
+  const headers = 9 + call().readUIntBE(0, 3);
+  const prefix = call().subarray(headers + 9, headers + 9 + 5);
+  return Buffer.concat([call().subarray(0, headers), frame(FrameType.data, FrameFlag.none, 1, prefix)]);
+}
+
+const CALLS = { "a call": call(), "a call without a body": emptyCall(), "an unfinished call": unfinishedCall() };
+
+/** RFC 9113 6.8: an error code, 2, behind the last stream. */
+const GOAWAY_WITH_ERROR = frame(FrameType.goAway, FrameFlag.none, 0, Buffer.from("0000000000000002", "hex"));
+
+const ENDS: Readonly<Record<string, Buffer>> = {
+  "a GOAWAY with an error code": GOAWAY_WITH_ERROR,
+  "a GOAWAY without one": frame(FrameType.goAway, FrameFlag.none, 0, Buffer.alloc(8)),
+  "an answer to a PING that was not sent": frame(FrameType.ping, FrameFlag.ack, 0, Buffer.alloc(8)),
+  "DATA on stream 0": BROKEN[0]!,
+  "headers that HPACK can't decode": reopened(BROKEN[1]!),
+  "a frame that is too long": reopened(BROKEN[2]!),
+  "a WINDOW_UPDATE beyond the largest window": frame(
+    FrameType.windowUpdate,
+    FrameFlag.none,
+    0,
+    Buffer.from("7fffffff", "hex"),
+  ),
+};
+
+/** A frame of stream 1, on a stream that no call here is on. */
+function reopened(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt32BE(3, 5);
+  return copy;
+}
+
+/** Sends all of it in one TLS record, and waits until the server has closed the connection or has ended. */
+async function send(...frames: readonly Buffer[]): Promise<void> {
+  const socket = connect({ ...site.clientTls, host: "127.0.0.1", port: server.port, servername: "localhost" });
+  socket.on("error", () => {});
+  await once(socket, "data");
+  socket.resume().write(Buffer.concat([OPENING, ...frames]));
+  socket.end();
+  if (!socket.closed) await once(socket, "close");
+}
+
+// Each of these sessions ends while node:http2 still reads what came with the frame that ends it. A stream of it may have
+// failed before its call is looked at, or may never get an object in JavaScript; both ended the process, and any caller
+// with a valid SVID could do it.
+describe("a session that ends in the middle of what has arrived", () => {
+  for (const [what, bytes] of Object.entries(CALLS)) {
+    for (const [end, frames] of Object.entries(ENDS)) {
+      it(`does not end the process: ${what} before and behind ${end}`, async () => {
+        await send(bytes, frames);
+        await send(frames, bytes);
+        const caller = site.caller(server);
+        const { code } = await caller.call("Get", { path: "a/b" });
+        caller.close();
+        assert.equal(code, "NOT_FOUND");
+        assert.equal(server.isGone, false, server.stderr);
+      });
+    }
+  }
+});
