@@ -47,6 +47,8 @@ export function answerStatus(stream: ServerHttp2Stream, { code, details, metadat
   };
   stream.respond(headers, { endStream: true });
   askToStop(stream);
+  // node:http2 keeps a stream that is closed until all that has come was read, and with it what the call holds.
+  stream.resume();
 }
 
 /** The answer is complete: the peer need not send the rest of its request (RFC 9113 8.1). */

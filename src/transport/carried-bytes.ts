@@ -26,9 +26,15 @@ export class CarriedBytes {
     return bytes;
   }
 
-  /** The rest of the request will be read by others. */
-  follow(): void {
-    this.#stream.on("data", (chunk: Uint8Array) => this.#arrived.push(chunk));
+  /** The request will be read by others, from its beginning. `exceeded` is called when it is longer than `length` bytes. */
+  follow(length: number, exceeded: () => void): void {
+    let left = length;
+    this.#stream.on("data", (chunk: Uint8Array) => {
+      this.#arrived.push(chunk);
+      const had = left;
+      left -= chunk.length;
+      if (had >= 0 && left < 0) exceeded();
+    });
   }
 
   /** The answer is about to be written, in one piece. It is overwritten when the session has given it to its socket. */

@@ -82,9 +82,11 @@ export class Connections {
     return [...this.#open];
   }
 
-  /** Resolves when the last of them is closed. */
+  /** Resolves when the last of them is closed, those included that are admitted meanwhile. */
   async allClosed(): Promise<void> {
-    await Promise.all(this.all().map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
+    while (this.#open.size > 0) {
+      await Promise.all(this.all().map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
+    }
   }
 
   /** Ends every connection at once. */

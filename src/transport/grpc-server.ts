@@ -61,7 +61,7 @@ export class GrpcServer {
   readonly #calls: IncomingCalls;
   readonly #streams = new OpenStreams();
   readonly #health = new HealthImplementation({ "": "SERVING", [SECRETS_SERVICE]: "SERVING" });
-  #state: "serving" | "leaving" | "draining" | "failed" = "serving";
+  #state: "serving" | "leaving" | "draining" | "refusing" = "serving";
 
   constructor(parts: GrpcServerParts) {
     this.#parts = parts;
@@ -69,7 +69,7 @@ export class GrpcServer {
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,
-      accepts: () => this.#state !== "failed",
+      accepts: () => this.#state !== "refusing",
       timers: parts.timers,
       outcomes: {
         admitted: ({ arrival: { stream, headers, route } }) =>
@@ -83,10 +83,10 @@ export class GrpcServer {
 
   /**
    * Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. One whose handshake ends when the
-   * server drains already is closed: it came too late to be told to go away, and nothing would wait for its end.
+   * server drains already is told to go away at once: its client may have sent calls behind its handshake.
    */
   serve(connection: Connection): void {
-    if (this.#state === "draining" || this.#state === "failed") connection.close();
+    if (this.#state === "refusing") connection.close();
     else this.#hold(connection);
   }
 
@@ -104,7 +104,7 @@ export class GrpcServer {
   /** Begins no further call: each is refused with SHUTTING_DOWN. For a server that must not write any more. */
   refuseCalls(): void {
     this.#setHealth("NOT_SERVING");
-    this.#state = "failed";
+    this.#state = "refusing";
   }
 
   /**
@@ -122,6 +122,8 @@ export class GrpcServer {
     });
     await Promise.race([this.#parts.connections.allClosed(), tooLong]);
     cancel();
+    // What a later connection would change could meet a closed journal.
+    this.#state = "refusing";
     this.#parts.connections.closeAll();
     this.#calls.close();
   }
@@ -173,6 +175,7 @@ export class GrpcServer {
     this.#sessions.add(session);
     if (this.#sessions.size > this.#parts.maxConnections) this.#crowdOut();
     connection.socket.once("close", () => this.#letGo(session));
+    if (this.#state === "draining") session.goAway();
   }
 
   /** A session no longer counts among those of its SPIFFE ID: its socket is closed, or is about to be. */

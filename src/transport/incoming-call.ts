@@ -74,8 +74,8 @@ export class IncomingCall {
   #bytes: Buffer = NOTHING;
   #state: "reading" | "waiting" | "answering" | "refused" = "reading";
   #isWatched = false;
-  /** Whether all of its message had come when it was looked at. */
-  #isWhole = false;
+  /** The bytes of its one message, with the prefix. */
+  #length = 0;
 
   constructor(arrival: Arrival, lease: Lease, outcomes: Outcomes) {
     this.arrival = arrival;
@@ -164,9 +164,10 @@ export class IncomingCall {
 
   /** The same, of a message of so many bytes. */
   #admit(length: number): void {
-    this.#isWhole = this.#bytes.length >= PREFIX_BYTES + length;
+    this.#length = PREFIX_BYTES + length;
+    const isWhole = this.#bytes.length >= this.#length;
     if (length > MAX_RECEIVE_BYTES) this.#reject(TOO_LONG);
-    else if (this.#isWhole || this.#isAuthorized()) this.#request(length);
+    else if (isWhole || this.#isAuthorized()) this.#request(length);
     else this.#readOn();
   }
 
@@ -216,12 +217,18 @@ export class IncomingCall {
   }
 
   #answer(): void {
-    const { stream } = this.arrival;
+    const { stream, route } = this.arrival;
     if (stream.destroyed || stream.closed || this.#state === "refused") return;
     this.#state = "answering";
-    if (!this.#isWhole) this.#carried.follow();
+    if (route.kind === "authorized") this.#follow();
     this.#lease.read();
     this.#outcomes.admitted(this);
+  }
+
+  /** grpc-js would collect a second message of up to 4 MiB before it refuses it, and the budget has room for the first alone. */
+  #follow(): void {
+    const exceeded = () => this.#refuse(malformedRequest("bytes follow its message"));
+    this.#carried.follow(this.#length, exceeded);
   }
 
   /** The caller sends no more. grpc-js learns of it by itself when it has the stream. */

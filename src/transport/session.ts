@@ -96,8 +96,16 @@ export class Session {
   goAway(): void {
     if (this.#state !== "open" || this.#http2.destroyed) return;
     this.#state = "leaving";
-    this.#socket.announceShutdown();
-    this.#ping(() => this.#ping(() => this.#http2.close()));
+    this.#onceBegun(() => {
+      this.#socket.announceShutdown();
+      this.#ping(() => this.#ping(() => this.#http2.close()));
+    });
+  }
+
+  /** A session begins with SETTINGS, which nothing may overtake (RFC 9113 3.4). The peer acknowledges them. */
+  #onceBegun(task: () => void): void {
+    if (this.#http2.connecting || this.#http2.pendingSettingsAck) this.#http2.once("localSettings", task);
+    else task();
   }
 
   /** Ends the session of an SVID that has expired: answers under way are sent, and then the socket is closed. */

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import type { ClientHttp2Session } from "node:http2";
+import { after, before, describe, it } from "node:test";
+import { beginCall } from "../../bench/access.ts";
+import { grpcMessage } from "../../bench/request.ts";
+import { MAX_RECEIVE_BYTES } from "../../src/contract/limits.ts";
+import { getRequest } from "../../src/contract/messages.ts";
+import { answerOf, sessionOf } from "../support/bare-call.ts";
+import { ADMIN, ServerKit, WEB } from "../support/server-kit.ts";
+import { bytesField } from "../support/wire-field.ts";
+
+const GET = "/coffer.v1.Secrets/Get";
+const PUT = "/coffer.v1.Secrets/Put";
+const OTHER = "shop/api/b";
+
+let kit: ServerKit;
+let web: ClientHttp2Session;
+let admin: ClientHttp2Session;
+
+// One SPIFFE ID may have four calls.
+before(async () => {
+  kit = await ServerKit.start({ budgets: { bytes: 64 << 20, unread: 8, calls: 8 } });
+  [web, admin] = await Promise.all([sessionOf(kit, WEB), sessionOf(kit, ADMIN)]);
+});
+
+after(async () => {
+  for (const session of [web, admin]) session.destroy();
+  await kit.stop();
+});
+
+/** The prefix of a message of so many bytes. */
+function prefixOf(length: number): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(length, 1);
+  return prefix;
+}
+
+// node:http2 keeps a closed stream for as long as a part of its request is unread. A caller without a rule could fill its
+// own budget in this way, and the server's memory with 64 KiB for each call.
+it("a call that is refused before all of its request was read holds nothing", async () => {
+  for (let round = 0; round < 50; round++) {
+    const stream = beginCall(web, PUT);
+    stream.write(prefixOf(MAX_RECEIVE_BYTES));
+    stream.write(Buffer.concat([bytesField(1, OTHER), Buffer.alloc(60_000)]));
+    const { reason } = await answerOf(stream);
+    assert.equal(reason, "ACCESS_DENIED", `round ${round}`);
+  }
+});
+
+// The budget has room for the first message. grpc-js would collect a second one of 4 MiB before it refuses it.
+describe("a unary call with a second message", () => {
+  const get = grpcMessage(getRequest.encode({ path: OTHER, version: 0 }));
+
+  it("is refused by the first bytes of that", async () => {
+    for (const pieces of [[Buffer.concat([get, prefixOf(MAX_RECEIVE_BYTES)])], [get, prefixOf(MAX_RECEIVE_BYTES)]]) {
+      const stream = beginCall(admin, GET);
+      for (const piece of pieces) await new Promise((sent) => stream.write(piece, sent));
+      const { reason, resetCode } = await answerOf(stream);
+      assert.deepEqual([reason, resetCode], ["MALFORMED_REQUEST", 0], `in ${pieces.length} pieces`);
+    }
+  });
+
+  it("is served without it", async () => {
+    const stream = beginCall(admin, GET);
+    stream.end(get);
+    assert.equal((await answerOf(stream)).reason, "SECRET_NOT_FOUND");
+  });
+});
