@@ -23,8 +23,8 @@ const PUT = "/coffer.v1.Secrets/Put";
 /** How the server ends stream 1: with a status in headers or trailers, or with the code of a RST_STREAM. */
 type End = { readonly kind: "answered" } | { readonly kind: "reset"; readonly code: number };
 
-/** Makes one call, with its body as these DATA frames, and waits for the first thing that ends its stream. */
-async function called(path: string, pieces: readonly Buffer[], isLast: boolean): Promise<End> {
+/** Makes one call, with its body as these DATA frames, and waits for the first end of its stream, or the first of a kind. */
+async function called(path: string, pieces: readonly Buffer[], isLast: boolean, kind?: End["kind"]): Promise<End> {
   const socket = connect({
     ...accessTo(kit, ADMIN),
     host: "127.0.0.1",
@@ -32,7 +32,7 @@ async function called(path: string, pieces: readonly Buffer[], isLast: boolean):
     ALPNProtocols: ["h2"],
   });
   socket.on("error", () => {});
-  const end = endOf(socket);
+  const end = endOf(socket, kind);
   const headers = frame(FrameType.headers, FrameFlag.endHeaders, 1, requestHeaders("localhost", path));
   const flags = (n: number) => (isLast && n === pieces.length - 1 ? FrameFlag.endStream : FrameFlag.none);
   socket.write(Buffer.concat([OPENING, headers, ...pieces.map((each, n) => frame(FrameType.data, flags(n), 1, each))]));
@@ -41,13 +41,14 @@ async function called(path: string, pieces: readonly Buffer[], isLast: boolean):
   return result;
 }
 
-async function endOf(socket: TLSSocket): Promise<End> {
+async function endOf(socket: TLSSocket, kind: End["kind"] | undefined): Promise<End> {
   const cutter = new FrameCutter();
   let end: End | undefined;
   while (end === undefined) {
     const [chunk] = (await once(socket, "data")) as [Buffer];
     cutter.push(chunk, ({ type, flags, payload }) => {
-      if (type === FrameType.headers && (flags & FrameFlag.endStream) !== 0) end ??= { kind: "answered" };
+      const isTrailer = type === FrameType.headers && (flags & FrameFlag.endStream) !== 0;
+      if (isTrailer && kind !== "reset") end ??= { kind: "answered" };
       if (type === FrameType.resetStream) end ??= { kind: "reset", code: payload.readUInt32BE(0) };
     });
   }
@@ -84,4 +85,11 @@ describe("a request in many pieces", () => {
       assert.deepEqual(end, { kind: "reset", code: constants.NGHTTP2_ENHANCE_YOUR_CALM });
     });
   }
+});
+
+// grpc-js answers a second message with an error and goes on reading. What comes then would be kept as long as it comes.
+it("a call that is answered before its request has ended is told to stop sending", async () => {
+  const whole = put(20);
+  const pieces = [whole.subarray(0, 9), whole.subarray(9), Buffer.alloc(16_000, "A")];
+  assert.deepEqual(await called(PUT, pieces, false, "reset"), { kind: "reset", code: constants.NGHTTP2_NO_ERROR });
 });
