@@ -104,7 +104,7 @@ export function grpcMessage(body: Buffer): Buffer {
  * The headers of a gRPC request (gRPC over HTTP/2, "Requests") without a dynamic table: literals that are not indexed
  * (RFC 7541, section 6.2.2) are the same bytes in every request.
  */
-function requestHeaders(authority: string, path: string): Buffer {
+export function requestHeaders(authority: string, path: string): Buffer {
   return Buffer.concat([
     Buffer.from([0x83, 0x87]), // :method POST and :scheme https, whole entries of the static table
     Buffer.from([0x01]), // :authority

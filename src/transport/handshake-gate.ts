@@ -38,9 +38,6 @@ export type GateRefusal =
 // Pauses in a second, since no timer is shorter than a millisecond.
 const MOST_PAUSES = 1000;
 
-/** Of a handshake that has begun and from whose client nothing has been read since. */
-const NOTHING_READ = -1;
-
 /**
  * Bounds the connections of all listeners together. `enter` when one is accepted, `turn` when its client has said
  * hello, `judge` when it has shaken hands; a connection that closes is forgotten.
@@ -163,7 +160,9 @@ export class HandshakeGate {
 
   #watch(socket: Socket): void {
     if (this.#shaking.size === 0) this.#pace.skip();
-    this.#shaking.set(socket, NOTHING_READ);
+    // Only what comes after the hello is charged, whose cost the groups bound. While connections pour in, each turn would
+    // count for the hellos in it, and good clients would wait for the rests.
+    this.#shaking.set(socket, socket.bytesRead);
     this.#stopWatching ??= this.#timers.eachTurn(() => this.#chargeTurn());
   }
 

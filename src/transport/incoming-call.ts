@@ -87,12 +87,9 @@ export class IncomingCall {
   /** Begins to read the request, as far as that is due. */
   begin(): void {
     const { stream, route } = this.arrival;
-    if (route.kind === "authorized") {
-      this.#read();
-    } else {
-      boundHeaders(stream);
-      this.#answer();
-    }
+    boundHeaders(stream);
+    if (route.kind === "authorized") this.#read();
+    else this.#answer();
   }
 
   /**

@@ -9,6 +9,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { Budget } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { endInTime, lifetimeOf } from "./lifetime.ts";
+import { boundPieces } from "./pieces.ts";
 import { SessionSocket } from "./session-socket.ts";
 
 /** What a session needs. */
@@ -67,6 +68,7 @@ export class Session {
       // A stream may have failed before its headers are delivered: a frame that arrived with them ends the session. Every
       // stream needs the listener from here on, whatever becomes of its call. Without one the error ends the process.
       stream.on("error", () => {});
+      boundPieces(stream);
       onStream(stream, headers);
     });
     connection.endBy(() => this.close());

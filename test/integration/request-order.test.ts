@@ -142,7 +142,7 @@ describe("a path that comes late", () => {
 
   it("is refused as the 65th field, and beyond 16 KiB", async () => {
     for (const [name, message] of Object.entries({ late, deep })) {
-      for (const size of [1 << 20, 1000, 1].filter((each) => message.length / each < 2000)) {
+      for (const size of [1 << 20, 1000, 16, 4, 1].filter((each) => message.length / each < 64)) {
         const { reason, message: text } = await inPieces(grpcMessage(message), size);
         assert.equal(reason, "MALFORMED_REQUEST", `${name} in pieces of ${size}`);
         assert.match(text, /path/, `${name} in pieces of ${size}`);
