@@ -51,8 +51,11 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
     },
     handled({ method, code, seconds, caller, error }) {
       meter(method).handled(code, seconds);
-      const fields = { method, code, connection: caller?.connection, spiffe_id: caller?.id.toString() };
-      if (error !== undefined && isOurFault(error)) {
+      const fields = { method, code, connection: caller.connection, spiffe_id: caller.id.toString() };
+      if (error !== undefined) metrics.failed(error.reason);
+      if (error?.reason === "BUDGET_EXCEEDED") {
+        limited.info("call over budget", error.reason, { ...fields, detail: error.message }, caller.id);
+      } else if (error !== undefined && isOurFault(error)) {
         limited.error("call failed", error.reason, { ...fields, detail: error.message, error: causeOf(error) });
       }
       if (log.isDebug) log.debug("call", { ...fields, seconds, reason: error?.reason });

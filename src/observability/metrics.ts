@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { APPLIED, type Reason } from "../contract/reasons.ts";
+import { CODE_LABELS } from "./code-labels.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
 import type { Check } from "./check.ts";
 import type { BuildInfo, ConnectionReading, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
@@ -17,30 +19,6 @@ export interface Exposition {
   readonly contentType: string;
   readonly body: string;
 }
-
-/**
- * gRPC's status codes and their names in the label grpc_code. They are Go's names, not the protocol's, since that is
- * what go-grpc-prometheus writes and existing dashboards look for.
- */
-const CODE_LABELS: Readonly<Record<string, string>> = {
-  OK: "OK",
-  CANCELLED: "Canceled",
-  UNKNOWN: "Unknown",
-  INVALID_ARGUMENT: "InvalidArgument",
-  DEADLINE_EXCEEDED: "DeadlineExceeded",
-  NOT_FOUND: "NotFound",
-  ALREADY_EXISTS: "AlreadyExists",
-  PERMISSION_DENIED: "PermissionDenied",
-  RESOURCE_EXHAUSTED: "ResourceExhausted",
-  FAILED_PRECONDITION: "FailedPrecondition",
-  ABORTED: "Aborted",
-  OUT_OF_RANGE: "OutOfRange",
-  UNIMPLEMENTED: "Unimplemented",
-  INTERNAL: "Internal",
-  UNAVAILABLE: "Unavailable",
-  DATA_LOSS: "DataLoss",
-  UNAUTHENTICATED: "Unauthenticated",
-};
 
 // Seconds. A Get takes a tenth of a millisecond, a disk in trouble takes seconds.
 const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -68,6 +46,13 @@ export class Metrics {
     help: "Time from the arrival of a call to its end.",
     labelNames: ["grpc_type", "grpc_service", "grpc_method"],
     buckets: CALL_BUCKETS,
+    registers: this.#registers,
+  });
+
+  readonly #errors = new Counter({
+    name: "coffer_call_errors_total",
+    help: "Calls that ended with an error of Coffer's, by its reason.",
+    labelNames: ["reason"],
     registers: this.#registers,
   });
 
@@ -115,6 +100,7 @@ export class Metrics {
     this.#gauge("process_start_time_seconds", "When the process began, as Unix time.", () => start);
     this.#counter("process_cpu_seconds_total", "CPU time of the process, user and system.", cpuSeconds);
     this.#delay = new EventLoopDelay(this.#registry);
+    for (const reason of Object.keys(APPLIED)) this.#errors.inc({ reason }, 0);
   }
 
   /**
@@ -136,6 +122,11 @@ export class Metrics {
         timer.observe(seconds);
       },
     };
+  }
+
+  /** A call ended with an error of Coffer's. A code alone doesn't tell a full disk from a caller that is over its budget. */
+  failed(reason: Reason): void {
+    this.#errors.inc({ reason });
   }
 
   /** One commit made `changes` changes durable. */

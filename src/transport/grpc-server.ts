@@ -163,20 +163,21 @@ export class GrpcServer {
 
   #hold(connection: Connection): void {
     const { timers, random } = this.#parts;
-    const id = connection.id.toString();
     const session = new Session({
       connection,
-      budget: this.#budgets.join(id),
+      budget: this.#budgets.join(connection.id.toString()),
       timers,
       random,
       onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
     });
     this.#sessions.add(session);
     if (this.#sessions.size > this.#parts.maxConnections) this.#crowdOut();
-    connection.socket.once("close", () => {
-      this.#sessions.delete(session);
-      this.#budgets.leave(id);
-    });
+    connection.socket.once("close", () => this.#letGo(session));
+  }
+
+  /** A session no longer counts among those of its SPIFFE ID: its socket is closed, or is about to be. */
+  #letGo(session: Session): void {
+    if (this.#sessions.delete(session)) this.#budgets.leave(session.connection.id.toString());
   }
 
   /**
@@ -188,7 +189,7 @@ export class GrpcServer {
     const sessions = [...this.#sessions].filter((session) => session.budget === budget);
     const session = sessions.find(({ isIdle }) => isIdle) ?? sessions[0];
     if (session === undefined) return;
-    this.#sessions.delete(session);
+    this.#letGo(session);
     session.close();
     this.#parts.onCrowdedOut(session.connection);
   }

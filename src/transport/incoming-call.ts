@@ -72,7 +72,7 @@ export class IncomingCall {
   readonly #carried: CarriedBytes;
   /** What was read to look at it. It goes back into the stream before grpc-js gets that. */
   #bytes: Buffer = NOTHING;
-  #state: "reading" | "waiting" | "answering" = "reading";
+  #state: "reading" | "waiting" | "answering" | "refused" = "reading";
   #isWatched = false;
   /** Whether all of its message had come when it was looked at. */
   #isWhole = false;
@@ -99,6 +99,8 @@ export class IncomingCall {
   whenRoom(task: () => void): void {
     this.#state = "waiting";
     this.#lease.request(0, () => {
+      // It was refused meanwhile, and its stream is not closed yet, since its caller does not read the refusal.
+      if (this.#state !== "waiting") return;
       this.#state = "answering";
       task();
     });
@@ -157,6 +159,7 @@ export class IncomingCall {
     else this.#admit(this.#bytes.readUInt32BE(1));
   }
 
+  /** The same, of a message of so many bytes. */
   #admit(length: number): void {
     this.#isWhole = this.#bytes.length >= PREFIX_BYTES + length;
     if (length > MAX_RECEIVE_BYTES) this.#reject(TOO_LONG);
@@ -174,11 +177,11 @@ export class IncomingCall {
   }
 
   #readOn(): void {
-    if (this.#holdUnread()) this.#watch();
+    if (this.#holdUnread()) this.#awaitMore();
     else this.#refuse(this.#overBudget("unread"));
   }
 
-  #watch(): void {
+  #awaitMore(): void {
     const { stream } = this.arrival;
     stream.once("readable", this.#read);
     if (this.#isWatched) return;
@@ -211,7 +214,7 @@ export class IncomingCall {
 
   #answer(): void {
     const { stream } = this.arrival;
-    if (stream.destroyed || stream.closed) return;
+    if (stream.destroyed || stream.closed || this.#state === "refused") return;
     this.#state = "answering";
     if (!this.#isWhole) this.#carried.follow();
     this.#lease.read();
@@ -235,6 +238,7 @@ export class IncomingCall {
     const { stream } = this.arrival;
     stream.off("readable", this.#read);
     if (stream.destroyed || stream.closed || stream.headersSent) return;
+    this.#state = "refused";
     this.#outcomes.refused(this.arrival, status.code, error);
     answerStatus(stream, status);
   }

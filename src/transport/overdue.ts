@@ -39,12 +39,10 @@ export class Overdue<Item> {
   }
 
   #wait(ms: number): void {
-    this.#cancel = this.#timers.delay(ms, () => {
-      this.#cancel = undefined;
-      this.#look();
-    });
+    this.#cancel = this.#timers.delay(ms, () => this.#look());
   }
 
+  /** `#cancel` stays set until the end, so that an item that `expire` begins again does not start a second timer. */
   #look(): void {
     const now = this.#timers.elapsed();
     for (const [item, began] of this.#began) {
@@ -56,5 +54,6 @@ export class Overdue<Item> {
       this.#began.delete(item);
       this.#expire(item);
     }
+    this.#cancel = undefined;
   }
 }

@@ -91,19 +91,22 @@ export class Session {
 
   /**
    * Asks the peer to make its next calls on another connection, without losing one (RFC 9113 6.8). The first GOAWAY
-   * refuses no stream. The peer has seen it when it answers the PING behind it, and every stream that it opened before
-   * has arrived by then. The final GOAWAY names the last of them, and the session ends with the last call.
+   * refuses no stream. The peer has seen it when it answers the PING behind it. A second PING waits for the streams that
+   * it had begun by then: nghttp2, which Envoy and Node use, sends the answer to a PING ahead of them. The final GOAWAY
+   * names the last stream, and the session ends with the last call.
    */
   goAway(): void {
     if (this.#state !== "open" || this.#http2.destroyed) return;
     this.#state = "leaving";
     this.#socket.announceShutdown();
-    this.#ping(() => this.#http2.close());
+    this.#ping(() => this.#ping(() => this.#http2.close()));
   }
 
   /** Ends the session of an SVID that has expired: answers under way are sent, and then the socket is closed. */
   expire(): void {
-    if (this.#http2.closed) return;
+    if (this.#http2.closed || this.#http2.destroyed) return;
+    // So that goAway() sends nothing more: a later GOAWAY must not name a higher stream (RFC 9113 6.8).
+    this.#state = "leaving";
     this.#http2.close();
     this.connection.socket.once(
       "close",

@@ -20,6 +20,7 @@ const grown = (by: number) => `0x230 ${by}x10`;
 const call = (method: string, code: string) =>
   `grpc_server_handled_total{job="coffer", instance="a", grpc_type="unary", grpc_service="coffer.v1.Secrets", grpc_method="${method}", grpc_code="${code}"}`;
 const refused = (reason: string) => `coffer_connections_refused_total{job="coffer", instance="a", reason="${reason}"}`;
+const failed = (reason: string) => `coffer_call_errors_total{job="coffer", instance="a", reason="${reason}"}`;
 const gauge = (name: string, labels = "") => `${name}{job="coffer", instance="a"${labels}}`;
 const gets = (bucket: string) =>
   gauge("grpc_server_handling_seconds_bucket", `, grpc_service="coffer.v1.Secrets", grpc_method="Get", le="${bucket}"`);
@@ -82,8 +83,13 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
   },
   {
     alert: "CofferRefusesChanges",
-    fires: { [call("Put", "ResourceExhausted")]: grown(1) },
-    quiet: { [call("Put", "OK")]: grown(9), [call("Put", "ResourceExhausted")]: "0x100 1x140" },
+    fires: { [failed("DISK_FULL")]: grown(1) },
+    quiet: { [failed("BUDGET_EXCEEDED")]: grown(9), [failed("DISK_FULL")]: "0x100 1x140" },
+  },
+  {
+    alert: "CofferCallerOverBudget",
+    fires: { [failed("BUDGET_EXCEEDED")]: growing(1.1 * SAMPLE_SECONDS) },
+    quiet: { [failed("BUDGET_EXCEEDED")]: growing(0.9 * SAMPLE_SECONDS) },
   },
   {
     alert: "CofferFaults",

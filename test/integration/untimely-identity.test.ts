@@ -51,13 +51,13 @@ describe("an SVID that has expired before the start", () => {
     const { cert, key } = write("server", SERVER, -1000);
     ({ server } = serving(["serve"], {
       env: {
-        COFFER_LISTEN: "127.0.0.1:0",
-        COFFER_OPS_LISTEN: "127.0.0.1:0",
-        COFFER_STORE: "memory",
-        COFFER_ADMIN: ADMIN,
-        COFFER_CERT: cert,
-        COFFER_KEY: key,
-        COFFER_BUNDLE: `example.org=${join(folder, "bundle.pem")}`,
+        COFFER_SERVER_LISTEN: "127.0.0.1:0",
+        COFFER_SERVER_OPS_LISTEN: "127.0.0.1:0",
+        COFFER_SERVER_STORE: "memory",
+        COFFER_SERVER_ADMIN: ADMIN,
+        COFFER_SERVER_CERT: cert,
+        COFFER_SERVER_KEY: key,
+        COFFER_SERVER_BUNDLE: `example.org=${join(folder, "bundle.pem")}`,
       },
     }));
     await server.logged("waiting for an identity", saying(/server\.pem, verified with .*: the leaf expired at/));

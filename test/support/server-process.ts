@@ -108,8 +108,12 @@ export class Site {
 
   /** What node:tls and node:http2 need to speak as the administrator. */
   get clientTls() {
-    const { certPem: cert, keyPem: key } = this.#admin;
-    return { cert, key, ca: this.#authority.bundlePem, ALPNProtocols: ["h2"] };
+    return { ...this.#tlsOf(this.#admin), ALPNProtocols: ["h2"] };
+  }
+
+  /** What node:tls and node:http2 need to speak as any workload. */
+  tlsOf(id: string) {
+    return this.#tlsOf(this.#authority.issue({ id }));
   }
 
   /** Kills every server that is left, waits until they are gone, and removes the folder. */
@@ -118,6 +122,10 @@ export class Site {
     this.#killAll();
     await Promise.all([...this.#processes].map((server) => server.ended));
     this.#removeFolder();
+  }
+
+  #tlsOf({ certPem: cert, keyPem: key }: Credential) {
+    return { cert, key, ca: this.#authority.bundlePem };
   }
 
   #callerWith(credential: Credential, { port }: Pick<ServerProcess, "port">, options: ClientOptions): Caller {

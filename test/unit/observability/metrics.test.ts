@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { register } from "prom-client";
+import { APPLIED } from "../../../src/contract/reasons.ts";
 import type { Check } from "../../../src/observability/check.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
 
@@ -90,6 +91,17 @@ test("a refusal's reasons start at zero, and limits are told", async () => {
     limits.map((name) => all.get(name)),
     [9, 8, 7],
   );
+});
+
+// A disk that is full and a caller that is over its budget have one code, and only one of them is worth waking somebody for.
+test("errors are counted by reason, and every reason starts at zero", async () => {
+  const metrics = newMetrics();
+  metrics.failed("BUDGET_EXCEEDED");
+  const all = await samples(metrics);
+  const errors = [...all].filter(([series]) => series.startsWith("coffer_call_errors_total"));
+  assert.equal(errors.length, Object.keys(APPLIED).length);
+  assert.equal(all.get(`coffer_call_errors_total{reason="BUDGET_EXCEEDED"}`), 1);
+  assert.equal(all.get(`coffer_call_errors_total{reason="DISK_FULL"}`), 0);
 });
 
 // A status that gRPC does not have is UNKNOWN, as the protocol has it.

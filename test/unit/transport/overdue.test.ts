@@ -49,6 +49,7 @@ describe("an item", () => {
     again.begin("a");
     timers.advance(350);
     assert.deepEqual(expired, ["a", "a", "a"]);
+    assert.equal(timers.pauses.length, 1);
   });
 });
 
@@ -68,6 +69,15 @@ describe("one timer", () => {
     assert.deepEqual(expired, ["a", "b"]);
     timers.advance(30);
     assert.deepEqual(expired, ["a", "b", "c"]);
+  });
+
+  it("stays the only one while items begin again as they expire", () => {
+    const again: Overdue<string> = new Overdue(timers, 100, (item) => again.begin(item));
+    for (const item of ["a", "b"]) again.begin(item);
+    for (let round = 0; round < 5; round++) {
+      timers.advance(100);
+      assert.deepEqual(timers.pauses, [100]);
+    }
   });
 
   it("is left behind by no item, and by none after the close", () => {

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { after, describe, it } from "node:test";
+import { beginCall, openSession } from "../../bench/access.ts";
+import { largePut } from "../../bench/attack-messages.ts";
+import { peakRssBytes } from "../../bench/process-stat.ts";
+import { grpcMessage } from "../../bench/request.ts";
+import { getRequest } from "../../src/contract/messages.ts";
+import { memoryCgroup } from "../support/memory-cgroup.ts";
+import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
+import { page } from "../unit/docs/pages.ts";
+
+const MB = 1e6;
+const STORE_BYTES = 16 * 1024 * 1024;
+
+// Of each of two attackers, on two connections. The server allows 256 calls at a time on each.
+const CONNECTIONS = 2;
+const PUTS = 200;
+const GETS = 250;
+
+const PUTTER = "spiffe://example.org/putter";
+const GETTER = "spiffe://example.org/getter";
+const POLITE = "spiffe://example.org/polite";
+const SECRET = "large";
+
+const FORMULA = /--max-store-bytes \+ (\d+) MB \+ (\d+) kB for each connection/;
+const [besideMB, connectionKB] = FORMULA.exec(page("docs/operations.md").text)!.slice(1).map(Number);
+
+/** What docs/operations.md promises for this server, the attackers' connections and a polite one. */
+const PROMISED = STORE_BYTES + besideMB! * MB + (2 * CONNECTIONS + 1) * connectionKB! * 1000;
+
+const site = new Site();
+after(() => site.remove());
+
+function start(options: StartOptions): Promise<ServerProcess> {
+  const admins = [PUTTER, GETTER, POLITE].flatMap((id) => ["--admin", id]);
+  return site.start({
+    ...options,
+    node: ["--max-semi-space-size=64"],
+    flags: ["--max-store-bytes", String(STORE_BYTES), ...admins],
+  });
+}
+
+function sessions(id: string, { port }: ServerProcess, settings = {}): ClientHttp2Session[] {
+  return Array.from({ length: CONNECTIONS }, () => {
+    const session = openSession({ port, ...site.tlsOf(id) }, { settings });
+    return session.setMaxListeners(0);
+  });
+}
+
+/** Puts of 4 MiB of which the last byte never comes. */
+function unfinishedPuts(session: ClientHttp2Session): ClientHttp2Stream[] {
+  const message = grpcMessage(largePut()).subarray(0, -1);
+  return Array.from({ length: PUTS }, () => {
+    const stream = beginCall(session, "/coffer.v1.Secrets/Put").resume();
+    stream.write(message);
+    return stream;
+  });
+}
+
+/** Gets of 1 MB whose answers are never read: their streams have no window. */
+function unreadGets(session: ClientHttp2Session): ClientHttp2Stream[] {
+  const message = grpcMessage(getRequest.encode({ path: SECRET, version: 0 }));
+  return Array.from({ length: GETS }, () => beginCall(session, "/coffer.v1.Secrets/Get").end(message));
+}
+
+/** Attacks until every Put is answered; resolves with what a polite caller came to meanwhile. */
+async function attack(server: ServerProcess): Promise<Set<string>> {
+  const polite = site.workload(POLITE, server);
+  assert.equal((await polite.put({ path: SECRET, data: { k: "v".repeat(1_000_000) } })).code, "OK");
+  const attackers = [...sessions(PUTTER, server), ...sessions(GETTER, server, { initialWindowSize: 0 })];
+  await Promise.all(attackers.map((session) => once(session, "remoteSettings")));
+  for (const session of attackers.slice(CONNECTIONS)) unreadGets(session);
+  const puts = attackers.slice(0, CONNECTIONS).flatMap(unfinishedPuts);
+  let open = puts.length;
+  for (const put of puts) put.once("close", () => (open -= 1));
+  const outcomes = new Set<string>();
+  while (open > 0 && !server.isGone) {
+    outcomes.add((await polite.get({ path: SECRET })).code);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  for (const session of attackers) session.destroy();
+  polite.close();
+  return outcomes;
+}
+
+// 200 unfinished Puts of 4 MiB on each of two connections, and 250 unread Gets of 1 MB on each of two others: without
+// budgets they take more than 2 GB. Another SPIFFE ID is served all the time.
+describe("the memory formula of docs/operations.md holds under attack", () => {
+  it("by the kernel's count of the most that the process had", async () => {
+    const server = await start({});
+    const outcomes = await attack(server);
+    const peak = peakRssBytes(server.pid);
+    assert.deepEqual([...outcomes], ["OK"]);
+    assert.ok(peak < PROMISED, `${peak / MB} MB, more than ${PROMISED / MB} MB`);
+    console.log(`# the most was ${Math.round(peak / MB)} MB of ${Math.round(PROMISED / MB)} MB`);
+    await server.stop();
+  });
+
+  it("under a limit at which the kernel would kill it", async (t) => {
+    const cgroup = memoryCgroup(PROMISED);
+    if ("because" in cgroup) return t.skip(cgroup.because);
+    t.after(cgroup.remove);
+    const server = await start({ prefix: cgroup.prefix });
+    const outcomes = await attack(server);
+    assert.equal(server.isGone, false, "the kernel has killed it");
+    assert.deepEqual([...outcomes], ["OK"]);
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  });
+});

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import type { ClientHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { type TLSSocket, connect } from "node:tls";
+import { BROKEN } from "../../bench/attack-frames.ts";
+import { type Access, beginCall } from "../../bench/access.ts";
+import { OPENING } from "../../bench/connection.ts";
+import { grpcMessage } from "../../bench/request.ts";
+import { accessTo, sessionOf } from "../support/bare-call.ts";
+import { watchHealth } from "../support/health-watch.ts";
+import { PushedTimers } from "../support/pushed-timers.ts";
+import { ADMIN, ServerKit, WEB } from "../support/server-kit.ts";
+
+// Keepalive is pushed, as is all that takes as long; a handshake and the last bytes of a socket have their real time.
+const PUSHED_MS = 20_000;
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+const HOUR_MS = 3_600_000;
+
+let kit: ServerKit;
+let timers: PushedTimers;
+let socketsBefore: number;
+
+beforeEach(async () => {
+  timers = new PushedTimers(PUSHED_MS);
+  kit = await ServerKit.start({}, timers);
+  await connections();
+  socketsBefore = sockets();
+});
+
+afterEach(() => kit.stop());
+
+async function connections(): Promise<number> {
+  const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+  return Number(/^coffer_connections (\d+)$/m.exec(body)![1]);
+}
+
+/** Resolves when the server counts so many connections. A test that waits in vain is ended by its runner. */
+async function counted(count: number): Promise<void> {
+  while ((await connections()) !== count) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Resolves when the server counts no connection, and the process has no more sockets than before. */
+async function noneLeft(): Promise<void> {
+  await counted(0);
+  while (sockets() > socketsBefore) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The descriptors of this process that are sockets; clients have theirs here as well. */
+function sockets(): number {
+  if (!existsSync("/proc/self/fd")) return 0;
+  return readdirSync("/proc/self/fd").filter((fd) => targetOf(fd).startsWith("socket:")).length;
+}
+
+function targetOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "closed meanwhile";
+  }
+}
+
+/** Pushes the keepalive of every connection to its end: the PING, and the time for its answer. */
+async function keepaliveOver(): Promise<void> {
+  timers.push(KEEPALIVE_MS);
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  timers.push(KEEPALIVE_TIMEOUT_MS);
+}
+
+/** A peer that speaks TLS and, of HTTP/2, only what it is given. It reads, and answers nothing. */
+async function bareConnection(access: Access, through?: Socket): Promise<TLSSocket> {
+  const { port, ca, cert, key } = access;
+  const target = through === undefined ? { host: "127.0.0.1", port } : { socket: through };
+  const socket = connect({ ...target, ca, cert, key, servername: "localhost", ALPNProtocols: ["h2"] });
+  socket.on("error", () => {});
+  await once(socket, "secureConnect");
+  socket.resume().write(OPENING);
+  return socket;
+}
+
+describe("no connection is left", () => {
+  // The server has bytes of requests that nobody will finish, and answers under way.
+  it("of clients that leave in the middle of Puts", async () => {
+    const sessions = await Promise.all(Array.from({ length: 30 }, () => sessionOf(kit, WEB)));
+    const half = grpcMessage(Buffer.alloc(128 * 1024)).subarray(0, 64 * 1024);
+    for (const session of sessions) {
+      const streams = Array.from({ length: 20 }, () => beginCall(session, "/coffer.v1.Secrets/Put"));
+      for (const stream of streams) stream.write(half);
+      await new Promise((resolve) => session.ping(resolve));
+    }
+    await counted(sessions.length);
+    for (const session of sessions) session.destroy();
+    await noneLeft();
+  });
+
+  // Each is an error of the connection (RFC 9113 6.1, 4.3 and 4.2). Node 20 stops reading after it, so that it does not
+  // see that the client leaves.
+  it("of clients that broke HTTP/2 and left", async () => {
+    const access = accessTo(kit, WEB);
+    const clients = await Promise.all(BROKEN.map(() => bareConnection(access)));
+    await counted(BROKEN.length);
+    for (const [i, socket] of clients.entries()) {
+      socket.write(BROKEN[i]!);
+      await Promise.race([once(socket, "data"), once(socket, "close")]);
+      socket.destroy();
+    }
+    await keepaliveOver();
+    await noneLeft();
+  });
+
+  it("of clients that broke HTTP/2 and stay", async () => {
+    const access = accessTo(kit, WEB);
+    const clients = await Promise.all(BROKEN.map(() => bareConnection(access)));
+    await counted(BROKEN.length);
+    for (const [i, socket] of clients.entries()) socket.write(BROKEN[i]!);
+    await keepaliveOver();
+    await counted(0);
+    for (const socket of clients) socket.destroy();
+    await noneLeft();
+  });
+
+  // Nothing tells of a peer that has no power any more. A TCP connection that is kept and never read is the same to the
+  // server: no PING is answered.
+  it("of peers that vanished, with calls under way", async () => {
+    const access = accessTo(kit, ADMIN);
+    const clients = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const socket = await bareConnection(access);
+        await once(socket, "data");
+        socket.pause();
+        return socket;
+      }),
+    );
+    const alive = await sessionOf(kit, ADMIN);
+    await counted(clients.length + 1);
+    timers.push(KEEPALIVE_MS);
+    await once(alive, "ping");
+    await answered(alive);
+    timers.push(KEEPALIVE_TIMEOUT_MS);
+    // The one that answers PINGs is kept.
+    await counted(1);
+    assert.equal(alive.closed, false);
+    alive.destroy();
+    await counted(0);
+    for (const socket of clients) socket.destroy();
+    await noneLeft();
+  });
+
+  // SETTINGS, and then nothing is ever read: the kernel's buffers fill, and so does the server's.
+  it("of a peer that asks for answers and does not read", async () => {
+    const admin = kit.caller(ADMIN);
+    assert.equal((await admin.put({ path: "shop/api/large", data: { k: "v".repeat(1_000_000) } })).code, "OK");
+    admin.close();
+    const session = await sessionOf(kit, ADMIN);
+    const request = Buffer.concat([Buffer.of(0, 0, 0, 0, 16, 10, 14), Buffer.from("shop/api/large")]);
+    session.setLocalWindowSize(2 ** 31 - 1);
+    for (let i = 0; i < 50; i++) beginCall(session, "/coffer.v1.Secrets/Get").end(request);
+    await new Promise((resolve) => session.ping(resolve));
+    (session.socket as unknown as { _handle: { readStop(): void } })._handle?.readStop();
+    await keepaliveOver();
+    await counted(0);
+    session.destroy();
+    await noneLeft();
+  });
+});
+
+// The proof of who a peer is runs out with its SVID, and a timer of an hour has not noticed that a machine slept for 20.
+describe("after a jump of the clock beyond the SVID's end", () => {
+  const short = () => kit.issue({ id: ADMIN, notAfter: timers.clock() + HOUR_MS });
+
+  it("the first call is answered SVID_EXPIRED, the connection ends, and the next works with a newer SVID", async () => {
+    const caller = kit.callerWith(short());
+    assert.equal((await caller.put({ path: "shop/api/clock", data: { k: "v" } })).code, "OK");
+    await counted(1);
+    timers.jump(20 * HOUR_MS);
+    const { code, reason } = await caller.get({ path: "shop/api/clock" });
+    assert.deepEqual([code, reason], ["UNAUTHENTICATED", "SVID_EXPIRED"]);
+    await counted(0);
+    caller.close();
+    const newer = kit.callerWith(short());
+    assert.equal((await newer.get({ path: "shop/api/clock" })).code, "OK");
+    newer.close();
+  });
+
+  it("the same with a stream that is open", async () => {
+    const { certPem: cert, keyPem: key } = short();
+    const session = await sessionOf(kit, ADMIN, { cert, key });
+    const watch = watchHealth(session);
+    await once(watch, "data");
+    timers.jump(20 * HOUR_MS);
+    const stream = beginCall(session, "/coffer.v1.Secrets/List");
+    const [headers] = await once(stream.end(Buffer.alloc(5)), "response");
+    assert.equal(headers["grpc-status"], "16");
+    await once(session, "close");
+    await counted(0);
+  });
+
+  it("a connection without a call ends at the next look of keepalive", async () => {
+    const { certPem: cert, keyPem: key } = short();
+    const session = await sessionOf(kit, ADMIN, { cert, key });
+    const other = await sessionOf(kit, ADMIN);
+    const watch = watchHealth(session);
+    await once(watch, "data");
+    timers.jump(20 * HOUR_MS);
+    timers.push(KEEPALIVE_MS);
+    await once(session, "close");
+    await counted(1);
+    // An SVID of 30 days has not ended.
+    await answered(other);
+    other.destroy();
+  });
+});
+
+/** Makes a call: everything that the peer sent before has been read by the server when it is answered. */
+async function answered(session: ClientHttp2Session): Promise<void> {
+  const stream = beginCall(session, "/grpc.health.v1.Health/Check");
+  stream.resume().end(Buffer.alloc(5));
+  await once(stream, "close");
+}
