@@ -35,6 +35,10 @@ export type GateRefusal =
   /** It was in handshake and gave way to a newer one, since there were too many: {@link WaitingRoom} says which. */
   | "handshake-displaced";
 
+// Milliseconds of work in one turn of the event loop. No shorter one holds a costly handshake, and to look at every handshake
+// under way in each turn would cost more than most of them.
+const LONG_TURN_MS = 5;
+
 // Pauses in a second, since no timer is shorter than a millisecond.
 const MOST_PAUSES = 1000;
 
@@ -111,13 +115,16 @@ export class HandshakeGate {
    * that, a stranger can have a look take forty milliseconds, and it has to send them all: who sent least comes first.
    */
   judge(socket: Socket, look: () => void): void {
-    if (this.#shaking.has(socket)) this.#pace.charge();
+    const hasCost = this.#shaking.has(socket);
     this.#unwatch(socket);
     const run = () => {
       this.#strangers.leave(socket);
       look();
     };
     this.#unjudged.add(socket, { weight: socket.bytesRead, run });
+    // Not before: the rest for this turn is for handshakes to come. One that is complete would wait for it, and might have to
+    // give way meanwhile.
+    if (hasCost) this.#pace.charge();
   }
 
   #isFull(): boolean {
@@ -175,13 +182,18 @@ export class HandshakeGate {
 
   /** OpenSSL reads a client's messages by itself, and not all of them end the handshake: bytes show that it has. */
   #chargeTurn(): void {
+    if (this.#pace.uncharged >= LONG_TURN_MS && this.#hasRead()) this.#pace.charge();
+    this.#pace.skip();
+  }
+
+  /** Whether a handshake under way has read bytes since the last look. */
+  #hasRead(): boolean {
     let hasRead = false;
     for (const [socket, before] of this.#shaking) {
       if (socket.bytesRead === before) continue;
       hasRead = true;
       this.#shaking.set(socket, socket.bytesRead);
     }
-    if (hasRead) this.#pace.charge();
-    this.#pace.skip();
+    return hasRead;
   }
 }

@@ -27,6 +27,11 @@ export class Pace {
     this.#advance();
   }
 
+  /** Milliseconds of work since the last charge, or since the turn of the event loop began. */
+  get uncharged(): number {
+    return this.#timers.busy() - this.#chargedUntil;
+  }
+
   /**
    * Adds to the rest what the thread has done since the last charge, or since the turn of the event loop began. It is for
    * what OpenSSL does when bytes arrive, which is no piece of ours. Calls that were answered before it in the same turn are

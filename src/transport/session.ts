@@ -177,7 +177,7 @@ export class Session {
 /**
  * Has a session be destroyed when it has read what has arrived, not while it reads. Node destroys one for a frame that it
  * reads (a GOAWAY with an error code, an answer to a PING that was not sent), and from then on makes no streams. DATA of
- * such a stream in the same bytes is a failed assertion, which ends the process (Node 22.12 to 22.23, in plain node:http2).
+ * such a stream in the same bytes is a failed assertion, which ends the process (Node 22.23.3, in plain node:http2 too).
  */
 function destroyLater(session: ServerHttp2Session): void {
   const destroy = session.destroy.bind(session);

@@ -104,7 +104,8 @@ describe("the image, made in a bare folder", { skip }, () => {
 });
 
 /** All that the image adds beside the packages. */
-const ALLOWED = /^(app\/(dist\/src\/(.*\.js|commit)|package\.json|LICENSE|proto\/descriptors\.binpb)|usr\/local\/bin\/node)$/;
+const ALLOWED =
+  /^(app\/(dist\/src\/(.*\.js|commit)|package\.json|LICENSE|proto\/descriptors\.binpb)|usr\/local\/bin\/node)$/;
 const NEVER = /(^|\/)(\.git|\.coffer|certs)\/|\.key$|root-key\/.|\.pem$|\.test\.js$/;
 
 /** Whether everybody may read a file, or enter a folder. */
