@@ -67,8 +67,8 @@ export function privacyProblem(access: FileAccess, file: string, reader = ownRea
     return `can be read by its group ${owned}; ${remedy(access, file, reader)}${orElse}`;
   }
   if (uid !== ROOT && uid !== reader.uid) {
-    const mend = isDockerSecret(file) ? dockerAdvice(reader) : `run: chown ${reader.uid} ${shellWord(file)}`;
-    return `belongs to another user than this process, uid ${reader.uid} ${owned}; ${mend}`;
+    const remedy = isDockerSecret(file) ? dockerAdvice(reader) : `run: chown ${reader.uid} ${shellWord(file)}`;
+    return `belongs to another user than this process, uid ${reader.uid} ${owned}; ${remedy}`;
   }
   return undefined;
 }

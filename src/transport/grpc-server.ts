@@ -25,7 +25,7 @@ const HEALTH_SERVICE = "grpc.health.v1.Health";
 // Bytes. Requests of health and reflection are names.
 const MAX_NAME_REQUEST_BYTES = 8 * 1024;
 
-/** What grpc-js is told. Sizes are bytes. */
+/** Options of grpc-js. Sizes are bytes. */
 function callOptions(maxReceiveBytes: number) {
   return {
     "grpc.max_receive_message_length": maxReceiveBytes,

@@ -5,7 +5,7 @@ const SHORTEST_REST = 1;
 
 /**
  * Gives the work that peers can cause before they are verified at most half of the thread: one piece at a time, in the order
- * of the requests, and after each a rest of as long as it took. What took long is told by the work itself, not by a count of
+ * of the requests, and after each a rest of as long as it took. What took long is measured by the work itself, not by a count of
  * handshakes: a client chooses its key, its certificates and their number, and one handshake can cost a hundred others.
  */
 export class Pace {
@@ -34,7 +34,7 @@ export class Pace {
 
   /**
    * Adds to the rest what the thread has done since the last charge, or since the turn of the event loop began. It is for
-   * what OpenSSL does when bytes arrive, which is no piece of ours. Calls that were answered before it in the same turn are
+   * what OpenSSL does when bytes arrive, which is not a piece of work here. Calls that were answered before it in the same turn are
    * charged too: their time can't be told apart, and too long a rest is the safe error.
    */
   charge(): void {

@@ -10,7 +10,7 @@ const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex")
 const MOST_UNSENT = 1024 * 1024;
 
 /**
- * A TLS socket as node:http2 reads and writes it, with one thing more: a frame of ours between those of the session.
+ * A TLS socket as node:http2 reads and writes it, with one thing more: it can put a frame of the server's between those of the session.
  *
  * The notice that announces a graceful shutdown can't be sent by `session.goaway()`: nghttp2 ignores every stream that
  * begins after it has sent a GOAWAY, and the call that it has for this, nghttp2_submit_shutdown_notice, is not in Node's
