@@ -6,7 +6,8 @@ import { connect, createSecureContext, type TLSSocket } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { pemText } from "../../src/identity/pem.ts";
-import { sentChain } from "../../src/identity/sent-chain.ts";
+import { shownBy } from "../../src/identity/sent-chain.ts";
+import { processTimers } from "../../src/domain/timers.ts";
 import { shakeHands } from "../../src/transport/handshake.ts";
 import { commonName, type Issuer } from "../support/certificate-forge.ts";
 import { example, workload, workloadKey } from "../unit/identity/chain-world.ts";
@@ -35,7 +36,7 @@ const secureContext = createSecureContext({
 
 let look: (socket: TLSSocket) => number;
 const server = createServer((raw) =>
-  shakeHands(raw, secureContext, {
+  shakeHands(raw, { asking: secureContext, judging: secureContext }, processTimers.afterTurn, {
     failed: () => raw.destroy(),
     complete: (socket) => {
       assert.equal(look(socket), 10);
@@ -81,7 +82,7 @@ function leakingChain(socket: TLSSocket): number {
 // Whoever can reach the port can show certificates as often as the handshake rate allows: none of it may stay. The other
 // way to read them shows that this would be noticed.
 it("Strangers leave nothing behind in memory, whatever they show", async () => {
-  const kept = await growth((socket) => sentChain(socket).length);
+  const kept = await growth((socket) => shownBy(socket).leaf?.length ?? 0);
   const leaked = await growth(leakingChain);
   assert.ok(kept < leaked / 3, `${kept} bytes a handshake, where a leak has ${leaked}`);
 });
