@@ -1,0 +1,66 @@
+import { createServer } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { Bundle } from "../../src/identity/bundle.ts";
+import { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import { shownBy } from "../../src/identity/sent-chain.ts";
+import { parseSvid } from "../../src/identity/svid.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { type Connection, Connections } from "../../src/transport/connection.ts";
+import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
+import { Reception } from "../../src/transport/reception.ts";
+
+/** How the program is set up: files in PEM, of example.org. */
+export interface MemoryServerOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly bundle: string;
+}
+
+/** What the program reports when it is asked. */
+export interface MemoryReport {
+  readonly resident: number;
+  readonly accepted: number;
+  readonly refused: readonly string[];
+}
+
+// A program: the server's way from accept(2) to a verified connection, which is then closed. It is asked for its resident
+// memory after a full collection. "read" switches to reading every chain whole, which is the leak that the test looks for.
+const { cert, key, bundle } = JSON.parse(process.argv[2]!) as MemoryServerOptions;
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const trustDomain = TrustDomain.parse("example.org");
+const identity = new CurrentIdentity(processTimers, "nothing yet");
+const named = (name: string, pem: string) => ({ name, bytes: Buffer.from(pem) });
+identity.adopt({
+  svid: parseSvid(named("cert", cert), named("key", key), "server"),
+  validUntil: Date.now() + 3_600_000,
+  bundles: new Map([["example.org", Bundle.fromPem(trustDomain, Buffer.from(bundle), "bundle")]]),
+});
+
+let readsAll = false;
+let accepted = 0;
+const refused = new Set<string>();
+const reception = new Reception({
+  identity: Object.assign(identity, { close: () => {} }),
+  connections: new Connections(),
+  gate: new HandshakeGate({ connections: 1000, inProgress: 1000, perSecond: 100_000 }, processTimers),
+  timers: processTimers,
+  onConnection: (connection: Connection) => {
+    accepted += 1;
+    if (readsAll) shownBy(connection.socket).readRest();
+    connection.close();
+  },
+  onRefused: ({ reason }) => refused.add(reason),
+});
+
+const server = createServer({ pauseOnConnect: false }, (socket) => reception.receive(socket));
+server.listen(0, "127.0.0.1", () => process.send?.(server.address()));
+process.on("message", (asked: "report" | "read") => {
+  if (asked === "read") readsAll = true;
+  collectGarbage();
+  const report: MemoryReport = { resident: process.memoryUsage().rss, accepted, refused: [...refused] };
+  process.send?.(report);
+});
