@@ -86,7 +86,7 @@ export function availableBytes({ total, constrained }: Memory): number {
 }
 
 /** The default of --max-store-bytes. */
-export function defaultStoreBytes(memory: Memory): number {
+function defaultStoreBytes(memory: Memory): number {
   return Math.floor(availableBytes(memory) * DEFAULT_STORE_SHARE);
 }
 
