@@ -2,15 +2,15 @@ import { formatAddress } from "../domain/address.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
-import { Connections } from "../transport/connection.ts";
-import { GrpcServer } from "../transport/grpc-server.ts";
-import { HandshakeGate, mostServed } from "../transport/handshake-gate.ts";
-import type { ListenAddress } from "../transport/listen-address.ts";
-import { Listener } from "../transport/listener.ts";
-import { Reception } from "../transport/reception.ts";
-import type { SecretsMethods } from "../transport/secrets-service.ts";
+import { Connections } from "../admission/connection.ts";
+import { GrpcServer } from "../grpc/grpc-server.ts";
+import { HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
+import type { ListenAddress } from "../admission/listen-address.ts";
+import { Listener } from "../admission/listener.ts";
+import { Reception } from "../admission/connection-admission.ts";
+import type { SecretsMethods } from "../grpc/secrets-service.ts";
 import type { CallLog } from "./call-log.ts";
-import type { ServeConfig } from "./config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 
 /** What the front needs of the rest of the server. */
 export interface FrontOptions {

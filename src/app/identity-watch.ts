@@ -1,6 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Check } from "../observability/check.ts";

@@ -12,8 +12,8 @@ import type {
 import { diskUsage } from "../persistence/disk-usage.ts";
 import { sqliteVersion } from "../persistence/sqlite-version.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import type { ServeConfig } from "./config.ts";
-import { describeChoice } from "./identity-choice.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { describeChoice } from "../config/identity-choice.ts";
 import type { PolicySource } from "./policy-source.ts";
 import { commit, release } from "./release.ts";
 import type { Resources } from "./resources.ts";

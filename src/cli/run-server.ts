@@ -1,8 +1,8 @@
-import type { GivenFlags } from "../app/config-option.ts";
-import { readServeConfig } from "../app/config-serve.ts";
-import { machineMemory } from "./machine-memory.ts";
+import type { GivenFlags } from "../config/option.ts";
+import { readServeConfig } from "../config/read-serve-config.ts";
+import { machineMemory } from "../process/machine-memory.ts";
 import { serveUntilStopped } from "./serving.ts";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** What `coffer serve` does. */
 export async function runServer(flags: GivenFlags, world: World): Promise<void> {

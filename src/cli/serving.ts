@@ -1,13 +1,13 @@
 import { constants } from "node:os";
-import type { ServeConfig } from "../app/config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
-import { closeDoors } from "./closed-doors.ts";
-import { refuseOtherNodes } from "./node-release.ts";
-import { warnOfShortages } from "./shortages.ts";
+import { closeDoors } from "../process/closed-doors.ts";
+import { refuseOtherNodes } from "../process/node-release.ts";
+import { warnOfShortages } from "../process/shortages.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** Milliseconds for the last lines of the log to leave the process. */
 const LAST_LINES_MS = 1000;

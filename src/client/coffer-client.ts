@@ -2,12 +2,12 @@ import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResp
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
-import { MaterialError } from "../identity/material-error.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
 import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
-import { Line } from "./line.ts";
+import { Line } from "./identity-channel.ts";
 import {
   type Method,
   SERVING_STATUS,

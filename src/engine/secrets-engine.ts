@@ -3,7 +3,7 @@ import type { Decision } from "../authorization/decision.ts";
 import type { Content } from "../domain/content.ts";
 import { accessDenied, callerIsServer } from "../domain/errors.ts";
 import { type PathPrefix, type SecretPath, parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
-import type { Principal } from "../identity/principal.ts";
+import type { Principal } from "../spiffe/principal.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
 import type { Secret } from "../store/secret.ts";
 import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";

@@ -1,16 +1,16 @@
-import type { WatchDirectory } from "../domain/directory-watch.ts";
+import type { WatchDirectory } from "../files/directory-watch.ts";
 import type { Timers } from "../domain/timers.ts";
-import { WatchedFiles } from "../domain/watched-files.ts";
-import type { Bundle } from "./bundle.ts";
-import type { Purpose } from "./certificate-rules.ts";
+import { WatchedFiles } from "../files/watched-files.ts";
+import type { Bundle } from "../spiffe/bundle.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
 import { CurrentIdentity } from "./current-identity.ts";
 import { type ChosenBundles, describeChoice, FileBundles, GRACE_MS } from "./file-bundles.ts";
 import { type FileMaterial, readMaterial } from "./file-material.ts";
 import { FollowedSource } from "./followed-source.ts";
 import { type IdentityFiles, ObservedFiles } from "./identity-files.ts";
-import { MaterialError, UntimelySvid } from "./material-error.ts";
-import { chainValidity, ownValidity } from "./own-validity.ts";
-import type { Svid } from "./svid.ts";
+import { MaterialError, UntimelySvid } from "../spiffe/material-error.ts";
+import { chainValidity, ownValidity } from "../spiffe/own-validity.ts";
+import type { Svid } from "../spiffe/svid.ts";
 
 /** What a source of this kind needs. */
 export interface FileSourceOptions {

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type Database from "better-sqlite3";
-import { checkLibrary, connect, isHeld } from "./connection.ts";
+import { checkLibrary, connect, isHeld } from "./database-connection.ts";
 import { freeBytesAround, type FreeBytes } from "./free-space.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
 import { openPrivate } from "./private-create.ts";

@@ -1,7 +1,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { connect, isHeld } from "./connection.ts";
+import { connect, isHeld } from "./database-connection.ts";
 import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";

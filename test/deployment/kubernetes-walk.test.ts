@@ -9,7 +9,7 @@ import { coffer, type Ran, type Serving, serving } from "../support/cli-kit.ts";
 import { FILE_DELIVERIES } from "../support/file-delivery.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 import { containerPartsIn, manifestsIn } from "./manifests.ts";
 import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 

@@ -12,7 +12,7 @@ import { coffer, PROGRAM } from "../support/cli-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 import { environmentOf, lastOf, unitFilesIn } from "./unit-file.ts";
 
 const [unit] = unitFilesIn(page("docs/systemd.md"));

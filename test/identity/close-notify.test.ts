@@ -5,17 +5,17 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
 import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
-import { Connections } from "../../src/transport/connection.ts";
-import { GrpcServer } from "../../src/transport/grpc-server.ts";
-import { shakeHands } from "../../src/transport/handshake.ts";
-import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
-import { Listener } from "../../src/transport/listener.ts";
-import { Reception } from "../../src/transport/reception.ts";
-import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { Connections } from "../../src/admission/connection.ts";
+import { GrpcServer } from "../../src/grpc/grpc-server.ts";
+import { shakeHands } from "../../src/admission/handshake.ts";
+import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
+import { Listener } from "../../src/admission/listener.ts";
+import { Reception } from "../../src/admission/connection-admission.ts";
+import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { example, forge, NOW, TRUST, workload, workloadKey } from "../unit/identity/chain-world.ts";
-import { BareTlsClient } from "./bare-tls-client.ts";
+import { example, forge, NOW, TRUST, workload, workloadKey } from "../support/chain-world.ts";
+import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { ownIdentity } from "./own-identity.ts";
 
 // Record types, RFC 8446 5.1.

@@ -13,11 +13,11 @@ import { CofferClient } from "../../src/client/coffer-client.ts";
 import type { ConnectionFailure } from "../../src/client/connection-failure.ts";
 import { systemClock } from "../../src/domain/clock.ts";
 import { Content } from "../../src/domain/content.ts";
-import { Bundle } from "../../src/identity/bundle.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { Bundle } from "../../src/spiffe/bundle.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSy
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { createAuthority } from "../../src/pki/authority.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";

@@ -7,7 +7,7 @@ import { createLogger } from "../../../src/observability/logger.ts";
 import type { Check } from "../../../src/observability/check.ts";
 import { OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
 import type { ServerStatus } from "../../../src/observability/server-status.ts";
-import { Lines } from "./lines.ts";
+import { Lines } from "../../support/log-lines.ts";
 
 const open: OpsServer[] = [];
 
