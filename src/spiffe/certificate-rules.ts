@@ -1,6 +1,6 @@
 import type { Certificate } from "../x509/certificate.ts";
 import { EXTENDED_KEY_USAGE, KEY_USAGE } from "../x509/extensions.ts";
-import { allowsNames } from "../x509/name-constraints.ts";
+import { allowsNames } from "./allowed-names.ts";
 import { SpiffeId } from "./spiffe-id.ts";
 import { SpiffeIdError } from "./spiffe-id-error.ts";
 import { type RefusalReason, SvidRefused } from "./svid-refused.ts";
