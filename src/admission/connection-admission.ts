@@ -12,8 +12,8 @@ import type { ConnectionRefusal, Refused } from "./connection-refusal.ts";
 import { handshakeContext, shakeHands } from "./handshake.ts";
 import type { HandshakeGate } from "./handshake-gate.ts";
 
-/** What a reception needs. */
-export interface ReceptionParts {
+/** What a {@link ConnectionAdmission} needs. */
+export interface ConnectionAdmissionOptions {
   readonly identity: IdentitySource;
   readonly connections: Connections;
   readonly gate: HandshakeGate;
@@ -33,24 +33,24 @@ const VERIFIED_IN_A_TURN = 16;
  * The whole way from a stranger to a {@link Connection}: let in, heard, shaken hands with, verified once, before a byte
  * of HTTP/2 is read. And the way out: when trust changes, each connection is verified again.
  */
-export class Reception {
-  readonly #parts: ReceptionParts;
+export class ConnectionAdmission {
+  readonly #options: ConnectionAdmissionOptions;
   readonly #stopRotation: () => void;
   #context: SecureContext;
   #bundles: IdentitySnapshot["bundles"];
 
   /** The identity must be ready. */
-  constructor(parts: ReceptionParts) {
-    this.#parts = parts;
-    const snapshot = parts.identity.snapshot();
+  constructor(options: ConnectionAdmissionOptions) {
+    this.#options = options;
+    const snapshot = options.identity.snapshot();
     this.#context = handshakeContext(snapshot);
     this.#bundles = snapshot.bundles;
-    this.#stopRotation = parts.identity.onChange((next) => this.#rotate(next));
+    this.#stopRotation = options.identity.onChange((next) => this.#rotate(next));
   }
 
   /** Takes a connection that was just accepted. */
   receive(raw: Socket): void {
-    const { gate, timers, connections } = this.#parts;
+    const { gate, timers, connections } = this.#options;
     // A peer that vanishes emits an error, which would end the process if nobody listened for it.
     raw.on("error", () => {});
     const tooLate = () => this.#abandon(stranger, `no handshake in ${HANDSHAKE_MS} ms`);
@@ -67,9 +67,9 @@ export class Reception {
 
   /** accept(2) reports what became of a single connection, too: it must not end all the others. */
   notAccepted(error: NodeJS.ErrnoException): void {
-    const connection = this.#parts.connections.nextNumber();
+    const connection = this.#options.connections.nextNumber();
     const detail = error.code ?? "it failed";
-    this.#parts.onRefused({ reason: "not-accepted", connection, remote: "", detail, claimed: undefined });
+    this.#options.onRefused({ reason: "not-accepted", connection, remote: "", detail, claimed: undefined });
   }
 
   /** Stops following the identity. */
@@ -79,7 +79,7 @@ export class Reception {
 
   #queue(stranger: Stranger): void {
     stranger.state = "waiting";
-    this.#parts.gate.turn(stranger.raw, () => this.#shakeHands(stranger));
+    this.#options.gate.turn(stranger.raw, () => this.#shakeHands(stranger));
   }
 
   /** One that has said hello and was not called would have been served by a faster server: that is no peer's fault. */
@@ -94,7 +94,7 @@ export class Reception {
       complete: (socket) => {
         stranger.socket = socket;
         stranger.state = "waiting";
-        this.#parts.gate.judge(stranger.raw, () => this.#judgeSafely(stranger, socket));
+        this.#options.gate.judge(stranger.raw, () => this.#judgeSafely(stranger, socket));
       },
     });
   }
@@ -111,7 +111,7 @@ export class Reception {
   }
 
   #judge(stranger: Stranger, socket: TLSSocket): void {
-    const { state } = this.#parts.identity;
+    const { state } = this.#options.identity;
     if (socket.isSessionReused()) this.#refuse(stranger, "session-resumed", "no ticket was given out");
     else if (socket.alpnProtocol !== "h2") this.#refuse(stranger, "no-h2", "the client does not offer h2");
     else if (state.kind !== "ready") this.#refuse(stranger, "not-ready", state.problems.join("; "));
@@ -119,7 +119,7 @@ export class Reception {
   }
 
   #verify(stranger: Stranger, socket: TLSSocket): void {
-    const { connections, timers, onConnection } = this.#parts;
+    const { connections, timers, onConnection } = this.#options;
     try {
       const verified = verifySvid(sentChain(socket), this.#bundles, timers.clock(), "client");
       onConnection(connections.admit({ socket, number: stranger.number, verified }));
@@ -135,21 +135,21 @@ export class Reception {
   #rotate(snapshot: IdentitySnapshot): void {
     this.#context = handshakeContext(snapshot);
     this.#bundles = snapshot.bundles;
-    this.#verifyAgain(this.#parts.connections.all());
+    this.#verifyAgain(this.#options.connections.all());
   }
 
   /** A few in each turn: thousands of signatures at once would hold up every call. */
   #verifyAgain(connections: readonly Connection[]): void {
     for (const connection of connections.slice(0, VERIFIED_IN_A_TURN)) this.#verifyOnce(connection);
     const rest = connections.slice(VERIFIED_IN_A_TURN);
-    if (rest.length > 0) this.#parts.timers.afterTurn(() => this.#verifyAgain(rest));
+    if (rest.length > 0) this.#options.timers.afterTurn(() => this.#verifyAgain(rest));
   }
 
   #verifyOnce(connection: Connection): void {
     if (connection.socket.destroyed) return;
     const { validUntil } = connection;
     try {
-      connection.verifyAgain(this.#bundles, this.#parts.timers.clock());
+      connection.verifyAgain(this.#bundles, this.#options.timers.clock());
       if (connection.validUntil < validUntil) this.#endSooner(connection);
     } catch (error) {
       const { connection: number, remote, id: claimed } = connection;
@@ -157,13 +157,13 @@ export class Reception {
       // Any other error is a fault of ours. Thrown from here it would end the process.
       const reason = error instanceof SvidRefused ? error.reason : "internal";
       const detail = error instanceof SvidRefused ? error.detail : String(error);
-      this.#parts.onRefused({ reason, connection: number, remote, detail, claimed });
+      this.#options.onRefused({ reason, connection: number, remote, detail, claimed });
     }
   }
 
   /** An authority with an earlier end took the place of the one that had vouched: streams must not outlive it either. */
   #endSooner(connection: Connection): void {
-    const { timers } = this.#parts;
+    const { timers } = this.#options;
     const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close());
     connection.socket.once("close", cancel);
   }
@@ -175,7 +175,7 @@ export class Reception {
     stranger.cancelTimer();
     const remote = stranger.raw.remoteAddress ?? "";
     stranger.socket.destroy();
-    this.#parts.onRefused({ reason, connection: stranger.number, remote, detail, claimed });
+    this.#options.onRefused({ reason, connection: stranger.number, remote, detail, claimed });
   }
 }
 

@@ -5,7 +5,7 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { type VerifiedSvid, verifyAgain } from "../spiffe/verify.ts";
 
 /** What is known of a peer when its handshake is over and its SVID has been verified. */
-export interface Admission {
+export interface VerifiedPeer {
   readonly socket: TLSSocket;
   /** The number of the connection in this process. */
   readonly number: number;
@@ -21,7 +21,7 @@ export class Connection implements Principal {
   #verified: VerifiedSvid;
   #close: () => void;
 
-  constructor({ socket, number, verified }: Admission) {
+  constructor({ socket, number, verified }: VerifiedPeer) {
     this.socket = socket;
     this.connection = number;
     this.remote = socket.remoteAddress ?? "";
@@ -70,8 +70,8 @@ export class Connections {
   }
 
   /** Takes a peer in: it is the caller of every call that will come on its socket. */
-  admit(admission: Admission): Connection {
-    const connection = new Connection(admission);
+  admit(peer: VerifiedPeer): Connection {
+    const connection = new Connection(peer);
     this.#open.add(connection);
     connection.socket.once("close", () => this.#open.delete(connection));
     return connection;

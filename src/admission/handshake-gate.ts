@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Timers } from "../domain/timers.ts";
 import { Pace } from "./pace.ts";
 import { PacedQueue } from "./paced-queue.ts";
-import { WaitingRoom } from "./handshake-queue.ts";
+import { HandshakeQueue } from "./handshake-queue.ts";
 
 /**
  * What strangers may take. A peer proves who it is in the handshake: until its end every one of them is a stranger, and
@@ -32,7 +32,7 @@ export function mostServed({ connections, inProgress }: HandshakeLimits): number
 export type GateRefusal =
   /** As many connections as may be are open, and none of them is in handshake. */
   | "too-many-connections"
-  /** It was in handshake and gave way to a newer one, since there were too many: {@link WaitingRoom} says which. */
+  /** It was in handshake and gave way to a newer one, since there were too many: {@link HandshakeQueue} says which. */
   | "handshake-displaced";
 
 // Milliseconds of work in one turn of the event loop. No shorter one holds a costly handshake, and to look at every handshake
@@ -54,7 +54,7 @@ export class HandshakeGate {
   readonly limits: HandshakeLimits;
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
-  readonly #strangers: WaitingRoom;
+  readonly #strangers: HandshakeQueue;
   readonly #pace: Pace;
   readonly #unjudged: PacedQueue<Socket>;
   /** The handshakes under way, with the bytes that had been read of each at the end of the last turn. */
@@ -65,7 +65,7 @@ export class HandshakeGate {
 
   constructor(limits: HandshakeLimits, timers: Timers, random: () => number = Math.random) {
     this.limits = limits;
-    this.#strangers = new WaitingRoom(random);
+    this.#strangers = new HandshakeQueue(random);
     this.#pace = new Pace(timers);
     this.#unjudged = new PacedQueue(this.#pace);
     this.#timers = timers;

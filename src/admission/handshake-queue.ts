@@ -52,7 +52,7 @@ class Crowd {
  * - Of one address, the newest comes first and the oldest gives way. A good peer is through within a round trip; those
  *   that stall stay. First come, first served would make the next good one wait for all that a flood has left behind.
  */
-export class WaitingRoom {
+export class HandshakeQueue {
   readonly #random: () => number;
   readonly #guests = new Map<Socket, Guest>();
   readonly #crowds = new Map<string, Crowd>();

@@ -7,7 +7,7 @@ import { GrpcServer } from "../grpc/grpc-server.ts";
 import { HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
 import type { ListenAddress } from "../admission/listen-address.ts";
 import { Listener } from "../admission/listener.ts";
-import { Reception } from "../admission/connection-admission.ts";
+import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import type { SecretsMethods } from "../grpc/secrets-service.ts";
 import type { CallLog } from "./call-log.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
@@ -28,7 +28,7 @@ export class Front {
   readonly #connections = new Connections();
   readonly #listeners: Listener[] = [];
   #grpc: GrpcServer | undefined;
-  #reception: Reception | undefined;
+  #admission: ConnectionAdmission | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -85,12 +85,12 @@ export class Front {
   close(): void {
     this.#closeListeners();
     this.#connections.closeAll();
-    this.#reception?.close();
+    this.#admission?.close();
   }
 
   async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
     const { calls, config, log, timers } = this.#options;
-    const reception = new Reception({
+    const admission = new ConnectionAdmission({
       identity,
       connections: this.#connections,
       gate: this.gate,
@@ -98,11 +98,11 @@ export class Front {
       onConnection: (connection) => grpc.serve(connection),
       onRefused: calls.refused,
     });
-    this.#reception = reception;
+    this.#admission = admission;
     for (const address of config.listen) {
       const listener = await Listener.listen(address, {
-        accept: (socket) => reception.receive(socket),
-        failed: (error) => reception.notAccepted(error),
+        accept: (socket) => admission.receive(socket),
+        failed: (error) => admission.notAccepted(error),
       });
       this.#listeners.push(listener);
       log.info("listening", { address: formatAddress(listener.address) });

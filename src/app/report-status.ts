@@ -19,7 +19,7 @@ import { commit, release } from "./release.ts";
 import type { Resources } from "./resources.ts";
 
 /** The parts of a server that a status is read from. Some are not there yet while it starts. */
-export interface StatusParts {
+export interface StatusOptions {
   readonly config: ServeConfig;
   readonly checks: readonly Check[];
   readonly resources: Resources | undefined;
@@ -27,7 +27,7 @@ export interface StatusParts {
 }
 
 /** What an operator asks first, at this moment. */
-export function reportStatus({ config, checks, resources, store }: StatusParts): ServerStatus {
+export function reportStatus({ config, checks, resources, store }: StatusOptions): ServerStatus {
   return {
     release: release(),
     commit: commit(),

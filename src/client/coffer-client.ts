@@ -7,7 +7,7 @@ import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
-import { Line } from "./identity-channel.ts";
+import { IdentityChannel } from "./identity-channel.ts";
 import {
   type Method,
   SERVING_STATUS,
@@ -57,7 +57,7 @@ export class CofferClient {
   private constructor(options: ClientOptions) {
     this.#options = { clock: systemClock, ...options };
     // Not only when the next call comes: an idle client would hold a connection of an SVID that is no longer its own.
-    this.#stopFollowing = options.identity.onChange(() => this.#hangUp());
+    this.#stopFollowing = options.identity.onChange(() => this.#drain());
   }
 
   /** Makes a client. It connects when it is first used. */
@@ -115,24 +115,24 @@ export class CofferClient {
   /** Takes no more calls. The connection ends when those under way are over. */
   close(): void {
     this.#stopFollowing();
-    this.#hangUp();
+    this.#drain();
     this.#state = { kind: "closed" };
   }
 
   async #call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-    return this.#line().call(method, request, Date.now() + this.#options.timeoutMs);
+    return this.#channel().call(method, request, Date.now() + this.#options.timeoutMs);
   }
 
-  /** The line of the newest identity. */
-  #line(): Line {
+  /** The channel of the newest identity. */
+  #channel(): IdentityChannel {
     if (this.#state.kind === "closed") throw new ClientError("CANCELLED", "the client is closed");
     const identity = this.#identity();
-    if (this.#state.kind === "connected" && this.#state.line.serves(identity)) return this.#state.line;
-    this.#hangUp();
+    if (this.#state.kind === "connected" && this.#state.channel.serves(identity)) return this.#state.channel;
+    this.#drain();
     const { address, serverId, clock } = this.#options;
-    const line = new Line(address, { identity, serverId, clock });
-    this.#state = { kind: "connected", line };
-    return line;
+    const channel = new IdentityChannel(address, { identity, serverId, clock });
+    this.#state = { kind: "connected", channel };
+    return channel;
   }
 
   #identity(): IdentitySnapshot {
@@ -146,14 +146,14 @@ export class CofferClient {
     }
   }
 
-  #hangUp(): void {
-    if (this.#state.kind === "connected") this.#state.line.hangUp();
+  #drain(): void {
+    if (this.#state.kind === "connected") this.#state.channel.drain();
     this.#state = { kind: "idle" };
   }
 }
 
-/** `connected` says that there is a line; it connects with its first call. */
+/** `connected` says that there is a channel; it connects with its first call. */
 type ClientState =
   | { readonly kind: "idle" }
-  | { readonly kind: "connected"; readonly line: Line }
+  | { readonly kind: "connected"; readonly channel: IdentityChannel }
   | { readonly kind: "closed" };

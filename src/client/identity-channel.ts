@@ -28,15 +28,15 @@ const GRPC_OPTIONS: GrpcOptions = {
 
 /**
  * The way to the server under one identity: one connection at a time, made when it is first needed. An identity that has
- * rotated gets a line of its own, and the old one is hung up.
+ * rotated gets a channel of its own, and the old one is drained.
  */
-export class Line {
+export class IdentityChannel {
   readonly #client: Client;
   readonly #credentials: SvidCredentials;
   readonly #introduction: Introduction;
   readonly #address: string;
   #calls = 0;
-  #state: "open" | "hung-up" = "open";
+  #state: "open" | "draining" = "open";
 
   constructor(address: Address, introduction: Introduction) {
     this.#credentials = new SvidCredentials(introduction);
@@ -80,13 +80,13 @@ export class Line {
   }
 
   /** Takes no more calls, and closes the connection when the last one is over: grpc-js would fail those that wait. */
-  hangUp(): void {
-    this.#state = "hung-up";
+  drain(): void {
+    this.#state = "draining";
     this.#closeWhenIdle();
   }
 
   #closeWhenIdle(): void {
-    if (this.#state === "hung-up" && this.#calls === 0) this.#client.close();
+    if (this.#state === "draining" && this.#calls === 0) this.#client.close();
   }
 
   #send<Request, Response>(

@@ -35,7 +35,7 @@ function callOptions(maxReceiveBytes: number) {
 }
 
 /** What a server needs. */
-export interface GrpcServerParts {
+export interface GrpcServerOptions {
   readonly connections: Connections;
   /** What all callers together may hold. */
   readonly limits: BudgetLimits;
@@ -52,7 +52,7 @@ export interface GrpcServerParts {
 
 /** gRPC over connections that were verified elsewhere: Coffer's own service, health and reflection. */
 export class GrpcServer {
-  readonly #parts: GrpcServerParts;
+  readonly #options: GrpcServerOptions;
   readonly #budgets: Budgets;
   readonly #sessions = new Set<Session>();
   readonly #secrets = new CallServer(callOptions(MAX_RECEIVE_BYTES));
@@ -63,14 +63,14 @@ export class GrpcServer {
   readonly #health = new HealthImplementation({ "": "SERVING", [SECRETS_SERVICE]: "SERVING" });
   #state: "serving" | "leaving" | "draining" | "refusing" = "serving";
 
-  constructor(parts: GrpcServerParts) {
-    this.#parts = parts;
-    this.#budgets = new Budgets(parts.limits, LEAST_BUDGET);
+  constructor(options: GrpcServerOptions) {
+    this.#options = options;
+    this.#budgets = new Budgets(options.limits, LEAST_BUDGET);
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,
       accepts: () => this.#state !== "refusing",
-      timers: parts.timers,
+      timers: options.timers,
       outcomes: {
         admitted: ({ arrival: { stream, headers, route } }) =>
           (route.kind === "open" ? this.#others : this.#secrets).answer(stream, headers),
@@ -118,27 +118,27 @@ export class GrpcServer {
     for (const session of this.#sessions) session.goAway();
     let cancel = () => {};
     const tooLong = new Promise<void>((resolve) => {
-      cancel = this.#parts.timers.delay(graceMs, resolve);
+      cancel = this.#options.timers.delay(graceMs, resolve);
     });
-    await Promise.race([this.#parts.connections.allClosed(), tooLong]);
+    await Promise.race([this.#options.connections.allClosed(), tooLong]);
     cancel();
     // What a later connection would change could meet a closed journal.
     this.#state = "refusing";
-    this.#parts.connections.closeAll();
+    this.#options.connections.closeAll();
     this.#calls.close();
   }
 
   #addSecrets(): void {
     const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
-    const { onHandled, timers } = this.#parts;
-    const parts = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
-    const methods = Object.entries(this.#parts.methods) as [string, Method<never, never, unknown>][];
+    const { onHandled, timers } = this.#options;
+    const options = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
+    const methods = Object.entries(this.#options.methods) as [string, Method<never, never, unknown>][];
     const handlers = methods.map(([name, method]) => {
       const { path } = methodOf(definition, name);
       const { target, permit } = method;
       const authorize = (caller: Connection, text: string) => void permit(caller, text);
       this.#routes.set(path, { kind: "authorized", target, authorize });
-      return [name, unary(path, method, parts)];
+      return [name, unary(path, method, options)];
     });
     this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
   }
@@ -164,7 +164,7 @@ export class GrpcServer {
   }
 
   #hold(connection: Connection): void {
-    const { timers, random } = this.#parts;
+    const { timers, random } = this.#options;
     const session = new Session({
       connection,
       budget: this.#budgets.join(connection.id.toString()),
@@ -173,7 +173,7 @@ export class GrpcServer {
       onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
     });
     this.#sessions.add(session);
-    if (this.#sessions.size > this.#parts.maxConnections) this.#crowdOut();
+    if (this.#sessions.size > this.#options.maxConnections) this.#crowdOut();
     connection.socket.once("close", () => this.#letGo(session));
     if (this.#state === "draining") session.goAway();
   }
@@ -194,13 +194,13 @@ export class GrpcServer {
     if (session === undefined) return;
     this.#letGo(session);
     session.close();
-    this.#parts.onCrowdedOut(session.connection);
+    this.#options.onCrowdedOut(session.connection);
   }
 
   /** Only of Coffer's own methods: the names of others are what any peer makes them. */
   #refused({ caller, headers, route }: Arrival, code: Code, error: CofferError | undefined): void {
     if (route.kind === "open") return;
-    this.#parts.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
+    this.#options.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
   }
 
   #setHealth(status: "SERVING" | "NOT_SERVING"): void {

@@ -47,7 +47,7 @@ export interface Handled {
 }
 
 /** What every call passes through. */
-export interface UnaryParts {
+export interface UnaryOptions {
   /** The call that grpc-js has a handler answer. */
   readonly callOf: (call: ServerUnaryCall<Buffer, Buffer>) => IncomingCall | undefined;
   readonly onHandled: (handled: Handled) => void;
@@ -61,13 +61,13 @@ export interface UnaryParts {
 export function unary<Request, Response, Permit>(
   path: string,
   method: Method<Request, Response, Permit>,
-  parts: UnaryParts,
+  options: UnaryOptions,
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    const incoming = parts.callOf(call);
+    const incoming = options.callOf(call);
     // The caller has left meanwhile: no answer would be read.
     if (incoming === undefined) return callback({ code: Code.CANCELLED });
-    const answer = new Answer(path, parts, { incoming, call, callback });
+    const answer = new Answer(path, options, { incoming, call, callback });
     const run = () => answer.from(method, call.request);
     if (method.hasLargeAnswer) incoming.whenRoom(run);
     else run();
@@ -125,17 +125,17 @@ const ACCEPTS_IDENTITY = Metadata.fromHttp2Headers(ACCEPT_ENCODING);
 /** The one answer of a call: the method, its failure or the deadline gives it, whichever comes first. */
 class Answer {
   readonly #path: string;
-  readonly #parts: UnaryParts;
+  readonly #options: UnaryOptions;
   readonly #call: Call;
   readonly #since: number;
   #cancelDeadline: (() => void) | undefined;
   #state: "pending" | "given" = "pending";
 
-  constructor(path: string, parts: UnaryParts, call: Call) {
+  constructor(path: string, options: UnaryOptions, call: Call) {
     this.#path = path;
-    this.#parts = parts;
+    this.#options = options;
     this.#call = call;
-    this.#since = parts.timers.elapsed();
+    this.#since = options.timers.elapsed();
   }
 
   /** Gives what the method comes to. */
@@ -163,7 +163,7 @@ class Answer {
   later(response: Promise<Buffer>): void {
     if (this.#call.call.getDeadline() === Number.POSITIVE_INFINITY) {
       const tooLate = () => this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
-      this.#cancelDeadline = this.#parts.timers.delay(DEFAULT_DEADLINE_MS, tooLate);
+      this.#cancelDeadline = this.#options.timers.delay(DEFAULT_DEADLINE_MS, tooLate);
     }
     response.then((bytes) => this.succeed(bytes)).catch((error) => this.fail(error));
   }
@@ -189,7 +189,7 @@ class Answer {
     this.#state = "given";
     this.#cancelDeadline?.();
     send();
-    const seconds = (this.#parts.timers.elapsed() - this.#since) / 1000;
-    this.#parts.onHandled({ method: this.#path, code, seconds, caller: this.caller, error });
+    const seconds = (this.#options.timers.elapsed() - this.#since) / 1000;
+    this.#options.onHandled({ method: this.#path, code, seconds, caller: this.caller, error });
   }
 }

@@ -65,14 +65,14 @@ function open(file: string, content: StoreContent, freeBytes: FreeBytes): Databa
   }
 }
 
-interface OpenParts {
+interface OpenOptions {
   readonly files: StoreFiles;
   readonly content: StoreContent;
   readonly freeBytes: FreeBytes;
   readonly confirm: () => void;
 }
 
-function openAs({ files, content, freeBytes, confirm }: OpenParts): Database.Database {
+function openAs({ files, content, freeBytes, confirm }: OpenOptions): Database.Database {
   const hasLog = sizeOf(files.log) > 0;
   // With the log still in place, the file is made again.
   if (existsSync(recoveryFiles(files).whole) && !hasLog) return finishRecovery(files, content, confirm);

@@ -10,7 +10,7 @@ import { GrpcServer } from "../../src/grpc/grpc-server.ts";
 import { shakeHands } from "../../src/admission/handshake.ts";
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
-import { Reception } from "../../src/admission/connection-admission.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
@@ -49,7 +49,7 @@ class Site {
     timers: this.timers,
     random: () => 0.5,
   });
-  readonly #reception = new Reception({
+  readonly #admission = new ConnectionAdmission({
     identity: this.identity,
     connections: this.connections,
     gate: new HandshakeGate(LIMITS, this.timers),
@@ -60,7 +60,7 @@ class Site {
 
   /** Lets one client in with this chain, and does `end` as soon as HTTP/2 is up. Resolves when the connection is closed. */
   async meet(chain: readonly Buffer[], request: Buffer, end: () => void): Promise<Heard> {
-    const accept = (socket: Socket) => this.#reception.receive(socket);
+    const accept = (socket: Socket) => this.#admission.receive(socket);
     const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
     const client = connect((listener.address as { port: number }).port, "127.0.0.1");
     const alerts: string[] = [];
@@ -79,7 +79,7 @@ class Site {
     // The server has the last word: the client only answers its FIN.
     await once(client, "close");
     listener.close();
-    this.#reception.close();
+    this.#admission.close();
     this.identity.close();
     return { alerts, messages };
   }

@@ -12,7 +12,7 @@ import { GrpcServer } from "../../src/grpc/grpc-server.ts";
 import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
-import { Reception } from "../../src/admission/connection-admission.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 import type { Handled } from "../../src/grpc/unary.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
@@ -165,7 +165,7 @@ describe("a method that fails by accident", () => {
   let kit: ServerKit;
   let listener: Listener;
   let identity: FileSource;
-  let reception: Reception;
+  let admission: ConnectionAdmission;
   let server: GrpcServer;
   let client: Caller;
   let handle: Get;
@@ -192,7 +192,7 @@ describe("a method that fails by accident", () => {
       random: Math.random,
     });
     identity = FileSource.open({ files: kit.files, purpose: "server", timers: processTimers });
-    reception = new Reception({
+    admission = new ConnectionAdmission({
       identity,
       connections,
       gate: new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, processTimers),
@@ -201,8 +201,8 @@ describe("a method that fails by accident", () => {
       onRefused: () => {},
     });
     listener = await Listener.listen(kit.config.listen[0]!, {
-      accept: (socket) => reception.receive(socket),
-      failed: (error) => reception.notAccepted(error),
+      accept: (socket) => admission.receive(socket),
+      failed: (error) => admission.notAccepted(error),
     });
     const { port } = listener.address as { port: number };
     client = new Caller(`localhost:${port}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id: API }), {});
@@ -210,7 +210,7 @@ describe("a method that fails by accident", () => {
   after(async () => {
     client.close();
     listener.close();
-    reception.close();
+    admission.close();
     identity.close();
     await server.drain(1000);
     await kit.stop();

@@ -17,7 +17,7 @@ import type { Refused } from "../../src/admission/connection-refusal.ts";
 import { GrpcServer } from "../../src/grpc/grpc-server.ts";
 import { HandshakeGate, type HandshakeLimits } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
-import { Reception } from "../../src/admission/connection-admission.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { processTimers, type Timers } from "../../src/domain/timers.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
@@ -36,7 +36,7 @@ class Rotating {
   readonly connections = new Connections();
   readonly identity: CurrentIdentity & Partial<IdentitySource>;
   readonly server: GrpcServer;
-  readonly reception: Reception;
+  readonly admission: ConnectionAdmission;
   #listener: Listener | undefined;
 
   constructor(limits: HandshakeLimits, gateTimers: Timers) {
@@ -55,7 +55,7 @@ class Rotating {
       timers,
       random: () => 0.5,
     });
-    this.reception = new Reception({
+    this.admission = new ConnectionAdmission({
       identity: this.identity,
       connections,
       // By a clock that goes on by itself, for what these tests move is the time of SVIDs.
@@ -70,8 +70,8 @@ class Rotating {
     const rotating = new Rotating(limits, gateTimers);
     const address = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
     rotating.#listener = await Listener.listen(address, {
-      accept: (socket) => rotating.reception.receive(socket),
-      failed: (error) => rotating.reception.notAccepted(error),
+      accept: (socket) => rotating.admission.receive(socket),
+      failed: (error) => rotating.admission.notAccepted(error),
     });
     return rotating;
   }
@@ -103,7 +103,7 @@ class Rotating {
 
   async stop(): Promise<void> {
     this.#listener?.close();
-    this.reception.close();
+    this.admission.close();
     const drained = this.server.drain(1000);
     this.timers.advance(2000);
     await drained;

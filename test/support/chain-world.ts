@@ -2,13 +2,7 @@ import { Bundle } from "../../src/spiffe/bundle.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import type { Purpose } from "../../src/spiffe/certificate-rules.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import {
-  CertificateForge,
-  type CertificateSpec,
-  type Issuer,
-  type KeyPair,
-  newKey,
-} from "./certificate-forge.ts";
+import { CertificateForge, type CertificateSpec, type Issuer, type KeyPair, newKey } from "./certificate-forge.ts";
 
 /** The moment at which every chain of the tables is judged. */
 export const NOW = Date.parse("2026-03-01T12:00:00Z");

@@ -10,7 +10,7 @@ type PassedOn = (typeof PASSED_ON)[number];
 const OF_TERMINALS: readonly PassedOn[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
 /** What a relay needs of its surroundings. */
-export interface SignalRelayParts {
+export interface SignalRelayOptions {
   /** The process's own. */
   readonly on: (signal: PassedOn, listener: () => void) => unknown;
   /** Whether the terminal's signals reach the command without us. */
@@ -26,7 +26,7 @@ export class SignalRelay {
   readonly #isInForeground: () => boolean;
   #receive: (signal: PassedOn) => void = () => {};
 
-  constructor({ on, isInForeground }: SignalRelayParts) {
+  constructor({ on, isInForeground }: SignalRelayOptions) {
     this.#isInForeground = isInForeground;
     for (const signal of PASSED_ON) on(signal, () => this.#receive(signal));
   }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import { describe, it } from "node:test";
-import { WaitingRoom } from "../../../src/admission/handshake-queue.ts";
+import { HandshakeQueue } from "../../../src/admission/handshake-queue.ts";
 
 /** A room, and what happened in it to strangers that have names and addresses. */
 class Scene {
-  readonly room = new WaitingRoom(() => this.chance);
+  readonly room = new HandshakeQueue(() => this.chance);
   /** Who had to give way, in order. */
   readonly dropped: string[] = [];
   /** Whose turn came, in order. */
