@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../src/domain/clock.ts";
+import { systemClock } from "../src/domain/timers.ts";
 import { createAuthority } from "../src/pki/development-ca.ts";
 import { Connection } from "./connection.ts";
 import { type JobResult, type Target, runJob } from "./job.ts";

@@ -1,5 +1,5 @@
 import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResponse } from "../contract/messages.ts";
-import { type Clock, systemClock } from "../domain/clock.ts";
+import { type Clock, systemClock } from "../domain/timers.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
 import { MaterialError } from "../spiffe/material-error.ts";
@@ -79,7 +79,7 @@ export class CofferClient {
     const { data, binaryData, ...rest } = await this.#call(getMethod, { path, version });
     const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
     const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
-    return { ...rest, content: Content.trusted([...text, ...binary]) };
+    return { ...rest, content: Content.unchecked([...text, ...binary]) };
   }
 
   /** Deletes versions, the newest by default. The answer lists those that this call changed. */

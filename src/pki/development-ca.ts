@@ -1,7 +1,13 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { type Draft, distinguishedName, keyId, randomSerial, signCertificate } from "./minted-certificate.ts";
+import {
+  type CertificateDraft,
+  distinguishedName,
+  keyId,
+  randomSerial,
+  signCertificate,
+} from "./minted-certificate.ts";
 import { subjectOf, toPem } from "./der-encoding.ts";
 import { authorityExtensions, workloadExtensions } from "./minted-extensions.ts";
 
@@ -112,7 +118,7 @@ function validity({ notBefore, notAfter }: Validity, now: number, lifetime: numb
   };
 }
 
-function signed(draft: Draft, signer: KeyObject, ownKey: KeyObject): Credential {
+function signed(draft: CertificateDraft, signer: KeyObject, ownKey: KeyObject): Credential {
   const certificate = signCertificate(draft, signer);
   const keyPem = ownKey.export({ type: "pkcs8", format: "pem" }) as string;
   return { certificate, certPem: toPem("CERTIFICATE", certificate), keyPem, notAfter: draft.notAfter };

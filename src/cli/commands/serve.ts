@@ -15,7 +15,7 @@ export function addServe(program: Command, world: World): void {
   const command = program.command("serve").description("Run the server.").addHelpText("after", NOTES);
   addOptions(command, serveOptions);
   command.action(async () => {
-    const { runServer } = await import("../run-server.ts");
+    const { runServer } = await import("../serving.ts");
     await runServer(givenFlags(command.opts(), serveOptions), world);
   });
 }
