@@ -1,16 +1,16 @@
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { Identity } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
-import { SvidRefused } from "../identity/svid-refused.ts";
-import type { VerifiedSvid } from "../identity/verify.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { SvidRefused } from "../spiffe/svid-refused.ts";
+import type { VerifiedSvid } from "../spiffe/verify.ts";
 import { type ConnectionFailure, handshakeProblem } from "./connection-failure.ts";
-import { anchorsOf } from "../identity/anchors.ts";
-import type { PeerVerifier } from "../identity/peer-verifier.ts";
-import { shownBy } from "../identity/sent-chain.ts";
-import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
+import { anchorsOf } from "../spiffe/anchors.ts";
+import type { PeerVerifier } from "../spiffe/peer-verifier.ts";
+import { shownBy } from "../spiffe/sent-chain.ts";
+import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 
 /** Who we are and whom alone we talk to. */
 export interface Introduction {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ID } from "../unit/identity/chain-world.ts";
+import { ID } from "../support/chain-world.ts";
 import { atTheFrontDoor } from "./front-door.ts";
 import { bare, openssl, type Peer } from "./peers.ts";
 import { arriving, honest, hostile, NEVER_REACHES_US, OPENSSL_IS_STRICTER, strictlyRefused, uriOf } from "./rows.ts";

@@ -3,12 +3,12 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { handshakeContexts, shakeHands } from "../../src/transport/handshake.ts";
+import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { example, ID, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
 import type { Handshakes } from "./handshaker.ts";
 import { ownIdentity } from "./own-identity.ts";
 

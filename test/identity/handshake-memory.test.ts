@@ -3,10 +3,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { connect, createSecureContext, type SecureContext } from "node:tls";
-import { certificatePem } from "../../src/identity/pem.ts";
+import { certificatePem } from "../../src/x509/pem.ts";
 import { commonName, type Issuer } from "../support/certificate-forge.ts";
 import { LONG } from "../support/long-form.ts";
-import { example, forge, workload, workloadKey } from "../unit/identity/chain-world.ts";
+import { example, forge, workload, workloadKey } from "../support/chain-world.ts";
 import type { MemoryReport, MemoryServerOptions } from "./memory-server.ts";
 
 /** Handshakes of one measurement, and how many measurements there are of each kind of peer. */

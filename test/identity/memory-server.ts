@@ -1,15 +1,15 @@
 import { createServer } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { Bundle } from "../../src/identity/bundle.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { Bundle } from "../../src/spiffe/bundle.ts";
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
-import { shownBy } from "../../src/identity/sent-chain.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
+import { shownBy } from "../../src/spiffe/sent-chain.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
 import { processTimers } from "../../src/domain/timers.ts";
-import { type Connection, Connections } from "../../src/transport/connection.ts";
-import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
-import { Reception } from "../../src/transport/reception.ts";
+import { type Connection, Connections } from "../../src/admission/connection.ts";
+import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 
 /** How the program is set up: files in PEM, of example.org. */
 export interface MemoryServerOptions {
@@ -43,7 +43,7 @@ identity.adopt({
 let readsAll = false;
 let accepted = 0;
 const refused = new Set<string>();
-const reception = new Reception({
+const admission = new ConnectionAdmission({
   identity: Object.assign(identity, { close: () => {} }),
   connections: new Connections(),
   gate: new HandshakeGate({ connections: 1000, inProgress: 1000, perSecond: 100_000 }, processTimers),
@@ -56,7 +56,7 @@ const reception = new Reception({
   onRefused: ({ reason }) => refused.add(reason),
 });
 
-const server = createServer({ pauseOnConnect: false }, (socket) => reception.receive(socket));
+const server = createServer({ pauseOnConnect: false }, (socket) => admission.receive(socket));
 server.listen(0, "127.0.0.1", () => process.send?.(server.address()));
 process.on("message", (asked: "report" | "read") => {
   if (asked === "read") readsAll = true;

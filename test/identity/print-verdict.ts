@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
 import { processTimers } from "../../src/domain/timers.ts";
-import { shownBy } from "../../src/identity/sent-chain.ts";
-import { handshakeContexts, shakeHands } from "../../src/transport/handshake.ts";
+import { shownBy } from "../../src/spiffe/sent-chain.ts";
+import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 
 // A program: what OpenSSL objects to a client whose certificate is in one file of PEM, and whose key is in another one, when
 // the server has no bundle. With "default", when its context has OpenSSL's default store.
