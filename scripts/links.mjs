@@ -44,7 +44,8 @@ function linksOf(text) {
   const prose = blank(text, FENCE, COMMENT, INLINE_CODE);
   return LINKS.flatMap((pattern) => [...prose.matchAll(pattern)])
     .map(({ 1: link, index }) => ({ link, line: prose.slice(0, index).split("\n").length }))
-    .filter(({ link }) => !/^([a-z][a-z\d+.-]*:|\/\/)/i.test(link));
+    .filter(({ link }) => !/^([a-z][a-z\d+.-]*:|\/\/)/i.test(link))
+    .sort((one, other) => one.line - other.line);
 }
 
 /** The anchors of a page as GitHub makes them: its headings, and ids that are written in HTML. */
