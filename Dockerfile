@@ -3,16 +3,24 @@
 #   docker build -t coffer .
 #
 # No container engine has built it yet: `npm run test:compose` does its steps one by one in a bare folder and runs what
-# comes out. Tags are pinned to a release, not to a digest; pin digests where you build.
+# comes out.
+#
+# Base images are pinned by digest. The digest of node is from the records of Docker's official images
+# (docker-library/repo-info); that of distroless, which keeps no such records, is the one that public Dockerfiles name.
+# Neither was compared with a registry. A wrong digest can't bring in another image, only fail the build: the registry
+# finds the image by it. To pin another tag, ask for its digest:
+#
+#   docker buildx imagetools inspect --format '{{.Manifest.Digest}}' node:22.23.3-trixie
 
 # One release of Node in all stages: what SQLite was compiled for is what runs. Not 24, which
 # a stranger's certificate can end (docs/decisions/0005-own-svid-verifier.md), and 22 is looked after for longer than 20.
-ARG NODE=22.23.3
+# The digest decides, not the tag: change both.
+ARG NODE=22.23.3-trixie@sha256:072889700aecef94c5cee46c6e60107cc2aaad9aa9e418ce05abaa1e85752ee3
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
-ARG DISTROLESS=nonroot
+ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 
 # The packages that run. Debian is the same release as below: SQLite may be compiled here, against its C library.
-FROM node:${NODE}-trixie AS packages
+FROM node:${NODE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY scripts/native.mjs scripts/alone.mjs scripts/node-release.mjs scripts/object-wrap.h scripts/
@@ -27,7 +35,7 @@ RUN cd node_modules/sodium-native/prebuilds && mkdir ../kept && mv "linux-$(node
 RUN mkdir -p /volumes/var/lib/coffer /volumes/etc/coffer/root-key && \
     chmod 700 /volumes/var/lib/coffer /volumes/etc/coffer/root-key
 
-FROM node:${NODE}-trixie AS build
+FROM node:${NODE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
