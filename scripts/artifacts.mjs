@@ -1,0 +1,83 @@
+// Builds the files of a release from the commit that is checked out: "node scripts/artifacts.mjs [FOLDER]". The folder,
+// dist-release unless another one is given, is replaced. It gets:
+//
+//   coffer-VERSION.tgz                the package, as npm installs it
+//   coffer-VERSION.cdx.json           its dependencies: a software bill of materials, CycloneDX 1.5
+//   coffer-VERSION.descriptors.binpb  the contract: a FileDescriptorSet of coffer.v1 and of what it imports
+//   coffer-VERSION.notes.md           this version's section of the changelog
+//   SHA256SUMS                        checksums of the files above: sha256sum -c SHA256SUMS
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { sectionOf } from "./changelog.mjs";
+
+const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
+const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+
+const manifest = readJson("package.json");
+const { name, version, bin } = manifest;
+const folder = resolve(process.argv[2] ?? "dist-release");
+const file = (ending) => join(folder, `${name}-${version}.${ending}`);
+
+const npm = (...words) => execFileSync("npm", words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+
+/** Packs what package.json names. Throws if the program is missing, or if tests are in it. */
+function pack() {
+  const [{ files }] = JSON.parse(npm("pack", "--json", "--pack-destination", folder));
+  const paths = files.map(({ path }) => path);
+  const missing = Object.values(bin).filter((program) => !paths.includes(program.replace(/^\.\//, "")));
+  if (missing.length > 0) throw new Error(`the package lacks ${missing.join(", ")}`);
+  const tests = paths.filter((path) => /(^|\/)(test|bench)\/|\.test\./.test(path));
+  if (tests.length > 0) throw new Error(`the package has ${tests.length} files of tests, such as ${tests[0]}`);
+}
+
+/**
+ * Writes the bill of materials, from the lock file: it does not depend on what is installed. `npm sbom --omit=dev` (npm
+ * 11.19) also omits what both the program and a tool depend on, so npm reads a manifest and a lock file without tools. The
+ * folder has the name of the program, since npm takes that for the name of what it describes.
+ */
+function describeDependencies() {
+  const parent = mkdtempSync(join(tmpdir(), "coffer-sbom-"));
+  const program = join(parent, name);
+  mkdirSync(program);
+  try {
+    writeJson(join(program, "package.json"), withoutTools(manifest));
+    writeJson(join(program, "package-lock.json"), lockWithoutTools(readJson("package-lock.json")));
+    const words = ["--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application"];
+    writeJson(file("cdx.json"), JSON.parse(npm("sbom", "--prefix", program, ...words)));
+  } finally {
+    rmSync(parent, { recursive: true });
+  }
+}
+
+const withoutTools = ({ devDependencies, ...rest }) => rest;
+
+function lockWithoutTools(lock) {
+  const { "": root, ...packages } = lock.packages;
+  const kept = Object.entries(packages).filter(
+    ([, { dev, devOptional, optional }]) => !dev && (!devOptional || optional),
+  );
+  return { ...lock, packages: { "": withoutTools(root), ...Object.fromEntries(kept) } };
+}
+
+function checksum(path) {
+  return createHash("sha256")
+    .update(readFileSync(join(folder, path)))
+    .digest("hex");
+}
+
+const notes = sectionOf(readFileSync("CHANGELOG.md", "utf8"), version);
+if (notes === undefined) throw new Error(`CHANGELOG.md has no section for ${version}`);
+for (const old of [folder, "dist"]) rmSync(old, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+npm("run", "--silent", "build");
+pack();
+describeDependencies();
+copyFileSync("proto/descriptors.binpb", file("descriptors.binpb"));
+writeFileSync(file("notes.md"), `${notes}\n`);
+const sums = readdirSync(folder)
+  .sort()
+  .map((path) => `${checksum(path)}  ${path}\n`);
+writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
