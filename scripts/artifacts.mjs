@@ -1,4 +1,4 @@
-// Builds the files of a release from the commit that is checked out: "node scripts/artifacts.mjs [FOLDER]". The folder,
+// Builds the files of a release from the commit that is checked out: "npm run artifacts [-- FOLDER]". The folder,
 // dist-release unless another one is given, is replaced. It gets:
 //
 //   coffer-VERSION.tgz                the package, as npm installs it

@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
-  cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -18,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
+import { copyRepository } from "../support/repository-copy.ts";
 
 const CHANGELOG =
   "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n\n## [0.1.0] - 2026-01-01\n\n- The first thing.\n";
@@ -28,18 +27,16 @@ interface Locked {
 }
 
 /** Tests and the bench would take the compiler a while, and say nothing here. One test is put in their place. */
-const isNeeded = (file: string) => existsSync(file) && !/^(test|bench|docs)\//.test(file);
+const isNeeded = (file: string) => !/^(test|bench|docs)\//.test(file);
 
 describe("scripts/release.mjs", () => {
   /** A repository with the files of this one, at version 0.1.0, with one unreleased change. */
   let repository: string;
   beforeEach(() => {
     repository = mkdtempSync(join(tmpdir(), "coffer-releases-"));
-    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-    for (const file of listed.toString().split("\0").filter(isNeeded)) cpSync(file, join(repository, file));
+    copyRepository(repository, isNeeded);
     mkdirSync(join(repository, "test"));
     writeFileSync(join(repository, "test/one.test.ts"), "export {};\n");
-    symlinkSync(resolve("node_modules"), join(repository, "node_modules"));
     writeFileSync(join(repository, "CHANGELOG.md"), CHANGELOG);
     changeManifest({ version: "0.1.0", private: true });
     git("init", "--quiet", "--initial-branch=main");
