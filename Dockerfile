@@ -6,15 +6,14 @@
 # comes out.
 #
 # Base images are pinned by digest. The digest of node is from the records of Docker's official images
-# (docker-library/repo-info); that of distroless, which keeps no such records, is the one that public Dockerfiles name.
-# Neither was compared with a registry. A wrong digest can't bring in another image, only fail the build: the registry
-# finds the image by it. To pin another tag, ask for its digest:
+# (docker-library/repo-info). Distroless publishes no such records; its digest is from public Dockerfiles. Neither was
+# compared with a registry. A wrong digest fails the build and cannot select another image. This prints the digest of a tag:
 #
 #   docker buildx imagetools inspect --format '{{.Manifest.Digest}}' node:22.23.3-trixie
 
 # One release of Node in all stages: what SQLite was compiled for is what runs. Not 24, which
 # a stranger's certificate can end (docs/decisions/0005-own-svid-verifier.md), and 22 is looked after for longer than 20.
-# The digest decides, not the tag: change both.
+# An engine ignores the tag if there is a digest: change both.
 ARG NODE=22.23.3-trixie@sha256:072889700aecef94c5cee46c6e60107cc2aaad9aa9e418ce05abaa1e85752ee3
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
 ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97

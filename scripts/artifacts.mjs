@@ -1,9 +1,9 @@
 // Builds the files of a release from the commit that is checked out: "npm run artifacts [-- FOLDER]". The folder,
-// dist-release unless another one is given, is replaced. It gets:
+// by default dist-release, is deleted first. It then contains:
 //
 //   coffer-VERSION.tgz                the package, as npm installs it
-//   coffer-VERSION.cdx.json           its dependencies: a software bill of materials, CycloneDX 1.5
-//   coffer-VERSION.descriptors.binpb  the contract: a FileDescriptorSet of coffer.v1 and of what it imports
+//   coffer-VERSION.cdx.json           its dependencies: a software bill of materials in CycloneDX 1.5
+//   coffer-VERSION.descriptors.binpb  the proto: a FileDescriptorSet of coffer.v1 and its imports
 //   coffer-VERSION.notes.md           this version's section of the changelog
 //   SHA256SUMS                        checksums of the files above: sha256sum -c SHA256SUMS
 import { execFileSync } from "node:child_process";
@@ -23,7 +23,7 @@ const file = (ending) => join(folder, `${name}-${version}.${ending}`);
 
 const npm = (...words) => execFileSync("npm", words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 
-/** Packs what package.json names. Throws if the program is missing, or if tests are in it. */
+/** Packs the files that package.json names. Throws if a program is missing, or if the package contains tests. */
 function pack() {
   const [{ files }] = JSON.parse(npm("pack", "--json", "--pack-destination", folder));
   const paths = files.map(({ path }) => path);
@@ -34,9 +34,9 @@ function pack() {
 }
 
 /**
- * Writes the bill of materials, from the lock file: it does not depend on what is installed. `npm sbom --omit=dev` (npm
- * 11.19) also omits what both the program and a tool depend on, so npm reads a manifest and a lock file without tools. The
- * folder has the name of the program, since npm takes that for the name of what it describes.
+ * Writes the bill of materials. It is made from the lock file, so it does not depend on what is installed. `npm sbom
+ * --omit=dev` (npm 11.19) also omits packages that both the program and a development tool depend on. For that reason npm
+ * reads a manifest and a lock file without the tools. The folder has the program's name because npm uses it in the bill.
  */
 function describeDependencies() {
   const parent = mkdtempSync(join(tmpdir(), "coffer-sbom-"));

@@ -2,19 +2,19 @@
 
 const UNRELEASED = "## [Unreleased]";
 
-/** What stands between the heading of a version, or of "Unreleased", and the next one; undefined without that heading. */
+/** The section of a version, or of "Unreleased", without its heading; undefined if there is no such section. */
 export function sectionOf(changelog, version) {
   const sections = changelog.split(/^## /m).slice(1);
   const section = sections.find((text) => text.startsWith(`[${version}]`));
   return section?.slice(section.indexOf("\n")).trim();
 }
 
-/** Whether a section names a change. A heading such as "Added" alone does not. */
+/** Whether a section lists a change. Headings such as "Added" do not count. */
 export function hasEntries(section) {
   return /^- \S/m.test(section ?? "");
 }
 
-/** Gives the unreleased changes to a version, of a date such as 2026-11-26, and leaves "Unreleased" empty. */
+/** Moves the unreleased changes to a new section for the version. The date is in the form 2026-11-26. */
 export function released(changelog, version, date) {
   return changelog.replace(UNRELEASED, `${UNRELEASED}\n\n## [${version}] - ${date}`);
 }

@@ -1,7 +1,8 @@
-// Checks everything about a change that needs no run of it: "npm run check", in under a minute. All steps run, so that
-// one look shows all that is wrong. The steps, in the order of their names here:
+// Runs every static check: "npm run check". It takes under a minute. A failed step does not stop the others, so that one
+// run shows all failures.
 import { spawnSync } from "node:child_process";
 
+/** Scripts of package.json. */
 const STEPS = [
   "lint",
   "format:check",
@@ -13,7 +14,7 @@ const STEPS = [
   "generate:check",
 ];
 
-/** Runs the script of package.json, and says how it ended. What it printed is shown when it failed. */
+/** Runs a script and prints its result; its output only if it failed. */
 function passes(step) {
   const started = performance.now();
   const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", step], { encoding: "utf8" });

@@ -1,7 +1,7 @@
-// Checks the links of all documents: each links to a file of the repository, and to a heading that this file has.
-// Links to other sites are not followed. "npm run links", or with the folder of another repository as the argument.
+// Checks that every link in a document leads to a file of the repository, and every anchor to a heading of that file.
+// Links to other sites are not followed. Usage: "npm run links", or "node scripts/links.mjs FOLDER" for another repository.
 //
-// Only what git knows counts as a file: a link to what it ignores works for its author alone.
+// A file that git ignores does not count: a link to it works only for its author.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path/posix";
@@ -16,12 +16,12 @@ const tracked = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "
 const places = new Set([".", ...tracked.flatMap(withFolders)]);
 const pages = new Map(tracked.filter((path) => path.endsWith(".md")).map((path) => [path, readFileSync(path, "utf8")]));
 
-/** A path, and every folder that it is in. */
+/** A path and all its parent folders. */
 function withFolders(path) {
   return path === "." ? [] : [path, ...withFolders(dirname(path))];
 }
 
-/** Blanks out what is no prose, so that offsets, and with them the numbers of lines, stay as they are. */
+/** Replaces what the patterns match by spaces, so that the line numbers of the rest stay the same. */
 function blank(text, ...patterns) {
   return patterns.reduce((left, pattern) => left.replace(pattern, (match) => match.replace(/[^\n]/g, " ")), text);
 }
@@ -39,7 +39,7 @@ const LINKS = [
   /<(?:a|img)\b[^>]*\b(?:href|src)="([^"]+)"/g,
 ];
 
-/** The links of a page, each with the number of its line. Those with a scheme lead to other sites. */
+/** The links of a page within the repository, in order, each with its line number. A link with a scheme leaves it. */
 function linksOf(text) {
   const prose = blank(text, FENCE, COMMENT, INLINE_CODE);
   return LINKS.flatMap((pattern) => [...prose.matchAll(pattern)])
@@ -48,7 +48,7 @@ function linksOf(text) {
     .sort((one, other) => one.line - other.line);
 }
 
-/** The anchors of a page as GitHub makes them: its headings, and ids that are written in HTML. */
+/** The anchors of a page, by the rules of GitHub: its headings, and ids in HTML. A repeated heading gets a number. */
 function anchorsOf(text) {
   const prose = blank(text, FENCE, COMMENT);
   const seen = new Map();
@@ -62,7 +62,7 @@ function anchorsOf(text) {
   return new Set([...headings, ...ids]);
 }
 
-/** Lower case, without markup and punctuation, and with dashes for spaces. */
+/** The anchor of a heading: lower case, without markup and punctuation, with dashes for spaces. */
 function slugOf(heading) {
   return heading
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")

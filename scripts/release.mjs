@@ -1,8 +1,8 @@
-// Makes a release: "npm run release -- 0.2.0" is a dry run, and "npm run release -- 0.2.0 --commit" makes the commit and
-// the tag. Nothing is pushed or published: the workflow .github/workflows/release.yml does that when the tag is pushed.
+// Makes a release. "npm run release -- 0.2.0" is a dry run. "npm run release -- 0.2.0 --commit" also makes the commit and
+// the tag. Neither pushes or publishes; .github/workflows/release.yml publishes when the tag is pushed.
 //
-// Both forms check everything and build the files of the release into dist-release (scripts/artifacts.mjs), in a second
-// work tree of the repository. A release that fails leaves the repository as it was.
+// Both check everything and build the files of the release into dist-release (scripts/artifacts.mjs). They work in a
+// second work tree of the repository, so that a failed release leaves the repository unchanged.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,14 +18,14 @@ const git = (...words) => execFileSync("git", words, { encoding: "utf8" }).trim(
 const manifest = JSON.parse(readFileSync("package.json", "utf8"));
 const changelog = readFileSync("CHANGELOG.md", "utf8");
 
-/** Every reason not to release this version; none is hidden behind another one. */
+/** Every reason to refuse this version. All are reported together. */
 function problems() {
   if (!VERSION.test(version ?? ""))
     return [`usage: npm run release -- VERSION [--commit], with a VERSION such as 1.2.3`];
   return [
-    ...(git("status", "--porcelain") === "" ? [] : ["the work tree has changes that are not committed: git status"]),
+    ...(git("status", "--porcelain") === "" ? [] : ["the work tree has uncommitted changes"]),
     ...(hasEntries(sectionOf(changelog, "Unreleased")) ? [] : ["CHANGELOG.md has no entry below [Unreleased]"]),
-    ...(sectionOf(changelog, version) === undefined ? [] : [`CHANGELOG.md has a section for ${version} already`]),
+    ...(sectionOf(changelog, version) === undefined ? [] : [`CHANGELOG.md already has a section for ${version}`]),
     ...tagProblems(),
     ...registryProblems(),
   ];
@@ -43,7 +43,7 @@ function isLater(version, other) {
   return differs !== -1 && numbers[differs] > others[differs];
 }
 
-/** A version is in a registry for ever, even after it is unpublished. A private package is in none. */
+/** A registry never accepts a version twice, even after it was unpublished. A private package cannot be published. */
 function registryProblems() {
   if (manifest.private) return [];
   const asked = spawnSync("npm", ["view", "--json", `${manifest.name}@${version}`, "version"], { encoding: "utf8" });
@@ -51,23 +51,23 @@ function registryProblems() {
   if (asked.status === 0) return [`the registry has ${manifest.name}@${version}`];
   return asked.stdout.includes('"E404"')
     ? []
-    : [`the registry can't be asked for ${manifest.name}@${version}: ${asked.stderr}`];
+    : [`cannot ask the registry for ${manifest.name}@${version}: ${asked.stderr}`];
 }
 
-/** Writes the version, the changelog and the landed contract, and commits them. Returns the commit. */
+/** Writes the version, the changelog and the landed proto, and commits them. Returns the commit. */
 function commitRelease(tree) {
   const run = (program, ...words) =>
     execFileSync(program, words, { cwd: tree, stdio: ["ignore", "ignore", "inherit"] });
   const date = new Date().toISOString().slice(0, 10);
   writeFileSync(join(tree, "CHANGELOG.md"), released(changelog, version, date));
   run("npm", "version", version, "--no-git-tag-version", "--allow-same-version");
-  // The contract of a release is what later changes are held against.
+  // Later changes must be compatible with the proto of the last release.
   run("node", "scripts/descriptors.mjs", "--land");
   run("git", "commit", "--quiet", "--all", "--message", `release: version ${version}`);
   return execFileSync("git", ["rev-parse", "HEAD"], { cwd: tree, encoding: "utf8" }).trim();
 }
 
-/** Does the work in a second work tree of HEAD, with the packages that are installed here, and removes it. */
+/** Runs `work` in a second work tree of HEAD, with the packages that are installed here. Removes the tree afterwards. */
 function inSecondTree(work) {
   const parent = mkdtempSync(join(tmpdir(), "coffer-release-"));
   const tree = join(parent, manifest.name);

@@ -15,7 +15,7 @@ describe("npm run check", () => {
 
   const npmRun = (script: string): Promise<Ran> => runToEnd("npm", ["run", "--silent", script], { cwd: folder });
 
-  // One run shows everything that is wrong. The steps are stand-ins here: what counts is how they ended.
+  // One run shows everything that is wrong. The steps are stand-ins with a known result.
   it("runs every step, shows what the failed ones printed, and fails if one did", async () => {
     cpSync("scripts", join(folder, "scripts"), { recursive: true });
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
@@ -57,7 +57,7 @@ describe("npm run check", () => {
     assert.equal(outcome(failed.stdout), steps.map(shown).join(""));
   });
 
-  // An export that nothing imports looks like an interface, and keeps dead code alive. Tests count as importers.
+  // An unused export looks like an interface and keeps dead code alive. Imports by tests count as uses.
   it("finds an export that nothing imports, and nothing else in this repository", async () => {
     copyRepository(folder);
     const clean = await npmRun("unused");

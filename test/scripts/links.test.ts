@@ -26,7 +26,7 @@ describe("scripts/links.mjs", () => {
     return { code, problems: stderr.split("\n").filter((line) => line !== "") };
   };
 
-  // Every form of a link and of an anchor that GitHub renders passes when its target exists.
+  // The positive control: every form of link and anchor, with targets that exist.
   it("accepts links to files, folders, headings and ids that exist, and leaves other sites alone", async () => {
     write(
       "docs/page.md",
@@ -46,7 +46,7 @@ describe("scripts/links.mjs", () => {
     assert.deepEqual(await check(), { code: 0, problems: [] });
   });
 
-  // A wrong link in each form is reported with its page and line.
+  // The same forms, each with a target that does not exist.
   it("reports each broken link with its page and its line", async () => {
     write("docs/page.md", "# Here\n");
     write(
@@ -66,7 +66,7 @@ describe("scripts/links.mjs", () => {
     });
   });
 
-  // A file that git ignores exists for its author, and for no reader of the repository.
+  // An ignored file exists only in the clone of its author.
   it("reports a link to a file that git ignores", async () => {
     write(".gitignore", "/kept\n");
     write("kept/key.md", "# Key\n");
@@ -77,8 +77,8 @@ describe("scripts/links.mjs", () => {
     });
   });
 
-  // Examples of Markdown, and headings in shell comments, are code: neither links nor anchors.
-  it("takes nothing in code for a link or a heading", async () => {
+  // Examples of Markdown and comments of shell scripts are code.
+  it("ignores links and headings in code and in comments", async () => {
     write(
       "README.md",
       "`[a](gone.md)`\n\n```sh\n# no heading\n[b](gone.md)\n```\n\n<!-- [c](gone.md) -->\n[d](#no-heading)\n",

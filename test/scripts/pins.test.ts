@@ -50,8 +50,8 @@ describe("the workflows", () => {
     );
   });
 
-  // Code of a pull request, or of a dependency, gets no token that can write, and no secret.
-  it("grant the least: read at the top, writing only to jobs that run no code of the repository", () => {
+  // Code of a pull request or of a dependency gets no secret and no token that can write.
+  it("let a job write only if it runs no code of the repository", () => {
     for (const { name, text, workflow } of workflows) {
       assert.ok(
         Object.values(workflow.permissions).every((access) => access === "read"),
@@ -74,8 +74,8 @@ describe("the workflows", () => {
     assert.ok(checkouts.length > 0 && checkouts.every((step) => step.with?.["persist-credentials"] === false));
   });
 
-  // An expression in a script is pasted in before the shell reads it: a branch's name could hold a command.
-  it("give scripts no expression, but variables", () => {
+  // GitHub inserts expressions into a script before the shell reads it, so the name of a branch could inject a command.
+  it("pass values to scripts as variables, never as expressions", () => {
     const scripts = steps.flatMap(({ run }) => run ?? []);
     assert.ok(scripts.length > 0);
     assert.deepEqual(
@@ -98,8 +98,8 @@ describe("the workflows", () => {
 });
 
 describe("the images", () => {
-  // A tag of a base image can be moved as well. The images of SPIRE are the exception that docker-compose.yml explains.
-  it("are pinned by digest, but for SPIRE's", () => {
+  // A tag of an image can be moved as well. docker-compose.yml explains why the images of SPIRE are an exception.
+  it("are pinned by digest, except those of SPIRE", () => {
     const dockerfile = readFileSync("Dockerfile", "utf8");
     const declared = new Map([...dockerfile.matchAll(/^ARG (\w+)=(.+)$/gm)].map(([, name, value]) => [name!, value!]));
     const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base]) =>
@@ -113,7 +113,7 @@ describe("the images", () => {
     assert.ok(others.length > 4);
     const unpinned = [...bases, ...others].filter((image) => !/@sha256:[0-9a-f]{64}$/.test(image));
     const tagged = ["ghcr.io/spiffe/spire-agent:1.13.3", "ghcr.io/spiffe/spire-server:1.13.3"];
-    // Made here, and in no registry.
+    // coffer-with-shell is built locally and is in no registry.
     assert.deepEqual([...new Set(unpinned)].sort(), ["coffer-with-shell", ...tagged]);
   });
 });

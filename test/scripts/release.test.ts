@@ -26,7 +26,7 @@ interface Locked {
   readonly dev?: boolean;
 }
 
-/** Tests and the bench would take the compiler a while, and say nothing here. One test is put in their place. */
+/** Leaves out tests, the bench and documents, to save compile time. The setup writes one test in their place. */
 const isNeeded = (file: string) => !/^(test|bench|docs)\//.test(file);
 
 describe("scripts/release.mjs", () => {
@@ -56,7 +56,7 @@ describe("scripts/release.mjs", () => {
   const changeManifest = (change: object) =>
     writeFileSync(join(repository, "package.json"), JSON.stringify({ ...JSON.parse(read("package.json")), ...change }));
 
-  /** Everything that a release may change, and a dry run or a refusal may not. */
+  /** What a release changes. A dry run and a refusal must not change it. */
   const state = () => [git("rev-parse", "HEAD"), git("tag"), git("status", "--porcelain"), git("worktree", "list")];
 
   const release = (words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> =>
@@ -97,7 +97,7 @@ describe("scripts/release.mjs", () => {
     assert.deepEqual(readFileSync(join(repository, "proto/landed.binpb")), readFileSync("proto/descriptors.binpb"));
   });
 
-  // What a user downloads is what the tag names: each file is looked into, with the tools that a user has.
+  // The files contain what the tag names. The test reads them with the tools that a user has.
   it("makes files that fit together", async () => {
     assert.equal((await release(["0.2.0", "--commit"])).code, 0);
     const folder = join(repository, "dist-release");
@@ -138,31 +138,31 @@ describe("scripts/release.mjs", () => {
 
   it("refuses a work tree with changes: a changed file, and a file that git does not know", async () => {
     appendFileSync(join(repository, "README.md"), "more\n");
-    await refuses(["0.2.0"], [/work tree has changes/]);
+    await refuses(["0.2.0"], [/work tree has uncommitted changes/]);
     git("checkout", "--quiet", "README.md");
     writeFileSync(join(repository, "src/left.ts"), "");
-    await refuses(["0.2.0", "--commit"], [/work tree has changes/]);
+    await refuses(["0.2.0", "--commit"], [/work tree has uncommitted changes/]);
   });
 
-  it("refuses a version without an entry in the changelog; a heading alone is none", async () => {
+  it("refuses a version without an entry in the changelog; a heading is no entry", async () => {
     writeFileSync(join(repository, "CHANGELOG.md"), CHANGELOG.replace("- A thing.\n", ""));
     commitAll();
     await refuses(["0.2.0"], [/no entry below \[Unreleased\]/]);
   });
 
   it("refuses a version that exists: as a tag, in the changelog, or below the latest tag", async () => {
-    await refuses(["0.1.0"], [/section for 0\.1\.0 already/, /tag v0\.1\.0 exists/]);
+    await refuses(["0.1.0"], [/already has a section for 0\.1\.0/, /tag v0\.1\.0 exists/]);
     await refuses(["0.0.9"], [/0\.0\.9 is not later than v0\.1\.0/]);
     git("tag", "v0.10.0");
     await refuses(["0.9.0"], [/0\.9\.0 is not later than v0\.10\.0/]);
   });
 
-  it("refuses what is no version, and says how it is used", async () => {
+  it("refuses an invalid version, and prints its usage", async () => {
     for (const words of [[], ["1.2"], ["v1.2.3"], ["01.2.3"], ["--commit"]]) await refuses(words, [/usage: /]);
   });
 
-  // A registry keeps a version for ever. It is asked about a package that may be published, and about no other.
-  it("refuses a version that the registry has, and one about which no registry answers", async () => {
+  // A registry never accepts a version twice. The script asks only about a package that is not private.
+  it("refuses a version that the registry has, and a version that the registry cannot be asked about", async () => {
     changeManifest({ private: false });
     commitAll();
     const asked: string[] = [];
@@ -188,13 +188,13 @@ describe("scripts/release.mjs", () => {
       registry.closeAllConnections();
       const closed = await release(["0.3.0"], { ...env, npm_config_cache: join(repository, ".git/npm-2") });
       assert.equal(closed.code, 1);
-      assert.match(closed.stderr, /^release: the registry can't be asked for coffer@0\.3\.0/m);
+      assert.match(closed.stderr, /^release: cannot ask the registry for coffer@0\.3\.0/m);
     } finally {
       registry.close();
     }
   });
 
-  // A release that fails half way must be as if it had not begun: no commit, no tag, no second work tree.
+  // A failed release leaves no commit, no tag and no second work tree.
   it("leaves the repository as it was when the build fails", async () => {
     writeFileSync(join(repository, "src/broken.ts"), "export const broken: string = 1;\n");
     commitAll();
