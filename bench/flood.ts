@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../src/domain/clock.ts";
-import { createAuthority } from "../src/pki/authority.ts";
+import { systemClock } from "../src/domain/timers.ts";
+import { createAuthority } from "../src/pki/development-ca.ts";
 import { Connection } from "./connection.ts";
 import { type JobResult, type Target, runJob } from "./job.ts";
 import type { Options } from "./options.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** Adds one command to the program. `tree` makes a program with every command, for those that speak of the others. */
 type AddCommand = (program: Command, world: World, tree: () => Promise<Command>) => void;

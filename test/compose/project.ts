@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Processes } from "../spire/processes.ts";
+import { Processes } from "../support/processes.ts";
 import { type Build, type ComposeFile, type Condition, readComposeFile, type Service } from "./compose-file.ts";
 import { Confiner } from "./confinement.ts";
 import { Container, type Engine } from "./container.ts";

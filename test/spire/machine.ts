@@ -6,7 +6,7 @@ import { PROGRAM, type Ran } from "../support/cli-kit.ts";
 import { ADMIN, API, type LogLine, POLICY, WEB } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { freePort } from "../support/free-port.ts";
-import { Processes } from "./processes.ts";
+import { Processes } from "../support/processes.ts";
 import { type Entry, Spire } from "./spire.ts";
 import type { SpireShape } from "./spire-config.ts";
 import type { IdentityLine, Orders } from "./workload.ts";

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { isIP } from "node:net";
-import { pemText } from "../../src/identity/pem.ts";
+import { pemText } from "../../src/x509/pem.ts";
 import {
   bitString,
   boolean,

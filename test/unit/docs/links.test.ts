@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { allPages, inlineCode, page } from "./pages.ts";
+import { allPages, inlineCode, page } from "../../support/pages.ts";
 
 const pages = allPages();
 
