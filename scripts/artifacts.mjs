@@ -23,13 +23,13 @@ const file = (ending) => join(folder, `${name}-${version}.${ending}`);
 
 const npm = (...words) => execFileSync("npm", words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 
-/** Packs the files that package.json names. Throws if a program is missing, or if the package contains tests. */
+/** Makes the package. Throws if a program is missing, or if the package contains tests. */
 function pack() {
-  const [{ files }] = JSON.parse(npm("pack", "--json", "--pack-destination", folder));
-  const paths = files.map(({ path }) => path);
-  const missing = Object.values(bin).filter((program) => !paths.includes(program.replace(/^\.\//, "")));
+  npm("run", "--silent", "package", "--", folder);
+  const paths = execFileSync("tar", ["-tzf", file("tgz")], { encoding: "utf8" }).split("\n");
+  const missing = Object.values(bin).filter((program) => !paths.includes(`package/${program}`));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(", ")}`);
-  const tests = paths.filter((path) => /(^|\/)(test|bench)\/|\.test\./.test(path));
+  const tests = paths.filter((path) => /^package\/(?!node_modules\/)(.*\/)?((test|bench)\/|[^/]*\.test\.)/.test(path));
   if (tests.length > 0) throw new Error(`the package has ${tests.length} files of tests, such as ${tests[0]}`);
 }
 
@@ -70,9 +70,8 @@ function checksum(path) {
 
 const notes = sectionOf(readFileSync("CHANGELOG.md", "utf8"), version);
 if (notes === undefined) throw new Error(`CHANGELOG.md has no section for ${version}`);
-for (const old of [folder, "dist"]) rmSync(old, { recursive: true, force: true });
+rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-npm("run", "--silent", "build");
 pack();
 describeDependencies();
 copyFileSync("proto/descriptors.binpb", file("descriptors.binpb"));
