@@ -21,7 +21,7 @@ export interface OpsSources {
   readonly hosts?: readonly string[];
 }
 
-/** Where to listen: a host and a port; port 0 takes a free one. */
+/** Where the ops listener is: a host and a port; to listen, port 0 takes a free one. */
 export interface OpsAddress {
   readonly host: string;
   readonly port: number;
