@@ -29,7 +29,7 @@ const PAUSE_MS = 50;
 const PATIENCE_MS = 30_000;
 
 /** How good clients got in while strangers stalled. */
-export interface Newcomers {
+interface Newcomers {
   readonly conduct: Conduct;
   /** Where the strangers came from. The good clients are at 127.0.0.1. */
   readonly from: string;

@@ -85,7 +85,7 @@ export function availableBytes({ total, constrained }: MachineMemory): number {
 }
 
 /** The default of --max-store-bytes. */
-export function defaultStoreBytes(memory: MachineMemory): number {
+function defaultStoreBytes(memory: MachineMemory): number {
   return Math.floor(availableBytes(memory) * DEFAULT_STORE_SHARE);
 }
 

@@ -17,16 +17,16 @@ const DAY_MS = 86_400_000;
  * How long a development authority is valid: a year. A new one ends the trust in everything that the old one signed, and
  * whoever copied bundle.pem somewhere has to copy it again.
  */
-export const AUTHORITY_LIFETIME_MS = 365 * DAY_MS;
+const AUTHORITY_LIFETIME_MS = 365 * DAY_MS;
 
 /**
  * How long a development SVID is valid: 30 days, where SPIRE's live an hour. Nothing renews these while a program runs,
  * and a server that was started on Monday should still be reachable on Friday.
  */
-export const SVID_LIFETIME_MS = 30 * DAY_MS;
+const SVID_LIFETIME_MS = 30 * DAY_MS;
 
 /** How much earlier than now validity begins, as SPIRE does: a peer's clock may be a little behind. */
-export const BACKDATE_MS = 10_000;
+const BACKDATE_MS = 10_000;
 
 /** A certificate with its private key. */
 export interface Credential {

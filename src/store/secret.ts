@@ -4,7 +4,7 @@ import type { Revision } from "./journal.ts";
 import type { SealedBytes } from "./sealed-memory.ts";
 
 /** What became of a version. */
-export type VersionStatus =
+type VersionStatus =
   | { readonly kind: "live" }
   /** Marked as deleted; the sealed content is kept. */
   | { readonly kind: "deleted"; readonly time: number; readonly by: string; readonly revision: Revision };
