@@ -65,7 +65,8 @@ describe("a command loads what it needs", () => {
       files.filter((file) => /^cli\/commands\//.test(file)),
       ["cli/commands/get.js"],
     );
-    const server = /^(admission|grpc|app\/server|process|store|engine|authorization|sealing|persistence|observability|pki)\//;
+    const server =
+      /^(admission|grpc|app\/server|process|store|engine|authorization|sealing|persistence|observability|pki)\//;
     const unused = files.filter((file) => server.test(file) || file === "workload-api/workload-api-source.js");
     assert.deepEqual(unused, []);
   });
