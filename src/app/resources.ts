@@ -37,7 +37,7 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   // Who has something to mend is told so now, and not after the wait.
   const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
   const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
-  if (problems.length === 0 && storage !== undefined) return { identity, policy: policy!, storage };
+  if (problems.length === 0 && policy !== undefined && storage !== undefined) return { identity, policy, storage };
   // Files that are not there would be waited for; who has to mend something anyway may have mistyped their names.
   const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
   const absent = isAbsent ? identity.state.problems : [];

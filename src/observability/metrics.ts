@@ -113,7 +113,7 @@ export class Metrics {
     const counters = new Map(
       Object.entries(CODE_LABELS).map(([code, grpc_code]) => [code, this.#handledCounter({ ...labels, grpc_code })]),
     );
-    const unknown = counters.get("UNKNOWN")!;
+    const unknown = counters.get("UNKNOWN") ?? this.#handledCounter({ ...labels, grpc_code: "Unknown" });
     const timer = this.#handling.labels(labels);
     this.#handling.zero(labels);
     return {

@@ -144,7 +144,7 @@ async function answer(
   { method, url = "", headers, socket }: IncomingMessage,
 ): Promise<Answer> {
   if (!isMeantForUs(headers.host, hosts)) return MISDIRECTED;
-  const name = url.split("?", 1)[0]!;
+  const [name = ""] = url.split("?", 1);
   const page = pages.get(name);
   if (page === undefined) return { status: 404, body: "there are /livez, /readyz, /metrics and /status\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD\n" };

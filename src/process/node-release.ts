@@ -20,5 +20,5 @@ function numbersOf(version: string): number[] {
 
 function isBefore(one: readonly number[], other: readonly number[]): boolean {
   const at = other.findIndex((number, index) => number !== one[index]);
-  return at !== -1 && one[at]! < other[at]!;
+  return at !== -1 && (one[at] ?? 0) < (other[at] ?? 0);
 }
