@@ -10,7 +10,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { LoadedPolicyReading } from "../observability/readings.ts";
 import { type PolicyFileReading, readPolicyFile } from "./policy-reading.ts";
-import { StartRefused } from "./start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /** Where the rules come from. */
 export interface PolicySourceOptions {

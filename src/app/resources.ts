@@ -3,8 +3,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { openIdentity } from "./open-identity.ts";
 import { PolicySource } from "./policy-source.ts";
-import { asStartRefused } from "./start-obstacle.ts";
-import { StartRefused } from "./start-refused.ts";
+import { asStartRefused, StartRefused } from "../domain/start-refused.ts";
 import type { Storage } from "./storage.ts";
 import { openStorageWhenFree, type StorageWait } from "./storage-wait.ts";
 

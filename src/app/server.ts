@@ -24,7 +24,7 @@ import { release } from "./release.ts";
 import { watchOwnership } from "./ownership-watch.ts";
 import { reportStatus } from "./report-status.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
-import { asStartRefused } from "./start-obstacle.ts";
+import { asStartRefused } from "../domain/start-refused.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;

@@ -1,3 +1,5 @@
+import { StartError } from "../domain/start-refused.ts";
+
 /** Where the server listens, and where clients call it, unless they are told otherwise. */
 export const DEFAULT_ADDRESS = "127.0.0.1:8553";
 
@@ -55,13 +57,11 @@ export type GivenFlags = Readonly<Record<string, string | readonly string[] | un
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A configuration that can't be used. Each problem is a sentence that names the flag or the variable. */
-export class ConfigurationError extends Error {
+export class ConfigurationError extends StartError {
   override readonly name = "ConfigurationError";
-  readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
+    super(problems.join("\n"), { problems });
   }
 }
 

@@ -1,5 +1,5 @@
 import { supportedNodes } from "../app/release.ts";
-import { StartRefused } from "../app/start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /**
  * Throws StartRefused unless the server may run on this release of Node, as process.version has it. On Node 24 anybody
