@@ -56,7 +56,7 @@ COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
 EXPOSE 8553
-# SIGUSR1 would open a debugger. docs/benchmark.md has the effect of the larger space for young objects.
+# SIGUSR1 would open a debugger. docs/benchmark.md has the effect of V8's larger young generation.
 ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "--max-semi-space-size=64", "/app/dist/src/main.js"]
 CMD ["serve"]
 # The health check is a client that calls over mTLS with Coffer's own SVID. Set COFFER_SERVER_ID, and either
