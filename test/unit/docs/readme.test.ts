@@ -67,10 +67,10 @@ function printedSession(t: { after(task: () => void): void }): string[] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-docs-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const running = readRunningConfig({}, {}, { total: 1024, constrained: 0 });
-  const { minted, config } = prepareDevelopment({ ...running, folder, clock: systemClock });
+  const { config, minted, policy } = prepareDevelopment({ ...running, folder, clock: systemClock });
   const [address] = config.listen;
   assert.ok(address?.kind === "tcp");
-  const session = devSession({ address, minted, program: "node dist/src/main.js", policy: config.policy! });
+  const session = devSession({ address, minted, program: "node dist/src/main.js", policy });
   const lines = session.replaceAll(`${folder}/`, "").split("\n");
   return lines.filter((line) => line.startsWith("  ")).map((line) => line.trim());
 }
