@@ -55,7 +55,7 @@ COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
 EXPOSE 8553
-# SIGUSR1 would open a debugger; the larger space for young objects is explained in the README, "Measured".
+# SIGUSR1 would open a debugger; the larger space for young objects is explained in docs/benchmark.md, "Results".
 ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "--max-semi-space-size=64", "/app/dist/src/main.js"]
 CMD ["serve"]
 # A client that asks as Coffer itself, over mTLS: set COFFER_SERVER_ID, and SPIFFE_ENDPOINT_SOCKET or COFFER_CERT,
