@@ -19,11 +19,24 @@ export const serveOptions = {
     standard: "sqlite",
   }),
   data: option("--data", "<folder>", "the data folder, for `--store sqlite`"),
-  rootKey: option("--root-key", "<file>", "the key that encrypts the store, for `--store sqlite`; created by `coffer root-key`"),
-  lockWait: option("--lock-wait", "<duration>", "how long to wait while another server uses the data, such as 30s or 5m", {
-    standard: "none: the start fails immediately",
-  }),
-  cert: option("--cert", "<pem>", "the server's X.509-SVID with its intermediates; without files, the Workload API is used"),
+  rootKey: option(
+    "--root-key",
+    "<file>",
+    "the key that encrypts the store, for `--store sqlite`; created by `coffer root-key`",
+  ),
+  lockWait: option(
+    "--lock-wait",
+    "<duration>",
+    "how long to wait while another server uses the data, such as 30s or 5m",
+    {
+      standard: "none: the start fails immediately",
+    },
+  ),
+  cert: option(
+    "--cert",
+    "<pem>",
+    "the server's X.509-SVID with its intermediates; without files, the Workload API is used",
+  ),
   key: option("--key", "<pem>", "the private key of the SVID"),
   bundle: option("--bundle", "<trust-domain>=<pem>", "the CA certificates of a trust domain whose workloads may call", {
     repeatable: true,
@@ -46,7 +59,9 @@ export const serveOptions = {
     },
   ),
   policy: option("--policy", "<file>", "the policy, in YAML or JSON; without it, only admins are allowed anything"),
-  admin: option("--admin", "<spiffe-id>", "a SPIFFE ID that is allowed everything, compared exactly", { repeatable: true }),
+  admin: option("--admin", "<spiffe-id>", "a SPIFFE ID that is allowed everything, compared exactly", {
+    repeatable: true,
+  }),
   opsListen: option(
     "--ops-listen",
     "<address>",
@@ -63,23 +78,23 @@ export const serveOptions = {
       repeatable: true,
     },
   ),
-  maxStoreBytes: option(
-    "--max-store-bytes",
-    "<size>",
-    "memory that the store may use; a Put beyond it is refused",
-    {
-      standard: `${DEFAULT_STORE_SHARE * 100} % of the memory of the container or the machine`,
-    },
-  ),
+  maxStoreBytes: option("--max-store-bytes", "<size>", "memory that the store may use; a Put beyond it is refused", {
+    standard: `${DEFAULT_STORE_SHARE * 100} % of the memory of the container or the machine`,
+  }),
   maxContentBytes: option(
     "--max-content-bytes",
     "<size>",
     `maximum size of the content of one version, up to ${formatBytes(MAX_CONFIGURABLE_CONTENT_BYTES)}`,
     { standard: formatBytes(DEFAULT_MAX_CONTENT_BYTES) },
   ),
-  maxConnections: option("--max-connections", "<count>", "maximum number of open connections, including those in the handshake", {
-    standard: String(DEFAULT_HANDSHAKE_LIMITS.connections),
-  }),
+  maxConnections: option(
+    "--max-connections",
+    "<count>",
+    "maximum number of open connections, including those in the handshake",
+    {
+      standard: String(DEFAULT_HANDSHAKE_LIMITS.connections),
+    },
+  ),
   maxHandshakes: option("--max-handshakes", "<count>", "maximum number of connections in the handshake", {
     standard: String(DEFAULT_HANDSHAKE_LIMITS.inProgress),
   }),
