@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { bareCodes, contractErrors } from "./contract-errors.ts";
-import { page, table } from "./pages.ts";
+import { bareCodes, contractErrors } from "../../support/contract-errors.ts";
+import { page, table } from "../../support/pages.ts";
 
 const errors = table(page("docs/guarantees.md"), "Code", "Reason", "Applied?", "What to do").filter(
   ({ Code }) => Code !== "OK",

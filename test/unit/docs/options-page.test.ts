@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { runningOptions, serveOptionsTable } from "../../../src/app/serve-options.ts";
-import { page } from "./pages.ts";
+import { runningOptions, serveOptionsTable } from "../../../src/config/serve-options.ts";
+import { page } from "../../support/pages.ts";
 
 const options = page("docs/options.md");
 

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { prepareDevelopment } from "../../../src/app/dev.ts";
-import { readRunningConfig } from "../../../src/app/config-serve.ts";
+import { prepareDevelopment } from "../../../src/app/prepare-development.ts";
+import { readRunningConfig } from "../../../src/config/read-serve-config.ts";
 import { devSession } from "../../../src/cli/dev-session.ts";
-import { systemClock } from "../../../src/domain/clock.ts";
-import { codeBlocks, page } from "./pages.ts";
+import { systemClock } from "../../../src/domain/timers.ts";
+import { codeBlocks, page } from "../../support/pages.ts";
 
 const readme = page("README.md");
 const cli = page("docs/cli.md");
