@@ -7,7 +7,7 @@ import { prepareDevelopment } from "../../../src/app/prepare-development.ts";
 import { readRunningConfig } from "../../../src/config/read-serve-config.ts";
 import { devSession } from "../../../src/cli/dev-session.ts";
 import { systemClock } from "../../../src/domain/timers.ts";
-import { codeBlocks, page } from "../../support/pages.ts";
+import { codeBlocks, page, table } from "../../support/pages.ts";
 
 const readme = page("README.md");
 const cli = page("docs/cli.md");
@@ -19,6 +19,32 @@ describe("the README", () => {
     const words = readme.text.trim().split(/\s+/).length;
     assert.ok(words > 500, String(words));
     assert.ok(words < 1200, String(words));
+  });
+
+  it("has the sections of a project's first page", () => {
+    const sections = [...readme.text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading!);
+    for (const wanted of ["Comparison", "Quick start", "Usage", "Guarantees", "Benchmarks"]) {
+      assert.ok(sections.includes(wanted), wanted);
+    }
+  });
+
+  // A new measurement changes docs/benchmark.md first. A figure that only the README has is an old one.
+  it("has no figure in its benchmarks that docs/benchmark.md does not have", () => {
+    const shown = table(readme, "What", "Required", "Measured");
+    const results = table(page("docs/benchmark.md"), "What", "Required", "Measured");
+    assert.ok(shown.length >= 5);
+    for (const column of ["Required", "Measured"]) {
+      const known = results.flatMap((row) => figuresOf(row[column]!));
+      for (const row of shown) {
+        const figures = figuresOf(row[column]!);
+        assert.ok(figures.length > 0, row["What"]);
+        assert.deepEqual(
+          figures.filter((figure) => !known.includes(figure)),
+          [],
+          row["What"],
+        );
+      }
+    }
   });
 
   // Commands that are pasted from the documents and commands that are pasted from the terminal are the same session.
@@ -40,6 +66,11 @@ describe("the README", () => {
 /** The lines of all shell blocks of a text. */
 function shellLines(text: string): string[] {
   return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => linesOf(block!));
+}
+
+/** The numbers in a cell of a table. */
+function figuresOf(cell: string): string[] {
+  return cell.match(/\d+(?:\.\d+)?/g) ?? [];
 }
 
 /** The lines of a block that are not empty. */
