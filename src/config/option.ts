@@ -21,7 +21,7 @@ export interface OptionDefinition {
   readonly repeatable: boolean;
   /** The default for people; undefined: there is none. */
   readonly standard: string | undefined;
-  /** A phrase for help texts and for the README. */
+  /** A phrase for help texts and for docs/options.md. */
   readonly description: string;
 }
 
