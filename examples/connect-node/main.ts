@@ -1,0 +1,93 @@
+// Puts and gets a secret, and reads the reason of an error. Its identity is in files that spiffe-helper keeps up to date.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { type PeerCertificate, connect } from "node:tls";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type Interceptor, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Secrets } from "./gen/coffer/v1/coffer_pb.ts";
+import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
+
+const { COFFER_ADDR: address = "", COFFER_SERVER_ID: serverId = "", SVID_FOLDER: folder = "" } = process.env;
+
+// #region verify
+/** Accepts a server whose SVID has this SPIFFE ID and no other URI. OpenSSL has verified the chain by then. */
+function verifyServer(_host: string, { subjectaltname = "" }: PeerCertificate): Error | undefined {
+  const uris = subjectaltname.split(", ").filter((name) => name.startsWith("URI:"));
+  const isServer = uris.length === 1 && uris[0] === `URI:${serverId}`;
+  return isServer ? undefined : new Error(`the server is not ${serverId}: ${subjectaltname}`);
+}
+// #endregion
+
+// #region transport
+/** Each connection reads the files as they are then. */
+function openConnection() {
+  const read = (name: string) => readFileSync(join(folder, name));
+  const { hostname: host, port } = new URL(`https://${address}`);
+  return connect({
+    host,
+    port: Number(port),
+    servername: host,
+    cert: read("svid.pem"),
+    key: read("svid_key.pem"),
+    ca: read("svid_bundle.pem"),
+    checkServerIdentity: verifyServer,
+    minVersion: "TLSv1.3",
+    ALPNProtocols: ["h2"],
+  });
+}
+
+const transport = createGrpcTransport({
+  baseUrl: `https://${address}`,
+  interceptors: [retry],
+  nodeOptions: { createConnection: openConnection },
+  pingIntervalMs: 60_000,
+  pingTimeoutMs: 20_000,
+  defaultTimeoutMs: 30_000,
+});
+// #endregion
+
+// #region retry
+/** Repeats Get, List and Describe, which change nothing. connect-node reports a broken connection as Aborted. */
+function retry(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
+  return async (request) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await next(request);
+      } catch (error) {
+        const isBroken = [Code.Unavailable, Code.Aborted].includes(ConnectError.from(error).code);
+        const isRead = request.method.idempotency === Idempotency.NO_SIDE_EFFECTS;
+        if (!isBroken || !isRead || attempt === 5) throw error;
+        await pause(100 * 2 ** attempt, undefined, { signal: request.signal });
+      }
+    }
+  };
+}
+// #endregion
+
+// #region reason
+/** The reason of Coffer's google.rpc.ErrorInfo; undefined for an error that is not Coffer's. */
+function reasonOf(error: unknown): string | undefined {
+  const infos = ConnectError.from(error).findDetails(ErrorInfoSchema);
+  return infos.find(({ domain }) => domain === "coffer")?.reason;
+}
+// #endregion
+
+const secrets = createClient(Secrets, transport);
+const path = "shop/api/db";
+
+const put = await secrets.put({ path, data: { user: "app" } });
+console.log("put", put.path);
+
+try {
+  await secrets.get({ path: `${path}/missing` });
+} catch (error) {
+  console.log("error", Code[ConnectError.from(error).code], reasonOf(error));
+}
+
+for (;;) {
+  const got = await secrets.get({ path });
+  console.log("get", got.data["user"]);
+  await pause(1000);
+}

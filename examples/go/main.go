@@ -1,0 +1,168 @@
+// Puts, gets and rotates a secret, and reads the reason of an error. Its identity comes from the Workload API.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"maps"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffegrpc/grpccredentials"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	cofferv1 "github.com/coffer/examples/go/gen/coffer/v1"
+)
+
+// #region service-config
+const serviceConfig = `{
+  "methodConfig": [
+    {
+      "name": [
+        { "service": "coffer.v1.Secrets", "method": "Get" },
+        { "service": "coffer.v1.Secrets", "method": "List" },
+        { "service": "coffer.v1.Secrets", "method": "Describe" }
+      ],
+      "waitForReady": true,
+      "retryPolicy": {
+        "maxAttempts": 5,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"]
+      }
+    },
+    {
+      "name": [{ "service": "coffer.v1.Secrets" }],
+      "waitForReady": true
+    }
+  ]
+}`
+
+// #endregion
+
+func main() {
+	path := flag.String("path", "shop/api/db", "the secret")
+	every := flag.Duration("every", time.Second, "the pause between two rotations")
+	timeout := flag.Duration("timeout", 30*time.Second, "how long a rotation may take")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *path, *every, *timeout); err != nil && ctx.Err() == nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, path string, every, timeout time.Duration) error {
+	conn, closeSource, err := dial(ctx, os.Getenv("COFFER_ADDR"), os.Getenv("COFFER_SERVER_ID"))
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	defer conn.Close()
+	secrets := cofferv1.NewSecretsClient(conn)
+
+	put, err := secrets.Put(ctx, &cofferv1.PutRequest{Path: path, Data: map[string]string{"user": "app"}})
+	if err != nil {
+		return err
+	}
+	fmt.Println("put", put.GetPath())
+
+	_, err = secrets.Get(ctx, &cofferv1.GetRequest{Path: path + "/missing"})
+	fmt.Println("error", status.Code(err), reason(err))
+
+	for ; ctx.Err() == nil; time.Sleep(every) {
+		if err := rotate(ctx, secrets, path, timeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotate reads the secret, and replaces its password.
+func rotate(ctx context.Context, secrets cofferv1.SecretsClient, path string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	got, err := secrets.Get(ctx, &cofferv1.GetRequest{Path: path})
+	if err != nil {
+		return err
+	}
+	fmt.Println("get", got.GetData()["user"])
+	return putNext(ctx, secrets, got, map[string]string{"user": "app", "password": rand.Text()})
+}
+
+// #region dial
+
+// dial verifies that the server has this SPIFFE ID. Each handshake takes the newest SVID and bundle of the source.
+func dial(ctx context.Context, address, serverID string) (*grpc.ClientConn, func() error, error) {
+	id, err := spiffeid.FromString(serverID)
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := workloadapi.NewX509Source(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	mtls := grpccredentials.MTLSClientCredentials(source, source, tlsconfig.AuthorizeID(id))
+	conn, err := grpc.NewClient(address,
+		grpc.WithTransportCredentials(mtls),
+		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second}))
+	if err != nil {
+		return nil, nil, errors.Join(err, source.Close())
+	}
+	return conn, source.Close, nil
+}
+
+// #endregion
+
+// #region reason
+
+// reason returns the reason of Coffer's google.rpc.ErrorInfo, or "" for an error that is not Coffer's.
+func reason(err error) string {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == "coffer" {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// #endregion
+
+// #region put-next
+
+// putNext adds the version after that of got. Because of expected_version, a repeated Put is not applied twice. It ends
+// with VERSION_MISMATCH when an attempt whose answer was lost had been applied: then the newest version has this data.
+func putNext(ctx context.Context, secrets cofferv1.SecretsClient, got *cofferv1.GetResponse, data map[string]string) error {
+	request := &cofferv1.PutRequest{Path: got.GetPath(), Data: data, ExpectedVersion: &got.Version}
+	_, err := secrets.Put(ctx, request)
+	for attempt := 1; status.Code(err) == codes.Unavailable && attempt < 5; attempt++ {
+		time.Sleep(100 * time.Millisecond << attempt)
+		_, err = secrets.Put(ctx, request)
+		if reason(err) == "VERSION_MISMATCH" && isNewest(ctx, secrets, got.GetPath(), data) {
+			return nil
+		}
+	}
+	return err
+}
+
+func isNewest(ctx context.Context, secrets cofferv1.SecretsClient, path string, data map[string]string) bool {
+	newest, err := secrets.Get(ctx, &cofferv1.GetRequest{Path: path})
+	return err == nil && maps.Equal(newest.GetData(), data)
+}
+
+// #endregion
