@@ -13,7 +13,7 @@ const wanted = told.filter((argument) => !isFlag(argument));
 const flags = told.filter((argument) => isFlag(argument) && argument !== "--long");
 const long = told.includes("--long");
 // These take a real SPIRE, and time: "npm run test:spire" and "npm run test:compose" run them.
-const needsSpire = (file) => /^(spire|compose)\//.test(file);
+const needsSpire = (file) => /^(spire|compose|examples)\//.test(file);
 const files = readdirSync(`${BUILD}/test`, { recursive: true })
   .filter((file) => file.endsWith(".test.js"))
   .filter((file) => (wanted.length === 0 ? !needsSpire(file) : wanted.some((part) => file.includes(part))))

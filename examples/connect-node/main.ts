@@ -1,4 +1,5 @@
 // Puts and gets a secret, and reads the reason of an error. Its identity is in files that spiffe-helper keeps up to date.
+import { X509Certificate, createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -21,17 +22,35 @@ function verifyServer(_host: string, { subjectaltname = "" }: PeerCertificate): 
 // #endregion
 
 // #region transport
-/** Each connection reads the files as they are then. */
+interface Identity {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer;
+}
+
+let last: Identity | undefined;
+
+/** What is in the files; while spiffe-helper writes them, what was in them before. */
+function identity(): Identity {
+  try {
+    const [cert, key, ca] = ["svid.pem", "svid_key.pem", "svid_bundle.pem"].map((name) =>
+      readFileSync(join(folder, name)),
+    );
+    const isWhole = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)) && new X509Certificate(ca).ca;
+    if (isWhole) last = { cert, key, ca };
+  } catch (error) {
+    if (last === undefined) throw error;
+  }
+  return last!;
+}
+
+/** Each connection has the newest SVID and bundle. */
 function openConnection() {
-  const read = (name: string) => readFileSync(join(folder, name));
-  const { hostname: host, port } = new URL(`https://${address}`);
+  const { hostname, port } = new URL(`https://${address}`);
   return connect({
-    host,
+    ...identity(),
+    host: hostname,
     port: Number(port),
-    servername: host,
-    cert: read("svid.pem"),
-    key: read("svid_key.pem"),
-    ca: read("svid_bundle.pem"),
     checkServerIdentity: verifyServer,
     minVersion: "TLSv1.3",
     ALPNProtocols: ["h2"],
@@ -49,14 +68,16 @@ const transport = createGrpcTransport({
 // #endregion
 
 // #region retry
-/** Repeats Get, List and Describe, which change nothing. connect-node reports a broken connection as Aborted. */
+/** Repeats Get, List and Describe, which change nothing. A broken connection has one of these codes, and no reason. */
+const BROKEN: readonly Code[] = [Code.Unavailable, Code.Aborted, Code.Canceled];
+
 function retry(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
   return async (request) => {
     for (let attempt = 1; ; attempt++) {
       try {
         return await next(request);
       } catch (error) {
-        const isBroken = [Code.Unavailable, Code.Aborted].includes(ConnectError.from(error).code);
+        const isBroken = BROKEN.includes(ConnectError.from(error).code) && !request.signal.aborted;
         const isRead = request.method.idempotency === Idempotency.NO_SIDE_EFFECTS;
         if (!isBroken || !isRead || attempt === 5) throw error;
         await pause(100 * 2 ** attempt, undefined, { signal: request.signal });

@@ -1,4 +1,4 @@
-module github.com/coffer/examples/go
+module example.com/coffer-client
 
 go 1.26.0
 

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,40 +25,16 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
-	cofferv1 "github.com/coffer/examples/go/gen/coffer/v1"
+	cofferv1 "example.com/coffer-client/gen/coffer/v1"
 )
 
-// #region service-config
-const serviceConfig = `{
-  "methodConfig": [
-    {
-      "name": [
-        { "service": "coffer.v1.Secrets", "method": "Get" },
-        { "service": "coffer.v1.Secrets", "method": "List" },
-        { "service": "coffer.v1.Secrets", "method": "Describe" }
-      ],
-      "waitForReady": true,
-      "retryPolicy": {
-        "maxAttempts": 5,
-        "initialBackoff": "0.1s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"]
-      }
-    },
-    {
-      "name": [{ "service": "coffer.v1.Secrets" }],
-      "waitForReady": true
-    }
-  ]
-}`
-
-// #endregion
+//go:embed service-config.json
+var serviceConfig string
 
 func main() {
 	path := flag.String("path", "shop/api/db", "the secret")
 	every := flag.Duration("every", time.Second, "the pause between two rotations")
-	timeout := flag.Duration("timeout", 30*time.Second, "how long a rotation may take")
+	timeout := flag.Duration("timeout", 30*time.Second, "how long each of them may take")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -74,28 +51,30 @@ func run(ctx context.Context, path string, every, timeout time.Duration) error {
 	defer closeSource()
 	defer conn.Close()
 	secrets := cofferv1.NewSecretsClient(conn)
+	within := func(step func(context.Context, cofferv1.SecretsClient, string) error) error {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		return step(ctx, secrets, path)
+	}
+	for err = within(create); err == nil && ctx.Err() == nil; err = within(rotate) {
+		time.Sleep(every)
+	}
+	return err
+}
 
+func create(ctx context.Context, secrets cofferv1.SecretsClient, path string) error {
 	put, err := secrets.Put(ctx, &cofferv1.PutRequest{Path: path, Data: map[string]string{"user": "app"}})
 	if err != nil {
 		return err
 	}
 	fmt.Println("put", put.GetPath())
-
 	_, err = secrets.Get(ctx, &cofferv1.GetRequest{Path: path + "/missing"})
 	fmt.Println("error", status.Code(err), reason(err))
-
-	for ; ctx.Err() == nil; time.Sleep(every) {
-		if err := rotate(ctx, secrets, path, timeout); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
 // rotate reads the secret, and replaces its password.
-func rotate(ctx context.Context, secrets cofferv1.SecretsClient, path string, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+func rotate(ctx context.Context, secrets cofferv1.SecretsClient, path string) error {
 	got, err := secrets.Get(ctx, &cofferv1.GetRequest{Path: path})
 	if err != nil {
 		return err

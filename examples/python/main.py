@@ -20,6 +20,7 @@ SERVICE_CONFIG = {
                 {"service": "coffer.v1.Secrets", "method": "List"},
                 {"service": "coffer.v1.Secrets", "method": "Describe"},
             ],
+            "timeout": "30s",
             "waitForReady": True,
             "retryPolicy": {
                 "maxAttempts": 5,
@@ -29,7 +30,7 @@ SERVICE_CONFIG = {
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         },
-        {"name": [{"service": "coffer.v1.Secrets"}], "waitForReady": True},
+        {"name": [{"service": "coffer.v1.Secrets"}], "timeout": "30s", "waitForReady": True},
     ]
 }
 # #endregion
@@ -41,7 +42,7 @@ class Coffer:
 
     def __init__(self, source: X509Source, address: str, server_id: SpiffeId) -> None:
         self._source, self._address, self._trust_domain = source, address, server_id.trust_domain
-        self._channel, self._context = None, None
+        self._channel: grpc.Channel | None = None
         self._is_stale = True
         source.subscribe_for_updates(self._update)
 
@@ -94,20 +95,19 @@ def reason(error: grpc.RpcError) -> str:
 
 
 def main() -> None:
-    path = os.environ.get("COFFER_PATH", "shop/api/db")
-    every = float(os.environ.get("EVERY_SECONDS", "1"))
+    path = "shop/api/db"
     with X509Source() as source:
         coffer = Coffer(source, os.environ["COFFER_ADDR"], SpiffeId(os.environ["COFFER_SERVER_ID"]))
-        put = coffer.secrets().Put(coffer_pb2.PutRequest(path=path, data={"user": "app"}), timeout=30)
+        put = coffer.secrets().Put(coffer_pb2.PutRequest(path=path, data={"user": "app"}))
         print("put", put.path, flush=True)
         try:
-            coffer.secrets().Get(coffer_pb2.GetRequest(path=f"{path}/missing"), timeout=30)
+            coffer.secrets().Get(coffer_pb2.GetRequest(path=f"{path}/missing"))
         except grpc.RpcError as error:
             print("error", error.code().name, reason(error), flush=True)
         while True:
-            got = coffer.secrets().Get(coffer_pb2.GetRequest(path=path), timeout=30)
+            got = coffer.secrets().Get(coffer_pb2.GetRequest(path=path))
             print("get", got.data["user"], flush=True)
-            time.sleep(every)
+            time.sleep(1)
 
 
 if __name__ == "__main__":

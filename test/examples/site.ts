@@ -1,16 +1,23 @@
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
+import type { Built } from "./build.ts";
 import { Example } from "./example.ts";
 import { COFFER, ENTRIES, Machine } from "../spire/machine.ts";
 import type { Entry, Spire } from "../spire/spire.ts";
 import { PROGRAM } from "../support/cli-kit.ts";
 import { freePort } from "../support/free-port.ts";
-import { ADMIN, API, POLICY, WEB } from "../support/server-kit.ts";
+import { ADMIN, API, POLICY } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 /** An example runs as root, whose entry has this SPIFFE ID. */
 const EXAMPLE: Entry = { name: "example", id: API, uid: 0 };
+
+/** The SPIFFE ID of the example with an SVID of another trust domain. */
+export const FOREIGN = "spiffe://other.org/partner";
+
+/** The environment of a process. */
+export type Variables = Readonly<Record<string, string>>;
 
 /** How long the SVIDs of a {@link Site} are valid, in seconds. */
 export interface SiteShape {
@@ -22,7 +29,9 @@ export interface SiteShape {
 export class Site {
   readonly machine: Machine;
   readonly spire: Spire;
+  readonly serverId = COFFER;
   readonly #port: number;
+  readonly #tasks: (() => Promise<void>)[] = [];
   #server: ServerProcess | undefined;
 
   private constructor(machine: Machine, spire: Spire, port: number) {
@@ -52,13 +61,14 @@ export class Site {
     return `localhost:${this.#port}`;
   }
 
-  /** What each example reads from its environment. */
-  get environment(): Readonly<Record<string, string>> {
+  /** What each example reads from its environment, with an identity from this SPIRE. */
+  variables(spire: Spire = this.spire): Variables {
     return {
       HOME: process.env["HOME"] ?? "/",
-      SPIFFE_ENDPOINT_SOCKET: this.spire.endpoint.replace("unix:/", "unix:///"),
+      // java-spiffe takes no URI without an authority, empty though it is.
+      SPIFFE_ENDPOINT_SOCKET: spire.endpoint.replace("unix:/", "unix:///"),
       COFFER_ADDR: this.address,
-      COFFER_SERVER_ID: COFFER,
+      COFFER_SERVER_ID: this.serverId,
     };
   }
 
@@ -87,21 +97,32 @@ export class Site {
     await this.startServer();
   }
 
-  /** Starts an example. `environment` replaces what it is told by default. */
-  run(program: string, arguments_: readonly string[], environment: Readonly<Record<string, string>> = {}): Example {
-    const env = { ...this.environment, ...environment };
-    return new Example(this.machine.processes.start(program, arguments_, { env }));
+  /** Starts an example. `variables` are those of its environment. */
+  run({ root, command }: Built, variables: Variables, ...flags: readonly string[]): Example {
+    const line = `cd '${root}' && exec env ${command} ${flags.join(" ")}`;
+    return new Example(this.machine.processes.start("sh", ["-c", line], { env: variables }));
   }
 
-  /** Gives the example another SPIFFE ID, which the policy allows nothing under shop/api. */
-  async loseRights(): Promise<void> {
-    await this.spire.remove(EXAMPLE.name);
-    await this.spire.enter({ ...EXAMPLE, id: WEB });
+  /**
+   * A SPIRE of another trust domain, which gives the example an SVID and the bundle of example.org. The example accepts
+   * the server. The server has no bundle of that trust domain, and refuses the example.
+   */
+  async foreignSpire(): Promise<Spire> {
+    const other = await this.machine.spire({ trustDomain: "other.org" });
+    await other.federate(this.spire);
+    await other.enter({ ...EXAMPLE, id: FOREIGN, federatesWith: [this.spire.trustDomain] });
+    return other;
+  }
+
+  /** Has this be done before everything is killed. */
+  atEnd(task: () => Promise<void>): void {
+    this.#tasks.push(task);
   }
 
   /** Kills everything, and removes the folder. */
-  end(): Promise<void> {
-    return this.machine.end();
+  async end(): Promise<void> {
+    for (const task of this.#tasks) await task();
+    await this.machine.end();
   }
 
   get #folder(): string {

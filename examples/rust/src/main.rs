@@ -29,7 +29,7 @@ async fn connect(address: &str, server_id: &str) -> Result<Channel, Box<dyn Erro
         async move {
             let host = uri.host().unwrap_or_default().to_owned();
             let socket = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await?;
-            let (stream, _server) = tls.connect(socket, host.try_into()?).await?;
+            let (stream, _server) = tls.connect(host.try_into()?, socket).await?;
             Ok::<_, Box<dyn Error + Send + Sync>>(TokioIo::new(stream))
         }
     });
@@ -64,8 +64,10 @@ async fn get(secrets: &mut SecretsClient<Channel>, path: &str) -> Result<GetResp
     }
 }
 
+/// A broken connection has one of these codes, and no reason.
 fn is_broken(status: &Status) -> bool {
     status.code() == Code::Unavailable
+        || matches!(status.code(), Code::Unknown | Code::Cancelled) && reason(status).is_none()
 }
 // #endregion
 
