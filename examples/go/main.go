@@ -68,14 +68,14 @@ func create(ctx context.Context, secrets cofferv1.SecretsClient, path string) er
 		return err
 	}
 	fmt.Println("put", put.GetPath())
-	_, err = secrets.Get(ctx, &cofferv1.GetRequest{Path: path + "/missing"})
+	_, err = get(ctx, secrets, path+"/missing")
 	fmt.Println("error", status.Code(err), reason(err))
 	return nil
 }
 
 // rotate reads the secret, and replaces its password.
 func rotate(ctx context.Context, secrets cofferv1.SecretsClient, path string) error {
-	got, err := secrets.Get(ctx, &cofferv1.GetRequest{Path: path})
+	got, err := get(ctx, secrets, path)
 	if err != nil {
 		return err
 	}
@@ -122,26 +122,43 @@ func reason(err error) string {
 
 // #endregion
 
+// #region repeat
+
+// repeat makes a call again when the connection broke under it. The retry policy of the service config does the same, but
+// not for a call whose response headers have arrived. The call must change nothing, or carry expected_version.
+func repeat[Response any](call func() (Response, error)) (Response, error) {
+	for attempt := 1; ; attempt++ {
+		response, err := call()
+		if status.Code(err) != codes.Unavailable || attempt == 5 {
+			return response, err
+		}
+		time.Sleep(100 * time.Millisecond << attempt)
+	}
+}
+
+func get(ctx context.Context, secrets cofferv1.SecretsClient, path string) (*cofferv1.GetResponse, error) {
+	return repeat(func() (*cofferv1.GetResponse, error) {
+		return secrets.Get(ctx, &cofferv1.GetRequest{Path: path})
+	})
+}
+
+// #endregion
+
 // #region put-next
 
 // putNext adds the version after that of got. Because of expected_version, a repeated Put is not applied twice. It ends
 // with VERSION_MISMATCH when an attempt whose answer was lost had been applied: then the newest version has this data.
 func putNext(ctx context.Context, secrets cofferv1.SecretsClient, got *cofferv1.GetResponse, data map[string]string) error {
 	request := &cofferv1.PutRequest{Path: got.GetPath(), Data: data, ExpectedVersion: &got.Version}
-	_, err := secrets.Put(ctx, request)
-	for attempt := 1; status.Code(err) == codes.Unavailable && attempt < 5; attempt++ {
-		time.Sleep(100 * time.Millisecond << attempt)
-		_, err = secrets.Put(ctx, request)
-		if reason(err) == "VERSION_MISMATCH" && isNewest(ctx, secrets, got.GetPath(), data) {
-			return nil
-		}
+	_, err := repeat(func() (*cofferv1.PutResponse, error) { return secrets.Put(ctx, request) })
+	if reason(err) != "VERSION_MISMATCH" {
+		return err
+	}
+	newest, readErr := get(ctx, secrets, got.GetPath())
+	if readErr == nil && maps.Equal(newest.GetData(), data) {
+		return nil
 	}
 	return err
-}
-
-func isNewest(ctx context.Context, secrets cofferv1.SecretsClient, path string, data map[string]string) bool {
-	newest, err := secrets.Get(ctx, &cofferv1.GetRequest{Path: path})
-	return err == nil && maps.Equal(newest.GetData(), data)
 }
 
 // #endregion

@@ -39,7 +39,11 @@ export async function build({ heading, folders }: Build): Promise<Built> {
   if (!existsSync(join(root, "node_modules"))) symlinkSync(resolve("node_modules"), join(root, "node_modules"));
   // One job: a machine that builds an example has other things to do.
   const env = { ...process.env, CARGO_BUILD_JOBS: "1" };
-  const child = spawn("nice", ["-n", "10", "sh", "-ec", commands!], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("nice", ["-n", "10", "sh", "-ec", commands!], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (printed += String(chunk)));
   await once(child, "close");

@@ -30,8 +30,8 @@ describe("a restart of the server under load", { skip: reasonToSkip() || missing
   });
   after(() => site?.end());
 
-  // An example ends with the first call that fails for good. Its Gets are repeated by the retry policy of the service
-  // config, its Puts by the example, which they may be because of expected_version.
+  // An example ends with the first call that fails for good. It repeats its Gets, and its Puts, which it may because of
+  // expected_version.
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     it(`by ${signal} fails no call of the Go example`, async () => {
       for (let i = 0; i < 3; i++) {
@@ -41,7 +41,7 @@ describe("a restart of the server under load", { skip: reasonToSkip() || missing
     });
   }
 
-  it("loses no version", async () => {
+  it("leaves no error on stderr of the programs", async () => {
     for (const example of examples) {
       const { code, stderr } = await example.stop();
       assert.deepEqual([code, stderr], [0, ""]);

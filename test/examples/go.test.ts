@@ -1,0 +1,3 @@
+import { testStack } from "./stack.ts";
+
+testStack({ heading: "Go", folders: ["go"], needs: ["go version"], notFound: "NotFound", verifiesId: true });

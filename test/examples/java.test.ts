@@ -1,0 +1,9 @@
+import { testStack } from "./stack.ts";
+
+testStack({
+  heading: "Java",
+  folders: ["java"],
+  needs: ["javac --version", "mvn -v"],
+  notFound: "NOT_FOUND",
+  verifiesId: true,
+});
