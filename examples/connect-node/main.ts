@@ -60,7 +60,8 @@ function openConnection() {
 const transport = createGrpcTransport({
   baseUrl: `https://${address}`,
   interceptors: [retry],
-  nodeOptions: { createConnection: openConnection },
+  // Megabytes. Node resets streams when more is in flight, and its default of 10 is ten large Puts.
+  nodeOptions: { createConnection: openConnection, maxSessionMemory: 64 },
   pingIntervalMs: 60_000,
   pingTimeoutMs: 20_000,
   defaultTimeoutMs: 30_000,
