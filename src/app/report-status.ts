@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { IdentitySource } from "../identity/source.ts";
-import type { Check } from "../observability/check.ts";
 import type {
+  Check,
   DiskStatus,
   IdentityStatus,
   PolicyStatus,
@@ -12,14 +12,14 @@ import type {
 import { diskUsage } from "../persistence/disk-usage.ts";
 import { sqliteVersion } from "../persistence/sqlite-version.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import type { ServeConfig } from "./config.ts";
-import { describeChoice } from "./identity-choice.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { describeChoice } from "../config/identity-choice.ts";
 import type { PolicySource } from "./policy-source.ts";
 import { commit, release } from "./release.ts";
 import type { Resources } from "./resources.ts";
 
 /** The parts of a server that a status is read from. Some are not there yet while it starts. */
-export interface StatusParts {
+export interface StatusOptions {
   readonly config: ServeConfig;
   readonly checks: readonly Check[];
   readonly resources: Resources | undefined;
@@ -27,7 +27,7 @@ export interface StatusParts {
 }
 
 /** What an operator asks first, at this moment. */
-export function reportStatus({ config, checks, resources, store }: StatusParts): ServerStatus {
+export function reportStatus({ config, checks, resources, store }: StatusOptions): ServerStatus {
   return {
     release: release(),
     commit: commit(),
