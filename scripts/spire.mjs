@@ -1,5 +1,5 @@
-// Runs the tests of a folder that need a real SPIRE: "npm run test:spire" and "npm run test:compose", or "npm run
-// test:spire -- federation" for one file. Its programs are those that SPIRE_SERVER_BIN and SPIRE_AGENT_BIN name; else
+// Runs the tests of a folder that need a real SPIRE: "npm run test:spire", "npm run test:compose" and "npm run
+// test:examples", or "npm run test:spire -- federation" for one file. Its programs are those that SPIRE_SERVER_BIN and SPIRE_AGENT_BIN name; else
 // those of the right version on the PATH; else they are built with Go, once, and kept in the user's cache folder. With
 // "--build" that is all.
 import { spawnSync } from "node:child_process";

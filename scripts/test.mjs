@@ -12,7 +12,8 @@ const told = process.argv.slice(2);
 const wanted = told.filter((argument) => !isFlag(argument));
 const flags = told.filter((argument) => isFlag(argument) && argument !== "--long");
 const long = told.includes("--long");
-// These take a real SPIRE, and time: "npm run test:spire" and "npm run test:compose" run them.
+// These take a real SPIRE, and time: "npm run test:spire", "npm run test:compose" and "npm run test:examples"
+// run them.
 const needsSpire = (file) => /^(spire|compose|examples)\//.test(file);
 const files = readdirSync(`${BUILD}/test`, { recursive: true })
   .filter((file) => file.endsWith(".test.js"))

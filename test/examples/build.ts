@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { codeBlocks, page } from "../unit/docs/pages.ts";
+import { codeBlocks, page } from "../support/pages.ts";
 
 /** What to build, and what it takes. */
 export interface Build {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { reasonToSkip } from "../spire/programs.ts";
+import { reasonToSkip } from "../support/programs.ts";
 import { type Built, build, missing } from "./build.ts";
 import type { Example } from "./example.ts";
 import { Site } from "./site.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { reasonToSkip } from "../spire/programs.ts";
+import { reasonToSkip } from "../support/programs.ts";
 import type { Spire } from "../spire/spire.ts";
 import { API } from "../support/server-kit.ts";
-import { page, table } from "../unit/docs/pages.ts";
+import { page, table } from "../support/pages.ts";
 import { type Build, type Built, build, missing } from "./build.ts";
 import type { Example } from "./example.ts";
 import { FOREIGN, Site, type Variables } from "./site.ts";

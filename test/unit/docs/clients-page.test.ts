@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { page } from "./pages.ts";
+import { page } from "../../support/pages.ts";
 
 const { path, text } = page("docs/clients.md");
 
