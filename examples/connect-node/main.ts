@@ -62,8 +62,9 @@ const transport = createGrpcTransport({
   interceptors: [retry],
   // Megabytes. Node resets streams when more is in flight, and its default of 10 is ten large Puts.
   nodeOptions: { createConnection: openConnection, maxSessionMemory: 64 },
-  pingIntervalMs: 60_000,
-  pingTimeoutMs: 20_000,
+  // A session whose socket was reset can stay open in connect-node 2.2.0, and its calls wait until a PING is not answered.
+  pingIntervalMs: 10_000,
+  pingTimeoutMs: 5_000,
   defaultTimeoutMs: 30_000,
 });
 // #endregion
