@@ -1,6 +1,8 @@
 // Puts, gets and rotates a secret, and reads the reason of an error. Its identity comes from the Workload API.
 package main
 
+// #region imports
+
 import (
 	"context"
 	"crypto/rand"
@@ -30,6 +32,10 @@ import (
 
 //go:embed service-config.json
 var serviceConfig string
+
+// #endregion
+
+// #region main
 
 func main() {
 	path := flag.String("path", "shop/api/db", "the secret")
@@ -82,6 +88,8 @@ func rotate(ctx context.Context, secrets cofferv1.SecretsClient, path string) er
 	fmt.Println("get", got.GetData()["user"])
 	return putNext(ctx, secrets, got, map[string]string{"user": "app", "password": rand.Text()})
 }
+
+// #endregion
 
 // #region dial
 
