@@ -68,12 +68,11 @@ class Coffer:
             certificate_chain=b"".join(each.public_bytes(Encoding.PEM) for each in svid.cert_chain),
         )
         options = {
-            # The DNS name that the server's SVID has to have. Any SVID of the bundle that has it is accepted.
-            "grpc.ssl_target_name_override": "localhost",
             "grpc.service_config": json.dumps(SERVICE_CONFIG),
             "grpc.keepalive_time_ms": 60_000,
             "grpc.keepalive_timeout_ms": 20_000,
         }
+        # grpcio accepts any SVID of the bundle that has the host name of the address as a DNS name.
         return grpc.secure_channel(self._address, credentials, options=list(options.items()))
 
 
