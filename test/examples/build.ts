@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { codeBlocks, page } from "../support/pages.ts";
@@ -11,6 +11,8 @@ export interface Build {
   readonly heading: string;
   /** The folders of examples/ that it is made of. */
   readonly folders: readonly string[];
+  /** The name of its copy below the cache folder. Test files run at the same time, so each has a copy of its own. */
+  readonly copy: string;
   /** Commands that have to be there, such as `go version`. */
   readonly needs: readonly string[];
 }
@@ -26,17 +28,19 @@ export interface Built {
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "coffer", "examples");
 
 /** Why an example can't be built here; false when it can. */
-export function missing({ needs }: Build): string | false {
+export function missing({ needs }: Pick<Build, "needs">): string | false {
   const absent = needs.find((command) => spawnSync(command, { shell: true }).status !== 0);
   return absent !== undefined && `no \`${absent}\` here`;
 }
 
 /** Builds an example by the commands of docs/clients.md, in a copy below the user's cache folder. */
-export async function build({ heading, folders }: Build): Promise<Built> {
+export async function build({ heading, folders, copy: name }: Build): Promise<Built> {
   const [commands, command] = codeBlocks(page("docs/clients.md"), heading, "sh");
-  const root = join(CACHE, heading.toLowerCase().replaceAll(" ", "-"));
-  for (const folder of [...folders.map((name) => join("examples", name)), "proto"]) copy(folder, join(root, folder));
-  if (!existsSync(join(root, "node_modules"))) symlinkSync(resolve("node_modules"), join(root, "node_modules"));
+  const root = join(CACHE, name);
+  for (const folder of [...folders.map((each) => join("examples", each)), "proto"]) copy(folder, join(root, folder));
+  // Another clone may have made the link, and be gone.
+  rmSync(join(root, "node_modules"), { force: true });
+  symlinkSync(resolve("node_modules"), join(root, "node_modules"));
   // One job: a machine that builds an example has other things to do.
   const env = { ...process.env, CARGO_BUILD_JOBS: "1" };
   const child = spawn("nice", ["-n", "10", "sh", "-ec", commands!], {

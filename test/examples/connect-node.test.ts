@@ -6,13 +6,14 @@ import { SvidFiles } from "./svid-files.ts";
 testStack({
   heading: "Connect for Node",
   folders: ["connect-node"],
+  copy: "connect-node",
   needs: ["npm -v"],
   notFound: "NotFound",
   verifiesId: true,
   prepare: followFiles,
 });
 
-// spiffe-helper's part, for a library that takes no Workload API.
+// Connect has no library for the Workload API. This replaces spiffe-helper.
 async function followFiles({ site, spire }: Identity, variables: Variables): Promise<Variables> {
   const folder = join(site.machine.folder, `svid-of-${spire.trustDomain}`);
   const isForeign = spire !== site.spire;

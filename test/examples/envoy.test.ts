@@ -11,6 +11,7 @@ const envoy = findEnvoy();
 testStack({
   heading: "Envoy",
   folders: ["envoy", "python"],
+  copy: "envoy",
   needs: ["python3 -m venv -h"],
   lacks: envoy === undefined && `no envoy here; ${ENVOY_INSTALL}`,
   notFound: "NOT_FOUND",
@@ -18,7 +19,7 @@ testStack({
   prepare: startEnvoy,
 });
 
-// With the names of this site in place of those of the example.
+// Writes the example's configuration with the addresses and names of this site.
 async function startEnvoy({ site, spire, serverId }: Identity, variables: Variables): Promise<Variables> {
   const port = await freePort();
   const replaced = {

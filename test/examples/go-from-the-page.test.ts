@@ -10,14 +10,14 @@ import { missing } from "./build.ts";
 import { Site } from "./site.ts";
 
 const clients = page("docs/clients.md");
-const skip = reasonToSkip() || missing({ heading: "Go", folders: [], needs: ["go version"] });
+const skip = reasonToSkip() || missing({ needs: ["go version"] });
 
-// A reader who has nothing but the page and Coffer's package.
+// What a reader does who has only the page and Coffer's package.
 describe("a Go program from docs/clients.md alone", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-go-"));
   let site: Site;
   before(async () => {
-    // npm's part: the package has the proto, and buf is a package too.
+    // As npm lays them out: the proto is in Coffer's package, and buf is a package too.
     mkdirSync(join(folder, "node_modules"));
     for (const name of [".bin", "@bufbuild"])
       symlinkSync(resolve("node_modules", name), join(folder, "node_modules", name));

@@ -1,3 +1,10 @@
 import { testStack } from "./stack.ts";
 
-testStack({ heading: "Go", folders: ["go"], needs: ["go version"], notFound: "NotFound", verifiesId: true });
+testStack({
+  heading: "Go",
+  folders: ["go"],
+  copy: "go",
+  needs: ["go version"],
+  notFound: "NotFound",
+  verifiesId: true,
+});

@@ -47,7 +47,7 @@ export function testStack(stack: Stack): void {
     });
     after(() => site?.end());
 
-    // Every connection ends before the SVID does that it was made with. Calls that go on after that have a newer one.
+    // A connection ends before its SVID expires. Calls after that time are made with a newer SVID.
     it("puts, gets, reads the reason of an error, and goes on with the next SVIDs", async () => {
       const example = await start(site.spire, site.serverId);
       await example.prints("get", 3);
@@ -65,7 +65,7 @@ export function testStack(stack: Stack): void {
       await example.stop();
     });
 
-    // The page shows it as it is; without the server's log, nobody would find the reason.
+    // The client gets no reason. Only the server's log has it.
     it("shows what docs/clients.md says when the server refuses it, and the server's log has the reason", async () => {
       const example = await start(await site.foreignSpire(), site.serverId);
       const { code, stderr } = await example.ended;
@@ -76,7 +76,7 @@ export function testStack(stack: Stack): void {
       assert.equal(refused?.["reason"], "no-bundle");
     });
 
-    it(`${stack.verifiesId ? "refuses" : "can't tell"} a server with another SPIFFE ID`, async () => {
+    it(`${stack.verifiesId ? "refuses" : "accepts"} a server with another SPIFFE ID`, async () => {
       const example = await start(site.spire, "spiffe://example.org/another");
       if (!stack.verifiesId) return example.prints("put");
       const { code, stderr } = await example.ended;
