@@ -84,7 +84,8 @@ export class PathSearch {
 
   /** Those that signed the last one of `below`, one by one: a signature is checked only when it is needed. */
   *#issuers(below: readonly Certificate[]): Generator<Certificate> {
-    const child = below.at(-1)!;
+    const child = below.at(-1);
+    if (child === undefined) return;
     this.#problem ??= signatureProblem(child);
     for (const issuer of this.#candidates(child, below)) {
       const seen = below.some((certificate) => certificate.der.equals(issuer.der));
