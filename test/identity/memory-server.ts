@@ -72,3 +72,4 @@ process.on("message", async (asked: "report" | "read") => {
   const report: MemoryReport = { resident: process.memoryUsage().rss, accepted, refused: [...refused] };
   process.send?.(report);
 });
+process.on("disconnect", () => process.exit());
