@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { processTimers } from "../../src/domain/timers.ts";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { awaitClientHello } from "../../src/admission/client-hello.ts";
-import { type HandshakeContexts, handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { type HandshakeContexts, handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { commonName } from "../support/certificate-forge.ts";
 import { bundle, example, forge, ID, NOW, workload, workloadKey } from "../support/chain-world.ts";
@@ -31,7 +31,7 @@ function contextsFor(trusted: typeof bundles): HandshakeContexts {
 async function serving(contexts: HandshakeContexts, beginning: "early" | "late", visit: (port: number) => void) {
   const outcome = new Promise<string>((resolve) => {
     const shake = (raw: Socket) =>
-      shakeHands(raw, contexts, processTimers.afterTurn, {
+      performHandshake(raw, contexts, processTimers.afterTurn, {
         complete: (socket) => {
           resolve(shownBy(socket).objection?.code ?? "no objection");
           socket.destroy();
@@ -92,7 +92,7 @@ describe("A certificate request", () => {
     assert.ok(request.length > 0);
     assert.doesNotMatch(request, name);
     assert.equal(outcome, "no objection");
-    const telling = await namesIn({ ...contexts, asking: contexts.judging });
+    const telling = await namesIn({ ...contexts, requesting: contexts.verifying });
     assert.match(telling.request, name);
   });
 
@@ -107,8 +107,8 @@ describe("A certificate request", () => {
   }
 
   it("(control) fails when it names them", async () => {
-    const { judging } = contextsFor(bundles);
-    const outcome = await serving({ asking: judging, judging }, "late", tlsClient("X25519"));
+    const { verifying } = contextsFor(bundles);
+    const outcome = await serving({ requesting: verifying, verifying }, "late", tlsClient("X25519"));
     assert.match(outcome, /^ERR_SSL_/);
   });
 });

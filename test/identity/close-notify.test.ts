@@ -8,7 +8,7 @@ import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import { Connections } from "../../src/admission/connection.ts";
 import { GrpcServer } from "../../src/grpc/grpc-server.ts";
 import { processTimers } from "../../src/domain/timers.ts";
-import { shakeHands } from "../../src/admission/handshake.ts";
+import { performHandshake } from "../../src/admission/handshake.ts";
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
@@ -164,7 +164,7 @@ it("A connection whose client does not read is closed all the same", async () =>
       assert.ok(socket.writableLength > 0);
       socket.destroy();
     };
-    shakeHands(raw, { asking: secureContext, judging: secureContext }, processTimers.afterTurn, {
+    performHandshake(raw, { requesting: secureContext, verifying: secureContext }, processTimers.afterTurn, {
       complete,
       failed: assert.fail,
     });

@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect, createSecureContext, createServer as c
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { processTimers } from "../../src/domain/timers.ts";
-import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
@@ -34,7 +34,7 @@ function isKnown(group: string): boolean {
 // Every group has to be a decision: the server's thread computes whatever a client that has proven nothing asks for.
 describe("The server, in a handshake,", () => {
   const server = createServer((raw) =>
-    shakeHands(raw, handshakeContexts(own.snapshot()), processTimers.afterTurn, {
+    performHandshake(raw, handshakeContexts(own.snapshot()), processTimers.afterTurn, {
       complete: (socket) => {
         const { raw: certificate } = socket.getPeerCertificate();
         server.emit("outcome", certificate === undefined ? "complete" : "complete, with a certificate");

@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { LONG } from "../support/long-form.ts";
@@ -38,7 +38,7 @@ const CHOICES: readonly Choice[] = [
 describe("A handshake costs no more than three ordinary ones:", { skip: LONG ? false : "measures CPU time" }, () => {
   const contexts = handshakeContexts(own.snapshot());
   const server = createServer((raw) =>
-    shakeHands(raw, contexts, processTimers.afterTurn, {
+    performHandshake(raw, contexts, processTimers.afterTurn, {
       complete: (socket) => socket.destroy(),
       failed: () => raw.destroy(),
     }),

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
 import { processTimers } from "../../src/domain/timers.ts";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
-import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 
 // A program: what OpenSSL objects to a client whose certificate is in one file of PEM, and whose key is in another one, when
 // the server has no bundle. With "default", when its context has OpenSSL's default store.
@@ -16,7 +16,7 @@ const ours = handshakeContexts({ svid, bundles: new Map() });
 const contexts = store === "default" ? { ...ours, judging: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
 
 const server = createServer((raw) =>
-  shakeHands(raw, contexts, processTimers.afterTurn, {
+  performHandshake(raw, contexts, processTimers.afterTurn, {
     failed: (code) => {
       throw new Error(code);
     },
