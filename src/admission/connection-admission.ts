@@ -30,9 +30,9 @@ const HANDSHAKE_MS = 10_000;
 const VERIFIED_IN_A_TURN = 16;
 
 /**
- * Takes each accepted socket through the limits, the ClientHello, the handshake and the verification of the peer's SVID,
- * and creates a {@link Connection} of it. No byte of HTTP/2 is read before that. When the bundles change, it verifies every
- * open connection again and closes those that fail.
+ * Takes each accepted socket through the limits, the ClientHello, the handshake and the verification of the peer's
+ * SVID, and creates a {@link Connection} of it. No byte of HTTP/2 is read before that. When the bundles change, it
+ * verifies every open connection again and closes those that fail.
  */
 export class ConnectionAdmission {
   readonly #options: ConnectionAdmissionOptions;
@@ -102,7 +102,10 @@ export class ConnectionAdmission {
     });
   }
 
-  /** An unexpected error thrown in a socket's event ends the process, and an unauthenticated peer may be able to cause one. */
+  /**
+   * An unexpected error thrown in a socket's event ends the process, and an unauthenticated peer may be able to cause
+   * one.
+   */
   #checkSafely(peer: UnverifiedPeer, socket: TLSSocket): void {
     try {
       this.#check(peer, socket);

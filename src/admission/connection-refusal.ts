@@ -8,7 +8,10 @@ export type ConnectionRefusal =
   | GateRefusal
   /** TLS itself failed: another protocol, an older version, no common algorithm. */
   | "handshake-failed"
-  /** The peer left, or was silent for too long, before the handshake was complete, as in port scans and TCP probes. Counted, not logged. */
+  /**
+   * The peer left, or was silent for too long, before the handshake was complete, as in port scans and TCP probes.
+   * Counted, not logged.
+   */
   | "handshake-abandoned"
   /** Its handshake had not begun when its time was over: connections arrive faster than `--handshake-rate`. */
   | "handshake-not-begun"

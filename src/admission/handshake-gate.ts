@@ -21,8 +21,8 @@ export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, 
 
 /**
  * The most connections that may be served. A sixteenth of all connections is reserved for handshakes. Without it, one
- * SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new connection belongs
- * to only after the handshake.
+ * SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new connection
+ * belongs to only after the handshake.
  */
 export function mostServed({ connections, inProgress }: HandshakeLimits): number {
   return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
@@ -159,8 +159,9 @@ export class HandshakeGate {
 
   #watch(socket: Socket): void {
     if (this.#inHandshake.size === 0) this.#pace.skip();
-    // Only work after the ClientHello is charged; the choice of groups bounds the cost of the hello itself. If hellos were
-    // charged, every turn during a flood of connections would add to the pauses, and legitimate clients would wait for them.
+    // Only work after the ClientHello is charged; the choice of groups bounds the cost of the hello itself. If hellos
+    // were charged, every turn during a flood of connections would add to the pauses, and legitimate clients would wait
+    // for them.
     this.#inHandshake.set(socket, socket.bytesRead);
     this.#stopWatching ??= this.#timers.eachTurn(() => this.#chargeTurn());
   }
@@ -172,7 +173,10 @@ export class HandshakeGate {
     this.#stopWatching = undefined;
   }
 
-  /** OpenSSL processes a client's messages on its own, also those that do not end the handshake. New bytes show that it did. */
+  /**
+   * OpenSSL processes a client's messages on its own, also those that do not end the handshake. New bytes show that it
+   * did.
+   */
   #chargeTurn(): void {
     if (this.#pace.uncharged >= LONG_TURN_MS && this.#hasRead()) this.#pace.charge();
     this.#pace.skip();

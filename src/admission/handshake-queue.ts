@@ -28,8 +28,8 @@ class Source {
   }
 
   /**
-   * The connection to close at the limit: one without a ClientHello if there is one. A legitimate client sends it with the
-   * packet after its connection.
+   * The connection to close at the limit: one without a ClientHello if there is one. A legitimate client sends it with
+   * the packet after its connection.
    */
   get firstToDrop(): Socket | undefined {
     const [silent] = this.#silent;
@@ -53,17 +53,17 @@ class Source {
 }
 
 /**
- * The connections whose handshake is not complete. It selects the next handshake to begin, and the connection to close at
- * the limit. It uses all that is known of an unauthenticated peer: its address, and whether and when its ClientHello
+ * The connections whose handshake is not complete. It selects the next handshake to begin, and the connection to close
+ * at the limit. It uses all that is known of an unauthenticated peer: its address, and whether and when its ClientHello
  * arrived.
  *
  * - The source with the fewest pending connections begins first, and the one with the most loses a connection. A flood
- *   therefore delays itself, not peers at other addresses. All peers on unix sockets have the same address, an empty one.
- *   Among several sources with the fewest, the choice is random, so that a flood from thousands of addresses is not always
- *   ahead of legitimate peers.
- * - Within one source, the newest begins first and the oldest is closed. A legitimate peer completes within a round trip,
- *   and stalled ones remain. With first come, first served, the next legitimate peer would wait for all connections that a
- *   flood has left behind.
+ *   therefore delays itself, not peers at other addresses. All peers on unix sockets have the same address, an empty
+ * one.   Among several sources with the fewest, the choice is random, so that a flood from thousands of addresses is
+ * not always   ahead of legitimate peers.
+ * - Within one source, the newest begins first and the oldest is closed. A legitimate peer completes within a round
+ *   trip, and stalled ones remain. With first come, first served, the next legitimate peer would wait for all
+ *   connections that a flood has left behind.
  */
 export class HandshakeQueue {
   readonly #random: () => number;

@@ -14,14 +14,14 @@ import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
- * SSL_CTX_set_options(3), OpenSSL 3.0 and later: OpenSSL overwrites decrypted bytes in its own buffer after they are read.
- * Without it, the buffer is freed with the plain text in it. Node has no name for this option.
+ * SSL_CTX_set_options(3), OpenSSL 3.0 and later: OpenSSL overwrites decrypted bytes in its own buffer after they are
+ * read. Without it, the buffer is freed with the plain text in it. Node has no name for this option.
  */
 const SSL_OP_CLEANSE_PLAINTEXT = 1 << 1;
 
 /**
- * The TLS contexts of the server's side of a handshake. Both present the same SVID. A handshake begins with `requesting` and
- * continues with `verifying` after the certificate request is sent, see {@link performHandshake}.
+ * The TLS contexts of the server's side of a handshake. Both present the same SVID. A handshake begins with
+ * `requesting` and continues with `verifying` after the certificate request is sent, see {@link performHandshake}.
  */
 export interface HandshakeContexts {
   /** Trusts no CA, so that the certificate request names none. */
@@ -31,8 +31,8 @@ export interface HandshakeContexts {
 }
 
 /**
- * Creates the contexts for a snapshot of the server's identity. Every snapshot gets completely new ones, so that a rotation
- * cannot lose a setting: replacing only the certificate would silently allow TLS 1.2.
+ * Creates the contexts for a snapshot of the server's identity. Every snapshot gets completely new ones, so that a
+ * rotation cannot lose a setting: replacing only the certificate would silently allow TLS 1.2.
  */
 export function handshakeContexts({ svid, bundles }: Pick<IdentitySnapshot, "svid" | "bundles">): HandshakeContexts {
   const options: SecureContextOptions = {
@@ -50,21 +50,24 @@ export function handshakeContexts({ svid, bundles }: Pick<IdentitySnapshot, "svi
 
 /** How a handshake ended. */
 export interface HandshakeEnd {
-  /** It is complete: the peer has proven that it holds the key of its certificate. The certificate is not verified yet. */
+  /**
+   * It is complete: the peer has proven that it holds the key of its certificate. The certificate is not verified yet.
+   */
   readonly complete: (socket: TLSSocket) => void;
   /** TLS failed. `code` is that of OpenSSL or of the operating system, or empty if the peer only disconnected. */
   readonly failed: (code: string) => void;
 }
 
 /**
- * Performs the server's side of a handshake, on a connection whose ClientHello has arrived. Calls one function of `end`,
- * once.
+ * Performs the server's side of a handshake, on a connection whose ClientHello has arrived. Calls one function of
+ * `end`, once.
  *
  * node:tls writes the name of every CA that a context trusts into the certificate request. Anyone who can connect could
- * read there which trust domains this one federates with. Clients that select their certificate by these names might send
- * none. Above 64 KiB of names, some 600 CAs, every handshake would fail. So the handshake begins with a context that trusts
- * no CA. `setKeyCert` replaces it, including its trusted CAs, after the request is sent and before the client can answer
- * it. After the handshake, the first context is set again, because the connection would keep a copy of every name.
+ * read there which trust domains this one federates with. Clients that select their certificate by these names might
+ * send none. Above 64 KiB of names, some 600 CAs, every handshake would fail. So the handshake begins with a context
+ * that trusts no CA. `setKeyCert` replaces it, including its trusted CAs, after the request is sent and before the
+ * client can answer it. After the handshake, the first context is set again, because the connection would keep a copy
+ * of every name.
  */
 export function performHandshake(
   raw: Socket,
@@ -83,13 +86,14 @@ export function performHandshake(
     isServer: true,
     secureContext: requesting,
     requestCert: true,
-    // ConnectionAdmission refuses a client that OpenSSL does not trust, after the handshake and with a reason in the log.
+    // ConnectionAdmission refuses a client that OpenSSL does not trust, after the handshake and with a reason in the
+    // log.
     rejectUnauthorized: false,
     ALPNCallback: ({ protocols }) => {
       // OpenSSL calls this for each ClientHello, before it answers. Usually the hello arrived before the TLSSocket was
       // created, which reads it in a tick of its own: the next tick then comes before any further input. After a
-      // HelloRetryRequest (RFC 8446 4.1.4), or with a hello in several pieces, the hello arrives as input. The next tick is
-      // then too early, and the end of the turn comes before further input.
+      // HelloRetryRequest (RFC 8446 4.1.4), or with a hello in several pieces, the hello arrives as input. The next
+      // tick is then too early, and the end of the turn comes before further input.
       process.nextTick(verifyOnceRequested);
       afterTurn(verifyOnceRequested);
       return protocols.includes("h2") ? "h2" : undefined;
@@ -108,8 +112,8 @@ export function performHandshake(
     // As Node's own tls.Server does at this point: node:http2 begins to send when it is false.
     Object.assign(socket, { secureConnecting: false });
     if (isVerifying) socket.setKeyCert(requesting);
-    // The client's answer was processed before the contexts were replaced, so OpenSSL verified it without any CA. This is
-    // not expected to happen; refusing is safe.
+    // The client's answer was processed before the contexts were replaced, so OpenSSL verified it without any CA. This
+    // is not expected to happen; refusing is safe.
     if (!isVerifying && socket.alpnProtocol === "h2") return endOnce(() => end.failed("the client answered too early"));
     endOnce(() => end.complete(socket));
   });

@@ -24,8 +24,9 @@ export interface Arrivals {
 }
 
 // The length of the system's queue of connections that are not accepted yet; the system has its own limit as well
-// (net.core.somaxconn on Linux, 4096). With Node's default of 511, a flood fills the queue between two turns of the event
-// loop. The system then drops the SYN of a legitimate client, and TCP sends it again only after a second (RFC 6298 2.1).
+// (net.core.somaxconn on Linux, 4096). With Node's default of 511, a flood fills the queue between two turns of the
+// event loop. The system then drops the SYN of a legitimate client, and TCP sends it again only after a second (RFC
+// 6298 2.1).
 const BACKLOG = 4096;
 
 /** Accepts connections at one address. */
@@ -76,7 +77,9 @@ function bindProblem(error: NodeJS.ErrnoException): string {
   return error.code ?? "it failed";
 }
 
-/** The longest path of a unix socket in bytes, without the NUL at its end (unix(7)). On macOS it is four bytes shorter. */
+/**
+ * The longest path of a unix socket in bytes, without the NUL at its end (unix(7)). On macOS it is four bytes shorter.
+ */
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 
 /** Removes a stale socket file. Refuses what libuv would truncate, or report with the code of another error. */
@@ -95,7 +98,9 @@ function withRealPort(address: ListenAddress, server: Server): ListenAddress {
   return address.kind === "unix" ? address : { ...address, port: (server.address() as AddressInfo).port };
 }
 
-/** Runs an action on `used`, which is the socket or its folder. An error of the system becomes a {@link ListenRefused}. */
+/**
+ * Runs an action on `used`, which is the socket or its folder. An error of the system becomes a {@link ListenRefused}.
+ */
 async function permitted(path: string, used: string, action: () => void | Promise<void>): Promise<void> {
   try {
     await action();

@@ -1,17 +1,17 @@
 import type { Timers } from "../domain/timers.ts";
 
-// The length of a rest as a part of the work before it. Unverified peers thus use at most two thirds of the thread. With a
-// limit of half the thread, sixty costly handshakes a second locked out all other peers at the same address.
+// The length of a rest as a part of the work before it. Unverified peers thus use at most two thirds of the thread.
+// With a limit of half the thread, sixty costly handshakes a second locked out all other peers at the same address.
 const REST_FOR_WORK = 0.5;
 
 // Milliseconds. No timer is shorter, so a shorter rest is deferred and added to the next.
 const SHORTEST_REST = 1;
 
 /**
- * Limits the work that peers can cause before they are verified to two thirds of the thread. It does one piece of work at a
- * time, in the order of the requests, and rests after each for half of the time that it took. It measures the time of the
- * work and does not count handshakes: a client chooses its key, its certificates and their number, and one handshake can
- * cost as much as a hundred others.
+ * Limits the work that peers can cause before they are verified to two thirds of the thread. It does one piece of work
+ * at a time, in the order of the requests, and rests after each for half of the time that it took. It measures the time
+ * of the work and does not count handshakes: a client chooses its key, its certificates and their number, and one
+ * handshake can cost as much as a hundred others.
  */
 export class Pace {
   readonly #timers: Pick<Timers, "busy" | "delay">;
@@ -38,9 +38,9 @@ export class Pace {
   }
 
   /**
-   * Charges the work since the last charge, or since the turn of the event loop began. It accounts for what OpenSSL does
-   * when bytes arrive, which does not pass through {@link next}. It also charges calls that were answered earlier in the same
-   * turn: their time cannot be distinguished, and too long a rest is the safe error.
+   * Charges the work since the last charge, or since the turn of the event loop began. It accounts for what OpenSSL
+   * does when bytes arrive, which does not pass through {@link next}. It also charges calls that were answered earlier
+   * in the same turn: their time cannot be distinguished, and too long a rest is the safe error.
    */
   charge(): void {
     const now = this.#timers.busy();
@@ -49,7 +49,9 @@ export class Pace {
     if (this.#state === "idle") this.#rest();
   }
 
-  /** Excludes the work up to now from later charges: a turn of the event loop is over, or no handshake was in progress. */
+  /**
+   * Excludes the work up to now from later charges: a turn of the event loop is over, or no handshake was in progress.
+   */
   skip(): void {
     this.#chargedUntil = this.#timers.busy();
   }
