@@ -156,7 +156,7 @@ describe("A bundle file of another trust domain that can't be used", () => {
     followed.writer.write(contents(first, { "example.org": mixed, "other.org": "garbage" }));
     followed.timers.advance(1100);
     assert.equal(followed.authorities("example.org"), 1);
-    assert.match(followed.problems.join("\n"), /hold the same authority/);
+    assert.match(followed.problems.join("\n"), /contain the same CA/);
   });
 });
 
@@ -181,7 +181,7 @@ describe("The bundles that spiffe-helper mixes with include_federated_domains", 
     const said = problems(example.bundlePem + nameless.bundlePem, nameless.bundlePem);
     assert.match(
       said,
-      /example\.org\.pem, the bundle of example\.org, .*other\.org\.pem, the bundle of other\.org, hold the/,
+      /example\.org\.pem, the bundle of example\.org, .*other\.org\.pem, the bundle of other\.org, contain the/,
     );
     assert.match(said, /include_federated_domains/);
     assert.equal(problems(example.bundlePem + nameless.bundlePem, other.bundlePem), "");
