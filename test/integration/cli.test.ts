@@ -158,7 +158,7 @@ describe("the command line", () => {
         { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "stranger-bundle.pem" },
         7,
         `the server at ${address} does not prove its identity (untrusted): ` +
-          "no authority in the bundle of its trust domain signed it",
+          "OpenSSL refuses its chain: unable to get local issuer certificate",
       ],
       [{ COFFER_CERT: "missing.pem" }, 7, `there is no identity to call ${address} with: missing.pem does not exist`],
     ] as const) {
