@@ -12,7 +12,7 @@ testStack({
   heading: "Envoy",
   folders: ["envoy", "python"],
   copy: "envoy",
-  needs: ["python3 -m venv -h"],
+  needs: ["python3 -m ensurepip --version"],
   lacks: envoy === undefined && `no envoy here; ${ENVOY_INSTALL}`,
   notFound: "NOT_FOUND",
   verifiesId: true,

@@ -4,7 +4,7 @@ testStack({
   heading: "Python",
   folders: ["python"],
   copy: "python",
-  needs: ["python3 -m venv -h"],
+  needs: ["python3 -m ensurepip --version"],
   notFound: "NOT_FOUND",
   verifiesId: false,
 });
