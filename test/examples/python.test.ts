@@ -7,4 +7,6 @@ testStack({
   needs: ["python3 -m ensurepip --version"],
   notFound: "NOT_FOUND",
   verifiesId: false,
+  // grpcio looks for the host name of the address in the server's SVID.
+  prepare: async ({ site }, variables) => ({ ...variables, COFFER_ADDR: `localhost:${site.port}` }),
 });
