@@ -56,9 +56,9 @@ export class Site {
     return this.#server!;
   }
 
-  /** Where the server listens, by the DNS name of its SVID. */
-  get address(): string {
-    return `localhost:${this.#port}`;
+  /** The port of 127.0.0.1 on which the server listens. */
+  get port(): number {
+    return this.#port;
   }
 
   /** What each example reads from its environment, with an identity from this SPIRE. */
@@ -67,7 +67,7 @@ export class Site {
       HOME: process.env["HOME"] ?? "/",
       // java-spiffe takes no URI without an authority, empty though it is.
       SPIFFE_ENDPOINT_SOCKET: spire.endpoint.replace("unix:/", "unix:///"),
-      COFFER_ADDR: this.address,
+      COFFER_ADDR: `127.0.0.1:${this.#port}`,
       COFFER_SERVER_ID: this.serverId,
     };
   }
