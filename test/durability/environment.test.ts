@@ -110,27 +110,27 @@ const REFUSED: readonly Refused[] = [
   {
     what: "data that is mounted read-only, with a store in it",
     script: `${READ_ONLY}; exec "$@"`,
-    said: /data\/store can't be written: \S+ \(owner uid 0, gid 0, mode 0700\) lies on .* read-only; run: mount -o remount,rw /,
+    said: /data\/store can't be written: \S+ \(owner uid 0, gid 0, mode 0700\) is on .* read-only; run: mount -o remount,rw /,
   },
   {
     what: "data that is mounted read-only and empty",
     script: `rm -r "$0/data/store"; ${READ_ONLY}; exec "$@"`,
-    said: /data\/store can't be written: \S+data \(owner .*\) lies on .* read-only; run: mount -o remount,rw /,
+    said: /data\/store can't be written: \S+data \(owner .*\) is on .* read-only; run: mount -o remount,rw /,
   },
   {
     what: "a disk without room for a folder",
     script: `mount -t tmpfs -o nr_inodes=1 tmpfs "$0/data"; exec "$@"`,
-    said: /data\/store finds no room on the disk of \S+data \(owner .*; run: df -h /,
+    said: /data\/store can't be written: there is no free space on the disk of \S+data \(owner .*; run: df -h /,
   },
   {
     what: "a disk without room for a store",
     script: `mount -t tmpfs -o size=4k tmpfs "$0/data"; exec "$@"`,
-    said: /coffer\.db finds no room on the disk of \S+store \(owner .*; run: df -h /,
+    said: /coffer\.db can't be written: there is no free space on the disk of \S+store \(owner .*; run: df -h /,
   },
   {
     what: "a relative path when the working folder was removed",
     script: `mkdir "$0/gone"; cd "$0/gone"; rmdir "$0/gone"; exec "$@" --data data`,
-    said: /^coffer: data can't be made: \. does not exist$/m,
+    said: /^coffer: data can't be created: \. does not exist$/m,
   },
   {
     what: "a socket in a folder that is not there",
@@ -153,7 +153,7 @@ const REFUSED: readonly Refused[] = [
   {
     what: "a socket in a folder that is mounted read-only",
     script: `mkdir "$0/run"; mount -t tmpfs -o ro tmpfs "$0/run"; exec "$@" --listen "unix:$0/run/coffer.sock"`,
-    said: /run can't be written: \S+run \(owner .*\) lies on .* read-only; run: mount -o remount,rw /,
+    said: /run can't be written: \S+run \(owner .*\) is on .* read-only; run: mount -o remount,rw /,
   },
   {
     // libuv cuts the rest off, and would listen elsewhere.

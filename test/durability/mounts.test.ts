@@ -99,7 +99,9 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     for (const [round, end] of ends.entries()) {
       mountVolume(site.data);
       const server = await site.start(as);
-      const closed = server.lines("store warning").filter(({ detail }) => /closed to the group/.test(String(detail)));
+      const closed = server
+        .lines("store warning")
+        .filter(({ detail }) => /removed the permissions that a mount had given the group/.test(String(detail)));
       assert.equal(closed.length, round === 0 ? 0 : 1, server.stderr);
       assert.deepEqual(modes(), { "/store": "700", "/store/coffer.db": "600", "/store/coffer.db-wal": "600" });
       const caller = site.caller(server);
@@ -123,14 +125,14 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     const again = await site.start(as);
     assert.match(
       again.stderr,
-      /closed to the group, as a mount had opened them: \S+store, \S+coffer.db, \S+coffer.db-wal"/,
+      /removed the permissions that a mount had given the group: \S+store, \S+coffer.db, \S+coffer.db-wal"/,
     );
     await again.stop();
   });
 
   // What the group may write or everybody may read is no secret any more; what the server may not read needs the group.
-  // All that is wrong is reported together, each file with owner, mode and a command. Who runs the commands, as root, has
-  // a server; no refusal comes twice.
+  // All that is wrong is reported together, each file with owner, mode and a command. Who runs the commands, as root,
+  // has a server; no refusal comes twice.
   const REFUSALS: readonly (readonly [mode: number, who: string, prefix: readonly string[], said: string])[] = [
     [0o460, "a member of their group", AS_WORKLOAD, `can be changed by its group .*run: chown root:${UID} `],
     [0o444, "a member of their group", AS_WORKLOAD, `is open to every user of this machine .*run: chown root:${UID} `],

@@ -95,7 +95,7 @@ describe("a data folder", () => {
     chmodSync(database, 0o660);
     const { warnings } = prepareDataFolder(data, ext4);
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0]!, /closed to the group.*store, .*coffer\.db$/);
+    assert.match(warnings[0]!, /that a mount had given the group: .*store, .*coffer\.db$/);
     assert.deepEqual([mode(store), mode(database)], ["700", "600"]);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
   });
@@ -106,7 +106,7 @@ describe("a data folder", () => {
     chmodSync(data, 0o1777);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
     chmodSync(data, 0o777);
-    assert.match(prepareDataFolder(data, ext4).warnings.join(), /everybody may rename.*chmod o-w/);
+    assert.match(prepareDataFolder(data, ext4).warnings.join(), /every user can rename.*run: chmod o-w/);
   });
 
   // Whatever everybody may read or write can't be trusted any more.
@@ -126,8 +126,8 @@ describe("a data folder", () => {
     }
   });
 
-  // A second name would let somebody change the store from outside of the folder. Each refusal names its file, owner and
-  // mode, and ends with a command; who runs that command has the store back, with what was in it.
+  // A second name would let somebody change the store from outside of the folder. Each refusal names its file, owner
+  // and mode, and ends with a command; who runs that command has the store back, with what was in it.
   const MISHAPS: readonly (readonly [what: string, mishap: (folder: Folder, elsewhere: string) => void])[] = [
     ["a file in it has a second name", ({ database }, elsewhere) => linkSync(database, elsewhere)],
     ["a file in it is a link", ({ database }, elsewhere) => moveBehindLink(database, elsewhere)],
@@ -165,13 +165,14 @@ describe("a data folder", () => {
     assert.notEqual(spawnSync("sh", ["-c", command]).status, 0);
     const dangling = refusalOf(() => prepareDataFolder(data, ext4));
     assert.equal(dangling?.refusal, "wrong kind");
-    assert.match(dangling?.message ?? "", /is a symbolic link to \S+elsewhere, which is not there; mount it first$/);
+    assert.match(dangling?.message ?? "", /is a symbolic link to \S+elsewhere, which does not exist; mount it first$/);
     renameSync(away, elsewhere);
     execFileSync("sh", ["-c", command]);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
   });
 
-  // A folder made in the place of the disk would be served as a new store; and the folder above is there, whoever's it is.
+  // A folder made in the place of the disk would be served as a new store; and the folder above is there, whoever's it
+  // is.
   it("is refused when it is a link to what is not there, with no folder to be made", () => {
     const folder = temporaryFolder();
     symlinkSync("unmounted", join(folder, "data"));
@@ -179,7 +180,7 @@ describe("a data folder", () => {
     assert.equal(refused?.refusal, "not accessible");
     assert.match(
       refused?.message ?? "",
-      /\/data is a symbolic link to \S+\/unmounted, which is not there; mount it first$/,
+      /\/data is a symbolic link to \S+\/unmounted, which does not exist; mount it first$/,
     );
     mkdirSync(join(folder, "unmounted"));
     assert.deepEqual(prepareDataFolder(join(folder, "data"), ext4).warnings, []);
@@ -196,10 +197,7 @@ describe("a data folder", () => {
     ] as const) {
       const refused = refusalOf(() => prepareDataFolder(join(folder, name), ext4));
       assert.equal(refused?.refusal, "not accessible", name);
-      assert.match(
-        refused?.message ?? "",
-        new RegExp(`can't be used \\(${code}\\): the way to it ends at \\S+ \\(owner `),
-      );
+      assert.match(refused?.message ?? "", new RegExp(`can't be used \\(${code}\\): its path ends at \\S+ \\(owner `));
     }
   });
 
@@ -212,7 +210,7 @@ describe("a data folder", () => {
       misplace({ data, store, database });
       const refused = refusalOf(() => openStore(data));
       assert.equal(refused?.refusal, "wrong kind");
-      assert.match(refused?.message ?? "", /coffer\.db is there: a new store would start empty beside it/);
+      assert.match(refused?.message ?? "", /coffer\.db exists: a new store would start empty beside it/);
       execFileSync("sh", ["-c", commandOf(refused)]);
       openStore(data).journal.close();
       assert.deepEqual(readFileSync(database), before);
@@ -221,7 +219,7 @@ describe("a data folder", () => {
 
   it("is refused when it is the store itself, or has an older one beside its place", () => {
     const { data, store } = usedFolder();
-    assert.match(refusalOf(() => openStore(store))?.message ?? "", new RegExp(`; give --data ${data}$`));
+    assert.match(refusalOf(() => openStore(store))?.message ?? "", new RegExp(`; use --data ${data}$`));
     renameSync(store, `${store}.before`);
     assert.match(
       refusalOf(() => openStore(data))?.message ?? "",
@@ -290,7 +288,7 @@ describe("a data folder", () => {
     for (let message = attempt(); message !== "opened" && !said.includes(message); message = attempt()) {
       said.push(message);
       if (said.length === 1) {
-        assert.match(message, /let this user pass through it, or use another folder/);
+        assert.match(message, /allow this user to enter it, or use another folder/);
         chmodSync(parent, 0o711);
       } else execFileSync("sh", ["-c", commandOf(new StoreRefused("not accessible", message))]);
     }

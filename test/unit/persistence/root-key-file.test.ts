@@ -49,13 +49,13 @@ describe("a root key file", () => {
       }
     };
     assert.match(said(absent), /does not exist; .* for a new store, run: coffer root-key --out \S+absent$/);
-    assert.match(said(link), /link is a symbolic link to \S+unmounted\/key, which is not there; mount it first$/);
+    assert.match(said(link), /link is a symbolic link to \S+unmounted\/key, which does not exist; mount it first$/);
   });
 
   // Where it can't lie is told with the command that mends it.
   it("needs its folder", () => {
     const missing = join(temporaryFolder(), "missing");
-    const said = `${join(missing, "key")} can't be made: ${missing} does not exist; run: install -d `;
+    const said = `${join(missing, "key")} can't be created: ${missing} does not exist; run: install -d `;
     assert.throws(
       () => makeRootKey(join(missing, "key")),
       (error) => error instanceof PrivateFileError && error.message.startsWith(said),

@@ -169,7 +169,8 @@ describe("SQLite's journal", () => {
     }
   });
 
-  // A lock that was lost, or a file that was moved away: another server may have the store, or no later start finds what this one writes.
+  // A lock that was lost, or a file that was moved away: another server may have the store, or no later start finds
+  // what this one writes.
   it("ends when it no longer has its file for itself", () => {
     const script = (loss: string) => `import { openSync, closeSync, renameSync } from "node:fs";
       const { journal } = openStore(data);
@@ -180,7 +181,7 @@ describe("SQLite's journal", () => {
       console.log((await journal.commit(entries(put("a", 1)), 0)).kind);
       process.kill(process.pid, "SIGKILL");`;
     const moved = inChild(temporaryFolder(), script("renameSync(file, file + '.moved');")).stdout;
-    assert.match(moved, /^undefined\n\S+coffer\.db is another file than the one that is open, or is gone\nunknown\n$/);
+    assert.match(moved, /^undefined\n\S+coffer\.db was moved, replaced or removed\nunknown\n$/);
     const lock = inChild(temporaryFolder(), script("closeSync(openSync(file));")).stdout;
     if (existsSync("/proc/locks")) assert.match(lock, /^undefined\nthe lock on \S+coffer\.db is lost\nunknown\n$/);
   });

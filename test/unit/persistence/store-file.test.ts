@@ -94,7 +94,7 @@ describe("a store on disk", () => {
     const data = await filledFolder();
     const refused = refusalOf(() => openStore(data, rootKey(6)));
     assert.equal(refused?.refusal, "wrong root key");
-    assert.match(refused?.message ?? "", /^wrong root key: the store in .*coffer\.db was made with another one/);
+    assert.match(refused?.message ?? "", /^wrong root key: the store in .*coffer\.db was created with another key/);
     assert.deepEqual(await contentsIn(data), ["a1", "a2", "b1", "b2"]);
   });
 

@@ -37,7 +37,7 @@ const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegEx
   [
     "the oldest of ten versions missing",
     "DELETE FROM versions WHERE revision = 2",
-    /leaves a with 9 versions up to 11/,
+    /leaves only 9 versions of a, up to version 11/,
   ],
   [
     "a version that is there twice",
@@ -52,7 +52,7 @@ const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegEx
   [
     "eleven versions",
     `${COPY} 1, 'a', 1, create_time, created_by, sealed, NULL, NULL, NULL FROM versions WHERE revision = 2`,
-    /revision 11 is one more version of a than the 10 that are kept/,
+    /revision 11 is a version of a beyond the 10 that are retained/,
   ],
   [
     "revisions that changed places",
@@ -62,27 +62,27 @@ const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegEx
   [
     "a change that is older than the one before",
     "UPDATE versions SET create_time = create_time - 1 WHERE revision = 13",
-    /revision 13 is older than the revision before it/,
+    /revision 13 has an earlier time than the revision before it/,
   ],
   [
     "a deletion before the version",
     "UPDATE versions SET delete_revision = 13 WHERE revision = 13",
-    /revision 13 deletes what 13 makes/,
+    /revision 13 deletes the version of revision 13, which is not earlier/,
   ],
   [
     "a deletion without a time",
     "UPDATE versions SET delete_time = NULL WHERE revision = 13",
-    /revision 13 has a number that is none/,
+    /revision 13 has an invalid number/,
   ],
   [
     "a deletion without an author",
     "UPDATE versions SET deleted_by = NULL WHERE revision = 13",
-    /revision 13 has a number that is none/,
+    /revision 13 has an invalid number/,
   ],
   [
     "a time of a deletion that never was",
     "UPDATE versions SET delete_time = 1 WHERE revision = 12",
-    /revision 12 has a number that is none/,
+    /revision 12 has an invalid number/,
   ],
   [
     "a deletion at the revision of a put",
@@ -94,7 +94,11 @@ const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegEx
     "UPDATE versions SET delete_revision = 14, delete_time = (SELECT delete_time FROM versions WHERE revision = 13), deleted_by = 'x' WHERE revision = 11",
     /revision 14 has more than one change/,
   ],
-  ["a path that no secret has", "UPDATE versions SET path = 'a//b' WHERE revision = 12", /revision 12 has no path/],
+  [
+    "a path that no secret has",
+    "UPDATE versions SET path = 'a//b' WHERE revision = 12",
+    /revision 12 has an invalid path/,
+  ],
   [
     "a page and more of one revision",
     `WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 4300)
