@@ -103,7 +103,7 @@ const notPaths: readonly (readonly [text: string, problem: RegExp])[] = [
   ["**/shop", /\*\* is allowed as the last segment only$/],
   ["shop/**/db", /\*\* is allowed as the last segment only$/],
   ["**/**", /\*\* is allowed as the last segment only$/],
-  ["", /^"" is no path pattern: path is empty$/],
+  ["", /^invalid path pattern "": path is empty$/],
   ["/shop", /begins with a slash$/],
   ["shop/", /ends with a slash$/],
   ["shop/**/", /\*\* is allowed as the last segment only$/],
@@ -125,10 +125,10 @@ for (const [text, problem] of notPaths) {
 }
 
 const notIds: readonly (readonly [text: string, problem: RegExp])[] = [
-  ["spiffe://*/ns/shop", /its trust domain must be written out, without \*$/],
-  ["spiffe://**", /its trust domain must be written out, without \*$/],
-  ["spiffe://*.example.org/x", /its trust domain must be written out, without \*$/],
-  ["spiffe://example.org", /it names no workload; write spiffe:\/\/example\.org\/\*\* for all of them$/],
+  ["spiffe://*/ns/shop", /its trust domain must not contain \*$/],
+  ["spiffe://**", /its trust domain must not contain \*$/],
+  ["spiffe://*.example.org/x", /its trust domain must not contain \*$/],
+  ["spiffe://example.org", /it has no path; for all workloads, write spiffe:\/\/example\.org\/\*\*$/],
   ["spiffe://example.org/", /it ends with a slash$/],
   ["spiffe://Example.org/x", /it has a trust domain that contains "E"/],
   ["spiffe://example.org/ns/a*", MIXED],
@@ -141,7 +141,7 @@ const notIds: readonly (readonly [text: string, problem: RegExp])[] = [
   ["**", /does not begin with spiffe:\/\/$/],
   ["*://example.org/x", /mixes/],
   ["example.org/x", /does not begin with spiffe:\/\/$/],
-  ["", /^"" is no SPIFFE ID pattern: it is empty$/],
+  ["", /^invalid SPIFFE ID pattern "": it is empty$/],
 ];
 
 for (const [text, problem] of notIds) {

@@ -4,7 +4,7 @@ import { MAX_POLICY_BYTES } from "../../../src/authorization/policy-file.ts";
 import { policyOf, problemsOf } from "../../support/policy-text.ts";
 
 const RULE_KEYS = "allowed are name, spiffe_ids, paths, actions";
-const ALIAS = "here * begins a YAML alias, which a policy can't have; put a pattern that begins with * in quotes";
+const ALIAS = "* begins a YAML alias here, which is not allowed in a policy; quote patterns that begin with *";
 const MIXED = "mixes * with other characters; * stands for one whole segment, and ** for one or more at the end";
 
 const YAML = `
@@ -150,9 +150,9 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "actions that are none",
     `rules:\n- spiffe_ids: [spiffe://a/b]\n  paths: [c]\n  actions:\n  - read\n  - Read\n  - "*"\n  - constructor`,
-    '6:5 "Read" is no action; allowed are read, write, delete, list, describe',
-    '7:5 "*" is no action; allowed are read, write, delete, list, describe',
-    '8:5 "constructor" is no action; allowed are read, write, delete, list, describe',
+    '6:5 unknown action "Read": expected read, write, delete, list, describe',
+    '7:5 unknown action "*": expected read, write, delete, list, describe',
+    '8:5 unknown action "constructor": expected read, write, delete, list, describe',
   ],
   [
     "patterns that are none, in several rules",
@@ -165,16 +165,16 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     - a/**/b
     - /a
   actions: [read]`,
-    '2:16 "spiffe://*/b" is no SPIFFE ID pattern: its trust domain must be written out, without *',
-    `3:11 "c*" is no path pattern: the segment "c*" ${MIXED}`,
-    '7:7 "a/**/b" is no path pattern: ** is allowed as the last segment only',
-    '8:7 "/a" is no path pattern: path begins with a slash',
+    '2:16 invalid SPIFFE ID pattern "spiffe://*/b": its trust domain must not contain *',
+    `3:11 invalid path pattern "c*": the segment "c*" ${MIXED}`,
+    '7:7 invalid path pattern "a/**/b": ** is allowed as the last segment only',
+    '8:7 invalid path pattern "/a": path begins with a slash',
   ],
   [
     "names that could forge a log line",
     `rules:\n- {${GOOD}, name: "a\\nb"}\n- {${GOOD}, name: ""}\n`,
-    '2:67 "a\\nb" is no name; allowed are 1 to 100 printable characters',
-    '3:67 "" is no name; allowed are 1 to 100 printable characters',
+    '2:67 invalid name "a\\nb": expected 1 to 100 printable characters',
+    '3:67 invalid name "": expected 1 to 100 printable characters',
   ],
   [
     "wildcards without quotes",
@@ -196,14 +196,19 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "tags of the core schema",
     "rules: !!seq\n- !!map\n  name: !!str 12\n  spiffe_ids: [spiffe://a/b]\n  ? !!str paths\n  : [! a]\n  actions: [read]",
-    "2:1 a policy can't have tags (!...)",
-    "3:3 a policy can't have tags (!...)",
-    "3:15 a policy can't have tags (!...)",
-    "5:11 a policy can't have tags (!...)",
-    "6:8 a policy can't have tags (!...)",
+    "2:1 tags (!...) are not allowed in a policy",
+    "3:3 tags (!...) are not allowed in a policy",
+    "3:15 tags (!...) are not allowed in a policy",
+    "5:11 tags (!...) are not allowed in a policy",
+    "6:8 tags (!...) are not allowed in a policy",
   ],
-  ["tags", "rules: !!omap\n- a: !b c", "1:8 a policy can't have tags (!...)", "2:6 a policy can't have tags (!...)"],
-  ["two documents", "rules: []\n---\nrules: []", "2:1 a second document begins here; a policy is one document"],
+  [
+    "tags",
+    "rules: !!omap\n- a: !b c",
+    "1:8 tags (!...) are not allowed in a policy",
+    "2:6 tags (!...) are not allowed in a policy",
+  ],
+  ["two documents", "rules: []\n---\nrules: []", "2:1 a second document begins here; a policy has only one"],
   ["a tab", "rules:\n\t- a", "2:1 not valid YAML: Tabs are not allowed as indentation"],
   ["bad UTF-8", Buffer.from("rules: []\n# ü\n# \xff", "latin1"), "2:1 the line is not UTF-8"],
   [
@@ -236,8 +241,8 @@ test("aliases of aliases are refused, not expanded", () => {
   assert.equal(problems.length, 31);
 });
 
-// Nested nodes are composed by recursion, and where the stack is full V8 may end the process instead of throwing: on Node
-// 20 that took a few readings, of different styles.
+// Nested nodes are composed by recursion, and where the stack is full V8 may end the process instead of throwing: on
+// Node 20 that took a few readings, of different styles.
 test("deep nesting is refused, in any style and again and again", () => {
   const styles = ["[", "{", "[{", "- ", "? ", "[a, "].map((style) => style.repeat(MAX_POLICY_BYTES / style.length));
   const blocks = Array.from({ length: 500 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join("");
@@ -262,7 +267,7 @@ test("the depth of a rule in block style is none that is refused", () => {
 test("a file of nothing but keys is refused, and its problems are told up to a hundred", () => {
   const problems = problemsOf("k: 1\n".repeat(50_000));
   assert.equal(problems.length, 101);
-  assert.equal(problems.at(-1), "100:1 from here on there are 49901 more problems");
+  assert.equal(problems.at(-1), "100:1 49901 more problems from here on");
   assert.equal(problemsOf("k: 1\n".repeat(99)).length, 100);
 });
 

@@ -41,6 +41,6 @@ test("rules that name the server itself are warned about", () => {
 - {name: other, spiffe_ids: [spiffe://example.org/coffer/two], paths: [x], actions: [read]}
 `);
   assert.deepEqual(policyWarnings(policy, { server, trusted: [server.trustDomain] }), [
-    'the rule "exact" names spiffe://example.org/coffer, the server\'s own SPIFFE ID, which may do nothing; give the workload an ID of its own',
+    'the rule "exact" names spiffe://example.org/coffer, the server\'s own SPIFFE ID, which is always denied; give the workload its own SPIFFE ID',
   ]);
 });
