@@ -1,5 +1,5 @@
 import { expectWireType } from "./message.ts";
-import { CutShort, WireError, WireReader, WireType } from "./wire.ts";
+import { Truncated, WireError, WireReader, WireType } from "./wire.ts";
 
 /** The string field at the start of every request of a service, such as the path. */
 export interface LeadingField {
@@ -27,7 +27,7 @@ export function leadingString(message: Uint8Array, field: LeadingField): string 
  * can still be in the missing bytes. Throws {@link WireError}.
  */
 export function leadingStringSoFar(bytes: Uint8Array, field: LeadingField): string | undefined {
-  const value = unlessCut(() => find(bytes.subarray(0, MOST_BYTES), field));
+  const value = unlessTruncated(() => find(bytes.subarray(0, MOST_BYTES), field));
   if (value === undefined && bytes.length >= MOST_BYTES) throw tooLate(field);
   return value;
 }
@@ -53,11 +53,11 @@ function readString(reader: WireReader, wireType: number, { name }: LeadingField
   }
 }
 
-function unlessCut(read: () => string | undefined): string | undefined {
+function unlessTruncated(read: () => string | undefined): string | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof CutShort) return undefined;
+    if (error instanceof Truncated) return undefined;
     throw error;
   }
 }

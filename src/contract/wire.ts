@@ -31,9 +31,9 @@ export class WireError extends Error {
 }
 
 /** The bytes end within a field. More bytes may follow. */
-export class CutShort extends WireError {
+export class Truncated extends WireError {
   constructor() {
-    super("is cut short");
+    super("is truncated");
   }
 }
 
@@ -115,7 +115,7 @@ export class WireReader {
 
   #byte(): number {
     const byte = this.#bytes[this.#offset];
-    if (byte === undefined) throw new CutShort();
+    if (byte === undefined) throw new Truncated();
     this.#offset += 1;
     return byte;
   }
@@ -133,7 +133,7 @@ export class WireReader {
   /** Skips bytes and returns the offset of the first. */
   #advance(length: number): number {
     const start = this.#offset;
-    if (start + length > this.#bytes.length) throw new CutShort();
+    if (start + length > this.#bytes.length) throw new Truncated();
     this.#offset += length;
     return start;
   }

@@ -122,14 +122,14 @@ export class SecretsEngine {
   ): Promise<ListAnswer> {
     const { store, sealer } = this.#options;
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
-    const names = authorizer.scope(caller.id, "list");
-    const atOrAfter = (text: string) => names.atOrAfter(text);
+    const listable = authorizer.scope(caller.id, "list");
+    const atOrAfter = (text: string) => listable.atOrAfter(text);
     const { secrets, next } = await store.list({ prefix, after, limit, atOrAfter }, isOver);
-    const rest = authorizer.scope(caller.id, "describe");
+    const describable = authorizer.scope(caller.id, "describe");
     return {
       secrets: secrets.map((secret) => ({
         path: secret.path,
-        described: rest.covers(secret.path) ? secret : undefined,
+        described: describable.covers(secret.path) ? secret : undefined,
       })),
       nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix),
     };

@@ -2,7 +2,7 @@ import { describeAccess, type FileAccess, ownUid } from "./file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
 
 /** Who can write a file: every user, its group, this process's own group, or another owner. */
-export type Writers = "everybody" | "group" | "own group" | "owner";
+export type Writers = "every user" | "group" | "own group" | "owner";
 
 /** The permission bits with which the group, or every user, can write. */
 const GROUP_WRITES = 0o020;
@@ -22,7 +22,7 @@ export interface Process {
  */
 export function otherWriters({ uid, gid, mode }: FileAccess, self = ownProcess()): Writers | undefined {
   if (self === undefined) return undefined;
-  if (mode & OTHERS_WRITE) return "everybody";
+  if (mode & OTHERS_WRITE) return "every user";
   // On systems on which each user has a private group, a umask of 002 creates such files.
   if (mode & GROUP_WRITES) return gid === self.gid ? "own group" : "group";
   return uid === ROOT || uid === self.uid ? undefined : "owner";
@@ -34,7 +34,7 @@ export function otherWriters({ uid, gid, mode }: FileAccess, self = ownProcess()
 export function describeWriters(writers: Writers, access: FileAccess, file: string): string {
   const owned = `(${describeAccess(access)})`;
   if (writers === "owner") return `belongs to another user than this process, uid ${ownUid()} ${owned}`;
-  const who = writers === "everybody" ? "every user of this machine" : "its group";
+  const who = writers === "every user" ? "every user of this machine" : "its group";
   return `can be changed by ${who} ${owned}; run: chmod go-w ${shellWord(file)}`;
 }
 

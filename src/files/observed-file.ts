@@ -106,7 +106,7 @@ function readPublic(path: string): Buffer {
 function readTrusted(path: string): Buffer {
   const stats = statSync(path);
   const writers = otherWriters(stats);
-  const isOpen = writers === "everybody" || writers === "group";
+  const isOpen = writers === "every user" || writers === "group";
   if (isOpen && stats.isFile()) throw new Unusable(`${path} ${describeWriters(writers, stats, path)}`);
   return readPublic(path);
 }

@@ -216,14 +216,14 @@ export class Metrics {
     this.#gauge("coffer_versions", "Retained versions in any state.", () => read().versions);
     this.#gauge("coffer_store_bytes", "Memory that counts against the limit.", () => read().bytes);
     this.#gauge("coffer_store_limit_bytes", "The limit, --max-store-bytes.", () => read().limit);
-    if (read().room === undefined) return;
+    if (read().disk === undefined) return;
     this.#gauge(
       "coffer_disk_free_bytes",
       "Free bytes on the disk of the store, for users other than root.",
-      () => read().room?.free ?? 0,
+      () => read().disk?.free ?? 0,
     );
     const reserve = "Free bytes that the smallest change needs.";
-    this.#gauge("coffer_disk_reserve_bytes", reserve, () => read().room?.reserve ?? 0);
+    this.#gauge("coffer_disk_reserve_bytes", reserve, () => read().disk?.reserve ?? 0);
   }
 
   /** Returns all metrics as text. */

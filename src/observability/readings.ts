@@ -15,7 +15,7 @@ export interface StoreReading {
   readonly bytes: number;
   readonly limit: number;
   /** The free space of the disk, and the space that the smallest change needs, in bytes; undefined without a disk. */
-  readonly room: { readonly free: number; readonly reserve: number } | undefined;
+  readonly disk: { readonly free: number; readonly reserve: number } | undefined;
 }
 
 /** The connections at one moment, and their limits. */

@@ -7,7 +7,7 @@ import { emptyLog, readLog } from "./log-reading.ts";
 import { openPrivate } from "./private-create.ts";
 import { finishRecovery, recover, recoveryFiles, removeDatabase } from "./recovery.ts";
 import { APPLICATION_ID, createSchema } from "./schema.ts";
-import { whileAlone } from "./start-lock.ts";
+import { withStartLock } from "./start-lock.ts";
 import { asStoreRefused, inUse } from "./storage-error.ts";
 import { checkDatabase, type StoreContent } from "./store-checks.ts";
 import { readAt, type StoreFiles } from "./store-image.ts";
@@ -108,7 +108,7 @@ function openClean({ database }: StoreFiles, content: StoreContent, confirm: () 
 
 /** Creates a store under a temporary name, then renames it, so that a partly created store never has the final name. */
 function create({ database }: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
-  return whileAlone(database, () => {
+  return withStartLock(database, () => {
     confirm();
     const partial = `${database}.new`;
     removeDatabase(partial);

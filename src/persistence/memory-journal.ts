@@ -17,7 +17,7 @@ export class MemoryJournal implements Journal {
 
   obstacle(): undefined {}
 
-  room(): undefined {}
+  space(): undefined {}
 
   loss(): undefined {}
 

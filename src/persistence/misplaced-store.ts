@@ -19,11 +19,11 @@ export function refuseBesideAnother(data: string, store: string): void {
   const [found] = databasesIn(data, DEPTH);
   if (found === undefined) return;
   const message = `${join(store, DATABASE_NAME)} is missing, but ${found} exists: a new store would start empty beside it`;
-  throw new StoreRefused("wrong kind", `${message}; ${howToPlace(dirname(found), data, store)}`);
+  throw new StoreRefused("wrong kind", `${message}; ${placementAdvice(dirname(found), data, store)}`);
 }
 
 /** The command that moves the store to its place. It can't lose anything: rmdir removes only empty folders. */
-function howToPlace(from: string, data: string, store: string): string {
+function placementAdvice(from: string, data: string, store: string): string {
   if (from === data && basename(data) === "store") return `use --data ${shellWord(dirname(data))}`;
   if (from === data)
     return `run: mkdir -p -m 0700 ${shellWord(store)} && mv ${shellWord(data)}/${DATABASE_NAME}* ${shellWord(store)}/`;

@@ -8,7 +8,7 @@ import { StoreRefused } from "./store-refused.ts";
 export type EntryKind = "folder" | "file";
 
 /** The permission bits of other users, and of the group. */
-const EVERYBODY = 0o007;
+const OTHER_USERS = 0o007;
 const GROUP = 0o070;
 
 /** The modes that give access to the owner only. */
@@ -98,9 +98,9 @@ function refuseAccess(path: string, stats: Stats, kind: EntryKind): void {
     const message = `${shown(path, stats)} belongs to another user than this process, uid ${uid}`;
     throw new StoreRefused("wrong owner", `${message}; run: chown -R ${uid} ${folder}`);
   }
-  if ((stats.mode & EVERYBODY) !== 0) {
+  if ((stats.mode & OTHER_USERS) !== 0) {
     const message = `${shown(path, stats)} is open to every user; make sure that no other user has read or changed it`;
-    throw new StoreRefused("open to everybody", `${message}; run: chmod -R go= ${folder}`);
+    throw new StoreRefused("open to every user", `${message}; run: chmod -R go= ${folder}`);
   }
 }
 

@@ -2,11 +2,11 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { connect, isHeld } from "./database-connection.ts";
-import { cutLog } from "./cut-log.ts";
+import { truncateLog } from "./truncate-log.ts";
 import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
-import { whileAlone } from "./start-lock.ts";
+import { withStartLock } from "./start-lock.ts";
 import { inUse } from "./storage-error.ts";
 import { checkDatabase, reading, type StoreContent } from "./store-checks.ts";
 import { imageBytes, imageInMemory, pageOf, readAt, type StoreFiles, writeImage } from "./store-image.ts";
@@ -33,12 +33,12 @@ export interface RecoveryOptions {
 export interface RecoveryFiles {
   readonly partial: string;
   readonly complete: string;
-  readonly folded: string;
+  readonly oldLog: string;
 }
 
 /** The file names of a recovery of `database`. */
 export function recoveryFiles({ database }: StoreFiles): RecoveryFiles {
-  return { partial: `${database}.recovering`, complete: `${database}.recovered`, folded: `${database}.folded` };
+  return { partial: `${database}.recovering`, complete: `${database}.recovered`, oldLog: `${database}.folded` };
 }
 
 /**
@@ -57,7 +57,7 @@ export function recover(options: RecoveryOptions): Database.Database {
 function recoverToFile(options: RecoveryOptions): boolean {
   const { files, log, freeBytes } = options;
   if (freeBytes() < imageBytes(files, log) + SPARE_BYTES) return false;
-  return whileAlone(files.database, () => writeAndReplace(options));
+  return withStartLock(files.database, () => writeAndReplace(options));
 }
 
 function writeAndReplace(options: RecoveryOptions): boolean {
@@ -91,7 +91,7 @@ function isWritten({ files, log }: RecoveryOptions, partial: string): boolean {
  */
 export function finishRecovery(files: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
   const { complete } = recoveryFiles(files);
-  whileAlone(files.database, () => {
+  withStartLock(files.database, () => {
     checkImageFile(complete, (image) => {
       checkDatabase(image, complete, content);
       content.checkRows(image, complete);
@@ -117,16 +117,16 @@ function checkImageFile(file: string, check: (image: Database.Database) => void)
  * The log is renamed before the lock is taken. So SQLite never sees the log, and can't checkpoint it if a step fails.
  */
 function replace(files: StoreFiles, image: string, confirm: () => void): void {
-  const { complete, folded } = recoveryFiles(files);
+  const { complete, oldLog } = recoveryFiles(files);
   const folder = dirname(files.database);
   if (isHeld(files.database)) throw new StoreRefused("in use", inUse(files.database));
   confirm();
   renameSync(image, complete);
   syncFolder(folder);
   const hasLog = existsSync(files.log);
-  if (hasLog) renameSync(files.log, folded);
+  if (hasLog) renameSync(files.log, oldLog);
   const undo = () => {
-    if (hasLog) renameSync(folded, files.log);
+    if (hasLog) renameSync(oldLog, files.log);
     if (image !== complete) renameSync(complete, image);
   };
   const old = lockOr(undo, files.database); // keeps every other server out
@@ -134,7 +134,7 @@ function replace(files: StoreFiles, image: string, confirm: () => void): void {
     syncFolder(folder);
     renameSync(complete, files.database);
     syncFolder(folder);
-    rmSync(folded, { force: true });
+    rmSync(oldLog, { force: true });
   } finally {
     old.close();
   }
@@ -162,7 +162,7 @@ function inPlace(options: RecoveryOptions): Database.Database {
   try {
     confirm();
     rmSync(recoveryFiles(files).complete, { force: true }); // of an interrupted recovery: outdated from now on
-    cutLog(files.log, log.end);
+    truncateLog(files.log, log.end);
     return db;
   } catch (error) {
     db.close();

@@ -8,9 +8,9 @@ import type {
   Journal,
   JournalEntry,
   Revision,
-  Room,
+  CommitSpace,
 } from "../store/journal.ts";
-import { cutLog } from "./cut-log.ts";
+import { truncateLog } from "./truncate-log.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
@@ -99,7 +99,7 @@ export class SqliteJournal implements Journal {
     return readOnlyReason(this.#folder) ?? this.#shortage(this.#leastBytes)?.message;
   }
 
-  room(): Room {
+  space(): CommitSpace {
     return { free: this.#space.free, reserve: this.#state.kind === "open" ? this.#reserve : this.#leastBytes };
   }
 
@@ -158,7 +158,7 @@ export class SqliteJournal implements Journal {
     if (reading.kind === "damaged") return false;
     const { frames, end } = reading.kind === "intact" ? reading.log : emptyLog(this.#pageSize);
     if (frames !== this.#log.committedFrames()) return false;
-    cutLog(file, end);
+    truncateLog(file, end);
     return true;
   }
 

@@ -6,7 +6,7 @@ import { openPrivate } from "./private-create.ts";
  * Runs an action that creates a store, or a new file for it, under a lock that keeps other starts out. It is a lock of
  * SQLite on an empty file that exists only during the action. Throws SQLITE_BUSY if another start holds the lock.
  */
-export function whileAlone<T>(file: string, action: () => T): T {
+export function withStartLock<T>(file: string, action: () => T): T {
   const name = `${file}.starting`;
   closeSync(openPrivate(name, false));
   const lock = new Database(name, { fileMustExist: true, timeout: 0 });

@@ -9,7 +9,7 @@ export type StoreRefusal =
   /** The folder or a file belongs to another user. */
   | "wrong owner"
   /** Every user of the machine can read or change the folder or a file. */
-  | "open to everybody"
+  | "open to every user"
   /** The file system's locks and flushes are not as reliable as those of a local disk. */
   | "unsuitable file system"
   /** Another server has the store open. */

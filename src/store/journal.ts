@@ -37,7 +37,7 @@ export interface Shortage {
 }
 
 /** The space for the next commit, in bytes: the free space, and the space that the smallest change requires. */
-export interface Room {
+export interface CommitSpace {
   readonly free: number;
   readonly reserve: number;
 }
@@ -77,7 +77,7 @@ export interface Journal {
   obstacle(): string | undefined;
 
   /** The space for the next commit; undefined if the journal needs no disk. */
-  room(): Room | undefined;
+  space(): CommitSpace | undefined;
 
   /**
    * Why this process must not write any more, such as a lost lock; undefined if no reason is known. After a loss the

@@ -83,11 +83,11 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
     await failNext(server, { call: "sync", file: database(site, "-wal") });
     const during = await putAll(ledger, caller, values("during"));
     // A retry policy for UNAVAILABLE must not repeat a change with an unknown outcome.
-    const told = new Set(during.map(({ code, reason }) => `${code} ${reason}`));
-    assert.ok(told.has("UNKNOWN OUTCOME_UNKNOWN"), [...told].join(", "));
+    const errors = new Set(during.map(({ code, reason }) => `${code} ${reason}`));
+    assert.ok(errors.has("UNKNOWN OUTCOME_UNKNOWN"), [...errors].join(", "));
     const others = ["UNAVAILABLE SHUTTING_DOWN", "UNAVAILABLE undefined"];
     assert.deepEqual(
-      [...told].filter((what) => what !== "UNKNOWN OUTCOME_UNKNOWN" && !others.includes(what)),
+      [...errors].filter((what) => what !== "UNKNOWN OUTCOME_UNKNOWN" && !others.includes(what)),
       [],
     );
     const read = await caller.get({ path: PATHS[0]! });
@@ -173,8 +173,8 @@ describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
     assert.match(await page(`http://${ops}/livez`), /^200/);
     for (const length of [0, 500_000]) {
       const refused = await putAll(ledger, caller, values(`refused-${length}`, length));
-      const told = refused.map(({ code, reason }) => `${code} ${reason}`);
-      assert.deepEqual(new Set(told), new Set(["RESOURCE_EXHAUSTED DISK_FULL"]));
+      const errors = refused.map(({ code, reason }) => `${code} ${reason}`);
+      assert.deepEqual(new Set(errors), new Set(["RESOURCE_EXHAUSTED DISK_FULL"]));
     }
     assert.deepEqual(ledger.check(await dump(caller, PATHS)), []);
     assert.match(String(server.lines("call failed")[0]!["error"]), /bytes left/);

@@ -118,7 +118,7 @@ class Random {
 }
 
 /** The undetected result that a kind of damage may have; undefined if it must be refused, reported or harmless. */
-type Exempt = "rollback" | "clear columns" | undefined;
+type Exempt = "rollback" | "plain columns" | undefined;
 
 /** A kind of damage, and the undetected result that it may have. */
 interface Damage {
@@ -140,7 +140,7 @@ const [killed, closed] = [own[3]!, own[4]!];
 function inBytes(name: string, change: (bytes: Buffer, random: Random) => void): Damage[] {
   return (["database", "log"] as const).map((which) => ({
     name: `${name} of the ${which}`,
-    exempt: which === "database" ? "clear columns" : undefined,
+    exempt: which === "database" ? "plain columns" : undefined,
     apply: (files, random) => {
       const bytes = Buffer.from(files[which]);
       if (bytes.length > 0) change(bytes, random);
@@ -154,7 +154,7 @@ function zero(bytes: Buffer, size: number, random: Random): void {
   bytes.fill(0, at, Math.min(at + size, bytes.length));
 }
 
-function swapped(bytes: Buffer, size: number, offset: number, random: Random): void {
+function exchange(bytes: Buffer, size: number, offset: number, random: Random): void {
   const count = Math.floor((bytes.length - offset) / size);
   const [from, to] = [offset + random.below(count) * size, offset + random.below(count) * size];
   const piece = Buffer.from(bytes.subarray(from, from + size));
@@ -179,7 +179,7 @@ function pieceOf(name: string, from: readonly Files[], size: number): Damage[] {
 
 function inRows(name: string, exempt: Exempt, sql: (random: Random, count: number) => string): Damage {
   return {
-    name: `${name} in the rows`,
+    name: `${name} in the table`,
     exempt,
     apply: (files, random) => {
       const at = join(folder, "rows.db");
@@ -206,34 +206,34 @@ const DAMAGES: readonly Damage[] = [
     for (let i = at; i < Math.min(at + SECTOR, bytes.length); i++) bytes[i] = random.below(256);
   }),
   ...inBytes("a page of zeros", (bytes, random) => zero(bytes, PAGE, random)),
-  ...inBytes("two pages swapped", (bytes, random) => swapped(bytes, PAGE, 0, random)),
-  ...inBytes("two frames swapped", (bytes, random) => swapped(bytes, PAGE + 24, 32, random)),
-  ...pieceOf("a page of another time", own, PAGE),
+  ...inBytes("two exchanged pages", (bytes, random) => exchange(bytes, PAGE, 0, random)),
+  ...inBytes("two exchanged frames", (bytes, random) => exchange(bytes, PAGE + 24, 32, random)),
+  ...pieceOf("a page of an earlier time", own, PAGE),
   ...pieceOf("a page of another store", other, PAGE),
-  ...pieceOf("a sector of another time", own, SECTOR),
+  ...pieceOf("a sector of an earlier time", own, SECTOR),
   ...pieceOf("a sector of another store", other, SECTOR),
   {
-    name: "the database cut short",
+    name: "a truncated database",
     exempt: undefined,
     apply: (files, random) => ({ ...files, database: files.database.subarray(0, random.below(files.database.length)) }),
   },
   {
-    name: "the log cut short",
+    name: "a truncated log",
     exempt: "rollback",
     apply: (files, random) => ({ ...files, log: files.log.subarray(0, random.below(files.log.length + 1)) }),
   },
   { name: "no log", exempt: "rollback", apply: (files) => ({ ...files, log: Buffer.alloc(0) }) },
   {
-    name: "the database of another time",
+    name: "the database of an earlier time",
     exempt: "rollback",
     apply: (files, random) => ({ ...files, database: random.of(own).database }),
   },
   {
-    name: "the log of another time",
+    name: "the log of an earlier time",
     exempt: "rollback",
     apply: (files, random) => ({ ...files, log: random.of(own).log }),
   },
-  { name: "both of another time", exempt: "rollback", apply: (_, random) => random.of(own) },
+  { name: "both of an earlier time", exempt: "rollback", apply: (_, random) => random.of(own) },
   {
     name: "the database of another store",
     exempt: undefined,
@@ -245,38 +245,38 @@ const DAMAGES: readonly Damage[] = [
     exempt: undefined,
     apply: (files, random) => ({ ...files, log: random.of(other.slice(0, -1)).log }),
   },
-  inRows("one missing", "rollback", (random, count) => `DELETE FROM versions WHERE ${anyRow(random, count)}`),
+  inRows("a missing row", "rollback", (random, count) => `DELETE FROM versions WHERE ${anyRow(random, count)}`),
   inRows(
-    "a content moved",
+    "a moved content",
     undefined,
     (random, count) =>
       `UPDATE versions SET sealed = (SELECT sealed FROM versions WHERE ${anyRow(random, count)}) WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a path moved",
-    "clear columns",
+    "a moved path",
+    "plain columns",
     (random, count) =>
       `UPDATE versions SET path = (SELECT path FROM versions WHERE ${anyRow(random, count)}) WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a version changed",
-    "clear columns",
+    "a changed version",
+    "plain columns",
     (random, count) => `UPDATE versions SET version = ${1 + random.below(16)} WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a copy",
+    "a copied row",
     undefined,
     (random, count) =>
       `INSERT INTO versions SELECT ${count + 1 + random.below(9)}, path, version, create_time, created_by, sealed, delete_revision, delete_time, deleted_by FROM versions WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a deletion undone",
-    "clear columns",
+    "an undone deletion",
+    "plain columns",
     () => "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL WHERE path = 'deleted'",
   ),
   inRows(
-    "a revision moved",
-    "clear columns",
+    "a moved revision",
+    "plain columns",
     (random, count) =>
       `UPDATE OR IGNORE versions SET revision = ${1 + random.below(count + 9)} WHERE ${anyRow(random, count)}`,
   ),

@@ -114,8 +114,11 @@ export class Run {
     const { revision } = answer as { revision: number };
     assert.ok(revision > this.model.revision, `revision ${revision} after ${this.model.revision}`);
     this.model.apply(request, revision, time);
-    const { pruned, ...told } = { pruned: [], ...verdict };
-    assert.deepEqual(answer, "version" in verdict ? { ...told, revision, createTime: time } : { ...told, revision });
+    const { pruned, ...result } = { pruned: [], ...verdict };
+    assert.deepEqual(
+      answer,
+      "version" in verdict ? { ...result, revision, createTime: time } : { ...result, revision },
+    );
     this.seen.add(request.kind);
     if (pruned.length > 0) this.seen.add("pruned");
     return verdict;

@@ -143,8 +143,8 @@ function refusal(codec: Codec<unknown>, hex: string): string {
 describe("strict decoding", () => {
   const rows: [what: string, hex: string, verdict: string][] = [
     ["a path", "0a0161", "accepted"],
-    ["a path cut short", "0a0261", "path is cut short"],
-    ["a tag cut short", "0a016180", "the message is cut short"],
+    ["a truncated path", "0a0261", "path is truncated"],
+    ["a truncated tag", "0a016180", "the message is truncated"],
     ["invalid UTF-8", "0a02c328", "path is not valid UTF-8"],
     ["an overlong UTF-8 slash", "0a02c0af", "path is not valid UTF-8"],
     ["a lone surrogate", "0a03eda080", "path is not valid UTF-8"],
@@ -156,8 +156,8 @@ describe("strict decoding", () => {
     ["a version of 11 bytes", "10ffffffffffffffffffff01", "version has a number of more than 64 bits"],
     ["an unknown varint", "980601", "accepted"],
     ["an unknown string", "9a060161", "accepted"],
-    ["an unknown string cut short", "9a060261", "the message is cut short"],
-    ["an unknown fixed64 cut short", "99060102", "the message is cut short"],
+    ["a truncated unknown string", "9a060261", "the message is truncated"],
+    ["a truncated unknown fixed64", "99060102", "the message is truncated"],
     ["a group", "9b06", "the message has a field of wire type 3"],
     ["wire type 6", "9e06", "the message has a field of wire type 6"],
     ["the field number 0", "0001", "the message has a field with the number 0"],

@@ -11,16 +11,16 @@ const FILES: readonly [uid: number, gid: number, mode: number, writers: Writers 
   [SELF.uid, SELF.gid, 0o644, undefined],
   [ROOT, ROOT, 0o644, undefined],
   [ROOT, OTHER, 0o440, undefined],
-  [SELF.uid, SELF.gid, 0o666, "everybody"],
-  [SELF.uid, SELF.gid, 0o602, "everybody"],
-  [ROOT, ROOT, 0o777, "everybody"],
+  [SELF.uid, SELF.gid, 0o666, "every user"],
+  [SELF.uid, SELF.gid, 0o602, "every user"],
+  [ROOT, ROOT, 0o777, "every user"],
   [SELF.uid, OTHER, 0o664, "group"],
   [ROOT, OTHER, 0o620, "group"],
   // A umask of 002 creates such files on systems on which each user has a private group.
   [SELF.uid, SELF.gid, 0o664, "own group"],
   [OTHER, OTHER, 0o644, "owner"],
   [OTHER, SELF.gid, 0o400, "owner"],
-  [OTHER, OTHER, 0o666, "everybody"],
+  [OTHER, OTHER, 0o666, "every user"],
 ];
 for (const [uid, gid, mode, writers] of FILES) {
   it(`a file with mode ${mode.toString(8)} of ${uid}:${gid} can be written by ${writers ?? "no other user"}`, () => {

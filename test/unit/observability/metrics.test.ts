@@ -38,7 +38,7 @@ function fullMetrics(): Metrics {
     versions: 2,
     bytes: 300,
     limit: 4000,
-    room: { free: 9e9, reserve: 32_768 },
+    disk: { free: 9e9, reserve: 32_768 },
   }));
   return metrics;
 }
@@ -121,7 +121,7 @@ test("gauges are read at each scrape", async () => {
     versions: 2 * secrets,
     bytes: 100 * secrets,
     limit: 4000,
-    room: { free: 9e9, reserve: 32_768 },
+    disk: { free: 9e9, reserve: 32_768 },
   }));
   const connections = { ...NO_CONNECTIONS };
   metrics.observeConnections(connections, []);
@@ -160,13 +160,13 @@ test("each check of /readyz has a series, which is removed with the check", asyn
   const disk: Check = { name: "journal", state: "not ready", why: "/data has 0 bytes left" };
   let checks: readonly Check[] = [{ name: "store", state: "ok" }, disk];
   metrics.observeReadiness(() => checks);
-  const told = async () => [...(await samples(metrics))].filter(([series]) => series.startsWith("coffer_ready"));
-  assert.deepEqual(await told(), [
+  const readySeries = async () => [...(await samples(metrics))].filter(([series]) => series.startsWith("coffer_ready"));
+  assert.deepEqual(await readySeries(), [
     [`coffer_ready{check="store"}`, 1],
     [`coffer_ready{check="journal"}`, 0],
   ]);
   checks = [disk];
-  assert.deepEqual(await told(), [[`coffer_ready{check="journal"}`, 0]]);
+  assert.deepEqual(await readySeries(), [[`coffer_ready{check="journal"}`, 0]]);
 });
 
 // While the process blocks, its event loop is delayed by the same time. (The test asserts only a minimum, so it can't

@@ -120,7 +120,7 @@ describe("a data folder", () => {
       );
       chmodSync(folder[which], which === "store" ? 0o705 : 0o604);
       const refused = refusalOf(() => prepareDataFolder(folder.data, ext4));
-      assert.equal(refused?.refusal, "open to everybody");
+      assert.equal(refused?.refusal, "open to every user");
       assert.match(refused?.message ?? "", /owner uid \d+, gid \d+, mode 0[67]0[45].*; run: chmod -R go= .*store$/);
       execFileSync("sh", ["-c", commandOf(refused)]);
       assert.deepEqual(prepareDataFolder(folder.data, ext4).warnings, []);
