@@ -269,7 +269,7 @@ describe("bad requests", () => {
   // The same bytes with the fault removed are accepted, so that it is the fault that is refused.
   const raw: [what: string, hex: string, says: RegExp | undefined][] = [
     ["honest bytes", "0a0b73686f702f6170692f7878", undefined],
-    ["bytes cut short", "0a0b73686f702f6170692f78", /path is cut short/],
+    ["truncated bytes", "0a0b73686f702f6170692f78", /path is truncated/],
     ["bad UTF-8", "0a0b73686f702f6170692fc328", /path is not valid UTF-8/],
     ["a wrong wire type", "080b", /path has wire type 0/],
     ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version is larger than 32 bits/],
