@@ -17,17 +17,17 @@ describe("coffer policy check", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** No variable is set: nothing of a server or an identity is asked for. The arguments are separated by spaces. */
+  /** Runs the command without variables: it needs no server and no identity. Arguments are separated by spaces. */ */
   async function check(line: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const ran = await coffer(["policy", "check", ...line.split(" ")], { cwd: folder });
     return { ...ran, stdout: ran.stdout.toString() };
   }
 
-  it("says that a file is right", async () => {
+  it("accepts a valid file", async () => {
     assert.deepEqual(await check("good.yaml"), { code: 0, stdout: "good.yaml is right: 1 rule\n", stderr: "" });
   });
 
-  it("tells each problem with its line and column, and exits with 2, whatever is asked", async () => {
+  it("reports each problem with its line and column, and exits with 2, with and without a question", async () => {
     for (const question of ["", ` --as ${API} --action read --path shop/x`]) {
       const { code, stdout, stderr } = await check(`bad.yaml${question}`);
       assert.deepEqual([code, stdout], [2, ""]);
@@ -39,7 +39,7 @@ describe("coffer policy check", () => {
     }
   });
 
-  it("tells what is wrong with a file that holds nothing, or is not there", async () => {
+  it("reports a file that is empty or missing", async () => {
     const said = (problem: string) => ({ code: 2, stdout: "", stderr: `coffer: the policy ${problem}\n` });
     assert.deepEqual(await check("empty.yaml"), said("empty.yaml is empty"));
     assert.deepEqual(await check("missing.yaml"), said("missing.yaml does not exist"));
@@ -70,7 +70,7 @@ describe("coffer policy check", () => {
     }
   });
 
-  it("lets admins do everything, each of them", async () => {
+  it("allows every action to each admin", async () => {
     const admins = "--admin spiffe://example.org/root --admin spiffe://example.org/admin";
     const question = "--as spiffe://example.org/admin --action delete --path a/b";
     assert.equal((await check(`good.yaml ${question}`)).code, 4);
@@ -80,7 +80,7 @@ describe("coffer policy check", () => {
     );
   });
 
-  it("refuses half a question, and one that is none", async () => {
+  it("refuses an incomplete or invalid question", async () => {
     const wrong: [line: string, said: RegExp][] = [
       [`--as ${API} --action read`, /--as, --action and --path make one question/],
       ["--path shop/x", /--as, --action and --path make one question/],
