@@ -41,7 +41,7 @@ describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { sk
   });
 });
 
-/** Returns promtool's complaints about the rules; empty if each sample has the expected result. */ */
+/** Returns promtool's complaints about the rules; empty if each sample has the expected result. */
 function verdict(rules: string, samples: readonly AlertSample[]): string {
   const tests = samples.flatMap(({ alert, fires, quiet }) => [
     look(`${alert} fires`, alert, fires, [{ labels: "{}", value: 1 }]),
@@ -59,7 +59,7 @@ function verdict(rules: string, samples: readonly AlertSample[]): string {
   return status === 0 ? "" : stdout + stderr;
 }
 
-/** The state that promtool must find at the end of an hour: whether the alert fires, with any labels. */ */
+/** The state that promtool must find at the end of an hour: whether the alert fires, with any labels. */
 function look(name: string, alert: string, series: AlertSample["fires"], exp_samples: readonly object[]): object {
   return {
     name,

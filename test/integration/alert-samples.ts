@@ -1,22 +1,20 @@
-/**
- * The values of each series during the hour before the evaluation, in promtool's notation: a value, x, repetitions. */
- */
+/** The values of each series during the hour before the evaluation, in promtool's notation: a value, x, repetitions. */
 type Series = Readonly<Record<string, string>>;
 
-/** Series at which an alert fires, and similar series at which it does not. */ */
+/** Series at which an alert fires, and similar series at which it does not. */
 export interface AlertSample {
   readonly alert: string;
   readonly fires: Series;
   readonly quiet: Series;
 }
 
-/** One sample every 15 seconds, so that an hour has 240. The evaluation is at its end, at Unix time 3600. */ */
+/** One sample every 15 seconds, so that an hour has 240. The evaluation is at its end, at Unix time 3600. */
 export const SAMPLE_SECONDS = 15;
 
 const always = (value: number | string) => `${value}x240`;
-/** A counter that grows by `step` with each sample. */ */
+/** A counter that grows by `step` with each sample. */
 const growing = (step: number | string) => `0+${step}x240`;
-/** A counter that has grown by `by` in the last minutes. */ */
+/** A counter that has grown by `by` in the last minutes. */
 const grown = (by: number) => `0x230 ${by}x10`;
 
 const call = (method: string, code: string) =>

@@ -20,16 +20,14 @@ const [block] = codeBlocks(operations, "Metrics and alerts", "yaml");
 const { groups } = parse(block!) as { groups: readonly { readonly rules: readonly AlertingRule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
 
-/** What Prometheus adds itself: the labels of a target, and whether the target answered. */ */
+/** What Prometheus adds itself: the labels of a target, and whether the target answered. */
 const TARGET_LABELS = ["job", "instance"];
 const UP = "up";
 
 let kit: ServerKit;
 let exposed: Exposed;
 
-/**
- * The server has not served any call yet: a series must exist before its first increase, or Prometheus misses it. */
- */
+/** The server has not served any call yet: a series must exist before its first increase, or Prometheus misses it. */
 before(async () => {
   kit = await ServerKit.start();
   exposed = parseExposition(await (await fetch(`${kit.opsUrl}/metrics`)).text());

@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => kit.stop());
 
-/** The outcome of a Get with this :authority in its HEADERS. A client library would not send all of these values. */ */
+/** The outcome of a Get with this :authority in its HEADERS. A client library would not send all of these values. */
 async function outcomeOf(authority: string): Promise<string> {
   const port = kit.address.kind === "tcp" ? kit.address.port : 0;
   const identity = kit.writeCredential(kit.issue({ id: ADMIN }), "raw");

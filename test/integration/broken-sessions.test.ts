@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => site.remove());
 
-/** A complete Get, as HEADERS and DATA on stream 1. */ */
+/** A complete Get, as HEADERS and DATA on stream 1. */
 function call(): Buffer {
   const template = new RequestTemplate("coffer", "get", "localhost");
   const bytes = Buffer.alloc(template.size);
@@ -25,14 +25,14 @@ function call(): Buffer {
   return bytes;
 }
 
-/** The same, refused because its headers end the stream. */ */
+/** The same, refused because its headers end the stream. */
 function emptyCall(): Buffer {
   const headers = call().subarray(0, 9 + call().readUIntBE(0, 3));
   headers[4] = FrameFlag.endHeaders | FrameFlag.endStream;
   return headers;
 }
 
-/** A Get of which only the prefix has arrived. */ */
+/** A Get of which only the prefix has arrived. */
 function unfinishedCall(): Buffer {
   const headers = 9 + call().readUIntBE(0, 3);
   const prefix = call().subarray(headers + 9, headers + 9 + 5);
@@ -41,7 +41,7 @@ function unfinishedCall(): Buffer {
 
 const CALLS = { "a call": call(), "a call without a body": emptyCall(), "an unfinished call": unfinishedCall() };
 
-/** RFC 9113 6.8: the last stream, then an error code, here 2. */ */
+/** RFC 9113 6.8: the last stream, then an error code, here 2. */
 const GOAWAY_WITH_ERROR = frame(FrameType.goAway, FrameFlag.none, 0, Buffer.from("0000000000000002", "hex"));
 
 const ENDS: Readonly<Record<string, Buffer>> = {
@@ -59,16 +59,14 @@ const ENDS: Readonly<Record<string, Buffer>> = {
   ),
 };
 
-/** A frame on stream 1, in a session where no call uses stream 1. */ */
+/** A frame on stream 1, in a session where no call uses stream 1. */
 function reopened(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   copy.writeUInt32BE(3, 5);
   return copy;
 }
 
-/**
- * Sends all bytes in one TLS record, and waits until the server has closed the connection or the process has ended. */
- */
+/** Sends all bytes in one TLS record, and waits until the server has closed the connection or the process has ended. */
 async function send(...frames: readonly Buffer[]): Promise<void> {
   const socket = connect({ ...site.clientTls, host: "127.0.0.1", port: server.port, servername: "localhost" });
   socket.on("error", () => {});

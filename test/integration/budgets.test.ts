@@ -43,7 +43,7 @@ afterEach(async () => {
   await kit.stop();
 });
 
-/** Starts a Put of almost 2 MiB and does not complete it. */ */
+/** Starts a Put of almost 2 MiB and does not complete it. */
 function unfinishedPut(): ClientHttp2Stream {
   const message = grpcMessage(Buffer.concat([bytesField(1, "shop/api/put"), Buffer.alloc(2 * MIB - 1000)]));
   const stream = beginCall(greedy, PUT);
@@ -55,7 +55,7 @@ function get(session: ClientHttp2Session): ClientHttp2Stream {
   return beginCall(session, GET).end(grpcMessage(getRequest.encode({ path: LARGE, version: 0 })));
 }
 
-/** Resolves when the server has read all bytes that were sent before. */ */
+/** Resolves when the server has read all bytes that were sent before. */
 function heard(session: ClientHttp2Session): Promise<unknown> {
   return new Promise((resolve) => session.ping(resolve));
 }
@@ -143,7 +143,7 @@ describe("unread answers", () => {
   });
 });
 
-/** Advances time, and waits until every peer has answered the PINGs that are due. */ */
+/** Advances time, and waits until every peer has answered the PINGs that are due. */
 async function keptAlive(sessions: readonly ClientHttp2Session[], ms: number): Promise<void> {
   timers.push(ms);
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));

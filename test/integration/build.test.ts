@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
 
 describe("the build", () => {
-  /** A clone that contains only the scripts of the build. */ */
+  /** A clone that contains only the scripts of the build. */
   let clone: string;
   beforeEach(() => {
     clone = mkdtempSync(join(tmpdir(), "coffer-build-"));
@@ -31,13 +31,13 @@ describe("the build", () => {
     writeFileSync(join(clone, file), text);
   };
 
-  /** Runs a command in the clone. Programs in the clone's `bin` come first on the PATH. */ */
+  /** Runs a command in the clone. Programs in the clone's `bin` come first on the PATH. */
   const run = (program: string, ...words: string[]): Promise<Ran> => {
     const path = [join(clone, "bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter);
     return runToEnd(program, words, { cwd: clone, env: { PATH: path } });
   };
 
-  /** Creates a program in `bin` that only records, as a file, that it ran. Returns that file. */ */
+  /** Creates a program in `bin` that only records, as a file, that it ran. Returns that file. */
   function recorder(name: string): string {
     write(`bin/${name}`, `#!/bin/sh\ntouch "${clone}/${name}.ran"\n`);
     chmodSync(join(clone, "bin", name), 0o755);

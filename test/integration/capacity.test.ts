@@ -65,7 +65,7 @@ describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self
   });
 });
 
-/** The targets of a process's descriptors. */ */
+/** The targets of a process's descriptors. */
 function descriptorsOf(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).map((descriptor) => {
     try {

@@ -33,7 +33,7 @@ describe("coffer completion", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The completions that each shell offers for a line, requested without a terminal. */ */
+  /** The completions that each shell offers for a line, requested without a terminal. */
   const askers: Readonly<Record<string, (line: readonly string[]) => Promise<string>>> = {
     // This calls the completion function as readline does.
     bash: (line) => asked("bash", ["--noprofile", "--norc", ...bashLine(line)]),

@@ -25,7 +25,7 @@ const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
-/** A client with this credential, which trusts this CA. */ */
+/** A client with this credential, which trusts this CA. */
 function client(address: Address, credential: Credential, id: string, authority: Authority, clock = systemClock) {
   const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
@@ -40,7 +40,7 @@ function client(address: Address, credential: Credential, id: string, authority:
   });
 }
 
-/** Makes a Put, closes the client, and returns the failure. */ */
+/** Makes a Put, closes the client, and returns the failure. */
 async function failureOfPut(coffer: CofferClient): Promise<ConnectionFailure> {
   try {
     await coffer.put("shop/api/db", CONTENT);
@@ -163,9 +163,7 @@ describe("a client of a server that may be the wrong one", () => {
   const callerOf = (address: Address, clock = systemClock) =>
     client(address, authority.issue({ id: API }), API, authority, clock);
 
-  /**
-   * Makes a Put to a TLS server with this credential. Returns the failure, and the bytes that the server received. */
-   */
+  /** Makes a Put to a TLS server with this credential. Returns the failure, and the bytes that the server received. */
   async function putTo(
     credential: Credential,
     clock = systemClock,

@@ -7,7 +7,7 @@ import { callerVariables } from "../support/cli-caller.ts";
 import { PROGRAM, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
-/** What a command has loaded: the folders of src with their files, and the packages. */ */
+/** What a command has loaded: the folders of src with their files, and the packages. */
 interface Loaded {
   readonly files: readonly string[];
   readonly packages: readonly string[];
@@ -31,7 +31,7 @@ describe("a command loads only what it needs", () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Runs a command under a hook of Node's loader that records each module. */ */
+  /** Runs a command under a hook of Node's loader that records each module. */
   async function loadedBy(...words: readonly string[]): Promise<Loaded> {
     const list = join(folder, "modules");
     rmSync(list, { force: true });
@@ -83,7 +83,7 @@ describe("importing the command line", () => {
   const SRC = new URL("../../src/", import.meta.url);
   const commands = readdirSync(new URL("cli/commands/", SRC)).filter((name) => name.endsWith(".js"));
 
-  /** The native addons that a process loads when it imports these files of src. */ */
+  /** The native addons that a process loads when it imports these files of src. */
   async function addonsOf(...files: readonly string[]): Promise<string[]> {
     const urls = files.map((file) => new URL(file, SRC).href);
     const script = `for (const url of ${JSON.stringify(urls)}) await import(url);

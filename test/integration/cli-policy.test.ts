@@ -17,7 +17,7 @@ describe("coffer policy check", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** Runs the command without variables: it needs no server and no identity. Arguments are separated by spaces. */ */
+  /** Runs the command without variables: it needs no server and no identity. Arguments are separated by spaces. */
   async function check(line: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const ran = await coffer(["policy", "check", ...line.split(" ")], { cwd: folder });
     return { ...ran, stdout: ran.stdout.toString() };

@@ -10,14 +10,14 @@ import { API, ServerKit } from "../support/server-kit.ts";
 
 const PATH = "shop/api/env";
 
-/** The exit code of the command of TOLD_SIGNALS. */ */
+/** The exit code of the command of TOLD_SIGNALS. */
 const ENDED = 42;
 
 const can = (program: string, ...arguments_: string[]) => spawnSync(program, arguments_).status === 0;
 const hasTerminals = can("script", "-qec", "true", "/dev/null");
 const hasNamespaces = can("unshare", "--pid", "--fork", "--kill-child", "true");
 
-/** Returns whether this process exists and is not a zombie. */ */
+/** Returns whether this process exists and is not a zombie. */
 function lives(pid: number): boolean {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -115,7 +115,7 @@ describe("coffer run and signals", () => {
     }
   });
 
-  /** Starts a run that has found no secret and waits for it. */ */
+  /** Starts a run that has found no secret and waits for it. */
   async function waiting(words: readonly string[], options: Partial<CommandRunOptions> = {}): Promise<CommandRun> {
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
     const before = misses();
@@ -132,7 +132,7 @@ describe("coffer run and signals", () => {
   describe("as the first process of a container", { skip: !hasNamespaces && "no namespaces here" }, () => {
     const prefix = ["unshare", "--pid", "--fork", "--kill-child"];
 
-    /** The process id, outside the namespace, of the first process in the namespace of a run. */ */
+    /** The process id, outside the namespace, of the first process in the namespace of a run. */
     function first({ process: { pid } }: CommandRun): number {
       return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim());
     }
@@ -179,7 +179,7 @@ describe("coffer run and signals", () => {
 
 /**
  * Runs its arguments in a terminal, quoted as one word of sh. Without noflsh, the kernel discards pending output at
- * each Ctrl-C, which can be the line that the signal causes (termios(3)). */
+ * each Ctrl-C, which can be the line that the signal causes (termios(3)).
  */
 const SCRIPT = `
   line=

@@ -6,7 +6,7 @@ import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
-/** Part of every value here, so that the tests can search for it where no value may appear. */ */
+/** Part of every value here, so that the tests can search for it where no value may appear. */
 const CANARY = "canary-5f1d";
 
 interface Content {
@@ -38,7 +38,7 @@ describe("coffer run", () => {
     return ran;
   }
 
-  /** Runs a command with these sources, and returns its environment. */ */
+  /** Runs a command with these sources, and returns its environment. */
   async function environment(sources: readonly string[], options: RunOptions = {}): Promise<Map<string, string>> {
     const ran = await run([...sources, "--", "env", "-0"], options);
     assert.deepEqual([ran.code, ran.stderr], [0, ""]);
@@ -46,7 +46,7 @@ describe("coffer run", () => {
     return new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
   }
 
-  /** Asserts that such a run is refused with this code and message, and that the command did not run. */ */
+  /** Asserts that such a run is refused with this code and message, and that the command did not run. */
   async function refused(sources: readonly string[], code: number, message: RegExp, options?: RunOptions) {
     const ran = await run([...sources, "--", "touch", marker], options);
     assert.equal(ran.code, code, ran.stderr);

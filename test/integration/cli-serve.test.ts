@@ -33,7 +33,7 @@ describe("coffer serve", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The variables of a caller. It can use the server's list of bundles. */ */
+  /** The variables of a caller. It can use the server's list of bundles. */
   async function caller(server: ServerProcess, name: string): Promise<Record<string, string>> {
     const { address } = await server.logged("listening");
     return {
@@ -166,7 +166,7 @@ describe("coffer dev", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-dev-"));
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The lines to paste, which are the indented ones. */ */
+  /** The lines to paste, which are the indented ones. */
   const pasteable = (printed: string) => printed.split("\n").filter((line) => line.startsWith("  "));
 
   // No configuration is needed, and every printed line works unchanged in the server's folder, in each shell that a new

@@ -13,7 +13,7 @@ const hasTerminals = spawnSync("script", ["-qec", "true", "/dev/null"]).status =
 const canMount = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/dev"]).status === 0;
 const withTerminal = { skip: !hasTerminals && "no script(1)" };
 
-/** Terms of libraries and of the system that no message may contain. */ */
+/** Terms of libraries and of the system that no message may contain. */
 const RAW = /LB pick|name resolution|routines|\.c:\d|^coffer: $|\bE[A-Z]{4,}\b/m;
 
 describe("the output of the command line", () => {
@@ -32,14 +32,14 @@ describe("the output of the command line", () => {
   const run = (line: string, options: RunOptions = {}): Promise<Ran> =>
     coffer(line.split(" "), { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
 
-  /** Runs a command line of sh that calls `coffer`, in a new terminal. Returns what the terminal shows. */ */
+  /** Runs a command line of sh that calls `coffer`, in a new terminal. Returns what the terminal shows. */
   async function onTerminal(line: string, input = ""): Promise<{ code: number | null; shown: string }> {
     const shell = `coffer() { "${process.execPath}" "${PROGRAM}" "$@"; }; ${line}`;
     const ran = await runToEnd("script", ["-qec", shell, "/dev/null"], { cwd: kit.folder, env, input });
     return { code: ran.code, shown: ran.stdout.toString().replaceAll("\r\n", "\n") };
   }
 
-  /** Starts a TCP server and returns its address. */ */
+  /** Starts a TCP server and returns its address. */
   async function listening(onConnection: Parameters<typeof createServer>[1]): Promise<string> {
     const listener = createServer(onConnection!).listen(0, "127.0.0.1");
     listeners.push(listener);
@@ -176,7 +176,7 @@ describe("a question on a terminal", withTerminal, () => {
   });
   after(() => kit.stop());
 
-  /** Runs `coffer put` in a new terminal, and answers each question in turn. */ */
+  /** Runs `coffer put` in a new terminal, and answers each question in turn. */
   async function answering(...answers: readonly string[]): Promise<Ran> {
     const rest = [...answers];
     const line = `"${process.execPath}" "${PROGRAM}" put shop/api/asked 'password=?'`;

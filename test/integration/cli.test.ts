@@ -13,14 +13,14 @@ import { API, ServerKit, WEB } from "../support/server-kit.ts";
 const SERVER = "spiffe://example.org/coffer";
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 
-/** The output and the exit code that a test expects. */ */
+/** The output and the exit code that a test expects. */
 interface Expected {
   readonly code?: number;
   readonly stdout?: string;
   readonly stderr?: string;
 }
 
-/** Shows times as TIME, because they differ between runs. */ */
+/** Shows times as TIME, because they differ between runs. */
 function check(ran: Ran, { code = 0, stdout = "", stderr = "" }: Expected): void {
   const shown = { code: ran.code, stdout: ran.stdout.toString().replace(TIME, "TIME"), stderr: ran.stderr };
   assert.deepEqual(shown, { code, stdout, stderr });
@@ -35,7 +35,7 @@ describe("the command line", () => {
   });
   after(() => kit.stop());
 
-  /** Runs a command as the workload "api". The arguments are separated by spaces. */ */
+  /** Runs a command as the workload "api". The arguments are separated by spaces. */
   function run(line: string, options: RunOptions = {}): Promise<Ran> {
     return coffer(line.split(" "), { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
   }

@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { API, ServerKit } from "../support/server-kit.ts";
 
-/** Far more PINGs than any client sends to check whether its connection is alive. */ */
+/** Far more PINGs than any client sends to check whether its connection is alive. */
 const PINGS = 5_000;
 
 describe("the keepalive of clients", () => {

@@ -12,16 +12,16 @@ import {
 import { type Caller, ServerKit } from "../support/server-kit.ts";
 
 let kit: ServerKit;
-let stranger: Caller;
+let anyCaller: Caller;
 
 // Reflection is for every caller with a valid SVID: this one is in no rule of the policy.
 before(async () => {
   kit = await ServerKit.start();
-  stranger = kit.caller("spiffe://example.org/nobody");
+  anyCaller = kit.caller("spiffe://example.org/nobody");
 });
 
 after(async () => {
-  stranger.close();
+  anyCaller.close();
   await kit.stop();
 });
 
@@ -42,7 +42,7 @@ async function ask(version: string, ...requests: readonly object[]): Promise<Res
     object,
     Response
   >;
-  const stream = stranger.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  const stream = anyCaller.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   const responses: Response[] = [];
   for (const request of requests) {
     stream.write(request);
