@@ -26,8 +26,8 @@ const DOMAIN = TrustDomain.parse("example.org");
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /** A client with this credential, which trusts this CA. */
-function client(address: Address, credential: Credential, id: string, authority: Authority, clock = systemClock) {
-  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
+function client(address: Address, credential: Credential, id: string, ca: Authority, clock = systemClock) {
+  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
   const svid = parseSvid(files[0]!, files[1]!, "client");
   const snapshot = { generation: 1, svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) };
@@ -158,10 +158,9 @@ describe("a client", () => {
 });
 
 describe("a client of a server that may be the wrong one", () => {
-  const authority = createAuthority(DOMAIN, systemClock);
+  const ca = createAuthority(DOMAIN, systemClock);
   const otherCa = createAuthority(DOMAIN, systemClock);
-  const callerOf = (address: Address, clock = systemClock) =>
-    client(address, authority.issue({ id: API }), API, authority, clock);
+  const callerOf = (address: Address, clock = systemClock) => client(address, ca.issue({ id: API }), API, ca, clock);
 
   /** Makes a Put to a TLS server with this credential. Returns the failure, and the bytes that the server received. */
   async function putTo(
@@ -186,13 +185,13 @@ describe("a client of a server that may be the wrong one", () => {
 
   // The positive control of the tests below: the client does send to the right server, beginning with HTTP/2's preface.
   it("sends to a server with the expected SPIFFE ID", async () => {
-    const { received } = await putTo(authority.issue({ id: String(COFFER) }));
+    const { received } = await putTo(ca.issue({ id: String(COFFER) }));
     assert.match(received.toString("latin1"), /^PRI \* HTTP\/2\.0/);
   });
 
   // Any workload of the same trust domain can listen at an address. It must not receive what is meant for the server.
   it("sends nothing to another workload of the trust domain", async () => {
-    const { failure, received } = await putTo(authority.issue({ id: API, dns: ["localhost"], ip: ["127.0.0.1"] }));
+    const { failure, received } = await putTo(ca.issue({ id: API, dns: ["localhost"], ip: ["127.0.0.1"] }));
     assert.equal(failure.kind, "wrong-server");
     assert.deepEqual([String(failure.expected), String(failure.got)], [String(COFFER), API]);
     assert.equal(received.length, 0);
@@ -206,7 +205,7 @@ describe("a client of a server that may be the wrong one", () => {
   });
 
   it("sends nothing to a server whose SVID is expired", async () => {
-    const credential = authority.issue({ id: String(COFFER) });
+    const credential = ca.issue({ id: String(COFFER) });
     const { failure, received } = await putTo(credential, () => credential.notAfter + 1000);
     assert.equal(failure.kind, "untrusted-server");
     assert.equal(failure.refusal.reason, "expired");
@@ -215,7 +214,7 @@ describe("a client of a server that may be the wrong one", () => {
 
   // If the connection fails during a Put, the Put may have been applied. The client must not repeat it automatically.
   it("reports a broken connection, and does not repeat the call", async () => {
-    const { certPem: cert, keyPem: key } = authority.issue({ id: String(COFFER) });
+    const { certPem: cert, keyPem: key } = ca.issue({ id: String(COFFER) });
     let calls = 0;
     const http2 = createHttp2Server();
     http2.on("stream", (stream: ServerHttp2Stream) => {

@@ -20,8 +20,8 @@ const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const HOUR = 3_600_000;
 
-const authority = createAuthority(DOMAIN, systemClock);
-const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle")]]);
+const ca = createAuthority(DOMAIN, systemClock);
+const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle")]]);
 
 /** An identity whose snapshot the test replaces. */
 class Turning {
@@ -33,7 +33,7 @@ class Turning {
 
   /** Adopts a new SVID and returns it. */
   turn(): Credential {
-    const credential = authority.issue({ id: API });
+    const credential = ca.issue({ id: API });
     const [cert, key] = [credential.certPem, credential.keyPem].map((pem) => ({ name: API, bytes: Buffer.from(pem) }));
     const svid = parseSvid(cert!, key!, "client");
     this.current.adopt({ svid, validUntil: svid.notAfter, bundles });
@@ -49,7 +49,7 @@ describe("a client whose SVID rotates", () => {
   let server: ScriptedServer;
   let identity: Turning;
   let now = systemClock;
-  const serverSvid = (notAfter = Date.now() + HOUR) => authority.issue({ id: String(COFFER), notAfter });
+  const serverSvid = (notAfter = Date.now() + HOUR) => ca.issue({ id: String(COFFER), notAfter });
   let coffer: CofferClient | undefined;
   before(async () => {
     server = await ScriptedServer.start(serverSvid());
@@ -204,7 +204,7 @@ describe("a client whose server disconnects", () => {
   let identity: Turning;
   let coffer: CofferClient;
   beforeEach(async () => {
-    server = await ScriptedServer.start(authority.issue({ id: String(COFFER) }));
+    server = await ScriptedServer.start(ca.issue({ id: String(COFFER) }));
     identity = new Turning();
     identity.turn();
     const { address } = server;

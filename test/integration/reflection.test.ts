@@ -14,7 +14,7 @@ import { type Caller, ServerKit } from "../support/server-kit.ts";
 let kit: ServerKit;
 let anyCaller: Caller;
 
-// Reflection is for every caller with a valid SVID: this one is in no rule of the policy.
+// Reflection is available to every caller with a valid SVID: no rule of the policy names this one.
 before(async () => {
   kit = await ServerKit.start();
   anyCaller = kit.caller("spiffe://example.org/nobody");
@@ -25,7 +25,7 @@ after(async () => {
   await kit.stop();
 });
 
-/** A response as proto-loader reads it. */
+/** A response as proto-loader decodes it. */
 interface Response {
   readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
   readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
@@ -33,7 +33,7 @@ interface Response {
   readonly error_response?: { readonly error_code: number; readonly error_message: string };
 }
 
-/** The answers to these requests, asked one after the other on one stream. */
+/** The answers to these requests, sent one after the other on one stream. */
 async function ask(version: string, ...requests: readonly object[]): Promise<Response[]> {
   const options = { includeDirs: ["proto"], keepCase: true };
   const proto = loadSync(`grpc/reflection/${version}/reflection.proto`, options);
@@ -54,7 +54,7 @@ async function ask(version: string, ...requests: readonly object[]): Promise<Res
   return responses;
 }
 
-/** Reads files as a client does that has nothing else: throws when one that is imported is missing. */
+/** Loads files as a client without its own protos does. Throws if an imported file is missing. */
 function understood({ file_descriptor_response }: Response): PackageDefinition {
   const files = file_descriptor_response?.file_descriptor_proto ?? [];
   const set = files.flatMap((file) => [Buffer.from([0x0a, ...varint(file.length)]), file]);
@@ -82,8 +82,8 @@ for (const version of ["v1", "v1alpha"]) {
       );
     });
 
-    // The closure: what a file imports comes with it, so that no second question is needed to read it.
-    it("answers whatever a file declares with that file and all that it imports", async () => {
+    // An answer includes the files that the requested one imports, so that a client needs no second request.
+    it("answers each declared symbol with its file and all files that it imports", async () => {
       const names = [
         "Secrets",
         "Secrets.Put",
@@ -111,7 +111,7 @@ for (const version of ["v1", "v1alpha"]) {
       assert.ok("google.rpc.ErrorInfo" in details! && "google.rpc.BadRequest" in details);
     });
 
-    it("can read everything that it lists", async () => {
+    it("returns everything that it lists", async () => {
       const [answer] = await ask(version, { list_services: "" });
       for (const { name } of answer!.list_services_response!.service) {
         const [file] = await ask(version, symbol(name));
@@ -119,8 +119,8 @@ for (const version of ["v1", "v1alpha"]) {
       }
     });
 
-    // What is not found is an answer like another, and the stream goes on after it.
-    it("tells what it does not know, and goes on", async () => {
+    // A name that is not found is an ordinary answer, and the stream continues.
+    it("reports an unknown name, and continues", async () => {
       const unknown = [
         symbol("coffer.v1.Nothing"),
         symbol("coffer.v1"),
@@ -137,7 +137,7 @@ for (const version of ["v1", "v1alpha"]) {
       assert.ok(understood(answers.at(-1)!));
     });
 
-    it("knows that no message is extended", async () => {
+    it("reports that no message has extensions", async () => {
       const [answer] = await ask(version, { all_extension_numbers_of_type: "coffer.v1.PutRequest" });
       assert.equal(answer?.all_extension_numbers_response?.base_type_name, "coffer.v1.PutRequest");
     });

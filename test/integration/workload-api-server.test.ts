@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-// The tests lean on it, so it is held to SPIRE's ways itself.
+// Other tests rely on this server, so these tests check that it behaves like SPIRE's.
 describe("the Workload API of the tests", () => {
   async function ask(header: Record<string, string | string[]>, path = FETCH_X509_SVID): Promise<ServiceError> {
     const client = new Client(parseEndpoint(kit.server.endpoint).target, credentials.createInsecure());
