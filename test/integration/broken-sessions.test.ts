@@ -41,16 +41,16 @@ function unfinishedCall(): Buffer {
 
 const CALLS = { "a call": call(), "a call without a body": emptyCall(), "an unfinished call": unfinishedCall() };
 
-/** RFC 9113 6.8: the last stream, then an error code, here 2. */
+/** RFC 9113 6.8: the last stream, here 0, and then the error code, here 2 (INTERNAL_ERROR). */
 const GOAWAY_WITH_ERROR = frame(FrameType.goAway, FrameFlag.none, 0, Buffer.from("0000000000000002", "hex"));
 
 const ENDS: Readonly<Record<string, Buffer>> = {
   "a GOAWAY with an error code": GOAWAY_WITH_ERROR,
-  "a GOAWAY without one": frame(FrameType.goAway, FrameFlag.none, 0, Buffer.alloc(8)),
+  "a GOAWAY without an error code": frame(FrameType.goAway, FrameFlag.none, 0, Buffer.alloc(8)),
   "an answer to a PING that was not sent": frame(FrameType.ping, FrameFlag.ack, 0, Buffer.alloc(8)),
   "DATA on stream 0": BROKEN[0]!,
-  "headers that HPACK can't decode": reopened(BROKEN[1]!),
-  "a frame that is too long": reopened(BROKEN[2]!),
+  "headers that HPACK can't decode": onStream3(BROKEN[1]!),
+  "a frame that is too long": onStream3(BROKEN[2]!),
   "a WINDOW_UPDATE beyond the largest window": frame(
     FrameType.windowUpdate,
     FrameFlag.none,
@@ -59,8 +59,8 @@ const ENDS: Readonly<Record<string, Buffer>> = {
   ),
 };
 
-/** A frame on stream 1, in a session where no call uses stream 1. */
-function reopened(bytes: Buffer): Buffer {
+/** Moves a frame from stream 1, which the call uses, to stream 3. */
+function onStream3(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   copy.writeUInt32BE(3, 5);
   return copy;

@@ -24,7 +24,7 @@ const ca = createAuthority(DOMAIN, systemClock);
 const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle")]]);
 
 /** An identity whose snapshot the test replaces. */
-class Turning {
+class RotatingIdentity {
   readonly current = new CurrentIdentity(processTimers, "the agent has not answered yet");
 
   get source(): Pick<IdentitySource, "snapshot" | "onChange"> {
@@ -32,7 +32,7 @@ class Turning {
   }
 
   /** Adopts a new SVID and returns it. */
-  turn(): Credential {
+  rotate(): Credential {
     const credential = ca.issue({ id: API });
     const [cert, key] = [credential.certPem, credential.keyPem].map((pem) => ({ name: API, bytes: Buffer.from(pem) }));
     const svid = parseSvid(cert!, key!, "client");
@@ -47,7 +47,7 @@ function closed({ socket }: { readonly socket: { readonly destroyed: boolean } &
 
 describe("a client whose SVID rotates", () => {
   let server: ScriptedServer;
-  let identity: Turning;
+  let identity: RotatingIdentity;
   let now = systemClock;
   const serverSvid = (notAfter = Date.now() + HOUR) => ca.issue({ id: String(COFFER), notAfter });
   let coffer: CofferClient | undefined;
@@ -55,7 +55,7 @@ describe("a client whose SVID rotates", () => {
     server = await ScriptedServer.start(serverSvid());
   });
   beforeEach(() => {
-    identity = new Turning();
+    identity = new RotatingIdentity();
     now = systemClock;
   });
   afterEach(() => {
@@ -86,11 +86,11 @@ describe("a client whose SVID rotates", () => {
 
   // No call fails: calls in progress are answered on the old connection, and later calls use the new SVID.
   it("starts calls on a new connection, and completes earlier ones on the old connection, which then closes", async () => {
-    const first = identity.turn();
+    const first = identity.rotate();
     const coffer = connect();
     const old = await arrive(coffer);
     assert.deepEqual(old.call.certificate, first.certificate);
-    const second = identity.turn();
+    const second = identity.rotate();
     const next = await arrive(coffer);
     assert.deepEqual(next.call.certificate, second.certificate);
     next.call.answer();
@@ -107,10 +107,10 @@ describe("a client whose SVID rotates", () => {
 
   // grpc-js fails the calls that wait for a connection when their channel is closed.
   it("fails no call that is waiting for its connection", async () => {
-    const first = identity.turn();
+    const first = identity.rotate();
     const coffer = connect();
     const answers = [coffer.health(), coffer.health()];
-    const second = identity.turn();
+    const second = identity.rotate();
     answers.push(coffer.health());
     const calls = [await server.call(), await server.call(), await server.call()];
     const shown = calls.map(({ certificate }) => certificate.toString("hex"));
@@ -120,18 +120,18 @@ describe("a client whose SVID rotates", () => {
   });
 
   it("closes an unused connection", async () => {
-    identity.turn();
+    identity.rotate();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
     call.answer();
     await answer;
     assert.equal(call.socket.destroyed, false);
-    identity.turn();
+    identity.rotate();
     await closed(call);
   });
 
   it("keeps its connection as long as nothing changes", async () => {
-    identity.turn();
+    identity.rotate();
     const coffer = connect();
     const first = await arrive(coffer);
     first.call.answer();
@@ -154,7 +154,7 @@ describe("a client whose SVID rotates", () => {
       );
       return true;
     });
-    identity.turn();
+    identity.rotate();
     const { answer, call } = await arrive(coffer);
     call.answer();
     assert.equal(await answer, "SERVING");
@@ -165,7 +165,7 @@ describe("a client whose SVID rotates", () => {
   it("verifies the server again when its SVID has expired", async () => {
     const ends = Math.floor(Date.now() / 1000) * 1000 + 60_000;
     server.rotate(serverSvid(ends));
-    identity.turn();
+    identity.rotate();
     const coffer = connect();
     const first = await arrive(coffer);
     first.call.answer();
@@ -185,7 +185,7 @@ describe("a client whose SVID rotates", () => {
   });
 
   it("completes its last calls when it is closed, and starts no more", async () => {
-    identity.turn();
+    identity.rotate();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
     coffer.close();
@@ -193,7 +193,7 @@ describe("a client whose SVID rotates", () => {
     call.answer();
     assert.equal(await answer, "SERVING");
     await closed(call);
-    identity.turn();
+    identity.rotate();
     await assert.rejects(coffer.health(), { code: "CANCELLED" });
   });
 });
@@ -201,12 +201,12 @@ describe("a client whose SVID rotates", () => {
 describe("a client whose server disconnects", () => {
   const content = Content.unchecked([{ key: "k", kind: "binary", value: Buffer.alloc(2 << 20) }]);
   let server: ScriptedServer;
-  let identity: Turning;
+  let identity: RotatingIdentity;
   let coffer: CofferClient;
   beforeEach(async () => {
     server = await ScriptedServer.start(ca.issue({ id: String(COFFER) }));
-    identity = new Turning();
-    identity.turn();
+    identity = new RotatingIdentity();
+    identity.rotate();
     const { address } = server;
     coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: PATIENCE_MS });
   });

@@ -154,9 +154,9 @@ describe("a call whose commit hangs", () => {
   });
 });
 
-/** The message of an unexpected error, which no caller may read. */
-const INSIDE = /UNIQUE|\/var\/lib|secrets-service|node_modules|TypeError/;
-const stray = () => new Error("UNIQUE constraint failed: /var/lib/x");
+/** Parts of an unexpected error that no caller may read. */
+const INTERNAL_DETAILS = /UNIQUE|\/var\/lib|secrets-service|node_modules|TypeError/;
+const unexpected = () => new Error("UNIQUE constraint failed: /var/lib/x");
 
 type Get = SecretsMethods["Get"]["handle"];
 const found = { path: "a", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
@@ -220,19 +220,19 @@ describe("a method that fails unexpectedly", () => {
     [
       "throws",
       () => {
-        throw stray();
+        throw unexpected();
       },
     ],
-    ["rejects", () => Promise.reject(stray())],
-    ["rejects later", () => new Promise((_, reject) => setImmediate(reject, stray()))],
-    ["throws what is no error", () => Promise.reject("UNIQUE constraint failed: /var/lib/x")],
-    ["throws nothing", () => Promise.reject(undefined)],
+    ["rejects", () => Promise.reject(unexpected())],
+    ["rejects later", () => new Promise((_, reject) => setImmediate(reject, unexpected()))],
+    ["throws a value that is not an error", () => Promise.reject("UNIQUE constraint failed: /var/lib/x")],
+    ["throws undefined", () => Promise.reject(undefined)],
     [
-      "throws what looks like a status",
-      () => Promise.reject(Object.assign(stray(), { code: 5, details: "/var/lib/x" })),
+      "throws an error with the fields of a status",
+      () => Promise.reject(Object.assign(unexpected(), { code: 5, details: "/var/lib/x" })),
     ],
-    ["answers what is no answer", () => ({ path: 7 })],
-    ["answers later what is no answer", () => Promise.resolve(undefined)],
+    ["returns an invalid answer", () => ({ path: 7 })],
+    ["returns an invalid answer later", () => Promise.resolve(undefined)],
   ];
   for (const [what, answer] of rows) {
     // The caller always gets the same answer. The log has the cause, once.
@@ -242,7 +242,7 @@ describe("a method that fails unexpectedly", () => {
       const error = await failure(client);
       assert.equal(Code[error.code], "INTERNAL");
       assert.equal(error.details, "the server failed; its log says more, under this connection's number");
-      assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INSIDE);
+      assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
       assert.deepEqual(
         seen.map(({ code, error, caller }) => [code, error?.reason, caller?.id.toString()]),
         [["INTERNAL", "INTERNAL", API]],
@@ -252,20 +252,20 @@ describe("a method that fails unexpectedly", () => {
 
   it("has its cause in the log only", async () => {
     handle = () => {
-      throw stray();
+      throw unexpected();
     };
     await failure(client);
-    assert.match(String(seen.at(-1)?.error?.cause), INSIDE);
+    assert.match(String(seen.at(-1)?.error?.cause), INTERNAL_DETAILS);
   });
 
   it("differs from a method that refuses, whose cause is also in the log only", async () => {
     handle = () => {
-      throw contentUnreadable("a", 1, stray());
+      throw contentUnreadable("a", 1, unexpected());
     };
     const error = await failure(client);
     assert.equal(Code[error.code], "DATA_LOSS");
     assert.match(error.details, /the stored content of version 1 of a can't be opened/);
-    assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INSIDE);
+    assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
   });
 
   it("differs from a method that answers", async () => {

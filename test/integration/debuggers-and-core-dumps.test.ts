@@ -23,7 +23,7 @@ function portsOf(pid: number): number[] {
     .map(([, address]) => Number.parseInt(address!.split(":")[1]!, 16));
 }
 
-/** Returns the target of a link; undefined if the descriptor has been closed since. */
+/** Returns the target of a link; an empty string if the descriptor has been closed since. */
 function link(path: string): string {
   try {
     return readlinkSync(path);
@@ -32,7 +32,7 @@ function link(path: string): string {
   }
 }
 
-/** Resolves when the server has answered a Get, which shows that it still serves. */
+/** Resolves when the server has answered a Put, which shows that it still serves. */
 async function answers(server: ServerProcess): Promise<void> {
   const caller = site.caller(server);
   assert.equal((await caller.put({ path: "a", ...contentOf("one") })).code, "OK");

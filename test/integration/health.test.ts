@@ -24,7 +24,7 @@ let anyCaller: Caller;
 // Health is available to every caller with a valid SVID: no rule of the policy names this one.
 beforeEach(async () => {
   kit = await ServerKit.start();
-  anyCaller = kit.caller("spiffe://example.org/nobody");
+  anyCaller = kit.caller("spiffe://example.org/no-rule");
 });
 
 afterEach(async () => {

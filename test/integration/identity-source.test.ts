@@ -15,7 +15,7 @@ const ADMIN = "spiffe://example.org/admin";
 
 let folder: string;
 let domain: SpireDomain;
-/** The identities of the server's machine and of the administrator's machine, which their agents return. */
+/** The agent of the server's machine, and that of the administrator's machine. */
 let agent: WorkloadApiServer;
 let adminsAgent: WorkloadApiServer;
 const servers: ServerProcess[] = [];
@@ -139,7 +139,7 @@ describe("an identity from files", () => {
 
   // Files take precedence over the environment of the platform. The server waits for files that do not exist yet.
   it("makes the server wait too, and takes precedence over the Workload API", async () => {
-    agent.send(response([domain.issue("/somebody-else")]));
+    agent.send(response([domain.issue("/another")]));
     const server = serve(env());
     await server.logged("waiting for an identity", saying(/x\.pem/));
     assert.match(

@@ -23,7 +23,7 @@ describe("a server that starts to listen while a client retries", () => {
   // grpc-js fails calls with the error of its last attempt until the next attempt succeeds. A client that waits, as
   // `coffer get --wait` does, would take the open connection of the next attempt for one that the server had closed,
   // and give up.
-  it("has not refused the client while the connection is open, and has refused it when it closes the connection", async () => {
+  it("counts as refusing the client only when it closes the connection", async () => {
     const port = await closedPort();
     const { client, close } = connect(port);
     assert.equal(await failureOf(client), "unreachable");

@@ -17,7 +17,7 @@ let anyCaller: Caller;
 // Reflection is available to every caller with a valid SVID: no rule of the policy names this one.
 before(async () => {
   kit = await ServerKit.start();
-  anyCaller = kit.caller("spiffe://example.org/nobody");
+  anyCaller = kit.caller("spiffe://example.org/no-rule");
 });
 
 after(async () => {

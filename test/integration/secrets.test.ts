@@ -269,8 +269,8 @@ describe("bad requests", () => {
 
   // The control: the same bytes without the fault are accepted.
   const raw: [what: string, hex: string, says: RegExp | undefined][] = [
-    ["honest bytes", "0a0b73686f702f6170692f7878", undefined],
-    ["bytes cut short", "0a0b73686f702f6170692f78", /path is cut short/],
+    ["valid bytes", "0a0b73686f702f6170692f7878", undefined],
+    ["truncated bytes", "0a0b73686f702f6170692f78", /path is cut short/],
     ["bad UTF-8", "0a0b73686f702f6170692fc328", /path is not valid UTF-8/],
     ["a wrong wire type", "080b", /path has wire type 0/],
     ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version is larger than 32 bits/],

@@ -116,12 +116,12 @@ for (const [name, skip, stackOf] of stacks) {
 
     // The program verifies the server, and the server verifies the program: each refuses the other with an unknown CA.
     it("is refused with the roots or the certificate of an unknown CA", async () => {
-      const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock);
-      const roots = join(kit.folder, "foreign.pem");
-      writeFileSync(roots, foreign.bundlePem);
+      const unknownCa = createAuthority(TrustDomain.parse("example.org"), systemClock);
+      const roots = join(kit.folder, "unknown-ca.pem");
+      writeFileSync(roots, unknownCa.bundlePem);
       await refusedAs("handshake-failed", stackOf({ ...access(), roots }));
-      const stranger = kit.writeCredential(foreign.issue({ id: API }), "stranger");
-      await refusedAs("untrusted", stackOf({ ...access(), ...stranger }));
+      const untrusted = kit.writeCredential(unknownCa.issue({ id: API }), "untrusted");
+      await refusedAs("untrusted", stackOf({ ...access(), ...untrusted }));
     });
   });
 }

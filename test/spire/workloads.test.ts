@@ -49,7 +49,7 @@ describe("with identities from a real SPIRE, without identity files", { skip: re
   });
 
   it("a user without an entry has no identity, and gets the reason", async () => {
-    const noEntry = { name: "nobody", id: "", uid: 21_009 };
+    const noEntry = { name: "no-entry", id: "", uid: 21_009 };
     const { code, stderr } = await machine.command(spire, noEntry, "get", "shop/api/db", "--timeout", "1s");
     assert.equal(code, 7);
     assert.match(stderr, /PERMISSION_DENIED: no identity issued/);
