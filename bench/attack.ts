@@ -7,7 +7,7 @@ export type AttackKind =
   | "none"
   /** Sends a ClientHello that offers only the group ffdhe8192, and closes the connection at the first answer. */
   | "finite-field-hello"
-  /** Performs a handshake with an RSA-3072 leaf whose exponent has 3,071 bits. A wrong signature costs the same. */
+  /** Performs a handshake with an RSA-3072 leaf whose exponent has 3,071 bits. Its signature is wrong. */
   | "costly-key"
   /** Connects with an SVID and closes: in turn with FIN only, with RST, with close_notify and in the middle of HTTP/2. */
   | "hang-up"
@@ -25,7 +25,7 @@ export type AttackKind =
   | "unread-get"
   /** Opens a connection and keeps it idle. */
   | "hoard"
-  /** Sends half of 20 Puts on a connection and destroys it. */
+  /** Sends the first half of each of 20 Puts on a connection, and destroys the connection. */
   | "half-sent-puts"
   /** Sends in turn DATA on stream 0, a header block with an invalid index, and a frame above the agreed size. */
   | "broken-frames";

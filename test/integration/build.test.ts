@@ -62,8 +62,8 @@ describe("the build", () => {
     assert.ok(existsSync(npm));
   });
 
-  // No checksum here pins the host's prebuilt binary, so the build never downloads it. It reports the compiler's steps
-  // as they start.
+  // No checksum here pins the prebuilt binary, so the build never downloads it. It reports the compiler's steps as they
+  // start.
   it("compiles SQLite, fetches no binary, and reports its progress", async () => {
     const compiler =
       'console.log("  CC(target) sqlite3.o"); require("fs").writeFileSync("built.js", "module.exports = 1")';
@@ -115,7 +115,7 @@ describe("the build", () => {
     symlinkSync(resolve("node_modules"), join(clone, "node_modules"));
     utimesSync(join(clone, "package-lock.json"), 0, 0);
     write("dist/src/main.js", "the running program");
-    write("dist-test/test/stale.test.js", "throw new Error('a test that is gone')");
+    write("dist-test/test/stale.test.js", "throw new Error('a deleted test')");
     write("test/one.test.ts", 'import { it } from "node:test";\nit("ran", () => {});\n');
     const ran = await run("npm", "test");
     assert.equal(ran.code, 0, ran.stderr);

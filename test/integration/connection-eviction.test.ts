@@ -43,7 +43,7 @@ function reasons(): (string | undefined)[] {
 
 // One SPIFFE ID opens connections as fast as possible, and reopens those that are closed. It displaces only its own
 // connections.
-it("one greedy SPIFFE ID keeps none of twenty others out", async () => {
+it("a SPIFFE ID that opens connections continuously keeps none of twenty others out", async () => {
   let isGreedy = true;
   let opens = 0;
   const openContinuously = async () => {

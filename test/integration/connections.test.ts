@@ -159,9 +159,9 @@ describe("identity on a unix socket", () => {
         return Promise.all([api.put(put), web.put(put)]);
       }),
     );
-    for (const [own, unknownCa] of outcomes) {
+    for (const [own, other] of outcomes) {
       assert.equal(own.code, "OK");
-      assert.equal(unknownCa.code, "PERMISSION_DENIED");
+      assert.equal(other.code, "PERMISSION_DENIED");
     }
     const { response } = await api.describe({ path: "shop/api/unix7" });
     assert.deepEqual(

@@ -31,7 +31,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Writes an SVID that expires in `endsIn` milliseconds, into files that appear unchanged for an hour. */
+/** Writes an SVID that expires in `endsIn` milliseconds, into files whose modification time is an hour ago. */
 function write(name: string, id: string, endsIn: number) {
   const now = Date.now();
   const { certPem, keyPem } = ca.issue({ id, notBefore: now - HOUR, notAfter: now + endsIn });

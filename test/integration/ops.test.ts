@@ -136,8 +136,8 @@ describe("a shutdown", () => {
   });
 });
 
-// Unauthenticated clients can cause these lines at any rate. They must not be able to fill the disk with them.
-describe("log lines that unauthenticated clients cause", () => {
+// Clients can cause these lines at any rate, some of them without an SVID. They must not be able to fill the disk.
+describe("log lines that clients cause", () => {
   const causes: [event: string, reason: string, cause: () => Promise<unknown>][] = [
     ["connection refused", "no-certificate", refused],
     ["call denied", "ACCESS_DENIED", () => web.get({ path: "hidden/x" })],
@@ -166,7 +166,7 @@ describe("the policy", () => {
   const rule = (path: string) =>
     `  - {name: r, spiffe_ids: ["${WEB}"], paths: ["${path}"], actions: [read, write, list]}\n`;
   const outcomes = () => lines("policy loaded").length + lines("policy kept").length;
-  /** Changes the file. Resolves with the log line about the result. */
+  /** Changes the file. Resolves when the log has the result. */
   const result = async (change: () => void) => {
     const before = outcomes();
     change();

@@ -40,7 +40,7 @@ describe("an identity from the Workload API", () => {
     assert.deepEqual(kit.server.calls, [{ method: FETCH_X509_SVID, header: ["true"] }]);
   });
 
-  // The response contains keys. A proxy of the environment, which does not exist here, must not see them.
+  // The response contains keys, so the source must not use a proxy. The proxy of this environment does not exist.
   it("arrives by TCP as well, past any proxy", async () => {
     const tcp = await WorkloadApiServer.start();
     tcp.send(response([kit.example.issue("/api")]));
@@ -280,7 +280,7 @@ describe("an incomplete list of SVIDs", () => {
     assert.equal(idOf(await generation(source, 2)), "spiffe://example.org/a");
   });
 
-  it("is also one of the same length without the SVID in use", async () => {
+  it("can also have the same length, if the SVID in use is missing", async () => {
     kit.server.send(response([kit.example.issue("/a")]));
     const source = kit.open();
     await generation(source, 1);
