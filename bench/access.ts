@@ -23,7 +23,9 @@ export function accessOf({ port, bundle, cert, key }: Target): Access {
   return { port, ca: read(bundle), cert: read(cert), key: read(key) };
 }
 
-/** Opens an HTTP/2 connection. A call can start immediately. A connection that fails ends its calls and throws nothing. */
+/**
+ * Opens an HTTP/2 connection. A call can start immediately. A connection that fails ends its calls and throws nothing.
+ */
 export function openSession(access: Access, options: SecureClientSessionOptions = {}): ClientHttp2Session {
   const { port, ...identity } = access;
   return connect(`https://127.0.0.1:${port}`, { ...identity, servername: "localhost", ...options }).on(

@@ -9,7 +9,9 @@ export type AttackKind =
   | "finite-field-hello"
   /** Performs a handshake with an RSA-3072 leaf whose exponent has 3,071 bits. Its signature is wrong. */
   | "costly-key"
-  /** Connects with an SVID and closes: in turn with FIN only, with RST, with close_notify and in the middle of HTTP/2. */
+  /**
+   * Connects with an SVID and closes: in turn with FIN only, with RST, with close_notify and in the middle of HTTP/2.
+   */
   | "hang-up"
   /** Puts two million map entries, compressed to 4 kB by gzip. */
   | "gzip-put"

@@ -5,8 +5,8 @@ import { attackByHandshakes } from "./attack-handshakes.ts";
 import type { Access } from "./access.ts";
 import type { Action, Attack, AttackKind, AttackJob } from "./attack.ts";
 
-// The process of the attackers. It receives its job from the parent, sends a count when the attack has started, and sends
-// the final count when it is stopped.
+// The process of the attackers. It receives its job from the parent, sends a count when the attack has started, and
+// sends the final count when it is stopped.
 
 const ACTIONS: Readonly<Record<AttackKind, (access: Access) => Action>> = {
   none: () => async (effective) => effective(),
@@ -18,7 +18,9 @@ const ACTIONS: Readonly<Record<AttackKind, (access: Access) => Action>> = {
 /** How many actions start together before the attack counts as started. */
 const BATCH = 50;
 
-/** How long to wait for the effect of a batch, in milliseconds, so that a server that delays one cannot stop the rest. */
+/**
+ * How long to wait for the effect of a batch, in milliseconds, so that a server that delays one cannot stop the rest.
+ */
 const TIMEOUT_MS = 2000;
 
 const count = { started: 0, ended: 0 };

@@ -11,8 +11,8 @@ import {
 import { loadSync } from "@grpc/proto-loader";
 
 /**
- * A server that shows the cost of grpc-js alone: Coffer's proto with proto-loader's codec, and a Map. It has no identity,
- * policy, encryption, disk or metrics.
+ * A server that shows the cost of grpc-js alone: Coffer's proto with proto-loader's codec, and a Map. It has no
+ * identity, policy, encryption, disk or metrics.
  */
 const { values } = parseArgs({
   options: { port: { type: "string" }, cert: { type: "string" }, key: { type: "string" }, bundle: { type: "string" } },

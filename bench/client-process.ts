@@ -2,8 +2,8 @@ import { type ChildProcess, type Serializable, fork } from "node:child_process";
 import { once } from "node:events";
 
 /**
- * Clients in a separate process, so that their work does not count as the server's. The process receives one job, sends a
- * count once it has started, and sends the final count when it receives "stop".
+ * Clients in a separate process, so that their work does not count as the server's. The process receives one job, sends
+ * a count once it has started, and sends the final count when it receives "stop".
  */
 export class ClientProcess<Count> {
   readonly #process: ChildProcess;
@@ -12,7 +12,9 @@ export class ClientProcess<Count> {
     this.#process = process;
   }
 
-  /** Resolves when the process has sent its first count. Rejects if it ends before. `module` is relative to this folder. */
+  /**
+   * Resolves when the process has sent its first count. Rejects if it ends before. `module` is relative to this folder.
+   */
   static async start<Count>(module: string, job: Serializable): Promise<ClientProcess<Count>> {
     const clients = new ClientProcess<Count>(fork(new URL(module, import.meta.url), { serialization: "advanced" }));
     clients.#process.send(job);

@@ -19,9 +19,9 @@ export interface Work {
 }
 
 /**
- * One HTTP/2 connection over TLS 1.3 that makes gRPC calls and reads only the necessary parts of the answers. A client of
- * node:http2 uses a whole core at the rate of a bare server, and would limit the result. Padding and continued headers,
- * which the measured servers never send, are errors, so that no frame is misread silently.
+ * One HTTP/2 connection over TLS 1.3 that makes gRPC calls and reads only the necessary parts of the answers. A client
+ * of node:http2 uses a whole core at the rate of a bare server, and would limit the result. Padding and continued
+ * headers, which the measured servers never send, are errors, so that no frame is misread silently.
  */
 export class Connection {
   readonly #socket: TLSSocket;

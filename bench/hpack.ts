@@ -1,16 +1,19 @@
 /**
- * Decodes the header compression of one connection (HPACK, RFC 7541) as far as the grpc-status of each block requires. A
- * client that guessed the status from the size of the trailers would count failures as calls.
+ * Decodes the header compression of one connection (HPACK, RFC 7541) as far as the grpc-status of each block requires.
+ * A client that guessed the status from the size of the trailers would count failures as calls.
  *
- * Two facts keep it small. It compares names and codes in their encoded form, so it decompresses nothing. An entry of the
- * dynamic table takes at least 32 of its 4,096 bytes (section 4.1), so the newest 128 entries contain every entry that the
- * server can still refer to, and no eviction has to be followed.
+ * Two facts keep it small. It compares names and codes in their encoded form, so it decompresses nothing. An entry of
+ * the dynamic table takes at least 32 of its 4,096 bytes (section 4.1), so the newest 128 entries contain every entry
+ * that the server can still refer to, and no eviction has to be followed.
  */
 export class StatusReader {
   /** Newest first, as section 2.3.3 counts them. */
   readonly #table: Field[] = [];
 
-  /** Returns the block's grpc-status, undefined if it has none. Must be called for every block of the connection, in order. */
+  /**
+   * Returns the block's grpc-status, undefined if it has none. Must be called for every block of the connection, in
+   * order.
+   */
   read(block: Uint8Array): number | undefined {
     const cursor = new Cursor(block);
     let status: number | undefined;

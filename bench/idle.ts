@@ -10,9 +10,13 @@ import type { RunFolder } from "./run-folder.ts";
 
 /** The growth of a server's memory for each idle connection, in kB (1,000 bytes). */
 export interface IdleCost {
-  /** In a server that has just started. This includes memory that it keeps for later, such as space for young objects. */
+  /**
+   * In a server that has just started. This includes memory that it keeps for later, such as space for young objects.
+   */
   readonly fresh: Spread;
-  /** In the same server, after these clients have disconnected and as many have connected again. It reuses that memory. */
+  /**
+   * In the same server, after these clients have disconnected and as many have connected again. It reuses that memory.
+   */
   readonly again: Spread;
 }
 

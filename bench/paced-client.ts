@@ -25,8 +25,8 @@ takeJob<PacedJob>(async (job) => {
 });
 
 /**
- * Starts Gets on one connection at a fixed pace, whether or not earlier ones were answered. A client that waits for each
- * answer makes few calls while the server stalls, so its percentiles do not show the stall.
+ * Starts Gets on one connection at a fixed pace, whether or not earlier ones were answered. A client that waits for
+ * each answer makes few calls while the server stalls, so its percentiles do not show the stall.
  */
 class PacedCalls {
   readonly #job: PacedJob;

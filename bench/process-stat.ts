@@ -22,7 +22,9 @@ function statFields(pid: number | "self"): readonly string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** CPU time of the whole machine so far, in microseconds, including time that the hypervisor gave to others. Linux only. */
+/**
+ * CPU time of the whole machine so far, in microseconds, including time that the hypervisor gave to others. Linux only.
+ */
 export function machineCpuMicros(): number {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8")
     .split(/\s+/, 9)

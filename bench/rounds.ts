@@ -14,8 +14,9 @@ export interface Spread {
 }
 
 /**
- * In each round, measures every subject, such as a server, one after the other. A shared machine is slow for minutes at a
- * time. Within a round, this affects all subjects; if each subject were measured completely before the next, it would not.
+ * In each round, measures every subject, such as a server, one after the other. A shared machine is slow for minutes at
+ * a time. Within a round, this affects all subjects; if each subject were measured completely before the next, it would
+ * not.
  */
 export async function interleave<Subject extends { readonly name: string }, Result>(
   subjects: readonly Subject[],

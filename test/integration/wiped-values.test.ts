@@ -11,8 +11,9 @@ after(() => site.remove());
 const COUNT = 100;
 
 /**
- * The maximum number of values that may remain. The bytes that TLS decrypted or encrypted last stay in buffers of OpenSSL
- * and Node until the next call overwrites them (SECURITY.md). A store that overwrote nothing would leave all values.
+ * The maximum number of values that may remain. The bytes that TLS decrypted or encrypted last stay in buffers of
+ * OpenSSL and Node until the next call overwrites them (SECURITY.md). A store that overwrote nothing would leave all
+ * values.
  */
 const LAST_FEW = 10;
 

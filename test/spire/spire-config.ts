@@ -27,8 +27,8 @@ export function agentSocket({ folder }: SpireLocation): string {
 }
 
 /**
- * server.conf. The server reloads its caches four times a second. With SPIRE's default of five seconds, a test would spend
- * most of its time waiting.
+ * server.conf. The server reloads its caches four times a second. With SPIRE's default of five seconds, a test would
+ * spend most of its time waiting.
  */
 export function serverConfig(spire: SpireLocation, { trustDomain, caTtl = "24h", upstream }: SpireOptions): string {
   const { folder, port } = spire;

@@ -12,8 +12,8 @@ describe("rounds", () => {
     assert.deepEqual(spreadOf([4, 1, 3, 2]), { median: 2.5, least: 1, most: 4 });
   });
 
-  // A machine that is slower in one round slows both servers, so it does not change the ratio of that round. The ratio of
-  // the medians (300 / 200) would compare measurements of different rounds.
+  // A machine that is slower in one round slows both servers, so it does not change the ratio of that round. The ratio
+  // of the medians (300 / 200) would compare measurements of different rounds.
   it("compare servers within a round", () => {
     const rounds = new Map([
       ["fast", [result(400), result(100), result(300)]],
