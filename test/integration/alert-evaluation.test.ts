@@ -44,8 +44,8 @@ describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { sk
 /** Returns promtool's complaints about the rules; empty if each sample has the expected result. */
 function verdict(rules: string, samples: readonly AlertSample[]): string {
   const tests = samples.flatMap(({ alert, fires, quiet }) => [
-    look(`${alert} fires`, alert, fires, [{ labels: "{}", value: 1 }]),
-    look(`${alert} is quiet`, alert, quiet, []),
+    testCase(`${alert} fires`, alert, fires, [{ labels: "{}", value: 1 }]),
+    testCase(`${alert} is quiet`, alert, quiet, []),
   ]);
   writeFileSync(join(folder, "rules.yaml"), rules);
   writeFileSync(
@@ -60,7 +60,7 @@ function verdict(rules: string, samples: readonly AlertSample[]): string {
 }
 
 /** The state that promtool must find at the end of an hour: whether the alert fires, with any labels. */
-function look(name: string, alert: string, series: AlertSample["fires"], exp_samples: readonly object[]): object {
+function testCase(name: string, alert: string, series: AlertSample["fires"], exp_samples: readonly object[]): object {
   return {
     name,
     interval: `${SAMPLE_SECONDS}s`,

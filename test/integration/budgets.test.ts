@@ -56,7 +56,7 @@ function get(session: ClientHttp2Session): ClientHttp2Stream {
 }
 
 /** Resolves when the server has read all bytes that were sent before. */
-function heard(session: ClientHttp2Session): Promise<unknown> {
+function processed(session: ClientHttp2Session): Promise<unknown> {
   return new Promise((resolve) => session.ping(resolve));
 }
 
@@ -72,7 +72,7 @@ async function othersAreServed(): Promise<void> {
 it("unfinished Puts above the budget wait, and are then refused with a retry delay", async () => {
   const puts = [unfinishedPut(), unfinishedPut(), unfinishedPut()];
   const answers = puts.map(answerOf);
-  await heard(greedy);
+  await processed(greedy);
   await othersAreServed();
   timers.push(REQUEST_MS);
   const [first, second, third] = await Promise.all(answers);
@@ -85,7 +85,7 @@ it("unfinished Puts above the budget wait, and are then refused with a retry del
 
 it("a Put that waits continues when other calls of its caller end", async () => {
   const [first, , third] = [unfinishedPut(), unfinishedPut(), unfinishedPut()];
-  await heard(greedy);
+  await processed(greedy);
   first.close();
   // This is the last byte. It completes an invalid message: the error shows that the server has read it.
   third.end(Buffer.of(0));
@@ -109,9 +109,9 @@ describe("unread answers", () => {
     const gets = Array.from({ length: 20 }, () => get(greedy));
     let answered = 0;
     for (const each of gets) each.on("response", () => (answered += 1));
-    await heard(greedy);
+    await processed(greedy);
     await othersAreServed();
-    await heard(greedy);
+    await processed(greedy);
     assert.ok(answered >= 3 && answered <= 5, `${answered} answers of 1 MiB in a budget of 4 MiB`);
     timers.push(REQUEST_MS);
     const ended = await Promise.all(gets.slice(answered).map(answerOf));
@@ -122,7 +122,7 @@ describe("unread answers", () => {
 
   it("let the next answers continue when they are read", async () => {
     const gets = Array.from({ length: 20 }, () => get(greedy));
-    await heard(greedy);
+    await processed(greedy);
     greedy.settings({ initialWindowSize: 4 * MIB });
     const answers = await Promise.all(gets.map(answerOf));
     for (const { code, body } of answers) assert.deepEqual([code, body.length > MIB - 100], [Code.OK, true]);
@@ -148,5 +148,5 @@ async function keptAlive(sessions: readonly ClientHttp2Session[], ms: number): P
   timers.push(ms);
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   // The second PING shows that the server has read the answer to its own PING, which arrived with the first.
-  for (const session of [...sessions, ...sessions]) await heard(session);
+  for (const session of [...sessions, ...sessions]) await processed(session);
 }

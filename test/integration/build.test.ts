@@ -105,9 +105,9 @@ describe("the build", () => {
     const build =
       'node scripts/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
     const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
-    const said = `${one?.stdout}${other?.stdout}`;
-    assert.equal(said.match(/waiting for another build of this clone/g)?.length, 1, said);
-    assert.equal(said.match(/SQLite is compiled/g)?.length, 1, said);
+    const output = `${one?.stdout}${other?.stdout}`;
+    assert.equal(output.match(/waiting for another build of this clone/g)?.length, 1, output);
+    assert.equal(output.match(/SQLite is compiled/g)?.length, 1, output);
   });
 
   // The tests once deleted the program of a running server that `npm run dev` had started.

@@ -40,10 +40,10 @@ describe("coffer policy check", () => {
   });
 
   it("reports a file that is empty or missing", async () => {
-    const said = (problem: string) => ({ code: 2, stdout: "", stderr: `coffer: the policy ${problem}\n` });
-    assert.deepEqual(await check("empty.yaml"), said("empty.yaml is empty"));
-    assert.deepEqual(await check("missing.yaml"), said("missing.yaml does not exist"));
-    assert.deepEqual(await check("."), said(". is not a regular file"));
+    const refusal = (problem: string) => ({ code: 2, stdout: "", stderr: `coffer: the policy ${problem}\n` });
+    assert.deepEqual(await check("empty.yaml"), refusal("empty.yaml is empty"));
+    assert.deepEqual(await check("missing.yaml"), refusal("missing.yaml does not exist"));
+    assert.deepEqual(await check("."), refusal(". is not a regular file"));
   });
 
   it("answers yes with the rule, and exits with 0", async () => {
@@ -81,17 +81,17 @@ describe("coffer policy check", () => {
   });
 
   it("refuses an incomplete or invalid question", async () => {
-    const wrong: [line: string, said: RegExp][] = [
+    const wrong: [line: string, message: RegExp][] = [
       [`--as ${API} --action read`, /--as, --action and --path make one question/],
       ["--path shop/x", /--as, --action and --path make one question/],
       [`--as ${API} --action get --path shop/x`, /"get" is no action; allowed are read, write, delete, list, describe/],
       ["--as me --action read --path shop/x", /the SPIFFE ID "me"/],
       [`--as ${API} --action read --path /shop`, /begins with a slash/],
     ];
-    for (const [line, said] of wrong) {
+    for (const [line, message] of wrong) {
       const { code, stdout, stderr } = await check(`good.yaml ${line}`);
       assert.deepEqual([code, stdout], [2, ""], line);
-      assert.match(stderr, said);
+      assert.match(stderr, message);
     }
   });
 });

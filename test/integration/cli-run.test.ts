@@ -134,8 +134,10 @@ describe("coffer run", () => {
     const library = join(kit.folder, `${CANARY}.so`);
     for (const name of ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "PATH", "COFFER_SERVER_ID", "HTTPS_PROXY"]) {
       const path = await put(`attack/${name}`, { data: { [name]: library } });
-      const said = new RegExp(`^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`);
-      await refused([path], 2, said);
+      const message = new RegExp(
+        `^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`,
+      );
+      await refused([path], 2, message);
     }
     const given = await environment(["PYTHONSTARTUP=shop/api/attack/BASH_ENV:BASH_ENV"]);
     assert.equal(given.get("PYTHONSTARTUP"), library);
@@ -213,16 +215,16 @@ describe("coffer run", () => {
     const path = await put("norun", { data: { X: CANARY } });
     const script = join(kit.folder, "script");
     writeFileSync(script, "#!/bin/sh\n");
-    const says = async (word: string, code: number, said: RegExp) => {
+    const exits = async (word: string, code: number, message: RegExp) => {
       const ran = await run([path, "--", word]);
       assert.equal(ran.code, code, ran.stderr);
-      assert.match(ran.stderr, said);
+      assert.match(ran.stderr, message);
     };
-    await says("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
-    await says(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
-    await says(kit.folder, 126, /not executable/);
+    await exits("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
+    await exits(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
+    await exits(kit.folder, 126, /not executable/);
     chmodSync(script, 0o755);
-    await says(script, 0, /^$/);
+    await exits(script, 0, /^$/);
     const large = await put("large", { data: { X: CANARY.repeat(20_000) } });
     const ran = await run([large, "--", "true"]);
     assert.deepEqual(

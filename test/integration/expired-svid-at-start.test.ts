@@ -42,7 +42,7 @@ function write(name: string, id: string, endsIn: number) {
   return files;
 }
 
-const saying = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
+const withDetail = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
 
 // A writer renews the files ten seconds later, so the process must wait and must not end and be restarted repeatedly.
 describe("an SVID that expired before the start", () => {
@@ -59,7 +59,7 @@ describe("an SVID that expired before the start", () => {
         COFFER_SERVER_BUNDLE: `example.org=${join(folder, "bundle.pem")}`,
       },
     }));
-    await server.logged("waiting for an identity", saying(/server\.pem, verified with .*: the leaf expired at/));
+    await server.logged("waiting for an identity", withDetail(/server\.pem, verified with .*: the leaf expired at/));
     write("server", SERVER, HOUR);
     await server.serving();
   });

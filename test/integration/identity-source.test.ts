@@ -55,7 +55,7 @@ async function admin(server: ServerProcess, ...command: string[]) {
   return coffer(command, { env });
 }
 
-const saying = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
+const withDetail = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
 
 describe("an identity from the Workload API", () => {
   // There are no identity files: the server and its callers get their identities from their agents.
@@ -82,9 +82,9 @@ describe("an identity from the Workload API", () => {
     await agent.stop();
     const server = serve();
     assert.match(String((await server.logged("waiting for an identity"))["detail"]), /has not answered yet/);
-    await server.logged("no identity", saying(/can't be reached: ENOENT/));
+    await server.logged("no identity", withDetail(/can't be reached: ENOENT/));
     await agent.restart();
-    await server.logged("no identity", saying(/PERMISSION_DENIED: no identity issued/));
+    await server.logged("no identity", withDetail(/PERMISSION_DENIED: no identity issued/));
     assert.equal(server.lines("listening").length, 0);
     agent.send(response([domain.issue("/coffer")]));
     await server.serving();
@@ -141,7 +141,7 @@ describe("an identity from files", () => {
   it("makes the server wait too, and takes precedence over the Workload API", async () => {
     agent.send(response([domain.issue("/another")]));
     const server = serve(env());
-    await server.logged("waiting for an identity", saying(/x\.pem/));
+    await server.logged("waiting for an identity", withDetail(/x\.pem/));
     assert.match(
       String(server.lines("starting")[0]?.["detail"]),
       /COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE are given/,

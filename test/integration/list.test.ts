@@ -72,20 +72,20 @@ describe("List", () => {
   it("binds its tokens to caller and prefix, and encrypts them", async () => {
     const { response } = await admin.list({ prefix: "list/", page_size: 3 });
     const token: string = response.next_page_token;
-    const asked = async (caller: Caller, prefix: string, page_token: string) => {
+    const outcomeOf = async (caller: Caller, prefix: string, page_token: string) => {
       const { code, reason } = await caller.list({ prefix, page_size: 3, page_token });
       return reason ?? code;
     };
-    assert.equal(await asked(admin, "list/", token), "OK");
-    assert.equal(await asked(admin, "list", token), "INVALID_PAGE_TOKEN");
-    assert.equal(await asked(api, "list/", token), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(admin, "list/", token), "OK");
+    assert.equal(await outcomeOf(admin, "list", token), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(api, "list/", token), "INVALID_PAGE_TOKEN");
     for (let i = 0; i < token.length; i += 7) {
       const other = token[i] === "A" ? "B" : "A";
       const damaged = token.slice(0, i) + other + token.slice(i + 1);
-      assert.equal(await asked(admin, "list/", damaged), "INVALID_PAGE_TOKEN", `character ${i}`);
+      assert.equal(await outcomeOf(admin, "list/", damaged), "INVALID_PAGE_TOKEN", `character ${i}`);
     }
-    assert.equal(await asked(admin, "list/", `${token}=`), "INVALID_PAGE_TOKEN");
-    assert.equal(await asked(admin, "list/", "x"), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(admin, "list/", `${token}=`), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(admin, "list/", "x"), "INVALID_PAGE_TOKEN");
     assert.ok(!Buffer.from(token, "base64url").toString("latin1").includes("list/p"));
   });
 

@@ -109,12 +109,12 @@ describe("a caller with the server's own SPIFFE ID", () => {
   // previous ID is an ordinary caller, and one with the new ID is denied.
   it("is the caller with the ID that the server has now", async () => {
     const [own, next] = [kit.caller(OWN), kit.caller(NEXT)];
-    const ask = async () => [await own.get({ path: "a" }), await next.get({ path: "a" })].map(({ code }) => code);
-    assert.deepEqual(await ask(), ["PERMISSION_DENIED", "OK"]);
+    const codes = async () => [await own.get({ path: "a" }), await next.get({ path: "a" })].map(({ code }) => code);
+    assert.deepEqual(await codes(), ["PERMISSION_DENIED", "OK"]);
     kit.writeCredential(kit.issue({ id: NEXT, dns: ["localhost"] }), "coffer");
     kit.server.reload();
     await logged("identity adopted", ({ spiffe_id }) => spiffe_id === NEXT);
-    assert.deepEqual(await ask(), ["OK", "PERMISSION_DENIED"]);
+    assert.deepEqual(await codes(), ["OK", "PERMISSION_DENIED"]);
     own.close();
     next.close();
   });

@@ -34,7 +34,7 @@ interface Response {
 }
 
 /** The answers to these requests, sent one after the other on one stream. */
-async function ask(version: string, ...requests: readonly object[]): Promise<Response[]> {
+async function request(version: string, ...requests: readonly object[]): Promise<Response[]> {
   const options = { includeDirs: ["proto"], keepCase: true };
   const proto = loadSync(`grpc/reflection/${version}/reflection.proto`, options);
   const service = proto[`grpc.reflection.${version}.ServerReflection`] as ServiceDefinition;
@@ -70,7 +70,7 @@ const symbol = (file_containing_symbol: string) => ({ file_containing_symbol });
 for (const version of ["v1", "v1alpha"]) {
   describe(`reflection ${version}`, () => {
     it("lists the services that are served", async () => {
-      const [answer] = await ask(version, { list_services: "" });
+      const [answer] = await request(version, { list_services: "" });
       assert.deepEqual(
         answer?.list_services_response?.service.map(({ name }) => name),
         [
@@ -94,7 +94,7 @@ for (const version of ["v1", "v1alpha"]) {
         "VersionState",
         "VERSION_STATE_LIVE",
       ];
-      const answers = await ask(version, ...names.map((name) => symbol(`coffer.v1.${name}`)));
+      const answers = await request(version, ...names.map((name) => symbol(`coffer.v1.${name}`)));
       for (const answer of answers) {
         const read = understood(answer);
         assert.deepEqual(Object.keys(read["coffer.v1.Secrets"]!), ["Put", "Get", "Delete", "List", "Describe"]);
@@ -104,7 +104,7 @@ for (const version of ["v1", "v1alpha"]) {
 
     it("answers a file by its name, the types of error details included", async () => {
       const names = ["coffer/v1/coffer.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"];
-      const answers = await ask(version, ...names.map((file_by_filename) => ({ file_by_filename })));
+      const answers = await request(version, ...names.map((file_by_filename) => ({ file_by_filename })));
       const [coffer, status, details] = answers.map(understood);
       assert.ok("coffer.v1.GetResponse" in coffer!);
       assert.ok("google.rpc.Status" in status! && "google.protobuf.Any" in status);
@@ -112,9 +112,9 @@ for (const version of ["v1", "v1alpha"]) {
     });
 
     it("returns everything that it lists", async () => {
-      const [answer] = await ask(version, { list_services: "" });
+      const [answer] = await request(version, { list_services: "" });
       for (const { name } of answer!.list_services_response!.service) {
-        const [file] = await ask(version, symbol(name));
+        const [file] = await request(version, symbol(name));
         assert.ok(name in understood(file!), name);
       }
     });
@@ -131,14 +131,14 @@ for (const version of ["v1", "v1alpha"]) {
         { all_extension_numbers_of_type: "coffer.v1.Nothing" },
         {},
       ];
-      const answers = await ask(version, ...unknown, symbol("coffer.v1.Secrets"));
+      const answers = await request(version, ...unknown, symbol("coffer.v1.Secrets"));
       for (const answer of answers.slice(0, -1)) assert.equal(answer.error_response?.error_code, Code.NOT_FOUND);
       assert.match(answers[0]?.error_response?.error_message ?? "", /coffer\.v1\.Nothing/);
       assert.ok(understood(answers.at(-1)!));
     });
 
     it("reports that no message has extensions", async () => {
-      const [answer] = await ask(version, { all_extension_numbers_of_type: "coffer.v1.PutRequest" });
+      const [answer] = await request(version, { all_extension_numbers_of_type: "coffer.v1.PutRequest" });
       assert.equal(answer?.all_extension_numbers_response?.base_type_name, "coffer.v1.PutRequest");
     });
   });

@@ -292,13 +292,13 @@ describe("unauthenticated clients", () => {
   // Legitimate clients among them wait for a server that is too slow, and the operator must be able to see that.
   it("that sent a ClientHello and waited in vain are logged differently from those that sent nothing", async () => {
     const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 }, new ManualTimers(0));
-    const dial = () => {
+    const openConnection = () => {
       const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
       return socket.on("error", () => {});
     };
     const end = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
-    await end(dial());
-    const waiting = dial();
+    await end(openConnection());
+    const waiting = openConnection();
     await once(waiting, "connect");
     // This connection follows the ClientHello, and the server refuses it as soon as it reads it.
     const noTls = connectTcp(server.port, "127.0.0.1").end("GET / HTTP/1.1\r\n\r\n");
@@ -364,12 +364,12 @@ it("closes a connection whose handshake completes after the server has started t
   await server.stop();
   const late = connect({ socket: early, cert: certPem, key: keyPem, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
   late.on("error", () => {});
-  const heard: Buffer[] = [];
-  late.on("data", (bytes: Buffer) => heard.push(bytes));
+  const received: Buffer[] = [];
+  late.on("data", (bytes: Buffer) => received.push(bytes));
   await once(late, "secureConnect");
   await once(late, "close");
   await server.connections.allClosed();
-  assert.deepEqual([heard, server.refused, server.connections.count], [[], [], 0]);
+  assert.deepEqual([received, server.refused, server.connections.count], [[], [], 0]);
 });
 
 /** Opens a connection that sends nothing, or half of a TLS record. */

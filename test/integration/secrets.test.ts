@@ -193,7 +193,7 @@ describe("a caller that is denied", () => {
 
 describe("bad requests", () => {
   // A program uses the field's name to find it in its request: each name is one of the request's descriptor.
-  const rows: [what: string, method: string, request: object, field: string, says: RegExp][] = [
+  const rows: [what: string, method: string, request: object, field: string, message: RegExp][] = [
     ["no path", "Get", {}, "path", /path is empty/],
     ["a path with a leading slash", "Get", { path: "/a" }, "path", /begins with a slash/],
     ["a path with a trailing slash", "Get", { path: "a/" }, "path", /ends with a slash/],
@@ -256,11 +256,11 @@ describe("bad requests", () => {
     ["a prefix with a bad character", "List", { prefix: "a b" }, "prefix", /contains " "/],
     ["a long page token", "List", { page_token: "A".repeat(1025) }, "page_token", /limit of 1024/],
   ];
-  for (const [what, method, request, field, says] of rows) {
+  for (const [what, method, request, field, message] of rows) {
     it(`${what}: the message is enough to understand the problem`, async () => {
       const answer = await api.call(method, request);
       assert.equal(answer.code, "INVALID_ARGUMENT");
-      assert.match(answer.message, says);
+      assert.match(answer.message, message);
       assert.equal(answer.metadata["field"], field);
       assert.deepEqual(answer.violations, [field]);
       assert.ok(fieldsOf(method).includes(field), `${method}Request has no field ${field}`);
@@ -268,19 +268,19 @@ describe("bad requests", () => {
   }
 
   // The control: the same bytes without the fault are accepted.
-  const raw: [what: string, hex: string, says: RegExp | undefined][] = [
+  const raw: [what: string, hex: string, message: RegExp | undefined][] = [
     ["valid bytes", "0a0b73686f702f6170692f7878", undefined],
     ["truncated bytes", "0a0b73686f702f6170692f78", /path is cut short/],
     ["bad UTF-8", "0a0b73686f702f6170692fc328", /path is not valid UTF-8/],
     ["a wrong wire type", "080b", /path has wire type 0/],
     ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version is larger than 32 bits/],
   ];
-  for (const [what, hex, says] of raw) {
+  for (const [what, hex, message] of raw) {
     it(`${what}, in the encoded request`, async () => {
       const answer = await api.raw("Get", Buffer.from(hex, "hex"));
-      if (says === undefined) return assert.equal(answer.reason, "SECRET_NOT_FOUND");
+      if (message === undefined) return assert.equal(answer.reason, "SECRET_NOT_FOUND");
       assert.deepEqual([answer.code, answer.reason], ["INVALID_ARGUMENT", "MALFORMED_REQUEST"]);
-      assert.match(answer.message, says);
+      assert.match(answer.message, message);
     });
   }
 });
