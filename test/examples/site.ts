@@ -44,8 +44,8 @@ export class Site {
   static async start({ ttl = 3600 }: SiteShape = {}): Promise<Site> {
     const machine = new Machine();
     const spire = await machine.spire({ syncInterval: "1s" });
-    await spire.enter(ENTRIES.coffer);
-    await spire.enter({ ...EXAMPLE, ttl });
+    await spire.addEntry(ENTRIES.coffer);
+    await spire.addEntry({ ...EXAMPLE, ttl });
     const site = new Site(machine, spire, await freePort());
     site.#prepare();
     await site.startServer();
@@ -110,7 +110,7 @@ export class Site {
   async foreignSpire(): Promise<Spire> {
     const other = await this.machine.spire({ trustDomain: "other.org" });
     await other.federate(this.spire);
-    await other.enter({ ...EXAMPLE, id: FOREIGN, federatesWith: [this.spire.trustDomain] });
+    await other.addEntry({ ...EXAMPLE, id: FOREIGN, federatesWith: [this.spire.trustDomain] });
     return other;
   }
 
