@@ -51,6 +51,27 @@ export class ClientError extends Error {
   }
 }
 
+/** An option or an argument can't be used. Nothing was sent. */
+export function invalidOption(message: string, options?: ErrorOptions): ClientError {
+  return new ClientError("INVALID_ARGUMENT", message, {}, options);
+}
+
+/** Neither the options nor the environment name an identity. `missing` are the variables that files would need. */
+export function noIdentity(endpointVariable: string, missing: readonly string[]): ClientError {
+  const problem = `no identity: set ${endpointVariable} to the address of the SPIFFE Workload API, or set ${missing.join(" and ")}, or give the option identity`;
+  return new ClientError("FAILED_PRECONDITION", problem, { failure: { kind: "no-identity", problems: [problem] } });
+}
+
+/** The client was closed before the call was made, or while it waited for another attempt. */
+export function clientClosed(): ClientError {
+  return new ClientError("CANCELLED", "the client is closed");
+}
+
+/** The signal of the call was aborted. Its reason is the cause. */
+export function callAborted(signal: AbortSignal, applied: Applied = "no"): ClientError {
+  return new ClientError("CANCELLED", "the call was aborted by its signal", { applied }, { cause: signal.reason });
+}
+
 /** What is known of a failure beside its code and message. */
 export interface Told {
   readonly reason?: Reason;

@@ -1,7 +1,7 @@
 import { Client, type ClientOptions as GrpcOptions, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
-import { ClientError } from "./client-error.ts";
+import { ClientError, callAborted } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
 import type { Method } from "./methods.ts";
 import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
@@ -18,13 +18,21 @@ const GRPC_OPTIONS: GrpcOptions = {
   "grpc.per_rpc_retry_buffer_size": MAX_RECEIVE_BYTES,
   "grpc.retry_buffer_size": Number.MAX_SAFE_INTEGER,
   "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
-  // Milliseconds. Two minutes, the default, is long for a workload that starts before its server.
+  // Milliseconds. A second at first and two minutes at last, the defaults, are long for a workload that starts before
+  // its server, or whose server is restarted.
+  "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 5000,
   // A server that vanished without a word is noticed after a minute and a third, if a call is under way.
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 20_000,
   "grpc.enable_channelz": 0,
 };
+
+/** Until when a call may take, in milliseconds since the epoch, and what ends it before. */
+export interface CallLimits {
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+}
 
 /**
  * The way to the server under one identity: one connection at a time, made when it is first needed. An identity that has
@@ -36,7 +44,8 @@ export class IdentityChannel {
   readonly #introduction: Introduction;
   readonly #address: string;
   #calls = 0;
-  #state: "open" | "draining" = "open";
+  /** `silent`: a call got no answer in its time, and nothing else came on the connection meanwhile. */
+  #state: "open" | "silent" | "draining" = "open";
 
   constructor(address: Address, introduction: Introduction) {
     this.#credentials = new SvidCredentials(introduction);
@@ -47,24 +56,31 @@ export class IdentityChannel {
 
   /**
    * Whether a call of this identity may begin here. Not when the proof that the server gave of its own identity has
-   * ended meanwhile: a rotated server is asked for its new one before it is sent another secret.
+   * ended meanwhile: a rotated server is asked for its new one before it is sent another secret. Nor on a connection
+   * that has gone silent: a host that is frozen or unplugged closes none, and keepalive notices after a minute and more.
    */
   serves(identity: Introduction["identity"]): boolean {
     const { handshake } = this.#credentials;
     const proven = handshake.kind !== "accepted" || this.#introduction.clock() <= handshake.server.validUntil;
-    return this.#introduction.identity === identity && proven;
+    return this.#introduction.identity === identity && proven && this.#state !== "silent";
   }
 
-  /** Makes a call. `deadline` is in milliseconds since the epoch. Rejects with {@link ClientError}. */
+  /** Whether there is a connection, as far as is known. */
+  get isConnected(): boolean {
+    const { handshake } = this.#credentials;
+    return handshake.kind === "accepted" && !handshake.socket.destroyed;
+  }
+
+  /** Makes a call. Rejects with {@link ClientError}. */
   async call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    deadline: number,
+    limits: CallLimits,
   ): Promise<Response> {
     if (method.isSecret) this.#refuseOwnId();
     this.#calls += 1;
     try {
-      return await this.#send(method, request, deadline);
+      return await this.#send(method, request, limits);
     } finally {
       this.#calls -= 1;
       this.#closeWhenIdle();
@@ -90,26 +106,46 @@ export class IdentityChannel {
   }
 
   #send<Request, Response>(
-    { path, changes, request: encoding, response: decoding }: Method<Request, Response>,
+    method: Method<Request, Response>,
     request: Request,
-    deadline: number,
+    { deadline, signal }: CallLimits,
   ): Promise<Response> {
+    const { path, request: encoding, response: decoding } = method;
+    const received = this.#bytesReceived;
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest<Request, Response>(
+      const call = this.#client.makeUnaryRequest<Request, Response>(
         path,
         encoding.encode,
         decoding.decode,
         request,
         new Metadata(),
         { deadline },
-        (error, response) => (error === null ? resolve(response!) : reject(this.#explain(error, changes))),
+        (error, response) => {
+          signal?.removeEventListener("abort", cancel);
+          if (error !== null) reject(this.#explain(error, { method, signal, received }));
+          else resolve(response as Response);
+        },
       );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel);
     });
   }
 
-  #explain(error: ServiceError, changes: boolean): ClientError {
+  /** How much has come on the latest connection. Answers to HTTP/2 pings count: the server's process sends them. */
+  get #bytesReceived(): number {
+    const { handshake } = this.#credentials;
+    return handshake.kind === "accepted" ? handshake.socket.bytesRead : 0;
+  }
+
+  #explain(error: ServiceError, { method: { changes }, signal, received }: SentCall): ClientError {
     const answer = ClientError.answered(error, changes);
-    if (answer.code === "DEADLINE_EXCEEDED" && answer.reason === undefined) return this.#unanswered(error, changes);
+    if (answer.reason === undefined && answer.code === "CANCELLED" && signal?.aborted) {
+      return callAborted(signal, changes && this.#wasSent ? "unknown" : "no");
+    }
+    if (answer.code === "DEADLINE_EXCEEDED" && answer.reason === undefined) {
+      if (this.#bytesReceived === received && this.#state === "open") this.#state = "silent";
+      return this.#unanswered(error, changes);
+    }
     if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
     const failure = this.#failure(error.details);
     const told = describeFailure(failure, this.#address);
@@ -122,10 +158,15 @@ export class IdentityChannel {
 
   /** The deadline has passed on our side. grpc-js's message counts its own parts' times, which are no use to its user. */
   #unanswered(cause: ServiceError, changes: boolean): ClientError {
-    const wasSent = this.#credentials.handshake.kind === "accepted";
+    const wasSent = this.#wasSent;
     const failure: ConnectionFailure = { kind: "no-answer", wasSent };
     const told = { failure, applied: changes && wasSent ? "unknown" : "no" } as const;
     return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), told, { cause });
+  }
+
+  /** Whether a call that has ended without an answer may have been sent. */
+  get #wasSent(): boolean {
+    return this.#credentials.handshake.kind === "accepted";
   }
 
   #failure(problem: string): ConnectionFailure {
@@ -138,6 +179,14 @@ export class IdentityChannel {
     }
     return { kind: sent ? "broken" : "unreachable", problem: lastError(problem) };
   }
+}
+
+/** What is known of a call when it ends. */
+interface SentCall {
+  readonly method: Pick<Method<unknown, unknown>, "changes">;
+  readonly signal: AbortSignal | undefined;
+  /** What had come on the connection when the call was made, in bytes. */
+  readonly received: number;
 }
 
 /** How grpc-js says that a call was never put on a connection. Anything else may be a connection that broke. */

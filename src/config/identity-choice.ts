@@ -1,11 +1,8 @@
 import type { IdentityFiles } from "../identity/identity-files.ts";
-import { type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
+import { ENDPOINT_VARIABLE, type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import type { DefineOption, OptionDefinition, OptionReader } from "./option.ts";
 import { parseSpiffeId } from "./value.ts";
-
-/** The variable that says where the Workload API is (SPIFFE Workload Endpoint 4). */
-export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
 
 /** Where our identity comes from. `because` says what decided it, as the end of a sentence. */
 export type IdentityChoice =

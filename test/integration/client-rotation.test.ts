@@ -60,7 +60,7 @@ describe("a client whose SVID rotates", () => {
     now = systemClock;
   });
   afterEach(() => {
-    coffer?.close();
+    void coffer?.close();
     identity.current.close();
   });
   after(() => server.stop());
@@ -72,9 +72,10 @@ describe("a client whose SVID rotates", () => {
       identity: identity.source,
       serverId: COFFER,
       timeoutMs: PATIENCE_MS,
-      clock: () => now(),
+      retry: false,
+      timers: { ...processTimers, clock: () => now() },
     };
-    coffer = CofferClient.connect(options);
+    coffer = new CofferClient(options);
     return coffer;
   };
 
@@ -189,7 +190,7 @@ describe("a client whose SVID rotates", () => {
     identity.turn();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
-    coffer.close();
+    void coffer.close();
     await assert.rejects(coffer.health(), { name: "ClientError", code: "CANCELLED" });
     call.answer();
     assert.equal(await answer, "SERVING");
@@ -209,10 +210,16 @@ describe("a client whose server goes away", () => {
     identity = new Turning();
     identity.turn();
     const { address } = server;
-    coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: PATIENCE_MS });
+    coffer = new CofferClient({
+      address,
+      identity: identity.source,
+      serverId: COFFER,
+      timeoutMs: PATIENCE_MS,
+      retry: false,
+    });
   });
   afterEach(async () => {
-    coffer.close();
+    await coffer.close();
     identity.current.close();
     await server.stop();
   });

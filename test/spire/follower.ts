@@ -18,7 +18,7 @@ const CONTENT = Content.trusted([{ key: "user", value: Buffer.from("app"), kind:
 const { address, serverId, path, pauseMs } = readOrders();
 const source = openIdentity();
 await whenReady(source);
-const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs: 10_000 });
+const client = new CofferClient({ address, identity: source, serverId, timeoutMs: 10_000, retry: false });
 const count = { calls: 0, failed: 0 };
 
 process.once("SIGTERM", () => {

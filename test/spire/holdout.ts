@@ -31,7 +31,7 @@ for (;;) {
 
 async function tryAgain(): Promise<void> {
   const begun = Date.now();
-  const client = CofferClient.connect({ address, identity: clinging, serverId, timeoutMs: 10_000 });
+  const client = new CofferClient({ address, identity: clinging, serverId, timeoutMs: 10_000, retry: false });
   try {
     await client.health();
     say("in", { begun });
@@ -39,7 +39,7 @@ async function tryAgain(): Promise<void> {
     if (!(error instanceof ClientError)) throw error;
     say("out", { begun, code: error.code, message: error.message });
   } finally {
-    client.close();
+    await client.close();
   }
 }
 

@@ -1,0 +1,133 @@
+import type { Timers } from "../domain/timers.ts";
+import type { IdentityFiles } from "../identity/identity-files.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { ENDPOINT_VARIABLE, type Endpoint, EndpointError, parseEndpoint } from "../workload-api/endpoint.ts";
+import type { Selection } from "../workload-api/selection.ts";
+import { invalidOption, noIdentity } from "./client-error.ts";
+import { readSpiffeId } from "./values.ts";
+
+/** An identity in files, which are followed as they change. Each is a path. */
+export interface FilesIdentity {
+  /** The X.509-SVID in PEM: the leaf, then the intermediates. */
+  readonly cert: string;
+  /** Its private key in PEM. Only its owner may be able to read it. */
+  readonly key: string;
+  /** The authorities of the server's trust domain, in PEM or as a SPIFFE bundle; or files by the name of their trust domain. */
+  readonly bundle: string | Readonly<Record<string, string>>;
+}
+
+/** An identity from the SPIFFE Workload API, followed over its stream. */
+export interface WorkloadApiIdentity {
+  /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8000`. */
+  readonly workloadApi: string;
+  /** Which SVID to take where several are offered, by its hint. The first one by default. */
+  readonly svidHint?: string | undefined;
+  /** Which SVID to take, by its SPIFFE ID. */
+  readonly svidId?: string | Uint8Array | SpiffeId | undefined;
+}
+
+/** Where an identity comes from. */
+export type IdentityOption = FilesIdentity | WorkloadApiIdentity;
+
+/** An identity that is open already. Who opened it closes it. */
+export type OpenIdentity = Pick<IdentitySource, "snapshot" | "onChange"> & Partial<Pick<IdentitySource, "state">>;
+
+/** Which source of identity to open, and with what. */
+export type IdentityChoice =
+  | { readonly kind: "open"; readonly source: OpenIdentity }
+  | { readonly kind: "files"; readonly files: IdentityFiles }
+  | { readonly kind: "workload-api"; readonly endpoint: Endpoint; readonly selection: Selection };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The identity that the option names, or that the environment names without it. Throws {@link ClientError}. */
+export function chooseIdentity(
+  option: IdentityOption | OpenIdentity | undefined,
+  serverId: SpiffeId,
+  environment: Environment,
+): IdentityChoice {
+  const choice = readOption(option ?? fromEnvironment(environment, serverId), serverId);
+  if (choice.kind === "files") checkBundles(choice.files, serverId);
+  return choice;
+}
+
+/** Begins to look for the identity. Loads the modules of the chosen source only. */
+export async function openIdentity(
+  choice: Exclude<IdentityChoice, { kind: "open" }>,
+  timers: Timers,
+): Promise<IdentitySource> {
+  if (choice.kind === "files") {
+    const { FileSource } = await import("../identity/file-source.ts");
+    return FileSource.open({ files: choice.files, purpose: "client", timers });
+  }
+  const { WorkloadApiSource } = await import("../workload-api/workload-api-source.ts");
+  return WorkloadApiSource.open({ endpoint: choice.endpoint, selection: choice.selection, purpose: "client", timers });
+}
+
+/**
+ * A bundle as people write it: `FILE`, which is that of the server's trust domain, or `TRUST-DOMAIN=FILE`. What precedes
+ * "=" is a trust domain where it can be one: `./a=b.pem` is a file.
+ */
+export function readBundleFile(
+  text: string,
+  serverId: SpiffeId | undefined,
+): readonly [trustDomain: string, file: string] {
+  const equals = text.indexOf("=");
+  const name = text.slice(0, Math.max(equals, 0));
+  if (equals < text.length - 1 && isTrustDomain(name)) return [name, text.slice(equals + 1)];
+  return [serverId?.trustDomain.name ?? "", text];
+}
+
+function isTrustDomain(name: string): boolean {
+  try {
+    return TrustDomain.parse(name).name === name;
+  } catch {
+    return false;
+  }
+}
+
+function fromEnvironment(environment: Environment, serverId: SpiffeId): IdentityOption {
+  const { [ENDPOINT_VARIABLE]: workloadApi, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: bundle } = environment;
+  if (workloadApi) return { workloadApi };
+  if (cert && key && bundle) {
+    return { cert, key, bundle: Object.fromEntries(bundle.split(",").map((text) => readBundleFile(text, serverId))) };
+  }
+  const missing = Object.entries({ COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: bundle }).filter(([, v]) => !v);
+  throw noIdentity(
+    ENDPOINT_VARIABLE,
+    missing.map(([name]) => name),
+  );
+}
+
+function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): IdentityChoice {
+  if ("snapshot" in option) return { kind: "open", source: option };
+  if ("workloadApi" in option) return readWorkloadApi(option);
+  const { cert, key, bundle } = option;
+  if (!cert || !key || !bundle) throw invalidOption("identity: expected workloadApi, or cert, key and bundle");
+  const bundles = typeof bundle === "string" ? { [serverId.trustDomain.name]: bundle } : bundle;
+  return { kind: "files", files: { cert, key, bundles: new Map(Object.entries(bundles)) } };
+}
+
+function readWorkloadApi({ workloadApi, svidHint: hint, svidId }: WorkloadApiIdentity): IdentityChoice {
+  if (hint !== undefined && svidId !== undefined) throw invalidOption("identity: give svidHint or svidId, not both");
+  const selection: Selection =
+    svidId !== undefined
+      ? { kind: "id", id: readSpiffeId("svidId", svidId) }
+      : hint === undefined
+        ? { kind: "default" }
+        : { kind: "hint", hint };
+  try {
+    return { kind: "workload-api", endpoint: parseEndpoint(workloadApi), selection };
+  } catch (error) {
+    if (!(error instanceof EndpointError)) throw error;
+    throw invalidOption(`the address of the Workload API, ${JSON.stringify(workloadApi)}, ${error.message}`);
+  }
+}
+
+/** Without it no server could prove to be the one that is meant. */
+function checkBundles({ bundles }: IdentityFiles, { trustDomain }: SpiffeId): void {
+  if (bundles.has(trustDomain.name)) return;
+  throw invalidOption(`identity: there is no bundle for ${trustDomain.name}, the trust domain of serverId`);
+}

@@ -1,0 +1,27 @@
+/**
+ * Coffer's client for workloads, as `coffer/client`. It loads no native module and nothing of the server.
+ *
+ * @module
+ */
+export { CofferClient } from "./coffer-client.ts";
+export type { DeleteOptions, GetOptions, PutOptions, Secret } from "./coffer-client.ts";
+export type { CallOptions, ClientOptions } from "./client-options.ts";
+export type { FilesIdentity, IdentityOption, WorkloadApiIdentity } from "./identity-option.ts";
+export type { Values } from "./values.ts";
+export { ClientError } from "./client-error.ts";
+export type { StatusName } from "./client-error.ts";
+export type { ConnectionFailure } from "./connection-failure.ts";
+export type { ServingStatus } from "./methods.ts";
+export type { Applied, Reason } from "../contract/reasons.ts";
+export type {
+  DeleteResponse,
+  DescribeResponse,
+  ListEntry,
+  PutResponse,
+  VersionDescription,
+} from "../contract/messages.ts";
+export { VersionState } from "../contract/messages.ts";
+export type { Address } from "../domain/address.ts";
+export { Content } from "../domain/content.ts";
+export type { ContentEntry } from "../domain/content.ts";
+export { SpiffeId } from "../spiffe/spiffe-id.ts";
