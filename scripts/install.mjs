@@ -23,4 +23,4 @@ function install() {
 }
 
 if (!isFresh()) await alone(install);
-run("node .build/native.mjs");
+run("node scripts/native.mjs");

@@ -43,5 +43,5 @@ if (told.includes("--build")) process.exit(0);
 const flags = told.filter((argument) => argument.startsWith("-"));
 const [folder, ...files] = told.filter((argument) => !argument.startsWith("-"));
 const wanted = files.length === 0 ? [`${folder}/`] : files.map((file) => `${folder}/${file}`);
-const command = [".build/test.mjs", ...wanted, ...flags];
+const command = ["scripts/test.mjs", ...wanted, ...flags];
 process.exit(spawnSync(process.execPath, command, { stdio: "inherit", env: { ...process.env, ...found } }).status ?? 1);
