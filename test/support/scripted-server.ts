@@ -46,6 +46,11 @@ export class ArrivedCall {
     await once(session, "goaway");
   }
 
+  /** Resolves when the stream of the call is closed, by either side. */
+  async closed(): Promise<void> {
+    if (!this.#stream.closed) await once(this.#stream, "close");
+  }
+
   /** Breaks the connection. */
   hangUp(): void {
     this.socket.destroy();
