@@ -1,4 +1,4 @@
-import { systemClock } from "../src/domain/clock.ts";
+import { systemClock } from "../src/domain/timers.ts";
 import { Bundle } from "../src/spiffe/bundle.ts";
 import { verifySvid } from "../src/spiffe/verify.ts";
 import { CertificateForge } from "../test/support/certificate-forge.ts";

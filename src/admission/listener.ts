@@ -1,9 +1,13 @@
 import { accessSync, chmodSync, constants, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
 import { dirname } from "node:path";
-import { formatAddress } from "../domain/address.ts";
+import { type Address, formatAddress } from "../domain/address.ts";
 import { describeDenial } from "../files/file-access.ts";
-import type { ListenAddress } from "./listen-address.ts";
+
+/** Where the server listens. mTLS on both. `mode`: the permissions of the socket file, such as 0o660. */
+export type ListenAddress =
+  | Extract<Address, { kind: "tcp" }>
+  | (Extract<Address, { kind: "unix" }> & { readonly mode: number });
 
 /** An address that can't be listened on; the message says what to do. */
 export class ListenRefused extends Error {

@@ -3,7 +3,7 @@ import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identit
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Check } from "../observability/check.ts";
+import type { Check } from "../observability/server-status.ts";
 import type { IdentityReading } from "../observability/readings.ts";
 
 /** What is needed to watch an identity. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_MAX_CONTENT_BYTES } from "../contract/limits.ts";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { makeRootKey } from "../persistence/root-key-file.ts";

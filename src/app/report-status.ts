@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { IdentitySource } from "../identity/source.ts";
-import type { Check } from "../observability/check.ts";
 import type {
+  Check,
   DiskStatus,
   IdentityStatus,
   PolicyStatus,

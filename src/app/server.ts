@@ -1,14 +1,13 @@
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
-import type { Check } from "../observability/check.ts";
+import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
-import type { ServerStatus } from "../observability/server-status.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { CONNECTION_REFUSALS } from "../admission/connection-refusal.ts";
-import type { ListenAddress } from "../admission/listen-address.ts";
+import type { ListenAddress } from "../admission/listener.ts";
 import { secretsMethods } from "../grpc/secrets-service.ts";
 import { type CallLog, createCallLog } from "./call-log.ts";
 import { Checkpoints } from "./checkpoints.ts";

@@ -7,7 +7,7 @@ import { CommandFailed } from "./command-failed.ts";
 import { type Terminal, promptNewSecret } from "./terminal.ts";
 
 /** Where `coffer put` takes a value from. */
-export type ValueSource =
+type ValueSource =
   | { readonly kind: "file"; readonly file: string }
   | { readonly kind: "stdin" }
   | { readonly kind: "prompt" }

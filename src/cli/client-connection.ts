@@ -1,7 +1,6 @@
-import { type Environment, type GivenFlags, OptionReader } from "../config/option.ts";
+import { type Environment, type GivenFlags, OptionReader, DEFAULT_ADDRESS } from "../config/option.ts";
 import { parseDuration, parseSpiffeId } from "../config/value.ts";
 import { type IdentityChoice, readIdentityChoice } from "../config/identity-choice.ts";
-import { DEFAULT_ADDRESS } from "../config/default-address.ts";
 import { openIdentity } from "../app/open-identity.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";

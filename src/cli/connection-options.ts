@@ -1,5 +1,4 @@
-import { clientOption as option } from "../config/option.ts";
-import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "../config/default-address.ts";
+import { clientOption as option, DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "../config/option.ts";
 import { selectionOptions } from "../config/identity-choice.ts";
 
 /** How long a call may take unless --timeout says otherwise. */

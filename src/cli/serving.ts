@@ -1,8 +1,11 @@
-import type { ServeConfig } from "../config/serve-config.ts";
 import { CofferServer } from "../app/server.ts";
+import type { GivenFlags } from "../config/option.ts";
+import { readServeConfig } from "../config/read-serve-config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { closeDoors } from "../process/closed-doors.ts";
+import { machineMemory } from "../process/machine-memory.ts";
 import { refuseOtherNodes } from "../process/node-release.ts";
 import { warnOfShortages } from "../process/shortages.ts";
 import { die, stopSignal } from "../process/stop-signal.ts";
@@ -11,6 +14,11 @@ import type { World } from "../process/world.ts";
 
 /** Milliseconds for the last lines of the log to leave the process. */
 const LAST_LINES_MS = 1000;
+
+/** What `coffer serve` does. */
+export async function runServer(flags: GivenFlags, world: World): Promise<void> {
+  await serveUntilStopped(readServeConfig(flags, world.env, machineMemory()), world);
+}
 
 /**
  * Serves until SIGTERM or SIGINT, and ends in good order; a second one exits at once, which costs nothing that was

@@ -1,6 +1,5 @@
 import { request } from "node:http";
-import type { Check } from "../observability/check.ts";
-import type { ServerStatus } from "../observability/server-status.ts";
+import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { table } from "./printable.ts";
 

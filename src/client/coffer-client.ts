@@ -132,7 +132,7 @@ export class CofferClient {
     const { data, binaryData, ...rest } = await this.#call(getMethod, request, options);
     const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
     const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
-    return { ...rest, content: Content.trusted([...text, ...binary]) };
+    return { ...rest, content: Content.unchecked([...text, ...binary]) };
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Address } from "../domain/address.ts";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
 import { type ClientIdentity, snapshotOf } from "./client-identity.ts";

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { type TLSSocket, connect } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { Identity } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { Svid } from "../spiffe/svid.ts";

@@ -13,7 +13,7 @@ export type Values = Content | Readonly<Record<string, string | Uint8Array>> | R
 export function contentOf(values: Values): Content {
   if (values instanceof Content) return values;
   const pairs = values instanceof Map ? [...values] : Object.entries(values);
-  return Content.trusted(pairs.map(([key, value]) => entryOf(key, value)));
+  return Content.unchecked(pairs.map(([key, value]) => entryOf(key, value)));
 }
 
 /** Text of an option: a string, or bytes that are UTF-8. `name` begins the message of the {@link ClientError}. */

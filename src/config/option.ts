@@ -1,3 +1,9 @@
+/** Where the server listens, and where clients call it, unless they are told otherwise. */
+export const DEFAULT_ADDRESS = "127.0.0.1:8553";
+
+/** Where probes, metrics and the status are served, and where `coffer status` asks, unless they are told otherwise. */
+export const DEFAULT_OPS_ADDRESS = "127.0.0.1:9553";
+
 /** One thing that a program can be told: by a flag, else by a variable, else by its default. */
 export interface OptionDefinition {
   /** With its dashes, such as "--listen". */

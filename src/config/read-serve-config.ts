@@ -3,9 +3,9 @@ import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../co
 import { LOG_LEVELS } from "../observability/logger.ts";
 import { DEFAULT_BUDGET_LIMITS } from "../grpc/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits } from "../admission/handshake-gate.ts";
-import type { ListenAddress } from "../admission/listen-address.ts";
+import type { ListenAddress } from "../admission/listener.ts";
 import type { ServeConfig, StoreConfig } from "./serve-config.ts";
-import { type Environment, type GivenFlags, OptionReader } from "./option.ts";
+import { type Environment, type GivenFlags, OptionReader, DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./option.ts";
 import {
   parseBytes,
   parseChoice,
@@ -16,7 +16,6 @@ import {
   parseSpiffeId,
 } from "./value.ts";
 import { type BundleFile, readIdentityChoice } from "./identity-choice.ts";
-import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./default-address.ts";
 import { DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
 
 const DEFAULT_SOCKET_MODE = 0o660;
@@ -24,7 +23,7 @@ const DEFAULT_SOCKET_MODE = 0o660;
 const STORES = ["sqlite", "memory"] as const;
 
 /** What the machine has, in bytes, as node:os and node:process report it. */
-export interface Memory {
+export interface MachineMemory {
   readonly total: number;
   /** The cgroup's limit; 0 or a number beyond all memory where there is none. */
   readonly constrained: number;
@@ -34,7 +33,7 @@ export interface Memory {
  * What `coffer serve` was told: flags, then COFFER_SERVER_* variables, then defaults. No file is looked at here. Throws
  * ConfigurationError with everything that is wrong.
  */
-export function readServeConfig(flags: GivenFlags, environment: Environment, memory: Memory): ServeConfig {
+export function readServeConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): ServeConfig {
   const reader = new OptionReader(flags, environment);
   const config = {
     ...readRunning(reader, memory),
@@ -60,14 +59,14 @@ export type RunningConfig = Pick<
 >;
 
 /** The same, of these options alone. */
-export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: Memory): RunningConfig {
+export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): RunningConfig {
   const reader = new OptionReader(flags, environment);
   const config = readRunning(reader, memory);
   reader.finish();
   return config;
 }
 
-function readRunning(reader: OptionReader, memory: Memory): RunningConfig {
+function readRunning(reader: OptionReader, memory: MachineMemory): RunningConfig {
   return {
     listen: readListen(reader),
     opsListen: readOpsListen(reader),
@@ -81,12 +80,12 @@ function readRunning(reader: OptionReader, memory: Memory): RunningConfig {
 const asIs = (text: string): string => text;
 
 /** The smaller of the cgroup's and the machine's memory: what there is for this process. */
-export function availableBytes({ total, constrained }: Memory): number {
+export function availableBytes({ total, constrained }: MachineMemory): number {
   return constrained > 0 ? Math.min(constrained, total) : total;
 }
 
 /** The default of --max-store-bytes. */
-export function defaultStoreBytes(memory: Memory): number {
+function defaultStoreBytes(memory: MachineMemory): number {
   return Math.floor(availableBytes(memory) * DEFAULT_STORE_SHARE);
 }
 

@@ -2,7 +2,7 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { BudgetLimits } from "../grpc/budget.ts";
 import type { HandshakeLimits } from "../admission/handshake-gate.ts";
 import type { IdentityChoice } from "./identity-choice.ts";
-import type { ListenAddress } from "../admission/listen-address.ts";
+import type { ListenAddress } from "../admission/listener.ts";
 
 /** Where secrets are kept. */
 export type StoreConfig =

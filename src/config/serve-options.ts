@@ -1,8 +1,7 @@
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../admission/handshake-gate.ts";
-import { type OptionDefinition, serverOption as option } from "./option.ts";
+import { type OptionDefinition, serverOption as option, DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./option.ts";
 import { formatBytes } from "./value.ts";
-import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./default-address.ts";
 import { selectionOptions } from "./identity-choice.ts";
 
 /** The share of the memory there is that the store may fill. The rest is for calls in flight, SQLite and Node. */

@@ -30,11 +30,11 @@ export class Content {
   }
 
   /**
-   * Takes entries as they are; for what was checked when it was written.
+   * Takes entries as they are: they were checked when they were written, or the server will check them.
    *
    * @internal
    */
-  static trusted(entries: readonly ContentEntry[]): Content {
+  static unchecked(entries: readonly ContentEntry[]): Content {
     return new Content(entries);
   }
 

@@ -5,7 +5,7 @@ import { accessDenied, callerIsServer } from "../domain/errors.ts";
 import { type PathPrefix, type SecretPath, parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../spiffe/principal.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
-import type { Secret } from "../store/secret.ts";
+import type { StoredSecret } from "../store/secret.ts";
 import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
@@ -59,7 +59,7 @@ export interface ListQuestion {
 export interface ListedSecret {
   readonly path: SecretPath;
   /** Undefined when the caller may not describe it. */
-  readonly described: Secret | undefined;
+  readonly described: StoredSecret | undefined;
 }
 
 /** One page of List. `nextPageToken` is empty on the last one. */
@@ -132,7 +132,7 @@ export class SecretsEngine {
     };
   }
 
-  describe({ path }: Permit): Secret {
+  describe({ path }: Permit): StoredSecret {
     return this.#options.store.describe(path);
   }
 

@@ -15,7 +15,7 @@ import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
 import type { SecretsMethods } from "./secrets-service.ts";
 import { Session } from "./session.ts";
-import { type Handled, type Method, unary } from "./unary.ts";
+import { type Handled, type UnaryMethod, unary } from "./unary.ts";
 
 /** The full name of Coffer's own service. */
 export const SECRETS_SERVICE = "coffer.v1.Secrets";
@@ -132,7 +132,7 @@ export class GrpcServer {
     const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
     const { onHandled, timers } = this.#options;
     const options = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
-    const methods = Object.entries(this.#options.methods) as [string, Method<never, never, unknown>][];
+    const methods = Object.entries(this.#options.methods) as [string, UnaryMethod<never, never, unknown>][];
     const handlers = methods.map(([name, method]) => {
       const { path } = methodOf(definition, name);
       const { target, permit } = method;

@@ -5,7 +5,7 @@ import type { Timers } from "../domain/timers.ts";
 const MAX_AGE_MS = 10 * 60_000;
 
 /** How long the calls of a connection that is going away may still take, in milliseconds. */
-export const GRACE_MS = 30_000;
+const DRAIN_GRACE_MS = 30_000;
 
 // The part of its SVID's remaining validity after which a connection goes away: a client that rotates at half of an
 // SVID's life, as SPIRE's do, has a newer one by then.
@@ -27,7 +27,7 @@ export interface Lifetime {
 export function lifetimeOf(validUntil: number, now: number, random: number): Lifetime {
   const age = MAX_AGE_MS * (1 - JITTER + 2 * JITTER * random);
   const goAwayAt = now + Math.min(age, Math.max(0, validUntil - now) * VALIDITY_SHARE);
-  return { goAwayAt, closeAt: Math.min(goAwayAt + GRACE_MS, validUntil) };
+  return { goAwayAt, closeAt: Math.min(goAwayAt + DRAIN_GRACE_MS, validUntil) };
 }
 
 /** What ends a connection. */

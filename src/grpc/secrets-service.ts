@@ -4,17 +4,17 @@ import * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { invalidField } from "../domain/errors.ts";
 import type { Call, ListPermit, ListedSecret, Permit, SecretsEngine } from "../engine/secrets-engine.ts";
-import { type Secret, type Version, lastChange, newest } from "../store/secret.ts";
+import { type StoredSecret, type Version, lastChange, newest } from "../store/secret.ts";
 import type { Connection } from "../admission/connection.ts";
-import type { Method } from "./unary.ts";
+import type { UnaryMethod } from "./unary.ts";
 
 /** The methods of coffer.v1.Secrets by name. Each reads as: check the message, call the engine, write the message. */
 export interface SecretsMethods {
-  readonly Put: Method<wire.PutRequest, wire.PutResponse, Permit>;
-  readonly Get: Method<wire.GetRequest, wire.GetResponse, Permit>;
-  readonly Delete: Method<wire.DeleteRequest, wire.DeleteResponse, Permit>;
-  readonly List: Method<wire.ListRequest, wire.ListResponse, ListPermit>;
-  readonly Describe: Method<wire.DescribeRequest, wire.DescribeResponse, Permit>;
+  readonly Put: UnaryMethod<wire.PutRequest, wire.PutResponse, Permit>;
+  readonly Get: UnaryMethod<wire.GetRequest, wire.GetResponse, Permit>;
+  readonly Delete: UnaryMethod<wire.DeleteRequest, wire.DeleteResponse, Permit>;
+  readonly List: UnaryMethod<wire.ListRequest, wire.ListResponse, ListPermit>;
+  readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, Permit>;
 }
 
 /** The service over an engine. `maxContentBytes` bounds the keys and values of one version. */
@@ -114,7 +114,7 @@ function listEntry({ path, described }: ListedSecret): wire.ListEntry {
   return { path, latestVersion: newest(described).number, updateTime: lastChange(described).time };
 }
 
-function description(secret: Secret): wire.DescribeResponse {
+function description(secret: StoredSecret): wire.DescribeResponse {
   const { path, versions } = secret;
   return {
     path,

@@ -19,7 +19,7 @@ import { codeName, toCofferError, toStatus } from "./status.ts";
  * A method: how its messages are read and written, who may call it, and what it does. It may answer at once or later.
  * `Permit` is what says that the caller may.
  */
-export interface Method<Request, Response, Permit> {
+export interface UnaryMethod<Request, Response, Permit> {
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
   /** The field that the request begins with, by which a caller is authorized. */
@@ -60,7 +60,7 @@ export interface UnaryOptions {
  */
 export function unary<Request, Response, Permit>(
   path: string,
-  method: Method<Request, Response, Permit>,
+  method: UnaryMethod<Request, Response, Permit>,
   options: UnaryOptions,
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
@@ -76,7 +76,7 @@ export function unary<Request, Response, Permit>(
 
 /** Authorizes the caller before the rest of the request is decoded: until then a request costs next to nothing. */
 function answerOf<Request, Response, Permit>(
-  method: Method<Request, Response, Permit>,
+  method: UnaryMethod<Request, Response, Permit>,
   caller: Connection,
   bytes: Buffer,
   isOver: () => boolean,
@@ -92,7 +92,7 @@ function answerOf<Request, Response, Permit>(
 
 /** The bytes of a method's response. What it was given and what it gave is overwritten as soon as it is done with. */
 function responseOf<Request, Response>(
-  { response: codec, wipe }: Pick<Method<Request, Response, unknown>, "response" | "wipe">,
+  { response: codec, wipe }: Pick<UnaryMethod<Request, Response, unknown>, "response" | "wipe">,
   request: Request,
   handle: () => Response | Promise<Response>,
 ): Buffer | Promise<Buffer> {
@@ -139,7 +139,7 @@ class Answer {
   }
 
   /** Gives what the method comes to. */
-  from<Request, Response, Permit>(method: Method<Request, Response, Permit>, request: Buffer): void {
+  from<Request, Response, Permit>(method: UnaryMethod<Request, Response, Permit>, request: Buffer): void {
     const { call, incoming } = this.#call;
     const isOver = () => call.cancelled || this.#state === "given";
     try {

@@ -23,7 +23,7 @@ export type ChosenBundle =
 export type ChosenBundles = ReadonlyMap<string, ChosenBundle>;
 
 /** What is wrong with a file, and what follows from it. */
-export function describeChoice(choice: ChosenBundle): readonly string[] {
+export function describeChosenBundle(choice: ChosenBundle): readonly string[] {
   if (choice.kind === "read") return [];
   const { problem, bundle } = choice;
   if (choice.kind !== "kept") return [describeNone(problem, bundle.trustDomain)];

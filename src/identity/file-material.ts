@@ -8,7 +8,7 @@ import { parseSvid, type Svid } from "../spiffe/svid.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 
 /** What a bundle file holds. */
-export type BundleReading =
+type BundleReading =
   /** Without authorities when the file says so in so many words. */
   | { readonly kind: "bundle"; readonly bundle: Bundle }
   /** It does not exist, or is empty. `problem` is a whole sentence. */

@@ -37,7 +37,7 @@ export function unsigned(magnitude: Buffer): Asn1 {
 }
 
 /** A PrintableString. The text must keep to its alphabet (X.680 41.4), which is not checked here. */
-export function printable(text: string): Asn1 {
+export function printableString(text: string): Asn1 {
   return primitive(Type.PRINTABLESTRING, text);
 }
 

@@ -1,7 +1,13 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { type Draft, distinguishedName, keyId, randomSerial, signCertificate } from "./minted-certificate.ts";
+import {
+  type CertificateDraft,
+  distinguishedName,
+  keyId,
+  randomSerial,
+  signCertificate,
+} from "./minted-certificate.ts";
 import { subjectOf, toPem } from "./der-encoding.ts";
 import { authorityExtensions, workloadExtensions } from "./minted-extensions.ts";
 
@@ -11,16 +17,16 @@ const DAY_MS = 86_400_000;
  * How long a development authority is valid: a year. A new one ends the trust in everything that the old one signed, and
  * whoever copied bundle.pem somewhere has to copy it again.
  */
-export const AUTHORITY_LIFETIME_MS = 365 * DAY_MS;
+const AUTHORITY_LIFETIME_MS = 365 * DAY_MS;
 
 /**
  * How long a development SVID is valid: 30 days, where SPIRE's live an hour. Nothing renews these while a program runs,
  * and a server that was started on Monday should still be reachable on Friday.
  */
-export const SVID_LIFETIME_MS = 30 * DAY_MS;
+const SVID_LIFETIME_MS = 30 * DAY_MS;
 
 /** How much earlier than now validity begins, as SPIRE does: a peer's clock may be a little behind. */
-export const BACKDATE_MS = 10_000;
+const BACKDATE_MS = 10_000;
 
 /** A certificate with its private key. */
 export interface Credential {
@@ -112,7 +118,7 @@ function validity({ notBefore, notAfter }: Validity, now: number, lifetime: numb
   };
 }
 
-function signed(draft: Draft, signer: KeyObject, ownKey: KeyObject): Credential {
+function signed(draft: CertificateDraft, signer: KeyObject, ownKey: KeyObject): Credential {
   const certificate = signCertificate(draft, signer);
   const keyPem = ownKey.export({ type: "pkcs8", format: "pem" }) as string;
   return { certificate, certPem: toPem("CERTIFICATE", certificate), keyPem, notAfter: draft.notAfter };

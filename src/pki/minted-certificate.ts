@@ -1,8 +1,19 @@
 import { createHash, type KeyObject, randomBytes, sign } from "node:crypto";
-import { type Asn1, bits, encode, oid, printable, sequence, setOf, time, unsigned, wrapped } from "./der-encoding.ts";
+import {
+  type Asn1,
+  bits,
+  encode,
+  oid,
+  printableString,
+  sequence,
+  setOf,
+  time,
+  unsigned,
+  wrapped,
+} from "./der-encoding.ts";
 
 /** What a certificate says, before it is signed. */
-export interface Draft {
+export interface CertificateDraft {
   /** Big-endian, not negative: see {@link randomSerial}. */
   readonly serial: Buffer;
   readonly issuer: Asn1;
@@ -23,7 +34,7 @@ const ATTRIBUTES = { country: "2.5.4.6", organization: "2.5.4.10", serialNumber:
 /** A name from its parts, in the order given. The values are of PrintableString's characters. */
 export function distinguishedName(parts: Partial<Record<keyof typeof ATTRIBUTES, string>>): Asn1 {
   const names = Object.keys(parts) as (keyof typeof ATTRIBUTES)[];
-  return sequence(...names.map((name) => setOf(sequence(oid(ATTRIBUTES[name]), printable(parts[name]!)))));
+  return sequence(...names.map((name) => setOf(sequence(oid(ATTRIBUTES[name]), printableString(parts[name]!)))));
 }
 
 /** 127 random bits: positive, and in RFC 5280's 20 bytes (4.1.2.2). The second highest bit is set, so never zero. */
@@ -39,7 +50,7 @@ export function keyId(publicKey: KeyObject): Buffer {
 }
 
 /** Signs a certificate (RFC 5280 4.1, version 3) with a P-256 key: ecdsa-with-SHA256. The answer is DER. */
-export function signCertificate(draft: Draft, key: KeyObject): Buffer {
+export function signCertificate(draft: CertificateDraft, key: KeyObject): Buffer {
   const algorithm = sequence(oid("1.2.840.10045.4.3.2"));
   const body = sequence(
     wrapped(0, unsigned(Buffer.of(2))),

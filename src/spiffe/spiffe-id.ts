@@ -3,7 +3,7 @@ import { SpiffeIdError } from "./spiffe-id-error.ts";
 import { TrustDomain } from "./trust-domain.ts";
 
 /** The longest SPIFFE ID, in bytes. Every implementation must support this much; we take no more (SPIFFE-ID 2.3). */
-export const MAX_SPIFFE_ID_BYTES = 2048;
+const MAX_SPIFFE_ID_BYTES = 2048;
 
 // SPIFFE-ID 2. RFC 3986 allows other spellings of the scheme; one ID must not have two, so they are refused.
 const SCHEME = Buffer.from("spiffe://");

@@ -2,7 +2,7 @@ import { CharacterSet, showByte } from "./character-set.ts";
 import { SpiffeIdError } from "./spiffe-id-error.ts";
 
 /** The longest trust domain name, in bytes (SPIFFE-ID 2.3). */
-export const MAX_TRUST_DOMAIN_BYTES = 255;
+const MAX_TRUST_DOMAIN_BYTES = 255;
 
 // SPIFFE-ID 2.1. Upper case is refused rather than folded: names are keys of bundles, policies and audit records, and
 // one domain must not have two spellings there.

@@ -7,7 +7,7 @@ import type { SpiffeId } from "./spiffe-id.ts";
 import { SvidRefused } from "./svid-refused.ts";
 
 /** The most certificates of a chain; real ones have one to three. */
-export const MAX_CHAIN_CERTIFICATES = 10;
+const MAX_CHAIN_CERTIFICATES = 10;
 
 /** The most bytes of a chain. */
 export const MAX_CHAIN_BYTES = 64 * 1024;

@@ -10,14 +10,14 @@ import type { CheckpointMode, Journal, Revision } from "./journal.ts";
 import { findPage, type ListPage, type ListQuery } from "./listing.ts";
 import { Memory, type StoreTotals } from "./memory.ts";
 import {
-  type DeleteRequest,
+  type DeleteCommand,
   type DeleteResult,
-  type PutRequest,
+  type PutCommand,
   type PutResult,
   deleteOperation,
   putOperation,
 } from "./operation.ts";
-import { type Secret, type Version, findVersion, newest } from "./secret.ts";
+import { type StoredSecret, type Version, findVersion, newest } from "./secret.ts";
 import { ThreadShare } from "./thread-share.ts";
 
 /** What a store is made of. */
@@ -67,12 +67,12 @@ export class SecretStore {
   }
 
   /** Adds a version. Rejects with VERSION_MISMATCH, STORE_FULL, and the errors of a commit. */
-  put(request: PutRequest): Promise<PutResult> {
+  put(request: PutCommand): Promise<PutResult> {
     return this.#commits.submit(putOperation(request, this.#options.sealer, this.#options.maxStoreBytes));
   }
 
   /** Marks versions as deleted. Rejects with SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_MISMATCH, and as put. */
-  delete(request: DeleteRequest): Promise<DeleteResult> {
+  delete(request: DeleteCommand): Promise<DeleteResult> {
     return this.#commits.submit(deleteOperation(request));
   }
 
@@ -96,7 +96,7 @@ export class SecretStore {
   }
 
   /** A secret with all its versions, sealed as they are. Throws SECRET_NOT_FOUND. */
-  describe(path: SecretPath): Secret {
+  describe(path: SecretPath): StoredSecret {
     const secret = this.#memory.get(path);
     if (secret === undefined) throw secretNotFound(path);
     return secret;

@@ -21,14 +21,14 @@ export interface OfferedSvid {
 }
 
 /** What is wrong with the bundle of another trust domain. */
-export interface UnusableBundle {
+interface UnusableBundle {
   readonly trustDomain: TrustDomain;
   /** A sentence that begins with the field. */
   readonly problem: string;
 }
 
 /** The bundles of other trust domains in a message, by their bare names. No name is in two of the lists. */
-export interface FederatedContext {
+interface FederatedContext {
   /** Those that can be used. One may be empty, which trusts no workload. */
   readonly federated: ReadonlyMap<string, Bundle>;
   /** The others. */

@@ -3,7 +3,7 @@ import { type DerElement, TAG } from "./der.ts";
 import { DerFields, wholeBytes } from "./der-fields.ts";
 
 /** The families of keys that we accept. */
-export type KeyKind = "ec" | "rsa" | "ed25519";
+type KeyKind = "ec" | "rsa" | "ed25519";
 
 /** A public key that is good enough to trust. */
 export interface PublicKey {

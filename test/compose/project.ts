@@ -12,7 +12,7 @@ import { ImageBuilder } from "./image-builder.ts";
 import { Volumes } from "./volumes.ts";
 
 /** The compose file of this repository. */
-export const COMPOSE_FILE = "docker-compose.yml";
+const COMPOSE_FILE = "docker-compose.yml";
 
 /** The compose file's services as processes of this machine: what `docker compose` does with an engine. */
 export class Project {

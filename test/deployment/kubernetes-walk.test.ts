@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { coffer, type Ran, type Serving, serving } from "../support/cli-kit.ts";
 import { FILE_DELIVERIES } from "../support/file-delivery.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";

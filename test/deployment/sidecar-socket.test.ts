@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createAuthority } from "../../src/pki/development-ca.ts";
 import { callerVariables } from "../support/cli-caller.ts";

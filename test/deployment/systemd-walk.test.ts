@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { ofThisFile } from "../support/children.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { coffer, PROGRAM } from "../support/cli-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";

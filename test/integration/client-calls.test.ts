@@ -7,7 +7,7 @@ import { ClientError } from "../../src/client/client-error.ts";
 import type { InternalOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { formatAddress } from "../../src/domain/address.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { type Credential, createAuthority } from "../../src/pki/development-ca.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { splitDer } from "../../src/x509/der.ts";

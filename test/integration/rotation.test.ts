@@ -5,7 +5,7 @@ import { type Socket, connect as connectTcp } from "node:net";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock, processTimers, type Timers } from "../../src/domain/timers.ts";
 import { Bundle } from "../../src/spiffe/bundle.ts";
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
@@ -19,7 +19,6 @@ import { HandshakeGate, type HandshakeLimits } from "../../src/admission/handsha
 import { Listener } from "../../src/admission/listener.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
-import { processTimers, type Timers } from "../../src/domain/timers.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { Caller } from "../support/server-kit.ts";

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createAuthority } from "../../src/pki/development-ca.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 import { bufCurl } from "./buf-curl.ts";

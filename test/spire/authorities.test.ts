@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createAuthority } from "../../src/pki/development-ca.ts";
 import { ENTRIES, Machine } from "./machine.ts";

@@ -14,7 +14,7 @@ import { SecretKey } from "../../src/sealing/secret-key.ts";
 import type { DeleteChange, PutChange, VersionRef } from "../../src/store/change.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../../src/store/journal.ts";
 
-export const AUTHOR = "spiffe://example.org/test";
+const AUTHOR = "spiffe://example.org/test";
 
 const ext4 = 0xef53;
 

@@ -8,8 +8,7 @@ import type { ServeConfig } from "../../src/config/serve-config.ts";
 import { CofferServer } from "../../src/app/server.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, badRequest, errorInfo, status } from "../../src/contract/error-details.ts";
 import { formatAddress } from "../../src/domain/address.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import { systemClock, type Timers, processTimers } from "../../src/domain/timers.ts";
 import type { IdentityFiles } from "../../src/identity/identity-files.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
@@ -19,7 +18,7 @@ import { type Authority, type Credential, type SvidRequest, createAuthority } fr
 import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/admission/handshake-gate.ts";
 import { PATIENCE_MS } from "./patience.ts";
-import type { ListenAddress } from "../../src/admission/listen-address.ts";
+import type { ListenAddress } from "../../src/admission/listener.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";

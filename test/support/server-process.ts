@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { ClientOptions as GrpcOptions } from "@grpc/grpc-js";
 import type { ClientOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";

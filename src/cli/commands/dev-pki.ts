@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseTrustDomain } from "../../config/value.ts";
-import { systemClock } from "../../domain/clock.ts";
+import { systemClock } from "../../domain/timers.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { MintedCredential } from "../../pki/development.ts";
 import { parsed } from "../parsed.ts";

@@ -42,7 +42,7 @@ export function addPut(program: Command, world: World): void {
     const { change } = await import("../unclear-change.ts");
     const [path, texts] = command.processedArgs as [string, string[]];
     const entries = await readEntries(parseAssignments(texts), world, command.opts());
-    const { version, revision } = await change(() => client.put(path, Content.trusted(entries), command.opts()));
+    const { version, revision } = await change(() => client.put(path, Content.unchecked(entries), command.opts()));
     await write(world.stdout, `${path} version ${version} (revision ${revision})\n`);
   });
 }

@@ -17,7 +17,7 @@ export function addServe(program: Command, world: World): void {
   command.action(async () => {
     const [{ requireSqlite }, { runServer }] = await Promise.all([
       import("../require-sqlite.ts"),
-      import("../run-server.ts"),
+      import("../serving.ts"),
     ]);
     await requireSqlite();
     await runServer(givenFlags(command.opts(), serveOptions), world);

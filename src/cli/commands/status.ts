@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
-import { OptionReader } from "../../config/option.ts";
+import { OptionReader, DEFAULT_OPS_ADDRESS } from "../../config/option.ts";
 import { parseDuration } from "../../config/value.ts";
-import { DEFAULT_OPS_ADDRESS } from "../../config/default-address.ts";
 import { parseAddress } from "../../domain/address.ts";
 import { warnOfUnknownVariables } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";

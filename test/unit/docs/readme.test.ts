@@ -7,7 +7,7 @@ import { prepareDevelopment } from "../../../src/app/prepare-development.ts";
 import { readRunningConfig } from "../../../src/config/read-serve-config.ts";
 import { runningOptions, serveOptionsTable } from "../../../src/config/serve-options.ts";
 import { devSession } from "../../../src/cli/dev-session.ts";
-import { systemClock } from "../../../src/domain/clock.ts";
+import { systemClock } from "../../../src/domain/timers.ts";
 import { bareCodes, contractErrors } from "../../support/contract-errors.ts";
 import { page, table } from "../../support/pages.ts";
 

@@ -7,7 +7,7 @@ import { Content } from "../../../src/domain/content.ts";
 const PASSWORD = "correct-horse-battery";
 
 function content(): Content {
-  return Content.trusted([
+  return Content.unchecked([
     { key: "user", kind: "text", value: Buffer.from("app") },
     { key: "password", kind: "text", value: Buffer.from(PASSWORD) },
     { key: "key", kind: "binary", value: Buffer.from([0xff, 0x00]) },

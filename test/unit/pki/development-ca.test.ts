@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { connect, createServer, type TLSSocket } from "node:tls";
 import fc from "fast-check";
-import { systemClock } from "../../../src/domain/clock.ts";
+import { systemClock } from "../../../src/domain/timers.ts";
 import { Bundle } from "../../../src/spiffe/bundle.ts";
 import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";

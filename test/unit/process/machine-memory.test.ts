@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { littleMemory } from "../../../src/process/little-memory.ts";
+import { littleMemory } from "../../../src/process/machine-memory.ts";
 
 // 500 MB beside the store are enough; with less, the warning says how much there is, of the container where it has a
 // limit, of the machine otherwise.
