@@ -111,7 +111,8 @@ export class Site {
 
   /** Coffer's own client, by files of its own. */
   client(id: string, options: Pick<ClientOptions, "address"> & Partial<ClientOptions>): CofferClient {
-    const name = `client-${(this.#clients += 1)}`;
+    this.#clients += 1;
+    const name = `client-${this.#clients}`;
     const { certPem, keyPem } = this.#authority.issue({ id });
     this.#write(`${name}.pem`, certPem);
     this.#write(`${name}.key`, keyPem);
