@@ -20,10 +20,13 @@ export type StatusName = keyof typeof grpcStatus;
  * UNAVAILABLE always means that nothing was applied.
  */
 export class ClientError extends Error {
+  /** Always "ClientError". */
   override readonly name = "ClientError";
+  /** The gRPC status. */
   readonly code: StatusName;
   /** Why, when the server says so; coffer.proto lists them. A newer server may send one that is not in the type. */
   readonly reason: Reason | undefined;
+  /** Facts about the failure by name, such as `path` or `latest_version`. Never a value. */
   readonly metadata: ErrorMetadata;
   /** After how many milliseconds the same call may succeed, when the server says so. */
   readonly retryDelayMs: number | undefined;
@@ -32,6 +35,7 @@ export class ClientError extends Error {
   /** After "unknown", read the secret before the call is repeated, or repeat it with the version that it expects. */
   readonly applied: Applied;
 
+  /** @internal */
   constructor(code: StatusName, message: string, told: Told = {}, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -42,7 +46,11 @@ export class ClientError extends Error {
     this.applied = told.applied ?? "no";
   }
 
-  /** The error of a call to which gRPC gave a status. `changes` says whether the call is a Put or a Delete. */
+  /**
+   * The error of a call to which gRPC gave a status. `changes` says whether the call is a Put or a Delete.
+   *
+   * @internal
+   */
   static answered(error: ServiceError, changes: boolean): ClientError {
     const told = readDetails(error.metadata);
     const code = statusName(error);

@@ -30,12 +30,15 @@ import { type Values, contentOf, textOf } from "./values.ts";
 
 /** The content of one version. */
 export interface Secret {
+  /** The secret. */
   readonly path: string;
+  /** The version whose content this is. */
   readonly version: number;
   /** The revision of the store that made the version. Revisions grow with every change of any secret. */
   readonly revision: number;
-  /** Milliseconds since the epoch. */
+  /** When the version was made, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
+  /** Its values. It prints none of them. */
   readonly content: Content;
 }
 

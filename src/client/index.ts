@@ -11,7 +11,7 @@ export type { Values } from "./values.ts";
 export { ClientError } from "./client-error.ts";
 export type { StatusName } from "./client-error.ts";
 export type { ConnectionFailure } from "./connection-failure.ts";
-export type { ServingStatus } from "./methods.ts";
+export type { SERVING_STATUS, ServingStatus } from "./methods.ts";
 export type { Applied, Reason } from "../contract/reasons.ts";
 export type {
   DeleteResponse,
@@ -25,3 +25,8 @@ export type { Address } from "../domain/address.ts";
 export { Content } from "../domain/content.ts";
 export type { ContentEntry } from "../domain/content.ts";
 export { SpiffeId } from "../spiffe/spiffe-id.ts";
+export { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
+export type { SpiffeIdRule } from "../spiffe/spiffe-id-error.ts";
+export type { TrustDomain } from "../spiffe/trust-domain.ts";
+export type { SvidRefused, RefusalReason } from "../spiffe/svid-refused.ts";
+export type { ErrorMetadata } from "../domain/errors.ts";

@@ -5,8 +5,11 @@ import { invalidField, limitExceeded } from "./errors.ts";
 
 /** One value of a secret. Text is kept as its UTF-8 bytes: a string could neither be wiped nor kept out of the heap. */
 export interface ContentEntry {
+  /** The name of the value: 1 to 253 of A-Z a-z 0-9 . _ -, by which it is found. */
   readonly key: string;
+  /** Whether it was put as text or as bytes. */
   readonly kind: "text" | "binary";
+  /** Its bytes; of text in UTF-8. */
   readonly value: Uint8Array;
 }
 
@@ -103,15 +106,18 @@ export class Content {
     this.dispose();
   }
 
+  /** The size, and no value. */
   toString(): string {
     if (this.#isDisposed) return "[content: disposed]";
     return `[content: ${this.#entries.length} keys, ${this.byteLength} bytes]`;
   }
 
+  /** The size, and no value. */
   toJSON(): string {
     return this.toString();
   }
 
+  /** The size, and no value. */
   [inspect.custom](): string {
     return this.toString();
   }
