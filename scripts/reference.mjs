@@ -21,6 +21,7 @@ const hook = asUrl(`import { register } from "node:module"; register(${JSON.stri
 const OPTIONS = {
   name: "coffer/client",
   entryPoints: ["client/index.d.ts"],
+  tsconfig: "tsconfig.json",
   readme: "none",
   disableSources: true,
   excludePrivate: true,
