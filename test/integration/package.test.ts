@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { formatAddress } from "../../src/domain/address.ts";
 import { otherNodes } from "../identity/other-nodes.ts";
 import { callerVariables } from "../support/cli-caller.ts";
+import { ofThisFile } from "../support/children.ts";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
 import { type Example, commentExamples, pageExamples } from "../support/documented-examples.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
+import { ServerProcess } from "../support/server-process.ts";
 
 const PAGE = "docs/clients-typescript.md";
 
@@ -118,6 +121,14 @@ describe("the packed package", () => {
     assert.ok(Object.hasOwn(analysis.entrypoints, "./client"));
   });
 
+  // An exported thing without a comment, or a link to nothing, fails it.
+  it("has a reference that is whole", async () => {
+    const out = join(folder, "reference");
+    const made = await runToEnd(process.execPath, ["scripts/reference.mjs", out], { env: { PATH: path } });
+    assert.equal(made.code, 0, `${made.stdout}${made.stderr}`);
+    assert.ok(existsSync(join(out, "classes/CofferClient.html")));
+  });
+
   const nodes = [{ kind: "here", name: "this Node", path: process.execPath } as const, ...otherNodes()];
   for (const other of nodes) {
     const skip = other.kind === "missing" ? other.why : false;
@@ -195,6 +206,29 @@ describe("the packed package", () => {
       assert.equal(code, 0);
       assert.match(stdout.toString(), /^coffer \d+\.\d+\.\d+ \(commit [0-9a-f]{12}(-modified)?\)\n/);
       assert.match(stdout.toString(), /SQLite \(can't be loaded: /);
+    });
+
+    // The compiler is the one thing that is not run here: it takes minutes. What it makes is copied from the clone.
+    it("compiles SQLite with the first server, and with no later one", async () => {
+      const sqlite = join(prefix, "lib/node_modules/coffer/node_modules/better-sqlite3");
+      const built = resolve("node_modules/better-sqlite3/build/Release/better_sqlite3.node");
+      const compile = `require("fs").cpSync(${JSON.stringify(built)}, "build/Release/better_sqlite3.node")`;
+      writeFileSync(join(sqlite, "compile.cjs"), compile);
+      const manifest = JSON.parse(readFileSync(join(sqlite, "package.json"), "utf8"));
+      assert.equal(manifest.scripts["build-release"], "node-gyp rebuild --release");
+      const scripts = { "build-release": "node compile.cjs" };
+      writeFileSync(join(sqlite, "package.json"), JSON.stringify({ ...manifest, scripts }));
+      const serve = async () => {
+        const words = ["dev", "--listen", "127.0.0.1:0", "--ops-listen", "off"];
+        const env = { PATH: [join(prefix, "bin"), path].join(delimiter) };
+        const server = new ServerProcess(
+          ofThisFile(spawn("coffer", words, { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] })),
+        );
+        await server.serving();
+        await server.stop();
+        return server.stderr.includes("coffer: SQLite is compiled");
+      };
+      assert.deepEqual([await serve(), await serve()], [true, false]);
     });
   });
 
