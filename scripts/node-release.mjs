@@ -1,10 +1,10 @@
-// Ends a build on a release of Node that the program does not run on. It is imported before anything else: SQLite would
-// otherwise be compiled for minutes, and the server then refuse to start. Needs no package, since none is installed yet.
+// Ends a build on a release of Node that Coffer does not support. It is imported first: otherwise SQLite would be compiled
+// for minutes, and the server would then refuse to start. It needs no package, because none is installed yet.
 import { readFileSync } from "node:fs";
 
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
-/** Whether a release such as "22.12.1" is in one of the lines of engines.node: each is "^" and its oldest release. */
+/** Whether a release such as "22.12.1" is in a line of engines.node. Each line is "^" and its oldest release. */
 function isSupported(release) {
   const [major, ...rest] = release.split(".").map(Number);
   return engines.node.split(" || ").some((line) => {
@@ -15,8 +15,6 @@ function isSupported(release) {
 }
 
 if (!isSupported(process.versions.node)) {
-  console.error(
-    `coffer: this is Node ${process.versions.node}, and Coffer runs on ${engines.node}. Nothing was built.`,
-  );
+  console.error(`coffer: unsupported Node ${process.versions.node}: Coffer needs ${engines.node}. Nothing was built.`);
   process.exit(1);
 }

@@ -1,7 +1,7 @@
 import { type Environment, type GivenFlags, OptionReader, DEFAULT_ADDRESS } from "../config/option.ts";
 import { parseDuration, parseSpiffeId } from "../config/value.ts";
 import { type IdentityChoice, readIdentityChoice } from "../config/identity-choice.ts";
-import { openIdentity } from "../app/open-identity.ts";
+import { openSource } from "../workload-api/open-source.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
 import { readBundleFile } from "../client/identity-option.ts";
@@ -33,8 +33,7 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   const identity = readIdentityChoice(reader, options, (text) => readBundleFile(text, serverId));
   if (identity?.kind === "files") checkBundles(reader, identity.files.bundles, serverId);
   const timeoutMs = reader.optional(options.timeout, parseDuration) ?? parseDuration(DEFAULT_TIMEOUT);
-  reader.finish();
-  return { address, identity: identity!, serverId: serverId!, timeoutMs };
+  return { address, timeoutMs, ...reader.complete({ identity, serverId }) };
 }
 
 /** Without it no server could be the one that is meant. */
@@ -53,7 +52,7 @@ export async function withClient<Result>(
   timers: Timers,
   use: (client: CofferClient) => Promise<Result>,
 ): Promise<Result> {
-  const source = await openIdentity(identity, "client", timers);
+  const source = await openSource(identity, "client", timers);
   // A person at a terminal is told at once; --wait repeats the call. A script decides by the exit code.
   const client = new CofferClient({ address, identity: source, serverId, timeoutMs, timers, retry: false });
   try {

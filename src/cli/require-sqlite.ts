@@ -1,4 +1,4 @@
-import { StartRefused } from "../app/start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 import { buildSqlite, isSqliteBuilt } from "../persistence/sqlite-build.ts";
 
 /**

@@ -4,11 +4,12 @@ import type { IdentitySnapshot } from "../identity/source.ts";
 import { MaterialError } from "../spiffe/material-error.ts";
 import { ClientError } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
-import { type IdentityChoice, type OpenIdentity, openIdentity } from "./identity-option.ts";
+import type { ClientSource, OpenIdentity } from "./identity-option.ts";
+import { openSource } from "../workload-api/open-source.ts";
 
 /** The identity of a client: opened with the first call and closed with the client, or a source that is open already. */
 export class ClientIdentity {
-  readonly #choice: IdentityChoice;
+  readonly #choice: ClientSource;
   readonly #timers: Timers;
   readonly #onChange: () => void;
   #source: OpenIdentity | undefined;
@@ -16,7 +17,7 @@ export class ClientIdentity {
   #close = () => {};
 
   /** `onChange` is called whenever there is a newer identity. */
-  constructor(choice: IdentityChoice, timers: Timers, onChange: () => void) {
+  constructor(choice: ClientSource, timers: Timers, onChange: () => void) {
     this.#choice = choice;
     this.#timers = timers;
     this.#onChange = onChange;
@@ -42,7 +43,7 @@ export class ClientIdentity {
 
   async #open(): Promise<OpenIdentity> {
     if (this.#choice.kind === "open") return this.#choice.source;
-    const source = await openIdentity(this.#choice, this.#timers);
+    const source = await openSource(this.#choice, "client", this.#timers);
     return this.#follow(source, () => source.close());
   }
 

@@ -71,6 +71,11 @@ export class IdentityChannel {
     return handshake.kind === "accepted" && !handshake.socket.destroyed;
   }
 
+  /** Whether the last call got no answer, and nothing else came on the connection meanwhile. */
+  get isSilent(): boolean {
+    return this.#state === "silent";
+  }
+
   /** Makes a call. Rejects with {@link ClientError}. */
   async call<Request, Response>(
     method: Method<Request, Response>,

@@ -1,9 +1,9 @@
-import type { Timers } from "../domain/timers.ts";
 import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
-import { ENDPOINT_VARIABLE, type Endpoint, EndpointError, parseEndpoint } from "../workload-api/endpoint.ts";
+import { ENDPOINT_VARIABLE, EndpointError, parseEndpoint } from "../workload-api/endpoint.ts";
+import type { SourceChoice } from "../workload-api/open-source.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import { invalidOption, noIdentity } from "./client-error.ts";
 import { readSpiffeId } from "./values.ts";
@@ -34,36 +34,21 @@ export type IdentityOption = FilesIdentity | WorkloadApiIdentity;
 /** An identity that is open already. Who opened it closes it. */
 export type OpenIdentity = Pick<IdentitySource, "snapshot" | "onChange"> & Partial<Pick<IdentitySource, "state">>;
 
-/** Which source of identity to open, and with what. */
-export type IdentityChoice =
-  | { readonly kind: "open"; readonly source: OpenIdentity }
-  | { readonly kind: "files"; readonly files: IdentityFiles }
-  | { readonly kind: "workload-api"; readonly endpoint: Endpoint; readonly selection: Selection };
+/** The source that is open already, or the one to open. */
+export type ClientSource = { readonly kind: "open"; readonly source: OpenIdentity } | SourceChoice;
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** The variables of the process. */
+export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** The identity that the option names, or that the environment names without it. Throws {@link ClientError}. */
 export function chooseIdentity(
   option: IdentityOption | OpenIdentity | undefined,
   serverId: SpiffeId,
-  environment: Environment,
-): IdentityChoice {
+  environment: Variables,
+): ClientSource {
   const choice = readOption(option ?? fromEnvironment(environment, serverId), serverId);
   if (choice.kind === "files") checkBundles(choice.files, serverId);
   return choice;
-}
-
-/** Begins to look for the identity. Loads the modules of the chosen source only. */
-export async function openIdentity(
-  choice: Exclude<IdentityChoice, { kind: "open" }>,
-  timers: Timers,
-): Promise<IdentitySource> {
-  if (choice.kind === "files") {
-    const { FileSource } = await import("../identity/file-source.ts");
-    return FileSource.open({ files: choice.files, purpose: "client", timers });
-  }
-  const { WorkloadApiSource } = await import("../workload-api/workload-api-source.ts");
-  return WorkloadApiSource.open({ endpoint: choice.endpoint, selection: choice.selection, purpose: "client", timers });
 }
 
 /**
@@ -88,7 +73,7 @@ function isTrustDomain(name: string): boolean {
   }
 }
 
-function fromEnvironment(environment: Environment, serverId: SpiffeId): IdentityOption {
+function fromEnvironment(environment: Variables, serverId: SpiffeId): IdentityOption {
   const { [ENDPOINT_VARIABLE]: workloadApi, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: bundle } = environment;
   if (workloadApi) return { workloadApi };
   if (cert && key && bundle) {
@@ -101,7 +86,7 @@ function fromEnvironment(environment: Environment, serverId: SpiffeId): Identity
   );
 }
 
-function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): IdentityChoice {
+function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): ClientSource {
   if ("snapshot" in option) return { kind: "open", source: option };
   if ("workloadApi" in option) return readWorkloadApi(option);
   const { cert, key, bundle } = option;
@@ -110,7 +95,7 @@ function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): 
   return { kind: "files", files: { cert, key, bundles: new Map(Object.entries(bundles)) } };
 }
 
-function readWorkloadApi({ workloadApi, svidHint: hint, svidId }: WorkloadApiIdentity): IdentityChoice {
+function readWorkloadApi({ workloadApi, svidHint: hint, svidId }: WorkloadApiIdentity): ClientSource {
   if (hint !== undefined && svidId !== undefined) throw invalidOption("identity: give svidHint or svidId, not both");
   const selection: Selection =
     svidId !== undefined

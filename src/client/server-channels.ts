@@ -107,7 +107,10 @@ export class ServerChannels {
       channel.drain();
       this.#channels.delete(index);
     }
-    if (index === this.#inUse && isServerGone(error)) this.#inUse = (index + 1) % this.#servers.addresses.length;
+    // A server that answers other calls is slow, and not gone.
+    const isSlow = error.failure?.kind === "no-answer" && channel.isConnected && !channel.isSilent;
+    if (index === this.#inUse && isServerGone(error) && !isSlow)
+      this.#inUse = (index + 1) % this.#servers.addresses.length;
   }
 }
 

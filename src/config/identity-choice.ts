@@ -1,18 +1,11 @@
-import type { IdentityFiles } from "../identity/identity-files.ts";
-import { ENDPOINT_VARIABLE, type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
+import { ENDPOINT_VARIABLE, parseEndpoint } from "../workload-api/endpoint.ts";
+import type { SourceChoice } from "../workload-api/open-source.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import type { DefineOption, OptionDefinition, OptionReader } from "./option.ts";
 import { parseSpiffeId } from "./value.ts";
 
 /** Where our identity comes from. `because` says what decided it, as the end of a sentence. */
-export type IdentityChoice =
-  | { readonly kind: "files"; readonly files: IdentityFiles; readonly because: string }
-  | {
-      readonly kind: "workload-api";
-      readonly endpoint: Endpoint;
-      readonly selection: Selection;
-      readonly because: string;
-    };
+export type IdentityChoice = SourceChoice & { readonly because: string };
 
 /** The options that decide it, by the descriptions of one command. */
 export interface IdentityOptions {
@@ -25,10 +18,10 @@ export interface IdentityOptions {
 
 /** Which SVID to take where the Workload API offers several: the same flags for clients and for the server. */
 export function selectionOptions(option: DefineOption) {
-  const standard = "its first one";
+  const standard = "the first one";
   return {
-    svidHint: option("--svid-hint", "<hint>", "which SVID of the Workload API to take, by its hint", { standard }),
-    svidId: option("--svid-id", "<spiffe-id>", "which SVID of the Workload API to take, by its SPIFFE ID", {
+    svidHint: option("--svid-hint", "<hint>", "use the SVID of the Workload API that has this hint", { standard }),
+    svidId: option("--svid-id", "<spiffe-id>", "use the SVID of the Workload API that has this SPIFFE ID", {
       standard,
     }),
   };

@@ -1,5 +1,5 @@
 import { supportedNodes } from "../app/release.ts";
-import { StartRefused } from "../app/start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /**
  * Throws StartRefused unless the server may run on this release of Node, as process.version has it. On Node 24 anybody
@@ -20,5 +20,5 @@ function numbersOf(version: string): number[] {
 
 function isBefore(one: readonly number[], other: readonly number[]): boolean {
   const at = other.findIndex((number, index) => number !== one[index]);
-  return at !== -1 && one[at]! < other[at]!;
+  return at !== -1 && (one[at] ?? 0) < (other[at] ?? 0);
 }

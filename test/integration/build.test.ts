@@ -54,7 +54,7 @@ describe("the build", () => {
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      /^coffer: this is Node \d+\.\d+\.\d+, and Coffer runs on \^99\.1\.0\. Nothing was built/,
+      /^coffer: unsupported Node \d+\.\d+\.\d+: Coffer needs \^99\.1\.0\. Nothing was built/,
     );
     assert.ok(!existsSync(npm));
     write("package.json", JSON.stringify(manifest));
@@ -105,7 +105,7 @@ describe("the build", () => {
       'node scripts/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
     const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
     const said = `${one?.stdout}${other?.stdout}`;
-    assert.equal(said.match(/another build of this clone is under way/g)?.length, 1, said);
+    assert.equal(said.match(/waiting for another build of this clone/g)?.length, 1, said);
     assert.equal(said.match(/SQLite is compiled/g)?.length, 1, said);
   });
 

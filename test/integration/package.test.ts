@@ -13,7 +13,8 @@ import { type Example, commentExamples, pageExamples } from "../support/document
 import { API, ServerKit } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
-const PAGE = "docs/clients-typescript.md";
+/** The pages whose blocks of TypeScript are programs. */
+const PAGES = ["README.md", "docs/clients-typescript.md"];
 
 /** What of the package the client may load: @grpc/grpc-js, and what that depends on. */
 const SERVER_PACKAGES = [
@@ -233,7 +234,7 @@ describe("the packed package", () => {
   });
 
   describe("with the examples of the documents", () => {
-    const examples = [...commentExamples(), ...pageExamples(PAGE)];
+    const examples = [...commentExamples(), ...PAGES.flatMap(pageExamples)];
     let kit: ServerKit;
     let env: Record<string, string>;
     before(async () => {
@@ -282,7 +283,7 @@ describe("the packed package", () => {
 
 /** The example, at the kit's server. */
 function addressed(program: Example["program"], kit: ServerKit): string {
-  return program.replaceAll("127.0.0.1:8553", formatAddress(kit.address));
+  return program.replaceAll(/127\.0\.0\.1:8553|coffer\.example:8443/g, formatAddress(kit.address));
 }
 
 function toArrayBuffer(bytes: Buffer): ArrayBuffer {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { StartRefused } from "../../../src/app/start-refused.ts";
+import { StartRefused } from "../../../src/domain/start-refused.ts";
 import { refuseOtherNodes } from "../../../src/process/node-release.ts";
 
 describe("the release of Node", () => {
