@@ -16,8 +16,8 @@ import type { ConnectionFailure } from "./connection-failure.ts";
 export type StatusName = keyof typeof grpcStatus;
 
 /**
- * A call that failed. `message` is for a person: the server's, or ours when there was no server to speak of. The code
- * UNAVAILABLE always means that nothing was applied.
+ * A call that failed, or an option that can't be used. `message` is for people: it is the server's, or the client's when
+ * no server answered. The code UNAVAILABLE always means that nothing was applied.
  */
 export class ClientError extends Error {
   /** Always "ClientError". */
@@ -36,14 +36,14 @@ export class ClientError extends Error {
   readonly applied: Applied;
 
   /** @internal */
-  constructor(code: StatusName, message: string, told: Told = {}, options?: ErrorOptions) {
+  constructor(code: StatusName, message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    this.reason = told.reason;
-    this.metadata = told.metadata ?? {};
-    this.retryDelayMs = told.retryDelayMs;
-    this.failure = told.failure;
-    this.applied = told.applied ?? "no";
+    this.reason = facts.reason;
+    this.metadata = facts.metadata ?? {};
+    this.retryDelayMs = facts.retryDelayMs;
+    this.failure = facts.failure;
+    this.applied = facts.applied ?? "no";
   }
 
   /**
@@ -52,10 +52,10 @@ export class ClientError extends Error {
    * @internal
    */
   static answered(error: ServiceError, changes: boolean): ClientError {
-    const told = readDetails(error.metadata);
+    const facts = readDetails(error.metadata);
     const code = statusName(error);
-    const applied = changes ? appliedBy(code, told.reason) : "no";
-    return new ClientError(code, error.details, { ...told, applied }, { cause: error });
+    const applied = changes ? appliedBy(code, facts.reason) : "no";
+    return new ClientError(code, error.details, { ...facts, applied }, { cause: error });
   }
 }
 
@@ -80,8 +80,8 @@ export function callAborted(signal: AbortSignal, applied: Applied = "no"): Clien
   return new ClientError("CANCELLED", "the call was aborted by its signal", { applied }, { cause: signal.reason });
 }
 
-/** What is known of a failure beside its code and message. */
-export interface Told {
+/** What is known of a failure in addition to its code and message. */
+export interface ErrorFacts {
   readonly reason?: Reason;
   readonly metadata?: ErrorMetadata;
   readonly retryDelayMs?: number | undefined;
@@ -111,8 +111,8 @@ function appliedBy(code: StatusName, reason: Reason | undefined): Applied {
   return REFUSALS.has(code) ? "no" : "unknown";
 }
 
-/** Coffer's ErrorInfo and RetryInfo; nothing when there is no ErrorInfo of Coffer's, or when they can't be read. */
-function readDetails(trailers: Metadata | undefined): Told {
+/** Coffer's ErrorInfo and RetryInfo; empty if there is no ErrorInfo of Coffer, or if they can't be read. */
+function readDetails(trailers: Metadata | undefined): ErrorFacts {
   const [bytes] = trailers?.get(STATUS_DETAILS_TRAILER) ?? [];
   if (!Buffer.isBuffer(bytes)) return {};
   try {
@@ -125,7 +125,7 @@ function readDetails(trailers: Metadata | undefined): Told {
     const [retry] = valuesOf(DetailType.retryInfo).map((value) => retryInfo.decode(value));
     return { reason: info.reason as Reason, metadata: readMetadata(info), retryDelayMs: retry?.retryDelay };
   } catch (error) {
-    // The code and the message are worth more to the caller than our complaint about the rest.
+    // The caller needs the code and the message more than an error about the details.
     if (error instanceof WireError) return {};
     throw error;
   }

@@ -47,7 +47,7 @@ export class ClientIdentity {
     return this.#follow(source, () => source.close());
   }
 
-  /** Not only looked at when a call needs it: an idle client would hold a connection of an SVID that is no longer its own. */
+  /** An idle client also follows its identity: otherwise it would keep a connection with an SVID that was replaced. */
   #follow(source: OpenIdentity, close: () => void): OpenIdentity {
     const stopFollowing = source.onChange(this.#onChange);
     this.#source = source;
@@ -59,7 +59,7 @@ export class ClientIdentity {
   }
 }
 
-/** The identity as of now. `address` is the server that is to be called, for the {@link ClientError} that there is none. */
+/** The identity as of now. `address` is the server that is to be called, for the {@link ClientError} if there is none. */
 export function snapshotOf(source: OpenIdentity, address: Address): IdentitySnapshot {
   try {
     return source.snapshot();

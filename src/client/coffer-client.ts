@@ -63,8 +63,8 @@ export interface DeleteOptions extends PutOptions {
 /**
  * Calls a Coffer server as the workload that its X.509-SVID names, and no other server than the one that `serverId`
  * names. It connects with its first call, keeps one connection, and makes another one when its SVID rotates or the server
- * goes away; calls under way end where they began. Make one client for a process, and close it at the end: an open one
- * keeps the process running. Every method rejects with {@link ClientError}, and so does the constructor throw.
+ * goes away; calls in flight end on the connection on which they began. Make one client for a process, and close it at the end: an open one
+ * keeps the process running. Every method rejects with {@link ClientError}, and the constructor throws it.
  *
  * @example
  * ```ts
@@ -105,7 +105,7 @@ export class CofferClient {
    * @example
    * ```ts
    * const { version } = await coffer.put("shop/api/db", { user: "app", password: "s3cret" });
-   * // Only if nobody else has written since:
+   * // Only if this is still the latest version:
    * await coffer.put("shop/api/db", { user: "app", password: "n3w" }, { expectedVersion: version });
    * ```
    */
@@ -212,7 +212,7 @@ export class CofferClient {
   }
 
   /**
-   * Takes no more calls. Those under way go on, except that none is repeated. Resolves when they are over; the connection
+   * Takes no more calls. Calls in flight continue, but are not repeated. Resolves when they are over; the connection
    * and the identity are closed then.
    *
    * @example

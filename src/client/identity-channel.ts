@@ -7,7 +7,7 @@ import type { Method } from "./methods.ts";
 import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
 
 const GRPC_OPTIONS: GrpcOptions = {
-  // A proxy of the environment would be one more party that learns who talks to whom.
+  // A proxy that the environment names would learn which workload calls which server.
   "grpc.enable_http_proxy": 0,
   // Otherwise a TXT record could say how calls are to be made, and that a Put that may have been applied is repeated.
   "grpc.service_config_disable_resolution": 1,
@@ -35,7 +35,7 @@ export interface CallLimits {
 }
 
 /**
- * The way to the server under one identity: one connection at a time, made when it is first needed. An identity that has
+ * Calls one server with one identity: over one connection at a time, made when it is first needed. An identity that has
  * rotated gets a channel of its own, and the old one is drained.
  */
 export class IdentityChannel {
@@ -92,7 +92,7 @@ export class IdentityChannel {
     }
   }
 
-  /** Every workload with our SPIFFE ID could give the proof that is asked of the server, and would be sent our secrets. */
+  /** Any workload with this SPIFFE ID could prove to be the server, and would receive the secrets. */
   #refuseOwnId(): void {
     const { identity, serverId } = this.#introduction;
     if (!identity.svid.id.equals(serverId)) return;
@@ -153,20 +153,20 @@ export class IdentityChannel {
     }
     if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
     const failure = this.#failure(error.details);
-    const told = describeFailure(failure, this.#address);
+    const message = describeFailure(failure, this.#address);
     // grpc-js says UNAVAILABLE of a connection that broke under a Put as well, which a policy of retries would repeat.
     if (changes && failure.kind === "broken") {
-      return new ClientError("UNKNOWN", told, { failure, applied: "unknown" }, { cause: error });
+      return new ClientError("UNKNOWN", message, { failure, applied: "unknown" }, { cause: error });
     }
-    return new ClientError("UNAVAILABLE", told, { failure }, { cause: error });
+    return new ClientError("UNAVAILABLE", message, { failure }, { cause: error });
   }
 
-  /** The deadline has passed on our side. grpc-js's message counts its own parts' times, which are no use to its user. */
+  /** The client's deadline has passed. The message of grpc-js lists the times of its own parts, which do not help users. */
   #unanswered(cause: ServiceError, changes: boolean): ClientError {
     const wasSent = this.#wasSent;
     const failure: ConnectionFailure = { kind: "no-answer", wasSent };
-    const told = { failure, applied: changes && wasSent ? "unknown" : "no" } as const;
-    return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), told, { cause });
+    const facts = { failure, applied: changes && wasSent ? "unknown" : "no" } as const;
+    return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), facts, { cause });
   }
 
   /** Whether a call that has ended without an answer may have been sent. */
@@ -178,7 +178,7 @@ export class IdentityChannel {
     const { handshake } = this.#credentials;
     const sent = handshake.kind !== "none" && !NEVER_SENT.test(problem);
     if (handshake.kind === "failed" && !sent) return handshake.failure;
-    // An open connection has refused nobody: the call failed by an earlier attempt, while this one had just come about.
+    // An open connection was not refused: the call failed with an earlier attempt, just before this connection was made.
     if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0 && handshake.socket.destroyed) {
       return { kind: "closed-at-once", as: this.#introduction.identity.svid.id, by: this.#introduction.serverId };
     }
@@ -197,7 +197,7 @@ interface SentCall {
 /** How grpc-js says that a call was never put on a connection. Anything else may be a connection that broke. */
 const NEVER_SENT = /^(No connection established|Name resolution failed|Channel closed before call started)/;
 
-/** Of what grpc-js tells about a connection that never was, the operating system's word. */
+/** The error of the operating system, from what grpc-js reports of a connection that was never made. */
 function lastError(problem: string): string {
   return /Last error: (?:Error: )?(.*?)\.? Resolution note: .*$/.exec(problem)?.[1] ?? problem;
 }

@@ -111,7 +111,7 @@ function readWorkloadApi({ workloadApi, svidHint: hint, svidId }: WorkloadApiIde
   }
 }
 
-/** Without it no server could prove to be the one that is meant. */
+/** Without it the client can't verify the server. */
 function checkBundles({ bundles }: IdentityFiles, { trustDomain }: SpiffeId): void {
   if (bundles.has(trustDomain.name)) return;
   throw invalidOption(`identity: there is no bundle for ${trustDomain.name}, the trust domain of serverId`);

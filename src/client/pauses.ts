@@ -1,6 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 
-/** Pauses that all end at once when there is a reason to go on. */
+/** Pauses between attempts, which can all be ended early. */
 export class Pauses {
   readonly #timers: Pick<Timers, "delay">;
   readonly #ends = new Set<() => void>();

@@ -17,7 +17,7 @@ const PASSING_REASONS: ReadonlySet<Reason> = new Set([
 
 type FailureKind = ConnectionFailure["kind"];
 
-/** No server of ours took the call, which was not sent. */
+/** No verified server received the call. It was not sent. */
 const NEVER_TAKEN: ReadonlySet<FailureKind> = new Set([
   "unreachable",
   "handshake-failed",

@@ -173,7 +173,7 @@ describe("a call", () => {
     call.answer();
     await health;
     const second = files.rotate();
-    // The files are looked at now and then; calls go on meanwhile.
+    // The files are looked at now and then; calls continue meanwhile.
     for (;;) {
       const next = own.health();
       const arrived = await server.call();

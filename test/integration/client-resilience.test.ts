@@ -88,7 +88,7 @@ describe("a client whose server is killed under load", () => {
   });
   after(() => site.remove());
 
-  // A Put under which the connection broke may be on disk, and the caller is told so. Everything else is repeated.
+  // A Put under which the connection broke may be on disk, and the error says so. Everything else is repeated.
   it("fails no call but Puts that may have been applied", async () => {
     const flags = ["--listen", `unix:${join(site.folder, "socket")}`];
     let server = await site.start({ flags });
@@ -102,9 +102,9 @@ describe("a client whose server is killed under load", () => {
     }
     await load.stop();
     await client.close();
-    const told = load.errors.map(({ method, error }) => [method, error.code, error.applied]);
+    const failed = load.errors.map(({ method, error }) => [method, error.code, error.applied]);
     assert.deepEqual(
-      told.filter(([method, , applied]) => method === "get" || applied !== "unknown"),
+      failed.filter(([method, , applied]) => method === "get" || applied !== "unknown"),
       [],
     );
   });
@@ -114,14 +114,16 @@ describe("a client with two addresses", () => {
   let site: Site;
   let servers: readonly [ServerProcess, ServerProcess];
   let client: CofferClient;
-  const addressOf = ({ port }: ServerProcess) => `127.0.0.1:${port}`;
+  // Sockets have the same address after a restart.
+  const addressOf = (name: string) => `unix:${join(site.folder, name)}.sock`;
+  const start = (name: string) => site.start({ data: join(site.folder, name), flags: ["--listen", addressOf(name)] });
+  const addresses = () => ["first", "second"].map(addressOf);
   beforeEach(async () => {
     site = new Site();
-    const start = (name: string) => site.start({ data: join(site.folder, name) });
     servers = await Promise.all([start("first"), start("second")]);
     // Each server says by its content which one it is.
-    for (const [index, server] of servers.entries()) {
-      const caller = site.client(ADMIN, { address: addressOf(server) });
+    for (const [index, address] of addresses().entries()) {
+      const caller = site.client(ADMIN, { address });
       await caller.put("name", { name: String(index) });
       await caller.close();
     }
@@ -133,17 +135,14 @@ describe("a client with two addresses", () => {
   });
 
   const open = (options: Partial<ClientOptions> = {}) =>
-    site.client(ADMIN, { address: servers.map(addressOf), timeoutMs: PATIENCE_MS, ...options });
+    site.client(ADMIN, { address: addresses(), timeoutMs: PATIENCE_MS, ...options });
   const answering = async () => Number((await client.get("name")).content.text("name"));
 
-  it("uses the first one, goes on with the other when it is gone, and back when that is gone", async () => {
+  it("uses the first one, moves to the other when that is killed, and stays there until that is killed", async () => {
     assert.equal(await answering(), 0);
     await servers[0].kill();
     assert.equal(await answering(), 1);
-    const [first] = [await site.start({ data: join(site.folder, "first"), flags: [] })];
-    assert.equal(await answering(), 1);
-    await client.close();
-    client = site.client(ADMIN, { address: [addressOf(servers[1]), addressOf(first)], timeoutMs: PATIENCE_MS });
+    await start("first");
     assert.equal(await answering(), 1);
     await servers[1].kill();
     assert.equal(await answering(), 0);
@@ -166,7 +165,7 @@ describe("a client with two addresses", () => {
 
   it("passes over one that is another server, and says so when no other answers", async () => {
     const impostor = await ServerKit.start();
-    const address = [`127.0.0.1:${(impostor.address as { port: number }).port}`, addressOf(servers[1])];
+    const address = [`127.0.0.1:${(impostor.address as { port: number }).port}`, addressOf("second")];
     await client.close();
     client = open({ address });
     assert.equal(await answering(), 1);
@@ -175,14 +174,14 @@ describe("a client with two addresses", () => {
     client = open({ address, waitForReady: false });
     const error = await failureOf(client.get("name"));
     assert.equal(error.code, "UNAVAILABLE");
-    assert.match(error.message, /does not prove its identity.*; nothing answers at 127\.0\.0\.1:\d+/);
+    assert.match(error.message, /does not prove its identity.*; nothing answers at unix:/);
     await impostor.stop();
   });
 
   // A frozen process closes no connection: its kernel still takes what is sent.
-  it("goes on with the other when the one in use hangs", async () => {
+  it("moves to the other when the one in use hangs", async () => {
     await client.close();
-    client = open({ timeoutMs: 10_000 });
+    client = open({ timeoutMs: 20_000 });
     assert.equal(await answering(), 0);
     servers[0].signal("SIGSTOP");
     // The Get is repeated at the other address, when half of its time is over.
@@ -217,6 +216,18 @@ describe("a client whose server hangs", () => {
   });
 });
 
+describe("a client with a host name", () => {
+  // localhost has an IPv6 address as well on most machines, where nothing listens.
+  it("tries each of its IP addresses", async () => {
+    const site = new Site();
+    const { port } = await site.start();
+    const client = site.client(ADMIN, { address: `localhost:${port}`, timeoutMs: PATIENCE_MS });
+    assert.equal((await client.put("a", { k: "v" })).version, 1);
+    await client.close();
+    await site.remove();
+  });
+});
+
 describe("a client that waits", () => {
   let site: Site;
   beforeEach(() => {
@@ -228,7 +239,8 @@ describe("a client that waits", () => {
     const address = `unix:${join(site.folder, "socket")}`;
     const client = site.client(ADMIN, { address, timeoutMs: PATIENCE_MS });
     const early = await failureOf(client.waitForReady({ timeoutMs: 100 }));
-    assert.deepEqual([early.code, early.failure?.kind], ["UNAVAILABLE", "unreachable"]);
+    // On a slow machine the time is over before the first attempt is.
+    assert.match(`${early.failure?.kind}`, /^(unreachable|no-answer)$/);
     const ready = client.waitForReady();
     const put = client.put("a", { k: "v" });
     await site.start({ flags: ["--listen", address] });
@@ -237,7 +249,7 @@ describe("a client that waits", () => {
     await client.close();
   });
 
-  it("does not wait when it is told not to", async () => {
+  it("does not wait with waitForReady: false", async () => {
     const address = `unix:${join(site.folder, "socket")}`;
     const client = site.client(ADMIN, { address, timeoutMs: PATIENCE_MS, waitForReady: false });
     assert.equal((await failureOf(client.get("a"))).failure?.kind, "unreachable");
