@@ -4,7 +4,7 @@
 //
 // It has the program, the client with its declarations, the proto, and the source of SQLite as a bundled package without
 // its install script: nothing is compiled or fetched by npm, and a workload that imports the client needs no compiler.
-// The first `coffer serve` compiles SQLite with the script that is packed along (docs/decisions/0012-the-package.md).
+// The first `coffer serve` compiles SQLite with the script that is packed along (docs/decisions/0013-client-and-package.md).
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
