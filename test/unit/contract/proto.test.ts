@@ -125,6 +125,7 @@ describe("the contract beside the one that landed last", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
     const command = "buf build proto -o - | buf breaking - --against proto/landed.binpb --config proto/buf.yaml";
     assert.equal(scripts["breaking:proto"], command);
-    assert.match(readFileSync(".ci/run", "utf8"), /^step npm run --silent breaking:proto$/m);
+    assert.match(readFileSync("scripts/check.mjs", "utf8"), /^ {2}"breaking:proto",$/m);
+    assert.match(readFileSync(".ci/run", "utf8"), /^step npm run --silent check$/m);
   });
 });
