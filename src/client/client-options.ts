@@ -60,6 +60,24 @@ export interface CallOptions {
   readonly waitForReady?: boolean | undefined;
 }
 
+/** What a Get may be given. */
+export interface GetOptions extends CallOptions {
+  /** The version to read. The newest by default. */
+  readonly version?: number | undefined;
+}
+
+/** What a Put may be given. */
+export interface PutOptions extends CallOptions {
+  /** The latest version must be this, whatever its state, or the call fails with VERSION_MISMATCH; 0: no version was ever written. */
+  readonly expectedVersion?: number | undefined;
+}
+
+/** What a Delete may be given. */
+export interface DeleteOptions extends PutOptions {
+  /** The versions to delete. The newest by default. */
+  readonly versions?: readonly number[] | undefined;
+}
+
 /** The options as the client uses them, checked. */
 export interface Settings {
   readonly addresses: readonly Address[];

@@ -6,11 +6,14 @@ import { ClientIdentity } from "./client-identity.ts";
 import {
   type CallOptions,
   type ClientOptions,
+  type DeleteOptions,
+  type GetOptions,
   type InternalOptions,
+  type PutOptions,
+  type Settings,
   checkTimeout,
   readSettings,
 } from "./client-options.ts";
-import type { Settings } from "./client-options.ts";
 import { chooseIdentity } from "./identity-option.ts";
 import {
   type Method,
@@ -40,24 +43,6 @@ export interface Secret {
   readonly createTime: number | undefined;
   /** Its values. It prints none of them. */
   readonly content: Content;
-}
-
-/** What a Get may be given. */
-export interface GetOptions extends CallOptions {
-  /** The version to read. The newest by default. */
-  readonly version?: number | undefined;
-}
-
-/** What a Put may be given. */
-export interface PutOptions extends CallOptions {
-  /** The latest version must be this, whatever its state, or the call fails with VERSION_MISMATCH; 0: no version was ever written. */
-  readonly expectedVersion?: number | undefined;
-}
-
-/** What a Delete may be given. */
-export interface DeleteOptions extends PutOptions {
-  /** The versions to delete. The newest by default. */
-  readonly versions?: readonly number[] | undefined;
 }
 
 /**
@@ -207,8 +192,17 @@ export class CofferClient {
    * ```
    */
   async waitForReady(options: Pick<CallOptions, "signal" | "timeoutMs"> = {}): Promise<void> {
-    const status = await this.health("", { ...options, waitForReady: true });
-    if (status !== "SERVING") throw new ClientError("UNAVAILABLE", `the server's health is ${status}`);
+    const { timers, random } = this.#settings;
+    const end = timers.elapsed() + (options.timeoutMs ?? this.#settings.timeoutMs);
+    for (let attempts = 1; ; attempts++) {
+      const timeoutMs = end - timers.elapsed();
+      const status = await this.health("", { ...options, timeoutMs, waitForReady: true });
+      if (status === "SERVING") return;
+      const pause = pauseMs(attempts, undefined, random);
+      if (timers.elapsed() + pause >= end)
+        throw new ClientError("UNAVAILABLE", `the health of the server is ${status}`);
+      await this.#pauses.wait(pause, options.signal);
+    }
   }
 
   /**

@@ -133,6 +133,8 @@ export class IdentityChannel {
       );
       const cancel = () => call.cancel();
       signal?.addEventListener("abort", cancel);
+      // It may have been aborted while the identity was opened, and says so only once.
+      if (signal?.aborted) cancel();
     });
   }
 

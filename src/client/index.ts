@@ -4,8 +4,8 @@
  * @module
  */
 export { CofferClient } from "./coffer-client.ts";
-export type { DeleteOptions, GetOptions, PutOptions, Secret } from "./coffer-client.ts";
-export type { CallOptions, ClientOptions } from "./client-options.ts";
+export type { Secret } from "./coffer-client.ts";
+export type { CallOptions, ClientOptions, DeleteOptions, GetOptions, PutOptions } from "./client-options.ts";
 export type { FilesIdentity, IdentityOption, WorkloadApiIdentity } from "./identity-option.ts";
 export type { Values } from "./values.ts";
 export { ClientError } from "./client-error.ts";

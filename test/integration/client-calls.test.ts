@@ -129,6 +129,15 @@ describe("a call", () => {
     await waiting.close();
   });
 
+  // grpc.health.v1: a server that is shutting down, or not ready yet, answers all the same.
+  it("waits for a server that answers and does not serve yet", async () => {
+    const ready = client.waitForReady();
+    (await server.call()).answer("NOT_SERVING");
+    (await server.call()).answer();
+    await ready;
+    assert.equal(server.waiting, 0);
+  });
+
   it("is answered when the client is closed meanwhile, and close() waits for that", async () => {
     const health = client.health();
     const call = await server.call();
