@@ -1,5 +1,6 @@
 import type { Address } from "../domain/address.ts";
 import type { Clock } from "../domain/timers.ts";
+import { PeerVerifier } from "../spiffe/peer-verifier.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
 import { type ClientIdentity, snapshotOf } from "./client-identity.ts";
@@ -24,6 +25,7 @@ export interface Servers {
  */
 export class ServerChannels {
   readonly #servers: Servers;
+  readonly #verifier = new PeerVerifier("server");
   /** By the index of the address. Those that failed keep their pause between two connections while no other answers. */
   readonly #channels = new Map<number, IdentityChannel>();
   #inUse = 0;
@@ -86,7 +88,8 @@ export class ServerChannels {
     const channel = this.#channels.get(index);
     if (channel?.serves(snapshot)) return channel;
     channel?.drain();
-    const next = new IdentityChannel(address, { identity: snapshot, serverId, clock });
+    this.#verifier.follow(snapshot.bundles);
+    const next = new IdentityChannel(address, { identity: snapshot, serverId, clock, verifier: this.#verifier });
     this.#channels.set(index, next);
     return next;
   }
