@@ -1,7 +1,7 @@
 import type { ReloadableSource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
-import { openIdentity } from "./open-identity.ts";
+import { openSource } from "../workload-api/open-source.ts";
 import { PolicySource } from "./policy-source.ts";
 import { asStartRefused, StartRefused } from "../domain/start-refused.ts";
 import type { Storage } from "./storage.ts";
@@ -28,7 +28,7 @@ type Opened = { readonly [Name in keyof Resources]?: Resources[Name] | undefined
 export async function openResources(config: ServeConfig, opening: Opening): Promise<Resources | undefined> {
   const { log, timers } = opening;
   const problems: string[] = [];
-  const identity = await openIdentity(config.identity, "server", timers);
+  const identity = await openSource(config.identity, "server", timers);
   if (identity.state.kind === "failed") problems.push(...identity.state.problems);
   const policy = await collect(problems, () =>
     PolicySource.open({ file: config.policy, admins: config.admins, log, timers }),

@@ -1,9 +1,10 @@
 import { type Environment, type GivenFlags, OptionReader, DEFAULT_ADDRESS } from "../config/option.ts";
-import { type NamedBundle, parseDuration, parseNamedBundle, parseSpiffeId } from "../config/value.ts";
-import { type BundleFile, type IdentityChoice, readIdentityChoice } from "../config/identity-choice.ts";
-import { openIdentity } from "../app/open-identity.ts";
+import { parseDuration, parseSpiffeId } from "../config/value.ts";
+import { type IdentityChoice, readIdentityChoice } from "../config/identity-choice.ts";
+import { openSource } from "../workload-api/open-source.ts";
 import { type Address, parseAddress } from "../domain/address.ts";
 import { CofferClient } from "../client/coffer-client.ts";
+import { readBundleFile } from "../client/identity-option.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
@@ -29,7 +30,7 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   const options = connectionOptions;
   const address = reader.optional(options.addr, parseAddress) ?? parseAddress(DEFAULT_ADDRESS);
   const serverId = reader.required(options.serverId, parseSpiffeId);
-  const identity = readIdentityChoice(reader, options, (text) => readBundle(text, serverId));
+  const identity = readIdentityChoice(reader, options, (text) => readBundleFile(text, serverId));
   if (identity?.kind === "files") checkBundles(reader, identity.files.bundles, serverId);
   const timeoutMs = reader.optional(options.timeout, parseDuration) ?? parseDuration(DEFAULT_TIMEOUT);
   return { address, timeoutMs, ...reader.complete({ identity, serverId }) };
@@ -43,23 +44,6 @@ function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], s
 }
 
 /**
- * A bundle that names no trust domain is that of the server's. What comes before "=" is a trust domain where it can be
- * one: `./a=b.pem` is a file.
- */
-function readBundle(text: string, serverId: SpiffeId | undefined): BundleFile {
-  const named = namedBundle(text);
-  return named ? [named.trustDomain.name, named.file] : [serverId?.trustDomain.name ?? "", text];
-}
-
-function namedBundle(text: string): NamedBundle | undefined {
-  try {
-    return parseNamedBundle(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
  * Calls `use` with a client, and ends both it and its identity afterwards. Throws MaterialError when there is no usable
  * identity and there never will be one.
  */
@@ -68,13 +52,14 @@ export async function withClient<Result>(
   timers: Timers,
   use: (client: CofferClient) => Promise<Result>,
 ): Promise<Result> {
-  const source = await openIdentity(identity, "client", timers);
-  const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs, clock: timers.clock });
+  const source = await openSource(identity, "client", timers);
+  // A person at a terminal is told at once; --wait repeats the call. A script decides by the exit code.
+  const client = new CofferClient({ address, identity: source, serverId, timeoutMs, timers, retry: false });
   try {
     await untilReady(source, identity.kind === "files" ? FILES_PATIENCE_MS : timeoutMs);
     return await use(client);
   } finally {
-    client.close();
+    await client.close();
     source.close();
   }
 }

@@ -1,21 +1,11 @@
-import type { IdentityFiles } from "../identity/identity-files.ts";
-import { type Endpoint, parseEndpoint } from "../workload-api/endpoint.ts";
+import { ENDPOINT_VARIABLE, parseEndpoint } from "../workload-api/endpoint.ts";
+import type { SourceChoice } from "../workload-api/open-source.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import type { DefineOption, OptionDefinition, OptionReader } from "./option.ts";
 import { parseSpiffeId } from "./value.ts";
 
-/** The variable that says where the Workload API is (SPIFFE Workload Endpoint 4). */
-export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
-
 /** Where our identity comes from. `because` says what decided it, as the end of a sentence. */
-export type IdentityChoice =
-  | { readonly kind: "files"; readonly files: IdentityFiles; readonly because: string }
-  | {
-      readonly kind: "workload-api";
-      readonly endpoint: Endpoint;
-      readonly selection: Selection;
-      readonly because: string;
-    };
+export type IdentityChoice = SourceChoice & { readonly because: string };
 
 /** The options that decide it, by the descriptions of one command. */
 export interface IdentityOptions {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { ENDPOINT_VARIABLE } from "../../src/config/identity-choice.ts";
+import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { checkPolicy } from "../../src/app/policy-check.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { readServeConfig } from "../../src/config/read-serve-config.ts";
-import { ENDPOINT_VARIABLE } from "../../src/config/identity-choice.ts";
+import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";
 import { ExitCode } from "../../src/cli/exit-code.ts";
 import { fewDescriptors } from "../../src/process/descriptor-limit.ts";

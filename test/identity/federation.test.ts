@@ -87,7 +87,7 @@ class Federation {
     const identity: IdentitySource = delivery.open();
     await whenReady(identity);
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
-    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: PATIENCE_MS });
+    const client = new CofferClient({ address, identity, serverId: COFFER, timeoutMs: PATIENCE_MS, retry: false });
     const stream = await this.hold(material.svids[0]!);
     this.#leavings.unshift(
       () => stream.close(),

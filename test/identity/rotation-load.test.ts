@@ -123,7 +123,7 @@ describe("rotations under load", { concurrency: true }, () => {
         await assertOut(thief, pair.server);
       } finally {
         await load.end();
-        thief.close();
+        await thief.close();
         await pair.stop();
       }
     });

@@ -59,7 +59,7 @@ describe("a client whose SVID rotates", () => {
     now = systemClock;
   });
   afterEach(() => {
-    coffer?.close();
+    void coffer?.close();
     identity.current.close();
   });
   after(() => server.stop());
@@ -71,9 +71,10 @@ describe("a client whose SVID rotates", () => {
       identity: identity.source,
       serverId: COFFER,
       timeoutMs: PATIENCE_MS,
-      clock: () => now(),
+      retry: false,
+      timers: { ...processTimers, clock: () => now() },
     };
-    coffer = CofferClient.connect(options);
+    coffer = new CofferClient(options);
     return coffer;
   };
 
@@ -188,7 +189,7 @@ describe("a client whose SVID rotates", () => {
     identity.rotate();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
-    coffer.close();
+    void coffer.close();
     await assert.rejects(coffer.health(), { name: "ClientError", code: "CANCELLED" });
     call.answer();
     assert.equal(await answer, "SERVING");
@@ -208,10 +209,16 @@ describe("a client whose server disconnects", () => {
     identity = new RotatingIdentity();
     identity.rotate();
     const { address } = server;
-    coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: PATIENCE_MS });
+    coffer = new CofferClient({
+      address,
+      identity: identity.source,
+      serverId: COFFER,
+      timeoutMs: PATIENCE_MS,
+      retry: false,
+    });
   });
   afterEach(async () => {
-    coffer.close();
+    await coffer.close();
     identity.current.close();
     await server.stop();
   });

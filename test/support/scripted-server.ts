@@ -5,8 +5,8 @@ import { type Server, type TLSSocket, createServer as createTlsServer } from "no
 import type { Address } from "../../src/domain/address.ts";
 import type { Credential } from "../../src/pki/development-ca.ts";
 
-/** A gRPC message of one field, `status: SERVING`, behind its five bytes of framing. */
-const SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
+/** gRPC messages of one field, `status`, behind their five bytes of framing. */
+const HEALTH = { SERVING: Buffer.from([0, 0, 0, 0, 2, 8, 1]), NOT_SERVING: Buffer.from([0, 0, 0, 0, 2, 8, 2]) };
 
 /** A call that has arrived, and waits for what the test does with it. */
 export class ArrivedCall {
@@ -28,10 +28,10 @@ export class ArrivedCall {
   }
 
   /** Answers as Health/Check does. */
-  answer(): void {
+  answer(status: keyof typeof HEALTH = "SERVING"): void {
     this.#stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
     this.#stream.once("wantTrailers", () => this.#stream.sendTrailers({ "grpc-status": "0" }));
-    this.#stream.end(SERVING);
+    this.#stream.end(HEALTH[status]);
   }
 
   /** Says that the call has not been looked at (RFC 9113, 8.7). */
@@ -44,6 +44,11 @@ export class ArrivedCall {
     const session = this.#stream.session!;
     session.close();
     await once(session, "goaway");
+  }
+
+  /** Resolves when the stream of the call is closed, by either side. */
+  async closed(): Promise<void> {
+    if (!this.#stream.closed) await once(this.#stream, "close");
   }
 
   /** Breaks the connection. */

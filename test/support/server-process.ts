@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { ClientOptions } from "@grpc/grpc-js";
+import type { ClientOptions as GrpcOptions } from "@grpc/grpc-js";
+import type { ClientOptions } from "../../src/client/client-options.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
@@ -54,6 +56,7 @@ export class Site {
   readonly #authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
   readonly #admin: Credential = this.#authority.issue({ id: ADMIN });
   readonly #processes = new Set<ServerProcess>();
+  #clients = 0;
   readonly #abandon = () => this.#removeFolder();
 
   constructor() {
@@ -97,13 +100,25 @@ export class Site {
   }
 
   /** An administrator with a connection of its own. */
-  caller(server: Pick<ServerProcess, "port">, options: ClientOptions = {}): Caller {
+  caller(server: Pick<ServerProcess, "port">, options: GrpcOptions = {}): Caller {
     return this.#callerWith(this.#admin, server, options);
   }
 
   /** Any workload, with a connection of its own. */
-  workload(id: string, server: Pick<ServerProcess, "port">, options: ClientOptions = {}): Caller {
+  workload(id: string, server: Pick<ServerProcess, "port">, options: GrpcOptions = {}): Caller {
     return this.#callerWith(this.#authority.issue({ id }), server, options);
+  }
+
+  /** Coffer's own client, by files of its own. */
+  client(id: string, options: Pick<ClientOptions, "address"> & Partial<ClientOptions>): CofferClient {
+    this.#clients += 1;
+    const name = `client-${this.#clients}`;
+    const { certPem, keyPem } = this.#authority.issue({ id });
+    this.#write(`${name}.pem`, certPem);
+    this.#write(`${name}.key`, keyPem);
+    const [cert, key, bundle] = [`${name}.pem`, `${name}.key`, "bundle.pem"].map((file) => join(this.folder, file));
+    const identity = { cert: cert!, key: key!, bundle: bundle! };
+    return new CofferClient({ serverId: "spiffe://example.org/coffer", identity, ...options });
   }
 
   /** What node:tls and node:http2 need to speak as the administrator. */
@@ -128,7 +143,7 @@ export class Site {
     return { cert, key, ca: this.#authority.bundlePem };
   }
 
-  #callerWith(credential: Credential, { port }: Pick<ServerProcess, "port">, options: ClientOptions): Caller {
+  #callerWith(credential: Credential, { port }: Pick<ServerProcess, "port">, options: GrpcOptions): Caller {
     const roots = Buffer.from(this.#authority.bundlePem);
     const named = { "grpc.ssl_target_name_override": "localhost", ...options };
     return new Caller(`127.0.0.1:${port}`, roots, credential, named);

@@ -13,7 +13,11 @@ export function addDev(program: Command, world: World): void {
     );
   addOptions(command, runningOptions);
   command.action(async () => {
-    const { runDevelopment } = await import("../run-development.ts");
+    const [{ requireSqlite }, { runDevelopment }] = await Promise.all([
+      import("../require-sqlite.ts"),
+      import("../run-development.ts"),
+    ]);
+    await requireSqlite();
     await runDevelopment(givenFlags(command.opts(), runningOptions), world);
   });
 }

@@ -71,7 +71,7 @@ async function get(
   const { untilAvailable } = await import("../wait.ts");
   const out = given === "-" ? undefined : given;
   if (out !== undefined) await expectSecretFile(out);
-  const secret = await untilAvailable(() => client.get(path, version), wait);
+  const secret = await untilAvailable(() => client.get(path, { version }), wait);
   const format = output ?? (key !== undefined ? "raw" : out !== undefined ? "json" : "table");
   const bytes = formatSecret(secret, entriesOf(secret, key), format);
   if (out !== undefined) return writeSecretFile(out, bytes);

@@ -15,7 +15,11 @@ export function addServe(program: Command, world: World): void {
   const command = program.command("serve").description("Run the server.").addHelpText("after", NOTES);
   addOptions(command, serveOptions);
   command.action(async () => {
-    const { runServer } = await import("../serving.ts");
+    const [{ requireSqlite }, { runServer }] = await Promise.all([
+      import("../require-sqlite.ts"),
+      import("../serving.ts"),
+    ]);
+    await requireSqlite();
     await runServer(givenFlags(command.opts(), serveOptions), world);
   });
 }
