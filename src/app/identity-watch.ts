@@ -61,12 +61,12 @@ export class IdentityWatch {
     this.#lastUpdate = timers.clock();
     // What was told before was about having none.
     this.#told = [];
-    log.info("identity adopted", {
+    log.info("identity updated", {
       spiffe_id: snapshot.svid.id.toString(),
       generation: snapshot.generation,
       valid_until: new Date(snapshot.validUntil).toISOString(),
       trust_domain: bundles.map(([name]) => name).join(" "),
-      detail: `authorities: ${bundles.map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
+      detail: `CA certificates: ${bundles.map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
     });
     this.#awaitOverdue(snapshot);
   }
@@ -90,8 +90,8 @@ export class IdentityWatch {
   #tellProblems({ kind, problems }: IdentityState): void {
     const { log } = this.#options;
     const news = problems.filter((problem) => !this.#told.includes(problem));
-    for (const detail of news) log.warn(kind === "ready" ? "identity kept" : "no identity", { detail });
-    if (problems.length === 0 && this.#told.length > 0) log.info("identity confirmed");
+    for (const detail of news) log.warn(kind === "ready" ? "identity update failed" : "no identity", { detail });
+    if (problems.length === 0 && this.#told.length > 0) log.info("identity source recovered");
     this.#told = problems;
   }
 

@@ -118,7 +118,7 @@ export class PolicySource {
   #keep(problems: readonly string[]): void {
     const { file, log } = this.#options;
     this.#loaded = { ...this.#loaded, isNewest: false };
-    for (const detail of problems) log.error("policy kept", { file, detail });
+    for (const detail of problems) log.error("policy reload failed", { file, detail });
   }
 
   #warn(): void {

@@ -195,7 +195,7 @@ export class CofferServer {
 
   /** The disk has failed in the middle of a change. What is on it only a restart can tell. */
   async #endAfter(cause: unknown): Promise<void> {
-    this.#options.log.error("the journal failed; the process ends", { error: String(cause) });
+    this.#options.log.error("journal failed", { error: String(cause) });
     this.#opened?.checkpoints.stop();
     await this.#front.fail(LAST_WORDS_MS);
     this.#options.die();

@@ -17,5 +17,5 @@ export const ACTIONS: readonly Action[] = ["read", "write", "delete", "list", "d
 export function parseAction(text: string): Action {
   const action = ACTIONS.find((known) => known === text);
   if (action) return action;
-  throw new InvalidRule(`${quoted(text)} is no action; allowed are ${ACTIONS.join(", ")}`);
+  throw new InvalidRule(`invalid action ${quoted(text)}: expected one of ${ACTIONS.join(", ")}`);
 }

@@ -70,7 +70,7 @@ function explained<P>(text: string, what: string, read: () => P): P {
   try {
     return read();
   } catch (error) {
-    throw new InvalidRule(`${quoted(text)} is no ${what}: ${reasonOf(error)}`);
+    throw new InvalidRule(`invalid ${what} ${quoted(text)}: ${reasonOf(error)}`);
   }
 }
 

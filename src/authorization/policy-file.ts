@@ -181,15 +181,12 @@ function firstOf(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
   if (next === undefined) return problems;
   const { line, column } = next;
   const more = problems.length - MAX_PROBLEMS;
-  return [
-    ...problems.slice(0, MAX_PROBLEMS),
-    { line, column, message: `from here on there are ${more} more problems` },
-  ];
+  return [...problems.slice(0, MAX_PROBLEMS), { line, column, message: `${more} more problems follow` }];
 }
 
 function parseName(text: string): string {
   if (NAME.test(text)) return text;
-  throw new InvalidRule(`${quoted(text)} is no name; allowed are 1 to 100 printable characters`);
+  throw new InvalidRule(`invalid name ${quoted(text)}: expected 1 to 100 printable characters`);
 }
 
 /** The value of a key that stands alone, as in {name}: YAML's null, like that of a key with nothing after the colon. */

@@ -51,7 +51,7 @@ export async function serveUntilStopped(
   const started = server.start();
   for (const warn of warnings) warn(log);
   warnOfShortages(config, log);
-  for (const variable of unknown) log.warn("unknown variable", { detail: describeUnknown(variable) });
+  for (const variable of unknown) log.warn("unknown environment variable", { detail: describeUnknown(variable) });
   if ((await started) === "serving") await onStarted(server);
   await stopped;
   // A reader of the log that has stalled never takes the rest.

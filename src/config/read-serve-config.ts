@@ -144,7 +144,7 @@ function parseOpsAddress(text: string): { host: string; port: number } | "off" {
 
 function parseTcp(text: string): { host: string; port: number } {
   const address = parseAddress(text);
-  if (address.kind === "unix") throw new AddressError("has to be HOST:PORT or off");
+  if (address.kind === "unix") throw new AddressError("expected HOST:PORT or off");
   return { host: address.host, port: address.port };
 }
 

@@ -15,9 +15,9 @@ export function parseBytes(text: string, most: number = Number.MAX_SAFE_INTEGER)
   const match = /^(?<count>\d+)\s*(?<unit>|KiB|MiB|GiB)$/.exec(text)?.groups;
   const bytes = Number(match?.["count"]) * (UNITS.get(match?.["unit"] ?? "") ?? Number.NaN);
   if (match === undefined || bytes < 1 || !Number.isSafeInteger(bytes)) {
-    throw new Error(`${JSON.stringify(text)} is no size; give bytes, or a number with KiB, MiB or GiB`);
+    throw new Error(`invalid size ${JSON.stringify(text)}: expected bytes, or a number with KiB, MiB or GiB`);
   }
-  if (bytes > most) throw new Error(`${text} is more than the ${formatBytes(most)} that are possible`);
+  if (bytes > most) throw new Error(`${text} is more than the maximum of ${formatBytes(most)}`);
   return bytes;
 }
 
@@ -41,16 +41,17 @@ const MAX_DURATION_MS = 24 * 24 * 3_600_000;
 export function parseDuration(text: string): number {
   const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h)$/.exec(text)?.groups;
   const unit = MILLISECONDS.get(match?.["unit"] ?? "");
-  if (unit === undefined) throw new Error(`${JSON.stringify(text)} is no duration; give one like 500ms, 10s or 5m`);
+  if (unit === undefined)
+    throw new Error(`invalid duration ${JSON.stringify(text)}: expected a number with ms, s, m or h`);
   const ms = Number(match?.["count"]) * unit;
-  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the 576h that are possible`);
+  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the maximum of 576h`);
   return ms;
 }
 
 /** Permissions in octal, as chmod takes them: `660`. */
 export function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text))
-    throw new Error(`${JSON.stringify(text)} is no mode; give three octal digits like 660`);
+    throw new Error(`invalid mode ${JSON.stringify(text)}: expected three octal digits, such as 660`);
   return Number.parseInt(text, 8);
 }
 
@@ -58,7 +59,7 @@ export function parseMode(text: string): number {
 export function parseUint32(text: string): number {
   const value = Number(text);
   if (!/^\d{1,10}$/.test(text) || value >= 2 ** 32) {
-    throw new Error(`${JSON.stringify(text)} is no whole number from 0 to 4294967295`);
+    throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 0 to 4294967295`);
   }
   return value;
 }
@@ -66,7 +67,7 @@ export function parseUint32(text: string): number {
 /** How many there may be of something, at least one: `1024`. */
 export function parseCount(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) {
-    throw new Error(`${JSON.stringify(text)} is no whole number from 1 to 999999999`);
+    throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 1 to 999999999`);
   }
   return Number(text);
 }
@@ -75,7 +76,8 @@ export function parseCount(text: string): number {
 export function parseChoice<T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
-    if (choice === undefined) throw new Error(`${JSON.stringify(text)} is none of ${choices.join(", ")}`);
+    if (choice === undefined)
+      throw new Error(`invalid value ${JSON.stringify(text)}: expected one of ${choices.join(", ")}`);
     return choice;
   };
 }
@@ -100,7 +102,8 @@ export interface NamedBundle {
 export function parseNamedBundle(text: string): NamedBundle {
   const equals = text.indexOf("=");
   const file = text.slice(equals + 1);
-  if (equals === -1 || file === "") throw new Error(`${JSON.stringify(text)} is not of the form <trust-domain>=<pem>`);
+  if (equals === -1 || file === "")
+    throw new Error(`invalid bundle ${JSON.stringify(text)}: expected <trust-domain>=<pem>`);
   return { trustDomain: parseTrustDomain(text.slice(0, equals)), file };
 }
 
@@ -109,6 +112,6 @@ function named<T>(what: string, text: string, parse: (text: string) => T): T {
   try {
     return parse(text);
   } catch (error) {
-    throw new Error(`the ${what} ${JSON.stringify(text)} ${(error as Error).message}`);
+    throw new Error(`invalid ${what} ${JSON.stringify(text)}: it ${(error as Error).message}`);
   }
 }

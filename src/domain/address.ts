@@ -18,13 +18,13 @@ export function parseAddress(text: string): Address {
   const host = match?.["v6"] ?? match?.["host"];
   const port = Number(match?.["port"]);
   if (host === undefined || port > 65_535) {
-    throw new AddressError(`${JSON.stringify(text)} is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH`);
+    throw new AddressError(`invalid address ${JSON.stringify(text)}: expected HOST:PORT, [IPV6]:PORT or unix:PATH`);
   }
   return { kind: "tcp", host, port };
 }
 
 function unixAddress(path: string): Address {
-  if (path === "") throw new AddressError("unix: needs the path of a socket");
+  if (path === "") throw new AddressError('invalid address "unix:": expected unix:PATH');
   return { kind: "unix", path };
 }
 

@@ -173,7 +173,7 @@ interface DatabaseHeader {
 function headerOf(file: string): DatabaseHeader {
   const header = readAt(file, 0, HEADER_BYTES);
   if (header.toString("latin1", 0, MAGIC.length) !== MAGIC)
-    throw new StoreRefused("not a store", `${file} is no database`);
+    throw new StoreRefused("not a store", `${file} is not a SQLite database`);
   const stored = header.readUInt16BE(16);
   const pageSize = stored === 1 ? 65_536 : stored;
   if (pageSize < 512 || (pageSize & (pageSize - 1)) !== 0) {

@@ -13,7 +13,8 @@ export function asStoreRefused(error: unknown, file: string): unknown {
   if (error instanceof StoreRefused || typeof code !== "string") return error;
   const options = { cause: error };
   if (code.startsWith("SQLITE_BUSY")) return new StoreRefused("in use", inUse(file), options);
-  if (code.startsWith("SQLITE_NOTADB")) return new StoreRefused("not a store", `${file} is no database`, options);
+  if (code.startsWith("SQLITE_NOTADB"))
+    return new StoreRefused("not a store", `${file} is not a SQLite database`, options);
   if (code.startsWith("SQLITE_CORRUPT")) return new StoreRefused("damaged", `${file} is damaged: ${message}`, options);
   if (code.startsWith("SQLITE_FULL") || isOutOfSpace(error)) {
     return new StoreRefused("not accessible", `${file} ${describeDenial(dirname(file), "ENOSPC")}`, options);

@@ -63,7 +63,7 @@ function alternativeNames({ uris, dns = [], ip = [] }: AlternativeNames): Asn1 {
 }
 
 function addressBytes(address: string): Buffer {
-  if (!isIPv4(address)) throw new TypeError(`${JSON.stringify(address)} is no IPv4 address`);
+  if (!isIPv4(address)) throw new TypeError(`${JSON.stringify(address)} is not an IPv4 address`);
   return Buffer.from(address.split(".").map(Number));
 }
 

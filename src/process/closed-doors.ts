@@ -21,7 +21,7 @@ export function closeDoors(allowDebug: boolean, world: World, log: Logger): Late
   world.on("SIGUSR1", () => log.info("signal ignored", { signal: "SIGUSR1" }));
   const doors = openDoors(nodeStart(world));
   if (doors.length > 0) throw new StartRefused(doors.map((door) => `${door}: leave it out, or give --allow-debug`));
-  return memoryOnDisk(kernelFiles).map((detail) => (later) => later.warn("memory can reach a disk", { detail }));
+  return memoryOnDisk(kernelFiles).map((detail) => (later) => later.warn("memory may be written to disk", { detail }));
 }
 
 function debuggingAllowed(doors: readonly string[]): LaterLine {

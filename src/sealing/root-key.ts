@@ -34,7 +34,7 @@ export function parseRootKey(raw: Buffer, source: string): SecretKey {
   }
   const text = withoutLineBreak(raw);
   const key = decode(text, HEX, 4) ?? decode(withoutPadding(text), BASE64, 6);
-  if (key === undefined) throw new RootKeyRefused("unknown form", `${source} ${FORMS}, it has ${raw.length} bytes`);
+  if (key === undefined) throw new RootKeyRefused("unknown form", `${source} ${FORMS}, found ${raw.length} bytes`);
   return SecretKey.take(key);
 }
 
@@ -50,7 +50,7 @@ export function rootKeyText(key: SecretKey): Buffer {
 
 const PASSPHRASE =
   "holds 32 printable characters, which is a passphrase rather than a key; make one with coffer root-key --out FILE";
-const FORMS = "holds no root key: 32 bytes, 64 hex digits or 44 base64 characters are one";
+const FORMS = "is not a root key: expected 32 bytes, 64 hex digits or 44 base64 characters";
 
 const HEX = digitValues("0123456789abcdef", "0123456789ABCDEF");
 const BASE64 = digitValues("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");

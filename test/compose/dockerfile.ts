@@ -41,7 +41,7 @@ export function execForm(text: string): string[] {
 export function withArguments(text: string, known: ReadonlyMap<string, string>): string {
   return text.replaceAll(/\$\{?(\w+)\}?/g, (_, name) => {
     const value = known.get(name);
-    if (value === undefined) throw new Error(`${name} is no argument of the build: ${text}`);
+    if (value === undefined) throw new Error(`${name} is not an argument of the build: ${text}`);
     return value;
   });
 }

@@ -40,7 +40,7 @@ describe("docs/systemd.md, followed", { skip }, () => {
     assert.match(status, /^CapEff:\t0+$/m);
     assert.equal(statSync(join(folder, "coffer", "store")).mode & 0o777, 0o700);
     assert.deepEqual(
-      server.lines("memory can reach a disk").filter(({ detail }) => /core dump/.test(`${detail}`)),
+      server.lines("memory may be written to disk").filter(({ detail }) => /core dump/.test(`${detail}`)),
       [],
     );
 

@@ -86,7 +86,7 @@ it("serve warns where its memory may be swapped, and not where it can't", { skip
   const warnings = async (script: string) => {
     const server = await site.start({ prefix: surrounded(site, script) });
     await server.stop();
-    return server.lines("memory can reach a disk").map(({ detail }) => String(detail));
+    return server.lines("memory may be written to disk").map(({ detail }) => String(detail));
   };
   assert.deepEqual(await warnings(swapAreas()), []);
   const [warning, ...more] = await warnings(swapAreas("/dev/dm-1 partition 8388604 0 -2\\n"));

@@ -118,8 +118,8 @@ class ShortLived {
       const before = server.log.length;
       this.#issue(Date.now() + life);
       server.signal("SIGHUP");
-      const { event } = await server.loggedAfter(before, ["identity adopted", "identity kept"]);
-      if (event === "identity adopted") return;
+      const { event } = await server.loggedAfter(before, ["identity updated", "identity update failed"]);
+      if (event === "identity updated") return;
     }
   }
 

@@ -84,8 +84,11 @@ describe("coffer policy check", () => {
     const wrong: [line: string, said: RegExp][] = [
       [`--as ${API} --action read`, /--as, --action and --path make one question/],
       ["--path shop/x", /--as, --action and --path make one question/],
-      [`--as ${API} --action get --path shop/x`, /"get" is no action; allowed are read, write, delete, list, describe/],
-      ["--as me --action read --path shop/x", /the SPIFFE ID "me"/],
+      [
+        `--as ${API} --action get --path shop/x`,
+        /invalid action "get": expected one of read, write, delete, list, describe/,
+      ],
+      ["--as me --action read --path shop/x", /invalid SPIFFE ID "me"/],
       [`--as ${API} --action read --path /shop`, /begins with a slash/],
     ];
     for (const [line, said] of wrong) {

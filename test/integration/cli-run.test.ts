@@ -186,7 +186,7 @@ describe("coffer run", () => {
     await refused([path], 4, /^coffer: no rule allows/, { env: callerVariables(kit, WEB, "web") });
     await refused([path], 6, /^coffer: nothing answers/, { env: { COFFER_ADDR: "127.0.0.1:1" } });
     await refused([path], 7, /^coffer: .*expected/, { env: { COFFER_SERVER_ID: "spiffe://example.org/other" } });
-    await refused([path, "--wait", "soon"], 2, /is no duration/);
+    await refused([path, "--wait", "soon"], 2, /invalid duration "soon"/);
     assert.equal((await run([path, "--", "true"])).code, 0);
   });
 

@@ -39,7 +39,7 @@ describe("coffer status", () => {
         .split("\n")
         .map((line) => [line.split(/ +/, 1)[0], line.replace(/^\S+ +/, "")]),
     );
-    const adopted = await running!.server.logged("identity adopted");
+    const adopted = await running!.server.logged("identity updated");
     assert.equal(lines.get("ready"), "yes");
     assert.equal(lines.get("identity"), `${ID} until ${adopted["valid_until"]}`);
     assert.match(lines.get("source") ?? "", /^the files .*coffer\.pem/);

@@ -182,9 +182,9 @@ describe("the command line", () => {
       ["put shop/api/x hunter2", /argument 1 is not of the form/],
       ["put shop/api/x a=?", /needs a terminal/],
       ["get shop/api/x -o yaml", /Allowed choices are table, json, env, raw/],
-      ["get shop/api/x --version one", /is no whole number/],
-      ["delete shop/api/x --versions 1,x", /is no whole number/],
-      ["list --server-id any", /--server-id: the SPIFFE ID "any"/],
+      ["get shop/api/x --version one", /expected a whole number/],
+      ["delete shop/api/x --versions 1,x", /expected a whole number/],
+      ["list --server-id any", /--server-id: invalid SPIFFE ID "any"/],
       ["fetch x", /unknown command 'fetch'/],
     ] as const) {
       const ran = await run(line, { env: { COFFER_ADDR: "unix:nowhere" } });

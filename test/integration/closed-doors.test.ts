@@ -117,7 +117,7 @@ describe("coffer serve and Node's own doors", () => {
     assert.ok(!readFileSync(empty.core).includes(key));
     assert.ok(statSync(empty.core).size < 1 << 20);
     assert.match(
-      JSON.stringify(empty.server.lines("memory can reach a disk")),
+      JSON.stringify(empty.server.lines("memory may be written to disk")),
       /core dumps are on \(limit unlimited\)/,
     );
   });

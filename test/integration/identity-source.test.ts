@@ -68,13 +68,13 @@ describe("an identity from the Workload API", () => {
     const [starting] = server.lines("starting");
     assert.equal(starting?.["source"], `the Workload API at ${agent.endpoint}`);
     assert.match(String(starting?.["detail"]), /since SPIFFE_ENDPOINT_SOCKET is set, and none of --cert/);
-    assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
+    assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
   it("is chosen by its hint", async () => {
     agent.send(response([domain.issue("/other", { hint: "other" }), domain.issue("/coffer", { hint: "store" })]));
     const server = serve({ COFFER_SERVER_SVID_HINT: "store" });
-    assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
+    assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
   // Pods start in any order: a server that is early waits, says once for what, and is not ready meanwhile.
@@ -151,7 +151,7 @@ describe("an identity from files", () => {
     copyFileSync(named("pki/coffer.key"), named("x.key"));
     copyFileSync(named("pki/coffer.pem"), named("x.pem"));
     await server.serving();
-    assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
+    assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
   it("is refused when it is there and wrong", async () => {

@@ -164,7 +164,7 @@ describe("lines that strangers cause", () => {
 describe("the policy", () => {
   const rule = (path: string) =>
     `  - {name: r, spiffe_ids: ["${WEB}"], paths: ["${path}"], actions: [read, write, list]}\n`;
-  const outcomes = () => lines("policy loaded").length + lines("policy kept").length;
+  const outcomes = () => lines("policy loaded").length + lines("policy reload failed").length;
   /** Changes the file, and resolves when the log says what came of it. */
   const told = async (change: () => void) => {
     const before = outcomes();
@@ -189,7 +189,7 @@ describe("the policy", () => {
     await adopt(`rules:\n${rule("policy/a")}`);
     await adopt(`rules:\n${rule("policy/b")}${rule("policy/*x")}${rule("policy/../c")}`);
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
-    const faults = lines("policy kept").map((line) => String(line["detail"]));
+    const faults = lines("policy reload failed").map((line) => String(line["detail"]));
     assert.deepEqual(
       faults.map((fault) => /policy\.yaml:(\d):/.exec(fault)?.[1]),
       ["3", "4"],
@@ -198,11 +198,11 @@ describe("the policy", () => {
 
   it("is kept when the file is gone or is no text", async () => {
     await adopt(`rules:\n${rule("policy/a")}`);
-    const kept = lines("policy kept").length;
+    const kept = lines("policy reload failed").length;
     await adopt("\0");
     await told(() => rmSync(kit.config.policy!));
     assert.deepEqual(await codes(web, "policy/a"), ["OK"]);
-    assert.equal(lines("policy kept").length, kept + 2);
+    assert.equal(lines("policy reload failed").length, kept + 2);
   });
 
   it("lets an admin do everything, whatever it says", async () => {

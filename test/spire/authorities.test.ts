@@ -29,8 +29,8 @@ it("a bundle that holds an expired authority is accepted", { skip }, async (t) =
     const ends = workload.identity?.authorities?.["example.org"] ?? [];
     return ends.length > 1 && Math.min(...ends) < Date.now();
   });
-  const before = server.lines("identity adopted").length;
-  await until("the server takes one more identity", () => server.lines("identity adopted").length > before);
+  const before = server.lines("identity updated").length;
+  await until("the server takes one more identity", () => server.lines("identity updated").length > before);
   const got = await machine.command(spire, api, "put", "shop/api/db", "user=app");
   assert.equal(got.code, 0, got.stderr);
   await workload.stop();

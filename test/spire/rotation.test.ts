@@ -38,7 +38,7 @@ describe("under load on a real SPIRE", { skip: reasonToSkip() }, () => {
 
   // Each a new handshake for clients, and a new certificate for the server's next ones.
   it("ten SVIDs of server and clients go by", async (t) => {
-    const adoptions = () => [server.lines("identity adopted"), ...followers.map(({ identities }) => identities)];
+    const adoptions = () => [server.lines("identity updated"), ...followers.map(({ identities }) => identities)];
     const before = adoptions().map(({ length }) => length);
     await until("server and clients have had ten more SVIDs", () =>
       adoptions().every(({ length }, i) => length >= before[i]! + 10),

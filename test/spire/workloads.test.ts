@@ -29,7 +29,7 @@ describe("with identities from a real SPIRE, and no file of them", { skip: reaso
     assert.equal((await machine.readiness()).status, 503);
     await spire.enter(coffer);
     await server.serving();
-    assert.equal(server.lines("identity adopted")[0]?.["spiffe_id"], coffer.id);
+    assert.equal(server.lines("identity updated")[0]?.["spiffe_id"], coffer.id);
     assert.equal((await machine.readiness()).status, 200);
   });
 

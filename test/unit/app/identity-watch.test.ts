@@ -78,9 +78,9 @@ describe("the watch over an identity", () => {
       "waiting for an identity: nothing has come yet",
       "no identity: no socket",
       "no identity: no entry",
-      "identity adopted: authorities: example.org 1",
-      "identity kept: the agent is gone",
-      "identity confirmed",
+      "identity updated: CA certificates: example.org 1",
+      "identity update failed: the agent is gone",
+      "identity source recovered",
     ]);
   });
 
@@ -111,7 +111,7 @@ describe("the watch over an identity", () => {
     timers.advance(39 * 60_000);
     adopt(HOUR);
     timers.advance(39 * 60_000);
-    const adopted = "identity adopted: authorities: example.org 1";
+    const adopted = "identity updated: CA certificates: example.org 1";
     assert.deepEqual(events().slice(1), [adopted, adopted]);
     timers.advance(2 * 60_000);
     timers.advance(5 * 60_000);

@@ -113,7 +113,7 @@ describe("A policy file", () => {
       timers.advance(10_000);
       assert.equal(inForce(source), "first");
       assert.deepEqual(source.loaded, { isNewest: false, lastLoad: NOW });
-      const kept = told("policy kept").map(({ detail }) => String(detail));
+      const kept = told("policy reload failed").map(({ detail }) => String(detail));
       assert.equal(kept.length, details.length, kept.join("\n"));
       for (const [index, detail] of kept.entries()) assert.match(detail, details[index]!);
 
@@ -206,7 +206,7 @@ describe("A policy file that others may write", () => {
       timers.advance(1100);
       assert.equal(inForce(source), "first");
     }
-    assert.match(String(told("policy kept")[0]?.["detail"]), /can be changed by every user/);
+    assert.match(String(told("policy reload failed")[0]?.["detail"]), /can be changed by every user/);
     chmodSync(file, 0o644);
     timers.advance(1100);
     assert.equal(inForce(source), "second");

@@ -103,7 +103,7 @@ const notPaths: readonly (readonly [text: string, problem: RegExp])[] = [
   ["**/shop", /\*\* is allowed as the last segment only$/],
   ["shop/**/db", /\*\* is allowed as the last segment only$/],
   ["**/**", /\*\* is allowed as the last segment only$/],
-  ["", /^"" is no path pattern: path is empty$/],
+  ["", /^invalid path pattern "": path is empty$/],
   ["/shop", /begins with a slash$/],
   ["shop/", /ends with a slash$/],
   ["shop/**/", /\*\* is allowed as the last segment only$/],
@@ -141,7 +141,7 @@ const notIds: readonly (readonly [text: string, problem: RegExp])[] = [
   ["**", /does not begin with spiffe:\/\/$/],
   ["*://example.org/x", /mixes/],
   ["example.org/x", /does not begin with spiffe:\/\/$/],
-  ["", /^"" is no SPIFFE ID pattern: it is empty$/],
+  ["", /^invalid SPIFFE ID pattern "": it is empty$/],
 ];
 
 for (const [text, problem] of notIds) {

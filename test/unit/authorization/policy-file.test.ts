@@ -150,9 +150,9 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "actions that are none",
     `rules:\n- spiffe_ids: [spiffe://a/b]\n  paths: [c]\n  actions:\n  - read\n  - Read\n  - "*"\n  - constructor`,
-    '6:5 "Read" is no action; allowed are read, write, delete, list, describe',
-    '7:5 "*" is no action; allowed are read, write, delete, list, describe',
-    '8:5 "constructor" is no action; allowed are read, write, delete, list, describe',
+    '6:5 invalid action "Read": expected one of read, write, delete, list, describe',
+    '7:5 invalid action "*": expected one of read, write, delete, list, describe',
+    '8:5 invalid action "constructor": expected one of read, write, delete, list, describe',
   ],
   [
     "patterns that are none, in several rules",
@@ -165,16 +165,16 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     - a/**/b
     - /a
   actions: [read]`,
-    '2:16 "spiffe://*/b" is no SPIFFE ID pattern: its trust domain must be written out, without *',
-    `3:11 "c*" is no path pattern: the segment "c*" ${MIXED}`,
-    '7:7 "a/**/b" is no path pattern: ** is allowed as the last segment only',
-    '8:7 "/a" is no path pattern: path begins with a slash',
+    '2:16 invalid SPIFFE ID pattern "spiffe://*/b": its trust domain must be written out, without *',
+    `3:11 invalid path pattern "c*": the segment "c*" ${MIXED}`,
+    '7:7 invalid path pattern "a/**/b": ** is allowed as the last segment only',
+    '8:7 invalid path pattern "/a": path begins with a slash',
   ],
   [
     "names that could forge a log line",
     `rules:\n- {${GOOD}, name: "a\\nb"}\n- {${GOOD}, name: ""}\n`,
-    '2:67 "a\\nb" is no name; allowed are 1 to 100 printable characters',
-    '3:67 "" is no name; allowed are 1 to 100 printable characters',
+    '2:67 invalid name "a\\nb": expected 1 to 100 printable characters',
+    '3:67 invalid name "": expected 1 to 100 printable characters',
   ],
   [
     "wildcards without quotes",
@@ -262,7 +262,7 @@ test("the depth of a rule in block style is none that is refused", () => {
 test("a file of nothing but keys is refused, and its problems are told up to a hundred", () => {
   const problems = problemsOf("k: 1\n".repeat(50_000));
   assert.equal(problems.length, 101);
-  assert.equal(problems.at(-1), "100:1 from here on there are 49901 more problems");
+  assert.equal(problems.at(-1), "100:1 49901 more problems follow");
   assert.equal(problemsOf("k: 1\n".repeat(99)).length, 100);
 });
 

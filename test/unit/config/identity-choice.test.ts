@@ -95,6 +95,6 @@ describe("the SVID among several", () => {
     assert.deepEqual(problems({ ...FILES, "--svid-hint": "internal" }), [
       "--svid-hint chooses among the SVIDs of the Workload API, but --cert is given",
     ]);
-    assert.match(problems({ "--svid-id": "coffer" }, SOCKET)[0]!, /^--svid-id: the SPIFFE ID "coffer"/);
+    assert.match(problems({ "--svid-id": "coffer" }, SOCKET)[0]!, /^--svid-id: invalid SPIFFE ID "coffer"/);
   });
 });

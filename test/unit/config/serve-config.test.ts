@@ -106,7 +106,7 @@ describe("the configuration of the server", () => {
     assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "true" }).allowDebug, true);
     assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "false" }).allowDebug, false);
     assert.deepEqual(problems(COMPLETE, { COFFER_SERVER_ALLOW_DEBUG: "yes" }), [
-      'COFFER_SERVER_ALLOW_DEBUG: "yes" is none of true, false',
+      'COFFER_SERVER_ALLOW_DEBUG: invalid value "yes": expected one of true, false',
     ]);
   });
 
@@ -134,7 +134,7 @@ describe("the configuration of the server", () => {
     );
     assert.deepEqual(handshakes, { connections: 5, inProgress: 6, perSecond: 7 });
     assert.deepEqual(problems({ ...COMPLETE, "--max-handshakes": "0" }), [
-      '--max-handshakes: "0" is no whole number from 1 to 999999999',
+      '--max-handshakes: invalid number "0": expected a whole number from 1 to 999999999',
     ]);
   });
 
@@ -163,24 +163,24 @@ describe("the configuration of the server", () => {
       COFFER_SERVER_MAX_STORE_BYTES: "1 TB",
     };
     assert.deepEqual(problems(flags, environment), [
-      'COFFER_SERVER_SOCKET_MODE: "9" is no mode; give three octal digits like 660',
-      '--listen: "nowhere" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
-      '--listen: "127.0.0.1:70000" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
+      'COFFER_SERVER_SOCKET_MODE: invalid mode "9": expected three octal digits, such as 660',
+      '--listen: invalid address "nowhere": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
+      '--listen: invalid address "127.0.0.1:70000": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
       "--listen: [::1]:1 is given twice",
-      "--ops-listen: has to be HOST:PORT or off",
-      'COFFER_SERVER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',
-      'COFFER_SERVER_LOG_LEVEL: "loud" is none of error, warn, info, debug',
-      '--store: "etcd" is none of sqlite, memory',
+      "--ops-listen: expected HOST:PORT or off",
+      'COFFER_SERVER_MAX_STORE_BYTES: invalid size "1 TB": expected bytes, or a number with KiB, MiB or GiB',
+      'COFFER_SERVER_LOG_LEVEL: invalid value "loud": expected one of error, warn, info, debug',
+      '--store: invalid value "etcd": expected one of sqlite, memory',
       "--data (or COFFER_SERVER_DATA) is required: the data folder, for `--store sqlite`",
       "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that encrypts the store, for `--store sqlite`; created by `coffer root-key`",
       "--cert (or COFFER_SERVER_CERT) is required, since --bundle is given: " +
         "the server's X.509-SVID with its intermediates; without files, the Workload API is used",
       "--key (or COFFER_SERVER_KEY) is required, since --bundle is given: the private key of the SVID",
-      '--bundle: "example.org" is not of the form <trust-domain>=<pem>',
-      '--bundle: the trust domain "Example.org" contains "E"; allowed are a-z 0-9 . _ -',
+      '--bundle: invalid bundle "example.org": expected <trust-domain>=<pem>',
+      '--bundle: invalid trust domain "Example.org": it contains "E"; allowed are a-z 0-9 . _ -',
       "--bundle: a.test is given twice",
-      '--admin: the SPIFFE ID "spiffe://example.org/" ends with a slash',
-      "--max-content-bytes: 4MiB is more than the 3 MiB that are possible",
+      '--admin: invalid SPIFFE ID "spiffe://example.org/": it ends with a slash',
+      "--max-content-bytes: 4MiB is more than the maximum of 3 MiB",
     ]);
     assert.deepEqual(problems(COMPLETE), []);
   });

@@ -83,7 +83,7 @@ test("a summary reports what no later line did", () => {
   limited.summarize();
   assert.equal(lines.all.length, 11);
   const { event, detail, reason, suppressed } = lines.all.at(-1)!;
-  assert.deepEqual([event, detail, reason, suppressed], ["lines suppressed", "call denied", "no rule", 2]);
+  assert.deepEqual([event, detail, reason, suppressed], ["log lines suppressed", "call denied", "no rule", 2]);
 });
 
 // Were reasons ever made up by strangers, all beyond the first 256 would share one limit, and with it memory.
@@ -130,8 +130,8 @@ test("what was counted is told after a while, for each caller", () => {
   timers.advance(10_000);
   const told = lines.all.slice(before).map(({ event, spiffe_id, suppressed }) => [event, spiffe_id, suppressed]);
   assert.deepEqual(told, [
-    ["lines suppressed", "spiffe://example.org/a", 5],
-    ["lines suppressed", "spiffe://example.org/b", 17],
+    ["log lines suppressed", "spiffe://example.org/a", 5],
+    ["log lines suppressed", "spiffe://example.org/b", 17],
   ]);
   timers.advance(60_000);
   assert.equal(lines.all.length, before + 2);
