@@ -11,11 +11,11 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { whenReady } from "../identity/when-ready.ts";
 import { connectionOptions, DEFAULT_TIMEOUT } from "./connection-options.ts";
 
-// Milliseconds that files which can't be used get: they may be in the middle of a rotation. Nobody at a terminal who has
-// mistyped a name waits for longer.
+// How long to wait, in milliseconds, for identity files that can't be used yet: they may be in the middle of a rotation.
+// The limit is short because a user who mistyped a file name waits for it.
 const FILES_PATIENCE_MS = 1000;
 
-/** What is needed to call a server. */
+/** The configuration of a connection to a server. */
 export interface ConnectionConfig {
   readonly address: Address;
   readonly identity: IdentityChoice;
@@ -23,7 +23,7 @@ export interface ConnectionConfig {
   readonly timeoutMs: number;
 }
 
-/** Reads flags, then COFFER_* variables, then defaults. Throws ConfigurationError with everything that is wrong. */
+/** Reads flags, then COFFER_* variables, then defaults. Throws ConfigurationError with all problems. */
 export function readConnection(flags: GivenFlags, environment: Environment): ConnectionConfig {
   const reader = new OptionReader(flags, environment);
   const options = connectionOptions;
@@ -35,7 +35,7 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   return { address, timeoutMs, ...reader.complete({ identity, serverId }) };
 }
 
-/** Without it no server could be the one that is meant. */
+/** Requires a bundle for the trust domain of --server-id: without it no server could be verified as that server. */
 function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], serverId: SpiffeId | undefined): void {
   const wanted = serverId?.trustDomain.name;
   if (wanted === undefined || bundles.size === 0 || bundles.has(wanted)) return;
@@ -43,8 +43,8 @@ function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], s
 }
 
 /**
- * A bundle that names no trust domain is that of the server's. What comes before "=" is a trust domain where it can be
- * one: `./a=b.pem` is a file.
+ * A bundle without a trust domain belongs to the server's trust domain. The text before "=" is a trust domain only if it
+ * is a valid one: `./a=b.pem` is a file.
  */
 function readBundle(text: string, serverId: SpiffeId | undefined): BundleFile {
   const named = namedBundle(text);
@@ -60,8 +60,8 @@ function namedBundle(text: string): NamedBundle | undefined {
 }
 
 /**
- * Calls `use` with a client, and ends both it and its identity afterwards. Throws MaterialError when there is no usable
- * identity and there never will be one.
+ * Calls `use` with a client, then closes the client and its identity source. Throws MaterialError when there is no usable
+ * identity and waiting would not help.
  */
 export async function withClient<Result>(
   { address, identity, serverId, timeoutMs }: ConnectionConfig,
@@ -79,7 +79,10 @@ export async function withClient<Result>(
   }
 }
 
-/** An identity that is still to come is the matter of the first call, which says so, or is repeated until it is there. */
+/**
+ * Waits for the identity. When it has not arrived in time, the first call fails and reports that; `--wait` repeats the
+ * call until the identity is there.
+ */
 async function untilReady(source: IdentitySource, patienceMs: number): Promise<void> {
   try {
     await whenReady(source, AbortSignal.timeout(patienceMs));

@@ -24,7 +24,7 @@ describe("coffer policy check", () => {
   }
 
   it("says that a file is right", async () => {
-    assert.deepEqual(await check("good.yaml"), { code: 0, stdout: "good.yaml is right: 1 rule\n", stderr: "" });
+    assert.deepEqual(await check("good.yaml"), { code: 0, stdout: "good.yaml is valid: 1 rule\n", stderr: "" });
   });
 
   it("tells each problem with its line and column, and exits with 2, whatever is asked", async () => {
@@ -82,8 +82,8 @@ describe("coffer policy check", () => {
 
   it("refuses half a question, and one that is none", async () => {
     const wrong: [line: string, said: RegExp][] = [
-      [`--as ${API} --action read`, /--as, --action and --path make one question/],
-      ["--path shop/x", /--as, --action and --path make one question/],
+      [`--as ${API} --action read`, /--as, --action and --path belong together/],
+      ["--path shop/x", /--as, --action and --path belong together/],
       [
         `--as ${API} --action get --path shop/x`,
         /invalid action "get": expected one of read, write, delete, list, describe/,

@@ -133,14 +133,16 @@ describe("coffer run", () => {
     const library = join(kit.folder, `${CANARY}.so`);
     for (const name of ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "PATH", "COFFER_SERVER_ID", "HTTPS_PROXY"]) {
       const path = await put(`attack/${name}`, { data: { [name]: library } });
-      const said = new RegExp(`^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`);
+      const said = new RegExp(
+        `^coffer: ${path}: ${name} controls .*; if this is intended, use ${name}=${path}:${name}\n$`,
+      );
       await refused([path], 2, said);
     }
     const given = await environment(["PYTHONSTARTUP=shop/api/attack/BASH_ENV:BASH_ENV"]);
     assert.equal(given.get("PYTHONSTARTUP"), library);
 
     const path = await put("attack/set", { data: { SITE: CANARY } });
-    await refused([path], 2, /set: the variable SITE is set already; if that is meant, give SITE=/, {
+    await refused([path], 2, /set: the variable SITE is already set; if this is intended, use SITE=/, {
       env: { SITE: "" },
     });
     assert.equal((await environment([path])).get("SITE"), CANARY);
@@ -153,15 +155,15 @@ describe("coffer run", () => {
       data: { "tls.key": CANARY, NUL: `${CANARY}\0`, GOOD: CANARY },
       binary_data: { BYTES: Buffer.from([0xff, 1]) },
     });
-    await refused([path], 2, /tls\.key can't be the name .*\n.*NUL has a NUL.*\n.*BYTES is not UTF-8\n$/);
+    await refused([path], 2, /tls\.key is not a valid variable name\n.*NUL contains a NUL.*\n.*BYTES is not UTF-8\n$/);
     await refused([`B=${path}:BYTES`], 2, /the value of B is not UTF-8/);
     assert.equal((await environment([`GOOD=${path}:GOOD`])).get("GOOD"), CANARY);
   });
 
   it("refuses a name that comes from two places", async () => {
     const [a, b] = [await put("two/a", { data: { X: CANARY } }), await put("two/b", { data: { X: "b", Y: "y" } })];
-    await refused([a, b], 2, /^coffer: the variable X comes from shop\/api\/two\/a and from shop\/api\/two\/b\n$/);
-    await refused([a, `X=${b}:Y`], 2, /the variable X comes from/);
+    await refused([a, b], 2, /^coffer: the variable X has several sources: shop\/api\/two\/a, shop\/api\/two\/b\n$/);
+    await refused([a, `X=${b}:Y`], 2, /the variable X has several sources/);
     assert.equal((await environment([a, `Y=${b}:Y`])).get("Y"), "y");
   });
 
@@ -169,9 +171,9 @@ describe("coffer run", () => {
   it("refuses a command line that it can't read", async () => {
     const path = await put("line", { data: { X: "x" } });
     for (const source of [`X=${CANARY}`, `X=${path}`, `=${path}:X`, `1X=${path}:X`, `X=${path}:X:Y`, `X=:X`]) {
-      await refused([source], 2, /^coffer: argument 1 is neither PATH nor NAME=PATH:KEY\n$/);
+      await refused([source], 2, /^coffer: invalid argument 1: expected PATH or NAME=PATH:KEY\n$/);
     }
-    await refused([], 2, /give at least one secret before --/);
+    await refused([], 2, /missing secret before --/);
     assert.equal((await run([path])).code, 2);
     assert.equal((await run([path, "--"])).code, 2);
     assert.equal((await run([path, "touch", marker])).code, 2);
@@ -217,16 +219,16 @@ describe("coffer run", () => {
       assert.equal(ran.code, code, ran.stderr);
       assert.match(ran.stderr, said);
     };
-    await says("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
-    await says(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
-    await says(kit.folder, 126, /not executable/);
+    await says("no-such-program", 127, /^coffer: can't run no-such-program: program not found\n$/);
+    await says(script, 126, /^coffer: can't run \S+script: this user may not execute it\n$/);
+    await says(kit.folder, 126, /may not execute/);
     chmodSync(script, 0o755);
     await says(script, 0, /^$/);
     const large = await put("large", { data: { X: CANARY.repeat(20_000) } });
     const ran = await run([large, "--", "true"]);
     assert.deepEqual(
       [ran.code, ran.stderr],
-      [126, "coffer: can't run true: the variables and arguments are larger than the system takes\n"],
+      [126, "coffer: can't run true: its variables and arguments exceed the limit of the operating system\n"],
     );
   });
 

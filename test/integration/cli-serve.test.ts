@@ -82,8 +82,8 @@ describe("coffer serve", () => {
     assert.deepEqual(
       server.lines("unknown environment variable").map(({ detail }) => detail),
       [
-        "the variable COFFER_DATA is unknown and has no effect; the nearest is COFFER_SERVER_DATA",
-        "the variable COFFER_SERVER_POLICI is unknown and has no effect; the nearest is COFFER_SERVER_POLICY",
+        "unknown variable COFFER_DATA has no effect; did you mean COFFER_SERVER_DATA?",
+        "unknown variable COFFER_SERVER_POLICI has no effect; did you mean COFFER_SERVER_POLICY?",
       ],
     );
     await server.stop();

@@ -40,7 +40,7 @@ describe("assignments", () => {
     const check = (error: unknown) => {
       assert.ok(error instanceof CommandFailed);
       assert.doesNotMatch(error.message, /hunter2|other/);
-      return failure(/argument 1 .*\nargument 2 .*\nonly one value .*\nthe key a is given twice/)(error);
+      return failure(/invalid argument 1: .*\ninvalid argument 2 .*\nonly one value .*\nduplicate key a/)(error);
     };
     assert.throws(() => parseAssignments(["hunter2", "=other", "a=-", "b=-", "a=x"]), check);
   });
@@ -83,7 +83,7 @@ describe("values", () => {
         const assignments = parseAssignments([text]);
         await assert.rejects(
           readEntries(assignments, terminal(stdin())),
-          failure(/^the value of k is empty; give --allow-/),
+          failure(/^the value of k is empty; use --allow-/),
         );
         const [entry] = await readEntries(assignments, terminal(stdin()), { allowEmpty: true });
         assert.equal(entry?.value.length, 0);
@@ -112,7 +112,7 @@ describe("values", () => {
       })(),
     );
     const reading = readEntries(parseAssignments(["a=-"]), terminal(endless));
-    await assert.rejects(reading, failure(/standard input holds more than 3145728 bytes/));
+    await assert.rejects(reading, failure(/standard input is larger than 3145728 bytes/));
   });
 
   it("are asked for on a terminal only", async () => {

@@ -78,7 +78,7 @@ describe("complaints", () => {
     const failed = (error: Error) => change(() => Promise.reject(error)).catch(complaint);
     assert.match(
       String(await failed(open("UNKNOWN"))),
-      /^coffer: told\ncoffer: the change may have been applied: look /,
+      /^coffer: told\ncoffer: the change may have been applied: check /,
     );
     assert.equal(await failed(answered("NOT_FOUND")), "coffer: told\ncoffer: nothing was changed\n");
     assert.equal(complaint(answered("UNKNOWN")), "coffer: told\n");

@@ -42,9 +42,9 @@ describe("a secret's file", () => {
     symlinkSync("elsewhere", join(folder, "link"));
     symlinkSync("nowhere", join(folder, "dangling"));
     for (const [name, why] of [
-      ["key", "is not a regular file \\(owner uid \\d+, gid \\d+, mode \\d{4}\\); give another"],
+      ["key", "is not a regular file \\(owner uid \\d+, gid \\d+, mode \\d{4}\\); use another path"],
       ["pipe", "is not a regular file .*"],
-      ["link", "is a symbolic link, which would be replaced; give the file that it leads to"],
+      ["link", "is a symbolic link, which would be replaced; use the path of its target"],
       ["dangling", "is a symbolic link, .*"],
     ] as const) {
       const problem = new RegExp(`^--out ${folder}/${name} ${why}$`);
@@ -61,7 +61,7 @@ describe("a secret's file", () => {
   it("is not made below /dev and /proc", async () => {
     symlinkSync("/dev", join(folder, "devices"));
     for (const file of ["/dev/stdout", "/dev/new", "/dev/shm/new", "/proc/self/comm", join(folder, "devices", "new")]) {
-      await assert.rejects(expectSecretFile(file), /is below \/(dev|proc).*; for standard output give --out -$/, file);
+      await assert.rejects(expectSecretFile(file), /is below \/(dev|proc).*; use --out - for standard output$/, file);
     }
   });
 
@@ -79,7 +79,7 @@ describe("a secret's file", () => {
       [file, `can't be used \\(ENOTDIR\\): the way to it ends at ${file} \\(owner .*\\)`],
       [link, `is a symbolic link to ${folder}/nowhere, which is not there; mount it first`],
     ]) {
-      const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; give another --out$`);
+      const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; use another --out$`);
       await assert.rejects(expectSecretFile(`${above}/key`), { message });
     }
     await assert.rejects(expectSecretFile(`${folder}/x/`), /is the path of a folder/);

@@ -63,7 +63,7 @@ describe("a prompt", () => {
     const other = typing(["s3cret\r"], ["s3cert\r"]);
     await assert.rejects(promptNewSecret("password", other), {
       name: "CommandFailed",
-      message: "the two values of password differ; nothing was changed",
+      message: "the two values for password differ; nothing was changed",
     });
   });
 

@@ -25,7 +25,7 @@ describe("unknown variables", () => {
   it("are named in a sentence", () => {
     assert.equal(
       describeUnknown({ name: "COFFER_ADRR", nearest: "COFFER_ADDR" }),
-      "the variable COFFER_ADRR is unknown and has no effect; the nearest is COFFER_ADDR",
+      "unknown variable COFFER_ADRR has no effect; did you mean COFFER_ADDR?",
     );
   });
 
