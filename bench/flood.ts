@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../src/domain/timers.ts";
-import { createAuthority } from "../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../src/pki/development-ca.ts";
 import { Connection } from "./connection.ts";
 import { type JobResult, type Target, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
@@ -101,7 +101,9 @@ function getsAmong(server: Server, options: Options): Promise<Rounds> {
 }
 
 function floodOf({ target }: Server, conduct: Conduct, from: string): Omit<Flood, "connections"> {
-  const foreign = createAuthority(TRUST_DOMAIN, systemClock).issue({ id: `spiffe://${TRUST_DOMAIN.name}/stranger` });
+  const foreign = createDevelopmentCa(TRUST_DOMAIN, systemClock).issue({
+    id: `spiffe://${TRUST_DOMAIN.name}/stranger`,
+  });
   const certificate = { cert: foreign.certPem, key: foreign.keyPem };
   return { conduct, port: target.port, from, certificate };
 }

@@ -4,8 +4,8 @@ import type { ReloadableSource } from "../identity/source.ts";
 import type { IdentityChoice } from "../config/identity-choice.ts";
 
 /**
- * Begins to look for the identity. Nothing may be ready yet: see whenReady. Loads the modules of the chosen source only:
- * a command that reads an SVID from files needs no client of the Workload API.
+ * Opens the chosen identity source. It may not have an identity yet: see whenReady. Only the module of the chosen source
+ * is loaded: a command that reads an SVID from files does not load the Workload API client.
  */
 export async function openIdentity(
   choice: IdentityChoice,

@@ -4,7 +4,7 @@ import { readServeConfig } from "../config/read-serve-config.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
-import { closeDoors } from "../process/closed-doors.ts";
+import { hardenProcess } from "../process/hardening.ts";
 import { machineMemory } from "../process/machine-memory.ts";
 import { refuseOtherNodes } from "../process/node-release.ts";
 import { warnOfShortages } from "../process/shortages.ts";
@@ -32,7 +32,7 @@ export async function serveUntilStopped(
   refuseOtherNodes(world.version);
   const unknown = await unknownVariables(world.env);
   const log = createLogger(config.logLevel, world.stderr);
-  const warnings = closeDoors(config.allowDebug, world, log);
+  const warnings = hardenProcess(config.allowDebug, world, log);
   const server = new CofferServer(config, {
     log,
     timers: processTimers,

@@ -1,7 +1,7 @@
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 
-// How the values of options are written. Every parser throws an Error whose message says what was expected.
+// Parsers for the values of options. Each throws an Error whose message says what is expected.
 
 const UNITS = new Map([
   ["", 1],
@@ -34,7 +34,7 @@ const MILLISECONDS = new Map([
   ["h", 3_600_000],
 ]);
 
-// A timer of Node can wait for 2^31 - 1 ms; given more it does not wait at all.
+// A timer of Node can wait for at most 2^31 - 1 ms; with a longer time it does not wait at all.
 const MAX_DURATION_MS = 24 * 24 * 3_600_000;
 
 /** Milliseconds, up to 24 days: `500ms`, `10s`, `5m`, `1h`. */
@@ -48,14 +48,14 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
-/** Permissions in octal, as chmod takes them: `660`. */
+/** Permissions in octal, as for chmod: `660`. */
 export function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text))
     throw new Error(`invalid mode ${JSON.stringify(text)}: expected three octal digits, such as 660`);
   return Number.parseInt(text, 8);
 }
 
-/** A version number or another count that fits into 32 bits. */
+/** An unsigned number of 32 bits, such as a version. */
 export function parseUint32(text: string): number {
   const value = Number(text);
   if (!/^\d{1,10}$/.test(text) || value >= 2 ** 32) {
@@ -64,7 +64,7 @@ export function parseUint32(text: string): number {
   return value;
 }
 
-/** How many there may be of something, at least one: `1024`. */
+/** A count of at least 1: `1024`. */
 export function parseCount(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) {
     throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 1 to 999999999`);
@@ -72,7 +72,7 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
-/** One of a few words. */
+/** A parser for one of `choices`. */
 export function parseChoice<T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
@@ -82,7 +82,7 @@ export function parseChoice<T extends string>(choices: readonly T[]): (text: str
   };
 }
 
-/** A SPIFFE ID, in full. */
+/** A SPIFFE ID, including `spiffe://`. */
 export function parseSpiffeId(text: string): SpiffeId {
   return named("SPIFFE ID", text, SpiffeId.parse);
 }
@@ -107,7 +107,7 @@ export function parseNamedBundle(text: string): NamedBundle {
   return { trustDomain: parseTrustDomain(text.slice(0, equals)), file };
 }
 
-/** The errors of the identity room complete a sentence that begins with what was read. */
+/** Completes the errors of `parse`, which continue a sentence about the text ("is empty"). */
 function named<T>(what: string, text: string, parse: (text: string) => T): T {
   try {
     return parse(text);

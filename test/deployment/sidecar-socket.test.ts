@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { PROGRAM, type Ran, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
@@ -86,7 +86,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
           assert.equal(ran.code, 6, ran.stderr);
           assert.deepEqual(kit.log.slice(seen), []);
         }
-        const forger = createAuthority(TrustDomain.parse("example.org"), systemClock);
+        const forger = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
         const { cert, key } = kit.writeCredential(forger.issue({ id: API }), "forged");
         // The stranger knows the server's authority; its own is there so that it takes its own SVID for a good one.
         const both = join(kit.folder, "both.pem");

@@ -9,7 +9,7 @@ import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { ENDPOINT_VARIABLE } from "../../src/config/identity-choice.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";
 import { ExitCode } from "../../src/cli/exit-code.ts";
-import { fewDescriptors } from "../../src/process/descriptor-limit.ts";
+import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { page } from "../support/pages.ts";
 import { memoryNeeded } from "./capacity.ts";
 import { serveFlags } from "./serve-flags.ts";
@@ -36,7 +36,7 @@ describe("the unit of docs/systemd.md", () => {
     const reserveMs = 5000;
     assert.ok(Number(lastOf(unit!, "TimeoutStopSec")) * 1000 >= drainMs + shutdownDelayMs + reserveMs);
     const files = `Max open files            ${lastOf(unit!, "LimitNOFILE")}   x   files`;
-    assert.equal(fewDescriptors({ read: () => files, write: () => {} }, handshakes.connections), undefined);
+    assert.equal(descriptorWarning({ read: () => files, write: () => {} }, handshakes.connections), undefined);
     // By the formula of docs/operations.md.
     assert.equal(lastOf(unit!, "MemoryMax"), "2G");
     assert.ok(memoryNeeded(maxStoreBytes, handshakes.connections) < 2 * 2 ** 30);

@@ -90,7 +90,7 @@ it("serve warns where its memory may be swapped, and not where it can't", { skip
   };
   assert.deepEqual(await warnings(swapAreas()), []);
   const [warning, ...more] = await warnings(swapAreas("/dev/dm-1 partition 8388604 0 -2\\n"));
-  assert.match(warning ?? "", /secrets can be swapped to a disk/);
+  assert.match(warning ?? "", /secrets may be swapped to a disk/);
   assert.deepEqual(more, []);
 });
 

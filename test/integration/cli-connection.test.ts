@@ -17,7 +17,7 @@ import { Bundle } from "../../src/spiffe/bundle.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 
@@ -26,7 +26,7 @@ const DOMAIN = TrustDomain.parse("example.org");
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /** A client with the credential and the trust that it is given. */
-function client(address: Address, credential: Credential, id: string, authority: Authority, clock = systemClock) {
+function client(address: Address, credential: Credential, id: string, authority: DevelopmentCa, clock = systemClock) {
   const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
   const svid = parseSvid(files[0]!, files[1]!, "client");
@@ -149,7 +149,7 @@ describe("a client", () => {
 
   // The server's own log tells why; TLS 1.3 tells the client nothing.
   it("says that the server closed right after the handshake", async () => {
-    const stranger = createAuthority(DOMAIN, systemClock);
+    const stranger = createDevelopmentCa(DOMAIN, systemClock);
     const failure = await failureOfPut(client(kit.address, stranger.issue({ id: API }), API, kit.authority));
     assert.equal(failure.kind, "closed-at-once");
     assert.deepEqual([String(failure.as), String(failure.by)], [API, String(COFFER)]);
@@ -158,8 +158,8 @@ describe("a client", () => {
 });
 
 describe("a client of a server that may be an impostor", () => {
-  const authority = createAuthority(DOMAIN, systemClock);
-  const stranger = createAuthority(DOMAIN, systemClock);
+  const authority = createDevelopmentCa(DOMAIN, systemClock);
+  const stranger = createDevelopmentCa(DOMAIN, systemClock);
   const callerOf = (address: Address, clock = systemClock) =>
     client(address, authority.issue({ id: API }), API, authority, clock);
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
@@ -136,7 +136,7 @@ describe("the command line", () => {
   });
 
   it("tells apart why no server answers", async () => {
-    const stranger = createAuthority(TrustDomain.parse("example.org"), systemClock);
+    const stranger = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
     const strange = kit.writeCredential(stranger.issue({ id: API }), "stranger");
     // Both authorities are in this bundle: the client is content with itself and with the server, who is not with it.
     writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + stranger.bundlePem);

@@ -97,7 +97,7 @@ describe("an identity from the Workload API", () => {
     const server = serve({ COFFER_SERVER_STARTUP_TIMEOUT: "1s" });
     assert.equal((await server.ended).code, 2);
     assert.match(server.stderr, /PERMISSION_DENIED: no identity issued/);
-    assert.match(server.stderr, /there was no identity within the 1000 ms of --startup-timeout/);
+    assert.match(server.stderr, /no identity within the 1000 ms of --startup-timeout/);
   });
 
   // As PID 1 of a pod that never got its identity it must still end when it is told to.

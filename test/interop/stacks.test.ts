@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
@@ -115,7 +115,7 @@ for (const [name, skip, stackOf] of stacks) {
 
     // The program verifies the server and the server the program: who serves above is refused here, and by whom.
     it("gets nowhere with the roots or the certificate of another authority", async () => {
-      const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock);
+      const foreign = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
       const roots = join(kit.folder, "foreign.pem");
       writeFileSync(roots, foreign.bundlePem);
       await refusedAs("handshake-failed", stackOf({ ...access(), roots }));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ENTRIES, Machine } from "./machine.ts";
 import { reasonToSkip } from "../support/programs.ts";
 import { until } from "../support/until.ts";
@@ -40,7 +40,7 @@ it("a bundle that holds an expired authority is accepted", { skip }, async (t) =
 
 // With an authority above SPIRE's own, the bundle holds that one, and SVIDs come with an intermediate.
 it("SVIDs that come with an intermediate are accepted", { skip }, async () => {
-  const above = createAuthority(TrustDomain.parse("example.org"), systemClock).credential;
+  const above = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock).credential;
   const upstream = { cert: join(machine.folder, "upstream.pem"), key: join(machine.folder, "upstream.key") };
   writeFileSync(upstream.cert, above.certPem);
   writeFileSync(upstream.key, above.keyPem, { mode: 0o600 });

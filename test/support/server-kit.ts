@@ -14,7 +14,12 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/development-ca.ts";
+import {
+  type DevelopmentCa,
+  type Credential,
+  type SvidRequest,
+  createDevelopmentCa,
+} from "../../src/pki/development-ca.ts";
 import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/admission/handshake-gate.ts";
 import { PATIENCE_MS } from "./patience.ts";
@@ -46,7 +51,7 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
  */
 export class ServerKit {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-test-"));
-  readonly authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly authority: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly log: LogLine[] = [];
   /** What the server's process would have died of. */
   readonly deaths: string[] = [];

@@ -9,7 +9,7 @@ import type { ClientOptions } from "@grpc/grpc-js";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 
@@ -51,7 +51,7 @@ export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-durability-"));
   readonly data = join(this.folder, "data");
   readonly rootKey = join(this.folder, "root.key");
-  readonly #authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly #authority: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly #admin: Credential = this.#authority.issue({ id: ADMIN });
   readonly #processes = new Set<ServerProcess>();
   readonly #abandon = () => this.#removeFolder();

@@ -8,7 +8,7 @@ import { parseSvid } from "../../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
-import { createAuthority } from "../../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../../src/pki/development-ca.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 
 const NOW = Date.UTC(2026, 2, 1, 12);
@@ -44,7 +44,7 @@ afterEach(() => {
 /** An SVID that is valid for `ttl` milliseconds from now on. */
 function adopt(ttl: number, id = "spiffe://example.org/x"): void {
   const now = timers.clock();
-  const authority = createAuthority(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
+  const authority = createDevelopmentCa(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
   const { certPem, keyPem } = authority.issue({ id, notBefore: now, notAfter: now + ttl });
   const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
   const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");

@@ -40,7 +40,7 @@ describe("assignments", () => {
     const check = (error: unknown) => {
       assert.ok(error instanceof CommandFailed);
       assert.doesNotMatch(error.message, /hunter2|other/);
-      return failure(/invalid argument 1: .*\ninvalid argument 2 .*\nonly one value .*\nduplicate key a/)(error);
+      return failure(/invalid argument 1: .*\ninvalid argument 2: .*\nonly one value .*\nduplicate key a/)(error);
     };
     assert.throws(() => parseAssignments(["hunter2", "=other", "a=-", "b=-", "a=x"]), check);
   });

@@ -29,7 +29,7 @@ describe("the source of the identity", () => {
   it("is files when any is named", () => {
     const choice = choose(FILES, SOCKET);
     assert.equal(choice.kind, "files");
-    assert.equal(choice.because, "--cert, --key, --bundle are given");
+    assert.equal(choice.because, "--cert, --key, --bundle are set");
     assert.equal(describeChoice(choice), "the files a.pem, a.key, b.pem");
     assert.equal(
       choose({}, { ...SOCKET, COFFER_SERVER_CERT: "a", COFFER_SERVER_KEY: "b", COFFER_SERVER_BUNDLE: "c=d" }).kind,
@@ -41,7 +41,7 @@ describe("the source of the identity", () => {
     const choice = choose({}, SOCKET);
     assert.ok(choice.kind === "workload-api");
     assert.deepEqual(choice.selection, { kind: "default" });
-    assert.equal(choice.because, "SPIFFE_ENDPOINT_SOCKET is set, and none of --cert, --key and --bundle is given");
+    assert.equal(choice.because, "SPIFFE_ENDPOINT_SOCKET is set, and none of --cert, --key and --bundle");
     assert.equal(describeChoice(choice), "the Workload API at unix:///run/spire/agent.sock");
   });
 
@@ -55,16 +55,14 @@ describe("the source of the identity", () => {
       const found = problems({ [name]: FILES[name] }, SOCKET);
       assert.deepEqual(
         found.map((problem) => problem.split(":")[0]),
-        missing.map(
-          (flag) => `${flag} (or COFFER_SERVER_${flag.slice(2).toUpperCase()}) is required, since ${name} is given`,
-        ),
+        missing.map((flag) => `${flag} (or COFFER_SERVER_${flag.slice(2).toUpperCase()}) is required with ${name}`),
       );
     });
   }
 
   it("has to be given", () => {
     const required = [
-      "an identity is required: give --cert, --key and --bundle, " +
+      "an identity is required: set --cert, --key and --bundle, " +
         "or set SPIFFE_ENDPOINT_SOCKET to the address of the SPIFFE Workload API",
     ];
     assert.deepEqual(problems({}), required);
@@ -91,9 +89,9 @@ describe("the SVID among several", () => {
 
   it("is chosen in one way, and only where there is a choice", () => {
     const both = { "--svid-hint": "internal", "--svid-id": "spiffe://example.org/coffer" };
-    assert.deepEqual(problems(both, SOCKET), ["--svid-hint and --svid-id choose in two ways; give one of them"]);
+    assert.deepEqual(problems(both, SOCKET), ["--svid-hint and --svid-id can't be combined; use one of them"]);
     assert.deepEqual(problems({ ...FILES, "--svid-hint": "internal" }), [
-      "--svid-hint chooses among the SVIDs of the Workload API, but --cert is given",
+      "--svid-hint selects an SVID of the Workload API, and can't be used with --cert",
     ]);
     assert.match(problems({ "--svid-id": "coffer" }, SOCKET)[0]!, /^--svid-id: invalid SPIFFE ID "coffer"/);
   });

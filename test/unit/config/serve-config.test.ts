@@ -51,7 +51,7 @@ describe("the configuration of the server", () => {
       identity: {
         kind: "files",
         files: { cert: "a.pem", key: "a.key", bundles: new Map([["example.org", "bundle.pem"]]) },
-        because: "--cert, --key, --bundle are given",
+        because: "--cert, --key, --bundle are set",
       },
       startupTimeoutMs: undefined,
       shutdownDelayMs: 0,
@@ -142,8 +142,8 @@ describe("the configuration of the server", () => {
     const memory = { ...COMPLETE, "--data": undefined, "--root-key": undefined, "--store": "memory" };
     assert.deepEqual(readServeConfig(memory, {}, MEMORY).store, { kind: "memory" });
     assert.deepEqual(problems({ ...COMPLETE, "--store": "memory" }), [
-      "--data contradicts --store memory, which keeps nothing",
-      "--root-key contradicts --store memory, which keeps nothing",
+      "--data can't be used with --store memory, which stores nothing on disk",
+      "--root-key can't be used with --store memory, which stores nothing on disk",
     ]);
   });
 
@@ -166,19 +166,19 @@ describe("the configuration of the server", () => {
       'COFFER_SERVER_SOCKET_MODE: invalid mode "9": expected three octal digits, such as 660',
       '--listen: invalid address "nowhere": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
       '--listen: invalid address "127.0.0.1:70000": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
-      "--listen: [::1]:1 is given twice",
+      "--listen: [::1]:1 is set twice",
       "--ops-listen: expected HOST:PORT or off",
       'COFFER_SERVER_MAX_STORE_BYTES: invalid size "1 TB": expected bytes, or a number with KiB, MiB or GiB',
       'COFFER_SERVER_LOG_LEVEL: invalid value "loud": expected one of error, warn, info, debug',
       '--store: invalid value "etcd": expected one of sqlite, memory',
       "--data (or COFFER_SERVER_DATA) is required: the data folder, for `--store sqlite`",
       "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that encrypts the store, for `--store sqlite`; created by `coffer root-key`",
-      "--cert (or COFFER_SERVER_CERT) is required, since --bundle is given: " +
+      "--cert (or COFFER_SERVER_CERT) is required with --bundle: " +
         "the server's X.509-SVID with its intermediates; without files, the Workload API is used",
-      "--key (or COFFER_SERVER_KEY) is required, since --bundle is given: the private key of the SVID",
+      "--key (or COFFER_SERVER_KEY) is required with --bundle: the private key of the SVID",
       '--bundle: invalid bundle "example.org": expected <trust-domain>=<pem>',
       '--bundle: invalid trust domain "Example.org": it contains "E"; allowed are a-z 0-9 . _ -',
-      "--bundle: a.test is given twice",
+      "--bundle: a.test is set twice",
       '--admin: invalid SPIFFE ID "spiffe://example.org/": it ends with a slash',
       "--max-content-bytes: 4MiB is more than the maximum of 3 MiB",
     ]);

@@ -15,18 +15,23 @@ import { Bundle } from "../../../src/spiffe/bundle.ts";
 import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { verifySvid } from "../../../src/spiffe/verify.ts";
-import { type Authority, createAuthority, type Credential, type SvidRequest } from "../../../src/pki/development-ca.ts";
+import {
+  type DevelopmentCa,
+  createDevelopmentCa,
+  type Credential,
+  type SvidRequest,
+} from "../../../src/pki/development-ca.ts";
 
 const DOMAIN = TrustDomain.parse("example.org");
 const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);
 const HOUR = 3_600_000;
 const SERVER: SvidRequest = { id: "spiffe://example.org/coffer", dns: ["localhost"], ip: ["127.0.0.1"] };
 
-function bundlesOf(authority: Authority): ReadonlyMap<string, Bundle> {
+function bundlesOf(authority: DevelopmentCa): ReadonlyMap<string, Bundle> {
   return new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle.pem")]]);
 }
 
-function refusal(authority: Authority, request: SvidRequest, now = NOW): string | undefined {
+function refusal(authority: DevelopmentCa, request: SvidRequest, now = NOW): string | undefined {
   try {
     verifySvid([authority.issue(request).certificate], bundlesOf(authority), now, "client");
     return undefined;
@@ -38,7 +43,7 @@ function refusal(authority: Authority, request: SvidRequest, now = NOW): string 
 
 // What is issued passes our own strict verifier, for either side of a connection, as the ID that was asked for.
 test("an SVID is accepted as its ID", () => {
-  const authority = createAuthority(DOMAIN, () => NOW);
+  const authority = createDevelopmentCa(DOMAIN, () => NOW);
   const { certificate, notAfter } = authority.issue(SERVER);
   for (const purpose of ["client", "server"] as const) {
     const verified = verifySvid([certificate], bundlesOf(authority), NOW, purpose);
@@ -49,7 +54,7 @@ test("an SVID is accepted as its ID", () => {
 
 // A test that needs an SVID to be refused gets one that is wrong in what it asked for, and in nothing else.
 test("an SVID can be made wrong on purpose", () => {
-  const authority = createAuthority(DOMAIN, () => NOW);
+  const authority = createDevelopmentCa(DOMAIN, () => NOW);
   const id = "spiffe://example.org/api";
   assert.equal(refusal(authority, { id }), undefined);
   assert.equal(refusal(authority, { id, notAfter: NOW + HOUR }, NOW + HOUR), undefined);
@@ -57,13 +62,13 @@ test("an SVID can be made wrong on purpose", () => {
   assert.equal(refusal(authority, { id, notBefore: NOW }), undefined);
   assert.equal(refusal(authority, { id, notBefore: NOW + 1000 }), "not-yet-valid");
   assert.equal(refusal(authority, { id: "spiffe://elsewhere.org/api" }), "no-bundle");
-  const stranger = createAuthority(DOMAIN, () => NOW).issue({ id }).certificate;
+  const stranger = createDevelopmentCa(DOMAIN, () => NOW).issue({ id }).certificate;
   assert.throws(() => verifySvid([stranger], bundlesOf(authority), NOW, "client"), SvidRefused);
 });
 
 // Times survive the trip through the certificate to the second, on both sides of 2050, where the encoding changes.
 test("validity is kept to the second", () => {
-  const authority = createAuthority(DOMAIN, () => NOW);
+  const authority = createDevelopmentCa(DOMAIN, () => NOW);
   const date = fc.integer({ min: 0, max: Date.UTC(2200, 0) });
   fc.assert(
     fc.property(date, date, (notBefore, notAfter) => {
@@ -77,7 +82,7 @@ test("validity is kept to the second", () => {
 
 // Two credentials share neither serial number nor key, and two authorities not even their name.
 test("nothing is used twice", () => {
-  const authorities = [createAuthority(DOMAIN, () => NOW), createAuthority(DOMAIN, () => NOW)];
+  const authorities = [createDevelopmentCa(DOMAIN, () => NOW), createDevelopmentCa(DOMAIN, () => NOW)];
   const subjects = authorities.map(({ credential }) => new X509Certificate(credential.certificate).subject);
   assert.equal(new Set(subjects).size, 2);
   const svids = [1, 2, 3].map(() => new X509Certificate(authorities[0]!.issue(SERVER).certificate));
@@ -88,7 +93,7 @@ test("nothing is used twice", () => {
 // Two peers that trust the same authority meet over TLS 1.3, each proving its ID; OpenSSL verifies both chains and the
 // server's host name. The same ID from another authority does not verify.
 test("a TLS 1.3 handshake", async () => {
-  const authority = createAuthority(DOMAIN, systemClock);
+  const authority = createDevelopmentCa(DOMAIN, systemClock);
   const ca = authority.bundlePem;
   const { certPem: cert, keyPem: key } = authority.issue(SERVER);
   const options = { ca, cert, key, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" } as const;
@@ -106,7 +111,7 @@ test("a TLS 1.3 handshake", async () => {
     const [theServer, ours] = await call(authority.issue(request));
     assert.equal(theServer, "TLSv1.3 verified URI:spiffe://example.org/coffer, DNS:localhost, IP Address:127.0.0.1");
     assert.equal(ours, "TLSv1.3 verified URI:spiffe://example.org/api");
-    const [, stranger] = await call(createAuthority(DOMAIN, systemClock).issue(request));
+    const [, stranger] = await call(createDevelopmentCa(DOMAIN, systemClock).issue(request));
     assert.equal(stranger, "TLSv1.3 UNABLE_TO_VERIFY_LEAF_SIGNATURE URI:spiffe://example.org/api");
   } finally {
     server.close();
@@ -134,7 +139,7 @@ function missingOpenssl(): string | false {
 test("openssl reads what SPIRE would have written", { skip: missingOpenssl() }, () => {
   const dir = mkdtempSync(join(tmpdir(), "coffer-pki-"));
   try {
-    const authority = createAuthority(DOMAIN, systemClock);
+    const authority = createDevelopmentCa(DOMAIN, systemClock);
     const [bundle, leaf] = [join(dir, "bundle.pem"), join(dir, "leaf.pem")];
     writeFileSync(bundle, authority.bundlePem);
     writeFileSync(leaf, authority.issue(SERVER).certPem);

@@ -160,7 +160,7 @@ for (const name of ["bundle.pem", "coffer.key", "web.pem"]) {
     assert.throws(() => mint(), {
       name: "PkiError",
       code: "FOREIGN_FOLDER",
-      message: new RegExp(`${dir} has a ${name}`),
+      message: new RegExp(`${dir} contains ${name}`),
     });
     assert.deepEqual(contents(), before);
     rmSync(file(name));

@@ -41,7 +41,7 @@ describe("core dumps", () => {
   // A limit of 0 does not hold where dumps go into a pipe, so it is no comfort.
   it("are warned of when they can't be emptied, whatever their limit is", () => {
     for (const files of [{}, limits("0"), { ...FILTER, ...limits("0") }]) {
-      assert.match(emptyCoreDumps(machine(files, { readOnly: true })) ?? "", /can hold secrets.*can't be set to 0/);
+      assert.match(emptyCoreDumps(machine(files, { readOnly: true })) ?? "", /may contain secrets.*can't be set to 0/);
     }
   });
 });
@@ -57,8 +57,8 @@ describe("swap", () => {
   });
 
   it("is warned of on a machine that has some, and when that can't be seen", () => {
-    assert.match(swapWarning(machine(SWAP)) ?? "", /can be swapped to a disk; set MemorySwapMax=0/);
-    assert.match(swapWarning(machine({ ...SWAP, ...UNIT })) ?? "", /can be swapped to a disk/);
+    assert.match(swapWarning(machine(SWAP)) ?? "", /may be swapped to a disk; set MemorySwapMax=0/);
+    assert.match(swapWarning(machine({ ...SWAP, ...UNIT })) ?? "", /may be swapped to a disk/);
     assert.match(swapWarning(machine({})) ?? "", /unknown, because \/proc\/swaps can't be read/);
   });
 

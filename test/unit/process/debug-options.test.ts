@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
-import { openDoors } from "../../../src/process/node-doors.ts";
+import { debugOptions } from "../../../src/process/debug-options.ts";
 
 const SHUT = { execArgv: [], env: {}, inspector: undefined };
 
@@ -36,13 +36,13 @@ describe("the doors that Node is told to open", () => {
   it("are found wherever they are given", () => {
     for (const option of DOORS) {
       const among = [...HARMLESS, option];
-      const [given, ...others] = openDoors({ ...SHUT, execArgv: among });
+      const [given, ...others] = debugOptions({ ...SHUT, execArgv: among });
       assert.ok(given?.startsWith(`node ${nameOf(option)} `), given);
-      const inherited = openDoors({ ...SHUT, env: { NODE_OPTIONS: among.join(" ") } });
+      const inherited = debugOptions({ ...SHUT, env: { NODE_OPTIONS: among.join(" ") } });
       assert.deepEqual([inherited[0]?.replace("NODE_OPTIONS", "node"), ...others], [given]);
       assert.equal(inherited.length, 1);
     }
-    assert.deepEqual(openDoors({ ...SHUT, execArgv: HARMLESS, env: { NODE_OPTIONS: HARMLESS.join(" ") } }), []);
+    assert.deepEqual(debugOptions({ ...SHUT, execArgv: HARMLESS, env: { NODE_OPTIONS: HARMLESS.join(" ") } }), []);
   });
 
   it("are all told at once, each of them once", () => {
@@ -51,7 +51,7 @@ describe("the doors that Node is told to open", () => {
       execArgv: ["--cpu-prof", "--cpu-prof"],
       env: { NODE_OPTIONS: " --tls-keylog=a  --inspect" },
     };
-    const names = openDoors(start).map((door) => door.split(" ", 2).join(" "));
+    const names = debugOptions(start).map((door) => door.split(" ", 2).join(" "));
     assert.deepEqual(names, ["node --cpu-prof", "NODE_OPTIONS --tls-keylog", "NODE_OPTIONS --inspect"]);
   });
 
@@ -69,24 +69,24 @@ describe("the doors that Node is told to open", () => {
       const env = { PATH: process.env["PATH"], NODE_OPTIONS: options };
       const node = spawnSync(process.execPath, ["-p", "process.report.reportOnSignal"], { env, encoding: "utf8" });
       assert.equal(node.stdout, `${expected}\n`, `${options}: ${node.stderr}`);
-      assert.equal(openDoors({ ...SHUT, env }).length, expected ? 1 : 0, options);
+      assert.equal(debugOptions({ ...SHUT, env }).length, expected ? 1 : 0, options);
     }
   });
 
   // Node's own debug log prints what passes through a socket. An empty variable is none.
   it("are variables as well", () => {
-    assert.match(openDoors({ ...SHUT, env: { NODE_DEBUG: "stream" } }).join(), /^NODE_DEBUG /);
-    assert.deepEqual(openDoors({ ...SHUT, env: { NODE_DEBUG: "", NODE_ENV: "production" } }), []);
+    assert.match(debugOptions({ ...SHUT, env: { NODE_DEBUG: "stream" } }).join(), /^NODE_DEBUG /);
+    assert.deepEqual(debugOptions({ ...SHUT, env: { NODE_DEBUG: "", NODE_ENV: "production" } }), []);
   });
 
   // A file of options is not looked into: it is enough that there may be one.
   it("are files that can hold options", () => {
     for (const option of ["--experimental-config-file=node.json", "--experimental-default-config-file"])
-      assert.equal(openDoors({ ...SHUT, execArgv: [option] }).length, 1, option);
+      assert.equal(debugOptions({ ...SHUT, execArgv: [option] }).length, 1, option);
   });
 
   // A debugger that was opened by a signal before we listened for it, or by what no option tells.
   it("are debuggers that are open already", () => {
-    assert.match(openDoors({ ...SHUT, inspector: "ws://127.0.0.1:9229/x" }).join(), /ws:\/\/127\.0\.0\.1:9229\/x/);
+    assert.match(debugOptions({ ...SHUT, inspector: "ws://127.0.0.1:9229/x" }).join(), /ws:\/\/127\.0\.0\.1:9229\/x/);
   });
 });

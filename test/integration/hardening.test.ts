@@ -55,7 +55,7 @@ describe("coffer serve and Node's own doors", () => {
     ] as const) {
       const { code, stderr } = await site.refusal(options);
       assert.equal(code, 2, stderr);
-      assert.match(stderr, new RegExp(`^coffer: ${name} .*: leave it out, or give --allow-debug$`, "m"));
+      assert.match(stderr, new RegExp(`^coffer: ${name} .*: remove it, or use --allow-debug$`, "m"));
       assert.doesNotMatch(stderr, /^ +at /m);
     }
   });
@@ -118,7 +118,7 @@ describe("coffer serve and Node's own doors", () => {
     assert.ok(statSync(empty.core).size < 1 << 20);
     assert.match(
       JSON.stringify(empty.server.lines("memory may be written to disk")),
-      /core dumps are on \(limit unlimited\)/,
+      /core dumps are enabled \(limit unlimited\)/,
     );
   });
 
