@@ -80,10 +80,10 @@ describe("the ledger", () => {
     ["an acknowledged version that is lost", HISTORY, [dumped()], /version 1 of a is lost/],
     ["another value under its number", HISTORY, [dumped(found(1, 1, "two"))], /has another value/],
     ["another revision", HISTORY, [dumped(found(1, 2, "one"))], /is another one/],
-    ["a value of nobody", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /nobody put there/],
+    ["a value that no Put wrote", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /no Put wrote/],
     ["a value that was refused", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "three"))], /was refused/],
     ["a value that is there twice", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "one"))], /there twice/],
-    ["a deletion by nobody", HISTORY, [dumped(deleted(1, 1))], /deleted by nobody/],
+    ["a deletion without a request", HISTORY, [dumped(deleted(1, 1))], /deleted without a request/],
     [
       "an acknowledged deletion that is lost",
       [HISTORY[0]!, [deletion, deleteAnswer([1], 2)]],

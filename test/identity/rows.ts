@@ -16,7 +16,7 @@ export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "untrust
   ["a certificate that is cut off", "handshake-failed"],
   ["a byte after the certificate", "handshake-failed"],
   ["two certificates in one", "handshake-failed"],
-  ["junk behind a good leaf", "handshake-failed"],
+  ["junk after a valid leaf", "handshake-failed"],
   ["a serial number with a leading zero", "handshake-failed"],
   ["a point that is not on the curve", "handshake-failed"],
   // TLS 1.3 has no signatures with this curve.

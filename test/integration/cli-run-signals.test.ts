@@ -5,12 +5,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
-import { CommandRun, type CommandRunOptions, TOLD_SIGNALS } from "../support/command-run.ts";
+import { CommandRun, type CommandRunOptions, REPORTED_SIGNALS } from "../support/command-run.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
 const PATH = "shop/api/env";
 
-/** How the command of TOLD_SIGNALS ends. */
+/** How the command of REPORTED_SIGNALS ends. */
 const ENDED = 42;
 
 const can = (program: string, ...arguments_: string[]) => spawnSync(program, arguments_).status === 0;
@@ -52,7 +52,7 @@ describe("coffer run and signals", () => {
   // SIGUSR1 would open a debugger in Node if nobody listened. Signals of one process to another arrive in order, so that
   // a second delivery of any of them would be counted before SIGTERM.
   it("passes each of them on, once", async () => {
-    const ran = run([PATH, "--", ...TOLD_SIGNALS]);
+    const ran = run([PATH, "--", ...REPORTED_SIGNALS]);
     const { coffer } = await ran.running();
     const signals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTERM"] as const;
     for (const signal of signals) {
@@ -79,7 +79,7 @@ describe("coffer run and signals", () => {
   // signal that comes while the same one is pending is lost (signal(7)), hence more than one of each.
   it("leaves to a terminal what it sends by itself", { skip: !hasTerminals && "no script(1)" }, async () => {
     // script(1) gives what it runs a terminal of its own, and what it reads to that terminal as keys.
-    const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix: ["sh", "-c", SCRIPT, "sh"] });
+    const ran = run([PATH, "--", ...REPORTED_SIGNALS], { prefix: ["sh", "-c", SCRIPT, "sh"] });
     const { coffer } = await ran.running();
     for (let times = 1; times <= 5; times++) {
       ran.process.stdin!.write("\x03");
@@ -136,7 +136,7 @@ describe("coffer run and signals", () => {
     }
 
     it("passes on, and exits as the command does", async () => {
-      const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix });
+      const ran = run([PATH, "--", ...REPORTED_SIGNALS], { prefix });
       assert.equal((await ran.running()).coffer, 1);
       process.kill(first(ran), "SIGHUP");
       await ran.printed(/^SIGHUP$/m);
@@ -151,7 +151,7 @@ describe("coffer run and signals", () => {
     });
 
     it("takes the command along when it is killed", async () => {
-      const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix });
+      const ran = run([PATH, "--", ...REPORTED_SIGNALS], { prefix });
       await ran.running();
       const coffer = first(ran);
       const command = Number(readFileSync(`/proc/${coffer}/task/${coffer}/children`, "latin1").trim());
