@@ -25,7 +25,7 @@ function problems(flags: GivenFlags, environment: Record<string, string> = {}): 
 }
 
 describe("the source of the identity", () => {
-  // Whoever names files means them, whatever the platform has put into the environment.
+  // An operator who names files wants files, whatever the platform sets in the environment.
   it("is files when any is named", () => {
     const choice = choose(FILES, SOCKET);
     assert.equal(choice.kind, "files");
@@ -45,13 +45,13 @@ describe("the source of the identity", () => {
     assert.equal(describeChoice(choice), "the Workload API at unix:///run/spire/agent.sock");
   });
 
-  // Half of a set would otherwise end in another identity than the one that was meant.
+  // Falling back to the Workload API would use an identity that the operator did not intend.
   for (const [name, missing] of [
     ["--cert", ["--key", "--bundle"]],
     ["--key", ["--cert", "--bundle"]],
     ["--bundle", ["--cert", "--key"]],
   ] as const) {
-    it(`is not ${name} alone`, () => {
+    it(`is not chosen by ${name} alone`, () => {
       const found = problems({ [name]: FILES[name] }, SOCKET);
       assert.deepEqual(
         found.map((problem) => problem.split(":")[0]),
@@ -60,7 +60,7 @@ describe("the source of the identity", () => {
     });
   }
 
-  it("has to be given", () => {
+  it("is required", () => {
     const required = [
       "an identity is required: set --cert, --key and --bundle, " +
         "or set SPIFFE_ENDPOINT_SOCKET to the address of the SPIFFE Workload API",
@@ -69,7 +69,7 @@ describe("the source of the identity", () => {
     assert.deepEqual(problems({}, { SPIFFE_ENDPOINT_SOCKET: " " }), required);
   });
 
-  it("has to be an endpoint", () => {
+  it("must be a valid endpoint", () => {
     assert.deepEqual(problems({}, { SPIFFE_ENDPOINT_SOCKET: "/run/agent.sock" }), [
       "SPIFFE_ENDPOINT_SOCKET: is neither unix:///PATH nor tcp://IP:PORT",
     ]);
@@ -87,7 +87,7 @@ describe("the SVID among several", () => {
     assert.equal(byId?.kind === "id" && byId.id.toString(), "spiffe://example.org/coffer");
   });
 
-  it("is chosen in one way, and only where there is a choice", () => {
+  it("is selected in one way, and only with the Workload API", () => {
     const both = { "--svid-hint": "internal", "--svid-id": "spiffe://example.org/coffer" };
     assert.deepEqual(problems(both, SOCKET), ["--svid-hint and --svid-id can't be combined; use one of them"]);
     assert.deepEqual(problems({ ...FILES, "--svid-hint": "internal" }), [

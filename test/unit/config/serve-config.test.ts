@@ -25,7 +25,7 @@ function files({ identity }: ServeConfig) {
   return identity.files;
 }
 
-/** The problems of a configuration; an empty list when there are none. */
+/** The problems of a configuration; an empty list if there are none. */
 function problems(flags: GivenFlags, environment: Record<string, string> = {}): readonly string[] {
   try {
     readServeConfig(flags, environment, MEMORY);
@@ -37,7 +37,7 @@ function problems(flags: GivenFlags, environment: Record<string, string> = {}): 
 }
 
 describe("the configuration of the server", () => {
-  // With nothing but the required options, everything else has the default that the table promises.
+  // With only the required options, all others have the defaults of the table.
   it("has defaults", () => {
     assert.deepEqual(read(), {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 8553 }],
@@ -63,7 +63,7 @@ describe("the configuration of the server", () => {
     });
   });
 
-  // A flag wins over its variable, a variable over the default, and an empty variable is none.
+  // A flag overrides its variable, a variable overrides the default, and an empty variable counts as unset.
   it("takes flags, then variables, then defaults", () => {
     const environment = { COFFER_SERVER_LOG_LEVEL: "debug", COFFER_SERVER_POLICY: "", COFFER_SERVER_CERT: "b.pem" };
     const config = read({ "--cert": "a.pem" }, environment);
@@ -72,7 +72,7 @@ describe("the configuration of the server", () => {
     assert.equal(files(read({ "--cert": undefined }, environment)).cert, "b.pem");
   });
 
-  // What may be given several times is a list with commas in its variable.
+  // The variable of a repeatable option is a comma-separated list.
   it("reads lists", () => {
     const config = read(
       { "--bundle": undefined, "--listen": ["127.0.0.1:1", "unix:/run/coffer.sock"], "--socket-mode": "600" },
@@ -100,7 +100,7 @@ describe("the configuration of the server", () => {
     ]);
   });
 
-  // A switch is off unless it is switched on; a variable can say both, and nothing else.
+  // A switch is off by default; its variable is true or false.
   it("reads switches", () => {
     assert.equal(read({ "--allow-debug": "true" }).allowDebug, true);
     assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "true" }).allowDebug, true);
@@ -110,13 +110,13 @@ describe("the configuration of the server", () => {
     ]);
   });
 
-  it("turns the port for probes off on request", () => {
+  it("disables the ops listener on request", () => {
     assert.equal(read({ "--ops-listen": "off" }).opsListen, undefined);
     assert.deepEqual(read({ "--ops-listen": "0.0.0.0:1" }).opsListen, { host: "0.0.0.0", port: 1 });
   });
 
-  // The smaller of the cgroup's and the machine's memory counts; a cgroup without a limit reports 0 or far too much.
-  it("takes its share of the memory that there is", () => {
+  // The limit of the cgroup or the machine's memory, whichever is smaller. A cgroup without a limit reports 0 or a huge number.
+  it("takes its share of the available memory", () => {
     for (const [constrained, expected] of [
       [0, 750],
       [400, 300],
@@ -127,7 +127,7 @@ describe("the configuration of the server", () => {
     assert.equal(read({ "--max-store-bytes": "2GiB" }).maxStoreBytes, 2 * 1024 ** 3);
   });
 
-  it("limits what strangers may take", () => {
+  it("limits unauthenticated clients", () => {
     const { handshakes } = read(
       { "--max-connections": "5", "--handshake-rate": "7" },
       { COFFER_SERVER_MAX_HANDSHAKES: "6" },
@@ -138,7 +138,7 @@ describe("the configuration of the server", () => {
     ]);
   });
 
-  it("keeps nothing on request, and then wants no files for the store", () => {
+  it("stores nothing on disk on request, and then accepts no files for the store", () => {
     const memory = { ...COMPLETE, "--data": undefined, "--root-key": undefined, "--store": "memory" };
     assert.deepEqual(readServeConfig(memory, {}, MEMORY).store, { kind: "memory" });
     assert.deepEqual(problems({ ...COMPLETE, "--store": "memory" }), [
@@ -147,7 +147,7 @@ describe("the configuration of the server", () => {
     ]);
   });
 
-  // Whoever configures a server learns everything at once, each problem by the name under which it was given.
+  // The operator sees all problems at once, each with the name of its flag or variable.
   it("reports all problems together", () => {
     const flags: GivenFlags = {
       "--listen": ["nowhere", "127.0.0.1:70000", "[::1]:1", "[::1]:1"],
@@ -187,7 +187,7 @@ describe("the configuration of the server", () => {
 });
 
 describe("the options", () => {
-  // Beside a Kubernetes Service named coffer, COFFER_PORT, COFFER_SERVICE_HOST and their like are set by others.
+  // For a Kubernetes Service named coffer, Kubernetes sets COFFER_PORT, COFFER_SERVICE_HOST and similar variables.
   it("have no variable that Kubernetes would set", () => {
     for (const { variable } of [...Object.values(serveOptions), ...Object.values(connectionOptions)]) {
       assert.match(variable, /^COFFER_[A-Z_]+$/);

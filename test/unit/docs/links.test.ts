@@ -22,14 +22,14 @@ describe("the documents", () => {
     }
   });
 
-  it("link to what there is", () => {
+  it("have only links that work", () => {
     const links = pages.flatMap(linksOf);
     assert.ok(links.length > 30);
     assert.deepEqual(links.flatMap(linkProblem), []);
   });
 
-  // A name of a file in the text: from the top, or below src as docs/architecture.md does.
-  it("name files that there are", () => {
+  // The name of a file in the text: relative to the top of the repository, or to src as in docs/architecture.md.
+  it("name only files that exist", () => {
     const named = pages.flatMap(({ path, text }) =>
       inlineCode({ path, text })
         .filter(isFile)
@@ -44,7 +44,7 @@ describe("the documents", () => {
     );
   });
 
-  it("name scripts and metrics that there are", () => {
+  it("name only scripts and metrics that exist", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
     const run = pages.flatMap(({ text }) => [...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, name]) => name!));
     assert.ok(run.length > 5);
@@ -61,8 +61,8 @@ describe("the documents", () => {
     );
   });
 
-  // The two checks above would not notice links and files that they fail to see.
-  it("are read whole: a link, an anchor, or a file that is missing is told", () => {
+  // The two checks above would not notice links and files that they do not recognize.
+  it("are read completely: a missing page, anchor or file is reported", () => {
     const broken = { path: "docs/x.md", text: "[a](gone.md), [b](metrics.md#gone), [c](metrics.md), `src/gone.ts`" };
     assert.deepEqual(linksOf(broken).flatMap(linkProblem), [
       "docs/x.md links to docs/gone.md, which does not exist",
@@ -74,7 +74,7 @@ describe("the documents", () => {
 
 interface Link {
   readonly from: string;
-  /** From the top of the repository. */
+  /** Relative to the top of the repository. */
   readonly target: string;
   readonly anchor: string | undefined;
 }
@@ -94,7 +94,7 @@ function linkProblem({ from, target, anchor }: Link): string[] {
   return [`${from} links to ${target}#${anchor}, which has no such heading`];
 }
 
-/** Made and kept by the program or by a user, and in no clone. */
+/** Files that the program or a user creates, which are not in a clone. */
 const NOT_IN_A_CLONE = /^(certs\/dev|\.coffer|dist|bench\/results)\b/;
 
 function isFile(code: string): boolean {

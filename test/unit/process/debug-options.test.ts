@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { debugOptions } from "../../../src/process/debug-options.ts";
 
-const SHUT = { execArgv: [], env: {}, inspector: undefined };
+const NONE = { execArgv: [], env: {}, inspector: undefined };
 
-/** Every option that is a door, in the spellings that Node takes. */
-const DOORS = [
+/** Every option that exposes the process, in the spellings that Node accepts. */
+const EXPOSING = [
   "--inspect",
   "--inspect=0.0.0.0:9229",
   "--inspect-brk",
@@ -25,38 +25,38 @@ const DOORS = [
   "--report-directory=/tmp",
 ];
 
-/** Options that open nothing. */
+/** Options that don't expose the process. */
 const HARMLESS = ["--max-semi-space-size=64", "--enable-source-maps", "--no-warnings", "--heap-growing-percent=1"];
 
 const nameOf = (option: string) => option.split("=")[0]!.replaceAll("_", "-");
 
-describe("the doors that Node is told to open", () => {
-  // Each one is found by itself and among others, on the command line and in NODE_OPTIONS, and is named without its
-  // value. Without any there is nothing to say.
-  it("are found wherever they are given", () => {
-    for (const option of DOORS) {
+describe("Node's debugging options", () => {
+  // Each one is found alone and among others, on the command line and in NODE_OPTIONS, and is named without its value.
+  // Without any, the result is empty.
+  it("are found on the command line and in NODE_OPTIONS", () => {
+    for (const option of EXPOSING) {
       const among = [...HARMLESS, option];
-      const [given, ...others] = debugOptions({ ...SHUT, execArgv: among });
+      const [given, ...others] = debugOptions({ ...NONE, execArgv: among });
       assert.ok(given?.startsWith(`node ${nameOf(option)} `), given);
-      const inherited = debugOptions({ ...SHUT, env: { NODE_OPTIONS: among.join(" ") } });
+      const inherited = debugOptions({ ...NONE, env: { NODE_OPTIONS: among.join(" ") } });
       assert.deepEqual([inherited[0]?.replace("NODE_OPTIONS", "node"), ...others], [given]);
       assert.equal(inherited.length, 1);
     }
-    assert.deepEqual(debugOptions({ ...SHUT, execArgv: HARMLESS, env: { NODE_OPTIONS: HARMLESS.join(" ") } }), []);
+    assert.deepEqual(debugOptions({ ...NONE, execArgv: HARMLESS, env: { NODE_OPTIONS: HARMLESS.join(" ") } }), []);
   });
 
-  it("are all told at once, each of them once", () => {
+  it("are all reported together, each once", () => {
     const start = {
-      ...SHUT,
+      ...NONE,
       execArgv: ["--cpu-prof", "--cpu-prof"],
       env: { NODE_OPTIONS: " --tls-keylog=a  --inspect" },
     };
-    const names = debugOptions(start).map((door) => door.split(" ", 2).join(" "));
+    const names = debugOptions(start).map((found) => found.split(" ", 2).join(" "));
     assert.deepEqual(names, ["node --cpu-prof", "NODE_OPTIONS --tls-keylog", "NODE_OPTIONS --inspect"]);
   });
 
-  // Quoting does not hide an option from Node, so it does not hide one from us; and what Node takes for a part of a value
-  // is none. Node itself says which is which.
+  // Quotes do not hide an option from Node, so they must not hide it here. Node is the oracle for which words are options
+  // and which are parts of a value.
   it("are those that Node finds", () => {
     const quoted = [
       ['"--report-on-signal"', true],
@@ -69,24 +69,24 @@ describe("the doors that Node is told to open", () => {
       const env = { PATH: process.env["PATH"], NODE_OPTIONS: options };
       const node = spawnSync(process.execPath, ["-p", "process.report.reportOnSignal"], { env, encoding: "utf8" });
       assert.equal(node.stdout, `${expected}\n`, `${options}: ${node.stderr}`);
-      assert.equal(debugOptions({ ...SHUT, env }).length, expected ? 1 : 0, options);
+      assert.equal(debugOptions({ ...NONE, env }).length, expected ? 1 : 0, options);
     }
   });
 
-  // Node's own debug log prints what passes through a socket. An empty variable is none.
-  it("are variables as well", () => {
-    assert.match(debugOptions({ ...SHUT, env: { NODE_DEBUG: "stream" } }).join(), /^NODE_DEBUG /);
-    assert.deepEqual(debugOptions({ ...SHUT, env: { NODE_DEBUG: "", NODE_ENV: "production" } }), []);
+  // Node's debug log prints the data of sockets. An empty variable counts as unset.
+  it("include the variable NODE_DEBUG", () => {
+    assert.match(debugOptions({ ...NONE, env: { NODE_DEBUG: "stream" } }).join(), /^NODE_DEBUG /);
+    assert.deepEqual(debugOptions({ ...NONE, env: { NODE_DEBUG: "", NODE_ENV: "production" } }), []);
   });
 
-  // A file of options is not looked into: it is enough that there may be one.
-  it("are files that can hold options", () => {
+  // A file of options is not read: it is enough that it may contain such an option.
+  it("include files that can contain options", () => {
     for (const option of ["--experimental-config-file=node.json", "--experimental-default-config-file"])
-      assert.equal(debugOptions({ ...SHUT, execArgv: [option] }).length, 1, option);
+      assert.equal(debugOptions({ ...NONE, execArgv: [option] }).length, 1, option);
   });
 
-  // A debugger that was opened by a signal before we listened for it, or by what no option tells.
-  it("are debuggers that are open already", () => {
-    assert.match(debugOptions({ ...SHUT, inspector: "ws://127.0.0.1:9229/x" }).join(), /ws:\/\/127\.0\.0\.1:9229\/x/);
+  // A debugger that a signal opened before the listener was installed, or that no option shows.
+  it("include a debugger that is already open", () => {
+    assert.match(debugOptions({ ...NONE, inspector: "ws://127.0.0.1:9229/x" }).join(), /ws:\/\/127\.0\.0\.1:9229\/x/);
   });
 });

@@ -13,9 +13,9 @@ Max processes             94000                94000                processes
 Max open files            ${soft.padEnd(20)} ${soft.padEnd(20)} files
 `);
 
-// Enough is enough, and where the kernel does not tell there is nothing to warn of; too few are named with what is
-// needed.
-test("file descriptors are warned of when connections could use them up", () => {
+// There is no warning with enough descriptors, or if the kernel does not report the limit. Otherwise the warning has the
+// number that is needed.
+test("warns if connections could use up the file descriptors", () => {
   assert.match(
     descriptorWarning(limited("1024"), 1000) ?? "",
     /^the limit on open files is 1024.*--max-connections 1000 needs 1128;.*nofile/,

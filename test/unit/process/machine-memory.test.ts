@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryWarning } from "../../../src/process/machine-memory.ts";
 
-// 500 MB beside the store are enough; with less, the warning says how much there is, of the container where it has a
-// limit, of the machine otherwise.
-test("memory is warned of when a full store would leave too little of it", () => {
+// 500 MB in addition to the store are enough. With less, the warning has the available memory: the container's limit if
+// there is one, otherwise the machine's memory.
+test("warns if a full store would leave too little memory", () => {
   const GB = 1e9;
   assert.equal(memoryWarning({ total: 8 * GB, constrained: 0 }, 6 * GB), undefined);
   assert.equal(memoryWarning({ total: 8 * GB, constrained: GB }, 0.5 * GB), undefined);
