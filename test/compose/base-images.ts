@@ -28,9 +28,10 @@ const APPLETS = ["sh", "cp", "mv", "head", "base64"];
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const CACHE = resolve("node_modules/.cache/coffer-nodes");
 
-/** Creates the image of this name in an empty folder. Throws if there is no stand-in for the name. */
+/** Creates the image of this name in an empty folder. A digest after the tag is ignored. Throws if there is no stand-in. */
 export function standIn(name: string, folder: string): BaseImage {
-  const [, make] = STAND_INS.find(([pattern]) => pattern.test(name)) ?? [];
+  const [tagged] = name.split("@", 1);
+  const [, make] = STAND_INS.find(([pattern]) => pattern.test(tagged!)) ?? [];
   if (make === undefined) throw new Error(`no stand-in for the image ${name}`);
   for (const place of ["proc", "dev", "etc", "tmp", ".engine"]) mkdirSync(join(folder, place), { recursive: true });
   chmodSync(join(folder, "tmp"), 0o1777);

@@ -163,7 +163,14 @@ it("A connection whose client does not read is closed all the same", async () =>
       assert.ok(socket.writableLength > 0);
       socket.destroy();
     };
-    shakeHands(raw, secureContext, { complete, failed: assert.fail });
+    shakeHands(
+      raw,
+      { asking: secureContext, judging: secureContext },
+      {
+        complete,
+        failed: assert.fail,
+      },
+    );
   }).listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as { port: number };

@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { handshakeContext, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
@@ -35,9 +35,9 @@ const CHOICES: readonly Choice[] = [
 
 // Only in the long form: it counts the CPU time of this process, which a machine under load can spoil.
 describe("A handshake costs no more than three ordinary ones:", { skip: LONG ? false : "measures CPU time" }, () => {
-  const secureContext = handshakeContext(own.snapshot());
+  const contexts = handshakeContexts(own.snapshot());
   const server = createServer((raw) =>
-    shakeHands(raw, secureContext, {
+    shakeHands(raw, contexts, {
       complete: (socket) => socket.destroy(),
       failed: () => raw.destroy(),
     }),

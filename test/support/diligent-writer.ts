@@ -19,8 +19,8 @@ export interface WriterOptions {
 }
 
 /**
- * A client that follows the documentation: each Put expects the version that the client knows, each response is checked
- * with a Get, and the outcome of a Put without a response is determined before the next one.
+ * A client that follows docs/guarantees.md: each Put has the expected version, each response is checked with a Get, and
+ * the outcome of a Put without a response is determined before the next one.
  */
 export class DiligentWriter {
   /** Responses that a correct server never sends. */
