@@ -92,8 +92,8 @@ export class ConnectionAdmission {
 
   #beginHandshake(peer: UnverifiedPeer): void {
     peer.state = "in handshake";
-    const { gate, timers } = this.#options;
-    performHandshake(peer.raw, this.#contexts, timers.afterTurn, {
+    const { gate } = this.#options;
+    performHandshake(peer.raw, this.#contexts, {
       failed: (code) => this.#refuse(peer, failure(code), code),
       complete: (socket) => {
         peer.socket = socket;

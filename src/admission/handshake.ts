@@ -7,7 +7,6 @@ import {
   type TLSSocket,
   type TLSSocketOptions,
 } from "node:tls";
-import type { Timers } from "../domain/timers.ts";
 import { anchorsOf } from "../spiffe/anchors.ts";
 import type { IdentitySnapshot } from "../identity/source.ts";
 import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
@@ -69,18 +68,18 @@ export interface HandshakeEnd {
  * client can answer it. After the handshake, the first context is set again, because the connection would keep a copy
  * of every name.
  */
-export function performHandshake(
-  raw: Socket,
-  { requesting, verifying }: HandshakeContexts,
-  afterTurn: Timers["afterTurn"],
-  end: HandshakeEnd,
-): void {
+export function performHandshake(raw: Socket, { requesting, verifying }: HandshakeContexts, end: HandshakeEnd): void {
   let isVerifying = false;
   const verifyOnceRequested = () => {
     // The server's Finished is the last message of the flight that contains the certificate request (RFC 8446 2).
     if (isVerifying || socket.destroyed || socket.getFinished() === undefined) return;
     isVerifying = true;
-    socket.setKeyCert(verifying);
+    try {
+      socket.setKeyCert(verifying);
+    } catch (error) {
+      // If it were thrown from here, it would end the process.
+      socket.destroy(error as Error);
+    }
   };
   const options: TLSSocketOptions & Pick<SecureContextOptions, "ALPNCallback"> = {
     isServer: true,
@@ -95,7 +94,7 @@ export function performHandshake(
       // HelloRetryRequest (RFC 8446 4.1.4), or with a hello in several pieces, the hello arrives as input. The next
       // tick is then too early, and the end of the turn comes before further input.
       process.nextTick(verifyOnceRequested);
-      afterTurn(verifyOnceRequested);
+      setImmediate(verifyOnceRequested);
       return protocols.includes("h2") ? "h2" : undefined;
     },
   };

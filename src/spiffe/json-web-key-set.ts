@@ -35,7 +35,7 @@ function readKeys(bytes: Uint8Array, where: string): readonly unknown[] {
   if (repeated !== undefined) {
     throw new MaterialError(`${where} has the name ${JSON.stringify(repeated.slice(0, 40))} twice in one object`);
   }
-  if (!Array.isArray(keys)) throw new MaterialError(`${where} has no list "keys", so it is not a SPIFFE bundle`);
+  if (!Array.isArray(keys)) throw new MaterialError(`${where} is not a SPIFFE bundle: it has no list "keys"`);
   return keys;
 }
 
@@ -44,7 +44,7 @@ function parse(json: string, where: string): { readonly keys?: unknown } {
   try {
     return JSON.parse(json);
   } catch {
-    throw new MaterialError(`${where} begins like JSON but is not valid JSON`);
+    throw new MaterialError(`${where} begins like JSON, but is not valid JSON`);
   }
 }
 

@@ -29,7 +29,9 @@ export type SpiffeIdRule =
  * attacker.
  */
 export class SpiffeIdError extends Error {
+  /** Always "SpiffeIdError". */
   override readonly name = "SpiffeIdError";
+  /** The rule that the text breaks. */
   readonly rule: SpiffeIdRule;
 
   constructor(rule: SpiffeIdRule, message: string) {

@@ -24,6 +24,7 @@ const SLASH = 0x2f;
  * would silently normalize its input: fold case, remove an empty fragment, resolve dot segments.
  */
 export class SpiffeId {
+  /** The trust domain that the ID belongs to. */
   readonly trustDomain: TrustDomain;
   /** Empty for the ID of a trust domain itself; otherwise it begins with a slash. */
   readonly path: string;
@@ -54,6 +55,7 @@ export class SpiffeId {
     return this.path !== "";
   }
 
+  /** Whether the other one is the same ID. */
   equals(other: SpiffeId): boolean {
     return this.#text === other.#text;
   }

@@ -65,7 +65,9 @@ export type RefusalReason =
 
 /** A chain was not accepted as an X.509-SVID. For the log only: the peer does not receive the reason. */
 export class SvidRefused extends Error {
+  /** Always "SvidRefused". */
   override readonly name = "SvidRefused";
+  /** The rule that the SVID breaks. */
   readonly reason: RefusalReason;
   /** A description that is safe to log: it contains nothing from the peer that did not parse. */
   readonly detail: string;

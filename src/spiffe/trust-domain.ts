@@ -14,6 +14,7 @@ const NAME = new CharacterSet("abcdefghijklmnopqrstuvwxyz0123456789.-_", "a-z 0-
  * file name.
  */
 export class TrustDomain {
+  /** The bare name, such as `example.org`. */
   readonly name: string;
 
   private constructor(name: string) {
@@ -36,6 +37,7 @@ export class TrustDomain {
     throw new SpiffeIdError("trust-domain-character", problem);
   }
 
+  /** Whether the other one is the same trust domain. */
   equals(other: TrustDomain): boolean {
     return this.name === other.name;
   }

@@ -1,5 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 
+/** The variable that has the address of the Workload API (SPIFFE Workload Endpoint 4). */
+export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
+
 /** The address of the Workload API (SPIFFE Workload Endpoint 4). */
 export interface Endpoint {
   /** The address as it was configured, for messages. */

@@ -5,7 +5,6 @@ import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect, createSecureContext, createServer as createTlsServer } from "node:tls";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
-import { processTimers } from "../../src/domain/timers.ts";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
@@ -34,7 +33,7 @@ function isKnown(group: string): boolean {
 // Every group has to be a decision: the server's thread computes whatever a client that has proven nothing asks for.
 describe("The server, in a handshake,", () => {
   const server = createServer((raw) =>
-    performHandshake(raw, handshakeContexts(own.snapshot()), processTimers.afterTurn, {
+    performHandshake(raw, handshakeContexts(own.snapshot()), {
       complete: (socket) => {
         const { raw: certificate } = socket.getPeerCertificate();
         server.emit("outcome", certificate === undefined ? "complete" : "complete, with a certificate");
@@ -90,10 +89,10 @@ describe("The client, in a handshake,", () => {
     const server = createTlsServer({ cert, key, ecdhCurve, ALPNProtocols: ["h2"] }, (socket) => socket.destroy());
     await once(server.listen(0, "127.0.0.1"), "listening");
     const address = { kind: "tcp", host: "127.0.0.1", port: (server.address() as AddressInfo).port } as const;
-    const options = { address, identity: own, serverId: SpiffeId.parse(ID), timeoutMs: 20_000, clock: timers.clock };
-    const client = CofferClient.connect(options);
+    const options = { address, identity: own, serverId: SpiffeId.parse(ID), timeoutMs: 20_000, retry: false, timers };
+    const client = new CofferClient(options);
     const error = await client.health().catch((failed: unknown) => failed);
-    client.close();
+    await client.close();
     server.close();
     return (error as { failure?: { kind: string } }).failure?.kind;
   }

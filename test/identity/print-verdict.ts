@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
-import { processTimers } from "../../src/domain/timers.ts";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 
@@ -13,10 +12,11 @@ const certPem = readFileSync(certFile!, "utf8");
 const keyPem = readFileSync(keyFile!, "utf8");
 const svid = { certPem, keyPem } as Parameters<typeof handshakeContexts>[0]["svid"];
 const ours = handshakeContexts({ svid, bundles: new Map() });
-const contexts = store === "default" ? { ...ours, judging: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
+const contexts =
+  store === "default" ? { ...ours, verifying: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
 
 const server = createServer((raw) =>
-  performHandshake(raw, contexts, processTimers.afterTurn, {
+  performHandshake(raw, contexts, {
     failed: (code) => {
       throw new Error(code);
     },

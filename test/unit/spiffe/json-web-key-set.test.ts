@@ -71,9 +71,9 @@ describe("a bundle file in JSON", () => {
 
   const twice = set(jwk(example)).slice(1, -1);
   const REFUSED: readonly [what: string, json: string, said: RegExp][] = [
-    ["is truncated", set(jwk(example)).slice(0, -1), /^bundle\.json begins like JSON but is not valid JSON$/],
-    ["has no keys", "{}", /^bundle\.json has no list "keys"/],
-    ["has keys that are not a list", '{"keys":{}}', /^bundle\.json has no list "keys"/],
+    ["is truncated", set(jwk(example)).slice(0, -1), /^bundle\.json begins like JSON, but is not valid JSON$/],
+    ["has no keys", "{}", /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
+    ["has keys that are not a list", '{"keys":{}}', /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
     ["has a key that is not an object", set(null), /^bundle\.json, keys\[0\] is not an object$/],
     [
       "has an x5c that is not a list",

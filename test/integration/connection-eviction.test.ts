@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { ClientHttp2Session } from "node:http2";
+import { afterEach, beforeEach, it } from "node:test";
+import { mostServed } from "../../src/admission/handshake-gate.ts";
+import { sessionOf } from "../support/bare-call.ts";
+import { watchHealth } from "../support/health-watch.ts";
+import { ServerKit, WEB } from "../support/server-kit.ts";
+
+// Eight connections are left for handshakes. At most five handshakes of these tests are in progress at a time.
+const LIMITS = { connections: 128, inProgress: 64, perSecond: 1000 };
+const SERVED = mostServed(LIMITS);
+const OTHERS = 20;
+const GREEDY_LOOPS = 4;
+const OTHER_ID = "spiffe://example.org/other/0";
+
+let kit: ServerKit;
+let sessions: ClientHttp2Session[];
+
+beforeEach(async () => {
+  sessions = [];
+  kit = await ServerKit.start({ handshakes: LIMITS });
+});
+
+afterEach(async () => {
+  for (const session of sessions) session.destroy();
+  await kit.stop();
+});
+
+async function opened(id: string): Promise<ClientHttp2Session> {
+  const session = await sessionOf(kit, id);
+  sessions.push(session);
+  return session;
+}
+
+function closed(session: ClientHttp2Session): Promise<void> {
+  return new Promise((resolve) => session.once("close", resolve));
+}
+
+function reasons(): (string | undefined)[] {
+  return kit.log.filter(({ event }) => event === "connection refused").map((line) => String(line["reason"]));
+}
+
+// One SPIFFE ID opens connections as fast as possible, and reopens those that are closed. It displaces only its own
+// connections.
+it("a SPIFFE ID that opens connections continuously keeps none of twenty others out", async () => {
+  let isGreedy = true;
+  let opens = 0;
+  const openContinuously = async () => {
+    while (isGreedy) {
+      // The server may close the connection before its first bytes arrive.
+      await opened(WEB).catch(() => {});
+      opens += 1;
+    }
+  };
+  const loops = Array.from({ length: GREEDY_LOOPS }, openContinuously);
+  while (opens < SERVED + 10) await new Promise((resolve) => setTimeout(resolve, 5));
+  const callers = Array.from({ length: OTHERS }, (_, n) => kit.caller(`spiffe://example.org/other/${n}`));
+  for (const caller of callers) assert.equal((await caller.get({ path: "shop/x" })).code, "PERMISSION_DENIED");
+  // The server still serves the clients that connected first.
+  for (const caller of callers) assert.equal((await caller.get({ path: "shop/x" })).code, "PERMISSION_DENIED");
+  isGreedy = false;
+  await Promise.all(loops);
+  for (const caller of callers) caller.close();
+  const crowdedOut = kit.log.filter((line) => line["reason"] === "crowded-out");
+  assert.ok(crowdedOut.length > 0);
+  for (const line of crowdedOut) assert.equal(line["spiffe_id"], WEB);
+});
+
+// The server keeps a connection with a call in progress longer than an idle one.
+it("the oldest idle connection of the SPIFFE ID with the most is closed first, and busy ones last", async () => {
+  const busy = await opened(WEB);
+  await once(watchHealth(busy), "data");
+  const idle = await opened(WEB);
+  const rest: ClientHttp2Session[] = [];
+  while (rest.length < SERVED - 2) rest.push(await opened(WEB));
+  assert.deepEqual(reasons(), []);
+  const isClosed = closed(idle);
+  await opened(OTHER_ID);
+  await isClosed;
+  assert.deepEqual(reasons(), ["crowded-out"]);
+  assert.equal(busy.closed, false);
+  assert.ok(rest.every((session) => !session.closed));
+});
+
+it("if all connections are busy, the oldest is closed", async () => {
+  const all: ClientHttp2Session[] = [];
+  for (let i = 0; i < SERVED; i++) {
+    const session = await opened(WEB);
+    await once(watchHealth(session), "data");
+    all.push(session);
+  }
+  const isClosed = closed(all[0]!);
+  await opened(OTHER_ID);
+  await isClosed;
+  assert.ok(all.slice(1).every((session) => !session.closed));
+});
