@@ -114,8 +114,8 @@ interface Member {
 
 describe("federation", { concurrency: true }, () => {
   for (const kind of DELIVERIES) {
-    // Whoever's trust domain is removed is out, with all that it held open, and nobody else notices. It gets in again when
-    // the trust domain is back.
+    // Whoever's trust domain is removed is out, with all that it held open, and nobody else notices. It gets in again
+    // when the trust domain is back.
     it(`lets the members of a trust domain in as long as there is its bundle, from ${kind}`, async () => {
       const federation = await Federation.start(kind);
       try {

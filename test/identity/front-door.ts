@@ -28,7 +28,9 @@ export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
   return reply!;
 }
 
-/** The same for several peers that one server meets one after the other; its bundles and its time are those of `row`. */
+/**
+ * The same for several peers that one server meets one after the other; its bundles and its time are those of `row`.
+ */
 export async function inTurnAtTheFrontDoor(
   row: Pick<Case, "bundles" | "now">,
   shown: readonly Pick<Case, "chain" | "key">[],

@@ -16,7 +16,10 @@ const ROUNDS = 2;
 /** Enough for a leak to show. */
 const CONTROL_COUNT = 200;
 
-/** Bytes that a handshake may leave behind, in the long form. The short one compares with the leak: noise is larger there. */
+/**
+ * Bytes that a handshake may leave behind, in the long form. The short one compares with the leak: noise is larger
+ * there.
+ */
 const BOUND = 500;
 
 const rogue = forge.authority("spiffe://example.org");
@@ -78,7 +81,10 @@ describe("A handshake leaves nothing behind in the server's memory:", () => {
     }
   }
 
-  /** By how many bytes the server has grown, for each handshake: the least of several measurements, since a leak is in all. */
+  /**
+   * By how many bytes the server has grown, for each handshake: the least of several measurements, since a leak is in
+   * all.
+   */
   async function growth(chain: readonly Buffer[], count = COUNT): Promise<number> {
     const key = workloadKey.privateKey.export({ type: "pkcs8", format: "pem" });
     const context = createSecureContext({ cert: certificatePem(chain), key, minVersion: "TLSv1.3" });

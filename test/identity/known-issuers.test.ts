@@ -21,7 +21,9 @@ after(() => {
   TLSSocket.prototype.getPeerX509Certificate = original;
 });
 
-/** What became of the peers that showed these chains to one server, one after the other, and how often it read a chain. */
+/**
+ * What became of the peers that showed these chains to one server, one after the other, and how often it read a chain.
+ */
 async function inTurn(row: Parameters<typeof inTurnAtTheFrontDoor>[0], ...chains: readonly (readonly Buffer[])[]) {
   const before = reads;
   const shown = chains.map((chain) => ({ chain }));

@@ -25,8 +25,9 @@ export interface MemoryReport {
   readonly refused: readonly string[];
 }
 
-// A program: the server's way from accept(2) to a verified connection, which is then closed. It is asked for its resident
-// memory after a full collection. "read" switches to reading every chain whole, which is the leak that the test looks for.
+// A program: the server's way from accept(2) to a verified connection, which is then closed. It is asked for its
+// resident memory after a full collection. "read" switches to reading every chain whole, which is the leak that the
+// test looks for.
 const { cert, key, bundle } = JSON.parse(process.argv[2]!) as MemoryServerOptions;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;

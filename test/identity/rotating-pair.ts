@@ -21,8 +21,8 @@ interface Parts {
 }
 
 /**
- * A server in a process of its own, and a client in this one, which is an administrator. Both follow the identities that
- * they are delivered; files are written in another manner for the one than for the other.
+ * A server in a process of its own, and a client in this one, which is an administrator. Both follow the identities
+ * that they are delivered; files are written in another manner for the one than for the other.
  */
 export class RotatingPair {
   readonly domain: SpireDomain;
@@ -76,8 +76,8 @@ export class RotatingPair {
 
   /**
    * Delivers new SVIDs, and the bundle as the domain has it now. Resolves with the client's SVID when both have adopted
-   * theirs. They are valid for `ttl` milliseconds, by default for an hour and longer each time, so that each can be told
-   * from the others by its end.
+   * theirs. They are valid for `ttl` milliseconds, by default for an hour and longer each time, so that each can be
+   * told from the others by its end.
    */
   async rotate(ttl = HOUR + ++this.#rotations * MINUTE): Promise<X509SvidMessage> {
     const [forServer, forClient] = PATHS.map((path) => this.domain.issue(path, { ttl }));

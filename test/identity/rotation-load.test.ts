@@ -18,8 +18,8 @@ const ROTATIONS = CYCLES * 10;
 const CALLS_BETWEEN = 20;
 
 /**
- * The life of SVIDs that are renewed late, in milliseconds: after the server has asked their connections to leave, which
- * is when a fifth of it is left. A machine under load needs seconds for a rotation.
+ * The life of SVIDs that are renewed late, in milliseconds: after the server has asked their connections to leave,
+ * which is when a fifth of it is left. A machine under load needs seconds for a rotation.
  */
 const SHORT_LIFE_MS = 30_000;
 
@@ -57,7 +57,9 @@ class Cycle {
     await this.#load.pass(CALLS_BETWEEN);
   }
 
-  /** Two rotations, the second one so late that the server has sent GOAWAY before, and closes what still clings to it. */
+  /**
+   * Two rotations, the second one so late that the server has sent GOAWAY before, and closes what still clings to it.
+   */
   async #rotateLate(): Promise<void> {
     const { server } = this.#pair;
     const svid = await this.#pair.rotate(SHORT_LIFE_MS);

@@ -36,8 +36,8 @@ export const OPENSSL_IS_STRICTER: ReadonlyMap<string, "handshake-failed" | "untr
 ]);
 
 /**
- * Rows of hostile chains that OpenSSL refuses for the reason that the verifier has as well, but whose reason shows in the
- * log only in OpenSSL's words.
+ * Rows of hostile chains that OpenSSL refuses for the reason that the verifier has as well, but whose reason shows in
+ * the log only in OpenSSL's words.
  */
 const UNTRUSTED_OVER_TLS: ReadonlySet<string> = new Set([
   "a signature with SHA-1",
@@ -85,7 +85,9 @@ export function hostile(purpose: Purpose): readonly HostileCase[] {
   return rows.filter((row) => (row.purpose ?? purpose) === purpose);
 }
 
-/** Of those, the rows that reach the verifier as they are sent, each with the reason that it is refused for over TLS. */
+/**
+ * Of those, the rows that reach the verifier as they are sent, each with the reason that it is refused for over TLS.
+ */
 export function arriving(purpose: Purpose): readonly HostileCase[] {
   const rows = hostile(purpose).filter(({ what }) => !NEVER_REACHES_US.has(what));
   return rows.map((row) => (UNTRUSTED_OVER_TLS.has(row.what) ? { ...row, reason: "untrusted" } : row));

@@ -9,7 +9,9 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { LONG } from "../support/long-form.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 
-/** A way to a server on which the first connection falls silent, as when a host loses its power, and all others work. */
+/**
+ * A way to a server on which the first connection falls silent, as when a host loses its power, and all others work.
+ */
 class Way {
   readonly sockets: Socket[] = [];
   /** Resolves to the first one. */
