@@ -16,14 +16,17 @@ import type { ConnectionFailure } from "./connection-failure.ts";
 export type StatusName = keyof typeof grpcStatus;
 
 /**
- * A call that failed. `message` is for a person: the server's, or ours when there was no server to speak of. The code
- * UNAVAILABLE always means that nothing was applied.
+ * A call that failed, or an option that can't be used. `message` is for people: it is the server's, or the client's when
+ * no server answered. The code UNAVAILABLE always means that nothing was applied.
  */
 export class ClientError extends Error {
+  /** Always "ClientError". */
   override readonly name = "ClientError";
+  /** The gRPC status. */
   readonly code: StatusName;
   /** Why, when the server says so; coffer.proto lists them. A newer server may send one that is not in the type. */
   readonly reason: Reason | undefined;
+  /** Facts about the failure by name, such as `path` or `latest_version`. Never a value. */
   readonly metadata: ErrorMetadata;
   /** After how many milliseconds the same call may succeed, when the server says so. */
   readonly retryDelayMs: number | undefined;
@@ -32,27 +35,53 @@ export class ClientError extends Error {
   /** After "unknown", read the secret before the call is repeated, or repeat it with the version that it expects. */
   readonly applied: Applied;
 
-  constructor(code: StatusName, message: string, told: Told = {}, options?: ErrorOptions) {
+  /** @internal */
+  constructor(code: StatusName, message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    this.reason = told.reason;
-    this.metadata = told.metadata ?? {};
-    this.retryDelayMs = told.retryDelayMs;
-    this.failure = told.failure;
-    this.applied = told.applied ?? "no";
+    this.reason = facts.reason;
+    this.metadata = facts.metadata ?? {};
+    this.retryDelayMs = facts.retryDelayMs;
+    this.failure = facts.failure;
+    this.applied = facts.applied ?? "no";
   }
 
-  /** The error of a call to which gRPC gave a status. `changes` says whether the call is a Put or a Delete. */
+  /**
+   * The error of a call to which gRPC gave a status. `changes` says whether the call is a Put or a Delete.
+   *
+   * @internal
+   */
   static answered(error: ServiceError, changes: boolean): ClientError {
-    const told = readDetails(error.metadata);
+    const facts = readDetails(error.metadata);
     const code = statusName(error);
-    const applied = changes ? appliedBy(code, told.reason) : "no";
-    return new ClientError(code, error.details, { ...told, applied }, { cause: error });
+    const applied = changes ? appliedBy(code, facts.reason) : "no";
+    return new ClientError(code, error.details, { ...facts, applied }, { cause: error });
   }
 }
 
-/** What is known of a failure beside its code and message. */
-export interface Told {
+/** An option or an argument can't be used. Nothing was sent. */
+export function invalidOption(message: string, options?: ErrorOptions): ClientError {
+  return new ClientError("INVALID_ARGUMENT", message, {}, options);
+}
+
+/** Neither the options nor the environment name an identity. `missing` are the variables that files would need. */
+export function noIdentity(endpointVariable: string, missing: readonly string[]): ClientError {
+  const problem = `no identity: set ${endpointVariable} to the address of the SPIFFE Workload API, or set ${missing.join(" and ")}, or give the option identity`;
+  return new ClientError("FAILED_PRECONDITION", problem, { failure: { kind: "no-identity", problems: [problem] } });
+}
+
+/** The client was closed before the call was made, or while it waited for another attempt. */
+export function clientClosed(): ClientError {
+  return new ClientError("CANCELLED", "the client is closed");
+}
+
+/** The signal of the call was aborted. Its reason is the cause. */
+export function callAborted(signal: AbortSignal, applied: Applied = "no"): ClientError {
+  return new ClientError("CANCELLED", "the call was aborted by its signal", { applied }, { cause: signal.reason });
+}
+
+/** What is known of a failure in addition to its code and message. */
+export interface ErrorFacts {
   readonly reason?: Reason;
   readonly metadata?: ErrorMetadata;
   readonly retryDelayMs?: number | undefined;
@@ -82,8 +111,8 @@ function appliedBy(code: StatusName, reason: Reason | undefined): Applied {
   return REFUSALS.has(code) ? "no" : "unknown";
 }
 
-/** Coffer's ErrorInfo and RetryInfo; nothing when there is no ErrorInfo of Coffer's, or when they can't be read. */
-function readDetails(trailers: Metadata | undefined): Told {
+/** Coffer's ErrorInfo and RetryInfo; empty if there is no ErrorInfo of Coffer, or if they can't be read. */
+function readDetails(trailers: Metadata | undefined): ErrorFacts {
   const [bytes] = trailers?.get(STATUS_DETAILS_TRAILER) ?? [];
   if (!Buffer.isBuffer(bytes)) return {};
   try {
@@ -96,7 +125,7 @@ function readDetails(trailers: Metadata | undefined): Told {
     const [retry] = valuesOf(DetailType.retryInfo).map((value) => retryInfo.decode(value));
     return { reason: info.reason as Reason, metadata: readMetadata(info), retryDelayMs: retry?.retryDelay };
   } catch (error) {
-    // The code and the message are worth more to the caller than our complaint about the rest.
+    // The caller needs the code and the message more than an error about the details.
     if (error instanceof WireError) return {};
     throw error;
   }

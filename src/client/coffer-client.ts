@@ -1,14 +1,20 @@
+import process from "node:process";
 import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResponse } from "../contract/messages.ts";
-import { type Clock, systemClock } from "../domain/timers.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
-import { type Address, formatAddress } from "../domain/address.ts";
-import { MaterialError } from "../spiffe/material-error.ts";
-import { PeerVerifier } from "../spiffe/peer-verifier.ts";
-import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
-import type { SpiffeId } from "../spiffe/spiffe-id.ts";
-import { ClientError } from "./client-error.ts";
-import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
-import { IdentityChannel } from "./identity-channel.ts";
+import { ClientError, callAborted, clientClosed } from "./client-error.ts";
+import { ClientIdentity } from "./client-identity.ts";
+import {
+  type CallOptions,
+  type ClientOptions,
+  type DeleteOptions,
+  type GetOptions,
+  type InternalOptions,
+  type PutOptions,
+  type Settings,
+  checkTimeout,
+  readSettings,
+} from "./client-options.ts";
+import { chooseIdentity } from "./identity-option.ts";
 import {
   type Method,
   SERVING_STATUS,
@@ -20,143 +26,253 @@ import {
   listMethod,
   putMethod,
 } from "./methods.ts";
-
-/** What a client needs to know. */
-export interface ClientOptions {
-  readonly address: Address;
-  /** Who we are. Followed as long as the client is open, and not closed with it. */
-  readonly identity: Pick<IdentitySource, "snapshot" | "onChange">;
-  /** The server's SPIFFE ID, compared exactly: requests carry secrets, and must not go to whoever answers. */
-  readonly serverId: SpiffeId;
-  /** How long one call may take, in milliseconds, connecting included. */
-  readonly timeoutMs: number;
-  /** The time by which the server's SVID must be valid; the machine's by default. */
-  readonly clock?: Clock;
-}
+import { Pauses } from "./pauses.ts";
+import { mayRepeat, pauseMs } from "./repetition.ts";
+import { ServerChannels } from "./server-channels.ts";
+import { type Values, contentOf, textOf } from "./values.ts";
 
 /** The content of one version. */
 export interface Secret {
+  /** The secret. */
   readonly path: string;
+  /** The version whose content this is. */
   readonly version: number;
+  /** The revision of the store that made the version. Revisions grow with every change of any secret. */
   readonly revision: number;
-  /** Milliseconds since the epoch. */
+  /** When the version was made, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
+  /** Its values. It prints none of them. */
   readonly content: Content;
 }
 
 /**
- * Calls a Coffer server as the workload that the identity names, and calls no other server. Values travel as bytes.
- * Follows the identity: calls that begin after a rotation are made with the new SVID, those under way end on the
- * connection on which they began. A call that the server has begun to look at is never repeated. Every method throws
- * {@link ClientError}.
+ * Calls a Coffer server as the workload that its X.509-SVID names, and no other server than the one that `serverId`
+ * names. It connects with its first call, keeps one connection, and makes another one when its SVID rotates or the server
+ * goes away; calls in flight end on the connection on which they began. Make one client for a process, and close it at the end: an open one
+ * keeps the process running. Every method rejects with {@link ClientError}, and the constructor throws it.
+ *
+ * @example
+ * ```ts
+ * import { CofferClient } from "coffer/client";
+ *
+ * const coffer = new CofferClient({ address: "127.0.0.1:8553", serverId: "spiffe://example.org/coffer" });
+ * await coffer.put("shop/api/db", { user: "app", password: "s3cret" });
+ * const { content } = await coffer.get("shop/api/db");
+ * console.log(content.text("user"));
+ * await coffer.close();
+ * ```
  */
 export class CofferClient {
-  readonly #options: Required<ClientOptions>;
-  readonly #stopFollowing: () => void;
-  readonly #verifier = new PeerVerifier("server");
-  #state: ClientState = { kind: "idle" };
+  readonly #settings: Settings;
+  readonly #identity: ClientIdentity;
+  readonly #channels: ServerChannels;
+  readonly #pauses: Pauses;
+  readonly #calls = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
 
-  private constructor(options: ClientOptions) {
-    this.#options = { clock: systemClock, ...options };
-    // Not only when the next call comes: an idle client would hold a connection of an SVID that is no longer its own.
-    this.#stopFollowing = options.identity.onChange(() => this.#drain());
+  /** Checks the options and makes a client. Throws {@link ClientError} when one can't be used, or no identity is named. */
+  constructor(options: ClientOptions);
+  /** @internal */
+  constructor(options: InternalOptions);
+  constructor(options: InternalOptions) {
+    this.#settings = readSettings(options);
+    const { addresses, serverId, timers } = this.#settings;
+    const choice = chooseIdentity(options.identity, serverId, options.environment ?? process.env);
+    this.#pauses = new Pauses(timers);
+    this.#identity = new ClientIdentity(choice, timers, () => this.#renew());
+    this.#channels = new ServerChannels({ addresses, serverId, identity: this.#identity, clock: timers.clock });
   }
 
-  /** Makes a client. It connects when it is first used. */
-  static connect(options: ClientOptions): CofferClient {
-    return new CofferClient(options);
-  }
-
-  /** Adds a version with this content. `expectedVersion`: see Put in coffer.proto. */
-  async put(path: string, content: Content, options: { readonly expectedVersion?: number } = {}): Promise<PutResponse> {
+  /**
+   * Adds a version with these values, which replace all values of the version before. Resolves when it is on the server's
+   * disk. When it is not certain whether a Put was applied, the error says so by `applied`.
+   *
+   * @example
+   * ```ts
+   * const { version } = await coffer.put("shop/api/db", { user: "app", password: "s3cret" });
+   * // Only if this is still the latest version:
+   * await coffer.put("shop/api/db", { user: "app", password: "n3w" }, { expectedVersion: version });
+   * ```
+   */
+  async put(path: string | Uint8Array, values: Values, options: PutOptions = {}): Promise<PutResponse> {
     const { expectedVersion } = options;
-    const entries = content.entries();
+    const entries = contentOf(values).entries();
     const data = entries.filter((entry) => entry.kind === "text");
     const binaryData = entries.filter((entry) => entry.kind === "binary");
-    return this.#call(putMethod, { path, data, binaryData, expectedVersion });
+    return this.#call(putMethod, { path: textOf("path", path), data, binaryData, expectedVersion }, options);
   }
 
-  /** Reads a version, the newest by default. */
-  async get(path: string, version = 0): Promise<Secret> {
-    const { data, binaryData, ...rest } = await this.#call(getMethod, { path, version });
+  /**
+   * Reads a version, the newest by default.
+   *
+   * @example
+   * ```ts
+   * const { version, content } = await coffer.get("shop/api/db");
+   * console.log(version, content.text("user"));
+   * // Shows its size: "[content: 2 keys, ...]".
+   * console.log(String(content));
+   * // Overwrites the bytes.
+   * content.dispose();
+   * ```
+   */
+  async get(path: string | Uint8Array, options: GetOptions = {}): Promise<Secret> {
+    const request = { path: textOf("path", path), version: options.version ?? 0 };
+    const { data, binaryData, ...rest } = await this.#call(getMethod, request, options);
     const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
     const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
     return { ...rest, content: Content.unchecked([...text, ...binary]) };
   }
 
-  /** Deletes versions, the newest by default. The answer lists those that this call changed. */
-  async delete(
-    path: string,
-    options: { readonly versions?: readonly number[]; readonly expectedVersion?: number } = {},
-  ): Promise<DeleteResponse> {
+  /**
+   * Deletes versions, the newest by default. The answer lists those that this call changed.
+   *
+   * @example
+   * ```ts
+   * const { versions } = await coffer.delete("shop/api/db", { versions: [1] });
+   * console.log(versions);
+   * ```
+   */
+  async delete(path: string | Uint8Array, options: DeleteOptions = {}): Promise<DeleteResponse> {
     const { versions = [], expectedVersion } = options;
-    return this.#call(deleteMethod, { path, versions, expectedVersion });
+    return this.#call(deleteMethod, { path: textOf("path", path), versions, expectedVersion }, options);
   }
 
-  /** Every secret whose path begins with `prefix` and that the caller may list, in path order, page by page. */
-  async *list(prefix = ""): AsyncGenerator<ListEntry, void> {
+  /**
+   * Every secret whose path begins with `prefix` and that the caller may list, in path order. Pages are fetched as they
+   * are needed.
+   *
+   * @example
+   * ```ts
+   * for await (const { path, latestVersion } of coffer.list("shop/")) console.log(path, latestVersion);
+   * ```
+   */
+  async *list(prefix: string | Uint8Array = "", options: CallOptions = {}): AsyncGenerator<ListEntry, void> {
+    const text = textOf("prefix", prefix);
     let pageToken = "";
     do {
-      const page: ListResponse = await this.#call(listMethod, { prefix, pageSize: 0, pageToken });
+      const page: ListResponse = await this.#call(listMethod, { prefix: text, pageSize: 0, pageToken }, options);
       yield* page.entries;
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
   }
 
-  /** What is known of a secret except its content. */
-  async describe(path: string): Promise<DescribeResponse> {
-    return this.#call(describeMethod, { path });
+  /**
+   * What is known of a secret except its content.
+   *
+   * @example
+   * ```ts
+   * const { latestVersion, versions } = await coffer.describe("shop/api/db");
+   * console.log(latestVersion, versions.map(({ createdBy }) => createdBy));
+   * ```
+   */
+  async describe(path: string | Uint8Array, options: CallOptions = {}): Promise<DescribeResponse> {
+    return this.#call(describeMethod, { path: textOf("path", path) }, options);
   }
 
-  /** Whether the server, or one of its services by full name, takes calls. Source: gRPC Health Checking Protocol. */
-  async health(service = ""): Promise<ServingStatus> {
-    const { status } = await this.#call(healthMethod, { service });
+  /**
+   * Whether the server, or one of its services by full name, takes calls. Source: gRPC Health Checking Protocol.
+   *
+   * @example
+   * ```ts
+   * console.log(await coffer.health());
+   * ```
+   */
+  async health(service = "", options: CallOptions = {}): Promise<ServingStatus> {
+    const { status } = await this.#call(healthMethod, { service }, options);
     return SERVING_STATUS[status] ?? "UNKNOWN";
   }
 
-  /** Takes no more calls. The connection ends when those under way are over. */
-  close(): void {
-    this.#stopFollowing();
-    this.#drain();
-    this.#state = { kind: "closed" };
-  }
-
-  async #call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-    return this.#channel().call(method, request, Date.now() + this.#options.timeoutMs);
-  }
-
-  /** The channel of the newest identity. */
-  #channel(): IdentityChannel {
-    if (this.#state.kind === "closed") throw new ClientError("CANCELLED", "the client is closed");
-    const identity = this.#identity();
-    if (this.#state.kind === "connected" && this.#state.channel.serves(identity)) return this.#state.channel;
-    this.#drain();
-    const { address, serverId, clock } = this.#options;
-    this.#verifier.follow(identity.bundles);
-    const channel = new IdentityChannel(address, { identity, serverId, clock, verifier: this.#verifier });
-    this.#state = { kind: "connected", channel };
-    return channel;
-  }
-
-  #identity(): IdentitySnapshot {
-    try {
-      return this.#options.identity.snapshot();
-    } catch (error) {
-      if (!(error instanceof MaterialError)) throw error;
-      const failure: ConnectionFailure = { kind: "no-identity", problems: error.problems };
-      const told = describeFailure(failure, formatAddress(this.#options.address));
-      throw new ClientError("UNAVAILABLE", told, { failure }, { cause: error });
+  /**
+   * Resolves when there is an identity, and a server has accepted it and takes calls: what a workload may wait for before
+   * it says that it is ready itself. Rejects with the last problem when that takes longer than `timeoutMs`.
+   *
+   * @example
+   * ```ts
+   * await coffer.waitForReady({ timeoutMs: 60_000 });
+   * ```
+   */
+  async waitForReady(options: Pick<CallOptions, "signal" | "timeoutMs"> = {}): Promise<void> {
+    const { timers, random } = this.#settings;
+    const end = timers.elapsed() + (options.timeoutMs ?? this.#settings.timeoutMs);
+    for (let attempts = 1; ; attempts++) {
+      const timeoutMs = end - timers.elapsed();
+      const status = await this.health("", { ...options, timeoutMs, waitForReady: true });
+      if (status === "SERVING") return;
+      const pause = pauseMs(attempts, undefined, random);
+      if (timers.elapsed() + pause >= end)
+        throw new ClientError("UNAVAILABLE", `the health of the server is ${status}`);
+      await this.#pauses.wait(pause, options.signal);
     }
   }
 
-  #drain(): void {
-    if (this.#state.kind === "connected") this.#state.channel.drain();
-    this.#state = { kind: "idle" };
+  /**
+   * Takes no more calls. Calls in flight continue, but are not repeated. Resolves when they are over; the connection
+   * and the identity are closed then.
+   *
+   * @example
+   * ```ts
+   * await coffer.close();
+   * ```
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  /** The same as `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    this.#identity.close();
+    this.#channels.drain();
+    this.#pauses.endAll();
+    await Promise.allSettled(this.#calls);
+    // Calls that were about to begin may have opened both.
+    this.#identity.close();
+    this.#channels.drain();
+  }
+
+  /** There is a newer identity: no call begins on a connection of the older one. */
+  #renew(): void {
+    this.#channels.drain();
+    this.#pauses.endAll();
+  }
+
+  async #call<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): Promise<Response> {
+    const call = this.#repeat(method, request, options);
+    this.#calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  async #repeat<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    { signal, ...options }: CallOptions,
+  ): Promise<Response> {
+    const { timers, random, retry } = this.#settings;
+    const end = timers.elapsed() + checkTimeout(options.timeoutMs ?? this.#settings.timeoutMs);
+    for (let attempts = 1; ; attempts++) {
+      if (this.#closed !== undefined) throw clientClosed();
+      if (signal?.aborted) throw callAborted(signal);
+      try {
+        return await this.#channels.call(method, request, { deadline: Date.now() + end - timers.elapsed(), signal });
+      } catch (error) {
+        const isRepeated = retry && this.#closed === undefined && error instanceof ClientError;
+        if (!isRepeated || !mayRepeat(error, options.waitForReady ?? this.#settings.waitForReady)) throw error;
+        const pause = pauseMs(attempts, error.retryDelayMs, random);
+        if (timers.elapsed() + pause >= end) throw error;
+        await this.#pauses.wait(pause, signal);
+      }
+    }
   }
 }
-
-/** `connected` says that there is a channel; it connects with its first call. */
-type ClientState =
-  | { readonly kind: "idle" }
-  | { readonly kind: "connected"; readonly channel: IdentityChannel }
-  | { readonly kind: "closed" };

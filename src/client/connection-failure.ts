@@ -1,19 +1,19 @@
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { SvidRefused } from "../spiffe/svid-refused.ts";
 
-/** Why a call got no answer from the server that it was meant for. */
+/** Why a call got no answer from its server. */
 export type ConnectionFailure =
-  /** We have no SVID to connect with, at the moment. Each problem is a sentence. The call was not sent. */
+  /** The client has no SVID at the moment. Each problem is a sentence. The call was not sent. */
   | { readonly kind: "no-identity"; readonly problems: readonly string[] }
-  /** We have the server's own SPIFFE ID, so that its proof of who it is would prove nothing. The call was not sent. */
+  /** The client has the SPIFFE ID of the server, so the server's SVID would prove nothing. The call was not sent. */
   | { readonly kind: "own-id"; readonly id: SpiffeId }
-  /** Nobody took the connection. The call was not sent. */
+  /** No connection could be made. The call was not sent. */
   | { readonly kind: "unreachable"; readonly problem: string }
-  /** Somebody took the connection but not the TLS 1.3 handshake. The call was not sent. */
+  /** The peer accepted the connection but did not complete the TLS 1.3 handshake. The call was not sent. */
   | { readonly kind: "handshake-failed"; readonly problem: string }
   /** The server has no valid X.509-SVID of the bundle. The call was not sent. */
   | { readonly kind: "untrusted-server"; readonly refusal: SvidRefused }
-  /** The server is somebody else. The call was not sent. */
+  /** The server has another SPIFFE ID. The call was not sent. */
   | { readonly kind: "wrong-server"; readonly expected: SpiffeId; readonly got: SpiffeId }
   /**
    * The connection was closed after a good handshake, before the server said anything. A TLS 1.3 client is done before
@@ -32,7 +32,7 @@ export function describeFailure(failure: ConnectionFailure, address: string): st
     case "no-identity":
       return `there is no identity to call ${address} with: ${failure.problems.join("; ")}`;
     case "own-id":
-      return `nothing was sent to ${address}: it should have the SPIFFE ID ${failure.id}, which is ours as well, so that every workload like us could pose as it; give Coffer an entry and a SPIFFE ID of its own`;
+      return `nothing was sent to ${address}: its SPIFFE ID is to be ${failure.id}, which is also the SPIFFE ID of this client, so any workload that has it could impersonate the server; give Coffer a SPIFFE ID of its own`;
     case "unreachable":
       return `nothing answers at ${address}: ${inWords(failure.problem)}; check the address, and that the server runs`;
     case "handshake-failed":
@@ -64,7 +64,7 @@ const CODES: Readonly<Record<string, string>> = {
   ENETUNREACH: "there is no way to its network",
 };
 
-/** A problem as grpc-js and Node tell it, in words: they wrap the system's code in names of their own parts. */
+/** A problem of grpc-js or Node in words. Both wrap the code of the operating system in names of their own parts. */
 function inWords(problem: string): string {
   if (problem.startsWith("Name resolution failed")) return "its name can't be resolved";
   const code = /\bE[A-Z]{3,}\b/.exec(problem)?.[0] ?? "";
@@ -80,7 +80,7 @@ export function handshakeProblem(error: NodeJS.ErrnoException & { readonly reaso
   return error.reason ?? inWords(error.message);
 }
 
-/** How OpenSSL names the first bytes of an answer that is no TLS record. */
+/** The codes of OpenSSL for an answer whose first bytes are not a TLS record. */
 const NOT_TLS = new Set([
   "ERR_SSL_WRONG_VERSION_NUMBER",
   "ERR_SSL_PACKET_LENGTH_TOO_LONG",

@@ -1,13 +1,13 @@
 import { Client, type ClientOptions as GrpcOptions, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
-import { ClientError } from "./client-error.ts";
+import { ClientError, callAborted } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
 import type { Method } from "./methods.ts";
 import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
 
 const GRPC_OPTIONS: GrpcOptions = {
-  // A proxy of the environment would be one more party that learns who talks to whom.
+  // A proxy that the environment names would learn which workload calls which server.
   "grpc.enable_http_proxy": 0,
   // Otherwise a TXT record could say how calls are to be made, and that a Put that may have been applied is repeated.
   "grpc.service_config_disable_resolution": 1,
@@ -18,7 +18,9 @@ const GRPC_OPTIONS: GrpcOptions = {
   "grpc.per_rpc_retry_buffer_size": MAX_RECEIVE_BYTES,
   "grpc.retry_buffer_size": Number.MAX_SAFE_INTEGER,
   "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
-  // Milliseconds. Two minutes, the default, is long for a workload that starts before its server.
+  // Milliseconds. A second at first and two minutes at last, the defaults, are long for a workload that starts before
+  // its server, or whose server is restarted.
+  "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 5000,
   // A server that vanished without a word is noticed after a minute and a third, if a call is under way.
   "grpc.keepalive_time_ms": 60_000,
@@ -26,8 +28,14 @@ const GRPC_OPTIONS: GrpcOptions = {
   "grpc.enable_channelz": 0,
 };
 
+/** Until when a call may take, in milliseconds since the epoch, and what ends it before. */
+export interface CallLimits {
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * The way to the server under one identity: one connection at a time, made when it is first needed. An identity that has
+ * Calls one server with one identity: over one connection at a time, made when it is first needed. An identity that has
  * rotated gets a channel of its own, and the old one is drained.
  */
 export class IdentityChannel {
@@ -36,7 +44,8 @@ export class IdentityChannel {
   readonly #introduction: Introduction;
   readonly #address: string;
   #calls = 0;
-  #state: "open" | "draining" = "open";
+  /** `silent`: a call got no answer in its time, and nothing else came on the connection meanwhile. */
+  #state: "open" | "silent" | "draining" = "open";
 
   constructor(address: Address, introduction: Introduction) {
     this.#credentials = new SvidCredentials(introduction);
@@ -47,31 +56,43 @@ export class IdentityChannel {
 
   /**
    * Whether a call of this identity may begin here. Not when the proof that the server gave of its own identity has
-   * ended meanwhile: a rotated server is asked for its new one before it is sent another secret.
+   * ended meanwhile: a rotated server is asked for its new one before it is sent another secret. Nor on a connection
+   * that has gone silent: a host that is frozen or unplugged closes none, and keepalive notices after a minute and more.
    */
   serves(identity: Introduction["identity"]): boolean {
     const { handshake } = this.#credentials;
     const proven = handshake.kind !== "accepted" || this.#introduction.clock() <= handshake.server.validUntil;
-    return this.#introduction.identity === identity && proven;
+    return this.#introduction.identity === identity && proven && this.#state !== "silent";
   }
 
-  /** Makes a call. `deadline` is in milliseconds since the epoch. Rejects with {@link ClientError}. */
+  /** Whether there is a connection, as far as is known. */
+  get isConnected(): boolean {
+    const { handshake } = this.#credentials;
+    return handshake.kind === "accepted" && !handshake.socket.destroyed;
+  }
+
+  /** Whether the last call got no answer, and nothing else came on the connection meanwhile. */
+  get isSilent(): boolean {
+    return this.#state === "silent";
+  }
+
+  /** Makes a call. Rejects with {@link ClientError}. */
   async call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    deadline: number,
+    limits: CallLimits,
   ): Promise<Response> {
     if (method.isSecret) this.#refuseOwnId();
     this.#calls += 1;
     try {
-      return await this.#send(method, request, deadline);
+      return await this.#send(method, request, limits);
     } finally {
       this.#calls -= 1;
       this.#closeWhenIdle();
     }
   }
 
-  /** Every workload with our SPIFFE ID could give the proof that is asked of the server, and would be sent our secrets. */
+  /** Any workload with this SPIFFE ID could prove to be the server, and would receive the secrets. */
   #refuseOwnId(): void {
     const { identity, serverId } = this.#introduction;
     if (!identity.svid.id.equals(serverId)) return;
@@ -90,49 +111,76 @@ export class IdentityChannel {
   }
 
   #send<Request, Response>(
-    { path, changes, request: encoding, response: decoding }: Method<Request, Response>,
+    method: Method<Request, Response>,
     request: Request,
-    deadline: number,
+    { deadline, signal }: CallLimits,
   ): Promise<Response> {
+    const { path, request: encoding, response: decoding } = method;
+    const received = this.#bytesReceived;
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest<Request, Response>(
+      const call = this.#client.makeUnaryRequest<Request, Response>(
         path,
         encoding.encode,
         decoding.decode,
         request,
         new Metadata(),
         { deadline },
-        (error, response) => (error === null ? resolve(response as Response) : reject(this.#explain(error, changes))),
+        (error, response) => {
+          signal?.removeEventListener("abort", cancel);
+          if (error !== null) reject(this.#explain(error, { method, signal, received }));
+          else resolve(response as Response);
+        },
       );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel);
+      // It may have been aborted while the identity was opened, and says so only once.
+      if (signal?.aborted) cancel();
     });
   }
 
-  #explain(error: ServiceError, changes: boolean): ClientError {
-    const answer = ClientError.answered(error, changes);
-    if (answer.code === "DEADLINE_EXCEEDED" && answer.reason === undefined) return this.#unanswered(error, changes);
-    if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
-    const failure = this.#failure(error.details);
-    const told = describeFailure(failure, this.#address);
-    // grpc-js says UNAVAILABLE of a connection that broke under a Put as well, which a policy of retries would repeat.
-    if (changes && failure.kind === "broken") {
-      return new ClientError("UNKNOWN", told, { failure, applied: "unknown" }, { cause: error });
-    }
-    return new ClientError("UNAVAILABLE", told, { failure }, { cause: error });
+  /** How much has come on the latest connection. Answers to HTTP/2 pings count: the server's process sends them. */
+  get #bytesReceived(): number {
+    const { handshake } = this.#credentials;
+    return handshake.kind === "accepted" ? handshake.socket.bytesRead : 0;
   }
 
-  /** The deadline has passed on our side. grpc-js's message counts its own parts' times, which are no use to its user. */
+  #explain(error: ServiceError, { method: { changes }, signal, received }: SentCall): ClientError {
+    const answer = ClientError.answered(error, changes);
+    if (answer.reason === undefined && answer.code === "CANCELLED" && signal?.aborted) {
+      return callAborted(signal, changes && this.#wasSent ? "unknown" : "no");
+    }
+    if (answer.code === "DEADLINE_EXCEEDED" && answer.reason === undefined) {
+      if (this.#bytesReceived === received && this.#state === "open") this.#state = "silent";
+      return this.#unanswered(error, changes);
+    }
+    if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
+    const failure = this.#failure(error.details);
+    const message = describeFailure(failure, this.#address);
+    // grpc-js says UNAVAILABLE of a connection that broke under a Put as well, which a policy of retries would repeat.
+    if (changes && failure.kind === "broken") {
+      return new ClientError("UNKNOWN", message, { failure, applied: "unknown" }, { cause: error });
+    }
+    return new ClientError("UNAVAILABLE", message, { failure }, { cause: error });
+  }
+
+  /** The client's deadline has passed. The message of grpc-js lists the times of its own parts, which do not help users. */
   #unanswered(cause: ServiceError, changes: boolean): ClientError {
-    const wasSent = this.#credentials.handshake.kind === "accepted";
+    const wasSent = this.#wasSent;
     const failure: ConnectionFailure = { kind: "no-answer", wasSent };
-    const told = { failure, applied: changes && wasSent ? "unknown" : "no" } as const;
-    return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), told, { cause });
+    const facts = { failure, applied: changes && wasSent ? "unknown" : "no" } as const;
+    return new ClientError("DEADLINE_EXCEEDED", describeFailure(failure, this.#address), facts, { cause });
+  }
+
+  /** Whether a call that has ended without an answer may have been sent. */
+  get #wasSent(): boolean {
+    return this.#credentials.handshake.kind === "accepted";
   }
 
   #failure(problem: string): ConnectionFailure {
     const { handshake } = this.#credentials;
     const sent = handshake.kind !== "none" && !NEVER_SENT.test(problem);
     if (handshake.kind === "failed" && !sent) return handshake.failure;
-    // An open connection has refused nobody: the call failed by an earlier attempt, while this one had just come about.
+    // An open connection was not refused: the call failed with an earlier attempt, just before this connection was made.
     if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0 && handshake.socket.destroyed) {
       return { kind: "closed-at-once", as: this.#introduction.identity.svid.id, by: this.#introduction.serverId };
     }
@@ -140,10 +188,18 @@ export class IdentityChannel {
   }
 }
 
+/** What is known of a call when it ends. */
+interface SentCall {
+  readonly method: Pick<Method<unknown, unknown>, "changes">;
+  readonly signal: AbortSignal | undefined;
+  /** What had come on the connection when the call was made, in bytes. */
+  readonly received: number;
+}
+
 /** How grpc-js says that a call was never put on a connection. Anything else may be a connection that broke. */
 const NEVER_SENT = /^(No connection established|Name resolution failed|Channel closed before call started)/;
 
-/** Of what grpc-js tells about a connection that never was, the operating system's word. */
+/** The error of the operating system, from what grpc-js reports of a connection that was never made. */
 function lastError(problem: string): string {
   return /Last error: (?:Error: )?(.*?)\.? Resolution note: .*$/.exec(problem)?.[1] ?? problem;
 }

@@ -12,11 +12,11 @@ import type { PeerVerifier } from "../spiffe/peer-verifier.ts";
 import { shownBy } from "../spiffe/sent-chain.ts";
 import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 
-/** Who we are and whom alone we talk to. */
+/** The identity of the client, and the one server that it calls. */
 export interface Introduction {
   /** What every connection is made with: credentials never change their identity. */
   readonly identity: Pick<Identity, "svid" | "bundles">;
-  /** The server's SPIFFE ID, compared exactly: requests carry secrets, and must not go to whoever answers. */
+  /** The server's SPIFFE ID, compared exactly: requests carry secrets, and any workload could answer at the address. */
   readonly serverId: SpiffeId;
   readonly clock: Clock;
   /** Verifies servers. It follows the bundles of the newest identity. */

@@ -42,9 +42,13 @@ export const putRequest = message<PutRequest>(
 
 /** The version that a Put created, and the revision of its commit. */
 export interface PutResponse {
+  /** The secret. */
   readonly path: string;
+  /** The number of the version that was added. */
   readonly version: number;
+  /** The revision of the store that this change is. */
   readonly revision: number;
+  /** When the version was made, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
 }
 
@@ -110,8 +114,11 @@ export const deleteRequest = message<DeleteRequest>(
 
 /** The versions that a Delete marked, ascending. If there are none, `revision` is that of the secret's last change. */
 export interface DeleteResponse {
+  /** The secret. */
   readonly path: string;
+  /** The versions that this call marked as deleted, ascending; empty: all of them had been deleted before. */
   readonly versions: readonly number[];
+  /** The revision of the store that this change is; the secret's last one when nothing was changed. */
   readonly revision: number;
 }
 
@@ -144,8 +151,11 @@ export const listRequest = message<ListRequest>(
  * describe it gets version 0 and time undefined.
  */
 export interface ListEntry {
+  /** The secret. */
   readonly path: string;
+  /** Its newest version; 0 when the caller may not describe it. */
   readonly latestVersion: number;
+  /** When it was last changed, in milliseconds since the epoch; undefined when the caller may not describe it. */
   readonly updateTime: number | undefined;
 }
 
@@ -177,16 +187,34 @@ export interface DescribeRequest {
 export const describeRequest = message<DescribeRequest>({ path: string(1, "path") }, MOST_FIELDS);
 
 /** The numbers of the enum VersionState. */
-export const VersionState = { unspecified: 0, live: 1, deleted: 2, destroyed: 3, expired: 4 } as const;
+export const VersionState = {
+  /** Never sent. */
+  unspecified: 0,
+  /** Its content can be read. */
+  live: 1,
+  /** Marked as deleted; the content is kept and can't be read. */
+  deleted: 2,
+  /** Its content is gone for good. Not sent by this release. */
+  destroyed: 3,
+  /** Its time to live is over. Not sent by this release. */
+  expired: 4,
+} as const;
 
 /** One version without its content. `state` is a value of {@link VersionState}, or one that a newer release added. */
 export interface VersionDescription {
+  /** Its number. */
   readonly version: number;
+  /** What can be done with it: a number of {@link VersionState}, or one that a newer release added. */
   readonly state: number;
+  /** When it was made, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
+  /** The SPIFFE ID of the caller that made it. */
   readonly createdBy: string;
+  /** When it was deleted, in milliseconds since the epoch; undefined when it was not. */
   readonly deleteTime: number | undefined;
+  /** The SPIFFE ID of the caller that deleted it; empty when it was not. */
   readonly deletedBy: string;
+  /** The revision of the store that made it. */
   readonly revision: number;
 }
 
@@ -203,9 +231,13 @@ export const versionDescription = message<VersionDescription>({
 
 /** A secret without its content: the retained versions, ascending, and the maximum number of retained versions. */
 export interface DescribeResponse {
+  /** The secret. */
   readonly path: string;
+  /** The retained versions, ascending. */
   readonly versions: readonly VersionDescription[];
+  /** The newest version, whatever its state. */
   readonly latestVersion: number;
+  /** How many versions are retained at most, in any state. */
   readonly maxVersions: number;
 }
 

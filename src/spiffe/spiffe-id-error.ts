@@ -28,7 +28,9 @@ export type SpiffeIdRule =
  * trust domain", begins. It shows at most one character of the input, escaped: the input may come from an attacker.
  */
 export class SpiffeIdError extends Error {
+  /** Always "SpiffeIdError". */
   override readonly name = "SpiffeIdError";
+  /** The rule that the text breaks. */
   readonly rule: SpiffeIdRule;
 
   constructor(rule: SpiffeIdRule, message: string) {

@@ -21,6 +21,7 @@ const SLASH = 0x2f;
  * which would quietly repair what it is given: fold case, drop an empty fragment, resolve dot segments.
  */
 export class SpiffeId {
+  /** The trust domain that the ID belongs to. */
   readonly trustDomain: TrustDomain;
   /** Empty for the ID of a trust domain itself; otherwise it begins with a slash. */
   readonly path: string;
@@ -51,6 +52,7 @@ export class SpiffeId {
     return this.path !== "";
   }
 
+  /** Whether the other one is the same ID. */
   equals(other: SpiffeId): boolean {
     return this.#text === other.#text;
   }

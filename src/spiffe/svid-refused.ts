@@ -65,7 +65,9 @@ export type RefusalReason =
 
 /** A chain was not accepted as an X.509-SVID. For the log: a peer is told nothing. */
 export class SvidRefused extends Error {
+  /** Always "SvidRefused". */
   override readonly name = "SvidRefused";
+  /** The rule that the SVID breaks. */
   readonly reason: RefusalReason;
   /** What was found, in words; safe to log: it shows nothing of the peer's that did not parse. */
   readonly detail: string;

@@ -13,6 +13,7 @@ const NAME = new CharacterSet("abcdefghijklmnopqrstuvwxyz0123456789.-_", "a-z 0-
  * `a..b` and `__proto__` are names too, so it is a key of a Map and never of an object, and never part of a file name.
  */
 export class TrustDomain {
+  /** The bare name, such as `example.org`. */
   readonly name: string;
 
   private constructor(name: string) {
@@ -33,6 +34,7 @@ export class TrustDomain {
     throw new SpiffeIdError("trust-domain-character", problem);
   }
 
+  /** Whether the other one is the same trust domain. */
   equals(other: TrustDomain): boolean {
     return this.name === other.name;
   }

@@ -1,5 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 
+/** The variable that has the address of the Workload API (SPIFFE Workload Endpoint 4). */
+export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
+
 /** Where the Workload API is served (SPIFFE Workload Endpoint 4). */
 export interface Endpoint {
   /** As it was given, for people. */

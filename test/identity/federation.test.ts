@@ -87,7 +87,7 @@ class Federation {
     const identity: IdentitySource = delivery.open();
     await whenReady(identity);
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
-    const client = CofferClient.connect({ address, identity, serverId: COFFER, timeoutMs: PATIENCE_MS });
+    const client = new CofferClient({ address, identity, serverId: COFFER, timeoutMs: PATIENCE_MS, retry: false });
     const stream = await this.hold(material.svids[0]!);
     this.#leavings.unshift(
       () => stream.close(),
@@ -133,10 +133,10 @@ describe("federation", { concurrency: true }, () => {
         assert.equal(await local.client.health(), "SERVING");
         await local.stream.ping();
 
-        const before = Number(federation.server.lines("identity adopted").at(-1)?.["generation"]);
+        const before = Number(federation.server.lines("identity updated").at(-1)?.["generation"]);
         await federation.trustBoth();
         await federation.server.logged(
-          "identity adopted",
+          "identity updated",
           ({ generation, detail }) => Number(generation) > before && /other\.org 1$/.test(String(detail)),
         );
         // Another one: the first will look for the server again only after a pause.

@@ -89,10 +89,10 @@ describe("The client, in a handshake,", () => {
     const server = createTlsServer({ cert, key, ecdhCurve, ALPNProtocols: ["h2"] }, (socket) => socket.destroy());
     await once(server.listen(0, "127.0.0.1"), "listening");
     const address = { kind: "tcp", host: "127.0.0.1", port: (server.address() as AddressInfo).port } as const;
-    const options = { address, identity: own, serverId: SpiffeId.parse(ID), timeoutMs: 20_000, clock: timers.clock };
-    const client = CofferClient.connect(options);
+    const options = { address, identity: own, serverId: SpiffeId.parse(ID), timeoutMs: 20_000, retry: false, timers };
+    const client = new CofferClient(options);
     const error = await client.health().catch((failed: unknown) => failed);
-    client.close();
+    await client.close();
     server.close();
     return (error as { failure?: { kind: string } }).failure?.kind;
   }

@@ -71,7 +71,7 @@ export class RotatingPair {
   connect(identity: Pick<IdentitySource, "snapshot" | "onChange">): CofferClient {
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
     const serverId = SpiffeId.parse(`spiffe://${this.domain.name}${PATHS[0]}`);
-    return CofferClient.connect({ address, identity, serverId, timeoutMs: PATIENCE_MS });
+    return new CofferClient({ address, identity, serverId, timeoutMs: PATIENCE_MS, retry: false });
   }
 
   /**
@@ -89,14 +89,14 @@ export class RotatingPair {
   }
 
   async stop(): Promise<void> {
-    this.client.close();
+    await this.client.close();
     this.identity.close();
     await letGo(this.#parts);
   }
 
   async #adoptedByServer(svid: X509SvidMessage): Promise<void> {
     const validUntil = new Date(endOf(svid)).toISOString();
-    await this.server.logged("identity adopted", (line) => line["valid_until"] === validUntil);
+    await this.server.logged("identity updated", (line) => line["valid_until"] === validUntil);
   }
 
   #adoptedByClient(svid: X509SvidMessage): Promise<void> {

@@ -46,15 +46,16 @@ export async function call(
     identity,
     serverId: SpiffeId.parse(serverId),
     timeoutMs: PATIENCE_MS,
-    clock: timers.clock,
+    retry: false,
+    timers,
   };
-  const client = CofferClient.connect(options);
+  const client = new CofferClient(options);
   const error = await client.health().then(
     () => undefined,
     (failed: unknown) => failed,
   );
   assert.ok(error instanceof ClientError, String(error));
-  client.close();
+  await client.close();
   identity.close();
   server.close();
   await once(server, "close");

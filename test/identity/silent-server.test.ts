@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { systemClock, processTimers } from "../../src/domain/timers.ts";
+import { processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { LONG } from "../support/long-form.ts";
@@ -55,9 +55,16 @@ describe("a server that falls silent in the handshake", () => {
       timers: processTimers,
     });
     const serverId = SpiffeId.parse("spiffe://example.org/coffer");
-    const client = CofferClient.connect({ address, identity, serverId, timeoutMs: 1000, clock: systemClock });
+    const client = new CofferClient({
+      address,
+      identity,
+      serverId,
+      timeoutMs: 1000,
+      retry: false,
+      timers: processTimers,
+    });
     const close = () => {
-      client.close();
+      void client.close();
       identity.close();
       way.close();
     };
@@ -71,7 +78,7 @@ describe("a server that falls silent in the handshake", () => {
     const silent = await way.first;
     const gone = once(silent, "close");
     silent.resume();
-    client.close();
+    await client.close();
     await gone;
     close();
   });

@@ -11,13 +11,13 @@ import type { Address } from "../../src/domain/address.ts";
 import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import type { ConnectionFailure } from "../../src/client/connection-failure.ts";
-import { systemClock } from "../../src/domain/timers.ts";
+import { processTimers, systemClock } from "../../src/domain/timers.ts";
 import { Content } from "../../src/domain/content.ts";
 import { Bundle } from "../../src/spiffe/bundle.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 
@@ -26,17 +26,18 @@ const DOMAIN = TrustDomain.parse("example.org");
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /** A client with this credential, which trusts this CA. */
-function client(address: Address, credential: Credential, id: string, ca: Authority, clock = systemClock) {
+function client(address: Address, credential: Credential, id: string, ca: DevelopmentCa, clock = systemClock) {
   const bundle = Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
   const svid = parseSvid(files[0]!, files[1]!, "client");
   const snapshot = { generation: 1, svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) };
-  return CofferClient.connect({
+  return new CofferClient({
     address,
     identity: { snapshot: () => snapshot, onChange: () => () => {} },
     serverId: COFFER,
     timeoutMs: PATIENCE_MS,
-    clock,
+    retry: false,
+    timers: { ...processTimers, clock },
   });
 }
 
@@ -52,7 +53,7 @@ async function failureOfPut(coffer: CofferClient): Promise<ConnectionFailure> {
     assert.deepEqual([error.code, error.applied], expected);
     return error.failure;
   } finally {
-    coffer.close();
+    await coffer.close();
   }
   assert.fail("the Put was answered");
 }
@@ -92,9 +93,9 @@ describe("a client", () => {
       [API],
     );
     assert.deepEqual((await coffer.delete("shop/api/db", { versions: [1], expectedVersion: 1 })).versions, [1]);
-    await assert.rejects(coffer.get("shop/api/db", 1), { code: "NOT_FOUND", reason: "VERSION_DELETED" });
+    await assert.rejects(coffer.get("shop/api/db", { version: 1 }), { code: "NOT_FOUND", reason: "VERSION_DELETED" });
     assert.equal(await coffer.health(), "SERVING");
-    coffer.close();
+    await coffer.close();
   });
 
   it("lists every page", async () => {
@@ -104,13 +105,13 @@ describe("a client", () => {
     const listed: string[] = [];
     for await (const { path } of admin.list("many/")) listed.push(path);
     assert.deepEqual(listed, paths);
-    admin.close();
+    await admin.close();
   });
 
   it("calls over a unix socket, without a host name to verify", async () => {
     const coffer = api(kit.server.addresses[1]!);
     assert.equal((await coffer.put("shop/api/unix", CONTENT)).version, 1);
-    coffer.close();
+    await coffer.close();
   });
 
   it("reports that nothing listens", async () => {
@@ -149,7 +150,7 @@ describe("a client", () => {
 
   // Only the server's log has the reason: TLS 1.3 reports nothing to the client.
   it("reports that the server closed the connection right after the handshake", async () => {
-    const otherCa = createAuthority(DOMAIN, systemClock);
+    const otherCa = createDevelopmentCa(DOMAIN, systemClock);
     const failure = await failureOfPut(client(kit.address, otherCa.issue({ id: API }), API, kit.authority));
     assert.equal(failure.kind, "closed-at-once");
     assert.deepEqual([String(failure.as), String(failure.by)], [API, String(COFFER)]);
@@ -158,8 +159,8 @@ describe("a client", () => {
 });
 
 describe("a client of a server that may be the wrong one", () => {
-  const ca = createAuthority(DOMAIN, systemClock);
-  const otherCa = createAuthority(DOMAIN, systemClock);
+  const ca = createDevelopmentCa(DOMAIN, systemClock);
+  const otherCa = createDevelopmentCa(DOMAIN, systemClock);
   const callerOf = (address: Address, clock = systemClock) => client(address, ca.issue({ id: API }), API, ca, clock);
 
   /** Makes a Put to a TLS server with this credential. Returns the failure, and the bytes that the server received. */

@@ -11,7 +11,7 @@ import type { IdentitySource } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ScriptedServer } from "../support/scripted-server.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { API } from "../support/server-kit.ts";
@@ -20,7 +20,7 @@ const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const HOUR = 3_600_000;
 
-const ca = createAuthority(DOMAIN, systemClock);
+const ca = createDevelopmentCa(DOMAIN, systemClock);
 const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle")]]);
 
 /** An identity whose snapshot the test replaces. */
@@ -59,7 +59,7 @@ describe("a client whose SVID rotates", () => {
     now = systemClock;
   });
   afterEach(() => {
-    coffer?.close();
+    void coffer?.close();
     identity.current.close();
   });
   after(() => server.stop());
@@ -71,9 +71,10 @@ describe("a client whose SVID rotates", () => {
       identity: identity.source,
       serverId: COFFER,
       timeoutMs: PATIENCE_MS,
-      clock: () => now(),
+      retry: false,
+      timers: { ...processTimers, clock: () => now() },
     };
-    coffer = CofferClient.connect(options);
+    coffer = new CofferClient(options);
     return coffer;
   };
 
@@ -188,7 +189,7 @@ describe("a client whose SVID rotates", () => {
     identity.rotate();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
-    coffer.close();
+    void coffer.close();
     await assert.rejects(coffer.health(), { name: "ClientError", code: "CANCELLED" });
     call.answer();
     assert.equal(await answer, "SERVING");
@@ -208,10 +209,16 @@ describe("a client whose server disconnects", () => {
     identity = new RotatingIdentity();
     identity.rotate();
     const { address } = server;
-    coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: PATIENCE_MS });
+    coffer = new CofferClient({
+      address,
+      identity: identity.source,
+      serverId: COFFER,
+      timeoutMs: PATIENCE_MS,
+      retry: false,
+    });
   });
   afterEach(async () => {
-    coffer.close();
+    await coffer.close();
     identity.current.close();
     await server.stop();
   });

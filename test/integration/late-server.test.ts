@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
 import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { systemClock, processTimers } from "../../src/domain/timers.ts";
+import { processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
@@ -47,15 +47,16 @@ describe("a server that starts to listen while a client retries", () => {
       timers: processTimers,
     });
     const address = { kind: "tcp" as const, host: "127.0.0.1", port };
-    const client = CofferClient.connect({
+    const client = new CofferClient({
       address,
       identity,
       serverId: COFFER,
       timeoutMs: PATIENCE_MS,
-      clock: systemClock,
+      retry: false,
+      timers: processTimers,
     });
     const close = () => {
-      client.close();
+      void client.close();
       identity.close();
     };
     return { client, close };

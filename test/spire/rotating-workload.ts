@@ -18,7 +18,7 @@ const CONTENT = Content.unchecked([{ key: "user", value: Buffer.from("app"), kin
 const { address, serverId, path, pauseMs } = readJob();
 const source = openIdentity();
 await whenReady(source);
-const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs: 10_000 });
+const client = new CofferClient({ address, identity: source, serverId, timeoutMs: 10_000, retry: false });
 const count = { calls: 0, failed: 0 };
 
 process.once("SIGTERM", () => {

@@ -31,7 +31,7 @@ for (;;) {
 
 async function connectAgain(): Promise<void> {
   const startedAt = Date.now();
-  const client = CofferClient.connect({ address, identity: firstSvid, serverId, timeoutMs: 10_000 });
+  const client = new CofferClient({ address, identity: firstSvid, serverId, timeoutMs: 10_000, retry: false });
   try {
     await client.health();
     report("accepted", { startedAt });
@@ -39,7 +39,7 @@ async function connectAgain(): Promise<void> {
     if (!(error instanceof ClientError)) throw error;
     report("refused", { startedAt, code: error.code, message: error.message });
   } finally {
-    client.close();
+    await client.close();
   }
 }
 

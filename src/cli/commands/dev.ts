@@ -8,12 +8,16 @@ export function addDev(program: Command, world: World): void {
   const command = program
     .command("dev")
     .description(
-      "Run a server for development, with nothing to configure. Certificates are made in certs/dev, data, root key and " +
-        "policy in .coffer, all in the current folder, and all kept for the next time. Prints lines to paste.",
+      "Run a server for development, without configuration. Creates certificates in certs/dev, and data, root key and " +
+        "policy in .coffer, below the current folder, and reuses them at the next start. Prints commands to paste.",
     );
   addOptions(command, runningOptions);
   command.action(async () => {
-    const { runDevelopment } = await import("../run-development.ts");
+    const [{ requireSqlite }, { runDevelopment }] = await Promise.all([
+      import("../require-sqlite.ts"),
+      import("../run-development.ts"),
+    ]);
+    await requireSqlite();
     await runDevelopment(givenFlags(command.opts(), runningOptions), world);
   });
 }

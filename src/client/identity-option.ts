@@ -1,0 +1,118 @@
+import type { IdentityFiles } from "../identity/identity-files.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { ENDPOINT_VARIABLE, EndpointError, parseEndpoint } from "../workload-api/endpoint.ts";
+import type { SourceChoice } from "../workload-api/open-source.ts";
+import type { Selection } from "../workload-api/selection.ts";
+import { invalidOption, noIdentity } from "./client-error.ts";
+import { readSpiffeId } from "./values.ts";
+
+/** An identity in files, which are followed as they change. Each is a path. */
+export interface FilesIdentity {
+  /** The X.509-SVID in PEM: the leaf, then the intermediates. */
+  readonly cert: string;
+  /** Its private key in PEM. Only its owner may be able to read it. */
+  readonly key: string;
+  /** The authorities of the server's trust domain, in PEM or as a SPIFFE bundle; or files by the name of their trust domain. */
+  readonly bundle: string | Readonly<Record<string, string>>;
+}
+
+/** An identity from the SPIFFE Workload API, followed over its stream. */
+export interface WorkloadApiIdentity {
+  /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8000`. */
+  readonly workloadApi: string;
+  /** Which SVID to take where several are offered, by its hint. The first one by default. */
+  readonly svidHint?: string | undefined;
+  /** Which SVID to take, by its SPIFFE ID. */
+  readonly svidId?: string | Uint8Array | SpiffeId | undefined;
+}
+
+/** Where an identity comes from. */
+export type IdentityOption = FilesIdentity | WorkloadApiIdentity;
+
+/** An identity that is open already. Who opened it closes it. */
+export type OpenIdentity = Pick<IdentitySource, "snapshot" | "onChange"> & Partial<Pick<IdentitySource, "state">>;
+
+/** The source that is open already, or the one to open. */
+export type ClientSource = { readonly kind: "open"; readonly source: OpenIdentity } | SourceChoice;
+
+/** The variables of the process. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The identity that the option names, or that the environment names without it. Throws {@link ClientError}. */
+export function chooseIdentity(
+  option: IdentityOption | OpenIdentity | undefined,
+  serverId: SpiffeId,
+  environment: Variables,
+): ClientSource {
+  const choice = readOption(option ?? fromEnvironment(environment, serverId), serverId);
+  if (choice.kind === "files") checkBundles(choice.files, serverId);
+  return choice;
+}
+
+/**
+ * A bundle as people write it: `FILE`, which is that of the server's trust domain, or `TRUST-DOMAIN=FILE`. What precedes
+ * "=" is a trust domain where it can be one: `./a=b.pem` is a file.
+ */
+export function readBundleFile(
+  text: string,
+  serverId: SpiffeId | undefined,
+): readonly [trustDomain: string, file: string] {
+  const equals = text.indexOf("=");
+  const name = text.slice(0, Math.max(equals, 0));
+  if (equals < text.length - 1 && isTrustDomain(name)) return [name, text.slice(equals + 1)];
+  return [serverId?.trustDomain.name ?? "", text];
+}
+
+function isTrustDomain(name: string): boolean {
+  try {
+    return TrustDomain.parse(name).name === name;
+  } catch {
+    return false;
+  }
+}
+
+function fromEnvironment(environment: Variables, serverId: SpiffeId): IdentityOption {
+  const { [ENDPOINT_VARIABLE]: workloadApi, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: bundle } = environment;
+  if (workloadApi) return { workloadApi };
+  if (cert && key && bundle) {
+    return { cert, key, bundle: Object.fromEntries(bundle.split(",").map((text) => readBundleFile(text, serverId))) };
+  }
+  const missing = Object.entries({ COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: bundle }).filter(([, v]) => !v);
+  throw noIdentity(
+    ENDPOINT_VARIABLE,
+    missing.map(([name]) => name),
+  );
+}
+
+function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): ClientSource {
+  if ("snapshot" in option) return { kind: "open", source: option };
+  if ("workloadApi" in option) return readWorkloadApi(option);
+  const { cert, key, bundle } = option;
+  if (!cert || !key || !bundle) throw invalidOption("identity: expected workloadApi, or cert, key and bundle");
+  const bundles = typeof bundle === "string" ? { [serverId.trustDomain.name]: bundle } : bundle;
+  return { kind: "files", files: { cert, key, bundles: new Map(Object.entries(bundles)) } };
+}
+
+function readWorkloadApi({ workloadApi, svidHint: hint, svidId }: WorkloadApiIdentity): ClientSource {
+  if (hint !== undefined && svidId !== undefined) throw invalidOption("identity: give svidHint or svidId, not both");
+  const selection: Selection =
+    svidId !== undefined
+      ? { kind: "id", id: readSpiffeId("svidId", svidId) }
+      : hint === undefined
+        ? { kind: "default" }
+        : { kind: "hint", hint };
+  try {
+    return { kind: "workload-api", endpoint: parseEndpoint(workloadApi), selection };
+  } catch (error) {
+    if (!(error instanceof EndpointError)) throw error;
+    throw invalidOption(`the address of the Workload API, ${JSON.stringify(workloadApi)}, ${error.message}`);
+  }
+}
+
+/** Without it the client can't verify the server. */
+function checkBundles({ bundles }: IdentityFiles, { trustDomain }: SpiffeId): void {
+  if (bundles.has(trustDomain.name)) return;
+  throw invalidOption(`identity: there is no bundle for ${trustDomain.name}, the trust domain of serverId`);
+}

@@ -1,0 +1,138 @@
+import type { Address } from "../domain/address.ts";
+import type { Clock } from "../domain/timers.ts";
+import { PeerVerifier } from "../spiffe/peer-verifier.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { ClientError } from "./client-error.ts";
+import { type ClientIdentity, snapshotOf } from "./client-identity.ts";
+import type { ConnectionFailure } from "./connection-failure.ts";
+import { type CallLimits, IdentityChannel } from "./identity-channel.ts";
+import type { OpenIdentity } from "./identity-option.ts";
+import type { Method } from "./methods.ts";
+import { isServerGone, mayGoElsewhere, mayPass } from "./repetition.ts";
+
+/** The servers of one client, and as whom they are called. */
+export interface Servers {
+  /** At least one. */
+  readonly addresses: readonly Address[];
+  readonly serverId: SpiffeId;
+  readonly identity: ClientIdentity;
+  readonly clock: Clock;
+}
+
+/**
+ * The channels to the servers of one client. One address is in use, the first to begin with. A call that its server
+ * certainly did not take is made at the next address at once, which stays in use when it answers.
+ */
+export class ServerChannels {
+  readonly #servers: Servers;
+  readonly #verifier = new PeerVerifier("server");
+  /** By the index of the address. Those that failed keep their pause between two connections while no other answers. */
+  readonly #channels = new Map<number, IdentityChannel>();
+  #inUse = 0;
+
+  constructor(servers: Servers) {
+    this.#servers = servers;
+  }
+
+  /** Makes a call at each address in turn until one takes it. Rejects with {@link ClientError}. */
+  async call<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    limits: CallLimits,
+  ): Promise<Response> {
+    const errors: ClientError[] = [];
+    for (;;) {
+      const isLast = errors.length === this.#servers.addresses.length - 1;
+      try {
+        return await this.#callInUse(method, request, (channel) =>
+          isLast ? limits : firstPart(limits, method, channel),
+        );
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+        errors.push(error);
+        if (isLast || Date.now() >= limits.deadline || !mayGoElsewhere(error)) throw summary(errors);
+      }
+    }
+  }
+
+  /** Ends the connections when their last calls are over. The next call makes a new one. */
+  drain(): void {
+    for (const channel of this.#channels.values()) channel.drain();
+    this.#channels.clear();
+  }
+
+  async #callInUse<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    limitsOf: (channel: IdentityChannel) => CallLimits,
+  ): Promise<Response> {
+    const index = this.#inUse;
+    // Without a wait when it is open: a call is made as of the moment in which it begins.
+    const source = this.#servers.identity.source ?? (await this.#servers.identity.open());
+    const channel = this.#channel(index, source);
+    try {
+      const response = await channel.call(method, request, limitsOf(channel));
+      this.#keepOnly(index, channel);
+      return response;
+    } catch (error) {
+      if (error instanceof ClientError) this.#leave(index, channel, error);
+      throw error;
+    }
+  }
+
+  /** The channel of the newest identity. */
+  #channel(index: number, source: OpenIdentity): IdentityChannel {
+    const { addresses, serverId, clock } = this.#servers;
+    const address = addresses[index] as Address;
+    const snapshot = snapshotOf(source, address);
+    const channel = this.#channels.get(index);
+    if (channel?.serves(snapshot)) return channel;
+    channel?.drain();
+    this.#verifier.follow(snapshot.bundles);
+    const next = new IdentityChannel(address, { identity: snapshot, serverId, clock, verifier: this.#verifier });
+    this.#channels.set(index, next);
+    return next;
+  }
+
+  #keepOnly(index: number, answering: IdentityChannel): void {
+    if (this.#channels.size < 2 || this.#channels.get(index) !== answering) return;
+    for (const [other, channel] of this.#channels) {
+      if (other === index) continue;
+      channel.drain();
+      this.#channels.delete(other);
+    }
+  }
+
+  /** After a failure: the next address is in use, unless another call has seen to that already. */
+  #leave(index: number, channel: IdentityChannel, error: ClientError): void {
+    // The connection shows the SVID of its handshake for as long as it lasts.
+    if (error.reason === "SVID_EXPIRED" && this.#channels.get(index) === channel) {
+      channel.drain();
+      this.#channels.delete(index);
+    }
+    // A server that answers other calls is slow, and not gone.
+    const isSlow = error.failure?.kind === "no-answer" && channel.isConnected && !channel.isSilent;
+    if (index === this.#inUse && isServerGone(error) && !isSlow)
+      this.#inUse = (index + 1) % this.#servers.addresses.length;
+  }
+}
+
+/**
+ * Half of the time that is left, so that another address gets the rest. Not for a change that may be on its way to the
+ * server: it can't be made elsewhere, and so gets all the time.
+ */
+function firstPart<R, S>(limits: CallLimits, { changes }: Method<R, S>, channel: IdentityChannel): CallLimits {
+  if (changes && channel.isConnected) return limits;
+  const now = Date.now();
+  return { ...limits, deadline: now + (limits.deadline - now) / 2 };
+}
+
+/** One error for the failures at several addresses: what may pass decides, because the call may succeed then. */
+function summary(errors: readonly ClientError[]): ClientError {
+  const [error, ...others] = [...errors].reverse();
+  if (error === undefined || others.length === 0) return error as ClientError;
+  if (error.failure === undefined || error.code !== "UNAVAILABLE") return error;
+  const telling = errors.find(mayPass) ?? error;
+  const message = errors.map((each) => each.message).join("; ");
+  return new ClientError("UNAVAILABLE", message, { failure: telling.failure as ConnectionFailure }, { cause: error });
+}

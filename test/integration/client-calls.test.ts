@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { ClientError } from "../../src/client/client-error.ts";
+import type { InternalOptions } from "../../src/client/client-options.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { formatAddress } from "../../src/domain/address.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { splitDer } from "../../src/x509/der.ts";
+import { certificatePem, pemText } from "../../src/x509/pem.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
+import { ScriptedServer } from "../support/scripted-server.ts";
+import { API } from "../support/server-kit.ts";
+import { response, SpireDomain } from "../support/spire-domain.ts";
+import { WorkloadApiServer } from "../support/workload-api-server.ts";
+
+const SERVER_ID = "spiffe://example.org/coffer";
+const authority = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
+
+/** Expects a ClientError, and returns it. */
+async function failureOf(call: Promise<unknown>): Promise<ClientError> {
+  const error = await call.then(
+    () => undefined,
+    (problem: unknown) => problem,
+  );
+  assert.ok(error instanceof ClientError, String(error));
+  return error;
+}
+
+/** Files of an identity, as a workload has them. */
+class IdentityFolder {
+  readonly folder = mkdtempSync(join(tmpdir(), "coffer-identity-"));
+
+  constructor() {
+    this.#write("bundle.pem", authority.bundlePem);
+    this.rotate();
+  }
+
+  /** The variables by which a client finds the files. */
+  get environment(): Record<string, string> {
+    const [COFFER_CERT, COFFER_KEY, COFFER_BUNDLE] = ["svid.pem", "svid.key", "bundle.pem"].map((name) =>
+      join(this.folder, name),
+    ) as [string, string, string];
+    return { COFFER_CERT, COFFER_KEY, COFFER_BUNDLE };
+  }
+
+  /** Writes another SVID, and returns it. */
+  rotate(): Credential {
+    const credential = authority.issue({ id: API });
+    this.#write("svid.key", credential.keyPem);
+    this.#write("svid.pem", credential.certPem);
+    return credential;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  #write(name: string, text: string): void {
+    const file = join(this.folder, name);
+    writeFileSync(`${file}~`, text, { mode: 0o600 });
+    renameSync(`${file}~`, file);
+  }
+}
+
+describe("a call", () => {
+  let server: ScriptedServer;
+  let files: IdentityFolder;
+  let client: CofferClient;
+  before(async () => {
+    files = new IdentityFolder();
+    server = await ScriptedServer.start(authority.issue({ id: SERVER_ID }));
+  });
+  beforeEach(() => {
+    client = open();
+  });
+  afterEach(() => client.close());
+  after(async () => {
+    files.remove();
+    await server.stop();
+  });
+
+  const open = (options: Partial<InternalOptions> = {}) =>
+    new CofferClient({
+      address: formatAddress(server.address),
+      serverId: SERVER_ID,
+      environment: files.environment,
+      timeoutMs: PATIENCE_MS,
+      ...options,
+    });
+
+  it("ends when its signal is aborted, and says why", async () => {
+    const abort = new AbortController();
+    const put = client.put("a", { k: "v" }, { signal: abort.signal });
+    const call = await server.call();
+    abort.abort(new Error("the user has left"));
+    const error = await failureOf(put);
+    assert.deepEqual([error.code, error.applied], ["CANCELLED", "unknown"]);
+    assert.equal((error.cause as Error).message, "the user has left");
+    await call.closed();
+    // The control: a signal that is not aborted changes nothing.
+    const health = client.health("", { signal: new AbortController().signal });
+    (await server.call()).answer();
+    assert.equal(await health, "SERVING");
+  });
+
+  it("is not made when its signal is aborted already", async () => {
+    const error = await failureOf(client.put("a", { k: "v" }, { signal: AbortSignal.abort() }));
+    assert.deepEqual([error.code, error.applied], ["CANCELLED", "no"]);
+    assert.equal(server.waiting, 0);
+  });
+
+  it("ends when its signal is aborted between two attempts", async () => {
+    const abort = new AbortController();
+    const waiting = open({
+      address: "unix:/nowhere/coffer.sock",
+      // The pause is where the signal is aborted.
+      random: () => {
+        setImmediate(() => abort.abort());
+        return 0.5;
+      },
+    });
+    const error = await failureOf(waiting.get("a", { signal: abort.signal }));
+    assert.equal(error.code, "CANCELLED");
+    await waiting.close();
+  });
+
+  // grpc.health.v1: a server that is shutting down, or not ready yet, answers all the same.
+  it("waits for a server that answers and does not serve yet", async () => {
+    const ready = client.waitForReady();
+    (await server.call()).answer("NOT_SERVING");
+    (await server.call()).answer();
+    await ready;
+    assert.equal(server.waiting, 0);
+  });
+
+  it("is answered when the client is closed meanwhile, and close() waits for that", async () => {
+    const health = client.health();
+    const call = await server.call();
+    let isClosed = false;
+    const closing = client[Symbol.asyncDispose]().then(() => {
+      isClosed = true;
+    });
+    assert.equal((await failureOf(client.health())).message, "the client is closed");
+    assert.equal(isClosed, false);
+    call.answer();
+    assert.equal(await health, "SERVING");
+    await closing;
+    assert.equal(client.close(), client.close());
+  });
+
+  it("is not repeated once the client is closed", async () => {
+    const waiting = open({ address: "unix:/nowhere/coffer.sock" });
+    const call = failureOf(waiting.get("a"));
+    await waiting.close();
+    assert.match((await call).message, /the client is closed|nothing answers/);
+  });
+
+  // A read changes nothing, and the next connection answers it.
+  it("is made again when it reads and its connection broke, and is not when it may have changed something", async () => {
+    const health = client.health();
+    (await server.call()).hangUp();
+    (await server.call()).answer();
+    assert.equal(await health, "SERVING");
+    const put = failureOf(client.put("a", { k: "v" }));
+    (await server.call()).hangUp();
+    const error = await put;
+    assert.deepEqual([error.code, error.applied], ["UNKNOWN", "unknown"]);
+    assert.equal(server.waiting, 0);
+  });
+
+  it("is made with the SVID that the files have, and with the next one after a rotation", async () => {
+    const first = files.rotate();
+    const own = open();
+    const health = own.health();
+    const call = await server.call();
+    assert.deepEqual(call.certificate, first.certificate);
+    call.answer();
+    await health;
+    const second = files.rotate();
+    // The files are looked at now and then; calls continue meanwhile.
+    for (;;) {
+      const next = own.health();
+      const arrived = await server.call();
+      arrived.answer();
+      assert.equal(await next, "SERVING");
+      if (arrived.certificate.equals(second.certificate)) break;
+      assert.deepEqual(arrived.certificate, first.certificate);
+    }
+    await own.close();
+  });
+
+  it("says what is missing when the files of the identity are not there", async () => {
+    const environment = { ...files.environment, COFFER_CERT: "/nowhere/svid.pem" };
+    const missing = open({ environment, waitForReady: false });
+    const error = await failureOf(missing.get("a"));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(error.failure?.kind, "no-identity");
+    assert.match(
+      error.message,
+      /^there is no identity to call 127\.0\.0\.1:\d+ with: \/nowhere\/svid\.pem does not exist/,
+    );
+    await missing.close();
+  });
+});
+
+describe("a client with the Workload API", () => {
+  it("waits for its first SVID, and follows the next ones", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-client-"));
+    const domain = new SpireDomain("example.org", Date.now);
+    const agent = await WorkloadApiServer.start(join(folder, "agent.sock"));
+    const svid = domain.issue("/coffer");
+    const server = await ScriptedServer.start({
+      ...authority.issue({ id: SERVER_ID }),
+      certPem: certificatePem(splitDer(svid.x509Svid)),
+      keyPem: pemText("PRIVATE KEY", svid.x509SvidKey),
+    });
+    const client = new CofferClient({
+      address: formatAddress(server.address),
+      serverId: SERVER_ID,
+      environment: { SPIFFE_ENDPOINT_SOCKET: agent.endpoint },
+      timeoutMs: PATIENCE_MS,
+    });
+    // The agent has no identity for it yet, and says so.
+    const early = await failureOf(client.health("", { waitForReady: false }));
+    assert.equal(early.failure?.kind, "no-identity");
+    await client.close();
+    agent.send(response([domain.issue("/api")]));
+    const second = new CofferClient({
+      address: formatAddress(server.address),
+      serverId: SERVER_ID,
+      environment: { SPIFFE_ENDPOINT_SOCKET: agent.endpoint },
+      timeoutMs: PATIENCE_MS,
+    });
+    const health = second.health();
+    (await server.call()).answer();
+    assert.equal(await health, "SERVING");
+    const next = domain.issue("/api");
+    agent.send(response([next]));
+    for (;;) {
+      const again = second.health();
+      const call = await server.call();
+      call.answer();
+      await again;
+      if (call.certificate.equals(splitDer(next.x509Svid)[0] as Buffer)) break;
+    }
+    await second.close();
+    await server.stop();
+    await agent.close();
+    rmSync(folder, { recursive: true });
+  });
+});

@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { ClientError } from "../../src/client/client-error.ts";
+import type { ClientOptions } from "../../src/client/client-options.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { ClientLoad } from "../support/client-load.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
+import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+
+const SERVER_ID = "spiffe://example.org/coffer";
+
+/** Expects a ClientError, and returns it. */
+async function failureOf(call: Promise<unknown>): Promise<ClientError> {
+  const error = await call.then(
+    () => undefined,
+    (problem: unknown) => problem,
+  );
+  assert.ok(error instanceof ClientError, String(error));
+  return error;
+}
+
+describe("a client whose server is restarted under load", () => {
+  let kit: ServerKit;
+  let client: CofferClient;
+  let folder: string;
+  beforeEach(async () => {
+    // A socket has the same address after a restart; a free port would be another one.
+    folder = mkdtempSync(join(tmpdir(), "coffer-restart-"));
+    const socket = { kind: "unix", path: join(folder, "socket"), mode: 0o600 } as const;
+    kit = await ServerKit.start({ listen: [socket] });
+    const identity = { ...kit.writeCredential(kit.issue({ id: API }), "api"), bundle: join(kit.folder, "bundle.pem") };
+    client = new CofferClient({
+      address: `unix:${socket.path}`,
+      serverId: SERVER_ID,
+      identity,
+      timeoutMs: PATIENCE_MS,
+    });
+  });
+  afterEach(async () => {
+    await client.close();
+    await kit.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  // Not one: a server that stops in good order takes each call or refuses it.
+  it("fails no call", async () => {
+    const load = new ClientLoad(client, 8);
+    await load.pass(200);
+    for (let restart = 0; restart < 3; restart++) {
+      await kit.restart();
+      await load.pass(200);
+    }
+    await load.stop();
+    assert.deepEqual(
+      load.errors.map(({ method, error }) => [method, error.message]),
+      [],
+    );
+  });
+
+  // The control: what the test above would see without repetition.
+  it("fails calls when nothing is repeated", async () => {
+    const identity = { ...kit.writeCredential(kit.issue({ id: API }), "bare"), bundle: join(kit.folder, "bundle.pem") };
+    const bare = new CofferClient({
+      address: `unix:${(kit.address as { path: string }).path}`,
+      serverId: SERVER_ID,
+      identity,
+      timeoutMs: PATIENCE_MS,
+      retry: false,
+    });
+    const load = new ClientLoad(bare, 8);
+    await load.pass(200);
+    await kit.restart();
+    await load.pass(200);
+    await load.stop();
+    await bare.close();
+    assert.notEqual(load.errors.length, 0);
+  });
+});
+
+describe("a client whose server is killed under load", () => {
+  let site: Site;
+  before(() => {
+    site = new Site();
+  });
+  after(() => site.remove());
+
+  // A Put under which the connection broke may be on disk, and the error says so. Everything else is repeated.
+  it("fails no call but Puts that may have been applied", async () => {
+    const flags = ["--listen", `unix:${join(site.folder, "socket")}`];
+    let server = await site.start({ flags });
+    const client = site.client(ADMIN, { address: `unix:${join(site.folder, "socket")}` });
+    const load = new ClientLoad(client, 8);
+    await load.pass(200);
+    for (let kill = 0; kill < 3; kill++) {
+      await server.kill();
+      server = await site.start({ flags });
+      await load.pass(200);
+    }
+    await load.stop();
+    await client.close();
+    const failed = load.errors.map(({ method, error }) => [method, error.code, error.applied]);
+    assert.deepEqual(
+      failed.filter(([method, , applied]) => method === "get" || applied !== "unknown"),
+      [],
+    );
+  });
+});
+
+describe("a client with two addresses", () => {
+  let site: Site;
+  let servers: readonly [ServerProcess, ServerProcess];
+  let client: CofferClient;
+  // Sockets have the same address after a restart.
+  const addressOf = (name: string) => `unix:${join(site.folder, name)}.sock`;
+  const start = (name: string) => site.start({ data: join(site.folder, name), flags: ["--listen", addressOf(name)] });
+  const addresses = () => ["first", "second"].map(addressOf);
+  beforeEach(async () => {
+    site = new Site();
+    servers = await Promise.all([start("first"), start("second")]);
+    // Each server says by its content which one it is.
+    for (const [index, address] of addresses().entries()) {
+      const caller = site.client(ADMIN, { address });
+      await caller.put("name", { name: String(index) });
+      await caller.close();
+    }
+    client = open();
+  });
+  afterEach(async () => {
+    await client.close();
+    await site.remove();
+  });
+
+  const open = (options: Partial<ClientOptions> = {}) =>
+    site.client(ADMIN, { address: addresses(), timeoutMs: PATIENCE_MS, ...options });
+  const answering = async () => Number((await client.get("name")).content.text("name"));
+
+  it("uses the first one, moves to the other when that is killed, and stays there until that is killed", async () => {
+    assert.equal(await answering(), 0);
+    await servers[0].kill();
+    assert.equal(await answering(), 1);
+    await start("first");
+    assert.equal(await answering(), 1);
+    await servers[1].kill();
+    assert.equal(await answering(), 0);
+  });
+
+  it("loses no call that may be repeated when the one in use is killed under load", async () => {
+    const load = new ClientLoad(client, 8);
+    await load.pass(100);
+    await servers[0].kill();
+    await load.pass(100);
+    await load.stop();
+    // The stores of the two are not the same: a Get of what only the first one has is answered, with NOT_FOUND.
+    const lost = load.errors.filter(({ error }) => error.code !== "NOT_FOUND" && error.applied !== "unknown");
+    assert.deepEqual(
+      lost.map(({ method, error }) => [method, error.message]),
+      [],
+    );
+    assert.equal(await answering(), 1);
+  });
+
+  it("passes over one that is another server, and says so when no other answers", async () => {
+    const impostor = await ServerKit.start();
+    const address = [`127.0.0.1:${(impostor.address as { port: number }).port}`, addressOf("second")];
+    await client.close();
+    client = open({ address });
+    assert.equal(await answering(), 1);
+    await servers[1].kill();
+    await client.close();
+    client = open({ address, waitForReady: false });
+    const error = await failureOf(client.get("name"));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.match(error.message, /does not prove its identity.*; nothing answers at unix:/);
+    await impostor.stop();
+  });
+
+  // A frozen process closes no connection: its kernel still takes what is sent.
+  it("moves to the other when the one in use hangs", async () => {
+    await client.close();
+    client = open({ timeoutMs: 20_000 });
+    assert.equal(await answering(), 0);
+    servers[0].signal("SIGSTOP");
+    // The Get is repeated at the other address, when half of its time is over.
+    assert.equal(await answering(), 1);
+    // What comes next does not wait for the first one.
+    assert.equal((await client.put("name", { name: "1" })).version, 2);
+    servers[0].signal("SIGCONT");
+  });
+});
+
+describe("a client whose server hangs", () => {
+  let site: Site;
+  let server: ServerProcess;
+  beforeEach(async () => {
+    site = new Site();
+    server = await site.start();
+  });
+  afterEach(() => site.remove());
+
+  it("fails when the time of the call is over, says what that means for a Put, and calls again when it is back", async () => {
+    const client = site.client(ADMIN, { address: `127.0.0.1:${server.port}`, timeoutMs: PATIENCE_MS });
+    await client.put("a", { k: "v" });
+    server.signal("SIGSTOP");
+    const put = await failureOf(client.put("a", { k: "w" }, { timeoutMs: 200 }));
+    assert.deepEqual([put.code, put.applied], ["DEADLINE_EXCEEDED", "unknown"]);
+    assert.equal(put.failure?.kind, "no-answer");
+    const get = await failureOf(client.get("a", { timeoutMs: 200 }));
+    assert.deepEqual([get.code, get.applied], ["DEADLINE_EXCEEDED", "no"]);
+    server.signal("SIGCONT");
+    assert.ok((await client.get("a")).version >= 1);
+    await client.close();
+  });
+});
+
+describe("a client with a host name", () => {
+  // localhost has an IPv6 address as well on most machines, where nothing listens.
+  it("tries each of its IP addresses", async () => {
+    const site = new Site();
+    const { port } = await site.start();
+    const client = site.client(ADMIN, { address: `localhost:${port}`, timeoutMs: PATIENCE_MS });
+    assert.equal((await client.put("a", { k: "v" })).version, 1);
+    await client.close();
+    await site.remove();
+  });
+});
+
+describe("a client that waits", () => {
+  let site: Site;
+  beforeEach(() => {
+    site = new Site();
+  });
+  afterEach(() => site.remove());
+
+  it("is ready when its server is, and not before", async () => {
+    const address = `unix:${join(site.folder, "socket")}`;
+    const client = site.client(ADMIN, { address, timeoutMs: PATIENCE_MS });
+    const early = await failureOf(client.waitForReady({ timeoutMs: 100 }));
+    // On a slow machine the time is over before the first attempt is.
+    assert.match(`${early.failure?.kind}`, /^(unreachable|no-answer)$/);
+    const ready = client.waitForReady();
+    const put = client.put("a", { k: "v" });
+    await site.start({ flags: ["--listen", address] });
+    await ready;
+    assert.equal((await put).version, 1);
+    await client.close();
+  });
+
+  it("does not wait with waitForReady: false", async () => {
+    const address = `unix:${join(site.folder, "socket")}`;
+    const client = site.client(ADMIN, { address, timeoutMs: PATIENCE_MS, waitForReady: false });
+    assert.equal((await failureOf(client.get("a"))).failure?.kind, "unreachable");
+    await client.close();
+  });
+
+  // Waiting changes nothing about a server that is another one. Nothing is sent to it.
+  it("does not wait for a server that has the wrong SPIFFE ID", async () => {
+    const server = await site.start();
+    const client = site.client(ADMIN, {
+      address: `127.0.0.1:${server.port}`,
+      serverId: "spiffe://example.org/vault",
+      timeoutMs: PATIENCE_MS,
+    });
+    const error = await failureOf(client.put("a", { k: "v" }));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(error.failure?.kind, "wrong-server");
+    assert.match(error.message, /is spiffe:\/\/example\.org\/coffer, expected spiffe:\/\/example\.org\/vault/);
+    await client.close();
+  });
+});

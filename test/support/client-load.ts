@@ -1,0 +1,56 @@
+import { EventEmitter, once } from "node:events";
+import { ClientError } from "../../src/client/client-error.ts";
+import type { CofferClient } from "../../src/client/coffer-client.ts";
+
+/** Lanes that call a server all the time, a Put after three Gets, each of a secret of its own. */
+export class ClientLoad {
+  /** Everything that was thrown. */
+  readonly errors: { readonly method: "get" | "put"; readonly error: ClientError }[] = [];
+  readonly #client: CofferClient;
+  readonly #progress = new EventEmitter();
+  readonly #lanes: Promise<void>[];
+  #answered = 0;
+  #isStopped = false;
+
+  constructor(client: CofferClient, lanes: number) {
+    this.#client = client;
+    this.#lanes = Array.from({ length: lanes }, (_, lane) => this.#run(`shop/api/lane-${lane}`));
+  }
+
+  /** How many calls were answered. */
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /** Resolves when another `count` calls were answered. */
+  async pass(count: number): Promise<void> {
+    const wanted = this.#answered + count;
+    while (this.#answered < wanted) await once(this.#progress, "answer");
+  }
+
+  /** Begins no more calls. Resolves when all of them are over. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#lanes);
+  }
+
+  async #run(path: string): Promise<void> {
+    for (let turn = 0; !this.#isStopped; turn++) {
+      await this.#call(turn % 4 === 0 ? "put" : "get", path);
+    }
+  }
+
+  async #call(method: "get" | "put", path: string): Promise<void> {
+    try {
+      if (method === "put") await this.#client.put(path, { user: "app" });
+      else await this.#client.get(path);
+      this.#answered += 1;
+      this.#progress.emit("answer");
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      this.errors.push({ method, error });
+      // grpc-js fails calls in the same turn while there is no connection, and nothing else would get a turn.
+      await new Promise(setImmediate);
+    }
+  }
+}

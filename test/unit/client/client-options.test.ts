@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ClientError } from "../../../src/client/client-error.ts";
+import { readSettings } from "../../../src/client/client-options.ts";
+import { CofferClient } from "../../../src/client/coffer-client.ts";
+import { chooseIdentity } from "../../../src/client/identity-option.ts";
+import { contentOf, textOf } from "../../../src/client/values.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+
+const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
+const FILES = { COFFER_CERT: "a.pem", COFFER_KEY: "a.key", COFFER_BUNDLE: "b.pem" };
+const SOCKET = { SPIFFE_ENDPOINT_SOCKET: "unix:///run/agent.sock" };
+
+/** The error of a code, with a message like that. */
+function refuses(message: RegExp, code = "INVALID_ARGUMENT") {
+  return (error: unknown) => {
+    assert.ok(error instanceof ClientError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    assert.equal(error.applied, "no");
+    return true;
+  };
+}
+
+describe("the options of a client", () => {
+  it("have defaults", () => {
+    const { addresses, serverId, timeoutMs, waitForReady, retry } = readSettings({
+      address: "localhost:8553",
+      serverId: `${SERVER}`,
+    });
+    assert.deepEqual(addresses, [{ kind: "tcp", host: "localhost", port: 8553 }]);
+    assert.ok(serverId.equals(SERVER));
+    assert.deepEqual([timeoutMs, waitForReady, retry], [10_000, true, true]);
+  });
+
+  it("take one address or several, and a SPIFFE ID in each of its forms", () => {
+    for (const serverId of [`${SERVER}`, Buffer.from(`${SERVER}`), SERVER]) {
+      const { addresses, ...read } = readSettings({ address: ["[::1]:1", "unix:/run/x"], serverId });
+      assert.deepEqual(addresses, [
+        { kind: "tcp", host: "::1", port: 1 },
+        { kind: "unix", path: "/run/x" },
+      ]);
+      assert.ok(read.serverId.equals(SERVER));
+    }
+  });
+
+  const serverId = `${SERVER}`;
+  const rows: [what: string, options: object, message: RegExp][] = [
+    ["no server ID", { address: "a:1" }, /^serverId is required/],
+    [
+      "a server ID that is none",
+      { address: "a:1", serverId: "coffer" },
+      /^serverId is not a SPIFFE ID: it does not begin/,
+    ],
+    ["an address that is none", { address: "here", serverId }, /^address: .*"here"/],
+    ["no address in the list", { address: [], serverId }, /^address is an empty list/],
+    ["a timeout of nothing", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
+    ["a timeout that is not finite", { address: "a:1", serverId, timeoutMs: Number.NaN }, /^timeoutMs is NaN/],
+  ];
+  for (const [what, options, message] of rows) {
+    it(`are refused with ${what}`, () => {
+      assert.throws(() => readSettings(options as Parameters<typeof readSettings>[0]), refuses(message));
+    });
+  }
+});
+
+describe("the identity of a client", () => {
+  const choose = (environment: Record<string, string>) => chooseIdentity(undefined, SERVER, environment);
+
+  // Production has the Workload API, a developer's machine the files.
+  it("is that of the Workload API where there is one, else that of the files", () => {
+    const both = choose({ ...SOCKET, ...FILES });
+    assert.ok(both.kind === "workload-api");
+    assert.equal(both.endpoint.target, "unix:/run/agent.sock");
+    const files = choose(FILES);
+    assert.ok(files.kind === "files");
+    assert.deepEqual([files.files.cert, files.files.key], ["a.pem", "a.key"]);
+    assert.deepEqual([...files.files.bundles], [["example.org", "b.pem"]]);
+  });
+
+  it("is the one that the option names, whatever the environment has", () => {
+    const files = chooseIdentity({ cert: "c", key: "k", bundle: { "example.org": "x=y" } }, SERVER, SOCKET);
+    assert.ok(files.kind === "files");
+    assert.deepEqual([...files.files.bundles], [["example.org", "x=y"]]);
+    const api = chooseIdentity({ workloadApi: "tcp://127.0.0.1:8000", svidHint: "internal" }, SERVER, FILES);
+    assert.ok(api.kind === "workload-api");
+    assert.deepEqual(api.selection, { kind: "hint", hint: "internal" });
+  });
+
+  it("takes bundles of several trust domains from the variable", () => {
+    const choice = choose({ ...FILES, COFFER_BUNDLE: "other.org=o.pem,./a=b.pem" });
+    assert.ok(choice.kind === "files");
+    assert.deepEqual(
+      [...choice.files.bundles],
+      [
+        ["other.org", "o.pem"],
+        ["example.org", "./a=b.pem"],
+      ],
+    );
+  });
+
+  it("is asked for by name when there is none", () => {
+    const message =
+      /^no identity: set SPIFFE_ENDPOINT_SOCKET to the address of the SPIFFE Workload API, or set COFFER_KEY, or give the option identity$/;
+    const { COFFER_KEY: _, ...incomplete } = FILES;
+    assert.throws(() => choose(incomplete), refuses(message, "FAILED_PRECONDITION"));
+    const options = { address: "localhost:1", serverId: SERVER, environment: {} };
+    assert.throws(
+      () => new CofferClient(options),
+      refuses(/COFFER_CERT and COFFER_KEY and COFFER_BUNDLE/, "FAILED_PRECONDITION"),
+    );
+  });
+
+  it("is refused when it could prove no server", () => {
+    const options = { cert: "c", key: "k", bundle: { "other.org": "o.pem" } };
+    assert.throws(
+      () => chooseIdentity(options, SERVER, {}),
+      refuses(/no bundle for example\.org, the trust domain of serverId/),
+    );
+    assert.throws(
+      () => choose({ SPIFFE_ENDPOINT_SOCKET: "/run/agent.sock" }),
+      refuses(/the address of the Workload API, "\/run\/agent\.sock", is neither/),
+    );
+    const both = { workloadApi: "unix:///x", svidHint: "a", svidId: "spiffe://example.org/a" };
+    assert.throws(() => chooseIdentity(both, SERVER, {}), refuses(/svidHint or svidId, not both/));
+  });
+});
+
+describe("the values of a Put", () => {
+  const entries = (values: Parameters<typeof contentOf>[0]) => contentOf(values).entries();
+
+  it("are text as strings and binary as bytes", () => {
+    const bytes = Buffer.from([0xff]);
+    assert.deepEqual(entries({ user: "ü", key: bytes }), [
+      { key: "user", kind: "text", value: Buffer.from("ü") },
+      { key: "key", kind: "binary", value: bytes },
+    ]);
+    const map = new Map<string, string | Uint8Array>([["__proto__", "x"]]);
+    assert.deepEqual(entries(map), [{ key: "__proto__", kind: "text", value: Buffer.from("x") }]);
+    const content = contentOf(map);
+    assert.equal(contentOf(content), content);
+  });
+
+  // Encoding would replace it, and another value than the one that was given would be stored.
+  it("are refused when they are no text and no bytes, without being shown", () => {
+    assert.throws(
+      () => contentOf({ password: "s3cret\ud800" }),
+      refuses(/^the value of password has half of a surrogate pair/),
+    );
+    assert.throws(
+      () => contentOf({ password: 12345 as never }),
+      (error: Error) => {
+        assert.doesNotMatch(error.message, /12345/);
+        return refuses(/^the value of password is neither a string nor a Uint8Array$/)(error);
+      },
+    );
+  });
+
+  it("have a path that may be bytes", () => {
+    assert.equal(textOf("path", Buffer.from("shop/ü")), "shop/ü");
+    assert.throws(() => textOf("path", Buffer.from([0xff])), refuses(/^path is not UTF-8$/));
+  });
+});

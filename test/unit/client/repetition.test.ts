@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ClientError, type StatusName } from "../../../src/client/client-error.ts";
+import type { ConnectionFailure } from "../../../src/client/connection-failure.ts";
+import { mayGoElsewhere, mayRepeat, pauseMs } from "../../../src/client/repetition.ts";
+import { APPLIED, type Applied, type Reason } from "../../../src/contract/reasons.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
+
+const ID = SpiffeId.parse("spiffe://example.org/coffer");
+
+function failed(failure: ConnectionFailure, code: StatusName = "UNAVAILABLE", applied: Applied = "no"): ClientError {
+  return new ClientError(code, "failed", { failure, applied });
+}
+
+describe("what is repeated", () => {
+  // The contract: after "unknown" a Put or a Delete may be applied twice.
+  it("is never what may have been applied", () => {
+    const broken = { kind: "broken", problem: "ECONNRESET" } as const;
+    assert.ok(!mayRepeat(failed(broken, "UNKNOWN", "unknown"), true));
+    for (const reason of Object.keys(APPLIED) as Reason[]) {
+      assert.ok(!mayRepeat(new ClientError("UNAVAILABLE", "", { reason, applied: "unknown" }), true), reason);
+    }
+    // The control: the same under a call that only reads.
+    assert.ok(mayRepeat(failed(broken), true));
+  });
+
+  it("is, of the reasons, what the contract says may succeed later", () => {
+    const repeated = (Object.keys(APPLIED) as Reason[]).filter((reason) =>
+      mayRepeat(new ClientError("UNAVAILABLE", "", { reason }), true),
+    );
+    assert.deepEqual(repeated.sort(), ["BUDGET_EXCEEDED", "CONTENTION", "SHUTTING_DOWN", "SVID_EXPIRED"]);
+  });
+
+  const rows: [failure: ConnectionFailure, waiting: boolean, failing: boolean, elsewhere: boolean][] = [
+    [{ kind: "no-identity", problems: [] }, true, false, false],
+    [{ kind: "unreachable", problem: "ECONNREFUSED" }, true, false, true],
+    [{ kind: "handshake-failed", problem: "closed" }, true, false, true],
+    [{ kind: "closed-at-once", as: ID, by: ID }, true, false, true],
+    [{ kind: "broken", problem: "ECONNRESET" }, true, true, true],
+    [{ kind: "no-answer", wasSent: false }, true, true, true],
+    [{ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "no authority") }, false, false, true],
+    [{ kind: "wrong-server", expected: ID, got: ID }, false, false, true],
+    [{ kind: "own-id", id: ID }, false, false, false],
+  ];
+  for (const [failure, waiting, failing, elsewhere] of rows) {
+    it(`is ${waiting ? "" : "not "}a call that ended with ${failure.kind}`, () => {
+      assert.equal(mayRepeat(failed(failure), true), waiting);
+      assert.equal(mayRepeat(failed(failure), false), failing);
+      assert.equal(mayGoElsewhere(failed(failure)), elsewhere);
+    });
+  }
+
+  it("is not a call without an identity that will never come", () => {
+    assert.ok(!mayRepeat(failed({ kind: "no-identity", problems: [] }, "FAILED_PRECONDITION"), true));
+  });
+
+  it("is, without a reason, what a connection that ended looks like, and no refusal", () => {
+    const isRepeated = (code: StatusName, message = "") => mayRepeat(new ClientError(code, message), true);
+    const codes = ["UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN"] as const;
+    for (const code of codes) assert.ok(isRepeated(code), code);
+    assert.ok(isRepeated("INTERNAL", "Received RST_STREAM with code 2 (Internal server error)"));
+    const others = [
+      "INTERNAL",
+      "UNIMPLEMENTED",
+      "RESOURCE_EXHAUSTED",
+      "PERMISSION_DENIED",
+      "INVALID_ARGUMENT",
+    ] as const;
+    for (const code of others) assert.ok(!isRepeated(code), code);
+  });
+});
+
+describe("the pause before the next attempt", () => {
+  it("doubles up to a second, is spread by a quarter, and is at least what the server asks for", () => {
+    const middle = (attempts: number) => pauseMs(attempts, undefined, () => 0.5);
+    assert.deepEqual([1, 2, 3, 4, 5, 6, 60].map(middle), [50, 100, 200, 400, 800, 1000, 1000]);
+    assert.equal(
+      pauseMs(1, undefined, () => 0),
+      37.5,
+    );
+    assert.equal(
+      pauseMs(1, 700, () => 0.5),
+      700,
+    );
+    assert.equal(
+      pauseMs(6, 700, () => 0.5),
+      1000,
+    );
+  });
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import * as limits from "../../../src/contract/limits.ts";
+import { contractErrors } from "../../support/contract-errors.ts";
+import { page, table } from "../../support/pages.ts";
+
+const api = page("docs/api.md");
+const proto = readFileSync("proto/coffer/v1/coffer.proto", "utf8");
+
+/** The methods of the service, by the comment above each. */
+const methods = [...proto.matchAll(/((?:^ {2}\/\/.*\n)+) {2}rpc (\w+)\(.*?(;|\{[\s\S]*?\n {2}\})/gm)].map(
+  ([, comment, name, body]) => ({
+    name: name as string,
+    action: /Action: (\w+)\./.exec(comment as string)?.[1],
+    isRead: (body as string).includes("NO_SIDE_EFFECTS"),
+  }),
+);
+
+describe("docs/api.md", () => {
+  it("has the methods of the service, their actions, and which may be repeated", () => {
+    assert.equal(methods.length, 5);
+    const rows = table(api, "Method", "Action", "Repeatable", "What it does");
+    assert.deepEqual(
+      rows.map((row) => [row["Method"], row["Action"], row["Repeatable"]]),
+      methods.map(({ name, action, isRead }) => [`\`${name}\``, action, isRead ? "yes" : "with `expected_version`"]),
+    );
+  });
+
+  it("has the errors of the contract, in its order", () => {
+    const rows = table(api, "Code", "Reason", "Metadata", "When", "Applied");
+    assert.deepEqual(
+      rows.map(({ Code: code, Reason: reason, Applied: applied }) => ({ code, reason, applied })),
+      contractErrors(),
+    );
+  });
+
+  // The metadata that the contract gives in the third column, where a name may stand on the next line.
+  it("has the metadata of each error", () => {
+    for (const { Reason: reason, Metadata: metadata } of table(api, "Code", "Reason", "Metadata", "When", "Applied")) {
+      const [lines = ""] = new RegExp(`^//   [A-Z_]+ +${reason} .*\n(?://  {20}.*\n)*`, "m").exec(proto) ?? [];
+      const columns = lines.split("\n").map((line) => line.slice(44, 62));
+      const names = columns.join(" ").match(/[a-z_]+/g) ?? [];
+      assert.deepEqual(
+        (metadata ?? "").split(", ").filter((name) => name !== ""),
+        names,
+        reason,
+      );
+    }
+  });
+
+  it("has every limit of the contract", () => {
+    const shown = table(api, "Limit", "Value")
+      .map((row) => row["Value"])
+      .join(" | ");
+    const numbers = shown.replaceAll(",", "").match(/\d+/g)?.map(Number) ?? [];
+    // The length of a page token is of no use to callers: it is opaque, and all of one length.
+    const { MAX_PAGE_TOKEN_BYTES: _, ...published } = limits;
+    assert.ok(Object.keys(published).length > 8);
+    for (const [name, limit] of Object.entries(published)) assert.ok(numbers.includes(limit), `${name}: ${limit}`);
+  });
+});
+
+describe("docs/clients-typescript.md", () => {
+  const source = readFileSync("src/client/client-options.ts", "utf8");
+  const optionsOf = (name: string) => {
+    const [, body = ""] = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
+    return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => `\`${option}\``);
+  };
+  const client = page("docs/clients-typescript.md");
+
+  it("has each option of the client and of a call", () => {
+    const options = table(client, "Option", "Unit", "Default", "Meaning, and why this default").map(
+      (row) => row["Option"],
+    );
+    assert.deepEqual(options, optionsOf("ClientOptions"));
+    assert.ok(options.length > 5);
+    const ofCalls = table(client, "Call option", "Unit", "Default", "Meaning").map((row) => row["Call option"]);
+    assert.deepEqual(ofCalls, optionsOf("CallOptions"));
+  });
+
+  it("has the properties of an error", () => {
+    const names = table(client, "Property", "Meaning").map((row) => row["Property"]);
+    const error = readFileSync("src/client/client-error.ts", "utf8").split("constructor")[0] as string;
+    const properties = [...error.matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => `\`${name}\``);
+    assert.deepEqual([...properties, "`cause`"].sort(), [...names].sort());
+  });
+});
