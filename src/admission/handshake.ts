@@ -70,7 +70,12 @@ export function shakeHands(raw: Socket, { asking, judging }: HandshakeContexts, 
     // The server's Finished is the last message of the flight that the certificate request is in (RFC 8446 2).
     if (isJudging || socket.destroyed || socket.getFinished() === undefined) return;
     isJudging = true;
-    socket.setKeyCert(judging);
+    try {
+      socket.setKeyCert(judging);
+    } catch (error) {
+      // Thrown from here, it would end the process.
+      socket.destroy(error as Error);
+    }
   };
   const options: TLSSocketOptions & Pick<SecureContextOptions, "ALPNCallback"> = {
     isServer: true,

@@ -9,7 +9,7 @@ export type OtherNode =
   | { readonly kind: "missing"; readonly name: string; readonly why: string };
 
 /** The releases on which Coffer runs, see "engines" in package.json. */
-const RELEASES = ["20", "22"];
+const RELEASES = ["20", "22", "24", "26"];
 
 const CACHE = resolve("node_modules/.cache/coffer-nodes");
 
