@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { IdentitySource } from "../identity/source.ts";
+import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
 import type { Check } from "../observability/check.ts";
 import type {
   DiskStatus,
   IdentityStatus,
   PolicyStatus,
+  RuntimeStatus,
   ServerStatus,
   StoreStatus,
 } from "../observability/server-status.ts";
@@ -14,6 +16,8 @@ import { sqliteVersion } from "../persistence/sqlite-version.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import type { ServeConfig } from "./config.ts";
 import { describeChoice } from "./identity-choice.ts";
+import { fixedUntil } from "./node-line.ts";
+import type { ProbeResult } from "./node-probe.ts";
 import type { PolicySource } from "./policy-source.ts";
 import { commit, release } from "./release.ts";
 import type { Resources } from "./resources.ts";
@@ -24,15 +28,18 @@ export interface StatusParts {
   readonly checks: readonly Check[];
   readonly resources: Resources | undefined;
   readonly store: SecretStore | undefined;
+  /** Undefined while the probe runs. */
+  readonly probed: ProbeResult | undefined;
 }
 
 /** What an operator asks first, at this moment. */
-export function reportStatus({ config, checks, resources, store }: StatusParts): ServerStatus {
+export function reportStatus({ config, checks, resources, store, probed }: StatusParts): ServerStatus {
   return {
     release: release(),
     commit: commit(),
     node: process.version,
     sqlite: sqliteVersion(),
+    runtime: runtimeStatus(probed),
     process: processStatus(),
     ready: checks.every(({ state }) => state === "ok"),
     checks,
@@ -40,6 +47,17 @@ export function reportStatus({ config, checks, resources, store }: StatusParts):
     policy: resources === undefined ? null : policyStatus(config, resources.policy),
     store: storeStatus(config, store),
     disk: diskStatus(config),
+  };
+}
+
+function runtimeStatus(probed: ProbeResult | undefined): RuntimeStatus {
+  const options = [...process.execArgv, ...(process.env["NODE_OPTIONS"] ?? "").split(" ")];
+  return {
+    fixed_until: fixedUntil(process.version) ?? null,
+    openssl: process.versions.openssl,
+    key_exchange: TLS_ALGORITHMS.ecdhCurve.split(":"),
+    sigusr1: options.includes("--disable-sigusr1") ? "disabled" : "handled",
+    probe: probed === undefined ? "running" : probed.kind,
   };
 }
 

@@ -22,6 +22,7 @@ import { listenOps } from "./listen-ops.ts";
 import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
+import type { ProbeResult } from "./node-probe.ts";
 import { watchOwnership } from "./ownership-watch.ts";
 import { reportStatus } from "./report-status.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
@@ -39,6 +40,8 @@ export interface ServerParts {
   readonly timers: Timers;
   /** Ends the process at once and without any clean-up: nothing may be written after a failed commit. */
   readonly die: () => void;
+  /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
+  readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
 }
 
 /** What a start came to: it answers calls, or it was stopped while it was still waiting for its identity. */
@@ -59,6 +62,7 @@ export class CofferServer {
   #ops: OpsServer | undefined;
   #resources: Resources | undefined;
   #store: SecretStore | undefined;
+  #probed: ProbeResult | undefined;
   #watch: IdentityWatch | undefined;
   #checkpoints: Checkpoints | undefined;
   #unwatch = () => {};
@@ -153,6 +157,7 @@ export class CofferServer {
       source: describeChoice(choice),
       detail: `this source, since ${choice.because}`,
     });
+    const probed = this.#probe();
     await this.#listenOps();
     const resources = await this.#open();
     if (resources === undefined) return "stopped";
@@ -161,10 +166,22 @@ export class CofferServer {
     this.#store = store;
     this.#phase = { kind: "starting", why: "waiting for an identity" };
     if (!(await awaitIdentity(resources.identity, this.#identityWait))) return "stopped";
+    await probed;
     await this.#serve(resources, store);
     this.#phase = { kind: "serving" };
     log.info("serving");
     return "serving";
+  }
+
+  /** Beside everything else that a start does; no client is let in before it has passed. */
+  #probe(): Promise<void> {
+    const probed = this.#parts.probe(this.#stopping.signal).then((result) => {
+      this.#probed = result;
+      if (result.kind === "not-run") this.#parts.log.warn("node not probed", { detail: result.why });
+    });
+    // The start may end before it looks at this.
+    probed.catch(() => {});
+    return probed;
   }
 
   async #listenOps(): Promise<void> {
@@ -178,8 +195,8 @@ export class CofferServer {
   }
 
   #status(): ServerStatus {
-    const [config, resources, store] = [this.#config, this.#resources, this.#store];
-    return reportStatus({ config, checks: this.#readiness(), resources, store });
+    const [config, resources, store, probed] = [this.#config, this.#resources, this.#store, this.#probed];
+    return reportStatus({ config, checks: this.#readiness(), resources, store, probed });
   }
 
   #readiness(): readonly Check[] {
@@ -237,6 +254,7 @@ export class CofferServer {
   /** Lets go of everything that was opened so far. */
   async #letGo(): Promise<void> {
     this.#phase = { kind: "ended" };
+    this.#stopping.abort();
     this.#unwatch();
     this.#checkpoints?.stop();
     // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.

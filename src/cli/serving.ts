@@ -1,10 +1,11 @@
 import { constants } from "node:os";
 import type { ServeConfig } from "../app/config.ts";
+import { unfixedNode } from "../app/node-line.ts";
+import { probeNode } from "../app/node-probe.ts";
 import { CofferServer } from "../app/server.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { closeDoors } from "./closed-doors.ts";
-import { refuseOtherNodes } from "./node-release.ts";
 import { warnOfShortages } from "./shortages.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
 import type { World } from "./world.ts";
@@ -21,7 +22,6 @@ export async function serveUntilStopped(
   world: World,
   onStarted: (server: CofferServer) => Promise<void> = async () => {},
 ): Promise<void> {
-  refuseOtherNodes(world.version);
   const unknown = await unknownVariables(world.env);
   const log = createLogger(config.logLevel, world.stderr);
   const warnings = closeDoors(config.allowDebug, world, log);
@@ -29,6 +29,7 @@ export async function serveUntilStopped(
     log,
     timers: processTimers,
     die: () => die(world),
+    probe: (signal) => probeNode(world, signal),
   });
   // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
   world.on("SIGHUP", () => {
@@ -43,6 +44,8 @@ export async function serveUntilStopped(
   const started = server.start();
   for (const warn of warnings) warn(log);
   warnOfShortages(config, log);
+  const unfixed = unfixedNode(world.version, processTimers.clock());
+  if (unfixed !== undefined) log.warn("node without security fixes", { detail: unfixed });
   for (const variable of unknown) log.warn("unknown variable", { detail: describeUnknown(variable) });
   if ((await started) === "serving") await onStarted(server);
   await stopped;

@@ -24,8 +24,14 @@ const SIGNATURE_SCHEMES: readonly string[] = [
   "rsa_pkcs1_sha512",
 ];
 
+/** The settings of a TLS context that say which algorithms may be used. */
+export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "sigalgs">> & {
+  /** The names of the groups, with colons between. */
+  readonly ecdhCurve: string;
+};
+
 /** What every handshake is restricted to, as the server and as the client: TLS 1.3, and the algorithms that we accept. */
-export const TLS_ALGORITHMS: Readonly<Pick<SecureContextOptions, "minVersion" | "ecdhCurve" | "sigalgs">> = {
+export const TLS_ALGORITHMS: TlsAlgorithms = {
   minVersion: "TLSv1.3",
   ecdhCurve: GROUPS.filter(isKnown).join(":"),
   sigalgs: SIGNATURE_SCHEMES.join(":"),

@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, randomBytes, sign } from "node:crypto";
-import { type Asn1, bits, encode, oid, printable, sequence, setOf, time, unsigned, wrapped } from "./der.ts";
+import { type Asn1, bits, encode, oid, parsed, printable, sequence, setOf, time, unsigned, wrapped } from "./der.ts";
 
 /** What a certificate says, before it is signed. */
 export interface Draft {
@@ -54,9 +54,9 @@ export function signCertificate(draft: Draft, key: KeyObject): Buffer {
   return encode(sequence(body, algorithm, bits(sign("sha256", encode(body), key))));
 }
 
-/** RFC 5480 2: id-ecPublicKey on secp256r1. */
+/** The SubjectPublicKeyInfo of a key of any kind (RFC 5280 4.1). */
 function publicKeyInfo(publicKey: KeyObject): Asn1 {
-  return sequence(sequence(oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")), bits(point(publicKey)));
+  return parsed(publicKey.export({ type: "spki", format: "der" }));
 }
 
 /** The uncompressed point of a P-256 key (SEC 1, 2.3.3). */
