@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 
 /** A stream with what has arrived and was not read. The property is Node's, and not in its documentation. */
-type Buffered = ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array> };
+type Buffered = ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array | null> };
 
 type Written = (error: Error | null | undefined) => void;
 
@@ -18,12 +18,28 @@ export class CarriedBytes {
     this.#stream = stream;
   }
 
-  /** Reads what has arrived; null when that is nothing. When it is more than one chunk, node:http2 makes a copy. */
+  /**
+   * Reads all that has arrived; null when that is nothing. Node 26 hands out one chunk at a time. Before, when there is
+   * more than one, node:http2 makes a copy of them.
+   */
   read(): Buffer | null {
-    for (const chunk of (this.#stream as Buffered).readableBuffer ?? []) this.#arrived.push(chunk);
-    const bytes = this.#stream.read() as Buffer | null;
-    if (bytes !== null) this.#arrived.push(bytes);
+    for (const chunk of (this.#stream as Buffered).readableBuffer ?? []) this.#keep(chunk);
+    const parts: Buffer[] = [];
+    for (let part = this.#next(); part !== null; part = this.#next()) parts.push(part);
+    const bytes = parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? null);
+    this.#keep(bytes);
     return bytes;
+  }
+
+  #next(): Buffer | null {
+    const part = this.#stream.read() as Buffer | null;
+    this.#keep(part);
+    return part;
+  }
+
+  /** What was read already leaves empty places in the buffer of a stream (Node 22 and later). */
+  #keep(chunk: Uint8Array | null): void {
+    if (chunk !== null) this.#arrived.push(chunk);
   }
 
   /** The request will be read by others, from its beginning. `exceeded` is called when it is longer than `length` bytes. */
