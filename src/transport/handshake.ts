@@ -58,6 +58,8 @@ export function shakeHands(raw: Socket, secureContext: SecureContext, end: Hands
     socket.secured();
     // As Node's own tls.Server does at this point: http2 begins to speak when it is false.
     Object.assign(socket, { secureConnecting: false });
-    endOnce(() => end.complete(socket));
+    // OpenSSL, which has just called, is not to be called again from within: on Node 24 and 26 a socket that is closed here
+    // sends no close_notify.
+    setImmediate(() => endOnce(() => end.complete(socket)));
   });
 }
