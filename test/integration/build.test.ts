@@ -49,17 +49,21 @@ describe("the build", () => {
   it("checks the release of Node before it installs or compiles anything", async () => {
     const npm = recorder("npm");
     const manifest = JSON.parse(readFileSync(join(clone, "package.json"), "utf8"));
-    write("package.json", JSON.stringify({ ...manifest, engines: { node: "^99.1.0" } }));
-    const refused = await run(process.execPath, ".build/install.mjs");
-    assert.equal(refused.code, 1);
-    assert.match(
-      refused.stderr,
-      /^coffer: this is Node \d+\.\d+\.\d+, and Coffer runs on \^99\.1\.0\. Nothing was built/,
-    );
+    const major = Number.parseInt(process.versions.node, 10);
+    const unmet = [`^${major - 1}.0.0`, `^${major}.99.0`, `^${major + 1}.0.0`, `>=${major}.99.0`, `>=${major + 1}.0.0`];
+    for (const node of [...unmet, unmet.join(" || ")]) {
+      write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
+      const refused = await run(process.execPath, ".build/install.mjs");
+      const told = `coffer: this is Node ${process.versions.node}, and Coffer runs on ${node}. Nothing was built.`;
+      assert.deepEqual([refused.code, refused.stderr.trimEnd()], [1, told]);
+    }
     assert.ok(!existsSync(npm));
-    write("package.json", JSON.stringify(manifest));
-    await run(process.execPath, ".build/install.mjs");
-    assert.ok(existsSync(npm));
+    for (const node of [manifest.engines.node, `^${major}.0.0`, `>=${major}.0.0`, `>=${major - 1}.99.0`]) {
+      rmSync(npm, { force: true });
+      write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
+      await run(process.execPath, ".build/install.mjs");
+      assert.ok(existsSync(npm), node);
+    }
   });
 
   // The prebuilt binary comes from a host that no checksum here pins. The compiler's steps are told as they begin.
