@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "./config-option.ts";
-import { type NodeAtHand, type ProbeRecord, probeRecord } from "./probe-record.ts";
+import { type NodeAtHand, type ProbeRecord, cryptoOptions, probeRecord } from "./probe-record.ts";
 import { StartRefused } from "./start-refused.ts";
 
 /** What is known of this Node: whether a certificate can end a process that it runs. */
@@ -43,16 +43,10 @@ export async function probeNode(node: NodeAtHand, signal: AbortSignal): Promise<
   return runProbe(probeCommand(node), record, signal);
 }
 
-/** By the same binary with the same options, since they can change OpenSSL; without those of a debugger, whose port is taken. */
-export function probeCommand({ execArgv, env }: NodeAtHand): ProbeCommand {
-  const isDebugger = (option: string) => option.startsWith("--inspect");
-  const { NODE_OPTIONS: options, ...others } = env;
-  const kept = options?.includes("--inspect") ? others : env;
-  return {
-    program: process.execPath,
-    words: [...execArgv.filter((option) => !isDebugger(option)), PROGRAM],
-    env: kept,
-  };
+/** By the same binary, with the options that concern its OpenSSL. */
+export function probeCommand(node: NodeAtHand): ProbeCommand {
+  const { NODE_OPTIONS: _, ...env } = node.env;
+  return { program: process.execPath, words: [...cryptoOptions(node), PROGRAM], env };
 }
 
 /** Runs a probe, and records that it has passed. Throws StartRefused when it did not. */
@@ -78,7 +72,8 @@ function run({ program, words, env }: ProbeCommand, signal: AbortSignal): Promis
   return new Promise((resolve) => {
     // Not by spawn's own timeout, which stays behind and holds the process where no child could be started.
     const ending = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-    const limits = { signal: ending, killSignal: "SIGKILL" } as const;
+    // In a process group of its own: Ctrl-C and the end of a terminal are for the server, which then ends the probe.
+    const limits = { signal: ending, killSignal: "SIGKILL", detached: true } as const;
     const child = spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"], ...limits });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {

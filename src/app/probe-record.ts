@@ -13,6 +13,23 @@ export interface NodeAtHand {
   readonly env: Environment;
 }
 
+/** How the names of Node's options begin that change what OpenSSL does. */
+const CRYPTO_OPTIONS =
+  /^--(openssl|use-openssl|use-bundled|use-system|enable-fips|force-fips|secure-heap|security-revert|tls-)/;
+
+/**
+ * Those options, with their values. Others are left out: the code that --require and --import load is the server's, and a
+ * debugger's port is taken.
+ */
+export function cryptoOptions({ execArgv, env }: NodeAtHand): string[] {
+  const words = [...execArgv, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)];
+  return words.flatMap((word, place) => {
+    if (!CRYPTO_OPTIONS.test(word.replaceAll("_", "-"))) return [];
+    const next = words[place + 1];
+    return word.includes("=") || next === undefined || /^-|^$/.test(next) ? [word] : [word, next];
+  });
+}
+
 /** Whether a probe of this Node has passed before. */
 export interface ProbeRecord {
   has(): boolean;
@@ -69,9 +86,9 @@ function replace(folder: string, list: readonly string[]): void {
 }
 
 /** Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program. */
-function keyOf({ execArgv, env }: NodeAtHand): string {
+function keyOf(node: NodeAtHand): string {
   const files = [process.execPath, ...libraries(), fileURLToPath(new URL("../commit", import.meta.url))];
-  const told = [execArgv, env["NODE_OPTIONS"], env["OPENSSL_CONF"], env["OPENSSL_MODULES"]];
+  const told = [cryptoOptions(node), node.env["OPENSSL_CONF"], node.env["OPENSSL_MODULES"]];
   const subject = [release(), process.versions, told, files.map(identityOf)];
   return createHash("sha256").update(JSON.stringify(subject)).digest("base64url");
 }

@@ -1,7 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-
-/** A stream with what has arrived and was not read. The property is Node's, and not in its documentation. */
-type Buffered = ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array | null> };
+import { unreadChunks } from "./unread-chunks.ts";
 
 type Written = (error: Error | null | undefined) => void;
 
@@ -23,23 +21,13 @@ export class CarriedBytes {
    * more than one, node:http2 makes a copy of them.
    */
   read(): Buffer | null {
-    for (const chunk of (this.#stream as Buffered).readableBuffer ?? []) this.#keep(chunk);
+    this.#arrived.push(...unreadChunks(this.#stream));
     const parts: Buffer[] = [];
-    for (let part = this.#next(); part !== null; part = this.#next()) parts.push(part);
-    const bytes = parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? null);
-    this.#keep(bytes);
+    for (let part = this.#stream.read(); part !== null; part = this.#stream.read()) parts.push(part as Buffer);
+    const bytes = parts.length > 1 ? Buffer.concat(parts) : parts[0];
+    if (bytes === undefined) return null;
+    this.#arrived.push(...parts, bytes);
     return bytes;
-  }
-
-  #next(): Buffer | null {
-    const part = this.#stream.read() as Buffer | null;
-    this.#keep(part);
-    return part;
-  }
-
-  /** What was read already leaves empty places in the buffer of a stream (Node 22 and later). */
-  #keep(chunk: Uint8Array | null): void {
-    if (chunk !== null) this.#arrived.push(chunk);
   }
 
   /** The request will be read by others, from its beginning. `exceeded` is called when it is longer than `length` bytes. */

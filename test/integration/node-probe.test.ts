@@ -52,7 +52,7 @@ describe("The probe of Node at the start", () => {
   it("refuses a Node that a certificate ends, and names the key", async () => {
     const env = atHand().env;
     const probe = runProbe({ program: process.execPath, words: [LEGACY_READER], env }, probeRecord(atHand()), NEVER);
-    if (Number.parseInt(process.versions.node) < 24) assert.deepEqual(await probe, PASSED);
+    if (Number.parseInt(process.versions.node, 10) < 24) assert.deepEqual(await probe, PASSED);
     else
       assert.match(
         await refusal(probe),
@@ -90,13 +90,21 @@ describe("The probe of Node at the start", () => {
     assert.equal(result.kind, "not-run");
   });
 
-  it("does not wait for a debugger, and takes all other options along", () => {
-    const env = { NODE_OPTIONS: "--inspect-brk", HOME: "/h" };
-    const command = probeCommand({ execArgv: ["--inspect=0", "--max-semi-space-size=64"], env });
-    assert.deepEqual(command.words.slice(0, -1), ["--max-semi-space-size=64"]);
+  // --require could load anything, and the port of a debugger is taken.
+  it("takes the options of OpenSSL along, and no others", () => {
+    const env = { NODE_OPTIONS: "--inspect-brk --openssl-shared-config --require ./a.js", HOME: "/h" };
+    const given = ["--inspect=0", "--max-semi-space-size=64", "--openssl-config", "/o.cnf", "--import", "./b.js"];
+    const command = probeCommand({ execArgv: [...given, "--secure_heap=4096"], env });
+    const kept = ["--openssl-config", "/o.cnf", "--secure_heap=4096", "--openssl-shared-config"];
+    assert.deepEqual(command.words.slice(0, -1), kept);
     assert.deepEqual(command.env, { HOME: "/h" });
-    const kept = { NODE_OPTIONS: "--no-warnings" };
-    assert.deepEqual(probeCommand({ execArgv: [], env: kept }).env, kept);
+  });
+
+  // The signals of a terminal go to all processes of a group. The control is the test's own group.
+  it("is in a process group of its own", async () => {
+    const group = (of: string) => `Number(require("fs").readFileSync("/proc/${of}/stat", "latin1").split(" ")[4])`;
+    const script = `console.log(${group("self")} === process.pid && ${group(String(process.pid))} !== process.pid ? "passed" : "not")`;
+    assert.deepEqual(await scripted(script), PASSED);
   });
 });
 
@@ -113,7 +121,7 @@ describe("The record of a probe", () => {
   });
 
   it("is kept for several, of which the oldest are forgotten", () => {
-    const records = Array.from({ length: 17 }, (_, i) => probeRecord(atHand({ NODE_OPTIONS: `--title=${i}` })));
+    const records = Array.from({ length: 17 }, (_, i) => probeRecord(atHand({ NODE_OPTIONS: `--secure-heap=${i}` })));
     for (const record of records) record.add();
     assert.deepEqual(
       records.map((record) => record.has()),
