@@ -15,9 +15,9 @@ ARG DISTROLESS=nonroot
 FROM node:${NODE}-trixie AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-COPY .build/native.mjs .build/alone.mjs .build/node-release.mjs .build/object-wrap.h .build/
+COPY scripts/native.mjs scripts/alone.mjs scripts/node-release.mjs scripts/object-wrap.h scripts/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
-RUN node .build/native.mjs
+RUN node scripts/native.mjs
 # SQLite's source and leftovers of the compiler, and sodium for other machines: two thirds of all packages.
 RUN cd node_modules/better-sqlite3 && mv build/Release/better_sqlite3.node . && rm -rf deps src build && \
     mkdir -p build/Release && mv better_sqlite3.node build/Release/
@@ -36,8 +36,8 @@ COPY src src
 RUN npx --no-install tsc -p tsconfig.json --sourceMap false
 # For `coffer --version`; the builder is sent no .git: --build-arg COMMIT="$(git rev-parse HEAD)".
 ARG COMMIT=unknown
-COPY .build/commit.mjs .build/
-RUN COMMIT="$COMMIT" node .build/commit.mjs dist
+COPY scripts/commit.mjs scripts/
+RUN COMMIT="$COMMIT" node scripts/commit.mjs dist
 COPY proto/descriptors.binpb proto/
 COPY LICENSE ./
 # The modes of a clone come along, and with a strict umask they would shut out who runs it.

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
-import { BareTlsClient } from "../test/identity/bare-tls-client.ts";
+import { BareTlsClient } from "../test/support/bare-tls-client.ts";
 import { type Access, openSession } from "./access.ts";
 import type { Act } from "./attack.ts";
 import { clientHello } from "./client-hello.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../src/domain/clock.ts";
-import { createAuthority } from "../src/pki/authority.ts";
+import { systemClock } from "../src/domain/timers.ts";
+import { createAuthority } from "../src/pki/development-ca.ts";
 import { Connection } from "./connection.ts";
 import { type JobResult, type Target, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
@@ -29,7 +29,7 @@ const PAUSE_MS = 50;
 const PATIENCE_MS = 30_000;
 
 /** How good clients got in while strangers stalled. */
-export interface Newcomers {
+interface Newcomers {
   readonly conduct: Conduct;
   /** Where the strangers came from. The good clients are at 127.0.0.1. */
   readonly from: string;

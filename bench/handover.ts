@@ -1,4 +1,4 @@
-import { type HandOverFindings, handOver } from "../test/durability/hand-over.ts";
+import { type HandOverFindings, handOver } from "../test/support/hand-over.ts";
 import { Site } from "../test/support/server-process.ts";
 import type { Options } from "./options.ts";
 import { type Requirement, atMost } from "./requirement.ts";

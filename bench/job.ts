@@ -14,7 +14,7 @@ export type Numbers =
   | { readonly kind: "sequence"; readonly from: number };
 
 /** When the job is over. */
-export type Extent =
+type Extent =
   /** After a time, in milliseconds, of which only the calls after the warm-up count. */
   | { readonly kind: "timed"; readonly warmUpMs: number; readonly measuredMs: number }
   /** After so many calls, all of which count. */

@@ -3,18 +3,7 @@ import type { Conduct } from "./attack.ts";
 import { CONDUCTS } from "./attacks.ts";
 
 /** The parts that a run can have. */
-export const SECTIONS = [
-  "get",
-  "put",
-  "load",
-  "verify",
-  "flood",
-  "start",
-  "idle",
-  "handover",
-  "reload",
-  "callers",
-] as const;
+const SECTIONS = ["get", "put", "load", "verify", "flood", "start", "idle", "handover", "reload", "callers"] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** Another Coffer that is measured beside this one: of another commit, or on another Node. */

@@ -16,7 +16,7 @@ export interface Profile {
 }
 
 /** A group or a function, and its own time without what it called. */
-export interface Share {
+interface Share {
   readonly name: string;
   readonly share: number;
 }

@@ -1,6 +1,6 @@
-import { systemClock } from "../src/domain/clock.ts";
-import { Bundle } from "../src/identity/bundle.ts";
-import { verifySvid } from "../src/identity/verify.ts";
+import { systemClock } from "../src/domain/timers.ts";
+import { Bundle } from "../src/spiffe/bundle.ts";
+import { verifySvid } from "../src/spiffe/verify.ts";
 import { CertificateForge } from "../test/support/certificate-forge.ts";
 import type { Options } from "./options.ts";
 import { type Requirement, atMost } from "./requirement.ts";

@@ -2,9 +2,9 @@ import { X509Certificate, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../src/domain/clock.ts";
-import { TrustDomain } from "../src/identity/trust-domain.ts";
-import { Authority } from "../src/pki/authority.ts";
+import { systemClock } from "../src/domain/timers.ts";
+import { TrustDomain } from "../src/spiffe/trust-domain.ts";
+import { Authority } from "../src/pki/development-ca.ts";
 import { type MintReport, mintDevelopmentPki } from "../src/pki/development.ts";
 
 /** The trust domain of everybody in the bench. */

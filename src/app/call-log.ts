@@ -4,10 +4,10 @@ import type { Denial } from "../engine/secrets-engine.ts";
 import type { LimitedLog } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { SECRETS_SERVICE } from "../transport/grpc-server.ts";
-import type { Refused } from "../transport/connection-refusal.ts";
-import type { Connection } from "../transport/connection.ts";
-import type { Handled } from "../transport/unary.ts";
+import { SECRETS_SERVICE } from "../grpc/grpc-server.ts";
+import type { Refused } from "../admission/connection-refusal.ts";
+import type { Connection } from "../admission/connection.ts";
+import type { Handled } from "../grpc/unary.ts";
 
 /** What happened to callers, as lines and as numbers. */
 export interface CallLog {

@@ -2,7 +2,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { Journal } from "../store/journal.ts";
 
 /** What checkpoints need. */
-export interface CheckpointParts {
+export interface CheckpointOptions {
   readonly journal: Journal;
   readonly timers: Timers;
   /** A checkpoint failed: what is on the disk only a restart can tell. */
@@ -11,18 +11,18 @@ export interface CheckpointParts {
 
 /** Keeps the journal's log short. */
 export class Checkpoints {
-  readonly #parts: CheckpointParts;
+  readonly #options: CheckpointOptions;
   #state: "idle" | "due" | "stopped" = "idle";
 
-  constructor(parts: CheckpointParts) {
-    this.#parts = parts;
+  constructor(options: CheckpointOptions) {
+    this.#options = options;
   }
 
   /** There was a commit. Whether it calls for a checkpoint is looked at after the replies: no caller waits for it. */
   committed(): void {
     if (this.#state !== "idle") return;
     this.#state = "due";
-    this.#parts.timers.afterTurn(() => this.#checkpoint());
+    this.#options.timers.afterTurn(() => this.#checkpoint());
   }
 
   /** No more of them: the last one is made by whoever closes the journal. */
@@ -34,9 +34,9 @@ export class Checkpoints {
     if (this.#state === "stopped") return;
     this.#state = "idle";
     try {
-      this.#parts.journal.checkpoint("due");
+      this.#options.journal.checkpoint("due");
     } catch (cause) {
-      this.#parts.onFailed(cause);
+      this.#options.onFailed(cause);
     }
   }
 }

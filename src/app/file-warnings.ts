@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
-import type { FileAccess } from "../domain/file-access.ts";
-import { describeWriters, otherWriters } from "../domain/file-writers.ts";
+import type { FileAccess } from "../files/file-access.ts";
+import { describeWriters, otherWriters } from "../files/file-writers.ts";
 import type { Logger } from "../observability/logger.ts";
-import type { ServeConfig } from "./config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 
 /**
  * Warns of files in use that other users may change. Where everybody may, or a group that is not the server's, the

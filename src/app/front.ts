@@ -2,15 +2,14 @@ import { formatAddress } from "../domain/address.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
-import { Connections } from "../transport/connection.ts";
-import { GrpcServer } from "../transport/grpc-server.ts";
-import { HandshakeGate, mostServed } from "../transport/handshake-gate.ts";
-import type { ListenAddress } from "../transport/listen-address.ts";
-import { Listener } from "../transport/listener.ts";
-import { Reception } from "../transport/reception.ts";
-import type { SecretsMethods } from "../transport/secrets-service.ts";
+import { Connections } from "../admission/connection.ts";
+import { GrpcServer } from "../grpc/grpc-server.ts";
+import { HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
+import { type ListenAddress, Listener } from "../admission/listener.ts";
+import { ConnectionAdmission } from "../admission/connection-admission.ts";
+import type { SecretsMethods } from "../grpc/secrets-service.ts";
 import type { CallLog } from "./call-log.ts";
-import type { ServeConfig } from "./config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 
 /** What the front needs of the rest of the server. */
 export interface FrontOptions {
@@ -28,7 +27,7 @@ export class Front {
   readonly #connections = new Connections();
   readonly #listeners: Listener[] = [];
   #grpc: GrpcServer | undefined;
-  #reception: Reception | undefined;
+  #admission: ConnectionAdmission | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -85,12 +84,12 @@ export class Front {
   close(): void {
     this.#closeListeners();
     this.#connections.closeAll();
-    this.#reception?.close();
+    this.#admission?.close();
   }
 
   async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
     const { calls, config, log, timers } = this.#options;
-    const reception = new Reception({
+    const admission = new ConnectionAdmission({
       identity,
       connections: this.#connections,
       gate: this.gate,
@@ -98,11 +97,11 @@ export class Front {
       onConnection: (connection) => grpc.serve(connection),
       onRefused: calls.refused,
     });
-    this.#reception = reception;
+    this.#admission = admission;
     for (const address of config.listen) {
       const listener = await Listener.listen(address, {
-        accept: (socket) => reception.receive(socket),
-        failed: (error) => reception.notAccepted(error),
+        accept: (socket) => admission.receive(socket),
+        failed: (error) => admission.notAccepted(error),
       });
       this.#listeners.push(listener);
       log.info("listening", { address: formatAddress(listener.address) });

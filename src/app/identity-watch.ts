@@ -1,13 +1,13 @@
 import type { Timers } from "../domain/timers.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Check } from "../observability/check.ts";
+import type { Check } from "../observability/server-status.ts";
 import type { IdentityReading } from "../observability/readings.ts";
 
 /** What is needed to watch an identity. */
-export interface IdentityWatchParts {
+export interface IdentityWatchOptions {
   readonly source: IdentitySource;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -22,7 +22,7 @@ const LOOK_MS = 60_000;
 
 /** Tells what becomes of our identity: the log what happens, the metrics for how long it is good, probes whether it is. */
 export class IdentityWatch {
-  readonly #parts: IdentityWatchParts;
+  readonly #options: IdentityWatchOptions;
   readonly #stops: readonly (() => void)[];
   #told: readonly string[] = [];
   #lastUpdate: number | undefined;
@@ -30,9 +30,9 @@ export class IdentityWatch {
   #id: SpiffeId | undefined;
   #stopLooking = () => {};
 
-  constructor(parts: IdentityWatchParts) {
-    this.#parts = parts;
-    const { source, metrics } = parts;
+  constructor(options: IdentityWatchOptions) {
+    this.#options = options;
+    const { source, metrics } = options;
     metrics.observeIdentity(() => this.#read());
     this.#stops = [
       source.onChange((snapshot) => this.#adopted(snapshot)),
@@ -43,7 +43,7 @@ export class IdentityWatch {
 
   /** For probes. */
   get check(): Check {
-    const { state } = this.#parts.source;
+    const { state } = this.#options.source;
     if (state.kind === "ready") return { name: "identity", state: "ok" };
     return { name: "identity", state: "not ready", why: state.problems.join("; ") };
   }
@@ -55,7 +55,7 @@ export class IdentityWatch {
   }
 
   #adopted(snapshot: IdentitySnapshot): void {
-    const { log, timers } = this.#parts;
+    const { log, timers } = this.#options;
     const bundles = [...snapshot.bundles];
     this.#warnOfChange(snapshot.svid.id);
     this.#lastUpdate = timers.clock();
@@ -76,19 +76,19 @@ export class IdentityWatch {
     const before = this.#id;
     this.#id = id;
     if (before === undefined || before.equals(id)) return;
-    this.#parts.log.warn("identity changed", { spiffe_id: id.toString(), detail: `the server was ${before} before` });
+    this.#options.log.warn("identity changed", { spiffe_id: id.toString(), detail: `the server was ${before} before` });
   }
 
   /** That nothing has come in the first moment is no reason to warn. */
   #tellFirst(state: IdentityState): void {
     if (state.kind === "ready") this.#adopted(state.snapshot);
-    for (const detail of state.problems) this.#parts.log.info("waiting for an identity", { detail });
+    for (const detail of state.problems) this.#options.log.info("waiting for an identity", { detail });
     this.#told = state.problems;
   }
 
   /** Each sentence once, as long as it stays true. */
   #tellProblems({ kind, problems }: IdentityState): void {
-    const { log } = this.#parts;
+    const { log } = this.#options;
     const news = problems.filter((problem) => !this.#told.includes(problem));
     for (const detail of news) log.warn(kind === "ready" ? "identity kept" : "no identity", { detail });
     if (problems.length === 0 && this.#told.length > 0) log.info("identity confirmed");
@@ -96,7 +96,7 @@ export class IdentityWatch {
   }
 
   #awaitOverdue(snapshot: IdentitySnapshot): void {
-    const { timers } = this.#parts;
+    const { timers } = this.#options;
     const { validUntil, svid } = snapshot;
     const left = validUntil - (validUntil - svid.notBefore) * OVERDUE_SHARE - timers.clock();
     this.#stopLooking();
@@ -107,7 +107,7 @@ export class IdentityWatch {
   }
 
   #warnOverdue({ validUntil, svid }: IdentitySnapshot): void {
-    this.#parts.log.warn("identity renewal overdue", {
+    this.#options.log.warn("identity renewal overdue", {
       spiffe_id: svid.id.toString(),
       valid_until: new Date(validUntil).toISOString(),
       detail: "less than a third of the SVID's life is left, and no new one has come",
@@ -115,7 +115,7 @@ export class IdentityWatch {
   }
 
   #read(): IdentityReading {
-    const { state } = this.#parts.source;
+    const { state } = this.#options.source;
     const lastUpdate = this.#lastUpdate;
     if (state.kind !== "ready") return { validUntil: undefined, bundles: new Map(), lastUpdate };
     const { validUntil, bundles } = state.snapshot;

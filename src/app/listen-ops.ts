@@ -1,7 +1,7 @@
 import { formatAddress } from "../domain/address.ts";
 import { OpsServer, type OpsSources } from "../observability/ops-server.ts";
 import { storeHolder } from "../persistence/store-file.ts";
-import type { ServeConfig } from "./config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 import { StartRefused } from "./start-refused.ts";
 
 /**

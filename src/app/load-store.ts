@@ -6,7 +6,7 @@ import { SecretStore } from "../store/secret-store.ts";
 import type { Storage } from "./storage.ts";
 
 /** What loading needs. */
-export interface LoadParts {
+export interface LoadOptions {
   readonly log: Logger;
   readonly timers: Timers;
   readonly metrics: Metrics;
@@ -16,8 +16,8 @@ export interface LoadParts {
 }
 
 /** Rebuilds the store from its journal, and says how that went. */
-export async function loadStore({ journal, sealer }: Storage, parts: LoadParts): Promise<SecretStore> {
-  const { log, timers, metrics, observer, maxStoreBytes } = parts;
+export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
+  const { log, timers, metrics, observer, maxStoreBytes } = options;
   const begun = timers.elapsed();
   const store = await SecretStore.load({ journal, sealer, observer, timers, maxStoreBytes });
   const seconds = (timers.elapsed() - begun) / 1000;

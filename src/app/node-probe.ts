@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Environment } from "./config-option.ts";
+import type { Environment } from "../config/option.ts";
 import { type NodeAtHand, type ProbeRecord, cryptoOptions, probeRecord } from "./probe-record.ts";
 import { StartRefused } from "./start-refused.ts";
 

@@ -1,7 +1,7 @@
 import type { Timers } from "../domain/timers.ts";
-import type { Purpose } from "../identity/certificate-rules.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
 import type { ReloadableSource } from "../identity/source.ts";
-import type { IdentityChoice } from "./identity-choice.ts";
+import type { IdentityChoice } from "../config/identity-choice.ts";
 
 /**
  * Begins to look for the identity. Nothing may be ready yet: see whenReady. Loads the modules of the chosen source only:

@@ -5,7 +5,7 @@ import type { Journal } from "../store/journal.ts";
 const PAUSE_MS = 1000;
 
 /** What the watch needs. */
-export interface OwnershipParts {
+export interface OwnershipOptions {
   readonly journal: Journal;
   readonly timers: Timers;
   /** The journal is no longer this process's alone. Called once. */
@@ -13,7 +13,7 @@ export interface OwnershipParts {
 }
 
 /** Looks every second whether the journal still belongs to this process alone. Returns what ends it. */
-export function watchOwnership({ journal, timers, onLost }: OwnershipParts): () => void {
+export function watchOwnership({ journal, timers, onLost }: OwnershipOptions): () => void {
   let cancel = timers.delay(PAUSE_MS, look);
   function look(): void {
     const loss = journal.loss();

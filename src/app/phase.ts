@@ -1,4 +1,4 @@
-import type { Check } from "../observability/check.ts";
+import type { Check } from "../observability/server-status.ts";
 import type { Journal } from "../store/journal.ts";
 
 /** How far the server is. What it is starting with, or why it ends, is told to probes. */

@@ -1,10 +1,10 @@
 import type { Action } from "../authorization/action.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Decision } from "../authorization/decision.ts";
-import { ObservedFile } from "../domain/observed-file.ts";
+import { ObservedFile } from "../files/observed-file.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import { processTimers } from "../domain/timers.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { readPolicyFile } from "./policy-reading.ts";
 import { StartRefused } from "./start-refused.ts";
 

@@ -1,6 +1,6 @@
 import type { Policy } from "../authorization/policy.ts";
 import { readPolicy } from "../authorization/policy-file.ts";
-import type { ObservedFile } from "../domain/observed-file.ts";
+import type { ObservedFile } from "../files/observed-file.ts";
 
 /**
  * What a policy file holds: a policy, or everything that is wrong with it, at least one sentence for people. What is

@@ -1,12 +1,12 @@
 import { Authorizer } from "../authorization/authorizer.ts";
 import { type Policy, type PolicySurroundings, ownIdWarning, policyWarnings } from "../authorization/policy.ts";
-import type { WatchDirectory } from "../domain/directory-watch.ts";
-import { ObservedFile } from "../domain/observed-file.ts";
+import type { WatchDirectory } from "../files/directory-watch.ts";
+import { ObservedFile } from "../files/observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
-import { WatchedFiles } from "../domain/watched-files.ts";
+import { WatchedFiles } from "../files/watched-files.ts";
 import type { Identity } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
-import { TrustDomain } from "../identity/trust-domain.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { LoadedPolicyReading } from "../observability/readings.ts";
 import { type PolicyFileReading, readPolicyFile } from "./policy-reading.ts";

@@ -1,11 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, getCurves, type KeyObject } from "node:crypto";
-import type { Clock } from "../domain/clock.ts";
-import { pemText } from "../identity/pem.ts";
-import type { TrustDomain } from "../identity/trust-domain.ts";
-import { Authority, BACKDATE_MS, createAuthority, type Credential } from "../pki/authority.ts";
-import { distinguishedName, keyId, randomSerial, signCertificate } from "../pki/certificate.ts";
-import { type Asn1, subjectOf } from "../pki/der.ts";
-import { authorityExtensions } from "../pki/extensions.ts";
+import type { Clock } from "../domain/timers.ts";
+import { pemText } from "../x509/pem.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
+import { Authority, BACKDATE_MS, createAuthority, type Credential } from "../pki/development-ca.ts";
+import { distinguishedName, keyId, randomSerial, signCertificate } from "../pki/minted-certificate.ts";
+import { type Asn1, subjectOf } from "../pki/der-encoding.ts";
+import { authorityExtensions } from "../pki/minted-extensions.ts";
 
 /** A public key, and what to call its kind. */
 export interface StrangeKey {

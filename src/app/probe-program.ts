@@ -3,13 +3,13 @@ import { writeSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { connect } from "node:tls";
 import { processTimers } from "../domain/timers.ts";
-import { Bundle } from "../identity/bundle.ts";
+import { Bundle } from "../spiffe/bundle.ts";
 import { CurrentIdentity } from "../identity/current-identity.ts";
-import { parseSvid } from "../identity/svid.ts";
-import { TrustDomain } from "../identity/trust-domain.ts";
-import { Connections } from "../transport/connection.ts";
-import { HandshakeGate } from "../transport/handshake-gate.ts";
-import { Reception } from "../transport/reception.ts";
+import { parseSvid } from "../spiffe/svid.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { Connections } from "../admission/connection.ts";
+import { HandshakeGate } from "../admission/handshake-gate.ts";
+import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import { ChainForge, type ShownChain, strangeKeys } from "./probe-chain.ts";
 
 // A program, run by node-probe.ts: shows a server's way of accepting connections certificates with keys of every kind.
@@ -30,7 +30,7 @@ async function verdictOn(chain: ShownChain): Promise<string> {
   const identity = ownIdentity();
   const server = createServer();
   const verdict = new Promise<string>((resolve) => {
-    const reception = new Reception({
+    const admission = new ConnectionAdmission({
       identity,
       connections: new Connections(),
       gate: new HandshakeGate(LIMITS, processTimers),
@@ -41,8 +41,8 @@ async function verdictOn(chain: ShownChain): Promise<string> {
       },
       onRefused: ({ reason, detail }) => resolve(`${reason}: ${detail}`),
     });
-    server.on("connection", (raw) => reception.receive(raw));
-    server.on("close", () => reception.close());
+    server.on("connection", (raw) => admission.receive(raw));
+    server.on("close", () => admission.close());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

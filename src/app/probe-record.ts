@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readPrivateFile } from "../domain/private-file.ts";
-import type { Environment } from "./config-option.ts";
+import { readPrivateFile } from "../files/private-file.ts";
+import type { Environment } from "../config/option.ts";
 import { release } from "./release.ts";
 
 /** The Node that runs: its options on the command line, as in process.execArgv, and the environment. */

@@ -10,7 +10,7 @@ export function release(): string {
 }
 
 /**
- * The commit that this program was built from, as the build has written it (.build/commit.mjs), with "-modified" when
+ * The commit that this program was built from, as the build has written it (scripts/commit.mjs), with "-modified" when
  * files differed from it; "unknown" when it was built outside a clone.
  */
 export function commit(): string {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { IdentitySource } from "../identity/source.ts";
-import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
-import type { Check } from "../observability/check.ts";
+import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 import type {
+  Check,
   DiskStatus,
   IdentityStatus,
   PolicyStatus,
@@ -14,16 +14,16 @@ import type {
 import { diskUsage } from "../persistence/disk-usage.ts";
 import { sqliteVersion } from "../persistence/sqlite-version.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import type { ServeConfig } from "./config.ts";
-import { describeChoice } from "./identity-choice.ts";
 import { fixedUntil } from "./node-line.ts";
 import type { ProbeResult } from "./node-probe.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { describeChoice } from "../config/identity-choice.ts";
 import type { PolicySource } from "./policy-source.ts";
 import { commit, release } from "./release.ts";
 import type { Resources } from "./resources.ts";
 
 /** The parts of a server that a status is read from. Some are not there yet while it starts. */
-export interface StatusParts {
+export interface StatusOptions {
   readonly config: ServeConfig;
   readonly checks: readonly Check[];
   readonly resources: Resources | undefined;
@@ -33,7 +33,7 @@ export interface StatusParts {
 }
 
 /** What an operator asks first, at this moment. */
-export function reportStatus({ config, checks, resources, store, probed }: StatusParts): ServerStatus {
+export function reportStatus({ config, checks, resources, store, probed }: StatusOptions): ServerStatus {
   return {
     release: release(),
     commit: commit(),

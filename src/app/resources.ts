@@ -1,6 +1,6 @@
 import type { ReloadableSource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
-import type { ServeConfig } from "./config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 import { openIdentity } from "./open-identity.ts";
 import { PolicySource } from "./policy-source.ts";
 import { asStartRefused } from "./start-obstacle.ts";

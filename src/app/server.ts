@@ -1,19 +1,18 @@
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
-import type { Check } from "../observability/check.ts";
+import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
-import type { ServerStatus } from "../observability/server-status.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import { CONNECTION_REFUSALS } from "../transport/connection-refusal.ts";
-import type { ListenAddress } from "../transport/listen-address.ts";
-import { secretsMethods } from "../transport/secrets-service.ts";
+import { CONNECTION_REFUSALS } from "../admission/connection-refusal.ts";
+import type { ListenAddress } from "../admission/listener.ts";
+import { secretsMethods } from "../grpc/secrets-service.ts";
 import { type CallLog, createCallLog } from "./call-log.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import type { ServeConfig } from "./config.ts";
-import { describeChoice } from "./identity-choice.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { describeChoice } from "../config/identity-choice.ts";
 import { FileWarnings } from "./file-warnings.ts";
 import { Front } from "./front.ts";
 import { awaitIdentity, type IdentityWait } from "./identity-wait.ts";
@@ -35,7 +34,7 @@ const DRAIN_MS = 10_000;
 const LAST_WORDS_MS = 1000;
 
 /** What the process gives to the server. */
-export interface ServerParts {
+export interface CofferServerOptions {
   readonly log: Logger;
   readonly timers: Timers;
   /** Ends the process at once and without any clean-up: nothing may be written after a failed commit. */
@@ -50,7 +49,7 @@ export type Started = "serving" | "stopped";
 /** The composition root: the only place that knows every part. */
 export class CofferServer {
   readonly #config: ServeConfig;
-  readonly #parts: ServerParts;
+  readonly #options: CofferServerOptions;
   readonly #metrics = new Metrics({ version: release(), node: process.version });
   readonly #limited: LimitedLog;
   readonly #calls: CallLog;
@@ -67,12 +66,12 @@ export class CofferServer {
   #checkpoints: Checkpoints | undefined;
   #unwatch = () => {};
 
-  constructor(config: ServeConfig, parts: ServerParts) {
+  constructor(config: ServeConfig, options: CofferServerOptions) {
     this.#config = config;
-    this.#parts = parts;
-    this.#limited = limitLines(parts.log, parts.timers);
-    this.#calls = createCallLog(parts.log, this.#limited, this.#metrics);
-    this.#front = new Front({ config, calls: this.#calls, ...parts });
+    this.#options = options;
+    this.#limited = limitLines(options.log, options.timers);
+    this.#calls = createCallLog(options.log, this.#limited, this.#metrics);
+    this.#front = new Front({ config, calls: this.#calls, ...options });
     this.#metrics.observeConnections(this.#front.gate, CONNECTION_REFUSALS);
     this.#metrics.observeReadiness(() => this.#readiness());
   }
@@ -119,19 +118,19 @@ export class CofferServer {
     this.#checkpoints?.stop();
     await this.#front.drain(DRAIN_MS);
     // A Put that came with the last connection is committed after this turn, and not after the journal is closed.
-    await new Promise<void>((resolve) => this.#parts.timers.afterTurn(resolve));
+    await new Promise<void>((resolve) => this.#options.timers.afterTurn(resolve));
     try {
       this.#resources?.storage.journal.checkpoint("full");
     } catch (cause) {
       return this.#fail(cause);
     }
     await this.#letGo();
-    this.#parts.log.info("stopped");
+    this.#options.log.info("stopped");
   }
 
   /** Whoever still sends callers here learns of the end from probes and health, and looks at them only now and then. */
   async #leave(): Promise<void> {
-    const { log, timers } = this.#parts;
+    const { log, timers } = this.#options;
     const { shutdownDelayMs } = this.#config;
     const isDelayed = this.#front.isOpen && shutdownDelayMs > 0;
     log.info("stopping", isDelayed ? { detail: `calls are taken for another ${shutdownDelayMs} ms` } : {});
@@ -149,7 +148,7 @@ export class CofferServer {
   }
 
   async #start(): Promise<Started> {
-    const { log } = this.#parts;
+    const { log } = this.#options;
     const { identity: choice, maxStoreBytes } = this.#config;
     log.info("starting", {
       release: release(),
@@ -175,9 +174,9 @@ export class CofferServer {
 
   /** Beside everything else that a start does; no client is let in before it has passed. */
   #probe(): Promise<void> {
-    const probed = this.#parts.probe(this.#stopping.signal).then((result) => {
+    const probed = this.#options.probe(this.#stopping.signal).then((result) => {
       this.#probed = result;
-      if (result.kind === "not-run") this.#parts.log.warn("node not probed", { detail: result.why });
+      if (result.kind === "not-run") this.#options.log.warn("node not probed", { detail: result.why });
     });
     // The start may end before it looks at this.
     probed.catch(() => {});
@@ -189,7 +188,7 @@ export class CofferServer {
       readiness: () => this.#readiness(),
       metrics: () => this.#metrics.expose(),
       status: () => this.#status(),
-      log: this.#parts.log,
+      log: this.#options.log,
       hosts: this.#config.opsHosts,
     });
   }
@@ -205,7 +204,7 @@ export class CofferServer {
   }
 
   async #open(): Promise<Resources | undefined> {
-    const { log, timers } = this.#parts;
+    const { log, timers } = this.#options;
     const onHeld = (detail: string) => {
       this.#phase = { kind: "starting", why: "waiting for another server" };
       log.warn("store in use", { detail });
@@ -225,7 +224,7 @@ export class CofferServer {
   }
 
   #load({ storage }: Resources): Promise<SecretStore> {
-    const { log, timers } = this.#parts;
+    const { log, timers } = this.#options;
     const failed = (cause: unknown) => void this.#fail(cause);
     const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed: failed });
     this.#checkpoints = checkpoints;
@@ -240,7 +239,7 @@ export class CofferServer {
   }
 
   get #identityWait(): IdentityWait {
-    return { timers: this.#parts.timers, signal: this.#stopping.signal, maxMs: this.#config.startupTimeoutMs };
+    return { timers: this.#options.timers, signal: this.#stopping.signal, maxMs: this.#config.startupTimeoutMs };
   }
 
   async #serve({ identity, policy, storage: { sealer } }: Resources, store: SecretStore): Promise<void> {
@@ -274,9 +273,9 @@ export class CofferServer {
 
   /** The disk has failed in the middle of a change. What is on it only a restart can tell. */
   async #endAfter(cause: unknown): Promise<void> {
-    this.#parts.log.error("the journal failed; the process ends", { error: String(cause) });
+    this.#options.log.error("the journal failed; the process ends", { error: String(cause) });
     this.#checkpoints?.stop();
     await this.#front.fail(LAST_WORDS_MS);
-    this.#parts.die();
+    this.#options.die();
   }
 }

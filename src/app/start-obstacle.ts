@@ -1,8 +1,8 @@
-import { PrivateFileError } from "../domain/private-file.ts";
-import { MaterialError } from "../identity/material-error.ts";
+import { PrivateFileError } from "../files/private-file.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
 import { StoreRefused } from "../persistence/store-refused.ts";
 import { RootKeyRefused } from "../sealing/root-key.ts";
-import { ListenRefused } from "../transport/listener.ts";
+import { ListenRefused } from "../admission/listener.ts";
 import { StartRefused } from "./start-refused.ts";
 
 /** What an operator can mend becomes a sentence; anything else is a fault of ours and passes through. */

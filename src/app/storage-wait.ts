@@ -1,6 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import { StoreRefused } from "../persistence/store-refused.ts";
-import type { StoreConfig } from "./config.ts";
+import type { StoreConfig } from "../config/serve-config.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
 // Milliseconds between two attempts: a small part of what the start takes, and an attempt costs about one.

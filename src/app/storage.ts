@@ -6,7 +6,7 @@ import type { Sealer } from "../sealing/sealer.ts";
 import { SecretKey } from "../sealing/secret-key.ts";
 import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import type { Journal } from "../store/journal.ts";
-import type { StoreConfig } from "./config.ts";
+import type { StoreConfig } from "../config/serve-config.ts";
 
 /** What a store is kept in: a journal, and the sealer that holds its data key. */
 export interface Storage {

@@ -1,5 +1,5 @@
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ACTIONS, type Action } from "./action.ts";
 import type { Decision } from "./decision.ts";
 import { PathScope } from "./path-scope.ts";

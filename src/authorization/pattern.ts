@@ -1,8 +1,8 @@
 import { CofferError } from "../domain/errors.ts";
 import { parseSecretPath, type SecretPath } from "../domain/secret-path.ts";
-import { SpiffeId } from "../identity/spiffe-id.ts";
-import { SpiffeIdError } from "../identity/spiffe-id-error.ts";
-import type { TrustDomain } from "../identity/trust-domain.ts";
+import { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { InvalidRule, quoted } from "./invalid-rule.ts";
 
 // A pattern is written like what it matches, a path or a SPIFFE ID, with wildcards in place of whole segments:

@@ -26,7 +26,7 @@ export const MAX_POLICY_BYTES = 256 * 1024;
 const MAX_PROBLEMS = 100;
 
 /** One thing that is wrong with a policy file, in a sentence that says what is allowed instead. */
-export interface PolicyProblem {
+interface PolicyProblem {
   /** From 1. */
   readonly line: number;
   /** From 1, in UTF-16 code units. */

@@ -1,5 +1,5 @@
-import type { SpiffeId } from "../identity/spiffe-id.ts";
-import type { TrustDomain } from "../identity/trust-domain.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import type { Action } from "./action.ts";
 import { quoted } from "./invalid-rule.ts";
 import type { PathPattern, SpiffeIdPattern } from "./pattern.ts";

@@ -11,7 +11,7 @@ import {
 } from "yaml";
 
 /** Something that is wrong with a text as YAML. */
-export interface YamlError {
+interface YamlError {
   /** In UTF-16 code units, from 0. */
   readonly offset: number;
   readonly code: ErrorCode;

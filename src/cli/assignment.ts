@@ -2,12 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import type { ContentEntry } from "../domain/content.ts";
-import { describeObstacle } from "../domain/file-access.ts";
+import { describeObstacle } from "../files/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { type Terminal, promptNewSecret } from "./terminal.ts";
 
 /** Where `coffer put` takes a value from. */
-export type ValueSource =
+type ValueSource =
   | { readonly kind: "file"; readonly file: string }
   | { readonly kind: "stdin" }
   | { readonly kind: "prompt" }

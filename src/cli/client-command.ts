@@ -5,7 +5,7 @@ import { connectionOptions } from "./connection-options.ts";
 import { addOptions, givenFlags } from "./option-flags.ts";
 import { write } from "./output.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** What a command does with the server. */
 export type ClientAction = (client: CofferClient, command: Command) => Promise<void>;
@@ -24,7 +24,7 @@ export async function askServer<Answer>(
 ): Promise<Answer> {
   await warnOfUnknownVariables(world);
   // The client and gRPC are the larger part of what a command loads, and its help needs neither.
-  const { readConnection, withClient } = await import("./connection.ts");
+  const { readConnection, withClient } = await import("./client-connection.ts");
   const connection = readConnection(givenFlags(command.opts(), connectionOptions), world.env);
   return withClient(connection, processTimers, ask);
 }

@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** Adds one command to the program. `tree` makes a program with every command, for those that speak of the others. */
-export type AddCommand = (program: Command, world: World, tree: () => Promise<Command>) => void;
+type AddCommand = (program: Command, world: World, tree: () => Promise<Command>) => void;
 
 /** What the list of commands says of a command, and how its module is loaded. */
 interface CommandEntry {

@@ -1,6 +1,5 @@
-import { clientOption as option } from "../app/config-option.ts";
-import { DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "../app/default-address.ts";
-import { selectionOptions } from "../app/identity-choice.ts";
+import { clientOption as option, DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "../config/option.ts";
+import { selectionOptions } from "../config/identity-choice.ts";
 
 /** How long a call may take unless --timeout says otherwise. */
 export const DEFAULT_TIMEOUT = "10s";

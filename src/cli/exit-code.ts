@@ -1,10 +1,10 @@
 import { CommanderError } from "commander";
-import { ConfigurationError } from "../app/config-option.ts";
+import { ConfigurationError } from "../config/option.ts";
 import { StartRefused } from "../app/start-refused.ts";
 import { ClientError } from "../client/client-error.ts";
 import type { Reason } from "../contract/reasons.ts";
 import type { ConnectionFailure } from "../client/connection-failure.ts";
-import { MaterialError } from "../identity/material-error.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { ExitStatus } from "./exit-status.ts";
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { GivenFlags, OptionDefinition } from "../app/config-option.ts";
+import type { GivenFlags, OptionDefinition } from "../config/option.ts";
 
 type Definitions = Readonly<Record<string, OptionDefinition>>;
 

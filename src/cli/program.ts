@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { createProgram } from "./command-tree.ts";
 import { OutputFailed, write } from "./output.ts";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** What shells report of a program that SIGPIPE has ended (128 + 13). */
 const ENDED_BY_SIGPIPE = 141;

@@ -1,15 +1,15 @@
 import { relative } from "node:path";
-import type { GivenFlags } from "../app/config-option.ts";
-import { readRunningConfig } from "../app/config-serve.ts";
-import { type Development, prepareDevelopment } from "../app/dev.ts";
-import { systemClock } from "../domain/clock.ts";
+import type { GivenFlags } from "../config/option.ts";
+import { readRunningConfig } from "../config/read-serve-config.ts";
+import { type Development, prepareDevelopment } from "../app/prepare-development.ts";
+import { systemClock } from "../domain/timers.ts";
 import { shellWord } from "../domain/shell-word.ts";
-import type { ListenAddress } from "../transport/listen-address.ts";
+import type { ListenAddress } from "../admission/listener.ts";
 import { devSession } from "./dev-session.ts";
-import { machineMemory } from "./machine-memory.ts";
+import { machineMemory } from "../process/machine-memory.ts";
 import { serveUntilStopped } from "./serving.ts";
 import { write } from "./output.ts";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** What `coffer dev` does. */
 export async function runDevelopment(flags: GivenFlags, world: World): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, access, constants, lstat, open, realpath, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { describeAccess, describeObstacle } from "../domain/file-access.ts";
+import { describeAccess, describeObstacle } from "../files/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { Secret } from "../client/coffer-client.ts";
 import type { ContentEntry } from "../domain/content.ts";
 import { CommandFailed } from "./command-failed.ts";
-import { obeyedProblem } from "./obeyed-variable.ts";
+import { obeyedProblem } from "./run/obeyed-variable.ts";
 import { showTime, table } from "./printable.ts";
-import { variableProblem } from "./variable.ts";
+import { variableProblem } from "./run/variable.ts";
 
 /** How `coffer get` shows a secret. */
 export const SECRET_FORMATS = ["table", "json", "env", "raw"] as const;

@@ -1,17 +1,25 @@
-import { constants } from "node:os";
-import type { ServeConfig } from "../app/config.ts";
 import { unfixedNode } from "../app/node-line.ts";
 import { probeNode } from "../app/node-probe.ts";
 import { CofferServer } from "../app/server.ts";
+import type { GivenFlags } from "../config/option.ts";
+import { readServeConfig } from "../config/read-serve-config.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
-import { closeDoors } from "./closed-doors.ts";
-import { warnOfShortages } from "./shortages.ts";
+import { closeDoors } from "../process/closed-doors.ts";
+import { machineMemory } from "../process/machine-memory.ts";
+import { warnOfShortages } from "../process/shortages.ts";
+import { die, stopSignal } from "../process/stop-signal.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
-import type { World } from "./world.ts";
+import type { World } from "../process/world.ts";
 
 /** Milliseconds for the last lines of the log to leave the process. */
 const LAST_LINES_MS = 1000;
+
+/** What `coffer serve` does. */
+export async function runServer(flags: GivenFlags, world: World): Promise<void> {
+  await serveUntilStopped(readServeConfig(flags, world.env, machineMemory()), world);
+}
 
 /**
  * Serves until SIGTERM or SIGINT, and ends in good order; a second one exits at once, which costs nothing that was
@@ -52,27 +60,4 @@ export async function serveUntilStopped(
   // A reader of the log that has stalled never takes the rest.
   const givenUp = new Promise<void>((resolve) => void processTimers.delay(LAST_LINES_MS, resolve));
   await Promise.race([log.flush(), givenUp]);
-}
-
-/**
- * Ends the process at once. The kernel drops what the first process of a container sends to itself, SIGKILL too
- * (pid_namespaces(7)): it would live on, and pass its probes, with a store that takes nothing. An exit code ends it. No
- * hook of better-sqlite3 runs on the way, as it would where Node runs out of work.
- */
-function die(world: World): void {
-  world.kill(world.pid, "SIGKILL");
-  world.exit(128 + constants.signals.SIGKILL);
-}
-
-function stopSignal(world: World): Promise<string> {
-  return new Promise((resolve) => {
-    let received = false;
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      world.on(signal, () => {
-        if (received) world.exit(128 + constants.signals[signal]);
-        received = true;
-        resolve(signal);
-      });
-    }
-  });
 }

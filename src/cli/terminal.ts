@@ -1,7 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import { CommandFailed } from "./command-failed.ts";
 import { write } from "./output.ts";
-import { endedBy } from "./signal-relay.ts";
+import { endedBy } from "./run/signal-relay.ts";
 
 /** The streams of a process. */
 export interface Terminal {

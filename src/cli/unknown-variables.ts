@@ -1,4 +1,4 @@
-import type { Environment } from "../app/config-option.ts";
+import type { Environment } from "../config/option.ts";
 import { connectionOptions, statusOptions } from "./connection-options.ts";
 
 /** A COFFER_ variable that this program does not read, and the one whose name is nearest. */
@@ -25,7 +25,7 @@ export async function unknownVariables(environment: Environment): Promise<Unknow
   const suspects = Object.keys(environment).filter((name) => isOurs(name) && !client.includes(name));
   if (suspects.length === 0) return [];
   // Most clients never need the server's options.
-  const { serveOptions } = await import("../app/serve-options.ts");
+  const { serveOptions } = await import("../config/serve-options.ts");
   const known = [...client, ...Object.values(serveOptions).map(({ variable }) => variable)];
   const unknown = suspects.filter((name) => !known.includes(name));
   return unknown.sort().map((name) => ({ name, nearest: nearestName(name, known) }));

@@ -1,13 +1,13 @@
 import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResponse } from "../contract/messages.ts";
-import { type Clock, systemClock } from "../domain/clock.ts";
+import { type Clock, systemClock } from "../domain/timers.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
-import { MaterialError } from "../identity/material-error.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
 import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
-import { Line } from "./line.ts";
+import { IdentityChannel } from "./identity-channel.ts";
 import {
   type Method,
   SERVING_STATUS,
@@ -57,7 +57,7 @@ export class CofferClient {
   private constructor(options: ClientOptions) {
     this.#options = { clock: systemClock, ...options };
     // Not only when the next call comes: an idle client would hold a connection of an SVID that is no longer its own.
-    this.#stopFollowing = options.identity.onChange(() => this.#hangUp());
+    this.#stopFollowing = options.identity.onChange(() => this.#drain());
   }
 
   /** Makes a client. It connects when it is first used. */
@@ -79,7 +79,7 @@ export class CofferClient {
     const { data, binaryData, ...rest } = await this.#call(getMethod, { path, version });
     const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
     const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
-    return { ...rest, content: Content.trusted([...text, ...binary]) };
+    return { ...rest, content: Content.unchecked([...text, ...binary]) };
   }
 
   /** Deletes versions, the newest by default. The answer lists those that this call changed. */
@@ -115,24 +115,24 @@ export class CofferClient {
   /** Takes no more calls. The connection ends when those under way are over. */
   close(): void {
     this.#stopFollowing();
-    this.#hangUp();
+    this.#drain();
     this.#state = { kind: "closed" };
   }
 
   async #call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-    return this.#line().call(method, request, Date.now() + this.#options.timeoutMs);
+    return this.#channel().call(method, request, Date.now() + this.#options.timeoutMs);
   }
 
-  /** The line of the newest identity. */
-  #line(): Line {
+  /** The channel of the newest identity. */
+  #channel(): IdentityChannel {
     if (this.#state.kind === "closed") throw new ClientError("CANCELLED", "the client is closed");
     const identity = this.#identity();
-    if (this.#state.kind === "connected" && this.#state.line.serves(identity)) return this.#state.line;
-    this.#hangUp();
+    if (this.#state.kind === "connected" && this.#state.channel.serves(identity)) return this.#state.channel;
+    this.#drain();
     const { address, serverId, clock } = this.#options;
-    const line = new Line(address, { identity, serverId, clock });
-    this.#state = { kind: "connected", line };
-    return line;
+    const channel = new IdentityChannel(address, { identity, serverId, clock });
+    this.#state = { kind: "connected", channel };
+    return channel;
   }
 
   #identity(): IdentitySnapshot {
@@ -146,14 +146,14 @@ export class CofferClient {
     }
   }
 
-  #hangUp(): void {
-    if (this.#state.kind === "connected") this.#state.line.hangUp();
+  #drain(): void {
+    if (this.#state.kind === "connected") this.#state.channel.drain();
     this.#state = { kind: "idle" };
   }
 }
 
-/** `connected` says that there is a line; it connects with its first call. */
+/** `connected` says that there is a channel; it connects with its first call. */
 type ClientState =
   | { readonly kind: "idle" }
-  | { readonly kind: "connected"; readonly line: Line }
+  | { readonly kind: "connected"; readonly channel: IdentityChannel }
   | { readonly kind: "closed" };

@@ -1,5 +1,5 @@
-import type { SpiffeId } from "../identity/spiffe-id.ts";
-import type { SvidRefused } from "../identity/svid-refused.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import type { SvidRefused } from "../spiffe/svid-refused.ts";
 
 /** Why a call got no answer from the server that it was meant for. */
 export type ConnectionFailure =

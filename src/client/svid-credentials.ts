@@ -1,15 +1,15 @@
 import type { Socket } from "node:net";
 import { type TLSSocket, connect } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { Identity } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
-import type { Svid } from "../identity/svid.ts";
-import { SvidRefused } from "../identity/svid-refused.ts";
-import { type VerifiedSvid, verifySvid } from "../identity/verify.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import type { Svid } from "../spiffe/svid.ts";
+import { SvidRefused } from "../spiffe/svid-refused.ts";
+import { type VerifiedSvid, verifySvid } from "../spiffe/verify.ts";
 import { type ConnectionFailure, handshakeProblem } from "./connection-failure.ts";
-import { sentChain } from "../identity/sent-chain.ts";
-import { TLS_ALGORITHMS } from "../identity/tls-algorithms.ts";
+import { sentChain } from "../spiffe/sent-chain.ts";
+import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 
 /** Who we are and whom alone we talk to. */
 export interface Introduction {

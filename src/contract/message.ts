@@ -209,16 +209,6 @@ export const repeatedUint32 = (
   },
 });
 
-/** A message within the message; undefined when absent. */
-export const embedded = <T>(number: number, name: string, codec: Codec<T>): Field<T | undefined> =>
-  scalar<T | undefined>(number, name, {
-    type: "MESSAGE",
-    wireType: WireType.bytes,
-    absent: undefined,
-    read: (reader) => codec.decode(reader.view()),
-    write: (writer, value) => writer.bytes(codec.encode(value!)),
-  });
-
 /** Messages within the message. */
 export const repeated = <T>(number: number, name: string, codec: Codec<T>): Field<readonly T[]> => ({
   number,

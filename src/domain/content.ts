@@ -27,8 +27,8 @@ export class Content {
     return this.#entries.reduce((sum, entry) => sum + entry.key.length + entry.value.length, 0);
   }
 
-  /** Takes entries as they are; for what was checked when it was written. */
-  static trusted(entries: readonly ContentEntry[]): Content {
+  /** Takes entries as they are: they were checked when they were written, or the server will check them. */
+  static unchecked(entries: readonly ContentEntry[]): Content {
     return new Content(entries);
   }
 

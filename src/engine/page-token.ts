@@ -1,7 +1,7 @@
 import { MAX_PAGE_TOKEN_BYTES, MAX_PATH_BYTES } from "../contract/limits.ts";
 import { invalidPageToken, limitExceeded } from "../domain/errors.ts";
 import { type PathPrefix, type SecretPath, parseSecretPath } from "../domain/secret-path.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { pageTokenContext } from "../sealing/context.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 

@@ -3,9 +3,9 @@ import type { Decision } from "../authorization/decision.ts";
 import type { Content } from "../domain/content.ts";
 import { accessDenied, callerIsServer } from "../domain/errors.ts";
 import { type PathPrefix, type SecretPath, parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
-import type { Principal } from "../identity/principal.ts";
+import type { Principal } from "../spiffe/principal.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
-import type { Secret } from "../store/secret.ts";
+import type { StoredSecret } from "../store/secret.ts";
 import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
@@ -26,7 +26,7 @@ export interface Denial {
 }
 
 /** What an engine is made of. */
-export interface EngineParts {
+export interface EngineOptions {
   readonly store: SecretStore;
   /** Seals page tokens. */
   readonly sealer: Sealer;
@@ -59,7 +59,7 @@ export interface ListQuestion {
 export interface ListedSecret {
   readonly path: SecretPath;
   /** Undefined when the caller may not describe it. */
-  readonly described: Secret | undefined;
+  readonly described: StoredSecret | undefined;
 }
 
 /** One page of List. `nextPageToken` is empty on the last one. */
@@ -73,34 +73,34 @@ export interface ListAnswer {
  * permit that authorizing the caller gave, so that none can come before it.
  */
 export class SecretsEngine {
-  readonly #parts: EngineParts;
+  readonly #options: EngineOptions;
 
-  constructor(parts: EngineParts) {
-    this.#parts = parts;
+  constructor(options: EngineOptions) {
+    this.#options = options;
   }
 
   /** Authorizes a call to a secret. Throws ACCESS_DENIED, or what is wrong with the path. */
   permit(caller: Principal, call: Exclude<Call, "List">, text: string): Permit {
     const path = parseSecretPath(text);
-    this.#require(this.#parts.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
+    this.#require(this.#options.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
     return { caller, path };
   }
 
   /** Authorizes a List. Throws ACCESS_DENIED when no rule lets the caller list anything, or what is wrong with the prefix. */
   permitList(caller: Principal, text: string): ListPermit {
     const prefix = parsePathPrefix(text);
-    const authorizer = this.#parts.authorizer();
+    const authorizer = this.#options.authorizer();
     this.#require(authorizer.mayListAnything(caller.id), caller, "List", prefix);
     return { caller, prefix, authorizer };
   }
 
   /** Adds a version. */
   put({ caller, path }: Permit, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
-    return this.#parts.store.put({ path, content, expectedVersion, author: caller.id.toString() });
+    return this.#options.store.put({ path, content, expectedVersion, author: caller.id.toString() });
   }
 
   get({ path }: Permit, version: number): OpenedVersion {
-    return this.#parts.store.get(path, version);
+    return this.#options.store.get(path, version);
   }
 
   delete(
@@ -108,7 +108,7 @@ export class SecretsEngine {
     versions: readonly number[],
     expectedVersion: number | undefined,
   ): Promise<DeleteResult> {
-    return this.#parts.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
+    return this.#options.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
   /** The secrets that the caller may list. `isOver` tells whether the caller has stopped waiting. */
@@ -117,7 +117,7 @@ export class SecretsEngine {
     { pageSize: limit, pageToken }: ListQuestion,
     isOver: () => boolean,
   ): Promise<ListAnswer> {
-    const { store, sealer } = this.#parts;
+    const { store, sealer } = this.#options;
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
     const names = authorizer.scope(caller.id, "list");
     const atOrAfter = (text: string) => names.atOrAfter(text);
@@ -132,13 +132,13 @@ export class SecretsEngine {
     };
   }
 
-  describe({ path }: Permit): Secret {
-    return this.#parts.store.describe(path);
+  describe({ path }: Permit): StoredSecret {
+    return this.#options.store.describe(path);
   }
 
   #require(decision: Decision, caller: Principal, call: Call, target: string): void {
     if (decision.kind === "allowed") return;
-    this.#parts.onDenied({ caller, call, target, decision });
+    this.#options.onDenied({ caller, call, target, decision });
     if (decision.because === "the server's own SPIFFE ID") throw callerIsServer(ACTION_OF[call], caller.id.toString());
     throw accessDenied(ACTION_OF[call], target === "" ? "anything" : target);
   }

@@ -1,5 +1,5 @@
 import type { Timers } from "../domain/timers.ts";
-import { MaterialError } from "./material-error.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
 import type { Identity, IdentitySnapshot, IdentityState } from "./source.ts";
 
 /** How often the end of the validity is looked for, in milliseconds: the clock may be set in the meantime. */

@@ -1,9 +1,9 @@
 import type { Timers } from "../domain/timers.ts";
-import { Bundle, FEDERATED_ADVICE } from "./bundle.ts";
+import { Bundle, FEDERATED_ADVICE } from "../spiffe/bundle.ts";
 import { type BundleMaterial, describeBundle } from "./file-material.ts";
 import { describeKept, describeNone, KeptBundles } from "./kept-bundles.ts";
-import { sharedAuthorities, type Sharing } from "./shared-authorities.ts";
-import type { TrustDomain } from "./trust-domain.ts";
+import { sharedAuthorities, type Sharing } from "../spiffe/shared-authorities.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
 
 /** After how long without a change a file is what it is, in milliseconds: before, it may be half written. */
 export const GRACE_MS = 5000;
@@ -23,7 +23,7 @@ export type ChosenBundle =
 export type ChosenBundles = ReadonlyMap<string, ChosenBundle>;
 
 /** What is wrong with a file, and what follows from it. */
-export function describeChoice(choice: ChosenBundle): readonly string[] {
+export function describeChosenBundle(choice: ChosenBundle): readonly string[] {
   if (choice.kind === "read") return [];
   const { problem, bundle } = choice;
   if (choice.kind !== "kept") return [describeNone(problem, bundle.trustDomain)];

@@ -1,14 +1,14 @@
-import type { ObservedFile } from "../domain/observed-file.ts";
-import { Bundle } from "./bundle.ts";
-import type { Purpose } from "./certificate-rules.ts";
+import type { ObservedFile } from "../files/observed-file.ts";
+import { Bundle } from "../spiffe/bundle.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
 import type { ObservedFiles } from "./identity-files.ts";
-import { collect, MaterialError } from "./material-error.ts";
-import { SpiffeIdError } from "./spiffe-id-error.ts";
-import { parseSvid, type Svid } from "./svid.ts";
-import { TrustDomain } from "./trust-domain.ts";
+import { collect, MaterialError } from "../spiffe/material-error.ts";
+import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
+import { parseSvid, type Svid } from "../spiffe/svid.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
 
 /** What a bundle file holds. */
-export type BundleReading =
+type BundleReading =
   /** Without authorities when the file says so in so many words. */
   | { readonly kind: "bundle"; readonly bundle: Bundle }
   /** It does not exist, or is empty. `problem` is a whole sentence. */

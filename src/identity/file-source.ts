@@ -1,16 +1,16 @@
-import type { WatchDirectory } from "../domain/directory-watch.ts";
+import type { WatchDirectory } from "../files/directory-watch.ts";
 import type { Timers } from "../domain/timers.ts";
-import { WatchedFiles } from "../domain/watched-files.ts";
-import type { Bundle } from "./bundle.ts";
-import type { Purpose } from "./certificate-rules.ts";
+import { WatchedFiles } from "../files/watched-files.ts";
+import type { Bundle } from "../spiffe/bundle.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
 import { CurrentIdentity } from "./current-identity.ts";
-import { type ChosenBundles, describeChoice, FileBundles, GRACE_MS } from "./file-bundles.ts";
+import { type ChosenBundles, describeChosenBundle, FileBundles, GRACE_MS } from "./file-bundles.ts";
 import { type FileMaterial, readMaterial } from "./file-material.ts";
 import { FollowedSource } from "./followed-source.ts";
 import { type IdentityFiles, ObservedFiles } from "./identity-files.ts";
-import { MaterialError, UntimelySvid } from "./material-error.ts";
-import { chainValidity, ownValidity } from "./own-validity.ts";
-import type { Svid } from "./svid.ts";
+import { MaterialError, UntimelySvid } from "../spiffe/material-error.ts";
+import { chainValidity, ownValidity } from "../spiffe/own-validity.ts";
+import type { Svid } from "../spiffe/svid.ts";
 
 /** What a source of this kind needs. */
 export interface FileSourceOptions {
@@ -134,7 +134,7 @@ export class FileSource extends FollowedSource {
   #take({ own }: Extract<Verdict, { kind: "whole" }>, chosen: ChosenBundles): void {
     const pending = this.#good === undefined ? this.#pending(chosen) : [];
     if (pending.length > 0) this.current.complain(...pending);
-    else this.#adopt(own, chosen, [...chosen.values()].flatMap(describeChoice));
+    else this.#adopt(own, chosen, [...chosen.values()].flatMap(describeChosenBundle));
   }
 
   /** At the start the bundles of other trust domains get some time to be written. Then we go on without them. */
@@ -158,7 +158,7 @@ export class FileSource extends FollowedSource {
     const bundle = choice?.kind === "withdrawn" ? choice.bundle : before;
     const others = new Map([...chosen].filter(([other]) => other !== name));
     const withdrawn = choice?.kind === "withdrawn" ? [choice] : [];
-    const all = new Set([...problems, ...[...withdrawn, ...others.values()].flatMap(describeChoice)]);
+    const all = new Set([...problems, ...[...withdrawn, ...others.values()].flatMap(describeChosenBundle)]);
     this.#good = { svid, bundle };
     const verdict = this.#judgeOwn(svid, bundle);
     if (verdict.kind === "whole") this.#adopt(verdict.own, others, [...all]);

@@ -1,4 +1,4 @@
-import { ObservedFile } from "../domain/observed-file.ts";
+import { ObservedFile } from "../files/observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
 
 /** The files of one identity. */

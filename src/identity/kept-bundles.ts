@@ -1,5 +1,5 @@
-import type { Bundle } from "./bundle.ts";
-import type { TrustDomain } from "./trust-domain.ts";
+import type { Bundle } from "../spiffe/bundle.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
 
 /** A bundle that stands in for one that can't be used. */
 export interface KeptBundle {

@@ -1,5 +1,5 @@
-import type { Bundle } from "./bundle.ts";
-import type { Svid } from "./svid.ts";
+import type { Bundle } from "../spiffe/bundle.ts";
+import type { Svid } from "../spiffe/svid.ts";
 
 /** Who we are, and by which authorities we tell who others are. Every peer that has the same bundles accepts the SVID. */
 export interface Identity {

@@ -1,4 +1,4 @@
-import { MaterialError } from "./material-error.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Timers } from "../domain/timers.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
 /** Lines of one event and reason that are written in a second, of one caller where they are about one. */

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { APPLIED, type Reason } from "../contract/reasons.ts";
 import { CODE_LABELS } from "./code-labels.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
-import type { Check } from "./check.ts";
+import type { Check } from "./server-status.ts";
 import type { BuildInfo, ConnectionReading, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
 
 /** The kind of a method, in the words of go-grpc-prometheus. */

@@ -2,11 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isMeantForUs } from "./asked-host.ts";
-import type { Check } from "./check.ts";
+import type { Check, ServerStatus } from "./server-status.ts";
 import { limitCrowd } from "./crowd-limit.ts";
 import type { Logger } from "./logger.ts";
 import type { Exposition } from "./metrics.ts";
-import type { ServerStatus } from "./server-status.ts";
 
 /** What the ops server tells. */
 export interface OpsSources {

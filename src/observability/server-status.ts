@@ -1,5 +1,3 @@
-import type { Check } from "./check.ts";
-
 /**
  * What an operator asks first of a server, as `/status` tells it in JSON. Times are RFC 3339, durations seconds, sizes
  * bytes. No name of a secret and no value is in it. A later release may add fields.
@@ -86,3 +84,8 @@ export interface DiskStatus {
   /** What the file system has left for this user; null where it does not tell. */
   readonly free_bytes: number | null;
 }
+
+/** One thing that must be in order before callers are sent here. */
+export type Check =
+  | { readonly name: string; readonly state: "ok" }
+  | { readonly name: string; readonly state: "not ready"; readonly why: string };

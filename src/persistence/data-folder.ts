@@ -1,6 +1,6 @@
 import { accessSync, chmodSync, constants, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { describeAccess } from "../domain/file-access.ts";
+import { describeAccess } from "../files/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { fileSystemSuitability } from "./file-system-kind.ts";
 import { accessible, tightenEntry } from "./own-entry.ts";

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type Database from "better-sqlite3";
-import { checkLibrary, connect, isHeld } from "./connection.ts";
+import { checkLibrary, connect, isHeld } from "./database-connection.ts";
 import { freeBytesAround, type FreeBytes } from "./free-space.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
 import { openPrivate } from "./private-create.ts";
@@ -65,14 +65,14 @@ function open(file: string, content: StoreContent, freeBytes: FreeBytes): Databa
   }
 }
 
-interface OpenParts {
+interface OpenOptions {
   readonly files: StoreFiles;
   readonly content: StoreContent;
   readonly freeBytes: FreeBytes;
   readonly confirm: () => void;
 }
 
-function openAs({ files, content, freeBytes, confirm }: OpenParts): Database.Database {
+function openAs({ files, content, freeBytes, confirm }: OpenOptions): Database.Database {
   const hasLog = sizeOf(files.log) > 0;
   // With the log still in place, the file is made again.
   if (existsSync(recoveryFiles(files).whole) && !hasLog) return finishRecovery(files, content, confirm);

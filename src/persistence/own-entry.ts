@@ -1,6 +1,6 @@
 import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { describeAccess, describeDenial, linkTarget, ownUid } from "../domain/file-access.ts";
+import { describeAccess, describeDenial, linkTarget, ownUid } from "../files/file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { StoreRefused } from "./store-refused.ts";
 

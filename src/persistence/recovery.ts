@@ -1,7 +1,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { connect, isHeld } from "./connection.ts";
+import { connect, isHeld } from "./database-connection.ts";
 import { cutLog } from "./cut-log.ts";
 import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
@@ -17,7 +17,7 @@ import { syncFolder } from "./sync-folder.ts";
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /** What a recovery works on. */
-export interface RecoveryParts {
+export interface RecoveryOptions {
   readonly files: StoreFiles;
   readonly log: CommittedLog;
   readonly content: StoreContent;
@@ -43,26 +43,26 @@ export function recoveryFiles({ database }: StoreFiles): RecoveryFiles {
  * has no room for one, it is in memory, and the log stays until there is room to fold it. Until every check has passed,
  * neither file is written. Throws {@link StoreRefused}, or what SQLite or the file system says.
  */
-export function recover(parts: RecoveryParts): Database.Database {
-  const { files } = parts;
-  if (!makeWhole(parts)) return inPlace(parts);
+export function recover(options: RecoveryOptions): Database.Database {
+  const { files } = options;
+  if (!makeWhole(options)) return inPlace(options);
   return connect(files.database);
 }
 
 /** Whether there was room. */
-function makeWhole(parts: RecoveryParts): boolean {
-  const { files, log, freeBytes } = parts;
+function makeWhole(options: RecoveryOptions): boolean {
+  const { files, log, freeBytes } = options;
   if (freeBytes() < imageBytes(files, log) + SPARE_BYTES) return false;
-  return whileAlone(files.database, () => makeAlone(parts));
+  return whileAlone(files.database, () => makeAlone(options));
 }
 
-function makeAlone(parts: RecoveryParts): boolean {
-  const { files, confirm } = parts;
+function makeAlone(options: RecoveryOptions): boolean {
+  const { files, confirm } = options;
   const { partial } = recoveryFiles(files);
   removeDatabase(partial);
   try {
-    if (!isWritten(parts, partial)) return false;
-    checkImageFile(partial, (image) => checkImage(image, parts));
+    if (!isWritten(options, partial)) return false;
+    checkImageFile(partial, (image) => checkImage(image, options));
     replace(files, partial, confirm);
     return true;
   } finally {
@@ -71,7 +71,7 @@ function makeAlone(parts: RecoveryParts): boolean {
 }
 
 /** A quota shows only when something is written. */
-function isWritten({ files, log }: RecoveryParts, partial: string): boolean {
+function isWritten({ files, log }: RecoveryOptions, partial: string): boolean {
   try {
     writeImage(files, log, partial);
     return true;
@@ -146,11 +146,11 @@ function lockOr(undo: () => void, database: string): Database.Database {
 }
 
 /** Serves from the files as they are. */
-function inPlace(parts: RecoveryParts): Database.Database {
-  const { files, log, confirm } = parts;
+function inPlace(options: RecoveryOptions): Database.Database {
+  const { files, log, confirm } = options;
   const image = new Database(imageInMemory(files, log));
   try {
-    checkImage(image, parts);
+    checkImage(image, options);
   } finally {
     image.close();
   }
@@ -166,7 +166,7 @@ function inPlace(parts: RecoveryParts): Database.Database {
   }
 }
 
-function checkImage(image: Database.Database, { files, log, content }: RecoveryParts): void {
+function checkImage(image: Database.Database, { files, log, content }: RecoveryOptions): void {
   const isMarked = log.pages === 0 || reading(image, files.database, () => checkMarks(image, files, log));
   checkDatabase(image, files.database, content);
   content.checkRows(image, files.database);

@@ -9,8 +9,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, sep } from "node:path";
-import { describeDenial, linkTarget } from "../domain/file-access.ts";
-import { PrivateFileError, readPrivateFile } from "../domain/private-file.ts";
+import { describeDenial, linkTarget } from "../files/file-access.ts";
+import { PrivateFileError, readPrivateFile } from "../files/private-file.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { parseRootKey, RootKeyRefused, rootKeyText } from "../sealing/root-key.ts";
 import { SecretKey } from "../sealing/secret-key.ts";

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { describeDenial } from "../domain/file-access.ts";
+import { describeDenial } from "../files/file-access.ts";
 import { isOutOfSpace } from "./free-space.ts";
 import { lockHolder } from "./lock-holder.ts";
 import { StoreRefused } from "./store-refused.ts";

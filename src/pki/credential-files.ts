@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, randomUUID, X509Certificate } from "node:crypto";
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { privacyProblem } from "../domain/private-file.ts";
-import type { Credential } from "./authority.ts";
+import { privacyProblem } from "../files/private-file.ts";
+import type { Credential } from "./development-ca.ts";
 
 /** Where a credential lies: its certificate and its key, both PEM. */
 export interface CredentialFiles {

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Clock } from "../domain/clock.ts";
-import type { TrustDomain } from "../identity/trust-domain.ts";
-import { Authority, createAuthority, type Credential } from "./authority.ts";
+import type { Clock } from "../domain/timers.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
+import { Authority, createAuthority, type Credential } from "./development-ca.ts";
 import {
   type CredentialFiles,
   type Defect,

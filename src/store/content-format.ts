@@ -41,5 +41,5 @@ export function decodeContent(bytes: Buffer): Content {
     entries.push({ kind, key: bytes.toString("latin1", offset + HEADER, keyEnd), value: bytes.subarray(keyEnd, end) });
     offset = end;
   }
-  return Content.trusted(entries);
+  return Content.unchecked(entries);
 }

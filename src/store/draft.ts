@@ -1,9 +1,9 @@
-import type { Clock } from "../domain/clock.ts";
+import type { Clock } from "../domain/timers.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change } from "./change.ts";
 import type { Memory } from "./memory.ts";
 import type { SealedBytes } from "./sealed-memory.ts";
-import { type Secret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts";
+import { type StoredSecret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts";
 
 /**
  * Memory as it will be when the operations accepted so far have been committed. The operations of a group are validated
@@ -11,7 +11,7 @@ import { type Secret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts"
  */
 export class Draft {
   readonly #memory: Memory;
-  readonly #changed = new Map<SecretPath, Secret>();
+  readonly #changed = new Map<SecretPath, StoredSecret>();
   #bytes: number;
   /** The time of every change of the group, in milliseconds: the clock's, but never before an earlier change's. */
   readonly time: number;
@@ -27,7 +27,7 @@ export class Draft {
     return this.#bytes;
   }
 
-  get(path: SecretPath): Secret | undefined {
+  get(path: SecretPath): StoredSecret | undefined {
     return this.#changed.get(path) ?? this.#memory.get(path);
   }
 
@@ -51,6 +51,6 @@ function asItIs(sealed: Buffer): SealedBytes {
 
 /** What a change does to its secret, and by how many bytes the store grows. */
 export interface Effect {
-  readonly after: Secret;
+  readonly after: StoredSecret;
   readonly growth: number;
 }

@@ -1,6 +1,6 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Memory } from "./memory.ts";
-import { newest, type Secret } from "./secret.ts";
+import { newest, type StoredSecret } from "./secret.ts";
 
 /** A question for one page of secrets. */
 export interface ListQuery {
@@ -21,7 +21,7 @@ export type OrderedSecrets = Pick<Memory, "atOrAfter">;
 
 /** One page of secrets. */
 export interface ListPage {
-  readonly secrets: readonly Secret[];
+  readonly secrets: readonly StoredSecret[];
   /** The last path of the page, after which the next page begins; undefined: there is none. */
   readonly next: SecretPath | undefined;
 }
@@ -34,7 +34,7 @@ export interface ListPage {
  */
 export function* findPage(secrets: OrderedSecrets, query: ListQuery): Generator<void, ListPage, void> {
   const { prefix, after, limit, atOrAfter } = query;
-  const found: Secret[] = [];
+  const found: StoredSecret[] = [];
   let start = atOrAfter(after === undefined ? prefix : behind(after));
   while (start !== undefined) {
     const secret = secrets.atOrAfter(start);

@@ -3,7 +3,7 @@ import type { CommittedEntry, Revision } from "./journal.ts";
 import { PathIndex } from "./path-index.ts";
 import type { Change } from "./change.ts";
 import { SealedMemory } from "./sealed-memory.ts";
-import { AUTHOR_OVERHEAD, type Secret, applyChange, findVersion, memoryBytes } from "./secret.ts";
+import { AUTHOR_OVERHEAD, type StoredSecret, applyChange, findVersion, memoryBytes } from "./secret.ts";
 
 /** How much the store holds. */
 export interface StoreTotals {
@@ -15,7 +15,7 @@ export interface StoreTotals {
 
 /** The source of truth: every secret, as of one revision. Only {@link publish} changes it. */
 export class Memory {
-  readonly #secrets = new Map<SecretPath, Secret>();
+  readonly #secrets = new Map<SecretPath, StoredSecret>();
   readonly #index = new PathIndex();
   readonly #sealed = new SealedMemory();
   readonly #keep = (sealed: Buffer) => this.#sealed.keep(sealed);
@@ -39,12 +39,12 @@ export class Memory {
     return { secrets: this.#secrets.size, versions: this.#versions, bytes: this.#bytes };
   }
 
-  get(path: SecretPath): Secret | undefined {
+  get(path: SecretPath): StoredSecret | undefined {
     return this.#secrets.get(path);
   }
 
   /** The first secret whose path is not less than `start`; undefined when there is none. */
-  atOrAfter(start: string): Secret | undefined {
+  atOrAfter(start: string): StoredSecret | undefined {
     const path = this.#index.atOrAfter(start);
     return path === undefined ? undefined : this.#secrets.get(path);
   }

@@ -9,7 +9,7 @@ import { encodeContent } from "./content-format.ts";
 import type { Draft } from "./draft.ts";
 import type { JournalEntry, Revision } from "./journal.ts";
 import type { Memory } from "./memory.ts";
-import { type Secret, type Version, findVersion, lastChange, newest, versionRef } from "./secret.ts";
+import { type StoredSecret, type Version, findVersion, lastChange, newest, versionRef } from "./secret.ts";
 
 /**
  * Something that a caller wants changed. `plan` validates it against the draft, and throws a CofferError when it is
@@ -26,7 +26,7 @@ export type Plan<T> =
   | { readonly kind: "unchanged"; readonly answer: (memory: Memory) => T };
 
 /** A new version to be made. `expectedVersion` is the latest one, whatever its state; 0: none yet; undefined: any. */
-export interface PutRequest {
+export interface PutCommand {
   readonly path: SecretPath;
   readonly content: Content;
   readonly expectedVersion: number | undefined;
@@ -42,7 +42,7 @@ export interface PutResult {
 }
 
 /** A new version of a secret. */
-export function putOperation(request: PutRequest, sealer: Sealer, maxStoreBytes: number): Operation<PutResult> {
+export function putOperation(request: PutCommand, sealer: Sealer, maxStoreBytes: number): Operation<PutResult> {
   const { path, content, expectedVersion, author } = request;
   return {
     plan(draft) {
@@ -67,7 +67,7 @@ export function putOperation(request: PutRequest, sealer: Sealer, maxStoreBytes:
 }
 
 /** Versions to be marked as deleted. `expectedVersion` as for a Put, though never 0. */
-export interface DeleteRequest {
+export interface DeleteCommand {
   readonly path: SecretPath;
   /** Empty: the newest. */
   readonly versions: readonly number[];
@@ -84,7 +84,7 @@ export interface DeleteResult {
 }
 
 /** Versions marked as deleted: all that are named, or none. */
-export function deleteOperation(request: DeleteRequest): Operation<DeleteResult> {
+export function deleteOperation(request: DeleteCommand): Operation<DeleteResult> {
   const { path, expectedVersion, author } = request;
   return {
     plan(draft) {
@@ -107,16 +107,16 @@ export function deleteOperation(request: DeleteRequest): Operation<DeleteResult>
   };
 }
 
-function latestVersion(secret: Secret | undefined): number {
+function latestVersion(secret: StoredSecret | undefined): number {
   return secret === undefined ? 0 : newest(secret).number;
 }
 
-function expectLatest(secret: Secret | undefined, path: SecretPath, expected: number | undefined): void {
+function expectLatest(secret: StoredSecret | undefined, path: SecretPath, expected: number | undefined): void {
   const latest = latestVersion(secret);
   if (expected !== undefined && expected !== latest) throw versionMismatch(path, expected, latest);
 }
 
-function namedVersions(secret: Secret, numbers: readonly number[]): Version[] {
+function namedVersions(secret: StoredSecret, numbers: readonly number[]): Version[] {
   if (numbers.length === 0) return [newest(secret)];
   const ascending = [...new Set(numbers)].sort((a, b) => a - b);
   return ascending.map((number) => {

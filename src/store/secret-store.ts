@@ -10,18 +10,18 @@ import type { CheckpointMode, Journal, Revision } from "./journal.ts";
 import { findPage, type ListPage, type ListQuery } from "./listing.ts";
 import { Memory, type StoreTotals } from "./memory.ts";
 import {
-  type DeleteRequest,
+  type DeleteCommand,
   type DeleteResult,
-  type PutRequest,
+  type PutCommand,
   type PutResult,
   deleteOperation,
   putOperation,
 } from "./operation.ts";
-import { type Secret, type Version, findVersion, newest } from "./secret.ts";
+import { type StoredSecret, type Version, findVersion, newest } from "./secret.ts";
 import { ThreadShare } from "./thread-share.ts";
 
 /** What a store is made of. */
-export interface StoreParts {
+export interface StoreOptions {
   readonly journal: Journal;
   readonly sealer: Sealer;
   readonly observer: CommitObserver;
@@ -38,23 +38,23 @@ export interface OpenedVersion {
 
 /** The secrets: reads from memory, changes through the journal. */
 export class SecretStore {
-  readonly #parts: StoreParts;
+  readonly #options: StoreOptions;
   readonly #memory: Memory;
   readonly #commits: GroupCommit;
   readonly #lists: ThreadShare;
 
-  private constructor(parts: StoreParts, memory: Memory) {
-    this.#parts = parts;
+  private constructor(options: StoreOptions, memory: Memory) {
+    this.#options = options;
     this.#memory = memory;
-    this.#commits = new GroupCommit(memory, parts.journal, parts.observer, parts.timers);
-    this.#lists = new ThreadShare(parts.timers);
+    this.#commits = new GroupCommit(memory, options.journal, options.observer, options.timers);
+    this.#lists = new ThreadShare(options.timers);
   }
 
   /** Rebuilds memory from the journal. Throws what the journal throws: a store that can't be trusted is not served. */
-  static async load(parts: StoreParts): Promise<SecretStore> {
+  static async load(options: StoreOptions): Promise<SecretStore> {
     const memory = new Memory();
-    for await (const entries of parts.journal.load()) memory.publish(entries);
-    return new SecretStore(parts, memory);
+    for await (const entries of options.journal.load()) memory.publish(entries);
+    return new SecretStore(options, memory);
   }
 
   get totals(): StoreTotals {
@@ -67,12 +67,12 @@ export class SecretStore {
   }
 
   /** Adds a version. Rejects with VERSION_MISMATCH, STORE_FULL, and the errors of a commit. */
-  put(request: PutRequest): Promise<PutResult> {
-    return this.#commits.submit(putOperation(request, this.#parts.sealer, this.#parts.maxStoreBytes));
+  put(request: PutCommand): Promise<PutResult> {
+    return this.#commits.submit(putOperation(request, this.#options.sealer, this.#options.maxStoreBytes));
   }
 
   /** Marks versions as deleted. Rejects with SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_MISMATCH, and as put. */
-  delete(request: DeleteRequest): Promise<DeleteResult> {
+  delete(request: DeleteCommand): Promise<DeleteResult> {
     return this.#commits.submit(deleteOperation(request));
   }
 
@@ -87,7 +87,7 @@ export class SecretStore {
 
   #open(path: SecretPath, version: Version): Content {
     try {
-      return decodeContent(this.#parts.sealer.open(version.sealed.bytes(), versionContext(path, version.number)));
+      return decodeContent(this.#options.sealer.open(version.sealed.bytes(), versionContext(path, version.number)));
     } catch (cause) {
       // Anything else is a fault of ours, and to call it damage would send an operator to look for it on the disk.
       if (!(cause instanceof SealBroken || cause instanceof RangeError)) throw cause;
@@ -96,7 +96,7 @@ export class SecretStore {
   }
 
   /** A secret with all its versions, sealed as they are. Throws SECRET_NOT_FOUND. */
-  describe(path: SecretPath): Secret {
+  describe(path: SecretPath): StoredSecret {
     const secret = this.#memory.get(path);
     if (secret === undefined) throw secretNotFound(path);
     return secret;
@@ -112,6 +112,6 @@ export class SecretStore {
 
   /** Folds committed changes into their final place; see {@link Journal.checkpoint}. */
   checkpoint(mode: CheckpointMode): void {
-    this.#parts.journal.checkpoint(mode);
+    this.#options.journal.checkpoint(mode);
   }
 }

@@ -4,7 +4,7 @@ import type { Revision } from "./journal.ts";
 import type { SealedBytes } from "./sealed-memory.ts";
 
 /** What became of a version. */
-export type VersionState =
+type VersionStatus =
   | { readonly kind: "live" }
   /** Marked as deleted; the sealed content is kept. */
   | { readonly kind: "deleted"; readonly time: number; readonly by: string; readonly revision: Revision };
@@ -17,11 +17,11 @@ export interface Version {
   readonly createTime: number;
   readonly createdBy: string;
   readonly sealed: SealedBytes;
-  readonly state: VersionState;
+  readonly state: VersionStatus;
 }
 
 /** A secret and its retained versions, ascending and at least one. Immutable: a change makes a new one. */
-export interface Secret {
+export interface StoredSecret {
   readonly path: SecretPath;
   readonly versions: readonly Version[];
 }
@@ -29,7 +29,7 @@ export interface Secret {
 /** Stands in a draft for the revision that the journal has yet to assign. */
 export const UNCOMMITTED: Revision = 0;
 
-const LIVE: VersionState = { kind: "live" };
+const LIVE: VersionStatus = { kind: "live" };
 
 /** What sealed bytes become in a version: kept in memory, or, in a draft, left as they are. */
 export type Keep = (sealed: Buffer) => SealedBytes;
@@ -38,11 +38,16 @@ export type Keep = (sealed: Buffer) => SealedBytes;
  * The secret after a change. This one pure function makes every state there is: of drafts, of memory after a commit,
  * after a restart, and after another replica's change.
  */
-export function applyChange(secret: Secret | undefined, change: Change, revision: Revision, keep: Keep): Secret {
+export function applyChange(
+  secret: StoredSecret | undefined,
+  change: Change,
+  revision: Revision,
+  keep: Keep,
+): StoredSecret {
   return change.kind === "put" ? applyPut(secret, change, revision, keep) : applyDelete(secret, change, revision);
 }
 
-function applyPut(secret: Secret | undefined, change: PutChange, revision: Revision, keep: Keep): Secret {
+function applyPut(secret: StoredSecret | undefined, change: PutChange, revision: Revision, keep: Keep): StoredSecret {
   const added: Version = {
     number: change.version,
     revision,
@@ -56,9 +61,9 @@ function applyPut(secret: Secret | undefined, change: PutChange, revision: Revis
   return { path: change.path, versions: [...retained, added] };
 }
 
-function applyDelete(secret: Secret | undefined, change: DeleteChange, revision: Revision): Secret {
+function applyDelete(secret: StoredSecret | undefined, change: DeleteChange, revision: Revision): StoredSecret {
   if (secret === undefined) throw new Error(`a change deletes versions of ${change.path}, which was never written`);
-  const state: VersionState = { kind: "deleted", time: change.time, by: change.author, revision };
+  const state: VersionStatus = { kind: "deleted", time: change.time, by: change.author, revision };
   const marked = (version: Version) => (names(change.versions, version) ? { ...version, state } : version);
   return { path: secret.path, versions: secret.versions.map(marked) };
 }
@@ -68,12 +73,12 @@ function names(refs: readonly VersionRef[], version: Version): boolean {
 }
 
 /** The newest version, whatever its state. It is always retained: pruning takes the lowest number. */
-export function newest(secret: Secret): Version {
+export function newest(secret: StoredSecret): Version {
   return secret.versions.at(-1)!;
 }
 
 /** A retained version by its number. */
-export function findVersion(secret: Secret, number: number): Version | undefined {
+export function findVersion(secret: StoredSecret, number: number): Version | undefined {
   return secret.versions.find((version) => version.number === number);
 }
 
@@ -84,7 +89,7 @@ export function versionRef(version: Version): VersionRef {
 }
 
 /** The last change of the secret: its revision and its time. */
-export function lastChange(secret: Secret): { readonly revision: Revision; readonly time: number } {
+export function lastChange(secret: StoredSecret): { readonly revision: Revision; readonly time: number } {
   let last = { revision: UNCOMMITTED, time: 0 };
   for (const { revision, createTime, state } of secret.versions) {
     if (revision >= last.revision) last = { revision, time: createTime };
@@ -103,7 +108,7 @@ const DELETION_OVERHEAD = 80;
 export const AUTHOR_OVERHEAD = 100;
 
 /** Bytes of memory that a secret costs, as `--max-store-bytes` counts them. */
-export function memoryBytes(secret: Secret | undefined): number {
+export function memoryBytes(secret: StoredSecret | undefined): number {
   if (secret === undefined) return 0;
   return (
     SECRET_OVERHEAD + secret.path.length + secret.versions.reduce((sum, version) => sum + versionBytes(version), 0)

@@ -1,4 +1,4 @@
-import { Bundle } from "../identity/bundle.ts";
+import { Bundle } from "../spiffe/bundle.ts";
 import { describeKept, describeNone, KeptBundles } from "../identity/kept-bundles.ts";
 import type { X509Context } from "./x509-context.ts";
 

@@ -1,8 +1,8 @@
-import type { Purpose } from "../identity/certificate-rules.ts";
-import { MaterialError } from "../identity/material-error.ts";
-import { ownValidity } from "../identity/own-validity.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
+import { ownValidity } from "../spiffe/own-validity.ts";
 import type { Identity } from "../identity/source.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { OfferedSvid, X509Context } from "./x509-context.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { Client, type ClientOptions, credentials, Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import type { Endpoint } from "./endpoint.ts";
-import { FETCH_X509_SVID } from "./messages.ts";
+import { FETCH_X509_SVID } from "./x509-messages.ts";
 
 /** How a stream ended, and whether another attempt could help. `problem` is a sentence for the log. */
 export interface StreamEnd {

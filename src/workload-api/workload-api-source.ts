@@ -1,9 +1,9 @@
 import type { Timers } from "../domain/timers.ts";
-import type { Purpose } from "../identity/certificate-rules.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
 import { CurrentIdentity } from "../identity/current-identity.ts";
 import { FollowedSource } from "../identity/followed-source.ts";
-import { MaterialError, UntimelySvid } from "../identity/material-error.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
+import { MaterialError, UntimelySvid } from "../spiffe/material-error.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { BackOff } from "./back-off.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Federation } from "./federation.ts";

@@ -1,13 +1,13 @@
 import type { MapEntry } from "../contract/map-field.ts";
 import { WireError } from "../contract/wire.ts";
-import { Bundle } from "../identity/bundle.ts";
-import type { Purpose } from "../identity/certificate-rules.ts";
-import { collect, MaterialError } from "../identity/material-error.ts";
-import { SpiffeId, trustDomainOf } from "../identity/spiffe-id.ts";
-import { SpiffeIdError } from "../identity/spiffe-id-error.ts";
-import { parseSvidDer, type Svid } from "../identity/svid.ts";
-import type { TrustDomain } from "../identity/trust-domain.ts";
-import { type X509SvidMessage, type X509SvidResponse, x509SvidResponse } from "./messages.ts";
+import { Bundle } from "../spiffe/bundle.ts";
+import type { Purpose } from "../spiffe/certificate-rules.ts";
+import { collect, MaterialError } from "../spiffe/material-error.ts";
+import { SpiffeId, trustDomainOf } from "../spiffe/spiffe-id.ts";
+import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
+import { parseSvidDer, type Svid } from "../spiffe/svid.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
+import { type X509SvidMessage, type X509SvidResponse, x509SvidResponse } from "./x509-messages.ts";
 
 /** One identity that the Workload API offers. */
 export interface OfferedSvid {
@@ -21,14 +21,14 @@ export interface OfferedSvid {
 }
 
 /** What is wrong with the bundle of another trust domain. */
-export interface UnusableBundle {
+interface UnusableBundle {
   readonly trustDomain: TrustDomain;
   /** A sentence that begins with the field. */
   readonly problem: string;
 }
 
 /** The bundles of other trust domains in a message, by their bare names. No name is in two of the lists. */
-export interface FederatedContext {
+interface FederatedContext {
   /** Those that can be used. One may be empty, which trusts no workload. */
   readonly federated: ReadonlyMap<string, Bundle>;
   /** The others. */

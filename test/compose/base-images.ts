@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { findSpire } from "../spire/programs.ts";
+import { findSpire } from "../support/programs.ts";
 import type { Bind } from "./confinement.ts";
 import type { Image } from "./image.ts";
 import { copyTo, librariesOf, place } from "./shared-libraries.ts";

@@ -12,7 +12,7 @@ export interface Build {
 }
 
 /** A named volume in a service. */
-export interface VolumeMount {
+interface VolumeMount {
   readonly volume: string;
   readonly target: string;
   readonly isReadOnly: boolean;

@@ -36,13 +36,13 @@ describe("the reader of .dockerignore", () => {
     const ignores = readDockerIgnore(readFileSync(".dockerignore", "utf8"));
     const never = [
       ...["certs/dev/ca.key", ".coffer/root.key", ".git/config", "node_modules/x", "root.key", "src/left.key"],
-      ...["src/left.pem", "test/x.ts", "bench/x.ts", ".env", "docs/x.md", "dist/x.js", ".build/descriptors.mjs"],
+      ...["src/left.pem", "test/x.ts", "bench/x.ts", ".env", "docs/x.md", "dist/x.js", "scripts/descriptors.mjs"],
     ];
     assert.deepEqual(
       never.filter((path) => !ignores(path)),
       [],
     );
-    const always = ["src/main.ts", "package.json", "proto/descriptors.binpb", ".build/native.mjs"];
+    const always = ["src/main.ts", "package.json", "proto/descriptors.binpb", "scripts/native.mjs"];
     assert.deepEqual(always.filter(ignores), []);
   });
 });

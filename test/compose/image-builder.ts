@@ -11,7 +11,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join, posix } from "node:path";
-import type { Processes } from "../spire/processes.ts";
+import type { Processes } from "../support/processes.ts";
 import { type BaseImage, standIn } from "./base-images.ts";
 import type { Confiner } from "./confinement.ts";
 import { type Ignores, readDockerIgnore } from "./docker-ignore.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Processes } from "../spire/processes.ts";
+import { Processes } from "../support/processes.ts";
 import { type Build, type ComposeFile, type Condition, readComposeFile, type Service } from "./compose-file.ts";
 import { Confiner } from "./confinement.ts";
 import { Container, type Engine } from "./container.ts";
@@ -12,7 +12,7 @@ import { ImageBuilder } from "./image-builder.ts";
 import { Volumes } from "./volumes.ts";
 
 /** The compose file of this repository. */
-export const COMPOSE_FILE = "docker-compose.yml";
+const COMPOSE_FILE = "docker-compose.yml";
 
 /** The compose file's services as processes of this machine: what `docker compose` does with an engine. */
 export class Project {

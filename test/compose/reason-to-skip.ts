@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { findSpire } from "../spire/programs.ts";
+import { findSpire } from "../support/programs.ts";
 
 /** The programs of this machine that take the place of a container engine. */
 const TOOLS = ["unshare", "nsenter", "setpriv", "mount", "chroot", "ip", "ldd", "readelf", "npm"];

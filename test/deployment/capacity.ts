@@ -1,4 +1,4 @@
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 
 const FORMULA = /= --max-store-bytes \+ (\d+) MB \+ \d+ kB for each connection \((\d+) kB with Node 22\)$/m;
 

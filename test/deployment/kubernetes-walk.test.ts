@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { coffer, type Ran, type Serving, serving } from "../support/cli-kit.ts";
 import { FILE_DELIVERIES } from "../support/file-delivery.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 import { containerPartsIn, manifestsIn } from "./manifests.ts";
 import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { allPages } from "../unit/docs/pages.ts";
+import { allPages } from "../support/pages.ts";
 import { containerProblems, manifestProblems } from "./kubernetes-schema.ts";
 import { containerPartsIn, manifestsIn } from "./manifests.ts";
 

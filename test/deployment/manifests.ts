@@ -1,5 +1,5 @@
 import { type ParsedNode, parseAllDocuments, type Document } from "yaml";
-import type { Page } from "../unit/docs/pages.ts";
+import type { Page } from "../support/pages.ts";
 
 /** An object of Kubernetes as a page has it. What stands in `spec` is for a schema to judge. */
 export interface Manifest {

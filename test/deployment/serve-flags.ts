@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import type { GivenFlags } from "../../src/app/config-option.ts";
-import { serveOptions } from "../../src/app/serve-options.ts";
+import type { GivenFlags } from "../../src/config/option.ts";
+import { serveOptions } from "../../src/config/serve-options.ts";
 import { addOptions, givenFlags } from "../../src/cli/option-flags.ts";
 
 /** What the program's own parser makes of the arguments behind `serve`. Throws at one that it does not know. */

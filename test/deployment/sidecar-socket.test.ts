@@ -4,9 +4,9 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { createAuthority } from "../../src/pki/authority.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { PROGRAM, type Ran, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit } from "../support/server-kit.ts";

@@ -6,13 +6,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { ofThisFile } from "../support/children.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { coffer, PROGRAM } from "../support/cli-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 import { environmentOf, lastOf, unitFilesIn } from "./unit-file.ts";
 
 const [unit] = unitFilesIn(page("docs/systemd.md"));

@@ -1,4 +1,4 @@
-import type { Page } from "../unit/docs/pages.ts";
+import type { Page } from "../support/pages.ts";
 
 /** A unit of systemd, or a drop-in of one, as a page has it. */
 export interface UnitFile {

@@ -22,7 +22,7 @@ interface Probe {
 }
 
 /** The same of a volume. */
-export interface Volume {
+interface Volume {
   readonly name: string;
   readonly configMap?: { readonly name: string };
   readonly secret?: { readonly secretName: string };

@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { PROGRAM, type Ran, runToEnd } from "../support/cli-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
-import { codeBlocks, page, table } from "../unit/docs/pages.ts";
+import { codeBlocks, page, table } from "../support/pages.ts";
 
 const operations = page("docs/operations.md");
 const [copy, copyOfKey] = codeBlocks(operations, "Backup", "sh");

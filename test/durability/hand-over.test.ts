@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { LONG } from "../support/long-form.ts";
 import { Site } from "../support/server-process.ts";
-import { handOver } from "./hand-over.ts";
+import { handOver } from "../support/hand-over.ts";
 
 const TIMES = LONG ? 100 : 4;
 

@@ -4,9 +4,9 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { createAuthority } from "../../src/pki/authority.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
 import { freePort } from "../support/free-port.ts";
 import { type IdentityArguments, type ServerProcess, Site } from "../support/server-process.ts";
 

@@ -9,7 +9,7 @@ import { StoreRefused } from "../../src/persistence/store-refused.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
 import { copyAsIs } from "../support/copy-folder.ts";
 import { deleteRequest, loadStore, putRequest, read } from "../support/store-kit.ts";
-import { openStore } from "../unit/persistence/kit.ts";
+import { openStore } from "../support/persistence-kit.ts";
 
 const CASES = 2000;
 const SECTOR = 512;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { copyAsIs } from "../support/copy-folder.ts";
 import { whyNoFaults } from "../support/failing-disk.ts";
-import { committed, entries, inChild, openStore, putSealed, summary } from "../unit/persistence/kit.ts";
+import { committed, entries, inChild, openStore, putSealed, summary } from "../support/persistence-kit.ts";
 
 const FRAME = 4096 + 24;
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ID } from "../unit/identity/chain-world.ts";
+import { ID } from "../support/chain-world.ts";
 import { atTheFrontDoor } from "./front-door.ts";
 import { bare, openssl, type Peer } from "./peers.ts";
-import { HONEST as HONEST_ROWS } from "../unit/identity/honest-chains.ts";
+import { HONEST as HONEST_ROWS } from "../support/honest-chains.ts";
 import { arriving, honest, hostile, NEVER_REACHES_US, OUT_OF_ORDER, uriOf } from "./rows.ts";
 
 const HONEST = honest("client");

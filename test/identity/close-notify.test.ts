@@ -5,17 +5,17 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
 import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
-import { Connections } from "../../src/transport/connection.ts";
-import { GrpcServer } from "../../src/transport/grpc-server.ts";
-import { shakeHands } from "../../src/transport/handshake.ts";
-import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
-import { Listener } from "../../src/transport/listener.ts";
-import { Reception } from "../../src/transport/reception.ts";
-import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { Connections } from "../../src/admission/connection.ts";
+import { GrpcServer } from "../../src/grpc/grpc-server.ts";
+import { shakeHands } from "../../src/admission/handshake.ts";
+import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
+import { Listener } from "../../src/admission/listener.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
+import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { example, forge, NOW, TRUST, workload, workloadKey } from "../unit/identity/chain-world.ts";
-import { BareTlsClient } from "./bare-tls-client.ts";
+import { example, forge, NOW, TRUST, workload, workloadKey } from "../support/chain-world.ts";
+import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { ownIdentity } from "./own-identity.ts";
 
 // Record types, RFC 8446 5.1.
@@ -49,7 +49,7 @@ class Site {
     timers: this.timers,
     random: () => 0.5,
   });
-  readonly #reception = new Reception({
+  readonly #admission = new ConnectionAdmission({
     identity: this.identity,
     connections: this.connections,
     gate: new HandshakeGate(LIMITS, this.timers),
@@ -60,7 +60,7 @@ class Site {
 
   /** Lets one client in with this chain, and does `end` as soon as HTTP/2 is up. Resolves when the connection is closed. */
   async meet(chain: readonly Buffer[], request: Buffer, end: () => void): Promise<Heard> {
-    const accept = (socket: Socket) => this.#reception.receive(socket);
+    const accept = (socket: Socket) => this.#admission.receive(socket);
     const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
     const client = connect((listener.address as { port: number }).port, "127.0.0.1");
     const alerts: string[] = [];
@@ -79,7 +79,7 @@ class Site {
     // The server has the last word: the client only answers its FIN.
     await once(client, "close");
     listener.close();
-    this.#reception.close();
+    this.#admission.close();
     this.identity.close();
     return { alerts, messages };
   }

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pemText } from "../../src/identity/pem.ts";
-import { forge, workloadKey } from "../unit/identity/chain-world.ts";
+import { pemText } from "../../src/x509/pem.ts";
+import { forge, workloadKey } from "../support/chain-world.ts";
 
 const PROGRAM = fileURLToPath(new URL("./print-sent-chain.js", import.meta.url));
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, describe, it } from "node:test";
 import { type Conduct, Strangers } from "../../bench/strangers.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { createAuthority } from "../../src/pki/authority.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
 import { LONG } from "../support/long-form.ts";
 import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
 

@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
-import { type Connection, Connections } from "../../src/transport/connection.ts";
-import type { Refused } from "../../src/transport/connection-refusal.ts";
-import { GrpcServer } from "../../src/transport/grpc-server.ts";
-import { HandshakeGate } from "../../src/transport/handshake-gate.ts";
-import { Listener } from "../../src/transport/listener.ts";
-import { Reception } from "../../src/transport/reception.ts";
-import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
+import { type Connection, Connections } from "../../src/admission/connection.ts";
+import type { Refused } from "../../src/admission/connection-refusal.ts";
+import { GrpcServer } from "../../src/grpc/grpc-server.ts";
+import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
+import { Listener } from "../../src/admission/listener.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
+import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { type Case, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 import type { Peer } from "./peers.ts";
 
@@ -35,7 +35,7 @@ class FrontDoor {
   readonly #identity: IdentitySource;
   readonly #refused: Refused[] = [];
   readonly #handled: string[] = [];
-  readonly #reception: Reception;
+  readonly #admission: ConnectionAdmission;
   /** Resolves when a peer was refused, or its call was handled. */
   readonly #decided: Promise<void>;
   #decide = () => {};
@@ -56,7 +56,7 @@ class FrontDoor {
       random: () => 0.5,
     });
     this.#identity = ownIdentity(bundles, timers);
-    this.#reception = new Reception({
+    this.#admission = new ConnectionAdmission({
       identity: this.#identity,
       connections,
       gate: new HandshakeGate(LIMITS, timers),
@@ -73,7 +73,7 @@ class FrontDoor {
     const accepted: Socket[] = [];
     const accept = (socket: Socket) => {
       accepted.push(socket);
-      this.#reception.receive(socket);
+      this.#admission.receive(socket);
     };
     const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
     const peer = connect((listener.address as { port: number }).port, "127.0.0.1");
@@ -99,7 +99,7 @@ class FrontDoor {
 
   #close(listener: Listener): void {
     listener.close();
-    this.#reception.close();
+    this.#admission.close();
     this.#identity.close();
   }
 }

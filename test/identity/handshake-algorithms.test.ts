@@ -4,10 +4,10 @@ import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect, createSecureContext, createServer as createTlsServer } from "node:tls";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
-import { handshakeContext, shakeHands } from "../../src/transport/handshake.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { handshakeContext, shakeHands } from "../../src/admission/handshake.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { example, ID, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 
 const timers = new ManualTimers(NOW);

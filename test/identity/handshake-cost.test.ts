@@ -3,11 +3,11 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { handshakeContext, shakeHands } from "../../src/transport/handshake.ts";
+import { handshakeContext, shakeHands } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
-import { example, ID, NOW, TRUST } from "../unit/identity/chain-world.ts";
+import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
 import type { Handshakes } from "./handshaker.ts";
 import { ownIdentity } from "./own-identity.ts";
 

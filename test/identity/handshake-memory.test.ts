@@ -5,11 +5,11 @@ import { after, before, it } from "node:test";
 import { connect, createSecureContext, type TLSSocket } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { pemText } from "../../src/identity/pem.ts";
-import { sentChain } from "../../src/identity/sent-chain.ts";
-import { shakeHands } from "../../src/transport/handshake.ts";
+import { pemText } from "../../src/x509/pem.ts";
+import { sentChain } from "../../src/spiffe/sent-chain.ts";
+import { shakeHands } from "../../src/admission/handshake.ts";
 import { commonName, type Issuer } from "../support/certificate-forge.ts";
-import { example, workload, workloadKey } from "../unit/identity/chain-world.ts";
+import { example, workload, workloadKey } from "../support/chain-world.ts";
 
 const HANDSHAKES = 800;
 

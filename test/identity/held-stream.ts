@@ -2,9 +2,9 @@ import { watchHealth } from "../support/health-watch.ts";
 import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { connect as connectTls } from "node:tls";
-import { splitDer } from "../../src/identity/der.ts";
-import { certificatePem, pemText } from "../../src/identity/pem.ts";
-import type { X509SvidMessage } from "../../src/workload-api/messages.ts";
+import { splitDer } from "../../src/x509/der.ts";
+import { certificatePem, pemText } from "../../src/x509/pem.ts";
+import type { X509SvidMessage } from "../../src/workload-api/x509-messages.ts";
 
 /**
  * A connection with a stream on it, a health Watch, that its owner never lets go of: neither when it has a new SVID nor

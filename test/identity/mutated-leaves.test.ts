@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { SvidRefused } from "../../src/identity/svid-refused.ts";
-import { verifySvid } from "../../src/identity/verify.ts";
+import { SvidRefused } from "../../src/spiffe/svid-refused.ts";
+import { verifySvid } from "../../src/spiffe/verify.ts";
 import { LONG } from "../support/long-form.ts";
 import { uriName } from "../support/certificate-forge.ts";
-import { ID, NOW, TRUST, workload } from "../unit/identity/chain-world.ts";
+import { ID, NOW, TRUST, workload } from "../support/chain-world.ts";
 import { mutated, mutations } from "./mutations.ts";
 
 const LEAVES = LONG ? 100_000 : 3000;

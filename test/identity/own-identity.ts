@@ -1,8 +1,8 @@
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { IdentitySnapshot, IdentitySource } from "../../src/identity/source.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
 import type { ManualTimers } from "../support/manual-timers.ts";
-import { example } from "../unit/identity/chain-world.ts";
+import { example } from "../support/chain-world.ts";
 
 const HOUR = 3_600_000;
 const OURS = example.issue({ id: "spiffe://example.org/ours" });

@@ -2,9 +2,9 @@ import type { Socket } from "node:net";
 import { connect } from "node:tls";
 import { FrameFlag, FrameType, frame } from "../../bench/frame.ts";
 import { RequestTemplate } from "../../bench/request.ts";
-import { pemText } from "../../src/identity/pem.ts";
-import { type Case, workloadKey } from "../unit/identity/chain-world.ts";
-import { BareTlsClient } from "./bare-tls-client.ts";
+import { pemText } from "../../src/x509/pem.ts";
+import { type Case, workloadKey } from "../support/chain-world.ts";
+import { BareTlsClient } from "../support/bare-tls-client.ts";
 
 /** Somebody who shows a row's chain on a connection, and calls Get without waiting for anything. */
 export type Peer = (socket: Socket, row: Pick<Case, "chain" | "key">) => void;

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
-import { sentChain } from "../../src/identity/sent-chain.ts";
-import { handshakeContext, shakeHands } from "../../src/transport/handshake.ts";
+import { sentChain } from "../../src/spiffe/sent-chain.ts";
+import { handshakeContext, shakeHands } from "../../src/admission/handshake.ts";
 
 // A program: how many certificates the server takes for those that a client has sent, who sent the first one in a file of
 // PEM, whose key is in another one. With "default", of a server whose context has OpenSSL's default store.

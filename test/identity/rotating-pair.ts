@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { parseCertificate } from "../../src/identity/certificate.ts";
-import { splitDer } from "../../src/identity/der.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import { splitDer } from "../../src/x509/der.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
-import type { X509SvidMessage } from "../../src/workload-api/messages.ts";
+import type { X509SvidMessage } from "../../src/workload-api/x509-messages.ts";
 import { type Delivery, type DeliveryOptions, openDelivery } from "../support/delivery.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { PATIENCE_MS } from "../support/patience.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import type { Purpose } from "../../src/identity/certificate-rules.ts";
-import type { Case } from "../unit/identity/chain-world.ts";
-import { HONEST } from "../unit/identity/honest-chains.ts";
-import type { HostileCase } from "../unit/identity/hostile-case.ts";
-import { HOSTILE } from "../unit/identity/hostile-chains.ts";
+import type { Purpose } from "../../src/spiffe/certificate-rules.ts";
+import type { Case } from "../support/chain-world.ts";
+import { HONEST } from "../support/honest-chains.ts";
+import type { HostileCase } from "../support/hostile-case.ts";
+import { HOSTILE } from "../support/hostile-chains.ts";
 
 /**
  * Rows of hostile chains that do not reach the verifier as they were sent, and what becomes of them instead.

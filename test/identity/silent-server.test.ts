@@ -3,10 +3,9 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { processTimers } from "../../src/domain/timers.ts";
+import { systemClock, processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { LONG } from "../support/long-form.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 

@@ -6,7 +6,7 @@ import { Content } from "../../src/domain/content.ts";
 const PACE_MS = 5;
 
 const PATH = "load/secret";
-const CONTENT = Content.trusted([{ key: "k", kind: "text", value: Buffer.from("v") }]);
+const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /**
  * Calls that begin at a steady pace, whether or not earlier ones are answered: a Put, a Get, a Put, and so on. Whoever

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, getCurves, type KeyObject } from "node:crypto";
 import { describe, it } from "node:test";
-import { example, workload } from "../unit/identity/chain-world.ts";
+import { example, workload } from "../support/chain-world.ts";
 import { atTheFrontDoor } from "./front-door.ts";
 import { bare } from "./peers.ts";
 

@@ -1,8 +1,8 @@
-import { SvidRefused } from "../../src/identity/svid-refused.ts";
-import { verifySvid } from "../../src/identity/verify.ts";
-import { type Case, NOW, TRUST } from "../unit/identity/chain-world.ts";
-import { HONEST } from "../unit/identity/honest-chains.ts";
-import { HOSTILE } from "../unit/identity/hostile-chains.ts";
+import { SvidRefused } from "../../src/spiffe/svid-refused.ts";
+import { verifySvid } from "../../src/spiffe/verify.ts";
+import { type Case, NOW, TRUST } from "../support/chain-world.ts";
+import { HONEST } from "../support/honest-chains.ts";
+import { HOSTILE } from "../support/hostile-chains.ts";
 import { atTheFrontDoor } from "./front-door.ts";
 import { bare } from "./peers.ts";
 

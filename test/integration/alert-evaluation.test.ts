@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { parse, stringify } from "yaml";
 import { findProgram } from "../support/executable.ts";
-import { codeBlocks, page } from "../unit/docs/pages.ts";
+import { codeBlocks, page } from "../support/pages.ts";
 import { ALERT_SAMPLES, type AlertSample, SAMPLE_SECONDS } from "./alert-samples.ts";
 
 const promtool = findProgram("promtool");

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { type Exposed, metricOf, parseExposition } from "../support/exposition.ts";
 import { type Selector, parseQuery } from "../support/promql.ts";
 import { ServerKit } from "../support/server-kit.ts";
-import { anchorsOf, codeBlocks, page } from "../unit/docs/pages.ts";
+import { anchorsOf, codeBlocks, page } from "../support/pages.ts";
 
 /** An alerting rule as Prometheus reads it from a file. */
 interface AlertingRule {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Connection } from "../../bench/connection.ts";
 import { RequestTemplate, VALUE_BYTES, VALUE_KEY, secretPath } from "../../bench/request.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 
 let kit: ServerKit;

@@ -21,7 +21,7 @@ describe("the build", () => {
   let clone: string;
   beforeEach(() => {
     clone = mkdtempSync(join(tmpdir(), "coffer-build-"));
-    cpSync(".build", join(clone, ".build"), { recursive: true });
+    cpSync("scripts", join(clone, "scripts"), { recursive: true });
     for (const file of ["package.json", "package-lock.json", "tsconfig.json"]) cpSync(file, join(clone, file));
   });
   afterEach(() => rmSync(clone, { recursive: true }));
@@ -53,7 +53,7 @@ describe("the build", () => {
     const unmet = [`^${major - 1}.0.0`, `^${major}.99.0`, `^${major + 1}.0.0`, `>=${major}.99.0`, `>=${major + 1}.0.0`];
     for (const node of [...unmet, unmet.join(" || ")]) {
       write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
-      const refused = await run(process.execPath, ".build/install.mjs");
+      const refused = await run(process.execPath, "scripts/install.mjs");
       const told = `coffer: this is Node ${process.versions.node}, and Coffer runs on ${node}. Nothing was built.`;
       assert.deepEqual([refused.code, refused.stderr.trimEnd()], [1, told]);
     }
@@ -61,7 +61,7 @@ describe("the build", () => {
     for (const node of [manifest.engines.node, `^${major}.0.0`, `>=${major}.0.0`, `>=${major - 1}.99.0`]) {
       rmSync(npm, { force: true });
       write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
-      await run(process.execPath, ".build/install.mjs");
+      await run(process.execPath, "scripts/install.mjs");
       assert.ok(existsSync(npm), node);
     }
   });
@@ -81,12 +81,12 @@ describe("the build", () => {
       "node_modules/prebuild-install/bin.js",
       `require("fs").writeFileSync(${JSON.stringify(join(clone, "fetched"))}, "")`,
     );
-    const ran = await run(process.execPath, ".build/native.mjs");
+    const ran = await run(process.execPath, "scripts/native.mjs");
     assert.equal(ran.code, 0, ran.stderr);
     assert.ok(!existsSync(join(clone, "fetched")));
     assert.match(ran.stderr, /^coffer: compiling SQLite, \d+ s so far: CC\(target\) sqlite3\.o$/m);
     // The control: what is built is not built again.
-    assert.equal((await run(process.execPath, ".build/native.mjs")).stderr, "");
+    assert.equal((await run(process.execPath, "scripts/native.mjs")).stderr, "");
   });
 
   // Both commands of a newcomer may be started at once, and both find nothing compiled. One compiles, and the other waits
@@ -106,7 +106,7 @@ describe("the build", () => {
     write("node_modules/better-sqlite3/compile.js", compiler);
     write("node_modules/better-sqlite3/index.js", 'require("./built.js"); module.exports = class { close() {} };');
     const build =
-      'node .build/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
+      'node scripts/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
     const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
     const said = `${one?.stdout}${other?.stdout}`;
     assert.equal(said.match(/another build of this clone is under way/g)?.length, 1, said);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { after, describe, it } from "node:test";
-import { fewDescriptors } from "../../src/cli/file-descriptors.ts";
+import { fewDescriptors } from "../../src/process/descriptor-limit.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 
 const operations = page("docs/operations.md");
 

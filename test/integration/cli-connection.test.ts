@@ -11,19 +11,19 @@ import type { Address } from "../../src/domain/address.ts";
 import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import type { ConnectionFailure } from "../../src/client/connection-failure.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { Content } from "../../src/domain/content.ts";
-import { Bundle } from "../../src/identity/bundle.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { Bundle } from "../../src/spiffe/bundle.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
-const CONTENT = Content.trusted([{ key: "k", kind: "text", value: Buffer.from("v") }]);
+const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /** A client with the credential and the trust that it is given. */
 function client(address: Address, credential: Credential, id: string, authority: Authority, clock = systemClock) {
@@ -84,7 +84,7 @@ describe("a client", () => {
       { key: "__proto__", kind: "text", value: Buffer.from("ü") },
       { key: "key", kind: "binary", value: bytes },
     ] as const;
-    assert.equal((await coffer.put("shop/api/db", Content.trusted(entries), { expectedVersion: 0 })).version, 1);
+    assert.equal((await coffer.put("shop/api/db", Content.unchecked(entries), { expectedVersion: 0 })).version, 1);
     const secret = await coffer.get("shop/api/db");
     assert.deepEqual(secret.content.entries(), entries);
     assert.deepEqual(

@@ -3,16 +3,15 @@ import { once } from "node:events";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock, processTimers } from "../../src/domain/timers.ts";
 import { Content } from "../../src/domain/content.ts";
-import { processTimers } from "../../src/domain/timers.ts";
-import { Bundle } from "../../src/identity/bundle.ts";
+import { Bundle } from "../../src/spiffe/bundle.ts";
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { type Credential, createAuthority } from "../../src/pki/development-ca.ts";
 import { ScriptedServer } from "../support/scripted-server.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { API } from "../support/server-kit.ts";
@@ -200,7 +199,7 @@ describe("a client whose SVID rotates", () => {
 });
 
 describe("a client whose server goes away", () => {
-  const content = Content.trusted([{ key: "k", kind: "binary", value: Buffer.alloc(2 << 20) }]);
+  const content = Content.unchecked([{ key: "k", kind: "binary", value: Buffer.alloc(2 << 20) }]);
   let server: ScriptedServer;
   let identity: Turning;
   let coffer: CofferClient;

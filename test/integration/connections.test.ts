@@ -6,11 +6,10 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { createAuthority } from "../../src/pki/authority.ts";
-import type { ListenAddress } from "../../src/transport/listen-address.ts";
-import { ListenRefused, Listener } from "../../src/transport/listener.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
+import { type ListenAddress, ListenRefused, Listener } from "../../src/admission/listener.ts";
 import { ADMIN, API, Caller, type Outcome, ServerKit, WEB } from "../support/server-kit.ts";
 
 let kit: ServerKit;

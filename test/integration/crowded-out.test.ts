@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ClientHttp2Session } from "node:http2";
 import { afterEach, beforeEach, it } from "node:test";
-import { mostServed } from "../../src/transport/handshake-gate.ts";
+import { mostServed } from "../../src/admission/handshake-gate.ts";
 import { sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
 import { ServerKit, WEB } from "../support/server-kit.ts";

@@ -3,17 +3,16 @@ import { after, before, describe, it } from "node:test";
 import { type Metadata, type ServiceError, status as Code } from "@grpc/grpc-js";
 import { DEFAULT_DEADLINE_MS } from "../../src/contract/limits.ts";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock, type Timers, processTimers } from "../../src/domain/timers.ts";
 import { contentUnreadable } from "../../src/domain/errors.ts";
-import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
-import { Connections } from "../../src/transport/connection.ts";
-import { GrpcServer } from "../../src/transport/grpc-server.ts";
-import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
-import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/transport/handshake-gate.ts";
-import { Listener } from "../../src/transport/listener.ts";
-import { Reception } from "../../src/transport/reception.ts";
-import type { Handled } from "../../src/transport/unary.ts";
+import { Connections } from "../../src/admission/connection.ts";
+import { GrpcServer } from "../../src/grpc/grpc-server.ts";
+import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
+import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/admission/handshake-gate.ts";
+import { Listener } from "../../src/admission/listener.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
+import type { Handled } from "../../src/grpc/unary.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
@@ -165,7 +164,7 @@ describe("a method that fails by accident", () => {
   let kit: ServerKit;
   let listener: Listener;
   let identity: FileSource;
-  let reception: Reception;
+  let admission: ConnectionAdmission;
   let server: GrpcServer;
   let client: Caller;
   let handle: Get;
@@ -192,7 +191,7 @@ describe("a method that fails by accident", () => {
       random: Math.random,
     });
     identity = FileSource.open({ files: kit.files, purpose: "server", timers: processTimers });
-    reception = new Reception({
+    admission = new ConnectionAdmission({
       identity,
       connections,
       gate: new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, processTimers),
@@ -201,8 +200,8 @@ describe("a method that fails by accident", () => {
       onRefused: () => {},
     });
     listener = await Listener.listen(kit.config.listen[0]!, {
-      accept: (socket) => reception.receive(socket),
-      failed: (error) => reception.notAccepted(error),
+      accept: (socket) => admission.receive(socket),
+      failed: (error) => admission.notAccepted(error),
     });
     const { port } = listener.address as { port: number };
     client = new Caller(`localhost:${port}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id: API }), {});
@@ -210,7 +209,7 @@ describe("a method that fails by accident", () => {
   after(async () => {
     client.close();
     listener.close();
-    reception.close();
+    admission.close();
     identity.close();
     await server.drain(1000);
     await kit.stop();

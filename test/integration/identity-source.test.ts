@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
+import { systemClock } from "../../src/domain/timers.ts";
 import { coffer, serving } from "../support/cli-kit.ts";
 import type { LogLine } from "../support/server-kit.ts";
 import type { ServerProcess } from "../support/server-process.ts";

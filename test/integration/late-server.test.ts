@@ -5,10 +5,9 @@ import { after, before, describe, it } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
 import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { processTimers } from "../../src/domain/timers.ts";
+import { systemClock, processTimers } from "../../src/domain/timers.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 

@@ -3,8 +3,8 @@ import { writeSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { TLSSocket, connect, createSecureContext } from "node:tls";
 import { ChainForge, strangeKeys } from "../../src/app/probe-chain.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 
 // A program in the place of the probe: a server that reads what clients send by getPeerCertificate(true), which ends the
 // process on Node 24 and 26. It says what the probe says.

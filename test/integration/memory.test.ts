@@ -9,7 +9,7 @@ import { grpcMessage } from "../../bench/request.ts";
 import { getRequest } from "../../src/contract/messages.ts";
 import { memoryCgroup } from "../support/memory-cgroup.ts";
 import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
-import { page } from "../unit/docs/pages.ts";
+import { page } from "../support/pages.ts";
 
 const MB = 1e6;
 const STORE_BYTES = 16 * 1024 * 1024;

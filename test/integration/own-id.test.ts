@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { coffer } from "../support/cli-kit.ts";
 import { API, type Caller, type LogLine, type Outcome, ServerKit } from "../support/server-kit.ts";

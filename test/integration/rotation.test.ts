@@ -5,21 +5,20 @@ import { type Socket, connect as connectTcp } from "node:net";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { Bundle } from "../../src/identity/bundle.ts";
+import { systemClock, processTimers, type Timers } from "../../src/domain/timers.ts";
+import { Bundle } from "../../src/spiffe/bundle.ts";
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
-import { parseSvid } from "../../src/identity/svid.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
-import { Connections } from "../../src/transport/connection.ts";
-import type { Refused } from "../../src/transport/connection-refusal.ts";
-import { GrpcServer } from "../../src/transport/grpc-server.ts";
-import { HandshakeGate, type HandshakeLimits } from "../../src/transport/handshake-gate.ts";
-import { Listener } from "../../src/transport/listener.ts";
-import { Reception } from "../../src/transport/reception.ts";
-import type { SecretsMethods } from "../../src/transport/secrets-service.ts";
-import { processTimers, type Timers } from "../../src/domain/timers.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { Connections } from "../../src/admission/connection.ts";
+import type { Refused } from "../../src/admission/connection-refusal.ts";
+import { GrpcServer } from "../../src/grpc/grpc-server.ts";
+import { HandshakeGate, type HandshakeLimits } from "../../src/admission/handshake-gate.ts";
+import { Listener } from "../../src/admission/listener.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
+import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { Caller } from "../support/server-kit.ts";
@@ -36,7 +35,7 @@ class Rotating {
   readonly connections = new Connections();
   readonly identity: CurrentIdentity & Partial<IdentitySource>;
   readonly server: GrpcServer;
-  readonly reception: Reception;
+  readonly admission: ConnectionAdmission;
   #listener: Listener | undefined;
 
   constructor(limits: HandshakeLimits, gateTimers: Timers) {
@@ -55,7 +54,7 @@ class Rotating {
       timers,
       random: () => 0.5,
     });
-    this.reception = new Reception({
+    this.admission = new ConnectionAdmission({
       identity: this.identity,
       connections,
       // By a clock that goes on by itself, for what these tests move is the time of SVIDs.
@@ -70,8 +69,8 @@ class Rotating {
     const rotating = new Rotating(limits, gateTimers);
     const address = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
     rotating.#listener = await Listener.listen(address, {
-      accept: (socket) => rotating.reception.receive(socket),
-      failed: (error) => rotating.reception.notAccepted(error),
+      accept: (socket) => rotating.admission.receive(socket),
+      failed: (error) => rotating.admission.notAccepted(error),
     });
     return rotating;
   }
@@ -103,7 +102,7 @@ class Rotating {
 
   async stop(): Promise<void> {
     this.#listener?.close();
-    this.reception.close();
+    this.admission.close();
     const drained = this.server.drain(1000);
     this.timers.advance(2000);
     await drained;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
-import { MaterialError } from "../../src/identity/material-error.ts";
+import { MaterialError } from "../../src/spiffe/material-error.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
 import { response } from "../support/spire-domain.ts";
 import { generation, troubled, WorkloadApiKit } from "../support/workload-api-kit.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { parseEndpoint } from "../../src/workload-api/endpoint.ts";
-import { FETCH_X509_SVID } from "../../src/workload-api/messages.ts";
+import { FETCH_X509_SVID } from "../../src/workload-api/x509-messages.ts";
 import { WorkloadApiKit } from "../support/workload-api-kit.ts";
 
 let kit: WorkloadApiKit;

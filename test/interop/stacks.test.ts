@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { createAuthority } from "../../src/pki/authority.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 import { bufCurl } from "./buf-curl.ts";
-import { GRPCURL_INSTALL, type RunGrpcurl, findGrpcurl, grpcurl, runGrpcurl } from "./grpcurl.ts";
+import { GRPCURL_INSTALL, type RunGrpcurl, findGrpcurl, grpcurl, runGrpcurl } from "../support/grpcurl.ts";
 import { type Access, type Stack, lines } from "./stack.ts";
 
 let kit: ServerKit;

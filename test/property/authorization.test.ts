@@ -6,7 +6,7 @@ import { Authorizer } from "../../src/authorization/authorizer.ts";
 import { PathPattern, SpiffeIdPattern } from "../../src/authorization/pattern.ts";
 import { readPolicy } from "../../src/authorization/policy-file.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 
 /** The rules of docs/policy.md, read aloud: no expression, no cache. */
 function covers(pattern: readonly string[], text: readonly string[]): boolean {

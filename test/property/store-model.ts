@@ -2,7 +2,7 @@
 const RETAINED = 10;
 
 /** What became of a version: undefined while it is live. */
-export type Deletion = { readonly time: number; readonly by: string; readonly revision: number } | undefined;
+type Deletion = { readonly time: number; readonly by: string; readonly revision: number } | undefined;
 
 /** One version, as plain as can be. */
 export interface ModelVersion {

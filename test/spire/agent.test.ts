@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { ServerProcess } from "../support/server-process.ts";
 import { ENTRIES, Machine, type WorkloadProcess } from "./machine.ts";
-import { reasonToSkip } from "./programs.ts";
+import { reasonToSkip } from "../support/programs.ts";
 import type { Spire } from "./spire.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 const { coffer, web } = ENTRIES;
 

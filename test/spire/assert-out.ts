@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import type { LogLine } from "../support/server-kit.ts";
 import type { WorkloadProcess } from "./machine.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 /** How long somebody may still be in when its time is over, in milliseconds. */
 const OUT_MS = 1000;

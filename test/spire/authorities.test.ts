@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
-import { createAuthority } from "../../src/pki/authority.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { createAuthority } from "../../src/pki/development-ca.ts";
 import { ENTRIES, Machine } from "./machine.ts";
-import { reasonToSkip } from "./programs.ts";
-import { until } from "./until.ts";
+import { reasonToSkip } from "../support/programs.ts";
+import { until } from "../support/until.ts";
 
 const { coffer, api } = ENTRIES;
 

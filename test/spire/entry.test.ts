@@ -3,9 +3,9 @@ import { after, before, it } from "node:test";
 import type { ServerProcess } from "../support/server-process.ts";
 import { assertOut } from "./assert-out.ts";
 import { ENTRIES, Machine } from "./machine.ts";
-import { reasonToSkip } from "./programs.ts";
+import { reasonToSkip } from "../support/programs.ts";
 import type { Spire } from "./spire.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 const { coffer, api, web } = ENTRIES;
 

@@ -13,7 +13,7 @@ import { openIdentity, readOrders, say } from "./workload.ts";
 /** How many calls are under way at a time. */
 const LANES = 4;
 
-const CONTENT = Content.trusted([{ key: "user", value: Buffer.from("app"), kind: "text" }]);
+const CONTENT = Content.unchecked([{ key: "user", value: Buffer.from("app"), kind: "text" }]);
 
 const { address, serverId, path, pauseMs } = readOrders();
 const source = openIdentity();

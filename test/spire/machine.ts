@@ -6,13 +6,13 @@ import { PROGRAM, type Ran } from "../support/cli-kit.ts";
 import { ADMIN, API, type LogLine, POLICY, WEB } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { freePort } from "../support/free-port.ts";
-import { Processes } from "./processes.ts";
+import { Processes } from "../support/processes.ts";
 import { type Entry, Spire } from "./spire.ts";
 import type { SpireShape } from "./spire-config.ts";
 import type { IdentityLine, Orders } from "./workload.ts";
 
 /** The server's SPIFFE ID. */
-export const COFFER = "spiffe://example.org/coffer";
+const COFFER = "spiffe://example.org/coffer";
 
 /** The entries of everybody: each is a user of its own. */
 export const ENTRIES = {

@@ -5,9 +5,9 @@ import { connect } from "node:tls";
 import type { ServerProcess } from "../support/server-process.ts";
 import { assertOut } from "./assert-out.ts";
 import { ENTRIES, Machine, type WorkloadProcess } from "./machine.ts";
-import { reasonToSkip } from "./programs.ts";
+import { reasonToSkip } from "../support/programs.ts";
 import type { Spire } from "./spire.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 import type { IdentityLine } from "./workload.ts";
 
 const { coffer, admin, api, web } = ENTRIES;

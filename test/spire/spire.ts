@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { chmodSync, constants, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../support/free-port.ts";
-import type { Processes } from "./processes.ts";
-import { findSpire } from "./programs.ts";
+import type { Processes } from "../support/processes.ts";
+import { findSpire } from "../support/programs.ts";
 import {
   agentConfig,
   agentSocket,
@@ -13,7 +13,7 @@ import {
   serverConfig,
   serverSocket,
 } from "./spire-config.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 /** A registration entry: which SVID the programs of one user get. */
 export interface Entry {

@@ -1,7 +1,7 @@
 import { parseAddress } from "../../src/domain/address.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import type { IdentitySource, IdentityState } from "../../src/identity/source.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { X509Certificate } from "node:crypto";
 import { parseEndpoint } from "../../src/workload-api/endpoint.ts";
 import { WorkloadApiSource } from "../../src/workload-api/workload-api-source.ts";

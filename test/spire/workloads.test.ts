@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { findGrpcurl, GRPCURL_INSTALL, grpcurl, runGrpcurl } from "../interop/grpcurl.ts";
+import { findGrpcurl, GRPCURL_INSTALL, grpcurl, runGrpcurl } from "../support/grpcurl.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { ENTRIES, Machine } from "./machine.ts";
-import { reasonToSkip } from "./programs.ts";
+import { reasonToSkip } from "../support/programs.ts";
 import type { Entry, Spire } from "./spire.ts";
 
 const { coffer, admin, api, web } = ENTRIES;

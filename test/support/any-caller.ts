@@ -1,5 +1,5 @@
-import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
-import type { Connection } from "../../src/transport/connection.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
+import type { Connection } from "../../src/admission/connection.ts";
 
 /** For the method of a test: every caller may call it, and `handle` gets the caller as its permit. */
 export const ANY_CALLER = {

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { isIP } from "node:net";
-import { pemText } from "../../src/identity/pem.ts";
+import { pemText } from "../../src/x509/pem.ts";
 import {
   bitString,
   boolean,
@@ -136,7 +136,7 @@ const BACKDATED = 10_000;
 
 /** The distinguished name that every SPIRE authority begins with: the same in all trust domains. */
 export const AUTHORITY = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIFFE"));
-export const WORKLOAD = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIRE"));
+const WORKLOAD = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIRE"));
 
 export const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 export const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";

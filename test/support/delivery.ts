@@ -1,12 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { processTimers } from "../../src/domain/timers.ts";
-import { splitDer } from "../../src/identity/der.ts";
+import { splitDer } from "../../src/x509/der.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
-import { certificatePem, pemText } from "../../src/identity/pem.ts";
+import { certificatePem, pemText } from "../../src/x509/pem.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
 import { parseEndpoint } from "../../src/workload-api/endpoint.ts";
-import type { X509SvidResponse } from "../../src/workload-api/messages.ts";
+import type { X509SvidResponse } from "../../src/workload-api/x509-messages.ts";
 import { WorkloadApiSource } from "../../src/workload-api/workload-api-source.ts";
 import type { IdentityArguments } from "./server-process.ts";
 import { KubernetesVolume, SpiffeHelper } from "./spiffe-helper.ts";

@@ -17,7 +17,7 @@ export function sequence(...contents: readonly Uint8Array[]): Buffer {
   return element(0x30, ...contents);
 }
 
-export function set(...contents: readonly Uint8Array[]): Buffer {
+function set(...contents: readonly Uint8Array[]): Buffer {
   return element(0x31, ...contents);
 }
 

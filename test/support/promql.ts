@@ -4,7 +4,7 @@ type Tree = ReturnType<typeof parser.parse>;
 type Node = Tree["topNode"];
 
 /** One condition on a label of a selector. */
-export interface LabelMatcher {
+interface LabelMatcher {
   readonly label: string;
   readonly operator: string;
   /** What stands between the quotes. */

@@ -3,7 +3,7 @@ import { type ServerHttp2Stream, constants, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { type Server, type TLSSocket, createServer as createTlsServer } from "node:tls";
 import type { Address } from "../../src/domain/address.ts";
-import type { Credential } from "../../src/pki/authority.ts";
+import type { Credential } from "../../src/pki/development-ca.ts";
 
 /** A gRPC message of one field, `status: SERVING`, behind its five bytes of framing. */
 const SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 1]);

@@ -4,29 +4,28 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { Client, type ClientOptions, Metadata, type ServiceError, credentials, status as Code } from "@grpc/grpc-js";
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
-import type { ServeConfig } from "../../src/app/config.ts";
-import { CofferServer, type ServerParts } from "../../src/app/server.ts";
+import type { ServeConfig } from "../../src/config/serve-config.ts";
+import { CofferServer, type CofferServerOptions } from "../../src/app/server.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, badRequest, errorInfo, status } from "../../src/contract/error-details.ts";
 import { formatAddress } from "../../src/domain/address.ts";
-import { systemClock } from "../../src/domain/clock.ts";
-import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import { systemClock, type Timers, processTimers } from "../../src/domain/timers.ts";
 import type { IdentityFiles } from "../../src/identity/identity-files.ts";
-import { SpiffeId } from "../../src/identity/spiffe-id.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/authority.ts";
-import { DEFAULT_BUDGET_LIMITS } from "../../src/transport/budget.ts";
-import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/transport/handshake-gate.ts";
+import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/development-ca.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
+import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/admission/handshake-gate.ts";
 import { PATIENCE_MS } from "./patience.ts";
-import type { ListenAddress } from "../../src/transport/listen-address.ts";
+import type { ListenAddress } from "../../src/admission/listener.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";
 export const WEB = "spiffe://example.org/ns/shop/sa/web";
 
 /** For servers in the process of the tests, which would have ended with it: the probe has a test of its own. */
-export const PASSED: ServerParts["probe"] = async () => ({ kind: "passed", remembered: true });
+export const PASSED: CofferServerOptions["probe"] = async () => ({ kind: "passed", remembered: true });
 
 /** api may do everything under shop/api, and web may read shop/shared. */
 export const POLICY = `
@@ -109,7 +108,7 @@ export class ServerKit {
     return `http://${host}:${port}`;
   }
 
-  async restart(timers: Timers = processTimers, probe: ServerParts["probe"] = PASSED): Promise<void> {
+  async restart(timers: Timers = processTimers, probe: CofferServerOptions["probe"] = PASSED): Promise<void> {
     await this.#server?.stop();
     this.#server = undefined;
     const die = () => void this.deaths.push("died");

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ClientOptions } from "@grpc/grpc-js";
-import { systemClock } from "../../src/domain/clock.ts";
-import { TrustDomain } from "../../src/identity/trust-domain.ts";
+import { systemClock } from "../../src/domain/timers.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/authority.ts";
+import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
 import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 

@@ -22,7 +22,7 @@ export interface FileContents {
 }
 
 /** The names that spiffe-helper gives to its files by default; bundles of other domains are ours to name. */
-export function identityFilesIn(folder: string, trustDomains: Iterable<string>): IdentityFiles {
+function identityFilesIn(folder: string, trustDomains: Iterable<string>): IdentityFiles {
   const bundles = [...trustDomains].map((name) => [name, join(folder, `${name}.pem`)] as const);
   return { cert: join(folder, "svid.pem"), key: join(folder, "svid_key.pem"), bundles: new Map(bundles) };
 }

@@ -1,5 +1,5 @@
 import type { MapEntry } from "../../src/contract/map-field.ts";
-import type { X509SvidMessage, X509SvidResponse } from "../../src/workload-api/messages.ts";
+import type { X509SvidMessage, X509SvidResponse } from "../../src/workload-api/x509-messages.ts";
 import { AUTHORITY, CertificateForge, type CertificateSpec, type Issuer } from "./certificate-forge.ts";
 
 const HOUR = 3600_000;

@@ -4,7 +4,7 @@ import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
 import type { Journal } from "../../src/store/journal.ts";
-import type { DeleteRequest, PutRequest } from "../../src/store/operation.ts";
+import type { DeleteCommand, PutCommand } from "../../src/store/operation.ts";
 import { SecretStore } from "../../src/store/secret-store.ts";
 import { plainSealer } from "./plain-sealer.ts";
 
@@ -33,11 +33,11 @@ export function textContent(value: string, key = "value"): Content {
   return Content.parse([{ key, kind: "text", value: Buffer.from(value) }]);
 }
 
-export function putRequest(path: string, value: string, expectedVersion?: number): PutRequest {
+export function putRequest(path: string, value: string, expectedVersion?: number): PutCommand {
   return { path: parseSecretPath(path), content: textContent(value), expectedVersion, author: AUTHOR };
 }
 
-export function deleteRequest(path: string, versions: number[] = [], expectedVersion?: number): DeleteRequest {
+export function deleteRequest(path: string, versions: number[] = [], expectedVersion?: number): DeleteCommand {
   return { path: parseSecretPath(path), versions, expectedVersion, author: AUTHOR };
 }
 

@@ -9,7 +9,7 @@ import {
   type ServiceDefinition,
   status,
 } from "@grpc/grpc-js";
-import { FETCH_X509_SVID, type X509SvidResponse, x509SvidResponse } from "../../src/workload-api/messages.ts";
+import { FETCH_X509_SVID, type X509SvidResponse, x509SvidResponse } from "../../src/workload-api/x509-messages.ts";
 
 /** One request, as it came. */
 export interface Call {

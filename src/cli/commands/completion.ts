@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import { completionScript, SHELLS, type Shell } from "../completion-script.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 const EXAMPLES = `
 Put one of these lines into the file that your shell reads at its start:

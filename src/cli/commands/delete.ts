@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { parseUint32 } from "../../app/config-value.ts";
+import { parseUint32 } from "../../config/value.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 /** `coffer delete`. */
 export function addDelete(program: Command, world: World): void {
@@ -16,7 +16,7 @@ export function addDelete(program: Command, world: World): void {
     .option("--versions <list>", "the versions, such as 1,2; all of them have to exist", parsed(parseVersions))
     .option("--expected-version <n>", "delete only if this is the latest version", parsed(parseUint32));
   callsServer(command, world, async (client) => {
-    const { change } = await import("../change.ts");
+    const { change } = await import("../unclear-change.ts");
     const [path] = command.processedArgs as [string];
     const { versions } = await change(() => client.delete(path, command.opts()));
     const changed = versions.length === 0 ? "nothing: already deleted" : `version ${versions.join(", ")}`;

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { parseTrustDomain } from "../../app/config-value.ts";
-import { systemClock } from "../../domain/clock.ts";
-import type { TrustDomain } from "../../identity/trust-domain.ts";
+import { parseTrustDomain } from "../../config/value.ts";
+import { systemClock } from "../../domain/timers.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { MintedCredential } from "../../pki/development.ts";
 import { parsed } from "../parsed.ts";
 import { table } from "../printable.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 /** `coffer dev-pki`. */
 export function addDevPki(program: Command, world: World): void {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { runningOptions } from "../../app/serve-options.ts";
+import { runningOptions } from "../../config/serve-options.ts";
 import { addOptions, givenFlags } from "../option-flags.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 /** `coffer dev`. */
 export function addDev(program: Command, world: World): void {

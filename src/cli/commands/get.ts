@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { parseDuration, parseUint32 } from "../../app/config-value.ts";
+import { parseDuration, parseUint32 } from "../../config/value.ts";
 import type { CofferClient } from "../../client/coffer-client.ts";
 import { callsServer } from "../client-command.ts";
 import { entriesOf } from "../entries-of.ts";
@@ -9,7 +9,7 @@ import { forTerminal } from "../printable.ts";
 import { expectSecretFile, writeSecretFile } from "../secret-file.ts";
 import { SECRET_FORMATS, type SecretFormat, formatSecret } from "../secret-format.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 interface GetOptions {
   readonly output?: SecretFormat;

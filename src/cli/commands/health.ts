@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { callsServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 /** `coffer health`. */
 export function addHealth(program: Command, world: World): void {

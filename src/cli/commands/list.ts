@@ -4,7 +4,7 @@ import { callsServer } from "../client-command.ts";
 import { outputOption } from "../output-option.ts";
 import { showTime, table } from "../printable.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 /** `coffer list`. */
 export function addList(program: Command, world: World): void {

@@ -1,14 +1,14 @@
 import type { Command } from "commander";
-import { parseSpiffeId } from "../../app/config-value.ts";
+import { parseSpiffeId } from "../../config/value.ts";
 import type { PolicyQuestion } from "../../app/policy-check.ts";
 import { ACTIONS, parseAction } from "../../authorization/action.ts";
 import { parseSecretPath } from "../../domain/secret-path.ts";
-import type { SpiffeId } from "../../identity/spiffe-id.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { parsed } from "../parsed.ts";
 import { printable } from "../printable.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 interface CheckOptions extends Partial<Omit<PolicyQuestion, "caller">> {
   readonly as?: SpiffeId;

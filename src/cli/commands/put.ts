@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { parseUint32 } from "../../app/config-value.ts";
+import { parseUint32 } from "../../config/value.ts";
 import { Content } from "../../domain/content.ts";
 import { parseAssignments, readEntries } from "../assignment.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 const VALUES = `
 Where a value comes from:
@@ -39,10 +39,10 @@ export function addPut(program: Command, world: World): void {
     .option("--allow-empty", "store values that are empty")
     .addHelpText("after", VALUES);
   callsServer(command, world, async (client) => {
-    const { change } = await import("../change.ts");
+    const { change } = await import("../unclear-change.ts");
     const [path, texts] = command.processedArgs as [string, string[]];
     const entries = await readEntries(parseAssignments(texts), world, command.opts());
-    const { version, revision } = await change(() => client.put(path, Content.trusted(entries), command.opts()));
+    const { version, revision } = await change(() => client.put(path, Content.unchecked(entries), command.opts()));
     await write(world.stdout, `${path} version ${version} (revision ${revision})\n`);
   });
 }

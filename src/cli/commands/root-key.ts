@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 /** `coffer root-key`. */
 export function addRootKey(program: Command, world: World): void {

@@ -1,18 +1,18 @@
 import type { Command } from "commander";
-import { parseDuration } from "../../app/config-value.ts";
+import { parseDuration } from "../../config/value.ts";
 import type { CofferClient, Secret } from "../../client/coffer-client.ts";
-import { runCommand } from "../child-command.ts";
+import { runCommand } from "../run/child-command.ts";
 import { askServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { connectionOptions } from "../connection-options.ts";
-import { kernelFiles } from "../kernel-files.ts";
+import { kernelFiles } from "../../process/kernel-files.ts";
 import { addOptions } from "../option-flags.ts";
 import { parsed } from "../parsed.ts";
-import { secretVariables } from "../secret-variables.ts";
-import { SignalRelay } from "../signal-relay.ts";
-import { isInForeground } from "../terminal-job.ts";
-import { type VariableSource, parseVariableSources } from "../variable-source.ts";
-import type { World } from "../world.ts";
+import { secretVariables } from "../run/secret-variables.ts";
+import { SignalRelay } from "../run/signal-relay.ts";
+import { isInForeground } from "../run/terminal-job.ts";
+import { type VariableSource, parseVariableSources } from "../run/variable-source.ts";
+import type { World } from "../../process/world.ts";
 
 const EXAMPLES = `
 Sources:

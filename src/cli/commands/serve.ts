@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { serveOptions } from "../../app/serve-options.ts";
+import { serveOptions } from "../../config/serve-options.ts";
 import { addOptions, givenFlags } from "../option-flags.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 const NOTES = `
 An option is taken from its flag, else from its variable, else from its default. Variables hold
@@ -15,7 +15,7 @@ export function addServe(program: Command, world: World): void {
   const command = program.command("serve").description("Run the server.").addHelpText("after", NOTES);
   addOptions(command, serveOptions);
   command.action(async () => {
-    const { runServer } = await import("../run-server.ts");
+    const { runServer } = await import("../serving.ts");
     await runServer(givenFlags(command.opts(), serveOptions), world);
   });
 }

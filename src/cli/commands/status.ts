@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
-import { OptionReader } from "../../app/config-option.ts";
-import { parseDuration } from "../../app/config-value.ts";
-import { DEFAULT_OPS_ADDRESS } from "../../app/default-address.ts";
+import { OptionReader, DEFAULT_OPS_ADDRESS } from "../../config/option.ts";
+import { parseDuration } from "../../config/value.ts";
 import { parseAddress } from "../../domain/address.ts";
 import { warnOfUnknownVariables } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
@@ -9,7 +8,7 @@ import { DEFAULT_TIMEOUT, statusOptions } from "../connection-options.ts";
 import { addOptions, givenFlags } from "../option-flags.ts";
 import { outputOption } from "../output-option.ts";
 import { write } from "../output.ts";
-import type { World } from "../world.ts";
+import type { World } from "../../process/world.ts";
 
 const NOTES = `
 The ops listener answers this question to programs on its own machine only, and needs no SVID: run it where
@@ -36,7 +35,7 @@ async function showStatus(command: Command, world: World): Promise<void> {
   const address = reader.optional(statusOptions.opsAddr, parseOpsAddress) ?? parseOpsAddress(DEFAULT_OPS_ADDRESS);
   const timeoutMs = reader.optional(statusOptions.timeout, parseDuration) ?? parseDuration(DEFAULT_TIMEOUT);
   reader.finish();
-  const { askStatus, statusTable } = await import("../server-status.ts");
+  const { askStatus, statusTable } = await import("../status-table.ts");
   const status = await askStatus(address, timeoutMs);
   const isJson = command.opts()["output"] === "json";
   await write(world.stdout, isJson ? `${JSON.stringify(status, null, 2)}\n` : statusTable(status));

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Writable } from "node:stream";
 import { IdentityWatch } from "../../../src/app/identity-watch.ts";
-import { Bundle } from "../../../src/identity/bundle.ts";
+import { Bundle } from "../../../src/spiffe/bundle.ts";
 import { CurrentIdentity } from "../../../src/identity/current-identity.ts";
-import { parseSvid } from "../../../src/identity/svid.ts";
-import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { parseSvid } from "../../../src/spiffe/svid.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
-import { createAuthority } from "../../../src/pki/authority.ts";
+import { createAuthority } from "../../../src/pki/development-ca.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 
 const NOW = Date.UTC(2026, 2, 1, 12);

@@ -7,11 +7,11 @@ import { PolicySource } from "../../../src/app/policy-source.ts";
 import { StartRefused } from "../../../src/app/start-refused.ts";
 import { decidedBy } from "../../../src/authorization/decision.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
 import { FILE_DELIVERIES } from "../../support/file-delivery.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
-import { Lines } from "../observability/lines.ts";
+import { Lines } from "../../support/log-lines.ts";
 
 const NOW = Date.UTC(2026, 2, 1, 12);
 const root = mkdtempSync(join(tmpdir(), "coffer-policy-"));

@@ -4,7 +4,7 @@ import { ACTIONS, type Action } from "../../../src/authorization/action.ts";
 import { ADMIN, Authorizer } from "../../../src/authorization/authorizer.ts";
 import { decidedBy } from "../../../src/authorization/decision.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { policyOf } from "./policy-text.ts";
 
 const POLICY = policyOf(`

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { InvalidRule } from "../../../src/authorization/invalid-rule.ts";
 import { PathPattern, SpiffeIdPattern } from "../../../src/authorization/pattern.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 
 function path(pattern: string, text: string): boolean {
   return PathPattern.parse(pattern).matches(parseSecretPath(text));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { policyWarnings } from "../../../src/authorization/policy.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
-import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { policyOf } from "./policy-text.ts";
 
 const POLICY = policyOf(`rules:

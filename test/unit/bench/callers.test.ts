@@ -15,8 +15,8 @@ import { OPENING } from "../../../bench/connection.ts";
 import { FrameCutter, FrameType } from "../../../bench/frame.ts";
 import { type JobResult, type Target, runPacedJob } from "../../../bench/job.ts";
 import { Meter } from "../../../bench/meter.ts";
-import { systemClock } from "../../../src/domain/clock.ts";
-import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { systemClock } from "../../../src/domain/timers.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { type MintReport, mintDevelopmentPki } from "../../../src/pki/development.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "bench-"));

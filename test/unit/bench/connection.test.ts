@@ -9,8 +9,8 @@ import { after, before, describe, it } from "node:test";
 import { Connection } from "../../../bench/connection.ts";
 import type { Outcome } from "../../../bench/meter.ts";
 import { RequestTemplate, VALUE_BYTES } from "../../../bench/request.ts";
-import { systemClock } from "../../../src/domain/clock.ts";
-import { TrustDomain } from "../../../src/identity/trust-domain.ts";
+import { systemClock } from "../../../src/domain/timers.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { type MintReport, mintDevelopmentPki } from "../../../src/pki/development.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "bench-"));

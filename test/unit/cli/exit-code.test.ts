@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CommanderError } from "commander";
-import { ConfigurationError } from "../../../src/app/config-option.ts";
+import { ConfigurationError } from "../../../src/config/option.ts";
 import { StartRefused } from "../../../src/app/start-refused.ts";
 import { CommandFailed } from "../../../src/cli/command-failed.ts";
-import { change } from "../../../src/cli/change.ts";
+import { change } from "../../../src/cli/unclear-change.ts";
 import { complaint } from "../../../src/cli/complaint.ts";
 import { exitCodeOf } from "../../../src/cli/exit-code.ts";
 import { ClientError, type StatusName } from "../../../src/client/client-error.ts";
 import type { Reason } from "../../../src/contract/reasons.ts";
 import type { ConnectionFailure } from "../../../src/client/connection-failure.ts";
-import { MaterialError } from "../../../src/identity/material-error.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
-import { SvidRefused } from "../../../src/identity/svid-refused.ts";
+import { MaterialError } from "../../../src/spiffe/material-error.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
 
 const id = SpiffeId.parse("spiffe://example.org/coffer");
 const answered = (code: StatusName, reason?: Reason) => new ClientError(code, "told", reason && { reason });

@@ -8,7 +8,7 @@ import type { Secret } from "../../../src/client/coffer-client.ts";
 import { Content, type ContentEntry } from "../../../src/domain/content.ts";
 
 function secret(...entries: ContentEntry[]): Secret {
-  return { path: "shop/db", version: 2, revision: 7, createTime: 0, content: Content.trusted(entries) };
+  return { path: "shop/db", version: 2, revision: 7, createTime: 0, content: Content.unchecked(entries) };
 }
 
 const text = (key: string, value: string): ContentEntry => ({ key, kind: "text", value: Buffer.from(value) });

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { describe, it } from "node:test";
 import { ExitStatus } from "../../../src/cli/exit-status.ts";
-import { SignalRelay } from "../../../src/cli/signal-relay.ts";
-import { isInForeground } from "../../../src/cli/terminal-job.ts";
+import { SignalRelay } from "../../../src/cli/run/signal-relay.ts";
+import { isInForeground } from "../../../src/cli/run/terminal-job.ts";
 
 const ALL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 

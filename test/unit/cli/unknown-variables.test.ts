@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectionOptions, statusOptions } from "../../../src/cli/connection-options.ts";
 import { describeUnknown, unknownVariables } from "../../../src/cli/unknown-variables.ts";
-import { serveOptions } from "../../../src/app/serve-options.ts";
+import { serveOptions } from "../../../src/config/serve-options.ts";
 
 /** The nearest name that is suggested for each unknown variable. */
 async function nearest(...names: string[]): Promise<Record<string, string>> {

@@ -11,8 +11,8 @@ import {
 import { ClientError } from "../../../src/client/client-error.ts";
 import { APPLIED } from "../../../src/contract/reasons.ts";
 import { budgetExceeded } from "../../../src/domain/errors.ts";
-import { toStatus } from "../../../src/transport/status.ts";
-import { bareCodes } from "../docs/contract-errors.ts";
+import { toStatus } from "../../../src/grpc/status.ts";
+import { bareCodes } from "../../support/contract-errors.ts";
 
 function serviceError(trailer?: Buffer, code = Code.ABORTED): ServiceError {
   const metadata = new Metadata();

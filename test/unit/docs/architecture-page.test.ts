@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path/posix";
 import { describe, it } from "node:test";
-import { page, table } from "./pages.ts";
+import { page, table } from "../../support/pages.ts";
 
 const architecture = page("docs/architecture.md");
 

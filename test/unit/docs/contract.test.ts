@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { APPLIED, type Reason } from "../../../src/contract/reasons.ts";
-import { codeName } from "../../../src/transport/status.ts";
-import { contractErrors } from "./contract-errors.ts";
+import { codeName } from "../../../src/grpc/status.ts";
+import { contractErrors } from "../../support/contract-errors.ts";
 
 /** The members of the type, which is gone at run time. */
 const reasons = [...readFileSync("src/contract/reasons.ts", "utf8").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CONNECTION_REFUSALS } from "../../../src/transport/connection-refusal.ts";
-import { DEFAULT_HANDSHAKE_LIMITS } from "../../../src/transport/handshake-gate.ts";
-import { page, table } from "./pages.ts";
+import { CONNECTION_REFUSALS } from "../../../src/admission/connection-refusal.ts";
+import { DEFAULT_HANDSHAKE_LIMITS } from "../../../src/admission/handshake-gate.ts";
+import { page, table } from "../../support/pages.ts";
 
 const identity = page("docs/identity.md");
 

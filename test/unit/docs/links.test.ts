@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { type Page, allPages, anchorsOf, inlineCode, page, withoutCodeBlocks } from "./pages.ts";
+import { type Page, allPages, anchorsOf, inlineCode, page, withoutCodeBlocks } from "../../support/pages.ts";
 
 const pages = allPages();
 

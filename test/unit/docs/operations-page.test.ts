@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { status as Code } from "@grpc/grpc-js";
-import { contractErrors } from "./contract-errors.ts";
+import { contractErrors } from "../../support/contract-errors.ts";
 import { type LoggedEvents, loggedEvents, sourceFiles } from "./log-events.ts";
-import { codeBlocks, inlineCode, page, table } from "./pages.ts";
+import { codeBlocks, inlineCode, page, table } from "../../support/pages.ts";
 
 const operations = page("docs/operations.md");
 const sources = sourceFiles();

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { prepareDevelopment } from "../../../src/app/dev.ts";
-import { readRunningConfig } from "../../../src/app/config-serve.ts";
-import { runningOptions, serveOptionsTable } from "../../../src/app/serve-options.ts";
+import { prepareDevelopment } from "../../../src/app/prepare-development.ts";
+import { readRunningConfig } from "../../../src/config/read-serve-config.ts";
+import { runningOptions, serveOptionsTable } from "../../../src/config/serve-options.ts";
 import { devSession } from "../../../src/cli/dev-session.ts";
-import { systemClock } from "../../../src/domain/clock.ts";
-import { bareCodes, contractErrors } from "./contract-errors.ts";
-import { page, table } from "./pages.ts";
+import { systemClock } from "../../../src/domain/timers.ts";
+import { bareCodes, contractErrors } from "../../support/contract-errors.ts";
+import { page, table } from "../../support/pages.ts";
 
 const readme = page("README.md");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { page, table } from "./pages.ts";
+import { page, table } from "../../support/pages.ts";
 
 const rules = table(page("docs/storage-faults.md"), "Rule", "Fault", "Memory", "Callers", "Process", "Tests");
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CurrentIdentity } from "../../../src/identity/current-identity.ts";
-import { MaterialError } from "../../../src/identity/material-error.ts";
+import { MaterialError } from "../../../src/spiffe/material-error.ts";
 import type { Identity, IdentitySnapshot, IdentitySource, IdentityState } from "../../../src/identity/source.ts";
-import { parseSvidDer } from "../../../src/identity/svid.ts";
+import { parseSvidDer } from "../../../src/spiffe/svid.ts";
 import { whenReady } from "../../../src/identity/when-ready.ts";
 import type { CertificateSpec, Issuer } from "../../support/certificate-forge.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
-import { bundle, example, ID, NOW, other } from "./chain-world.ts";
+import { bundle, example, ID, NOW, other } from "../../support/chain-world.ts";
 
 const HOUR = 3600_000;
 const EXPIRED = `the X.509-SVID of ${ID} expired at ${new Date(NOW + HOUR).toISOString()}`;

@@ -6,8 +6,8 @@ import { processTimers } from "../../../src/domain/timers.ts";
 import { FileSource } from "../../../src/identity/file-source.ts";
 import { CertificateForge, type Forged } from "../../support/certificate-forge.ts";
 import { KubernetesVolume, SpiffeHelper } from "../../support/spiffe-helper.ts";
-import { example, forge, ID } from "./chain-world.ts";
-import { contents, DOMAINS, first, Followed, root, second } from "./followed-files.ts";
+import { example, forge, ID } from "../../support/chain-world.ts";
+import { contents, DOMAINS, first, Followed, root, second } from "../../support/followed-files.ts";
 
 describe("Files that are rewritten", () => {
   // A certificate that is sent along and leads nowhere is no matter of a path. But a release of OpenSSL that refuses to show

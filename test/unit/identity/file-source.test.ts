@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { FileSource } from "../../../src/identity/file-source.ts";
 import type { IdentityFiles } from "../../../src/identity/identity-files.ts";
-import { MaterialError } from "../../../src/identity/material-error.ts";
+import { MaterialError } from "../../../src/spiffe/material-error.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
-import { example, forge, ID, NOW, other } from "./chain-world.ts";
+import { example, forge, ID, NOW, other } from "../../support/chain-world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-identity-"));
 after(() => rmSync(folder, { recursive: true }));

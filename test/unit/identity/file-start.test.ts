@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { SpiffeHelper } from "../../support/spiffe-helper.ts";
-import { example, forge, ID, NOW, other } from "./chain-world.ts";
-import { contents, first, Followed, second } from "./followed-files.ts";
+import { example, forge, ID, NOW, other } from "../../support/chain-world.ts";
+import { contents, first, Followed, second } from "../../support/followed-files.ts";
 
 describe("At the start", () => {
   function wrong(age: number): Followed {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { limitLines } from "../../../src/observability/limiter.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
-import { Lines } from "./lines.ts";
+import { Lines } from "../../support/log-lines.ts";
 
 function setUp() {
   const lines = new Lines();

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LogFields } from "../../../src/observability/logger.ts";
-import { Lines } from "./lines.ts";
+import { Lines } from "../../support/log-lines.ts";
 
 // Each line is an object that says when, how grave and what, then the fields. It is there when the call returns.
 test("a call is one line of JSON", () => {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { register } from "prom-client";
 import { APPLIED } from "../../../src/contract/reasons.ts";
-import type { Check } from "../../../src/observability/check.ts";
+import type { Check } from "../../../src/observability/server-status.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
 
 const GET = "/coffer.v1.Secrets/Get";

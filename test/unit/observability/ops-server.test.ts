@@ -4,10 +4,9 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, test } from "node:test";
 import { createLogger } from "../../../src/observability/logger.ts";
-import type { Check } from "../../../src/observability/check.ts";
+import type { Check, ServerStatus } from "../../../src/observability/server-status.ts";
 import { OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
-import type { ServerStatus } from "../../../src/observability/server-status.ts";
-import { Lines } from "./lines.ts";
+import { Lines } from "../../support/log-lines.ts";
 
 const open: OpsServer[] = [];
 

@@ -20,7 +20,7 @@ import { prepareDataFolder } from "../../../src/persistence/data-folder.ts";
 import { fileSystemSuitability } from "../../../src/persistence/file-system-kind.ts";
 import { tightenEntry } from "../../../src/persistence/own-entry.ts";
 import { StoreRefused } from "../../../src/persistence/store-refused.ts";
-import { inChild, openStore, refusalKind, refusalOf, temporaryFolder } from "./kit.ts";
+import { inChild, openStore, refusalKind, refusalOf, temporaryFolder } from "../../support/persistence-kit.ts";
 
 const ext4 = () => 0xef53;
 const asRoot = process.geteuid?.() === 0;

@@ -25,7 +25,7 @@ import {
   refusalOf,
   summary,
   temporaryFolder,
-} from "./kit.ts";
+} from "../../support/persistence-kit.ts";
 
 function databaseFile(): string {
   return join(temporaryFolder(), "coffer.db");

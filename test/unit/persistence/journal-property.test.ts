@@ -7,7 +7,15 @@ import { openDatabase } from "../../../src/persistence/database.ts";
 import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
 import type { Change, VersionRef } from "../../../src/store/change.ts";
 import type { Revision } from "../../../src/store/journal.ts";
-import { committed, deletion, entries, plainContent, put, summary, temporaryFolder } from "./kit.ts";
+import {
+  committed,
+  deletion,
+  entries,
+  plainContent,
+  put,
+  summary,
+  temporaryFolder,
+} from "../../support/persistence-kit.ts";
 
 interface Version {
   readonly number: number;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type LogReading, readLog } from "../../../src/persistence/log-reading.ts";
 import { copyAsIs } from "../../support/copy-folder.ts";
-import { committed, entries, openStore, put, temporaryFolder } from "./kit.ts";
+import { committed, entries, openStore, put, temporaryFolder } from "../../support/persistence-kit.ts";
 
 const PAGE = 4096;
 const FRAME = 24 + PAGE;

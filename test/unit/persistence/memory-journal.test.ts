@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryJournal } from "../../../src/persistence/memory-journal.ts";
-import { committed, entries, loaded, put } from "./kit.ts";
+import { committed, entries, loaded, put } from "../../support/persistence-kit.ts";
 
 describe("the journal in memory", () => {
   // It behaves as the one on disk does, except that it keeps nothing.

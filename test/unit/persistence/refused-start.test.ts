@@ -18,7 +18,7 @@ import {
   rootKey,
   summary,
   temporaryFolder,
-} from "./kit.ts";
+} from "../../support/persistence-kit.ts";
 
 /** The place of a page that the first rows are on: six pages before it are the roots of tables and of an index. */
 const FIRST_LEAF = 6;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { chmodSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { PrivateFileError } from "../../../src/domain/private-file.ts";
+import { PrivateFileError } from "../../../src/files/private-file.ts";
 import { makeRootKey, readRootKey } from "../../../src/persistence/root-key-file.ts";
 import { RootKeyRefused } from "../../../src/sealing/root-key.ts";
-import { temporaryFolder } from "./kit.ts";
+import { temporaryFolder } from "../../support/persistence-kit.ts";
 
 function refused(problem: string): (error: unknown) => boolean {
   return (error) => error instanceof RootKeyRefused && error.problem === problem;

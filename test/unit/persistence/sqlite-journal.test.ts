@@ -16,7 +16,7 @@ import {
   put,
   summary,
   temporaryFolder,
-} from "./kit.ts";
+} from "../../support/persistence-kit.ts";
 
 interface Opened {
   readonly db: Database.Database;

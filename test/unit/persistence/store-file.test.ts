@@ -17,7 +17,7 @@ import {
   refusalOf,
   rootKey,
   temporaryFolder,
-} from "./kit.ts";
+} from "../../support/persistence-kit.ts";
 import { copyAsIs } from "../../support/copy-folder.ts";
 
 /** What each stored version opens to, or why it does not open. */

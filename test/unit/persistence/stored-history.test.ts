@@ -5,7 +5,15 @@ import type Database from "better-sqlite3";
 import { openDatabase } from "../../../src/persistence/database.ts";
 import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
 import type { StoreRefused } from "../../../src/persistence/store-refused.ts";
-import { committed, deletion, entries, loaded, plainContent, put, temporaryFolder } from "./kit.ts";
+import {
+  committed,
+  deletion,
+  entries,
+  loaded,
+  plainContent,
+  put,
+  temporaryFolder,
+} from "../../support/persistence-kit.ts";
 
 /** Ten versions of `a` at revisions 2 to 11, the first one pruned; `b` with two, of which 13 is deleted by 14. */
 async function journalOf(): Promise<{ readonly db: Database.Database; readonly journal: SqliteJournal }> {

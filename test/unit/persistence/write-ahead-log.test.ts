@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import Database from "better-sqlite3";
 import { WriteAheadLog } from "../../../src/persistence/write-ahead-log.ts";
-import { temporaryFolder } from "./kit.ts";
+import { temporaryFolder } from "../../support/persistence-kit.ts";
 
 describe("the write-ahead log", () => {
   // A checkpoint that did not do its work is an error, even though SQLite reports it as a mere number. The reader here

@@ -13,9 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
-import { Bundle } from "../../../src/identity/bundle.ts";
-import { TrustDomain } from "../../../src/identity/trust-domain.ts";
-import { verifySvid } from "../../../src/identity/verify.ts";
+import { Bundle } from "../../../src/spiffe/bundle.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
+import { verifySvid } from "../../../src/spiffe/verify.ts";
 import { type MintedCredential, type MintReport, mintDevelopmentPki } from "../../../src/pki/development.ts";
 
 const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);

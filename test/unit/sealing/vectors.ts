@@ -11,7 +11,7 @@ export interface SealedVectors {
   readonly cases: readonly SealedCase[];
 }
 
-export interface SealedCase {
+interface SealedCase {
   readonly name: string;
   readonly path: string;
   readonly version: number;

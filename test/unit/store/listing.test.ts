@@ -5,7 +5,7 @@ import { PathPattern } from "../../../src/authorization/pattern.ts";
 import { parsePathPrefix, parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { findPage, type ListPage, type OrderedSecrets } from "../../../src/store/listing.ts";
 import { PathIndex } from "../../../src/store/path-index.ts";
-import type { Secret } from "../../../src/store/secret.ts";
+import type { StoredSecret } from "../../../src/store/secret.ts";
 
 /** Secrets of which nothing is kept but the paths. */
 function secretsAt(index: PathIndex): OrderedSecrets {
@@ -14,7 +14,7 @@ function secretsAt(index: PathIndex): OrderedSecrets {
   return {
     atOrAfter(start) {
       const path = index.atOrAfter(start);
-      return path === undefined ? undefined : ({ path, versions: [version] } as unknown as Secret);
+      return path === undefined ? undefined : ({ path, versions: [version] } as unknown as StoredSecret);
     },
   };
 }

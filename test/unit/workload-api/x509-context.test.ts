@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { MaterialError } from "../../../src/identity/material-error.ts";
-import { SpiffeId } from "../../../src/identity/spiffe-id.ts";
-import { type X509SvidMessage, type X509SvidResponse, x509SvidResponse } from "../../../src/workload-api/messages.ts";
+import { MaterialError } from "../../../src/spiffe/material-error.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import {
+  type X509SvidMessage,
+  type X509SvidResponse,
+  x509SvidResponse,
+} from "../../../src/workload-api/x509-messages.ts";
 import { chooseSvid, type Selection } from "../../../src/workload-api/selection.ts";
 import { readX509Context, type X509Context } from "../../../src/workload-api/x509-context.ts";
 import { newKey, SERVER_AUTH } from "../../support/certificate-forge.ts";

@@ -1,0 +1,26 @@
+// Checks the release of Node, installs the packages if they are missing or older than the lock file, and compiles SQLite
+// if it is not yet. Says nothing when there is nothing to do.
+//
+// No package's own install script runs: npm 11 heeds "allowScripts" in package.json, but the npm 10 that comes with
+// Node 20 and 22 does not, and better-sqlite3's script would look for Node's headers on the network.
+import "./node-release.mjs";
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { alone } from "./alone.mjs";
+
+const MARKER = "node_modules/.package-lock.json";
+
+const isFresh = () => existsSync(MARKER) && statSync(MARKER).mtimeMs >= statSync("package-lock.json").mtimeMs;
+
+function run(command) {
+  const { status } = spawnSync(command, { shell: true, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function install() {
+  // Another process may have installed them while this one waited.
+  if (!isFresh()) run("npm ci --ignore-scripts --no-audit --no-fund");
+}
+
+if (!isFresh()) await alone(install);
+run("node scripts/native.mjs");

@@ -1,8 +1,0 @@
-import { totalmem } from "node:os";
-import process from "node:process";
-import type { Memory } from "../app/config-serve.ts";
-
-/** The memory of this machine, and what this process's cgroup leaves of it. */
-export function machineMemory(): Memory {
-  return { total: totalmem(), constrained: process.constrainedMemory() };
-}

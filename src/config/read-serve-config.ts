@@ -1,0 +1,158 @@
+import { AddressError, formatAddress, parseAddress } from "../domain/address.ts";
+import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
+import { LOG_LEVELS } from "../observability/logger.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../grpc/budget.ts";
+import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits } from "../admission/handshake-gate.ts";
+import type { ListenAddress } from "../admission/listener.ts";
+import type { ServeConfig, StoreConfig } from "./serve-config.ts";
+import { type Environment, type GivenFlags, OptionReader, DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./option.ts";
+import {
+  parseBytes,
+  parseChoice,
+  parseCount,
+  parseDuration,
+  parseMode,
+  parseNamedBundle,
+  parseSpiffeId,
+} from "./value.ts";
+import { type BundleFile, readIdentityChoice } from "./identity-choice.ts";
+import { DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
+
+const DEFAULT_SOCKET_MODE = 0o660;
+
+const STORES = ["sqlite", "memory"] as const;
+
+/** What the machine has, in bytes, as node:os and node:process report it. */
+export interface MachineMemory {
+  readonly total: number;
+  /** The cgroup's limit; 0 or a number beyond all memory where there is none. */
+  readonly constrained: number;
+}
+
+/**
+ * What `coffer serve` was told: flags, then COFFER_SERVER_* variables, then defaults. No file is looked at here. Throws
+ * ConfigurationError with everything that is wrong.
+ */
+export function readServeConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): ServeConfig {
+  const reader = new OptionReader(flags, environment);
+  const config = {
+    ...readRunning(reader, memory),
+    store: readStore(reader),
+    lockWaitMs: reader.optional(options.lockWait, parseDuration) ?? 0,
+    identity: readIdentityChoice(reader, options, readBundle),
+    startupTimeoutMs: reader.optional(options.startupTimeout, parseDuration),
+    shutdownDelayMs: reader.optional(options.shutdownDelay, parseDuration) ?? 0,
+    policy: reader.optional(options.policy, asIs),
+    admins: reader.all(options.admin, parseSpiffeId),
+    opsHosts: reader.all(options.opsHost, asIs),
+    allowDebug: reader.optional(options.allowDebug, parseSwitch) ?? false,
+    maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
+  };
+  reader.finish();
+  return config as ServeConfig;
+}
+
+/** What has a default that suits every machine, so that `coffer dev` needs no more. */
+export type RunningConfig = Pick<
+  ServeConfig,
+  "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel"
+>;
+
+/** The same, of these options alone. */
+export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): RunningConfig {
+  const reader = new OptionReader(flags, environment);
+  const config = readRunning(reader, memory);
+  reader.finish();
+  return config;
+}
+
+function readRunning(reader: OptionReader, memory: MachineMemory): RunningConfig {
+  return {
+    listen: readListen(reader),
+    opsListen: readOpsListen(reader),
+    maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(memory),
+    handshakes: readHandshakes(reader),
+    budgets: DEFAULT_BUDGET_LIMITS,
+    logLevel: reader.optional(options.logLevel, parseChoice(LOG_LEVELS)) ?? "info",
+  };
+}
+
+const asIs = (text: string): string => text;
+
+/** The smaller of the cgroup's and the machine's memory: what there is for this process. */
+export function availableBytes({ total, constrained }: MachineMemory): number {
+  return constrained > 0 ? Math.min(constrained, total) : total;
+}
+
+/** The default of --max-store-bytes. */
+function defaultStoreBytes(memory: MachineMemory): number {
+  return Math.floor(availableBytes(memory) * DEFAULT_STORE_SHARE);
+}
+
+function readListen(reader: OptionReader): ListenAddress[] {
+  const mode = reader.optional(options.socketMode, parseMode) ?? DEFAULT_SOCKET_MODE;
+  const given = reader.all(options.listen, parseAddress);
+  const addresses = reader.isGiven(options.listen) ? given : [parseAddress(DEFAULT_ADDRESS)];
+  reportRepeated(reader, options.listen.flag, addresses.map(formatAddress));
+  return addresses.map((address) => (address.kind === "unix" ? { ...address, mode } : address));
+}
+
+function readHandshakes(reader: OptionReader): HandshakeLimits {
+  const { connections, inProgress, perSecond } = DEFAULT_HANDSHAKE_LIMITS;
+  return {
+    connections: reader.optional(options.maxConnections, parseCount) ?? connections,
+    inProgress: reader.optional(options.maxHandshakes, parseCount) ?? inProgress,
+    perSecond: reader.optional(options.handshakeRate, parseCount) ?? perSecond,
+  };
+}
+
+function readStore(reader: OptionReader): StoreConfig | undefined {
+  const kind = reader.optional(options.store, parseChoice(STORES)) ?? "sqlite";
+  if (kind === "sqlite") return readSqlite(reader);
+  // Whoever names a data folder expects to find the secrets in it tomorrow.
+  for (const option of [options.data, options.rootKey, options.lockWait]) {
+    if (reader.isGiven(option)) reader.problem(`${option.flag} contradicts --store memory, which keeps nothing`);
+  }
+  return { kind };
+}
+
+function readSqlite(reader: OptionReader): StoreConfig | undefined {
+  const data = reader.required(options.data, asIs);
+  const rootKey = reader.required(options.rootKey, asIs);
+  if (data === undefined || rootKey === undefined) return undefined;
+  return { kind: "sqlite", data, rootKey };
+}
+
+function readBundle(text: string): BundleFile {
+  const { trustDomain, file } = parseNamedBundle(text);
+  return [trustDomain.name, file];
+}
+
+function reportRepeated(reader: OptionReader, flag: string, names: readonly string[]): void {
+  const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+  for (const name of repeated) reader.problem(`${flag}: ${name} is given twice`);
+}
+
+function readOpsListen(reader: OptionReader): ServeConfig["opsListen"] {
+  const given = reader.optional(options.opsListen, parseOpsAddress);
+  if (reader.isGiven(options.opsListen)) return given === "off" ? undefined : given;
+  return parseTcp(DEFAULT_OPS_ADDRESS);
+}
+
+function parseOpsAddress(text: string): { host: string; port: number } | "off" {
+  return text === "off" ? "off" : parseTcp(text);
+}
+
+function parseTcp(text: string): { host: string; port: number } {
+  const address = parseAddress(text);
+  if (address.kind === "unix") throw new AddressError("has to be HOST:PORT or off");
+  return { host: address.host, port: address.port };
+}
+
+function parseContentBytes(text: string): number {
+  return parseBytes(text, MAX_CONFIGURABLE_CONTENT_BYTES);
+}
+
+function parseSwitch(text: string): boolean {
+  return parseChoice(["true", "false"])(text) === "true";
+}

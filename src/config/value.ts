@@ -1,0 +1,113 @@
+import { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+
+// How the values of options are written. Every parser throws an Error whose message says what was expected.
+
+const UNITS = new Map([
+  ["", 1],
+  ["KiB", 1024],
+  ["MiB", 1024 ** 2],
+  ["GiB", 1024 ** 3],
+]);
+
+/** Bytes: `1048576`, `512KiB`, `1MiB`, `2GiB`. At least 1 and at most `most`. */
+export function parseBytes(text: string, most: number = Number.MAX_SAFE_INTEGER): number {
+  const match = /^(?<count>\d+)\s*(?<unit>|KiB|MiB|GiB)$/.exec(text)?.groups;
+  const bytes = Number(match?.["count"]) * UNITS.get(match?.["unit"] ?? "")!;
+  if (match === undefined || bytes < 1 || !Number.isSafeInteger(bytes)) {
+    throw new Error(`${JSON.stringify(text)} is no size; give bytes, or a number with KiB, MiB or GiB`);
+  }
+  if (bytes > most) throw new Error(`${text} is more than the ${formatBytes(most)} that are possible`);
+  return bytes;
+}
+
+/** The largest unit that divides evenly: 1048576 is "1 MiB". */
+export function formatBytes(bytes: number): string {
+  const [name, size] = [...UNITS].reverse().find(([, size]) => bytes % size === 0)!;
+  return `${bytes / size} ${name === "" ? "bytes" : name}`;
+}
+
+const MILLISECONDS = new Map([
+  ["ms", 1],
+  ["s", 1000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+]);
+
+// A timer of Node can wait for 2^31 - 1 ms; given more it does not wait at all.
+const MAX_DURATION_MS = 24 * 24 * 3_600_000;
+
+/** Milliseconds, up to 24 days: `500ms`, `10s`, `5m`, `1h`. */
+export function parseDuration(text: string): number {
+  const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h)$/.exec(text)?.groups;
+  if (match === undefined) throw new Error(`${JSON.stringify(text)} is no duration; give one like 500ms, 10s or 5m`);
+  const ms = Number(match["count"]) * MILLISECONDS.get(match["unit"]!)!;
+  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the 576h that are possible`);
+  return ms;
+}
+
+/** Permissions in octal, as chmod takes them: `660`. */
+export function parseMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text))
+    throw new Error(`${JSON.stringify(text)} is no mode; give three octal digits like 660`);
+  return Number.parseInt(text, 8);
+}
+
+/** A version number or another count that fits into 32 bits. */
+export function parseUint32(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,10}$/.test(text) || value >= 2 ** 32) {
+    throw new Error(`${JSON.stringify(text)} is no whole number from 0 to 4294967295`);
+  }
+  return value;
+}
+
+/** How many there may be of something, at least one: `1024`. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    throw new Error(`${JSON.stringify(text)} is no whole number from 1 to 999999999`);
+  }
+  return Number(text);
+}
+
+/** One of a few words. */
+export function parseChoice<T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice === undefined) throw new Error(`${JSON.stringify(text)} is none of ${choices.join(", ")}`);
+    return choice;
+  };
+}
+
+/** A SPIFFE ID, in full. */
+export function parseSpiffeId(text: string): SpiffeId {
+  return named("SPIFFE ID", text, SpiffeId.parse);
+}
+
+/** The name of a trust domain, without `spiffe://`. */
+export function parseTrustDomain(text: string): TrustDomain {
+  return named("trust domain", text, TrustDomain.parse);
+}
+
+/** A trust domain and the file of its bundle. */
+export interface NamedBundle {
+  readonly trustDomain: TrustDomain;
+  readonly file: string;
+}
+
+/** `<trust-domain>=<pem>`. */
+export function parseNamedBundle(text: string): NamedBundle {
+  const equals = text.indexOf("=");
+  const file = text.slice(equals + 1);
+  if (equals === -1 || file === "") throw new Error(`${JSON.stringify(text)} is not of the form <trust-domain>=<pem>`);
+  return { trustDomain: parseTrustDomain(text.slice(0, equals)), file };
+}
+
+/** The errors of the identity room complete a sentence that begins with what was read. */
+function named<T>(what: string, text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new Error(`the ${what} ${JSON.stringify(text)} ${(error as Error).message}`);
+  }
+}

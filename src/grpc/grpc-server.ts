@@ -1,0 +1,227 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { type ServerUnaryCall, type ServiceDefinition, status as Code } from "@grpc/grpc-js";
+import { HealthImplementation } from "grpc-health-check";
+import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
+import { fileDescriptors } from "../contract/file-descriptors.ts";
+import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
+import type { CofferError } from "../domain/errors.ts";
+import type { Timers } from "../domain/timers.ts";
+import { type BudgetLimits, Budgets, LEAST_BUDGET } from "./budget.ts";
+import { CallServer } from "./call-server.ts";
+import type { Connection, Connections } from "../admission/connection.ts";
+import type { Arrival, Route } from "./incoming-call.ts";
+import { IncomingCalls } from "./incoming-calls.ts";
+import { OpenStreams } from "./open-streams.ts";
+import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
+import type { SecretsMethods } from "./secrets-service.ts";
+import { Session } from "./session.ts";
+import { type Handled, type UnaryMethod, unary } from "./unary.ts";
+
+/** The full name of Coffer's own service. */
+export const SECRETS_SERVICE = "coffer.v1.Secrets";
+
+const HEALTH_SERVICE = "grpc.health.v1.Health";
+
+// Bytes. Requests of health and reflection are names.
+const MAX_NAME_REQUEST_BYTES = 8 * 1024;
+
+/** Options of grpc-js. Sizes are bytes. */
+function callOptions(maxReceiveBytes: number) {
+  return {
+    "grpc.max_receive_message_length": maxReceiveBytes,
+    // Measured: channelz costs a tenth of the throughput, and nothing could ask it.
+    "grpc.enable_channelz": 0,
+  };
+}
+
+/** What a server needs. */
+export interface GrpcServerOptions {
+  readonly connections: Connections;
+  /** What all callers together may hold. */
+  readonly limits: BudgetLimits;
+  /** The most connections that are served. */
+  readonly maxConnections: number;
+  readonly methods: SecretsMethods;
+  readonly onHandled: (handled: Handled) => void;
+  /** A connection was closed to make room for another one. */
+  readonly onCrowdedOut: (connection: Connection) => void;
+  readonly timers: Timers;
+  /** A number in [0, 1), each time another one. */
+  readonly random: () => number;
+}
+
+/** gRPC over connections that were verified elsewhere: Coffer's own service, health and reflection. */
+export class GrpcServer {
+  readonly #options: GrpcServerOptions;
+  readonly #budgets: Budgets;
+  readonly #sessions = new Set<Session>();
+  readonly #secrets = new CallServer(callOptions(MAX_RECEIVE_BYTES));
+  readonly #others = new CallServer(callOptions(MAX_NAME_REQUEST_BYTES));
+  readonly #routes = new Map<string | undefined, Route>();
+  readonly #calls: IncomingCalls;
+  readonly #streams = new OpenStreams();
+  readonly #health = new HealthImplementation({ "": "SERVING", [SECRETS_SERVICE]: "SERVING" });
+  #state: "serving" | "leaving" | "draining" | "refusing" = "serving";
+
+  constructor(options: GrpcServerOptions) {
+    this.#options = options;
+    this.#budgets = new Budgets(options.limits, LEAST_BUDGET);
+    const unknown: Route = { kind: "open", isStreaming: false };
+    this.#calls = new IncomingCalls({
+      routeOf: (path) => this.#routes.get(path) ?? unknown,
+      accepts: () => this.#state !== "refusing",
+      timers: options.timers,
+      outcomes: {
+        admitted: ({ arrival: { stream, headers, route } }) =>
+          (route.kind === "open" ? this.#others : this.#secrets).answer(stream, headers),
+        refused: (arrival, code, error) => this.#refused(arrival, code, error),
+      },
+    });
+    this.#addSecrets();
+    this.#addOthers();
+  }
+
+  /**
+   * Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. One whose handshake ends when the
+   * server drains already is told to go away at once: its client may have sent calls behind its handshake.
+   */
+  serve(connection: Connection): void {
+    if (this.#state === "refusing") connection.close();
+    else this.#hold(connection);
+  }
+
+  /** What the health service says from now on, unless the server is about to end. */
+  reportHealth(status: "SERVING" | "NOT_SERVING"): void {
+    if (this.#state === "serving") this.#setHealth(status);
+  }
+
+  /** Health says from now on that no calls are to be sent here. Those that come all the same are served. */
+  leave(): void {
+    this.#state = "leaving";
+    this.#setHealth("NOT_SERVING");
+  }
+
+  /** Begins no further call: each is refused with SHUTTING_DOWN. For a server that must not write any more. */
+  refuseCalls(): void {
+    this.#setHealth("NOT_SERVING");
+    this.#state = "refusing";
+  }
+
+  /**
+   * Ends gracefully: health says so, streams end, connections are told to go away, and calls that cross that on the wire
+   * are served. A connection closes when its last call is answered, or when `graceMs` are over.
+   */
+  async drain(graceMs: number): Promise<void> {
+    if (this.#state === "serving") this.leave();
+    if (this.#state === "leaving") this.#state = "draining";
+    this.#streams.endAll();
+    for (const session of this.#sessions) session.goAway();
+    let cancel = () => {};
+    const tooLong = new Promise<void>((resolve) => {
+      cancel = this.#options.timers.delay(graceMs, resolve);
+    });
+    await Promise.race([this.#options.connections.allClosed(), tooLong]);
+    cancel();
+    // What a later connection would change could meet a closed journal.
+    this.#state = "refusing";
+    this.#options.connections.closeAll();
+    this.#calls.close();
+  }
+
+  #addSecrets(): void {
+    const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
+    const { onHandled, timers } = this.#options;
+    const options = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
+    const methods = Object.entries(this.#options.methods) as [string, UnaryMethod<never, never, unknown>][];
+    const handlers = methods.map(([name, method]) => {
+      const { path } = methodOf(definition, name);
+      const { target, permit } = method;
+      const authorize = (caller: Connection, text: string) => void permit(caller, text);
+      this.#routes.set(path, { kind: "authorized", target, authorize });
+      return [name, unary(path, method, options)];
+    });
+    this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
+  }
+
+  #addOthers(): void {
+    const contract = loadContract();
+    const tracking = this.#streams.tracking(this.#others);
+    this.#health.addToServer(tracking as CallServer);
+    this.#routeOthers(serviceDefinition(contract, HEALTH_SERVICE));
+    const services = [SECRETS_SERVICE, HEALTH_SERVICE, ...REFLECTION_SERVICES];
+    const reflection = new Reflection(fileDescriptors(descriptorSet()), services);
+    for (const name of REFLECTION_SERVICES) {
+      const definition = serviceDefinition(contract, name);
+      tracking.addService(definition, reflection.implementation);
+      this.#routeOthers(definition);
+    }
+  }
+
+  #routeOthers(definition: ServiceDefinition): void {
+    for (const { path, requestStream, responseStream } of Object.values(definition)) {
+      this.#routes.set(path, { kind: "open", isStreaming: requestStream || responseStream });
+    }
+  }
+
+  #hold(connection: Connection): void {
+    const { timers, random } = this.#options;
+    const session = new Session({
+      connection,
+      budget: this.#budgets.join(connection.id.toString()),
+      timers,
+      random,
+      onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
+    });
+    this.#sessions.add(session);
+    if (this.#sessions.size > this.#options.maxConnections) this.#crowdOut();
+    connection.socket.once("close", () => this.#letGo(session));
+    if (this.#state === "draining") session.goAway();
+  }
+
+  /** A session no longer counts among those of its SPIFFE ID: its socket is closed, or is about to be. */
+  #letGo(session: Session): void {
+    if (this.#sessions.delete(session)) this.#budgets.leave(session.connection.id.toString());
+  }
+
+  /**
+   * Closes the oldest idle connection of the SPIFFE ID that has the most, or its oldest if none is idle: one that takes
+   * every place takes them from itself.
+   */
+  #crowdOut(): void {
+    const budget = this.#budgets.mostConnected;
+    const sessions = [...this.#sessions].filter((session) => session.budget === budget);
+    const session = sessions.find(({ isIdle }) => isIdle) ?? sessions[0];
+    if (session === undefined) return;
+    this.#letGo(session);
+    session.close();
+    this.#options.onCrowdedOut(session.connection);
+  }
+
+  /** Only of Coffer's own methods: the names of others are what any peer makes them. */
+  #refused({ caller, headers, route }: Arrival, code: Code, error: CofferError | undefined): void {
+    if (route.kind === "open") return;
+    this.#options.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
+  }
+
+  #setHealth(status: "SERVING" | "NOT_SERVING"): void {
+    for (const service of ["", SECRETS_SERVICE]) this.#health.setStatus(service, status);
+  }
+}
+
+function methodOf(service: ServiceDefinition, name: string): ServiceDefinition[string] {
+  const method = service[name];
+  if (method === undefined) throw new Error(`the contract has no method ${name}`);
+  return method;
+}
+
+/** The service with its messages left as bytes: the unary wrapper reads them, strictly. */
+function passingBytes(service: ServiceDefinition): ServiceDefinition {
+  const asIs = (bytes: Buffer) => bytes;
+  const codec = {
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  };
+  return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, { ...method, ...codec }]));
+}

@@ -1,0 +1,79 @@
+import { createHash, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  type Asn1,
+  bits,
+  encode,
+  oid,
+  parsed,
+  printableString,
+  sequence,
+  setOf,
+  time,
+  unsigned,
+  wrapped,
+} from "./der-encoding.ts";
+
+/** What a certificate says, before it is signed. */
+export interface CertificateDraft {
+  /** Big-endian, not negative: see {@link randomSerial}. */
+  readonly serial: Buffer;
+  readonly issuer: Asn1;
+  readonly subject: Asn1;
+  readonly publicKey: KeyObject;
+  /** Milliseconds since the epoch; a certificate keeps whole seconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly extensions: Asn1;
+}
+
+/** A byte for the form, and two coordinates. */
+const POINT_BYTES = 65;
+
+/** The parts of a name that are used here, with their types (RFC 5280 4.1.2.4, appendix A.1). */
+const ATTRIBUTES = { country: "2.5.4.6", organization: "2.5.4.10", serialNumber: "2.5.4.5" };
+
+/** A name from its parts, in the order given. The values are of PrintableString's characters. */
+export function distinguishedName(parts: Partial<Record<keyof typeof ATTRIBUTES, string>>): Asn1 {
+  const names = Object.keys(parts) as (keyof typeof ATTRIBUTES)[];
+  return sequence(...names.map((name) => setOf(sequence(oid(ATTRIBUTES[name]), printableString(parts[name]!)))));
+}
+
+/** 127 random bits: positive, and in RFC 5280's 20 bytes (4.1.2.2). The second highest bit is set, so never zero. */
+export function randomSerial(): Buffer {
+  const serial = randomBytes(16);
+  serial[0] = (serial[0]! & 0x7f) | 0x40;
+  return serial;
+}
+
+/** The key identifier of a P-256 key: the SHA-1 of its point (RFC 5280 4.2.1.2, method 1). It names, it protects nothing. */
+export function keyId(publicKey: KeyObject): Buffer {
+  return createHash("sha1").update(point(publicKey)).digest();
+}
+
+/** Signs a certificate (RFC 5280 4.1, version 3) with a P-256 key: ecdsa-with-SHA256. The answer is DER. */
+export function signCertificate(draft: CertificateDraft, key: KeyObject): Buffer {
+  const algorithm = sequence(oid("1.2.840.10045.4.3.2"));
+  const body = sequence(
+    wrapped(0, unsigned(Buffer.of(2))),
+    unsigned(draft.serial),
+    algorithm,
+    draft.issuer,
+    sequence(time(draft.notBefore), time(draft.notAfter)),
+    draft.subject,
+    publicKeyInfo(draft.publicKey),
+    wrapped(3, draft.extensions),
+  );
+  return encode(sequence(body, algorithm, bits(sign("sha256", encode(body), key))));
+}
+
+/** The SubjectPublicKeyInfo of a key of any kind (RFC 5280 4.1). */
+function publicKeyInfo(publicKey: KeyObject): Asn1 {
+  return parsed(publicKey.export({ type: "spki", format: "der" }));
+}
+
+/** The uncompressed point of a P-256 key (SEC 1, 2.3.3). */
+function point(publicKey: KeyObject): Buffer {
+  // The last thing in its SubjectPublicKeyInfo (RFC 5480 2). Not by way of a JWK: on Node 20 the export of one from a key
+  // that was just generated can wait forever for a lock, once in some ten thousand times.
+  return publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES);
+}

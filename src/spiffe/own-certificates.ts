@@ -1,0 +1,44 @@
+import { type Certificate, parseCertificate } from "../x509/certificate.ts";
+import { MalformedDer, splitDer } from "../x509/der.ts";
+import { MaterialError } from "./material-error.ts";
+import { PemError, pemBlocks } from "../x509/pem.ts";
+
+/** A certificate of our own material, and where it stands there, for errors: `svid.pem, line 1`. */
+export interface LocatedCertificate {
+  readonly certificate: Certificate;
+  readonly where: string;
+}
+
+/** The CERTIFICATE blocks of a PEM file. Throws {@link MaterialError}; `where` names the file. */
+export function certificatesInPem(pem: Uint8Array, where: string): LocatedCertificate[] {
+  try {
+    return pemBlocks(pem, "CERTIFICATE").map(({ der, line }) => certificateInDer(der, `${where}, line ${line}`));
+  } catch (error) {
+    if (error instanceof PemError) throw new MaterialError(`${where} ${error.message}`);
+    throw error;
+  }
+}
+
+/** Certificates in DER, one behind the other and nothing else. Throws {@link MaterialError}; `where` names the bytes. */
+export function certificatesInDer(der: Uint8Array, where: string): LocatedCertificate[] {
+  return split(der, where).map((part, index) => certificateInDer(part, `${where}, certificate ${index + 1}`));
+}
+
+function split(der: Uint8Array, where: string): Buffer[] {
+  try {
+    return splitDer(der);
+  } catch (error) {
+    if (error instanceof MalformedDer) throw new MaterialError(`${where} is no sequence of certificates in DER`);
+    throw error;
+  }
+}
+
+/** One certificate in DER. Throws {@link MaterialError}; `where` names it. */
+export function certificateInDer(der: Buffer, where: string): LocatedCertificate {
+  try {
+    return { certificate: parseCertificate(der), where };
+  } catch (error) {
+    if (!(error instanceof MalformedDer)) throw error;
+    throw new MaterialError(`${where}: the certificate is malformed: ${error.message}`);
+  }
+}

@@ -1,0 +1,122 @@
+import { CharacterSet, showByte } from "./character-set.ts";
+import { SpiffeIdError } from "./spiffe-id-error.ts";
+import { TrustDomain } from "./trust-domain.ts";
+
+/** The longest SPIFFE ID, in bytes. Every implementation must support this much; we take no more (SPIFFE-ID 2.3). */
+const MAX_SPIFFE_ID_BYTES = 2048;
+
+// SPIFFE-ID 2. RFC 3986 allows other spellings of the scheme; one ID must not have two, so they are refused.
+const SCHEME = Buffer.from("spiffe://");
+
+// SPIFFE-ID 2.2.
+const SEGMENT = new CharacterSet(
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_",
+  "A-Z a-z 0-9 . _ - and / between segments",
+);
+
+const SLASH = 0x2f;
+
+/**
+ * A SPIFFE ID, checked against SPIFFE-ID.md and immutable. It is read byte by byte and never through the URL class,
+ * which would quietly repair what it is given: fold case, drop an empty fragment, resolve dot segments.
+ */
+export class SpiffeId {
+  readonly trustDomain: TrustDomain;
+  /** Empty for the ID of a trust domain itself; otherwise it begins with a slash. */
+  readonly path: string;
+  readonly #text: string;
+
+  private constructor(trustDomain: TrustDomain, path: string) {
+    this.trustDomain = trustDomain;
+    this.path = path;
+    this.#text = `${SCHEME}${trustDomain.name}${path}`;
+    Object.freeze(this);
+  }
+
+  /** Throws {@link SpiffeIdError}; its message completes "the SPIFFE ID". */
+  static parse(input: string | Uint8Array): SpiffeId {
+    const bytes =
+      typeof input === "string" ? Buffer.from(input) : Buffer.from(input.buffer, input.byteOffset, input.length);
+    checkFrame(bytes);
+    const slash = bytes.indexOf(SLASH, SCHEME.length);
+    const end = slash === -1 ? bytes.length : slash;
+    const trustDomain = parseAuthority(bytes.subarray(SCHEME.length, end));
+    const path = bytes.subarray(end);
+    checkPath(path);
+    return new SpiffeId(trustDomain, path.toString("latin1"));
+  }
+
+  /** Whether it can name a workload. An ID without a path names the trust domain, and no workload (X509-SVID 5.2). */
+  get isWorkload(): boolean {
+    return this.path !== "";
+  }
+
+  equals(other: SpiffeId): boolean {
+    return this.#text === other.#text;
+  }
+
+  /** The one spelling of this ID: `spiffe://trust-domain/path`. Two IDs are equal when their texts are. */
+  toString(): string {
+    return this.#text;
+  }
+
+  /** The same as {@link toString}. */
+  toJSON(): string {
+    return this.#text;
+  }
+}
+
+/**
+ * The trust domain that a bare name (`example.org`) or any SPIFFE ID of it (`spiffe://example.org`) names. The Workload
+ * API labels bundles in both ways. Throws {@link SpiffeIdError}.
+ */
+export function trustDomainOf(nameOrId: string | Uint8Array): TrustDomain {
+  const text = Buffer.from(nameOrId);
+  return text.includes(":/") ? SpiffeId.parse(text).trustDomain : TrustDomain.parse(text);
+}
+
+/** What can be told without looking into the parts. */
+function checkFrame(bytes: Buffer): void {
+  if (bytes.length === 0) throw new SpiffeIdError("empty", "is empty");
+  if (bytes.length > MAX_SPIFFE_ID_BYTES) {
+    throw new SpiffeIdError("too-long", `is longer than ${MAX_SPIFFE_ID_BYTES} bytes`);
+  }
+  if (bytes.indexOf(SCHEME) !== 0) throw new SpiffeIdError("scheme", `does not begin with ${SCHEME}`);
+}
+
+function parseAuthority(bytes: Buffer): TrustDomain {
+  if (bytes.length === 0) throw new SpiffeIdError("no-trust-domain", "names no trust domain");
+  try {
+    return TrustDomain.parse(bytes);
+  } catch (error) {
+    if (!(error instanceof SpiffeIdError)) throw error;
+    throw new SpiffeIdError(error.rule, `has a trust domain that ${error.message}`);
+  }
+}
+
+/** SPIFFE-ID 2.2: nothing at all, or segments that each begin with a slash. */
+function checkPath(path: Buffer): void {
+  for (let start = 0; start < path.length; ) {
+    const next = path.indexOf(SLASH, start + 1);
+    const end = next === -1 ? path.length : next;
+    checkSegment(path.subarray(start + 1, end), end === path.length);
+    start = end;
+  }
+}
+
+function checkSegment(segment: Buffer, last: boolean): void {
+  if (segment.length === 0) {
+    if (last) throw new SpiffeIdError("trailing-slash", "ends with a slash");
+    throw new SpiffeIdError("empty-segment", "contains an empty segment (//)");
+  }
+  const outside = SEGMENT.firstOutside(segment);
+  if (outside !== -1) {
+    const problem = `has a path that contains ${showByte(segment[outside]!)}; allowed are ${SEGMENT.description}`;
+    throw new SpiffeIdError("path-character", problem);
+  }
+  if (isDots(segment)) throw new SpiffeIdError("dot-segment", 'has a path with "." or ".." as a segment');
+}
+
+function isDots(segment: Buffer): boolean {
+  return segment.length <= 2 && segment.every((byte) => byte === 0x2e);
+}

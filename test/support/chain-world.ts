@@ -1,0 +1,63 @@
+import { Bundle } from "../../src/spiffe/bundle.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import type { Purpose } from "../../src/spiffe/certificate-rules.ts";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { CertificateForge, type CertificateSpec, type Issuer, type KeyPair, newKey } from "./certificate-forge.ts";
+
+/** The moment at which every chain of the tables is judged. */
+export const NOW = Date.parse("2026-03-01T12:00:00Z");
+
+export const ID = "spiffe://example.org/ns/shop/sa/api";
+
+export const forge = new CertificateForge(NOW);
+
+/** Two trust domains whose authorities have the same name, as SPIRE's have, so that only signatures tell them apart. */
+export const example = forge.authority("spiffe://example.org");
+export const other = forge.authority("spiffe://other.org");
+
+/** One key for all workloads: making keys is most of the work of a test. */
+export const workloadKey = newKey("P-256");
+
+/** A chain, and what it is judged by. */
+export interface Case {
+  readonly what: string;
+  readonly chain: readonly Uint8Array[];
+  /** The key that whoever shows the chain holds: {@link workloadKey} by default. */
+  readonly key?: KeyPair;
+  /** {@link TRUST} by default. */
+  readonly bundles?: ReadonlyMap<string, Bundle>;
+  /** What it is shown for; without, the verdict is the same for both purposes. */
+  readonly purpose?: Purpose;
+  /** {@link NOW} by default. */
+  readonly now?: number;
+}
+
+/** The chain of a workload of example.org, with what differs from a good one. */
+export function workload(spec: CertificateSpec = {}, issuer: Issuer = example): readonly Buffer[] {
+  return issuer.issue({ id: ID, key: workloadKey, ...spec }).chain;
+}
+
+/** A bundle without regard to what its certificates say. */
+export function bundle(name: string, ...authorities: readonly { readonly der: Buffer }[]): Bundle {
+  return new Bundle(
+    TrustDomain.parse(name),
+    authorities.map(({ der }) => parseCertificate(der)),
+  );
+}
+
+/** Bundles with only that of example.org. */
+export function trust(...authorities: readonly { readonly der: Buffer }[]): ReadonlyMap<string, Bundle> {
+  return new Map([["example.org", bundle("example.org", ...authorities)]]);
+}
+
+/** What the tables trust: both trust domains, each by its authority. */
+export const TRUST: ReadonlyMap<string, Bundle> = new Map([
+  ["example.org", bundle("example.org", example)],
+  ["other.org", bundle("other.org", other)],
+]);
+
+/** A workload below the last of so many authorities that have one name and no key identifiers. */
+export function namesakes(count: number): Pick<Case, "chain" | "bundles"> {
+  const authorities = Array.from({ length: count }, () => forge.authority(undefined, { keyIds: false }));
+  return { chain: workload({ keyIds: false }, authorities.at(-1)!), bundles: trust(...authorities) };
+}

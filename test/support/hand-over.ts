@@ -1,0 +1,110 @@
+import { dump } from "./dump.ts";
+import { freePort } from "./free-port.ts";
+import type { ServerProcess, Site } from "./server-process.ts";
+import { DiligentWriter } from "../durability/diligent-writer.ts";
+import { Ledger } from "../durability/ledger.ts";
+
+/** How servers are exchanged. */
+export interface HandOverOptions {
+  readonly site: Site;
+  /** The data folder that they share, one after the other. */
+  readonly data: string;
+  /** How often one takes the place of another. */
+  readonly times: number;
+  /** Clients that write meanwhile, each on a connection of its own. */
+  readonly writers: number;
+}
+
+/** What the writers met. */
+export interface HandOverFindings {
+  /** For each exchange, the longest time in which no call succeeded, in milliseconds. */
+  readonly gapsMs: readonly number[];
+  /** Changes that were acknowledged. */
+  readonly acknowledged: number;
+  /** Everything in which the store disagrees with what was answered; empty when nothing was lost. */
+  readonly lost: readonly string[];
+  /** How often each kind of failure was told to a writer, by code and reason. */
+  readonly failures: ReadonlyMap<string, number>;
+}
+
+/** Answers of each server before the next one takes its place: enough that all writers are at work again. */
+const ANSWERS_EACH = 200;
+
+// Clients that wait a second before they connect again, as grpc-js does unless it is told, would hide the server's part.
+const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 50, "grpc.max_reconnect_backoff_ms": 50 };
+
+/**
+ * Rolling updates under load: a server is started with --lock-wait beside the one that serves, which then gets SIGTERM,
+ * again and again, at one address. Rejects when a server does not start or does not end in good order.
+ */
+export async function handOver({ site, data, times, writers }: HandOverOptions): Promise<HandOverFindings> {
+  const port = await freePort();
+  const launch = () => site.launch({ data, flags: ["--listen", `127.0.0.1:${port}`, "--lock-wait", "5m"] });
+  const ledger = new Ledger();
+  const answers = new Answers();
+  const failures = new Map<string, number>();
+  const paths = Array.from({ length: writers }, (_, i) => `hand-over/${i}`);
+  const callers = paths.map(() => site.caller({ port }, RECONNECT));
+  const onFailure = (what: string) => void failures.set(what, (failures.get(what) ?? 0) + 1);
+  const onAnswer = () => answers.count();
+  const crew = paths.map((path, i) => new DiligentWriter({ caller: callers[i]!, ledger, path, onAnswer, onFailure }));
+
+  let serving = launch();
+  await serving.serving();
+  let isOver = false;
+  const writing = Promise.all(crew.map((writer) => writer.run(() => isOver)));
+  const gapsMs: number[] = [];
+  for (let i = 0; i < times; i++) {
+    await answers.more(ANSWERS_EACH);
+    const next = launch();
+    await next.logged("store in use");
+    answers.longestGap(); // forgets what was before
+    await replace(serving, next);
+    await answers.more(1);
+    gapsMs.push(answers.longestGap());
+    serving = next;
+  }
+  await answers.more(ANSWERS_EACH);
+  isOver = true;
+  await writing;
+  const lost = [...crew.flatMap(({ complaints }) => complaints), ...ledger.check(await dump(callers[0]!, paths))];
+  for (const caller of callers) caller.close();
+  await serving.stop();
+  return { gapsMs, acknowledged: ledger.acknowledged, lost, failures };
+}
+
+async function replace(serving: ServerProcess, next: ServerProcess): Promise<void> {
+  const { code, signal } = await serving.stop();
+  if (code !== 0) throw new Error(`a server ended with ${code ?? signal}:\n${serving.stderr}`);
+  await next.serving();
+}
+
+/** When calls succeeded. */
+class Answers {
+  #count = 0;
+  #lastAt = performance.now();
+  #longest = 0;
+  #waiting: { readonly count: number; readonly resolve: () => void } | undefined;
+
+  count(): void {
+    const now = performance.now();
+    this.#longest = Math.max(this.#longest, now - this.#lastAt);
+    this.#lastAt = now;
+    this.#count += 1;
+    if (this.#waiting !== undefined && this.#count >= this.#waiting.count) this.#waiting.resolve();
+  }
+
+  /** Resolves after so many more. */
+  more(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting = { count: this.#count + count, resolve };
+    });
+  }
+
+  /** The longest time between two of them, in milliseconds, since this was last asked. */
+  longestGap(): number {
+    const longest = this.#longest;
+    this.#longest = 0;
+    return longest;
+  }
+}

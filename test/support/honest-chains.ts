@@ -1,0 +1,147 @@
+import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
+import { commonName, dnsName, extension, newKey, uriName } from "./certificate-forge.ts";
+import { element, sequence } from "./der-writer.ts";
+import {
+  bundle,
+  type Case,
+  example,
+  forge,
+  ID,
+  namesakes,
+  NOW,
+  other,
+  trust,
+  workload,
+  workloadKey,
+} from "./chain-world.ts";
+
+const SECOND = 1000;
+const YEAR = 365 * 24 * 3600 * SECOND;
+
+const intermediate = example.intermediate();
+const lower = intermediate.intermediate({ subject: commonName("lower") });
+const longId = `spiffe://example.org/${"a".repeat(2048 - 21)}`;
+
+function signedBy(keyType: "P-384" | "P-521" | "ed25519" | "rsa-2048", digest: "sha256" | "sha384" | "sha512"): Case {
+  const authority = forge.authority("spiffe://example.org", { keyType, digest });
+  const leaf = authority.issue({ id: ID, keyType, digest });
+  return { what: `${keyType} keys and ${digest}`, chain: leaf.chain, key: leaf.key, bundles: trust(authority) };
+}
+
+function constrained(what: string, permitted: Buffer[] | undefined, excluded?: Buffer[], dns: string[] = []): Case {
+  const authority = forge.authority("spiffe://example.org", {
+    ...(permitted && { permitted }),
+    ...(excluded && { excluded }),
+  });
+  return { what, chain: workload({ dns, subject: sequence() }, authority), bundles: trust(authority) };
+}
+
+function otherDomain(name: string): Case {
+  const id = `spiffe://${name}/api`;
+  const authority = forge.authority(`spiffe://${name}`);
+  const bundles = new Map([[name, bundle(name, authority)]]);
+  const { chain } = authority.issue({ id, key: workloadKey });
+  return { what: `the trust domain ${name}`, chain, bundles };
+}
+
+function manyNamesakes(): Case {
+  const older = Array.from({ length: 20 }, () => forge.authority(undefined));
+  const newest = forge.authority(undefined);
+  const what = "the last of 21 authorities with one name, told by its key identifier";
+  return { what, chain: workload({}, newest), bundles: trust(...older, newest) };
+}
+
+function expiredBeside(): Case {
+  const key = newKey("P-256");
+  const expired = forge.authority("spiffe://example.org", { key, notBefore: NOW - YEAR, notAfter: NOW - SECOND });
+  const renewed = forge.authority("spiffe://example.org", { key });
+  const bundles = trust(expired, renewed);
+  return {
+    what: "an authority that was renewed with the same key, the expired one first",
+    chain: workload({}, renewed),
+    bundles,
+  };
+}
+
+function rootSignedWeakly(): Case {
+  const authority = forge.authority("spiffe://example.org", { digest: "sha1" });
+  return {
+    what: "an authority whose own signature is weak: nobody relies on it",
+    chain: workload({}, authority),
+    bundles: trust(authority),
+  };
+}
+
+/** Chains that must be accepted, each for a reason of its own. */
+export const HONEST: readonly Case[] = [
+  { what: "a workload directly below the authority", chain: workload() },
+  { what: "one intermediate", chain: workload({}, intermediate) },
+  { what: "two intermediates", chain: workload({}, lower) },
+  { what: "two intermediates in the wrong order", chain: [0, 2, 1].map((index) => workload({}, lower)[index]!) },
+  { what: "certificates that nobody needs", chain: [...workload(), other.der, intermediate.der] },
+  { what: "the authority sent along", chain: [...workload(), example.der] },
+  { what: "the leaf sent twice", chain: [0, 0].map(() => workload({ serial: 7n })[0]!) },
+  { what: "DNS names and addresses beside the ID", chain: workload({ dns: ["localhost"], ips: ["127.0.0.1"] }) },
+  { what: "a name whose text looks like an ID", chain: workload({ dns: ["URI:spiffe://example.org/admin"] }) },
+  { what: "an empty subject", chain: workload({ subject: sequence() }) },
+  { what: "no basic constraints", chain: workload({ ca: null }) },
+  { what: "no extended key usage", chain: workload({ extendedKeyUsage: null }) },
+  { what: "any extended key usage", chain: workload({ extendedKeyUsage: ["2.5.29.37.0"] }) },
+  {
+    what: "a client that may be a client only",
+    chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] }),
+    purpose: "client",
+  },
+  {
+    what: "a server that may be a server only",
+    chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"] }),
+    purpose: "server",
+  },
+  { what: "a key usage that is not critical", chain: workload({ keyUsageCritical: false }) },
+  { what: "digitalSignature as the only key usage", chain: workload({ keyUsage: [0] }) },
+  { what: "the longest ID", chain: workload({ id: longId }) },
+  { what: "the first moment of validity", chain: workload({ notBefore: NOW }) },
+  { what: "the last moment of validity", chain: workload({ notAfter: NOW }) },
+  { what: "a validity that ends after 2050", chain: workload({ notAfter: NOW + 30 * YEAR }) },
+  { what: "no key identifiers", chain: workload({ keyIds: false }) },
+  {
+    what: "a key identifier that misleads",
+    chain: workload({
+      keyIds: false,
+      extensions: [extension("2.5.29.35", false, sequence(element(0x80, Buffer.alloc(20))))],
+    }),
+  },
+  { what: "no limit on what is below", chain: workload({}, example.intermediate({ pathLength: 3 })) },
+  { what: "an intermediate that allows no further one", chain: workload({}, example.intermediate({ pathLength: 0 })) },
+  {
+    what: "an intermediate in the bundle",
+    chain: workload({}, intermediate).slice(0, 1),
+    bundles: trust(intermediate),
+  },
+  {
+    what: "an intermediate with the ID of another trust domain, as X509-SVID 3.2 allows",
+    chain: workload({}, example.intermediate({ id: "spiffe://other.org" })),
+  },
+  { what: "an authority that carries no ID", chain: workload({}, other), bundles: trust(other) },
+  {
+    what: "the sixteenth of authorities that only their keys tell apart",
+    ...namesakes(MAX_SIGNATURE_CHECKS),
+  },
+  manyNamesakes(),
+  expiredBeside(),
+  rootSignedWeakly(),
+  signedBy("P-384", "sha384"),
+  signedBy("P-521", "sha512"),
+  signedBy("ed25519", "sha256"),
+  signedBy("rsa-2048", "sha256"),
+  otherDomain("__proto__"),
+  otherDomain("constructor"),
+  otherDomain("a..-b."),
+  constrained("an authority for this trust domain only", [uriName("example.org")]),
+  constrained("an authority for anything but another trust domain", undefined, [
+    uriName("other.org"),
+    uriName(".example.org"),
+  ]),
+  constrained("an authority for certain DNS names, and a workload without any", [dnsName("example.com")]),
+  constrained("an authority for all trust domains", [uriName("")], undefined, ["localhost"]),
+];

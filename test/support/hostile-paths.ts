@@ -1,0 +1,241 @@
+import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
+import { MAX_CHAIN_BYTES } from "../../src/spiffe/verify.ts";
+import {
+  algorithmOf,
+  AUTHORITY,
+  commonName,
+  dnsName,
+  extension,
+  type Issuer,
+  newKey,
+  uriName,
+} from "./certificate-forge.ts";
+import { element, sequence } from "./der-writer.ts";
+import { example, forge, ID, namesakes, NOW, other, trust, workload, workloadKey } from "./chain-world.ts";
+import { below, type HostileCase, leaf, under } from "./hostile-case.ts";
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+
+const rogue = forge.authority("spiffe://example.org");
+const federated = other.intermediate({ subject: AUTHORITY });
+const selfSigned = forge.selfSigned({ id: ID, key: workloadKey });
+const workloadAsIssuer = forge.issuerFrom(
+  example.issue({ id: "spiffe://example.org/mallory", subject: commonName("mallory") }),
+);
+
+/** Leaves for which nobody vouches whose word counts. */
+export const TRUST_IN_WHOM: readonly HostileCase[] = [
+  { reason: "untrusted", what: "another trust domain's authority", chain: workload({}, other) },
+  { reason: "untrusted", what: "another trust domain's intermediate", chain: workload({}, federated) },
+  {
+    reason: "untrusted",
+    what: "another trust domain's authority sent along",
+    chain: [...workload({}, other), other.der],
+  },
+  { reason: "untrusted", what: "an authority that nobody trusts", chain: workload({}, rogue) },
+  {
+    reason: "untrusted",
+    what: "an authority that nobody trusts sent along",
+    chain: [...workload({}, rogue), rogue.der],
+  },
+  {
+    reason: "untrusted",
+    what: "the real authority behind a false one",
+    chain: [...workload({}, rogue), rogue.der, example.der],
+  },
+  { reason: "untrusted", what: "no key identifiers and a false authority", chain: workload({ keyIds: false }, rogue) },
+  {
+    reason: "untrusted",
+    what: "an intermediate that was not sent",
+    chain: workload({}, example.intermediate()).slice(0, 1),
+  },
+  { reason: "untrusted", what: "a bundle without authorities", chain: workload(), bundles: trust() },
+  {
+    reason: "untrusted",
+    what: "an authority that was taken out of the bundle",
+    chain: workload(),
+    bundles: trust(rogue),
+  },
+  { reason: "untrusted", what: "a leaf that signed itself", chain: selfSigned.chain },
+  {
+    reason: "untrusted",
+    what: "a leaf that signed itself and is in the bundle",
+    chain: selfSigned.chain,
+    bundles: trust(selfSigned),
+  },
+  leaf("untrusted", "the name of an issuer that did not sign", { issuer: commonName("somebody else") }),
+  under(
+    "untrusted",
+    "an RSA signature that says it is of ECDSA",
+    { keyType: "rsa-2048" },
+    {
+      algorithm: algorithmOf(workloadKey.privateKey, "sha256"),
+    },
+  ),
+  leafInBundle(),
+  { reason: "no-bundle", what: "an unknown trust domain", chain: workload({ id: "spiffe://unknown.org/api" }) },
+  {
+    reason: "no-bundle",
+    what: "a trust domain below a known one",
+    chain: workload({ id: "spiffe://sub.example.org/api" }),
+  },
+  {
+    reason: "no-bundle",
+    what: "a trust domain that objects inherit",
+    chain: workload({ id: "spiffe://constructor/api" }),
+  },
+  { reason: "no-bundle", what: "a trust domain that objects have", chain: workload({ id: "spiffe://__proto__/api" }) },
+  { reason: "no-bundle", what: "no bundles", chain: workload(), bundles: new Map() },
+  {
+    reason: "untrusted",
+    what: "an ID of the other trust domain, whose bundle we have as well",
+    chain: workload({ id: "spiffe://other.org/api" }),
+  },
+];
+
+/** Issuers that may not sign what they signed. */
+export const PATH: readonly HostileCase[] = [
+  { reason: "issuer-not-ca", what: "a workload that signs", chain: workload({}, workloadAsIssuer) },
+  below("issuer-not-ca", "an intermediate that is no CA", { ca: false }),
+  below("issuer-not-ca", "an intermediate without basic constraints", { ca: null }),
+  below("issuer-not-ca", "an intermediate without keyCertSign", { keyUsage: [6] }),
+  below("issuer-not-ca", "an intermediate without key usage", { keyUsage: null }),
+  below("expired", "an expired intermediate", { notAfter: NOW - SECOND }),
+  below("not-yet-valid", "an intermediate of tomorrow", { notBefore: NOW + HOUR }),
+  below("unknown-critical-extension", "an intermediate that demands what we don't know", {
+    extensions: [extension("2.5.29.36", true, sequence(element(0x80, Buffer.of(0))))],
+  }),
+  below("unacceptable-key", "an intermediate with an RSA key of 1024 bits", { keyType: "rsa-1024" }),
+  below("unacceptable-key", "an intermediate on secp256k1", { keyType: "secp256k1" }),
+  below("unacceptable-signature", "an intermediate signed with SHA-1", { digest: "sha1" }),
+  under("expired", "an expired authority", { notBefore: NOW - 2 * HOUR, notAfter: NOW - SECOND }),
+  under("not-yet-valid", "an authority of tomorrow", { notBefore: NOW + HOUR }),
+  under("issuer-not-ca", "an authority of version 1", { version: 1 }),
+  under("issuer-not-ca", "an authority without key usage", { keyUsage: null }),
+  under("issuer-not-ca", "an authority that is no CA", { ca: false }),
+  under("unacceptable-key", "an authority with an RSA key of 1024 bits", { keyType: "rsa-1024" }),
+  under("unknown-critical-extension", "an authority that demands what we don't know", {
+    extensions: [extension("1.3.6.1.4.1.99999.1", true, Buffer.from([5, 0]))],
+  }),
+  deeper("an intermediate below an authority that allows none", forge.authority(undefined, { pathLength: 0 }), 1),
+  deeper("two intermediates below an authority that allows one", forge.authority(undefined, { pathLength: 1 }), 2),
+  {
+    reason: "path-too-long",
+    what: "an intermediate below an intermediate that allows none",
+    chain: workload({}, example.intermediate({ pathLength: 0 }).intermediate({ subject: commonName("lower") })),
+  },
+  under("name-constraint", "an authority for another trust domain", { permitted: [uriName("other.org")] }),
+  under("name-constraint", "an authority for trust domains below this one", { permitted: [uriName(".example.org")] }),
+  under("name-constraint", "an authority for a trust domain that ends alike", { permitted: [uriName("ample.org")] }),
+  under("name-constraint", "an authority for anything but this", { excluded: [uriName("example.org")] }),
+  constrainedStranger(),
+  under("name-constraint", "an authority for nothing", { excluded: [uriName("")] }),
+  under(
+    "name-constraint",
+    "an authority for certain DNS names",
+    { permitted: [dnsName("example.org")] },
+    { dns: ["localhost"] },
+  ),
+  under(
+    "name-constraint",
+    "an authority that may not name addresses",
+    { excluded: [element(0x87, Buffer.alloc(8))] },
+    { ips: ["127.0.0.1"] },
+  ),
+  under("name-constraint", "an authority for certain subjects", { permitted: [element(0xa4, commonName("x"))] }),
+  below("name-constraint", "an intermediate for another trust domain", { permitted: [uriName("other.org")] }),
+  constrainedAbove(),
+  constrainedFurtherAbove(),
+];
+
+/** Chains that would cost us more than an honest one. */
+export const WORK: readonly HostileCase[] = [
+  { reason: "no-certificate", what: "nothing", chain: [] },
+  { reason: "chain-too-long", what: "eleven certificates", chain: Array.from({ length: 11 }, () => workload()[0]!) },
+  { reason: "chain-too-long", what: "eleven certificates, each signed by the next", chain: workload({}, tenth()) },
+  leaf("chain-too-large", "more bytes than a chain may have", {
+    extensions: [extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_CHAIN_BYTES))],
+  }),
+  leaf("malformed-certificate", "an extension that is nested too deep", {
+    ca: null,
+    extensions: [extension("2.5.29.19", false, nested(5000))],
+  }),
+  { reason: "too-much-work", what: "intermediates that all signed one another", chain: ring() },
+  {
+    reason: "too-much-work",
+    what: "the seventeenth of authorities that only their keys tell apart",
+    ...namesakes(MAX_SIGNATURE_CHECKS + 1),
+  },
+];
+
+function nested(depth: number): Buffer {
+  let inner = sequence();
+  for (let level = 1; level < depth; level++) inner = sequence(inner);
+  return inner;
+}
+
+function leafInBundle(): HostileCase {
+  const issued = rogue.issue({ id: ID, key: workloadKey });
+  return {
+    reason: "untrusted",
+    what: "a leaf that is in the bundle itself",
+    chain: issued.chain,
+    bundles: trust(issued),
+  };
+}
+
+function deeper(what: string, authority: Issuer, intermediates: number): HostileCase {
+  let issuer = authority;
+  for (let level = 0; level < intermediates; level++)
+    issuer = issuer.intermediate({ subject: commonName(`level ${level}`) });
+  return { reason: "path-too-long", what, chain: workload({}, issuer), bundles: trust(authority) };
+}
+
+/** An intermediate with nine above it. */
+function tenth(): Issuer {
+  const names = Array.from({ length: 10 }, (_, depth) => commonName(`intermediate ${depth}`));
+  return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
+}
+
+/** The workload is within the constraints; it is the intermediate that has a name outside. */
+function constrainedAbove(): HostileCase {
+  const authority = forge.authority("spiffe://example.org", { permitted: [uriName("example.org")] });
+  const chain = workload({}, authority.intermediate({ id: "spiffe://other.org" }));
+  return {
+    reason: "name-constraint",
+    what: "an intermediate outside of what its authority may sign",
+    chain,
+    bundles: trust(authority),
+  };
+}
+
+/** The intermediate has no names that could be outside; the constraints reach through it to the workload. */
+function constrainedFurtherAbove(): HostileCase {
+  const authority = forge.authority(undefined, { permitted: [uriName("other.org")] });
+  const chain = workload({}, authority.intermediate());
+  const what = "a workload outside of what the authority above its issuer may sign";
+  return { reason: "name-constraint", what, chain, bundles: trust(authority) };
+}
+
+/** Which host a URI has that is no SPIFFE ID is anybody's guess; an authority with constraints may not sign for it. */
+function constrainedStranger(): HostileCase {
+  const authority = forge.authority(undefined, { excluded: [uriName("other.org")] });
+  const chain = workload({}, authority.intermediate({ uris: ["https://example.org/"] }));
+  return {
+    reason: "name-constraint",
+    what: "an intermediate with a URI of unknown host",
+    chain,
+    bundles: trust(authority),
+  };
+}
+
+/** Nine authorities with one name and one key: any order of them is a way that leads nowhere, 9! in all. */
+function ring(): readonly Buffer[] {
+  const key = newKey("P-256");
+  const subject = commonName("ring");
+  const members = Array.from({ length: 9 }, (_, serial) =>
+    forge.authority(undefined, { key, subject, serial: BigInt(serial + 1) }),
+  );
+  return [...workload({}, members[0]), ...members.map(({ der }) => der)];
+}

@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import type { ServeConfig } from "../../../src/config/serve-config.ts";
+import { ConfigurationError, type GivenFlags } from "../../../src/config/option.ts";
+import { readServeConfig } from "../../../src/config/read-serve-config.ts";
+import { serveOptions, serveOptionsTable } from "../../../src/config/serve-options.ts";
+import { connectionOptions } from "../../../src/cli/connection-options.ts";
+
+const MEMORY = { total: 1000, constrained: 0 };
+
+const COMPLETE: GivenFlags = {
+  "--data": "data",
+  "--root-key": "root.key",
+  "--cert": "a.pem",
+  "--key": "a.key",
+  "--bundle": ["example.org=bundle.pem"],
+};
+
+function read(flags: GivenFlags = {}, environment: Record<string, string> = {}, memory = MEMORY) {
+  return readServeConfig({ ...COMPLETE, ...flags }, environment, memory);
+}
+
+function files({ identity }: ServeConfig) {
+  assert.ok(identity.kind === "files");
+  return identity.files;
+}
+
+/** The problems of a configuration; an empty list when there are none. */
+function problems(flags: GivenFlags, environment: Record<string, string> = {}): readonly string[] {
+  try {
+    readServeConfig(flags, environment, MEMORY);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationError);
+    return error.problems;
+  }
+}
+
+describe("the configuration of the server", () => {
+  // With nothing but the required options, everything else has the default that the table promises.
+  it("has defaults", () => {
+    assert.deepEqual(read(), {
+      listen: [{ kind: "tcp", host: "127.0.0.1", port: 8553 }],
+      opsListen: { host: "127.0.0.1", port: 9553 },
+      maxStoreBytes: 750,
+      handshakes: { connections: 10_000, inProgress: 1024, perSecond: 200 },
+      budgets: { bytes: 64 * 1024 * 1024, unread: 1024, calls: 8192 },
+      logLevel: "info",
+      store: { kind: "sqlite", data: "data", rootKey: "root.key" },
+      lockWaitMs: 0,
+      identity: {
+        kind: "files",
+        files: { cert: "a.pem", key: "a.key", bundles: new Map([["example.org", "bundle.pem"]]) },
+        because: "--cert, --key, --bundle are given",
+      },
+      startupTimeoutMs: undefined,
+      shutdownDelayMs: 0,
+      policy: undefined,
+      admins: [],
+      opsHosts: [],
+      maxContentBytes: 1024 * 1024,
+      allowDebug: false,
+    });
+  });
+
+  // A flag wins over its variable, a variable over the default, and an empty variable is none.
+  it("takes flags, then variables, then defaults", () => {
+    const environment = { COFFER_SERVER_LOG_LEVEL: "debug", COFFER_SERVER_POLICY: "", COFFER_SERVER_CERT: "b.pem" };
+    const config = read({ "--cert": "a.pem" }, environment);
+    assert.deepEqual([config.logLevel, config.policy, files(config).cert], ["debug", undefined, "a.pem"]);
+    assert.equal(read({ "--log-level": "warn" }, environment).logLevel, "warn");
+    assert.equal(files(read({ "--cert": undefined }, environment)).cert, "b.pem");
+  });
+
+  // What may be given several times is a list with commas in its variable.
+  it("reads lists", () => {
+    const config = read(
+      { "--bundle": undefined, "--listen": ["127.0.0.1:1", "unix:/run/coffer.sock"], "--socket-mode": "600" },
+      {
+        COFFER_SERVER_BUNDLE: "a.test=a.pem, b.test=b=.pem",
+        COFFER_SERVER_ADMIN: "spiffe://a.test/x,spiffe://b.test/y",
+        COFFER_SERVER_LISTEN: "[::1]:2",
+      },
+    );
+    assert.deepEqual(
+      [...files(config).bundles],
+      [
+        ["a.test", "a.pem"],
+        ["b.test", "b=.pem"],
+      ],
+    );
+    assert.deepEqual(config.admins.map(String), ["spiffe://a.test/x", "spiffe://b.test/y"]);
+    assert.deepEqual(config.listen, [
+      { kind: "tcp", host: "127.0.0.1", port: 1 },
+      { kind: "unix", path: "/run/coffer.sock", mode: 0o600 },
+    ]);
+    assert.deepEqual(read({}, { COFFER_SERVER_LISTEN: "[::1]:2,unix:x" }).listen, [
+      { kind: "tcp", host: "::1", port: 2 },
+      { kind: "unix", path: "x", mode: 0o660 },
+    ]);
+  });
+
+  // A switch is off unless it is switched on; a variable can say both, and nothing else.
+  it("reads switches", () => {
+    assert.equal(read({ "--allow-debug": "true" }).allowDebug, true);
+    assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "true" }).allowDebug, true);
+    assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "false" }).allowDebug, false);
+    assert.deepEqual(problems(COMPLETE, { COFFER_SERVER_ALLOW_DEBUG: "yes" }), [
+      'COFFER_SERVER_ALLOW_DEBUG: "yes" is none of true, false',
+    ]);
+  });
+
+  it("turns the port for probes off on request", () => {
+    assert.equal(read({ "--ops-listen": "off" }).opsListen, undefined);
+    assert.deepEqual(read({ "--ops-listen": "0.0.0.0:1" }).opsListen, { host: "0.0.0.0", port: 1 });
+  });
+
+  // The smaller of the cgroup's and the machine's memory counts; a cgroup without a limit reports 0 or far too much.
+  it("takes its share of the memory that there is", () => {
+    for (const [constrained, expected] of [
+      [0, 750],
+      [400, 300],
+      [2 ** 64, 750],
+    ] as const) {
+      assert.equal(read({}, {}, { total: 1000, constrained }).maxStoreBytes, expected);
+    }
+    assert.equal(read({ "--max-store-bytes": "2GiB" }).maxStoreBytes, 2 * 1024 ** 3);
+  });
+
+  it("limits what strangers may take", () => {
+    const { handshakes } = read(
+      { "--max-connections": "5", "--handshake-rate": "7" },
+      { COFFER_SERVER_MAX_HANDSHAKES: "6" },
+    );
+    assert.deepEqual(handshakes, { connections: 5, inProgress: 6, perSecond: 7 });
+    assert.deepEqual(problems({ ...COMPLETE, "--max-handshakes": "0" }), [
+      '--max-handshakes: "0" is no whole number from 1 to 999999999',
+    ]);
+  });
+
+  it("keeps nothing on request, and then wants no files for the store", () => {
+    const memory = { ...COMPLETE, "--data": undefined, "--root-key": undefined, "--store": "memory" };
+    assert.deepEqual(readServeConfig(memory, {}, MEMORY).store, { kind: "memory" });
+    assert.deepEqual(problems({ ...COMPLETE, "--store": "memory" }), [
+      "--data contradicts --store memory, which keeps nothing",
+      "--root-key contradicts --store memory, which keeps nothing",
+    ]);
+  });
+
+  // Whoever configures a server learns everything at once, each problem by the name under which it was given.
+  it("reports all problems together", () => {
+    const flags: GivenFlags = {
+      "--listen": ["nowhere", "127.0.0.1:70000", "[::1]:1", "[::1]:1"],
+      "--store": "etcd",
+      "--bundle": ["example.org", "Example.org=x", "a.test=1", "a.test=2"],
+      "--admin": ["spiffe://example.org/"],
+      "--ops-listen": "unix:x",
+      "--max-content-bytes": "4MiB",
+    };
+    const environment = {
+      COFFER_SERVER_LOG_LEVEL: "loud",
+      COFFER_SERVER_SOCKET_MODE: "9",
+      COFFER_SERVER_MAX_STORE_BYTES: "1 TB",
+    };
+    assert.deepEqual(problems(flags, environment), [
+      'COFFER_SERVER_SOCKET_MODE: "9" is no mode; give three octal digits like 660',
+      '--listen: "nowhere" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
+      '--listen: "127.0.0.1:70000" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
+      "--listen: [::1]:1 is given twice",
+      "--ops-listen: has to be HOST:PORT or off",
+      'COFFER_SERVER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',
+      'COFFER_SERVER_LOG_LEVEL: "loud" is none of error, warn, info, debug',
+      '--store: "etcd" is none of sqlite, memory',
+      "--data (or COFFER_SERVER_DATA) is required: the data folder, for sqlite",
+      "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that seals the store, for sqlite; made by `coffer root-key`",
+      "--cert (or COFFER_SERVER_CERT) is required, since --bundle is given: " +
+        "the server's X.509-SVID, with its intermediates; without files, the Workload API",
+      "--key (or COFFER_SERVER_KEY) is required, since --bundle is given: the private key of the SVID",
+      '--bundle: "example.org" is not of the form <trust-domain>=<pem>',
+      '--bundle: the trust domain "Example.org" contains "E"; allowed are a-z 0-9 . _ -',
+      "--bundle: a.test is given twice",
+      '--admin: the SPIFFE ID "spiffe://example.org/" ends with a slash',
+      "--max-content-bytes: 4MiB is more than the 3 MiB that are possible",
+    ]);
+    assert.deepEqual(problems(COMPLETE), []);
+  });
+});
+
+describe("the options", () => {
+  // Beside a Kubernetes Service named coffer, COFFER_PORT, COFFER_SERVICE_HOST and their like are set by others.
+  it("have no variable that Kubernetes would set", () => {
+    for (const { variable } of [...Object.values(serveOptions), ...Object.values(connectionOptions)]) {
+      assert.match(variable, /^COFFER_[A-Z_]+$/);
+      assert.doesNotMatch(variable, /_PORT$|_SERVICE_/);
+    }
+  });
+
+  // The README cannot promise other options, variables or defaults than the program has.
+  it("are those of the README", { skip: !existsSync("README.md") && "there is no README yet" }, () => {
+    assert.ok(readFileSync("README.md", "utf8").includes(serveOptionsTable()), serveOptionsTable());
+  });
+});

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { watchDirectory } from "../../../src/files/directory-watch.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "coffer-watch-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** Resolves at the first event after `change`. The interval keeps the process alive, which a watch does not. */
+async function event(change: () => void): Promise<void> {
+  const alive = setInterval(() => {}, 1000);
+  let stop = () => {};
+  await new Promise<void>((resolve) => {
+    stop = watchDirectory(folder, resolve);
+    change();
+  });
+  stop();
+  clearInterval(alive);
+}
+
+describe("watchDirectory", () => {
+  it("tells of files that are made, rewritten and renamed", async () => {
+    const file = join(folder, "svid.pem");
+    await event(() => writeFileSync(file, "one"));
+    await event(() => writeFileSync(file, "two"));
+    await event(() => renameSync(file, join(folder, "..data")));
+  });
+
+  // The poll goes on without it.
+  it("is silent about a directory that can't be watched", () => {
+    const stop = watchDirectory(join(folder, "absent"), () => assert.fail());
+    stop();
+  });
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { readTimeout } from "../../../src/grpc/grpc-timeout.ts";
+
+/** The longest that a timer of Node's can wait: 2^31 - 1 ms, in whole seconds. */
+const LONGEST = "2147483S";
+
+// gRPC over HTTP/2, "Requests": TimeoutValue is a positive integer of at most eight digits.
+describe("a grpc-timeout", () => {
+  it("may be absent", () => {
+    assert.deepEqual(readTimeout(undefined), { kind: "none" });
+  });
+
+  it("is left as it is in each of the units", () => {
+    for (const header of [
+      "596H",
+      "35791M",
+      "2147483S",
+      "99999999m",
+      "99999999u",
+      "99999999n",
+      "0S",
+      "1n",
+      "00000001H",
+    ]) {
+      assert.deepEqual(readTimeout(header), { kind: "timeout", header });
+    }
+  });
+
+  // grpc-js computes modulo 2^32 ms and Node's timers take 2^31 - 1: 30 days would be over at once.
+  it("that is longer than a timer can wait is cut to the longest", () => {
+    for (const header of [
+      "2147484S",
+      "2592000S",
+      "4294970S",
+      "99999999S",
+      "597H",
+      "99999999H",
+      "35792M",
+      "99999999M",
+    ]) {
+      assert.deepEqual(readTimeout(header), { kind: "timeout", header: LONGEST });
+    }
+  });
+
+  it("is malformed in any other form", () => {
+    const headers = [
+      "",
+      "S",
+      "1",
+      "12x",
+      "1s",
+      "1h",
+      "123456789S",
+      " 1S",
+      "1S ",
+      "1 S",
+      "-1S",
+      "+1S",
+      "1.5S",
+      "1e3S",
+      "1S, 2S",
+      "1S\n",
+      "١S",
+    ];
+    for (const header of headers) assert.deepEqual(readTimeout(header), { kind: "malformed" }, JSON.stringify(header));
+    assert.deepEqual(readTimeout(["1S", "2S"]), { kind: "malformed" });
+  });
+});

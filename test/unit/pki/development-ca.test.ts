@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { test } from "node:test";
+import { connect, createServer, type TLSSocket } from "node:tls";
+import fc from "fast-check";
+import { systemClock } from "../../../src/domain/timers.ts";
+import { Bundle } from "../../../src/spiffe/bundle.ts";
+import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
+import { verifySvid } from "../../../src/spiffe/verify.ts";
+import { type Authority, createAuthority, type Credential, type SvidRequest } from "../../../src/pki/development-ca.ts";
+
+const DOMAIN = TrustDomain.parse("example.org");
+const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);
+const HOUR = 3_600_000;
+const SERVER: SvidRequest = { id: "spiffe://example.org/coffer", dns: ["localhost"], ip: ["127.0.0.1"] };
+
+function bundlesOf(authority: Authority): ReadonlyMap<string, Bundle> {
+  return new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle.pem")]]);
+}
+
+function refusal(authority: Authority, request: SvidRequest, now = NOW): string | undefined {
+  try {
+    verifySvid([authority.issue(request).certificate], bundlesOf(authority), now, "client");
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof SvidRefused);
+    return error.reason;
+  }
+}
+
+// What is issued passes our own strict verifier, for either side of a connection, as the ID that was asked for.
+test("an SVID is accepted as its ID", () => {
+  const authority = createAuthority(DOMAIN, () => NOW);
+  const { certificate, notAfter } = authority.issue(SERVER);
+  for (const purpose of ["client", "server"] as const) {
+    const verified = verifySvid([certificate], bundlesOf(authority), NOW, purpose);
+    assert.equal(verified.id.toString(), SERVER.id);
+    assert.equal(verified.validUntil, notAfter);
+  }
+});
+
+// A test that needs an SVID to be refused gets one that is wrong in what it asked for, and in nothing else.
+test("an SVID can be made wrong on purpose", () => {
+  const authority = createAuthority(DOMAIN, () => NOW);
+  const id = "spiffe://example.org/api";
+  assert.equal(refusal(authority, { id }), undefined);
+  assert.equal(refusal(authority, { id, notAfter: NOW + HOUR }, NOW + HOUR), undefined);
+  assert.equal(refusal(authority, { id, notAfter: NOW + HOUR }, NOW + HOUR + 1), "expired");
+  assert.equal(refusal(authority, { id, notBefore: NOW }), undefined);
+  assert.equal(refusal(authority, { id, notBefore: NOW + 1000 }), "not-yet-valid");
+  assert.equal(refusal(authority, { id: "spiffe://elsewhere.org/api" }), "no-bundle");
+  const stranger = createAuthority(DOMAIN, () => NOW).issue({ id }).certificate;
+  assert.throws(() => verifySvid([stranger], bundlesOf(authority), NOW, "client"), SvidRefused);
+});
+
+// Times survive the trip through the certificate to the second, on both sides of 2050, where the encoding changes.
+test("validity is kept to the second", () => {
+  const authority = createAuthority(DOMAIN, () => NOW);
+  const date = fc.integer({ min: 0, max: Date.UTC(2200, 0) });
+  fc.assert(
+    fc.property(date, date, (notBefore, notAfter) => {
+      const issued = new X509Certificate(authority.issue({ id: SERVER.id, notBefore, notAfter }).certificate);
+      assert.equal(Date.parse(issued.validFrom), Math.floor(notBefore / 1000) * 1000);
+      assert.equal(Date.parse(issued.validTo), Math.floor(notAfter / 1000) * 1000);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+// Two credentials share neither serial number nor key, and two authorities not even their name.
+test("nothing is used twice", () => {
+  const authorities = [createAuthority(DOMAIN, () => NOW), createAuthority(DOMAIN, () => NOW)];
+  const subjects = authorities.map(({ credential }) => new X509Certificate(credential.certificate).subject);
+  assert.equal(new Set(subjects).size, 2);
+  const svids = [1, 2, 3].map(() => new X509Certificate(authorities[0]!.issue(SERVER).certificate));
+  assert.equal(new Set(svids.map(({ serialNumber }) => serialNumber)).size, 3);
+  assert.equal(new Set(svids.map(({ publicKey }) => publicKey.export({ type: "spki", format: "pem" }))).size, 3);
+});
+
+// Two peers that trust the same authority meet over TLS 1.3, each proving its ID; OpenSSL verifies both chains and the
+// server's host name. The same ID from another authority does not verify.
+test("a TLS 1.3 handshake", async () => {
+  const authority = createAuthority(DOMAIN, systemClock);
+  const ca = authority.bundlePem;
+  const { certPem: cert, keyPem: key } = authority.issue(SERVER);
+  const options = { ca, cert, key, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" } as const;
+  const server = createServer(options, (socket) => socket.end(peerOf(socket)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const call = async ({ certPem, keyPem }: Credential): Promise<string[]> => {
+    const socket = connect({ port, host: "127.0.0.1", servername: "localhost", ca, cert: certPem, key: keyPem });
+    await once(socket, "secureConnect");
+    return [peerOf(socket), await text(socket)];
+  };
+  try {
+    const request = { id: "spiffe://example.org/api" };
+    const [theServer, ours] = await call(authority.issue(request));
+    assert.equal(theServer, "TLSv1.3 verified URI:spiffe://example.org/coffer, DNS:localhost, IP Address:127.0.0.1");
+    assert.equal(ours, "TLSv1.3 verified URI:spiffe://example.org/api");
+    const [, stranger] = await call(createAuthority(DOMAIN, systemClock).issue(request));
+    assert.equal(stranger, "TLSv1.3 UNABLE_TO_VERIFY_LEAF_SIGNATURE URI:spiffe://example.org/api");
+  } finally {
+    server.close();
+  }
+});
+
+function peerOf(socket: TLSSocket): string {
+  const verdict = socket.authorized ? "verified" : socket.authorizationError;
+  return `${socket.getProtocol()} ${verdict} ${socket.getPeerX509Certificate()?.subjectAltName}`;
+}
+
+const openssl = (...args: string[]) =>
+  execFileSync("openssl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+function missingOpenssl(): string | false {
+  try {
+    openssl("version");
+    return false;
+  } catch {
+    return "openssl is not installed";
+  }
+}
+
+// An implementation that shares nothing with ours finds the chain in order, and in the fields exactly what SPIRE writes.
+test("openssl reads what SPIRE would have written", { skip: missingOpenssl() }, () => {
+  const dir = mkdtempSync(join(tmpdir(), "coffer-pki-"));
+  try {
+    const authority = createAuthority(DOMAIN, systemClock);
+    const [bundle, leaf] = [join(dir, "bundle.pem"), join(dir, "leaf.pem")];
+    writeFileSync(bundle, authority.bundlePem);
+    writeFileSync(leaf, authority.issue(SERVER).certPem);
+    assert.match(openssl("verify", "-x509_strict", "-CAfile", bundle, leaf), /: OK$/m);
+    assert.deepEqual(extensionsOf(leaf), [
+      "X509v3 Key Usage: critical = Digital Signature, Key Encipherment, Key Agreement",
+      "X509v3 Extended Key Usage: = TLS Web Server Authentication, TLS Web Client Authentication",
+      "X509v3 Basic Constraints: critical = CA:FALSE",
+      "X509v3 Subject Key Identifier: = ID",
+      "X509v3 Authority Key Identifier: = ID",
+      "X509v3 Subject Alternative Name: = URI:spiffe://example.org/coffer, DNS:localhost, IP Address:127.0.0.1",
+    ]);
+    assert.deepEqual(extensionsOf(bundle), [
+      "X509v3 Key Usage: critical = Certificate Sign, CRL Sign",
+      "X509v3 Basic Constraints: critical = CA:TRUE",
+      "X509v3 Subject Key Identifier: = ID",
+      "X509v3 Subject Alternative Name: = URI:spiffe://example.org",
+    ]);
+    assert.match(openssl("x509", "-in", leaf, "-noout", "-subject"), /^subject=C ?= ?US, O ?= ?SPIRE$/m);
+    assert.match(openssl("x509", "-in", bundle, "-noout", "-subject"), /O ?= ?SPIFFE, serialNumber ?= ?\d+$/m);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+/** The extensions of a certificate, one a line; key identifiers, which are random, as ID. */
+function extensionsOf(file: string): string[] {
+  const all = openssl("x509", "-in", file, "-noout", "-text");
+  const lines = [...all.matchAll(/^ {12}(X509v3 .*)\n\s*(.*)$/gm)];
+  return lines.map(
+    ([, name, value]) => `${name!.trim()} = ${value!.replace(/^(keyid:)?([0-9A-F]{2}:){19}[0-9A-F]{2}$/, "ID")}`,
+  );
+}

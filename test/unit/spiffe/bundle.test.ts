@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Bundle } from "../../../src/spiffe/bundle.ts";
+import { MaterialError } from "../../../src/spiffe/material-error.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
+import { example, forge, other } from "../../support/chain-world.ts";
+
+const TD = TrustDomain.parse("example.org");
+
+function read(pem: string): Bundle {
+  return Bundle.fromPem(TD, Buffer.from(pem), "bundle.pem");
+}
+
+function problem(pem: string): string {
+  try {
+    read(pem);
+    return "none";
+  } catch (error) {
+    assert.ok(error instanceof MaterialError, String(error));
+    return error.message;
+  }
+}
+
+describe("Bundle.fromPem", () => {
+  it("reads authorities in order, each once, with whatever stands around them", () => {
+    const second = forge.authority(undefined);
+    const pem = `# two\n${example.bundlePem}${second.bundlePem}${example.bundlePem}`;
+    assert.deepEqual(
+      read(pem).authorities.map(({ der }) => der),
+      [example.der, second.der],
+    );
+    assert.equal(read(pem).trustDomain, TD);
+  });
+
+  it("takes an empty file for an empty bundle, which trusts nobody", () => {
+    assert.deepEqual(read("").authorities, []);
+  });
+
+  it("takes expired authorities: SPIRE leaves them in the bundle for a day", () => {
+    const expired = forge.authority("spiffe://example.org", { notBefore: 0, notAfter: 1000 });
+    assert.equal(read(expired.bundlePem).authorities.length, 1);
+  });
+
+  it("refuses a file without certificates", () => {
+    assert.equal(problem("nothing\n"), "bundle.pem contains no PEM block");
+    assert.equal(problem(example.keyPem), "bundle.pem contains no CERTIFICATE block");
+  });
+
+  it("refuses a malformed certificate, wherever it stands, and says in which line", () => {
+    const lines = example.bundlePem.split("\n").length;
+    const broken = example.bundlePem.replace("\nMII", "\nMIJ");
+    assert.equal(problem(example.bundlePem), "none");
+    assert.match(
+      problem(example.bundlePem + broken),
+      new RegExp(`^bundle.pem, line ${lines}: the certificate is malformed`),
+    );
+  });
+
+  // One file for all federated domains would let each of them speak for this one.
+  it("refuses an authority of another trust domain, and names both", () => {
+    const said = problem(example.bundlePem + other.bundlePem);
+    assert.match(said, /line \d+: this authority belongs to the trust domain other\.org, .* given for example\.org/);
+    assert.equal(problem(example.bundlePem), "none");
+    assert.equal(problem(forge.authority(undefined).bundlePem), "none");
+    assert.equal(problem(forge.authority("https://example.com/").bundlePem), "none");
+  });
+
+  it("can't be changed", () => {
+    const bundle = read(example.bundlePem);
+    assert.throws(() => (bundle.authorities as unknown[]).push(1), TypeError);
+  });
+});

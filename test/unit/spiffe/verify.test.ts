@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { describe, it } from "node:test";
+import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
+import { type VerifiedSvid, verifyAgain, verifySvid } from "../../../src/spiffe/verify.ts";
+import { type Case, example, forge, ID, NOW, other, TRUST, trust, workload } from "../../support/chain-world.ts";
+import { HONEST } from "../../support/honest-chains.ts";
+import { HOSTILE } from "../../support/hostile-chains.ts";
+
+function verify({ chain, bundles = TRUST, now = NOW, purpose = "client" }: Omit<Case, "what">): VerifiedSvid {
+  return verifySvid(chain, bundles, now, purpose);
+}
+
+function refusal(hostile: Omit<Case, "what">): SvidRefused | undefined {
+  try {
+    verify(hostile);
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof SvidRefused, String(error));
+    return error;
+  }
+}
+
+/** A row, once for each purpose for which it is to be judged. */
+function forEachPurpose<Row extends Case>(row: Row): readonly Row[] {
+  return row.purpose ? [row] : (["client", "server"] as const).map((purpose) => ({ ...row, purpose }));
+}
+
+describe("verifySvid accepts", () => {
+  for (const honest of HONEST.flatMap(forEachPurpose)) {
+    it(`${honest.what} (${honest.purpose})`, () => {
+      const { id, sent } = verify(honest);
+      assert.deepEqual(sent, honest.chain);
+      assert.equal(new X509Certificate(sent[0]!).subjectAltName?.split(", ").includes(`URI:${id}`), true);
+    });
+  }
+});
+
+// The positive control of all of them: the same workload, unaltered, is accepted under the same trust.
+for (const [aspect, cases] of Object.entries(HOSTILE)) {
+  describe(`verifySvid refuses because of ${aspect}:`, () => {
+    it("(control) not the good one", () => {
+      assert.equal(String(verify({ chain: workload() }).id), ID);
+    });
+    for (const hostile of cases.flatMap(forEachPurpose)) {
+      it(`${hostile.what} (${hostile.purpose}, ${hostile.reason})`, () => {
+        assert.equal(refusal(hostile)?.reason, hostile.reason, refusal(hostile)?.message);
+      });
+    }
+  });
+}
+
+describe("A verified SVID", () => {
+  it("is valid until the first certificate of its path expires", () => {
+    const soon = NOW + 60_000;
+    const later = NOW + 120_000;
+    assert.equal(verify({ chain: workload({ notAfter: soon }) }).validUntil, soon);
+    const intermediate = example.intermediate({ notAfter: soon });
+    assert.equal(verify({ chain: workload({ notAfter: later }, intermediate) }).validUntil, soon);
+    const authority = forge.authority(undefined, { notAfter: soon });
+    assert.equal(
+      verify({ chain: workload({ notAfter: later }, authority), bundles: trust(authority) }).validUntil,
+      soon,
+    );
+  });
+
+  // There are thousands of them, one for each connection: parsed certificates and keys would take twelve kilobytes each.
+  it("keeps the bytes of what was sent, and those of the authority that it goes back to", () => {
+    const chain = [...workload({}, example.intermediate()), example.intermediate().der];
+    const { id, validUntil, ...kept } = verify({ chain, bundles: trust(other, example) });
+    assert.deepEqual(kept, { authority: example.der, sent: chain });
+  });
+});
+
+describe("A proof, when trust has changed", () => {
+  // Thousands of connections are looked at when one authority is replaced; most of them it does not concern.
+  it("stands without a signature being checked as long as its authority is there", () => {
+    const proven = verify({ chain: workload() });
+    assert.equal(verifyAgain(proven, trust(example, forge.authority("spiffe://example.org")), NOW, "client"), proven);
+  });
+
+  it("is made anew by another authority that vouches for the same chain", () => {
+    const again = forge.authority("spiffe://example.org", { key: example.key, notAfter: NOW + 60_000 });
+    const proven = verify({ chain: workload() });
+    const next = verifyAgain(proven, trust(again), NOW, "client");
+    assert.deepEqual(next.authority, again.der);
+    assert.equal(next.validUntil, NOW + 60_000);
+  });
+
+  it("ends with its authority, and with its trust domain", () => {
+    const proven = verify({ chain: workload({}, example.intermediate()) });
+    const judge = (bundles: Case["bundles"]) => () => verifyAgain(proven, bundles!, NOW, "client");
+    assert.throws(judge(trust(forge.authority("spiffe://example.org"))), { reason: "untrusted" });
+    assert.throws(judge(new Map()), { reason: "no-bundle" });
+    // The same authority in another trust domain's bundle vouches for nobody here.
+    assert.throws(judge(new Map([["other.org", TRUST.get("example.org")!]])), { reason: "no-bundle" });
+  });
+});
+
+describe("A refusal", () => {
+  it("tells the claimed ID when the leaf holds exactly one that parses", () => {
+    assert.equal(String(refusal({ chain: workload({ ca: true }) })?.claimed), ID);
+    assert.equal(String(refusal({ chain: workload(), bundles: new Map() })?.claimed), ID);
+    assert.equal(refusal({ chain: workload({ uris: [ID, ID] }) })?.claimed, undefined);
+    assert.equal(refusal({ chain: workload({ uris: [`${ID}\n`] }) })?.claimed, undefined);
+    assert.equal(refusal({ chain: [Buffer.from("junk")] })?.claimed, undefined);
+  });
+
+  // Log lines must not be forged by whoever is refused.
+  it("shows nothing that could break a log line", () => {
+    for (const hostile of Object.values(HOSTILE).flat()) {
+      const refused = refusal(hostile);
+      assert.match(refused?.message ?? "", /^[\x20-\x7e]{1,250}$/, hostile.what);
+    }
+  });
+});
