@@ -59,11 +59,15 @@ export class ChainForge {
   readonly #trustDomain: TrustDomain;
   readonly #clock: Clock;
   readonly #root: Authority;
+  readonly #rootKey: KeyObject;
+  readonly #rootName: Asn1;
 
   constructor(trustDomain: TrustDomain, clock: Clock) {
     this.#trustDomain = trustDomain;
     this.#clock = clock;
     this.#root = createAuthority(trustDomain, clock);
+    this.#rootKey = createPrivateKey(this.#root.credential.keyPem);
+    this.#rootName = subjectOf(this.#root.credential.certificate);
   }
 
   /** The bundle of the trust domain, in PEM. */
@@ -79,7 +83,7 @@ export class ChainForge {
   /** A chain with a new leaf and a new intermediate, and one more certificate for each key. */
   chain(keys: readonly StrangeKey[]): ShownChain {
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const root = subjectOf(this.#root.credential.certificate);
+    const root = this.#rootName;
     const names = keys.map((_, place) => distinguishedName({ organization: "probe", serialNumber: `${place}` }));
     const intermediate = this.#certify(publicKey, distinguishedName({ organization: "probe" }), root);
     const strange = keys.map((key, place) =>
@@ -95,10 +99,9 @@ export class ChainForge {
   /** An authority's certificate, signed by the root in whatever name. */
   #certify(publicKey: KeyObject, subject: Asn1, issuer: Asn1): Buffer {
     const extensions = authorityExtensions({ uris: [this.#id("")] }, keyId(publicKey));
-    const { notAfter, keyPem } = this.#root.credential;
-    const validity = { notBefore: this.#clock() - BACKDATE_MS, notAfter };
+    const validity = { notBefore: this.#clock() - BACKDATE_MS, notAfter: this.#root.credential.notAfter };
     const draft = { serial: randomSerial(), issuer, subject, publicKey, extensions, ...validity };
-    return signCertificate(draft, createPrivateKey(keyPem));
+    return signCertificate(draft, this.#rootKey);
   }
 
   #id(path: string): string {

@@ -106,5 +106,5 @@ function libraries(): string[] {
 
 function identityOf(path: string): readonly unknown[] {
   const stats = statSync(path, { throwIfNoEntry: false });
-  return [path, stats?.size, stats?.mtimeMs, stats?.ino];
+  return [path, stats?.size, stats?.mtimeMs];
 }
