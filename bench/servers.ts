@@ -44,7 +44,7 @@ async function startBare(workshop: Workshop, name: string, module: string): Prom
 }
 
 /**
- * How the README says to run Coffer, and how every server here that is a Node program runs. With V8's own 16 MiB for
+ * How docs/options.md says to run Coffer, and how every server here that is a Node program runs. With V8's own 16 MiB for
  * young objects, those of calls under way grow old in it, and the marking of a million secrets is due again and again.
  */
 const NODE_FLAGS = ["--max-semi-space-size=64"];

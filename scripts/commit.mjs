@@ -1,5 +1,5 @@
-// Writes the commit that is being built beside the compiled program, for `coffer --version` and `coffer status`. What
-// builds without a clone, such as the Dockerfile, gives it in COMMIT.
+// Writes the commit of the build next to the compiled program, for `coffer --version` and `coffer status`. A build without
+// a clone, such as that of the Dockerfile, passes the commit in COMMIT.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

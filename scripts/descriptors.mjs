@@ -1,7 +1,7 @@
-// Makes proto/descriptors.binpb, the one descriptor set from which the server, the client and server reflection work:
-// every file under proto/ and what it imports, with comments left out. `--check` only compares. `--land` writes
-// proto/landed.binpb instead, the contract that `buf breaking` holds every later change against: run it in the commit
-// that lands a change of the proto for good, which is each release at the latest.
+// Makes proto/descriptors.binpb, the descriptor set that the server, the client and server reflection use. It has every
+// file under proto/ with its imports, without comments. `--check` only compares. `--land` writes proto/landed.binpb
+// instead, the contract that `buf breaking` compares every later change with. Run it in the commit that makes a change of
+// the proto final, at the latest at each release.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
@@ -14,7 +14,7 @@ const built = execFileSync(
 );
 if (process.argv.includes("--check")) {
   const fresh = existsSync(DESCRIPTORS) && readFileSync(DESCRIPTORS).equals(built);
-  console.log(fresh ? `${DESCRIPTORS} is fresh` : `${DESCRIPTORS} is stale: run npm run generate`);
+  console.log(fresh ? `${DESCRIPTORS} is up to date` : `${DESCRIPTORS} is out of date: run npm run generate`);
   process.exit(fresh ? 0 : 1);
 }
 writeFileSync(process.argv.includes("--land") ? LANDED : DESCRIPTORS, built);

@@ -1,8 +1,8 @@
 // Checks the release of Node, installs the packages if they are missing or older than the lock file, and compiles SQLite
-// if it is not yet. Says nothing when there is nothing to do.
+// if that is not done. Prints nothing if there is nothing to do.
 //
-// No package's own install script runs: npm 11 heeds "allowScripts" in package.json, but the npm 10 that comes with
-// Node 20 and 22 does not, and better-sqlite3's script would look for Node's headers on the network.
+// No package runs its install script. npm 11 respects "allowScripts" in package.json, but the npm 10 of Node 20 and 22
+// does not, and better-sqlite3's script would download Node's headers.
 import "./node-release.mjs";
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -18,7 +18,7 @@ function run(command) {
 }
 
 function install() {
-  // Another process may have installed them while this one waited.
+  // Another process may have installed the packages while this one waited.
   if (!isFresh()) run("npm ci --ignore-scripts --no-audit --no-fund");
 }
 

@@ -1,10 +1,10 @@
-// Builds better-sqlite3's native part, once, after its package has been unpacked.
+// Builds better-sqlite3's native part once, after its package has been unpacked.
 //
-// It is always compiled, from the source in the package, which the lock file's integrity covers. The prebuilt binary that
-// the package's own install script would fetch comes from another host, and nothing pins what that answers. That script
-// is switched off in package.json ("allowScripts") also because it can't be told where Node's headers are: node-gyp
-// downloads them, which fails on a machine that reaches only its package registry. Here those beside the node binary are
-// used, if they are there.
+// It is always compiled from the source in the package, which the lock file's integrity covers. The package's own install
+// script would download a prebuilt binary from another host, and nothing pins that binary. The script is disabled in
+// package.json ("allowScripts"). Another reason is that it can't use existing headers of Node: node-gyp downloads them,
+// which fails on a machine that reaches only its package registry. This script uses the headers beside the node binary, if
+// they exist.
 import "./node-release.mjs";
 import { alone } from "./alone.mjs";
 import { spawn, spawnSync } from "node:child_process";
@@ -16,12 +16,12 @@ import { createInterface } from "node:readline";
 const require = createRequire(import.meta.url);
 const folder = dirname(require.resolve("better-sqlite3/package.json"));
 
-// Milliseconds between two lines about how far the compiler is, while it is at one step.
+// Milliseconds between two progress lines during one step of the compiler.
 const PROGRESS_MS = 10_000;
 
 /**
- * Trying is the only sure test. A binary for another Node can't be loaded; one that was compiled as object-wrap.h warns
- * of is loaded, and aborts the process when the first garbage is collected.
+ * Whether the binary works. Only running it can show that. A binary for another Node can't be loaded. A binary with the
+ * fault that object-wrap.h describes can be loaded, and aborts the process at the first garbage collection.
  */
 function works() {
   const probe = `
@@ -33,16 +33,16 @@ function works() {
   return spawnSync(process.execPath, ["-e", probe], { stdio: "ignore" }).status === 0;
 }
 
-/** The folder above include/node, or undefined: node-gyp calls it nodedir. */
+/** The folder that contains include/node, which node-gyp calls nodedir; undefined if there is none. */
 function headersBesideNode() {
   const prefix = resolve(dirname(process.execPath), "..");
   return existsSync(join(prefix, "include/node/node_api.h")) ? prefix : undefined;
 }
 
-/** Through npm, which brings the node-gyp that belongs to it. Resolves to whether that went well. */
+/** Compiles through npm, which contains node-gyp. Resolves to whether it succeeded. */
 function compiled() {
   const nodedir = headersBesideNode();
-  // Seen from the compiler's folder: an absolute path could have a space in it.
+  // Relative to the compiler's folder, because an absolute path could contain a space.
   const header = relative(join(folder, "build"), join(import.meta.dirname, "object-wrap.h"));
   const env = {
     ...process.env,
@@ -53,7 +53,7 @@ function compiled() {
   return withProgress(build);
 }
 
-/** Says each step of the compiler as it begins, and how long it has taken so far; all that it wrote when it fails. */
+/** Prints each step of the compiler with the time so far, and all of its output if it fails. */
 function withProgress(build) {
   const begun = Date.now();
   let written = "";
@@ -68,7 +68,7 @@ function withProgress(build) {
       say();
     });
   }
-  // The largest step alone takes minutes.
+  // The longest step takes minutes.
   const timer = setInterval(say, PROGRESS_MS);
   return new Promise((done) => {
     build.on("close", (status) => {
@@ -80,14 +80,14 @@ function withProgress(build) {
 }
 
 async function build() {
-  // Another process may have compiled it while this one waited.
+  // Another process may have compiled SQLite while this one waited.
   if (works()) return;
-  console.error("coffer: compiling SQLite, once; this takes one to five minutes");
+  console.error("coffer: compiling SQLite once, which takes one to five minutes");
   if (!(await compiled()) || !works()) {
     console.error(
-      "coffer: better-sqlite3 did not build. It needs a C++ compiler, make and python3, and Node's headers",
+      "coffer: better-sqlite3 could not be built. It needs a C++ compiler, make, python3, and Node's headers",
     );
-    console.error("        (include/node beside the node binary, or a network that reaches nodejs.org).");
+    console.error("        (include/node beside the node binary, or network access to nodejs.org).");
     process.exit(1);
   }
   console.error("coffer: SQLite is compiled");

@@ -1,5 +1,5 @@
-// Ends a build on a release of Node that the program does not run on. It is imported before anything else: SQLite would
-// otherwise be compiled for minutes, and the server then refuse to start. Needs no package, since none is installed yet.
+// Ends a build on a release of Node that Coffer does not support. It is imported first: otherwise SQLite would be compiled
+// for minutes, and the server would then refuse to start. It needs no package, because none is installed yet.
 import { readFileSync } from "node:fs";
 
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -20,8 +20,6 @@ function isSupported(release) {
 }
 
 if (!isSupported(process.versions.node)) {
-  console.error(
-    `coffer: this is Node ${process.versions.node}, and Coffer runs on ${engines.node}. Nothing was built.`,
-  );
+  console.error(`coffer: unsupported Node ${process.versions.node}: Coffer needs ${engines.node}. Nothing was built.`);
   process.exit(1);
 }

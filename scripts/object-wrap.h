@@ -1,6 +1,6 @@
-// Included before each C++ file of better-sqlite3. The headers of Node 24.19 and later let node::ObjectWrap add a cleanup
-// hook and remove it in its destructor, which the garbage collector may call when there is no environment to ask: the
-// process aborts (nodejs/node issue 65446). better-sqlite3 cleans up by itself; its objects get no such hook.
+// Included before each C++ file of better-sqlite3. In the headers of Node 24.19 and later, node::ObjectWrap adds a cleanup
+// hook and removes it in its destructor. The garbage collector may call that destructor when there is no environment, and
+// then the process aborts (nodejs/node issue 65446). better-sqlite3 cleans up by itself and does not need this hook.
 #include <node.h>
 
 namespace node {

@@ -1,7 +1,7 @@
 // Runs the tests of a folder that need a real SPIRE: "npm run test:spire" and "npm run test:compose", or "npm run
-// test:spire -- federation" for one file. Its programs are those that SPIRE_SERVER_BIN and SPIRE_AGENT_BIN name; else
-// those of the right version on the PATH; else they are built with Go, once, and kept in the user's cache folder. With
-// "--build" that is all.
+// test:spire -- federation" for one file. It uses the programs that SPIRE_SERVER_BIN and SPIRE_AGENT_BIN name; otherwise
+// those of the right version on the PATH; otherwise it builds them once with Go and keeps them in the user's cache folder.
+// "--build" only finds or builds them and runs no test.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -24,11 +24,13 @@ function find([variable, name]) {
 }
 
 function build() {
-  console.error(`coffer: building SPIRE ${VERSION} with Go, once; the first time takes about 8 minutes`);
+  console.error(`coffer: building SPIRE ${VERSION} once with Go, which takes about 8 minutes`);
   const env = { ...process.env, GOBIN: CACHE };
   const { status, error } = spawnSync("go", ["install", "tool"], { cwd: MODULE, env, stdio: "inherit" });
   if (status === 0) return;
-  console.error(`coffer: there is no SPIRE ${VERSION}, and Go did not build it${error ? ` (${error.code})` : ""}`);
+  console.error(
+    `coffer: SPIRE ${VERSION} is not installed, and Go could not build it${error ? ` (${error.code})` : ""}`,
+  );
   process.exit(1);
 }
 
@@ -38,10 +40,10 @@ const found = Object.fromEntries(
 );
 console.error(`coffer: ${Object.values(found).join(" and ")}`);
 
-const told = process.argv.slice(2);
-if (told.includes("--build")) process.exit(0);
-const flags = told.filter((argument) => argument.startsWith("-"));
-const [folder, ...files] = told.filter((argument) => !argument.startsWith("-"));
+const given = process.argv.slice(2);
+if (given.includes("--build")) process.exit(0);
+const flags = given.filter((argument) => argument.startsWith("-"));
+const [folder, ...files] = given.filter((argument) => !argument.startsWith("-"));
 const wanted = files.length === 0 ? [`${folder}/`] : files.map((file) => `${folder}/${file}`);
 const command = ["scripts/test.mjs", ...wanted, ...flags];
 process.exit(spawnSync(process.execPath, command, { stdio: "inherit", env: { ...process.env, ...found } }).status ?? 1);

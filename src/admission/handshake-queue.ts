@@ -6,6 +6,13 @@ interface Guest {
   readonly drop: () => void;
 }
 
+/** A stranger that has said hello, and what begins its handshake. */
+interface Waiting {
+  readonly socket: Socket;
+  readonly crowd: Crowd;
+  readonly begin: () => void;
+}
+
 /** The strangers from one address, in the order of their arrival. */
 class Crowd {
   readonly address: string;
@@ -56,8 +63,8 @@ export class HandshakeQueue {
   readonly #random: () => number;
   readonly #guests = new Map<Socket, Guest>();
   readonly #crowds = new Map<string, Crowd>();
-  /** What begins the handshake of each that has said hello and was not called yet, in the order of the hellos. */
-  readonly #waiting = new Map<Socket, () => void>();
+  /** Those that have said hello and were not called yet, in the order of the hellos. */
+  readonly #waiting = new Map<Socket, Waiting>();
 
   /** `random` is in [0, 1), each time another one. */
   constructor(random: () => number) {
@@ -83,7 +90,7 @@ export class HandshakeQueue {
     // It had to give way before it was heard.
     if (guest === undefined) return;
     guest.crowd.hear(socket);
-    this.#waiting.set(socket, begin);
+    this.#waiting.set(socket, { socket, crowd: guest.crowd, begin });
   }
 
   /** It left, or is no stranger any more. */
@@ -102,9 +109,9 @@ export class HandshakeQueue {
     for (const crowd of this.#crowds.values()) if (crowd.size > (largest?.size ?? 0)) largest = crowd;
     const socket = largest?.weakest;
     if (socket === undefined) return false;
-    const { drop } = this.#guests.get(socket)!;
+    const guest = this.#guests.get(socket);
     this.leave(socket);
-    drop();
+    guest?.drop();
     return true;
   }
 
@@ -112,15 +119,14 @@ export class HandshakeQueue {
   callNext(): boolean {
     const next = this.#next();
     if (next === undefined) return false;
-    const begin = this.#waiting.get(next)!;
-    this.#waiting.delete(next);
-    begin();
+    this.#waiting.delete(next.socket);
+    next.begin();
     return true;
   }
 
-  #next(): Socket | undefined {
-    const newest = new Map<Crowd, Socket>();
-    for (const socket of this.#waiting.keys()) newest.set(this.#guests.get(socket)!.crowd, socket);
+  #next(): Waiting | undefined {
+    const newest = new Map<Crowd, Waiting>();
+    for (const waiting of this.#waiting.values()) newest.set(waiting.crowd, waiting);
     const fewest = Math.min(...[...newest.keys()].map(({ size }) => size));
     const first = [...newest].filter(([{ size }]) => size === fewest);
     return first[Math.floor(this.#random() * first.length)]?.[1];

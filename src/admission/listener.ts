@@ -2,6 +2,7 @@ import { accessSync, chmodSync, constants, lstatSync, unlinkSync } from "node:fs
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import { type Address, formatAddress } from "../domain/address.ts";
+import { StartError } from "../domain/start-refused.ts";
 import { describeDenial } from "../files/file-access.ts";
 
 /** Where the server listens. mTLS on both. `mode`: the permissions of the socket file, such as 0o660. */
@@ -10,7 +11,7 @@ export type ListenAddress =
   | (Extract<Address, { kind: "unix" }> & { readonly mode: number });
 
 /** An address that can't be listened on; the message says what to do. */
-export class ListenRefused extends Error {
+export class ListenRefused extends StartError {
   override readonly name = "ListenRefused";
 }
 

@@ -26,8 +26,8 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #connections = new Connections();
   readonly #listeners: Listener[] = [];
-  #grpc: GrpcServer | undefined;
-  #admission: ConnectionAdmission | undefined;
+  /** Undefined until it is opened. */
+  #open: { readonly grpc: GrpcServer; readonly admission: ConnectionAdmission } | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -41,7 +41,7 @@ export class Front {
 
   /** Whether calls could have come yet. */
   get isOpen(): boolean {
-    return this.#grpc !== undefined;
+    return this.#open !== undefined;
   }
 
   /** Serves the methods to the callers that an identity lets in. Rejects with ListenRefused. */
@@ -58,25 +58,26 @@ export class Front {
       timers,
       random: Math.random,
     });
-    this.#grpc = grpc;
     identity.onState(({ kind }) => grpc.reportHealth(kind === "ready" ? "SERVING" : "NOT_SERVING"));
-    await this.#listen(identity, grpc);
+    const admission = this.#admissionTo(grpc, identity);
+    this.#open = { grpc, admission };
+    await this.#listen(admission);
   }
 
   /** Health says from now on that no calls are to be sent here; those that come are served. */
   leave(): void {
-    this.#grpc?.leave();
+    this.#open?.grpc.leave();
   }
 
   /** Takes no new connections. Calls under way, and those that cross the end on the wire, get `graceMs` milliseconds. */
   async drain(graceMs: number): Promise<void> {
     this.#closeListeners();
-    await this.#grpc?.drain(graceMs);
+    await this.#open?.grpc.drain(graceMs);
   }
 
   /** Takes neither connections nor calls. What is being answered gets `graceMs` milliseconds. */
   async fail(graceMs: number): Promise<void> {
-    this.#grpc?.refuseCalls();
+    this.#open?.grpc.refuseCalls();
     await this.drain(graceMs);
   }
 
@@ -84,12 +85,12 @@ export class Front {
   close(): void {
     this.#closeListeners();
     this.#connections.closeAll();
-    this.#admission?.close();
+    this.#open?.admission.close();
   }
 
-  async #listen(identity: IdentitySource, grpc: GrpcServer): Promise<void> {
-    const { calls, config, log, timers } = this.#options;
-    const admission = new ConnectionAdmission({
+  #admissionTo(grpc: GrpcServer, identity: IdentitySource): ConnectionAdmission {
+    const { calls, timers } = this.#options;
+    return new ConnectionAdmission({
       identity,
       connections: this.#connections,
       gate: this.gate,
@@ -97,7 +98,10 @@ export class Front {
       onConnection: (connection) => grpc.serve(connection),
       onRefused: calls.refused,
     });
-    this.#admission = admission;
+  }
+
+  async #listen(admission: ConnectionAdmission): Promise<void> {
+    const { config, log } = this.#options;
     for (const address of config.listen) {
       const listener = await Listener.listen(address, {
         accept: (socket) => admission.receive(socket),

@@ -1,7 +1,7 @@
 import type { Timers } from "../domain/timers.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import { whenReady } from "../identity/when-ready.ts";
-import { StartRefused } from "./start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /** What the wait for the first identity needs. */
 export interface IdentityWait {

@@ -2,7 +2,7 @@ import { formatAddress } from "../domain/address.ts";
 import { OpsServer, type OpsSources } from "../observability/ops-server.ts";
 import { storeHolder } from "../persistence/store-file.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
-import { StartRefused } from "./start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /**
  * Serves probes, metrics and the status; undefined with `--ops-listen off`. Rejects with {@link StartRefused}, which names

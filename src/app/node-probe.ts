@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../config/option.ts";
 import { type NodeAtHand, type ProbeRecord, cryptoOptions, probeRecord } from "./probe-record.ts";
-import { StartRefused } from "./start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /** What is known of this Node: whether a certificate can end a process that it runs. */
 export type ProbeResult =

@@ -1,27 +1,34 @@
 import type { Check } from "../observability/server-status.ts";
-import type { Journal } from "../store/journal.ts";
+import type { Progress } from "./startup.ts";
 
-/** How far the server is. What it is starting with, or why it ends, is told to probes. */
+/** How far the server is; probes report it. */
 export type Phase =
-  | { readonly kind: "starting"; readonly why: "waiting for another server" | "loading" | "waiting for an identity" }
+  | { readonly kind: "starting" }
   | { readonly kind: "serving" }
   | { readonly kind: "stopping" }
   | { readonly kind: "failed"; readonly ended: Promise<void> }
-  /** Stopped, or refused at the start: everything is let go of. */
+  /** Stopped, or refused at the start: everything is closed. */
   | { readonly kind: "ended" };
 
 /**
- * What `/readyz` says of it: whether the store is open and in memory, whether its journal takes changes, and whether
- * calls are answered.
+ * The checks of `/readyz`: whether there is an identity, whether the store is open and in memory, whether its journal
+ * takes changes, and whether calls are answered.
  */
-export function checksOf(phase: Phase, journal: Journal | undefined): readonly Check[] {
-  const why = phase.kind === "starting" ? phase.why : phase.kind;
-  const isLoaded = phase.kind !== "starting" || phase.why === "waiting for an identity";
-  return [
-    checkOf("store", isLoaded ? undefined : why),
-    ...(isLoaded && journal !== undefined ? [checkOf("journal", journal.obstacle())] : []),
-    checkOf("serving", phase.kind === "serving" ? undefined : why),
-  ];
+export function checksOf(phase: Phase, progress: Progress): readonly Check[] {
+  const why = phase.kind === "starting" ? obstacleOf(progress) : phase.kind;
+  const isLoaded = phase.kind !== "starting" || progress.kind === "loaded";
+  const store = checkOf("store", isLoaded ? undefined : why);
+  const serving = checkOf("serving", phase.kind === "serving" ? undefined : why);
+  if (progress.kind === "opening") return [store, serving];
+  const { watch, resources } = progress.opened;
+  const journal = isLoaded ? [checkOf("journal", resources.storage.journal.obstacle())] : [];
+  return [watch.check, store, ...journal, serving];
+}
+
+/** What a start that has come so far still waits for. */
+function obstacleOf(progress: Progress): string {
+  if (progress.kind === "opening") return progress.why;
+  return progress.kind === "loading" ? "loading" : "waiting for an identity";
 }
 
 function checkOf(name: string, obstacle: string | undefined): Check {

@@ -6,7 +6,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import { processTimers } from "../domain/timers.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { readPolicyFile } from "./policy-reading.ts";
-import { StartRefused } from "./start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /** May this caller do this? */
 export interface PolicyQuestion {

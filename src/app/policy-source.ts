@@ -10,7 +10,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { LoadedPolicyReading } from "../observability/readings.ts";
 import { type PolicyFileReading, readPolicyFile } from "./policy-reading.ts";
-import { StartRefused } from "./start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 
 /** Where the rules come from. */
 export interface PolicySourceOptions {
@@ -46,8 +46,9 @@ export class PolicySource {
     this.#loaded = { isNewest: true, lastLoad: timers.clock() };
     this.#current = this.#adopt(policy, 1);
     for (const admin of admins) log.info("admin", { spiffe_id: admin.toString() });
-    const take = (isNew: boolean) => isNew && this.#take(readPolicyFile(file!));
-    this.#watched = file && new WatchedFiles({ files: [file], timers, watch, onSettled: take });
+    if (file === undefined) return;
+    const onSettled = (isNew: boolean) => isNew && this.#take(readPolicyFile(file));
+    this.#watched = new WatchedFiles({ files: [file], timers, watch, onSettled });
   }
 
   /** Reads the file. Throws {@link StartRefused} with everything that is wrong with it. */

@@ -22,6 +22,8 @@ export interface DevelopmentOptions extends RunningConfig {
 export interface Development {
   readonly config: ServeConfig;
   readonly minted: MintReport;
+  /** The policy file. */
+  readonly policy: string;
 }
 
 /**
@@ -60,7 +62,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
     allowDebug: true,
     maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
   };
-  return { config, minted };
+  return { config, minted, policy };
 }
 
 function policyFor({ api, web }: MintReport): string {

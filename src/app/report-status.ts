@@ -20,20 +20,21 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import { describeChoice } from "../config/identity-choice.ts";
 import type { PolicySource } from "./policy-source.ts";
 import { commit, release } from "./release.ts";
-import type { Resources } from "./resources.ts";
+import type { Progress } from "./startup.ts";
 
-/** The parts of a server that a status is read from. Some are not there yet while it starts. */
+/** The parts of a server that a status is read from. */
 export interface StatusOptions {
   readonly config: ServeConfig;
   readonly checks: readonly Check[];
-  readonly resources: Resources | undefined;
-  readonly store: SecretStore | undefined;
+  readonly progress: Progress;
   /** Undefined while the probe runs. */
   readonly probed: ProbeResult | undefined;
 }
 
 /** What an operator asks first, at this moment. */
-export function reportStatus({ config, checks, resources, store, probed }: StatusOptions): ServerStatus {
+export function reportStatus({ config, checks, progress, probed }: StatusOptions): ServerStatus {
+  const resources = progress.kind === "opening" ? undefined : progress.opened.resources;
+  const store = progress.kind === "loaded" ? progress.opened.store : undefined;
   return {
     release: release(),
     commit: commit(),

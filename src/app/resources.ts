@@ -3,8 +3,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { openIdentity } from "./open-identity.ts";
 import { PolicySource } from "./policy-source.ts";
-import { asStartRefused } from "./start-obstacle.ts";
-import { StartRefused } from "./start-refused.ts";
+import { asStartRefused, StartRefused } from "../domain/start-refused.ts";
 import type { Storage } from "./storage.ts";
 import { openStorageWhenFree, type StorageWait } from "./storage-wait.ts";
 
@@ -37,7 +36,7 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   // Who has something to mend is told so now, and not after the wait.
   const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
   const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
-  if (problems.length === 0 && storage !== undefined) return { identity, policy: policy!, storage };
+  if (problems.length === 0 && policy !== undefined && storage !== undefined) return { identity, policy, storage };
   // Files that are not there would be waited for; who has to mend something anyway may have mistyped their names.
   const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
   const absent = isAbsent ? identity.state.problems : [];

@@ -1,31 +1,22 @@
+import { CONNECTION_REFUSALS } from "../admission/connection-refusal.ts";
+import type { ListenAddress } from "../admission/listener.ts";
+import { describeChoice } from "../config/identity-choice.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { asStartRefused } from "../domain/start-refused.ts";
 import type { Timers } from "../domain/timers.ts";
-import { SecretsEngine } from "../engine/secrets-engine.ts";
-import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
-import type { SecretStore } from "../store/secret-store.ts";
-import { CONNECTION_REFUSALS } from "../admission/connection-refusal.ts";
-import type { ListenAddress } from "../admission/listener.ts";
-import { secretsMethods } from "../grpc/secrets-service.ts";
-import { type CallLog, createCallLog } from "./call-log.ts";
-import { Checkpoints } from "./checkpoints.ts";
-import type { ServeConfig } from "../config/serve-config.ts";
-import { describeChoice } from "../config/identity-choice.ts";
-import { FileWarnings } from "./file-warnings.ts";
+import type { Check, ServerStatus } from "../observability/server-status.ts";
+import { createCallLog } from "./call-log.ts";
 import { Front } from "./front.ts";
-import { awaitIdentity, type IdentityWait } from "./identity-wait.ts";
-import { IdentityWatch } from "./identity-watch.ts";
 import { listenOps } from "./listen-ops.ts";
-import { loadStore } from "./load-store.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
 import type { ProbeResult } from "./node-probe.ts";
-import { watchOwnership } from "./ownership-watch.ts";
 import { reportStatus } from "./report-status.ts";
-import { closeResources, openResources, type Resources } from "./resources.ts";
-import { asStartRefused } from "./start-obstacle.ts";
+import { type Opened, Startup } from "./startup.ts";
 
 // Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
@@ -52,26 +43,29 @@ export class CofferServer {
   readonly #options: CofferServerOptions;
   readonly #metrics = new Metrics({ version: release(), node: process.version });
   readonly #limited: LimitedLog;
-  readonly #calls: CallLog;
   readonly #front: Front;
   readonly #stopping = new AbortController();
-  #phase: Phase = { kind: "starting", why: "loading" };
+  readonly #startup: Startup;
+  #phase: Phase = { kind: "starting" };
   #started: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   #ops: OpsServer | undefined;
-  #resources: Resources | undefined;
-  #store: SecretStore | undefined;
-  #probed: ProbeResult | undefined;
-  #watch: IdentityWatch | undefined;
-  #checkpoints: Checkpoints | undefined;
-  #unwatch = () => {};
 
   constructor(config: ServeConfig, options: CofferServerOptions) {
     this.#config = config;
     this.#options = options;
     this.#limited = limitLines(options.log, options.timers);
-    this.#calls = createCallLog(options.log, this.#limited, this.#metrics);
-    this.#front = new Front({ config, calls: this.#calls, ...options });
+    const calls = createCallLog(options.log, this.#limited, this.#metrics);
+    this.#front = new Front({ config, calls, ...options });
+    this.#startup = new Startup({
+      ...options,
+      config,
+      calls,
+      metrics: this.#metrics,
+      front: this.#front,
+      signal: this.#stopping.signal,
+      onFailed: (cause) => void this.#fail(cause),
+    });
     this.#metrics.observeConnections(this.#front.gate, CONNECTION_REFUSALS);
     this.#metrics.observeReadiness(() => this.#readiness());
   }
@@ -98,8 +92,8 @@ export class CofferServer {
 
   /** Looks for a newer identity and a newer policy at once; what can't be used leaves the old one in force. */
   reload(): void {
-    this.#resources?.identity.reload();
-    this.#resources?.policy.reload();
+    this.#opened?.resources.identity.reload();
+    this.#opened?.resources.policy.reload();
   }
 
   /** Ends in good order: no new connections, calls under way finish, everything is checkpointed. */
@@ -115,12 +109,12 @@ export class CofferServer {
     if (this.#phase.kind === "failed") return this.#phase.ended;
     this.#phase = { kind: "stopping" };
     await this.#leave();
-    this.#checkpoints?.stop();
+    this.#opened?.checkpoints.stop();
     await this.#front.drain(DRAIN_MS);
     // A Put that came with the last connection is committed after this turn, and not after the journal is closed.
     await new Promise<void>((resolve) => this.#options.timers.afterTurn(resolve));
     try {
-      this.#resources?.storage.journal.checkpoint("full");
+      this.#opened?.resources.storage.journal.checkpoint("full");
     } catch (cause) {
       return this.#fail(cause);
     }
@@ -156,31 +150,11 @@ export class CofferServer {
       source: describeChoice(choice),
       detail: `this source, since ${choice.because}`,
     });
-    const probed = this.#probe();
     await this.#listenOps();
-    const resources = await this.#open();
-    if (resources === undefined) return "stopped";
-    this.#phase = { kind: "starting", why: "loading" };
-    const store = await this.#load(resources);
-    this.#store = store;
-    this.#phase = { kind: "starting", why: "waiting for an identity" };
-    if (!(await awaitIdentity(resources.identity, this.#identityWait))) return "stopped";
-    await probed;
-    await this.#serve(resources, store);
+    if ((await this.#startup.run()) === undefined) return "stopped";
     this.#phase = { kind: "serving" };
     log.info("serving");
     return "serving";
-  }
-
-  /** Beside everything else that a start does; no client is let in before it has passed. */
-  #probe(): Promise<void> {
-    const probed = this.#options.probe(this.#stopping.signal).then((result) => {
-      this.#probed = result;
-      if (result.kind === "not-run") this.#options.log.warn("node not probed", { detail: result.why });
-    });
-    // The start may end before it looks at this.
-    probed.catch(() => {});
-    return probed;
   }
 
   async #listenOps(): Promise<void> {
@@ -194,72 +168,26 @@ export class CofferServer {
   }
 
   #status(): ServerStatus {
-    const [config, resources, store, probed] = [this.#config, this.#resources, this.#store, this.#probed];
-    return reportStatus({ config, checks: this.#readiness(), resources, store, probed });
+    const { progress, probed } = this.#startup;
+    return reportStatus({ config: this.#config, checks: this.#readiness(), progress, probed });
   }
 
   #readiness(): readonly Check[] {
-    const identity = this.#watch ? [this.#watch.check] : [];
-    return [...identity, ...checksOf(this.#phase, this.#resources?.storage.journal)];
+    return checksOf(this.#phase, this.#startup.progress);
   }
 
-  async #open(): Promise<Resources | undefined> {
-    const { log, timers } = this.#options;
-    const onHeld = (detail: string) => {
-      this.#phase = { kind: "starting", why: "waiting for another server" };
-      log.warn("store in use", { detail });
-    };
-    const resources = await openResources(this.#config, { log, timers, signal: this.#stopping.signal, onHeld });
-    if (resources === undefined) return undefined;
-    this.#resources = resources;
-    const { identity: source, policy, storage } = resources;
-    for (const detail of storage.warnings) log.warn("store warning", { detail });
-    this.#watch = new IdentityWatch({ source, log, timers, metrics: this.#metrics });
-    this.#metrics.observePolicy(() => policy.loaded);
-    source.onChange((snapshot) => policy.serveAs(snapshot));
-    const files = new FileWarnings(this.#config, log);
-    files.look();
-    source.onChange(() => files.look());
-    return resources;
+  /** What the start has opened so far. */
+  get #opened(): Opened | undefined {
+    const { progress } = this.#startup;
+    return progress.kind === "opening" ? undefined : progress.opened;
   }
 
-  #load({ storage }: Resources): Promise<SecretStore> {
-    const { log, timers } = this.#options;
-    const failed = (cause: unknown) => void this.#fail(cause);
-    const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed: failed });
-    this.#checkpoints = checkpoints;
-    this.#unwatch = watchOwnership({ journal: storage.journal, timers, onLost: failed });
-    const committed = (seconds: number, changes: number) => {
-      this.#metrics.committed(seconds, changes);
-      checkpoints.committed();
-    };
-    const observer = { committed, queued: (seconds: number) => this.#metrics.waited(seconds), failed };
-    const { maxStoreBytes } = this.#config;
-    return loadStore(storage, { log, timers, metrics: this.#metrics, observer, maxStoreBytes });
-  }
-
-  get #identityWait(): IdentityWait {
-    return { timers: this.#options.timers, signal: this.#stopping.signal, maxMs: this.#config.startupTimeoutMs };
-  }
-
-  async #serve({ identity, policy, storage: { sealer } }: Resources, store: SecretStore): Promise<void> {
-    policy.serveAs(identity.snapshot());
-    const authorizer = () => policy.current;
-    const engine = new SecretsEngine({ store, sealer, authorizer, onDenied: this.#calls.denied });
-    const methods = secretsMethods(engine, this.#config.maxContentBytes);
-    await this.#front.open(identity, methods);
-  }
-
-  /** Lets go of everything that was opened so far. */
+  /** Closes everything that was opened so far. */
   async #letGo(): Promise<void> {
     this.#phase = { kind: "ended" };
+    // A probe may still run.
     this.#stopping.abort();
-    this.#unwatch();
-    this.#checkpoints?.stop();
-    // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.
-    this.#front.close();
-    this.#watch?.close();
-    closeResources(this.#resources ?? {});
+    this.#startup.close();
     this.#limited.summarize();
     this.#metrics.close();
     await this.#ops?.close();
@@ -274,7 +202,7 @@ export class CofferServer {
   /** The disk has failed in the middle of a change. What is on it only a restart can tell. */
   async #endAfter(cause: unknown): Promise<void> {
     this.#options.log.error("the journal failed; the process ends", { error: String(cause) });
-    this.#checkpoints?.stop();
+    this.#opened?.checkpoints.stop();
     await this.#front.fail(LAST_WORDS_MS);
     this.#options.die();
   }

@@ -177,9 +177,10 @@ class PolicyReader {
 
 /** Those that come first in the file, and how many more there are. */
 function firstOf(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
+  const next = problems[MAX_PROBLEMS];
+  if (next === undefined) return problems;
+  const { line, column } = next;
   const more = problems.length - MAX_PROBLEMS;
-  if (more <= 0) return problems;
-  const { line, column } = problems[MAX_PROBLEMS]!;
   return [
     ...problems.slice(0, MAX_PROBLEMS),
     { line, column, message: `from here on there are ${more} more problems` },

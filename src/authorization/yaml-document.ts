@@ -73,12 +73,14 @@ function withoutStacks<Result>(action: () => Result): Result {
 
 function documentOf(documents: Iterable<Document.Parsed>): YamlDocument {
   const [document, second] = documents;
-  const found = [...document!.errors, ...document!.warnings];
+  // The package composes one document even of an empty text.
+  if (document === undefined) return { contents: null, errors: [] };
+  const found = [...document.errors, ...document.warnings];
   const errors: YamlError[] = found.map(({ pos, code, message }) => ({ offset: pos[0], code, message }));
-  errors.push(...knownTags(document!));
+  errors.push(...knownTags(document));
   if (second !== undefined)
     errors.push({ offset: second.range[0], code: "MULTIPLE_DOCS", message: "a second document" });
-  return { contents: document!.contents, errors };
+  return { contents: document.contents, errors };
 }
 
 /** A tag of the core schema, or the one that says "as a string, a list or a mapping" (YAML 1.2.2, 6.9.1). */

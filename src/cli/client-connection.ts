@@ -32,8 +32,7 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   const identity = readIdentityChoice(reader, options, (text) => readBundle(text, serverId));
   if (identity?.kind === "files") checkBundles(reader, identity.files.bundles, serverId);
   const timeoutMs = reader.optional(options.timeout, parseDuration) ?? parseDuration(DEFAULT_TIMEOUT);
-  reader.finish();
-  return { address, identity: identity!, serverId: serverId!, timeoutMs };
+  return { address, timeoutMs, ...reader.complete({ identity, serverId }) };
 }
 
 /** Without it no server could be the one that is meant. */

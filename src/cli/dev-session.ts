@@ -1,30 +1,30 @@
 import type { Address } from "../domain/address.ts";
 import type { MintReport } from "../pki/development.ts";
 
-/** What the lines to paste depend on. */
+/** The values that the printed commands contain. */
 export interface DevSession {
-  /** Where the server listens, by TCP. */
+  /** The TCP address that the server listens on. */
   readonly address: Extract<Address, { readonly kind: "tcp" }>;
   readonly minted: MintReport;
-  /** How this program is called, such as `node dist/src/main.js`. */
+  /** The command that runs this program, such as `node dist/src/main.js`. */
   readonly program: string;
   /** The policy file. */
   readonly policy: string;
 }
 
-/** What `coffer dev` prints: every line works as it is, in sh, bash and zsh, from the folder in which the server was started. */
+/** What `coffer dev` prints. Every command works as printed, in sh, bash and zsh, in the folder in which the server was started. */
 export function devSession({ address, minted, program, policy }: DevSession): string {
   const { authority, coffer, api, web } = minted;
   const coffer_ = (line: string) => `  ${program} ${line}\n`;
   const identity = `--cacert ${authority.certFile} --cert ${api.certFile} --key ${api.keyFile}`;
-  // grpcurl knows nothing of SPIFFE and checks the host name, which the server's SVID carries beside its ID.
+  // grpcurl does not support SPIFFE and checks the host name, which the server's SVID contains in addition to its ID.
   const server = `localhost:${address.port}`;
   const grpcurl = (method: string, request: string) =>
     `  grpcurl ${identity.replaceAll("--", "-")} -d '${request}' ${server} coffer.v1.Secrets/${method}\n`;
   const buf = (method: string, request: string) =>
     `  npx buf curl --protocol grpc ${identity} -d '${request}' https://${server}/coffer.v1.Secrets/${method}\n`;
   return `
-${coffer.id} serves at ${address.host}:${address.port}; ${policy} says who may do what.
+${coffer.id} serves at ${address.host}:${address.port} with the policy ${policy}.
 
 As ${api.id}, in another terminal:
 
@@ -39,11 +39,11 @@ ${[
   coffer_("describe shop/api/db"),
   coffer_("delete shop/api/db"),
 ].join("")}
-As ${web.id}, which no rule lets see it:
+As ${web.id}, which no rule allows to read it (exit code 4):
 
   COFFER_CERT=${web.certFile} COFFER_KEY=${web.keyFile} ${program} get shop/api/db
 
-Without this program:
+With grpcurl and buf:
 
 ${[
   `  grpcurl ${identity.replaceAll("--", "-")} ${server} describe coffer.v1.Secrets\n`,
@@ -56,7 +56,7 @@ ${[
   buf("List", '{"prefix":"shop/"}'),
   buf("Delete", '{"path":"shop/api/queue"}'),
 ].join("")}
-Ctrl-C stops the server. Secrets stay in .coffer; remove it to begin anew.
+Ctrl-C stops the server. Secrets are kept in .coffer; delete that folder to start again without them.
 
 `;
 }

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { ConfigurationError } from "../config/option.ts";
-import { StartRefused } from "../app/start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 import { ClientError } from "../client/client-error.ts";
 import type { Reason } from "../contract/reasons.ts";
 import type { ConnectionFailure } from "../client/connection-failure.ts";

@@ -21,9 +21,10 @@ export async function runDevelopment(flags: GivenFlags, world: World): Promise<v
 }
 
 /** Nothing can be pasted for a server that listens on unix sockets only: grpcurl wants a host name to verify. */
-function session({ config, minted }: Development, addresses: readonly ListenAddress[], world: World): string {
+function session({ minted, policy }: Development, addresses: readonly ListenAddress[], world: World): string {
   const address = addresses.find((candidate) => candidate.kind === "tcp");
   if (address === undefined) return "";
-  const program = `node ${shellWord(relative(world.cwd(), world.argv[1]!))}`;
-  return devSession({ address, minted, program, policy: config.policy! });
+  const [, script = ""] = world.argv;
+  const program = `node ${shellWord(relative(world.cwd(), script))}`;
+  return devSession({ address, minted, program, policy });
 }

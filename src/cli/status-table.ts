@@ -1,13 +1,8 @@
 import { request } from "node:http";
+import type { OpsAddress } from "../observability/ops-server.ts";
 import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { table } from "./printable.ts";
-
-/** Where to ask. */
-export interface OpsAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 // More than a server with a thousand trust domains says. What answers at a wrong port may never end.
 const MAX_ANSWER_BYTES = 1024 * 1024;

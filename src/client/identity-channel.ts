@@ -102,7 +102,7 @@ export class IdentityChannel {
         request,
         new Metadata(),
         { deadline },
-        (error, response) => (error === null ? resolve(response!) : reject(this.#explain(error, changes))),
+        (error, response) => (error === null ? resolve(response as Response) : reject(this.#explain(error, changes))),
       );
     });
   }

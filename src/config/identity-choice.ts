@@ -28,10 +28,10 @@ export interface IdentityOptions {
 
 /** Which SVID to take where the Workload API offers several: the same flags for clients and for the server. */
 export function selectionOptions(option: DefineOption) {
-  const standard = "its first one";
+  const standard = "the first one";
   return {
-    svidHint: option("--svid-hint", "<hint>", "which SVID of the Workload API to take, by its hint", { standard }),
-    svidId: option("--svid-id", "<spiffe-id>", "which SVID of the Workload API to take, by its SPIFFE ID", {
+    svidHint: option("--svid-hint", "<hint>", "use the SVID of the Workload API that has this hint", { standard }),
+    svidId: option("--svid-id", "<spiffe-id>", "use the SVID of the Workload API that has this SPIFFE ID", {
       standard,
     }),
   };

@@ -1,3 +1,5 @@
+import { StartError } from "../domain/start-refused.ts";
+
 /** Where the server listens, and where clients call it, unless they are told otherwise. */
 export const DEFAULT_ADDRESS = "127.0.0.1:8553";
 
@@ -19,7 +21,7 @@ export interface OptionDefinition {
   readonly repeatable: boolean;
   /** The default for people; undefined: there is none. */
   readonly standard: string | undefined;
-  /** A phrase for help texts and for the README. */
+  /** A phrase for help texts and for docs/options.md. */
   readonly description: string;
 }
 
@@ -55,13 +57,11 @@ export type GivenFlags = Readonly<Record<string, string | readonly string[] | un
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A configuration that can't be used. Each problem is a sentence that names the flag or the variable. */
-export class ConfigurationError extends Error {
+export class ConfigurationError extends StartError {
   override readonly name = "ConfigurationError";
-  readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
+    super(problems.join("\n"), { problems });
   }
 }
 
@@ -79,7 +79,8 @@ export class OptionReader {
   /** The value, or undefined when nobody gave one or `parse` threw. */
   optional<T>(option: OptionDefinition, parse: (text: string) => T): T | undefined {
     const { texts, source } = this.#given(option);
-    return texts.length === 0 ? undefined : this.#parse(texts[0]!, source, parse);
+    const [text] = texts;
+    return text === undefined ? undefined : this.#parse(text, source, parse);
   }
 
   /** The same, where its absence is a problem. */
@@ -124,6 +125,14 @@ export class OptionReader {
   /** Throws {@link ConfigurationError} when there was any problem. What was read before is complete otherwise. */
   finish(): void {
     if (this.#problems.length > 0) throw new ConfigurationError(this.#problems);
+  }
+
+  /** Throws as {@link finish} does. Otherwise no value is missing: what is required and absent was a problem. */
+  complete<T extends object>(values: T): { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> } {
+    this.finish();
+    const missing = Object.entries(values).find(([, value]) => value === undefined);
+    if (missing !== undefined) throw new Error(`${missing[0]} is undefined, and no problem was reported`);
+    return values as { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> };
   }
 
   #given(option: OptionDefinition): { texts: readonly string[]; source: string } {

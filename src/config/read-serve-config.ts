@@ -35,11 +35,11 @@ export interface MachineMemory {
  */
 export function readServeConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): ServeConfig {
   const reader = new OptionReader(flags, environment);
-  const config = {
-    ...readRunning(reader, memory),
-    store: readStore(reader),
+  const running = readRunning(reader, memory);
+  const required = { store: readStore(reader), identity: readIdentityChoice(reader, options, readBundle) };
+  const rest = {
+    ...running,
     lockWaitMs: reader.optional(options.lockWait, parseDuration) ?? 0,
-    identity: readIdentityChoice(reader, options, readBundle),
     startupTimeoutMs: reader.optional(options.startupTimeout, parseDuration),
     shutdownDelayMs: reader.optional(options.shutdownDelay, parseDuration) ?? 0,
     policy: reader.optional(options.policy, asIs),
@@ -48,8 +48,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
     allowDebug: reader.optional(options.allowDebug, parseSwitch) ?? false,
     maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
   };
-  reader.finish();
-  return config as ServeConfig;
+  return { ...rest, ...reader.complete(required) };
 }
 
 /** What has a default that suits every machine, so that `coffer dev` needs no more. */

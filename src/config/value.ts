@@ -13,7 +13,7 @@ const UNITS = new Map([
 /** Bytes: `1048576`, `512KiB`, `1MiB`, `2GiB`. At least 1 and at most `most`. */
 export function parseBytes(text: string, most: number = Number.MAX_SAFE_INTEGER): number {
   const match = /^(?<count>\d+)\s*(?<unit>|KiB|MiB|GiB)$/.exec(text)?.groups;
-  const bytes = Number(match?.["count"]) * UNITS.get(match?.["unit"] ?? "")!;
+  const bytes = Number(match?.["count"]) * (UNITS.get(match?.["unit"] ?? "") ?? Number.NaN);
   if (match === undefined || bytes < 1 || !Number.isSafeInteger(bytes)) {
     throw new Error(`${JSON.stringify(text)} is no size; give bytes, or a number with KiB, MiB or GiB`);
   }
@@ -23,7 +23,7 @@ export function parseBytes(text: string, most: number = Number.MAX_SAFE_INTEGER)
 
 /** The largest unit that divides evenly: 1048576 is "1 MiB". */
 export function formatBytes(bytes: number): string {
-  const [name, size] = [...UNITS].reverse().find(([, size]) => bytes % size === 0)!;
+  const [name, size] = [...UNITS].reverse().find(([, size]) => bytes % size === 0) ?? ["", 1];
   return `${bytes / size} ${name === "" ? "bytes" : name}`;
 }
 
@@ -40,8 +40,9 @@ const MAX_DURATION_MS = 24 * 24 * 3_600_000;
 /** Milliseconds, up to 24 days: `500ms`, `10s`, `5m`, `1h`. */
 export function parseDuration(text: string): number {
   const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h)$/.exec(text)?.groups;
-  if (match === undefined) throw new Error(`${JSON.stringify(text)} is no duration; give one like 500ms, 10s or 5m`);
-  const ms = Number(match["count"]) * MILLISECONDS.get(match["unit"]!)!;
+  const unit = MILLISECONDS.get(match?.["unit"] ?? "");
+  if (unit === undefined) throw new Error(`${JSON.stringify(text)} is no duration; give one like 500ms, 10s or 5m`);
+  const ms = Number(match?.["count"]) * unit;
   if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the 576h that are possible`);
   return ms;
 }

@@ -37,20 +37,19 @@ type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
  * A codec from a table. `mostFields`: how many fields a message may have on the wire, unknown and repeated ones included.
  */
 export function message<T extends object>(table: Fields<T>, mostFields = Number.POSITIVE_INFINITY): Codec<T> {
-  const names = Object.keys(table) as (keyof T)[];
-  const fields = names.map((name) => table[name]) as unknown as Field<unknown>[];
-  const indexByNumber = new Map(fields.map((field, index) => [field.number, index]));
+  const columns = (Object.keys(table) as (keyof T)[]).map((name) => ({ name, field: table[name] as Field<unknown> }));
+  const columnOf = new Map(columns.map((column) => [column.field.number, column]));
   return {
-    fields,
+    fields: columns.map(({ field }) => field),
     encode: (value) => {
       const writer = new WireWriter();
-      for (let i = 0; i < fields.length; i++) fields[i]!.write(writer, value[names[i]!]);
+      for (const { name, field } of columns) field.write(writer, value[name]);
       return writer.finish();
     },
     decode: (bytes) => {
       const reader = new WireReader(bytes);
       const value = {} as T;
-      for (let i = 0; i < fields.length; i++) value[names[i]!] = fields[i]!.absent() as T[keyof T];
+      for (const { name, field } of columns) value[name] = field.absent() as T[keyof T];
       for (let read = 0; !reader.done; read++) {
         if (read === mostFields) throw new WireError(`has more than ${mostFields} fields`);
         readField(reader, value);
@@ -61,13 +60,12 @@ export function message<T extends object>(table: Fields<T>, mostFields = Number.
 
   function readField(reader: WireReader, value: T): void {
     const tag = reader.tag();
-    const index = indexByNumber.get(tag >>> 3);
-    if (index === undefined) {
+    const column = columnOf.get(tag >>> 3);
+    if (column === undefined) {
       reader.skip(tag & 7);
       return;
     }
-    const field = fields[index]!;
-    const name = names[index]!;
+    const { name, field } = column;
     try {
       value[name] = field.read(reader, value[name], tag & 7) as T[keyof T];
     } catch (error) {
@@ -82,15 +80,20 @@ export function expectWireType(actual: number, expected: number): void {
 }
 
 /** What sets one kind of single value apart from the others. */
-interface Scalar<T> {
+interface Scalar<T, Absent> {
   readonly type: string;
   readonly wireType: number;
-  readonly absent: T;
+  /** What the field is when it is absent. Such a value is not written. */
+  readonly absent: Absent;
   readonly read: (reader: WireReader) => T;
   readonly write: (writer: WireWriter, value: T) => void;
 }
 
-function scalar<T>(number: number, name: string, { type, wireType, absent, read, write }: Scalar<T>): Field<T> {
+function scalar<T, Absent extends T | undefined>(
+  number: number,
+  name: string,
+  { type, wireType, absent, read, write }: Scalar<T, Absent>,
+): Field<T | Absent> {
   return {
     number,
     name,
@@ -104,14 +107,14 @@ function scalar<T>(number: number, name: string, { type, wireType, absent, read,
     write: (writer, value) => {
       if (value === absent) return;
       writer.tag(number, wireType);
-      write(writer, value);
+      write(writer, value as T);
     },
   };
 }
 
 /** A string, "" when absent. */
 export const string = (number: number, name: string): Field<string> =>
-  scalar(number, name, {
+  scalar<string, string>(number, name, {
     type: "STRING",
     wireType: WireType.bytes,
     absent: "",
@@ -123,7 +126,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** Bytes, as a copy, empty when absent. */
 export const bytes = (number: number, name: string): Field<Uint8Array> =>
-  scalar<Uint8Array>(number, name, {
+  scalar<Uint8Array, Uint8Array>(number, name, {
     type: "BYTES",
     wireType: WireType.bytes,
     absent: EMPTY,
@@ -133,7 +136,7 @@ export const bytes = (number: number, name: string): Field<Uint8Array> =>
 
 /** A 32-bit number, 0 when absent. */
 export const uint32 = (number: number, name: string): Field<number> =>
-  scalar(number, name, {
+  scalar<number, number>(number, name, {
     type: "UINT32",
     wireType: WireType.varint,
     absent: 0,
@@ -143,7 +146,7 @@ export const uint32 = (number: number, name: string): Field<number> =>
 
 /** A signed 32-bit number, 0 when absent. */
 export const int32 = (number: number, name: string): Field<number> =>
-  scalar(number, name, {
+  scalar<number, number>(number, name, {
     type: "INT32",
     wireType: WireType.varint,
     absent: 0,
@@ -153,7 +156,7 @@ export const int32 = (number: number, name: string): Field<number> =>
 
 /** A 64-bit number that a double holds, 0 when absent. */
 export const uint64 = (number: number, name: string): Field<number> =>
-  scalar(number, name, {
+  scalar<number, number>(number, name, {
     type: "UINT64",
     wireType: WireType.varint,
     absent: 0,
@@ -166,12 +169,12 @@ export const enumeration = (number: number, name: string): Field<number> => ({ .
 
 /** A number whose absence means something: undefined when absent, and 0 is sent. */
 export const optionalUint32 = (number: number, name: string): Field<number | undefined> =>
-  scalar<number | undefined>(number, name, {
+  scalar<number, undefined>(number, name, {
     type: "UINT32",
     wireType: WireType.varint,
     absent: undefined,
     read: (reader) => reader.uint32(),
-    write: (writer, value) => writer.varint(value!),
+    write: (writer, value) => writer.varint(value),
   });
 
 /** Numbers, at most `most`; packed when written, either form when read, as the specification asks. */
@@ -232,7 +235,7 @@ export const repeated = <T>(number: number, name: string, codec: Codec<T>): Fiel
 
 /** Milliseconds as google.protobuf.Timestamp and google.protobuf.Duration hold them: seconds and nanoseconds. */
 const milliseconds = (number: number, name: string): Field<number | undefined> =>
-  scalar<number | undefined>(number, name, {
+  scalar<number, undefined>(number, name, {
     type: "MESSAGE",
     wireType: WireType.bytes,
     absent: undefined,
@@ -241,7 +244,7 @@ const milliseconds = (number: number, name: string): Field<number | undefined> =
       return seconds * 1000 + Math.floor(nanos / 1_000_000);
     },
     write: (writer, ms) =>
-      writer.bytes(secondsAndNanos.encode({ seconds: Math.floor(ms! / 1000), nanos: (ms! % 1000) * 1_000_000 })),
+      writer.bytes(secondsAndNanos.encode({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 })),
   });
 
 /** google.protobuf.Timestamp as whole milliseconds since the epoch; undefined when absent. */

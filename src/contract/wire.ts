@@ -156,7 +156,7 @@ export class WireReader {
 
   // Paths and keys are ASCII: for them neither a view nor a decoder is needed.
   #isAscii(start: number): boolean {
-    for (let i = start; i < this.#offset; i++) if (this.#bytes[i]! >= 0x80) return false;
+    for (let i = start; i < this.#offset; i++) if ((this.#bytes[i] ?? 0) >= 0x80) return false;
     return true;
   }
 

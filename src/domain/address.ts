@@ -15,11 +15,12 @@ const TCP = /^(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<host>[A-Za-z0-9._-]+)):(?<port>\d{
 export function parseAddress(text: string): Address {
   if (text.startsWith(UNIX)) return unixAddress(text.slice(UNIX.length));
   const match = TCP.exec(text)?.groups;
+  const host = match?.["v6"] ?? match?.["host"];
   const port = Number(match?.["port"]);
-  if (match === undefined || port > 65_535) {
+  if (host === undefined || port > 65_535) {
     throw new AddressError(`${JSON.stringify(text)} is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH`);
   }
-  return { kind: "tcp", host: match["v6"] ?? match["host"]!, port };
+  return { kind: "tcp", host, port };
 }
 
 function unixAddress(path: string): Address {

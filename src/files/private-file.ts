@@ -1,9 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { describeAccess, describeDenial, type FileAccess, linkTarget } from "./file-access.ts";
 import { shellWord } from "../domain/shell-word.ts";
+import { StartError } from "../domain/start-refused.ts";
 
 /** A file with a secret in it can't be read, or should not be trusted. `message` says how to mend it. */
-export class PrivateFileError extends Error {
+export class PrivateFileError extends StartError {
   override readonly name = "PrivateFileError";
   /** The file, as it was given. */
   readonly file: string;

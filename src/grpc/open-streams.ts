@@ -32,7 +32,7 @@ export class OpenStreams {
   ): UntypedServiceImplementation {
     const entries = Object.entries(implementation).map(([name, handler]): [string, UntypedHandleCall] => [
       name,
-      streaming(name) || streaming(name[0]!.toLowerCase() + name.slice(1)) ? this.#remembering(handler) : handler,
+      streaming(name) || streaming(name.charAt(0).toLowerCase() + name.slice(1)) ? this.#remembering(handler) : handler,
     ]);
     return Object.fromEntries(entries);
   }

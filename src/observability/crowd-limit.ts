@@ -19,8 +19,9 @@ export function limitCrowd(server: Server, most: number): void {
     socket.once("close", () => forget(socket));
     if (open.size <= most) return;
     const [longest] = silent;
-    forget(longest!);
-    longest!.destroy();
+    if (longest === undefined) return;
+    forget(longest);
+    longest.destroy();
   });
   server.on("request", ({ socket }: IncomingMessage) => silent.delete(socket));
 }

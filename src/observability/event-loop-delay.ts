@@ -14,7 +14,7 @@ export class EventLoopDelay {
     samples.enable();
     new Gauge({
       name: "coffer_event_loop_delay_seconds",
-      help: "How late timers fired since the last scrape.",
+      help: "Delay of timers since the last scrape.",
       labelNames: ["quantile"],
       registers: [registry],
       collect() {

@@ -36,7 +36,7 @@ export class Metrics {
 
   readonly #handled = new Counter({
     name: "grpc_server_handled_total",
-    help: "Calls that ended, whatever their outcome.",
+    help: "Completed calls, with any status.",
     labelNames: ["grpc_type", "grpc_service", "grpc_method", "grpc_code"],
     registers: this.#registers,
   });
@@ -51,21 +51,21 @@ export class Metrics {
 
   readonly #errors = new Counter({
     name: "coffer_call_errors_total",
-    help: "Calls that ended with an error of Coffer's, by its reason.",
+    help: "Calls that ended with an error that has a reason, by that reason.",
     labelNames: ["reason"],
     registers: this.#registers,
   });
 
   readonly #commit = new Histogram({
     name: "coffer_commit_seconds",
-    help: "Time that one commit of the journal took.",
+    help: "Duration of one commit of the journal.",
     buckets: COMMIT_BUCKETS,
     registers: this.#registers,
   });
 
   readonly #changes = new Histogram({
     name: "coffer_commit_changes",
-    help: "Changes that one commit made durable together.",
+    help: "Changes in one commit.",
     buckets: GROUP_BUCKETS,
     registers: this.#registers,
   });
@@ -97,7 +97,7 @@ export class Metrics {
     );
     this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
     const start = performance.timeOrigin / 1000;
-    this.#gauge("process_start_time_seconds", "When the process began, as Unix time.", () => start);
+    this.#gauge("process_start_time_seconds", "When the process started, as Unix time.", () => start);
     this.#counter("process_cpu_seconds_total", "CPU time of the process, user and system.", cpuSeconds);
     this.#delay = new EventLoopDelay(this.#registry);
     for (const reason of Object.keys(APPLIED)) this.#errors.inc({ reason }, 0);
@@ -113,7 +113,7 @@ export class Metrics {
     const counters = new Map(
       Object.entries(CODE_LABELS).map(([code, grpc_code]) => [code, this.#handledCounter({ ...labels, grpc_code })]),
     );
-    const unknown = counters.get("UNKNOWN")!;
+    const unknown = counters.get("UNKNOWN") ?? this.#handledCounter({ ...labels, grpc_code: "Unknown" });
     const timer = this.#handling.labels(labels);
     this.#handling.zero(labels);
     return {
@@ -157,20 +157,24 @@ export class Metrics {
   observeConnections(reading: ConnectionReading, refusals: Iterable<string>): void {
     const { limits } = reading;
     for (const reason of refusals) this.#refused.inc({ reason }, 0);
-    this.#gauge("coffer_connections", "Connections that are open, in handshake or served.", () => reading.open);
-    this.#gauge("coffer_connections_limit", "The most that may be open.", () => limits.connections);
-    const handshakes = "Connections whose handshake is not over.";
+    this.#gauge("coffer_connections", "Open connections, in handshake or served.", () => reading.open);
+    this.#gauge(
+      "coffer_connections_limit",
+      "The limit on open connections, --max-connections.",
+      () => limits.connections,
+    );
+    const handshakes = "Connections whose handshake is not complete.";
     this.#gauge("coffer_handshakes_in_progress", handshakes, () => reading.inProgress);
-    this.#gauge("coffer_handshakes_in_progress_limit", "The most that may be in handshake.", () => limits.inProgress);
+    this.#gauge("coffer_handshakes_in_progress_limit", "The limit, --max-handshakes.", () => limits.inProgress);
     this.#counter("coffer_handshakes_total", "Handshakes that have begun.", () => reading.begun);
-    this.#gauge("coffer_handshake_rate_limit", "The most that may begin in a second.", () => limits.perSecond);
+    this.#gauge("coffer_handshake_rate_limit", "The limit, --handshake-rate.", () => limits.perSecond);
   }
 
   /** Says where to read our identity. Call it once. */
   observeIdentity(read: () => IdentityReading): void {
     this.#gauge(
       "coffer_svid_not_after_seconds",
-      "When the server's SVID ceases to be accepted, as Unix time; 0: it has none.",
+      "When the server's SVID expires, as Unix time; 0: there is none.",
       () => unixTime(read().validUntil),
     );
     this.#gauge("coffer_source_last_update_seconds", "When the identity last changed, as Unix time.", () =>
@@ -179,7 +183,7 @@ export class Metrics {
     this.#gaugeBy(
       "trust_domain",
       "coffer_bundle_not_after_seconds",
-      "When the last authority of a trust domain's bundle expires, as Unix time; 0: it is empty.",
+      "When the last CA certificate in the bundle of a trust domain expires, as Unix time; 0: the bundle is empty.",
       () => [...read().bundles].map(([name, notAfter]) => [name, unixTime(notAfter)]),
     );
   }
@@ -195,7 +199,7 @@ export class Metrics {
   observePolicy(read: () => LoadedPolicyReading): void {
     this.#gauge(
       "coffer_policy_loaded",
-      "1: the policy file is in force as it was last read; 0: that was refused, and an older policy is in force.",
+      "1: the policy file, as last read, is in force; 0: it was refused, and the previous policy is in force.",
       () => Number(read().isNewest),
     );
     this.#gauge("coffer_policy_last_load_seconds", "When the policy in force was read, as Unix time.", () =>
@@ -208,10 +212,14 @@ export class Metrics {
     this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);
     this.#gauge("coffer_versions", "Retained versions in any state.", () => read().versions);
     this.#gauge("coffer_store_bytes", "Memory that counts against the limit.", () => read().bytes);
-    this.#gauge("coffer_store_limit_bytes", "The limit of the store's memory.", () => read().limit);
+    this.#gauge("coffer_store_limit_bytes", "The limit, --max-store-bytes.", () => read().limit);
     if (read().room === undefined) return;
-    this.#gauge("coffer_disk_free_bytes", "Bytes free on the disk of the store.", () => read().room?.free ?? 0);
-    const reserve = "Bytes that must be free on that disk for the smallest change to be taken.";
+    this.#gauge(
+      "coffer_disk_free_bytes",
+      "Free bytes on the disk of the store, for users other than root.",
+      () => read().room?.free ?? 0,
+    );
+    const reserve = "Free bytes that the smallest change needs.";
     this.#gauge("coffer_disk_reserve_bytes", reserve, () => read().room?.reserve ?? 0);
   }
 

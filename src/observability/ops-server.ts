@@ -21,7 +21,7 @@ export interface OpsSources {
   readonly hosts?: readonly string[];
 }
 
-/** Where to listen: a host and a port; port 0 takes a free one. */
+/** Where the ops listener is: a host and a port; to listen, port 0 takes a free one. */
 export interface OpsAddress {
   readonly host: string;
   readonly port: number;
@@ -144,7 +144,7 @@ async function answer(
   { method, url = "", headers, socket }: IncomingMessage,
 ): Promise<Answer> {
   if (!isMeantForUs(headers.host, hosts)) return MISDIRECTED;
-  const name = url.split("?", 1)[0]!;
+  const [name = ""] = url.split("?", 1);
   const page = pages.get(name);
   if (page === undefined) return { status: 404, body: "there are /livez, /readyz, /metrics and /status\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD\n" };

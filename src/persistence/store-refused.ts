@@ -1,3 +1,5 @@
+import { StartError } from "../domain/start-refused.ts";
+
 /** Why a data folder or a database is not used. */
 export type StoreRefusal =
   /** The data folder can't be created, read or written. */
@@ -29,7 +31,7 @@ export type StoreRefusal =
  * The store can't be opened, for a reason that the operator can mend: the message names the file and says how. No
  * content and no key is in it.
  */
-export class StoreRefused extends Error {
+export class StoreRefused extends StartError {
   override readonly name = "StoreRefused";
   readonly refusal: StoreRefusal;
 

@@ -89,7 +89,8 @@ export function encode(value: Asn1): Buffer {
 export function subjectOf(certificate: Buffer): Asn1 {
   const [tbs] = asn1.fromDer(binary(certificate)).value as [Asn1];
   const [_version, _serial, _signature, _issuer, _validity, subject] = tbs.value as Asn1[];
-  return subject!;
+  if (subject === undefined) throw new Error("the certificate has no subject");
+  return subject;
 }
 
 /** A PEM block with lines of 64 characters (RFC 7468). */

@@ -34,14 +34,14 @@ const ATTRIBUTES = { country: "2.5.4.6", organization: "2.5.4.10", serialNumber:
 
 /** A name from its parts, in the order given. The values are of PrintableString's characters. */
 export function distinguishedName(parts: Partial<Record<keyof typeof ATTRIBUTES, string>>): Asn1 {
-  const names = Object.keys(parts) as (keyof typeof ATTRIBUTES)[];
-  return sequence(...names.map((name) => setOf(sequence(oid(ATTRIBUTES[name]), printableString(parts[name]!)))));
+  const entries = Object.entries(parts) as [keyof typeof ATTRIBUTES, string][];
+  return sequence(...entries.map(([name, text]) => setOf(sequence(oid(ATTRIBUTES[name]), printableString(text)))));
 }
 
 /** 127 random bits: positive, and in RFC 5280's 20 bytes (4.1.2.2). The second highest bit is set, so never zero. */
 export function randomSerial(): Buffer {
   const serial = randomBytes(16);
-  serial[0] = (serial[0]! & 0x7f) | 0x40;
+  serial.writeUInt8((serial.readUInt8() & 0x7f) | 0x40);
   return serial;
 }
 

@@ -1,5 +1,5 @@
 import { url as inspectorUrl } from "node:inspector";
-import { StartRefused } from "../app/start-refused.ts";
+import { StartRefused } from "../domain/start-refused.ts";
 import type { Logger } from "../observability/logger.ts";
 import { type KernelFiles, kernelFiles } from "./kernel-files.ts";
 import { emptyCoreDumps, swapWarning } from "./memory-on-disk.ts";

@@ -44,7 +44,8 @@ function doorsAmong(given: readonly string[], source: string): string[] {
 
 /** Node takes --heap_prof for --heap-prof. */
 function nameOf(option: string): string {
-  return option.split("=", 1)[0]!.replaceAll("_", "-");
+  const [name = ""] = option.split("=", 1);
+  return name.replaceAll("_", "-");
 }
 
 /** As Node splits them: at spaces, but not between double quotes, where a backslash makes the next character plain. */

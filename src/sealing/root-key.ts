@@ -1,3 +1,4 @@
+import { StartError } from "../domain/start-refused.ts";
 import { KEY_BYTES, SecretKey } from "./secret-key.ts";
 
 /** Why a root key is not taken, or not made. */
@@ -12,7 +13,7 @@ export type RootKeyProblem =
   | "exists";
 
 /** A root key is not taken, or not made. The message names the file and says what to do; no part of the key is in it. */
-export class RootKeyRefused extends Error {
+export class RootKeyRefused extends StartError {
   override readonly name = "RootKeyRefused";
   readonly problem: RootKeyProblem;
 

@@ -97,9 +97,10 @@ export function issuerProblem(issuer: Certificate, below: readonly Certificate[]
  * of the bundle stands at the end: comparing names costs the product of both lists, which strangers could make long.
  */
 export function nameProblem(path: readonly Certificate[]): Problem | undefined {
-  for (const [index, { nameConstraints }] of path.entries()) {
+  for (const [index, authority] of path.entries()) {
+    const { nameConstraints } = authority;
     const allowed = path.slice(0, index).every((below) => !nameConstraints || allowsNames(nameConstraints, below));
-    if (!allowed) return problem("name-constraint", `${describe(path[index]!)} may not sign for the names below it`);
+    if (!allowed) return problem("name-constraint", `${describe(authority)} may not sign for the names below it`);
   }
   return undefined;
 }

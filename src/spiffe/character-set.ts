@@ -13,9 +13,9 @@ export class CharacterSet {
     return this.#member[byte] === 1;
   }
 
-  /** The index of the first byte that is no member; -1 when all are. */
-  firstOutside(bytes: Uint8Array): number {
-    return bytes.findIndex((byte) => !this.has(byte));
+  /** The first byte that is no member; undefined when all are. */
+  firstOutside(bytes: Uint8Array): number | undefined {
+    return bytes.find((byte) => !this.has(byte));
   }
 }
 

@@ -12,9 +12,9 @@ export function repeatedName(json: string): string | undefined {
     else if (token === "}") open.pop();
     else if (colon !== undefined) {
       const name: string = JSON.parse(token.slice(0, -colon.length));
-      const names = open.at(-1)!;
-      if (names.has(name)) return name;
-      names.add(name);
+      const names = open.at(-1);
+      if (names?.has(name)) return name;
+      names?.add(name);
     }
   }
   return undefined;

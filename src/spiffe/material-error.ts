@@ -1,15 +1,14 @@
+import { StartError } from "../domain/start-refused.ts";
+
 /**
  * Certificates, keys or bundles of our own that can't be used. Each problem is a sentence that names what is wrong and
  * where; none shows any part of a key.
  */
-export class MaterialError extends Error {
+export class MaterialError extends StartError {
   override readonly name = "MaterialError";
-  /** At least one. */
-  readonly problems: readonly string[];
 
   constructor(...problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
+    super(problems.join("\n"), { problems });
   }
 }
 

@@ -65,7 +65,8 @@ export class PathSearch {
 
   /** Those that signed the last of the path, one by one: a signature is checked only when it is needed. */
   *#issuers(path: readonly Certificate[]): Generator<Certificate> {
-    const child = path.at(-1)!;
+    const child = path.at(-1);
+    if (child === undefined) return;
     this.#problem ??= signatureProblem(child);
     for (const issuer of this.#candidates(child)) {
       const seen = path.some((certificate) => certificate.der.equals(issuer.der));

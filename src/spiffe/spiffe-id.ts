@@ -110,8 +110,8 @@ function checkSegment(segment: Buffer, last: boolean): void {
     throw new SpiffeIdError("empty-segment", "contains an empty segment (//)");
   }
   const outside = SEGMENT.firstOutside(segment);
-  if (outside !== -1) {
-    const problem = `has a path that contains ${showByte(segment[outside]!)}; allowed are ${SEGMENT.description}`;
+  if (outside !== undefined) {
+    const problem = `has a path that contains ${showByte(outside)}; allowed are ${SEGMENT.description}`;
     throw new SpiffeIdError("path-character", problem);
   }
   if (isDots(segment)) throw new SpiffeIdError("dot-segment", 'has a path with "." or ".." as a segment');

@@ -37,12 +37,12 @@ export class Svid {
   readonly notAfter: number;
   readonly #keyPem: string;
 
-  constructor(id: SpiffeId, certificates: readonly Certificate[], keyPem: string) {
+  constructor(id: SpiffeId, [leaf, ...issuers]: readonly [Certificate, ...Certificate[]], keyPem: string) {
     this.id = id;
-    this.chain = Object.freeze(certificates.map(({ der }) => der));
+    this.chain = Object.freeze([leaf, ...issuers].map(({ der }) => der));
     this.certPem = certificatePem(this.chain);
-    this.notBefore = certificates[0]!.notBefore;
-    this.notAfter = certificates[0]!.notAfter;
+    this.notBefore = leaf.notBefore;
+    this.notAfter = leaf.notAfter;
     this.#keyPem = keyPem;
     Object.freeze(this);
   }
@@ -99,12 +99,11 @@ function assemble(cert: NamedBytes, key: NamedBytes, purpose: Purpose, encoding:
   const id = found && collect(problems, () => checkChain(found, cert.name, purpose));
   const privateKey = collect(problems, () => encoding.key(key.bytes, key.name));
   if (found === undefined || id === undefined || privateKey === undefined) throw new MaterialError(...problems);
-  const certificates = found.map(({ certificate }) => certificate);
-  const [leaf] = certificates;
+  const [leaf, ...issuers] = found.map(({ certificate }) => certificate);
   if (!leaf?.publicKey || !createPublicKey(privateKey).equals(leaf.publicKey.key)) {
     throw new MaterialError(`${key.name}: this is not the key of the leaf certificate in ${cert.name}`);
   }
-  const svid = new Svid(id, certificates, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  const svid = new Svid(id, [leaf, ...issuers], privateKey.export({ type: "pkcs8", format: "pem" }).toString());
   checkPresentable(svid, cert.name);
   return svid;
 }

@@ -28,8 +28,8 @@ export class TrustDomain {
       throw new SpiffeIdError("trust-domain-too-long", `is longer than ${MAX_TRUST_DOMAIN_BYTES} bytes`);
     }
     const outside = NAME.firstOutside(bytes);
-    if (outside === -1) return new TrustDomain(Buffer.from(bytes).toString("latin1"));
-    const problem = `contains ${showByte(bytes[outside]!)}; allowed are ${NAME.description}`;
+    if (outside === undefined) return new TrustDomain(Buffer.from(bytes).toString("latin1"));
+    const problem = `contains ${showByte(outside)}; allowed are ${NAME.description}`;
     throw new SpiffeIdError("trust-domain-character", problem);
   }
 

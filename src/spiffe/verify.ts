@@ -46,8 +46,11 @@ export function verifySvid(
   if (bundle === undefined) throw new SvidRefused("no-bundle", "there is no bundle for its trust domain", id);
   const search = new PathSearch(bundle.authorities, intermediates, now);
   const path = search.from(leaf);
-  if (path === undefined) throw new SvidRefused(search.problem.reason, search.problem.detail, id);
-  return { id, validUntil: endOf(path), authority: path.at(-1)!.der, sent: chain };
+  const authority = path?.at(-1);
+  if (path === undefined || authority === undefined) {
+    throw new SvidRefused(search.problem.reason, search.problem.detail, id);
+  }
+  return { id, validUntil: endOf(path), authority: authority.der, sent: chain };
 }
 
 function endOf(path: readonly Certificate[]): number {

@@ -34,7 +34,7 @@ export function decodeContent(bytes: Buffer): Content {
   const entries: ContentEntry[] = [];
   let offset = 0;
   while (offset < bytes.length) {
-    const kind = KINDS[bytes[offset]!];
+    const kind = KINDS[bytes.readUInt8(offset)];
     const keyEnd = offset + HEADER + bytes.readUInt8(offset + 1);
     const end = keyEnd + bytes.readUInt32BE(offset + 2);
     if (kind === undefined || end > bytes.length) throw new RangeError("the content's entries do not add up");

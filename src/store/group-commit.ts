@@ -30,7 +30,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-type Verdict = { readonly plan: Plan<unknown> } | { readonly refusal: unknown };
+/** What becomes of an operation in a group. */
+type Verdict = { readonly waiting: Waiting } & ({ readonly plan: Plan<unknown> } | { readonly refusal: unknown });
 
 const NOTHING_TO_COMMIT: CommitOutcome = { kind: "committed", revisions: [] };
 
@@ -93,7 +94,7 @@ export class GroupCommit {
       const outcome = await this.#commit(entries);
       switch (outcome.kind) {
         case "committed":
-          this.#answer(group, verdicts, outcome.revisions);
+          this.#answer(verdicts, outcome.revisions);
           return;
         case "rejected":
           // All of the group: a refusal, or a delete that found all deleted, may rest on a change that is lost now. One
@@ -113,11 +114,11 @@ export class GroupCommit {
   /** In the order of arrival, each against memory and what was accepted before it. A refused one leaves no trace. */
   #validate(group: readonly Waiting[]): Verdict[] {
     const draft = new Draft(this.#memory, this.#timers.clock);
-    return group.map(({ operation }) => {
+    return group.map((waiting) => {
       try {
-        return { plan: operation.plan(draft) };
+        return { waiting, plan: waiting.operation.plan(draft) };
       } catch (refusal) {
-        return { refusal };
+        return { waiting, refusal };
       }
     });
   }
@@ -147,14 +148,14 @@ export class GroupCommit {
    * Refusals are answered here as well, after the commit: a refusal may rest on an earlier operation of the group, and
    * must not be heard of before that operation is durable.
    */
-  #answer(group: readonly Waiting[], verdicts: readonly Verdict[], revisions: readonly Revision[]): void {
+  #answer(verdicts: readonly Verdict[], revisions: readonly Revision[]): void {
     let committed = 0;
-    group.forEach((waiting, i) => {
-      const verdict = verdicts[i]!;
+    for (const verdict of verdicts) {
+      const { waiting } = verdict;
       if ("refusal" in verdict) waiting.reject(verdict.refusal);
-      else if (verdict.plan.kind === "change") waiting.resolve(verdict.plan.answer(revisions[committed++]!));
+      else if (verdict.plan.kind === "change") waiting.resolve(verdict.plan.answer(revisionAt(revisions, committed++)));
       else waiting.resolve(verdict.plan.answer(this.#memory));
-    });
+    }
   }
 
   #fail(group: readonly Waiting[], cause: unknown): void {
@@ -188,7 +189,14 @@ function entryOf(verdict: Verdict): JournalEntry[] {
 }
 
 function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
-  return entries.map((entry, i) => ({ ...entry, revision: revisions[i]! }));
+  return entries.map((entry, i) => ({ ...entry, revision: revisionAt(revisions, i) }));
+}
+
+/** A journal assigns one revision to each entry of a group. */
+function revisionAt(revisions: readonly Revision[], index: number): Revision {
+  const revision = revisions[index];
+  if (revision === undefined) throw new Error(`the journal assigned ${revisions.length} revisions to more entries`);
+  return revision;
 }
 
 function byRevision(left: CommittedEntry, right: CommittedEntry): number {

@@ -127,5 +127,7 @@ function namedVersions(secret: StoredSecret, numbers: readonly number[]): Versio
 }
 
 function lastRevision(memory: Memory, path: SecretPath): { revision: Revision } {
-  return { revision: lastChange(memory.get(path)!).revision };
+  const secret = memory.get(path);
+  if (secret === undefined) throw secretNotFound(path);
+  return { revision: lastChange(secret).revision };
 }

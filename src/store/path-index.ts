@@ -37,7 +37,8 @@ export class PathIndex {
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#chunks[middle]![0]! <= path) low = middle + 1;
+      const first = this.#chunks[middle]?.[0];
+      if (first !== undefined && first <= path) low = middle + 1;
       else high = middle;
     }
     return low - 1;
@@ -50,7 +51,8 @@ function lowerBound(chunk: readonly SecretPath[], path: string): number {
   let high = chunk.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (chunk[middle]! < path) low = middle + 1;
+    const candidate = chunk[middle];
+    if (candidate !== undefined && candidate < path) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -74,7 +74,9 @@ function names(refs: readonly VersionRef[], version: Version): boolean {
 
 /** The newest version, whatever its state. It is always retained: pruning takes the lowest number. */
 export function newest(secret: StoredSecret): Version {
-  return secret.versions.at(-1)!;
+  const version = secret.versions.at(-1);
+  if (version === undefined) throw new Error(`${secret.path} has no version`);
+  return version;
 }
 
 /** A retained version by its number. */

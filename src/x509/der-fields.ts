@@ -47,7 +47,8 @@ export class DerFields {
 
 /** The value of a small INTEGER that is not negative, such as a version. */
 export function smallInteger(element: DerElement): number {
-  if (element.value.length > 4 || element.value[0]! >= 0x80) throw new MalformedDer("a number is out of range");
+  const [first = 0x80] = element.value;
+  if (element.value.length > 4 || first >= 0x80) throw new MalformedDer("a number is out of range");
   return element.value.readUIntBE(0, element.value.length);
 }
 
@@ -66,7 +67,7 @@ export function wholeBytes(element: DerElement): Buffer {
 export function setBits(element: DerElement): ReadonlySet<number> {
   const bits = new Set<number>();
   for (let bit = 0; bit < (element.value.length - 1) * 8; bit++) {
-    if (element.value[1 + (bit >> 3)]! & (0x80 >> (bit & 7))) bits.add(bit);
+    if ((element.value[1 + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) bits.add(bit);
   }
   return bits;
 }
@@ -77,12 +78,15 @@ const MAX_OID_BYTES = 32;
 /** An OBJECT IDENTIFIER in dots, such as `2.5.29.15`. */
 export function oidText(element: DerElement): string {
   if (element.value.length > MAX_OID_BYTES) throw new MalformedDer("an object identifier is too long");
-  const arcs = [0];
+  const arcs: number[] = [];
+  let arc = 0;
   for (const byte of element.value) {
-    arcs.push(arcs.pop()! * 128 + (byte & 0x7f));
-    if (byte < 0x80) arcs.push(0);
+    arc = arc * 128 + (byte & 0x7f);
+    if (byte >= 0x80) continue;
+    arcs.push(arc);
+    arc = 0;
   }
-  const [first = 0, ...others] = arcs.slice(0, -1);
+  const [first = 0, ...others] = arcs;
   const top = Math.min(2, Math.floor(first / 40));
   return [top, first - 40 * top, ...others].join(".");
 }

@@ -48,8 +48,11 @@ export class MalformedDer extends Error {
 export function parseDer(bytes: Uint8Array): DerElement {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const elements = readAll(buffer, 0, { left: MAX_ELEMENTS });
-  if (elements.length !== 1) throw new MalformedDer(`${elements.length} elements where one is expected`);
-  return elements[0]!;
+  const [element] = elements;
+  if (element === undefined || elements.length > 1) {
+    throw new MalformedDer(`${elements.length} elements where one is expected`);
+  }
+  return element;
 }
 
 /**
@@ -85,7 +88,7 @@ function readAll(bytes: Buffer, depth: number, allowance: Allowance): DerElement
 
 function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement {
   if (allowance.left-- === 0) throw new MalformedDer(`more than ${MAX_ELEMENTS} elements`);
-  const tag = bytes[0]!;
+  const tag = bytes.readUInt8();
   const { value, der } = firstElement(bytes);
   checkForm(tag, value);
   const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1, allowance);
@@ -151,11 +154,12 @@ function isBitString(value: Buffer): boolean {
   const unused = value[0];
   if (unused === undefined || unused > 7) return false;
   if (value.length === 1) return unused === 0;
-  return (value.at(-1)! & ((1 << unused) - 1)) === 0;
+  return (value.readUInt8(value.length - 1) & ((1 << unused) - 1)) === 0;
 }
 
 /** X.690 8.19.2: no component begins with padding, and the last one is complete. */
 function isOid(value: Buffer): boolean {
-  if (value.length === 0 || value.at(-1)! >= 0x80) return false;
-  return value.every((byte, index) => byte !== 0x80 || (index > 0 && value[index - 1]! >= 0x80));
+  const last = value.at(-1);
+  if (last === undefined || last >= 0x80) return false;
+  return value.every((byte, index) => byte !== 0x80 || (value[index - 1] ?? 0) >= 0x80);
 }

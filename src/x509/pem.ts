@@ -61,7 +61,7 @@ interface RawBlock {
 function rawBlocks(lines: readonly string[]): RawBlock[] {
   const blocks: RawBlock[] = [];
   for (let index = 0; index < lines.length; index++) {
-    const label = BEGIN.exec(lines[index]!)?.[1];
+    const label = BEGIN.exec(lines[index] ?? "")?.[1];
     if (label === undefined) continue;
     const block = readBlock(lines, index, label);
     blocks.push(block);

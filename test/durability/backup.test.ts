@@ -59,8 +59,8 @@ async function put(password: string): Promise<void> {
 
 /** The messages of a class of refused starts, as the page quotes them. */
 function quoted(className: string): string[] {
-  const rows = table(operations, "Class", "It says", "What mends it");
-  const cell = rows.find((row) => row["Class"] === className)!["It says"]!;
+  const rows = table(operations, "Class", "Message", "Fix");
+  const cell = rows.find((row) => row["Class"] === className)!["Message"]!;
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, message]) => message!);
 }
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { contentOf } from "../support/dump.ts";
 import type { Caller, Outcome } from "../support/server-kit.ts";
-import { DiligentWriter } from "./diligent-writer.ts";
-import { Ledger } from "./ledger.ts";
+import { DiligentWriter } from "../support/diligent-writer.ts";
+import { Ledger } from "../support/ledger.ts";
 
 // The writer judges servers that hand over to one another. Here it is judged itself, by servers that are at fault.
 

@@ -7,7 +7,7 @@ import { freePort } from "../support/free-port.ts";
 import { SmallDisk, failNext, whyNoFaults, whyNoSmallDisk } from "../support/failing-disk.ts";
 import type { Caller, Outcome } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 
 const sites: Site[] = [];
 after(() => Promise.all(sites.map((site) => site.remove())));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type Dump, dump, linesOf, rowsOf } from "../support/dump.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 import { LOAD_PATHS, randomFrom, writeUntilGone } from "./load.ts";
 
 const CYCLES = Number(process.env["COFFER_TEST_KILL_CYCLES"] ?? 20);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Dump, type DumpedVersion, contentOf } from "../support/dump.ts";
 import type { Outcome } from "../support/server-kit.ts";
-import { type Intent, Ledger } from "./ledger.ts";
+import { type Intent, Ledger } from "../support/ledger.ts";
 
 // The ledger judges a server that was killed. Here it is judged itself: each history below has one fault, and a checker
 // that does not see it would let a server with that fault pass.

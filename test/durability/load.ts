@@ -1,6 +1,6 @@
 import { contentOf } from "../support/dump.ts";
 import type { Caller, Outcome } from "../support/server-kit.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger } from "../support/ledger.ts";
 
 /** Numbers below 1 that follow from a seed (a linear congruential generator, Numerical Recipes): a load can be repeated. */
 export function randomFrom(seed: number): () => number {

@@ -7,7 +7,7 @@ import { SmallDisk, useUpQuota, whyNoFaults, whyNoSmallDisk } from "../support/f
 import { freePort } from "../support/free-port.ts";
 import type { Caller } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 
 const sites: Site[] = [];
 after(() => Promise.all(sites.map((site) => site.remove())));

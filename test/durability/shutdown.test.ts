@@ -8,7 +8,7 @@ import { type Client, Metadata, type ServiceError, status } from "@grpc/grpc-js"
 import { putRequest } from "../../src/contract/messages.ts";
 import { contentOf, dump } from "../support/dump.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger } from "../support/ledger.ts";
 import { LOAD_PATHS, writeUntilGone } from "./load.ts";
 
 const site = new Site();

@@ -54,7 +54,7 @@ describe("the build", () => {
     for (const node of [...unmet, unmet.join(" || ")]) {
       write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
       const refused = await run(process.execPath, "scripts/install.mjs");
-      const told = `coffer: this is Node ${process.versions.node}, and Coffer runs on ${node}. Nothing was built.`;
+      const told = `coffer: unsupported Node ${process.versions.node}: Coffer needs ${node}. Nothing was built.`;
       assert.deepEqual([refused.code, refused.stderr.trimEnd()], [1, told]);
     }
     assert.ok(!existsSync(npm));
@@ -109,7 +109,7 @@ describe("the build", () => {
       'node scripts/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
     const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
     const said = `${one?.stdout}${other?.stdout}`;
-    assert.equal(said.match(/another build of this clone is under way/g)?.length, 1, said);
+    assert.equal(said.match(/waiting for another build of this clone/g)?.length, 1, said);
     assert.equal(said.match(/SQLite is compiled/g)?.length, 1, said);
   });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -65,7 +65,8 @@ describe("a command loads what it needs", () => {
       files.filter((file) => /^cli\/commands\//.test(file)),
       ["cli/commands/get.js"],
     );
-    const server = /^(transport|store|engine|authorization|sealing|persistence|observability|pki)\//;
+    const server =
+      /^(admission|grpc|app\/server|process|store|engine|authorization|sealing|persistence|observability|pki)\//;
     const unused = files.filter((file) => server.test(file) || file === "workload-api/workload-api-source.js");
     assert.deepEqual(unused, []);
   });
@@ -73,5 +74,34 @@ describe("a command loads what it needs", () => {
   // The control: what is loaded is seen.
   it("for --version: SQLite", async () => {
     assert.deepEqual((await loadedBy("--version")).packages, ["better-sqlite3", "commander"]);
+  });
+});
+
+// The command line knows the errors of modules that need a native addon, and must not load those modules for it: a
+// client would fail where the addon is missing, and every command would take longer.
+describe("importing the command line", () => {
+  const SRC = new URL("../../src/", import.meta.url);
+  const commands = readdirSync(new URL("cli/commands/", SRC)).filter((name) => name.endsWith(".js"));
+
+  /** The native addons that a process has loaded once it has imported these files of src. */
+  async function addonsOf(...files: readonly string[]): Promise<string[]> {
+    const urls = files.map((file) => new URL(file, SRC).href);
+    const script = `for (const url of ${JSON.stringify(urls)}) await import(url);
+      const loaded = process.report.getReport().sharedObjects.filter((file) => file.endsWith(".node"));
+      process.stdout.write(JSON.stringify(loaded.map((file) => file.slice(file.lastIndexOf("/") + 1))));`;
+    const ran = await runToEnd(process.execPath, ["--input-type=module", "--eval", script], { env: {} });
+    assert.equal(ran.code, 0, ran.stderr);
+    return JSON.parse(ran.stdout.toString()) as string[];
+  }
+
+  it("loads no native addon: neither with all commands nor with the mapping of errors to exit codes", async () => {
+    assert.ok(commands.length > 10);
+    const files = ["program.js", "complaint.js", "exit-code.js", "client-connection.js"].map((name) => `cli/${name}`);
+    assert.deepEqual(await addonsOf(...files, ...commands.map((name) => `cli/commands/${name}`)), []);
+  });
+
+  // The control: an addon that is loaded is seen.
+  it("is not importing the server, which loads sodium", async () => {
+    assert.deepEqual(await addonsOf("app/server.js"), ["sodium-native.node"]);
   });
 });

@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { probeCommand, probeNode, runProbe } from "../../src/app/node-probe.ts";
 import { probeRecord } from "../../src/app/probe-record.ts";
-import { StartRefused } from "../../src/app/start-refused.ts";
+import { StartRefused } from "../../src/domain/start-refused.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { ServerKit } from "../support/server-kit.ts";
 

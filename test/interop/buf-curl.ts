@@ -1,6 +1,6 @@
 import { DetailType, badRequest, errorInfo } from "../../src/contract/error-details.ts";
 import { runToEnd } from "../support/cli-kit.ts";
-import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
+import { type Access, type Answer, type Stack, lines, succeeded } from "../support/stack.ts";
 
 /** A detail as buf curl prints it: not decoded. */
 interface Detail {

@@ -1,7 +1,7 @@
-"""Makes the calls on standard input, all at once on one connection, and prints what each came to.
+"""Makes the calls from standard input concurrently on one connection, and prints the result of each.
 
-Arguments: the address, and the files of roots, certificate and key. A line of input is a method and a request in
-base64; a line of output is JSON. No generated code: messages are bytes here.
+Arguments: the address, and the files of roots, certificate and key. An input line is a method and a request in base64.
+An output line is JSON. There is no generated code, because messages are bytes here.
 """
 
 import base64

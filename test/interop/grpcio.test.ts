@@ -6,7 +6,7 @@ import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/p
 import { DetailType, errorInfo, status } from "../../src/contract/error-details.ts";
 import { runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
-import { lines } from "./stack.ts";
+import { lines } from "../support/stack.ts";
 
 const isHere = spawnSync("python3", ["-c", "import grpc"]).status === 0;
 const skip = !isHere && "no grpcio here; pip install grpcio";

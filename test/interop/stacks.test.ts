@@ -8,7 +8,7 @@ import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 import { bufCurl } from "./buf-curl.ts";
 import { GRPCURL_INSTALL, type RunGrpcurl, findGrpcurl, grpcurl, runGrpcurl } from "../support/grpcurl.ts";
-import { type Access, type Stack, lines } from "./stack.ts";
+import { type Access, type Stack, lines } from "../support/stack.ts";
 
 let kit: ServerKit;
 

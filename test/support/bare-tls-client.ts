@@ -17,7 +17,7 @@ import {
   masterSecret,
   RecordKeys,
   transcriptHash,
-} from "../identity/tls-keys.ts";
+} from "./tls-keys.ts";
 
 /** What the client shows, byte for byte, and says. */
 export interface Introduction {

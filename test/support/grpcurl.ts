@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { status as Code } from "@grpc/grpc-js";
 import { type Ran, runToEnd } from "./cli-kit.ts";
 import { findProgram } from "./executable.ts";
-import { type Access, type Answer, type Stack, lines, succeeded } from "../interop/stack.ts";
+import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
 
 /** How to get the one that these tests were written for. */
 export const GRPCURL_INSTALL = "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4";

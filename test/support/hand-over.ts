@@ -1,8 +1,8 @@
 import { dump } from "./dump.ts";
 import { freePort } from "./free-port.ts";
 import type { ServerProcess, Site } from "./server-process.ts";
-import { DiligentWriter } from "../durability/diligent-writer.ts";
-import { Ledger } from "../durability/ledger.ts";
+import { DiligentWriter } from "./diligent-writer.ts";
+import { Ledger } from "./ledger.ts";
 
 /** How servers are exchanged. */
 export interface HandOverOptions {

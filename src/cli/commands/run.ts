@@ -8,7 +8,7 @@ import { connectionOptions } from "../connection-options.ts";
 import { kernelFiles } from "../../process/kernel-files.ts";
 import { addOptions } from "../option-flags.ts";
 import { parsed } from "../parsed.ts";
-import { secretVariables } from "../run/secret-variables.ts";
+import { type SourcedSecret, secretVariables } from "../run/secret-variables.ts";
 import { SignalRelay } from "../run/signal-relay.ts";
 import { isInForeground } from "../run/terminal-job.ts";
 import { type VariableSource, parseVariableSources } from "../run/variable-source.ts";
@@ -47,13 +47,12 @@ async function run(command: Command, world: World): Promise<never> {
     isInForeground: () => isInForeground(kernelFiles, world.stderr.isTTY),
   });
   const { untilAvailable } = await import("../wait.ts");
-  const { sources, words } = readLine(command.args, world.argv);
+  const { sources, program, rest } = readLine(command.args, world.argv);
   const { wait = 0 } = command.opts<{ readonly wait?: number }>();
   const reading = askServer(command, world, (client) => untilAvailable(() => readAll(client, sources), wait));
   // The client is closed by then: the command inherits no connection, and we hold none for as long as it runs.
-  const secrets = await relay.until(reading);
-  const env = { ...world.env, ...secretVariables(sources, secrets, world.env) };
-  throw await runCommand({ words, env }, relay);
+  const env = { ...world.env, ...secretVariables(await relay.until(reading), world.env) };
+  throw await runCommand({ program, arguments: rest, env }, relay);
 }
 
 /** Commander makes one list of what stands before and behind `--`. */
@@ -61,14 +60,19 @@ function readLine(operands: readonly string[], argv: readonly string[]) {
   const separator = argv.indexOf("--");
   const words = separator === -1 ? [] : argv.slice(separator + 1);
   const sources = parseVariableSources(operands.slice(0, operands.length - words.length));
-  if (words.length === 0) throw new CommandFailed("usage", "give the command behind --, as in run PATH -- COMMAND");
+  const [program, ...rest] = words;
+  if (program === undefined) throw new CommandFailed("usage", "give the command behind --, as in run PATH -- COMMAND");
   if (sources.length === 0) throw new CommandFailed("usage", "give at least one secret before --");
-  return { sources, words };
+  return { sources, program, rest };
 }
 
 /** Each path once: two values of one secret are those of one version. */
-async function readAll(client: CofferClient, sources: readonly VariableSource[]): Promise<Secret[]> {
-  const paths = [...new Set(sources.map(({ path }) => path))];
-  const secrets = await Promise.all(paths.map((path) => client.get(path)));
-  return sources.map(({ path }) => secrets[paths.indexOf(path)]!);
+function readAll(client: CofferClient, sources: readonly VariableSource[]): Promise<SourcedSecret[]> {
+  const reading = new Map<string, Promise<Secret>>();
+  const read = (path: string) => {
+    const secret = reading.get(path) ?? client.get(path);
+    reading.set(path, secret);
+    return secret;
+  };
+  return Promise.all(sources.map(async (source) => ({ source, secret: await read(source.path) })));
 }

@@ -8,8 +8,9 @@ const NOT_RUN = 126;
 
 /** A program and what it is run with. */
 export interface ChildCommand {
-  /** At least the program's name. It never passes through a shell. */
-  readonly words: readonly string[];
+  /** Its name or path. It never passes through a shell. */
+  readonly program: string;
+  readonly arguments: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -17,15 +18,16 @@ export interface ChildCommand {
  * Runs a command with our own standard streams, and passes signals on to it. Resolves to how it ended: its exit code, or
  * 128 and the number of the signal that ended it. Rejects with ExitStatus when it can't be run.
  */
-export async function runCommand({ words, env }: ChildCommand, relay: SignalRelay): Promise<ExitStatus> {
-  const [program, ...arguments_] = words;
-  const child = start(program!, () => spawn(program!, arguments_, { env, stdio: "inherit" }));
+export async function runCommand(command: ChildCommand, relay: SignalRelay): Promise<ExitStatus> {
+  const { program, env } = command;
+  const child = start(program, () => spawn(program, command.arguments, { env, stdio: "inherit" }));
   relay.passTo((signal) => child.kill(signal));
   return new Promise((resolve, reject) => {
-    child.once("exit", (code, signal) => resolve(signal === null ? new ExitStatus(code!) : endedBy(signal)));
+    // Node gives one of the two.
+    child.once("exit", (code, signal) => resolve(signal === null ? new ExitStatus(code ?? 0) : endedBy(signal)));
     child.on("error", (error) => {
       // Later errors are those of signals that the command, as another user, may not be sent.
-      if (child.pid === undefined) reject(notRun(program!, error));
+      if (child.pid === undefined) reject(notRun(program, error));
     });
   });
 }

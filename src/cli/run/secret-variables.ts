@@ -15,24 +15,26 @@ interface Candidate {
   readonly source: VariableSource;
 }
 
+/** A source of variables, and the secret that it names. */
+export interface SourcedSecret {
+  readonly source: VariableSource;
+  readonly secret: Secret;
+}
+
 /**
- * The variables that `sources` make of `secrets`, which are in the same order. `inherited` is the environment that they
+ * The variables that secrets become. `inherited` is the environment that they
  * are added to: a secret that is taken whole never replaces what is set there. Throws CommandFailed with everything that
  * is wrong, in words that hold no value.
  */
-export function secretVariables(
-  sources: readonly VariableSource[],
-  secrets: readonly Secret[],
-  inherited: Environment,
-): Record<string, string> {
-  const candidates = sources.flatMap((source, index) => candidatesOf(source, secrets[index]!));
+export function secretVariables(secrets: readonly SourcedSecret[], inherited: Environment): Record<string, string> {
+  const candidates = secrets.flatMap(candidatesOf);
   const problems = [...candidates.flatMap((candidate) => problemsOf(candidate, inherited)), ...collisions(candidates)];
   if (problems.length > 0) throw new CommandFailed("usage", problems.join("\n"));
   // fromEntries makes own properties, so that `__proto__` is one more name.
   return Object.fromEntries(candidates.map(({ name, value }) => [name, Buffer.from(value).toString()]));
 }
 
-function candidatesOf(source: VariableSource, secret: Secret): Candidate[] {
+function candidatesOf({ source, secret }: SourcedSecret): Candidate[] {
   const nameOf = ({ key }: ContentEntry) => (source.kind === "value" ? source.name : key);
   const entries = entriesOf(secret, source.kind === "value" ? source.key : undefined);
   return entries.map((entry) => ({ name: nameOf(entry), value: entry.value, source }));

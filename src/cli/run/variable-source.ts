@@ -27,6 +27,6 @@ export function parseVariableSources(texts: readonly string[]): VariableSource[]
 function parseVariableSource(text: string): VariableSource | undefined {
   if (!text.includes("=")) return { kind: "secret", path: text };
   const { name, path, key } = VALUE.exec(text)?.groups ?? {};
-  if (name === undefined || !isVariableName(name)) return undefined;
-  return { kind: "value", name, path: path!, key: key! };
+  if (name === undefined || path === undefined || key === undefined || !isVariableName(name)) return undefined;
+  return { kind: "value", name, path, key };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, beforeEach, describe, it } from "node:test";
 import { PolicySource } from "../../../src/app/policy-source.ts";
-import { StartRefused } from "../../../src/app/start-refused.ts";
+import { StartRefused } from "../../../src/domain/start-refused.ts";
 import { decidedBy } from "../../../src/authorization/decision.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";

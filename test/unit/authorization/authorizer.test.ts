@@ -5,7 +5,7 @@ import { ADMIN, Authorizer } from "../../../src/authorization/authorizer.ts";
 import { decidedBy } from "../../../src/authorization/decision.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
-import { policyOf } from "./policy-text.ts";
+import { policyOf } from "../../support/policy-text.ts";
 
 const POLICY = policyOf(`
 rules:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_POLICY_BYTES } from "../../../src/authorization/policy-file.ts";
-import { policyOf, problemsOf } from "./policy-text.ts";
+import { policyOf, problemsOf } from "../../support/policy-text.ts";
 
 const RULE_KEYS = "allowed are name, spiffe_ids, paths, actions";
 const ALIAS = "here * begins a YAML alias, which a policy can't have; put a pattern that begins with * in quotes";

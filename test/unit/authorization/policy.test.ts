@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { policyWarnings } from "../../../src/authorization/policy.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
-import { policyOf } from "./policy-text.ts";
+import { policyOf } from "../../support/policy-text.ts";
 
 const POLICY = policyOf(`rules:
 - name: two domains

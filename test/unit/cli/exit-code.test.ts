@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CommanderError } from "commander";
 import { ConfigurationError } from "../../../src/config/option.ts";
-import { StartRefused } from "../../../src/app/start-refused.ts";
+import { StartRefused } from "../../../src/domain/start-refused.ts";
 import { CommandFailed } from "../../../src/cli/command-failed.ts";
 import { change } from "../../../src/cli/unclear-change.ts";
 import { complaint } from "../../../src/cli/complaint.ts";

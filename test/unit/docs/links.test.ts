@@ -9,7 +9,15 @@ const pages = allPages();
 describe("the documents", () => {
   it("are all found", () => {
     const names = pages.map(({ path }) => basename(path));
-    for (const name of ["README.md", "SECURITY.md", "CHANGELOG.md", "architecture.md", "metrics.md"]) {
+    for (const name of [
+      "README.md",
+      "SECURITY.md",
+      "CHANGELOG.md",
+      "architecture.md",
+      "guarantees.md",
+      "metrics.md",
+      "options.md",
+    ]) {
       assert.ok(names.includes(name), name);
     }
   });

@@ -60,7 +60,7 @@ describe("docs/operations.md", () => {
 
   // A message of a refused start is searched for on the page, and a row that nothing says would mislead.
   it("quotes messages that the program has", () => {
-    const quoted = table(operations, "Class", "It says", "What mends it").flatMap((row) => codes(row["It says"]!));
+    const quoted = table(operations, "Class", "Message", "Fix").flatMap((row) => codes(row["Message"]!));
     assert.ok(quoted.length > 30);
     assert.deepEqual(
       quoted.filter((message) => !code.includes(message)),
@@ -70,7 +70,7 @@ describe("docs/operations.md", () => {
   });
 
   it("has every reason for which a store or a root key is refused", () => {
-    const classes = table(operations, "Class", "It says", "What mends it").map((row) => row["Class"]!);
+    const classes = table(operations, "Class", "Message", "Fix").map((row) => row["Class"]!);
     const members = [
       ...unionOf("src/persistence/store-refused.ts", "StoreRefusal"),
       ...unionOf("src/sealing/root-key.ts", "RootKeyProblem"),

@@ -5,72 +5,88 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { prepareDevelopment } from "../../../src/app/prepare-development.ts";
 import { readRunningConfig } from "../../../src/config/read-serve-config.ts";
-import { runningOptions, serveOptionsTable } from "../../../src/config/serve-options.ts";
 import { devSession } from "../../../src/cli/dev-session.ts";
 import { systemClock } from "../../../src/domain/timers.ts";
-import { bareCodes, contractErrors } from "../../support/contract-errors.ts";
-import { page, table } from "../../support/pages.ts";
+import { codeBlocks, page, table } from "../../support/pages.ts";
 
 const readme = page("README.md");
+const cli = page("docs/cli.md");
+const pasted = [...shellLines(readme.text), ...codeBlocks(cli, "grpcurl and buf curl", "sh").flatMap(linesOf)];
 
 describe("the README", () => {
-  it("has the options that the program has", () => {
-    assert.ok(readme.text.includes(`\n${serveOptionsTable()}\n`), `the table should be:\n${serveOptionsTable()}`);
-    const sentence = /`coffer dev` has\s+((?:`--[\w-]+`(?:, | and )?)+)/.exec(readme.text.replaceAll("\n", " "));
-    const flags = [...(sentence?.[1] ?? "").matchAll(/--[\w-]+/g)].map(([flag]) => flag);
-    assert.deepEqual(
-      flags,
-      Object.values(runningOptions).map(({ flag }) => flag),
-    );
+  // The README introduces the project; details belong to the pages in docs/.
+  it("has fewer than 1,200 words", () => {
+    const words = readme.text.trim().split(/\s+/).length;
+    assert.ok(words > 500, String(words));
+    assert.ok(words < 1200, String(words));
   });
 
-  // Whoever pastes from the README and whoever pastes from the terminal run the same session.
-  it("has the session that `coffer dev` prints, line by line", (t) => {
-    const printed = printedSession(t);
-    assert.ok(printed.length > 15);
-    const blocks = [...readme.text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!.trim().split("\n"));
-    const shown = blocks.flat().filter((line) => line !== "" && !/^(npm|docker|#)/.test(line));
-    assert.deepEqual(shown, printed);
-  });
-
-  // A newcomer pastes them into an interactive shell. zsh takes an unquoted ? or * for a pattern that has to match a file,
-  // and a # there for a word like any other.
-  it("has lines that no shell takes for a pattern or half a comment", () => {
-    const blocks = [...readme.text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!.trim().split("\n"));
-    for (const line of blocks.flat()) {
-      assert.doesNotMatch(line.replaceAll(/'[^']*'|"[^"]*"/g, ""), /[?*[\]#~^(){}]/, line);
+  it("has the sections of a project's first page", () => {
+    const sections = [...readme.text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading!);
+    for (const wanted of ["Comparison", "Quick start", "Usage", "Guarantees", "Benchmarks"]) {
+      assert.ok(sections.includes(wanted), wanted);
     }
   });
 
-  // What it tells callers to conclude is what the contract says of every error that a Put or a Delete can end with.
-  it("says of each error what the contract says", () => {
-    const contract = new Map(contractErrors().map((error) => [error.reason, error]));
-    const all = table(readme, "Code", "Reason", "Applied?", "What to do").filter(({ Code }) => Code !== "OK");
-    const bare = all.filter(({ Reason }) => Reason === "none").map((row) => [row["Code"]!, row["Applied?"]!] as const);
-    assert.deepEqual(new Map(bare), bareCodes());
-    const rows = all.filter(({ Reason }) => Reason !== "none");
-    const told = rows.flatMap((row) =>
-      row["Reason"]!.split(", ").map((reason) => ({ code: row["Code"], reason, applied: row["Applied?"] })),
-    );
-    assert.deepEqual(
-      told,
-      told.map(({ reason }) => contract.get(reason)),
-    );
-    // Get and List alone can end with these.
-    const others = ["CONTENT_UNREADABLE", "INVALID_PAGE_TOKEN", "VERSION_DELETED"];
-    assert.deepEqual([...told.map(({ reason }) => reason), ...others].sort(), [...contract.keys()].sort());
+  // A new measurement changes docs/benchmark.md first. A figure that only the README has is an old one.
+  it("has no figure in its benchmarks that docs/benchmark.md does not have", () => {
+    const shown = table(readme, "What", "Required", "Measured");
+    const results = table(page("docs/benchmark.md"), "What", "Required", "Measured");
+    assert.ok(shown.length >= 5);
+    for (const column of ["Required", "Measured"]) {
+      const known = results.flatMap((row) => figuresOf(row[column]!));
+      for (const row of shown) {
+        const figures = figuresOf(row[column]!);
+        assert.ok(figures.length > 0, row["What"]);
+        assert.deepEqual(
+          figures.filter((figure) => !known.includes(figure)),
+          [],
+          row["What"],
+        );
+      }
+    }
+  });
+
+  // Commands that are pasted from the documents and commands that are pasted from the terminal are the same session.
+  it("has, with docs/cli.md, the session that `coffer dev` prints, line by line", (t) => {
+    const printed = printedSession(t);
+    assert.ok(printed.length > 15);
+    const session = pasted.filter((line) => !/^(?:git|cd|npm) /.test(line));
+    assert.deepEqual(session, printed);
+  });
+
+  // Readers paste these lines into an interactive shell. zsh expands an unquoted ? or * to file names and fails if there
+  // are none, and takes a # for the beginning of a word.
+  it("has lines that no shell takes for a pattern or a comment", () => {
+    assert.ok(pasted.length > 20);
+    for (const line of pasted) assert.doesNotMatch(line.replaceAll(/'[^']*'|"[^"]*"/g, ""), /[?*[\]#~^(){}]/, line);
   });
 });
 
-/** The lines to paste, for a server at the default address that was started as `npm run dev` does. */
+/** The lines of all shell blocks of a text. */
+function shellLines(text: string): string[] {
+  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => linesOf(block!));
+}
+
+/** The numbers in a cell of a table. */
+function figuresOf(cell: string): string[] {
+  return cell.match(/\d+(?:\.\d+)?/g) ?? [];
+}
+
+/** The lines of a block that are not empty. */
+function linesOf(block: string): string[] {
+  return block.split("\n").filter((line) => line !== "");
+}
+
+/** The session that a server prints that listens at the default address and was started as `npm run dev` does. */
 function printedSession(t: { after(task: () => void): void }): string[] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-docs-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const running = readRunningConfig({}, {}, { total: 1024, constrained: 0 });
-  const { minted, config } = prepareDevelopment({ ...running, folder, clock: systemClock });
+  const { config, minted, policy } = prepareDevelopment({ ...running, folder, clock: systemClock });
   const [address] = config.listen;
   assert.ok(address?.kind === "tcp");
-  const session = devSession({ address, minted, program: "node dist/src/main.js", policy: config.policy! });
+  const session = devSession({ address, minted, program: "node dist/src/main.js", policy });
   const lines = session.replaceAll(`${folder}/`, "").split("\n");
   return lines.filter((line) => line.startsWith("  ")).map((line) => line.trim());
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Policy } from "../../../src/authorization/policy.ts";
-import { readPolicy } from "../../../src/authorization/policy-file.ts";
+import type { Policy } from "../../src/authorization/policy.ts";
+import { readPolicy } from "../../src/authorization/policy-file.ts";
 
 /** The policy that a text without problems is. */
 export function policyOf(text: string): Policy {

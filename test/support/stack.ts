@@ -1,4 +1,4 @@
-import type { Ran } from "../support/cli-kit.ts";
+import type { Ran } from "./cli-kit.ts";
 
 /** What a program needs to reach the server under test as one workload. The three are files in PEM. */
 export interface Access {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { contentOf } from "../support/dump.ts";
-import type { Caller, Outcome } from "../support/server-kit.ts";
+import { contentOf } from "./dump.ts";
+import type { Caller, Outcome } from "./server-kit.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** Pause of a writer whose call failed, in milliseconds. Without one it would take the CPU from a server that starts. */

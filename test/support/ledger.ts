@@ -1,5 +1,5 @@
-import { type Dump, type DumpedVersion, milliseconds, storedValue } from "../support/dump.ts";
-import type { Outcome } from "../support/server-kit.ts";
+import { type Dump, type DumpedVersion, milliseconds, storedValue } from "./dump.ts";
+import type { Outcome } from "./server-kit.ts";
 
 /** How many versions a server retains. */
 const RETAINED = 10;

@@ -1,0 +1,151 @@
+import type { ServeConfig } from "../config/serve-config.ts";
+import type { Timers } from "../domain/timers.ts";
+import { SecretsEngine } from "../engine/secrets-engine.ts";
+import { secretsMethods } from "../grpc/secrets-service.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { SecretStore } from "../store/secret-store.ts";
+import type { CallLog } from "./call-log.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { FileWarnings } from "./file-warnings.ts";
+import type { Front } from "./front.ts";
+import { awaitIdentity } from "./identity-wait.ts";
+import { IdentityWatch } from "./identity-watch.ts";
+import { loadStore } from "./load-store.ts";
+import { watchOwnership } from "./ownership-watch.ts";
+import type { ProbeResult } from "./node-probe.ts";
+import { closeResources, openResources, type Resources } from "./resources.ts";
+
+/** What a start needs. */
+export interface StartupOptions {
+  readonly config: ServeConfig;
+  readonly log: Logger;
+  readonly timers: Timers;
+  readonly metrics: Metrics;
+  readonly calls: CallLog;
+  readonly front: Front;
+  /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
+  readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
+  /** Ends every wait of the start, and the probe. */
+  readonly signal: AbortSignal;
+  /** The journal failed: the process has to end. */
+  readonly onFailed: (cause: unknown) => void;
+}
+
+/** What a start has opened. */
+export interface Opened {
+  readonly resources: Resources;
+  readonly watch: IdentityWatch;
+  readonly checkpoints: Checkpoints;
+}
+
+/** A server that answers calls, and what it does so with. */
+export interface Running extends Opened {
+  readonly store: SecretStore;
+}
+
+/** How far a start has come, and what there is by then. */
+export type Progress =
+  | { readonly kind: "opening"; readonly why: "loading" | "waiting for another server" }
+  | { readonly kind: "loading"; readonly opened: Opened }
+  /** Memory is complete. It waits for an identity, or serves. */
+  | { readonly kind: "loaded"; readonly opened: Running };
+
+/** Opens all that a server needs, in order: identity, policy and storage, then memory, then the listeners. */
+export class Startup {
+  readonly #options: StartupOptions;
+  /** What closes each thing that was opened, in the order in which they were opened. */
+  readonly #closers: (() => void)[] = [];
+  #progress: Progress = { kind: "opening", why: "loading" };
+  #probed: ProbeResult | undefined;
+
+  constructor(options: StartupOptions) {
+    this.#options = options;
+  }
+
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  /** What the probe of Node has found; undefined while it runs. */
+  get probed(): ProbeResult | undefined {
+    return this.#probed;
+  }
+
+  /** Resolves when calls are answered; undefined when it was stopped before. Rejects with every StartError. */
+  async run(): Promise<Running | undefined> {
+    const probed = this.#probe();
+    const opened = await this.#open();
+    if (opened === undefined) return undefined;
+    this.#progress = { kind: "loading", opened };
+    const running = { ...opened, store: await this.#load(opened) };
+    this.#progress = { kind: "loaded", opened: running };
+    const { config, timers, signal } = this.#options;
+    const wait = { timers, signal, maxMs: config.startupTimeoutMs };
+    if (!(await awaitIdentity(opened.resources.identity, wait))) return undefined;
+    await probed;
+    await this.#serve(running);
+    return running;
+  }
+
+  /** Runs while the rest of the start goes on. No client is let in before it has passed. */
+  #probe(): Promise<void> {
+    const { probe, signal, log } = this.#options;
+    const probed = probe(signal).then((result) => {
+      this.#probed = result;
+      if (result.kind === "not-run") log.warn("node not probed", { detail: result.why });
+    });
+    // The start may fail before it waits for this.
+    probed.catch(() => {});
+    return probed;
+  }
+
+  /** Closes everything that was opened, in the reverse order. */
+  close(): void {
+    for (const close of this.#closers.splice(0).reverse()) close();
+  }
+
+  async #open(): Promise<Opened | undefined> {
+    const { config, log, timers, metrics, signal, onFailed } = this.#options;
+    const onHeld = (detail: string) => {
+      this.#progress = { kind: "opening", why: "waiting for another server" };
+      log.warn("store in use", { detail });
+    };
+    const resources = await openResources(config, { log, timers, signal, onHeld });
+    if (resources === undefined) return undefined;
+    this.#closers.push(() => closeResources(resources));
+    const { identity: source, policy, storage } = resources;
+    for (const detail of storage.warnings) log.warn("store warning", { detail });
+    const watch = new IdentityWatch({ source, log, timers, metrics });
+    this.#closers.push(() => watch.close());
+    metrics.observePolicy(() => policy.loaded);
+    source.onChange((snapshot) => policy.serveAs(snapshot));
+    const files = new FileWarnings(config, log);
+    files.look();
+    source.onChange(() => files.look());
+    const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed });
+    return { resources, watch, checkpoints };
+  }
+
+  #load({ resources: { storage }, checkpoints }: Opened): Promise<SecretStore> {
+    const { config, log, timers, metrics, front, onFailed } = this.#options;
+    // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.
+    this.#closers.push(() => front.close());
+    this.#closers.push(() => checkpoints.stop());
+    this.#closers.push(watchOwnership({ journal: storage.journal, timers, onLost: onFailed }));
+    const committed = (seconds: number, changes: number) => {
+      metrics.committed(seconds, changes);
+      checkpoints.committed();
+    };
+    const observer = { committed, queued: (seconds: number) => metrics.waited(seconds), failed: onFailed };
+    return loadStore(storage, { log, timers, metrics, observer, maxStoreBytes: config.maxStoreBytes });
+  }
+
+  async #serve({ resources: { identity, policy, storage }, store }: Running): Promise<void> {
+    const { config, calls, front } = this.#options;
+    policy.serveAs(identity.snapshot());
+    const authorizer = () => policy.current;
+    const engine = new SecretsEngine({ store, sealer: storage.sealer, authorizer, onDenied: calls.denied });
+    await front.open(identity, secretsMethods(engine, config.maxContentBytes));
+  }
+}

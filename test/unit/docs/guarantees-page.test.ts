@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { bareCodes, contractErrors } from "../../support/contract-errors.ts";
+import { page, table } from "../../support/pages.ts";
+
+const errors = table(page("docs/guarantees.md"), "Code", "Reason", "Applied?", "What to do").filter(
+  ({ Code }) => Code !== "OK",
+);
+
+describe("the table of errors in docs/guarantees.md", () => {
+  // A code without a reason comes from a library or a proxy; a caller must not conclude more than the contract states.
+  it("says of each code without a reason what the contract says", () => {
+    const bare = errors.filter(({ Reason }) => Reason === "none");
+    assert.deepEqual(new Map(bare.map((row) => [row["Code"]!, row["Applied?"]!])), bareCodes());
+  });
+
+  it("says of each reason what the contract says, and has every reason of a Put or a Delete", () => {
+    const contract = new Map(contractErrors().map((error) => [error.reason, error]));
+    const rows = errors
+      .filter(({ Reason }) => Reason !== "none")
+      .flatMap((row) =>
+        row["Reason"]!.split(", ").map((reason) => ({ code: row["Code"], reason, applied: row["Applied?"] })),
+      );
+    assert.deepEqual(
+      rows,
+      rows.map(({ reason }) => contract.get(reason)),
+    );
+    // Only Get and List end with these.
+    const others = ["CONTENT_UNREADABLE", "INVALID_PAGE_TOKEN", "VERSION_DELETED"];
+    assert.deepEqual([...rows.map(({ reason }) => reason), ...others].sort(), [...contract.keys()].sort());
+  });
+});

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type IncomingHttpHeaders, type ServerHttp2Stream, connect, createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { it } from "node:test";
+import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { Connection } from "../../../src/admission/connection.ts";
+import { getRequest, getResponse } from "../../../src/contract/messages.ts";
+import { processTimers } from "../../../src/domain/timers.ts";
+import { Budgets, DEFAULT_BUDGET_LIMITS, LEAST_BUDGET } from "../../../src/grpc/budget.ts";
+import { CallServer } from "../../../src/grpc/call-server.ts";
+import { IncomingCalls } from "../../../src/grpc/incoming-calls.ts";
+import type { Session } from "../../../src/grpc/session.ts";
+import { unary } from "../../../src/grpc/unary.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { ANY_CALLER } from "../../support/any-caller.ts";
+
+const PATH = "/coffer.v1.Secrets/Get";
+const asIs = (bytes: Buffer) => bytes;
+const service = {
+  Get: {
+    path: PATH,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  },
+};
+const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
+const API = { id: SpiffeId.parse("spiffe://example.org/api"), connection: 7 } as unknown as Connection;
+
+/** A session of a verified connection, as far as calls see it. */
+function sessionOf(connection: Connection): Session {
+  const budget = new Budgets(DEFAULT_BUDGET_LIMITS, LEAST_BUDGET).join(connection.id.toString());
+  const opened = (stream: ServerHttp2Stream, closed: () => void) => stream.once("close", closed);
+  return { connection: Object.assign(connection, { validUntil: Infinity }), budget, opened } as unknown as Session;
+}
+
+type Take = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/** Makes a Get on a connection whose streams the server's end takes in one of two ways; gives the gRPC status. */
+async function statusOf(take: Take, authority: string): Promise<unknown> {
+  const server = createServer().on("stream", take);
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const headers = {
+    ":method": "POST",
+    ":path": PATH,
+    ":authority": authority,
+    "content-type": "application/grpc",
+    te: "trailers",
+  };
+  const stream = session.request(headers);
+  const message = getRequest.encode({ path: "shop/db", version: 0 });
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  stream.end(Buffer.concat([prefix, message]));
+  let status: unknown;
+  for (const event of ["response", "trailers"]) {
+    stream.on(event, (received: IncomingHttpHeaders) => {
+      status ??= received["grpc-status"];
+    });
+  }
+  stream.resume();
+  try {
+    await once(stream, "close");
+  } finally {
+    session.destroy();
+    server.close();
+  }
+  return status;
+}
+
+// grpc-js answers whatever stream it is given. A method still is not called, unless IncomingCalls took the stream from the
+// session of a verified connection: the caller of a call is found there, and nowhere else. The :authority by
+// which it is found is never the peer's: IncomingCalls replaces it.
+it("no method is called for a stream that no verified connection has brought", async () => {
+  const callers: Connection[] = [];
+  const server = new CallServer({});
+  const handle = (caller: Connection) => {
+    callers.push(caller);
+    return ANSWER;
+  };
+  const method = { request: getRequest, response: getResponse, ...ANY_CALLER, hasLargeAnswer: false, handle };
+  const calls = new IncomingCalls({
+    routeOf: () => ({ kind: "authorized", target: ANY_CALLER.target, authorize: () => {} }),
+    accepts: () => true,
+    timers: processTimers,
+    outcomes: {
+      admitted: ({ arrival: { stream, headers } }) => server.answer(stream, headers),
+      refused: (_, code) => assert.fail(`refused with ${code}`),
+    },
+  });
+  const options = {
+    callOf: (call: ServerUnaryCall<Buffer, Buffer>) => calls.of(call),
+    onHandled: () => {},
+    timers: processTimers,
+  };
+  server.addService(service, { Get: unary(PATH, method, options) });
+
+  const past: Take = (stream, headers) => server.answer(stream, headers);
+  for (const authority of ["1", "coffer", "api.example.org"]) {
+    assert.equal(await statusOf(past, authority), "1", "CANCELLED");
+  }
+  assert.deepEqual(callers, []);
+
+  // The control: the same request on a stream of a session is answered, and its caller is that of the connection.
+  const session = sessionOf(API);
+  const through: Take = (stream, headers) => calls.take(session, stream, headers);
+  assert.equal(await statusOf(through, "other.example.org"), "0");
+  assert.deepEqual(callers, [API]);
+  calls.close();
+});
