@@ -5,9 +5,9 @@
 # No container engine has built it yet. `npm run test:compose` runs its steps in an empty folder, and runs the result. Tags
 # are pinned to a release, not to a digest; pin digests in your own build.
 
-# All stages have the same release of Node, because SQLite is compiled for it. Not Node 24, which a certificate of an
-# unauthenticated client can crash (docs/decisions/0005-own-svid-verifier.md). Node 22 is supported for longer than 20.
-ARG NODE=22.23.3
+# All stages have the same release of Node, because SQLite is compiled for it. Node 24 gets security fixes until April 2028.
+# Node 26 needs libatomic, which the base of the last stage does not have (docs/decisions/0012-node-lines.md).
+ARG NODE=24.21.0
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
 ARG DISTROLESS=nonroot
 
@@ -55,6 +55,8 @@ COPY --from=build /app/proto /app/proto
 COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
+# Remembers beside the store that this Node has passed the probe of the start. The rest of the file system may be read-only.
+ENV XDG_CACHE_HOME=/var/lib/coffer
 EXPOSE 8553
 # SIGUSR1 would open a debugger. docs/benchmark.md has the effect of V8's larger young generation.
 ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "--max-semi-space-size=64", "/app/dist/src/main.js"]
