@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readPrivateFile } from "../files/private-file.ts";
 import type { Environment } from "../config/option.ts";
@@ -50,6 +50,7 @@ const MAX_ENTRIES = 16;
  */
 export function probeRecord(node: NodeAtHand): ProbeRecord {
   const folder = cacheFolder(node);
+  if (folder === undefined) return { has: () => false, add: () => {} };
   const key = keyOf(node);
   return {
     has: () => entries(folder).includes(key),
@@ -57,9 +58,20 @@ export function probeRecord(node: NodeAtHand): ProbeRecord {
   };
 }
 
-function cacheFolder({ env }: NodeAtHand): string {
-  const base = env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  return env["CACHE_DIRECTORY"]?.split(":")[0] || join(base, "coffer");
+/** Undefined for a user without a home. */
+function cacheFolder({ env }: NodeAtHand): string | undefined {
+  const [unit] = env["CACHE_DIRECTORY"]?.split(":") ?? [];
+  if (unit) return unit;
+  const base = env["XDG_CACHE_HOME"] || join(home() ?? "", ".cache");
+  return isAbsolute(base) ? join(base, "coffer") : undefined;
+}
+
+function home(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
 }
 
 function entries(folder: string): readonly string[] {

@@ -154,6 +154,13 @@ describe("The record of a probe", () => {
     assert.ok(!probeRecord(atHand()).has());
   });
 
+  // The XDG Base Directory Specification has relative paths ignored.
+  it("is not needed by a user without a home", async () => {
+    const homeless = probeRecord(atHand({ XDG_CACHE_HOME: "cache" }));
+    assert.deepEqual(await scripted("console.log('passed')", homeless), PASSED);
+    assert.ok(!homeless.has());
+  });
+
   it("lies where systemd gives the unit a cache", () => {
     probeRecord(atHand({ CACHE_DIRECTORY: join(cache, "unit") })).add();
     assert.deepEqual(readdirSync(join(cache, "unit")), ["node-probes.json"]);
