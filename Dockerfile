@@ -2,18 +2,24 @@
 #
 #   docker build -t coffer .
 #
-# No container engine has built it yet. `npm run test:compose` runs its steps in an empty folder, and runs the result. Tags
-# are pinned to a release, not to a digest; pin digests in your own build.
+# No container engine has built it yet. `npm run test:compose` runs its steps in an empty folder, and runs the result.
+#
+# Base images are pinned by digest. The digest of node is from the records of Docker's official images
+# (docker-library/repo-info). Distroless publishes no such records; its digest is from public Dockerfiles. Neither was
+# compared with a registry. A wrong digest fails the build and cannot select another image. This prints the digest of a tag:
+#
+#   docker buildx imagetools inspect --format '{{.Manifest.Digest}}' node:24.21.0-trixie
 
 # All stages have the same release of Node, because SQLite is compiled for it. Node 24 gets security fixes until April 2028.
 # Node 26 needs libatomic, which the base of the last stage does not have (docs/decisions/0012-node-lines.md).
-ARG NODE=24.21.0
+# An engine ignores the tag if there is a digest: change both.
+ARG NODE=24.21.0-trixie@sha256:acd6b1bc507facfd69a145935a7409a8686d2faf57dfc3f242de642c8e0b2b07
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
-ARG DISTROLESS=nonroot
+ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 
 # The runtime packages. This stage has the same release of Debian as the image, because it compiles SQLite against its C
 # library.
-FROM node:${NODE}-trixie AS packages
+FROM node:${NODE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY scripts/native.mjs scripts/alone.mjs scripts/node-release.mjs scripts/object-wrap.h scripts/
@@ -28,7 +34,7 @@ RUN cd node_modules/sodium-native/prebuilds && mkdir ../kept && mv "linux-$(node
 RUN mkdir -p /volumes/var/lib/coffer /volumes/etc/coffer/root-key && \
     chmod 700 /volumes/var/lib/coffer /volumes/etc/coffer/root-key
 
-FROM node:${NODE}-trixie AS build
+FROM node:${NODE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund

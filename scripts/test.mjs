@@ -12,8 +12,9 @@ const given = process.argv.slice(2);
 const wanted = given.filter((argument) => !isFlag(argument));
 const flags = given.filter((argument) => isFlag(argument) && argument !== "--long");
 const long = given.includes("--long");
-// These tests need a real SPIRE and take long. "npm run test:spire" and "npm run test:compose" run them.
-const needsSpire = (file) => /^(spire|compose)\//.test(file);
+// These tests need a real SPIRE and take long. "npm run test:spire", "npm run test:compose" and "npm run test:examples" run
+// them.
+const needsSpire = (file) => /^(spire|compose|examples)\//.test(file);
 const files = readdirSync(`${BUILD}/test`, { recursive: true })
   .filter((file) => file.endsWith(".test.js"))
   .filter((file) => (wanted.length === 0 ? !needsSpire(file) : wanted.some((part) => file.includes(part))))

@@ -28,9 +28,10 @@ const APPLETS = ["sh", "cp", "mv", "head", "base64"];
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const CACHE = resolve("node_modules/.cache/coffer-nodes");
 
-/** Makes the image of this name in an empty folder. Throws at a name that has no stand-in. */
+/** Makes the image of this name in an empty folder; a digest behind the tag is passed over. Throws if no stand-in exists. */
 export function standIn(name: string, folder: string): BaseImage {
-  const [, make] = STAND_INS.find(([pattern]) => pattern.test(name)) ?? [];
+  const [tagged] = name.split("@", 1);
+  const [, make] = STAND_INS.find(([pattern]) => pattern.test(tagged!)) ?? [];
   if (make === undefined) throw new Error(`there is no stand-in for the image ${name}`);
   for (const place of ["proc", "dev", "etc", "tmp", ".engine"]) mkdirSync(join(folder, place), { recursive: true });
   chmodSync(join(folder, "tmp"), 0o1777);

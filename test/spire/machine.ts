@@ -12,7 +12,7 @@ import type { SpireShape } from "./spire-config.ts";
 import type { IdentityLine, Orders } from "./workload.ts";
 
 /** The server's SPIFFE ID. */
-const COFFER = "spiffe://example.org/coffer";
+export const COFFER = "spiffe://example.org/coffer";
 
 /** The entries of everybody: each is a user of its own. */
 export const ENTRIES = {

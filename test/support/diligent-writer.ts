@@ -19,8 +19,8 @@ export interface WriterOptions {
 }
 
 /**
- * A client as the README tells clients to be: each Put expects the version that it knows, each answer is checked by a Get,
- * and what became of a Put without an answer is found out before the next one.
+ * A client that follows docs/guarantees.md: each Put has the expected version, each answer is checked by a Get, and the
+ * outcome of a Put without an answer is determined before the next one.
  */
 export class DiligentWriter {
   /** Answers that no sound server gives. */

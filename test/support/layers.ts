@@ -1,7 +1,7 @@
 import { page, table } from "./pages.ts";
 
 /** What a module may import from another one: all of it, or the types of one file. */
-export interface Allowance {
+interface Allowance {
   /** A module, or a path below src. */
   readonly target: string;
   readonly kind: "module" | "types of a file";

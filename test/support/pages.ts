@@ -15,7 +15,7 @@ export function page(path: string): Page {
 /** Every document in Markdown that the repository has. */
 export function allPages(): Page[] {
   const docs = readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
-  return ["README.md", "CHANGELOG.md", "SECURITY.md", join("certs", "README.md"), ...docs]
+  return ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", join("certs", "README.md"), ...docs]
     .filter((path) => path.endsWith(".md"))
     .map(page);
 }
@@ -48,7 +48,7 @@ export function inlineCode({ text }: Page): string[] {
 }
 
 /** The text outside of its code blocks. */
-export function withoutCodeBlocks(text: string): string {
+function withoutCodeBlocks(text: string): string {
   return text.replace(/^```.*?^```$/gms, "");
 }
 

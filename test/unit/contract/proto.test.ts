@@ -125,6 +125,7 @@ describe("the contract beside the one that landed last", () => {
   it("is compared by everything that a change must pass", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
     assert.equal(scripts["breaking:proto"], "buf breaking proto --against proto/landed.binpb");
-    assert.match(readFileSync(".ci/run", "utf8"), /^step npm run --silent breaking:proto$/m);
+    assert.match(readFileSync("scripts/check.mjs", "utf8"), /^ {2}"breaking:proto",$/m);
+    assert.match(readFileSync(".ci/run", "utf8"), /^step npm run --silent check$/m);
   });
 });

@@ -1,0 +1,35 @@
+"""Puts and gets a secret through an Envoy beside it, and reads the reason of an error. It has no identity of its own."""
+
+import os
+import time
+
+import grpc
+from coffer.v1 import coffer_pb2, coffer_pb2_grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+PATH = "shop/api/db"
+
+
+def reason(error: grpc.RpcError) -> str:
+    """The reason of Coffer's google.rpc.ErrorInfo, or "" for an error that is not Coffer's."""
+    status = rpc_status.from_call(error)
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details if status else ():
+        if detail.Unpack(info) and info.domain == "coffer":
+            return info.reason
+    return ""
+
+
+with grpc.insecure_channel(os.environ.get("ENVOY_ADDR", "127.0.0.1:8554")) as channel:
+    secrets = coffer_pb2_grpc.SecretsStub(channel)
+    put = secrets.Put(coffer_pb2.PutRequest(path=PATH, data={"user": "app"}), timeout=30, wait_for_ready=True)
+    print("put", put.path, flush=True)
+    try:
+        secrets.Get(coffer_pb2.GetRequest(path=f"{PATH}/missing"), timeout=30)
+    except grpc.RpcError as error:
+        print("error", error.code().name, reason(error), flush=True)
+    while True:
+        got = secrets.Get(coffer_pb2.GetRequest(path=PATH), timeout=30)
+        print("get", got.data["user"], flush=True)
+        time.sleep(1)

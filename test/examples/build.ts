@@ -1,0 +1,66 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { codeBlocks, page } from "../support/pages.ts";
+
+/** What to build, and what it takes. */
+export interface Build {
+  /** The heading in docs/clients.md. Its first block of sh builds the example, and its second one runs it. */
+  readonly heading: string;
+  /** The folders of examples/ that it is made of. */
+  readonly folders: readonly string[];
+  /** The name of its copy below the cache folder. Test files run at the same time, so each has a copy of its own. */
+  readonly copy: string;
+  /** Commands that have to be there, such as `go version`. */
+  readonly needs: readonly string[];
+}
+
+/** Where an example was built, and how it is started. */
+export interface Built {
+  /** A folder like the top of the repository, with this example in it. */
+  readonly root: string;
+  /** What docs/clients.md says that starts it, from the top of the repository. */
+  readonly command: string;
+}
+
+const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "coffer", "examples");
+
+/** Why an example can't be built here; false when it can. */
+export function missing({ needs }: Pick<Build, "needs">): string | false {
+  const absent = needs.find((command) => spawnSync(command, { shell: true }).status !== 0);
+  return absent !== undefined && `no \`${absent}\` here`;
+}
+
+/** Builds an example by the commands of docs/clients.md, in a copy below the user's cache folder. */
+export async function build({ heading, folders, copy: name }: Build): Promise<Built> {
+  const [commands, command] = codeBlocks(page("docs/clients.md"), heading, "sh");
+  const root = join(CACHE, name);
+  for (const folder of [...folders.map((each) => join("examples", each)), "proto"]) copy(folder, join(root, folder));
+  // Another clone may have made the link, and be gone.
+  rmSync(join(root, "node_modules"), { force: true });
+  symlinkSync(resolve("node_modules"), join(root, "node_modules"));
+  // One job: a machine that builds an example has other things to do.
+  const env = { ...process.env, CARGO_BUILD_JOBS: "1" };
+  const child = spawn("nice", ["-n", "10", "sh", "-ec", commands!], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (printed += String(chunk)));
+  await once(child, "close");
+  if (child.exitCode !== 0) throw new Error(`building "${heading}" failed:\n${printed}`);
+  return { root, command: command!.trim() };
+}
+
+/** What a build leaves behind, and the next one goes on from. */
+const BUILT = ["out", "node_modules"];
+
+function copy(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(to)) if (!BUILT.includes(name)) rmSync(join(to, name), { recursive: true });
+  const isSource = (file: string) => ![...BUILT, "gen"].some((name) => file === join(from, name));
+  cpSync(from, to, { recursive: true, filter: isSource });
+}

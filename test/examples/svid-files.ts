@@ -1,0 +1,52 @@
+import { mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Spire } from "../spire/spire.ts";
+
+/** How often it asks for a newer SVID, in milliseconds. */
+const PAUSE_MS = 500;
+
+/** Files with the newest SVID of root, by spiffe-helper's default names, kept up to date as it does. */
+export class SvidFiles {
+  readonly folder: string;
+  readonly #spire: Spire;
+  readonly #roots: string;
+  #isOver = false;
+  #following: Promise<void> = Promise.resolve();
+
+  private constructor(folder: string, spire: Spire, roots: string) {
+    this.folder = folder;
+    this.#spire = spire;
+    this.#roots = roots;
+  }
+
+  /** Resolves when the files are there. `roots` is the bundle to write, by the name that SPIRE gives to its file. */
+  static async open(folder: string, spire: Spire, roots = "bundle.0.pem"): Promise<SvidFiles> {
+    mkdirSync(join(folder, "fetched"), { recursive: true });
+    const files = new SvidFiles(folder, spire, roots);
+    await files.#write();
+    files.#following = files.#follow();
+    return files;
+  }
+
+  /** No file is written after this. */
+  async close(): Promise<void> {
+    this.#isOver = true;
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#isOver) {
+      await pause(PAUSE_MS);
+      await this.#write();
+    }
+  }
+
+  async #write(): Promise<void> {
+    const fetched = join(this.folder, "fetched");
+    const { code, stderr } = await this.#spire.fetch(0, "-write", fetched);
+    if (code !== 0) throw new Error(`there is no SVID: ${stderr}`);
+    const names = { "svid.0.pem": "svid.pem", "svid.0.key": "svid_key.pem", [this.#roots]: "svid_bundle.pem" };
+    for (const [from, to] of Object.entries(names)) renameSync(join(fetched, from), join(this.folder, to));
+  }
+}
