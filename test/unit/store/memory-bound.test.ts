@@ -13,6 +13,9 @@ import { Memory } from "../../../src/store/memory.ts";
 import { findVersion } from "../../../src/store/secret.ts";
 
 setFlagsFromString("--expose-gc");
+// What a collection frees is freed when it returns, and not by threads that a busy machine may run much later.
+setFlagsFromString("--no-concurrent-array-buffer-sweeping");
+setFlagsFromString("--no-concurrent-sweeping");
 const collect = runInNewContext("gc") as () => void;
 
 const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
@@ -54,7 +57,7 @@ class Filling {
   }
 }
 
-// Collections in a row after which less may be held no more: V8 frees Buffers in threads of its own, as they get to it.
+// Collections in a row after which less may be held no more: a collection can release what the next one frees.
 const SETTLED = 10;
 
 /** Bytes of the heap and of all Buffers that are still needed, once the test before has let go of its own. */
