@@ -110,16 +110,24 @@ const FILLINGS: Readonly<Record<string, (store: Filling) => void>> = {
   },
 };
 
+function filled(fill: (store: Filling) => void): Filling {
+  const store = new Filling();
+  fill(store);
+  store.end();
+  return store;
+}
+
 describe("the memory of a store", () => {
   // --max-store-bytes is a bound of memory only if what is counted is what is held, whatever was written in between.
   for (const [name, fill] of Object.entries(FILLINGS)) {
     it(`holds what it counts, with ${name}`, async () => {
       const before = await heldBytes();
-      const store = new Filling();
-      fill(store);
-      store.end();
-      const held = (await heldBytes()) - before;
-      const counted = store.memory.totals.bytes;
+      const stores = [filled(fill)];
+      const during = await heldBytes();
+      const counted = stores[0]?.memory.totals.bytes ?? 0;
+      stores.pop();
+      // What the test before had left may be gone only now: Node 26 keeps a megabyte of it for a while.
+      const held = during - Math.min(before, await heldBytes());
       const ratio = held / counted;
       assert.ok(ratio > 0.85 && ratio < 1.15, `${held} bytes are held and ${counted} counted: ${ratio.toFixed(3)}`);
     });
