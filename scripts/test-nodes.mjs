@@ -16,9 +16,9 @@ const KEPT = ["node", "node_modules", "dist", "dist-test"];
 
 const LINES = "--lines=";
 const PATHS = "--paths";
-const told = process.argv.slice(2);
-const lines = told.filter((word) => word.startsWith(LINES)).flatMap((word) => word.slice(LINES.length).split(","));
-const passedOn = told.filter((word) => word !== PATHS && !word.startsWith(LINES));
+const words = process.argv.slice(2);
+const lines = words.filter((word) => word.startsWith(LINES)).flatMap((word) => word.slice(LINES.length).split(","));
+const passedOn = words.filter((word) => word !== PATHS && !word.startsWith(LINES));
 
 /** The clone as it is now, changes that are not committed included. */
 function copyOfClone(release) {
@@ -56,7 +56,7 @@ function passes(release) {
 }
 
 const releases = releasesOf(lines);
-if (told.includes(PATHS)) {
+if (words.includes(PATHS)) {
   for (const release of releases) console.log(join(installedNode(release), "node"));
 } else {
   const results = releases.map((release) => ({ release, passed: passes(release) }));

@@ -44,8 +44,8 @@ const MAX_ENTRIES = 16;
 /**
  * The file that remembers probes that have passed: `node-probes.json` in systemd's CACHE_DIRECTORY, else in
  * `$XDG_CACHE_HOME/coffer`, else in `~/.cache/coffer`. It is a user's cache and lies outside of the data folder, since
- * it says something of the machine and nothing of the store: a backup must not carry it elsewhere. It is believed only
- * if nobody else can have written it. Where it can't be read or written, as on a read-only file system, every start runs
+ * it says something of the machine and nothing of the store: a backup must not carry it elsewhere. It is used only if
+ * other users cannot write it. Where it can't be read or written, as on a read-only file system, every start runs
  * the probe.
  */
 export function probeRecord(node: NodeAtHand): ProbeRecord {
@@ -100,8 +100,8 @@ function replace(folder: string, list: readonly string[]): void {
 /** Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program. */
 function keyOf(node: NodeAtHand): string {
   const files = [process.execPath, ...libraries(), fileURLToPath(new URL("../commit", import.meta.url))];
-  const told = [cryptoOptions(node), node.env["OPENSSL_CONF"], node.env["OPENSSL_MODULES"]];
-  const subject = [release(), process.versions, told, files.map(identityOf)];
+  const options = [cryptoOptions(node), node.env["OPENSSL_CONF"], node.env["OPENSSL_MODULES"]];
+  const subject = [release(), process.versions, options, files.map(identityOf)];
   return createHash("sha256").update(JSON.stringify(subject)).digest("base64url");
 }
 

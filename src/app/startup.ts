@@ -88,7 +88,7 @@ export class Startup {
     return running;
   }
 
-  /** Runs while the rest of the start goes on. No client is let in before it has passed. */
+  /** Runs beside the rest of the start. The listeners open after it has passed. */
   #probe(): Promise<void> {
     const { probe, signal, log } = this.#options;
     const probed = probe(signal).then((result) => {

@@ -8,7 +8,7 @@ const MAX_WALK = 11;
  * key identifier and right to sign. Others are left out. So is what follows an issuer that was sent last though another
  * one should have followed it: chains come in order (RFC 8446, 4.4.2), and Node's walk ends there.
  *
- * On Node 24 this ends the process at some certificates, and the server does not start there (see node-release.ts).
+ * On Node 24 this ends the process at some certificates, and the probe of the start refuses it (see app/node-probe.ts).
  * Node reads all of them before it answers: of the hundred kilobytes that OpenSSL takes, that is some 40 ms of the only
  * thread. HandshakeGate.judge sees to it that others get their turn. The socket's context must have an empty store.
  *

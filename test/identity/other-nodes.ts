@@ -28,7 +28,7 @@ function fetched(line: string): readonly OtherNode[] {
       .split("\n")
       .map((path) => ({ kind: "here", name, path }));
   } catch (error) {
-    const told = String((error as { stderr?: string }).stderr ?? error);
-    return [{ kind: "missing", name, why: `it can't be fetched: ${/Error: .*/.exec(told)?.[0] ?? told}` }];
+    const output = String((error as { stderr?: string }).stderr ?? error);
+    return [{ kind: "missing", name, why: `it can't be fetched: ${/Error: .*/.exec(output)?.[0] ?? output}` }];
   }
 }

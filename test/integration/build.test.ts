@@ -54,8 +54,8 @@ describe("the build", () => {
     for (const node of [...unmet, unmet.join(" || ")]) {
       write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
       const refused = await run(process.execPath, "scripts/install.mjs");
-      const told = `coffer: unsupported Node ${process.versions.node}: Coffer needs ${node}. Nothing was built.`;
-      assert.deepEqual([refused.code, refused.stderr.trimEnd()], [1, told]);
+      const expected = `coffer: unsupported Node ${process.versions.node}: Coffer needs ${node}. Nothing was built.`;
+      assert.deepEqual([refused.code, refused.stderr.trimEnd()], [1, expected]);
     }
     assert.ok(!existsSync(npm));
     for (const node of [manifest.engines.node, `^${major}.0.0`, `>=${major}.0.0`, `>=${major - 1}.99.0`]) {

@@ -77,7 +77,7 @@ describe("The probe of Node at the start", () => {
     assert.ok(probeRecord(atHand()).has());
   });
 
-  // The server that started it was told to stop, or the certificate has Node hang.
+  // The server is stopped during its start, or Node hangs at a certificate.
   it("ends with an abort", async () => {
     const command = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
     const probe = runProbe(command, probeRecord(atHand()), AbortSignal.timeout(100));
@@ -175,7 +175,7 @@ describe("A server whose Node has not passed", () => {
   after(() => kit.stop());
 
   // The control is the start of the kit, whose probe passes.
-  it("lets nobody in, and its start is refused", async () => {
+  it("accepts no connection, and its start is refused", async () => {
     const served = () => kit.log.filter(({ event }) => event === "serving").length;
     assert.equal(served(), 1);
     const died = async () => {
