@@ -11,7 +11,7 @@
 #   docker buildx imagetools inspect --format '{{.Manifest.Digest}}' node:24.21.0-trixie
 
 # All stages have the same release of Node, because SQLite is compiled for it. Node 24 gets security fixes until April 2028.
-# Node 26 needs libatomic, which the base of the last stage does not have (docs/decisions/0012-node-lines.md).
+# Node 26 needs libatomic, which the base of the last stage does not have (docs/decisions/0013-node-lines.md).
 # An engine ignores the tag if there is a digest: change both.
 ARG NODE=24.21.0-trixie@sha256:acd6b1bc507facfd69a145935a7409a8686d2faf57dfc3f242de642c8e0b2b07
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.

@@ -1,15 +1,15 @@
 import type { Socket } from "node:net";
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Timers } from "../domain/timers.ts";
-import { sentChain } from "../spiffe/sent-chain.ts";
+import { PeerVerifier } from "../spiffe/peer-verifier.ts";
+import { shownBy } from "../spiffe/sent-chain.ts";
 import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { SvidRefused } from "../spiffe/svid-refused.ts";
-import { verifySvid } from "../spiffe/verify.ts";
 import { awaitClientHello } from "./client-hello.ts";
 import type { Connection, Connections } from "./connection.ts";
 import type { ConnectionRefusal, Refused } from "./connection-refusal.ts";
-import { handshakeContext, shakeHands } from "./handshake.ts";
+import { type HandshakeContexts, handshakeContexts, shakeHands } from "./handshake.ts";
 import type { HandshakeGate } from "./handshake-gate.ts";
 
 /** What a {@link ConnectionAdmission} needs. */
@@ -36,15 +36,17 @@ const VERIFIED_IN_A_TURN = 16;
 export class ConnectionAdmission {
   readonly #options: ConnectionAdmissionOptions;
   readonly #stopRotation: () => void;
-  #context: SecureContext;
+  readonly #verifier = new PeerVerifier("client");
+  #contexts: HandshakeContexts;
   #bundles: IdentitySnapshot["bundles"];
 
   /** The identity must be ready. */
   constructor(options: ConnectionAdmissionOptions) {
     this.#options = options;
     const snapshot = options.identity.snapshot();
-    this.#context = handshakeContext(snapshot);
+    this.#contexts = handshakeContexts(snapshot);
     this.#bundles = snapshot.bundles;
+    this.#verifier.follow(snapshot.bundles);
     this.#stopRotation = options.identity.onChange((next) => this.#rotate(next));
   }
 
@@ -89,20 +91,18 @@ export class ConnectionAdmission {
 
   #shakeHands(stranger: Stranger): void {
     stranger.state = "shaking";
-    shakeHands(stranger.raw, this.#context, {
+    const { gate, timers } = this.#options;
+    shakeHands(stranger.raw, this.#contexts, timers.afterTurn, {
       failed: (code) => this.#refuse(stranger, failure(code), code),
       complete: (socket) => {
         stranger.socket = socket;
-        stranger.state = "waiting";
-        this.#options.gate.judge(stranger.raw, () => this.#judgeSafely(stranger, socket));
+        gate.complete(stranger.raw, () => this.#judgeSafely(stranger, socket));
       },
     });
   }
 
   /** Thrown from here, a stray error would end the process, and a stranger may know how to cause it. */
   #judgeSafely(stranger: Stranger, socket: TLSSocket): void {
-    // While it waited for this, it may have had to give way, its time may have run out, or it may have left.
-    if (stranger.state === "refused" || socket.destroyed) return;
     try {
       this.#judge(stranger, socket);
     } catch (error) {
@@ -121,7 +121,7 @@ export class ConnectionAdmission {
   #verify(stranger: Stranger, socket: TLSSocket): void {
     const { connections, timers, onConnection } = this.#options;
     try {
-      const verified = verifySvid(sentChain(socket), this.#bundles, timers.clock(), "client");
+      const verified = this.#verifier.verify(shownBy(socket), timers.clock());
       onConnection(connections.admit({ socket, number: stranger.number, verified }));
       // Not before: should it not be served, for a fault of ours, it is still a stranger, and is closed.
       stranger.state = "known";
@@ -133,8 +133,9 @@ export class ConnectionAdmission {
   }
 
   #rotate(snapshot: IdentitySnapshot): void {
-    this.#context = handshakeContext(snapshot);
+    this.#contexts = handshakeContexts(snapshot);
     this.#bundles = snapshot.bundles;
+    this.#verifier.follow(snapshot.bundles);
     this.#verifyAgain(this.#options.connections.all());
   }
 
@@ -174,7 +175,9 @@ export class ConnectionAdmission {
     stranger.state = "refused";
     stranger.cancelTimer();
     const remote = stranger.raw.remoteAddress ?? "";
-    stranger.socket.destroy();
+    // OpenSSL may have called this: from within its callback, Node 24 and 26 send no close_notify.
+    if (stranger.socket === stranger.raw) stranger.raw.destroy();
+    else this.#options.timers.afterTurn(() => stranger.socket.destroy());
     this.#options.onRefused({ reason, connection: stranger.number, remote, detail, claimed });
   }
 }
@@ -188,7 +191,7 @@ interface Stranger {
   readonly cancelTimer: () => void;
   /** What to destroy: `raw`, and from the end of the handshake on the TLS socket, which then sends close_notify. */
   socket: Socket;
-  /** "waiting": it has said hello, or shaken hands, and its turn has not come. */
+  /** "waiting": it has said hello, and its turn has not come. */
   state: "silent" | "waiting" | "shaking" | "known" | "refused";
 }
 

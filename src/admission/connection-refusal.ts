@@ -10,7 +10,7 @@ export type ConnectionRefusal =
   | "handshake-failed"
   /** Gone or silent before the handshake was complete, as port scans and TCP probes are. Counted, not logged. */
   | "handshake-abandoned"
-  /** It waited in vain for its turn to shake hands, or to be judged after that: strangers come faster than their turns. */
+  /** It waited in vain for its turn to shake hands: connections come faster than `--handshake-rate`. */
   | "handshake-not-begun"
   /** The client did not offer h2 by ALPN (RFC 7301), so it does not speak gRPC. */
   | "no-h2"
@@ -50,6 +50,7 @@ const EVERY: Readonly<Record<ConnectionRefusal, true>> = {
   "path-too-long": true,
   "name-constraint": true,
   "too-much-work": true,
+  "chain-not-read": true,
   "too-many-connections": true,
   "handshake-displaced": true,
   "handshake-failed": true,

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Timers } from "../domain/timers.ts";
 import { Pace } from "./pace.ts";
-import { PacedQueue } from "./paced-queue.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 
 /**
@@ -44,7 +43,7 @@ const MOST_PAUSES = 1000;
 
 /**
  * Bounds the connections of all listeners together. `enter` when one is accepted, `turn` when its client has said
- * hello, `judge` when it has shaken hands; a connection that closes is forgotten.
+ * hello, `complete` when it has shaken hands; a connection that closes is forgotten.
  *
  * Handshakes begin one by one with a pause after each, and never many in a row: every call that arrives meanwhile waits
  * for all that the thread has begun. The pause is the longer of two: what the rate leaves to each, and the time that this
@@ -56,7 +55,6 @@ export class HandshakeGate {
   readonly #open = new Set<Socket>();
   readonly #strangers: HandshakeQueue;
   readonly #pace: Pace;
-  readonly #unjudged: PacedQueue<Socket>;
   /** The handshakes under way, with the bytes that had been read of each at the end of the last turn. */
   readonly #shaking = new Map<Socket, number>();
   #stopWatching: (() => void) | undefined;
@@ -67,7 +65,6 @@ export class HandshakeGate {
     this.limits = limits;
     this.#strangers = new HandshakeQueue(random);
     this.#pace = new Pace(timers);
-    this.#unjudged = new PacedQueue(this.#pace);
     this.#timers = timers;
   }
 
@@ -110,21 +107,16 @@ export class HandshakeGate {
     this.#advance();
   }
 
-  /**
-   * The handshake is complete; `look` tells who the peer is, when its turn has come. With certificates that it made for
-   * that, a stranger can have a look take forty milliseconds, and it has to send them all: who sent least comes first.
-   */
-  judge(socket: Socket, look: () => void): void {
+  /** The handshake is complete; `verify` decides who the peer is. The rest that follows is for its work as well. */
+  complete(socket: Socket, verify: () => void): void {
     const hasCost = this.#shaking.has(socket);
     this.#unwatch(socket);
-    const run = () => {
-      this.#strangers.leave(socket);
-      look();
-    };
-    this.#unjudged.add(socket, { weight: socket.bytesRead, run });
-    // Not before: the rest for this turn is for handshakes to come. One that is complete would wait for it, and might have to
-    // give way meanwhile.
-    if (hasCost) this.#pace.charge();
+    this.#strangers.leave(socket);
+    try {
+      verify();
+    } finally {
+      if (hasCost) this.#pace.charge();
+    }
   }
 
   #isFull(): boolean {
@@ -135,7 +127,6 @@ export class HandshakeGate {
   #forget(socket: Socket): void {
     this.#open.delete(socket);
     this.#unwatch(socket);
-    this.#unjudged.remove(socket);
     this.#strangers.leave(socket);
   }
 

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../domain/timers.ts";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { type Address, formatAddress } from "../domain/address.ts";
 import { MaterialError } from "../spiffe/material-error.ts";
+import { PeerVerifier } from "../spiffe/peer-verifier.ts";
 import type { IdentitySnapshot, IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ClientError } from "./client-error.ts";
@@ -52,6 +53,7 @@ export interface Secret {
 export class CofferClient {
   readonly #options: Required<ClientOptions>;
   readonly #stopFollowing: () => void;
+  readonly #verifier = new PeerVerifier("server");
   #state: ClientState = { kind: "idle" };
 
   private constructor(options: ClientOptions) {
@@ -130,7 +132,8 @@ export class CofferClient {
     if (this.#state.kind === "connected" && this.#state.channel.serves(identity)) return this.#state.channel;
     this.#drain();
     const { address, serverId, clock } = this.#options;
-    const channel = new IdentityChannel(address, { identity, serverId, clock });
+    this.#verifier.follow(identity.bundles);
+    const channel = new IdentityChannel(address, { identity, serverId, clock, verifier: this.#verifier });
     this.#state = { kind: "connected", channel };
     return channel;
   }

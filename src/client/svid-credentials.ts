@@ -1,14 +1,15 @@
 import type { Socket } from "node:net";
-import { type TLSSocket, connect } from "node:tls";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
 import type { Clock } from "../domain/timers.ts";
 import type { Identity } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
-import type { Svid } from "../spiffe/svid.ts";
 import { SvidRefused } from "../spiffe/svid-refused.ts";
-import { type VerifiedSvid, verifySvid } from "../spiffe/verify.ts";
+import type { VerifiedSvid } from "../spiffe/verify.ts";
 import { type ConnectionFailure, handshakeProblem } from "./connection-failure.ts";
-import { sentChain } from "../spiffe/sent-chain.ts";
+import { anchorsOf } from "../spiffe/anchors.ts";
+import type { PeerVerifier } from "../spiffe/peer-verifier.ts";
+import { shownBy } from "../spiffe/sent-chain.ts";
 import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 
 /** Who we are and whom alone we talk to. */
@@ -18,6 +19,8 @@ export interface Introduction {
   /** The server's SPIFFE ID, compared exactly: requests carry secrets, and must not go to whoever answers. */
   readonly serverId: SpiffeId;
   readonly clock: Clock;
+  /** Verifies servers. It follows the bundles of the newest identity. */
+  readonly verifier: PeerVerifier;
 }
 
 /** How far the latest connection came. */
@@ -35,12 +38,20 @@ export type Handshake =
  */
 export class SvidCredentials extends ChannelCredentials {
   readonly #introduction: Introduction;
+  readonly #context: SecureContext;
   readonly #pending = new Set<Socket>();
   #handshake: Handshake = { kind: "none" };
 
   constructor(introduction: Introduction) {
     super();
     this.#introduction = introduction;
+    const { svid, bundles } = introduction.identity;
+    this.#context = createSecureContext({
+      ...TLS_ALGORITHMS,
+      ...anchorsOf(bundles),
+      cert: svid.certPem,
+      key: svid.keyPem,
+    });
   }
 
   get handshake(): Handshake {
@@ -71,7 +82,7 @@ export class SvidCredentials extends ChannelCredentials {
   }
 
   async #connect(socket: Socket): Promise<TLSSocket> {
-    const secured = await this.#shakeHands(socket, this.#introduction.identity.svid);
+    const secured = await this.#shakeHands(socket);
     try {
       this.#handshake = { kind: "accepted", server: this.#verify(secured), socket: secured };
     } catch (error) {
@@ -82,16 +93,16 @@ export class SvidCredentials extends ChannelCredentials {
   }
 
   #verify(secured: TLSSocket): VerifiedSvid {
-    const { identity, clock, serverId } = this.#introduction;
-    const server = verifySvid(sentChain(secured), identity.bundles, clock(), "server");
+    const { verifier, clock, serverId } = this.#introduction;
+    const server = verifier.verify(shownBy(secured), clock());
     if (!server.id.equals(serverId)) throw new WrongServer(server.id);
     return server;
   }
 
-  async #shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
+  async #shakeHands(socket: Socket): Promise<TLSSocket> {
     try {
       this.#pending.add(socket);
-      return await shakeHands(socket, svid);
+      return await shakeHands(socket, this.#context);
     } catch (error) {
       throw this.#fail(error as Error, { kind: "handshake-failed", problem: handshakeProblem(error as Error) });
     } finally {
@@ -125,28 +136,34 @@ class WrongServer extends Error {
 // Milliseconds of silence in a handshake. A host that loses its power in the middle of one says nothing ever again.
 const HANDSHAKE_MS = 10_000;
 
-/** Resolves when TLS is up. Whose certificate it is has not been looked at then. */
-function shakeHands(socket: Socket, svid: Svid): Promise<TLSSocket> {
+/**
+ * Resolves when TLS is up. Whose certificate it is has not been looked at then. Not by tls.connect: that one reads a chain
+ * that OpenSSL trusts by `getPeerCertificate(true)`, see sent-chain.ts, and compares host names, which SVIDs are not for.
+ */
+function shakeHands(socket: Socket, secureContext: SecureContext): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const secured = connect(
-      {
-        ...TLS_ALGORITHMS,
-        socket,
-        cert: svid.certPem,
-        key: svid.keyPem,
-        // SVIDs are no certificates for host names, and OpenSSL's verdict would be one about Mozilla's authorities. Without
-        // an empty list here, those would also become part of what the server seems to have sent (see sent-chain.ts).
-        ca: [],
-        rejectUnauthorized: false,
-        ALPNProtocols: ["h2"],
-      },
-      () => {
-        secured.setTimeout(0);
-        resolve(secured);
-      },
-    );
+    const secured = new TLSSocket(socket, {
+      isServer: false,
+      secureContext,
+      requestCert: true,
+      // A server whose certificate OpenSSL does not trust is refused after the handshake, with a reason.
+      rejectUnauthorized: false,
+      ALPNProtocols: ["h2"],
+    });
     secured.setTimeout(HANDSHAKE_MS, () => secured.destroy(new Error(`no answer in ${HANDSHAKE_MS} ms`)));
     secured.on("error", reject);
     secured.once("close", () => reject(new Error("the connection was closed")));
+    secured.once("secure", () => {
+      secured.setTimeout(0);
+      // As tls.connect does at this point: http2 begins to send when it is false.
+      Object.assign(secured, { secureConnecting: false });
+      resolve(secured);
+    });
+    startHandshake(secured);
   });
+}
+
+/** Sends the hello. This is what tls.connect calls; it is not documented. */
+function startHandshake(secured: TLSSocket): void {
+  (secured as unknown as { readonly _start: () => void })._start();
 }

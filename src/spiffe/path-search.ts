@@ -16,9 +16,23 @@ import {
  */
 export const MAX_SIGNATURE_CHECKS = 16;
 
+/** The most certificates on a path, the authority in the bundle not counted; real paths have one to three. */
+export const MAX_PATH_CERTIFICATES = 10;
+
+/** The most bytes of the certificates on a path, the authority in the bundle not counted. */
+export const MAX_PATH_BYTES = 64 * 1024;
+
+/** A way from a leaf to an authority over certificates that signed one another. */
+export interface Path {
+  /** The authority in the bundle. */
+  readonly authority: Certificate;
+  /** The leaf, then the intermediates, each signed by the next, the last one by the authority. */
+  readonly below: readonly Certificate[];
+}
+
 /**
- * Looks for a way from a leaf to an authority, over certificates that really signed one another and that keep the rules
- * of RFC 5280 6.1. Where several issuers have the same name it tries each, so that domains whose authorities share one
+ * Searches a path from a leaf to an authority, over certificates that signed one another and that keep the rules of
+ * RFC 5280 6.1. Where several issuers have the same name it tries each, so that trust domains whose authorities share a
  * name, and authorities that changed their key, both work.
  */
 export class PathSearch {
@@ -28,57 +42,67 @@ export class PathSearch {
   #checks = 0;
   #problem: Problem | undefined;
 
-  /** `intermediates` come from the peer and are trusted in nothing. */
+  /** `intermediates` may come from a peer: each counts only as far as an authority vouches for it. */
   constructor(authorities: readonly Certificate[], intermediates: readonly Certificate[], now: number) {
     this.#authorities = authorities;
     this.#intermediates = intermediates;
     this.#now = now;
   }
 
-  /** From the leaf to an authority, both included; undefined when there is no such way, see {@link problem}. */
-  from(leaf: Certificate): readonly Certificate[] | undefined {
+  /** Undefined when there is no path, see {@link problem}. */
+  from(leaf: Certificate): Path | undefined {
     return this.#extend([leaf]);
   }
 
-  /** Why nothing was found: the first rule that a real issuer broke, or that there was none. */
-  get problem(): Problem {
+  /** Why no path was found: the first rule that a real issuer broke; undefined when there was no such issuer. */
+  get problem(): Problem | undefined {
     if (this.#checks > MAX_SIGNATURE_CHECKS) {
       return { reason: "too-much-work", detail: `no path was found with ${MAX_SIGNATURE_CHECKS} signature checks` };
     }
-    return this.#problem ?? { reason: "untrusted", detail: "no authority in the bundle of its trust domain signed it" };
+    return this.#problem;
   }
 
-  #extend(path: readonly Certificate[]): readonly Certificate[] | undefined {
-    for (const issuer of this.#issuers(path)) {
-      const longer = [...path, issuer];
-      const complete = this.#authorities.includes(issuer);
-      const problem =
-        commonProblem(issuer, this.#now, describe(issuer)) ??
-        issuerProblem(issuer, path) ??
-        (complete ? nameProblem(longer) : undefined);
+  #extend(below: readonly Certificate[]): Path | undefined {
+    const tooLarge = sizeProblem(below);
+    this.#problem ??= tooLarge;
+    if (tooLarge) return undefined;
+    for (const issuer of this.#issuers(below)) {
+      const isComplete = this.#authorities.includes(issuer);
+      const problem = this.#ownProblem(issuer, below) ?? (isComplete ? nameProblem([...below, issuer]) : undefined);
       this.#problem ??= problem;
-      const found = problem === undefined && (complete ? longer : this.#extend(longer));
+      if (problem !== undefined) continue;
+      const found = isComplete ? { authority: issuer, below } : this.#extend([...below, issuer]);
       if (found) return found;
     }
     return undefined;
   }
 
-  /** Those that signed the last of the path, one by one: a signature is checked only when it is needed. */
-  *#issuers(path: readonly Certificate[]): Generator<Certificate> {
-    const child = path.at(-1);
+  /** The first rule that `issuer` breaks by itself, or by what is below it; names aside. */
+  #ownProblem(issuer: Certificate, below: readonly Certificate[]): Problem | undefined {
+    return commonProblem(issuer, this.#now, describe(issuer)) ?? issuerProblem(issuer, below);
+  }
+
+  /** Those that signed the last one of `below`, one by one: a signature is checked only when it is needed. */
+  *#issuers(below: readonly Certificate[]): Generator<Certificate> {
+    const child = below.at(-1);
     if (child === undefined) return;
     this.#problem ??= signatureProblem(child);
-    for (const issuer of this.#candidates(child)) {
-      const seen = path.some((certificate) => certificate.der.equals(issuer.der));
+    for (const issuer of this.#candidates(child, below)) {
+      const seen = below.some((certificate) => certificate.der.equals(issuer.der));
       if (!seen && this.#signed(issuer, child)) yield issuer;
     }
   }
 
-  /** By name, the authorities first. Key identifiers are mere hints (RFC 5280 4.2.1.1): they only change the order. */
-  #candidates(child: Certificate): Certificate[] {
+  /**
+   * By name. Key identifiers are mere hints (RFC 5280 4.2.1.1): they only change the order. So does what is wrong with a
+   * certificate: in this order the first candidate is the one that OpenSSL takes, and certificates that a peer adds to a
+   * chain that OpenSSL accepts do not use up the signature checks.
+   */
+  #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
     const hinted = named.filter(({ keyId }) => child.issuerKeyId && keyId?.equals(child.issuerKeyId));
-    return [...new Set([...hinted, ...named])];
+    const sound = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
+    return new Set([...hinted.filter(sound), ...hinted, ...named.filter(sound), ...named]);
   }
 
   #signed(issuer: Certificate, child: Certificate): boolean {
@@ -87,4 +111,14 @@ export class PathSearch {
     if (issuer.publicKey === undefined || ++this.#checks > MAX_SIGNATURE_CHECKS) return false;
     return isSignedBy(issuer.publicKey, child.signatureAlgorithm, child.signed, child.signature);
   }
+}
+
+/** Bounds what a search costs. Counted without the authority, whose size is the operator's choice. */
+function sizeProblem(below: readonly Certificate[]): Problem | undefined {
+  if (below.length > MAX_PATH_CERTIFICATES) {
+    return { reason: "chain-too-long", detail: `the path has more than ${MAX_PATH_CERTIFICATES} certificates` };
+  }
+  const bytes = below.reduce((sum, { der }) => sum + der.length, 0);
+  if (bytes <= MAX_PATH_BYTES) return undefined;
+  return { reason: "chain-too-large", detail: `the certificates of the path have ${bytes} bytes` };
 }

@@ -1,27 +1,47 @@
-import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
-
-// One more than the verifier takes, so that it can see that there were too many. It is no bound on what Node reads.
-const MAX_WALK = 11;
+import type { TLSSocket } from "node:tls";
+import type { Objection, ShownChain } from "./peer-verifier.ts";
 
 /**
- * The certificates that the peer sent, in DER: the leaf, and behind each certificate the one that issued it by its name,
- * key identifier and right to sign. Others are left out. So is what follows an issuer that was sent last though another
- * one should have followed it: chains come in order (RFC 8446, 4.4.2), and Node's walk ends there.
+ * What the peer of a completed handshake showed, read as late and as little as possible.
  *
- * On Node 24 this ends the process at some certificates, and the probe of the start refuses it (see app/node-probe.ts).
- * Node reads all of them before it answers: of the hundred kilobytes that OpenSSL takes, that is some 40 ms of the only
- * thread. HandshakeGate.judge sees to it that others get their turn. The socket's context must have an empty store.
- *
- * Never by getPeerX509Certificate, which has all of them: it takes each one behind the leaf out of OpenSSL's list and
- * frees it never, in Node 20, 22 and 24. A stranger who showed ten certificates cost 60 kB for good, 200 times a second.
+ * - The verdict is that of OpenSSL. node:tls makes `authorized` of it, but only on sockets of its own tls.Server and
+ *   tls.connect, of which the latter also reads the whole chain. It is good news as well when a session was resumed
+ *   without a certificate, so callers refuse resumed sessions first.
+ * - The leaf is read by `getPeerCertificate(false)`, which leaves no memory behind. A leaf is of a kind of key that TLS 1.3
+ *   can sign with, so node:tls can describe it. With `true` it would describe every certificate, and end the process on
+ *   Node 24 and 26 at a key on a curve without a NIST name, such as secp256k1.
+ * - The rest is read by `getPeerX509Certificate()`, which shows any certificate in any order. It takes those behind the
+ *   leaf out of OpenSSL's list and never frees them: 2 to 8 kB each, on every release. On most it can be read once only.
  */
-export function sentChain(socket: TLSSocket): Buffer[] {
-  const chain: Buffer[] = [];
-  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  // Without a certificate it is an empty object; behind an authority that signed itself is that authority again.
-  while (certificate?.raw !== undefined && !chain.includes(certificate.raw) && chain.length < MAX_WALK) {
-    chain.push(certificate.raw);
+export function shownBy(socket: TLSSocket): ShownChain {
+  return {
+    get objection() {
+      return verdictOn(socket);
+    },
+    get leaf() {
+      return socket.getPeerCertificate(false).raw;
+    },
+    readRest: () => restOf(socket),
+  };
+}
+
+/** The handle of node:tls, which is not documented. A release without this function ends each verification by an error. */
+interface Handle {
+  readonly verifyError: () => (Error & { readonly code?: string }) | null | undefined;
+}
+
+function verdictOn(socket: TLSSocket): Objection | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle: Handle };
+  const error = handle.verifyError();
+  return error ? { code: error.code ?? "", message: error.message } : undefined;
+}
+
+function restOf(socket: TLSSocket): Buffer[] {
+  const rest: Buffer[] = [];
+  let certificate = socket.getPeerX509Certificate()?.issuerCertificate;
+  while (certificate !== undefined) {
+    rest.push(certificate.raw);
     certificate = certificate.issuerCertificate;
   }
-  return chain;
+  return rest;
 }

@@ -6,9 +6,7 @@ import type { SpiffeId } from "./spiffe-id.ts";
  *
  * About what the peer sent:
  * - no-certificate: nothing.
- * - chain-too-long: more certificates than MAX_CHAIN_CERTIFICATES.
- * - chain-too-large: more bytes than MAX_CHAIN_BYTES.
- * - malformed-certificate: bytes that are no X.509 certificate in strict DER.
+ * - malformed-certificate: the leaf, or a certificate without which there is no path, is no X.509 certificate in strict DER.
  *
  * About the leaf:
  * - no-uri: no URI among its names, so no SPIFFE ID (2).
@@ -22,7 +20,7 @@ import type { SpiffeId } from "./spiffe-id.ts";
  *
  * About its trust domain:
  * - no-bundle: there is no bundle for its trust domain (Workload API 4.6).
- * - untrusted: nobody in that bundle signed it, directly or through the certificates that came along (5.1).
+ * - untrusted: no authority in that bundle signed it, directly or through the certificates that came along (5.1).
  *
  * About any certificate on the way from the leaf to an authority (RFC 5280 6.1):
  * - expired, not-yet-valid: outside its validity.
@@ -32,9 +30,12 @@ import type { SpiffeId } from "./spiffe-id.ts";
  * - issuer-not-ca: it signed the one below without being a CA with keyCertSign (4.1, 4.3).
  * - path-too-long: there are more certificates below than its pathLenConstraint allows.
  * - name-constraint: a name below lies outside what it may sign for (4.2).
+ * - chain-too-long: more certificates below the authority than MAX_PATH_CERTIFICATES.
+ * - chain-too-large: more bytes below the authority than MAX_PATH_BYTES.
  *
  * About us:
  * - too-much-work: the search was given up after MAX_SIGNATURE_CHECKS.
+ * - chain-not-read: its issuer is not known yet, and too many chains were read a short time ago; see ChainReads.
  */
 export type RefusalReason =
   | "no-certificate"
@@ -59,7 +60,8 @@ export type RefusalReason =
   | "issuer-not-ca"
   | "path-too-long"
   | "name-constraint"
-  | "too-much-work";
+  | "too-much-work"
+  | "chain-not-read";
 
 /** A chain was not accepted as an X.509-SVID. For the log: a peer is told nothing. */
 export class SvidRefused extends Error {

@@ -24,8 +24,15 @@ const SIGNATURE_SCHEMES: readonly string[] = [
   "rsa_pkcs1_sha512",
 ];
 
+/**
+ * OpenSSL's security level 2, 112 bits (SSL_CTX_set_security_level(3)): it accepts no RSA key below 2,048 bits and no SHA-1
+ * on a path, as the verifier does. Node 24 has it by default, earlier lines have level 1. The rest of the list is for
+ * TLS 1.2, which is off.
+ */
+const CIPHERS = "DEFAULT@SECLEVEL=2";
+
 /** The settings of a TLS context that say which algorithms may be used. */
-export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "sigalgs">> & {
+export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "ciphers" | "sigalgs">> & {
   /** The names of the groups, with colons between. */
   readonly ecdhCurve: string;
 };
@@ -33,6 +40,7 @@ export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "
 /** What every handshake is restricted to, as the server and as the client: TLS 1.3, and the algorithms that we accept. */
 export const TLS_ALGORITHMS: TlsAlgorithms = {
   minVersion: "TLSv1.3",
+  ciphers: CIPHERS,
   ecdhCurve: GROUPS.filter(isKnown).join(":"),
   sigalgs: SIGNATURE_SCHEMES.join(":"),
 };

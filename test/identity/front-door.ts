@@ -24,7 +24,21 @@ export interface Reply {
 
 /** The server part of Coffer, from accept(2) to the call of a method, lets one peer in and says what became of it. */
 export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
-  return new FrontDoor(row).meet((socket) => peer(socket, row));
+  const [reply] = await inTurnAtTheFrontDoor(row, [row], peer);
+  return reply!;
+}
+
+/** The same for several peers that one server meets one after the other; its bundles and its time are those of `row`. */
+export async function inTurnAtTheFrontDoor(
+  row: Pick<Case, "bundles" | "now">,
+  shown: readonly Pick<Case, "chain" | "key">[],
+  peer: Peer,
+): Promise<Reply[]> {
+  const door = new FrontDoor(row);
+  const replies: Reply[] = [];
+  for (const each of shown) replies.push(await door.meet((socket) => peer(socket, each)));
+  door.close();
+  return replies;
 }
 
 const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
@@ -33,17 +47,14 @@ const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, 
 /** For one row: its bundles are those of the server's identity, and its time is the server's. */
 class FrontDoor {
   readonly #identity: IdentitySource;
-  readonly #refused: Refused[] = [];
-  readonly #handled: string[] = [];
+  /** The pauses between handshakes; the time that certificates are judged by stands still. */
+  readonly #gateTimers = new ManualTimers(0);
+  #refused: Refused[] = [];
+  #handled: string[] = [];
   readonly #admission: ConnectionAdmission;
-  /** Resolves when a peer was refused, or its call was handled. */
-  readonly #decided: Promise<void>;
   #decide = () => {};
 
-  constructor({ bundles = TRUST, now = NOW }: Case) {
-    this.#decided = new Promise((resolve) => {
-      this.#decide = resolve;
-    });
+  constructor({ bundles = TRUST, now = NOW }: Pick<Case, "bundles" | "now">) {
     const connections = new Connections();
     const timers = new ManualTimers(now);
     const methods = this.#methods();
@@ -59,7 +70,7 @@ class FrontDoor {
     this.#admission = new ConnectionAdmission({
       identity: this.#identity,
       connections,
-      gate: new HandshakeGate(LIMITS, timers),
+      gate: new HandshakeGate(LIMITS, this.#gateTimers),
       timers,
       onConnection: (connection) => server.serve(connection),
       onRefused: (refused) => {
@@ -70,6 +81,13 @@ class FrontDoor {
   }
 
   async meet(introduce: (socket: Socket) => void): Promise<Reply> {
+    this.#refused = [];
+    this.#handled = [];
+    this.#gateTimers.advance(1000);
+    // Resolves when the peer was refused, or its call was handled.
+    const decided = new Promise<void>((resolve) => {
+      this.#decide = resolve;
+    });
     const accepted: Socket[] = [];
     const accept = (socket: Socket) => {
       accepted.push(socket);
@@ -79,13 +97,18 @@ class FrontDoor {
     const peer = connect((listener.address as { port: number }).port, "127.0.0.1");
     peer.on("error", () => {});
     introduce(peer);
-    await this.#decided;
+    await decided;
     peer.destroy();
     await Promise.all([peer, ...accepted].map((socket) => socket.closed || once(socket, "close")));
     // A call that was on its way to a handler would arrive in this turn.
     await new Promise((resolve) => setImmediate(resolve));
-    this.#close(listener);
+    listener.close();
     return { refused: this.#refused, handled: this.#handled };
+  }
+
+  close(): void {
+    this.#admission.close();
+    this.#identity.close();
   }
 
   #methods(): SecretsMethods {
@@ -95,11 +118,5 @@ class FrontDoor {
       return ANSWER;
     };
     return { Get: { request: getRequest, response: getResponse, ...ANY_CALLER, handle } } as unknown as SecretsMethods;
-  }
-
-  #close(listener: Listener): void {
-    listener.close();
-    this.#admission.close();
-    this.#identity.close();
   }
 }

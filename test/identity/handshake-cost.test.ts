@@ -3,8 +3,9 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { handshakeContext, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
+import { processTimers } from "../../src/domain/timers.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
@@ -35,9 +36,9 @@ const CHOICES: readonly Choice[] = [
 
 // Only in the long form: it counts the CPU time of this process, which a machine under load can spoil.
 describe("A handshake costs no more than three ordinary ones:", { skip: LONG ? false : "measures CPU time" }, () => {
-  const secureContext = handshakeContext(own.snapshot());
+  const contexts = handshakeContexts(own.snapshot());
   const server = createServer((raw) =>
-    shakeHands(raw, secureContext, {
+    shakeHands(raw, contexts, processTimers.afterTurn, {
       complete: (socket) => socket.destroy(),
       failed: () => raw.destroy(),
     }),

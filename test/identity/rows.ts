@@ -6,40 +6,77 @@ import { HONEST } from "../support/honest-chains.ts";
 import type { HostileCase } from "../support/hostile-case.ts";
 import { HOSTILE } from "../support/hostile-chains.ts";
 
-/**
- * Rows of hostile chains that do not reach the verifier as they were sent, and what becomes of them instead.
- */
-export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "untrusted" | "made good"> = new Map([
+/** Rows of hostile chains that do not reach the verifier as they were sent, and what becomes of them instead. */
+export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made good"> = new Map([
   // The server's OpenSSL can't read these.
   ["no bytes", "handshake-failed"],
   ["no certificate", "handshake-failed"],
   ["a certificate that is cut off", "handshake-failed"],
   ["a byte after the certificate", "handshake-failed"],
   ["two certificates in one", "handshake-failed"],
-  ["junk behind a good leaf", "handshake-failed"],
   ["a serial number with a leading zero", "handshake-failed"],
   ["a point that is not on the curve", "handshake-failed"],
   // TLS 1.3 has no signatures with this curve.
   ["a key on secp256k1", "handshake-failed"],
   // The server does not offer signatures with this key.
   ["an Ed448 key", "handshake-failed"],
-  // Nobody holds this key.
+  // No peer has this key.
   ["an RSA key of 16384 bits", "handshake-failed"],
   // OpenSSL writes the outermost length anew. What was signed is intact.
   ["a length with a leading zero", "made good"],
-  // Node hands over issuers only, and OpenSSL takes nobody without that right for one.
-  ["a workload that signs", "untrusted"],
-  ["an intermediate without keyCertSign", "untrusted"],
-  // Ten of them issue nothing, and are left out.
-  ["eleven certificates", "made good"],
 ]);
 
-/** An honest row that is refused over TLS: what Node hands over of it ends too soon. */
-export const OUT_OF_ORDER = "two intermediates in the wrong order";
+/** Rows of honest chains that OpenSSL refuses; docs/identity.md has the reason of each. */
+export const OPENSSL_IS_STRICTER: ReadonlyMap<string, "handshake-failed" | "untrusted"> = new Map([
+  ["bytes that are no certificate behind a good leaf", "handshake-failed"],
+  ["any extended key usage", "untrusted"],
+  ["a key identifier that misleads", "untrusted"],
+  ["the sixteenth of authorities that only their keys tell apart", "untrusted"],
+  ["an authority for all trust domains", "untrusted"],
+]);
 
-/** The rows of honest chains that are shown for this purpose and reach the verifier. */
+/**
+ * Rows of hostile chains that OpenSSL refuses for the reason that the verifier has as well, but whose reason shows in the
+ * log only in OpenSSL's words.
+ */
+const UNTRUSTED_OVER_TLS: ReadonlySet<string> = new Set([
+  "a signature with SHA-1",
+  "an RSA signature with SHA-1",
+  "an RSA signature with MD5",
+  "an intermediate with an RSA key of 1024 bits",
+  "an authority with an RSA key of 1024 bits",
+  "a workload that signs",
+  "an intermediate that is no CA",
+  "an intermediate without keyCertSign",
+  "an intermediate signed with SHA-1",
+  "an authority that is no CA",
+  "an authority that demands what we don't know",
+  "an authority for another trust domain",
+  "an authority for trust domains below this one",
+  "an authority for a trust domain that ends alike",
+  "an authority for anything but this",
+  "an authority for certain DNS names",
+  "an authority that may not name addresses",
+  "an authority for certain subjects",
+  "an intermediate for another trust domain",
+  "an intermediate outside of what its authority may sign",
+  "a workload outside of what the authority above its issuer may sign",
+  "intermediates that all signed one another",
+  "the seventeenth of authorities that only their keys tell apart",
+]);
+
+/** The rows of honest chains that are shown for this purpose and that OpenSSL accepts as well. */
 export function honest(purpose: Purpose): readonly Case[] {
-  return HONEST.filter((row) => (row.purpose ?? purpose) === purpose && row.what !== OUT_OF_ORDER);
+  return honestRows(purpose).filter(({ what }) => !OPENSSL_IS_STRICTER.has(what));
+}
+
+/** The others. */
+export function strictlyRefused(purpose: Purpose): readonly Case[] {
+  return honestRows(purpose).filter(({ what }) => OPENSSL_IS_STRICTER.has(what));
+}
+
+function honestRows(purpose: Purpose): readonly Case[] {
+  return HONEST.filter((row) => (row.purpose ?? purpose) === purpose);
 }
 
 /** The rows of hostile chains that are shown for this purpose. */
@@ -48,9 +85,10 @@ export function hostile(purpose: Purpose): readonly HostileCase[] {
   return rows.filter((row) => (row.purpose ?? purpose) === purpose);
 }
 
-/** Of those, the rows that reach the verifier as they are sent. */
+/** Of those, the rows that reach the verifier as they are sent, each with the reason that it is refused for over TLS. */
 export function arriving(purpose: Purpose): readonly HostileCase[] {
-  return hostile(purpose).filter(({ what }) => !NEVER_REACHES_US.has(what));
+  const rows = hostile(purpose).filter(({ what }) => !NEVER_REACHES_US.has(what));
+  return rows.map((row) => (UNTRUSTED_OVER_TLS.has(row.what) ? { ...row, reason: "untrusted" } : row));
 }
 
 /** The one URI of a leaf, read by OpenSSL. */

@@ -1,73 +1,8 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
-import { createServer, type Server, type TLSSocket } from "node:tls";
-import { ClientError } from "../../src/client/client-error.ts";
-import { CofferClient } from "../../src/client/coffer-client.ts";
-import { pemText } from "../../src/x509/pem.ts";
-import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
-import { ManualTimers } from "../support/manual-timers.ts";
-import { type Case, ID, NOW, TRUST, workloadKey } from "../support/chain-world.ts";
-import { ownIdentity } from "./own-identity.ts";
-import { PATIENCE_MS } from "../support/patience.ts";
-import { arriving, honest, uriOf } from "./rows.ts";
-
-/** What became of a client's call. */
-interface Meeting {
-  /** Why the client takes the server for nobody; undefined when it does not. */
-  readonly refused: string | undefined;
-  /** Whether the server was sent a byte of HTTP/2. */
-  readonly heard: boolean;
-}
-
-/** Coffer's client calls a server that shows the row's chain, and expects it to be `serverId`. */
-async function call(
-  { chain, key = workloadKey, bundles = TRUST, now = NOW }: Case,
-  serverId: string,
-): Promise<Meeting> {
-  let heard = false;
-  const server = createServer({
-    cert: chain.map((der) => pemText("CERTIFICATE", der)).join(""),
-    key: key.privateKey.export({ type: "pkcs8", format: "pem" }),
-    ciphers: "DEFAULT@SECLEVEL=0",
-    ALPNProtocols: ["h2"],
-  });
-  server.on("secureConnection", (socket: TLSSocket) => {
-    socket.on("error", () => {});
-    socket.once("data", () => {
-      heard = true;
-      socket.destroy();
-    });
-  });
-  const timers = new ManualTimers(now);
-  const identity = ownIdentity(bundles, timers);
-  const address = { kind: "tcp", host: "127.0.0.1", port: await listening(server) } as const;
-  const options = {
-    address,
-    identity,
-    serverId: SpiffeId.parse(serverId),
-    timeoutMs: PATIENCE_MS,
-    clock: timers.clock,
-  };
-  const client = CofferClient.connect(options);
-  const error = await client.health().then(
-    () => undefined,
-    (failed: unknown) => failed,
-  );
-  assert.ok(error instanceof ClientError, String(error));
-  client.close();
-  identity.close();
-  server.close();
-  await once(server, "close");
-  return { refused: error.failure?.kind === "untrusted-server" ? error.failure.refusal.reason : undefined, heard };
-}
-
-async function listening(server: Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
-}
+import { ID } from "../support/chain-world.ts";
+import { arriving, honest, OPENSSL_IS_STRICTER, strictlyRefused, uriOf } from "./rows.ts";
+import { call } from "./server-meeting.ts";
 
 // The same tables the other way around: a client of ours verifies the server, and says nothing to one that it refuses.
 // Every server closes the connection as soon as it hears something, so no call succeeds.
@@ -83,6 +18,17 @@ describe("Over TLS, a server that shows a hostile chain is told nothing:", () =>
   for (const row of arriving("server").filter(({ chain }) => chain.length > 0)) {
     it(`${row.what} (${row.reason})`, async () => {
       assert.deepEqual(await call(row, ID), { refused: row.reason, heard: false });
+    });
+  }
+});
+
+describe("Over TLS, a server that shows an honest chain that OpenSSL is too strict for is told nothing:", () => {
+  // A server of node:tls can't be given bytes that are no certificate.
+  const rows = strictlyRefused("server").filter(({ what }) => OPENSSL_IS_STRICTER.get(what) !== "handshake-failed");
+  for (const row of rows) {
+    it(row.what, async () => {
+      const { heard } = await call(row, ID);
+      assert.equal(heard, false);
     });
   }
 });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect as http2 } from "node:http2";
 import { type Socket, connect as connectTcp } from "node:net";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
@@ -324,33 +323,6 @@ describe("strangers", () => {
     assert.equal(await whoami(again), "spiffe://example.org/a");
     caller.close();
     again.close();
-    await server.stop();
-  });
-
-  // A client speaks as soon as it has shaken hands, and may have to wait until the server looks at who it is.
-  it("that wait to be judged lose nothing of what they have sent meanwhile", async () => {
-    const gateTimers = new ManualTimers(0);
-    let busy = 0;
-    let step = 0;
-    Object.assign(gateTimers, { busy: () => (busy += step) });
-    const server = await Rotating.start(LIMITS, gateTimers);
-    const credential = server.example.issue({ id: "spiffe://example.org/a" });
-    const caller = server.caller(credential);
-    assert.equal(await whoami(caller), "spiffe://example.org/a");
-    const { certPem: cert, keyPem: key } = credential;
-    gateTimers.advance(1);
-    // From here on each piece of work seems to take a second, and so does the rest after it.
-    step = 1000;
-    const session = http2(`https://127.0.0.1:${server.port}`, { cert, key, ca: [], rejectUnauthorized: false });
-    await once(session, "connect");
-    const answered = new Promise((resolve) => session.ping((error) => resolve(error)));
-    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(server.connections.count, 1);
-    gateTimers.advance(10_000);
-    assert.equal(await answered, null);
-    assert.equal(server.connections.count, 2);
-    session.destroy();
-    caller.close();
     await server.stop();
   });
 

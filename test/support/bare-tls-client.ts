@@ -27,6 +27,8 @@ export interface Introduction {
   readonly request: Buffer;
   /** Takes every record that the server sends after the handshake: its real type (5.1), and what it holds. */
   readonly heard?: (type: number, content: Buffer) => void;
+  /** Takes every handshake message of the server (4), up to its Finished. */
+  readonly told?: (message: Buffer) => void;
 }
 
 const HANDSHAKE = 22;
@@ -90,6 +92,7 @@ export class BareTlsClient {
       const message = this.#flight.subarray(0, 4 + this.#flight.readUIntBE(1, 3));
       this.#flight = this.#flight.subarray(message.length);
       this.#messages.push(message);
+      this.#introduction.told?.(message);
       if (message[0] === SERVER_HELLO) this.#agree(message);
       if (message[0] === FINISHED) this.#answer();
     }

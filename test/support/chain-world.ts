@@ -2,10 +2,17 @@ import { Bundle } from "../../src/spiffe/bundle.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import type { Purpose } from "../../src/spiffe/certificate-rules.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { CertificateForge, type CertificateSpec, type Issuer, type KeyPair, newKey } from "./certificate-forge.ts";
+import {
+  CertificateForge,
+  type CertificateSpec,
+  commonName,
+  type Issuer,
+  type KeyPair,
+  newKey,
+} from "./certificate-forge.ts";
 
-/** The moment at which every chain of the tables is judged. */
-export const NOW = Date.parse("2026-03-01T12:00:00Z");
+/** The moment at which every chain of the tables is judged: now, since OpenSSL goes by the machine's clock. */
+export const NOW = Math.floor(Date.now() / 1000) * 1000;
 
 export const ID = "spiffe://example.org/ns/shop/sa/api";
 
@@ -35,6 +42,12 @@ export interface Case {
 /** The chain of a workload of example.org, with what differs from a good one. */
 export function workload(spec: CertificateSpec = {}, issuer: Issuer = example): readonly Buffer[] {
   return issuer.issue({ id: ID, key: workloadKey, ...spec }).chain;
+}
+
+/** The lowest of so many intermediates, each signed by the next. */
+export function lowestOf(count: number): Issuer {
+  const names = Array.from({ length: count }, (_, depth) => commonName(`intermediate ${depth}`));
+  return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
 }
 
 /** A bundle without regard to what its certificates say. */

@@ -7,6 +7,7 @@ import {
   example,
   forge,
   ID,
+  lowestOf,
   namesakes,
   NOW,
   other,
@@ -16,6 +17,7 @@ import {
 } from "./chain-world.ts";
 
 const SECOND = 1000;
+const HOUR = 3600 * SECOND;
 const YEAR = 365 * 24 * 3600 * SECOND;
 
 const intermediate = example.intermediate();
@@ -79,6 +81,9 @@ export const HONEST: readonly Case[] = [
   { what: "two intermediates", chain: workload({}, lower) },
   { what: "two intermediates in the wrong order", chain: [0, 2, 1].map((index) => workload({}, lower)[index]!) },
   { what: "certificates that nobody needs", chain: [...workload(), other.der, intermediate.der] },
+  { what: "ten certificates that nobody needs", chain: Array.from({ length: 11 }, () => workload()[0]!) },
+  { what: "bytes that are no certificate behind a good leaf", chain: [...workload(), Buffer.from("junk")] },
+  { what: "ten certificates, each signed by the next", chain: workload({}, lowestOf(9)) },
   { what: "the authority sent along", chain: [...workload(), example.der] },
   { what: "the leaf sent twice", chain: [0, 0].map(() => workload({ serial: 7n })[0]!) },
   { what: "DNS names and addresses beside the ID", chain: workload({ dns: ["localhost"], ips: ["127.0.0.1"] }) },
@@ -101,7 +106,7 @@ export const HONEST: readonly Case[] = [
   { what: "digitalSignature as the only key usage", chain: workload({ keyUsage: [0] }) },
   { what: "the longest ID", chain: workload({ id: longId }) },
   { what: "the first moment of validity", chain: workload({ notBefore: NOW }) },
-  { what: "the last moment of validity", chain: workload({ notAfter: NOW }) },
+  { what: "the last moment of validity", chain: workload({ notAfter: NOW + HOUR }), now: NOW + HOUR },
   { what: "a validity that ends after 2050", chain: workload({ notAfter: NOW + 30 * YEAR }) },
   { what: "no key identifiers", chain: workload({ keyIds: false }) },
   {

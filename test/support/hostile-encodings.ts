@@ -2,7 +2,7 @@ import type { RefusalReason } from "../../src/spiffe/svid-refused.ts";
 import { algorithmOf, extension, uriName } from "./certificate-forge.ts";
 import { boolean, element, integer, octetString, sequence, time } from "./der-writer.ts";
 import { example, ID, NOW, workload, workloadKey } from "./chain-world.ts";
-import { type HostileCase, leaf } from "./hostile-case.ts";
+import { below, type HostileCase, leaf } from "./hostile-case.ts";
 
 const HOUR = 3_600_000;
 
@@ -21,7 +21,10 @@ export const ENCODING: readonly HostileCase[] = [
   bytes("malformed-certificate", "a length with a leading zero", longerLength),
   bytes("untrusted", "an ID that was changed", (der) => replaced(der, "shop", "bank")),
   bytes("untrusted", "a signature that was changed", (der) => flipped(der, der.length - 1)),
-  { reason: "malformed-certificate", what: "junk behind a good leaf", chain: [...workload(), Buffer.from("junk")] },
+  below("malformed-certificate", "an intermediate with a TRUE that is 1", {
+    ca: null,
+    extensions: [extension("2.5.29.19", true, sequence(element(0x01, Buffer.of(1))))],
+  }),
   leaf("malformed-certificate", "two lists of names", {
     extensions: [extension("2.5.29.17", false, sequence(uriName("spiffe://example.org/admin")))],
   }),

@@ -1,5 +1,4 @@
-import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
-import { MAX_CHAIN_BYTES } from "../../src/spiffe/verify.ts";
+import { MAX_PATH_BYTES, MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
 import {
   algorithmOf,
   AUTHORITY,
@@ -11,7 +10,7 @@ import {
   uriName,
 } from "./certificate-forge.ts";
 import { element, sequence } from "./der-writer.ts";
-import { example, forge, ID, namesakes, NOW, other, trust, workload, workloadKey } from "./chain-world.ts";
+import { example, forge, lowestOf, ID, namesakes, NOW, other, trust, workload, workloadKey } from "./chain-world.ts";
 import { below, type HostileCase, leaf, under } from "./hostile-case.ts";
 
 const SECOND = 1000;
@@ -149,14 +148,20 @@ export const PATH: readonly HostileCase[] = [
   constrainedFurtherAbove(),
 ];
 
+const HALF = extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_PATH_BYTES / 2));
+
 /** Chains that would cost us more than an honest one. */
 export const WORK: readonly HostileCase[] = [
   { reason: "no-certificate", what: "nothing", chain: [] },
-  { reason: "chain-too-long", what: "eleven certificates", chain: Array.from({ length: 11 }, () => workload()[0]!) },
-  { reason: "chain-too-long", what: "eleven certificates, each signed by the next", chain: workload({}, tenth()) },
+  { reason: "chain-too-long", what: "eleven certificates, each signed by the next", chain: workload({}, lowestOf(10)) },
   leaf("chain-too-large", "more bytes than a chain may have", {
-    extensions: [extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_CHAIN_BYTES))],
+    extensions: [extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_PATH_BYTES))],
   }),
+  {
+    reason: "chain-too-large",
+    what: "a leaf and an intermediate that have too many bytes together",
+    chain: workload({ extensions: [HALF] }, example.intermediate({ extensions: [HALF] })),
+  },
   leaf("malformed-certificate", "an extension that is nested too deep", {
     ca: null,
     extensions: [extension("2.5.29.19", false, nested(5000))],
@@ -190,12 +195,6 @@ function deeper(what: string, authority: Issuer, intermediates: number): Hostile
   for (let level = 0; level < intermediates; level++)
     issuer = issuer.intermediate({ subject: commonName(`level ${level}`) });
   return { reason: "path-too-long", what, chain: workload({}, issuer), bundles: trust(authority) };
-}
-
-/** An intermediate with nine above it. */
-function tenth(): Issuer {
-  const names = Array.from({ length: 10 }, (_, depth) => commonName(`intermediate ${depth}`));
-  return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
 }
 
 /** The workload is within the constraints; it is the intermediate that has a name outside. */

@@ -23,9 +23,19 @@ function visit(gate: HandshakeGate): Visit {
 /** A guest whose handshake is over, and who was judged. */
 function served(gate: HandshakeGate, timers: ManualTimers): Visit {
   const guest = visit(gate);
-  gate.judge(guest.socket, () => {});
+  gate.complete(guest.socket, () => {});
   timers.advance(0);
   return guest;
+}
+
+/** Does the work, and fails then. */
+function thrown(work: () => void): void {
+  try {
+    work();
+    throw new Error("a fault");
+  } catch {
+    // It is for the caller of the gate.
+  }
 }
 
 async function leave({ socket }: Visit): Promise<void> {
@@ -164,24 +174,21 @@ describe("the gate", () => {
     assert.equal(gate.begun, 2);
   });
 
-  // Otherwise each of the two would rest while the other works, and together they would take the whole thread.
-  it("rests after a judgment before the next handshake begins, and the other way round", () => {
-    const timers = new ManualTimers(0);
-    const gate = new HandshakeGate({ ...MANY, perSecond: 1000 }, timers);
-    const done: [what: string, at: number][] = [];
-    const work = (what: string, ms: number) => () => {
-      done.push([what, timers.elapsed()]);
-      timers.advance(ms);
-    };
-    gate.judge(visit(gate).socket, work("judgment", 40));
-    gate.turn(visit(gate).socket, work("handshake", 10));
-    gate.judge(visit(gate).socket, work("another judgment", 1));
-    timers.advance(1000);
-    assert.deepEqual(done, [
-      ["judgment", 0],
-      ["handshake", 60],
-      ["another judgment", 75],
-    ]);
+  // Verifying can cost as much as the handshake, and a peer chooses its certificates.
+  it("rests after a handshake for what its verification took", () => {
+    for (const verify of [(work: () => void) => work(), thrown]) {
+      const timers = new ManualTimers(0);
+      const gate = new HandshakeGate({ ...MANY, perSecond: 1000 }, timers);
+      const { socket } = visit(gate);
+      gate.turn(socket, () => {});
+      timers.endTurn();
+      verify(() => gate.complete(socket, () => verify(() => timers.advance(40))));
+      gate.turn(visit(gate).socket, () => {});
+      timers.advance(19);
+      assert.equal(gate.begun, 1);
+      timers.advance(1);
+      assert.equal(gate.begun, 2);
+    }
   });
 
   // A handshake that has begun is watched in each turn of the event loop; when there is none, nothing is.
@@ -193,7 +200,7 @@ describe("the gate", () => {
     gate.turn(left.socket, () => {});
     timers.advance(1000);
     assert.equal(timers.watchers, 1);
-    gate.judge(judged.socket, () => {});
+    gate.complete(judged.socket, () => {});
     await leave(left);
     assert.equal(timers.watchers, 0);
   });

@@ -29,9 +29,9 @@ function forEachPurpose<Row extends Case>(row: Row): readonly Row[] {
 describe("verifySvid accepts", () => {
   for (const honest of HONEST.flatMap(forEachPurpose)) {
     it(`${honest.what} (${honest.purpose})`, () => {
-      const { id, sent } = verify(honest);
-      assert.deepEqual(sent, honest.chain);
-      assert.equal(new X509Certificate(sent[0]!).subjectAltName?.split(", ").includes(`URI:${id}`), true);
+      const { id, chain } = verify(honest);
+      assert.deepEqual(chain[0], honest.chain[0]);
+      assert.equal(new X509Certificate(chain[0]!).subjectAltName?.split(", ").includes(`URI:${id}`), true);
     });
   }
 });
@@ -65,10 +65,11 @@ describe("A verified SVID", () => {
   });
 
   // There are thousands of them, one for each connection: parsed certificates and keys would take twelve kilobytes each.
-  it("keeps the bytes of what was sent, and those of the authority that it goes back to", () => {
-    const chain = [...workload({}, example.intermediate()), example.intermediate().der];
-    const { id, validUntil, ...kept } = verify({ chain, bundles: trust(other, example) });
-    assert.deepEqual(kept, { authority: example.der, sent: chain });
+  it("keeps the bytes of its path, and those of the authority that it ends at", () => {
+    const chain = workload({}, example.intermediate());
+    const sent = [...chain, example.intermediate().der];
+    const { id, validUntil, ...kept } = verify({ chain: sent, bundles: trust(other, example) });
+    assert.deepEqual(kept, { authority: example.der, chain });
   });
 });
 

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { describe, it } from "node:test";
+import { connect as connectTls } from "node:tls";
+import { processTimers } from "../../src/domain/timers.ts";
+import { shownBy } from "../../src/spiffe/sent-chain.ts";
+import { awaitClientHello } from "../../src/admission/client-hello.ts";
+import { type HandshakeContexts, handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { BareTlsClient } from "../support/bare-tls-client.ts";
+import { commonName } from "../support/certificate-forge.ts";
+import { bundle, example, forge, ID, NOW, workload, workloadKey } from "../support/chain-world.ts";
+import { ManualTimers } from "../support/manual-timers.ts";
+import { ownIdentity } from "./own-identity.ts";
+
+const CERTIFICATE_REQUEST = 13;
+
+/** So many authorities that their names take more than the 64 KiB that a certificate request can hold. */
+const many = Array.from({ length: 700 }, (_, number) =>
+  forge.authority(undefined, { key: example.key, subject: commonName(`${number} ${"x".repeat(100)}`) }),
+);
+const bundles = new Map([
+  ["example.org", bundle("example.org", example)],
+  ["other.org", bundle("other.org", ...many)],
+]);
+
+function contextsFor(trusted: typeof bundles): HandshakeContexts {
+  return handshakeContexts(ownIdentity(trusted, new ManualTimers(NOW)).snapshot());
+}
+
+/** A server that says what OpenSSL makes of each client. `late` has it begin before the hello is there. */
+async function serving(contexts: HandshakeContexts, beginning: "early" | "late", visit: (port: number) => void) {
+  const outcome = new Promise<string>((resolve) => {
+    const shake = (raw: Socket) =>
+      shakeHands(raw, contexts, processTimers.afterTurn, {
+        complete: (socket) => {
+          resolve(shownBy(socket).objection?.code ?? "no objection");
+          socket.destroy();
+        },
+        failed: resolve,
+      });
+    const server = createServer((raw) => {
+      server.close();
+      raw.on("error", () => {});
+      if (beginning === "early") shake(raw);
+      else
+        awaitClientHello(
+          raw,
+          () => shake(raw),
+          () => resolve("no TLS"),
+        );
+    });
+    server.listen(0, "127.0.0.1", () => visit((server.address() as AddressInfo).port));
+  });
+  return outcome;
+}
+
+/** A whole handshake, and the names in the server's certificate request. */
+async function namesIn(contexts: HandshakeContexts): Promise<{ readonly request: string; readonly outcome: string }> {
+  let request = "";
+  const outcome = await serving(contexts, "late", (port) => {
+    const socket = connect(port, "127.0.0.1").on("error", () => {});
+    const told = (message: Buffer) => {
+      if (message[0] === CERTIFICATE_REQUEST) request = message.toString("latin1");
+    };
+    BareTlsClient.introduce(socket, {
+      chain: workload(),
+      key: workloadKey.privateKey,
+      request: Buffer.alloc(0),
+      told,
+    });
+  });
+  return { request, outcome };
+}
+
+function tlsClient(ecdhCurve: string) {
+  return (port: number) => {
+    const key = workloadKey.privateKey.export({ type: "pkcs8", format: "pem" });
+    const { certPem: cert } = example.issue({ id: ID, key: workloadKey });
+    const options = { cert, key, ecdhCurve, ALPNProtocols: ["h2"], rejectUnauthorized: false };
+    connectTls({ host: "127.0.0.1", port, ...options })
+      .on("error", () => {})
+      .resume();
+  };
+}
+
+describe("A certificate request", () => {
+  // Anyone who can connect reads it. The control is a server whose first context trusts the authorities already.
+  it("names no authority, and the client is judged by all of them", async () => {
+    const contexts = contextsFor(new Map([["example.org", bundle("example.org", example)]]));
+    const name = /SPIFFE/;
+    const { request, outcome } = await namesIn(contexts);
+    assert.ok(request.length > 0);
+    assert.doesNotMatch(request, name);
+    assert.equal(outcome, "no objection");
+    const telling = await namesIn({ ...contexts, asking: contexts.judging });
+    assert.match(telling.request, name);
+  });
+
+  // P-521 is not taken, so that the client is asked for another share (HelloRetryRequest). A hello that is not there yet when
+  // the handshake begins is read at another point of the event loop. With names, each handshake would fail for their size.
+  for (const beginning of ["early", "late"] as const) {
+    for (const groups of ["X25519", "P-521:P-256"]) {
+      it(`has the size of one without authorities when there are 701 (${groups}, begun ${beginning})`, async () => {
+        assert.equal(await serving(contextsFor(bundles), beginning, tlsClient(groups)), "no objection");
+      });
+    }
+  }
+
+  it("(control) fails when it names them", async () => {
+    const { judging } = contextsFor(bundles);
+    const outcome = await serving({ asking: judging, judging }, "late", tlsClient("X25519"));
+    assert.match(outcome, /^ERR_SSL_/);
+  });
+});

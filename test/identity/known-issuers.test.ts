@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { TLSSocket } from "node:tls";
+import type { X509Certificate } from "node:crypto";
+import { commonName, newKey } from "../support/certificate-forge.ts";
+import { bundle, example, forge, ID, other, TRUST, trust, workload } from "../support/chain-world.ts";
+import { inTurnAtTheFrontDoor } from "./front-door.ts";
+import { bare } from "./peers.ts";
+
+/** How often the certificates behind a leaf were read, in this process. */
+let reads = 0;
+const original = TLSSocket.prototype.getPeerX509Certificate;
+
+before(() => {
+  TLSSocket.prototype.getPeerX509Certificate = function counted(this: TLSSocket): X509Certificate | undefined {
+    reads += 1;
+    return original.call(this);
+  };
+});
+after(() => {
+  TLSSocket.prototype.getPeerX509Certificate = original;
+});
+
+/** What became of the peers that showed these chains to one server, one after the other, and how often it read a chain. */
+async function inTurn(row: Parameters<typeof inTurnAtTheFrontDoor>[0], ...chains: readonly (readonly Buffer[])[]) {
+  const before = reads;
+  const shown = chains.map((chain) => ({ chain }));
+  const replies = await inTurnAtTheFrontDoor(row, shown, bare);
+  const verdicts = replies.map(({ refused, handled }) => [...refused.map(({ reason }) => reason), ...handled].join());
+  return { verdicts, reads: reads - before };
+}
+
+describe("Over TLS, one server", () => {
+  // Node never frees what it has shown of a chain.
+  it("reads no chain of a leaf below an authority, and below an intermediate the first one only", async () => {
+    const intermediate = example.intermediate();
+    const extra = [example.intermediate({ subject: commonName("extra") }).der, other.der];
+    const direct = await inTurn({}, workload(), [...workload(), ...extra]);
+    assert.deepEqual(direct, { verdicts: [ID, ID], reads: 0 });
+    const below = await inTurn({}, workload({}, intermediate), workload({}, intermediate), [
+      ...workload({}, intermediate),
+      ...extra,
+    ]);
+    assert.deepEqual(below, { verdicts: [ID, ID, ID], reads: 1 });
+  });
+
+  // Anyone may show such chains, as often as the handshake rate allows.
+  it("reads no chain that leads to no authority", async () => {
+    const rogue = forge.authority("spiffe://example.org");
+    const chains = [workload({}, rogue.intermediate()), [...workload({}, rogue), rogue.der, example.der], []];
+    assert.deepEqual(await inTurn({}, ...chains), { verdicts: ["untrusted", "untrusted", "no-certificate"], reads: 0 });
+  });
+
+  // Otherwise the same chain would be refused after a restart.
+  it("refuses a leaf without its intermediate, although it knows the intermediate", async () => {
+    const [leaf, intermediate] = workload({}, example.intermediate());
+    const { verdicts } = await inTurn({}, [leaf!], [leaf!, intermediate!], [leaf!], [leaf!, intermediate!]);
+    assert.deepEqual(verdicts, ["untrusted", ID, "untrusted", ID]);
+  });
+
+  it("keeps apart what it knows of two trust domains", async () => {
+    const shared = example.intermediate();
+    const [stolen] = workload({ id: "spiffe://other.org/api" }, shared);
+    const honest = workload({}, shared);
+    assert.deepEqual((await inTurn({}, honest, [stolen!, honest[1]!], honest)).verdicts, [ID, "untrusted", ID]);
+  });
+
+  // Each one's search goes through all that are known by that name.
+  it("tells intermediates with one name apart, by key identifier or by key", async () => {
+    for (const keyIds of [true, false]) {
+      const chains = Array.from({ length: 5 }, () => workload({}, example.intermediate({ keyIds })));
+      const { verdicts, reads } = await inTurn({}, ...chains, ...chains);
+      assert.deepEqual([new Set(verdicts), reads], [new Set([ID]), 5]);
+    }
+  });
+
+  it("accepts a renewed intermediate with the key of an expired one, and the expired one not", async () => {
+    const key = newKey("P-256");
+    const renewed = example.intermediate({ key });
+    const expired = example.intermediate({ key, notAfter: Date.now() - 60_000 });
+    const leaf = workload({}, renewed)[0]!;
+    const chains = [
+      [leaf, expired.der],
+      [leaf, renewed.der],
+      [leaf, expired.der],
+      [leaf, renewed.der, expired.der],
+    ];
+    assert.deepEqual((await inTurn({}, ...chains)).verdicts, ["expired", ID, "expired", ID]);
+  });
+
+  it("accepts an intermediate that two authorities of its trust domain have signed, by either", async () => {
+    const second = forge.authority("spiffe://example.org", { subject: commonName("second") });
+    const key = newKey("P-256");
+    const [byFirst, bySecond] = [example, second].map((authority) => authority.intermediate({ key }));
+    const leaf = workload({}, byFirst)[0]!;
+    const row = { bundles: trust(example, second) };
+    const chains = [[leaf, byFirst!.der], [leaf, bySecond!.der], [leaf, bySecond!.der, byFirst!.der], [leaf]];
+    assert.deepEqual((await inTurn(row, ...chains)).verdicts, [ID, ID, ID, "untrusted"]);
+  });
+
+  // The one exception to "what connected before decides nothing", see docs/identity.md. Its holder has a valid SVID.
+  it("accepts a leaf whose intermediate came signed by another trust domain, if it knows the right one", async () => {
+    const elsewhere = forge.authority("spiffe://other.org", { subject: commonName("elsewhere") });
+    const key = newKey("P-256");
+    const right = example.intermediate({ key });
+    const wrong = elsewhere.intermediate({ key });
+    const leaf = workload({}, right)[0]!;
+    const row = { bundles: new Map([...TRUST, ["other.org", bundle("other.org", elsewhere)]]) };
+    const cold = await inTurn(row, [leaf, wrong.der]);
+    const warm = await inTurn(row, [leaf, right.der], [leaf, wrong.der]);
+    assert.deepEqual([cold.verdicts, warm.verdicts], [["untrusted"], [ID, ID]]);
+  });
+
+  it("accepts certificates in any order, the leaf first, and duplicates", async () => {
+    const upper = example.intermediate({ subject: commonName("upper") });
+    const lower = upper.intermediate({ subject: commonName("lower") });
+    const [leaf, ...rest] = workload({}, lower);
+    for (const order of [rest, rest.toReversed(), [...rest, ...rest], [other.der, ...rest.toReversed(), leaf!]]) {
+      assert.deepEqual(await inTurn({}, [leaf!, ...order]), { verdicts: [ID], reads: 1 });
+    }
+    assert.deepEqual((await inTurn({}, [rest[0]!, leaf!, rest[1]!])).verdicts, ["handshake-failed"]);
+  });
+});

@@ -1,0 +1,75 @@
+import { createServer } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { Bundle } from "../../src/spiffe/bundle.ts";
+import { CurrentIdentity } from "../../src/identity/current-identity.ts";
+import { shownBy } from "../../src/spiffe/sent-chain.ts";
+import { parseSvid } from "../../src/spiffe/svid.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { type Connection, Connections } from "../../src/admission/connection.ts";
+import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
+import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
+
+/** How the program is set up: files in PEM, of example.org. */
+export interface MemoryServerOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly bundle: string;
+}
+
+/** What the program reports when it is asked. */
+export interface MemoryReport {
+  readonly resident: number;
+  readonly accepted: number;
+  readonly refused: readonly string[];
+}
+
+// A program: the server's way from accept(2) to a verified connection, which is then closed. It is asked for its resident
+// memory after a full collection. "read" switches to reading every chain whole, which is the leak that the test looks for.
+const { cert, key, bundle } = JSON.parse(process.argv[2]!) as MemoryServerOptions;
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const trustDomain = TrustDomain.parse("example.org");
+const identity = new CurrentIdentity(processTimers, "nothing yet");
+const named = (name: string, pem: string) => ({ name, bytes: Buffer.from(pem) });
+identity.adopt({
+  svid: parseSvid(named("cert", cert), named("key", key), "server"),
+  validUntil: Date.now() + 3_600_000,
+  bundles: new Map([["example.org", Bundle.fromPem(trustDomain, Buffer.from(bundle), "bundle")]]),
+});
+
+let readsAll = false;
+let accepted = 0;
+const refused = new Set<string>();
+const admission = new ConnectionAdmission({
+  identity: Object.assign(identity, { close: () => {} }),
+  connections: new Connections(),
+  // Without rests between handshakes, of which there are thousands.
+  gate: new HandshakeGate(
+    { connections: 1000, inProgress: 1000, perSecond: 100_000 },
+    { ...processTimers, busy: () => 0 },
+  ),
+  timers: processTimers,
+  onConnection: (connection: Connection) => {
+    accepted += 1;
+    if (readsAll) shownBy(connection.socket).readRest();
+    connection.close();
+  },
+  onRefused: ({ reason }) => refused.add(reason),
+});
+
+const server = createServer({ pauseOnConnect: false }, (socket) => admission.receive(socket));
+server.listen(0, "127.0.0.1", () => process.send?.(server.address()));
+process.on("message", async (asked: "report" | "read") => {
+  if (asked === "read") readsAll = true;
+  // What the first collection finds dead in JavaScript frees its native memory in the turn after it.
+  for (let collection = 0; collection < 3; collection++) {
+    collectGarbage();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const report: MemoryReport = { resident: process.memoryUsage().rss, accepted, refused: [...refused] };
+  process.send?.(report);
+});
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,36 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { connect, createSecureContext } from "node:tls";
+import { processTimers } from "../../src/domain/timers.ts";
+import { shownBy } from "../../src/spiffe/sent-chain.ts";
+import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+
+// A program: what OpenSSL objects to a client whose certificate is in one file of PEM, and whose key is in another one, when
+// the server has no bundle. With "default", when its context has OpenSSL's default store.
+const [certFile, keyFile, store] = process.argv.slice(2);
+const certPem = readFileSync(certFile!, "utf8");
+const keyPem = readFileSync(keyFile!, "utf8");
+const svid = { certPem, keyPem } as Parameters<typeof handshakeContexts>[0]["svid"];
+const ours = handshakeContexts({ svid, bundles: new Map() });
+const contexts = store === "default" ? { ...ours, judging: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
+
+const server = createServer((raw) =>
+  shakeHands(raw, contexts, processTimers.afterTurn, {
+    failed: (code) => {
+      throw new Error(code);
+    },
+    complete: (socket) => {
+      process.stdout.write(shownBy(socket).objection?.code ?? "none");
+      socket.end("seen");
+    },
+  }),
+);
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const { port } = server.address() as { port: number };
+const shown = { cert: certPem, key: keyPem, ALPNProtocols: ["h2"], ca: [], rejectUnauthorized: false };
+const client = connect({ host: "127.0.0.1", port, ...shown });
+client.resume();
+await once(client, "close");
+server.close();

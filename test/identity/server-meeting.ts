@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import { ClientError } from "../../src/client/client-error.ts";
+import { CofferClient } from "../../src/client/coffer-client.ts";
+import { pemText } from "../../src/x509/pem.ts";
+import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { ManualTimers } from "../support/manual-timers.ts";
+import { type Case, NOW, TRUST, workloadKey } from "../support/chain-world.ts";
+import { ownIdentity } from "./own-identity.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
+
+/** What became of a client's call. */
+export interface Meeting {
+  /** Why the client takes the server for nobody; undefined when it does not. */
+  readonly refused: string | undefined;
+  /** Whether the server was sent a byte of HTTP/2. */
+  readonly heard: boolean;
+}
+
+/** Coffer's client calls a server that shows the row's chain, and expects it to be `serverId`. */
+export async function call(
+  { chain, key = workloadKey, bundles = TRUST, now = NOW }: Case,
+  serverId: string,
+): Promise<Meeting> {
+  let heard = false;
+  const server = createServer({
+    cert: chain.map((der) => pemText("CERTIFICATE", der)).join(""),
+    key: key.privateKey.export({ type: "pkcs8", format: "pem" }),
+    ciphers: "DEFAULT@SECLEVEL=0",
+    ALPNProtocols: ["h2"],
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      heard = true;
+      socket.destroy();
+    });
+  });
+  const timers = new ManualTimers(now);
+  const identity = ownIdentity(bundles, timers);
+  const address = { kind: "tcp", host: "127.0.0.1", port: await listening(server) } as const;
+  const options = {
+    address,
+    identity,
+    serverId: SpiffeId.parse(serverId),
+    timeoutMs: PATIENCE_MS,
+    clock: timers.clock,
+  };
+  const client = CofferClient.connect(options);
+  const error = await client.health().then(
+    () => undefined,
+    (failed: unknown) => failed,
+  );
+  assert.ok(error instanceof ClientError, String(error));
+  client.close();
+  identity.close();
+  server.close();
+  await once(server, "close");
+  return { refused: error.failure?.kind === "untrusted-server" ? error.failure.refusal.reason : undefined, heard };
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
