@@ -45,7 +45,7 @@ function isWritable({ publicKey }: StrangeKey): boolean {
 }
 
 /** What a peer shows: certificates and key in PEM, as node:tls takes them. */
-export interface ShownChain {
+export interface ProbeChain {
   readonly cert: string;
   readonly key: string;
 }
@@ -81,7 +81,7 @@ export class ChainForge {
   }
 
   /** A chain with a new leaf and a new intermediate, and one more certificate for each key. */
-  chain(keys: readonly StrangeKey[]): ShownChain {
+  chain(keys: readonly StrangeKey[]): ProbeChain {
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const root = this.#rootName;
     const names = keys.map((_, place) => distinguishedName({ organization: "probe", serialNumber: `${place}` }));

@@ -10,7 +10,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { Connections } from "../admission/connection.ts";
 import { HandshakeGate } from "../admission/handshake-gate.ts";
 import { ConnectionAdmission } from "../admission/connection-admission.ts";
-import { ChainForge, type ShownChain, strangeKeys } from "./probe-chain.ts";
+import { ChainForge, type ProbeChain, strangeKeys } from "./probe-chain.ts";
 
 // A program, run by node-probe.ts: shows a server's way of accepting connections certificates with keys of every kind.
 // Writes a line before each chain, so that the last line names the keys at which the process has ended, and "passed" at
@@ -26,7 +26,7 @@ const trustDomain = TrustDomain.parse("probe.invalid");
 const chains = new ChainForge(trustDomain, processTimers.clock);
 
 /** What a new server, which has seen no chain yet, says to one: that it takes the connection, or why it does not. */
-async function verdictOn(chain: ShownChain): Promise<string> {
+async function verdictOn(chain: ProbeChain): Promise<string> {
   const identity = ownIdentity();
   const server = createServer();
   const verdict = new Promise<string>((resolve) => {
