@@ -9,7 +9,7 @@ import {
 import type { Target } from "./job.ts";
 import type { Outcome } from "./meter.ts";
 
-/** Where a caller connects, always on 127.0.0.1, and the identity that it has there. All but the port is PEM. */
+/** The port that a client connects to, on 127.0.0.1, and its identity. All fields but the port are PEM. */
 export interface Access {
   readonly port: number;
   readonly ca: string;
@@ -17,13 +17,15 @@ export interface Access {
   readonly key: string;
 }
 
-/** The access that the files of a target give. */
+/** Reads the files of a target. */
 export function accessOf({ port, bundle, cert, key }: Target): Access {
   const read = (file: string) => readFileSync(file, "utf8");
   return { port, ca: read(bundle), cert: read(cert), key: read(key) };
 }
 
-/** An HTTP/2 connection. A call can begin at once; a connection that fails ends the calls on it, and throws nothing. */
+/**
+ * Opens an HTTP/2 connection. A call can start immediately. A connection that fails ends its calls and throws nothing.
+ */
 export function openSession(access: Access, options: SecureClientSessionOptions = {}): ClientHttp2Session {
   const { port, ...identity } = access;
   return connect(`https://127.0.0.1:${port}`, { ...identity, servername: "localhost", ...options }).on(
@@ -32,7 +34,7 @@ export function openSession(access: Access, options: SecureClientSessionOptions 
   );
 }
 
-/** Begins a gRPC call. The stream's errors are ignored: each of them is followed by "close". */
+/** Starts a gRPC call. It ignores the stream's errors: "close" follows each of them. */
 export function beginCall(
   session: ClientHttp2Session,
   path: string,
@@ -42,7 +44,7 @@ export function beginCall(
   return session.request({ ...fixed, ...headers }).on("error", () => {});
 }
 
-/** Makes a unary call. Never rejects: a connection that fails is an outcome as well. */
+/** Makes a unary call. Never rejects: a failed connection is an outcome too. */
 export function callOnce(session: ClientHttp2Session, path: string, message: Buffer): Promise<Outcome> {
   return new Promise((resolve) => {
     const stream = beginCall(session, path);

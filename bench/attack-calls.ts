@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { getRequest } from "../src/contract/messages.ts";
 import { type Access, beginCall, openSession } from "./access.ts";
-import type { Act } from "./attack.ts";
+import type { Action } from "./attack.ts";
 import { compressed, deletes, largePut, puts, reflection } from "./attack-messages.ts";
 import { grpcMessage } from "./request.ts";
 
@@ -14,17 +14,17 @@ const GET = "/coffer.v1.Secrets/Get";
 const DELETE = "/coffer.v1.Secrets/Delete";
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
-/** Calls of one connection. The server allows 256 at a time. */
+/** Concurrent calls on one connection. The server allows 256. */
 const PUTS = 200;
 const GETS = 250;
 
-/** The attacks by calls, of an SVID that no rule names, except for "unread-get". */
+/** The attacks by calls. The attackers' SVID is named by no rule, except in "unread-get". */
 export const attackByCalls = {
-  "gzip-put": (access: Access): Act => calls(access, PUT, puts().map(compressed), { "grpc-encoding": "gzip" }),
-  "entries-put": (access: Access): Act => calls(access, PUT, puts().map(grpcMessage)),
-  "versions-delete": (access: Access): Act => calls(access, DELETE, deletes().map(grpcMessage)),
-  reflection: (access: Access): Act => calls(access, REFLECT, [grpcMessage(reflection())]),
-  "unfinished-put": (access: Access): Act => {
+  "gzip-put": (access: Access): Action => calls(access, PUT, puts().map(compressed), { "grpc-encoding": "gzip" }),
+  "entries-put": (access: Access): Action => calls(access, PUT, puts().map(grpcMessage)),
+  "versions-delete": (access: Access): Action => calls(access, DELETE, deletes().map(grpcMessage)),
+  reflection: (access: Access): Action => calls(access, REFLECT, [grpcMessage(reflection())]),
+  "unfinished-put": (access: Access): Action => {
     const sessions = new Sessions(access, PUTS);
     const unfinished = grpcMessage(largePut()).subarray(0, -1);
     return async (effective) => {
@@ -35,7 +35,7 @@ export const attackByCalls = {
       await over(stream);
     };
   },
-  "unread-get": (access: Access): Act => {
+  "unread-get": (access: Access): Action => {
     const sessions = new Sessions(access, GETS, { initialWindowSize: 0 });
     const message = grpcMessage(getRequest.encode({ path: LARGE_SECRET, version: 0 }));
     return async (effective) => {
@@ -46,8 +46,8 @@ export const attackByCalls = {
   },
 };
 
-/** Calls with each of the messages in turn. They take effect once they are sent. */
-function calls(access: Access, path: string, messages: readonly Buffer[], headers?: OutgoingHttpHeaders): Act {
+/** Sends each of the messages in turn. A call is effective once it is sent. */
+function calls(access: Access, path: string, messages: readonly Buffer[], headers?: OutgoingHttpHeaders): Action {
   const sessions = new Sessions(access, PUTS);
   let turn = 0;
   return async (effective) => {
@@ -61,7 +61,7 @@ async function over(stream: ClientHttp2Stream): Promise<void> {
   if (!stream.closed) await once(stream, "close");
 }
 
-/** As many connections as the calls need that are open at a time. One that the server closes is replaced. */
+/** Opens as many connections as the concurrent calls need, and replaces one that the server closes. */
 class Sessions {
   readonly #access: Access;
   readonly #callsEach: number;

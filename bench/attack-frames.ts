@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { type Access, beginCall, openSession } from "./access.ts";
 import { closed, open, secured } from "./attack-handshakes.ts";
-import type { Act } from "./attack.ts";
+import type { Action } from "./attack.ts";
 import { OPENING } from "./connection.ts";
 import { FrameCutter, FrameFlag, FrameType, frame } from "./frame.ts";
 import { grpcMessage } from "./request.ts";
 
-/** The attacks that break a connection of HTTP/2, of an SVID that no rule names. */
+/** The attacks that break an HTTP/2 connection. No rule names the attackers' SVID. */
 export const attackByFrames = {
-  "half-sent-puts": (access: Access): Act => {
+  "half-sent-puts": (access: Access): Action => {
     const message = grpcMessage(Buffer.alloc(PUT_BYTES));
     return async (effective) => {
       const session = openSession(access);
@@ -20,7 +20,7 @@ export const attackByFrames = {
       await once(session, "close");
     };
   },
-  "broken-frames": (access: Access): Act => {
+  "broken-frames": (access: Access): Action => {
     let turn = 0;
     return async (effective) => {
       const broken = BROKEN[turn++ % BROKEN.length]!;
@@ -37,14 +37,14 @@ export const attackByFrames = {
   },
 };
 
-/** Half-sent calls of one connection, and the bytes of each if it were sent. */
+/** The half-sent calls on one connection, and the size of each complete request in bytes. */
 const PUTS = 20;
 const PUT_BYTES = 128 * 1024;
 
-/** RFC 7541 2.3.3: an index beyond both tables is an error of decoding. */
+/** RFC 7541 2.3.3: an index beyond both tables is a decoding error. */
 const INVALID_INDEX = Buffer.of(0xff, 0x80, 0x80, 0x01);
 
-/** Each of them is a connection error, which the server answers with GOAWAY (RFC 9113 6.1, 4.3 and 4.2). */
+/** Each of these frames is a connection error, which the server answers with GOAWAY (RFC 9113 6.1, 4.3 and 4.2). */
 export const BROKEN: readonly Buffer[] = [
   frame(FrameType.data, FrameFlag.endStream, 0, Buffer.alloc(1)),
   frame(FrameType.headers, FrameFlag.endHeaders | FrameFlag.endStream, 1, INVALID_INDEX),

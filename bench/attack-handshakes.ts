@@ -3,14 +3,14 @@ import { type Socket, connect } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
 import { BareTlsClient } from "../test/support/bare-tls-client.ts";
 import { type Access, openSession } from "./access.ts";
-import type { Act } from "./attack.ts";
+import type { Action } from "./attack.ts";
 import { clientHello } from "./client-hello.ts";
 import { OPENING } from "./connection.ts";
 import { costlyKey } from "./costly-key.ts";
 
-/** The attacks on the handshake, and on the places that connections take. */
+/** The attacks on the handshake, and on the limit of open connections. */
 export const attackByHandshakes = {
-  "finite-field-hello": (access: Access): Act => {
+  "finite-field-hello": (access: Access): Action => {
     const hello = finiteFieldHello();
     return async (effective) => {
       const bytes = await hello;
@@ -19,7 +19,7 @@ export const attackByHandshakes = {
       await closed(socket);
     };
   },
-  "costly-key": (access: Access): Act => {
+  "costly-key": (access: Access): Action => {
     const identity = costlyKey();
     return async (effective) => {
       const socket = open(access).once("data", effective);
@@ -27,7 +27,7 @@ export const attackByHandshakes = {
       await closed(socket);
     };
   },
-  "hang-up": (access: Access): Act => {
+  "hang-up": (access: Access): Action => {
     let turn = 0;
     return async (effective) => {
       const hangUp = HANG_UPS[turn++ % HANG_UPS.length]!;
@@ -40,7 +40,7 @@ export const attackByHandshakes = {
     };
   },
   hoard:
-    (access: Access): Act =>
+    (access: Access): Action =>
     async (effective) => {
       const session = openSession(access).once("remoteSettings", effective);
       await once(session, "close");
@@ -61,7 +61,7 @@ export function finiteFieldHello(): Promise<Buffer> {
   return clientHello({ ecdhCurve: "ffdhe8192" });
 }
 
-/** A connection of TCP. {@link closed} rejects with its error. */
+/** Opens a TCP connection. {@link closed} rejects with its error. */
 export function open({ port }: Access): Socket {
   return connect(port, "127.0.0.1")
     .setNoDelay(true)
@@ -69,7 +69,7 @@ export function open({ port }: Access): Socket {
     .resume();
 }
 
-/** TLS with an SVID over a connection. */
+/** Starts TLS with an SVID on a connection. */
 export function secured(socket: Socket, { port: _, ...identity }: Access): TLSSocket {
   const options = { ...identity, servername: "localhost", ALPNProtocols: ["h2"] };
   return connectTls({ socket, ...options })
@@ -77,7 +77,7 @@ export function secured(socket: Socket, { port: _, ...identity }: Access): TLSSo
     .resume();
 }
 
-/** Resolves when the connection is closed by either side. */
+/** Resolves when either side has closed the connection. */
 export async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await once(socket, "close");
 }

@@ -2,10 +2,10 @@ import { gzipSync } from "node:zlib";
 import { MAX_RECEIVE_BYTES } from "../src/contract/limits.ts";
 import { grpcMessage, secretPath } from "./request.ts";
 
-// Requests that cost a server much more to decode than to receive. Those with a path come in two orders: protobuf allows
-// any, so that the path may be the first or the last field that the server reads.
+// Requests that a server decodes at a much higher cost than it receives them. Protobuf allows any order of fields, so
+// each request with a path exists twice: with the path as the first field and as the last.
 
-/** Field 1 of Put and Delete. The policy lets only the polite client write or delete it. */
+/** Field 1 of Put and Delete. The policy lets only the well-behaved client write or delete this path. */
 const PATH = field(1, Buffer.from(secretPath(0)));
 
 /** How many empty elements fit into a request: a tag and a length, of one byte each. */
@@ -24,17 +24,17 @@ export function deletes(): readonly Buffer[] {
   return inBothOrders(Buffer.concat([Buffer.of(0x12, 0xc0, 0x84, 0x3d), Buffer.alloc(VERSIONS, 1)]));
 }
 
-/** A reflection request with {@link ELEMENTS} messages in field 5: each is decoded, and the last one counts. */
+/** A reflection request with {@link ELEMENTS} messages in field 5. A decoder decodes all and returns the last. */
 export function reflection(): Buffer {
   return Buffer.alloc(2 * ELEMENTS, field(5, Buffer.alloc(0)));
 }
 
-/** A Put as large as the server takes. What follows its path is not valid protobuf: it is never sent to the end. */
+/** A Put of the largest size that the server accepts. Only its path is valid protobuf: it is never sent completely. */
 export function largePut(): Buffer {
   return Buffer.concat([PATH, Buffer.alloc(MAX_RECEIVE_BYTES - PATH.length)]);
 }
 
-/** gRPC's frame around a message that is compressed by gzip. */
+/** A gRPC frame with a message that gzip has compressed. */
 export function compressed(body: Buffer): Buffer {
   const message = grpcMessage(gzipSync(body));
   message[0] = 1; // Compressed-Flag (gRPC over HTTP/2, "Length-Prefixed-Message")
@@ -45,7 +45,7 @@ function inBothOrders(rest: Buffer): readonly Buffer[] {
   return [Buffer.concat([PATH, rest]), Buffer.concat([rest, PATH])];
 }
 
-/** A field with a length below 128. */
+/** A length-delimited field of less than 128 bytes. */
 function field(number: number, content: Buffer): Buffer {
   return Buffer.concat([Buffer.of(number * 8 + 2, content.length), content]);
 }

@@ -1,70 +1,72 @@
 import type { Access } from "./access.ts";
-import { Crowd } from "./crowd.ts";
+import { ClientProcess } from "./client-process.ts";
 
-/** What one act of an attack does. Those without an SVID come first. */
-export type Conduct =
-  /** Nothing: shows which ratio the machine alone makes of two equal measurements. */
+/** What one action of an attack does. The attacks without a valid SVID come first. */
+export type AttackKind =
+  /** Does nothing: its ratio shows how much two equal measurements differ on this machine. */
   | "none"
   /** Sends a ClientHello that offers only the group ffdhe8192, and closes the connection at the first answer. */
   | "finite-field-hello"
-  /** Shakes hands with an RSA-3072 leaf whose exponent has 3,071 bits. Its signature is wrong, which costs the same. */
+  /** Performs a handshake with an RSA-3072 leaf whose exponent has 3,071 bits. Its signature is wrong. */
   | "costly-key"
-  /** Connects with an SVID and closes in turn by FIN alone, by RST, by close_notify and in the middle of HTTP/2. */
+  /**
+   * Connects with an SVID and closes: in turn with FIN only, with RST, with close_notify and in the middle of HTTP/2.
+   */
   | "hang-up"
-  /** Puts 4 kB of gzip that are two million map entries. */
+  /** Puts two million map entries, compressed to 4 kB by gzip. */
   | "gzip-put"
-  /** Puts 4 MiB that are two million map entries, without compression. */
+  /** Puts two million map entries, 4 MiB, without compression. */
   | "entries-put"
   /** Deletes a million versions in one request. */
   | "versions-delete"
-  /** Sends server reflection 4 MiB of two million empty messages. */
+  /** Sends a server reflection request of 4 MiB with two million empty messages. */
   | "reflection"
-  /** Sends all but the last byte of a Put of 4 MiB, 200 of them on a connection. */
+  /** Sends all but the last byte of a Put of 4 MiB, 200 times on each connection. */
   | "unfinished-put"
-  /** Gets a secret of 1 MB and never opens the window of its stream, 250 of them on a connection. */
+  /** Gets a secret of 1 MB on a stream with a window of 0 bytes, 250 times on each connection. */
   | "unread-get"
   /** Opens a connection and keeps it idle. */
   | "hoard"
-  /** Sends half of 20 Puts on a connection and destroys it. */
+  /** Sends the first half of each of 20 Puts on a connection, and destroys the connection. */
   | "half-sent-puts"
   /** Sends in turn DATA on stream 0, a header block with an invalid index, and a frame above the agreed size. */
   | "broken-frames";
 
-/** How an attack goes on for as long as it lasts. */
+/** An attack: what its actions do, and how many start. */
 export interface Attack {
   readonly name: string;
-  readonly conduct: Conduct;
+  readonly kind: AttackKind;
   /** The path of the SPIFFE ID that the attackers have. */
   readonly caller: string;
-  /** Acts that begin in a second, while fewer than `atOnce` are under way. */
+  /** Actions that start in a second, while fewer than `atOnce` are in progress. */
   readonly perSecond: number;
-  /** The most acts that are under way at a time. */
+  /** The maximum number of concurrent actions. */
   readonly atOnce: number;
-  /** Whether `atOnce` acts are under way before the attack counts as begun, as quickly as they can be; else one. */
-  readonly gathers: boolean;
+  /** Whether the attack counts as started once `atOnce` actions are in progress, or once one is. */
+  readonly opensAllFirst: boolean;
 }
 
-/** An attack, and who carries it out against which server. */
-export interface Orders {
+/** An attack, and the server and identity that it uses. */
+export interface AttackJob {
   readonly attack: Attack;
   readonly access: Access;
 }
 
-/** One act: calls `effective` once it weighs on the server; resolves when it is over, and rejects when it fails. */
-export type Act = (effective: () => void) => Promise<void>;
+/** One action: calls `effective` once it costs the server something; resolves at its end, and rejects if it fails. */
+export type Action = (effective: () => void) => Promise<void>;
 
-/** Acts so far. */
+/** The number of actions so far. */
 export interface AttackCount {
-  readonly begun: number;
-  /** Those that are over, by either side. */
+  readonly started: number;
+  /** Those that either side has ended. */
   readonly ended: number;
 }
 
-/** Attackers in a process of their own. */
-export type Attackers = Crowd<AttackCount>;
+/** Attackers in a separate process. */
+export type Attackers = ClientProcess<AttackCount>;
 
 /** Starts attackers. */
 export const Attackers = {
-  /** Resolves when the attack has begun. */
-  gather: (orders: Orders): Promise<Attackers> => Crowd.gather("./attacker.js", orders),
+  /** Resolves when the attack has started. */
+  start: (job: AttackJob): Promise<Attackers> => ClientProcess.start("./attackers-process.js", job),
 };

@@ -11,8 +11,8 @@ import {
 import { loadSync } from "@grpc/proto-loader";
 
 /**
- * What grpc-js costs by itself: Coffer's own proto through the usual codec, a Map, and no identity, policy, sealing,
- * disk or metrics.
+ * A server that shows the cost of grpc-js alone: Coffer's proto with proto-loader's codec, and a Map. It has no
+ * identity, policy, encryption, disk or metrics.
  */
 const { values } = parseArgs({
   options: { port: { type: "string" }, cert: { type: "string" }, key: { type: "string" }, bundle: { type: "string" } },
@@ -41,7 +41,7 @@ function createTime(): { seconds: number; nanos: number } {
   return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
 }
 
-// From the text, since proto-loader takes the maps of a descriptor set for plain lists.
+// It loads the text, because proto-loader turns the maps of a descriptor set into plain lists.
 const contract = loadSync("coffer/v1/coffer.proto", {
   includeDirs: [fileURLToPath(new URL("../../proto", import.meta.url))],
   keepCase: true,

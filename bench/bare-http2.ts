@@ -5,8 +5,8 @@ import { getResponse } from "../src/contract/messages.ts";
 import { VALUE_BYTES, VALUE_KEY, grpcMessage, secretPath } from "./request.ts";
 
 /**
- * The floor: node:http2 and nothing else. Every request, whatever it says, is answered with the same bytes, so that
- * what it costs is TLS, HTTP/2 and the event loop.
+ * The lower bound: node:http2 and nothing else. It answers every request with the same bytes, so its cost is that of
+ * TLS, HTTP/2 and the event loop.
  */
 const { values } = parseArgs({
   options: { port: { type: "string" }, cert: { type: "string" }, key: { type: "string" }, bundle: { type: "string" } },
@@ -31,7 +31,7 @@ const server = createSecureServer({
   minVersion: "TLSv1.3",
 });
 server.on("stream", (stream: ServerHttp2Stream) => {
-  stream.on("error", () => {}); // the client went away
+  stream.on("error", () => {}); // the client disconnected
   stream.resume();
   stream.once("end", () => {
     stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });

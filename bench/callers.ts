@@ -3,104 +3,109 @@ import { accessOf } from "./access.ts";
 import { type Attack, type AttackCount, Attackers } from "./attack.ts";
 import { WEB_OWNER, attacksOn } from "./attacks.ts";
 import { type JobResult, runJob, runPacedJob } from "./job.ts";
-import { NEWCOMERS, putForNewcomers, refusedNewcomers } from "./newcomers.ts";
+import { NEW_CLIENTS, putForNewClients, refusedNewClients } from "./new-clients.ts";
 import type { Options } from "./options.ts";
 import { peakRssBytes } from "./process-stat.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { interleave, spreadOf } from "./rounds.ts";
 import { type CofferOptions, type CofferServer, coffers, fill, startCoffer } from "./servers.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
 const SECRETS = 1000;
 
-/** Gets of the polite client in a second. */
-const PACE = 200;
+/** Gets that the well-behaved client starts in a second. */
+const GETS_PER_SECOND = 200;
 
-/** Gets before anything is measured: V8 compiles what they run through. */
+/** Gets before the measurement, so that V8 has compiled the code that they run. */
 const WARM_UP_CALLS = 5000;
 
-/** Memory still grows while a second makes it grow by this part, and is waited for at most so many of them. */
+/** Memory counts as still growing if it grew by this factor within a second. The wait ends after this many seconds. */
 const GROWTH = 1.01;
-const MOST_LOOKS = 30;
+const MAX_SECONDS = 30;
 
 /** The limit in docs/kubernetes.md, above which the kernel kills the process. */
 const MEMORY_LIMIT_GIB = 1;
 
-/** How long the server may take to close the connections of clients that have left, in milliseconds. */
-const LEAVE_MS = 10_000;
-const LOOK_MS = 100;
+/** How long the server may take to close the connections of disconnected clients, in milliseconds. */
+const CLOSE_MS = 10_000;
+const POLL_MS = 100;
 
 /** A server before, during and after an attack. */
 export interface Episode {
-  /** The polite client's Gets before the attack. */
+  /** The well-behaved client's Gets before the attack. */
   readonly calm: JobResult;
   readonly attacked: JobResult;
-  readonly acts: AttackCount;
-  /** Of the clients that connect during the attack, those without an answer. */
+  readonly actions: AttackCount;
+  /** The clients that connect during the attack and get no answer. */
   readonly refused: number;
-  /** The most memory that the server had in RAM until the end of the attack. */
+  /** The peak of the server's resident memory until the end of the attack, in bytes. */
   readonly peakRssBytes: number;
-  /** What coffer_connections says when all clients have left for {@link LEAVE_MS}, or 0 as soon as it says so. */
+  /** coffer_connections {@link CLOSE_MS} after all clients have disconnected, or 0 as soon as it is 0. */
   readonly connectionsLeft: number;
 }
 
-/** What attacks do to polite callers. */
+/** The effect of attacks on well-behaved callers. */
 export interface CallersFindings {
-  /** By the attack, with the name of the server if it is not this Coffer; one episode for each round. */
+  /** By the name of the attack, and of the server if it is another build; one episode for each round. */
   readonly episodes: ReadonlyMap<string, readonly Episode[]>;
   readonly requirements: readonly Requirement[];
 }
 
 /** One attack on one server. */
-interface Scene {
+interface Scenario {
   readonly name: string;
   readonly attack: Attack;
-  readonly coffer: Pick<CofferOptions, "name" | "rival">;
+  readonly coffer: Pick<CofferOptions, "name" | "otherBuild">;
 }
 
-/** Attacks a server of its own in each way and round. Needs `ulimit -n` of some 2,000. */
-export async function measureCallers(workshop: Workshop, options: Options): Promise<CallersFindings> {
-  const attacks = attacksOn(options.placesToTake).filter(({ conduct }) => options.attacks.has(conduct));
-  const scenes: readonly Scene[] = attacks.flatMap((attack) =>
-    coffers(options.rivals).map((coffer) => ({ name: nameOf(attack, coffer), attack, coffer })),
+/** Starts a new server for each attack in each round. Needs `ulimit -n` of at least 2,000. */
+export async function measureCallers(folder: RunFolder, options: Options): Promise<CallersFindings> {
+  const attacks = attacksOn(options.hoardMaxConnections).filter(({ kind }) => options.attacks.has(kind));
+  const scenarios: readonly Scenario[] = attacks.flatMap((attack) =>
+    coffers(options.otherBuilds).map((coffer) => ({ name: nameOf(attack, coffer), attack, coffer })),
   );
-  const episodes = await interleave(scenes, options.rounds, (scene, round) =>
-    episodeOf(workshop, options, scene, round),
+  const episodes = await interleave(scenarios, options.rounds, (scenario, round) =>
+    episodeOf(folder, options, scenario, round),
   );
-  const own = scenes.filter(isRequired).map(({ name }) => name);
+  const own = scenarios.filter(isRequired).map(({ name }) => name);
   return { episodes, requirements: requirementsOf(new Map(own.map((name) => [name, episodes.get(name)!]))) };
 }
 
-function isRequired({ attack, coffer }: Scene): boolean {
-  return attack.conduct !== "none" && coffer.rival === undefined;
+function isRequired({ attack, coffer }: Scenario): boolean {
+  return attack.kind !== "none" && coffer.otherBuild === undefined;
 }
 
-function nameOf({ name }: Attack, coffer: Scene["coffer"]): string {
-  return coffer.rival === undefined ? name : `${name}: ${coffer.name}`;
+function nameOf({ name }: Attack, coffer: Scenario["coffer"]): string {
+  return coffer.otherBuild === undefined ? name : `${name}: ${coffer.name}`;
 }
 
-async function episodeOf(workshop: Workshop, options: Options, scene: Scene, round: number): Promise<Episode> {
-  const { attack } = scene;
-  const server = await startServer(workshop, options, scene, round);
-  const calm = await politeGets(server, options);
-  const { cert, key } = workshop.issue(attack.caller);
-  const attackers = await Attackers.gather({ attack, access: { ...accessOf(server.target), cert, key } });
-  const attacked = await politeGets(server, options);
-  const refused = await refusedNewcomers(workshop, server.target);
+async function episodeOf(folder: RunFolder, options: Options, scenario: Scenario, round: number): Promise<Episode> {
+  const { attack } = scenario;
+  const server = await startServer(folder, options, scenario, round);
+  const calm = await wellBehavedGets(server, options);
+  const { cert, key } = folder.issue(attack.caller);
+  const attackers = await Attackers.start({ attack, access: { ...accessOf(server.target), cert, key } });
+  const attacked = await wellBehavedGets(server, options);
+  const refused = await refusedNewClients(folder, server.target);
   const peakRssBytes = await settledPeakRss(server.target.pid);
-  const acts = await attackers.leave();
-  const connectionsLeft = await connectionsAfterAll(server);
+  const actions = await attackers.stop();
+  const connectionsLeft = await connectionsLeftOn(server);
   await server.stop();
-  return { calm, attacked, acts, refused, peakRssBytes, connectionsLeft };
+  return { calm, attacked, actions, refused, peakRssBytes, connectionsLeft };
 }
 
-async function startServer(workshop: Workshop, options: Options, scene: Scene, round: number): Promise<CofferServer> {
-  const { attack, coffer } = scene;
-  const flags = attack.conduct === "hoard" ? ["--max-connections", `${options.placesToTake}`] : [];
-  const data = `callers-${coffer.name}-${attack.conduct}-${attack.perSecond}-${round}`;
-  const server = await startCoffer(workshop, { ...coffer, data, flags });
+async function startServer(
+  folder: RunFolder,
+  options: Options,
+  scenario: Scenario,
+  round: number,
+): Promise<CofferServer> {
+  const { attack, coffer } = scenario;
+  const flags = attack.kind === "hoard" ? ["--max-connections", `${options.hoardMaxConnections}`] : [];
+  const data = `callers-${coffer.name}-${attack.kind}-${attack.perSecond}-${round}`;
+  const server = await startCoffer(folder, { ...coffer, data, flags });
   await fill(server, SECRETS);
-  await putForNewcomers({ ...accessOf(server.target), ...workshop.issue(WEB_OWNER) });
+  await putForNewClients({ ...accessOf(server.target), ...folder.issue(WEB_OWNER) });
   await runJob({
     target: server.target,
     operation: "get",
@@ -112,15 +117,15 @@ async function startServer(workshop: Workshop, options: Options, scene: Scene, r
   return server;
 }
 
-function politeGets({ target }: CofferServer, { seconds }: Options): Promise<JobResult> {
+function wellBehavedGets({ target }: CofferServer, { seconds }: Options): Promise<JobResult> {
   const [warmUpMs, measuredMs] = [seconds * 200, seconds * 1000];
-  return runPacedJob({ target, secrets: SECRETS, perSecond: PACE, warmUpMs, measuredMs });
+  return runPacedJob({ target, secrets: SECRETS, perSecond: GETS_PER_SECOND, warmUpMs, measuredMs });
 }
 
-/** An attack may need longer than the polite client's Gets to fill the memory. */
+/** An attack may take longer to fill the memory than the well-behaved client's Gets last. */
 async function settledPeakRss(pid: number): Promise<number> {
   let peak = peakRssBytes(pid);
-  for (let look = 0; look < MOST_LOOKS; look++) {
+  for (let second = 0; second < MAX_SECONDS; second++) {
     await sleep(1000);
     const before = peak;
     peak = peakRssBytes(pid);
@@ -129,22 +134,22 @@ async function settledPeakRss(pid: number): Promise<number> {
   return peak;
 }
 
-async function connectionsAfterAll({ opsPort }: CofferServer): Promise<number> {
-  const deadline = performance.now() + LEAVE_MS;
+async function connectionsLeftOn({ opsPort }: CofferServer): Promise<number> {
+  const deadline = performance.now() + CLOSE_MS;
   for (;;) {
     const exposed = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
     const open = Number(/^coffer_connections (\d+)$/m.exec(exposed)?.[1]);
     if (open === 0 || performance.now() > deadline) return open;
-    await sleep(LOOK_MS);
+    await sleep(POLL_MS);
   }
 }
 
-/** How much the attack raised the p99. When more than one Get in a hundred fails there is none, which counts as worst. */
+/** The ratio of the p99 during and before the attack; infinite if more than one Get in a hundred failed. */
 export function p99Ratio({ calm, attacked }: Episode): number {
   return failures(attacked) * 100 > attacked.calls ? Number.POSITIVE_INFINITY : attacked.p99 / calm.p99;
 }
 
-/** Gets of the polite client that failed, before and during the attack. */
+/** The well-behaved client's failed Gets, before and during the attack. */
 export function failuresOf({ calm, attacked }: Episode): number {
   return failures(calm) + failures(attacked);
 }
@@ -153,10 +158,10 @@ function failures({ errors }: JobResult): number {
   return Object.values(errors).reduce((sum, count) => sum + count, 0);
 }
 
-/** What an attack may come to besides the p99: what is counted, and the most that is allowed of it. */
+/** The figures of an attack other than the p99, each with its bound. */
 const BOUNDS: readonly (readonly [what: string, figure: (episode: Episode) => number, bound: number])[] = [
   ["failed Gets", failuresOf, 0],
-  [`new clients refused, of ${NEWCOMERS}`, ({ refused }) => refused, 0],
+  [`new clients refused, of ${NEW_CLIENTS}`, ({ refused }) => refused, 0],
   ["peak RSS in GiB", (episode) => episode.peakRssBytes / 2 ** 30, MEMORY_LIMIT_GIB],
   ["connections left", ({ connectionsLeft }) => connectionsLeft, 0],
 ];
@@ -166,10 +171,10 @@ function requirementsOf(attacks: ReadonlyMap<string, readonly Episode[]>): Requi
   const ratios = [...attacks].map(([name, episodes]) =>
     atMost(`callers: Get p99, attacked / calm: ${name}`, spreadOf(episodes.map(p99Ratio)), 3),
   );
-  const rest = BOUNDS.map(([what, figure, bound]) => {
+  const others = BOUNDS.map(([what, figure, bound]) => {
     const spreads = [...attacks.values()].map((episodes) => spreadOf(episodes.map(figure)));
     const worst = spreads.reduce((a, b) => (b.median > a.median ? b : a));
     return atMost(`callers: ${what}, in the worst attack`, worst, bound);
   });
-  return [...ratios, ...rest];
+  return [...ratios, ...others];
 }

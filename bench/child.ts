@@ -5,28 +5,28 @@ import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long a server may take to start or to stop, in milliseconds. */
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 
 const POLL_MS = 10;
 
-/** A program that the bench started. Its output goes to a file and is shown only when it fails. */
+/** A program that the benchmark started. Its output goes to a file and is shown only if the program fails. */
 export class Child {
   readonly name: string;
   readonly pid: number;
   readonly #process: ChildProcess;
   readonly #log: string;
 
-  /** Starts `command`. `log` is the file for what it prints. It never outlives the bench. */
+  /** Starts `command`. `log` is the file for its output. The program ends no later than the benchmark. */
   constructor(name: string, command: readonly string[], log: string) {
     const output = openSync(log, "a");
     const [program, ...rest] = command;
     this.name = name;
     this.#log = log;
     this.#process = spawn(program!, rest, { stdio: ["ignore", output, output] });
-    this.#process.once("error", ({ message }) => appendFileSync(log, message)); // such as a program that is not there
+    this.#process.once("error", ({ message }) => appendFileSync(log, message)); // such as ENOENT
     this.pid = this.#process.pid ?? 0;
     const kill = () => this.#process.kill("SIGKILL");
-    process.prependOnceListener("exit", kill); // before the workshop with its files is cleared away
+    process.prependOnceListener("exit", kill); // before the run folder with its files is removed
     this.#process.once("exit", () => process.off("exit", kill));
   }
 
@@ -34,9 +34,9 @@ export class Child {
     return this.pid !== 0 && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Waits until `ready` says so; throws with the last lines of the program's output when it ends before. */
+  /** Waits until `ready` returns true; throws with the last lines of the program's output if it ends before. */
   async waitUntil(ready: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
+    const deadline = Date.now() + TIMEOUT_MS;
     while (!(await ready())) {
       if (!this.#running) throw new Error(`${this.name} ended early. Its last lines:\n${this.#lastLines()}`);
       if (Date.now() > deadline) throw new Error(`${this.name} is not ready. Its last lines:\n${this.#lastLines()}`);
@@ -44,13 +44,13 @@ export class Child {
     }
   }
 
-  /** Asks the program to end and waits until it has. */
+  /** Sends SIGTERM and waits until the program has ended; kills it after two minutes. */
   async stop(): Promise<void> {
     if (!this.#running) return;
-    const impatience = setTimeout(() => this.#process.kill("SIGKILL"), PATIENCE_MS);
+    const timeout = setTimeout(() => this.#process.kill("SIGKILL"), TIMEOUT_MS);
     this.#process.kill("SIGTERM");
     await once(this.#process, "exit");
-    clearTimeout(impatience);
+    clearTimeout(timeout);
   }
 
   #lastLines(): string {
@@ -58,7 +58,7 @@ export class Child {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on just now. */
+/** Returns a port of 127.0.0.1 that is currently free. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -11,8 +11,8 @@ takeJob(doJob);
 async function doJob(job: Job): Promise<JobResult> {
   const meter = new Meter(job.target.pid);
   const numbers = new NumberSource(job.numbers, job.extent.kind === "counted" ? job.extent.calls : undefined);
-  const lanes = Promise.all(Array.from({ length: job.connections }, () => keepBusy(job, numbers, meter)));
-  await Promise.all([lanes, measure(job, numbers, meter, lanes)]);
+  const connections = Promise.all(Array.from({ length: job.connections }, () => keepBusy(job, numbers, meter)));
+  await Promise.all([connections, measure(job, numbers, meter, connections)]);
   return meter.result();
 }
 
@@ -25,7 +25,7 @@ async function measure(job: Job, numbers: NumberSource, meter: Meter, finished: 
   numbers.end();
 }
 
-/** One connection at a time; another takes its place when the server wants no more calls on it. */
+/** Uses one connection at a time, and opens another when the server has sent GOAWAY. */
 async function keepBusy(job: Job, numbers: NumberSource, meter: Meter): Promise<void> {
   const { target } = job;
   const work: Work = {
@@ -37,11 +37,11 @@ async function keepBusy(job: Job, numbers: NumberSource, meter: Meter): Promise<
   while (!numbers.ended) await (await Connection.open(target, work)).run();
 }
 
-/** Hands out the numbers of secrets until it is ended. */
+/** Returns the numbers of secrets until `end` is called. */
 class NumberSource {
   readonly #numbers: Numbers;
   #left: number;
-  #handedOut = 0;
+  #returned = 0;
 
   constructor(numbers: Numbers, calls = Number.POSITIVE_INFINITY) {
     this.#numbers = numbers;
@@ -59,8 +59,8 @@ class NumberSource {
   next(): number | undefined {
     if (this.ended) return undefined;
     this.#left -= 1;
-    this.#handedOut += 1;
+    this.#returned += 1;
     const numbers = this.#numbers;
-    return numbers.kind === "random" ? Math.floor(Math.random() * numbers.below) : numbers.from + this.#handedOut - 1;
+    return numbers.kind === "random" ? Math.floor(Math.random() * numbers.below) : numbers.from + this.#returned - 1;
   }
 }

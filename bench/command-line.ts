@@ -1,16 +1,17 @@
-// Compares the CPU time of one call of the command line with that of another checkout, which has been built:
+// Compares the CPU time of one run of a command with that of another checkout, which has been built:
 //
 //   node dist/bench/command-line.js ../other-checkout
 //
-// Both run in turn, and a bare Node with them, so that a machine whose speed drifts favours none. Linux only.
+// Both run alternately, and Node with an empty program as well, so that a change of the machine's speed affects all of
+// them. Linux only.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { MAIN, type ServerProcess, Site } from "../test/support/server-process.ts";
 import { childrenCpuMicros } from "./process-stat.ts";
 
-/** Calls of each program that are measured; one more comes before them. */
-const CALLS = 20;
+/** Measured runs of each program. One more run comes first, because it reads the program's files from the disk. */
+const RUNS = 20;
 
 const PATH = "shop/api/db";
 
@@ -45,22 +46,21 @@ function compare(checkout: string, words: readonly string[], env: Record<string,
     ["--eval", "0"],
   ];
   const totals = [0, 0, 0];
-  for (let call = 0; call <= CALLS; call++) {
+  for (let run = 0; run <= RUNS; run++) {
     for (const [index, program] of programs.entries()) {
       const before = childrenCpuMicros();
       execFileSync(process.execPath, program, { env, stdio: "ignore" });
-      // The first call of each reads its files from the disk.
-      if (call > 0) totals[index] = (totals[index] ?? 0) + childrenCpuMicros() - before;
+      if (run > 0) totals[index] = (totals[index] ?? 0) + childrenCpuMicros() - before;
     }
   }
-  const [ours = 0, theirs = 0, node = 0] = totals.map((micros) => micros / 1000 / CALLS);
-  const cost = `${ours.toFixed(0)} ms against ${theirs.toFixed(0)} ms`;
-  return `${words[0]}: ${cost}, ratio ${(ours / theirs).toFixed(2)}; bare Node: ${node.toFixed(0)} ms`;
+  const [own = 0, other = 0, node = 0] = totals.map((micros) => micros / 1000 / RUNS);
+  const cost = `${own.toFixed(0)} ms, other checkout ${other.toFixed(0)} ms`;
+  return `${words[0]}: ${cost}, ratio ${(own / other).toFixed(2)}; bare Node: ${node.toFixed(0)} ms`;
 }
 
 const [checkout] = process.argv.slice(2);
 if (checkout === undefined) {
-  console.error("give the folder of another checkout that has been built");
+  console.error("usage: node dist/bench/command-line.js CHECKOUT, the folder of another checkout that has been built");
   process.exit(2);
 }
 await main(checkout);

@@ -7,21 +7,21 @@ import type { Target } from "./job.ts";
 import type { Outcome } from "./meter.ts";
 import type { RequestTemplate } from "./request.ts";
 
-/** What a connection is told to do. */
+/** The calls that a connection makes. */
 export interface Work {
   readonly template: RequestTemplate;
   /** Calls in flight. */
   readonly inFlight: number;
-  /** The secret of the next call; undefined when there is none any more. */
+  /** The number of the secret in the next call; undefined after the last call. */
   next(): number | undefined;
-  /** A call ended that began at `startedAt`, of performance.now(). */
+  /** Receives the outcome of a call that started at `startedAt`, of performance.now(). */
   ended(outcome: Outcome, startedAt: number): void;
 }
 
 /**
- * One HTTP/2 connection over TLS 1.3 that makes gRPC calls and understands just enough of the answers: node:http2 as
- * client takes a whole core at the rate of a bare server and would be what is measured. What a server may do but these
- * servers don't (padding, continued headers) is an error, so that nothing is miscounted in silence.
+ * One HTTP/2 connection over TLS 1.3 that makes gRPC calls and reads only the necessary parts of the answers. A client
+ * of node:http2 uses a whole core at the rate of a bare server, and would limit the result. Padding and continued
+ * headers, which the measured servers never send, are errors, so that no frame is misread silently.
  */
 export class Connection {
   readonly #socket: TLSSocket;
@@ -32,10 +32,10 @@ export class Connection {
   #nextStream = 1;
   #sendWindow = DEFAULT_WINDOW;
   #received = 0;
-  /** No further call is begun here: there is none, or the server said GOAWAY, or the stream ids are used up. */
+  /** Whether no further call may start: there is none, or the server sent GOAWAY, or the stream ids are used up. */
   #closing = false;
   #finish: () => void = () => {};
-  /** By frame type; others mean nothing to a client like this. */
+  /** By frame type. This client ignores all other frames. */
   readonly #handlers: Readonly<Record<number, (frame: Frame) => void>> = {
     [FrameType.data]: (frame) => this.#takeData(frame),
     [FrameType.headers]: (frame) => this.#takeHeaders(frame),
@@ -53,7 +53,7 @@ export class Connection {
     this.#work = work;
   }
 
-  /** Shakes hands with the server. */
+  /** Connects to the server and performs the TLS handshake. */
   static async open(target: Target, work: Work): Promise<Connection> {
     const socket = connect({
       host: "127.0.0.1",
@@ -70,7 +70,7 @@ export class Connection {
     return new Connection(socket, work);
   }
 
-  /** Makes calls until there are no more, or the server wants no more on this connection; rejects when it breaks. */
+  /** Makes calls until the last one, or until the server sends GOAWAY. Rejects if the connection fails. */
   async run(): Promise<void> {
     const finished = new Promise<void>((resolve, reject) => {
       this.#finish = resolve;
@@ -93,7 +93,7 @@ export class Connection {
     }
   }
 
-  /** Begins as many calls as there is room for, in one write. */
+  /** Starts as many calls as the limits allow, in one write. */
   #send(): void {
     const { template } = this.#work;
     const numbers = this.#pull(Math.floor(this.#sendWindow / template.flowControlled));
@@ -162,16 +162,18 @@ export class Connection {
     this.#socket.write(frame(FrameType.settings, FrameFlag.ack, 0, Buffer.alloc(0)));
   }
 
-  /** Limits below what the job needs would change silently what is measured. */
+  /** Throws if a limit of the server is below the job's need, which would silently change the measurement. */
   #obey(setting: number, value: number): void {
     const { inFlight, template } = this.#work;
     if (setting === Setting.maxConcurrentStreams && value < inFlight)
-      throw new Error(`the server allows ${value} calls in flight on a connection, and ${inFlight} are asked for`);
+      throw new Error(
+        `the server allows ${value} calls in flight on a connection, fewer than the ${inFlight} of this run`,
+      );
     if (setting === Setting.initialWindowSize && value < template.flowControlled)
       throw new Error(`the server's window of ${value} bytes is too small for one request`);
   }
 
-  /** Streams need no window of their own: each carries one request, which fits the initial one. */
+  /** Ignores the windows of streams: each stream carries one request, which fits into the initial window. */
   #takeWindowUpdate({ streamId, payload }: Frame): void {
     if (streamId === 0) this.#sendWindow += payload.readUInt32BE(0);
   }
@@ -180,7 +182,7 @@ export class Connection {
     if (!(flags & FrameFlag.ack)) this.#socket.write(frame(FrameType.ping, FrameFlag.ack, 0, Buffer.from(payload)));
   }
 
-  /** Calls above `last` will never be answered. */
+  /** The server never answers calls on streams above `last`. */
   #takeGoAway(last: number): void {
     this.#closing = true;
     for (const streamId of this.#calls.keys()) if (streamId > last) this.#end(streamId, error("GOAWAY"));
@@ -197,7 +199,7 @@ const DEFAULT_WINDOW = 65_535;
 const LARGEST_WINDOW = 2 ** 31 - 1;
 const LAST_STREAM = 2 ** 31 - 1;
 
-/** The preface, and windows so large that no server ever waits for this client. */
+/** The preface, SETTINGS and WINDOW_UPDATE, with windows so large that no server waits for this client. */
 export const OPENING = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   frame(
@@ -227,7 +229,7 @@ function refuseFlags(flags: number, refused: number): void {
 }
 
 function refuse(what: string): never {
-  throw new Error(`the server sent ${what}, which this client does not understand`);
+  throw new Error(`the server sent ${what}, which this client does not support`);
 }
 
 function error(what: string): Outcome {

@@ -8,86 +8,87 @@ import { RequestTemplate } from "./request.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { type Rounds, type Spread, interleave, ratio, spreadOf } from "./rounds.ts";
 import { type Server, fill, startCoffer } from "./servers.ts";
-import { type Conduct, type Flood, Strangers, type StrangersCount } from "./strangers.ts";
+import { type FloodKind, type Flood, UnauthenticatedClients, type ConnectionCount } from "./unauthenticated-clients.ts";
 import { jobFor } from "./throughput.ts";
-import { TRUST_DOMAIN, type Workshop } from "./workshop.ts";
+import { TRUST_DOMAIN, type RunFolder } from "./run-folder.ts";
 
 const SECRETS = 1000;
 
-/** How many connections the strangers hold that do not shake hands, and how many those that do. */
+/** The connections of unauthenticated clients that stall, and of those that open handshakes continuously. */
 const STALLING = 5000;
-const SHAKING = 32;
+const HANDSHAKING = 32;
 
-// The address of the good clients, and another one.
-const HERE = "127.0.0.1";
-const ELSEWHERE = "127.0.0.2";
+/** The address of the legitimate clients, and another one. */
+const SAME_ADDRESS = "127.0.0.1";
+const OTHER_ADDRESS = "127.0.0.2";
 
-// Between the good clients that connect while strangers stall, in milliseconds.
+/** The time between two legitimate clients that connect while the others stall, in milliseconds. */
 const PAUSE_MS = 50;
 
-// How long a client tries before it counts as not served, in milliseconds.
-const PATIENCE_MS = 30_000;
+/** How long a legitimate client tries, in milliseconds. After that, the run ends. */
+const TIMEOUT_MS = 30_000;
 
-/** How good clients got in while strangers stalled. */
-interface Newcomers {
-  readonly conduct: Conduct;
-  /** Where the strangers came from. The good clients are at 127.0.0.1. */
+/** How legitimate clients connected while unauthenticated clients stalled. */
+interface NewClients {
+  readonly kind: FloodKind;
+  /** The address of the unauthenticated clients. The legitimate clients are at 127.0.0.1. */
   readonly from: string;
-  readonly strangers: StrangersCount;
-  /** From its first attempt until it had an answer, for each client. */
+  readonly unauthenticated: ConnectionCount;
+  /** The time from a client's first attempt until its answer, in seconds. */
   readonly seconds: Spread;
-  /** How many clients there were, and how often they tried, together. */
-  readonly arrivals: number;
+  readonly clients: number;
+  /** The attempts of all clients. */
   readonly attempts: number;
 }
 
-/** What strangers can do to good clients. */
+/** The effect of unauthenticated clients on legitimate ones. */
 export interface FloodFindings {
-  readonly newcomers: readonly Newcomers[];
-  /** Gets of clients that are connected, many at a time and one at a time: calm, and while strangers shake hands. */
+  readonly newClients: readonly NewClients[];
+  /** Gets of connected clients, many at a time and one at a time: calm, and during continuous handshakes of others. */
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
 }
 
-/** Lets strangers loose on Coffer, and measures what good clients notice. Needs `ulimit -n` of some 6,000. */
-export async function measureFlood(workshop: Workshop, options: Options): Promise<FloodFindings> {
-  const server = await startCoffer(workshop, { name: "coffer", data: "coffer-flood" });
+/** Floods Coffer with unauthenticated clients, and measures legitimate ones. Needs `ulimit -n` of at least 6,000. */
+export async function measureFlood(folder: RunFolder, options: Options): Promise<FloodFindings> {
+  const server = await startCoffer(folder, { name: "coffer", data: "coffer-flood" });
   await fill(server, SECRETS);
-  const newcomers: Newcomers[] = [];
-  for (const conduct of ["silent", "half-hello", "hello"] as const)
-    for (const from of [HERE, ELSEWHERE]) {
-      const flood = { ...floodOf(server, conduct, from), connections: STALLING };
-      newcomers.push(await newcomersAmong(server, flood, options.seconds));
+  const newClients: NewClients[] = [];
+  for (const kind of ["silent", "half-hello", "hello"] as const)
+    for (const from of [SAME_ADDRESS, OTHER_ADDRESS]) {
+      const flood = { ...floodOf(server, kind, from), connections: STALLING };
+      newClients.push(await newClientsDuring(flood, server, options.seconds));
     }
-  const rounds = await getsAmong(server, options);
+  const rounds = await getsDuringFlood(server, options);
   await server.stop();
-  return { newcomers, rounds, requirements: requirementsOf(newcomers, rounds) };
+  return { newClients, rounds, requirements: requirementsOf(newClients, rounds) };
 }
 
-async function newcomersAmong(server: Server, flood: Flood, seconds: number): Promise<Newcomers> {
-  const strangers = await Strangers.gather(flood);
-  const arrivals: Arrival[] = [];
+async function newClientsDuring(flood: Flood, server: Server, seconds: number): Promise<NewClients> {
+  const unauthenticated = await UnauthenticatedClients.start(flood);
+  const answers: FirstAnswer[] = [];
   for (const end = performance.now() + seconds * 1000; performance.now() < end; await sleep(PAUSE_MS))
-    arrivals.push(await arrive(server.target));
+    answers.push(await firstAnswer(server.target));
   return {
-    conduct: flood.conduct,
+    kind: flood.kind,
     from: flood.from,
-    strangers: await strangers.leave(),
-    seconds: spreadOf(arrivals.map(({ seconds }) => seconds)),
-    arrivals: arrivals.length,
-    attempts: arrivals.reduce((sum, { attempts }) => sum + attempts, 0),
+    unauthenticated: await unauthenticated.stop(),
+    seconds: spreadOf(answers.map(({ seconds }) => seconds)),
+    clients: answers.length,
+    attempts: answers.reduce((sum, { attempts }) => sum + attempts, 0),
   };
 }
 
-/** The server in several situations that take turns: with a client alone and with many calls, calm and flooded. */
-function getsAmong(server: Server, options: Options): Promise<Rounds> {
+/** Measures the server in four situations in each round: with one call and many in flight, calm and flooded. */
+function getsDuringFlood(server: Server, options: Options): Promise<Rounds> {
   const many = { ...options, secrets: SECRETS };
   const one = { ...many, connections: 1, inFlight: 1 };
   const measure = (round: number, client: Options) => runJob(jobFor(server, "get", round, client));
   const flooded = async (round: number, client: Options) => {
-    const strangers = await Strangers.gather({ ...floodOf(server, "handshake", ELSEWHERE), connections: SHAKING });
+    const flood = { ...floodOf(server, "handshake", OTHER_ADDRESS), connections: HANDSHAKING };
+    const unauthenticated = await UnauthenticatedClients.start(flood);
     const result = await measure(round, client);
-    await strangers.leave();
+    await unauthenticated.stop();
     return result;
   };
   const situations: Readonly<Record<string, (round: number) => Promise<JobResult>>> = {
@@ -100,25 +101,27 @@ function getsAmong(server: Server, options: Options): Promise<Rounds> {
   return interleave(names, options.rounds, ({ name }, round) => situations[name]!(round));
 }
 
-function floodOf({ target }: Server, conduct: Conduct, from: string): Omit<Flood, "connections"> {
-  const foreign = createAuthority(TRUST_DOMAIN, systemClock).issue({ id: `spiffe://${TRUST_DOMAIN.name}/stranger` });
-  const certificate = { cert: foreign.certPem, key: foreign.keyPem };
-  return { conduct, port: target.port, from, certificate };
+function floodOf({ target }: Server, kind: FloodKind, from: string): Omit<Flood, "connections"> {
+  const unknownCa = createAuthority(TRUST_DOMAIN, systemClock).issue({
+    id: `spiffe://${TRUST_DOMAIN.name}/unauthenticated`,
+  });
+  const certificate = { cert: unknownCa.certPem, key: unknownCa.keyPem };
+  return { kind, port: target.port, from, certificate };
 }
 
-interface Arrival {
+interface FirstAnswer {
   readonly seconds: number;
   readonly attempts: number;
 }
 
-/** Connects and makes one call; tries again at once when the server closes the connection. */
-async function arrive(target: Target): Promise<Arrival> {
-  const begun = performance.now();
-  for (let attempts = 1; performance.now() - begun < PATIENCE_MS; attempts++) {
+/** Connects and makes one call; retries immediately if the server closes the connection. */
+async function firstAnswer(target: Target): Promise<FirstAnswer> {
+  const startedAt = performance.now();
+  for (let attempts = 1; performance.now() - startedAt < TIMEOUT_MS; attempts++) {
     const isAnswered = await callOnce(target).catch(() => false);
-    if (isAnswered) return { seconds: (performance.now() - begun) / 1000, attempts };
+    if (isAnswered) return { seconds: (performance.now() - startedAt) / 1000, attempts };
   }
-  throw new Error(`a good client was not served within ${PATIENCE_MS} ms`);
+  throw new Error(`a legitimate client got no answer within ${TIMEOUT_MS} ms`);
 }
 
 async function callOnce(target: Target): Promise<boolean> {
@@ -138,12 +141,15 @@ async function callOnce(target: Target): Promise<boolean> {
 
 const p99 = (result: JobResult): number => result.p99;
 
-function requirementsOf(newcomers: readonly Newcomers[], rounds: Rounds): Requirement[] {
+const P99_DURING_HANDSHAKES = "flood: Get p99 while unauthenticated clients open handshakes continuously";
+
+function requirementsOf(newClients: readonly NewClients[], rounds: Rounds): Requirement[] {
+  const one = ratio(rounds, "one, flooded", "one, calm", p99);
   return [
-    ...newcomers.map(({ conduct, from, seconds: { most } }) =>
-      atMost(`flood: seconds of the slowest newcomer, ${conduct} from ${from}`, spreadOf([most]), 1),
+    ...newClients.map(({ kind, from, seconds: { most } }) =>
+      atMost(`flood: seconds until the slowest client is answered, ${kind} from ${from}`, spreadOf([most]), 1),
     ),
-    atMost("flood: Get p99, flooded / calm", ratio(rounds, "flooded", "calm", p99), 5),
-    atMost("flood: Get p99 of one call at a time, flooded / calm", ratio(rounds, "one, flooded", "one, calm", p99), 5),
+    atMost(`${P99_DURING_HANDSHAKES} / before`, ratio(rounds, "flooded", "calm", p99), 5),
+    atMost(`${P99_DURING_HANDSHAKES} / before, one call at a time`, one, 5),
   ];
 }

@@ -1,4 +1,4 @@
-/** The frames of HTTP/2 (RFC 9113, section 6) that a gRPC client meets. */
+/** The HTTP/2 frames (RFC 9113, section 6) that a gRPC client receives. */
 export const FrameType = {
   data: 0,
   headers: 1,
@@ -10,21 +10,21 @@ export const FrameType = {
   continuation: 9,
 } as const;
 
-/** Their flags. */
+/** The flags of these frames. */
 export const FrameFlag = { none: 0, ack: 1, endStream: 1, endHeaders: 4, padded: 8, priority: 32 } as const;
 
-/** A frame as it arrived. `payload` is a view, valid only during the call that hands it out. */
+/** A received frame. `payload` is a view that is valid only during the callback. */
 export interface Frame {
   readonly type: number;
   readonly flags: number;
-  /** 0: the connection itself. */
+  /** 0 for the connection itself. */
   readonly streamId: number;
   readonly payload: Buffer;
 }
 
 const HEADER_BYTES = 9;
 
-/** The bytes of one frame. */
+/** Encodes one frame. */
 export function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUIntBE(payload.length, 0, 3);
@@ -34,11 +34,11 @@ export function frame(type: number, flags: number, streamId: number, payload: Bu
   return Buffer.concat([header, payload]);
 }
 
-/** Cuts a connection's bytes into frames. */
+/** Splits the bytes of a connection into frames. */
 export class FrameCutter {
   #rest: Buffer = Buffer.alloc(0);
 
-  /** Calls `take` for every frame that is complete with this chunk. */
+  /** Calls `take` for each frame that this chunk completes. */
   push(chunk: Buffer, take: (frame: Frame) => void): void {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let offset = 0;

@@ -3,25 +3,25 @@ import { Site } from "../test/support/server-process.ts";
 import type { Options } from "./options.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { type Spread, spreadOf } from "./rounds.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
-/** Clients that write while servers take each other's place. */
+/** The clients that write during the takeovers. */
 const WRITERS = 8;
 
 const GAP_AT_MOST_SECONDS = 2;
 
-/** How servers hand over to one another under load. */
+/** The results of takeovers between servers under load. */
 export interface HandOvers extends Omit<HandOverFindings, "gapsMs"> {
   readonly times: number;
-  /** The longest time without a successful call, in seconds, over all exchanges. */
+  /** The longest time without a successful call around each takeover, in seconds. */
   readonly gaps: Spread;
   readonly requirements: readonly Requirement[];
 }
 
-/** Does what the test of the same name asserts, more often, and measures the gaps. */
-export async function measureHandOver(workshop: Workshop, { handOvers }: Options): Promise<HandOvers> {
+/** Does what test/durability/hand-over.test.ts asserts, more often, and measures the gaps. */
+export async function measureHandOver(folder: RunFolder, { handOvers }: Options): Promise<HandOvers> {
   const site = new Site();
-  const options = { site, data: workshop.at("handover"), times: handOvers, writers: WRITERS };
+  const options = { site, data: folder.at("handover"), times: handOvers, writers: WRITERS };
   const { gapsMs, ...findings } = await handOver(options).finally(() => site.remove());
   const gaps = spreadOf(gapsMs.map((ms) => ms / 1000));
   const requirements = [

@@ -1,16 +1,19 @@
 /**
- * Follows the header compression of one connection (HPACK, RFC 7541) just far enough to know the grpc-status of each
- * block. A client that guesses it from the size of the trailers would count failures as calls.
+ * Decodes the header compression of one connection (HPACK, RFC 7541) as far as the grpc-status of each block requires.
+ * A client that guessed the status from the size of the trailers would count failures as calls.
  *
- * Two facts keep it small. Names and codes are compared in their encoded form, so nothing is decompressed. And an entry
- * of the dynamic table takes at least 32 of its 4,096 bytes (section 4.1), so that the newest 128 entries contain all
- * that the server may still refer to: when it evicts, nothing needs to be done.
+ * Two facts keep it small. It compares names and codes in their encoded form, so it decompresses nothing. An entry of
+ * the dynamic table takes at least 32 of its 4,096 bytes (section 4.1), so the newest 128 entries contain every entry
+ * that the server can still refer to, and no eviction has to be followed.
  */
 export class StatusReader {
   /** Newest first, as section 2.3.3 counts them. */
   readonly #table: Field[] = [];
 
-  /** The block's grpc-status; undefined when it has none. Must be given every block of the connection, in order. */
+  /**
+   * Returns the block's grpc-status, undefined if it has none. Must be called for every block of the connection, in
+   * order.
+   */
   read(block: Uint8Array): number | undefined {
     const cursor = new Cursor(block);
     let status: number | undefined;
@@ -48,21 +51,21 @@ export class StatusReader {
   }
 }
 
-/** A header field, as far as it matters here. */
+/** A header field: only a status has a value here. */
 type Field = { readonly kind: "status"; readonly code: number } | { readonly kind: "other" };
 
 const OTHER: Field = { kind: "other" };
 
-/** SETTINGS_HEADER_TABLE_SIZE, which the client leaves at its default. */
+/** SETTINGS_HEADER_TABLE_SIZE: the client uses its default. */
 const TABLE_BYTES = 4096;
 
 /** No entry of the static table is a grpc-status. */
 const STATIC_ENTRIES = 61;
 
-/** "grpc-status" as plain text and in the Huffman code of appendix B, each with its length before it. */
+/** "grpc-status" as plain text and in the Huffman code of appendix B, each after its length. */
 const STATUS_NAMES = new Set(["\x0bgrpc-status", Buffer.from("889acac8b21234da8f", "hex").toString("latin1")]);
 
-/** The Huffman code makes nothing shorter of one or two digits, so that encoders send them as they are. */
+/** Encoders send one or two digits as plain text, because the Huffman code does not make them shorter. */
 function codeOf(value: string): number {
   const digits = value.slice(1);
   const isPlain = value.charCodeAt(0) === digits.length && /^\d{1,2}$/.test(digits);
@@ -85,7 +88,7 @@ class Cursor {
     return this.#bytes[this.#offset] ?? refuse("a block that is cut short");
   }
 
-  /** Section 5.1: the low bits of one byte, and more bytes when those are all ones. */
+  /** Section 5.1: the low bits of one byte, and further bytes if those bits are all ones. */
   integer(prefixBits: number): number {
     const limit = 2 ** prefixBits - 1;
     let value = this.#byte() & limit;
@@ -97,7 +100,7 @@ class Cursor {
     }
   }
 
-  /** Section 5.2, as it stands: the length with its Huffman bit, and the bytes; one character for each byte. */
+  /** Section 5.2, without decoding: the length with its Huffman bit, and the bytes; one character for each byte. */
   string(): string {
     const start = this.#offset;
     const length = this.integer(7);

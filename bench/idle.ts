@@ -1,22 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Idlers } from "./idlers.ts";
+import { IdleClients } from "./idle-clients.ts";
 import type { Target } from "./job.ts";
 import type { Options } from "./options.ts";
 import { rssBytes } from "./process-stat.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { type Spread, spreadOf } from "./rounds.ts";
 import { type Server, coffers, fill, startBareGrpc, startBareHttp2, startCoffer } from "./servers.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
-/** By how much the memory of a server grows for each idle connection, in kB (1,000 bytes). */
+/** The growth of a server's memory for each idle connection, in kB (1,000 bytes). */
 export interface IdleCost {
-  /** Of a server that has just started: also by what is kept for later, such as room for young objects. */
+  /**
+   * In a server that has just started. This includes memory that it keeps for later, such as space for young objects.
+   */
   readonly fresh: Spread;
-  /** Of the same server when those have left and as many come again: less, for it uses what was kept. */
+  /**
+   * In the same server, after these clients have disconnected and as many have connected again. It reuses that memory.
+   */
   readonly again: Spread;
 }
 
-/** What idle connections cost. */
+/** The memory that idle connections cost. */
 export interface Idle {
   readonly connections: number;
   readonly costs: ReadonlyMap<string, IdleCost>;
@@ -25,14 +29,14 @@ export interface Idle {
 
 const AT_MOST_KB = 60;
 
-/** Memory has settled when so many looks in a row, this far apart, find it within this part of what it was. */
-const LOOKS = 4;
-const LOOK_MS = 500;
+/** Memory is steady when this many samples in a row, at this interval, differ from the first by at most this part. */
+const SAMPLES = 4;
+const SAMPLE_MS = 500;
 const STEADY = 0.001;
 
-/** Gives each server idle connections, twice, in each round anew. No garbage collection is forced. */
-export async function measureIdle(workshop: Workshop, options: Options): Promise<Idle> {
-  const starters = startersOf(workshop, options);
+/** Starts each server in each round, and opens the idle connections twice. Forces no garbage collection. */
+export async function measureIdle(folder: RunFolder, options: Options): Promise<Idle> {
+  const starters = startersOf(folder, options);
   const found = new Map<string, { fresh: number; again: number }[]>([...starters.keys()].map((name) => [name, []]));
   for (let round = 0; round < options.rounds; round++) {
     for (const [name, start] of starters) {
@@ -49,33 +53,33 @@ export async function measureIdle(workshop: Workshop, options: Options): Promise
   return { connections: options.idleConnections, costs, requirements };
 }
 
-function startersOf(workshop: Workshop, { rivals }: Options): Map<string, (round: number) => Promise<Server>> {
+function startersOf(folder: RunFolder, { otherBuilds }: Options): Map<string, (round: number) => Promise<Server>> {
   const starters = new Map<string, (round: number) => Promise<Server>>([
-    ["http2", () => startBareHttp2(workshop)],
-    ["grpc-js", () => startBareGrpc(workshop)],
+    ["http2", () => startBareHttp2(folder)],
+    ["grpc-js", () => startBareGrpc(folder)],
   ]);
-  for (const coffer of coffers(rivals)) {
-    starters.set(coffer.name, (round) => startCoffer(workshop, { ...coffer, data: `idle-${coffer.name}-${round}` }));
+  for (const coffer of coffers(otherBuilds)) {
+    starters.set(coffer.name, (round) => startCoffer(folder, { ...coffer, data: `idle-${coffer.name}-${round}` }));
   }
   return starters;
 }
 
 async function growth(target: Target, connections: number): Promise<number> {
-  const before = await settledRss(target.pid);
-  const idlers = await Idlers.gather({ target, connections });
-  const after = await settledRss(target.pid);
-  await idlers.leave();
+  const before = await steadyRss(target.pid);
+  const clients = await IdleClients.start({ target, connections });
+  const after = await steadyRss(target.pid);
+  await clients.stop();
   return (after - before) / connections / 1000;
 }
 
-async function settledRss(pid: number): Promise<number> {
+async function steadyRss(pid: number): Promise<number> {
   let steady = rssBytes(pid);
-  for (let looks = 0; looks < LOOKS; looks++) {
-    await sleep(LOOK_MS);
+  for (let samples = 0; samples < SAMPLES; samples++) {
+    await sleep(SAMPLE_MS);
     const now = rssBytes(pid);
     if (Math.abs(now - steady) <= STEADY * steady) continue;
     steady = now;
-    looks = 0;
+    samples = 0;
   }
   return steady;
 }

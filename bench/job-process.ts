@@ -1,6 +1,6 @@
 import type { JobAnswer, JobResult } from "./job.ts";
 
-/** Makes this process one that takes one job from its parent, answers with the result, and ends. */
+/** Receives one job from the parent process, sends the result, and ends this process. */
 export function takeJob<Job>(doJob: (job: Job) => Promise<JobResult>): void {
   process.once("message", (job: Job) => {
     void answer(doJob(job)).then((answer) => process.send!(answer, () => process.exit()));

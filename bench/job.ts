@@ -1,23 +1,23 @@
 import { type ChildProcess, fork } from "node:child_process";
 
-/** What the calls do. */
+/** The method that a job calls. */
 export type Operation = "get" | "put";
 
-/** Whose messages they are made of. */
+/** The server's API. */
 export type Protocol = "coffer" | "etcd";
 
-/** Which secrets the calls name. */
+/** The numbers of the secrets that the calls name. */
 export type Numbers =
-  /** Any of 0 to `below` - 1, with repetition. */
+  /** Random numbers from 0 to `below` - 1, with repetition. */
   | { readonly kind: "random"; readonly below: number }
-  /** Every one once, upwards. */
+  /** Ascending numbers, each once. */
   | { readonly kind: "sequence"; readonly from: number };
 
-/** When the job is over. */
+/** The end of a job. */
 type Extent =
-  /** After a time, in milliseconds, of which only the calls after the warm-up count. */
+  /** After a time in milliseconds. Only the calls after the warm-up count. */
   | { readonly kind: "timed"; readonly warmUpMs: number; readonly measuredMs: number }
-  /** After so many calls, all of which count. */
+  /** After a number of calls, all of which count. */
   | { readonly kind: "counted"; readonly calls: number };
 
 /** One piece of work for the client process. */
@@ -34,31 +34,31 @@ export interface Job {
 /** One piece of work for a client that makes Gets at a fixed pace on one connection. */
 export interface PacedJob {
   readonly target: Target;
-  /** The calls name any of so many secrets. */
+  /** The number of secrets from which each call names a random one. */
   readonly secrets: number;
-  /** Calls that begin in a second, whether or not those before were answered. */
+  /** Calls that start in a second, whether or not earlier ones were answered. */
   readonly perSecond: number;
   readonly warmUpMs: number;
   readonly measuredMs: number;
 }
 
-/** A server, as its client needs to know it. */
+/** What a client needs to know about a server. */
 export interface Target {
   readonly protocol: Protocol;
   /** On 127.0.0.1. */
   readonly port: number;
   /** The process whose CPU time is measured. */
   readonly pid: number;
-  /** PEM files: the client's certificate and key, and what it trusts. */
+  /** PEM files: the client's certificate and key, and the bundle that it trusts. */
   readonly cert: string;
   readonly key: string;
   readonly bundle: string;
 }
 
-/** What the calls of a job came to. Errors are no calls: they are counted beside them and have no latency. */
+/** The result of a job. Errors are counted separately: they do not count as calls and have no latency. */
 export interface JobResult {
   readonly calls: number;
-  /** How often each kind of failure came. */
+  /** The number of failures of each kind. */
   readonly errors: Readonly<Record<string, number>>;
   readonly seconds: number;
   /** Calls a second. */
@@ -69,25 +69,25 @@ export interface JobResult {
   readonly worst: number;
   /** CPU time of the server in microseconds for each call. */
   readonly serverMicros: number;
-  /** The share of one core that the client took. Near 1, the client was the bottleneck and the rates mean nothing. */
+  /** The client's share of one core. Near 1, the client limited the result, and the rates have no meaning. */
   readonly clientLoad: number;
-  /** The cores that neither server nor client had: other programs, or other machines on the same hardware. */
+  /** The cores that neither server nor client used: other programs, or other virtual machines on the same hardware. */
   readonly othersLoad: number;
-  /** When the measured time began and ended, in microseconds of the machine's monotonic clock. */
+  /** The start and end of the measured time, in microseconds of the machine's monotonic clock. */
   readonly window: { readonly from: number; readonly to: number };
 }
 
-/** What the client process answers. */
+/** The answer of the client process. */
 export type JobAnswer =
   | { readonly kind: "done"; readonly result: JobResult }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Does a job in a client process of its own, so that the client's work is not the server's. */
+/** Does a job in a separate client process, so that the client's work does not count as the server's. */
 export function runJob(job: Job): Promise<JobResult> {
   return runIn("./client.js", job);
 }
 
-/** Does a paced job in a client process of its own. */
+/** Does a paced job in a separate client process. */
 export function runPacedJob(job: PacedJob): Promise<JobResult> {
   return runIn("./paced-client.js", job);
 }

@@ -6,37 +6,37 @@ import { type Rounds, interleave, ratio, spreadOf } from "./rounds.ts";
 import { type Server, fill, startCoffer } from "./servers.ts";
 import { type Start, timedStart } from "./start.ts";
 import { jobFor } from "./throughput.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
 const SMALL_STORE = 1000;
 
-/** How a store of a million secrets loads and serves. */
+/** How a large store, by default of a million secrets, loads and serves. */
 export interface Load {
   readonly secrets: number;
   readonly fillSeconds: number;
   readonly starts: readonly Start[];
-  /** The most memory of the large store once the Gets were served too. */
+  /** The peak of the resident memory of the large store's server after the Gets, in bytes. */
   readonly peakRssBytesAfterGets: number;
-  /** Get of the large store and of one of 1,000 secrets. */
+  /** Gets from the large store and from a store of 1,000 secrets. */
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
 }
 
 /** Fills a large store and a small one, restarts both, and compares how they serve. */
-export async function measureLoad(workshop: Workshop, options: Options): Promise<Load> {
+export async function measureLoad(folder: RunFolder, options: Options): Promise<Load> {
   const [small, large] = ["small", "large"].map((name) => ({ name: `coffer-${name}`, data: `coffer-${name}` }));
-  await fillStore(workshop, small!, SMALL_STORE);
-  const fillSeconds = await fillStore(workshop, large!, options.loadSecrets);
+  await fillStore(folder, small!, SMALL_STORE);
+  const fillSeconds = await fillStore(folder, large!, options.loadSecrets);
 
   const starts: Start[] = [];
   for (let round = 1; round < options.rounds; round++) {
-    const { server, start } = await timedStart(workshop, large!);
+    const { server, start } = await timedStart(folder, large!);
     starts.push(start);
     await server.stop();
   }
-  const { server: largeServer, start } = await timedStart(workshop, large!);
+  const { server: largeServer, start } = await timedStart(folder, large!);
   starts.push(start);
-  const smallServer = await startCoffer(workshop, small!);
+  const smallServer = await startCoffer(folder, small!);
 
   const sizes = new Map([
     [smallServer, SMALL_STORE],
@@ -53,8 +53,8 @@ export async function measureLoad(workshop: Workshop, options: Options): Promise
 
 type Store = { readonly name: string; readonly data: string };
 
-async function fillStore(workshop: Workshop, store: Store, secrets: number): Promise<number> {
-  const server = await startCoffer(workshop, store);
+async function fillStore(folder: RunFolder, store: Store, secrets: number): Promise<number> {
+  const server = await startCoffer(folder, store);
   const { seconds } = await fill(server, secrets);
   await server.stop();
   return seconds;

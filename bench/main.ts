@@ -27,37 +27,37 @@ import {
 import { measureStart } from "./start.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
 import { measureVerification } from "./verification.ts";
-import { Workshop } from "./workshop.ts";
+import { RunFolder } from "./run-folder.ts";
 
 const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
 
 async function main(options: Options): Promise<void> {
-  const workshop = new Workshop();
-  process.once("exit", () => workshop.close());
-  if (options.profile) console.log(profileReport(await profileGet(workshop, options)));
-  else await measure(workshop, options);
+  const folder = new RunFolder();
+  process.once("exit", () => folder.remove());
+  if (options.profile) console.log(profileReport(await profileGet(folder, options)));
+  else await measure(folder, options);
 }
 
-/** Measures the sections that the run has, one after the other, and prints each when it is done. */
-async function measure(workshop: Workshop, options: Options): Promise<void> {
-  const findings: Record<string, unknown> = { throughput: await throughput(workshop, options) };
+/** Measures the selected sections one after the other, and prints each one's results at its end. */
+async function measure(folder: RunFolder, options: Options): Promise<void> {
+  const findings: Record<string, unknown> = { throughput: await throughput(folder, options) };
   for (const [name, section] of Object.entries(SECTION)) {
-    if (options.sections.has(name as Section)) findings[name] = await section(workshop, options);
+    if (options.sections.has(name as Section)) findings[name] = await section(folder, options);
   }
   console.log(`written to ${relative(process.cwd(), writeResults(options, findings))}`);
 }
 
-async function throughput(workshop: Workshop, options: Options): Promise<readonly Throughput[]> {
+async function throughput(folder: RunFolder, options: Options): Promise<readonly Throughput[]> {
   const operations = (["get", "put"] as const).filter((operation) => options.sections.has(operation));
-  const measured = operations.length === 0 ? [] : await measureThroughput(workshop, options, operations);
+  const measured = operations.length === 0 ? [] : await measureThroughput(folder, options, operations);
   for (const part of measured) console.log(`${throughputReport(part, options)}\n`);
   return measured;
 }
 
-/** Measures, prints what a person reads, and returns what is written down. */
-type Measurement = (workshop: Workshop, options: Options) => Promise<unknown>;
+/** Measures, prints a report, and returns the findings for the results file. */
+type Measurement = (folder: RunFolder, options: Options) => Promise<unknown>;
 
-/** All but get and put, which take turns on the same servers. */
+/** All sections except get and put, which are measured on the same servers. */
 const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
   load: section(measureLoad, loadReport),
   verify: section(async (_workshop, options) => measureVerification(options), verificationReport),
@@ -70,17 +70,17 @@ const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
 };
 
 function section<T>(
-  measure: (workshop: Workshop, options: Options) => Promise<T>,
+  measure: (folder: RunFolder, options: Options) => Promise<T>,
   report: (found: T, options: Options) => string,
 ): Measurement {
-  return async (workshop, options) => {
-    const found = await measure(workshop, options);
+  return async (folder, options) => {
+    const found = await measure(folder, options);
     console.log(`${report(found, options)}\n`);
     return found;
   };
 }
 
-/** Every figure of every round, with what is needed to judge it: machine, Node, commit, options. */
+/** Writes every figure of every round, with its conditions: machine, Node, commit, options. Returns the file's path. */
 function writeResults(options: Options, findings: object): string {
   const at = new Date().toISOString();
   const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
@@ -91,14 +91,14 @@ function writeResults(options: Options, findings: object): string {
   return file;
 }
 
-/** JSON has neither maps nor sets, and no number that is not finite. */
+/** Converts what JSON cannot represent: maps, sets, and numbers that are not finite. */
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (value instanceof Map) return Object.fromEntries(value);
   return value instanceof Set ? [...value] : value;
 }
 
-// On exit the servers are killed and their files removed, which an unhandled signal would not let happen.
+// The handlers of "exit" kill the servers and remove their files. An unhandled signal would skip them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 try {

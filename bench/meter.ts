@@ -2,10 +2,10 @@ import { createHistogram } from "node:perf_hooks";
 import type { JobResult } from "./job.ts";
 import { cpuMicros, machineCpuMicros } from "./process-stat.ts";
 
-/** How a call ended. */
+/** The outcome of a call. */
 export type Outcome = { readonly kind: "ok" } | { readonly kind: "error"; readonly what: string };
 
-/** Measures a stretch of calls, and whose CPU time it took. */
+/** Measures calls during a period of time, and the CPU time that the server, the client and others use in it. */
 export class Meter {
   readonly #serverPid: number;
   readonly #latencies = createHistogram({ lowest: 1, figures: 3 });
@@ -17,30 +17,30 @@ export class Meter {
     this.#serverPid = serverPid;
   }
 
-  /** From here on calls count. */
+  /** Starts the measured time. */
   start(): void {
     this.#start = this.#read();
   }
 
-  /** From here on they don't. */
+  /** Ends the measured time. */
   stop(): void {
     this.#end = this.#read();
   }
 
-  /** A call ended now that began at `startedAt`, of performance.now(). Errors count at any time: none is excusable. */
+  /** Records a call that started at `startedAt`, of performance.now(), and has just ended. Errors count at any time. */
   record(outcome: Outcome, startedAt: number): void {
     if (outcome.kind === "error") this.#errors.set(outcome.what, (this.#errors.get(outcome.what) ?? 0) + 1);
     else if (this.#start !== undefined && this.#end === undefined)
       this.#latencies.record(Math.max(1, Math.round((performance.now() - startedAt) * 1000)));
   }
 
-  /** A call that began at `startedAt` is given up: it is an error, and counts with the time that it has waited. */
+  /** Records a call without an answer: it is an error, and its waiting time counts as a latency. */
   recordUnanswered(startedAt: number): void {
     this.record({ kind: "error", what: "no answer" }, startedAt);
     this.record({ kind: "ok" }, startedAt);
   }
 
-  /** After stop(). */
+  /** Returns the result. Call it after stop(). */
   result(): JobResult {
     const from = this.#start!;
     const to = this.#end!;
@@ -69,7 +69,7 @@ export class Meter {
   }
 }
 
-/** All in microseconds. */
+/** Times in microseconds: of the clock, and CPU times so far. */
 interface Reading {
   readonly at: number;
   readonly server: number;

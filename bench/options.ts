@@ -1,58 +1,58 @@
 import { parseArgs } from "node:util";
-import type { Conduct } from "./attack.ts";
-import { CONDUCTS } from "./attacks.ts";
+import type { AttackKind } from "./attack.ts";
+import { ATTACK_KINDS } from "./attacks.ts";
 
-/** The parts that a run can have. */
+/** The sections that a run can have. */
 const SECTIONS = ["get", "put", "load", "verify", "flood", "start", "idle", "handover", "reload", "callers"] as const;
 export type Section = (typeof SECTIONS)[number];
 
-/** Another Coffer that is measured beside this one: of another commit, or on another Node. */
-export interface Rival {
+/** A build of Coffer to compare with this one: of another commit, or for another Node. */
+export interface OtherBuild {
   readonly name: string;
   /** The node binary. */
   readonly node: string;
-  /** A folder with a Coffer that was built for that Node. */
+  /** The folder of a Coffer that was built for that Node. */
   readonly checkout: string;
 }
 
-/** What `npm run bench --` was told. */
+/** The options of `npm run bench --`. */
 export interface Options {
   readonly sections: ReadonlySet<Section>;
-  /** Instead of everything else: where the time of Coffer's Get goes. */
+  /** Whether to profile Coffer's Get instead of measuring the sections. */
   readonly profile: boolean;
   readonly connections: number;
   /** Calls in flight on each connection. */
   readonly inFlight: number;
-  /** How long each measurement takes, after a warm-up of a fifth of it. */
+  /** The length of each measurement, after a warm-up of a fifth of it. */
   readonly seconds: number;
   readonly rounds: number;
-  /** How many secrets the servers hold while Get and Put are measured. */
+  /** The number of secrets in the servers during the sections "get" and "put". */
   readonly secrets: number;
-  /** How many the large store of the section "load" holds. */
+  /** The number of secrets in the large store of the section "load". */
   readonly loadSecrets: number;
-  /** How many the store of the section "start" holds. */
+  /** The number of secrets in the store of the section "start". */
   readonly startSecrets: number;
   readonly idleConnections: number;
   readonly handOvers: number;
-  /** How often the section "reload" replaces the policy, in each way that files are replaced. */
+  /** How often the section "reload" replaces the policy, for each way of replacing files. */
   readonly policySwaps: number;
-  /** What the attackers of the section "callers" do. */
-  readonly attacks: ReadonlySet<Conduct>;
-  /** The connections that the server of the section "callers" allows while one identity takes all of them. */
-  readonly placesToTake: number;
-  readonly rivals: readonly Rival[];
+  /** The attacks of the section "callers". */
+  readonly attacks: ReadonlySet<AttackKind>;
+  /** `--max-connections` of the server during the attack "hoard" of the section "callers". */
+  readonly hoardMaxConnections: number;
+  readonly otherBuilds: readonly OtherBuild[];
 }
 
 const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
 
-/** How much there is of what has no option of its own. */
+/** The sizes that no option sets. */
 const SIZES = {
   loadSecrets: 1_000_000,
   startSecrets: 10_000,
   idleConnections: 1000,
   handOvers: 100,
   policySwaps: 60,
-  placesToTake: 1000,
+  hoardMaxConnections: 1000,
 };
 const QUICK_SIZES = {
   loadSecrets: 50_000,
@@ -60,13 +60,13 @@ const QUICK_SIZES = {
   idleConnections: 100,
   handOvers: 4,
   policySwaps: 8,
-  placesToTake: 100,
+  hoardMaxConnections: 100,
 };
 
-/** Only shows that everything works: the numbers of so short a run mean nothing. */
+/** Only checks that everything works: the numbers of such a short run have no meaning. */
 const QUICK = { ...DEFAULTS, seconds: "1", rounds: "1", secrets: "5000" };
 
-/** Reads the command line. Throws, with a message for a person, when it makes no sense. */
+/** Reads the command line. Throws if it is invalid, with a message for the operator. */
 export function readOptions(argv: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...argv],
@@ -79,7 +79,7 @@ export function readOptions(argv: readonly string[]): Options {
       seconds: { type: "string" },
       rounds: { type: "string" },
       secrets: { type: "string" },
-      attacks: { type: "string", default: CONDUCTS.join(",") },
+      attacks: { type: "string", default: ATTACK_KINDS.join(",") },
       beside: { type: "string", multiple: true, default: [] },
     },
   });
@@ -93,30 +93,31 @@ export function readOptions(argv: readonly string[]): Options {
     seconds: number("seconds"),
     rounds: number("rounds"),
     secrets: number("secrets"),
-    attacks: setOf("attacks", CONDUCTS, values.attacks),
+    attacks: setOf("attacks", ATTACK_KINDS, values.attacks),
     ...(values.quick ? QUICK_SIZES : SIZES),
-    rivals: values.beside.map(rival),
+    otherBuilds: values.beside.map(otherBuild),
   };
 }
 
-/** The names in a list with commas, all of which must be known. */
+/** Splits a comma-separated list. Throws if a name in it is unknown. */
 function setOf<Name extends string>(option: string, known: readonly Name[], text: string): ReadonlySet<Name> {
-  const named = (name: string) => {
+  const knownName = (name: string) => {
     const found = known.find((other) => other === name);
-    if (found === undefined) throw new Error(`--${option} knows ${known.join(", ")}, and not "${name}"`);
+    if (found === undefined) throw new Error(`invalid --${option} "${name}": expected ${known.join(", ")}`);
     return found;
   };
-  return new Set(text.split(",").map(named));
+  return new Set(text.split(",").map(knownName));
 }
 
-function rival(text: string): Rival {
+function otherBuild(text: string): OtherBuild {
   const [, name, node, checkout] = /^(.+?)=(.+),(.+)$/.exec(text) ?? [];
-  if (name === undefined) throw new Error(`--beside must be NAME=NODE,CHECKOUT, not "${text}"`);
+  if (name === undefined) throw new Error(`invalid --beside "${text}": expected NAME=NODE,CHECKOUT`);
   return { name, node: node!, checkout: checkout! };
 }
 
 function positiveInteger(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} must be a positive integer, not "${text}"`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`invalid --${name} "${text}": expected a positive integer`);
   return value;
 }

@@ -7,34 +7,34 @@ import { takeJob } from "./job-process.ts";
 import { Meter } from "./meter.ts";
 import { grpcMessage, secretPath } from "./request.ts";
 
-/** How long an answer may take after the last call has begun, in milliseconds. */
-const PATIENCE_MS = 10_000;
+/** How long an answer may take after the last call has started, in milliseconds. */
+const TIMEOUT_MS = 10_000;
 
 takeJob<PacedJob>(async (job) => {
   const meter = new Meter(job.target.pid);
   const calls = new PacedCalls(job, meter);
-  const timer = setInterval(() => calls.beginDue(), 1000 / job.perSecond);
+  const timer = setInterval(() => calls.startDue(), 1000 / job.perSecond);
   await sleep(job.warmUpMs);
   meter.start();
   await sleep(job.measuredMs);
   clearInterval(timer);
-  await Promise.race([calls.allAnswered(), sleep(PATIENCE_MS)]);
+  await Promise.race([calls.allAnswered(), sleep(TIMEOUT_MS)]);
   calls.countUnanswered();
   meter.stop();
   return meter.result();
 });
 
 /**
- * Gets on one connection that begin at a fixed pace, whether or not those before were answered: a client that waits for
- * each answer makes few calls while the server stalls, and its percentiles don't show the stall.
+ * Starts Gets on one connection at a fixed pace, whether or not earlier ones were answered. A client that waits for
+ * each answer makes few calls while the server stalls, so its percentiles do not show the stall.
  */
 class PacedCalls {
   readonly #job: PacedJob;
   readonly #meter: Meter;
   readonly #access: Access;
-  readonly #begunAt = performance.now();
+  readonly #startedAt = performance.now();
   readonly #unanswered = new Map<Promise<void>, number>();
-  #begun = 0;
+  #started = 0;
   #session: ClientHttp2Session | undefined;
 
   constructor(job: PacedJob, meter: Meter) {
@@ -43,22 +43,22 @@ class PacedCalls {
     this.#access = accessOf(job.target);
   }
 
-  /** A timer that came late is made up for. */
-  beginDue(): void {
-    const due = ((performance.now() - this.#begunAt) / 1000) * this.#job.perSecond;
-    for (; this.#begun < due; this.#begun++) this.#begin();
+  /** Starts all calls that are due, also those of a timer that fired late. */
+  startDue(): void {
+    const due = ((performance.now() - this.#startedAt) / 1000) * this.#job.perSecond;
+    for (; this.#started < due; this.#started++) this.#start();
   }
 
   async allAnswered(): Promise<void> {
     await Promise.all(this.#unanswered.keys());
   }
 
-  /** A call without an answer counts with the time that it has waited, so that it raises the percentiles. */
+  /** Records each unanswered call with its waiting time, so that it raises the percentiles. */
   countUnanswered(): void {
     for (const startedAt of this.#unanswered.values()) this.#meter.recordUnanswered(startedAt);
   }
 
-  #begin(): void {
+  #start(): void {
     const startedAt = performance.now();
     const number = Math.floor(Math.random() * this.#job.secrets);
     const message = grpcMessage(getRequest.encode({ path: secretPath(number), version: 0 }));
@@ -69,7 +69,7 @@ class PacedCalls {
     this.#unanswered.set(call, startedAt);
   }
 
-  /** The connection, or another one when the server has ended it. */
+  /** Returns the connection, or a new one if the server has ended it. */
   #openSession(): ClientHttp2Session {
     if (this.#session !== undefined && !this.#session.closed && !this.#session.destroyed) return this.#session;
     const session = openSession(this.#access);

@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 
-/** Linux counts CPU time in ticks of 10 ms, whatever the kernel's own timer does (USER_HZ, proc(5)). */
+/** Linux counts CPU time in ticks of 10 ms, independently of the kernel's timer (USER_HZ, proc(5)). */
 const TICK_MICROS = 10_000;
 
-/** User and system time that all threads of a process have taken so far, in microseconds. Linux only. */
+/** User and system time of all threads of a process so far, in microseconds. Linux only. */
 export function cpuMicros(pid: number): number {
   const { 11: user, 12: system } = statFields(pid);
   return (Number(user) + Number(system)) * TICK_MICROS;
 }
 
-/** The same of all children of this process that have ended. Linux only. */
+/** User and system time of all children of this process that have ended, in microseconds. Linux only. */
 export function childrenCpuMicros(): number {
   const { 13: user, 14: system } = statFields("self");
   return (Number(user) + Number(system)) * TICK_MICROS;
@@ -18,11 +18,13 @@ export function childrenCpuMicros(): number {
 /** The fields of proc_pid_stat(5) from the third one on, the state. */
 function statFields(pid: number | "self"): readonly string[] {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The second field is the program's name in brackets and may contain anything, spaces and brackets too.
+  // The second field is the program's name in brackets. It can contain spaces and brackets.
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** CPU time that the whole machine has spent so far, in microseconds, with what a hypervisor gave to others. Linux only. */
+/**
+ * CPU time of the whole machine so far, in microseconds, including time that the hypervisor gave to others. Linux only.
+ */
 export function machineCpuMicros(): number {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8")
     .split(/\s+/, 9)
@@ -30,12 +32,12 @@ export function machineCpuMicros(): number {
   return (user! + nice! + system! + irq! + softirq! + steal!) * TICK_MICROS;
 }
 
-/** The most memory that a process has had in RAM so far, in bytes. Linux only. */
+/** The peak of a process's resident memory so far, in bytes. Linux only. */
 export function peakRssBytes(pid: number): number {
   return statusBytes(pid, "VmHWM");
 }
 
-/** The memory that a process has in RAM now, in bytes. Linux only. */
+/** The resident memory of a process, in bytes. Linux only. */
 export function rssBytes(pid: number): number {
   return statusBytes(pid, "VmRSS");
 }

@@ -4,18 +4,18 @@ import { type JobResult, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
 import { fill, startCoffer } from "./servers.ts";
 import { jobFor } from "./throughput.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
-/** Where the main thread's time went during a Get run. Shares are of its busy time; the sum is 1. */
+/** The use of the main thread's time during Gets, as shares of its busy time. The sum of all shares is 1. */
 export interface Profile {
   readonly result: JobResult;
-  /** Share of busy time of each group, the largest first. */
+  /** The share of each group, the largest first. */
   readonly groups: readonly Share[];
-  /** The same for single functions, the first of them. */
+  /** The functions with the largest shares, the largest first. */
   readonly functions: readonly Share[];
 }
 
-/** A group or a function, and its own time without what it called. */
+/** A group or a function, and its own time, without that of the functions that it called. */
 interface Share {
   readonly name: string;
   readonly share: number;
@@ -23,14 +23,14 @@ interface Share {
 
 const FUNCTIONS_SHOWN = 30;
 
-/** Runs Coffer under V8's sampling profiler, which makes it slower: the shares count here and not the rate. */
-export async function profileGet(workshop: Workshop, options: Options): Promise<Profile> {
-  const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${workshop.at("profile")}`];
-  const server = await startCoffer(workshop, { name: "coffer", data: "coffer", nodeOptions, flags: ["--allow-debug"] });
+/** Runs Coffer under V8's sampling profiler. This makes it slower, so only the shares are meaningful, not the rate. */
+export async function profileGet(folder: RunFolder, options: Options): Promise<Profile> {
+  const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${folder.at("profile")}`];
+  const server = await startCoffer(folder, { name: "coffer", data: "coffer", nodeOptions, flags: ["--allow-debug"] });
   await fill(server, options.secrets);
   const result = await runJob(jobFor(server, "get", 0, options));
   await server.stop();
-  const frames = busyFrames(readProfile(workshop.at("profile")), result.window);
+  const frames = busyFrames(readProfile(folder.at("profile")), result.window);
   return {
     result,
     groups: sharesOf(frames, ({ frame }) => groupOf(frame)),
@@ -38,13 +38,13 @@ export async function profileGet(workshop: Workshop, options: Options): Promise<
   };
 }
 
-/** The file that --cpu-prof writes (the Profile of the DevTools protocol). Times are microseconds. */
+/** The file that --cpu-prof writes (Profile in the DevTools protocol). Times are in microseconds. */
 interface CpuProfile {
   readonly startTime: number;
   readonly nodes: readonly { readonly id: number; readonly callFrame: CallFrame }[];
-  /** The id of the node that ran, at each sample. */
+  /** The id of the node that ran at each sample. */
   readonly samples: readonly number[];
-  /** The time from the sample before to each. */
+  /** The time from the previous sample to each sample. */
   readonly timeDeltas: readonly number[];
 }
 
@@ -65,7 +65,7 @@ function readProfile(folder: string): CpuProfile {
   return JSON.parse(readFileSync(join(folder, file), "utf8"));
 }
 
-/** The samples within the measured time; V8 and the client read the same monotonic clock. */
+/** The busy samples within the measured time. V8 and the client read the same monotonic clock. */
 function busyFrames({ startTime, nodes, samples, timeDeltas }: CpuProfile, window: JobResult["window"]): TimedFrame[] {
   const frameById = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   let now = startTime;
@@ -73,7 +73,7 @@ function busyFrames({ startTime, nodes, samples, timeDeltas }: CpuProfile, windo
     now += timeDeltas[index]!;
     const frame = frameById.get(id)!;
     const counts = now >= window.from && now < window.to && frame.functionName !== "(idle)";
-    // A sample stands for the time until the next one.
+    // A sample represents the time until the next one.
     return counts ? [{ frame, micros: timeDeltas[index + 1] ?? 0 }] : [];
   });
 }
@@ -85,9 +85,9 @@ function sharesOf(frames: readonly TimedFrame[], name: (frame: TimedFrame) => st
   return [...micros].map(([name, own]) => ({ name, share: own / total })).sort((a, b) => b.share - a.share);
 }
 
-/** The first that matches names the group. */
+/** The first pattern that matches a function's URL determines its group. */
 const GROUPS: readonly (readonly [RegExp, (match: RegExpMatchArray) => string])[] = [
-  [/\/dist[^/]*\/src\/([^/]+)\//, ([, room]) => `coffer ${room}`],
+  [/\/dist[^/]*\/src\/([^/]+)\//, ([, module]) => `coffer ${module}`],
   [/\/node_modules\/((?:@[^/]+\/)?[^/]+)\//, ([, name]) => name!],
   [/^node:.*http2/, () => "node http2"],
   [/^node:.*(tls|crypto)/, () => "node tls"],
@@ -97,7 +97,7 @@ const GROUPS: readonly (readonly [RegExp, (match: RegExpMatchArray) => string])[
 
 function groupOf({ url, functionName }: CallFrame): string {
   if (functionName === "(garbage collector)") return "garbage collection";
-  if (functionName === "(program)") return "native code that no JavaScript called";
+  if (functionName === "(program)") return "native code outside JavaScript calls";
   for (const [pattern, name] of GROUPS) {
     const match = pattern.exec(url);
     if (match !== null) return name(match);

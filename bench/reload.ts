@@ -5,17 +5,17 @@ import type { Options } from "./options.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { spreadOf } from "./rounds.ts";
 
-/** Calls that begin in a second. */
+/** Calls that start in a second. */
 export const CALLS_PER_SECOND = 500;
 
-/** How calls were decided while policies came and went. */
+/** How calls were decided while the policy was replaced. */
 export interface Reload {
-  /** By the way in which the file was replaced. */
+  /** By the way of replacing the file. */
   readonly findings: ReadonlyMap<string, PolicySwapsFindings>;
   readonly requirements: readonly Requirement[];
 }
 
-/** Does what the test of the same mechanism asserts, longer and at a higher rate. */
+/** Does what test/integration/policy-swaps.test.ts asserts, for longer and at a higher rate. */
 export async function measureReload({ policySwaps }: Options): Promise<Reload> {
   const findings = new Map<string, PolicySwapsFindings>();
   const site = new Site();

@@ -14,13 +14,13 @@ import type { Start, Starts } from "./start.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
 
-/** The table of one operation. Cells are the median of the rounds, with the least and the most where that matters. */
+/** The table of one operation. Cells are medians of the rounds; rates also have the least and the most. */
 export function throughputReport({ operation, rounds, requirements }: Throughput, options: Options): string {
   const title = `${operation}: ${whole(options.secrets)} secrets, ${conditions(options)}`;
   return [title, ratesTable(rounds, "grpc-js"), "", requirementsTable(requirements)].join("\n");
 }
 
-/** How the large store started, and its Gets beside those of the small one. */
+/** The start of the large store, and its Gets compared with those of the small one. */
 export function loadReport({ secrets, fillSeconds, starts, rounds, requirements, ...load }: Load, options: Options) {
   const seconds = spreadOf(starts.map((start) => start.seconds));
   const cpuSeconds = spreadOf(starts.map((start) => start.cpuSeconds));
@@ -34,41 +34,41 @@ export function loadReport({ secrets, fillSeconds, starts, rounds, requirements,
   ].join("\n");
 }
 
-/** What it takes to tell who a peer is. */
+/** The cost of verifying a peer. */
 export function verificationReport({ millis, requirements }: Verification, { rounds }: Options): string {
   const row = ([length, spread]: [number, Spread]) => [String(length), withRange(spread, 3)];
   return [
-    `verify: ${whole(PEERS)} peers in a round, each with keys and certificates of its own, median of ${rounds} (least-most)`,
+    `verify: ${whole(PEERS)} peers in a round, each with its own keys and certificates, median of ${rounds} (least-most)`,
     columns([["certificates", "ms"], ...[...millis].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");
 }
 
-/** How good clients fare while strangers stall, and while strangers shake hands. */
-export function floodReport({ newcomers, rounds, requirements }: FloodFindings, options: Options): string {
-  const rows = newcomers.map(({ conduct, from, strangers, seconds, arrivals, attempts }) => [
-    conduct,
+/** The effect of unauthenticated clients that stall, and of those that open handshakes continuously. */
+export function floodReport({ newClients, rounds, requirements }: FloodFindings, options: Options): string {
+  const rows = newClients.map(({ kind, from, unauthenticated, seconds, clients, attempts }) => [
+    kind,
     from,
-    whole(strangers.opened),
-    whole(strangers.closed),
+    whole(unauthenticated.opened),
+    whole(unauthenticated.closed),
     withRange(seconds, 3),
-    whole(arrivals),
+    whole(clients),
     whole(attempts),
   ]);
-  const head = ["strangers", "from", "opened", "closed", "s until answered", "clients", "attempts"];
+  const head = ["stalling", "from", "opened", "closed", "s until answered", "clients", "attempts"];
   return [
-    "flood: good clients that connect while strangers stall",
+    "flood: legitimate clients that connect while unauthenticated clients stall",
     columns([head, ...rows]),
     "",
-    `get: ${conditions(options)}, while strangers shake hands`,
+    `get: ${conditions(options)}, while unauthenticated clients open handshakes continuously`,
     ratesTable(rounds, "calm"),
     "",
     requirementsTable(requirements),
   ].join("\n");
 }
 
-/** How long servers take to start, and what with. */
+/** The time that servers take to start, by phase. */
 export function startReport({ secrets, nodeSeconds, starts, requirements }: Starts, { rounds }: Options): string {
   const row = ([name, found]: [string, readonly Start[]]) => [
     name,
@@ -85,7 +85,7 @@ export function startReport({ secrets, nodeSeconds, starts, requirements }: Star
   ].join("\n");
 }
 
-/** What idle connections cost. */
+/** The memory that idle connections cost. */
 export function idleReport({ connections, costs, requirements }: Idle, { rounds }: Options): string {
   const row = ([name, { fresh, again }]: [string, IdleCost]) => [name, withRange(fresh, 1), withRange(again, 1)];
   return [
@@ -96,19 +96,19 @@ export function idleReport({ connections, costs, requirements }: Idle, { rounds 
   ].join("\n");
 }
 
-/** How servers take each other's place. */
+/** The results of takeovers between servers. */
 export function handOverReport({ times, gaps, acknowledged, lost, failures, requirements }: HandOvers): string {
-  const told = [...failures].map(([what, count]) => `${whole(count)} ${what}`).join(", ");
+  const failed = [...failures].map(([what, count]) => `${whole(count)} ${what}`).join(", ");
   return [
-    `handover: ${whole(times)} times under load, ${whole(acknowledged)} changes acknowledged, ${lost.length} lost`,
+    `handover: ${whole(times)} takeovers under load, ${whole(acknowledged)} changes acknowledged, ${lost.length} lost`,
     ...lost,
-    `seconds without a successful call: ${withRange(gaps, 2)}; calls that failed: ${told}`,
+    `seconds without a successful call: ${withRange(gaps, 2)}; failed calls: ${failed}`,
     "",
     requirementsTable(requirements),
   ].join("\n");
 }
 
-/** How calls are decided while policies come and go. */
+/** How calls are decided while the policy is replaced. */
 export function reloadReport({ findings, requirements }: Reload): string {
   const row = ([way, { calls, wrong, failed, setsSeen }]: [string, PolicySwapsFindings]) => [
     way,
@@ -125,7 +125,7 @@ export function reloadReport({ findings, requirements }: Reload): string {
   ].join("\n");
 }
 
-/** What attacks do to polite callers. */
+/** The effect of attacks on well-behaved callers. */
 export function callersReport({ episodes, requirements }: CallersFindings, { rounds, seconds }: Options): string {
   const row = ([attack, found]: [string, readonly Episode[]]) => {
     const cell = (figure: (episode: Episode) => number, digits: number) =>
@@ -137,7 +137,7 @@ export function callersReport({ episodes, requirements }: CallersFindings, { rou
       cell(p99Ratio, 1),
       cell(failuresOf, 0),
       cell(({ refused }) => refused, 0),
-      cell(({ acts }) => acts.begun, 0),
+      cell(({ actions }) => actions.started, 0),
       cell((episode) => episode.peakRssBytes / 1e6, 0),
       cell(({ connectionsLeft }) => connectionsLeft, 0),
       cell(({ attacked }) => attacked.othersLoad * 100, 0),
@@ -150,20 +150,20 @@ export function callersReport({ episodes, requirements }: CallersFindings, { rou
     "x calm",
     "failed",
     "refused",
-    "acts",
+    "actions",
     "peak RSS MB",
     "left",
     "others %",
   ];
   return [
-    `callers: Gets of one polite client at a fixed pace, ${seconds} s, median of ${rounds} (least-most)`,
+    `callers: Gets of one well-behaved client at a fixed pace, ${seconds} s, median of ${rounds} (least-most)`,
     columns([head, ...[...episodes].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");
 }
 
-/** Where a call's time goes. */
+/** The profile of a Get. */
 export function profileReport({ result, groups, functions }: Profile): string {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   const table = (shares: Profile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));

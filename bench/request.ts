@@ -3,15 +3,15 @@ import { getRequest, putRequest } from "../src/contract/messages.ts";
 import { FrameFlag, FrameType, frame } from "./frame.ts";
 import type { Operation, Protocol } from "./job.ts";
 
-/** Bytes of every value in the bench. */
+/** The size of every value in the benchmark, in bytes. */
 export const VALUE_BYTES = 256;
 
-/** The key that holds the value, in the servers that have keys within a secret. */
+/** The key of the value, in servers whose secrets have keys. */
 export const VALUE_KEY = "value";
 
 const VALUE = Buffer.alloc(VALUE_BYTES, "not a real secret, ");
 
-/** The path of the n-th secret. All have the same length, which is what lets a template work. */
+/** The path of the n-th secret. All paths have the same length, which a template requires. */
 export function secretPath(n: number): string {
   return `bench/${String(n).padStart(DIGITS, "0")}`;
 }
@@ -19,15 +19,15 @@ export function secretPath(n: number): string {
 const DIGITS = 9;
 
 /**
- * One request as the bytes on the wire, encoded beforehand. Only the stream's id and the number in the path are written
- * for each call, which is why the client costs a fraction of what the server does.
+ * The bytes of one request on the wire, encoded beforehand. Each call only writes the stream's id and the number in the
+ * path, so the client costs a fraction of the server's CPU time.
  */
 export class RequestTemplate {
-  /** Bytes of the whole request, HEADERS and DATA frame. */
+  /** The size of the whole request in bytes, HEADERS and DATA frame. */
   readonly size: number;
-  /** Bytes of it that HTTP/2's flow control counts: the payload of the DATA frame. */
+  /** The bytes that HTTP/2's flow control counts: the payload of the DATA frame. */
   readonly flowControlled: number;
-  /** What a sound reply has at least, in bytes of its DATA frames. A "not found" that is told as OK has fewer. */
+  /** The minimum size of a valid reply's DATA frames in bytes. A "not found" with the status OK is smaller. */
   readonly leastReply: number;
   readonly #frames: Buffer;
   readonly #dataFrame: number;
@@ -45,7 +45,7 @@ export class RequestTemplate {
     this.leastReply = operation === "get" ? VALUE_BYTES : 1;
   }
 
-  /** Writes the request for secret `n` on stream `id` at `offset` and returns the offset behind it. */
+  /** Writes the request for secret `n` on stream `id` at `offset`. Returns the offset after it. */
   write(target: Buffer, offset: number, id: number, n: number): number {
     this.#frames.copy(target, offset);
     target.writeUInt32BE(id, offset + STREAM_ID);
@@ -93,7 +93,7 @@ const CALLS: Record<Protocol, Record<Operation, { readonly method: string; reado
   },
 };
 
-/** gRPC's frame around a message: not compressed, and its length. */
+/** A gRPC frame with an uncompressed message (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export function grpcMessage(body: Buffer): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(body.length, 1);
@@ -101,17 +101,17 @@ export function grpcMessage(body: Buffer): Buffer {
 }
 
 /**
- * The headers of a gRPC request (gRPC over HTTP/2, "Requests") without a dynamic table: literals that are not indexed
- * (RFC 7541, section 6.2.2) are the same bytes in every request.
+ * The headers of a gRPC request (gRPC over HTTP/2, "Requests"). They use literals without indexing (RFC 7541, section
+ * 6.2.2) and no dynamic table, so that they are the same bytes in every request.
  */
 export function requestHeaders(authority: string, path: string): Buffer {
   return Buffer.concat([
-    Buffer.from([0x83, 0x87]), // :method POST and :scheme https, whole entries of the static table
+    Buffer.from([0x83, 0x87]), // :method POST and :scheme https, complete entries of the static table
     Buffer.from([0x01]), // :authority
     plainString(authority),
     Buffer.from([0x04]), // :path
     plainString(path),
-    Buffer.from([0x0f, 0x10]), // content-type, entry 31: 15 in the prefix and 16 behind it
+    Buffer.from([0x0f, 0x10]), // content-type, entry 31: 15 in the prefix and 16 in the next byte
     plainString("application/grpc"),
     Buffer.from([0x00]),
     plainString("te"),
@@ -119,7 +119,7 @@ export function requestHeaders(authority: string, path: string): Buffer {
   ]);
 }
 
-/** A string of less than 127 bytes without Huffman code. */
+/** Encodes a string of less than 127 bytes without Huffman code. */
 function plainString(text: string): Buffer {
   return Buffer.from([text.length, ...Buffer.from(text)]);
 }

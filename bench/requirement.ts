@@ -1,6 +1,6 @@
 import type { Spread } from "./rounds.ts";
 
-/** A bound that the project has set itself, and what was measured. The median decides. */
+/** A bound that the project requires, and the measurement. The median decides. */
 export interface Requirement {
   readonly what: string;
   readonly measured: Spread;
@@ -9,10 +9,12 @@ export interface Requirement {
   readonly met: boolean;
 }
 
+/** Requires a median of at least `bound`. */
 export function atLeast(what: string, measured: Spread, bound: number): Requirement {
   return { what, measured, bound: `at least ${bound}`, met: measured.median >= bound };
 }
 
+/** Requires a median of at most `bound`. */
 export function atMost(what: string, measured: Spread, bound: number): Requirement {
   return { what, measured, bound: `at most ${bound}`, met: measured.median <= bound };
 }

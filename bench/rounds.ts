@@ -3,10 +3,10 @@ import type { JobResult } from "./job.ts";
 /** The results of each server, one for each round. */
 export type Rounds = ReadonlyMap<string, readonly JobResult[]>;
 
-/** One of the numbers of a result. */
+/** Selects one number of a result. */
 export type Figure = (result: JobResult) => number;
 
-/** A median and what it is the median of. */
+/** The median of some values, with the least and the most. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
@@ -14,8 +14,9 @@ export interface Spread {
 }
 
 /**
- * Measures every subject, such as a server, in every round, one after the other. A shared machine is slow for minutes at
- * a time: what is measured within the same seconds has the same luck, what is measured one by one has not.
+ * In each round, measures every subject, such as a server, one after the other. A shared machine is slow for minutes at
+ * a time. Within a round, this affects all subjects; if each subject were measured completely before the next, it would
+ * not.
  */
 export async function interleave<Subject extends { readonly name: string }, Result>(
   subjects: readonly Subject[],
@@ -28,18 +29,18 @@ export async function interleave<Subject extends { readonly name: string }, Resu
   return results;
 }
 
-/** A figure of one server over all rounds. */
+/** The spread of a figure of one server over all rounds. */
 export function spread(rounds: Rounds, server: string, figure: Figure): Spread {
   return spreadOf(rounds.get(server)!.map(figure));
 }
 
-/** How two servers compare: the ratio is taken within each round, and then over all rounds. */
+/** The ratio of a figure of two servers: calculated within each round, then its spread over all rounds. */
 export function ratio(rounds: Rounds, server: string, base: string, figure: Figure): Spread {
   const bases = rounds.get(base)!;
   return spreadOf(rounds.get(server)!.map((result, round) => figure(result) / figure(bases[round]!)));
 }
 
-/** The median of an even number of values is the mean of the two in the middle. Takes at least one value. */
+/** Requires at least one value. The median of an even number of values is the mean of the middle two. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;

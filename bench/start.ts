@@ -5,26 +5,26 @@ import { cpuMicros, peakRssBytes } from "./process-stat.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { spreadOf } from "./rounds.ts";
 import { type CofferOptions, type Server, coffers, fill, logOf, startCoffer } from "./servers.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
-/** One start. Seconds are those since the start of the process. */
+/** One start. Seconds count from the start of the process. */
 export interface Start {
-  /** Until the first 200 of /readyz, which is asked every 10 ms. */
+  /** Until the first 200 of /readyz, which is requested every 10 ms. */
   readonly seconds: number;
-  /** Until its first line in the log: Node has started, and the program is loaded. */
+  /** Until the first line of the log: Node has started, and the program is loaded. */
   readonly programSeconds: number;
-  /** Until the store was loaded. */
+  /** Until the store is loaded. */
   readonly loadedSeconds: number;
-  /** CPU time that it took until it served. When it is well below the other, the machine was busy with something else. */
+  /** CPU time until it served. If it is far below `seconds`, other programs used the machine. */
   readonly cpuSeconds: number;
-  /** The most memory that it had in RAM until then. */
+  /** The peak of its resident memory until then, in bytes. */
   readonly peakRssBytes: number;
 }
 
-/** How long servers take to start. */
+/** The time that servers take to start. */
 export interface Starts {
   readonly secrets: number;
-  /** Node alone, with an empty program, from start to end, in each round. */
+  /** The run time of Node with an empty program, in each round. */
   readonly nodeSeconds: readonly number[];
   readonly starts: ReadonlyMap<string, readonly Start[]>;
   readonly requirements: readonly Requirement[];
@@ -32,11 +32,11 @@ export interface Starts {
 
 const AT_MOST_SECONDS = 1;
 
-/** Fills a store for each server, and starts it once in each round. */
-export async function measureStart(workshop: Workshop, options: Options): Promise<Starts> {
-  const stores = coffers(options.rivals).map((coffer) => ({ ...coffer, data: `start-${coffer.name}` }));
+/** Fills a store for each server, and starts the server once in each round. */
+export async function measureStart(folder: RunFolder, options: Options): Promise<Starts> {
+  const stores = coffers(options.otherBuilds).map((coffer) => ({ ...coffer, data: `start-${coffer.name}` }));
   for (const store of stores) {
-    const server = await startCoffer(workshop, store);
+    const server = await startCoffer(folder, store);
     await fill(server, options.startSecrets);
     await server.stop();
   }
@@ -45,7 +45,7 @@ export async function measureStart(workshop: Workshop, options: Options): Promis
   for (let round = 0; round < options.rounds; round++) {
     nodeSeconds.push(bareStart());
     for (const store of stores) {
-      const { server, start } = await timedStart(workshop, store);
+      const { server, start } = await timedStart(folder, store);
       starts.get(store.name)!.push(start);
       await server.stop();
     }
@@ -57,22 +57,22 @@ export async function measureStart(workshop: Workshop, options: Options): Promis
 
 /** Starts a server on a store that was filled before. */
 export async function timedStart(
-  workshop: Workshop,
+  folder: RunFolder,
   store: CofferOptions,
 ): Promise<{ readonly server: Server; readonly start: Start }> {
-  const begunAt = Date.now();
-  const begun = performance.now();
-  const server = await startCoffer(workshop, store);
-  const seconds = (performance.now() - begun) / 1000;
+  const startedAt = Date.now();
+  const started = performance.now();
+  const server = await startCoffer(folder, store);
+  const seconds = (performance.now() - started) / 1000;
   const { pid } = server.target;
   const [programSeconds, loadedSeconds] = ["starting", "store loaded"].map(
-    (event) => (timeOf(event, logOf(workshop, store.name)) - begunAt) / 1000,
+    (event) => (timeOf(event, logOf(folder, store.name)) - startedAt) / 1000,
   );
   const took = { seconds, programSeconds: programSeconds!, loadedSeconds: loadedSeconds! };
   return { server, start: { ...took, cpuSeconds: cpuMicros(pid) / 1e6, peakRssBytes: peakRssBytes(pid) } };
 }
 
-/** When the log had its last line of this kind, in milliseconds since the epoch. */
+/** The time of the last line with this event, in milliseconds since the epoch. */
 function timeOf(event: string, log: string): number {
   const lines = readFileSync(log, "utf8").split("\n");
   const line = lines.findLast((text) => text.includes(`"event":"${event}"`));
@@ -81,7 +81,7 @@ function timeOf(event: string, log: string): number {
 }
 
 function bareStart(): number {
-  const begun = performance.now();
+  const started = performance.now();
   spawnSync(process.execPath, ["-e", "0"]);
-  return (performance.now() - begun) / 1000;
+  return (performance.now() - started) / 1000;
 }

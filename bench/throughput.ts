@@ -3,22 +3,22 @@ import type { Options } from "./options.ts";
 import { type Requirement, atLeast, atMost } from "./requirement.ts";
 import { type Rounds, interleave, ratio } from "./rounds.ts";
 import { type Server, coffers, fill, startBareGrpc, startBareHttp2, startCoffer, startEtcd } from "./servers.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
-/** The rate of Coffer and its neighbours for one operation. */
+/** The rates of Coffer and the other servers for one operation. */
 export interface Throughput {
   readonly operation: Operation;
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
 }
 
-/** Starts the servers, fills them, and measures each operation on all of them in turns. */
+/** Starts the servers, fills them, and measures each operation on all of them in each round. */
 export async function measureThroughput(
-  workshop: Workshop,
+  folder: RunFolder,
   options: Options,
   operations: readonly Operation[],
 ): Promise<readonly Throughput[]> {
-  const servers = await startServers(workshop, options);
+  const servers = await startServers(folder, options);
   for (const server of servers) await fill(server, options.secrets);
   const measured: Throughput[] = [];
   for (const operation of operations) {
@@ -30,26 +30,26 @@ export async function measureThroughput(
   return measured;
 }
 
-async function startServers(workshop: Workshop, { rivals }: Options): Promise<Server[]> {
+async function startServers(folder: RunFolder, { otherBuilds }: Options): Promise<Server[]> {
   const etcd = process.env["ETCD_BIN"];
   return [
-    await startBareHttp2(workshop),
-    await startBareGrpc(workshop),
-    ...(await startCoffers(workshop, rivals)),
-    ...(etcd === undefined ? [] : [await startEtcd(workshop, etcd)]),
+    await startBareHttp2(folder),
+    await startBareGrpc(folder),
+    ...(await startCoffers(folder, otherBuilds)),
+    ...(etcd === undefined ? [] : [await startEtcd(folder, etcd)]),
   ];
 }
 
-async function startCoffers(workshop: Workshop, rivals: Options["rivals"]): Promise<Server[]> {
+async function startCoffers(folder: RunFolder, otherBuilds: Options["otherBuilds"]): Promise<Server[]> {
   const started: Server[] = [];
-  for (const coffer of coffers(rivals)) started.push(await startCoffer(workshop, { ...coffer, data: coffer.name }));
+  for (const coffer of coffers(otherBuilds)) started.push(await startCoffer(folder, { ...coffer, data: coffer.name }));
   return started;
 }
 
-/** More than any server takes in one measurement, so that no Put of a later round meets a path of an earlier one. */
+/** More than any server can store in one measurement, so that each round writes other paths. */
 const PATHS_PER_ROUND = 10_000_000;
 
-/** A measurement of one server in one round. */
+/** The job that measures one server in one round. */
 export function jobFor({ target }: Server, operation: Operation, round: number, options: Options): Job {
   const { connections, inFlight, secrets, seconds } = options;
   return {

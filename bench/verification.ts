@@ -5,23 +5,23 @@ import { CertificateForge } from "../test/support/certificate-forge.ts";
 import type { Options } from "./options.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { type Spread, spreadOf } from "./rounds.ts";
-import { TRUST_DOMAIN } from "./workshop.ts";
+import { TRUST_DOMAIN } from "./run-folder.ts";
 
-/** How long the verifier takes for the chain of one peer. */
+/** The time that the verification of one peer's chain takes. */
 export interface Verification {
-  /** Milliseconds by the number of certificates that the peer sends: the median of each round, over all rounds. */
+  /** Milliseconds, by the number of certificates that the peer sends: the spread of the medians of the rounds. */
   readonly millis: ReadonlyMap<number, Spread>;
   readonly requirements: readonly Requirement[];
 }
 
-/** Peers in a round, and before the first one, so that V8 has compiled what it will. */
+/** The number of peers in a round, and in the warm-up, after which V8 has compiled the code. */
 export const PEERS = 1000;
 const WARM_UP_PEERS = 3000;
 
-/** Bound in milliseconds for each connection. */
+/** The bound in milliseconds for each connection. */
 const AT_MOST = 0.5;
 
-/** Verifies chains of one certificate and of two, in turns. No two have a certificate or a key in common. */
+/** Verifies chains of one certificate and of two in each round. No two chains share a certificate or a key. */
 export function measureVerification({ rounds }: Options): Verification {
   const peers = new Peers();
   const medians = new Map<number, number[]>([1, 2].map((length) => [length, []]));
@@ -36,21 +36,21 @@ export function measureVerification({ rounds }: Options): Verification {
   return { millis, requirements };
 }
 
-/** Workloads of one trust domain, and the bundle by which they are verified. */
+/** Workloads of one trust domain, and the bundle that verifies them. */
 class Peers {
-  readonly #authority = new CertificateForge().authority(`spiffe://${TRUST_DOMAIN.name}`);
+  readonly #ca = new CertificateForge().authority(`spiffe://${TRUST_DOMAIN.name}`);
   readonly #bundles = new Map([
-    [TRUST_DOMAIN.name, Bundle.fromPem(TRUST_DOMAIN, Buffer.from(this.#authority.bundlePem), "bundle")],
+    [TRUST_DOMAIN.name, Bundle.fromPem(TRUST_DOMAIN, Buffer.from(this.#ca.bundlePem), "bundle")],
   ]);
 
-  /** Of so many peers, each seen for the first time. */
+  /** The median over `count` new peers. */
   medianMillis(length: number, count: number): number {
     const chains = Array.from({ length: count }, (_, number) => this.#chain(length, number));
     return spreadOf(chains.map((chain) => this.#millis(chain))).median;
   }
 
   #chain(length: number, number: number): readonly Buffer[] {
-    const issuer = length === 1 ? this.#authority : this.#authority.intermediate();
+    const issuer = length === 1 ? this.#ca : this.#ca.intermediate();
     return issuer.issue({ id: `spiffe://${TRUST_DOMAIN.name}/ns/shop/sa/api-${number}` }).chain;
   }
 

@@ -28,27 +28,35 @@ interface Identity {
   readonly ca: Buffer;
 }
 
-let last: Identity | undefined;
-
-/** What is in the files; while spiffe-helper writes them, what was in them before. */
-function identity(): Identity {
+/** What is in the files; undefined while spiffe-helper has written only some of them. */
+function readIdentity(): Identity | undefined {
   try {
     const [cert, key, ca] = ["svid.pem", "svid_key.pem", "svid_bundle.pem"].map((name) =>
       readFileSync(join(folder, name)),
     );
     const isWhole = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)) && new X509Certificate(ca).ca;
-    if (isWhole) last = { cert, key, ca };
-  } catch (error) {
-    if (last === undefined) throw error;
+    return isWhole ? { cert, key, ca } : undefined;
+  } catch {
+    return undefined;
   }
-  return last!;
 }
+
+async function firstIdentity(): Promise<Identity> {
+  for (;;) {
+    const identity = readIdentity();
+    if (identity !== undefined) return identity;
+    await pause(100);
+  }
+}
+
+let identity = await firstIdentity();
 
 /** Each connection has the newest SVID and bundle. */
 function openConnection() {
+  identity = readIdentity() ?? identity;
   const { hostname, port } = new URL(`https://${address}`);
   return connect({
-    ...identity(),
+    ...identity,
     host: hostname,
     port: Number(port),
     checkServerIdentity: verifyServer,

@@ -91,8 +91,8 @@ export class ConnectionAdmission {
 
   #shakeHands(stranger: Stranger): void {
     stranger.state = "shaking";
-    const { gate, timers } = this.#options;
-    shakeHands(stranger.raw, this.#contexts, timers.afterTurn, {
+    const { gate } = this.#options;
+    shakeHands(stranger.raw, this.#contexts, {
       failed: (code) => this.#refuse(stranger, failure(code), code),
       complete: (socket) => {
         stranger.socket = socket;

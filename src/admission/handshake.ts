@@ -7,7 +7,6 @@ import {
   type TLSSocket,
   type TLSSocketOptions,
 } from "node:tls";
-import type { Timers } from "../domain/timers.ts";
 import { anchorsOf } from "../spiffe/anchors.ts";
 import type { IdentitySnapshot } from "../identity/source.ts";
 import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
@@ -65,12 +64,7 @@ export interface HandshakeEnd {
  * that trusts none, and `setKeyCert` replaces it, trusted authorities included, when the request is sent and before the
  * client can have answered it. Afterwards it goes back, since the connection would keep a copy of every name.
  */
-export function shakeHands(
-  raw: Socket,
-  { asking, judging }: HandshakeContexts,
-  afterTurn: Timers["afterTurn"],
-  end: HandshakeEnd,
-): void {
+export function shakeHands(raw: Socket, { asking, judging }: HandshakeContexts, end: HandshakeEnd): void {
   let isJudging = false;
   const judgeOnceAsked = () => {
     // The server's Finished is the last message of the flight that the certificate request is in (RFC 8446 2).
@@ -89,7 +83,7 @@ export function shakeHands(
       // in a tick of its own: the next tick is then before any input. After a HelloRetryRequest (4.1.4), or a hello in pieces,
       // it arrives as input, ticks come too early, and the end of the turn is before further input.
       process.nextTick(judgeOnceAsked);
-      afterTurn(judgeOnceAsked);
+      setImmediate(judgeOnceAsked);
       return protocols.includes("h2") ? "h2" : undefined;
     },
   };

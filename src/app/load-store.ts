@@ -22,7 +22,7 @@ export async function loadStore({ journal, sealer }: Storage, options: LoadOptio
   const store = await SecretStore.load({ journal, sealer, observer, timers, maxStoreBytes });
   const seconds = (timers.elapsed() - begun) / 1000;
   metrics.loaded(seconds);
-  metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes, room: journal.room() }));
+  metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes, disk: journal.space() }));
   log.info("store loaded", { ...store.totals, limit: maxStoreBytes, seconds });
   const { bytes } = store.totals;
   if (bytes > maxStoreBytes) {

@@ -1,21 +1,21 @@
 import { InvalidRule, quoted } from "./invalid-rule.ts";
 
 /**
- * What a rule can allow.
- * - read: the content of a secret, in any version (Get).
- * - write: a new version (Put).
+ * An action that a rule can allow.
+ * - read: the content of any version of a secret (Get).
+ * - write: to add a version (Put).
  * - delete: to mark versions as deleted (Delete).
- * - list: the names of secrets (List).
- * - describe: everything about a secret but its content: all versions, their authors and their times (Describe).
+ * - list: the paths of secrets (List).
+ * - describe: the versions of a secret with their authors and times, without their content (Describe).
  */
 export type Action = "read" | "write" | "delete" | "list" | "describe";
 
-/** Every action, in the order in which texts name them. */
+/** All actions, in the order in which messages list them. */
 export const ACTIONS: readonly Action[] = ["read", "write", "delete", "list", "describe"];
 
-/** The action of that name, spelt exactly so. Throws {@link InvalidRule}. */
+/** Parses the name of an action, which is case-sensitive. Throws {@link InvalidRule}. */
 export function parseAction(text: string): Action {
   const action = ACTIONS.find((known) => known === text);
   if (action) return action;
-  throw new InvalidRule(`${quoted(text)} is no action; allowed are ${ACTIONS.join(", ")}`);
+  throw new InvalidRule(`unknown action ${quoted(text)}: expected ${ACTIONS.join(", ")}`);
 }

@@ -6,21 +6,21 @@ import { PathScope } from "./path-scope.ts";
 import { PathPattern } from "./pattern.ts";
 import type { Policy, Rule } from "./policy.ts";
 
-/** What an authorizer decides from. */
+/** The options of an {@link Authorizer}. */
 export interface AuthorizerOptions {
   readonly policy: Policy;
-  /** Callers who may do everything. Compared exactly; no patterns. */
+  /** The SPIFFE IDs that may perform every action. They are compared exactly and are not patterns. */
   readonly admins: readonly SpiffeId[];
   /**
-   * The server's own SPIFFE ID, with which nobody may do anything: who has it can pose as the server, and get what
-   * workloads would put there. Undefined as long as nobody knows it.
+   * The server's own SPIFFE ID. A caller with this ID is always denied: it could impersonate the server and receive the
+   * secrets that workloads put. Undefined until the server has an identity.
    */
   readonly server?: SpiffeId | undefined;
-  /** Which state of the policies this is. Whoever builds authorizers counts up with each one. */
+  /** The number of this authorizer. The code that creates authorizers increments it for each one. */
   readonly epoch: number;
 }
 
-/** The rule by which an admin is allowed everything. No policy contains it. */
+/** The rule that allows every action to admins. No policy contains it. */
 export const ADMIN: Rule = {
   name: "--admin",
   spiffeIds: [],
@@ -28,24 +28,24 @@ export const ADMIN: Rule = {
   actions: new Set(ACTIONS),
 };
 
-/** The most callers whose rules are remembered. Beyond it the one that was remembered first is forgotten. */
-const MAX_REMEMBERED_CALLERS = 4096;
+/** The maximum number of callers whose rules are cached. Beyond it, the oldest entry is removed. */
+const MAX_CACHED_CALLERS = 4096;
 
-/** The most sets of paths that are remembered. Callers whom the same rules cover share one. */
-const MAX_REMEMBERED_SCOPES = 32;
+/** The maximum number of cached path scopes. Callers with the same rules share one. */
+const MAX_CACHED_SCOPES = 32;
 
 const NO_RULE: Decision = { kind: "denied", because: "no rule" };
 const SERVER_ITSELF: Decision = { kind: "denied", because: "the server's own SPIFFE ID" };
 
 /**
- * Decides who may do what, from one state of the policies. It never changes: a reload makes a new one, so that nothing
- * remembered outlives the policy it came from. A call that decides more than once, such as List, keeps the one that it
- * began with.
+ * Decides which caller may perform which action, by one policy. It is immutable: a policy reload creates a new
+ * authorizer, so that no cache outlives its policy. A call with more than one decision, such as List, uses the same
+ * authorizer for all.
  */
 export class Authorizer {
   readonly epoch: number;
   readonly #rules: readonly Rule[];
-  /** The place of each rule in the policy. */
+  /** The position of each rule in the policy. */
   readonly #numbers: ReadonlyMap<Rule, number>;
   readonly #admins: ReadonlySet<string>;
   readonly #server: SpiffeId | undefined;
@@ -60,7 +60,7 @@ export class Authorizer {
     this.#admins = new Set(admins.map(String));
   }
 
-  /** Whether the caller may do this to the secret at `path`, whether or not there is one. */
+  /** Decides whether the caller may perform the action on the secret at `path`, whether or not the secret exists. */
   decide(caller: SpiffeId, action: Action, path: SecretPath): Decision {
     return this.#decide(
       caller,
@@ -68,17 +68,20 @@ export class Authorizer {
     );
   }
 
-  /** Whether any rule lets the caller list, on whatever paths; without one a List is refused, with one it is filtered. */
+  /**
+   * Decides whether any rule lets the caller list any path. Without such a rule, a List is denied; with one, it is
+   * filtered.
+   */
   mayListAnything(caller: SpiffeId): Decision {
     return this.#decide(caller, (rule) => rule.actions.has("list"));
   }
 
-  /** All paths on which some rule lets the caller do this; for many decisions at once. */
+  /** All paths on which a rule lets the caller perform the action, for many decisions at once. */
   scope(caller: SpiffeId, action: Action): PathScope {
     const rules = this.#server?.equals(caller) ? [] : this.#rulesOf(caller).filter((rule) => rule.actions.has(action));
-    // ADMIN is in no policy, and so has the number -1.
+    // ADMIN is not in the policy, so its number is -1.
     const key = rules.map((rule) => this.#numbers.get(rule) ?? -1).join();
-    return recall(this.#scopes, key, MAX_REMEMBERED_SCOPES, () => new PathScope(rules.flatMap(({ paths }) => paths)));
+    return cached(this.#scopes, key, MAX_CACHED_SCOPES, () => new PathScope(rules.flatMap(({ paths }) => paths)));
   }
 
   #decide(caller: SpiffeId, allows: (rule: Rule) => boolean): Decision {
@@ -88,7 +91,7 @@ export class Authorizer {
   }
 
   #rulesOf(caller: SpiffeId): readonly Rule[] {
-    return recall(this.#rulesByCaller, caller.toString(), MAX_REMEMBERED_CALLERS, () => this.#select(caller));
+    return cached(this.#rulesByCaller, caller.toString(), MAX_CACHED_CALLERS, () => this.#select(caller));
   }
 
   #select(caller: SpiffeId): readonly Rule[] {
@@ -97,13 +100,13 @@ export class Authorizer {
   }
 }
 
-/** What is remembered under a key, or else made and remembered. Beyond `most` the oldest is forgotten. */
-function recall<Value>(memory: Map<string, Value>, key: string, most: number, make: () => Value): Value {
-  const known = memory.get(key);
+/** Returns the cached value of a key, or makes and caches it. Beyond `most` entries, the oldest is removed. */
+function cached<Value>(cache: Map<string, Value>, key: string, most: number, make: () => Value): Value {
+  const known = cache.get(key);
   if (known !== undefined) return known;
   const made = make();
-  const [oldest] = memory.keys();
-  if (oldest !== undefined && memory.size >= most) memory.delete(oldest);
-  memory.set(key, made);
+  const [oldest] = cache.keys();
+  if (oldest !== undefined && cache.size >= most) cache.delete(oldest);
+  cache.set(key, made);
   return made;
 }

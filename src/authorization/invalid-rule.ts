@@ -1,6 +1,6 @@
 /**
- * A part of a rule breaks its grammar. `message` quotes the part and says what is wrong with it and what is allowed;
- * it is meant for the operator who wrote the rule.
+ * A part of a rule is not well-formed. `message` is for the operator: it quotes the part, and says what is wrong and
+ * what is allowed.
  */
 export class InvalidRule extends Error {
   override readonly name = "InvalidRule";
@@ -8,7 +8,7 @@ export class InvalidRule extends Error {
 
 const MAX_QUOTED = 100;
 
-/** What an operator wrote, as a message shows it: in quotes, on one line, and cut when it is very long. */
+/** Quotes a text of the operator for a message: on one line, and truncated if it is very long. */
 export function quoted(text: string): string {
   return text.length <= MAX_QUOTED ? JSON.stringify(text) : `${JSON.stringify(text.slice(0, MAX_QUOTED))}...`;
 }

@@ -1,14 +1,14 @@
 import type { PathPattern } from "./pattern.ts";
 
-// "0" is the character behind "/": every path that begins with `a/` is less than `a0`.
-const BEHIND_SLASH = "0";
+// "0" is the character after "/": every path that begins with `a/` is less than `a0`.
+const AFTER_SLASH = "0";
 
 /** Less than every character of a path. */
 const LEAST = "\0";
 
 /**
- * The paths that some patterns cover together, in string order. It answers in one walk what is covered and where the
- * next covered path can be, so that a List passes over what its caller may not see instead of looking at it.
+ * The paths that a set of patterns covers, in string order. One walk of the tree finds whether a path is covered and
+ * where the next covered path can be, so that a List skips the paths that its caller may not see.
  */
 export class PathScope {
   readonly #root = new Branch();
@@ -19,9 +19,9 @@ export class PathScope {
   }
 
   /**
-   * The beginning of all that is covered from `text` on: not less than `text`, and not greater than any covered path
-   * that is not less than it. For a path it is the path itself exactly when that is covered. Undefined when nothing from
-   * there on is covered. Neither text need be a path.
+   * Returns a text that is not less than `text`, and not greater than the next covered path at or after `text`. If
+   * `text` is a path, the result is `text` exactly if the path is covered. Returns undefined if no path at or after
+   * `text` is covered. Neither `text` nor the result must be a path.
    */
   atOrAfter(text: string): string | undefined {
     return this.#root.atOrAfter(text);
@@ -32,23 +32,25 @@ export class PathScope {
   }
 }
 
-// Most branches are the ends of patterns: they share these.
+// Most branches are the ends of patterns and share these.
 const NO_LITERALS: ReadonlyMap<string, Branch> = new Map();
 const NO_STARTS: readonly string[] = [];
 
-/** What patterns that agree in all segments so far say about those that follow. */
+/** A node of the tree: the next segments of all patterns with the same preceding segments. */
 class Branch {
   #literals = NO_LITERALS;
-  /** `*`. */
+  /** The child for `*`. */
   #any: Branch | undefined;
-  /** `**`: one segment or more, any. */
+  /** Whether a pattern continues with `**`, which covers any one or more segments. */
   #rest = false;
   /** A pattern ends here. */
   #isEnd = false;
-  /** For each literal the least covered texts that begin with it: itself where a pattern ends, and one behind its "/". */
+  /**
+   * The smallest covered texts of each literal: the literal itself if a pattern ends there, and the first one below it.
+   */
   #starts = NO_STARTS;
 
-  /** Adds what stands in a pattern from the character `at` on, where a segment begins. */
+  /** Adds the segments of a pattern from the character `at` on, where a segment begins. */
   add(pattern: string, at: number): void {
     const slash = pattern.indexOf("/", at);
     const segment = pattern.slice(at, slash === -1 ? undefined : slash);
@@ -57,7 +59,7 @@ class Branch {
     else this.#child(segment).add(pattern, slash + 1);
   }
 
-  /** To be called once, when every pattern has been added. */
+  /** Call it once, after all patterns have been added. */
   sort(): void {
     this.#any?.sort();
     if (this.#literals.size === 0) return;
@@ -70,7 +72,7 @@ class Branch {
     this.#starts = starts.sort();
   }
 
-  /** See {@link PathScope.atOrAfter}; `text` is what is left of it behind the segments so far. */
+  /** See {@link PathScope.atOrAfter}. `text` is the rest of the text after the preceding segments. */
   atOrAfter(text: string): string | undefined {
     if (this.#rest) return text;
     const slash = text.indexOf("/");
@@ -89,7 +91,7 @@ class Branch {
     const below = this.#branchesFor(segment).map((branch) => branch.atOrAfter(text.slice(slash + 1)));
     return least([
       ...below.map((rest) => (rest === undefined ? undefined : `${segment}/${rest}`)),
-      this.#any && segment + BEHIND_SLASH,
+      this.#any && segment + AFTER_SLASH,
       this.#literalAfter(text),
     ]);
   }
@@ -98,7 +100,7 @@ class Branch {
     return [this.#literals.get(segment), this.#any].filter((branch) => branch !== undefined);
   }
 
-  /** Not greater than anything that is covered below; undefined when nothing is. */
+  /** A text that is not greater than any text covered below; undefined if none is covered. */
   get #least(): string | undefined {
     return this.#rest || this.#any !== undefined ? "" : this.#starts[0];
   }
@@ -116,7 +118,7 @@ class Branch {
     return child;
   }
 
-  /** The least start that is greater than `text`. */
+  /** The smallest start that is greater than `text`. */
   #literalAfter(text: string): string | undefined {
     let low = 0;
     let high = this.#starts.length;

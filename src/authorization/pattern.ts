@@ -5,14 +5,14 @@ import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { InvalidRule, quoted } from "./invalid-rule.ts";
 
-// A pattern is written like what it matches, a path or a SPIFFE ID, with wildcards in place of whole segments:
-//   *   exactly one segment, any
-//   **  one segment or more; the last segment only
-// What is matched has been parsed before, so that its segments are well formed and "/" is nothing but their separator.
+// A pattern is a path or a SPIFFE ID, with wildcards for whole segments:
+//   *   any one segment
+//   **  any one or more segments, only as the last segment
+// Texts are parsed before they are matched, so their segments are well-formed and "/" only separates segments.
 
-/** Covers secret paths. */
+/** A pattern of secret paths. */
 export class PathPattern {
-  /** As it was written. */
+  /** The text of the pattern. */
   readonly text: string;
   readonly #shape: RegExp;
 
@@ -21,7 +21,7 @@ export class PathPattern {
     this.#shape = shapeOf(text);
   }
 
-  /** Reads a secret path (see {@link parseSecretPath}) that may have wildcards. Throws {@link InvalidRule}. */
+  /** Parses a secret path (see {@link parseSecretPath}) that can have wildcards. Throws {@link InvalidRule}. */
   static parse(text: string): PathPattern {
     return explained(text, "path pattern", () => {
       checkWildcards(text);
@@ -35,9 +35,9 @@ export class PathPattern {
   }
 }
 
-/** Covers SPIFFE IDs of one trust domain, which is always written out. */
+/** A pattern of SPIFFE IDs of one trust domain. The trust domain has no wildcards. */
 export class SpiffeIdPattern {
-  /** As it was written. */
+  /** The text of the pattern. */
   readonly text: string;
   readonly trustDomain: TrustDomain;
   readonly #shape: RegExp;
@@ -48,14 +48,14 @@ export class SpiffeIdPattern {
     this.#shape = shapeOf(text);
   }
 
-  /** Reads a workload's SPIFFE ID whose path may have wildcards. Throws {@link InvalidRule}. */
+  /** Parses a workload's SPIFFE ID whose path can have wildcards. Throws {@link InvalidRule}. */
   static parse(text: string): SpiffeIdPattern {
     return explained(text, "SPIFFE ID pattern", () => {
-      checkAuthority(text);
+      checkTrustDomain(text);
       checkWildcards(text);
       const example = SpiffeId.parse(exampleOf(text));
-      // It would match nobody, and whoever writes it means everybody (X509-SVID 5.2: a workload's ID has a path).
-      if (!example.isWorkload) throw new InvalidRule(`it names no workload; write ${text}/** for all of them`);
+      // An ID without a path would match no workload (X509-SVID 5.2), and the author probably means all workloads.
+      if (!example.isWorkload) throw new InvalidRule(`it has no path; for all workloads, write ${text}/**`);
       return new SpiffeIdPattern(text, example.trustDomain);
     });
   }
@@ -65,12 +65,12 @@ export class SpiffeIdPattern {
   }
 }
 
-/** Gives every way in which reading can fail one form: what was read, and then why it is refused. */
+/** Gives all parse errors the same form. */
 function explained<P>(text: string, what: string, read: () => P): P {
   try {
     return read();
   } catch (error) {
-    throw new InvalidRule(`${quoted(text)} is no ${what}: ${reasonOf(error)}`);
+    throw new InvalidRule(`invalid ${what} ${quoted(text)}: ${reasonOf(error)}`);
   }
 }
 
@@ -80,10 +80,10 @@ function reasonOf(error: unknown): string {
   throw error;
 }
 
-/** A wildcard here would let a rule reach into trust domains that are federated later. */
-function checkAuthority(text: string): void {
-  const authority = text.split("/")[2];
-  if (authority?.includes("*")) throw new InvalidRule("its trust domain must be written out, without *");
+/** With a wildcard in the trust domain, a rule would also match trust domains that are federated later. */
+function checkTrustDomain(text: string): void {
+  const trustDomain = text.split("/")[2];
+  if (trustDomain?.includes("*")) throw new InvalidRule("its trust domain must not contain *");
 }
 
 function checkWildcards(text: string): void {
@@ -97,14 +97,14 @@ function checkWildcards(text: string): void {
   });
 }
 
-/** The shortest text that the pattern matches: a pattern is well formed if this is. */
+/** A text that the pattern matches. The pattern is well-formed if this text is. */
 function exampleOf(text: string): string {
   return text.replaceAll("**", "x").replaceAll("*", "x");
 }
 
 /**
- * A segment ends only where "/" says so, hence the expression never has two ways to match, and a test takes time
- * proportional to the text, whatever the pattern. It makes no strings: this runs on every call.
+ * Builds a regular expression. Segments end only at "/", so there is never more than one way to match, and a match
+ * takes time proportional to the text, for any pattern. A match creates no strings, because it runs on every call.
  */
 function shapeOf(text: string): RegExp {
   return new RegExp(`^${text.split("/").map(shapeOfSegment).join("/")}$`);
@@ -113,6 +113,6 @@ function shapeOf(text: string): RegExp {
 function shapeOfSegment(segment: string): string {
   if (segment === "**") return ".+";
   if (segment === "*") return "[^/]+";
-  // Of the characters that a literal segment can have, the dot alone means something in an expression.
+  // The dot is the only character of a literal segment with a meaning in regular expressions.
   return segment.replaceAll(".", "\\.");
 }

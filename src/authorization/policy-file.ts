@@ -17,15 +17,15 @@ import type { Policy, Rule } from "./policy.ts";
 import { parseYaml } from "./yaml-document.ts";
 
 /**
- * The largest policy file that is read, in bytes: some 2,000 rules. Calls wait while it is read: 0.2 s for good rules, and
- * up to a second for faults alone.
+ * The maximum size of a policy file in bytes, about 2,000 rules. Calls wait while the file is read: 0.2 s for valid
+ * rules, and up to a second for a file of problems only.
  */
 export const MAX_POLICY_BYTES = 256 * 1024;
 
-/** The most problems that are told one by one: of a file that is no policy at all, each line may be one. */
+/** The maximum number of problems to report: in a file that is not a policy, every line can be a problem. */
 const MAX_PROBLEMS = 100;
 
-/** One thing that is wrong with a policy file, in a sentence that says what is allowed instead. */
+/** A problem of a policy file. */
 interface PolicyProblem {
   /** From 1. */
   readonly line: number;
@@ -34,15 +34,15 @@ interface PolicyProblem {
   readonly message: string;
 }
 
-/** What came of reading a policy file: a policy, or everything that is wrong with it, in the order of the file. */
+/** The result of reading a policy file: a policy, or all of its problems in the order of the file. */
 export type PolicyReading =
   | { readonly kind: "policy"; readonly policy: Policy }
   | { readonly kind: "problems"; readonly problems: readonly PolicyProblem[] };
 
 /**
- * Reads the content of a policy file (docs/policy.md): one document of YAML 1.2, core schema, of which JSON is a part.
- * Never throws for what the file contains. When the file is no YAML, only that is reported: what the rest means is then
- * a guess.
+ * Reads the content of a policy file (docs/policy.md): one YAML 1.2 document in the core schema, which includes JSON.
+ * It never throws because of the content. If the file is not valid YAML, it reports only the syntax errors, because the
+ * meaning of the rest is unknown.
  */
 export function readPolicy(file: Uint8Array): PolicyReading {
   const unreadable = sizeProblem(file) ?? encodingProblem(file);
@@ -56,10 +56,10 @@ function sizeProblem(file: Uint8Array): PolicyProblem | undefined {
   return { line: 1, column: 1, message };
 }
 
-/** A decoder would put U+FFFD in place of bad bytes, and the name of a rule could then be another in the log. */
+/** Refuses invalid UTF-8. A decoder would replace it by U+FFFD, and the log could show a different name of a rule. */
 function encodingProblem(file: Uint8Array): PolicyProblem | undefined {
   if (isUtf8(file)) return undefined;
-  // A newline byte is never part of a longer character, so each line can be judged on its own.
+  // A newline byte is never part of a multi-byte character, so each line can be checked separately.
   const lines = Buffer.from(file).toString("latin1").split("\n");
   const line = 1 + lines.findIndex((text) => !isUtf8(Buffer.from(text, "latin1")));
   return { line, column: 1, message: "the line is not UTF-8" };
@@ -71,19 +71,19 @@ type Fields = ReadonlyMap<Key, ParsedNode>;
 const FILE_KEYS: readonly Key[] = ["rules"];
 const RULE_KEYS: readonly Key[] = ["name", "spiffe_ids", "paths", "actions"];
 
-// Names go to logs and terminals, where a control character could forge a line.
+// Names are printed in logs and terminals, where a control character could forge a line.
 const NAME = /^\P{C}{1,100}$/u;
 
-const ALIAS = "here * begins a YAML alias, which a policy can't have; put a pattern that begins with * in quotes";
+const ALIAS = "* begins a YAML alias here, which is not allowed in a policy; quote patterns that begin with *";
 
-/** Where the parser's own words speak of its functions rather than of the file. */
+/** Replacements for messages of the parser that describe its functions and not the file. */
 const SYNTAX: Partial<Record<ErrorCode, string>> = {
-  MULTIPLE_DOCS: "a second document begins here; a policy is one document",
+  MULTIPLE_DOCS: "a second document begins here; a policy has only one",
   RESOURCE_EXHAUSTION: "the nesting is too deep",
-  TAG_RESOLVE_FAILED: "a policy can't have tags (!...)",
+  TAG_RESOLVE_FAILED: "tags (!...) are not allowed in a policy",
 };
 
-/** Walks through one document and collects what is wrong with it. What it returns counts only if that is nothing. */
+/** Reads one document and collects its problems. The rules are valid only if there are no problems. */
 class PolicyReader {
   readonly #lines = new LineCounter();
   readonly #problems: PolicyProblem[] = [];
@@ -105,10 +105,10 @@ class PolicyReader {
     return rules.items.flatMap((rule) => this.#rule(rule));
   }
 
-  /** The document; undefined when the text is no YAML. */
+  /** Parses the document. Returns undefined if the text is not valid YAML. */
   #parse(text: string): ParsedNode | null | undefined {
     const { errors, contents } = parseYaml(text, this.#lines);
-    // An alias is a node as well, and reported where it stands: by far the most likely one is a * without quotes.
+    // An alias is also a node, and is reported at that node. Most likely it is a pattern without quotes.
     const syntax = errors.filter((error) => error.code !== "BAD_ALIAS");
     for (const { offset, code, message } of syntax) this.#report(offset, SYNTAX[code] ?? `not valid YAML: ${message}`);
     return syntax.length === 0 ? contents : undefined;
@@ -124,7 +124,7 @@ class PolicyReader {
     return [{ name, spiffeIds, paths, actions: new Set(actions) }];
   }
 
-  /** The fields of a mapping, those with an unknown or repeated key left out and reported. */
+  /** The fields of a mapping. Unknown and repeated keys are reported and left out. */
   #fields(map: YAMLMap.Parsed, known: readonly Key[]): Fields {
     const fields = new Map<Key, ParsedNode>();
     for (const { key, value } of map.items) {
@@ -150,7 +150,7 @@ class PolicyReader {
     return this.#reject(field, `${key} must be a list with at least one entry`);
   }
 
-  /** One text, parsed. */
+  /** Parses one text. Returns a list without an entry if it is invalid. */
   #item<T>(node: ParsedNode, what: string, parse: (text: string) => T): readonly T[] {
     if (!isScalar(node) || typeof node.value !== "string") {
       return this.#reject(node, `${what} must be text; a number, true, false or null needs quotes`);
@@ -163,7 +163,7 @@ class PolicyReader {
     }
   }
 
-  /** Reports a node, and answers the nothing that was read from it. */
+  /** Reports a problem of a node, and returns an empty list as its value. */
   #reject(node: ParsedNode | null, message: string): readonly never[] {
     this.#report(node?.range[0] ?? 0, isAlias(node) ? ALIAS : message);
     return [];
@@ -175,24 +175,21 @@ class PolicyReader {
   }
 }
 
-/** Those that come first in the file, and how many more there are. */
+/** The first problems of the file, and one that states the number of the others. */
 function firstOf(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
   const next = problems[MAX_PROBLEMS];
   if (next === undefined) return problems;
   const { line, column } = next;
   const more = problems.length - MAX_PROBLEMS;
-  return [
-    ...problems.slice(0, MAX_PROBLEMS),
-    { line, column, message: `from here on there are ${more} more problems` },
-  ];
+  return [...problems.slice(0, MAX_PROBLEMS), { line, column, message: `${more} more problems from here on` }];
 }
 
 function parseName(text: string): string {
   if (NAME.test(text)) return text;
-  throw new InvalidRule(`${quoted(text)} is no name; allowed are 1 to 100 printable characters`);
+  throw new InvalidRule(`invalid name ${quoted(text)}: expected 1 to 100 printable characters`);
 }
 
-/** The value of a key that stands alone, as in {name}: YAML's null, like that of a key with nothing after the colon. */
+/** The value of a key without a colon, as in {name}: null, as for a key without a value after the colon. */
 function nothingAt(key: ParsedNode): ParsedNode {
   return Object.assign(new Scalar(null), { range: key.range }) as Scalar.Parsed;
 }

@@ -4,9 +4,9 @@ import type { Action } from "./action.ts";
 import { quoted } from "./invalid-rule.ts";
 import type { PathPattern, SpiffeIdPattern } from "./pattern.ts";
 
-/** Allows each of its actions, on every path that it covers, to every caller that it covers. None of the lists is empty. */
+/** Allows each of its actions on every matching path to every matching caller. None of the lists is empty. */
 export interface Rule {
-  /** What logs call the rule: the name that it was given, or where it stands. Not always unique. */
+  /** The name of the rule for logs: its name in the file, or its line. Not always unique. */
   readonly name: string;
   readonly spiffeIds: readonly SpiffeIdPattern[];
   readonly paths: readonly PathPattern[];
@@ -14,25 +14,27 @@ export interface Rule {
 }
 
 /**
- * Who may do what. Rules only ever allow: what none of them allows is denied, and their order decides nothing but which
- * of several that allow is named. Where the rules came from makes no difference.
+ * The rules that decide which caller may perform which action. Rules only allow: an action that no rule allows is
+ * denied. The order of the rules determines only which of several matching rules is named. A policy does not depend on
+ * its source.
  */
 export interface Policy {
   readonly rules: readonly Rule[];
 }
 
-/** What decides whether a rule can ever apply. */
+/** The facts that determine whether a rule can ever apply. */
 export interface PolicySurroundings {
-  /** The trust domains whose workloads may call: those of which the server has a bundle. */
+  /** The trust domains for which the server has a bundle, so that their workloads can connect. */
   readonly trusted: Iterable<TrustDomain>;
-  /** The server's own SPIFFE ID: nobody may do anything with it. */
+  /** The server's own SPIFFE ID. Callers with this ID are always denied. */
   readonly server: SpiffeId;
 }
 
 /**
- * What is legal in a policy and probably not meant: rules for trust domains without a bundle, so that nobody from there
- * can connect, and rules that name the server itself. A pattern that covers it beside others is no slip. One sentence
- * for each rule and domain, and for each rule that names the server.
+ * Returns warnings about valid rules that are probably mistakes: rules for trust domains without a bundle, whose
+ * workloads can't connect, and rules that name the server's own SPIFFE ID. A wildcard that matches the server's ID
+ * among others is not a mistake. There is one warning for each rule and trust domain, and for each rule that names the
+ * server.
  */
 export function policyWarnings(policy: Policy, { trusted, server }: PolicySurroundings): readonly string[] {
   const known = new Set(Array.from(trusted, String));
@@ -46,9 +48,9 @@ export function policyWarnings(policy: Policy, { trusted, server }: PolicySurrou
   ]);
 }
 
-/** That a rule, or `--admin`, is for the server's own SPIFFE ID. `rule` begins the sentence. */
+/** The warning about a rule or an `--admin` with the server's own SPIFFE ID. `rule` is the subject of the sentence. */
 export function ownIdWarning(rule: string, server: SpiffeId): string {
-  return `${rule} names ${server}, the server's own SPIFFE ID, which may do nothing; give the workload an ID of its own`;
+  return `${rule} names ${server}, the server's own SPIFFE ID, which is always denied; give the workload its own SPIFFE ID`;
 }
 
 function domainsOf(rule: Rule): ReadonlySet<string> {

@@ -10,33 +10,34 @@ import {
   visit,
 } from "yaml";
 
-/** Something that is wrong with a text as YAML. */
+/** A YAML error. */
 interface YamlError {
   /** In UTF-16 code units, from 0. */
   readonly offset: number;
   readonly code: ErrorCode;
-  /** In the parser's own words. */
+  /** The message of the parser. */
   readonly message: string;
 }
 
-/** What a text is as YAML: what it holds counts only if there are no errors. */
+/** A parsed document. The contents are valid only if there are no errors. */
 export interface YamlDocument {
   readonly contents: ParsedNode | null;
   readonly errors: readonly YamlError[];
 }
 
-/** More than any policy needs: a list in a rule in the list of rules is seven levels deep, as the parser counts them. */
+/** The maximum depth. A policy needs seven levels, as the parser counts them: a list in a rule in the list of rules. */
 const MAX_DEPTH = 16;
 
 const OPTIONS = {
   schema: "core",
   resolveKnownTags: false,
   prettyErrors: false,
-  // The composer compares each key with all before it, and a large file would take minutes: the reader does it.
+  // The composer would compare each key with all previous ones, which takes minutes for a large file. PolicyReader
+  // checks this.
   uniqueKeys: false,
 } as const;
 
-/** Thrown between two tokens, so that what comes after them is never looked at. */
+/** Thrown between two tokens, so that the rest of the text is not read. */
 class TooDeep extends Error {
   readonly offset: number;
 
@@ -47,9 +48,9 @@ class TooDeep extends Error {
 }
 
 /**
- * Reads one document of YAML 1.2, core schema. Its lines are added to `lines`. As `parseDocument` of the package, but for
- * its depth: that composes nested nodes by recursion until the stack is full, and where V8 happens to compile a regular
- * expression just then, Node 20 ends the process.
+ * Parses one YAML 1.2 document in the core schema, and adds its lines to `lines`. It differs from the package's
+ * `parseDocument` in the limit on depth. That function composes nested nodes by recursion until the stack overflows,
+ * and if V8 compiles a regular expression at that moment, Node 20 ends the process.
  */
 export function parseYaml(text: string, lines: LineCounter): YamlDocument {
   try {
@@ -60,7 +61,10 @@ export function parseYaml(text: string, lines: LineCounter): YamlDocument {
   }
 }
 
-/** Each error of the composer would otherwise note where in its code it was made: three quarters of a bad file's time. */
+/**
+ * Disables stack traces during an action. For the composer's errors, they take three quarters of an invalid file's
+ * time.
+ */
 function withoutStacks<Result>(action: () => Result): Result {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -73,7 +77,7 @@ function withoutStacks<Result>(action: () => Result): Result {
 
 function documentOf(documents: Iterable<Document.Parsed>): YamlDocument {
   const [document, second] = documents;
-  // The package composes one document even of an empty text.
+  // The package composes one document even from an empty text.
   if (document === undefined) return { contents: null, errors: [] };
   const found = [...document.errors, ...document.warnings];
   const errors: YamlError[] = found.map(({ pos, code, message }) => ({ offset: pos[0], code, message }));
@@ -83,14 +87,16 @@ function documentOf(documents: Iterable<Document.Parsed>): YamlDocument {
   return { contents: document.contents, errors };
 }
 
-/** A tag of the core schema, or the one that says "as a string, a list or a mapping" (YAML 1.2.2, 6.9.1). */
+/** A tag of the core schema, or the non-specific tag "!" (YAML 1.2.2, 6.9.1). */
 const RESOLVED = /^(?:tag:yaml\.org,2002:(?:map|seq|str|null|bool|int|float)|!)$/;
 
-/** Tags of the core schema, such as !!str, which are no errors to the package: one changes what a text means. */
+/**
+ * Reports tags of the core schema, such as !!str. The package accepts them, but a tag changes the meaning of a text.
+ */
 function knownTags(document: Document.Parsed): YamlError[] {
   const tags: YamlError[] = [];
   visit(document, (_key, node) => {
-    // Another tag than these is a warning of the package's already.
+    // For every other tag, the package reports a warning.
     if (!isNode(node) || !RESOLVED.test(node.tag ?? "")) return;
     tags.push({ offset: node.range?.[0] ?? 0, code: "TAG_RESOLVE_FAILED", message: `the tag ${node.tag}` });
   });
@@ -99,7 +105,7 @@ function knownTags(document: Document.Parsed): YamlError[] {
 
 function* tokensOf(text: string, lines: LineCounter) {
   const parser = new Parser(lines.addNewLine);
-  // As parser.parse() does it.
+  // As parser.parse() does.
   lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {
     yield* parser.next(lexeme);

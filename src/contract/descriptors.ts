@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type PackageDefinition, type ServiceDefinition, loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 
-/** The file made from proto/ by `npm run generate`: a serialized google.protobuf.FileDescriptorSet. */
+/** The serialized google.protobuf.FileDescriptorSet that `npm run generate` makes from proto/. */
 export function descriptorSet(): Buffer {
   return readFileSync(new URL("../../../proto/descriptors.binpb", import.meta.url));
 }
@@ -11,7 +11,7 @@ export function loadContract(): PackageDefinition {
   return loadFileDescriptorSetFromBuffer(descriptorSet(), { keepCase: true, longs: String, enums: String });
 }
 
-/** One service of the contract. Throws when the descriptor set has no such service. */
+/** One service of the contract. Throws if the descriptor set does not have it. */
 export function serviceDefinition(contract: PackageDefinition, name: string): ServiceDefinition {
   const definition = contract[name];
   if (definition === undefined || "format" in definition) throw new Error(`the contract has no service ${name}`);

@@ -2,7 +2,7 @@ import { type MapEntry, map } from "./map-field.ts";
 import { bytes, duration, int32, message, repeated, string } from "./message.ts";
 
 /**
- * google.rpc.Status and the details that Coffer puts into it, as they travel in the trailer grpc-status-details-bin.
+ * google.rpc.Status and the details that Coffer puts into it. They are sent in the trailer grpc-status-details-bin.
  * Source: google/rpc/status.proto, google/rpc/error_details.proto; AIP-193.
  */
 
@@ -14,7 +14,7 @@ export interface AnyMessage {
 
 const any = message<AnyMessage>({ typeUrl: string(1, "type_url"), value: bytes(2, "value") });
 
-/** google.rpc.Status. Code and message repeat what gRPC's own trailers say; the details are why it is sent. */
+/** google.rpc.Status. Code and message repeat gRPC's own trailers; only the details add information. */
 export interface Status {
   readonly code: number;
   readonly message: string;
@@ -28,7 +28,7 @@ export const status = message<Status>({
   details: repeated(3, "details", any),
 });
 
-/** google.rpc.ErrorInfo: the reason, for programs. `domain` tells whose reasons these are. */
+/** google.rpc.ErrorInfo: the reason, for programs. `domain` identifies the set that the reason belongs to. */
 export interface ErrorInfo {
   readonly reason: string;
   readonly domain: string;
@@ -50,7 +50,7 @@ export interface FieldViolation {
 
 const fieldViolation = message<FieldViolation>({ field: string(1, "field"), description: string(2, "description") });
 
-/** google.rpc.BadRequest: the fields that are at fault. */
+/** google.rpc.BadRequest: the invalid fields. */
 export interface BadRequest {
   readonly fieldViolations: readonly FieldViolation[];
 }
@@ -58,9 +58,9 @@ export interface BadRequest {
 /** google.rpc.BadRequest on the wire. */
 export const badRequest = message<BadRequest>({ fieldViolations: repeated(1, "field_violations", fieldViolation) });
 
-/** google.rpc.RetryInfo: when the same call may be made again. */
+/** google.rpc.RetryInfo: when the client may repeat the call. */
 export interface RetryInfo {
-  /** Milliseconds from the answer on. */
+  /** Milliseconds after the response. */
   readonly retryDelay: number | undefined;
 }
 

@@ -1,14 +1,14 @@
 import { WireReader } from "./wire.ts";
 
 /**
- * One file of a descriptor set, read just as far as server reflection needs it. `bytes` is the FileDescriptorProto as
- * the compiler wrote it: what a reader does not decode, it can't lose.
+ * One file of a descriptor set, decoded only as far as server reflection requires. `bytes` is the FileDescriptorProto
+ * as the compiler wrote it, so that no field is lost by decoding and encoding it again.
  */
 export interface FileDescriptor {
   readonly name: string;
-  /** The names of the files that it imports. */
+  /** The names of the imported files. */
   readonly dependencies: readonly string[];
-  /** The full names of everything that it declares: messages, fields, oneofs, enums, their values, services, methods. */
+  /** The full names of all declarations: messages, fields, oneofs, enums, their values, services and methods. */
   readonly symbols: readonly string[];
   readonly bytes: Buffer;
 }
@@ -50,7 +50,7 @@ function messageSymbols(scope: string, message: Buffer): string[] {
   ];
 }
 
-/** As in C++, the values of an enum are its siblings, not its children (descriptor.proto, EnumValueDescriptorProto). */
+/** As in C++, enum values are siblings of their enum, not children (descriptor.proto, EnumValueDescriptorProto). */
 function enumSymbols(scope: string, part: Buffer): string[] {
   return [full(scope, nameOf(part)), ...names(scope, part, ENUM.value)];
 }
@@ -77,7 +77,7 @@ function parts(bytes: Buffer, wanted: number): Buffer[] {
   return found;
 }
 
-/** Shows each field to `read`, which takes it by reading it; what it leaves is passed over. */
+/** Calls `read` for each field. If `read` returns undefined, it has not read the field, and the field is skipped. */
 function eachField(bytes: Uint8Array, read: (number: number, reader: WireReader) => unknown): void {
   const reader = new WireReader(bytes);
   while (!reader.done) {

@@ -1,21 +1,21 @@
 import { expectWireType } from "./message.ts";
-import { CutShort, WireError, WireReader, WireType } from "./wire.ts";
+import { Truncated, WireError, WireReader, WireType } from "./wire.ts";
 
-/** The string field that every request of a service begins with, such as its path. */
+/** The string field at the start of every request of a service, such as the path. */
 export interface LeadingField {
   readonly number: number;
-  /** Its name in the proto, for errors. */
+  /** The name in the proto, for errors. */
   readonly name: string;
 }
 
-// Every implementation of protobuf writes fields in the order of their numbers. One that does not may write some before
-// it. More would let a caller without any rule make the server look at a large request.
+// Every implementation of protobuf writes fields in the order of their numbers. These limits tolerate one that writes
+// some other fields first. With higher limits, a caller without any rule could make the server scan a large request.
 const MOST_FIELDS = 64;
 const MOST_BYTES = 16 * 1024;
 
 /**
- * Reads one string from a message and decodes nothing else, so that a caller is authorized before its request costs
- * anything. An absent field is "". Throws {@link WireError}.
+ * Reads one string from a message and decodes nothing else, so that the caller is authorized before its request is
+ * decoded. Returns "" if the field is absent. Throws {@link WireError}.
  */
 export function leadingString(message: Uint8Array, field: LeadingField): string {
   const value = message.length < MOST_BYTES ? find(message, field) : leadingStringSoFar(message, field);
@@ -23,16 +23,16 @@ export function leadingString(message: Uint8Array, field: LeadingField): string 
 }
 
 /**
- * The same of a message of which only the first bytes are here. Undefined when the field may be in those to come. Throws
- * {@link WireError}.
+ * As {@link leadingString}, for a message of which only the first bytes have arrived. Returns undefined if the field
+ * can still be in the missing bytes. Throws {@link WireError}.
  */
 export function leadingStringSoFar(bytes: Uint8Array, field: LeadingField): string | undefined {
-  const value = unlessCut(() => find(bytes.subarray(0, MOST_BYTES), field));
+  const value = unlessTruncated(() => find(bytes.subarray(0, MOST_BYTES), field));
   if (value === undefined && bytes.length >= MOST_BYTES) throw tooLate(field);
   return value;
 }
 
-/** The field's value; undefined when the bytes end before it. */
+/** The field's value; undefined if the bytes end before it. */
 function find(bytes: Uint8Array, field: LeadingField): string | undefined {
   const reader = new WireReader(bytes);
   for (let fields = 0; !reader.done; fields++) {
@@ -53,11 +53,11 @@ function readString(reader: WireReader, wireType: number, { name }: LeadingField
   }
 }
 
-function unlessCut(read: () => string | undefined): string | undefined {
+function unlessTruncated(read: () => string | undefined): string | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof CutShort) return undefined;
+    if (error instanceof Truncated) return undefined;
     throw error;
   }
 }

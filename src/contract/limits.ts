@@ -1,40 +1,42 @@
 /**
- * The limits that proto/coffer/v1/coffer.proto promises. Server and client read them here, so that neither can drift
- * from the other. Sizes are bytes, times milliseconds.
+ * The limits that proto/coffer/v1/coffer.proto documents. Server and client both read them here, so that they can't
+ * differ. Sizes are in bytes, times in milliseconds.
  */
 
-/** The longest path of a secret. */
+/** The maximum length of a path. */
 export const MAX_PATH_BYTES = 512;
 
-/** The longest key of a value: what a Kubernetes Secret allows, so that content moves over without renaming. */
+/**
+ * The maximum length of a key. It is that of a Kubernetes Secret, so that contents can be copied without renaming keys.
+ */
 export const MAX_KEY_BYTES = 253;
 
-/** The most keys that each of `data` and `binary_data` may have in one request. */
+/** The maximum number of keys in each of `data` and `binary_data` of one request. */
 export const MAX_KEYS = 4096;
 
-/** The largest content of one version, keys and values together, unless the server is configured otherwise. */
+/** The default of the maximum size of one version's content, keys and values together. */
 export const DEFAULT_MAX_CONTENT_BYTES = 1024 * 1024;
 
-/** The most that the server may be configured for: with framing it must still fit into MAX_RECEIVE_BYTES. */
+/** The highest value to which the server can set that limit. Such a content with its framing fits MAX_RECEIVE_BYTES. */
 export const MAX_CONFIGURABLE_CONTENT_BYTES = 3 * 1024 * 1024;
 
-/** A longer request is refused from its length alone, before it is buffered. */
+/** The maximum length of a request. A longer one is refused by its length prefix, before it is buffered. */
 export const MAX_RECEIVE_BYTES = 4 * 1024 * 1024;
 
-/** How many versions of a secret are retained, in any state. */
+/** The number of versions of a secret that are retained, in any state. */
 export const MAX_VERSIONS = 10;
 
-/** The most versions that one Delete may name. */
+/** The maximum number of versions in one Delete. */
 export const MAX_DELETE_VERSIONS = 1000;
 
-/** The entries of a page of List when the caller does not say. */
+/** The number of entries of a page of List if the request does not set it. */
 export const DEFAULT_PAGE_SIZE = 100;
 
-/** The most entries of a page of List; a larger wish is cut down to it. */
+/** The maximum number of entries of a page of List. A larger `page_size` is reduced to it. */
 export const MAX_PAGE_SIZE = 1000;
 
-/** The longest page token that is looked at: a sealed path, in base64url. */
+/** The maximum length of a page token, which is a sealed path in base64url. */
 export const MAX_PAGE_TOKEN_BYTES = 1024;
 
-/** How long a call may take whose caller gave no deadline. */
+/** The deadline of a call whose caller set none. */
 export const DEFAULT_DEADLINE_MS = 30_000;

@@ -1,15 +1,16 @@
 import { type Field, expectWireType } from "./message.ts";
 import { TooManyElements, WireError, WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
 
-/** One entry of a map: text as its UTF-8 bytes, checked. */
+/** One entry of a map. The value of a text map is checked UTF-8. */
 export interface MapEntry {
   readonly key: string;
   readonly value: Uint8Array;
 }
 
 /**
- * A map<string, string> or map<string, bytes> as a list of at most `most` entries, in which "__proto__" is a key like any other.
- * A key that comes twice is kept twice, for the reader of the request to refuse: an object would keep the last.
+ * A map<string, string> or map<string, bytes>, as a list of at most `most` entries. In a list, "__proto__" is a key
+ * like any other, and a repeated key stays visible, so that the service can refuse it; an object would keep only the
+ * last value.
  */
 export const map = (
   number: number,
@@ -34,11 +35,11 @@ export const map = (
   },
 });
 
-// The tags of the two fields of an entry, numbered 1 and 2 (protobuf encoding, "Maps").
+// The tags of the two fields of an entry, with the numbers 1 and 2 (protobuf encoding, "Maps").
 const KEY_TAG = 1 * 8 + WireType.bytes;
 const VALUE_TAG = 2 * 8 + WireType.bytes;
 
-// An entry has two fields. A few more may come from a newer release; millions would cost seconds.
+// An entry has two fields. A newer release may add a few. Without a limit, millions of fields would take seconds.
 const MAX_ENTRY_FIELDS = 8;
 
 const EMPTY = Buffer.alloc(0);

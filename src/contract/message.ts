@@ -1,17 +1,17 @@
 import { TooManyElements, WireError, WireReader, WireType, WireWriter, varintLength } from "./wire.ts";
 
 /**
- * A message's layout, written down as a table from which both directions work:
+ * Encodes and decodes one message type. It is made from a table of the fields:
  *
  *     const getRequest = message<GetRequest>({ path: string(1, "path"), version: uint32(2, "version") });
  *
- * A test holds every table against the descriptors made from the proto.
+ * A test compares every table with the descriptors that are made from the proto.
  */
 export interface Codec<T> {
   encode(value: T): Buffer;
-  /** Throws {@link WireError}. Bytes and text are copies: they don't pin the buffer of the connection. */
+  /** Throws {@link WireError}. Bytes and text are copies, so they don't keep the connection's buffer alive. */
   decode(bytes: Uint8Array): T;
-  /** The table, for the test against the descriptors. */
+  /** The table, for the test that compares it with the descriptors. */
   readonly fields: readonly Field<unknown>[];
 }
 
@@ -20,21 +20,22 @@ export interface Field<T> {
   readonly number: number;
   /** The name in the proto, used in errors. */
   readonly name: string;
-  /** The protobuf type, as in descriptor.proto without its prefix, such as "STRING". */
+  /** The protobuf type as in descriptor.proto, without the prefix TYPE_, such as "STRING". */
   readonly type: string;
   readonly wireType: number;
-  /** What the field is when it is absent. */
+  /** The value of an absent field. */
   readonly absent: () => T;
-  /** Reads one occurrence; `previous` is what earlier ones made. */
+  /** Reads one occurrence. `previous` is the value after the earlier occurrences. */
   readonly read: (reader: WireReader, previous: T, wireType: number) => T;
-  /** Writes the field, or nothing when it has its default. */
+  /** Writes the field, or nothing if it has its default value. */
   readonly write: (writer: WireWriter, value: T) => void;
 }
 
 type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 
 /**
- * A codec from a table. `mostFields`: how many fields a message may have on the wire, unknown and repeated ones included.
+ * Makes a codec from a table. `mostFields` is the maximum number of fields on the wire, unknown and repeated ones
+ * included.
  */
 export function message<T extends object>(table: Fields<T>, mostFields = Number.POSITIVE_INFINITY): Codec<T> {
   const columns = (Object.keys(table) as (keyof T)[]).map((name) => ({ name, field: table[name] as Field<unknown> }));
@@ -74,16 +75,16 @@ export function message<T extends object>(table: Fields<T>, mostFields = Number.
   }
 }
 
-/** Throws a {@link WireError} unless a field came as it must. */
+/** Throws a {@link WireError} if a field has the wrong wire type. */
 export function expectWireType(actual: number, expected: number): void {
   if (actual !== expected) throw new WireError(`has wire type ${actual} instead of ${expected}`);
 }
 
-/** What sets one kind of single value apart from the others. */
+/** How one type of single value is read and written. */
 interface Scalar<T, Absent> {
   readonly type: string;
   readonly wireType: number;
-  /** What the field is when it is absent. Such a value is not written. */
+  /** The value of an absent field. This value is not written. */
   readonly absent: Absent;
   readonly read: (reader: WireReader) => T;
   readonly write: (writer: WireWriter, value: T) => void;
@@ -112,7 +113,7 @@ function scalar<T, Absent extends T | undefined>(
   };
 }
 
-/** A string, "" when absent. */
+/** A string; "" if absent. */
 export const string = (number: number, name: string): Field<string> =>
   scalar<string, string>(number, name, {
     type: "STRING",
@@ -124,7 +125,7 @@ export const string = (number: number, name: string): Field<string> =>
 
 const EMPTY = Buffer.alloc(0);
 
-/** Bytes, as a copy, empty when absent. */
+/** A copy of the bytes; empty if absent. */
 export const bytes = (number: number, name: string): Field<Uint8Array> =>
   scalar<Uint8Array, Uint8Array>(number, name, {
     type: "BYTES",
@@ -134,7 +135,7 @@ export const bytes = (number: number, name: string): Field<Uint8Array> =>
     write: (writer, value) => writer.bytes(value),
   });
 
-/** A 32-bit number, 0 when absent. */
+/** An unsigned 32-bit number; 0 if absent. */
 export const uint32 = (number: number, name: string): Field<number> =>
   scalar<number, number>(number, name, {
     type: "UINT32",
@@ -144,7 +145,7 @@ export const uint32 = (number: number, name: string): Field<number> =>
     write: (writer, value) => writer.varint(value),
   });
 
-/** A signed 32-bit number, 0 when absent. */
+/** A signed 32-bit number; 0 if absent. */
 export const int32 = (number: number, name: string): Field<number> =>
   scalar<number, number>(number, name, {
     type: "INT32",
@@ -154,7 +155,7 @@ export const int32 = (number: number, name: string): Field<number> =>
     write: (writer, value) => writer.int32(value),
   });
 
-/** A 64-bit number that a double holds, 0 when absent. */
+/** An unsigned 64-bit number, at most 2^53 - 1; 0 if absent. */
 export const uint64 = (number: number, name: string): Field<number> =>
   scalar<number, number>(number, name, {
     type: "UINT64",
@@ -164,10 +165,10 @@ export const uint64 = (number: number, name: string): Field<number> =>
     write: (writer, value) => writer.varint(value),
   });
 
-/** An enum by its number, 0 when absent. */
+/** The number of an enum value; 0 if absent. */
 export const enumeration = (number: number, name: string): Field<number> => ({ ...int32(number, name), type: "ENUM" });
 
-/** A number whose absence means something: undefined when absent, and 0 is sent. */
+/** A proto3 `optional` number: undefined if absent. 0 is written. */
 export const optionalUint32 = (number: number, name: string): Field<number | undefined> =>
   scalar<number, undefined>(number, name, {
     type: "UINT32",
@@ -177,7 +178,7 @@ export const optionalUint32 = (number: number, name: string): Field<number | und
     write: (writer, value) => writer.varint(value),
   });
 
-/** Numbers, at most `most`; packed when written, either form when read, as the specification asks. */
+/** At most `most` numbers. Written packed; read packed or unpacked, as the protobuf specification requires. */
 export const repeatedUint32 = (
   number: number,
   name: string,
@@ -189,7 +190,7 @@ export const repeatedUint32 = (
   wireType: WireType.bytes,
   absent: () => [],
   read: (reader, previous, actual) => {
-    // Not a new list for each: four megabytes of single numbers would then keep the only thread busy for minutes.
+    // Appends in place. A new list for each number would take the only thread minutes for 4 MB of unpacked numbers.
     const list = previous as number[];
     const push = (value: number) => {
       if (list.length === most) throw new TooManyElements(most);
@@ -212,7 +213,7 @@ export const repeatedUint32 = (
   },
 });
 
-/** Messages within the message. */
+/** Repeated messages. */
 export const repeated = <T>(number: number, name: string, codec: Codec<T>): Field<readonly T[]> => ({
   number,
   name,
@@ -233,7 +234,7 @@ export const repeated = <T>(number: number, name: string, codec: Codec<T>): Fiel
   },
 });
 
-/** Milliseconds as google.protobuf.Timestamp and google.protobuf.Duration hold them: seconds and nanoseconds. */
+/** Milliseconds, encoded as google.protobuf.Timestamp or google.protobuf.Duration: seconds and nanoseconds. */
 const milliseconds = (number: number, name: string): Field<number | undefined> =>
   scalar<number, undefined>(number, name, {
     type: "MESSAGE",
@@ -247,10 +248,10 @@ const milliseconds = (number: number, name: string): Field<number | undefined> =
       writer.bytes(secondsAndNanos.encode({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 })),
   });
 
-/** google.protobuf.Timestamp as whole milliseconds since the epoch; undefined when absent. */
+/** google.protobuf.Timestamp as whole milliseconds since the epoch; undefined if absent. */
 export const timestamp = milliseconds;
 
-/** google.protobuf.Duration as whole milliseconds, not negative; undefined when absent. */
+/** A google.protobuf.Duration that is not negative, as whole milliseconds; undefined if absent. */
 export const duration = milliseconds;
 
 const secondsAndNanos = message<{ seconds: number; nanos: number }>({

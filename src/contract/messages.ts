@@ -14,14 +14,14 @@ import {
 } from "./message.ts";
 
 /**
- * The messages of coffer.proto, whose comments say what each field means. Times are milliseconds since the epoch.
+ * The messages of coffer.proto. The comments of the proto explain each field. Times are milliseconds since the epoch.
  */
 
-// Fields of a request on the wire, unknown and repeated ones included. Four megabytes can hold two million, each of which
-// costs the only thread half a microsecond.
+// The maximum number of fields of a request on the wire, unknown and repeated ones included. A request of 4 MB can have
+// two million fields, and each takes the only thread half a microsecond.
 const MOST_FIELDS = 16_384;
 
-/** One new version. `expectedVersion` is undefined when it is absent; 0 expects that nothing was ever written. */
+/** Puts one new version. `expectedVersion` is undefined if absent; 0 means that no version was ever written. */
 export interface PutRequest {
   readonly path: string;
   readonly data: readonly MapEntry[];
@@ -29,7 +29,7 @@ export interface PutRequest {
   readonly expectedVersion: number | undefined;
 }
 
-/** PutRequest on the wire. It checks neither keys nor sizes; Content.parse does. */
+/** PutRequest on the wire. It does not check keys and sizes; Content.parse does. */
 export const putRequest = message<PutRequest>(
   {
     path: string(1, "path"),
@@ -40,7 +40,7 @@ export const putRequest = message<PutRequest>(
   MOST_FIELDS,
 );
 
-/** What a Put made: the number of its version and the revision of its commit. */
+/** The version that a Put created, and the revision of its commit. */
 export interface PutResponse {
   readonly path: string;
   readonly version: number;
@@ -56,7 +56,7 @@ export const putResponse = message<PutResponse>({
   createTime: timestamp(4, "create_time"),
 });
 
-/** A secret and one version of it; version 0 is the newest, as when the field is absent. */
+/** Names a secret and one version of it. Version 0 is the newest; so is an absent one. */
 export interface GetRequest {
   readonly path: string;
   readonly version: number;
@@ -71,7 +71,7 @@ export const getRequest = message<GetRequest>(
   MOST_FIELDS,
 );
 
-/** One version with its content, split into text and bytes as it was put. */
+/** One version with its content, divided into text and bytes as in the Put. */
 export interface GetResponse {
   readonly path: string;
   readonly version: number;
@@ -91,7 +91,7 @@ export const getResponse = message<GetResponse>({
   revision: uint64(6, "revision"),
 });
 
-/** The versions to mark as deleted, in any order and perhaps twice; none: the newest. */
+/** Names the versions to delete, in any order and possibly repeated. An empty list means the newest version. */
 export interface DeleteRequest {
   readonly path: string;
   readonly versions: readonly number[];
@@ -108,7 +108,7 @@ export const deleteRequest = message<DeleteRequest>(
   MOST_FIELDS,
 );
 
-/** What a Delete marked, ascending. When that is nothing, `revision` is that of the secret's last change. */
+/** The versions that a Delete marked, ascending. If there are none, `revision` is that of the secret's last change. */
 export interface DeleteResponse {
   readonly path: string;
   readonly versions: readonly number[];
@@ -122,7 +122,7 @@ export const deleteResponse = message<DeleteResponse>({
   revision: uint64(3, "revision"),
 });
 
-/** A wish for one page. `pageSize` may be 0, too large or negative: the service makes sense of it. */
+/** Requests one page. `pageSize` can be 0, too large or negative; the service handles these values. */
 export interface ListRequest {
   readonly prefix: string;
   readonly pageSize: number;
@@ -140,8 +140,8 @@ export const listRequest = message<ListRequest>(
 );
 
 /**
- * One secret of a page. `updateTime` is that of the last Put or Delete. A caller who may list the secret and not describe
- * it gets 0 and undefined.
+ * One secret of a page. `updateTime` is the time of the last Put or Delete. A caller that may list the secret but not
+ * describe it gets version 0 and time undefined.
  */
 export interface ListEntry {
   readonly path: string;
@@ -156,7 +156,7 @@ export const listEntry = message<ListEntry>({
   updateTime: timestamp(3, "update_time"),
 });
 
-/** One page in path order. An empty token says that it is the last. */
+/** One page in path order. The token of the last page is empty. */
 export interface ListResponse {
   readonly entries: readonly ListEntry[];
   readonly nextPageToken: string;
@@ -168,7 +168,7 @@ export const listResponse = message<ListResponse>({
   nextPageToken: string(2, "next_page_token"),
 });
 
-/** The secret to describe. */
+/** Names the secret to describe. */
 export interface DescribeRequest {
   readonly path: string;
 }
@@ -179,7 +179,7 @@ export const describeRequest = message<DescribeRequest>({ path: string(1, "path"
 /** The numbers of the enum VersionState. */
 export const VersionState = { unspecified: 0, live: 1, deleted: 2, destroyed: 3, expired: 4 } as const;
 
-/** One version without its content. `state` is a number of {@link VersionState}, or one that a newer release added. */
+/** One version without its content. `state` is a value of {@link VersionState}, or one that a newer release added. */
 export interface VersionDescription {
   readonly version: number;
   readonly state: number;
@@ -201,7 +201,7 @@ export const versionDescription = message<VersionDescription>({
   revision: uint64(7, "revision"),
 });
 
-/** A secret without its content: the retained versions ascending, and how many are retained at most. */
+/** A secret without its content: the retained versions, ascending, and the maximum number of retained versions. */
 export interface DescribeResponse {
   readonly path: string;
   readonly versions: readonly VersionDescription[];

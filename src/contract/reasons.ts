@@ -2,11 +2,11 @@
 export const ERROR_DOMAIN = "coffer";
 
 /**
- * Why a call failed: the closed set of reasons, as the table in coffer.proto explains them. A reason is part of the
- * contract: it is never renamed, and never used for something else.
+ * Why a call failed: the closed set of reasons, which the table in coffer.proto explains. A reason is part of the
+ * contract. It is never renamed, and its meaning never changes.
  */
 export type Reason =
-  // The request itself.
+  // The request.
   | "MALFORMED_REQUEST"
   | "INVALID_FIELD"
   | "LIMIT_EXCEEDED"
@@ -15,7 +15,7 @@ export type Reason =
   | "SVID_EXPIRED"
   | "ACCESS_DENIED"
   | "BUDGET_EXCEEDED"
-  // What is stored.
+  // The stored secret.
   | "SECRET_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "VERSION_DELETED"
@@ -31,10 +31,13 @@ export type Reason =
   | "DEADLINE_EXCEEDED"
   | "INTERNAL";
 
-/** Whether a Put or a Delete that failed was applied. A call that reads changes nothing, whatever it came to. */
+/** Whether a Put or a Delete that failed was applied. Calls that read never change anything. */
 export type Applied = "no" | "unknown";
 
-/** What each reason says of a Put or a Delete; coffer.proto shows it to callers, and a test compares the two. */
+/**
+ * Whether a Put or a Delete that failed with this reason was applied. A test compares it with the table in
+ * coffer.proto.
+ */
 export const APPLIED: Readonly<Record<Reason, Applied>> = {
   MALFORMED_REQUEST: "no",
   INVALID_FIELD: "no",

@@ -1,19 +1,19 @@
 import { isUtf8 } from "node:buffer";
 
 /**
- * The protobuf wire format, read strictly. A lenient reader turns bad UTF-8 into U+FFFD, takes a message that was cut
- * short for a shorter one, and keeps the low half of a number that is too large; in a store of secrets each of these is
- * a silent change of what the caller said. Source: protobuf.dev, "Encoding".
+ * The protobuf wire format, read strictly. A lenient reader replaces invalid UTF-8 by U+FFFD, accepts a truncated
+ * message as a shorter one, and keeps the low half of a number that is too large. In a secrets store, each of these
+ * would silently change what the caller sent. Source: protobuf.dev, "Encoding".
  */
 
-/** How the bytes of a field are laid out. 3 and 4 (groups) are obsolete, 6 and 7 were never defined. */
+/** The encoding of a field. 3 and 4 (groups) are obsolete; 6 and 7 were never defined. */
 export const WireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
-/** Bytes that are no message. `problem` is a sentence about them that has no part of them in it. */
+/** The bytes are not a valid message. `problem` describes them and never contains any of them. */
 export class WireError extends Error {
   override readonly name: string = "WireError";
   readonly problem: string;
-  /** The field that was being read, by its name in the proto; undefined between fields. */
+  /** The name in the proto of the field with the error; undefined if the error is not within a field. */
   field: string | undefined;
 
   constructor(problem: string, field?: string) {
@@ -22,7 +22,7 @@ export class WireError extends Error {
     this.field = field;
   }
 
-  /** Names the field that was being read; of fields within each other, the innermost. */
+  /** Sets the name of the field. The innermost of nested fields is kept. */
   within(field: string): this {
     this.field ??= field;
     this.message = `${this.field} ${this.problem}`;
@@ -30,14 +30,14 @@ export class WireError extends Error {
   }
 }
 
-/** Bytes that end within a field: there may be more of them to come. */
-export class CutShort extends WireError {
+/** The bytes end within a field. More bytes may follow. */
+export class Truncated extends WireError {
   constructor() {
-    super("is cut short");
+    super("is truncated");
   }
 }
 
-/** A field with more elements than it may have. */
+/** A field has more elements than its limit. */
 export class TooManyElements extends WireError {
   readonly limit: number;
 
@@ -65,21 +65,21 @@ export class WireReader {
     return this.#offset === this.#bytes.length;
   }
 
-  /** A field's number and wire type, as number * 8 + type. */
+  /** Reads a field's number and wire type, as number * 8 + type. */
   tag(): number {
     const tag = this.uint32();
     if (tag >>> 3 === 0) throw new WireError("has a field with the number 0");
     return tag;
   }
 
-  /** At most 2^32 - 1. */
+  /** Reads an unsigned number of at most 2^32 - 1. */
   uint32(): number {
     this.#varint();
     if (this.#high !== 0) throw new WireError("is larger than 32 bits hold");
     return this.#low;
   }
 
-  /** Negative numbers arrive as 64 bits of two's complement. */
+  /** Reads a signed 32-bit number. Negative numbers are sent as 64 bits of two's complement. */
   int32(): number {
     this.#varint();
     const positive = this.#high === 0 && this.#low < TWO_31;
@@ -88,7 +88,7 @@ export class WireReader {
     return this.#low | 0;
   }
 
-  /** A 64-bit number, as far as a double holds it exactly. */
+  /** Reads a 64-bit number of at most 2^53 - 1, which a double represents exactly. */
   safeInteger(): number {
     this.#varint();
     const value = this.#high * TWO_32 + this.#low;
@@ -96,7 +96,7 @@ export class WireReader {
     return value;
   }
 
-  /** Reads 64 bits into #high and #low. Sums instead of shifts: a shift works on 32 bits only. */
+  /** Reads 64 bits into #high and #low. It multiplies and adds, because a shift works on 32 bits only. */
   #varint(): void {
     let lowest28 = 0;
     let rest = 0;
@@ -115,12 +115,12 @@ export class WireReader {
 
   #byte(): number {
     const byte = this.#bytes[this.#offset];
-    if (byte === undefined) throw new CutShort();
+    if (byte === undefined) throw new Truncated();
     this.#offset += 1;
     return byte;
   }
 
-  /** A view into the message: it pins the buffer that the message came in, so whoever keeps it copies it. */
+  /** Returns bytes as a view, which keeps the whole buffer of the message alive. Copy what you keep. */
   view(): Buffer {
     return this.#take(this.uint32());
   }
@@ -130,22 +130,22 @@ export class WireReader {
     return this.#bytes.subarray(start, this.#offset);
   }
 
-  /** Passes over bytes; the answer is where they begin. */
+  /** Skips bytes and returns the offset of the first. */
   #advance(length: number): number {
     const start = this.#offset;
-    if (start + length > this.#bytes.length) throw new CutShort();
+    if (start + length > this.#bytes.length) throw new Truncated();
     this.#offset += length;
     return start;
   }
 
-  /** UTF-8 bytes, as a copy. */
+  /** Reads UTF-8 bytes, as a copy. */
   utf8(): Buffer {
     const view = this.view();
     if (!isUtf8(view)) throw new WireError("is not valid UTF-8");
     return Buffer.from(view);
   }
 
-  /** A string; bad UTF-8 is refused, never replaced. */
+  /** Reads a string. Invalid UTF-8 is refused, never replaced. */
   string(): string {
     const start = this.#advance(this.uint32());
     if (this.#isAscii(start)) return this.#bytes.toString("latin1", start, this.#offset);
@@ -154,13 +154,13 @@ export class WireReader {
     return view.toString("utf8");
   }
 
-  // Paths and keys are ASCII: for them neither a view nor a decoder is needed.
+  // Paths and keys are ASCII, so they need neither a view nor a decoder.
   #isAscii(start: number): boolean {
     for (let i = start; i < this.#offset; i++) if ((this.#bytes[i] ?? 0) >= 0x80) return false;
     return true;
   }
 
-  /** Passes over a field that this release does not know: a newer client may send it. */
+  /** Skips a field that this release does not know. A newer client can send one. */
   skip(wireType: number): void {
     if (wireType === WireType.varint) this.#varint();
     else if (wireType === WireType.fixed64) this.#take(8);
@@ -179,7 +179,7 @@ export class WireWriter {
     this.#bytes = Buffer.allocUnsafe(sizeHint);
   }
 
-  /** The message. The writer must not be used after this. */
+  /** Returns the message. Don't use the writer afterwards. */
   finish(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -188,7 +188,7 @@ export class WireWriter {
     this.varint(number * 8 + wireType);
   }
 
-  /** A non-negative safe integer. */
+  /** Writes a non-negative safe integer. */
   varint(value: number): void {
     this.#reserve(10);
     let rest = value;
@@ -199,7 +199,7 @@ export class WireWriter {
     this.#bytes[this.#length++] = rest;
   }
 
-  /** A 32-bit integer; negative ones take ten bytes. */
+  /** Writes a signed 32-bit integer. A negative one takes ten bytes. */
   int32(value: number): void {
     let rest = BigInt.asUintN(64, BigInt(value));
     this.#reserve(10);
@@ -226,13 +226,13 @@ export class WireWriter {
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#length);
-    // It may hold a part of a secret's value, and only this writer can overwrite it.
+    // The old buffer may contain a secret value, and only this writer can overwrite it.
     this.#bytes.fill(0);
     this.#bytes = larger;
   }
 }
 
-/** How many bytes a varint takes. */
+/** The number of bytes that a varint takes. */
 export function varintLength(value: number): number {
   let length = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_KEY_BYTES } from "../contract/limits.ts";
 import { invalidField, limitExceeded } from "./errors.ts";
 
-/** One value of a secret. Text is kept as its UTF-8 bytes: a string could neither be wiped nor kept out of the heap. */
+/** One key of a secret and its value. Text is stored as UTF-8 bytes, because a string can't be overwritten. */
 export interface ContentEntry {
   readonly key: string;
   readonly kind: "text" | "binary";
@@ -12,8 +12,8 @@ export interface ContentEntry {
 const KEY = /^[A-Za-z0-9._-]+$/;
 
 /**
- * What a version of a secret holds. It shows its size and nothing else wherever a program prints things: in a log, an
- * error, JSON, a debugger's console. Only {@link entries} gives the values.
+ * The content of one version of a secret. When it is printed in a log, an error, JSON or a debugger's console, it shows
+ * only its size. Only {@link entries} returns the values.
  */
 export class Content {
   readonly #entries: readonly ContentEntry[];
@@ -22,19 +22,19 @@ export class Content {
     this.#entries = entries;
   }
 
-  /** Bytes of all keys and values. */
+  /** The number of bytes of all keys and values. */
   get byteLength(): number {
     return this.#entries.reduce((sum, entry) => sum + entry.key.length + entry.value.length, 0);
   }
 
-  /** Takes entries as they are: they were checked when they were written, or the server will check them. */
+  /** Wraps entries without checking them: they were checked when they were written, or the server will check them. */
   static unchecked(entries: readonly ContentEntry[]): Content {
     return new Content(entries);
   }
 
   /**
-   * Checks entries that a caller sent: at least one, keys by grammar, each key once, all of it within `limit` bytes.
-   * Throws INVALID_FIELD or LIMIT_EXCEEDED.
+   * Checks the entries that a caller sent: there is at least one, each key is well-formed and occurs once, and all keys
+   * and values have at most `limit` bytes. Throws INVALID_FIELD or LIMIT_EXCEEDED.
    */
   static parse(entries: readonly ContentEntry[], limit: number = DEFAULT_MAX_CONTENT_BYTES): Content {
     if (entries.length === 0) throw invalidField("data", "and binary_data are both empty; give at least one key");
@@ -50,13 +50,13 @@ export class Content {
     return content;
   }
 
-  /** The limit is for both fields together; an error names the one that holds more. */
+  /** The limit applies to both fields together. The error names the larger one. */
   #largerField(): string {
     const text = new Content(this.#entries.filter((entry) => entry.kind === "text"));
     return text.byteLength * 2 >= this.byteLength ? "data" : "binary_data";
   }
 
-  /** The values, in the order in which they were written. */
+  /** The entries, in the order in which they were written. */
   entries(): readonly ContentEntry[] {
     return this.#entries;
   }

@@ -1,14 +1,14 @@
 import { MAX_PATH_BYTES } from "../contract/limits.ts";
 import { invalidField, limitExceeded } from "./errors.ts";
 
-/** The name of a secret, checked: see {@link parseSecretPath}. Plain ASCII, so string order is byte order. */
+/** The path of a secret, as {@link parseSecretPath} checked it. It is ASCII, so string order is byte order. */
 export type SecretPath = string & { readonly __brand: "SecretPath" };
 
-/** A leading part of paths, checked: see {@link parsePathPrefix}. */
+/** A prefix of paths, as {@link parsePathPrefix} checked it. */
 export type PathPrefix = string & { readonly __brand: "PathPrefix" };
 
-// The two lookaheads refuse "." and ".." as whole segments: paths end up as file names in a workload's folder, where
-// they would climb out of it.
+// The lookahead refuses the segments "." and "..". Workloads use paths as file names, and such a segment could name a
+// file outside of the intended folder.
 const SEGMENT = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+`;
 const PATH = new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`);
 const PREFIX = new RegExp(`^(?:${SEGMENT}/)*[A-Za-z0-9._-]*$`);
@@ -21,7 +21,7 @@ export function parseSecretPath(text: string): SecretPath {
   return text as SecretPath;
 }
 
-/** Checks a prefix: empty, or what a path could begin with. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
+/** Checks a prefix: it is empty, or a path can begin with it. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
 export function parsePathPrefix(text: string): PathPrefix {
   checkLength("prefix", text);
   if (!PREFIX.test(text)) throw invalidField("prefix", pathProblem(text));

@@ -1,15 +1,15 @@
-/** What a {@link StartError} may carry beside its message. */
+/** The options of a {@link StartError}. */
 export interface StartErrorOptions extends ErrorOptions {
-  /** Each problem as one sentence; the message alone by default. */
+  /** One sentence for each problem. Default: the message. */
   readonly problems?: readonly string[];
 }
 
 /**
- * Something that the operator can correct keeps a server from starting: a file, a folder, an address or an option. Every
- * module that opens one of them extends this class, so that the command line knows such an error without loading them.
+ * The base class of start errors that the operator can correct: a file, a folder, an address or an option. The modules
+ * that open these extend this class, so that the command line recognizes such an error without loading those modules.
  */
 export abstract class StartError extends Error {
-  /** At least one sentence for the operator, which says what to do. None contains a secret. */
+  /** At least one sentence for the operator that says what to do. It never contains a secret. */
   readonly problems: readonly string[];
 
   constructor(message: string, { problems = [message], ...options }: StartErrorOptions = {}) {
@@ -18,7 +18,7 @@ export abstract class StartError extends Error {
   }
 }
 
-/** The server can't start as it is configured. */
+/** The server can't start with its configuration. */
 export class StartRefused extends StartError {
   override readonly name = "StartRefused";
 
@@ -27,7 +27,7 @@ export class StartRefused extends StartError {
   }
 }
 
-/** Makes a {@link StartRefused} of any {@link StartError}. Throws every other error again: it is a fault of the program. */
+/** Converts any {@link StartError} to a {@link StartRefused}. Rethrows every other error, which is a bug in Coffer. */
 export function asStartRefused(error: unknown): StartRefused {
   if (error instanceof StartRefused) return error;
   if (error instanceof StartError) return new StartRefused(error.problems, { cause: error });

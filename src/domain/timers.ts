@@ -1,21 +1,23 @@
-/** The time in milliseconds since the epoch. A parameter everywhere, so that tests decide what time it is. */
+/** Returns the time in milliseconds since the epoch. Always passed as a parameter, so that tests control the time. */
 export type Clock = () => number;
 
-/** The machine's clock. It may jump; whoever stores times clamps them. */
+/** The machine's clock. It can jump, so code that stores times must clamp them. */
 export const systemClock: Clock = () => Date.now();
 
-/** Time as this process sees it. A parameter everywhere, so that tests decide what time it is and what comes when. */
+/** Clocks and timers. Always passed as a parameter, so that tests control the time and the order of events. */
 export interface Timers {
   readonly clock: Clock;
   /** Monotonic milliseconds, for durations. */
   readonly elapsed: () => number;
-  /** Monotonic milliseconds of work: the time in which the event loop waits for something to do is left out. */
+  /** Monotonic milliseconds of work, without the time in which the event loop is idle. */
   readonly busy: () => number;
-  /** Runs `task` after some milliseconds; the answer cancels it. */
+  /** Runs `task` after `ms` milliseconds. Returns a function that cancels it. */
   readonly delay: (ms: number, task: () => void) => () => void;
-  /** Runs `task` after the current turn of the event loop, when everything that had arrived has been looked at. */
+  /** Runs `task` after the current turn of the event loop, when all events of that turn have been handled. */
   readonly afterTurn: (task: () => void) => void;
-  /** Runs `task` at the end of every turn, until the answer is called. It does not keep the process running. */
+  /**
+   * Runs `task` at the end of every turn, until the returned function is called. It does not keep the process running.
+   */
   readonly eachTurn: (task: () => void) => () => void;
 }
 
@@ -30,7 +32,7 @@ export const processTimers: Timers = {
   },
   afterTurn: (task) => void setImmediate(task),
   eachTurn: (task) => {
-    // An immediate that is unref'd runs after each turn and, unlike another one, does not begin a turn by itself.
+    // An unref'd immediate runs after each turn. Unlike a ref'd one, it does not cause a turn itself.
     const again = () => setImmediate(run).unref();
     const run = () => {
       next = again();

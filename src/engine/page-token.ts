@@ -5,24 +5,24 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { pageTokenContext } from "../sealing/context.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
-/** Not a character of any path. */
+/** A character that no path contains. */
 const PADDING = "\0";
 
 /**
- * A page token is the last path of a page, sealed. All tokens have one length, so that none tells how long its
- * path is. A token is bound to the caller and the prefix, and opens as long as the store has the key.
+ * Makes a page token: the last path of a page, sealed. All tokens have the same length, which hides the length of the
+ * path. A token is bound to the caller and the prefix, and is valid as long as the store uses the same data key.
  */
 export function sealPageToken(sealer: Sealer, last: SecretPath, caller: SpiffeId, prefix: PathPrefix): string {
   const padded = Buffer.from(last.padEnd(MAX_PATH_BYTES, PADDING));
   return sealer.seal(padded, pageTokenContext(caller.toString(), prefix)).toString("base64url");
 }
 
-/** The path in a token. Throws INVALID_PAGE_TOKEN or LIMIT_EXCEEDED. */
+/** Returns the path in a token. Throws INVALID_PAGE_TOKEN or LIMIT_EXCEEDED. */
 export function openPageToken(sealer: Sealer, token: string, caller: SpiffeId, prefix: PathPrefix): SecretPath {
   const length = Buffer.byteLength(token);
   if (length > MAX_PAGE_TOKEN_BYTES) throw limitExceeded("page_token", MAX_PAGE_TOKEN_BYTES, "bytes", length);
   const sealed = Buffer.from(token, "base64url");
-  // Node skips what is no base64url: without this, a token could be altered and still open.
+  // Node skips characters that are not base64url. Without this check, an altered token could be accepted.
   if (sealed.toString("base64url") !== token) throw invalidPageToken();
   try {
     const padded = sealer.open(sealed, pageTokenContext(caller.toString(), prefix)).toString();

@@ -10,13 +10,13 @@ import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
-/** What each call is in the words of a policy. */
+/** The policy action that each call requires. */
 const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "describe" } as const;
 
-/** The calls that there are. */
+/** The name of a call. */
 export type Call = keyof typeof ACTION_OF;
 
-/** A decision against a caller, for whoever keeps a record of it. */
+/** A denied call, for logs and metrics. */
 export interface Denial {
   readonly caller: Principal;
   readonly call: Call;
@@ -25,52 +25,52 @@ export interface Denial {
   readonly decision: Decision;
 }
 
-/** What an engine is made of. */
+/** The options of a {@link SecretsEngine}. */
 export interface EngineOptions {
   readonly store: SecretStore;
   /** Seals page tokens. */
   readonly sealer: Sealer;
-  /** The authorizer in force. Read once for each call: a reload replaces it between calls, never within one. */
+  /** The current authorizer. It is read once for each call, so a policy reload never takes effect within a call. */
   readonly authorizer: () => Authorizer;
   readonly onDenied: (denial: Denial) => void;
 }
 
-/** That a caller may make a call to one secret. Only the engine makes one. */
+/** Proves that a caller may call one method on one secret. Only the engine creates permits. */
 export interface Permit {
   readonly caller: Principal;
   readonly path: SecretPath;
 }
 
-/** That a caller may list something below a prefix, and by which rules. Only the engine makes one. */
+/** Proves that a caller may list secrets with a prefix, as `authorizer` allows. Only the engine creates permits. */
 export interface ListPermit {
   readonly caller: Principal;
   readonly prefix: PathPrefix;
   readonly authorizer: Authorizer;
 }
 
-/** A question for one page of List. */
+/** The query of a List for one page. */
 export interface ListQuestion {
   readonly pageSize: number;
-  /** Empty: the first page. */
+  /** Empty for the first page. */
   readonly pageToken: string;
 }
 
-/** A secret of a page, and what the caller may know of it beside its path. */
+/** One secret of a page. */
 export interface ListedSecret {
   readonly path: SecretPath;
-  /** Undefined when the caller may not describe it. */
+  /** Undefined if the caller may not describe the secret. */
   readonly described: StoredSecret | undefined;
 }
 
-/** One page of List. `nextPageToken` is empty on the last one. */
+/** One page of List. `nextPageToken` is empty on the last page. */
 export interface ListAnswer {
   readonly secrets: readonly ListedSecret[];
   readonly nextPageToken: string;
 }
 
 /**
- * What callers can do, and the order of things: authorize, then act. The only way to the store. Each action takes the
- * permit that authorizing the caller gave, so that none can come before it.
+ * The actions of callers, and the only access to the store. Each action requires the permit that authorization returns,
+ * so no action can run before its caller is authorized.
  */
 export class SecretsEngine {
   readonly #options: EngineOptions;
@@ -79,14 +79,17 @@ export class SecretsEngine {
     this.#options = options;
   }
 
-  /** Authorizes a call to a secret. Throws ACCESS_DENIED, or what is wrong with the path. */
+  /** Authorizes a call for a secret. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
   permit(caller: Principal, call: Exclude<Call, "List">, text: string): Permit {
     const path = parseSecretPath(text);
     this.#require(this.#options.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
     return { caller, path };
   }
 
-  /** Authorizes a List. Throws ACCESS_DENIED when no rule lets the caller list anything, or what is wrong with the prefix. */
+  /**
+   * Authorizes a List. Throws ACCESS_DENIED if no rule lets the caller list anything, or INVALID_FIELD or
+   * LIMIT_EXCEEDED for the prefix.
+   */
   permitList(caller: Principal, text: string): ListPermit {
     const prefix = parsePathPrefix(text);
     const authorizer = this.#options.authorizer();
@@ -111,7 +114,7 @@ export class SecretsEngine {
     return this.#options.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
-  /** The secrets that the caller may list. `isOver` tells whether the caller has stopped waiting. */
+  /** One page of the secrets that the caller may list. `isOver` returns whether the caller has stopped waiting. */
   async list(
     { caller, prefix, authorizer }: ListPermit,
     { pageSize: limit, pageToken }: ListQuestion,
@@ -119,14 +122,14 @@ export class SecretsEngine {
   ): Promise<ListAnswer> {
     const { store, sealer } = this.#options;
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
-    const names = authorizer.scope(caller.id, "list");
-    const atOrAfter = (text: string) => names.atOrAfter(text);
+    const listable = authorizer.scope(caller.id, "list");
+    const atOrAfter = (text: string) => listable.atOrAfter(text);
     const { secrets, next } = await store.list({ prefix, after, limit, atOrAfter }, isOver);
-    const rest = authorizer.scope(caller.id, "describe");
+    const describable = authorizer.scope(caller.id, "describe");
     return {
       secrets: secrets.map((secret) => ({
         path: secret.path,
-        described: rest.covers(secret.path) ? secret : undefined,
+        described: describable.covers(secret.path) ? secret : undefined,
       })),
       nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix),
     };

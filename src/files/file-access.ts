@@ -2,37 +2,39 @@ import { accessSync, constants, lstatSync, readlinkSync, type Stats, statSync } 
 import { dirname, resolve } from "node:path";
 import { shellWord } from "../domain/shell-word.ts";
 
-/** Who owns a file, and its permission bits with everything else that is in `mode`. */
+/** The owner, the group and the mode of a file. `mode` includes the file type, as in `Stats`. */
 export type FileAccess = Pick<Stats, "uid" | "gid" | "mode">;
 
-/** The same for people: "owner uid 0, gid 2000, mode 0440". */
+/** Formats the access of a file: "owner uid 0, gid 2000, mode 0440". */
 export function describeAccess({ uid, gid, mode }: FileAccess): string {
   return `owner uid ${uid}, gid ${gid}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
 }
 
-/** Who this process is to the file system; undefined on Windows, which has no users in this sense. */
+/** The effective user id of this process; undefined on Windows, which has no user ids. */
 export function ownUid(): number | undefined {
   return process.geteuid?.();
 }
 
-/** Why the system does not let this process use a path, and what root can run against it. */
+/** Why this process can't use a path, and the command with which root can correct it. */
 interface Denial {
-  /** Completes the sentence that the path begins. */
+  /** The reason, to be written after the path. */
   readonly why: string;
-  /** Undefined where no command helps. No command opens anything to other users. */
+  /** Undefined if no command helps. No command gives other users access. */
   readonly command?: string;
 }
 
 /**
- * What people are told when the system does not let this process use `path`, which is its own: the error's code, whose
- * permissions stand in the way, and the command that mends it.
+ * Describes why this process can't use `path`, which belongs to it: the error code, the permissions that deny access,
+ * and the command that corrects them. The text is to be written after the path.
  */
 export function describeDenial(path: string, code: string | undefined): string {
   const { why, command } = denialOf(path, code);
   return command === undefined ? why : `${why}; run: ${command}`;
 }
 
-/** The same of a path that may be anybody's, as /etc is: without a command, which would take it from its owner. */
+/**
+ * As {@link describeDenial}, without the command: for paths of other owners, such as /etc, whose owner must not change.
+ */
 export function describeObstacle(path: string, code: string | undefined): string {
   return denialOf(path, code).why;
 }
@@ -48,31 +50,34 @@ function denialOf(path: string, code: string | undefined): Denial {
       return denied(path, code, { at, access });
     case "EROFS":
       return {
-        why: `can't be written: ${where} lies on a file system that is mounted read-only`,
+        why: `can't be written: ${where} is on a file system that is mounted read-only`,
         command: remount(at),
       };
     case "ENOSPC":
       return {
-        why: `finds no room on the disk of ${where}`,
+        why: `can't be written: there is no free space on the disk of ${where}`,
         command: `df -h ${shellWord(at)}; df -i ${shellWord(at)}`,
       };
     case "ENOTDIR":
     case "ELOOP":
-      return { why: `can't be used (${code}): the way to it ends at ${where}` };
+      return { why: `can't be used (${code}): its path ends at ${where}` };
     default:
       return { why: `can't be used (${code})` };
   }
 }
 
-/** Only where there is nothing does it help to make a folder: not in the place of a link, nor of the working folder. */
+/**
+ * Describes a missing path. A command to create a folder helps only if the path is neither a link nor the working
+ * folder.
+ */
 function absence(path: string): Denial {
   const target = linkTarget(path);
-  if (target !== undefined) return { why: `is a symbolic link to ${target}, which is not there; mount it first` };
+  if (target !== undefined) return { why: `is a symbolic link to ${target}, which does not exist; mount it first` };
   const why = "does not exist";
   return path === "." ? { why } : { why, command: `install -d -o ${ownUid()} ${shellWord(path)}` };
 }
 
-/** Where a symbolic link leads, as a whole path; undefined when it is none. */
+/** The absolute target of a symbolic link; undefined if the path is not a symbolic link. */
 export function linkTarget(path: string): string | undefined {
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
   return isLink ? resolve(dirname(path), readlinkSync(path)) : undefined;
@@ -87,15 +92,18 @@ function own(path: string, { uid }: FileAccess): string {
   return `chown ${ownUid()} ${shellWord(path)} - or, in Kubernetes, set fsGroup`;
 }
 
-/** A folder above that can't be entered is somebody else's: to open it would let every user of the machine pass. */
+/**
+ * Describes denied access. There is no command for a parent folder that this process can't enter: it belongs to another
+ * user, and a command would give every user of the machine access to it.
+ */
 function denied(path: string, code: string, { at, access }: { at: string; access: FileAccess }): Denial {
   const why = `is denied to uid ${ownUid()} (${code}) by ${at} (${describeAccess(access)})`;
   if (at === path) return { why, command: own(path, access) };
   if (isPassable(at)) return { why, command: `install -d -o ${ownUid()} -m 0700 ${shellWord(path)}` };
-  return { why: `${why}; let this user pass through it, or use another folder; in Kubernetes, set fsGroup` };
+  return { why: `${why}; allow this user to enter it, or use another folder; in Kubernetes, set fsGroup` };
 }
 
-/** The path, or the nearest folder above it that can be looked at: the way ends there. */
+/** The path, or its nearest parent for which stat succeeds. */
 function nearestVisible(path: string): string {
   try {
     statSync(path);

@@ -4,33 +4,35 @@ import { describeWriters, otherWriters } from "./file-writers.ts";
 import { PrivateFileError, readPrivateFile } from "./private-file.ts";
 import type { Timers } from "../domain/timers.ts";
 
-/** Certificates and bundles have a few kilobytes, a policy rarely more. More is a wrong file, and would fill our memory. */
+/**
+ * Certificates, bundles and policies have a few kilobytes. A larger file is a wrong file, and could fill the memory.
+ */
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * What a look at a file found.
- * - absent: it does not exist or is empty, perhaps only until somebody writes it. `problem` completes the sentence that
- *   the file's name begins.
- * - unusable: it is there and can't be read, or must not be. `problem` is a whole sentence.
+ * The result of reading a file.
+ * - absent: the file does not exist or is empty, possibly because it is being written. `problem` is to be written after
+ *   the file's name.
+ * - unusable: the file exists, but can't or must not be read. `problem` includes the file's name.
  */
 export type Reading =
   | { readonly kind: "absent"; readonly problem: string }
   | { readonly kind: "unusable"; readonly problem: string }
   | { readonly kind: "bytes"; readonly bytes: Buffer };
 
-/** A file that is there and must not be used. `message` is a whole sentence. */
+/** The file exists and must not be used. `message` includes its name. */
 class Unusable extends Error {}
 
-/** How a file is read. Throws {@link Unusable}, and what node:fs throws when it can't be read. */
+/** Reads a file. Throws {@link Unusable}, or an error of node:fs. */
 type Read = (path: string) => Buffer;
 
-/** A file that is looked at again and again, and since when it is as it is. */
+/** A file that is read repeatedly, and the time since which it has not changed. */
 export class ObservedFile {
   readonly path: string;
   readonly #read: Read;
   readonly #timers: Timers;
   #reading: Reading;
-  /** By the monotonic clock. */
+  /** In milliseconds of the monotonic clock. */
   #changedAt: number;
 
   private constructor(path: string, read: Read, timers: Timers) {
@@ -41,32 +43,35 @@ export class ObservedFile {
     this.#changedAt = timers.elapsed() - ageOf(path, this.#reading, timers.clock());
   }
 
-  /** A file that anybody may read, of at most 1 MiB. */
+  /** A file of at most 1 MiB, with any mode. */
   static public(path: string, timers: Timers): ObservedFile {
     return new ObservedFile(path, readPublic, timers);
   }
 
-  /** The same, of a file that decides whom we trust: refused when everybody may change it, or a group that is not ours. */
+  /**
+   * A file of at most 1 MiB that decides which peers are trusted. It is unusable if every user can write it, or a group
+   * other than this process's own.
+   */
   static trusted(path: string, timers: Timers): ObservedFile {
     return new ObservedFile(path, readTrusted, timers);
   }
 
-  /** A file that only its owner may read: see readPrivateFile. */
+  /** A file that only its owner may read; see {@link readPrivateFile}. */
   static private(path: string, timers: Timers): ObservedFile {
     return new ObservedFile(path, readPrivate, timers);
   }
 
-  /** What the last look found. */
+  /** The result of the last read. */
   get reading(): Reading {
     return this.#reading;
   }
 
-  /** For how long nothing has changed, in milliseconds. A file that was absent from the start never did. */
+  /** How long the file has not changed, in milliseconds. Infinite for a file that has always been absent. */
   get unchangedMs(): number {
     return this.#timers.elapsed() - this.#changedAt;
   }
 
-  /** Looks again, and tells whether anything is different. */
+  /** Reads the file again, and returns whether the result has changed. */
   look(): boolean {
     const reading = look(this.path, this.#read);
     if (isSame(this.#reading, reading)) return false;
@@ -78,7 +83,7 @@ export class ObservedFile {
 
 function look(path: string, read: Read): Reading {
   try {
-    // Asked first, because readPrivateFile does not tell a file that is absent from one that it refuses.
+    // This detects a missing file, which readPrivateFile reports with the same error as a refused one.
     statSync(path);
     const bytes = read(path);
     return bytes.length === 0 ? { kind: "absent", problem: "is empty" } : { kind: "bytes", bytes };
@@ -92,7 +97,7 @@ function look(path: string, read: Read): Reading {
 
 function readPublic(path: string): Buffer {
   const stats = statSync(path);
-  // Reading a named pipe would wait for a writer, perhaps for ever.
+  // To read a named pipe would wait for a writer, possibly forever.
   if (!stats.isFile()) throw new Unusable(`${path} is not a regular file`);
   if (stats.size > MAX_BYTES) throw new Unusable(`${path} is larger than ${MAX_BYTES} bytes`);
   return readFileSync(path);
@@ -101,7 +106,7 @@ function readPublic(path: string): Buffer {
 function readTrusted(path: string): Buffer {
   const stats = statSync(path);
   const writers = otherWriters(stats);
-  const isOpen = writers === "everybody" || writers === "group";
+  const isOpen = writers === "every user" || writers === "group";
   if (isOpen && stats.isFile()) throw new Unusable(`${path} ${describeWriters(writers, stats, path)}`);
   return readPublic(path);
 }
@@ -121,7 +126,7 @@ function isSame(left: Reading, right: Reading): boolean {
   return left.kind === right.kind && left.problem === right.problem;
 }
 
-/** How long ago a file was written when it is first seen, in milliseconds. A time in the future tells nothing. */
+/** How long ago a file was written, in milliseconds; 0 if its modification time is in the future. */
 function ageOf(path: string, { kind }: Reading, now: number): number {
   if (kind === "absent") return Number.POSITIVE_INFINITY;
   try {

@@ -3,10 +3,10 @@ import { describeAccess, describeDenial, type FileAccess, linkTarget } from "./f
 import { shellWord } from "../domain/shell-word.ts";
 import { StartError } from "../domain/start-refused.ts";
 
-/** A file with a secret in it can't be read, or should not be trusted. `message` says how to mend it. */
+/** A file with a secret can't be read, or its permissions are too wide. `message` says how to correct it. */
 export class PrivateFileError extends StartError {
   override readonly name = "PrivateFileError";
-  /** The file, as it was given. */
+  /** The path of the file, as the caller passed it. */
   readonly file: string;
 
   constructor(file: string, problem: string, options?: ErrorOptions) {
@@ -15,10 +15,10 @@ export class PrivateFileError extends StartError {
   }
 }
 
-/** Keys have a few kilobytes. More is a wrong file, and it should not fill our memory. */
+/** Keys have a few kilobytes. A larger file is a wrong file, and could fill the memory. */
 const MAX_BYTES = 1024 * 1024;
 
-/** Permission bits of the group and of others. */
+/** The permission bits of the group and of other users. */
 const GROUP_READS = 0o040;
 const GROUP_WRITES = 0o020;
 const OTHERS = 0o007;
@@ -26,14 +26,15 @@ const OTHERS = 0o007;
 const ROOT = 0;
 
 /**
- * Reads a file that holds a secret, of at most 1 MiB. Symbolic links are followed, since Kubernetes mounts files through
- * them; what counts is the file at their end. Throws {@link PrivateFileError} when it can't be read, is no regular file,
- * or fails {@link privacyProblem}.
+ * Reads a file of at most 1 MiB that contains a secret. It follows symbolic links, because Kubernetes mounts files
+ * through them, and checks the file at their end. Throws {@link PrivateFileError} if the file can't be read, is not a
+ * regular file, or has a {@link privacyProblem}.
  */
 export function readPrivateFile(file: string): Buffer {
   const descriptor = open(file);
   try {
-    // The file that is checked is the one that is read, even if its name means another one by now.
+    // Check the open descriptor, so that the checked file is the one that is read, even if the path now names another
+    // file.
     const stats = fstatSync(descriptor);
     const owned = `(${describeAccess(stats)})`;
     if (!stats.isFile()) throw new PrivateFileError(file, `is not a regular file ${owned}`);
@@ -46,17 +47,17 @@ export function readPrivateFile(file: string): Buffer {
   }
 }
 
-/** Who reads a private file: the process's own user and group, unless a test says otherwise. */
+/** The user and the group that read a private file. Default: those of this process. */
 export interface Reader {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * Why a file with this owner and mode does not keep a secret; undefined when it does. As PostgreSQL has it for its keys
- * (ssl_key_file): it belongs to its reader or to root, others may do nothing with it, the group may not write it, and may
- * read it only if root owns it. That is how Kubernetes gives a file to a process that does not run as root (fsGroup). The
- * text completes the sentence that the file's name begins.
+ * Why the owner and the mode of a file do not protect a secret; undefined if they do. The rules are those of PostgreSQL
+ * for its keys (ssl_key_file): the file belongs to its reader or to root, other users have no access, the group can't
+ * write it, and the group can read it only if root owns it. The last case is how Kubernetes gives a file to a process
+ * that does not run as root (fsGroup). The text is to be written after the file's name.
  */
 export function privacyProblem(access: FileAccess, file: string, reader = ownReader(access)): string | undefined {
   const { uid, mode } = access;
@@ -74,7 +75,7 @@ export function privacyProblem(access: FileAccess, file: string, reader = ownRea
   return undefined;
 }
 
-/** What root owns stays root's, and is given to the group of a reader who would not get to it otherwise. */
+/** The command that corrects the permissions. A file of root stays root's, and the reader gets access by its group. */
 function remedy({ uid }: FileAccess, path: string, reader: Reader): string {
   if (isDockerSecret(path)) return dockerAdvice(reader);
   const file = shellWord(path);
@@ -84,32 +85,32 @@ function remedy({ uid }: FileAccess, path: string, reader: Reader): string {
   return `run: ${command} - or, in Kubernetes, defaultMode: 0440 and fsGroup: ${reader.gid}`;
 }
 
-/** Where Docker, Swarm, Compose and Podman mount secrets: root's, with mode 0444, by default. */
+/** Where Docker, Swarm, Compose and Podman mount secrets, by default owned by root and with mode 0444. */
 const DOCKER_SECRETS = "/run/secrets/";
 
 function isDockerSecret(path: string): boolean {
   return path.startsWith(DOCKER_SECRETS);
 }
 
-/** No command that runs in the container could change such a mount. */
+/** Advice instead of a command, because no command in the container can change such a mount. */
 function dockerAdvice({ uid }: Reader): string {
   const swarm = `give the service the secret with uid: "${uid}" and mode: 0400`;
   return `it is a Docker secret: ${swarm}; Compose keeps the owner and the mode of its file on the host`;
 }
 
-/** Windows has no users in this sense: there, everything is its reader's. */
+/** The effective user and group of this process. On Windows, which has none, every file counts as the reader's own. */
 function ownReader({ uid, gid }: FileAccess): Reader {
   return { uid: process.geteuid?.() ?? uid, gid: process.getegid?.() ?? gid };
 }
 
-/** Without waiting for a writer, which opening a named pipe would otherwise do for ever. */
+/** Opens a file without blocking. To open a named pipe would otherwise wait for a writer, possibly forever. */
 function open(file: string): number {
   try {
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const isNowhere = code === "ENOENT" && linkTarget(file) === undefined;
-    const problem = isNowhere ? "does not exist" : describeDenial(file, code);
+    const isMissing = code === "ENOENT" && linkTarget(file) === undefined;
+    const problem = isMissing ? "does not exist" : describeDenial(file, code);
     throw new PrivateFileError(file, problem, { cause: error });
   }
 }

@@ -3,64 +3,64 @@ import { type WatchDirectory, watchDirectory } from "./directory-watch.ts";
 import type { ObservedFile } from "./observed-file.ts";
 import type { Timers } from "../domain/timers.ts";
 
-/** How often the files are looked at, in milliseconds. Watching them is quicker, and does not work everywhere. */
+/** The interval at which the files are read, in milliseconds. Watches are faster, but do not work everywhere. */
 const POLL_MS = 1000;
 
-/** How long files that have just changed are left alone, in milliseconds: whoever writes them may not be finished. */
+/** How long to wait after a change, in milliseconds, because the writer may not have finished. */
 const SETTLE_MS = 100;
 
-/** What is watched, and who is told. */
+/** The options of {@link WatchedFiles}. */
 export interface WatchedFilesOptions {
-  /** They are one set: none of them is settled before all are. Each has been looked at before. */
+  /** The files are one set: the set is settled only when all of its files are. Each has been read before. */
   readonly files: readonly ObservedFile[];
   readonly timers: Timers;
-  /** How to hear of changes sooner; {@link watchDirectory} by default. */
+  /** Notifies of changes before the next interval. Default: {@link watchDirectory}. */
   readonly watch?: WatchDirectory | undefined;
   /**
-   * Called after each look that found the same as the one before, so about once a second. `areNew`: what they hold has
-   * changed since the last call, or somebody has asked for it to be read again. May close the watch.
+   * Called after each read that found no change, about once a second. `areNew` is true if the files have changed since
+   * the last call, or {@link WatchedFiles.reload} was called. The callback may close the watch.
    */
   readonly onSettled: (areNew: boolean) => void;
 }
 
 /**
- * Files that are looked at again and again: rewritten in place, replaced by a rename as editors do, or swapped all at
- * once through the link `..data` as Kubernetes does. Nothing is to be read out of them until two looks have found them
- * the same.
+ * Watches a set of files that can be rewritten in place, replaced by a rename as editors do, or replaced all at once
+ * through the link `..data` as Kubernetes does. A changed set counts as new only when two reads in a row found the same
+ * content.
  */
 export class WatchedFiles {
   readonly #options: WatchedFilesOptions;
   readonly #stopWatching: readonly (() => void)[];
   #areNew = false;
-  /** Whether a hint has brought the next look forward. */
+  /** Whether a notification has scheduled the next read. */
   #hinted = false;
   #isClosed = false;
   #stopWaiting = () => {};
 
-  /** Begins to look. */
+  /** Starts watching. */
   constructor(options: WatchedFilesOptions) {
     const { files, watch = watchDirectory } = options;
     this.#options = options;
-    // By the names that were given: where those are links, Kubernetes swaps what they lead through there.
+    // Watch the directories of the given paths and not of their targets: that is where Kubernetes replaces the link.
     const directories = new Set(files.map(({ path }) => dirname(path)));
     this.#stopWatching = [...directories].map((directory) => watch(directory, () => this.#onHint()));
     this.#lookIn(POLL_MS);
   }
 
-  /** Looks soon, and has the files read again even if they are as they were. */
+  /** Reads the files soon, and reports them as new even if they have not changed. */
   reload(): void {
     this.#areNew = true;
     this.#onHint();
   }
 
-  /** Looks no more. */
+  /** Stops watching. */
   close(): void {
     this.#isClosed = true;
     this.#stopWaiting();
     for (const stop of this.#stopWatching) stop();
   }
 
-  /** Counted from the first hint: in a busy directory there may never be a last one. */
+  /** Waits from the first notification on, because in a busy directory there may never be a last one. */
   #onHint(): void {
     if (this.#hinted) return;
     this.#hinted = true;

@@ -1,6 +1,6 @@
 /**
- * gRPC's status codes and their names in the label grpc_code. They are Go's names, not the protocol's, since that is
- * what go-grpc-prometheus writes and existing dashboards look for.
+ * The values of the label grpc_code by gRPC status code. They are the names of the Go library and not those of the
+ * protocol, because go-grpc-prometheus writes them and existing dashboards query them.
  */
 export const CODE_LABELS: Readonly<Record<string, string>> = {
   OK: "OK",

@@ -1,14 +1,14 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
 
-/** How often the event loop's delay is sampled, in milliseconds. The samples contain this interval themselves. */
+/** The sampling interval in milliseconds. Each sample includes this interval. */
 const DELAY_RESOLUTION_MS = 10;
 
-/** The metric of how late timers fire: for as long nobody was served. */
+/** The metric of the event loop's delay: how late timers fire. No call is served during this time. */
 export class EventLoopDelay {
   readonly #samples: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
 
-  /** Begins to sample. */
+  /** Starts sampling. */
   constructor(registry: Registry) {
     const samples = this.#samples;
     samples.enable();
@@ -32,7 +32,7 @@ export class EventLoopDelay {
   }
 }
 
-/** Seconds beyond the sampling interval; a sample of nanoseconds contains it. */
+/** Converts a sample in nanoseconds to seconds, without the sampling interval. */
 function lateness(sample: number): number {
   return Math.max(0, sample / 1e9 - DELAY_RESOLUTION_MS / 1000);
 }

@@ -2,31 +2,35 @@ import type { Timers } from "../domain/timers.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
-/** Lines of one event and reason that are written in a second, of one caller where they are about one. */
+/** The lines of one event and reason that are written in a second; if they are about a caller, for each caller. */
 const LINES_PER_SECOND = 10;
 
-/** The same of all callers of one trust domain: the holder of its authority can make any number of callers. */
+/**
+ * The limit for all callers of one trust domain, because an attacker with a CA of it can create any number of callers.
+ */
 const LINES_PER_SECOND_OF_A_DOMAIN = 1000;
 
-/** Events and reasons that are told apart. Both are closed sets far below it; it bounds memory if one is not. */
+/**
+ * The number of events and reasons with separate limits. Both are small closed sets; this bounds memory in any case.
+ */
 const MAX_KINDS = 256;
 
-/** Callers that are told apart. Beyond it the one that was silent for longest is forgotten. */
+/** The number of callers with separate limits. Beyond it, the caller without a line for the longest time is removed. */
 const MAX_CALLERS = 4096;
 
-/** A count is written after this time, in milliseconds, unless a line has had it before. */
+/** After this time in milliseconds, a count is written in a summary, unless a line has reported it before. */
 const SUMMARY_MS = 10_000;
 
-/** Writes lines that peers can cause, and so as many as they like: refused connections and denied calls. */
+/** Writes lines that peers can cause at will, such as refused connections and denied calls. */
 export interface LimitedLog {
   /**
-   * Writes the line at info, or counts it; what was counted is the `suppressed` of the next line of its kind. Lines about
-   * a caller are limited for each caller apart, so that none of them can hide what another one does.
+   * Writes the line at info, or counts it as suppressed. The next line of its kind reports the count in `suppressed`.
+   * Lines about callers are limited for each caller separately, so that no caller can hide the lines about another.
    */
   info(event: string, reason: string, fields?: LogFields, caller?: SpiffeId): void;
-  /** The same at error, for faults of the server that callers can repeat. */
+  /** As {@link info}, at level error, for failures of the server that callers can cause repeatedly. */
   error(event: string, reason: string, fields?: LogFields): void;
-  /** Writes a line for each count that no later line has reported. For the end; it happens by itself now and then. */
+  /** Writes a line for each count that no later line has reported. Called at shutdown; it also runs regularly. */
   summarize(): void;
 }
 
@@ -35,11 +39,11 @@ export function limitLines(log: Logger, timers: Timers): LimitedLog {
   return new Limiter(log, timers);
 }
 
-/** Lines of one kind: how many were written in this second, and how many were left out since the last one. */
+/** The limit of one kind of line: the lines written in this second, and the lines suppressed since the last one. */
 class Kind {
   readonly event: string;
   readonly reason: string;
-  /** Whom it is about. */
+  /** The fields that name the caller or the trust domain. */
   readonly about: LogFields;
   readonly #most: number;
   #second = Number.NaN;
@@ -54,13 +58,14 @@ class Kind {
   }
 
   admits(second: number): boolean {
-    // Not "later than": a clock that was set back must not silence a kind until it has caught up.
+    // Compares for inequality: with "later than", a clock that was set back would suppress lines until it has caught
+    // up.
     if (this.#second !== second) this.#written = 0;
     this.#second = second;
     return this.#written++ < this.#most;
   }
 
-  /** The count, which begins again. */
+  /** Returns the count and resets it. */
   take(): LogFields {
     const { suppressed } = this;
     this.suppressed = 0;
@@ -68,15 +73,15 @@ class Kind {
   }
 }
 
-/** What limits the lines about one caller: its own kind, and that of its trust domain. */
-type CallerKinds = readonly [own: Kind, crowd: Kind];
+/** The limits of the lines about one caller: its own, and that of its trust domain. */
+type CallerKinds = readonly [own: Kind, domain: Kind];
 
 class Limiter implements LimitedLog {
   readonly #log: Logger;
   readonly #timers: Timers;
-  /** Without a caller, or of all callers of a trust domain. */
+  /** The kinds of lines without a caller, and those of all callers of a trust domain. */
   readonly #kinds = new Map<string, Kind>();
-  /** By caller; the one that was silent for longest first. */
+  /** By caller; the caller without a line for the longest time first. */
   readonly #callers = new Map<string, CallerKinds>();
   #cancelSummary: (() => void) | undefined;
 
@@ -107,7 +112,7 @@ class Limiter implements LimitedLog {
     }
   }
 
-  /** The line is written if all of its kinds admit it, and is counted by the first of them. */
+  /** Writes the line if all of its kinds admit it. Otherwise the first of them counts it. */
   #write(level: "info" | "error", kinds: readonly [Kind, ...Kind[]], fields?: LogFields): void {
     const log = this.#log;
     const second = Math.floor(this.#timers.clock() / 1000);
@@ -121,16 +126,16 @@ class Limiter implements LimitedLog {
   }
 
   #kindOf(event: string, reason: string): Kind {
-    return this.#keep([event, reason], () => new Kind(event, reason, {}, LINES_PER_SECOND));
+    return this.#kindFor([event, reason], () => new Kind(event, reason, {}, LINES_PER_SECOND));
   }
 
-  #crowdOf(event: string, reason: string, { trustDomain: { name } }: SpiffeId): Kind {
+  #domainOf(event: string, reason: string, { trustDomain: { name } }: SpiffeId): Kind {
     const about = { trust_domain: name };
-    return this.#keep([event, reason, name], () => new Kind(event, reason, about, LINES_PER_SECOND_OF_A_DOMAIN));
+    return this.#kindFor([event, reason, name], () => new Kind(event, reason, about, LINES_PER_SECOND_OF_A_DOMAIN));
   }
 
-  /** The kinds beyond the bound share one limit. */
-  #keep(names: readonly string[], make: () => Kind): Kind {
+  /** Returns the kind with these names. All kinds beyond {@link MAX_KINDS} share one. */
+  #kindFor(names: readonly string[], make: () => Kind): Kind {
     const own = names.join("\0");
     const key = this.#kinds.has(own) || this.#kinds.size < MAX_KINDS ? own : "";
     const kind = this.#kinds.get(key) ?? make();
@@ -143,21 +148,21 @@ class Limiter implements LimitedLog {
     const kinds = this.#callers.get(key) ?? this.#newCaller(event, reason, caller);
     this.#callers.delete(key);
     this.#callers.set(key, kinds);
-    if (this.#callers.size > MAX_CALLERS) this.#forgetOne();
+    if (this.#callers.size > MAX_CALLERS) this.#removeOldest();
     return kinds;
   }
 
   #newCaller(event: string, reason: string, caller: SpiffeId): CallerKinds {
     const own = new Kind(event, reason, { spiffe_id: caller.toString() }, LINES_PER_SECOND);
-    return [own, this.#crowdOf(event, reason, caller)];
+    return [own, this.#domainOf(event, reason, caller)];
   }
 
-  /** Its count goes to its trust domain: a line for each caller that is forgotten would be as many lines again. */
-  #forgetOne(): void {
+  /** Adds its count to that of its trust domain. A line for each removed caller would exceed the limit again. */
+  #removeOldest(): void {
     const [oldest] = this.#callers;
     if (oldest === undefined) return;
-    const [key, [own, crowd]] = oldest;
+    const [key, [own, domain]] = oldest;
     this.#callers.delete(key);
-    crowd.suppressed += own.suppressed;
+    domain.suppressed += own.suppressed;
   }
 }

@@ -1,54 +1,54 @@
 import type { Writable } from "node:stream";
 import winston from "winston";
 
-/** How grave a line is. A logger writes its own level and everything graver. */
+/** The severity of a line. A logger writes lines of its own level and of more severe ones. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-/** The levels from the gravest to the least. */
+/** The levels, the most severe first. */
 export const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
 
 /**
- * Everything that a line may carry beside its event, flat. The list is closed on purpose: a field that is not here
- * can't be logged, and no field is meant for a value of a secret. `undefined` leaves the field out.
+ * The fields of a line besides its event. All are plain values. The list is closed on purpose: no other field can be
+ * logged, and no field is for a secret value. A field with the value `undefined` is left out.
  */
 export interface LogFields {
-  // ---- who
-  /** A SPIFFE ID that was verified, or one that at least parses where the event says that it is only claimed. */
+  // ---- peer
+  /** A verified SPIFFE ID, or a well-formed one if the event says that it is only claimed. */
   readonly spiffe_id?: string | undefined;
   /** The number of the connection in this process. */
   readonly connection?: number | string | undefined;
-  /** The peer's address. It names the network's last hop, never an identity. */
+  /** The address of the peer's last network hop, which is not an identity. */
   readonly remote?: string | undefined;
 
-  // ---- what
-  /** The full gRPC method, as in /coffer.v1.Secrets/Get. */
+  // ---- subject
+  /** The full gRPC method, such as /coffer.v1.Secrets/Get. */
   readonly method?: string | undefined;
   /** The path of a secret, or the prefix of a List. */
   readonly path?: string | undefined;
-  /** The gRPC status of the answer by name, as in NOT_FOUND. */
+  /** The name of the response's gRPC status, such as NOT_FOUND. */
   readonly code?: string | undefined;
-  /** A stable reason code: of a CofferError, of a refused connection, of a denial. */
+  /** The stable reason of a CofferError, of a refused connection or of a denied call. */
   readonly reason?: string | undefined;
-  /** The name of the policy's rule that decided. */
+  /** The name of the rule of the policy that decided. */
   readonly rule?: string | undefined;
   readonly trust_domain?: string | undefined;
   readonly signal?: string | undefined;
-  /** Where the server's identity is sought. */
+  /** The source of the server's identity. */
   readonly source?: string | undefined;
-  /** The number of a snapshot of that identity, from 1 on. */
+  /** The number of the snapshot of that identity, from 1. */
   readonly generation?: number | undefined;
-  /** Until when an SVID is accepted: RFC 3339. */
+  /** When the SVID expires, as RFC 3339. */
   readonly valid_until?: string | undefined;
 
-  // ---- where
-  /** An address that the server listens on. */
+  // ---- place
+  /** An address on which the server listens. */
   readonly address?: string | undefined;
   /** A file or a folder of this machine. */
   readonly file?: string | undefined;
 
-  // ---- how much
+  // ---- quantity
   readonly count?: number | undefined;
-  /** How many lines like this one were left out since the last one. */
+  /** The number of lines of this kind that were suppressed since the last one. */
   readonly suppressed?: number | undefined;
   readonly bytes?: number | undefined;
   readonly limit?: number | undefined;
@@ -58,40 +58,41 @@ export interface LogFields {
   readonly revision?: number | bigint | undefined;
   readonly seconds?: number | undefined;
 
-  // ---- in words
+  // ---- text
   /** The release of the program. */
   readonly release?: string | undefined;
-  /** A sentence for the reader. */
+  /** An explanation for people. */
   readonly detail?: string | undefined;
-  /** The message of an error; its stack where the error is a fault of ours. */
+  /** The message of an error, or its stack if it is a bug in Coffer. */
   readonly error?: string | undefined;
 }
 
-/** Writes lines. `event` says what happened in a few stable words, as in "connection refused"; it can be searched for. */
+/** Writes log lines. `event` is a fixed text for searches, such as "connection refused". */
 export interface Logger {
   error(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   info(event: string, fields?: LogFields): void;
   debug(event: string, fields?: LogFields): void;
-  /** Whether debug lines are written: where it is false, their fields need not be gathered. */
+  /** Whether debug lines are written. If not, callers can skip collecting their fields. */
   readonly isDebug: boolean;
 }
 
-/** A logger and the end of its stream. */
+/** A logger that can wait for its stream. */
 export interface LogSink extends Logger {
   /**
-   * Resolves when the stream has taken every line so far. Exit after it, since a pipe whose reader is behind takes them
-   * later, and bound the wait, since a stalled reader never does.
+   * Resolves when the stream has accepted all lines so far. Call it before the process exits, because a pipe with a
+   * slow reader accepts lines later. Limit the wait, because a stalled reader never resolves it.
    */
   flush(): Promise<void>;
 }
 
-/** Lines that wait for a stalled reader take up to this many bytes; what comes then is counted and dropped. */
+/** The maximum size of lines that wait for a stalled reader. Further lines are counted and dropped. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
 
 /**
- * Makes a logger of JSON lines: time (RFC 3339), level, event, then the fields. A line is handed to `stream` before the
- * call returns. Files and terminals take it at once; a pipe does while its reader keeps up, see {@link LogSink.flush}.
+ * Makes a logger that writes JSON lines with time (RFC 3339), level, event and the fields. A line is passed to `stream`
+ * before the call returns. Files and terminals accept it immediately, and a pipe if its reader keeps up; see {@link
+ * LogSink.flush}.
  */
 export function createLogger(level: LogLevel, stream: Writable = process.stderr): LogSink {
   const depth = LOG_LEVELS.indexOf(level);
@@ -104,7 +105,7 @@ export function createLogger(level: LogLevel, stream: Writable = process.stderr)
     format: line,
     transports: [new winston.transports.Stream({ stream, eol: "\n" })],
   });
-  // A reader that goes away breaks the pipe. Without a listener that error would end the server.
+  // When the reader ends, the pipe breaks. Without this listener, the error would end the server.
   stream.on("error", () => {});
 
   let dropped = 0;
@@ -134,8 +135,8 @@ function toLine(level: string, event: string, fields: LogFields): string {
 }
 
 /**
- * Lets through the line itself and plain values. The type of the fields says as much, but a type is gone at run time,
- * and an object that slipped in could be a request, printed with every byte of its content.
+ * Accepts only the line itself and plain values. The type of the fields requires this too, but is not checked at run
+ * time, and an object that was passed by mistake could be a request, which would be printed with its content.
  */
 function flat(key: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);

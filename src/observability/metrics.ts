@@ -5,29 +5,31 @@ import { EventLoopDelay } from "./event-loop-delay.ts";
 import type { Check } from "./server-status.ts";
 import type { BuildInfo, ConnectionReading, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
 
-/** The kind of a method, in the words of go-grpc-prometheus. */
+/** The kind of a method, as go-grpc-prometheus names it. */
 export type CallType = "unary" | "client_stream" | "server_stream" | "bidi_stream";
 
 /** Counts the calls of one method. */
 export interface MethodMeter {
-  /** A call ended. `code` is the gRPC status by name, as in "NOT_FOUND"; `seconds` is the time since its arrival. */
+  /**
+   * A call ended. `code` is the name of the gRPC status, such as "NOT_FOUND". `seconds` is the time since its arrival.
+   */
   handled(code: string, seconds: number): void;
 }
 
-/** The metrics in the text form that Prometheus reads. */
+/** The metrics in the text format of Prometheus. */
 export interface Exposition {
   readonly contentType: string;
   readonly body: string;
 }
 
-// Seconds. A Get takes a tenth of a millisecond, a disk in trouble takes seconds.
+// In seconds. A Get takes a tenth of a millisecond; a commit on a failing disk can take seconds.
 const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 const COMMIT_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 const GROUP_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /**
- * The server's metrics; docs/metrics.md is their table. No label ever holds a path or a SPIFFE ID: names of secrets
- * and workloads are nobody's business who may read metrics, and each would be a time series of its own.
+ * The server's metrics, which docs/metrics.md lists. No label contains a path or a SPIFFE ID: a client that can read
+ * metrics must not learn the names of secrets and workloads, and each name would be a separate time series.
  */
 export class Metrics {
   readonly #registry = new Registry();
@@ -91,10 +93,10 @@ export class Metrics {
   });
 
   constructor(build: BuildInfo) {
-    this.#labelledGauge("coffer_build_info", "Always 1; the labels say what runs.", ["version", "node"]).set(
-      { version: build.version, node: build.node },
-      1,
-    );
+    this.#labelledGauge("coffer_build_info", "Always 1. The labels have the release and the version of Node.", [
+      "version",
+      "node",
+    ]).set({ version: build.version, node: build.node }, 1);
     this.#gauge("process_resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
     const start = performance.timeOrigin / 1000;
     this.#gauge("process_start_time_seconds", "When the process started, as Unix time.", () => start);
@@ -104,8 +106,9 @@ export class Metrics {
   }
 
   /**
-   * The meter of one method, named as in /coffer.v1.Secrets/Get; get it once and keep it. Its codes start at zero, so
-   * that the first failure of a kind is an increase. A call costs about 0.6 µs in prom-client, measured.
+   * Returns the meter of one method, such as /coffer.v1.Secrets/Get. Call it once for each method and reuse the meter.
+   * All codes start at zero, so that the first failure of a kind is an increase. Counting a call takes about 0.6 µs in
+   * prom-client (measured).
    */
   call(method: string, type: CallType = "unary"): MethodMeter {
     const [, grpc_service = "", grpc_method = ""] = method.split("/");
@@ -124,7 +127,7 @@ export class Metrics {
     };
   }
 
-  /** A call ended with an error of Coffer's. A code alone doesn't tell a full disk from a caller that is over its budget. */
+  /** A call ended with a CofferError. By the code alone, a full disk and a caller over its budget are the same. */
   failed(reason: Reason): void {
     this.#errors.inc({ reason });
   }
@@ -140,7 +143,7 @@ export class Metrics {
     this.#queueWait.observe(seconds);
   }
 
-  /** A connection was refused. `reason` is one of the transport's closed set of codes. */
+  /** A connection was refused. `reason` is one of the closed set of refusals. */
   connectionRefused(reason: string): void {
     this.#refused.inc({ reason });
   }
@@ -151,8 +154,8 @@ export class Metrics {
   }
 
   /**
-   * Says where to read about connections, and all reasons for which one may be refused. Those start at zero, so that the
-   * first refusal of a kind is an increase. Call it once.
+   * Registers the metrics of connections. `refusals` are all possible reasons of refusals; their counters start at
+   * zero, so that the first refusal of a kind is an increase. Call it once.
    */
   observeConnections(reading: ConnectionReading, refusals: Iterable<string>): void {
     const { limits } = reading;
@@ -170,7 +173,7 @@ export class Metrics {
     this.#gauge("coffer_handshake_rate_limit", "The limit, --handshake-rate.", () => limits.perSecond);
   }
 
-  /** Says where to read our identity. Call it once. */
+  /** Registers the metrics of the server's identity. Call it once. */
   observeIdentity(read: () => IdentityReading): void {
     this.#gauge(
       "coffer_svid_not_after_seconds",
@@ -188,14 +191,14 @@ export class Metrics {
     );
   }
 
-  /** Says where to read what /readyz says. Call it once. */
+  /** Registers the metrics of the checks of /readyz. Call it once. */
   observeReadiness(read: () => readonly Check[]): void {
     this.#gaugeBy("check", "coffer_ready", "1: this check of /readyz is ok; 0: it is not.", () =>
       read().map(({ name, state }) => [name, Number(state === "ok")]),
     );
   }
 
-  /** Says where to read about the policy. Call it once. */
+  /** Registers the metrics of the policy. Call it once. */
   observePolicy(read: () => LoadedPolicyReading): void {
     this.#gauge(
       "coffer_policy_loaded",
@@ -207,28 +210,28 @@ export class Metrics {
     );
   }
 
-  /** Says where to read the store's size. Call it once, when the store is loaded: before, the numbers mean nothing. */
+  /** Registers the metrics of the store's size. Call it once, after the store is loaded. */
   observeStore(read: () => StoreReading): void {
     this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);
     this.#gauge("coffer_versions", "Retained versions in any state.", () => read().versions);
     this.#gauge("coffer_store_bytes", "Memory that counts against the limit.", () => read().bytes);
     this.#gauge("coffer_store_limit_bytes", "The limit, --max-store-bytes.", () => read().limit);
-    if (read().room === undefined) return;
+    if (read().disk === undefined) return;
     this.#gauge(
       "coffer_disk_free_bytes",
       "Free bytes on the disk of the store, for users other than root.",
-      () => read().room?.free ?? 0,
+      () => read().disk?.free ?? 0,
     );
     const reserve = "Free bytes that the smallest change needs.";
-    this.#gauge("coffer_disk_reserve_bytes", reserve, () => read().room?.reserve ?? 0);
+    this.#gauge("coffer_disk_reserve_bytes", reserve, () => read().disk?.reserve ?? 0);
   }
 
-  /** Everything, as text. */
+  /** Returns all metrics as text. */
   async expose(): Promise<Exposition> {
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 
-  /** Stops the sampling of the event loop. */
+  /** Stops sampling the event loop. */
   close(): void {
     this.#delay.close();
   }
@@ -249,7 +252,7 @@ export class Metrics {
     });
   }
 
-  /** One series for each value that the label has at this moment. */
+  /** Registers a gauge with one series for each current value of the label. */
   #gaugeBy(label: string, name: string, help: string, read: () => readonly (readonly [string, number])[]): void {
     new Gauge({
       name,

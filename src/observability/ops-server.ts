@@ -1,27 +1,29 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { isMeantForUs } from "./asked-host.ts";
+import { isOwnHost } from "./requested-host.ts";
 import type { Check, ServerStatus } from "./server-status.ts";
-import { limitCrowd } from "./crowd-limit.ts";
+import { limitConnections } from "./connection-limit.ts";
 import type { Logger } from "./logger.ts";
 import type { Exposition } from "./metrics.ts";
 
-/** What the ops server tells. */
+/** Where the ops server gets the content of its pages. */
 export interface OpsSources {
-  /** Asked at each /readyz. While the store loads, and from SIGTERM on, one of the checks says so. */
+  /** Called for each request for /readyz. One check fails while the store loads, and from SIGTERM on. */
   readonly readiness: () => readonly Check[];
-  /** Asked at each /metrics. */
+  /** Called for each request for /metrics. */
   readonly metrics: () => Promise<Exposition>;
-  /** Asked at each /status from this machine. */
+  /** Called for each request for /status from this machine. */
   readonly status: () => ServerStatus;
-  /** Told of answers that could not be made. */
+  /** Logs responses that could not be produced. */
   readonly log: Logger;
-  /** Names with a dot by which it may be asked for, beside private ones and that of the address; none by default. */
+  /**
+   * Further host names with a dot that requests may have, besides private names and that of the address. Default: none.
+   */
   readonly hosts?: readonly string[];
 }
 
-/** Where the ops listener is: a host and a port; to listen, port 0 takes a free one. */
+/** The address of the ops listener. With port 0, the system chooses a free port. */
 export interface OpsAddress {
   readonly host: string;
   readonly port: number;
@@ -33,7 +35,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Makes the answer for a client, whose address is that of the socket. */
+/** Produces the response for a client. `client` is the address of its socket. */
 type Page = (client: string) => Answer | Promise<Answer>;
 type Pages = ReadonlyMap<string, Page>;
 
@@ -44,7 +46,7 @@ interface Site {
   readonly hosts: ReadonlySet<string>;
 }
 
-/** Probes and scrapers are few, and ask with a few hundred bytes and at once; whoever does otherwise is cut off. */
+/** Probes and scrapers are few, and send a few hundred bytes immediately. Other clients are disconnected. */
 const LIMITS: ServerOptions = {
   maxHeaderSize: 4096,
   headersTimeout: 5000,
@@ -55,8 +57,9 @@ const MAX_CONNECTIONS = 64;
 
 /**
  * The plain HTTP server for probes, Prometheus and operators: /livez, /readyz, /metrics and /status. Every client that
- * reaches it may read the first three, so they name no secrets and no workloads, and by default it listens on the
- * loopback address only. /status names the server's own identity and files, and is for clients on this machine alone.
+ * reaches it may read the first three, so they contain no names of secrets or workloads. By default it listens only on
+ * the loopback address. /status contains the server's own identity and files, and is served only to clients on this
+ * machine.
  */
 export class OpsServer {
   readonly #server: Server;
@@ -65,25 +68,26 @@ export class OpsServer {
     this.#server = server;
   }
 
-  /** Listens. Rejects with the system's error, such as EADDRINUSE. */
+  /** Starts to listen. Rejects with the error of the system, such as EADDRINUSE. */
   static async listen({ host, port }: OpsAddress, sources: OpsSources): Promise<OpsServer> {
     const site = { pages: pagesOf(sources), log: sources.log, hosts: namesOf(host, sources) };
     const server = createServer(LIMITS, (request, response) => void respond(site, request, response));
-    limitCrowd(server, MAX_CONNECTIONS);
+    limitConnections(server, MAX_CONNECTIONS);
     server.listen(port, host);
     await once(server, "listening");
-    // A connection that the system could not hand over: whoever asked notices. Without a listener the process would end.
+    // The system could not accept a connection, which its client notices. Without this listener, the error would end
+    // the process.
     server.on("error", () => {});
     return new OpsServer(server);
   }
 
-  /** Where it listens. */
+  /** The address on which it listens. */
   get address(): OpsAddress {
     const { address, port } = this.#server.address() as AddressInfo;
     return { host: address, port };
   }
 
-  /** Ends every connection, in the middle of an answer if need be, and resolves when the port is free. */
+  /** Closes all connections, even in the middle of a response, and resolves when the port is free. */
   async close(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -101,9 +105,12 @@ function pagesOf({ readiness, metrics, status }: OpsSources): Pages {
   ]);
 }
 
-const LOCAL_ONLY: Answer = { status: 403, body: "/status is for clients on this machine alone\n" };
+const LOCAL_ONLY: Answer = { status: 403, body: "/status is only for clients on this machine\n" };
 
-/** RFC 1122, 3.2.1.3 (127.0.0.0/8) and RFC 4291, 2.5.3, and the first as IPv6 sockets show it (RFC 4291, 2.5.5.2). */
+/**
+ * 127.0.0.0/8 (RFC 1122, 3.2.1.3), ::1 (RFC 4291, 2.5.3), and 127.0.0.0/8 as IPv6 sockets report it (RFC 4291,
+ * 2.5.5.2).
+ */
 function isLoopback(address: string): boolean {
   return /^(::ffff:)?127\.|^::1$/.test(address);
 }
@@ -127,7 +134,8 @@ async function respond(site: Site, request: IncomingMessage, response: ServerRes
     "content-type": contentType,
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-store",
-    // Each question has a connection of its own: no idle one has to be waited for, or is held open by a stranger.
+    // One connection for each request, so that no client can hold idle connections open, and a shutdown need not wait
+    // for them.
     connection: "close",
     ...(status === 405 ? { allow: "GET, HEAD" } : {}),
   });
@@ -136,22 +144,23 @@ async function respond(site: Site, request: IncomingMessage, response: ServerRes
 
 const MISDIRECTED: Answer = {
   status: 421,
-  body: "this is not the host that was asked for; ask by an address, or start the server with --ops-host\n",
+  body: "this server does not serve the requested host; use an IP address, or start the server with --ops-host\n",
 };
 
 async function answer(
   { pages, log, hosts }: Site,
   { method, url = "", headers, socket }: IncomingMessage,
 ): Promise<Answer> {
-  if (!isMeantForUs(headers.host, hosts)) return MISDIRECTED;
+  if (!isOwnHost(headers.host, hosts)) return MISDIRECTED;
   const [name = ""] = url.split("?", 1);
   const page = pages.get(name);
-  if (page === undefined) return { status: 404, body: "there are /livez, /readyz, /metrics and /status\n" };
-  if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD\n" };
+  if (page === undefined)
+    return { status: 404, body: "not found; the pages are /livez, /readyz, /metrics and /status\n" };
+  if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD are allowed\n" };
   try {
     return await page(socket.remoteAddress ?? "");
   } catch (error) {
     log.error("ops answer failed", { detail: name, error: error instanceof Error ? error.stack : String(error) });
-    return { status: 500, body: "the answer could not be made; the log says why\n" };
+    return { status: 500, body: "the response could not be produced; the log has the reason\n" };
   }
 }

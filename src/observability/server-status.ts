@@ -1,17 +1,17 @@
 /**
- * What an operator asks first of a server, as `/status` tells it in JSON. Times are RFC 3339, durations seconds, sizes
- * bytes. No name of a secret and no value is in it. A later release may add fields.
+ * The JSON of `/status`: what an operator needs to know first about a server. Times are RFC 3339, durations seconds,
+ * sizes bytes. It contains neither names nor values of secrets. A later release may add fields.
  */
 export interface ServerStatus {
   readonly release: string;
-  /** The commit that was built; "unknown" when the build did not know. */
+  /** The commit of the build; "unknown" if the build could not determine it. */
   readonly commit: string;
   readonly node: string;
   readonly sqlite: string;
   readonly runtime: RuntimeStatus;
   readonly process: {
     readonly pid: number;
-    /** Threads of the process, those of Node and SQLite included; null where the kernel does not tell. */
+    /** The threads of the process, including those of Node; null if the kernel does not report them. */
     readonly threads: number | null;
     readonly memory_bytes: number;
     readonly started_at: string;
@@ -41,32 +41,32 @@ export interface RuntimeStatus {
 
 /** The server's own identity. */
 export interface IdentityStatus {
-  /** Where it comes from, as in "the Workload API at unix:///run/spire/agent.sock". */
+  /** The source of the identity, such as "the Workload API at unix:///run/spire/agent.sock". */
   readonly source: string;
-  /** What is wrong with the source at the moment; an older SVID may be in force. */
+  /** The current problems of the source. An older SVID can still be in use. */
   readonly problems: readonly string[];
-  /** Null while there is none. */
+  /** Null if there is no SVID. */
   readonly svid: { readonly spiffe_id: string; readonly valid_until: string } | null;
   readonly bundles: readonly {
     readonly trust_domain: string;
     readonly authorities: number;
-    /** When the last of them expires; null: there is none. */
+    /** When the last CA certificate expires; null if there is none. */
     readonly not_after: string | null;
   }[];
 }
 
 /** The policy in force. */
 export interface PolicyStatus {
-  /** Null: there is no file, and only admins may do anything. */
+  /** Null if there is no policy file. Then only admins have access. */
   readonly file: string | null;
   readonly rules: number;
   readonly admins: number;
   readonly loaded_at: string;
-  /** False: the file has changed since and was refused. */
+  /** False if the file has changed since and its new content was refused. */
   readonly is_newest: boolean;
 }
 
-/** What the store holds. The counts and the revision are null until it is loaded. */
+/** The size of the store. The counts and the revision are null until it is loaded. */
 export interface StoreStatus {
   readonly kind: "sqlite" | "memory";
   readonly revision: number | null;
@@ -79,13 +79,13 @@ export interface StoreStatus {
 /** The disk below `--data`. */
 export interface DiskStatus {
   readonly folder: string;
-  /** What the files of the store take. */
+  /** The size of the store's files. */
   readonly used_bytes: number;
-  /** What the file system has left for this user; null where it does not tell. */
+  /** The free space for users other than root; null if the file system does not report it. */
   readonly free_bytes: number | null;
 }
 
-/** One thing that must be in order before callers are sent here. */
+/** A condition that must hold before the server is ready. */
 export type Check =
   | { readonly name: string; readonly state: "ok" }
   | { readonly name: string; readonly state: "not ready"; readonly why: string };

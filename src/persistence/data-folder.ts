@@ -9,23 +9,23 @@ import { asStoreRefused } from "./storage-error.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
 
-/** A data folder that is fit for use. */
+/** A data folder that passed all checks. */
 export interface DataFolder {
-  /** `store` below it: nobody else may enter, and the server's files lie here and nowhere else. */
+  /** The folder `store` in the data folder. It contains all files of the server, and no other user can enter it. */
   readonly store: string;
-  /** What was mended or is doubtful, each a line for the log. */
+  /** What was corrected, and what the operator should check. Each is a line for the log. */
   readonly warnings: readonly string[];
 }
 
-/** Tells the kind of the file system that a path lies on: statfs's `f_type`. A parameter for tests. */
+/** Returns the type of the file system of a path, as `f_type` of statfs(2). A parameter for tests. */
 export type FileSystemType = (path: string) => number;
 
 /**
- * Prepares `data`, which may be a mount of somebody else's, and the private folder below it: creates what is missing,
- * durably, and makes sure that what is there is this process's alone (see {@link tightenEntry}). Throws
- * {@link StoreRefused}.
+ * Prepares `data`, which can be a mount that another user owns, and the private folder `store` in it. Creates what is
+ * missing, durably. Makes sure that only this process's user has access to what exists (see {@link tightenEntry}).
+ * Throws {@link StoreRefused}.
  *
- * Nothing here opens a file: closing it again would drop the locks that SQLite holds in this process
+ * This module opens no file: to close it would drop the locks that SQLite holds in this process
  * (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function prepareDataFolder(data: string, fileSystemType: FileSystemType = localType): DataFolder {
@@ -37,15 +37,17 @@ export function prepareDataFolder(data: string, fileSystemType: FileSystemType =
   return { store, warnings };
 }
 
-/** One line for all that a mount has opened. */
+/** Returns at most one line for the log, with all entries whose modes were restricted. */
 function tightenStore(store: string): string[] {
   const folder = tightenEntry(store, "folder");
   const files = accessible(store, () => readdirSync(store)).map((name) => tightenEntry(join(store, name), "file"));
   const tightened = [folder, ...files].filter((path) => path !== undefined);
-  return tightened.length === 0 ? [] : [`closed to the group, as a mount had opened them: ${tightened.join(", ")}`];
+  return tightened.length === 0
+    ? []
+    : [`removed the permissions that a mount had given the group: ${tightened.join(", ")}`];
 }
 
-/** The numbers are Linux's own; elsewhere there is nothing to compare them with. */
+/** The types are specific to Linux. Other platforms are treated as ext4, because there is nothing to compare with. */
 function localType(path: string): number {
   const ext4 = 0xef53;
   return process.platform === "linux" ? statfsSync(path).type : ext4;
@@ -55,19 +57,19 @@ function existingFolder(data: string): string {
   createFolder(data);
   const folder = accessible(data, () => realpathSync(data));
   const stats = statSync(folder);
-  // It is the server's own, unlike the folders above it: who may not enter it is given it.
+  // Unlike the folders above, this folder belongs to the server, so the message has a command that gives it access.
   if (stats.isDirectory()) {
     accessible(folder, () => accessSync(folder, constants.X_OK));
     return folder;
   }
-  throw new StoreRefused("wrong kind", `${data} (${describeAccess(stats)}) must be a folder; give another --data`);
+  throw new StoreRefused("wrong kind", `${data} (${describeAccess(stats)}) must be a folder; use another --data`);
 }
 
 function createFolder(path: string): void {
   accessible(path, () => {
     try {
       mkdirSync(path, 0o700);
-      chmodSync(path, 0o700); // whatever the umask took away
+      chmodSync(path, 0o700); // the umask may have removed permissions
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
@@ -76,8 +78,8 @@ function createFolder(path: string): void {
 }
 
 /**
- * Makes the name of a folder durable, at every start: the one that made it may have failed to. A folder above that this
- * process may not read was made by somebody else.
+ * Makes the name of a folder durable. This happens at every start, because the start that created the folder may have
+ * failed before. A parent folder that this process can't read was created by another user, and is not synced.
  */
 function syncAbove(path: string): void {
   try {
@@ -91,12 +93,16 @@ function checkFileSystem(folder: string, type: number): string[] {
   const suitability = fileSystemSuitability(type);
   if (suitability.kind === "suitable") return [];
   if (suitability.kind === "doubtful") return [`${folder} ${suitability.reason}`];
-  const message = `${folder} lies on ${suitability.name}, whose locks and flushes can't be relied on; use a local disk`;
+  const message = `${folder} is on ${suitability.name}, whose locks and flushes are unreliable; use a local disk`;
   throw new StoreRefused("unsuitable file system", message);
 }
 
-/** In a folder that everybody may write and that is not sticky, as an emptyDir is, others can rename ours away. */
+/**
+ * In a folder that every user can write and that is not sticky, such as an emptyDir, other users can rename `store`.
+ */
 function checkParent(folder: string): string[] {
   const open = (statSync(folder).mode & 0o1002) === 0o0002;
-  return open ? [`everybody may rename what lies in ${folder}; chmod o-w ${shellWord(folder)} prevents it`] : [];
+  return open
+    ? [`every user can rename the files in ${folder}; to prevent this, run: chmod o-w ${shellWord(folder)}`]
+    : [];
 }

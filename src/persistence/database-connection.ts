@@ -4,36 +4,39 @@ import { StoreRefused } from "./store-refused.ts";
 /** 3.7.0 to 3.51.2 can corrupt a database when the log is reset (sqlite.org/wal.html, "The WAL-Reset Bug"). */
 const OLDEST_SQLITE = [3, 51, 3] as const;
 
-/** Milliseconds that another start may take to find out whether the database is held, which it does under a lock. */
+/**
+ * How long to wait, in milliseconds, for another start that holds a lock while it checks whether the database is in
+ * use.
+ */
 const PROBE_MS = 50;
 
 /**
- * What the connection is set to, in this order, and what SQLite must answer when asked: some settings are dropped
- * without an error. Why each is there: sqlite.org/pragma.html and, for the untrusted-file ones, security.html.
+ * The settings of the connection, in this order. Each is read back and compared with the answer here, because SQLite
+ * ignores some settings without an error. Sources: sqlite.org/pragma.html, and security.html for untrusted files.
  */
 const SETTINGS: readonly (readonly [name: string, value: string, answer: string | number])[] = [
-  // First, before anything is read: one process holds the file for as long as it lives, and no -shm file is needed.
+  // This must come before any read. The process holds the lock until it ends, and SQLite needs no -shm file.
   ["locking_mode", "EXCLUSIVE", "exclusive"],
   ["journal_mode", "WAL", "wal"],
-  // This binding's own default, NORMAL, loses acknowledged commits when the power fails. EXTRA is FULL in WAL mode.
+  // The default of better-sqlite3, NORMAL, loses acknowledged commits at a power failure. EXTRA is FULL in WAL mode.
   ["synchronous", "EXTRA", 3],
-  // macOS flushes the drive's cache only when asked; nothing on Linux.
+  // macOS flushes the cache of the drive only with these. They have no effect on Linux.
   ["fullfsync", "ON", 1],
   ["checkpoint_fullfsync", "ON", 1],
-  // An automatic checkpoint hides I/O errors, and lets a caller wait. WriteAheadLog does it instead.
+  // An automatic checkpoint hides I/O errors and delays a caller. WriteAheadLog makes the checkpoints.
   ["wal_autocheckpoint", "0", 0],
   ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
-  // A file that somebody prepared must not run code or read past its cells.
+  // A file that an attacker prepared must not run code, or make SQLite read beyond its cells.
   ["trusted_schema", "OFF", 0],
   ["cell_size_check", "ON", 1],
-  // With a memory map, an I/O error is a SIGBUS.
+  // With a memory map, an I/O error would be a SIGBUS.
   ["mmap_size", "0", 0],
   ["temp_store", "MEMORY", 2],
-  // Sealed as it is, what was pruned need not stay.
+  // Pruned content is overwritten, although it is encrypted.
   ["secure_delete", "ON", 1],
 ];
 
-/** Throws {@link StoreRefused} when the SQLite that was built in can corrupt a database. */
+/** Throws {@link StoreRefused} if the SQLite that better-sqlite3 contains can corrupt a database. */
 export function checkLibrary(): void {
   const memory = new Database(":memory:");
   const version = memory.prepare("SELECT sqlite_version()").pluck().get() as string;
@@ -43,14 +46,14 @@ export function checkLibrary(): void {
 }
 
 /**
- * Opens a database alone and durable. This takes the lock and reads the log, and writes nothing. Closing the connection
- * folds the log into the database, unless the file was replaced under its name in the meantime.
+ * Opens a database with an exclusive lock and durable settings. It takes the lock, reads the log, and writes nothing.
+ * To close the connection checkpoints the log, unless another file has replaced the database meanwhile.
  */
 export function connect(file: string): Database.Database {
   const db = new Database(file, { fileMustExist: true, timeout: PROBE_MS });
   try {
     for (const setting of SETTINGS) apply(db, setting);
-    db.exec("BEGIN IMMEDIATE; COMMIT"); // takes the lock, whatever the settings left undone
+    db.exec("BEGIN IMMEDIATE; COMMIT"); // takes the lock, even if the settings did not
     return db;
   } catch (error) {
     db.close();
@@ -59,11 +62,11 @@ export function connect(file: string): Database.Database {
 }
 
 /**
- * Whether a process, this one included, has the database open as a server has it. A connection that can only read asks
- * for the lock: a process that holds it makes that fail with SQLITE_BUSY before anything else is read, and closing such a
- * connection can't fold the log, because it can't take the lock that folding needs.
+ * Whether a process, this one included, has the database open as a server does. A read-only connection requests the
+ * lock. If another connection holds the lock, this fails with SQLITE_BUSY before anything else is read. To close a
+ * read-only connection can't checkpoint the log, because it can't take the lock that a checkpoint needs.
  *
- * This comes before the files are read without SQLite: a process that closes a file loses all its locks on it
+ * Call this before reading the files without SQLite: a process that closes a file loses all its locks on it
  * (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function isHeld(file: string): boolean {

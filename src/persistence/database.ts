@@ -7,7 +7,7 @@ import { emptyLog, readLog } from "./log-reading.ts";
 import { openPrivate } from "./private-create.ts";
 import { finishRecovery, recover, recoveryFiles, removeDatabase } from "./recovery.ts";
 import { APPLICATION_ID, createSchema } from "./schema.ts";
-import { whileAlone } from "./start-lock.ts";
+import { withStartLock } from "./start-lock.ts";
 import { asStoreRefused, inUse } from "./storage-error.ts";
 import { checkDatabase, type StoreContent } from "./store-checks.ts";
 import { readAt, type StoreFiles } from "./store-image.ts";
@@ -16,11 +16,11 @@ import { syncFolder } from "./sync-folder.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /**
- * Opens the database, or makes it if there is none: alone, durable and checked. Nothing is written before every check has
- * passed; a refusal leaves every byte as it was. Throws {@link StoreRefused}.
+ * Opens the database with an exclusive lock and durable settings, or creates it if there is none. It writes nothing
+ * before every check has passed, so a refusal changes no byte. Throws {@link StoreRefused}.
  *
- * From here on, nothing in this process may open the database: when such a descriptor is closed, the locks that keep other
- * processes out are gone (sqlite.org/howtocorrupt.html, section 2.2).
+ * From here on, nothing in this process may open the database file: closing such a descriptor would drop the locks that
+ * keep other processes out (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function openDatabase(
   file: string,
@@ -37,7 +37,9 @@ export function openDatabase(
   }
 }
 
-/** SQLite ignores it when the name of its log is not durable. Then the log, and all in it, could go with the power. */
+/**
+ * Syncs the folder. SQLite ignores an error of this sync, and without it, a power failure could remove the whole log.
+ */
 function syncAround(db: Database.Database, folder: string): void {
   try {
     syncFolder(folder);
@@ -58,7 +60,7 @@ function open(file: string, content: StoreContent, freeBytes: FreeBytes): Databa
   try {
     return openAs({ files, content, freeBytes, confirm });
   } catch (error) {
-    // What was read without a lock is damaged only if no other start or server was writing it.
+    // The files were read without a lock. They are damaged only if no other start or server was writing them.
     if (error instanceof StoreRefused && error.refusal === "damaged") confirm();
     if (sizeOf(file) > 0 && isHeld(file)) throw new StoreRefused("in use", inUse(file), { cause: error });
     throw error;
@@ -74,8 +76,8 @@ interface OpenOptions {
 
 function openAs({ files, content, freeBytes, confirm }: OpenOptions): Database.Database {
   const hasLog = sizeOf(files.log) > 0;
-  // With the log still in place, the file is made again.
-  if (existsSync(recoveryFiles(files).whole) && !hasLog) return finishRecovery(files, content, confirm);
+  // If the log still exists, the recovery starts again.
+  if (existsSync(recoveryFiles(files).complete) && !hasLog) return finishRecovery(files, content, confirm);
   if (sizeOf(files.database) === 0) {
     if (hasLog) throw onlyLog(files);
     return create(files, content, confirm);
@@ -91,7 +93,7 @@ function openAs({ files, content, freeBytes, confirm }: OpenOptions): Database.D
   return recover({ files, log, content, freeBytes, confirm });
 }
 
-/** Without a log, SQLite has nothing to write when it opens the database, and nothing when it closes it. */
+/** Opens a database without a log. SQLite then writes nothing when it opens or closes the database. */
 function openClean({ database }: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
   const db = connect(database);
   try {
@@ -104,9 +106,9 @@ function openClean({ database }: StoreFiles, content: StoreContent, confirm: () 
   }
 }
 
-/** Makes a store under another name and then gives it its own, so that under its own name it is never half made. */
+/** Creates a store under a temporary name, then renames it, so that a partly created store never has the final name. */
 function create({ database }: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
-  return whileAlone(database, () => {
+  return withStartLock(database, () => {
     confirm();
     const partial = `${database}.new`;
     removeDatabase(partial);
@@ -133,16 +135,19 @@ function makeDatabase(file: string, content: StoreContent): void {
   }
 }
 
-/** A server leaves none. Beside a database of one, it is of another program or another time, and would undo pages of it. */
+/**
+ * Refuses a rollback journal. A server never writes one, so it belongs to another program or another time, and SQLite
+ * would use it to overwrite pages of the database.
+ */
 function refuseJournal({ database }: StoreFiles): void {
   if (sizeOf(`${database}-journal`) === 0) return;
-  const message = `${database}-journal is a rollback journal, which Coffer leaves beside no store`;
-  throw new StoreRefused("damaged", `${message}; restore the folder from a copy, whole`);
+  const message = `${database}-journal is a rollback journal, which Coffer never writes`;
+  throw new StoreRefused("damaged", `${message}; restore the whole folder from a copy`);
 }
 
-/** SQLite would take the log for a leftover and delete it, and all that was not checkpointed with it. */
+/** SQLite would delete a log without its database, with all changes that are not checkpointed. */
 function onlyLog({ database, log }: StoreFiles): StoreRefused {
-  const message = `${database} is missing or empty, but its log ${log} is there`;
+  const message = `${database} is missing or empty, but its log ${log} exists`;
   return new StoreRefused("damaged", `${message}; restore both from the same copy`);
 }
 
@@ -151,7 +156,7 @@ function damagedLog({ log }: StoreFiles, why: string): StoreRefused {
   return new StoreRefused("damaged", `${message}; keep the folder, and restore it from a copy`);
 }
 
-/** To open another program's file would turn it into one with a log. */
+/** Refuses the database of another program. To open it would set it to WAL mode. */
 function refuseForeign({ applicationId }: DatabaseHeader, file: string): void {
   if (applicationId === APPLICATION_ID) return;
   throw new StoreRefused("not a store", `${file} belongs to another program (application_id ${applicationId})`);
@@ -160,20 +165,20 @@ function refuseForeign({ applicationId }: DatabaseHeader, file: string): void {
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 108;
 
-/** What the first bytes of a database say (sqlite.org/fileformat2.html, section 1.3). */
+/** The header of a database (sqlite.org/fileformat2.html, section 1.3). */
 interface DatabaseHeader {
   readonly pageSize: number;
   readonly applicationId: number;
-  /** Whether it is one page without a table: a store whose making was cut short, by an older release. */
+  /** Whether it is one page without a table: an older release was interrupted while it created the store. */
   readonly isBlank: boolean;
-  /** Whether SQLite keeps a log beside it. Another tool may have changed that. */
+  /** Whether the database is in WAL mode. Another tool may have changed this. */
   readonly isLogged: boolean;
 }
 
 function headerOf(file: string): DatabaseHeader {
   const header = readAt(file, 0, HEADER_BYTES);
   if (header.toString("latin1", 0, MAGIC.length) !== MAGIC)
-    throw new StoreRefused("not a store", `${file} is no database`);
+    throw new StoreRefused("not a store", `${file} is not a SQLite database`);
   const stored = header.readUInt16BE(16);
   const pageSize = stored === 1 ? 65_536 : stored;
   if (pageSize < 512 || (pageSize & (pageSize - 1)) !== 0) {
@@ -188,12 +193,12 @@ function sizeOf(file: string): number {
   return lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Changes when anybody writes one of the files, or puts another one in its place. */
+/** A text that changes if a process writes or replaces one of the files. */
 function stateOf({ database, log }: StoreFiles): string {
   return [database, log].map(stateOfFile).join(" ");
 }
 
-/** A log without bytes is none: SQLite makes it when it opens the database. */
+/** An empty log counts as a missing one, because SQLite creates it when it opens the database. */
 function stateOfFile(file: string): string {
   const stats = lstatSync(file, { throwIfNoEntry: false, bigint: true });
   return stats === undefined || stats.size === 0n ? "" : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;

@@ -5,10 +5,13 @@ import type { Shortage } from "../store/journal.ts";
 import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { LOG_HEADER_BYTES, TRIAL } from "./log-frame.ts";
 
-/** What finds out whether a quota takes more; a quota counts in blocks. In an empty log it is no damage (log-reading.ts). */
+/**
+ * The bytes that are written to find out whether a quota allows more. They fill blocks, because quotas count blocks. An
+ * empty log that begins with them does not count as damaged (log-reading.ts).
+ */
 const PIECE = Buffer.concat([TRIAL, Buffer.alloc(64 * 1024 - TRIAL.length)]);
 
-/** Why a commit or a checkpoint is not begun, or did not get through. Not what a caller learns. */
+/** There is too little space for a commit or a checkpoint. For the log and probes; callers get DISK_FULL. */
 export class OutOfSpace extends Error {
   override readonly name = "OutOfSpace";
   readonly shortage: Shortage;
@@ -22,14 +25,15 @@ export class OutOfSpace extends Error {
 }
 
 /**
- * The room for the next commit. The file system tells what is free, but not what a quota leaves of it: that shows when a
- * write fails. From then on, what fails for want of room is found out by writing, and no longer believed.
+ * The disk space for the next commit. The file system reports its free space, but not how much of it a quota allows.
+ * That shows only when a write fails. From then on, this class writes trial bytes before it reports that there is
+ * enough space.
  */
 export class DiskSpace {
   readonly #folder: string;
   readonly #log: string;
   readonly #freeBytes: FreeBytes;
-  #isDoubted = false;
+  #mayHaveQuota = false;
 
   constructor(database: string, freeBytes: FreeBytes) {
     this.#folder = dirname(database);
@@ -41,21 +45,24 @@ export class DiskSpace {
     return this.#freeBytes();
   }
 
-  /** What keeps so many bytes from being written; undefined: nothing that is known. */
+  /** Why `needed` bytes can't be written; undefined if no reason is known. */
   shortage(needed: number): OutOfSpace | undefined {
     const free = this.free;
     if (free < needed) return this.outOfSpace(needed);
-    if (!this.#isDoubted) return undefined;
-    this.#isDoubted = isRefused(this.#log, needed);
-    return this.#isDoubted ? this.outOfSpace(needed) : undefined;
+    if (!this.#mayHaveQuota) return undefined;
+    this.#mayHaveQuota = isRefused(this.#log, needed);
+    return this.#mayHaveQuota ? this.outOfSpace(needed) : undefined;
   }
 
-  /** Whether SQLite could not write so many bytes because there is no room. SQLite tells a quota as an I/O error. */
+  /**
+   * Whether an error means that there was no space for `needed` bytes. SQLite reports an exceeded quota as an I/O
+   * error.
+   */
   explains(error: unknown, needed: number): boolean {
     const code = error instanceof Database.SqliteError ? error.code : "";
     if (code !== "SQLITE_FULL" && code !== "SQLITE_IOERR_WRITE") return false;
     const isFull = code === "SQLITE_FULL" || isRefused(this.#log, needed);
-    this.#isDoubted ||= isFull;
+    this.#mayHaveQuota ||= isFull;
     return isFull;
   }
 
@@ -65,8 +72,8 @@ export class DiskSpace {
 }
 
 /**
- * Whether a log takes no more bytes for want of room. Finds out by appending bytes that are no frames, and by taking them
- * away again.
+ * Whether the disk has no space for `bytes` more bytes of a log. It appends bytes that are not frames, then truncates
+ * the log again.
  */
 function isRefused(log: string, bytes: number): boolean {
   const descriptor = openSync(log, "r+");

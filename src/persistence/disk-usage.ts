@@ -2,16 +2,16 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { freeBytesAround } from "./free-space.ts";
 
-/** Bytes on the disk of a data folder. */
+/** The disk space of a data folder, in bytes. */
 export interface DiskUsage {
-  /** What the files of the store take. 0 before there is a store. */
+  /** The size of the store's files; 0 if there is no store. */
   readonly used: number;
-  /** What the file system has left for users that are not root; infinite where it does not tell. */
+  /** The free space of the file system for users other than root; infinite if the file system does not report it. */
   readonly free: number;
 }
 
 /**
- * What the store in a data folder takes, and what is left. Files are looked at and never opened: closing one would drop
+ * Returns the space that the store in a data folder uses, and the free space. It opens no file: closing one would drop
  * the lock that keeps other servers out (fcntl(2), "Record locking").
  */
 export function diskUsage(data: string): DiskUsage {
@@ -24,7 +24,7 @@ function sizeOf(folder: string): number {
       .map((name) => statSync(join(folder, name)).size)
       .reduce((sum, size) => sum + size, 0);
   } catch {
-    // It is not there yet, or a file of it has just gone.
+    // The folder does not exist yet, or a file has just been removed.
     return 0;
   }
 }

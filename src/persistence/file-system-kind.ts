@@ -1,16 +1,16 @@
-/** How well a file system keeps SQLite's promises. */
+/** Whether SQLite can rely on a file system. */
 export type Suitability =
-  /** A local disk: flushes and locks mean what they say. */
+  /** A local disk with reliable flushes and locks. */
   | { readonly kind: "suitable" }
-  /** Locks work, and what is written may be gone with the machine or the container; `reason` says why. */
+  /** Locks work, but data can be lost with the machine or the container. `reason` says why. */
   | { readonly kind: "doubtful"; readonly reason: string }
-  /** Locks or flushes can't be relied on. */
+  /** Locks or flushes are unreliable. */
   | { readonly kind: "unsuitable"; readonly name: string };
 
 const SUITABLE: Suitability = { kind: "suitable" };
-const IN_MEMORY: Suitability = doubtful("lies in memory (tmpfs): a restart of the machine loses the store");
+const IN_MEMORY: Suitability = doubtful("is in memory (tmpfs): a restart of the machine loses the store");
 
-/** By the number that statfs gives in f_type (statfs(2), linux/magic.h). */
+/** By the type that statfs(2) returns in `f_type` (linux/magic.h). */
 const KINDS: ReadonlyMap<number, Suitability> = new Map([
   [0x0000ef53, SUITABLE], // ext2, ext3, ext4
   [0x58465342, SUITABLE], // xfs
@@ -20,7 +20,7 @@ const KINDS: ReadonlyMap<number, Suitability> = new Map([
   [0xca451a4e, SUITABLE], // bcachefs
   [0x01021994, IN_MEMORY],
   [0x858458f6, IN_MEMORY], // ramfs
-  [0x794c7630, doubtful("lies on an overlay: removing the container loses the store; mount a volume")],
+  [0x794c7630, doubtful("is on an overlay: removing the container loses the store; mount a volume")],
   [0x00006969, unsuitable("nfs")],
   [0x0000517b, unsuitable("smb")],
   [0xff534d42, unsuitable("cifs")],
@@ -37,12 +37,12 @@ const KINDS: ReadonlyMap<number, Suitability> = new Map([
 ]);
 
 /**
- * Judges a file system by Linux's `f_type`. A kind that is not known is doubtful rather than refused: it is more often
- * a new local one than a network in disguise.
+ * Classifies a file system by Linux's `f_type`. An unknown type is doubtful and not refused, because it is more likely
+ * a new local file system than a network file system.
  */
 export function fileSystemSuitability(type: number): Suitability {
-  const magic = type >>> 0; // a 32-bit number that some platforms sign
-  const unknown = doubtful(`lies on a file system that is not known (statfs type 0x${magic.toString(16)})`);
+  const magic = type >>> 0; // a 32-bit number, negative on some platforms
+  const unknown = doubtful(`is on an unknown type of file system (statfs type 0x${magic.toString(16)})`);
   return KINDS.get(magic) ?? unknown;
 }
 

@@ -2,10 +2,12 @@ import { accessSync, constants as access, statfsSync } from "node:fs";
 import { constants } from "node:os";
 import type { JournalEntry } from "../store/journal.ts";
 
-/** How many bytes a file system still takes. A parameter for tests. */
+/** Returns the free space of a file system in bytes. A parameter for tests. */
 export type FreeBytes = () => number;
 
-/** The free space around a folder, for users that are not root. Infinite where the file system does not tell. */
+/**
+ * The free space of a folder's file system, for users other than root; infinite if the file system does not report it.
+ */
 export function freeBytesAround(folder: string): FreeBytes {
   return () => {
     try {
@@ -17,15 +19,15 @@ export function freeBytesAround(folder: string): FreeBytes {
   };
 }
 
-/** Whether an error of the file system says that there is no room: on the disk, or under a quota, which Node has no code for. */
+/** Whether a file system error means a full disk or an exceeded quota. Node has no code for an exceeded quota. */
 export function isOutOfSpace(error: unknown): boolean {
   const { code, errno } = error as NodeJS.ErrnoException;
   return code === "ENOSPC" || (errno !== undefined && Math.abs(errno) === constants.errno.EDQUOT);
 }
 
 /**
- * Why a folder takes no writes, as when its disk was mounted anew and read-only after an error; undefined: it does. What
- * is open already may go on for a while.
+ * Why a folder can't be written, for example because the kernel remounted its disk read-only after an error; undefined
+ * if it can be written. Files that are already open can stay writable for a while.
  */
 export function readOnlyReason(folder: string): string | undefined {
   try {
@@ -36,18 +38,19 @@ export function readOnlyReason(folder: string): string | undefined {
   }
 }
 
-// The pages of the tree of versions, of its index and of the list of free pages that one change touches, rounded up.
+// The pages that one change writes in the tree of versions, in its index and in the list of free pages, rounded up.
 const BYTES_PER_CHANGE = 4 * 4096;
 
-// The page of the mark that every commit writes (log-mark.ts).
+// The page with the mark, which every commit writes (log-mark.ts).
 const BYTES_PER_COMMIT = 4096;
 
-/** What the smallest change writes, such as a delete. */
+/** The bytes that the smallest change writes, such as a Delete. */
 export const LEAST_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_CHANGE);
 
 /**
- * About how many bytes a group writes, at most: its content, as much again for content that it prunes, since that is
- * overwritten with zeros, and all of it twice, in the log now and in the database at the next checkpoint.
+ * Estimates the maximum number of bytes that a group writes. Its content counts twice, because pruned content of the
+ * same size is overwritten with zeros. The sum counts twice again: once in the log, and once in the database at the
+ * next checkpoint.
  */
 export function bytesWritten(group: readonly JournalEntry[]): number {
   const changes = group.flatMap((entry) => entry.changes);

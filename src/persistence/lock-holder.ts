@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 
 /**
- * The process that locks a file, from the kernel's list, where there is one. Undefined where the kernel does not tell, as
- * across containers, or names the file's device in another way than stat(2), as for btrfs.
+ * The id of the process that locks a file, from the kernel's list of locks. Undefined if the kernel does not show it,
+ * as across containers, or if it names the file's device differently from stat(2), as for btrfs.
  */
 export function lockHolder(file: string): string | undefined {
   try {
@@ -13,8 +13,8 @@ export function lockHolder(file: string): string | undefined {
 }
 
 /**
- * The same in a list as of proc_locks(5). Two fresh volumes give their first files the same inode number: without the
- * device, another volume's server would be named, and stopped by whoever believes it.
+ * As {@link lockHolder}, from the text of proc_locks(5). It compares the device too: the first files of two new volumes
+ * have the same inode number, and the operator would stop the server of the wrong volume.
  */
 export function lockHolderAmong(
   locks: string,
@@ -29,12 +29,12 @@ export function lockHolderAmong(
   return holders[0]?.[4];
 }
 
-/** As in glibc's gnu_dev_major, of the 64 bits of st_dev. */
+/** The major number in the 64 bits of st_dev, as glibc's gnu_dev_major. */
 function majorOf(dev: bigint): bigint {
   return ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
 }
 
-/** As in glibc's gnu_dev_minor. */
+/** The minor number, as glibc's gnu_dev_minor. */
 function minorOf(dev: bigint): bigint {
   return (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
 }

@@ -1,15 +1,15 @@
-/** The running checksum of SQLite's log: two 32-bit words, kept as signed integers. */
+/** The running checksum of SQLite's log: two 32-bit words, as signed integers. */
 export interface Checksum {
   readonly first: number;
   readonly second: number;
 }
 
-/** The checksum that the file header of a log starts from. */
+/** The initial checksum, before the header of a log. */
 export const START: Checksum = { first: 0, second: 0 };
 
 /**
  * Continues a checksum over bytes whose length is a multiple of 8 (sqlite.org/fileformat2.html, section 4.2). The words
- * are read in the byte order that the magic number of the log names.
+ * are read in the byte order that the magic number of the log specifies.
  */
 export function continueChecksum(from: Checksum, bytes: DataView, littleEndian: boolean): Checksum {
   let { first, second } = from;
@@ -20,7 +20,7 @@ export function continueChecksum(from: Checksum, bytes: DataView, littleEndian: 
   return { first, second };
 }
 
-/** The checksum that is stored at an offset; stored checksums are big-endian in every log. */
+/** Reads the checksum at an offset. Stored checksums are big-endian in every log. */
 export function storedChecksum(bytes: DataView, at: number): Checksum {
   return { first: bytes.getInt32(at), second: bytes.getInt32(at + 4) };
 }

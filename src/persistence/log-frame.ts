@@ -1,44 +1,46 @@
 import { readSync } from "node:fs";
 import { type Checksum, continueChecksum, START, sameChecksum, storedChecksum } from "./log-checksum.ts";
 
-/** Bytes of the header of a log, and of each of its frames (sqlite.org/fileformat2.html, section 4.1). */
+/** The size of the header of a log and of the header of each frame (sqlite.org/fileformat2.html, section 4.1). */
 export const LOG_HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 24;
 
-/** What an empty log begins with while its server finds out whether there is room (disk-space.ts). */
+/** The beginning of an empty log while the server checks by writing whether there is space (disk-space.ts). */
 export const TRIAL = Buffer.from("coffer: no frames, a trial only.", "latin1");
 
-/** The magic number of a log, without its last bit, which tells the byte order of the checksums. */
+/** The magic number of a log without its last bit, which specifies the byte order of the checksums. */
 const MAGIC = 0x377f0682;
 const FORMAT = 3_007_000;
 
-/** How many bytes are read at a time. */
+/** The number of bytes to read at a time. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Two random words that all frames of one generation of the log share. SQLite adds 1 to `first` at each restart. */
+/**
+ * Two words that all frames of one generation of the log share. SQLite adds 1 to `first` at each restart of the log.
+ */
 export interface Salts {
   readonly first: number;
   readonly second: number;
 }
 
-/** What an intact header of a log says. */
+/** The fields of an intact header of a log. */
 export interface LogHeader {
   readonly pageSize: number;
   readonly littleEndian: boolean;
-  /** How often the log was restarted since its file was made. */
+  /** The number of restarts of the log since its file was created. */
   readonly restarts: number;
   readonly salts: Salts;
   readonly checksum: Checksum;
 }
 
-/** One frame: a page as one commit left it. Views into a buffer that the next frame may reuse. */
+/** One frame: the content of a page after a commit. The views are valid until the next frame is read. */
 export interface Frame {
   /** The number of the frame, from 0. */
   readonly index: number;
   /** The offset of its page in the file. */
   readonly pageAt: number;
   readonly page: number;
-  /** The size of the database in pages after the commit that this frame ends; 0: it ends none. */
+  /** The size of the database in pages after the commit that ends with this frame; 0 if no commit ends with it. */
   readonly sizeAfter: number;
   readonly salts: Salts;
   readonly checksum: Checksum;
@@ -47,7 +49,7 @@ export interface Frame {
   readonly content: DataView;
 }
 
-/** The header of a log, or undefined when it is damaged or no header. */
+/** Parses the header of a log. Returns undefined if the bytes are not an intact header. */
 export function parseLogHeader(bytes: Buffer): LogHeader | undefined {
   const view = viewOf(bytes, 0, LOG_HEADER_BYTES);
   const magic = view.getUint32(0);
@@ -60,7 +62,7 @@ export function parseLogHeader(bytes: Buffer): LogHeader | undefined {
   return { pageSize: view.getUint32(8), littleEndian, restarts: view.getUint32(12), salts, checksum };
 }
 
-/** The complete frames of a log of `size` bytes, in order. A frame that the file ends in is not among them. */
+/** Returns the complete frames of a log of `size` bytes, in order. A truncated last frame is left out. */
 export function* framesOf(descriptor: number, size: number, pageSize: number): Generator<Frame> {
   const frameBytes = FRAME_HEADER_BYTES + pageSize;
   const count = Math.floor((size - LOG_HEADER_BYTES) / frameBytes);
@@ -74,7 +76,7 @@ export function* framesOf(descriptor: number, size: number, pageSize: number): G
   }
 }
 
-/** Whether the frame's checksum continues that of the frame, or of the header, before it. */
+/** Whether the frame's checksum continues the checksum of the previous frame or of the header. */
 export function continues(frame: Frame, before: Checksum, littleEndian: boolean): boolean {
   const head = continueChecksum(before, frame.head, littleEndian);
   return frame.page !== 0 && sameChecksum(continueChecksum(head, frame.content, littleEndian), frame.checksum);

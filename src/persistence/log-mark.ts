@@ -2,10 +2,10 @@ import type Database from "better-sqlite3";
 import { StoreRefused } from "./store-refused.ts";
 
 /**
- * What binds a log to its database, and each commit to the one before it: the store, and the number of the commit. Every
- * commit writes the next number, and a checkpoint takes it into the database with everything else. So the first number in
- * a log follows the number in the database or, once a checkpoint has begun, is not above it. The log of another store, or
- * of the same store at another time, has other marks; and a number that is left out is a commit that was lost.
+ * Binds a log to its database, and each commit to the previous one: the id of the store, and the number of the commit.
+ * Every commit writes the next number, and a checkpoint copies it to the database like every other page. So the first
+ * number in a log follows the number in the database or, once a checkpoint has begun, is not above it. The log of
+ * another store, or of the same store at another time, has other marks. A missing number is a lost commit.
  */
 export interface LogMark {
   readonly storeId: Buffer;
@@ -15,26 +15,30 @@ export interface LogMark {
 const NUMBER_BYTES = 8;
 const STORE_ID_BYTES = 16;
 
-/** The only row of the table as SQLite stores it (sqlite.org/fileformat2.html, section 2.1): 28 bytes under key 1. */
+/**
+ * The header of the table's only row, as SQLite stores it (sqlite.org/fileformat2.html, section 2.1): 28 bytes, key 1.
+ */
 const ROW = Buffer.from([4 + STORE_ID_BYTES + NUMBER_BYTES, 1, 4, 0, 12 + 2 * STORE_ID_BYTES, 12 + 2 * NUMBER_BYTES]);
 
-/** The type of a page that is a leaf of a table, and where it has its count of rows and the offset of the first one. */
+/**
+ * The type of a page that is a leaf of a table, and the offsets of its number of rows and of its first row's offset.
+ */
 const TABLE_LEAF = 0x0d;
 const COUNT_AT = 3;
 const FIRST_ROW_AT = 8;
 
-/** Writes the mark of a store without commits. Part of a transaction. */
+/** Writes the mark of a store without commits. Call it within a transaction. */
 export function writeFirstMark(db: Database.Database): void {
   db.prepare("INSERT INTO log_mark (only_row, store_id, number) SELECT 1, store_id, zeroblob(8) FROM identity").run();
 }
 
-/** The page that the mark is on, by its number; undefined where the schema is older than marks. */
+/** The number of the page with the mark; undefined if the schema is older than marks. */
 export function markPage(db: Database.Database): number | undefined {
   const page = db.prepare<[], number>("SELECT rootpage FROM sqlite_schema WHERE name = 'log_mark'").pluck();
   return page.get();
 }
 
-/** The mark on a page, read without SQLite; undefined when the page is not of the table, or holds anything else. */
+/** Reads the mark on a page without SQLite. Returns undefined if the page is not the one with the mark. */
 export function markOn(page: Buffer): LogMark | undefined {
   if (page[0] !== TABLE_LEAF || page.readUInt16BE(COUNT_AT) !== 1) return undefined;
   const at = page.readUInt16BE(FIRST_ROW_AT);
@@ -49,8 +53,8 @@ export function markOn(page: Buffer): LogMark | undefined {
 }
 
 /**
- * Whether a log continues a database: `first` and `last` are the first and the last mark in the log, `stored` is the one
- * in the database, undefined where that has none yet.
+ * Whether a log continues a database. `first` and `last` are the first and the last mark in the log. `stored` is the
+ * mark in the database; undefined if it has none yet.
  */
 export function isContinued(
   stored: LogMark | undefined,
@@ -69,19 +73,20 @@ export class CommitMarks {
 
   constructor(db: Database.Database) {
     const number = db.prepare<[], Buffer>("SELECT number FROM log_mark JOIN identity USING (store_id)").pluck().get();
-    if (number === undefined) throw new StoreRefused("damaged", `${db.name} has lost its mark; restore it from a copy`);
+    if (number === undefined)
+      throw new StoreRefused("damaged", `${db.name} has no commit mark; restore it from a copy`);
     this.#number = number.readBigUInt64BE();
     this.#write = db.prepare("UPDATE log_mark SET number = ?");
   }
 
-  /** Part of every transaction. */
+  /** Writes the number of the next commit. Call it within every transaction. */
   write(): void {
     const next = Buffer.alloc(NUMBER_BYTES);
     next.writeBigUInt64BE(this.#number + 1n);
     if (this.#write.run(next).changes !== 1) throw new Error("the mark of the commit was not written");
   }
 
-  /** The transaction is durable. */
+  /** Call it when the transaction is durable. */
   committed(): void {
     this.#number += 1n;
   }

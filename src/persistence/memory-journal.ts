@@ -1,6 +1,6 @@
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../store/journal.ts";
 
-/** A journal that keeps nothing: the store lives as long as its process. For tests, and for `--store memory`. */
+/** A journal that stores nothing: all secrets are lost when the process ends. For tests, and for `--store memory`. */
 export class MemoryJournal implements Journal {
   #lastRevision: Revision = 0;
 
@@ -17,7 +17,7 @@ export class MemoryJournal implements Journal {
 
   obstacle(): undefined {}
 
-  room(): undefined {}
+  space(): undefined {}
 
   loss(): undefined {}
 

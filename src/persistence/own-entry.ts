@@ -4,28 +4,28 @@ import { describeAccess, describeDenial, linkTarget, ownUid } from "../files/fil
 import { shellWord } from "../domain/shell-word.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** What may lie at a place of the store: the store's folder, or a file in it. */
+/** An entry of the store: its folder, or a file in it. */
 export type EntryKind = "folder" | "file";
 
-/** Permission bits of everybody, and of the group. */
-const EVERYBODY = 0o007;
+/** The permission bits of other users, and of the group. */
+const OTHER_USERS = 0o007;
 const GROUP = 0o070;
 
-/** What only the owner may do. */
+/** The modes that give access to the owner only. */
 const PRIVATE = { folder: 0o700, file: 0o600 } as const;
 
-/** What this process must be able to do. */
+/** The access that this process needs. */
 const NEEDED = {
   folder: constants.R_OK | constants.W_OK | constants.X_OK,
   file: constants.R_OK | constants.W_OK,
 } as const;
 
 /**
- * Makes sure that a folder or a file of the store is this process's alone. The path if its mode had to be tightened. What
- * is gone meanwhile is nothing: a server that ends removes its log.
+ * Makes sure that only this process's user has access to a folder or a file of the store. Returns the path if its mode
+ * had to be restricted. A missing entry is accepted: a server that ends removes its log.
  *
- * A mode that is open to a group is tightened, since Kubernetes opens a volume to its fsGroup again at every mount. A mode
- * that is open to everybody, another owner or a link is no accident of that kind: throws {@link StoreRefused}.
+ * Permissions of the group are removed, because Kubernetes gives them to the fsGroup of a volume at every mount.
+ * Permissions of other users, another owner or a link have no such harmless cause: throws {@link StoreRefused}.
  */
 export function tightenEntry(path: string, kind: EntryKind): string | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -34,32 +34,32 @@ export function tightenEntry(path: string, kind: EntryKind): string | undefined 
   refuseAccess(path, stats, kind);
   const isOpen = (stats.mode & GROUP) !== 0;
   if (isOpen) accessible(path, () => chmodSync(path, PRIVATE[kind]));
-  // On a disk that is mounted read-only SQLite would open the store, and call its lock an I/O error.
+  // On a disk that is mounted read-only, SQLite would open the store and report an I/O error for its lock.
   accessible(path, () => accessSync(path, NEEDED[kind]));
   return isOpen ? path : undefined;
 }
 
-/** Runs an action on a path. What the system says against it becomes {@link StoreRefused}, with whose permissions. */
+/** Runs an action on a path. An error of the file system becomes a {@link StoreRefused} with the owner and the mode. */
 export function accessible<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new StoreRefused("not accessible", `${path} ${whyNot(path, code)}`, { cause });
+    throw new StoreRefused("not accessible", `${path} ${denialReason(path, code)}`, { cause });
   }
 }
 
-/** What is not there can be made, if the folder above is; a link that leads nowhere is there. */
-function whyNot(path: string, code: string | undefined): string {
+/** A missing path can be created if its parent exists. A dangling link counts as existing. */
+function denialReason(path: string, code: string | undefined): string {
   const above = dirname(path);
   const isMissing = code === "ENOENT" && linkTarget(path) === undefined && (above === "." || !existsSync(above));
-  return isMissing ? `can't be made: ${above} ${describeDenial(above, code)}` : describeDenial(path, code);
+  return isMissing ? `can't be created: ${above} ${describeDenial(above, code)}` : describeDenial(path, code);
 }
 
-/** A second name, of either kind, would let somebody change the store from outside of its folder. */
+/** Refuses links: with a symbolic or a hard link, other users could change the store from outside of its folder. */
 function refuseKind(path: string, stats: Stats, kind: EntryKind): void {
   if (stats.isSymbolicLink()) throw symbolicLink(path, stats);
-  if (kind === "folder" ? !stats.isDirectory() : !stats.isFile()) throw stranger(path, stats, kind);
+  if (kind === "folder" ? !stats.isDirectory() : !stats.isFile()) throw notOfKind(path, stats, kind);
   if (kind === "file" && stats.nlink > 1) throw hardLink(path, stats);
 }
 
@@ -68,13 +68,17 @@ function symbolicLink(path: string, stats: Stats): StoreRefused {
     return new StoreRefused("wrong kind", `${shown(path, stats)} ${describeDenial(path, "ENOENT")}`);
   const target = realpathSync(path);
   const message = `${shown(path, stats)} is a symbolic link to ${target}`;
-  // Fetched before the link goes: with the link gone and nothing in its place, the next start would make a new store.
+  // The command moves the target before it removes the link. Otherwise a failed move would leave nothing at the path,
+  // and the next start would create a new store.
   const [link, fetched] = [shellWord(path), shellWord(`${path}.fetched`)];
   const command = `mv -T ${shellWord(target)} ${fetched} && rm ${link} && mv -T ${fetched} ${link}`;
-  return new StoreRefused("wrong kind", `${message}; if that is yours, put it in place of the link; run: ${command}`);
+  return new StoreRefused(
+    "wrong kind",
+    `${message}; if the target is your store, move it in place of the link; run: ${command}`,
+  );
 }
 
-function stranger(path: string, stats: Stats, kind: EntryKind): StoreRefused {
+function notOfKind(path: string, stats: Stats, kind: EntryKind): StoreRefused {
   const data = kind === "folder" ? dirname(path) : dirname(dirname(path));
   const away = join(data, `${basename(path)}.away`);
   const message = `${shown(path, stats)} must be a ${kind}`;
@@ -82,7 +86,7 @@ function stranger(path: string, stats: Stats, kind: EntryKind): StoreRefused {
 }
 
 function hardLink(path: string, stats: Stats): StoreRefused {
-  const message = `${shown(path, stats)} has a second name elsewhere (a hard link, inode ${stats.ino}); give the store a copy`;
+  const message = `${shown(path, stats)} has a second hard link (inode ${stats.ino}); replace the file by a copy`;
   const [file, copy] = [shellWord(path), shellWord(`${path}.copy`)];
   return new StoreRefused("wrong kind", `${message}; run: cp -p ${file} ${copy} && mv ${copy} ${file}`);
 }
@@ -94,9 +98,9 @@ function refuseAccess(path: string, stats: Stats, kind: EntryKind): void {
     const message = `${shown(path, stats)} belongs to another user than this process, uid ${uid}`;
     throw new StoreRefused("wrong owner", `${message}; run: chown -R ${uid} ${folder}`);
   }
-  if ((stats.mode & EVERYBODY) !== 0) {
-    const message = `${shown(path, stats)} is open to everybody; make sure that nobody used it`;
-    throw new StoreRefused("open to everybody", `${message}; run: chmod -R go= ${folder}`);
+  if ((stats.mode & OTHER_USERS) !== 0) {
+    const message = `${shown(path, stats)} is open to every user; make sure that no other user has read or changed it`;
+    throw new StoreRefused("open to every user", `${message}; run: chmod -R go= ${folder}`);
   }
 }
 

@@ -2,61 +2,65 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { connect, isHeld } from "./database-connection.ts";
-import { cutLog } from "./cut-log.ts";
+import { truncateLog } from "./truncate-log.ts";
 import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { isContinued, type LogMark, markOn, markPage } from "./log-mark.ts";
 import type { CommittedLog } from "./log-reading.ts";
-import { whileAlone } from "./start-lock.ts";
+import { withStartLock } from "./start-lock.ts";
 import { inUse } from "./storage-error.ts";
 import { checkDatabase, reading, type StoreContent } from "./store-checks.ts";
 import { imageBytes, imageInMemory, pageOf, readAt, type StoreFiles, writeImage } from "./store-image.ts";
 import { StoreRefused } from "./store-refused.ts";
 import { syncFolder } from "./sync-folder.ts";
 
-/** What is left free beside a new file, so that other programs do not meet a full disk. */
+/** The space to leave free besides a new file, so that the disk does not become full for other programs. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
-/** What a recovery works on. */
+/** The options of {@link recover}. */
 export interface RecoveryOptions {
   readonly files: StoreFiles;
   readonly log: CommittedLog;
   readonly content: StoreContent;
   readonly freeBytes: FreeBytes;
-  /** Throws when the files are no longer what was read. Called when no other server can open them. */
+  /** Throws if the files have changed since they were read. Called when no other server can open them. */
   readonly confirm: () => void;
 }
 
-/** The names of a recovery: of the new file while it is made and once it is whole, and of a log that is in it. */
+/**
+ * The file names of a recovery: of the new file while it is written and once it is complete, and of the log whose
+ * changes are in it.
+ */
 export interface RecoveryFiles {
   readonly partial: string;
-  readonly whole: string;
-  readonly folded: string;
+  readonly complete: string;
+  readonly oldLog: string;
 }
 
+/** The file names of a recovery of `database`. */
 export function recoveryFiles({ database }: StoreFiles): RecoveryFiles {
-  return { partial: `${database}.recovering`, whole: `${database}.recovered`, folded: `${database}.folded` };
+  return { partial: `${database}.recovering`, complete: `${database}.recovered`, oldLog: `${database}.folded` };
 }
 
 /**
- * Opens a store whose server was killed: the log has commits, or the beginning of one. All checks are made on an image of
- * what the database and the log are together. The image is a new file, which then takes the place of both; where the disk
- * has no room for one, it is in memory, and the log stays until there is room to fold it. Until every check has passed,
- * neither file is written. Throws {@link StoreRefused}, or what SQLite or the file system says.
+ * Opens a store whose server was killed: its log has commits, or a part of one. All checks run on an image of the
+ * database and its log together. The image is a new file that then replaces both. If the disk has no space for it, the
+ * image is in memory, and the log stays until a checkpoint has space. Neither file is written until every check has
+ * passed. Throws {@link StoreRefused}, or an error of SQLite or the file system.
  */
 export function recover(options: RecoveryOptions): Database.Database {
   const { files } = options;
-  if (!makeWhole(options)) return inPlace(options);
+  if (!recoverToFile(options)) return inPlace(options);
   return connect(files.database);
 }
 
-/** Whether there was room. */
-function makeWhole(options: RecoveryOptions): boolean {
+/** Returns false if there was no space for the new file. */
+function recoverToFile(options: RecoveryOptions): boolean {
   const { files, log, freeBytes } = options;
   if (freeBytes() < imageBytes(files, log) + SPARE_BYTES) return false;
-  return whileAlone(files.database, () => makeAlone(options));
+  return withStartLock(files.database, () => writeAndReplace(options));
 }
 
-function makeAlone(options: RecoveryOptions): boolean {
+function writeAndReplace(options: RecoveryOptions): boolean {
   const { files, confirm } = options;
   const { partial } = recoveryFiles(files);
   removeDatabase(partial);
@@ -70,7 +74,7 @@ function makeAlone(options: RecoveryOptions): boolean {
   }
 }
 
-/** A quota shows only when something is written. */
+/** Writes the image. Returns false if there was no space: an exceeded quota shows only when something is written. */
 function isWritten({ files, log }: RecoveryOptions, partial: string): boolean {
   try {
     writeImage(files, log, partial);
@@ -82,17 +86,17 @@ function isWritten({ files, log }: RecoveryOptions, partial: string): boolean {
 }
 
 /**
- * Ends a recovery that was cut short when its file was whole and the log was already gone. The file is checked again,
- * since it may have come from anywhere.
+ * Finishes a recovery that was interrupted after its file was complete and the log was removed. The file is checked
+ * again, because it can have any origin.
  */
 export function finishRecovery(files: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
-  const { whole } = recoveryFiles(files);
-  whileAlone(files.database, () => {
-    checkImageFile(whole, (image) => {
-      checkDatabase(image, whole, content);
-      content.checkRows(image, whole);
+  const { complete } = recoveryFiles(files);
+  withStartLock(files.database, () => {
+    checkImageFile(complete, (image) => {
+      checkDatabase(image, complete, content);
+      content.checkRows(image, complete);
     });
-    replace(files, whole, confirm);
+    replace(files, complete, confirm);
   });
   return connect(files.database);
 }
@@ -107,30 +111,30 @@ function checkImageFile(file: string, check: (image: Database.Database) => void)
 }
 
 /**
- * Puts a checked file in the place of the database and its log. Each step is durable before the next one: a start after
- * any of them finds the old database with its log, or a whole file and no log, or nothing but the new database.
+ * Replaces the database and its log by a checked file. Each step is durable before the next one. A start after any step
+ * finds the old database with its log, or a complete file and no log, or only the new database.
  *
- * The log loses its name before the lock is taken. SQLite never sees it, and so can't fold it when something fails here.
+ * The log is renamed before the lock is taken. So SQLite never sees the log, and can't checkpoint it if a step fails.
  */
 function replace(files: StoreFiles, image: string, confirm: () => void): void {
-  const { whole, folded } = recoveryFiles(files);
+  const { complete, oldLog } = recoveryFiles(files);
   const folder = dirname(files.database);
   if (isHeld(files.database)) throw new StoreRefused("in use", inUse(files.database));
   confirm();
-  renameSync(image, whole);
+  renameSync(image, complete);
   syncFolder(folder);
   const hasLog = existsSync(files.log);
-  if (hasLog) renameSync(files.log, folded);
+  if (hasLog) renameSync(files.log, oldLog);
   const undo = () => {
-    if (hasLog) renameSync(folded, files.log);
-    if (image !== whole) renameSync(whole, image);
+    if (hasLog) renameSync(oldLog, files.log);
+    if (image !== complete) renameSync(complete, image);
   };
   const old = lockOr(undo, files.database); // keeps every other server out
   try {
     syncFolder(folder);
-    renameSync(whole, files.database);
+    renameSync(complete, files.database);
     syncFolder(folder);
-    rmSync(folded, { force: true });
+    rmSync(oldLog, { force: true });
   } finally {
     old.close();
   }
@@ -145,7 +149,7 @@ function lockOr(undo: () => void, database: string): Database.Database {
   }
 }
 
-/** Serves from the files as they are. */
+/** Opens the files as they are, after checks on an image in memory. */
 function inPlace(options: RecoveryOptions): Database.Database {
   const { files, log, confirm } = options;
   const image = new Database(imageInMemory(files, log));
@@ -157,8 +161,8 @@ function inPlace(options: RecoveryOptions): Database.Database {
   const db = connect(files.database);
   try {
     confirm();
-    rmSync(recoveryFiles(files).whole, { force: true }); // of a recovery that was cut short: out of date from now on
-    cutLog(files.log, log.end);
+    rmSync(recoveryFiles(files).complete, { force: true }); // of an interrupted recovery: outdated from now on
+    truncateLog(files.log, log.end);
     return db;
   } catch (error) {
     db.close();
@@ -173,7 +177,10 @@ function checkImage(image: Database.Database, { files, log, content }: RecoveryO
   if (!isMarked) content.checkSeals(image, files.database);
 }
 
-/** Whether the log has marks: those of older releases have none. Throws when the marks are not of this database. */
+/**
+ * Returns false if the log has no marks, as those of older releases. Throws if the marks do not belong to this
+ * database.
+ */
 function checkMarks(image: Database.Database, files: StoreFiles, { pageSize, first, last }: CommittedLog): boolean {
   const page = markPage(image);
   if (page === undefined) return false;
@@ -183,11 +190,11 @@ function checkMarks(image: Database.Database, files: StoreFiles, { pageSize, fir
   };
   const stored = markOn(pageOf(files.database, page, pageSize));
   if (isContinued(stored, inLog(first), inLog(last))) return true;
-  const message = `${files.log} does not belong to ${files.database}: it is of another store, or of another time`;
-  throw new StoreRefused("damaged", `${message}; put back the one that was there, or restore both from the same copy`);
+  const message = `${files.log} does not belong to ${files.database}: it is from another store or from another time`;
+  throw new StoreRefused("damaged", `${message}; put the original log back, or restore both from the same copy`);
 }
 
-/** Removes a database that nothing needs, and what SQLite may have left beside it. */
+/** Removes a temporary database, and the files that SQLite may have left beside it. */
 export function removeDatabase(file: string): void {
   for (const suffix of ["", "-wal", "-journal"]) rmSync(`${file}${suffix}`, { force: true });
 }

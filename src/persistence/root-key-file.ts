@@ -16,16 +16,16 @@ import { parseRootKey, RootKeyRefused, rootKeyText } from "../sealing/root-key.t
 import { SecretKey } from "../sealing/secret-key.ts";
 import { syncFolder } from "./sync-folder.ts";
 
-/** Where a root key is read from. */
+/** The file of a root key. */
 export interface RootKeySource {
   readonly file: string;
-  /** The data folder, which must not contain the file; undefined: it may lie anywhere. */
+  /** The data folder, which must not contain the file; undefined if the file can be anywhere. */
   readonly outside: string | undefined;
 }
 
 /**
- * Reads a root key from a file that nobody else can read or change (see private-file.ts, whose errors pass through).
- * Throws {@link RootKeyRefused}.
+ * Reads a root key from a file that no other user can read or change. Throws {@link RootKeyRefused}, or
+ * {@link PrivateFileError} if the file can't be read or its permissions are too wide.
  */
 export function readRootKey({ file, outside }: RootKeySource): SecretKey {
   const raw = readExisting(file);
@@ -38,9 +38,9 @@ export function readRootKey({ file, outside }: RootKeySource): SecretKey {
 }
 
 /**
- * Makes a root key: a new file of 64 hex digits and a line break, mode 0600, durable when this returns. It never
- * replaces a file: with the old key goes every store that it opens. Throws {@link RootKeyRefused}, {@link PrivateFileError}
- * when there can be no file, or what the file system says.
+ * Makes a root key: a new file of 64 hex digits and a line break, with mode 0600, durable when this returns. It never
+ * replaces a file, because without the old key every store of that key is lost. Throws {@link RootKeyRefused}, {@link
+ * PrivateFileError} if the file can't be created, or an error of the file system.
  */
 export function makeRootKey(file: string): void {
   const key = SecretKey.random();
@@ -66,11 +66,11 @@ function readExisting(file: string): Buffer {
 
 function refuseInside(file: string, folder: string): void {
   if (!isInside(realpathSync(file), folder)) return;
-  const message = `${file} lies inside the data folder ${folder}, so that a copy of the store would bring its key along`;
+  const message = `${file} is inside the data folder ${folder}, so that a copy of the folder would include the key of its store`;
   throw new RootKeyRefused("inside the data folder", `${message}; move it elsewhere`);
 }
 
-/** A folder that does not exist yet contains nothing; what else is wrong with it is told when it is prepared. */
+/** A missing folder contains nothing. Other problems of the folder are reported when it is prepared. */
 function isInside(file: string, folder: string): boolean {
   try {
     return file.startsWith(realpathSync(folder) + sep);
@@ -82,7 +82,7 @@ function isInside(file: string, folder: string): boolean {
 function writeNew(file: string, content: Buffer): void {
   const descriptor = openNew(file);
   try {
-    fchmodSync(descriptor, 0o600); // whatever the umask took away
+    fchmodSync(descriptor, 0o600); // the umask may have removed permissions
     writeFileSync(descriptor, content);
     fsyncSync(descriptor);
   } catch (error) {
@@ -100,7 +100,8 @@ function openNew(file: string): number {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const folder = dirname(file);
-    if (code !== "EEXIST") throw new PrivateFileError(file, `can't be made: ${folder} ${describeDenial(folder, code)}`);
+    if (code !== "EEXIST")
+      throw new PrivateFileError(file, `can't be created: ${folder} ${describeDenial(folder, code)}`);
     throw new RootKeyRefused("exists", `${file} exists, and a root key is never overwritten`);
   }
 }

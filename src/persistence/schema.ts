@@ -2,19 +2,19 @@ import Database from "better-sqlite3";
 import { writeFirstMark } from "./log-mark.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** What marks a SQLite file as Coffer's: "COFR". */
+/** The application_id of Coffer's databases: "COFR". */
 export const APPLICATION_ID = 0x434f4652;
 
 /**
- * The schema, as the steps that lead to it; a file's user_version counts the steps that it has taken. A step that was
- * released is never edited: what comes next is a new one.
+ * The steps that create the schema. The user_version of a file is the number of steps that were applied to it. A
+ * released step is never edited; a change is a new step at the end.
  *
- * versions: one row a version, keyed by the revision that created it, so that a commit appends to the end of the tree
- * and writes few pages. There is no index on the path: memory answers every question by path, and an index would
- * double the time of a commit. A row is marked as deleted by the revision, the time and the author of the deletion.
- * Times are milliseconds since the epoch.
+ * versions: one row for each version, keyed by the revision that created it. So a commit appends to the end of the tree
+ * and writes few pages. There is no index on the path: all lookups by path use memory, and an index would double the
+ * time of a commit. The revision, the time and the author of a deletion mark a row as deleted. Times are milliseconds
+ * since the epoch.
  *
- * log_mark: what binds a log to the database (log-mark.ts).
+ * log_mark: binds a log to the database (log-mark.ts).
  */
 const STEPS: readonly string[] = [
   `CREATE TABLE identity (
@@ -44,7 +44,7 @@ const STEPS: readonly string[] = [
    ) STRICT;`,
 ];
 
-/** Makes the tables of this release. `create` writes the first rows of the new store, in the same transaction. */
+/** Creates the tables of this release. `create` writes the first rows of the new store in the same transaction. */
 export function createSchema(db: Database.Database, create: () => void): void {
   db.transaction(() => {
     takeSteps(db, 0);
@@ -54,23 +54,23 @@ export function createSchema(db: Database.Database, create: () => void): void {
 }
 
 /**
- * Whether the tables are those of an older release, all of which this one reads. They become this release's with the
- * first change, by {@link upgrade}: a start writes nothing, so that a full disk does not keep a store from being read.
+ * Whether the tables are those of an older release. This release reads the tables of all older ones. The first change
+ * migrates them with {@link upgrade}. The start does not, so that it writes nothing and works on a full disk.
  */
 export function isOlder(db: Database.Database): boolean {
   return numberOf(db, "user_version") < STEPS.length;
 }
 
-/** Brings the tables of an older release up to this release's. Part of a transaction. */
+/** Migrates the tables of an older release to this release's. Call it within a transaction. */
 export function upgrade(db: Database.Database): void {
   takeSteps(db, numberOf(db, "user_version"));
   writeFirstMark(db);
 }
 
 /**
- * Checks that a database is a store that this release can read, and writes nothing. Throws {@link StoreRefused}: "not a
- * store" for a file of another program, "newer schema" for one that a newer release wrote, "damaged" for one whose tables
- * are not those that the steps make.
+ * Checks without writing that a database is a store that this release can read. Throws {@link StoreRefused}: "not a
+ * store" for a file of another program, "newer schema" for a file that a newer release wrote, and "damaged" if the
+ * tables differ from those of the steps.
  */
 export function checkSchema(db: Database.Database, file: string): void {
   const applicationId = numberOf(db, "application_id");
@@ -91,13 +91,15 @@ function takeSteps(db: Database.Database, from: number, to = STEPS.length): void
   db.pragma(`application_id = ${APPLICATION_ID}`);
 }
 
-/** A trigger that somebody planted could drop rows at every commit, and SQLite would call the file sound. */
+/**
+ * Compares the tables. A trigger of an attacker could drop rows at every commit, and SQLite would not report damage.
+ */
 function checkTables(db: Database.Database, version: number, file: string): void {
   const expected = new Database(":memory:");
   takeSteps(expected, 0, version);
   const same = JSON.stringify(schemaOf(db)) === JSON.stringify(schemaOf(expected));
   expected.close();
-  if (!same) throw new StoreRefused("damaged", `the tables of ${file} are not those that Coffer makes`);
+  if (!same) throw new StoreRefused("damaged", `the tables of ${file} are not those that Coffer creates`);
 }
 
 function schemaOf(db: Database.Database): unknown[] {

@@ -8,9 +8,9 @@ import type {
   Journal,
   JournalEntry,
   Revision,
-  Room,
+  CommitSpace,
 } from "../store/journal.ts";
-import { cutLog } from "./cut-log.ts";
+import { truncateLog } from "./truncate-log.ts";
 import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
@@ -23,17 +23,17 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /**
  * - open: in use.
- * - ended: closed, or failed. After a failure nobody knows what is on the disk (the same error at COMMIT was seen to
- *   keep the change, and to lose it), so nothing is written through this connection again, and it stays open: closing
- *   it would checkpoint on a disk that has just failed. The process must leave by SIGKILL or process.exit: where it runs
- *   out of work, a hook of better-sqlite3 closes every database.
+ * - ended: closed, or failed. After a failure it is unknown what is on the disk: with the same error at COMMIT, the
+ *   change was present in one test and lost in another. So nothing is written through this connection any more. It
+ *   stays open, because closing it would make a checkpoint on a disk that has just failed. The process must end by
+ *   SIGKILL or process.exit: if it runs out of work instead, a hook of better-sqlite3 closes every database.
  */
 type State = { readonly kind: "open" } | { readonly kind: "ended"; readonly cause: unknown };
 
 /**
- * A journal in a SQLite database that this process owns alone (database.ts, schema.ts). It commits before it returns,
- * and is never stale, since the database's lock keeps every other writer out. An entry holds at most one put, because
- * rows are keyed by revision.
+ * A journal in a SQLite database that only this process has open (database.ts, schema.ts). A commit is durable before
+ * `commit` returns, and is never stale, because the database's lock keeps every other writer out. An entry contains at
+ * most one put, because rows are keyed by revision.
  */
 export class SqliteJournal implements Journal {
   readonly #db: Database.Database;
@@ -42,10 +42,10 @@ export class SqliteJournal implements Journal {
   readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
-  readonly #room: DiskSpace;
+  readonly #space: DiskSpace;
   readonly #ownership: Ownership;
   readonly #pageSize: number;
-  /** Undefined until a store of an older release has its first change. */
+  /** Undefined in a store of an older release until its first change. */
   #marks: CommitMarks | undefined;
   #lastRevision: Revision;
   /** Whether the tables are still those of an older release. */
@@ -55,7 +55,7 @@ export class SqliteJournal implements Journal {
   constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
     this.#db = db;
     this.#folder = dirname(db.name);
-    this.#room = new DiskSpace(db.name, freeBytes);
+    this.#space = new DiskSpace(db.name, freeBytes);
     this.#ownership = new Ownership(db.name);
     this.#pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#log = new WriteAheadLog(db);
@@ -79,7 +79,7 @@ export class SqliteJournal implements Journal {
     return Promise.resolve(outcome);
   }
 
-  /** There is no other writer, hence nothing to tell. */
+  /** Never calls the listener, because there is no other writer. */
   onFeed(): void {}
 
   checkpoint(mode: CheckpointMode): void {
@@ -87,8 +87,8 @@ export class SqliteJournal implements Journal {
     try {
       this.#log.checkpoint(mode);
     } catch (cause) {
-      // What a checkpoint lacks room for stays in the log, where it is durable.
-      if (this.#room.explains(cause, this.#reserve)) return;
+      // Without space, the changes stay in the log, where they are durable.
+      if (this.#space.explains(cause, this.#reserve)) return;
       this.#state = { kind: "ended", cause };
       throw cause;
     }
@@ -99,8 +99,8 @@ export class SqliteJournal implements Journal {
     return readOnlyReason(this.#folder) ?? this.#shortage(this.#leastBytes)?.message;
   }
 
-  room(): Room {
-    return { free: this.#room.free, reserve: this.#state.kind === "open" ? this.#reserve : this.#leastBytes };
+  space(): CommitSpace {
+    return { free: this.#space.free, reserve: this.#state.kind === "open" ? this.#reserve : this.#leastBytes };
   }
 
   loss(): string | undefined {
@@ -115,7 +115,7 @@ export class SqliteJournal implements Journal {
     this.#db.close();
   }
 
-  /** The one place where anything is written. What an error means depends on how far the transaction came. */
+  /** The only method that writes changes. The outcome of an error depends on the step at which it occurs. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
     const size = bytesWritten(group) + this.#upgradeBytes;
     try {
@@ -136,17 +136,17 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * A COMMIT that throws is not a commit that failed. It is one only if the disk took no more bytes and if the log, read
-   * again, has no commit that SQLite does not know of. Everything else leaves the outcome unknown.
+   * The outcome of a COMMIT that threw. The commit failed only if the disk is full and the log, read again, has no
+   * commit that SQLite does not know of. In every other case, the outcome is unknown.
    */
   #outcomeOf(cause: unknown, size: number): CommitOutcome {
     try {
       const needed = size + this.#log.mostPendingBytes();
-      if (this.#room.explains(cause, needed) && this.#isRolledBack() && this.#isUnwritten()) {
-        return rejected(this.#room.outOfSpace(needed), cause);
+      if (this.#space.explains(cause, needed) && this.#isRolledBack() && this.#isUnwritten()) {
+        return rejected(this.#space.outOfSpace(needed), cause);
       }
     } catch {
-      // The first error is the one to tell.
+      // The first error is the one to report.
     }
     this.#state = { kind: "ended", cause };
     return unknown(cause);
@@ -158,11 +158,11 @@ export class SqliteJournal implements Journal {
     if (reading.kind === "damaged") return false;
     const { frames, end } = reading.kind === "intact" ? reading.log : emptyLog(this.#pageSize);
     if (frames !== this.#log.committedFrames()) return false;
-    cutLog(file, end);
+    truncateLog(file, end);
     return true;
   }
 
-  /** A store of an older release gets the tables of this one with its first change. */
+  /** Writes the mark of the commit. The first change also migrates a store of an older release. */
   #markCommit(): void {
     if (this.#isOlder) upgrade(this.#db);
     if (this.#isOlder || this.#marks === undefined) this.#marks = new CommitMarks(this.#db);
@@ -177,18 +177,18 @@ export class SqliteJournal implements Journal {
     return LEAST_BYTES_WRITTEN + this.#upgradeBytes;
   }
 
-  /** What the smallest change writes, and with it the checkpoint of what the log already holds. */
+  /** The bytes that the smallest change writes, and the checkpoint of the changes that are already in the log. */
   get #reserve(): number {
     return this.#leastBytes + this.#log.pendingBytes();
   }
 
   /**
-   * SQLite writes a transaction at its COMMIT. So the room is looked for before anything begins, and some is kept for the
-   * checkpoint of what the log already holds.
+   * Checks the space before the transaction begins, because SQLite writes a transaction only at its COMMIT. It reserves
+   * space for the checkpoint of the changes that are already in the log.
    */
   #shortage(size: number): OutOfSpace | undefined {
-    const atMost = this.#room.shortage(size + this.#log.mostPendingBytes());
-    return atMost && this.#room.shortage(size + this.#log.pendingBytes());
+    const atMost = this.#space.shortage(size + this.#log.mostPendingBytes());
+    return atMost && this.#space.shortage(size + this.#log.pendingBytes());
   }
 
   #write(group: readonly JournalEntry[]): Revision[] {
@@ -201,8 +201,8 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * SQLite may have ended the transaction with the error, and may as well have left it open
-   * (sqlite.org/lang_transaction.html, section 3): with the next BEGIN it would then go on.
+   * Makes sure that the transaction has ended. With the error, SQLite may have rolled it back or left it open
+   * (sqlite.org/lang_transaction.html, section 3).
    */
   #isRolledBack(): boolean {
     try {

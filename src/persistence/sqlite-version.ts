@@ -1,6 +1,9 @@
 import Database from "better-sqlite3";
 
-/** The release of the SQLite that is built in, such as "3.51.3"; when it can't be loaded, the reason in parentheses. */
+/**
+ * The release of the SQLite that better-sqlite3 contains, such as "3.51.3". If it can't be loaded, the reason in
+ * parentheses.
+ */
 export function sqliteVersion(): string {
   try {
     const database = new Database(":memory:");
@@ -10,7 +13,7 @@ export function sqliteVersion(): string {
       database.close();
     }
   } catch (error) {
-    // A binary for another Node. A report of that fault needs the other lines all the same.
+    // The binary is for another Node release. The caller still prints its other lines, to report the problem.
     return `(can't be loaded: ${(error as Error).message.split("\n", 1)[0]})`;
   }
 }

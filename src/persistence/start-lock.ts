@@ -3,15 +3,15 @@ import Database from "better-sqlite3";
 import { openPrivate } from "./private-create.ts";
 
 /**
- * Runs an action while no other start runs one on the same store: one that makes the store, or a new file for it. The
- * lock is SQLite's, on an empty file that exists only meanwhile. Throws SQLITE_BUSY when another start has it.
+ * Runs an action that creates a store, or a new file for it, under a lock that keeps other starts out. It is a lock of
+ * SQLite on an empty file that exists only during the action. Throws SQLITE_BUSY if another start holds the lock.
  */
-export function whileAlone<T>(file: string, action: () => T): T {
+export function withStartLock<T>(file: string, action: () => T): T {
   const name = `${file}.starting`;
   closeSync(openPrivate(name, false));
   const lock = new Database(name, { fileMustExist: true, timeout: 0 });
   try {
-    lock.exec("BEGIN EXCLUSIVE"); // of an empty file: nothing is written
+    lock.exec("BEGIN EXCLUSIVE"); // the file is empty, so nothing is written
     const result = action();
     rmSync(name, { force: true });
     return result;

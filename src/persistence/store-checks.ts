@@ -3,19 +3,22 @@ import { asStoreRefused, failingDisk } from "./storage-error.ts";
 import { checkSchema } from "./schema.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** What belongs to the content of a store rather than to the file that it lies in. */
+/** The checks that concern the content of a store, and not its file. */
 export interface StoreContent {
-  /** Writes the first rows of a new store. Part of the transaction that makes it. */
+  /** Writes the first rows of a new store. Called within the transaction that creates it. */
   create(db: Database.Database): void;
-  /** Checks the identity of the store and its key, and writes nothing. Throws {@link StoreRefused}. */
+  /** Checks the identity of the store and its data key, without writing. Throws {@link StoreRefused}. */
   check(db: Database.Database, file: string): void;
-  /** Checks every row, which the load of a store does in any case. Throws {@link StoreRefused}. */
+  /** Checks every row, as the load of the store also does. Throws {@link StoreRefused}. */
   checkRows(db: Database.Database, file: string): void;
-  /** Checks that all that is sealed opens: it is of this store. Throws {@link StoreRefused}. */
+  /** Checks that every sealed content opens, so that it belongs to this store. Throws {@link StoreRefused}. */
   checkSeals(db: Database.Database, file: string): void;
 }
 
-/** Checks a database without writing. `file` is its name in messages: an image has none. Throws {@link StoreRefused}. */
+/**
+ * Checks a database without writing. `file` is its name in messages, because an image has none. Throws {@link
+ * StoreRefused}.
+ */
 export function checkDatabase(db: Database.Database, file: string, content: StoreContent): void {
   reading(db, file, () => {
     const finding = checkPages(db);
@@ -26,8 +29,9 @@ export function checkDatabase(db: Database.Database, file: string, content: Stor
 }
 
 /**
- * Reads from a database. SQLite reports an I/O error of a statement as SQLITE_CORRUPT: of the two, damage is still there
- * when all pages are read again, and an I/O error is named or gone. Throws {@link StoreRefused}.
+ * Runs `read` and converts its errors. SQLite reports an I/O error of a statement as SQLITE_CORRUPT. To distinguish the
+ * two, all pages are read again: damage is found again, and an I/O error is reported as such or does not occur again.
+ * Throws {@link StoreRefused}.
  */
 export function reading<T>(db: Database.Database, file: string, read: () => T): T {
   try {
@@ -40,7 +44,10 @@ export function reading<T>(db: Database.Database, file: string, read: () => T): 
   }
 }
 
-/** What is wrong with the pages: 0.2 s for a million versions of 256 bytes (400 MB), which the load reads anyway. */
+/**
+ * Checks all pages and returns the problem, if any. It takes 0.2 s for a million versions of 256 bytes (400 MB), which
+ * the load reads anyway.
+ */
 function checkPages(db: Database.Database): string | undefined {
   try {
     const finding = String(db.pragma("quick_check(1)", { simple: true }));
@@ -53,7 +60,7 @@ function checkPages(db: Database.Database): string | undefined {
 
 function unsound(finding: string, file: string): StoreRefused {
   const code = Number(/error code=(\d+)/.exec(finding)?.[1]);
-  // The low byte of an extended code is the error itself; 10 is SQLITE_IOERR (sqlite.org/rescode.html).
+  // The low byte of an extended result code is the primary code; 10 is SQLITE_IOERR (sqlite.org/rescode.html).
   if ((code & 0xff) === 10) return failingDisk(file, `SQLite error ${code}`);
   return new StoreRefused("damaged", `${file} is damaged (${finding}); restore it from a copy`);
 }

@@ -21,31 +21,31 @@ import { StoredVersions } from "./stored-versions.ts";
 
 const FIRST_KEY_ID = 1;
 
-/** What a store on disk is opened with. */
+/** The options of {@link openStoreFile}. */
 export interface StoreFileOptions {
-  /** The folder of `--data`; created if it is missing and its parent is not. */
+  /** The folder of `--data`. It is created if it does not exist and its parent does. */
   readonly data: string;
-  /** Wiped in any case before {@link openStoreFile} returns: from then on the data key is the only key held. */
+  /** {@link openStoreFile} wipes it in every case before it returns or throws. Only the data key stays in memory. */
   readonly rootKey: SecretKey;
   readonly random?: RandomFill;
   readonly fileSystemType?: FileSystemType;
   readonly freeBytes?: FreeBytes;
 }
 
-/** A store on disk that this process owns until the journal is closed. */
+/** An open store on disk. This process holds its lock until the journal is closed. */
 export interface StoreFile {
   readonly journal: SqliteJournal;
-  /** Holds the data key; whoever opened the store closes it. */
+  /** Holds the data key. The caller of {@link openStoreFile} closes it. */
   readonly sealer: XChaChaSealer;
-  /** 16 random bytes, made with the store. */
+  /** 16 random bytes, chosen when the store was created. */
   readonly storeId: Buffer;
-  /** Whether there was no store before. */
+  /** Whether this call created the store. */
   readonly created: boolean;
-  /** Lines for the log. */
+  /** Warnings for the log. */
   readonly warnings: readonly string[];
 }
 
-/** Opens the store in a data folder, or makes one if there is none. Throws {@link StoreRefused}. */
+/** Opens the store in a data folder, or creates it if there is none. Throws {@link StoreRefused}. */
 export function openStoreFile(options: StoreFileOptions): StoreFile {
   try {
     return open(options);
@@ -68,11 +68,11 @@ function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes 
   }
 }
 
-/** The content of a store, as its root key lets it be made and checked. */
+/** Creates and checks the content of a store with its root key. */
 class StoreUnderKey implements StoreContent {
   readonly #rootKey: SecretKey;
   readonly #random: RandomFill;
-  /** Whether there was no store before. */
+  /** Whether {@link create} was called. */
   created = false;
 
   constructor(rootKey: SecretKey, random: RandomFill) {
@@ -102,7 +102,7 @@ class StoreUnderKey implements StoreContent {
     }
   }
 
-  /** The identity of a store, and a sealer that holds its data key. Throws {@link StoreRefused}. */
+  /** Returns the id of a store, and a sealer that holds its data key. Throws {@link StoreRefused}. */
   open(db: Database.Database, file: string): { readonly storeId: Buffer; readonly sealer: XChaChaSealer } {
     const { storeId, dataKey } = readIdentity(db, file);
     const key = unwrap(dataKey, this.#rootKey, storeId, file);
@@ -110,13 +110,16 @@ class StoreUnderKey implements StoreContent {
   }
 }
 
-/** A log of an older release has no mark. That what it holds opens shows that it is of this store. */
+/** Checks a log of an older release, which has no marks: if its contents open, it belongs to this store. */
 function checkSealsOf(page: readonly CommittedEntry[], sealer: XChaChaSealer, file: string): void {
   for (const { revision, changes } of page) {
     for (const change of changes) {
       if (change.kind !== "put" || isOpened(change, sealer)) continue;
-      const message = `${file} with its log is damaged: the content of revision ${revision} does not open`;
-      throw new StoreRefused("damaged", `${message}; the log may be of another store; restore both from the same copy`);
+      const message = `${file} with its log is damaged: the content of revision ${revision} can't be decrypted`;
+      throw new StoreRefused(
+        "damaged",
+        `${message}; the log may belong to another store; restore both from the same copy`,
+      );
     }
   }
 }
@@ -131,7 +134,9 @@ function isOpened({ sealed, path, version }: PutChange, sealer: XChaChaSealer): 
   }
 }
 
-/** The process that has the store in a data folder open; undefined: none, or the kernel does not tell. */
+/**
+ * The id of the process that has the store in a data folder open; undefined if there is none or the kernel hides it.
+ */
 export function storeHolder(data: string): string | undefined {
   return lockHolder(join(data, "store", DATABASE_NAME));
 }
@@ -155,7 +160,7 @@ function unwrap(dataKey: WrappedKey, rootKey: SecretKey, storeId: Buffer, file: 
         cause,
       });
     }
-    const message = `wrong root key: the store in ${file} was made with another one, and opens only with that`;
+    const message = `wrong root key: the store in ${file} was created with another key, and opens only with that key`;
     throw new StoreRefused("wrong root key", message, { cause });
   }
 }

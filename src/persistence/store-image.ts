@@ -2,21 +2,22 @@ import { closeSync, constants, fsyncSync, openSync, readSync, statSync, writeSyn
 import type { CommittedLog } from "./log-reading.ts";
 import { openPrivate } from "./private-create.ts";
 
-/** How many bytes are read and written at a time; a multiple of every page size. */
+/** The number of bytes to read and write at a time; a multiple of every page size. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** A database and the log beside it, both as files. */
+/** The files of a database and its log. */
 export interface StoreFiles {
   readonly database: string;
   readonly log: string;
 }
 
-/** The bytes 18 and 19 of a database: 2 where it has a log, 1 where it has a rollback journal or none. */
+/** The offset of two bytes in the header of a database: 2 in WAL mode, 1 in every other journal mode. */
 const JOURNAL_FORMAT_AT = 18;
 
 /**
- * Writes the database as its log leaves it into a new file, and syncs that. Neither of the two is changed. After a write
- * of the log that failed, the kernel may have in memory what never reached the disk: only a new file has all of it.
+ * Writes the database with the changes of its log to a new file, and syncs that file. It changes neither of the two.
+ * After a failed write of the log, the kernel's cache can contain data that never reached the disk. Only a new file has
+ * all of it.
  */
 export function writeImage(files: StoreFiles, log: CommittedLog, target: string): void {
   const descriptor = openPrivate(target, true);
@@ -29,7 +30,7 @@ export function writeImage(files: StoreFiles, log: CommittedLog, target: string)
   }
 }
 
-/** The same in memory, in a form that SQLite opens without files. */
+/** As {@link writeImage}, but in memory, in a form that SQLite opens without files. */
 export function imageInMemory(files: StoreFiles, log: CommittedLog): Buffer {
   const image = Buffer.alloc(imageBytes(files, log));
   let at = 0;
@@ -38,17 +39,17 @@ export function imageInMemory(files: StoreFiles, log: CommittedLog): Buffer {
   return image;
 }
 
-/** The size of the image. */
+/** The size of the image in bytes. */
 export function imageBytes({ database }: StoreFiles, { pages, pageSize }: CommittedLog): number {
   return pages === 0 ? statSync(database).size : pages * pageSize;
 }
 
-/** One page of a database file, as it is without its log; zeros where the file is shorter. */
+/** Reads one page of a database file, without the changes of its log; zeros beyond the end of the file. */
 export function pageOf(file: string, page: number, pageSize: number): Buffer {
   return readAt(file, (page - 1) * pageSize, pageSize);
 }
 
-/** A piece of a file; zeros where the file is shorter. */
+/** Reads a part of a file; zeros beyond its end. */
 export function readAt(file: string, position: number, length: number): Buffer {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
@@ -60,7 +61,7 @@ export function readAt(file: string, position: number, length: number): Buffer {
   }
 }
 
-/** The image from its beginning to its end. Each chunk is valid until the next one. */
+/** Returns the image in chunks, in order. Each chunk is valid until the next one is read. */
 function* chunksOf(files: StoreFiles, log: CommittedLog): Generator<Buffer> {
   const database = openSync(files.database, constants.O_RDONLY | constants.O_NOFOLLOW);
   const logFile = log.pages === 0 ? undefined : openSync(files.log, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -80,7 +81,7 @@ function* chunksOf(files: StoreFiles, log: CommittedLog): Generator<Buffer> {
   }
 }
 
-/** Replaces the pages of a chunk that the log has. */
+/** Replaces the pages of a chunk by those in the log. */
 function overlay(chunk: Buffer, position: number, { pageSize, last }: CommittedLog, logFile: number): void {
   for (let at = 0; at < chunk.length; at += pageSize) {
     const inLog = last.get((position + at) / pageSize + 1);

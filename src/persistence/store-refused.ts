@@ -1,35 +1,35 @@
 import { StartError } from "../domain/start-refused.ts";
 
-/** Why a data folder or a database is not used. */
+/** Why a data folder or a database is refused. */
 export type StoreRefusal =
   /** The data folder can't be created, read or written. */
   | "not accessible"
-  /** Something that must be a folder or a file of its own is a link, or something else. */
+  /** An entry that must be a folder or a file is a link or of another kind. */
   | "wrong kind"
-  /** It belongs to another user. */
+  /** The folder or a file belongs to another user. */
   | "wrong owner"
-  /** Everybody on the machine may read or change it. */
-  | "open to everybody"
-  /** Its locks and flushes are not those of a local disk. */
+  /** Every user of the machine can read or change the folder or a file. */
+  | "open to every user"
+  /** The file system's locks and flushes are not as reliable as those of a local disk. */
   | "unsuitable file system"
-  /** Another server has it open. */
+  /** Another server has the store open. */
   | "in use"
-  /** A newer release wrote it. */
+  /** A newer release wrote the store. */
   | "newer schema"
-  /** It is no database, or one of another program. */
+  /** The file is not a database, or it is the database of another program. */
   | "not a store"
-  /** It contradicts itself. */
+  /** The store or its log is damaged. */
   | "damaged"
-  /** The system reports an error of the disk. Whether anything is damaged can't be told before the disk is read. */
+  /** The system reports an I/O error. Whether the store is damaged is unknown until the disk can be read. */
   | "failing disk"
-  /** Its data key was wrapped by another root key. */
+  /** The data key was wrapped by another root key. */
   | "wrong root key"
-  /** The SQLite that was built in is too old, or does not take a setting that durability depends on. */
+  /** The SQLite in better-sqlite3 is too old, or ignores a setting that durability requires. */
   | "unsuitable SQLite";
 
 /**
- * The store can't be opened, for a reason that the operator can mend: the message names the file and says how. No
- * content and no key is in it.
+ * The store can't be opened, for a reason that the operator can correct. The message names the file and says how to
+ * correct it. It contains no secret value and no key.
  */
 export class StoreRefused extends StartError {
   override readonly name = "StoreRefused";

@@ -1,15 +1,15 @@
 import type { Revision } from "../store/journal.ts";
 
-/** A row of the table of versions, as one of the changes that led to it. */
+/** One change that a row of the table `versions` represents: its put or its deletion. */
 export type StoredRow = readonly [
   at: Revision,
   path: string,
   version: number,
   time: number,
   author: string,
-  /** Of the put; null in the row of a delete. */
+  /** The sealed content of a put; null for a deletion. */
   sealed: Buffer | null,
   createdAt: Revision,
-  /** The revision that deletes the version; null: it is live. As the table says it, and not the index. */
+  /** The revision that deletes the version, from the table and not from the index; null if the version is live. */
   deletedAt: Revision | null,
 ];

@@ -7,12 +7,12 @@ import { StoredHistory } from "./stored-history.ts";
 import type { StoredRow } from "./stored-row.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** How many rows are read at a time: few milliseconds' work. More than one RPC can delete versions. */
+/** The number of rows to read at a time, which takes a few milliseconds. It is higher than the rows of one Delete. */
 const PAGE_ROWS = 4096;
 
 /**
- * The changes behind the rows, in revision order: each version as it was put, and each once more if it was deleted.
- * Both halves come out of an index in order, so that SQLite merges them and sorts nothing.
+ * Selects the changes of the rows, in revision order: one put for each version, and one deletion for each deleted
+ * version. Both parts are read in the order of an index, so SQLite merges them and sorts nothing.
  */
 const PAGE = `
   SELECT revision AS at, path, version, create_time, created_by, sealed, revision,
@@ -26,7 +26,7 @@ const PAGE = `
 
 const NOTHING_PRUNED: readonly VersionRef[] = [];
 
-/** Reads a database's versions as the entries that led to them. What was pruned since is not among them. */
+/** Reads the versions in a database as journal entries. Pruned versions have no entry. */
 export class StoredVersions {
   readonly #db: Database.Database;
   readonly #file: string;
@@ -41,8 +41,8 @@ export class StoredVersions {
   }
 
   /**
-   * The entries, a page at a time. To be read once. Throws {@link StoreRefused} for a row that no release wrote, and for
-   * rows that together no series of changes leads to.
+   * Returns the entries, one page at a time. Call it once. Throws {@link StoreRefused} for rows that no release writes,
+   * and for rows that no series of changes can produce together.
    */
   *pages(): Generator<readonly CommittedEntry[]> {
     for (let after = 0; ; ) {
@@ -84,7 +84,7 @@ export class StoredVersions {
     try {
       return parseSecretPath(text);
     } catch (cause) {
-      throw this.#damaged(`${at} has no path`, cause);
+      throw this.#damaged(`${at} has an invalid path`, cause);
     }
   }
 
@@ -93,12 +93,12 @@ export class StoredVersions {
   }
 
   #damaged(problem: string, cause?: unknown): StoreRefused {
-    const message = `${this.#file} is not as Coffer writes it: revision ${problem}`;
+    const message = `${this.#file} has rows that Coffer does not write: revision ${problem}`;
     return new StoreRefused("damaged", `${message}; restore the store from a copy`, { cause });
   }
 }
 
-/** A full page may end in the midst of a revision: the next page reads that one whole. */
+/** Leaves out the last revision of a full page, because its rows may continue. The next page reads all of it. */
 function withoutLastRevision(rows: readonly StoredRow[]): readonly StoredRow[] {
   const last = rows.at(-1)?.[0];
   return rows.filter((row) => row[0] !== last);

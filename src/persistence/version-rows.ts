@@ -3,18 +3,20 @@ import type { Change } from "../store/change.ts";
 import type { Revision } from "../store/journal.ts";
 
 /**
- * The row of one version, by the range of revisions that it lies in. A version that an earlier entry of the same group
- * creates has no revision yet when the store names it: it is among the few rows of the group. Path and version are
- * compared even where the revision is exact, so that a mistake of the store is an error and no lost secret.
+ * Selects the row of one version within a range of revisions. If an earlier entry of the same group creates the
+ * version, the store does not know its revision, and the range is the few rows of the group. Path and version are
+ * compared even if the revision is exact, so that a bug in the store causes an error and not a lost secret.
  */
 const THE_VERSION = "revision BETWEEN ? AND ? AND path = ? AND version = ?";
 
-/** Two questions, since SQLite answers only a lone max() from an index instead of reading every row. */
+/**
+ * Two subqueries, because SQLite uses an index for max() only if it is alone in a query. Otherwise it reads all rows.
+ */
 const LAST_REVISION = `SELECT max(
   ifnull((SELECT max(revision) FROM versions), 0),
   ifnull((SELECT max(delete_revision) FROM versions WHERE delete_revision IS NOT NULL), 0))`;
 
-/** The rows of the table of versions, as the changes write them. Every method belongs into a transaction. */
+/** Writes changes to the table `versions`. Call {@link apply} within a transaction. */
 export class VersionRows {
   readonly #insert: Database.Statement;
   readonly #remove: Database.Statement;
@@ -46,8 +48,8 @@ export class VersionRows {
   }
 
   /**
-   * The last revision of the store, 0 when it is empty. It is kept nowhere else: a row goes only when a later put
-   * prunes it, and that put's own row has a higher revision.
+   * The last revision of the store; 0 if it is empty. The rows alone determine it: a row is removed only when a later
+   * put prunes it, and the row of that put has a higher revision.
    */
   lastRevision(): Revision {
     return this.#last.get() ?? 0;

@@ -2,13 +2,13 @@ import type Database from "better-sqlite3";
 import type { CheckpointMode } from "../store/journal.ts";
 import { FRAME_HEADER_BYTES } from "./log-frame.ts";
 
-/** From this much on, pages move from the log into the database as soon as nobody waits. */
+/** From this size of uncheckpointed pages, a due checkpoint copies them from the log to the database. */
 const PASSIVE_BYTES = 4 * 1024 * 1024;
 
-/** From this much on, the log is also cut to nothing: a large one makes the next start slow. */
+/** From this size of the log, a due checkpoint also truncates it, because a large log makes the next start slow. */
 const TRUNCATE_BYTES = 64 * 1024 * 1024;
 
-/** What `PRAGMA wal_checkpoint` answers: pages in the log, and how many of them are in the database. */
+/** The result of `PRAGMA wal_checkpoint`: the number of pages in the log, and how many of them are in the database. */
 interface LogState {
   readonly busy: number;
   readonly log: number;
@@ -18,17 +18,18 @@ interface LogState {
 type Checkpoint = Database.Statement<[], LogState>;
 
 /**
- * SQLite's log of committed pages, and its checkpoints. Every result is looked at: a checkpoint that fails is how a
- * dying disk first shows. Its size comes from SQLite, never from the file (database.ts says why).
+ * SQLite's log of committed pages, and its checkpoints. Every result is checked, because a failing disk can first show
+ * in a checkpoint. The size of the log comes from SQLite and never from the file, which must not be opened
+ * (database.ts).
  */
 export class WriteAheadLog {
   readonly #look: Checkpoint;
   readonly #passive: Checkpoint;
   readonly #truncate: Checkpoint;
   readonly #frameBytes: number;
-  /** As SQLite last told it. */
+  /** The last state that SQLite reported. */
   #state: LogState;
-  /** At most what commits have added since. */
+  /** The maximum number of bytes that commits have added since. */
   #added = 0;
 
   constructor(db: Database.Database) {
@@ -39,32 +40,38 @@ export class WriteAheadLog {
     this.#state = stateAfter(this.#look);
   }
 
-  /** How many frames of the log are committed, as SQLite has it. */
+  /** The number of committed frames in the log, as SQLite reports it. */
   committedFrames(): number {
-    this.#ask();
+    this.#refresh();
     return Math.max(0, this.#state.log);
   }
 
-  /** A commit added at most so many bytes. SQLite is asked again only when that can make a difference. */
+  /**
+   * Call it after a commit that added at most `bytes`. SQLite's state is read again only when it can make a difference.
+   */
   added(bytes: number): void {
     this.#added += bytes;
   }
 
-  /** Does what the mode asks. Throws when the disk fails, or when another connection is in the way. */
+  /**
+   * Makes a checkpoint as `mode` requires. Throws if the disk fails, or if another connection prevents the checkpoint.
+   */
   checkpoint(mode: CheckpointMode): void {
     const due = mode === "full" ? this.#truncate : this.#due();
     if (due === undefined) return;
     run(due);
-    this.#ask();
+    this.#refresh();
   }
 
-  /** Bytes that the next checkpoint moves into the database. */
+  /** The bytes that the next checkpoint copies to the database. */
   pendingBytes(): number {
-    this.#ask();
+    this.#refresh();
     return this.mostPendingBytes();
   }
 
-  /** The same or more, without asking SQLite: a question a group was a tenth of what a Put cost. */
+  /**
+   * An upper bound of {@link pendingBytes} that does not query SQLite. One query for each group took a tenth of a Put.
+   */
   mostPendingBytes(): number {
     return (this.#state.log - this.#state.checkpointed) * this.#frameBytes + this.#added;
   }
@@ -73,7 +80,7 @@ export class WriteAheadLog {
     return this.#state.log * this.#frameBytes + this.#added;
   }
 
-  #ask(): void {
+  #refresh(): void {
     this.#state = stateAfter(this.#look);
     this.#added = 0;
   }
@@ -87,7 +94,7 @@ export class WriteAheadLog {
 }
 
 function stateAfter(checkpoint: Checkpoint): LogState {
-  return checkpoint.get() as LogState; // the pragma always answers with one row
+  return checkpoint.get() as LogState; // the pragma always returns one row
 }
 
 function run(checkpoint: Checkpoint): void {

@@ -1,20 +1,20 @@
 /**
- * Contexts are what sealed bytes are bound to. Each begins with a tag of its own, so that bytes sealed for one purpose
- * never open for another, and every part but the last carries its length in UTF-8, so that no two lists of parts give
- * the same text.
+ * Sealed bytes are bound to a context. Each kind of context begins with its own tag, so that bytes that were sealed for
+ * one purpose never open for another. Every part except the last has its length in UTF-8, so that two different lists
+ * of parts never have the same text.
  */
 
-/** The place of a secret's content: a row that is moved to another path or version does not open there. */
+/** The context of a secret's content. A row that was moved to another path or version does not open there. */
 export function versionContext(path: string, version: number): string {
   return context("content", String(version), path);
 }
 
-/** The owner and the question of a page token: another caller's, or another prefix's, does not open. */
+/** The context of a page token. It does not open for another caller or another prefix. */
 export function pageTokenContext(caller: string, prefix: string): string {
   return context("page token", caller, prefix);
 }
 
-/** The number of a data key that the root key wraps. */
+/** The context of a data key that the root key wraps. */
 export function dataKeyContext(keyId: number): string {
   return context("data key", "", String(keyId));
 }

@@ -6,34 +6,34 @@ import { SecretKey } from "./secret-key.ts";
 import { XChaChaSealer } from "./xchacha-sealer.ts";
 
 /**
- * A data key as it is stored: sealed by the root key, in the same format as everything else (xchacha-sealer.ts), bound
- * to its purpose, its store and its number. The header's key id is the fingerprint of the root key.
+ * A data key in its stored form: sealed by the root key, in the same format as contents (xchacha-sealer.ts), and bound
+ * to its purpose, its store and its number. The key id in the header is the fingerprint of the root key.
  */
 export interface WrappedKey {
-  /** The number of the data key, which stands in the header of all that it seals. */
+  /** The number of the data key. It is the key id in the header of everything that the key seals. */
   readonly keyId: number;
   readonly wrapped: Buffer;
 }
 
-/** Why a data key did not unwrap. */
+/** Why a data key could not be unwrapped. */
 export type DataKeyFailure =
   /** It was wrapped by another root key. */
   | "wrong root key"
-  /** It was wrapped by this root key, and was altered since, or brought from another store. */
+  /** It was wrapped by this root key, but was altered since, or comes from another store. */
   | "damaged";
 
-/** A data key did not unwrap. */
+/** A data key could not be unwrapped. */
 export class DataKeyBroken extends Error {
   override readonly name = "DataKeyBroken";
   readonly failure: DataKeyFailure;
 
   constructor(failure: DataKeyFailure, cause: SealBroken) {
-    super(`the data key does not unwrap: ${failure}`, { cause });
+    super(`the data key can't be unwrapped: ${failure}`, { cause });
     this.failure = failure;
   }
 }
 
-/** Wraps a data key. The root key stays as it is: its owner wipes it. */
+/** Wraps a data key. It does not wipe either key. */
 export function wrapDataKey(
   dataKey: SecretKey,
   keyId: number,
@@ -60,8 +60,9 @@ function rootSealer(rootKey: SecretKey, storeId: Buffer, random?: RandomFill): X
 }
 
 /**
- * 32 bits of keyed BLAKE2b (RFC 7693): the same wherever the root key is the same, and of no help in finding it. A tag
- * that does not fit says only that something is wrong; this says that it is the key.
+ * The fingerprint of a root key: 32 bits of keyed BLAKE2b (RFC 7693), from which the key can't be computed. An
+ * authentication tag that does not match shows only that something is wrong. The fingerprint shows whether the key is
+ * the wrong one.
  */
 function fingerprint(rootKey: SecretKey): number {
   const digest = Buffer.alloc(sodium.crypto_generichash_BYTES_MIN);

@@ -1,16 +1,16 @@
 import sodium from "sodium-native";
 
-/** Fills a buffer with unpredictable bytes. A parameter wherever a test must know the bytes. */
+/** Fills a buffer with random bytes. A parameter, so that tests can choose the bytes. */
 export type RandomFill = (target: Buffer) => void;
 
-/** libsodium's generator, which the kernel seeds. */
+/** The generator of libsodium, which the kernel seeds. */
 export const secureRandom: RandomFill = (target) => sodium.randombytes_buf(target);
 
-// One system call a nonce was a twelfth of what a Put costs. The bytes that wait here become nonces, which are no
-// secret; keys are not drawn from it.
+// One system call for each nonce took a twelfth of a Put. The buffered bytes become nonces, which are not secret. Keys
+// are never taken from this buffer.
 const AHEAD_BYTES = 6144;
 
-/** Draws many bytes at once and hands each of them out one time. */
+/** Draws many bytes at once, and returns each of them once. */
 export function drawnAhead(fill: RandomFill): RandomFill {
   const pool = Buffer.alloc(AHEAD_BYTES);
   let used = pool.length;

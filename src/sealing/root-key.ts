@@ -1,18 +1,20 @@
 import { StartError } from "../domain/start-refused.ts";
 import { KEY_BYTES, SecretKey } from "./secret-key.ts";
 
-/** Why a root key is not taken, or not made. */
+/** Why a root key is refused, or not made. */
 export type RootKeyProblem =
   /** Neither 32 bytes nor a text of 64 hex or 44 base64 characters. */
   | "unknown form"
-  /** 32 characters that somebody typed: far from 256 bits of chance. */
+  /** 32 printable characters, which are a typed passphrase and not 256 random bits. */
   | "passphrase"
-  /** It lies where the store does: whoever copies the one has the other. */
+  /** The file is in the data folder, so that a copy of the store would include its key. */
   | "inside the data folder"
-  /** There is a file where a new key should go. */
+  /** The file for a new key already exists. */
   | "exists";
 
-/** A root key is not taken, or not made. The message names the file and says what to do; no part of the key is in it. */
+/**
+ * A root key is refused, or not made. The message names the file and says what to do. It contains no part of the key.
+ */
 export class RootKeyRefused extends StartError {
   override readonly name = "RootKeyRefused";
   readonly problem: RootKeyProblem;
@@ -24,8 +26,8 @@ export class RootKeyRefused extends StartError {
 }
 
 /**
- * A root key in one of its forms: 32 bytes as they are, 64 hex digits, or 44 characters of base64 (RFC 4648, section
- * 4, padded); a text may end with one line break. `source` names it in errors. Throws {@link RootKeyRefused}.
+ * Parses a root key: 32 raw bytes, 64 hex digits, or 44 characters of padded base64 (RFC 4648, section 4). Hex and
+ * base64 may end with one line break. `source` is the name of the key in errors. Throws {@link RootKeyRefused}.
  */
 export function parseRootKey(raw: Buffer, source: string): SecretKey {
   if (raw.length === KEY_BYTES) {
@@ -34,11 +36,11 @@ export function parseRootKey(raw: Buffer, source: string): SecretKey {
   }
   const text = withoutLineBreak(raw);
   const key = decode(text, HEX, 4) ?? decode(withoutPadding(text), BASE64, 6);
-  if (key === undefined) throw new RootKeyRefused("unknown form", `${source} ${FORMS}, it has ${raw.length} bytes`);
+  if (key === undefined) throw new RootKeyRefused("unknown form", `${source} ${FORMS}, not ${raw.length} bytes`);
   return SecretKey.take(key);
 }
 
-/** The text form that this release makes: 64 hex digits and a line break. The caller wipes it. */
+/** Formats a root key as 64 hex digits and a line break. The caller wipes the text. */
 export function rootKeyText(key: SecretKey): Buffer {
   const text = Buffer.alloc(KEY_BYTES * 2 + 1, LINE_FEED);
   const digit = (value: number) => value + (value < 10 ? 0x30 : 0x57);
@@ -49,8 +51,8 @@ export function rootKeyText(key: SecretKey): Buffer {
 }
 
 const PASSPHRASE =
-  "holds 32 printable characters, which is a passphrase rather than a key; make one with coffer root-key --out FILE";
-const FORMS = "holds no root key: 32 bytes, 64 hex digits or 44 base64 characters are one";
+  "has 32 printable characters, which is a passphrase rather than a key; make a key with coffer root-key --out FILE";
+const FORMS = "is not a root key: expected 32 bytes, 64 hex digits or 44 base64 characters";
 
 const HEX = digitValues("0123456789abcdef", "0123456789ABCDEF");
 const BASE64 = digitValues("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
@@ -58,7 +60,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const PAD = 0x3d;
 
-/** Digits by character code. */
+/** The value of each digit, by character code. */
 function digitValues(...alphabets: readonly string[]): ReadonlyMap<number, number> {
   return new Map(alphabets.flatMap((digits) => Array.from(digits, (digit, value) => [digit.charCodeAt(0), value])));
 }
@@ -77,8 +79,9 @@ function withoutPadding(text: Buffer): Buffer {
 }
 
 /**
- * 32 bytes from digits of `bits` bits, the first the most significant; undefined when there are too few or too many of
- * them, or a bit of the last one is left over. By hand, since Node's decoders take strings, and a string can't be wiped.
+ * Decodes 32 bytes from digits of `bits` bits, the most significant first. Returns undefined if there are too few or
+ * too many digits, or if unused bits of the last one are set. Node's decoders are not used, because they need a string,
+ * which can't be wiped.
  */
 function decode(text: Buffer, digits: ReadonlyMap<number, number>, bits: number): Buffer | undefined {
   if (text.length !== Math.ceil((KEY_BYTES * 8) / bits)) return undefined;

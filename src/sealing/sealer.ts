@@ -1,36 +1,37 @@
 /**
- * Seals bytes so that they open only with the same key and the same context. The context says what the bytes are and
- * where they belong (see context.ts); sealed bytes that were moved elsewhere do not open there.
+ * Encrypts and authenticates bytes, so that they can be decrypted only with the same key and the same context. The
+ * context says what the bytes are and where they belong (context.ts), so sealed bytes that were moved do not open in
+ * the new place.
  */
 export interface Sealer {
-  /** The sealed form: header, nonce, ciphertext, tag. In memory that no other Buffer shows. */
+  /** Returns the sealed form: header, nonce, ciphertext and tag. Its memory is not shared with Node's buffer pool. */
   seal(plaintext: Uint8Array, context: string): Buffer;
 
-  /** The plaintext, in memory that no other Buffer shows. Throws {@link SealBroken}. */
+  /** Returns the plaintext. Its memory is not shared with Node's buffer pool. Throws {@link SealBroken}. */
   open(sealed: Uint8Array, context: string): Buffer;
 
-  /** By how many bytes the sealed form is longer than the plaintext. */
+  /** The number of bytes by which the sealed form is longer than the plaintext. */
   readonly overhead: number;
 }
 
-/** Why sealed bytes did not open. */
+/** Why sealed bytes could not be opened. */
 export type SealFailure =
   /** Shorter than a header, a nonce and a tag. */
   | "truncated"
   /** A format or an algorithm that this release does not know. */
   | "unknown format"
-  /** Sealed with another data key. */
+  /** Sealed with another key. */
   | "unknown key"
-  /** The tag does not fit: bytes or context are not those that were sealed. */
+  /** The tag does not match: the bytes or the context differ from those that were sealed. */
   | "not authentic";
 
-/** Sealed bytes did not open. Carries no part of them. */
+/** Sealed bytes could not be opened. The error contains no part of them. */
 export class SealBroken extends Error {
   override readonly name = "SealBroken";
   readonly failure: SealFailure;
 
   constructor(failure: SealFailure) {
-    super(`sealed bytes do not open: ${failure}`);
+    super(`sealed bytes can't be opened: ${failure}`);
     this.failure = failure;
   }
 }

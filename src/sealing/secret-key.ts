@@ -2,13 +2,13 @@ import { inspect } from "node:util";
 import sodium from "sodium-native";
 import { type RandomFill, secureRandom } from "./random.ts";
 
-/** The length of every key here: what XChaCha20-Poly1305 and BLAKE2b both take. */
+/** The length of a key. XChaCha20-Poly1305 and BLAKE2b both accept it. */
 export const KEY_BYTES = sodium.crypto_aead_xchacha20poly1305_ietf_KEYBYTES;
 
 /**
- * A key in memory of libsodium's own: between guard pages, out of core dumps, locked against swapping as far as
- * RLIMIT_MEMLOCK allows, and read-only. The garbage collector never copies it. It shows nothing of itself wherever a
- * program prints things.
+ * A key in memory that libsodium allocates: between guard pages, excluded from core dumps, locked against swapping as
+ * far as RLIMIT_MEMLOCK allows, and read-only. The garbage collector never copies it. When the object is printed, it
+ * shows nothing of the key.
  */
 export class SecretKey {
   readonly #memory: sodium.SecureBuffer;
@@ -20,12 +20,12 @@ export class SecretKey {
     sodium.sodium_mprotect_readonly(this.#memory);
   }
 
-  /** A new key. */
+  /** Makes a random key. */
   static random(random: RandomFill = secureRandom): SecretKey {
     return new SecretKey(random);
   }
 
-  /** Moves 32 bytes in; the source is zero afterwards. */
+  /** Makes a key from 32 bytes, and overwrites the source with zeros. */
   static take(source: Buffer): SecretKey {
     if (source.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${source.length}`);
     const key = new SecretKey((memory) => source.copy(memory));
@@ -33,13 +33,13 @@ export class SecretKey {
     return key;
   }
 
-  /** The key's memory itself: writing to it ends the process. Throws once the key is wiped. */
+  /** The key's memory. A write to it crashes the process. Throws after the key was wiped. */
   get bytes(): Buffer {
     if (this.#wiped) throw new Error("the key is wiped");
     return this.#memory;
   }
 
-  /** Overwrites the key. May be called twice; libsodium gets its memory back from the garbage collector. */
+  /** Overwrites the key with zeros. Can be called more than once. The garbage collector frees the memory. */
   wipe(): void {
     if (this.#wiped) return;
     this.#wiped = true;

@@ -10,19 +10,19 @@ import type { SecretKey } from "./secret-key.ts";
  *     offset  size  field
  *          0     1  format: 1
  *          1     1  algorithm: 1, XChaCha20-Poly1305
- *          2     4  key id: which key sealed this
+ *          2     4  key id, the key that sealed this
  *          6    24  nonce, random
  *         30     n  ciphertext, as long as the plaintext
  *     30 + n    16  Poly1305 tag
  *
  * The algorithm is that of draft-irtf-cfrg-xchacha-03, section 2.3, which libsodium calls xchacha20poly1305_ietf. Its
- * associated data is the header (bytes 0 to 5), the store id (16 bytes) and the context, with nothing between them:
- * only the context varies in length, and it comes last.
+ * associated data is the header (bytes 0 to 5), the store id (16 bytes) and the context, without separators: only the
+ * context has a variable length, and it comes last.
  *
- * A nonce of 192 bits may be random without counting messages: after 2^80 of them, two are equal with a chance of
- * about 2^-33. Counters would repeat as soon as an older copy of the data folder is restored.
+ * A nonce of 192 bits can be random without a limit on the number of messages: after 2^80 messages, the probability
+ * that two nonces are equal is about 2^-33. Counters would repeat after an older copy of the data folder is restored.
  *
- * test/vectors/sealed-bytes.json has examples, good and bad.
+ * test/vectors/sealed-bytes.json has valid and invalid examples.
  */
 const FORMAT = 1;
 const ALGORITHM = 1;
@@ -32,19 +32,19 @@ const TAG_BYTES = sodium.crypto_aead_xchacha20poly1305_ietf_ABYTES;
 const CIPHERTEXT_AT = HEADER_BYTES + NONCE_BYTES;
 const OVERHEAD = CIPHERTEXT_AT + TAG_BYTES;
 
-// Room for the associated data of every path; a longer context gets a buffer of its own.
+// The size of the buffer for associated data. It is enough for every path; a longer context gets a separate buffer.
 const ASSOCIATED_BYTES = 2048;
 
-/** How many bytes the id of a store has. */
+/** The length of a store id in bytes. */
 export const STORE_ID_BYTES = 16;
 
-/** What a sealer seals with. */
+/** The key of a sealer. */
 export interface SealingKey {
-  /** Held, not copied: the sealer is of no use once it is wiped. */
+  /** The sealer uses the key without copying it, so it can't be used after the key is wiped. */
   readonly key: SecretKey;
-  /** An unsigned 32-bit number that tells this key from others of the same store. */
+  /** An unsigned 32-bit number that identifies this key among those of the same store. */
   readonly keyId: number;
-  /** The store that sealed bytes belong to, 16 bytes: they open in no other one, not even under the same key. */
+  /** The id of the store, 16 bytes. Sealed bytes do not open in another store, not even with the same key. */
   readonly storeId: Buffer;
 }
 
@@ -53,15 +53,15 @@ export class XChaChaSealer implements Sealer {
   readonly overhead = OVERHEAD;
   readonly #key: SecretKey;
   readonly #keyId: number;
-  /** The header and the store id: how the associated data of everything that this key seals begins. */
+  /** The header and the store id, with which all associated data of this key begins. */
   readonly #binding: Buffer;
-  /** Where the associated data of the next call is put together; the binding stays at its beginning. */
+  /** The buffer for the associated data of the next call. It always begins with the binding. */
   readonly #associated: Buffer;
   readonly #random: RandomFill;
   readonly #opened = new BytePool(TRANSIENT);
   readonly #sealed = new BytePool(TRANSIENT);
 
-  /** `random` makes the nonces. */
+  /** `random` fills the nonces. */
   constructor({ key, keyId, storeId }: SealingKey, random: RandomFill = drawnAhead(secureRandom)) {
     if (storeId.length !== STORE_ID_BYTES) throw new RangeError(`a store id has ${STORE_ID_BYTES} bytes`);
     this.#key = key;
@@ -96,7 +96,7 @@ export class XChaChaSealer implements Sealer {
     this.#checkHeader(bytes);
     const plaintext = this.#opened.take(bytes.length - OVERHEAD);
     const associated = this.#associatedData(context);
-    // Outside the try: a wiped key is a fault of ours, not of the bytes.
+    // Outside of the try block, because a wiped key is a bug in Coffer and not damage of the bytes.
     const key = this.#key.bytes;
     try {
       sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
@@ -108,13 +108,13 @@ export class XChaChaSealer implements Sealer {
         key,
       );
     } catch {
-      // Every length was checked above, so that the tag is all that libsodium can object to.
+      // All lengths were checked above, so libsodium can only fail because of the tag.
       throw new SealBroken("not authentic");
     }
     return plaintext;
   }
 
-  /** Wipes the key: nothing opens or is sealed any more. */
+  /** Wipes the key. The sealer can't be used any more. */
   close(): void {
     this.#key.wipe();
   }
@@ -126,8 +126,8 @@ export class XChaChaSealer implements Sealer {
   }
 
   #associatedData(context: string): Buffer {
-    const room = this.#binding.length + 3 * context.length;
-    if (room > this.#associated.length) return Buffer.concat([this.#binding, Buffer.from(context)]);
+    const needed = this.#binding.length + 3 * context.length;
+    if (needed > this.#associated.length) return Buffer.concat([this.#binding, Buffer.from(context)]);
     const length = this.#associated.write(context, this.#binding.length);
     return this.#associated.subarray(0, this.#binding.length + length);
   }

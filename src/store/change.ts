@@ -1,21 +1,22 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 
 /**
- * A change of state, as a value: what a commit writes, what a restart reads, and what another replica's feed brings.
- * Times are milliseconds since the epoch, authors SPIFFE IDs.
+ * A change of the store, as a value. A commit writes changes, a restart reads them, and the feed of another replica
+ * delivers them. Times are milliseconds since the epoch; authors are SPIFFE IDs.
  */
 export type Change = PutChange | DeleteChange;
 
 /**
  * One version of the change's secret, and the revision that created it, by which the journal finds its row. The
- * revision is undefined when an earlier entry of the same group creates the version: it has none before the commit.
+ * revision is undefined if an earlier entry of the same group creates the version, because revisions are assigned at
+ * the commit.
  */
 export interface VersionRef {
   readonly version: number;
   readonly revision: number | undefined;
 }
 
-/** A new version; `pruned` are the versions that go with the same commit. */
+/** Adds a version. The same commit removes the versions in `pruned`. */
 export interface PutChange {
   readonly kind: "put";
   readonly path: SecretPath;
@@ -26,7 +27,7 @@ export interface PutChange {
   readonly pruned: readonly VersionRef[];
 }
 
-/** Versions marked as deleted; their sealed content stays. */
+/** Marks versions as deleted. Their sealed content is retained. */
 export interface DeleteChange {
   readonly kind: "delete";
   readonly path: SecretPath;

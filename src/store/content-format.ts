@@ -1,16 +1,16 @@
 import { Content, type ContentEntry } from "../domain/content.ts";
 
 /**
- * The plaintext inside a sealed version: its entries, one after the other, in the order in which they were sent.
+ * The plaintext of a sealed version: its entries, in the order in which they were sent. Each entry is
  *
  *     kind (1 byte: 0 text, 1 binary) | key length (1) | value length (4, big-endian) | key (ASCII) | value
  *
- * The sealed form's header versions this format too.
+ * The header of the sealed form also identifies the version of this format.
  */
 const HEADER = 6;
 const KINDS = ["text", "binary"] as const;
 
-/** The bytes of a content. */
+/** Encodes a content. The caller overwrites the returned bytes. */
 export function encodeContent(content: Content): Buffer {
   const entries = content.entries();
   const bytes = Buffer.allocUnsafe(content.byteLength + entries.length * HEADER);
@@ -27,8 +27,8 @@ export function encodeContent(content: Content): Buffer {
 }
 
 /**
- * The content of bytes that {@link encodeContent} made; the values are views into them. Throws a RangeError on bytes
- * that are cut short, which the seal's tag rules out.
+ * Decodes the bytes that {@link encodeContent} returned. The values are views into them. Throws a RangeError if the
+ * bytes are truncated, which the authentication tag of the sealed form rules out.
  */
 export function decodeContent(bytes: Buffer): Content {
   const entries: ContentEntry[] = [];

@@ -6,14 +6,17 @@ import type { SealedBytes } from "./sealed-memory.ts";
 import { type StoredSecret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts";
 
 /**
- * Memory as it will be when the operations accepted so far have been committed. The operations of a group are validated
- * against it one after the other; it is thrown away with the group.
+ * The state of the store after the operations of a group that were accepted so far. The operations of the group are
+ * validated against it in order. It is discarded with the group.
  */
 export class Draft {
   readonly #memory: Memory;
   readonly #changed = new Map<SecretPath, StoredSecret>();
   #bytes: number;
-  /** The time of every change of the group, in milliseconds: the clock's, but never before an earlier change's. */
+  /**
+   * The time of every change of the group, in milliseconds: the clock's time, or that of the last change if it is
+   * later.
+   */
   readonly time: number;
 
   constructor(memory: Memory, clock: Clock) {
@@ -22,7 +25,7 @@ export class Draft {
     this.time = Math.max(clock(), memory.lastTime);
   }
 
-  /** Bytes of memory that the store will take. */
+  /** The size of the store after the accepted operations, in bytes of memory. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -31,10 +34,10 @@ export class Draft {
     return this.#changed.get(path) ?? this.#memory.get(path);
   }
 
-  /** What a change would do. */
+  /** Returns the effect of a change without accepting it. */
   effect(change: Change): Effect {
     const before = this.get(change.path);
-    const after = applyChange(before, change, UNCOMMITTED, asItIs);
+    const after = applyChange(before, change, UNCOMMITTED, unpacked);
     return { after, growth: memoryBytes(after) - memoryBytes(before) };
   }
 
@@ -44,12 +47,12 @@ export class Draft {
   }
 }
 
-/** A draft lives as long as its group: its bytes are not packed. */
-function asItIs(sealed: Buffer): SealedBytes {
+/** A draft exists only as long as its group, so its bytes are not packed. */
+function unpacked(sealed: Buffer): SealedBytes {
   return { length: sealed.length, bytes: () => sealed };
 }
 
-/** What a change does to its secret, and by how many bytes the store grows. */
+/** The secret after a change, and the number of bytes by which the store grows. */
 export interface Effect {
   readonly after: StoredSecret;
   readonly growth: number;

@@ -5,19 +5,19 @@ import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } f
 import type { Memory } from "./memory.ts";
 import type { Operation, Plan } from "./operation.ts";
 
-// How often a group is validated again because other replicas were faster, before its callers are asked to try later.
+// How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
 
-// How long to wait for the feed to bring what a commit missed, before the next validation finds out what is missing.
+// How long to wait for the feed to deliver the changes that a stale commit missed, before the next attempt.
 const CATCH_UP_MS = 1000;
 
-/** What the store tells of its commits. Durations are seconds. */
+/** Observes the commits of a store. Durations are in seconds. */
 export interface CommitObserver {
-  /** A group was committed: how long the journal took, and how many changes it had. */
+  /** A group was committed: the duration of the journal's commit, and the number of changes. */
   committed(seconds: number, changes: number): void;
-  /** An operation waited this long for its group to begin. */
+  /** An operation waited this long until its group began. */
   queued(seconds: number): void;
-  /** The journal's outcome is unknown. The process must end without doing anything else. */
+  /** The outcome of a commit is unknown. The process must end and do nothing else. */
   failed(cause: unknown): void;
 }
 
@@ -30,14 +30,14 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What becomes of an operation in a group. */
+/** The result of validating an operation. */
 type Verdict = { readonly waiting: Waiting } & ({ readonly plan: Plan<unknown> } | { readonly refusal: unknown });
 
 const NOTHING_TO_COMMIT: CommitOutcome = { kind: "committed", revisions: [] };
 
 /**
- * Turns operations into committed changes: validate, commit, publish, answer, in this order and never another. One group
- * is under way at most; what arrives meanwhile is validated after its publication.
+ * Turns operations into committed changes. The order is always: validate, commit, publish, answer. Only one group is in
+ * progress at a time. Operations that arrive meanwhile are validated after it is published.
  */
 export class GroupCommit {
   readonly #memory: Memory;
@@ -48,8 +48,9 @@ export class GroupCommit {
   #state: State = "idle";
   readonly #feedListeners = new Set<() => void>();
   /**
-   * What the feed has brought since a commit began; undefined when none is under way. It may be ahead of that commit,
-   * whose outcome is yet to be heard, and memory passes over what is behind it.
+   * The entries that the feed delivered since a commit began; undefined if no commit is in progress. They are not
+   * published before the outcome of the commit is known: they can have higher revisions than the commit, and memory
+   * ignores an entry with a lower revision than the last published one.
    */
   #fed: CommittedEntry[] | undefined;
 
@@ -64,7 +65,7 @@ export class GroupCommit {
     });
   }
 
-  /** Resolves when the operation's change is durable and published; rejects with a CofferError when it is refused. */
+  /** Resolves when the operation's change is durable and published. Rejects with a CofferError if it is refused. */
   submit<T>(operation: Operation<T>): Promise<T> {
     if (this.#state === "failed") return Promise.reject(shuttingDown());
     return new Promise<T>((resolve, reject) => {
@@ -97,8 +98,8 @@ export class GroupCommit {
           this.#answer(verdicts, outcome.revisions);
           return;
         case "rejected":
-          // All of the group: a refusal, or a delete that found all deleted, may rest on a change that is lost now. One
-          // that rests on memory alone would not need the disk, and hears of the full disk all the same.
+          // Reject the whole group: a refusal, or a Delete that had nothing to do, can depend on a change that is now
+          // lost. An operation that depends on memory alone would not need the disk, but also gets DISK_FULL.
           refuse(group, diskFull(outcome.shortage, outcome.cause));
           return;
         case "unknown":
@@ -111,7 +112,7 @@ export class GroupCommit {
     refuse(group, contention());
   }
 
-  /** In the order of arrival, each against memory and what was accepted before it. A refused one leaves no trace. */
+  /** Validates in order of arrival, each operation against memory and the operations accepted before it. */
   #validate(group: readonly Waiting[]): Verdict[] {
     const draft = new Draft(this.#memory, this.#timers.clock);
     return group.map((waiting) => {
@@ -123,7 +124,7 @@ export class GroupCommit {
     });
   }
 
-  /** Commits, and publishes what was committed meanwhile, here and elsewhere. */
+  /** Commits the entries, then publishes them together with those that other replicas committed meanwhile. */
   async #commit(entries: readonly JournalEntry[]): Promise<CommitOutcome> {
     if (entries.length === 0) return NOTHING_TO_COMMIT;
     const begun = this.#timers.elapsed();
@@ -138,15 +139,15 @@ export class GroupCommit {
     return outcome;
   }
 
-  /** The one place where changes reach memory, our own and others', in revision order. */
+  /** The only place that publishes changes to memory, this server's and other replicas', in revision order. */
   #publish(entries: readonly CommittedEntry[]): void {
     this.#memory.publish(entries);
     for (const listener of this.#feedListeners) listener();
   }
 
   /**
-   * Refusals are answered here as well, after the commit: a refusal may rest on an earlier operation of the group, and
-   * must not be heard of before that operation is durable.
+   * Answers the callers. Refused operations are also answered only after the commit: a refusal can depend on an earlier
+   * operation of the group, and must not be visible before that operation is durable.
    */
   #answer(verdicts: readonly Verdict[], revisions: readonly Revision[]): void {
     let committed = 0;
@@ -166,7 +167,7 @@ export class GroupCommit {
     this.#observer.failed(cause);
   }
 
-  /** Until the feed has brought a revision, or has had time enough for it. */
+  /** Resolves when the feed has delivered a revision, or after {@link CATCH_UP_MS}. */
   #caughtUp(revision: Revision): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

@@ -1,27 +1,28 @@
 import type { Change } from "./change.ts";
 
 /**
- * The position of a change in the order of all changes of the store. The journal assigns it at the commit: strictly
- * increasing, gaps allowed. 0 is the empty store. A safe integer.
+ * The position of a change in the order of all changes of the store. The journal assigns it at the commit. Revisions
+ * are safe integers and strictly increasing, and can have gaps. The revision of an empty store is 0.
  */
 export type Revision = number;
 
-/** All changes of one RPC: they become durable together and share one revision. */
+/** All changes of one RPC. They become durable together and share one revision. */
 export interface JournalEntry {
   readonly changes: readonly Change[];
 }
 
-/** An entry that is durable. */
+/** A durable entry. */
 export interface CommittedEntry extends JournalEntry {
   readonly revision: Revision;
 }
 
 /**
- * What became of a group of entries.
- * - committed: all of them are durable; `revisions` has one for each, ascending.
- * - stale: none is applied; others changed the store after `validatedAt`. Wait for the feed to reach `catchUpTo`.
- * - rejected: none is applied, because there is no room; the cause says more, for the log.
- * - unknown: a restart may or may not find them. Nothing may be published or written by this process any more.
+ * The outcome of the commit of a group.
+ * - committed: all entries are durable. `revisions` has one revision for each, ascending.
+ * - stale: no entry is applied, because other replicas changed the store after `validatedAt`. Wait for the feed to
+ *   reach `catchUpTo`.
+ * - rejected: no entry is applied, because the disk is full. `cause` has details for the log.
+ * - unknown: the entries may or may not be on disk. This process must not publish or write anything more.
  */
 export type CommitOutcome =
   | { readonly kind: "committed"; readonly revisions: readonly Revision[] }
@@ -29,62 +30,64 @@ export type CommitOutcome =
   | { readonly kind: "rejected"; readonly cause: unknown; readonly shortage: Shortage }
   | { readonly kind: "unknown"; readonly cause: unknown };
 
-/** Room that a commit lacks, in bytes. `free` is what the file system tells; a quota may leave less. */
+/** The space that a rejected commit needs, in bytes. `free` is the file system's free space; a quota may allow less. */
 export interface Shortage {
   readonly free: number;
   readonly needed: number;
 }
 
-/** Room for the next commit, in bytes: what is free, and what must be for the smallest change to be taken. */
-export interface Room {
+/** The space for the next commit, in bytes: the free space, and the space that the smallest change requires. */
+export interface CommitSpace {
   readonly free: number;
   readonly reserve: number;
 }
 
 /**
- * Where the store's changes become durable. The store knows nothing else of it; an engine that several replicas share
- * fits behind it as well as SQLite does (docs/decisions).
+ * Makes the store's changes durable. It is the store's only interface to the disk. An engine that several replicas
+ * share can implement it as well as SQLite does (docs/decisions/0002).
  */
 export interface Journal {
   /**
-   * Everything that is durable, in revision order, in chunks so that a long load leaves room for other work. Called
-   * once, before the first commit. Throws when what is stored can't be trusted.
+   * Returns all durable entries in revision order, in chunks, so that a long load does not block other work. Called
+   * once, before the first commit. Throws if the stored entries can't be trusted.
    */
   load(): AsyncIterable<readonly CommittedEntry[]>;
 
   /**
-   * Makes a group durable, all of it or nothing. `validatedAt` is the revision of the memory that the group was
-   * validated against. Never called while another commit is under way. Does not reject: every ending is an outcome.
+   * Makes a group durable, completely or not at all. `validatedAt` is the revision of the memory that the group was
+   * validated against. Never called while another commit is in progress. Does not reject: every result is an outcome.
    */
   commit(group: readonly JournalEntry[], validatedAt: Revision): Promise<CommitOutcome>;
 
-  /** Calls `listener` with entries that others committed, in revision order. A journal with one writer never does. */
+  /**
+   * Calls `listener` with the entries of other replicas, in revision order. A journal with one writer never calls it.
+   */
   onFeed(listener: (entries: readonly CommittedEntry[]) => void): void;
 
   /**
-   * Folds what was committed into its final place. Called when nobody waits: it may be slow. A full disk only puts it off.
-   * Throws when the disk fails; the journal must not be used after that.
+   * Moves committed changes from the log to the database. It can be slow and is called when no call is waiting. A full
+   * disk only postpones it. Throws if the disk fails; the journal must not be used after that.
    */
   checkpoint(mode: CheckpointMode): void;
 
   /**
-   * What would keep the next change from being committed, as far as that can be told without writing; undefined when
-   * nothing is in its way. For probes: a commit decides for itself.
+   * What would prevent the next commit, as far as can be determined without writing; undefined if nothing would. For
+   * probes: a commit does its own checks.
    */
   obstacle(): string | undefined;
 
-  /** The room for the next commit; undefined when the journal needs none. */
-  room(): Room | undefined;
+  /** The space for the next commit; undefined if the journal needs no disk. */
+  space(): CommitSpace | undefined;
 
   /**
-   * Why this process may no longer write, such as a lock that is gone; undefined: it may, as far as that shows. After a
-   * loss the journal must not be used: another process may write what it reads.
+   * Why this process must not write any more, such as a lost lock; undefined if no reason is known. After a loss the
+   * journal must not be used, because another process may have the database open.
    */
   loss(): string | undefined;
 
-  /** Ends the journal in good order. */
+  /** Closes the journal, unless a commit has failed. */
   close(): void;
 }
 
-/** `due`: as much as is due without making anybody wait. `full`: everything, at the start and at the end. */
+/** `due`: only if the log is large enough. `full`: the whole log, when a store is created and at shutdown. */
 export type CheckpointMode = "due" | "full";

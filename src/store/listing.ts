@@ -2,47 +2,47 @@ import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Memory } from "./memory.ts";
 import { newest, type StoredSecret } from "./secret.ts";
 
-/** A question for one page of secrets. */
+/** A query for one page of secrets. */
 export interface ListQuery {
   readonly prefix: PathPrefix;
-  /** The page begins after this path; undefined: at the beginning. */
+  /** The page begins after this path; undefined for the first page. */
   readonly after: string | undefined;
-  /** The most secrets that the page may have, at least 1. */
+  /** The maximum number of secrets of the page, at least 1. */
   readonly limit: number;
   /**
-   * A text that is not less than the given one, and not greater than the next path that the caller may see: the path
-   * itself, if that is one. Undefined when there is no such path.
+   * Returns where the next path that the caller may see can be, at or after `text`. If `text` itself is such a path,
+   * returns `text`. Returns undefined if there is no such path.
    */
   readonly atOrAfter: (text: string) => string | undefined;
 }
 
-/** Where a page is found: {@link Memory} in a store. */
+/** The part of {@link Memory} that finding a page requires. */
 export type OrderedSecrets = Pick<Memory, "atOrAfter">;
 
 /** One page of secrets. */
 export interface ListPage {
   readonly secrets: readonly StoredSecret[];
-  /** The last path of the page, after which the next page begins; undefined: there is none. */
+  /** The last path of the page, after which the next page begins; undefined if this is the last page. */
   readonly next: SecretPath | undefined;
 }
 
 /**
- * Finds a page of the secrets whose newest version is not deleted. Each step examines one path. Where the page ends
- * depends only on what the caller may see: a page that ended after so many hidden paths, or a token for a next page that
- * has only hidden ones, would let the caller spell out their names by paths of its own. The store may change between two
- * steps.
+ * Finds a page of the secrets whose newest version is not deleted. Each step examines one path, and the store may
+ * change between two steps. The end of the page depends only on paths that the caller may see. Suppose that a page
+ * ended after a number of hidden paths, or that there were a token for a next page with hidden paths only: a caller
+ * could then find the hidden names letter by letter, by putting secrets of its own between them.
  */
 export function* findPage(secrets: OrderedSecrets, query: ListQuery): Generator<void, ListPage, void> {
   const { prefix, after, limit, atOrAfter } = query;
   const found: StoredSecret[] = [];
-  let start = atOrAfter(after === undefined ? prefix : behind(after));
+  let start = atOrAfter(after === undefined ? prefix : successor(after));
   while (start !== undefined) {
     const secret = secrets.atOrAfter(start);
     yield;
     if (!secret?.path.startsWith(prefix)) break;
     start = atOrAfter(secret.path);
     if (start !== secret.path) continue;
-    start = atOrAfter(behind(secret.path));
+    start = atOrAfter(successor(secret.path));
     if (newest(secret).state.kind !== "live") continue;
     if (found.length === limit) return { secrets: found, next: found.at(-1)?.path };
     found.push(secret);
@@ -50,7 +50,7 @@ export function* findPage(secrets: OrderedSecrets, query: ListQuery): Generator<
   return { secrets: found, next: undefined };
 }
 
-/** The least text that is greater than a path. */
-function behind(path: string): string {
+/** The smallest string that is greater than a path. */
+function successor(path: string): string {
   return `${path}\0`;
 }

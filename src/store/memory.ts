@@ -5,32 +5,32 @@ import type { Change } from "./change.ts";
 import { SealedMemory } from "./sealed-memory.ts";
 import { AUTHOR_OVERHEAD, type StoredSecret, applyChange, findVersion, memoryBytes } from "./secret.ts";
 
-/** How much the store holds. */
+/** The number of secrets and versions in the store, and its size. */
 export interface StoreTotals {
   readonly secrets: number;
   readonly versions: number;
-  /** As `--max-store-bytes` counts them. */
+  /** Bytes of memory, as `--max-store-bytes` counts them. */
   readonly bytes: number;
 }
 
-/** The source of truth: every secret, as of one revision. Only {@link publish} changes it. */
+/** All secrets, at one revision. Reads use nothing else, and only {@link publish} changes it. */
 export class Memory {
   readonly #secrets = new Map<SecretPath, StoredSecret>();
   readonly #index = new PathIndex();
   readonly #sealed = new SealedMemory();
-  readonly #keep = (sealed: Buffer) => this.#sealed.keep(sealed);
+  readonly #pack = (sealed: Buffer) => this.#sealed.add(sealed);
   readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
   #lastTime = 0;
   #versions = 0;
   #bytes = 0;
 
-  /** The revision of the last change that is in here. */
+  /** The revision of the last published change. */
   get revision(): Revision {
     return this.#revision;
   }
 
-  /** The time of the latest change, in milliseconds; no later change gets an earlier one. */
+  /** The time of the latest change, in milliseconds. No later change gets an earlier time. */
   get lastTime(): number {
     return this.#lastTime;
   }
@@ -43,15 +43,15 @@ export class Memory {
     return this.#secrets.get(path);
   }
 
-  /** The first secret whose path is not less than `start`; undefined when there is none. */
+  /** The first secret whose path is not less than `start`; undefined if there is none. */
   atOrAfter(start: string): StoredSecret | undefined {
     const path = this.#index.atOrAfter(start);
     return path === undefined ? undefined : this.#secrets.get(path);
   }
 
   /**
-   * The one place where a committed change becomes visible, whoever committed it, in revision order. What is in here
-   * already is passed over: a feed may bring this process's own commits as well.
+   * Makes committed changes visible, in revision order, whether this process or another replica committed them. Entries
+   * that are already published are ignored: a feed can also deliver this process's own commits.
    */
   publish(entries: readonly CommittedEntry[]): void {
     for (const { revision, changes } of entries) {
@@ -64,7 +64,10 @@ export class Memory {
     }
   }
 
-  /** Authors are few and named often. One string for each, instead of one for every connection that ever changed a secret. */
+  /**
+   * Interns an author: there are few, and each occurs often. Without this, each connection would add a string of its
+   * own.
+   */
   #author(name: string): string {
     const known = this.#authors.get(name);
     if (known !== undefined) return known;
@@ -76,7 +79,7 @@ export class Memory {
   #apply(change: Change, revision: Revision): void {
     const { path } = change;
     const before = this.#secrets.get(path);
-    const after = applyChange(before, { ...change, author: this.#author(change.author) }, revision, this.#keep);
+    const after = applyChange(before, { ...change, author: this.#author(change.author) }, revision, this.#pack);
     if (before === undefined) this.#index.add(path);
     for (const version of before?.versions ?? []) {
       if (findVersion(after, version.number) === undefined) this.#sealed.release(version.sealed);

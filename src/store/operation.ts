@@ -12,20 +12,23 @@ import type { Memory } from "./memory.ts";
 import { type StoredSecret, type Version, findVersion, lastChange, newest, versionRef } from "./secret.ts";
 
 /**
- * Something that a caller wants changed. `plan` validates it against the draft, and throws a CofferError when it is
- * refused. It may be called again, against another draft, when other replicas were faster.
+ * A change that a caller requests. `plan` validates it against the draft, and throws a CofferError if it is refused.
+ * `plan` is called again with another draft if another replica committed first.
  */
 export interface Operation<T> {
   plan(draft: Draft): Plan<T>;
 }
 
-/** What an accepted operation will do, and what its caller is told afterwards. */
+/** What an accepted operation will do, and how its caller will be answered. */
 export type Plan<T> =
   | { readonly kind: "change"; readonly entry: JournalEntry; readonly answer: (revision: Revision) => T }
-  /** Everything is as the caller wants it. Answered from memory, as it is after the group. */
+  /** There is nothing to change. The answer comes from memory after the group. */
   | { readonly kind: "unchanged"; readonly answer: (memory: Memory) => T };
 
-/** A new version to be made. `expectedVersion` is the latest one, whatever its state; 0: none yet; undefined: any. */
+/**
+ * Puts a new version. `expectedVersion` is the number of the newest version, in any state. 0 means that there is no
+ * version yet, and undefined accepts any.
+ */
 export interface PutCommand {
   readonly path: SecretPath;
   readonly content: Content;
@@ -34,14 +37,14 @@ export interface PutCommand {
   readonly author: string;
 }
 
-/** The version that was made. `createTime` is milliseconds since the epoch. */
+/** The version that a Put created. `createTime` is milliseconds since the epoch. */
 export interface PutResult {
   readonly version: number;
   readonly revision: Revision;
   readonly createTime: number;
 }
 
-/** A new version of a secret. */
+/** Adds a version to a secret. Refused with VERSION_MISMATCH or STORE_FULL. */
 export function putOperation(request: PutCommand, sealer: Sealer, maxStoreBytes: number): Operation<PutResult> {
   const { path, content, expectedVersion, author } = request;
   return {
@@ -66,24 +69,27 @@ export function putOperation(request: PutCommand, sealer: Sealer, maxStoreBytes:
   };
 }
 
-/** Versions to be marked as deleted. `expectedVersion` as for a Put, though never 0. */
+/** Marks versions as deleted. `expectedVersion` is as in {@link PutCommand}, but never 0. */
 export interface DeleteCommand {
   readonly path: SecretPath;
-  /** Empty: the newest. */
+  /** If empty, the newest version. */
   readonly versions: readonly number[];
   readonly expectedVersion: number | undefined;
   /** The SPIFFE ID of the caller. */
   readonly author: string;
 }
 
-/** What was marked. `revision` is that of the secret's last change when nothing was. */
+/** The versions that a Delete marked. If there are none, `revision` is that of the secret's last change. */
 export interface DeleteResult {
-  /** Those that this call changed, ascending. */
+  /** Only the versions that this call marked, ascending. */
   readonly versions: readonly number[];
   readonly revision: Revision;
 }
 
-/** Versions marked as deleted: all that are named, or none. */
+/**
+ * Marks all of the named versions as deleted, or none. Refused with SECRET_NOT_FOUND, VERSION_NOT_FOUND or
+ * VERSION_MISMATCH.
+ */
 export function deleteOperation(request: DeleteCommand): Operation<DeleteResult> {
   const { path, expectedVersion, author } = request;
   return {

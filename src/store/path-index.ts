@@ -1,17 +1,17 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 
-// A chunk splits in two when it is full. Small enough that an insertion moves little, large enough that the list of
-// chunks of a million paths is itself short.
+// A chunk that exceeds this number of paths is split. It is small enough that an insertion moves little memory, and
+// large enough that a million paths need a short list of chunks.
 const CHUNK_CAPACITY = 512;
 
 /**
- * The paths of all secrets in order: sorted chunks, themselves in order. An insertion into one sorted array of a million
- * paths would move megabytes; here it moves one chunk.
+ * The paths of all secrets in order, in a sorted list of sorted chunks. An insertion into one sorted array of a million
+ * paths would move megabytes. Here it moves at most one chunk.
  */
 export class PathIndex {
   readonly #chunks: SecretPath[][] = [];
 
-  /** Adds a path that is not there yet. */
+  /** Adds a path that is not in the index. */
   add(path: SecretPath): void {
     const at = Math.max(0, this.#chunkFor(path));
     const chunk = this.#chunks[at];
@@ -23,7 +23,7 @@ export class PathIndex {
     if (chunk.length > CHUNK_CAPACITY) this.#chunks.splice(at + 1, 0, chunk.splice(splitPoint(this.#chunks, at)));
   }
 
-  /** The first path that is not less than `start`; undefined when there is none. */
+  /** The first path that is not less than `start`; undefined if there is none. */
   atOrAfter(start: string): SecretPath | undefined {
     const at = Math.max(0, this.#chunkFor(start));
     const chunk = this.#chunks[at];
@@ -31,7 +31,7 @@ export class PathIndex {
     return chunk[lowerBound(chunk, start)] ?? this.#chunks[at + 1]?.[0];
   }
 
-  /** The last chunk that begins at or before `path`; -1 when none does. */
+  /** The index of the last chunk that begins at or before `path`; -1 if there is none. */
   #chunkFor(path: string): number {
     let low = 0;
     let high = this.#chunks.length;
@@ -45,7 +45,7 @@ export class PathIndex {
   }
 }
 
-/** The place of the first element that is not less than `path`. */
+/** The index of the first element that is not less than `path`. */
 function lowerBound(chunk: readonly SecretPath[], path: string): number {
   let low = 0;
   let high = chunk.length;
@@ -58,7 +58,10 @@ function lowerBound(chunk: readonly SecretPath[], path: string): number {
   return low;
 }
 
-/** In the middle, but at the end of the last chunk: paths that arrive in order would leave every chunk half empty. */
+/**
+ * Splits a chunk in the middle, but the last chunk at its end. Otherwise paths that arrive in order would leave every
+ * chunk half empty.
+ */
 function splitPoint(chunks: readonly SecretPath[][], at: number): number {
   return at === chunks.length - 1 ? CHUNK_CAPACITY : CHUNK_CAPACITY / 2;
 }

@@ -1,41 +1,42 @@
-/** Sealed bytes that a version holds. Where they lie may change; call {@link SealedBytes.bytes} each time. */
+/** The sealed bytes of a version. They can move, so call {@link SealedBytes.bytes} for each use. */
 export interface SealedBytes {
   readonly length: number;
   /** A view, valid until the next change of the store. */
   bytes(): Buffer;
 }
 
-/** Bytes of a chunk. Large, so that what does not fit at its end is a small part of it. */
+/** The size of a chunk. It is large, so that the unused bytes at its end are a small part of it. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Longer bytes have memory of their own. */
+/** Longer sealed bytes get a chunk of their own. */
 const LONGEST_PACKED_BYTES = CHUNK_BYTES / 16;
 
-/** A chunk of which less than this part is in use is given up, and what is left in it moves. */
+/** When less than this part of a chunk is in use, its remaining bytes move to the current chunk. */
 const LEAST_USE = 7 / 8;
 
 /**
- * Packs the sealed bytes of all versions into few large pieces of memory: a Buffer of its own for each costs about 200
- * bytes more, and every garbage collection looks at it. A chunk with one version left would keep all its memory, so the
- * content of a chunk that is less than 7/8 in use moves: what is held is at most a seventh more than what is kept.
+ * Packs the sealed bytes of all versions into few large chunks of memory. A separate Buffer for each would take about
+ * 200 more bytes, and each garbage collection would visit it. One remaining version would keep the memory of its whole
+ * chunk, so the bytes of a chunk that is less than 7/8 in use move. All chunks together are at most a seventh larger
+ * than the bytes in use.
  */
 export class SealedMemory {
   #current = new Chunk(Buffer.alloc(0));
 
-  /** A copy of the bytes, or the bytes themselves where they are long and have their memory for themselves. */
-  keep(bytes: Buffer): SealedBytes {
+  /** Adds a copy of the bytes. Long bytes that own their memory are not copied. */
+  add(bytes: Buffer): SealedBytes {
     return this.#place(new Resident(bytes.length), bytes);
   }
 
-  /** The bytes of a version that is no longer retained. They came from {@link keep}, and are not read any more. */
+  /** Releases bytes that {@link add} returned. They must not be read any more. */
   release(sealed: SealedBytes): void {
-    if (!(sealed instanceof Resident)) throw new Error("sealed bytes are released that were not kept");
+    if (!(sealed instanceof Resident)) throw new Error("released sealed bytes that this memory did not add");
     const { chunk } = sealed;
     chunk.remove(sealed);
-    if (chunk !== this.#current) this.#giveUpUnused(chunk);
+    if (chunk !== this.#current) this.#compact(chunk);
   }
 
-  #giveUpUnused(chunk: Chunk): void {
+  #compact(chunk: Chunk): void {
     if (chunk.use >= LEAST_USE) return;
     for (const resident of chunk.residents()) this.#place(resident, resident.bytes());
   }
@@ -43,7 +44,7 @@ export class SealedMemory {
   #place(resident: Resident, bytes: Buffer): Resident {
     if (bytes.length > LONGEST_PACKED_BYTES) new Chunk(withOwnMemory(bytes)).add(resident);
     else {
-      if (bytes.length > this.#current.room) this.#startChunk();
+      if (bytes.length > this.#current.free) this.#startChunk();
       this.#current.addCopy(resident, bytes);
     }
     return resident;
@@ -52,7 +53,7 @@ export class SealedMemory {
   #startChunk(): void {
     const full = this.#current;
     this.#current = new Chunk(Buffer.allocUnsafeSlow(CHUNK_BYTES));
-    this.#giveUpUnused(full);
+    this.#compact(full);
   }
 }
 
@@ -65,8 +66,8 @@ function withOwnMemory(bytes: Buffer): Buffer {
 
 class Resident implements SealedBytes {
   readonly length: number;
-  /** Set when it is placed. */
-  chunk: Chunk = NOWHERE;
+  /** Set by {@link Chunk.add}. */
+  chunk: Chunk = NO_CHUNK;
   at = 0;
 
   constructor(length: number) {
@@ -88,11 +89,11 @@ class Chunk {
     this.memory = memory;
   }
 
-  get room(): number {
+  get free(): number {
     return this.memory.length - this.#end;
   }
 
-  /** The part of it that is in use, up to its end. */
+  /** The part of the chunk that is in use, from 0 to 1. */
   get use(): number {
     return this.#used / this.memory.length;
   }
@@ -112,7 +113,7 @@ class Chunk {
 
   remove(resident: Resident): void {
     this.#used -= resident.length;
-    resident.chunk = NOWHERE;
+    resident.chunk = NO_CHUNK;
   }
 
   residents(): readonly Resident[] {
@@ -120,5 +121,5 @@ class Chunk {
   }
 }
 
-/** The chunk of bytes that are not placed, or not kept any more. */
-const NOWHERE = new Chunk(Buffer.alloc(0));
+/** The chunk of bytes that are not placed yet, or are released. */
+const NO_CHUNK = new Chunk(Buffer.alloc(0));

@@ -20,23 +20,23 @@ import {
 import { type StoredSecret, type Version, findVersion, newest } from "./secret.ts";
 import { ThreadShare } from "./thread-share.ts";
 
-/** What a store is made of. */
+/** The options of a {@link SecretStore}. */
 export interface StoreOptions {
   readonly journal: Journal;
   readonly sealer: Sealer;
   readonly observer: CommitObserver;
   readonly timers: Timers;
-  /** Bytes of memory beyond which Puts are refused. */
+  /** The maximum size of the store in bytes of memory. A Put that exceeds it is refused. */
   readonly maxStoreBytes: number;
 }
 
-/** A version with its content opened. */
+/** A version with its decrypted content. */
 export interface OpenedVersion {
   readonly version: Version;
   readonly content: Content;
 }
 
-/** The secrets: reads from memory, changes through the journal. */
+/** All secrets. Reads come from memory; changes go through the journal. */
 export class SecretStore {
   readonly #options: StoreOptions;
   readonly #memory: Memory;
@@ -50,7 +50,7 @@ export class SecretStore {
     this.#lists = new ThreadShare(options.timers);
   }
 
-  /** Rebuilds memory from the journal. Throws what the journal throws: a store that can't be trusted is not served. */
+  /** Loads the store from the journal. Throws the journal's error if the stored entries can't be trusted. */
   static async load(options: StoreOptions): Promise<SecretStore> {
     const memory = new Memory();
     for await (const entries of options.journal.load()) memory.publish(entries);
@@ -61,22 +61,28 @@ export class SecretStore {
     return this.#memory.totals;
   }
 
-  /** The revision of the last change that is visible. */
+  /** The revision of the last visible change. */
   get revision(): Revision {
     return this.#memory.revision;
   }
 
-  /** Adds a version. Rejects with VERSION_MISMATCH, STORE_FULL, and the errors of a commit. */
+  /** Adds a version. Rejects with VERSION_MISMATCH, STORE_FULL, or an error of the commit. */
   put(request: PutCommand): Promise<PutResult> {
     return this.#commits.submit(putOperation(request, this.#options.sealer, this.#options.maxStoreBytes));
   }
 
-  /** Marks versions as deleted. Rejects with SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_MISMATCH, and as put. */
+  /**
+   * Marks versions as deleted. Rejects with SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_MISMATCH, or an error of the
+   * commit.
+   */
   delete(request: DeleteCommand): Promise<DeleteResult> {
     return this.#commits.submit(deleteOperation(request));
   }
 
-  /** Opens a version; 0: the newest. Throws SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_DELETED, CONTENT_UNREADABLE. */
+  /**
+   * Decrypts a version; 0 is the newest. Throws SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_DELETED or
+   * CONTENT_UNREADABLE.
+   */
   get(path: SecretPath, number: number): OpenedVersion {
     const secret = this.describe(path);
     const version = number === 0 ? newest(secret) : findVersion(secret, number);
@@ -89,13 +95,13 @@ export class SecretStore {
     try {
       return decodeContent(this.#options.sealer.open(version.sealed.bytes(), versionContext(path, version.number)));
     } catch (cause) {
-      // Anything else is a fault of ours, and to call it damage would send an operator to look for it on the disk.
+      // Any other error is a bug in Coffer. CONTENT_UNREADABLE would make the operator look for damage on the disk.
       if (!(cause instanceof SealBroken || cause instanceof RangeError)) throw cause;
       throw contentUnreadable(path, version.number, cause);
     }
   }
 
-  /** A secret with all its versions, sealed as they are. Throws SECRET_NOT_FOUND. */
+  /** The secret with all its versions, still sealed. Throws SECRET_NOT_FOUND. */
   describe(path: SecretPath): StoredSecret {
     const secret = this.#memory.get(path);
     if (secret === undefined) throw secretNotFound(path);
@@ -103,14 +109,14 @@ export class SecretStore {
   }
 
   /**
-   * One page of the secrets whose newest version is not deleted. Other calls are served meanwhile. Rejects with
-   * DEADLINE_EXCEEDED once `isOver` says that the caller has stopped waiting.
+   * One page of the secrets whose newest version is not deleted. Other calls are served while it is found. Rejects with
+   * DEADLINE_EXCEEDED once `isOver` returns true because the caller no longer waits.
    */
   list(query: ListQuery, isOver: () => boolean): Promise<ListPage> {
     return this.#lists.run({ steps: findPage(this.#memory, query), isOver });
   }
 
-  /** Folds committed changes into their final place; see {@link Journal.checkpoint}. */
+  /** Moves committed changes from the log to the database; see {@link Journal.checkpoint}. */
   checkpoint(mode: CheckpointMode): void {
     this.#options.journal.checkpoint(mode);
   }

@@ -3,16 +3,16 @@ import type { Change, DeleteChange, PutChange, VersionRef } from "./change.ts";
 import type { Revision } from "./journal.ts";
 import type { SealedBytes } from "./sealed-memory.ts";
 
-/** What became of a version. */
+/** The state of a version. */
 type VersionStatus =
   | { readonly kind: "live" }
-  /** Marked as deleted; the sealed content is kept. */
+  /** Marked as deleted. The sealed content is retained. */
   | { readonly kind: "deleted"; readonly time: number; readonly by: string; readonly revision: Revision };
 
-/** One version of a secret. Times are milliseconds since the epoch, authors SPIFFE IDs. */
+/** One version of a secret. Times are milliseconds since the epoch; authors are SPIFFE IDs. */
 export interface Version {
   readonly number: number;
-  /** The revision that created it; {@link UNCOMMITTED} in a draft. */
+  /** The revision that created this version; {@link UNCOMMITTED} in a draft. */
   readonly revision: Revision;
   readonly createTime: number;
   readonly createdBy: string;
@@ -20,40 +20,40 @@ export interface Version {
   readonly state: VersionStatus;
 }
 
-/** A secret and its retained versions, ascending and at least one. Immutable: a change makes a new one. */
+/** A secret and its retained versions, ascending; there is at least one. Immutable: a change creates a new object. */
 export interface StoredSecret {
   readonly path: SecretPath;
   readonly versions: readonly Version[];
 }
 
-/** Stands in a draft for the revision that the journal has yet to assign. */
+/** The placeholder in a draft for a revision that the journal has not assigned yet. */
 export const UNCOMMITTED: Revision = 0;
 
 const LIVE: VersionStatus = { kind: "live" };
 
-/** What sealed bytes become in a version: kept in memory, or, in a draft, left as they are. */
-export type Keep = (sealed: Buffer) => SealedBytes;
+/** Prepares sealed bytes for a version: packs them into memory or, in a draft, leaves them unpacked. */
+export type Pack = (sealed: Buffer) => SealedBytes;
 
 /**
- * The secret after a change. This one pure function makes every state there is: of drafts, of memory after a commit,
- * after a restart, and after another replica's change.
+ * Returns the secret after a change. All states come from this one pure function: those of drafts, and those of memory
+ * after a commit, a restart or another replica's change.
  */
 export function applyChange(
   secret: StoredSecret | undefined,
   change: Change,
   revision: Revision,
-  keep: Keep,
+  pack: Pack,
 ): StoredSecret {
-  return change.kind === "put" ? applyPut(secret, change, revision, keep) : applyDelete(secret, change, revision);
+  return change.kind === "put" ? applyPut(secret, change, revision, pack) : applyDelete(secret, change, revision);
 }
 
-function applyPut(secret: StoredSecret | undefined, change: PutChange, revision: Revision, keep: Keep): StoredSecret {
+function applyPut(secret: StoredSecret | undefined, change: PutChange, revision: Revision, pack: Pack): StoredSecret {
   const added: Version = {
     number: change.version,
     revision,
     createTime: change.time,
     createdBy: change.author,
-    sealed: keep(change.sealed),
+    sealed: pack(change.sealed),
     state: LIVE,
   };
   if (secret === undefined) return { path: change.path, versions: [added] };
@@ -72,25 +72,25 @@ function names(refs: readonly VersionRef[], version: Version): boolean {
   return refs.some((ref) => ref.version === version.number);
 }
 
-/** The newest version, whatever its state. It is always retained: pruning takes the lowest number. */
+/** The newest version, in any state. It is always retained, because pruning removes the lowest numbers. */
 export function newest(secret: StoredSecret): Version {
   const version = secret.versions.at(-1);
   if (version === undefined) throw new Error(`${secret.path} has no version`);
   return version;
 }
 
-/** A retained version by its number. */
+/** The retained version with a number. */
 export function findVersion(secret: StoredSecret, number: number): Version | undefined {
   return secret.versions.find((version) => version.number === number);
 }
 
-/** The name of a version in a change. */
+/** The reference to a version in a change. */
 export function versionRef(version: Version): VersionRef {
   const { number, revision } = version;
   return { version: number, revision: revision === UNCOMMITTED ? undefined : revision };
 }
 
-/** The last change of the secret: its revision and its time. */
+/** The revision and the time of the last change of the secret. */
 export function lastChange(secret: StoredSecret): { readonly revision: Revision; readonly time: number } {
   let last = { revision: UNCOMMITTED, time: 0 };
   for (const { revision, createTime, state } of secret.versions) {
@@ -100,16 +100,17 @@ export function lastChange(secret: StoredSecret): { readonly revision: Revision;
   return last;
 }
 
-// What V8 holds for each beside the bytes counted: the record, its slots in maps and lists, and numbers outside of the
-// record. Measured after a full collection (test/unit/store/memory-bound.test.ts), rounded up.
+// V8's memory for each secret, version and deletion, without the counted bytes: the object, its slots in maps and
+// lists, and numbers outside of the object. Measured after a full garbage collection
+// (test/unit/store/memory-bound.test.ts), rounded up.
 const SECRET_OVERHEAD = 150;
 const VERSION_OVERHEAD = 190;
 const DELETION_OVERHEAD = 80;
 
-/** The same for an author, whose name is kept once. */
+/** The same for an author, whose name is stored once. */
 export const AUTHOR_OVERHEAD = 100;
 
-/** Bytes of memory that a secret costs, as `--max-store-bytes` counts them. */
+/** The size of a secret in bytes of memory, as `--max-store-bytes` counts them. */
 export function memoryBytes(secret: StoredSecret | undefined): number {
   if (secret === undefined) return 0;
   return (

@@ -1,33 +1,36 @@
 import { callOver } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 
-/** How long tasks may hold the thread before everything that has arrived meanwhile gets its turn, in milliseconds. */
+/** How long a task may use the thread in one turn of the event loop, in milliseconds. */
 const SHARE_MS = 1;
 
-/** Steps between two looks at the clock. One takes some microseconds. */
+/** The number of steps between two reads of the clock. A step takes some microseconds. */
 const STEPS = 16;
 
-/** Something that takes long, in steps that don't. */
+/** A long task, as a series of short steps. */
 export interface LongTask<Result> {
   readonly steps: Generator<void, Result, void>;
-  /** Whether the result is not needed any more. */
+  /** Whether the result is no longer needed. */
   readonly isOver: () => boolean;
 }
 
 /**
- * Runs long tasks beside everything else that this thread does: in each turn of the event loop one of them, for a
- * millisecond, then the next one. However many there are, a call that arrives waits for one share and not for all tasks.
+ * Runs long tasks beside the other work of this thread. In each turn of the event loop it runs one task for a
+ * millisecond, and in the next turn the next task. A new call waits for one task's millisecond, however many tasks
+ * there are.
  */
 export class ThreadShare {
   readonly #timers: Timers;
-  /** The next one first. Each does its share, and answers whether it needs another. */
+  /** The next task first. Each function runs its task for one share, and returns whether the task needs another. */
   readonly #waiting: (() => boolean)[] = [];
 
   constructor(timers: Timers) {
     this.#timers = timers;
   }
 
-  /** The task's result. Rejects with what a step throws, and with DEADLINE_EXCEEDED when the task is over before its end. */
+  /**
+   * Resolves with the task's result. Rejects with a step's error, or with DEADLINE_EXCEEDED once `isOver` returns true.
+   */
   run<Result>({ steps, isOver }: LongTask<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#add(() => {

@@ -16,7 +16,7 @@ after(() => site.remove());
 
 const SECRET = { path: "shop/api/db", data: { password: "first" } };
 
-/** The folders and the user of the page, and those of this test. */
+/** The folders and the user of the page, and their replacements in this test. */
 const SUBSTITUTES: readonly (readonly [string, string])[] = [
   ["/var/lib/coffer", site.data],
   ["/etc/coffer/root.key", site.rootKey],
@@ -25,7 +25,7 @@ const SUBSTITUTES: readonly (readonly [string, string])[] = [
   ["65532:65532", `${process.getuid!()}:${process.getgid!()}`],
 ];
 
-/** Runs a block of the page as it stands, in a shell where `coffer` is the program; it ends at the first failure. */
+/** Runs a block of the page in a shell in which `coffer` is the program. The shell ends at the first failure. */
 async function run(block: string | undefined, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const commands = SUBSTITUTES.reduce((text, [from, to]) => text.replaceAll(from, to), block!);
   const coffer = `coffer() { "${process.execPath}" "${PROGRAM}" "$@"; }`;
@@ -34,7 +34,7 @@ async function run(block: string | undefined, env: Readonly<Record<string, strin
   return ran;
 }
 
-/** What `coffer` needs to call the server as the administrator. */
+/** The environment variables with which `coffer` calls the server as the administrator. */
 function environmentOf(server: ServerProcess): Record<string, string> {
   const { cert, key } = site.clientTls;
   const [certFile, keyFile] = [join(site.folder, "admin.pem"), join(site.folder, "admin.key")];
@@ -57,7 +57,7 @@ async function put(password: string): Promise<void> {
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 }
 
-/** The messages of a class of refused starts, as the page quotes them. */
+/** The messages that the page quotes for a class of refused starts. */
 function quoted(className: string): string[] {
   const rows = table(operations, "Class", "Message", "Fix");
   const cell = rows.find((row) => row["Class"] === className)!["Message"]!;
@@ -65,7 +65,7 @@ function quoted(className: string): string[] {
 }
 
 describe("the backup of docs/operations.md", () => {
-  // A value is put, copied by the commands of the page, and overwritten by a later one.
+  // A value is put and copied by the commands of the page. Then a later value is put.
   before(async () => {
     await put("first");
     await run(copy);
@@ -73,8 +73,8 @@ describe("the backup of docs/operations.md", () => {
     await put("second");
   });
 
-  // The later value is gone with the rest of the present: that is the rollback that the page warns of.
-  it("comes back by the commands of the page, as it was when it was made", async () => {
+  // The later value is lost. This is the rollback that the page warns of.
+  it("is restored by the commands of the page", async () => {
     rmSync(site.rootKey);
     await run(restore);
     const server = await site.start();
@@ -84,8 +84,8 @@ describe("the backup of docs/operations.md", () => {
     await server.stop();
   });
 
-  // Both refusals leave the store as it is: with its key it opens again.
-  it("is refused without its root key, in the words of the page", async () => {
+  // Neither refusal changes the store: with its key, it opens again.
+  it("is refused without its root key, with the messages of the page", async () => {
     const key = `${site.rootKey}.away`;
     renameSync(site.rootKey, key);
     const missing = await site.refusal();
@@ -103,8 +103,8 @@ describe("the backup of docs/operations.md", () => {
     await server.stop();
   });
 
-  // The commands check themselves: whoever copies over an older backup is told while the original is still there.
-  it("is not taken for done when another one is in its place", async () => {
+  // The commands check their result. A copy over an older backup fails while the original still exists.
+  it("fails if another backup has the same name", async () => {
     const [, target] = SUBSTITUTES[2]!;
     rmSync(target, { recursive: true });
     mkdirSync(join(target, "store"), { recursive: true });

@@ -8,7 +8,7 @@ import { type ServerProcess, Site } from "../support/server-process.ts";
 const site = new Site();
 after(() => site.remove());
 
-/** A value that occurs nowhere by chance: some text, and some bytes that are none. */
+/** Values that do not occur by chance: a text, and bytes that are not UTF-8. */
 interface Canary {
   readonly text: string;
   readonly bytes: Buffer;
@@ -21,7 +21,7 @@ const canaries: Canary[] = Array.from({ length: 14 }, (_, i) => ({
   bytes: Buffer.concat([Buffer.from([0xff, 0xfe, 0x00]), randomBytes(24)]),
 }));
 
-/** The canaries in all the dress that a careless program would give them. */
+/** The canaries in all encodings in which a program could write them by mistake. */
 const forms = canaries.flatMap(({ text, bytes }) =>
   [Buffer.from(text), bytes].flatMap((value) => [
     value,
@@ -43,7 +43,7 @@ function filesWith(needles: readonly Buffer[]): string[] {
   });
 }
 
-/** Puts them all, so that the first are pruned, and deletes some of the rest. */
+/** Puts all canaries, so that the first are pruned, and deletes some of the others. */
 async function write(server: ServerProcess): Promise<void> {
   const caller = site.caller(server);
   for (const { text, bytes } of canaries) {
@@ -57,9 +57,9 @@ async function write(server: ServerProcess): Promise<void> {
   caller.close();
 }
 
-// No file below the data folder has a value in clear: not in the log after a kill, not in the database after a restart,
-// not of a version that was deleted or pruned. The path, which is in clear, is found by the same search.
-test("no value lies on the disk in clear", async () => {
+// No file in the data folder contains a value in plain text: not the log after a kill and not the database after a
+// restart, including deleted and pruned versions. The same search finds the path, which is stored in plain text.
+test("no value is on the disk in plain text", async () => {
   const first = await site.start({ flags: ["--log-level", "debug"] });
   await write(first);
   await first.kill();

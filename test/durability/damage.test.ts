@@ -16,7 +16,7 @@ async function codes(caller: Caller): Promise<string[]> {
   return outcomes.map(({ code, reason }) => (reason === undefined ? code : `${code} ${reason}`));
 }
 
-/** Somebody with write access to the file, and without the key, gives each of two secrets the other's content. */
+/** Exchanges the contents of two secrets, as an attacker with write access to the file and without the key can. */
 function swap(): void {
   const db = new Database(join(site.data, "store", "coffer.db"));
   const sealed = db.prepare<[string], Buffer>("SELECT sealed FROM versions WHERE path = ?").pluck();
@@ -27,9 +27,9 @@ function swap(): void {
   db.close();
 }
 
-// Content that was moved is never served as somebody else's. Whoever asks for it is told that it is damaged, the log
-// names it, every other secret is served, and a new version mends it.
-test("content that was swapped on the disk is refused, and the rest is served", async () => {
+// Exchanged content is never served. A Get of it gets DATA_LOSS, the log names the version, all other secrets are
+// served, and a new version of the secret is readable.
+test("exchanged contents on the disk are refused, and all other secrets are served", async () => {
   const first = await site.start();
   const before = site.caller(first);
   for (const path of PATHS) await before.put({ path, ...contentOf(`of ${path}`) });
@@ -50,7 +50,7 @@ test("content that was swapped on the disk is refused, and the rest is served", 
       details.join("\n"),
     );
   }
-  assert.equal((await caller.put({ path: "left", ...contentOf("mended") })).response.version, 2);
+  assert.equal((await caller.put({ path: "left", ...contentOf("new") })).response.version, 2);
   assert.deepEqual(await codes(caller), ["OK", refused, "OK"]);
   caller.close();
 });

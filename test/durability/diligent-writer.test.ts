@@ -5,13 +5,13 @@ import type { Caller, Outcome } from "../support/server-kit.ts";
 import { DiligentWriter } from "../support/diligent-writer.ts";
 import { Ledger } from "../support/ledger.ts";
 
-// The writer judges servers that hand over to one another. Here it is judged itself, by servers that are at fault.
+// Other tests check servers with this writer. This test checks the writer, with simulated servers that make mistakes.
 
 const ANSWERED = { message: "", reason: undefined, metadata: {} };
 
 type Answer = { readonly code: string; readonly version?: number };
 
-/** A server that gives these answers to the calls, in turns of Put and Get; Gets show the value that was last put. */
+/** A server that returns these answers to alternating Puts and Gets. Gets return the last put value. */
 function answering(answers: readonly Answer[]): Pick<Caller, "put" | "get"> & { readonly isDone: () => boolean } {
   const left = [...answers];
   let content = {};
@@ -38,20 +38,20 @@ async function complaints(...answers: Answer[]): Promise<string> {
 const ok = (version: number): Answer => ({ code: "OK", version });
 const GONE: Answer = { code: "UNAVAILABLE" };
 
-describe("A diligent writer", () => {
-  it("is content when each Put is read, and one without an answer is there or not", async () => {
+describe("DiligentWriter", () => {
+  it("accepts servers that return each acknowledged Put, and each Put without an answer or not", async () => {
     assert.equal(await complaints(ok(1), ok(1), ok(2), ok(2)), "");
     assert.equal(await complaints(ok(1), ok(1), GONE, GONE, ok(1), ok(2), ok(2)), "");
     assert.equal(await complaints(ok(1), ok(1), GONE, ok(2), ok(3), ok(3)), "");
     assert.equal(await complaints(GONE, { code: "NOT_FOUND" }, ok(1), ok(1)), "");
   });
 
-  it("complains when less is read than was acknowledged", async () => {
+  it("reports a Get of an earlier version than the acknowledged one", async () => {
     assert.match(await complaints(ok(1), ok(1), ok(2), ok(1)), /version 1, not 2 to 2/);
     assert.match(await complaints(ok(1), ok(1), ok(2), GONE, ok(2), ok(2)), /version 2, not 3 to 3/);
   });
 
-  it("complains when a version is there that it did not ask for", async () => {
+  it("reports a version that it did not put", async () => {
     assert.match(await complaints(ok(2), ok(2)), /version 2, not 1 to 1/);
     assert.match(await complaints(ok(1), ok(1), GONE, ok(3)), /version 3, not 1 to 2/);
     assert.match(await complaints(ok(1), ok(1), { code: "ABORTED" }, ok(1)), /1 was the newest version and is not/);

@@ -12,7 +12,7 @@ import { Ledger } from "../support/ledger.ts";
 const sites: Site[] = [];
 after(() => Promise.all(sites.map((site) => site.remove())));
 
-/** Every test has data of its own: what one of them breaks is not the next one's. */
+/** A separate site for each test, because the tests damage their data. */
 function newSite(): Site {
   const site = new Site();
   sites.push(site);
@@ -23,7 +23,7 @@ function database(site: Site, suffix = ""): string {
   return join(realpathSync(site.data), "store", `coffer.db${suffix}`);
 }
 
-/** Puts many values at once, all on the ledger, and says what became of them. */
+/** Puts many values at once, records them in the ledger, and returns the outcomes. */
 function putAll(ledger: Ledger, caller: Caller, values: readonly string[]): Promise<Outcome[]> {
   return Promise.all(
     values.map((value, i) => {
@@ -40,7 +40,7 @@ function values(name: string, length = 0): string[] {
   return PATHS.map((_, i) => `${name}-${i}`.padEnd(length, "."));
 }
 
-/** It said once that the journal had failed, and left without touching the files again. */
+/** Asserts that the server has logged once that the journal failed, and has killed itself. */
 async function assertEndedByItself(server: ServerProcess): Promise<void> {
   assert.deepEqual(await server.ended, { code: null, signal: "SIGKILL" }, server.stderr);
   const lines = server.lines("the journal failed; the process ends");
@@ -51,7 +51,7 @@ async function assertEndedByItself(server: ServerProcess): Promise<void> {
   assert.match(String(lines[0]!["error"]), /disk I\/O error/);
 }
 
-/** What a new server finds agrees with the ledger, and it takes Puts again. */
+/** Asserts that a restarted server agrees with the ledger and accepts Puts. */
 async function assertConsistentAfterRestart(site: Site, ledger: Ledger): Promise<void> {
   const server = await site.start();
   const caller = site.caller(server);
@@ -63,15 +63,16 @@ async function assertConsistentAfterRestart(site: Site, ledger: Ledger): Promise
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 }
 
-/** The status of a page, and what it says. */
+/** The status and the body of a page. */
 async function page(url: string): Promise<string> {
   const response = await fetch(url);
   return `${response.status} ${await response.text()}`;
 }
 
 describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
-  // The callers of the group whose COMMIT failed are told that nobody knows, all others that nothing was applied; nothing
-  // of it can be read, and the process ends at once. After a restart the unknown is there or not, and nothing else.
+  // The callers of the failed COMMIT get OUTCOME_UNKNOWN, all others an error that means "not applied". No change of
+  // the failed group is readable, and the process ends immediately. After a restart, each unknown change is present or
+  // not.
   it("during a commit leaves its outcome unknown and ends the server", async () => {
     const site = newSite();
     const server = await site.start();
@@ -81,12 +82,12 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
     assert.deepEqual(new Set(before.map(({ code }) => code)), new Set(["OK"]));
     await failNext(server, { call: "sync", file: database(site, "-wal") });
     const during = await putAll(ledger, caller, values("during"));
-    // A policy that retries UNAVAILABLE repeats none of the first kind.
-    const told = new Set(during.map(({ code, reason }) => `${code} ${reason}`));
-    assert.ok(told.has("UNKNOWN OUTCOME_UNKNOWN"), [...told].join(", "));
+    // A retry policy for UNAVAILABLE must not repeat a change with an unknown outcome.
+    const errors = new Set(during.map(({ code, reason }) => `${code} ${reason}`));
+    assert.ok(errors.has("UNKNOWN OUTCOME_UNKNOWN"), [...errors].join(", "));
     const others = ["UNAVAILABLE SHUTTING_DOWN", "UNAVAILABLE undefined"];
     assert.deepEqual(
-      [...told].filter((what) => what !== "UNKNOWN OUTCOME_UNKNOWN" && !others.includes(what)),
+      [...errors].filter((what) => what !== "UNKNOWN OUTCOME_UNKNOWN" && !others.includes(what)),
       [],
     );
     const read = await caller.get({ path: PATHS[0]! });
@@ -96,8 +97,8 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
     await assertConsistentAfterRestart(site, ledger);
   });
 
-  // A checkpoint between commits, and nothing after it: all was answered, and the server ends by itself. What was
-  // acknowledged is in the log and stays there.
+  // The checkpoint fails after all calls were answered. The server ends by itself, and all acknowledged changes are in
+  // the log.
   it("during a checkpoint ends the server", async () => {
     const site = newSite();
     const server = await site.start();
@@ -116,7 +117,7 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
     await assertConsistentAfterRestart(site, ledger);
   });
 
-  // The same with more commits behind it, which fail as well: it is told of once.
+  // With concurrent commits, which fail too, the failure is logged once.
   it("during a checkpoint under load ends the server once", async () => {
     const site = newSite();
     const server = await site.start();
@@ -136,8 +137,8 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
     await assertConsistentAfterRestart(site, ledger);
   });
 
-  // The last checkpoint: a server that can't fold its log in must not report that it ended well.
-  it("during the last checkpoint is no good end", async () => {
+  // If the checkpoint of the shutdown fails, the server must not report a graceful shutdown.
+  it("during the last checkpoint prevents a graceful shutdown", async () => {
     const site = newSite();
     const server = await site.start();
     const caller = site.caller(server);
@@ -153,9 +154,10 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
 });
 
 describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
-  // Puts are refused and not applied, in so many words; the server goes on, reads included, takes Puts again as soon as
-  // there is room, and a kill while the disk is full costs nothing. Probes are told for as long as it lasts.
-  it("refuses changes and ends nothing", async (t) => {
+  // Puts are refused with DISK_FULL and not applied. The server continues to serve Gets, and accepts Puts as soon as
+  // there is space. /readyz fails as long as the disk is full. A kill while the disk is full loses no acknowledged
+  // change.
+  it("refuses changes, and the server continues", async (t) => {
     const site = newSite();
     const disk = await SmallDisk.mount(site.data, "24m");
     t.after(() => disk.unmount());
@@ -171,15 +173,15 @@ describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
     assert.match(await page(`http://${ops}/livez`), /^200/);
     for (const length of [0, 500_000]) {
       const refused = await putAll(ledger, caller, values(`refused-${length}`, length));
-      const told = refused.map(({ code, reason }) => `${code} ${reason}`);
-      assert.deepEqual(new Set(told), new Set(["RESOURCE_EXHAUSTED DISK_FULL"]));
+      const errors = refused.map(({ code, reason }) => `${code} ${reason}`);
+      assert.deepEqual(new Set(errors), new Set(["RESOURCE_EXHAUSTED DISK_FULL"]));
     }
     assert.deepEqual(ledger.check(await dump(caller, PATHS)), []);
     assert.match(String(server.lines("call failed")[0]!["error"]), /bytes left/);
     disk.empty();
     assert.match(await page(`http://${ops}/readyz`), /^200/);
-    const room = await putAll(ledger, caller, values("room"));
-    assert.deepEqual(new Set(room.map(({ code }) => code)), new Set(["OK"]));
+    const accepted = await putAll(ledger, caller, values("accepted"));
+    assert.deepEqual(new Set(accepted.map(({ code }) => code)), new Set(["OK"]));
     disk.fill();
     assert.equal((await putAll(ledger, caller, values("full again")))[0]!.reason, "DISK_FULL");
     caller.close();
@@ -192,9 +194,9 @@ describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
     assert.deepEqual(await again.stop(), { code: 0, signal: null });
   });
 
-  // The kernel makes a disk read-only when its file system is damaged. Before the first change fails, and with it the
-  // process, probes are told.
-  it("and one that has become read-only are told to probes", async (t) => {
+  // The kernel makes a disk read-only when its file system is damaged. /readyz fails before the first change fails and
+  // ends the process.
+  it("is reported by /readyz, and so is one that has become read-only", async (t) => {
     const site = newSite();
     const disk = await SmallDisk.mount(site.data, "24m");
     t.after(() => disk.unmount());

@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => site.remove());
 
 const skip = whyNoSurroundings() ?? false;
-/** Serves, keeps what it is given, and ends in good order: what a right environment is the control of below, too. */
+/** Asserts that a server serves, stores a secret, and shuts down gracefully. Also the control of the refusals below. */
 async function assertServes(options: StartOptions): Promise<void> {
   const server = await site.start(options);
   const caller = site.caller(server);
@@ -20,18 +20,18 @@ async function assertServes(options: StartOptions): Promise<void> {
   assert.equal(storedValue((await caller.get({ path: "a" })).response), "1");
   caller.close();
   assert.deepEqual(await server.stop(), { code: 0, signal: null }, server.stderr);
-  assert.deepEqual(unlogged(server.stderr), [], "nothing is written but lines of the log");
+  assert.deepEqual(unlogged(server.stderr), [], "standard error has only log lines");
 }
 
 function unlogged(stderr: string): string[] {
   return stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
 }
 
-// Each script fails when it did not make what it says, so that no case can pass in an ordinary environment.
+// Each script fails if it can't create its environment, so that no case can pass in an ordinary environment.
 const SERVED: readonly (readonly [what: string, script: string])[] = [
   [
-    // All that is left to write is the data and the socket's folder.
-    "a read-only root file system without HOME, room in /dev/shm or a name for its user",
+    // Only the data folder and the socket's folder are writable.
+    "HOME, space in /dev/shm, a name of its user, or a writable root file system",
     `mkdir "$0/data" "$0/run"
      chown ${NOBODY} "$0/data" "$0/run"
      mount -t tmpfs -o size=4k,mode=1777 tmpfs /dev/shm
@@ -45,20 +45,20 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
      exec ${AS_NOBODY} env -i "$@" --listen "unix:$0/run/coffer.sock"`,
   ],
   [
-    "a HOME, a TMPDIR and a compile cache that are not there",
+    "an existing HOME, TMPDIR and compile cache",
     `mount -t tmpfs -o ro tmpfs /mnt; exec env HOME=/none TMPDIR=/none NODE_COMPILE_CACHE=/mnt/none "$@"`,
   ],
-  ["no /proc", `umount -l /proc; fails test -e /proc/self; exec "$@"`],
-  ["nothing in /dev", `mount -t tmpfs -o ro tmpfs /dev; fails test -e /dev/null; exec "$@"`],
-  ["a working folder that was removed", `mkdir "$0/gone"; cd "$0/gone"; rmdir "$0/gone"; exec "$@"`],
-  ["a working folder that it can't enter", `mkdir -m 700 "$0/closed"; cd "$0/closed"; exec ${AS_NOBODY} "$@"`],
-  ["neither standard input nor output", `exec "$@" <&- >&-`],
-  ["a umask that takes everything", `umask 0777; exec ${AS_NOBODY} "$@"`],
-  ["a umask that takes nothing", `umask 0; exec "$@"`],
-  ["the locale C and a time zone that nobody knows", `exec env -i LC_ALL=C TZ=No/Where "$@"`],
+  ["/proc", `umount -l /proc; fails test -e /proc/self; exec "$@"`],
+  ["the devices in /dev", `mount -t tmpfs -o ro tmpfs /dev; fails test -e /dev/null; exec "$@"`],
+  ["an existing working folder", `mkdir "$0/gone"; cd "$0/gone"; rmdir "$0/gone"; exec "$@"`],
+  ["access to its working folder", `mkdir -m 700 "$0/closed"; cd "$0/closed"; exec ${AS_NOBODY} "$@"`],
+  ["standard input and output", `exec "$@" <&- >&-`],
+  ["a umask that leaves permissions", `umask 0777; exec ${AS_NOBODY} "$@"`],
+  ["a umask that removes permissions", `umask 0; exec "$@"`],
+  ["a locale other than C, and a known time zone", `exec env -i LC_ALL=C TZ=No/Where "$@"`],
 ];
 
-describe("serve needs nothing of", { skip }, () => {
+describe("serve does not need", { skip }, () => {
   for (const [what, script] of SERVED) {
     it(what, async () => {
       if (script.includes(AS_NOBODY)) giveAway(site);
@@ -66,23 +66,23 @@ describe("serve needs nothing of", { skip }, () => {
     });
   }
 
-  // Where the kernel hides other processes and its own tables.
+  // With these options, the kernel hides other processes, or its own tables.
   for (const option of ["subset=pid", "hidepid=2"]) {
-    it(`a whole /proc: ${option}`, async () => {
+    it(`a complete /proc: ${option}`, async () => {
       await assertServes({ prefix: surrounded(site, `mount -t proc -o ${option} proc /proc; exec "$@"`) });
     });
   }
 });
 
-/** Puts a list of swap areas in the place of the kernel's, and no cgroup that forbids swap. */
+/** Replaces the kernel's list of swap areas, and removes the cgroup, which could forbid swap. */
 const swapAreas = (...areas: string[]) =>
   `printf 'Filename Type Size Used Priority\\n${areas.join("")}' > "$0/swaps"
    mount --bind "$0/swaps" /proc/swaps
    umount -l /sys/fs/cgroup 2>&- || true
    ulimit -c 0; exec "$@"`;
 
-// Secrets that are swapped are secrets on a disk, and nobody else would tell. Without an area there is nothing to tell.
-it("serve warns where its memory may be swapped, and not where it can't", { skip }, async () => {
+// Swapped memory puts secrets on a disk. Without a swap area there is no warning.
+it("serve warns if its memory can be swapped, and not otherwise", { skip }, async () => {
   const warnings = async (script: string) => {
     const server = await site.start({ prefix: surrounded(site, script) });
     await server.stop();
@@ -96,7 +96,7 @@ it("serve warns where its memory may be swapped, and not where it can't", { skip
 
 const READ_ONLY = `mount --bind "$0/data" "$0/data"; mount -o remount,bind,ro "$0/data"`;
 
-/** Leaves a socket behind, as a server does that does not close it. */
+/** Leaves a socket file, like a server that does not close its socket. */
 const LEAVE_SOCKET = 'require("net").createServer().listen(process.argv[1], () => process.exit())';
 
 interface Refused {
@@ -105,45 +105,45 @@ interface Refused {
   readonly said: RegExp;
 }
 
-// In each, the one line names the file, what stands in the way and what mends it.
+// In each case, one line names the file, the reason, and the command or change that corrects it.
 const REFUSED: readonly Refused[] = [
   {
     what: "data that is mounted read-only, with a store in it",
     script: `${READ_ONLY}; exec "$@"`,
-    said: /data\/store can't be written: \S+ \(owner uid 0, gid 0, mode 0700\) lies on .* read-only; run: mount -o remount,rw /,
+    said: /data\/store can't be written: \S+ \(owner uid 0, gid 0, mode 0700\) is on .* read-only; run: mount -o remount,rw /,
   },
   {
     what: "data that is mounted read-only and empty",
     script: `rm -r "$0/data/store"; ${READ_ONLY}; exec "$@"`,
-    said: /data\/store can't be written: \S+data \(owner .*\) lies on .* read-only; run: mount -o remount,rw /,
+    said: /data\/store can't be written: \S+data \(owner .*\) is on .* read-only; run: mount -o remount,rw /,
   },
   {
-    what: "a disk without room for a folder",
+    what: "a disk without space for a folder",
     script: `mount -t tmpfs -o nr_inodes=1 tmpfs "$0/data"; exec "$@"`,
-    said: /data\/store finds no room on the disk of \S+data \(owner .*; run: df -h /,
+    said: /data\/store can't be written: there is no free space on the disk of \S+data \(owner .*; run: df -h /,
   },
   {
-    what: "a disk without room for a store",
+    what: "a disk without space for a store",
     script: `mount -t tmpfs -o size=4k tmpfs "$0/data"; exec "$@"`,
-    said: /coffer\.db finds no room on the disk of \S+store \(owner .*; run: df -h /,
+    said: /coffer\.db can't be written: there is no free space on the disk of \S+store \(owner .*; run: df -h /,
   },
   {
     what: "a relative path when the working folder was removed",
     script: `mkdir "$0/gone"; cd "$0/gone"; rmdir "$0/gone"; exec "$@" --data data`,
-    said: /^coffer: data can't be made: \. does not exist$/m,
+    said: /^coffer: data can't be created: \. does not exist$/m,
   },
   {
-    what: "a socket in a folder that is not there",
+    what: "a socket in a folder that does not exist",
     script: `exec "$@" --listen "unix:$0/none/coffer.sock"`,
     said: /none\/coffer\.sock: \S+none does not exist; run: install -d -o 0 \S+none$/m,
   },
   {
-    what: "a socket in a folder that is closed to it",
+    what: "a socket in a folder without write access",
     script: `mkdir -m 755 "$0/closed"; chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@" --listen "unix:$0/closed/coffer.sock"`,
     said: /closed is denied to uid 21011 \(EACCES\) by \S+closed \(owner uid 0, gid 0, mode 0755\); run: chown 21011 /,
   },
   {
-    what: "a socket of somebody else's",
+    what: "a socket of another user",
     script: `mkdir -m 777 "$0/run"; "$1" -e '${LEAVE_SOCKET}' "$0/run/coffer.sock"
       test -S "$0/run/coffer.sock"
       chmod 600 "$0/run/coffer.sock"
@@ -153,11 +153,11 @@ const REFUSED: readonly Refused[] = [
   {
     what: "a socket in a folder that is mounted read-only",
     script: `mkdir "$0/run"; mount -t tmpfs -o ro tmpfs "$0/run"; exec "$@" --listen "unix:$0/run/coffer.sock"`,
-    said: /run can't be written: \S+run \(owner .*\) lies on .* read-only; run: mount -o remount,rw /,
+    said: /run can't be written: \S+run \(owner .*\) is on .* read-only; run: mount -o remount,rw /,
   },
   {
-    // libuv cuts the rest off, and would listen elsewhere.
-    what: "a socket whose path is longer than the kernel takes",
+    // libuv would truncate the path and listen on another one.
+    what: "a socket whose path is longer than the kernel allows",
     script: `exec "$@" --listen "unix:/tmp/${"x".repeat(103)}"`,
     said: /a socket's path has at most 107 bytes, and this one 108/,
   },
@@ -168,7 +168,7 @@ const REFUSED: readonly Refused[] = [
   },
 ];
 
-describe("serve says in one line that it can't be with", { skip }, () => {
+describe("serve refuses to start, with one line, with", { skip }, () => {
   for (const { what, script, said } of REFUSED) {
     it(what, async () => {
       // The control: the same site serves.
@@ -184,10 +184,10 @@ describe("serve says in one line that it can't be with", { skip }, () => {
   }
 });
 
-// Node itself would end with a stack. Its later releases load one file after the other.
+// Without a handler, Node would end with a stack. Its later releases load one file at a time.
 const loadsAtOnce = process.versions.node.startsWith("20.");
-it("says in one line that it can't be loaded", {
-  skip: skip || (!loadsAtOnce && "only Node 20 needs so many files"),
+it("reports in one line that the program can't be loaded", {
+  skip: skip || (!loadsAtOnce && "only Node 20 opens so many files at once"),
 }, async () => {
   await assertServes({});
   const { code, stderr } = await site.refusal({ prefix: surrounded(site, 'ulimit -n 32; exec "$@"') });
@@ -195,7 +195,7 @@ it("says in one line that it can't be loaded", {
   assert.match(stderr, /^coffer: the program can't be loaded: EMFILE.*\n$/);
 });
 
-// The longest path that the kernel takes is taken: the limit above is where it says.
+// The longest path that the kernel allows is accepted, so the limit above is exact.
 it("serves on a socket whose path has 107 bytes", async () => {
   const path = join(site.folder, "s").padEnd(107, "x");
   await assertServes({ flags: ["--listen", `unix:${path}`] });

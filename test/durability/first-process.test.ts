@@ -7,16 +7,16 @@ import { failNext, whyNoFaults } from "../support/failing-disk.ts";
 import { Site } from "../support/server-process.ts";
 import { asFirstProcess, firstProcess, whyNoSurroundings } from "../support/surroundings.ts";
 
-/** What was written and synced after the call that failed. strace's lines begin with the process. */
+/** The writes and syncs after the failed call, as lines of strace, which begin with the process id. */
 function callsAfterFault(trace: string): string[] {
   const lines = readFileSync(trace, "latin1").split("\n");
   const fault = lines.findIndex((line) => line.includes("(INJECTED)"));
-  assert.notEqual(fault, -1, "there was a fault");
+  assert.notEqual(fault, -1, "strace injected an error");
   return lines.slice(fault + 1).filter((line) => /^\d+ +(<\.\.\. )?(fsync|fdatasync|pwrite64)/.test(line));
 }
 
-// The kernel treats the first process of a container in a way of its own (pid_namespaces(7)): a signal that it has no
-// listener for does nothing, and neither does SIGKILL when it comes from inside.
+// The kernel treats the first process of a container differently (pid_namespaces(7)): a signal without a handler has no
+// effect, and SIGKILL from inside of the container has none either.
 describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, () => {
   let site: Site;
   beforeEach(() => {
@@ -27,7 +27,7 @@ describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, (
   const start = () => site.start({ prefix: asFirstProcess(site) });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`ends in good order on ${signal}`, async () => {
+    it(`shuts down gracefully on ${signal}`, async () => {
       const server = await start();
       process.kill(firstProcess(server).pid, signal);
       assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
@@ -35,7 +35,7 @@ describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, (
     });
   }
 
-  it("looks for a new identity and policy on SIGHUP, and serves on", async () => {
+  it("reloads its identity and policy on SIGHUP, and continues to serve", async () => {
     const server = await start();
     const { pid } = firstProcess(server);
     process.kill(pid, "SIGHUP");
@@ -47,8 +47,8 @@ describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, (
     assert.deepEqual(await server.ended, { code: 0, signal: null });
   });
 
-  // It can't kill itself, and living on it would pass /livez for ever with a store that takes nothing. The exit must not
-  // touch the files either, as the hook of better-sqlite3 would.
+  // It can't kill itself. If it continued to run, /livez would be ok forever although every change fails. It exits
+  // instead, and the exit must not write the files, as the hook of better-sqlite3 would.
   const CALLS = [
     { call: "sync", file: "coffer.db-wal", when: "a commit" },
     { call: "write", file: "coffer.db", when: "a checkpoint" },

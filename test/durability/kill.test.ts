@@ -1,4 +1,4 @@
-// The number of cycles is 20; COFFER_TEST_KILL_CYCLES sets another: `COFFER_TEST_KILL_CYCLES=200 npm test -- kill`.
+// The number of kills. COFFER_TEST_KILL_CYCLES sets another: `COFFER_TEST_KILL_CYCLES=200 npm test -- kill`.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type Dump, dump, linesOf, rowsOf } from "../support/dump.ts";
@@ -13,7 +13,7 @@ const WRITERS = 16;
 const site = new Site();
 after(() => site.remove());
 
-/** Kills the server while writers write, at an acknowledgement that nobody but the seed knows in advance. */
+/** Kills the server while writers write, at an acknowledgement that depends on the number of the cycle. */
 async function killDuringWrites(server: ServerProcess, ledger: Ledger, cycle: number): Promise<{ inFlight: number }> {
   const callers = Array.from({ length: CONNECTIONS }, () => site.caller(server));
   const lethal = 100 + Math.floor(randomFrom(cycle)() * 100);
@@ -38,9 +38,9 @@ async function dumpWith(server: ServerProcess): Promise<Dump> {
   return found;
 }
 
-// kill -9 at any moment, on the same data again and again: what was acknowledged is there after the restart, nothing is
-// there that nobody asked for, no version and no revision goes back, and memory holds what the disk holds.
-test(`a server that is killed ${CYCLES} times loses nothing and invents nothing`, async () => {
+// The server is killed repeatedly, on the same data. After each restart, every acknowledged change is present, no
+// change is present that no caller requested, versions and revisions do not decrease, and memory equals the disk.
+test(`a server that is killed ${CYCLES} times has every acknowledged change and no other`, async () => {
   const ledger = new Ledger();
   const kills: { inFlight: number; unknown: number }[] = [];
   let server = await site.start();
@@ -54,7 +54,7 @@ test(`a server that is killed ${CYCLES} times loses nothing and invents nothing`
     assert.deepEqual(ledger.check(found), [], `after kill ${cycle}`);
     assert.deepEqual(linesOf(found), rows, `memory and disk after kill ${cycle}`);
   }
-  // A run whose kills met nobody proves nothing.
+  // The kills must occur while calls are in flight, or the run proves nothing.
   const hit = kills.filter(({ inFlight }) => inFlight > 0).length;
   const unanswered = kills.filter(({ unknown }) => unknown > 0).length;
   assert.ok(ledger.acknowledged >= 100 * CYCLES, `only ${ledger.acknowledged} changes were acknowledged`);

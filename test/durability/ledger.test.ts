@@ -4,8 +4,8 @@ import { type Dump, type DumpedVersion, contentOf } from "../support/dump.ts";
 import type { Outcome } from "../support/server-kit.ts";
 import { type Intent, Ledger } from "../support/ledger.ts";
 
-// The ledger judges a server that was killed. Here it is judged itself: each history below has one fault, and a checker
-// that does not see it would let a server with that fault pass.
+// Other tests check killed servers with the ledger. This test checks the ledger: each history below has one fault, and
+// a ledger that does not report it would accept a server with that fault.
 
 const OK = { code: "OK", message: "", reason: undefined, metadata: {} };
 const GONE: Outcome = { ...OK, code: "UNAVAILABLE", response: undefined };
@@ -59,8 +59,8 @@ async function complaints(history: History, ...dumps: Dump[]): Promise<string> {
 }
 
 describe("the ledger", () => {
-  // What was not answered may be there or not; each of the tables below differs from one of these by its fault.
-  it("accepts a store with or without what is unknown", async () => {
+  // A change without an answer can be present or not. Each history below differs from one of these only by its fault.
+  it("accepts a store with or without a change whose outcome is unknown", async () => {
     assert.equal(await complaints(HISTORY, dumped(found(1, 1, "one"))), "");
     assert.equal(await complaints(HISTORY, dumped(found(1, 1, "one"), found(2, 2, "two"))), "");
     const deletion: Intent = { kind: "delete", path: "a", versions: [] };
@@ -68,7 +68,7 @@ describe("the ledger", () => {
     assert.equal(await complaints([...HISTORY, [deletion, deleteAnswer([1], 2)]], dumped(deleted(1, 1))), "");
   });
 
-  it("accepts that later versions push an acknowledged one out", async () => {
+  it("accepts that later versions prune an acknowledged one", async () => {
     const many = Array.from({ length: 11 }, (_, i): History[number] => [put(`${i + 1}`), putAnswer(i + 1, i + 1)]);
     const retained = Array.from({ length: 10 }, (_, i) => found(i + 2, i + 2, `${i + 2}`));
     assert.equal(await complaints(many, dumped(...retained)), "");
@@ -77,21 +77,21 @@ describe("the ledger", () => {
 
   const deletion: Intent = { kind: "delete", path: "a", versions: [1] };
   const faults: readonly (readonly [name: string, history: History, dumps: Dump[], complaint: RegExp])[] = [
-    ["an acknowledged version that is lost", HISTORY, [dumped()], /version 1 of a is lost/],
+    ["a lost acknowledged version", HISTORY, [dumped()], /version 1 of a is lost/],
     ["another value under its number", HISTORY, [dumped(found(1, 1, "two"))], /has another value/],
     ["another revision", HISTORY, [dumped(found(1, 2, "one"))], /is another one/],
-    ["a value of nobody", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /nobody put there/],
-    ["a value that was refused", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "three"))], /was refused/],
-    ["a value that is there twice", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "one"))], /there twice/],
-    ["a deletion by nobody", HISTORY, [dumped(deleted(1, 1))], /deleted by nobody/],
+    ["a value that no caller put", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /nobody put there/],
+    ["a value of a refused Put", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "three"))], /was refused/],
+    ["a value that occurs twice", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "one"))], /there twice/],
+    ["a deletion that no caller requested", HISTORY, [dumped(deleted(1, 1))], /deleted by nobody/],
     [
-      "an acknowledged deletion that is lost",
+      "a lost acknowledged deletion",
       [HISTORY[0]!, [deletion, deleteAnswer([1], 2)]],
       [dumped(found(1, 1, "one"))],
       /deletion of version 1 of a is lost/,
     ],
     [
-      "a version that comes back",
+      "a deleted version that is live again",
       [HISTORY[0]!, [deletion, GONE]],
       [dumped(deleted(1, 1)), dumped(found(1, 1, "one"))],
       /came back/,
@@ -115,10 +115,10 @@ describe("the ledger", () => {
     ["an early version that is not retained", [[put("two"), GONE]], [dumped(found(2, 2, "two"))], /has lost a version/],
   ];
   for (const [name, history, dumps, complaint] of faults) {
-    it(`complains about ${name}`, async () => assert.match(await complaints(history, ...dumps), complaint));
+    it(`reports ${name}`, async () => assert.match(await complaints(history, ...dumps), complaint));
   }
 
-  it("complains about a version that was read and is lost", async () => {
+  it("reports a version that was read and is lost", async () => {
     const ledger = await ledgerOf([[put("two"), GONE]]);
     const { response } = putAnswer(1, 1);
     ledger.witness("a", { ...OK, response: { ...response, ...contentOf("two") } });
@@ -126,7 +126,7 @@ describe("the ledger", () => {
     assert.match(ledger.check(dumped()).join(), /version 1 of a is lost/);
   });
 
-  it("complains about a revision that was there before the restart", async () => {
+  it("reports a revision that is used again after the restart", async () => {
     const ledger = await ledgerOf([[put("one"), putAnswer(1, 7)]]);
     assert.deepEqual(ledger.check(dumped(found(1, 7, "one"))), []);
     await ledger.record(put("two"), async () => putAnswer(2, 7));

@@ -2,7 +2,10 @@ import { contentOf } from "../support/dump.ts";
 import type { Caller, Outcome } from "../support/server-kit.ts";
 import type { Ledger } from "../support/ledger.ts";
 
-/** Numbers below 1 that follow from a seed (a linear congruential generator, Numerical Recipes): a load can be repeated. */
+/**
+ * Returns numbers below 1 from a seed (a linear congruential generator, Numerical Recipes), so that a load is
+ * repeatable.
+ */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,7 +14,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** The paths that a load writes to: few, so that writers meet, and old versions are pruned. */
+/** The paths of a load. They are few, so that writers conflict and old versions are pruned. */
 export const LOAD_PATHS: readonly string[] = Array.from({ length: 16 }, (_, i) => `load/${String(i).padStart(2, "0")}`);
 
 export interface LoadOptions {
@@ -25,8 +28,8 @@ export interface LoadOptions {
 }
 
 /**
- * Writers that put and delete, each one call at a time, and on every connection a reader who remembers what it was
- * shown, until the server takes no more.
+ * Runs writers that put and delete, with one call at a time, and on each connection a reader that records what it
+ * reads, until the server answers no more.
  */
 export async function writeUntilGone({ writers, callers, ...rest }: LoadOptions): Promise<void> {
   const names = Array.from({ length: writers }, (_, i) => i);
@@ -58,7 +61,7 @@ async function write(writer: number, caller: Caller, { ledger, name, onAcknowled
   }
 }
 
-/** Mostly plain Puts, some that expect the version that this writer last wrote, some Deletes of the newest or of it. */
+/** Mostly Puts without an expected version, some that expect the writer's last version, and some Deletes. */
 function step(
   ledger: Ledger,
   caller: Caller,

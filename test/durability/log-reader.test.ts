@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => site.remove());
 
-/** A server whose log goes into the pipe. */
+/** A server that writes its log to the pipe. */
 function launch(): ServerProcess {
   const prefix = ["sh", "-c", 'exec "$@" 2>"$0"', pipe];
   return site.launch({ prefix, flags: ["--ops-listen", ops, "--log-level", "debug"] });
@@ -36,7 +36,7 @@ async function ready(server: ServerProcess): Promise<void> {
   }
 }
 
-/** The end of a pipe that reads and writes, so that it is never without a reader and opening it waits for nobody. */
+/** Opens the pipe for reading and writing, so that it always has a reader and the open does not block. */
 function openPipe(): number {
   assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
   return openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
@@ -50,20 +50,20 @@ function fill(descriptor: number): void {
   }
 }
 
-// Secrets are worth more than lines about them: the reader of the log, a program that somebody else restarts, ends
-// neither the server nor its good end.
+// The availability of secrets is more important than the log. If the reader of the log ends or stalls, the server
+// continues, and shuts down gracefully.
 describe("a server whose log", () => {
   it("has a reader that died", async () => {
     const reader = openPipe();
     const server = launch();
     await ready(server);
     closeSync(reader);
-    server.signal("SIGHUP"); // has it write a line
+    server.signal("SIGHUP"); // makes it write a line
     await ready(server);
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 
-  // The whole time, from the first line on: nothing waits for a place in the pipe, and the end only for a moment.
+  // The pipe is full from the first line on. The server does not wait for it, except briefly at shutdown.
   it("has a reader that reads nothing", async () => {
     const reader = openPipe();
     fill(reader);

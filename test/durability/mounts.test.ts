@@ -15,15 +15,15 @@ import { after, before, describe, it } from "node:test";
 import { contentOf, storedValue } from "../support/dump.ts";
 import { MAIN, Site, type StartOptions } from "../support/server-process.ts";
 
-/** A user of this machine that is nobody else's, and the group that a cluster would give to its volumes. */
+/** A user that owns nothing on this machine, and the group that a cluster would give to its volumes. */
 const UID = 21_010;
 const FS_GROUP = 22_010;
 
-/** Becomes that user, whose own group owns nothing here, as a container's runtime does. */
+/** Runs a command as this user, as a container's runtime does. */
 const AS_WORKLOAD = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, `--groups=${FS_GROUP}`, "--no-new-privs"] as const;
 const OUTSIDE_THE_GROUP = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"] as const;
 
-/** Why these tests can't run here; false when they can. */
+/** Why these tests can't run here; false if they can. */
 function reasonToSkip(): string | false {
   if (process.geteuid?.() !== 0) return "only root can become another user";
   const [program, ...become] = AS_WORKLOAD;
@@ -34,7 +34,9 @@ function reasonToSkip(): string | false {
   return status !== 0 && `other users can't run this clone: ${error?.message ?? stderr}`;
 }
 
-/** A secret volume: files behind the link `..data`, of root, for a group to read, and 0440 as fsGroup leaves them. */
+/**
+ * A secret volume of Kubernetes: files of root behind the link `..data`, with the group and the mode that fsGroup sets.
+ */
 function mountSecrets(folder: string, files: readonly string[], fileMode = 0o440): (name: string) => string {
   const mount = mkdtempSync(join(folder, "secrets-"));
   chmodSync(mount, 0o755);
@@ -50,7 +52,7 @@ function mountSecrets(folder: string, files: readonly string[], fileMode = 0o440
   return (name) => join(mount, name);
 }
 
-/** What kubelet does to a volume at every mount: all to the group, and open to it, folders with the group's own bit. */
+/** Changes a volume as the kubelet does at every mount: gives it to the group, with write access and the setgid bit. */
 function mountVolume(folder: string): void {
   const stats = statSync(folder);
   chownSync(folder, stats.uid, FS_GROUP);
@@ -90,16 +92,18 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     );
   }
 
-  // Keys of mode 0440 behind links, a volume of root's of mode 2770 whose files are 0660 again after each mount. The
-  // server starts on the empty volume, starts again after a stop in good order, and again after kill -9 with a log of
-  // what is not checkpointed: each time it closes what the mount has opened, says so in one line, and has everything.
-  it("starts for the first time, again, and after kill -9", async () => {
+  // Keys have mode 0440 and are behind links. The volume belongs to root with mode 2770, and its files have mode 0660
+  // after each mount. The server starts on the empty volume, after a graceful shutdown, and after kill -9 with a log
+  // that is not checkpointed. Each time it removes the group's permissions, logs one line, and has all secrets.
+  it("allow a first start, a restart, and a restart after kill -9", async () => {
     const as = options(mountSecrets(site.folder, SECRETS));
     const ends = ["stop", "kill", "stop"] as const;
     for (const [round, end] of ends.entries()) {
       mountVolume(site.data);
       const server = await site.start(as);
-      const closed = server.lines("store warning").filter(({ detail }) => /closed to the group/.test(String(detail)));
+      const closed = server
+        .lines("store warning")
+        .filter(({ detail }) => /removed the permissions that a mount had given the group/.test(String(detail)));
       assert.equal(closed.length, round === 0 ? 0 : 1, server.stderr);
       assert.deepEqual(modes(), { "/store": "700", "/store/coffer.db": "600", "/store/coffer.db-wal": "600" });
       const caller = site.caller(server);
@@ -113,8 +117,8 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     assert.equal(statSync(site.data).uid, 0);
   });
 
-  // The log that kill -9 leaves behind is one of the files that a mount opens. Without it the test above shows less.
-  it("finds a log that a mount has opened", async () => {
+  // The mount also changes the mode of the log that kill -9 leaves. This makes sure that the test above includes it.
+  it("include the log that kill -9 leaves", async () => {
     const as = options(mountSecrets(site.folder, SECRETS));
     const server = await site.start(as);
     await server.kill();
@@ -123,21 +127,21 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     const again = await site.start(as);
     assert.match(
       again.stderr,
-      /closed to the group, as a mount had opened them: \S+store, \S+coffer.db, \S+coffer.db-wal"/,
+      /removed the permissions that a mount had given the group: \S+store, \S+coffer.db, \S+coffer.db-wal"/,
     );
     await again.stop();
   });
 
-  // What the group may write or everybody may read is no secret any more; what the server may not read needs the group.
-  // All that is wrong is reported together, each file with owner, mode and a command. Who runs the commands, as root, has
-  // a server; no refusal comes twice.
+  // A key that its group can write or every user can read is refused. A key that the server can't read needs the group.
+  // All problems are reported together, each with the file's owner and mode and a command. After root has run the
+  // commands, the server starts. No refusal occurs twice.
   const REFUSALS: readonly (readonly [mode: number, who: string, prefix: readonly string[], said: string])[] = [
     [0o460, "a member of their group", AS_WORKLOAD, `can be changed by its group .*run: chown root:${UID} `],
     [0o444, "a member of their group", AS_WORKLOAD, `is open to every user of this machine .*run: chown root:${UID} `],
-    [0o440, "nobody of their group", OUTSIDE_THE_GROUP, `is denied to uid ${UID} .*run: chown ${UID} `],
+    [0o440, "a user outside of their group", OUTSIDE_THE_GROUP, `is denied to uid ${UID} .*run: chown ${UID} `],
   ];
   for (const [mode, who, prefix, said] of REFUSALS) {
-    it(`refuses keys of mode ${mode.toString(8)} as ${who}`, async () => {
+    it(`are refused with keys of mode ${mode.toString(8)} as ${who}`, async () => {
       const keys = mountSecrets(site.folder, ["root.key", "coffer.key"], mode);
       const others = mountSecrets(site.folder, ["coffer.pem", "bundle.pem"], 0o444);
       const secret = (name: string) => (name.endsWith(".key") ? keys(name) : others(name));

@@ -23,7 +23,7 @@ async function page(url: string): Promise<string> {
   return `${response.status} ${await response.text()}`;
 }
 
-/** Puts a value, on the ledger. */
+/** Puts a value and records it in the ledger. */
 function put(ledger: Ledger, caller: Caller, path: string, value: string) {
   return ledger.record({ kind: "put", path, value }, () => caller.put({ path, ...contentOf(value) }));
 }
@@ -36,11 +36,11 @@ function sample(exposition: string, name: string): number {
 const timeout = 120_000;
 
 describe("a quota that is used up", { skip: whyNoFaults() ?? false, timeout }, () => {
-  // SQLite tells it as an I/O error of the COMMIT, and statfs does not show it. It is a full disk all the same: changes
-  // are refused and not applied, from the first change of a process on as well as later, Gets and the process go on, and
-  // changes are taken again when there is room. What was refused is not there after a restart.
+  // SQLite reports an exceeded quota as an I/O error of the COMMIT, and statfs does not show it. It is handled like a
+  // full disk: changes are refused and not applied, both the first change of a process and later ones. The server
+  // continues to serve Gets, and accepts changes when there is space. Refused changes are not present after a restart.
   for (const first of [true, false]) {
-    it(`refuses ${first ? "the first change" : "a later change"}, and ends nothing`, async () => {
+    it(`refuses ${first ? "the first change" : "a later change"}, and the server continues`, async () => {
       const site = newSite();
       const ops = `127.0.0.1:${await freePort()}`;
       const ledger = new Ledger();
@@ -79,9 +79,9 @@ describe("a quota that is used up", { skip: whyNoFaults() ?? false, timeout }, (
 });
 
 describe("a start on a full disk", { skip: whyNoSmallDisk() ?? false, timeout }, () => {
-  // Whether the server before it ended in good order or was killed: Gets are answered, changes are refused, and probes,
-  // callers and metrics name the same room. When there is room, changes are taken without another start, and nothing is
-  // lost by a kill then.
+  // After a graceful shutdown or a kill of the previous server, Gets are served and changes are refused. Probes,
+  // callers and metrics report the same numbers. When there is space, changes are accepted without a restart, and a
+  // kill then loses none.
   for (const end of ["stop", "kill"] as const) {
     it(`serves reads after ${end === "stop" ? "a stop" : "a kill"}`, async (t) => {
       const site = newSite();

@@ -11,7 +11,7 @@ import { freePort } from "../support/free-port.ts";
 import { type IdentityArguments, type ServerProcess, Site } from "../support/server-process.ts";
 
 let site: Site;
-/** Where the probes of the one server of a test are. */
+/** The address of the ops listener of the test's server. */
 let ops: string;
 beforeEach(async () => {
   site = new Site();
@@ -24,15 +24,15 @@ async function page(name: string, method = "GET"): Promise<{ status: number; bod
   return { status: response.status, body: await response.text() };
 }
 
-/** What a TCP probe does: it connects and leaves. */
-async function knock(port: number): Promise<void> {
+/** Connects and disconnects, as a TCP probe does. */
+async function probe(port: number): Promise<void> {
   const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
   socket.destroy();
 }
 
-/** Somebody who speaks, and not TLS. */
-async function disturb(port: number): Promise<void> {
+/** Connects and sends bytes that are not TLS. */
+async function sendPlainText(port: number): Promise<void> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
   socket.end("GET / HTTP/1.1\r\n\r\n");
@@ -41,23 +41,23 @@ async function disturb(port: number): Promise<void> {
 
 const abandoned = /^coffer_connections_refused_total\{reason="handshake-abandoned"\} (\d+)$/m;
 
-// A kubelet asks every few seconds, for ever. A disturbed handshake is the control: the log is read, and its lines come
-// in order.
-describe("probes leave no line in the log", () => {
+// A kubelet probes every few seconds, forever. A failed handshake is the control: it shows that the test reads the log,
+// and log lines are in order.
+describe("probes cause no log line", () => {
   for (const level of ["info", "debug"]) {
     it(`of level ${level}`, async () => {
       const server = await site.start({ flags: ["--ops-listen", ops, "--log-level", level] });
       const before = server.log.length;
       for (let n = 0; n < 10; n++) {
-        await knock(server.port);
-        await knock(Number(ops.split(":")[1]));
+        await probe(server.port);
+        await probe(Number(ops.split(":")[1]));
         for (const method of ["GET", "HEAD"]) {
           for (const name of ["/livez", "/readyz"]) assert.equal((await page(name, method)).status, 200);
         }
       }
-      // They are counted, which also says that the server has seen them all.
+      // The counter shows that the server has handled all of them.
       while (Number(abandoned.exec((await page("/metrics")).body)?.[1]) < 10);
-      await disturb(server.port);
+      await sendPlainText(server.port);
       await server.logged("connection refused", (line) => line["reason"] === "handshake-failed");
       assert.deepEqual(
         server.log.slice(before).map(({ event }) => event),
@@ -67,7 +67,7 @@ describe("probes leave no line in the log", () => {
   }
 });
 
-/** Waits until /readyz says 503 and why. */
+/** Waits until /readyz returns 503 with a reason. */
 async function unready(server: ServerProcess, why: RegExp): Promise<void> {
   for (;;) {
     if (server.isGone) throw new Error(server.stderr);
@@ -77,10 +77,10 @@ async function unready(server: ServerProcess, why: RegExp): Promise<void> {
   }
 }
 
-// A restart would mend neither, and would take the store from those who are still served. A full disk and one that has
-// become read-only are in disk.test.ts.
+// A restart would correct neither, and would interrupt the callers that are still served. disk.test.ts has the cases of
+// a full and of a read-only disk.
 describe("/livez is 200 while /readyz is 503, and the server is not ready,", () => {
-  it("because its agent is not there", async () => {
+  it("because its agent does not run", async () => {
     const environment = { SPIFFE_ENDPOINT_SOCKET: `unix://${join(site.folder, "none.sock")}` };
     const server = site.launch({ identity: { flags: [], environment }, flags: ["--ops-listen", ops] });
     await unready(server, /waiting for an identity/);
@@ -98,13 +98,13 @@ describe("/livez is 200 while /readyz is 503, and the server is not ready,", () 
   });
 });
 
-/** An identity in files that is good for an hour, until it is replaced by one that ends soon and is not renewed. */
+/** An identity in files that is valid for an hour, until it is replaced by one that expires soon and is not renewed. */
 class ShortLived {
   readonly arguments: IdentityArguments;
-  readonly #authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly #ca = createAuthority(TrustDomain.parse("example.org"), systemClock);
 
   constructor() {
-    const bundle = this.#write("short-bundle.pem", this.#authority.bundlePem);
+    const bundle = this.#write("short-bundle.pem", this.#ca.bundlePem);
     const { cert, key } = this.#issue(Date.now() + 3_600_000);
     this.arguments = {
       flags: ["--cert", cert, "--key", key, "--bundle", `example.org=${bundle}`],
@@ -112,7 +112,9 @@ class ShortLived {
     };
   }
 
-  /** Resolves when the server has adopted an SVID that is about to end. On a slow machine the first ones end too soon. */
+  /**
+   * Resolves when the server has adopted an SVID that expires soon. On a slow machine, the first ones expire too soon.
+   */
   async shorten(server: ServerProcess): Promise<void> {
     for (let life = 2000; ; life *= 2) {
       const before = server.log.length;
@@ -124,7 +126,7 @@ class ShortLived {
   }
 
   #issue(notAfter: number): { readonly cert: string; readonly key: string } {
-    const credential = this.#authority.issue({ id: "spiffe://example.org/coffer", notAfter });
+    const credential = this.#ca.issue({ id: "spiffe://example.org/coffer", notAfter });
     return { cert: this.#write("short.pem", credential.certPem), key: this.#write("short.key", credential.keyPem) };
   }
 

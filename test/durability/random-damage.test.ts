@@ -15,23 +15,23 @@ const CASES = 2000;
 const SECTOR = 512;
 const PAGE = 4096;
 
-/** In memory where that is possible: every case makes files and syncs them. */
+/** In memory if possible, because every case creates and syncs files. */
 const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "coffer-damage-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What a reader finds at every path and version: the value, or the reason why there is none. */
+/** The result of a Get of every path and version: the value, or the reason of the error. */
 type State = ReadonlyMap<string, string>;
 
-/** The two files of a store, and what was acknowledged when they were taken. */
+/** The two files of a store, and the acknowledged state at that moment. */
 interface Files {
   readonly database: Buffer;
   readonly log: Buffer;
   readonly state: State;
-  /** The state before the last commit; undefined where that is in the database. */
+  /** The state before the last commit; undefined if that commit is in the database. */
   readonly withoutLast?: State;
 }
 
-/** What a start finds. */
+/** The files that a start finds. */
 type Found = Omit<Files, "state" | "withoutLast">;
 
 const PATHS = ["a", "b/c", "b/d", "large", "pruned", "deleted"];
@@ -42,7 +42,7 @@ function stateOf(store: SecretStore): State {
   return new Map(entries.map(([path, version]) => [`${path} ${version}`, read(store, path, version)]));
 }
 
-/** Every value that was ever put in the store that is damaged, by its path and version: no other one may be read there. */
+/** Every value that was ever put in the damaged store, by path and version. No other value may ever be read there. */
 const PUT = new Map<string, string>();
 
 async function put(store: SecretStore, path: string, value: string): Promise<void> {
@@ -50,7 +50,10 @@ async function put(store: SecretStore, path: string, value: string): Promise<voi
   if (value.startsWith("own ")) PUT.set(`${path} ${version}`, value);
 }
 
-/** A store with several hundred changes: the files at each of its stages, the last of them closed in good order. */
+/**
+ * Makes a store with several hundred changes, and returns its files at several stages. At the last, the store is
+ * closed.
+ */
 async function stages(name: string): Promise<readonly Files[]> {
   const data = join(folder, name);
   const file = openStore(data);
@@ -76,7 +79,7 @@ async function stages(name: string): Promise<readonly Files[]> {
   return taken;
 }
 
-/** The files as a kill at this moment leaves them. Another process reads them, and drops no lock. */
+/** The files that a kill at this moment would leave. Another process copies them, so that no lock is dropped. */
 function take(data: string, name: string, store: SecretStore): Files {
   const copy = join(folder, name);
   copyAsIs(data, copy);
@@ -93,7 +96,7 @@ async function close({ journal, sealer }: StoreFile): Promise<void> {
   sealer.close();
 }
 
-/** Numbers that are the same in every run: a case that fails can be looked at. */
+/** Pseudorandom numbers that are the same in every run, so that a failed case can be repeated. */
 class Random {
   #state: number;
 
@@ -114,14 +117,16 @@ class Random {
   }
 }
 
-/** How a case may end when the damage is neither refused nor told nor harmless; undefined: it may not. */
-type Exempt = "rollback" | "clear columns" | undefined;
+/** The undetected result that a kind of damage may have; undefined if it must be refused, reported or harmless. */
+type Exempt = "rollback" | "plain columns" | undefined;
 
-/** A kind of damage: what it does to the files, and what no test of content can find. */
+/** A kind of damage, and the undetected result that it may have. */
 interface Damage {
   readonly name: string;
   readonly exempt: Exempt;
-  /** Whether it needs a log: without one, the database of another store is that store. */
+  /**
+   * Whether it applies only to a store with a log. Without a log, the database of another store is simply that store.
+   */
   readonly ofKilled?: boolean;
   readonly apply: (files: Found, random: Random) => Found;
 }
@@ -129,13 +134,13 @@ interface Damage {
 const own = await stages("own");
 const other = await stages("other");
 
-/** The store that is damaged: killed with a log, and closed without one. */
+/** The stores that are damaged: one of a killed server with a log, and one of a closed server without a log. */
 const [killed, closed] = [own[3]!, own[4]!];
 
 function inBytes(name: string, change: (bytes: Buffer, random: Random) => void): Damage[] {
   return (["database", "log"] as const).map((which) => ({
     name: `${name} of the ${which}`,
-    exempt: which === "database" ? "clear columns" : undefined,
+    exempt: which === "database" ? "plain columns" : undefined,
     apply: (files, random) => {
       const bytes = Buffer.from(files[which]);
       if (bytes.length > 0) change(bytes, random);
@@ -149,7 +154,7 @@ function zero(bytes: Buffer, size: number, random: Random): void {
   bytes.fill(0, at, Math.min(at + size, bytes.length));
 }
 
-function swapped(bytes: Buffer, size: number, offset: number, random: Random): void {
+function exchange(bytes: Buffer, size: number, offset: number, random: Random): void {
   const count = Math.floor((bytes.length - offset) / size);
   const [from, to] = [offset + random.below(count) * size, offset + random.below(count) * size];
   const piece = Buffer.from(bytes.subarray(from, from + size));
@@ -157,7 +162,7 @@ function swapped(bytes: Buffer, size: number, offset: number, random: Random): v
   piece.copy(bytes, to);
 }
 
-/** Replaces a piece of one file by the same piece of another one. */
+/** Replaces a part of a file by the same part of another file. */
 function pieceOf(name: string, from: readonly Files[], size: number): Damage[] {
   return (["database", "log"] as const).map((which) => ({
     name: `${name} of the ${which}`,
@@ -174,7 +179,7 @@ function pieceOf(name: string, from: readonly Files[], size: number): Damage[] {
 
 function inRows(name: string, exempt: Exempt, sql: (random: Random, count: number) => string): Damage {
   return {
-    name: `${name} in the rows`,
+    name: `${name} in the table`,
     exempt,
     apply: (files, random) => {
       const at = join(folder, "rows.db");
@@ -201,34 +206,34 @@ const DAMAGES: readonly Damage[] = [
     for (let i = at; i < Math.min(at + SECTOR, bytes.length); i++) bytes[i] = random.below(256);
   }),
   ...inBytes("a page of zeros", (bytes, random) => zero(bytes, PAGE, random)),
-  ...inBytes("two pages swapped", (bytes, random) => swapped(bytes, PAGE, 0, random)),
-  ...inBytes("two frames swapped", (bytes, random) => swapped(bytes, PAGE + 24, 32, random)),
-  ...pieceOf("a page of another time", own, PAGE),
+  ...inBytes("two exchanged pages", (bytes, random) => exchange(bytes, PAGE, 0, random)),
+  ...inBytes("two exchanged frames", (bytes, random) => exchange(bytes, PAGE + 24, 32, random)),
+  ...pieceOf("a page of an earlier time", own, PAGE),
   ...pieceOf("a page of another store", other, PAGE),
-  ...pieceOf("a sector of another time", own, SECTOR),
+  ...pieceOf("a sector of an earlier time", own, SECTOR),
   ...pieceOf("a sector of another store", other, SECTOR),
   {
-    name: "the database cut short",
+    name: "a truncated database",
     exempt: undefined,
     apply: (files, random) => ({ ...files, database: files.database.subarray(0, random.below(files.database.length)) }),
   },
   {
-    name: "the log cut short",
+    name: "a truncated log",
     exempt: "rollback",
     apply: (files, random) => ({ ...files, log: files.log.subarray(0, random.below(files.log.length + 1)) }),
   },
   { name: "no log", exempt: "rollback", apply: (files) => ({ ...files, log: Buffer.alloc(0) }) },
   {
-    name: "the database of another time",
+    name: "the database of an earlier time",
     exempt: "rollback",
     apply: (files, random) => ({ ...files, database: random.of(own).database }),
   },
   {
-    name: "the log of another time",
+    name: "the log of an earlier time",
     exempt: "rollback",
     apply: (files, random) => ({ ...files, log: random.of(own).log }),
   },
-  { name: "both of another time", exempt: "rollback", apply: (_, random) => random.of(own) },
+  { name: "both of an earlier time", exempt: "rollback", apply: (_, random) => random.of(own) },
   {
     name: "the database of another store",
     exempt: undefined,
@@ -240,45 +245,45 @@ const DAMAGES: readonly Damage[] = [
     exempt: undefined,
     apply: (files, random) => ({ ...files, log: random.of(other.slice(0, -1)).log }),
   },
-  inRows("one missing", "rollback", (random, count) => `DELETE FROM versions WHERE ${anyRow(random, count)}`),
+  inRows("a missing row", "rollback", (random, count) => `DELETE FROM versions WHERE ${anyRow(random, count)}`),
   inRows(
-    "a content moved",
+    "a moved content",
     undefined,
     (random, count) =>
       `UPDATE versions SET sealed = (SELECT sealed FROM versions WHERE ${anyRow(random, count)}) WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a path moved",
-    "clear columns",
+    "a moved path",
+    "plain columns",
     (random, count) =>
       `UPDATE versions SET path = (SELECT path FROM versions WHERE ${anyRow(random, count)}) WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a version changed",
-    "clear columns",
+    "a changed version",
+    "plain columns",
     (random, count) => `UPDATE versions SET version = ${1 + random.below(16)} WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a copy",
+    "a copied row",
     undefined,
     (random, count) =>
       `INSERT INTO versions SELECT ${count + 1 + random.below(9)}, path, version, create_time, created_by, sealed, delete_revision, delete_time, deleted_by FROM versions WHERE ${anyRow(random, count)}`,
   ),
   inRows(
-    "a deletion undone",
-    "clear columns",
+    "an undone deletion",
+    "plain columns",
     () => "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL WHERE path = 'deleted'",
   ),
   inRows(
-    "a revision moved",
-    "clear columns",
+    "a moved revision",
+    "plain columns",
     (random, count) =>
       `UPDATE OR IGNORE versions SET revision = ${1 + random.below(count + 9)} WHERE ${anyRow(random, count)}`,
   ),
 ];
 
-/** How a start on damaged files ended. */
-type Ending = "refused" | "told" | "harmless" | "last commit" | "rollback" | "changed" | "wrong value";
+/** The result of a start on damaged files. */
+type Ending = "refused" | "reported" | "harmless" | "last commit" | "rollback" | "changed" | "wrong value";
 
 async function ending(files: Found, expected: Files): Promise<Ending> {
   const data = join(folder, "case");
@@ -294,7 +299,7 @@ async function ending(files: Found, expected: Files): Promise<Ending> {
   } catch (error) {
     if (!(error instanceof StoreRefused)) throw error;
     const found = filesIn(data);
-    // An empty log is none.
+    // An empty log counts as a missing one.
     assert.ok(
       found.database.equals(files.database) && found.log.equals(files.log),
       `refused and changed: ${error.message}`,
@@ -312,16 +317,16 @@ function compare(found: State, { state: expected, withoutLast }: Files): Ending 
   const different = [...found].filter(([key, value]) => value !== expected.get(key));
   if (different.length === 0) return "harmless";
   if (different.some(([key, value]) => !NO_VALUE.has(value) && PUT.get(key) !== value)) return "wrong value";
-  if (different.every(([, value]) => value === "CONTENT_UNREADABLE")) return "told";
+  if (different.every(([, value]) => value === "CONTENT_UNREADABLE")) return "reported";
   if (withoutLast !== undefined && isLike(withoutLast)) return "last commit";
   return own.some(({ state }) => isLike(state)) ? "rollback" : "changed";
 }
 
-// Random damage to the database, to its log, or to both. A start on it is refused, and then every byte is as it was; or it
-// is told, by an error for each content that does not open; or it is harmless. What can't be told from an older state, or
-// changes columns that are stored in clear, is exempt by the kind of the damage; even then, no value is ever read that was
-// not put at that path and version. The last commit of a log is exempt as well: its damage looks like a power cut.
-test(`${CASES} random cases of damage end refused, told or harmless`, { timeout: 600_000 }, async (t) => {
+// Random damage to the database, to its log, or to both. Either the start is refused without changing a byte, or each
+// content that can't be decrypted is reported by an error, or the damage is harmless. Kinds of damage that equal an
+// older state, or change columns in plain text, are exempt; even then, no value is ever read that was not put at that
+// path and version. Damage to the last commit of a log is exempt too, because it looks like a power failure.
+test(`${CASES} random cases of damage are refused, reported or harmless`, { timeout: 600_000 }, async (t) => {
   assert.deepEqual([await ending(killed, killed), await ending(closed, closed)], ["harmless", "harmless"]);
   const counts = new Map<string, number>();
   const silent: string[] = [];
@@ -332,7 +337,7 @@ test(`${CASES} random cases of damage end refused, told or harmless`, { timeout:
     const result = await ending(damage.apply(base, random), base);
     counts.set(result, (counts.get(result) ?? 0) + 1);
     const isLastCommit = damage.name.endsWith("of the log") && result === "last commit";
-    const isAllowed = result === "refused" || result === "told" || result === "harmless" || isLastCommit;
+    const isAllowed = result === "refused" || result === "reported" || result === "harmless" || isLastCommit;
     if (result === "wrong value" || !(isAllowed || damage.exempt !== undefined)) {
       silent.push(`seed ${seed}: ${damage.name}, ${base === killed ? "killed" : "closed"}: ${result}`);
     }

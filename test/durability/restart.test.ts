@@ -14,7 +14,7 @@ after(() => site.remove());
 
 const PATHS = ["once", "often", "newest-deleted", "some-deleted", "all/deleted", "__proto__", "deep/er/and/deeper"];
 
-/** Secrets in every state that there is: pruned, deleted here and there, large, alone. */
+/** Puts secrets in every state: with pruned versions, with deleted versions, large ones, and with a single version. */
 async function fill(caller: Caller): Promise<void> {
   const put = async (path: string, value: string) =>
     assert.equal((await caller.put({ path, ...contentOf(value) })).code, "OK");
@@ -37,7 +37,7 @@ async function dumpOf(server: ServerProcess): Promise<Dump> {
   return found;
 }
 
-/** Starts a server, takes its dump and kills it: nothing is checkpointed and nothing is said good-bye to. */
+/** Starts a server, takes its dump and kills it, without a checkpoint or a shutdown. */
 async function dumpAndKill(options: StartOptions = {}): Promise<Dump> {
   const server = await site.start(options);
   const found = await dumpOf(server);
@@ -59,9 +59,10 @@ function fingerprint(folder: string): string[] {
 let before: Dump;
 
 describe("a store", () => {
-  // List, Describe and Get of every version answer after a restart as they did before: numbers, revisions, times,
-  // authors and bytes; after a stop in good order, after a kill, and after a kill of the server that had recovered.
-  it("is after a restart as it was before", async () => {
+  // After a restart, List, Describe and Get of every version return the same numbers, revisions, times, authors and
+  // bytes as before. This holds after a graceful shutdown, after a kill, and after a kill of the server that had
+  // recovered.
+  it("is the same before and after a restart", async () => {
     const server = await site.start();
     const caller = site.caller(server);
     await fill(caller);
@@ -78,7 +79,7 @@ describe("a store", () => {
     assert.deepEqual(await (await site.start()).stop(), { code: 0, signal: null });
   });
 
-  // The documented backup: stop, copy the data folder whole, keep the root key elsewhere.
+  // The documented backup: stop the server, copy the complete data folder, keep the root key elsewhere.
   it("is restored from a copy of its data folder and its root key", async () => {
     const copy = join(site.folder, "copy");
     const key = join(site.folder, "copy-of.key");
@@ -87,9 +88,9 @@ describe("a store", () => {
     assert.deepEqual(await dumpAndKill({ data: copy, rootKey: key }), before);
   });
 
-  // Whoever has the copy and not the key gets nothing, and a wrong key damages nothing: with the right one the same copy
-  // opens afterwards.
-  it("is closed without its root key, and stays as it is", async () => {
+  // Without the root key, a copy can't be opened. A wrong key changes nothing: the copy opens with the right key
+  // afterwards.
+  it("is refused without its root key, and does not change", async () => {
     const copy = join(site.folder, "stolen");
     copyAsIs(site.data, copy);
     const untouched = fingerprint(copy);

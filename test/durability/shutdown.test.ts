@@ -16,7 +16,10 @@ after(() => site.remove());
 
 const asIs = (bytes: Buffer) => bytes;
 
-/** A health Watch and a reflection stream that have both been answered once, and what each of them ends with. */
+/**
+ * Opens a health Watch and a reflection stream, waits for a message of each, and returns the errors with which they
+ * end.
+ */
 async function openStreams(client: Client): Promise<Promise<ServiceError>[]> {
   const watch = client.makeServerStreamRequest("/grpc.health.v1.Health/Watch", asIs, asIs, Buffer.alloc(0));
   const reflection = client.makeBidiStreamRequest(
@@ -37,7 +40,7 @@ function between(server: ServerProcess, first: string, second: string): number {
   return time(second) - time(first);
 }
 
-/** A Put as it goes over the wire, apart from its headers. */
+/** The body of a Put on the wire. */
 function putMessage(path: string): Buffer {
   const content = { data: [{ key: "text", value: Buffer.from("late") }], binaryData: [], expectedVersion: undefined };
   const message = putRequest.encode({ path, ...content });
@@ -55,27 +58,26 @@ function openPut(session: ClientHttp2Session): ClientHttp2Stream {
   });
 }
 
-/** A connection with one Put whose headers the server has seen, and whose message has not been sent. */
+/** Opens a connection with one Put whose headers the server has received and whose message is not sent. */
 async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
   const options = { ...site.clientTls, servername: "localhost" };
   const session = connect(`https://127.0.0.1:${server.port}`, options);
   session.on("error", () => {});
   const half = openPut(session);
   half.on("error", () => {});
-  // Streams are seen in their order: when the second is answered, the first is there.
-  const whole = openPut(session);
-  whole.end(putMessage("whole"));
-  await once(whole, "response");
-  whole.resume();
+  // The server receives streams in order, so the first has arrived when the second is answered.
+  const complete = openPut(session);
+  complete.end(putMessage("complete"));
+  await once(complete, "response");
+  complete.resume();
   return half;
 }
 
-// A server that does not end has failed too.
 describe("SIGTERM", () => {
-  // Every call that was under way is answered: what was applied was acknowledged, nothing that was refused is there, and
-  // all of it is there after a restart. Streams that never end by themselves are told why they end. Nothing is left in
-  // the log.
-  it("under load ends in good order", async () => {
+  // Every call in progress is answered: each applied change is acknowledged, no refused change is present, and all
+  // acknowledged changes are present after a restart. Streams that never end by themselves end with a reason. The
+  // write-ahead log is empty.
+  it("under load shuts the server down gracefully", async () => {
     const server = await site.start({ flags: ["--log-level", "debug"] });
     const streaming = site.caller(server);
     const endings = await openStreams(streaming.client);
@@ -92,13 +94,13 @@ describe("SIGTERM", () => {
     for (const { code, details } of await Promise.all(endings)) {
       assert.deepEqual([status[code], details], ["UNAVAILABLE", "the server is shutting down"]);
     }
-    assert.ok(between(server, "stopping", "stopped") < 10_000, "it waited for somebody until its patience was over");
+    assert.ok(between(server, "stopping", "stopped") < 10_000, "the server waited until its limit of ten seconds");
     const log = statSync(join(site.data, "store", "coffer.db-wal"), { throwIfNoEntry: false });
     assert.equal(log?.size ?? 0, 0);
     const answered = server
       .lines("call")
       .filter(({ method, code }) => /Put|Delete/.test(String(method)) && code === "OK");
-    assert.equal(answered.length, ledger.acknowledged, "an answer was given and did not arrive");
+    assert.equal(answered.length, ledger.acknowledged, "an answer of the server did not arrive");
 
     const again = await site.start();
     const reader = site.caller(again);
@@ -111,9 +113,9 @@ describe("SIGTERM", () => {
     await again.stop();
   });
 
-  // A call whose headers had come before the signal is served, however late its message: a client that repeats nothing
-  // loses it otherwise. The server waits for it, and then ends by itself.
-  it("serves what it had begun to receive, and takes no new connection", async () => {
+  // A call whose headers arrived before the signal is served, even if its message arrives late. Otherwise, clients that
+  // never retry would lose it. The server waits for the call, and then ends by itself.
+  it("does not interrupt a call that has begun, and prevents new connections", async () => {
     const server = await site.start();
     const late = await halfPut(server);
     server.signal("SIGTERM");
@@ -121,9 +123,9 @@ describe("SIGTERM", () => {
     const answer = once(late, "response");
     const trailers = once(late, "trailers");
     late.resume();
-    const newcomer = site.caller(server);
-    const refused = await newcomer.get({ path: "whole" });
-    newcomer.close();
+    const newCaller = site.caller(server);
+    const refused = await newCaller.get({ path: "complete" });
+    newCaller.close();
     assert.deepEqual([refused.code, refused.reason], ["UNAVAILABLE", undefined]);
     late.end(putMessage("late"));
     const [, [headers]] = (await Promise.all([answer, trailers])) as [unknown, [Record<string, string>]];
@@ -132,13 +134,13 @@ describe("SIGTERM", () => {
     const again = await site.start();
     const caller = site.caller(again);
     assert.equal((await caller.get({ path: "late" })).code, "OK");
-    assert.equal((await caller.get({ path: "whole" })).code, "OK");
+    assert.equal((await caller.get({ path: "complete" })).code, "OK");
     caller.close();
     await again.stop();
   });
 
-  // Whoever cannot wait says so a second time, and loses nothing that was acknowledged.
-  it("a second time ends the server at once", async () => {
+  // A second signal exits immediately, and no acknowledged change is lost.
+  it("ends the server immediately when it is sent a second time", async () => {
     const server = await site.start();
     const caller = site.caller(server);
     assert.equal((await caller.put({ path: "kept", ...contentOf("kept") })).code, "OK");

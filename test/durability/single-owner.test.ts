@@ -10,7 +10,7 @@ import { Site } from "../support/server-process.ts";
 const site = new Site();
 after(() => site.remove());
 
-/** Whether the kernel tells who holds a lock, and by the device that stat tells; in some containers it does not. */
+/** Whether the kernel shows the holder of a lock, with the device number of stat. In some containers it does not. */
 function isLockHolderKnown(pid: number, data: string): boolean {
   const [major, minor] = execFileSync("stat", ["-c", "%Hd %Ld", join(data, "store/coffer.db")], { encoding: "utf8" })
     .split(" ")
@@ -25,8 +25,8 @@ function isLockHolderKnown(pid: number, data: string): boolean {
   }
 }
 
-// A second server on the same data, by whatever name, is refused at once with exit code 2 and told whom to stop; the
-// first one, and its hold on the data, are not touched by that. When the first is gone, the second may start.
+// A second server on the same data, by any path, is refused immediately with exit code 2, and the message names the
+// process to stop. The first server and its lock are not affected. After the first has ended, the second can start.
 test("two servers never share a data folder", async () => {
   const first = await site.start();
   const caller = site.caller(first);
@@ -52,8 +52,8 @@ test("two servers never share a data folder", async () => {
   again.close();
 });
 
-// What a person sees who starts it twice: not the port of the probes, which is merely the first thing that is taken, but
-// the server that runs. The control: on other data, that port is what is wrong.
+// The message of a second start names the running server, and not the port of the ops listener, which is also in use.
+// The control: with other data, the message names the port.
 test("a second start names the server that already runs", async (t) => {
   const data = join(site.folder, "twice");
   const flags = ["--ops-listen", `127.0.0.1:${await freePort()}`];
@@ -61,7 +61,7 @@ test("a second start names the server that already runs", async (t) => {
   t.after(() => first.stop());
   const { code, stderr } = await site.refusal({ data, flags });
   assert.equal(code, 2);
-  if (!isLockHolderKnown(first.pid, data)) return t.skip("the kernel does not tell who holds a lock");
+  if (!isLockHolderKnown(first.pid, data)) return t.skip("the kernel does not show the holder of a lock");
   assert.match(
     stderr,
     new RegExp(`^coffer: a server \\(process ${first.pid}\\) already runs on ${data}; stop it, or `, "m"),
@@ -74,9 +74,9 @@ test("a second start names the server that already runs", async (t) => {
   );
 });
 
-// A rolling update: the new server is started beside the old one, waits without disturbing it, takes its place as soon as
-// it has ended, in good order or not, and has every change that the old one acknowledged. Each becomes the old one.
-test("a server takes the place of another one that ends", async () => {
+// Rolling updates: the new server starts beside the old one, waits without affecting it, takes over as soon as the old
+// one has shut down or was killed, and has every acknowledged change.
+test("a waiting server takes over when the other server ends", async () => {
   const data = join(site.folder, "handed-over");
   let serving = await site.start({ data });
   for (const [round, end] of (["stop", "kill", "stop", "kill"] as const).entries()) {
@@ -98,9 +98,9 @@ test("a server takes the place of another one that ends", async () => {
   await serving.stop();
 });
 
-// The wait has an end, and so has its process, which probes find alive and not ready: with the refusal when the time is over, at once and in good order when it
-// is told to stop, and at once with all else that is wrong, for that no waiting mends.
-test("a server that waits for another one can be ended", async () => {
+// A waiting server is alive and not ready for probes. It ends with the refusal when its time is over, gracefully on
+// SIGTERM, and immediately if there is another problem, which waiting would not solve.
+test("a server that waits for another one can be stopped", async () => {
   const data = join(site.folder, "held");
   const holder = await site.start({ data });
   const late = await site.refusal({ data, flags: ["--lock-wait", "300ms"] });

@@ -9,28 +9,28 @@ after(() => site.remove());
 
 const LARGE = "x".repeat(10_000);
 
-/** Puts secrets until one is refused; how many were taken, and the refusal. */
-async function fill(caller: Caller): Promise<{ taken: number; refusal: Outcome }> {
-  for (let taken = 0; taken < 100; taken++) {
-    const outcome = await caller.put({ path: `fill/${taken}`, ...contentOf(`${taken} ${LARGE}`) });
-    if (outcome.code !== "OK") return { taken, refusal: outcome };
+/** Puts secrets until one is refused. Returns the number of accepted ones, and the refusal. */
+async function fill(caller: Caller): Promise<{ accepted: number; refusal: Outcome }> {
+  for (let accepted = 0; accepted < 100; accepted++) {
+    const outcome = await caller.put({ path: `fill/${accepted}`, ...contentOf(`${accepted} ${LARGE}`) });
+    if (outcome.code !== "OK") return { accepted, refusal: outcome };
   }
-  throw new Error("the store takes everything");
+  throw new Error("the store refuses no Put");
 }
 
-// Beyond --max-store-bytes a Put is refused and not applied, while Get, Delete and a smaller Put go on. A store that is
-// above its limit when it starts is served all the same, with a warning; a higher limit makes room again.
-test("a store that has reached its limit takes no more, and serves what it has", async () => {
+// A Put beyond --max-store-bytes is refused and not applied. Get, Delete and smaller Puts still work. A store that is
+// above its limit at the start is served, with a warning. With a higher limit, Puts are accepted again.
+test("a store at its limit refuses Puts that enlarge it, and serves its secrets", async () => {
   const flags = ["--max-store-bytes", "256KiB"];
   const first = await site.start({ flags });
   const caller = site.caller(first);
-  const { taken, refusal } = await fill(caller);
-  assert.ok(taken > 10 && taken < 26, `${taken} secrets of 10 kB were taken`);
+  const { accepted, refusal } = await fill(caller);
+  assert.ok(accepted > 10 && accepted < 26, `${accepted} secrets of 10 kB were accepted`);
   assert.deepEqual(
     [refusal.code, refusal.reason, refusal.metadata["limit"]],
     ["RESOURCE_EXHAUSTED", "STORE_FULL", "262144"],
   );
-  assert.equal((await caller.get({ path: `fill/${taken}` })).reason, "SECRET_NOT_FOUND");
+  assert.equal((await caller.get({ path: `fill/${accepted}` })).reason, "SECRET_NOT_FOUND");
   assert.equal(storedValue((await caller.get({ path: "fill/0" })).response), `0 ${LARGE}`);
   assert.equal((await caller.delete({ path: "fill/1" })).code, "OK");
   assert.equal((await caller.put({ path: "small", ...contentOf("small") })).code, "OK");
@@ -50,8 +50,8 @@ test("a store that has reached its limit takes no more, and serves what it has",
   reader.close();
   await above.stop();
 
-  const roomy = await site.start({ flags: ["--max-store-bytes", "1MiB"] });
-  const writer = site.caller(roomy);
+  const larger = await site.start({ flags: ["--max-store-bytes", "1MiB"] });
+  const writer = site.caller(larger);
   assert.equal((await writer.put({ path: "more", ...contentOf("more") })).code, "OK");
   assert.equal((await writer.get({ path: "fill/2" })).reason, "VERSION_DELETED");
   writer.close();

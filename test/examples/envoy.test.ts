@@ -12,7 +12,7 @@ testStack({
   heading: "Envoy",
   folders: ["envoy", "python"],
   copy: "envoy",
-  needs: ["python3 -m venv -h"],
+  needs: ["python3 -m ensurepip --version"],
   lacks: envoy === undefined && `no envoy here; ${ENVOY_INSTALL}`,
   notFound: "NOT_FOUND",
   verifiesId: true,
@@ -23,7 +23,7 @@ testStack({
 async function startEnvoy({ site, spire, serverId }: Identity, variables: Variables): Promise<Variables> {
   const port = await freePort();
   const replaced = {
-    "coffer.example.org, port_value: 8553": site.address.replace(":", ", port_value: "),
+    "coffer.example.org, port_value: 8553": `127.0.0.1, port_value: ${site.port}`,
     "port_value: 8554": `port_value: ${port}`,
     "spiffe://example.org/coffer": serverId,
     "/run/spire/agent.sock": spire.endpoint.replace("unix:", ""),

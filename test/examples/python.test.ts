@@ -4,7 +4,9 @@ testStack({
   heading: "Python",
   folders: ["python"],
   copy: "python",
-  needs: ["python3 -m venv -h"],
+  needs: ["python3 -m ensurepip --version"],
   notFound: "NOT_FOUND",
   verifiesId: false,
+  // grpcio looks for the host name of the address in the server's SVID.
+  prepare: async ({ site }, variables) => ({ ...variables, COFFER_ADDR: `localhost:${site.port}` }),
 });

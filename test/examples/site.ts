@@ -44,8 +44,8 @@ export class Site {
   static async start({ ttl = 3600 }: SiteShape = {}): Promise<Site> {
     const machine = new Machine();
     const spire = await machine.spire({ syncInterval: "1s" });
-    await spire.enter(ENTRIES.coffer);
-    await spire.enter({ ...EXAMPLE, ttl });
+    await spire.addEntry(ENTRIES.coffer);
+    await spire.addEntry({ ...EXAMPLE, ttl });
     const site = new Site(machine, spire, await freePort());
     site.#prepare();
     await site.startServer();
@@ -56,9 +56,9 @@ export class Site {
     return this.#server!;
   }
 
-  /** Where the server listens, by the DNS name of its SVID. */
-  get address(): string {
-    return `localhost:${this.#port}`;
+  /** The port of 127.0.0.1 on which the server listens. */
+  get port(): number {
+    return this.#port;
   }
 
   /** What each example reads from its environment, with an identity from this SPIRE. */
@@ -67,7 +67,7 @@ export class Site {
       HOME: process.env["HOME"] ?? "/",
       // java-spiffe takes no URI without an authority, empty though it is.
       SPIFFE_ENDPOINT_SOCKET: spire.endpoint.replace("unix:/", "unix:///"),
-      COFFER_ADDR: this.address,
+      COFFER_ADDR: `127.0.0.1:${this.#port}`,
       COFFER_SERVER_ID: this.serverId,
     };
   }
@@ -110,7 +110,7 @@ export class Site {
   async foreignSpire(): Promise<Spire> {
     const other = await this.machine.spire({ trustDomain: "other.org" });
     await other.federate(this.spire);
-    await other.enter({ ...EXAMPLE, id: FOREIGN, federatesWith: [this.spire.trustDomain] });
+    await other.addEntry({ ...EXAMPLE, id: FOREIGN, federatesWith: [this.spire.trustDomain] });
     return other;
   }
 

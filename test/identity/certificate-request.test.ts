@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { processTimers } from "../../src/domain/timers.ts";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { awaitClientHello } from "../../src/admission/client-hello.ts";
 import { type HandshakeContexts, handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
@@ -31,7 +30,7 @@ function contextsFor(trusted: typeof bundles): HandshakeContexts {
 async function serving(contexts: HandshakeContexts, beginning: "early" | "late", visit: (port: number) => void) {
   const outcome = new Promise<string>((resolve) => {
     const shake = (raw: Socket) =>
-      shakeHands(raw, contexts, processTimers.afterTurn, {
+      shakeHands(raw, contexts, {
         complete: (socket) => {
           resolve(shownBy(socket).objection?.code ?? "no objection");
           socket.destroy();

@@ -7,7 +7,6 @@ import { connect as connectTls, createSecureContext, type TLSSocket } from "node
 import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import { Connections } from "../../src/admission/connection.ts";
 import { GrpcServer } from "../../src/grpc/grpc-server.ts";
-import { processTimers } from "../../src/domain/timers.ts";
 import { shakeHands } from "../../src/admission/handshake.ts";
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
@@ -164,10 +163,14 @@ it("A connection whose client does not read is closed all the same", async () =>
       assert.ok(socket.writableLength > 0);
       socket.destroy();
     };
-    shakeHands(raw, { asking: secureContext, judging: secureContext }, processTimers.afterTurn, {
-      complete,
-      failed: assert.fail,
-    });
+    shakeHands(
+      raw,
+      { asking: secureContext, judging: secureContext },
+      {
+        complete,
+        failed: assert.fail,
+      },
+    );
   }).listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as { port: number };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, describe, it } from "node:test";
-import { type Conduct, Strangers } from "../../bench/strangers.ts";
+import { type FloodKind, UnauthenticatedClients } from "../../bench/unauthenticated-clients.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createAuthority } from "../../src/pki/development-ca.ts";
@@ -31,10 +31,10 @@ const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock).i
 
 after(() => site.remove());
 
-/** Strangers at the server, in a process of their own. */
-function gather(conduct: Conduct, from: string, count = connections): Promise<Strangers> {
+/** Starts unauthenticated clients in a separate process. */
+function gather(kind: FloodKind, from: string, count = connections): Promise<UnauthenticatedClients> {
   const certificate = { cert: foreign.certPem, key: foreign.keyPem };
-  return Strangers.gather({ conduct, port: server.port, from, connections: count, certificate });
+  return UnauthenticatedClients.start({ kind, port: server.port, from, connections: count, certificate });
 }
 
 /** A client that connects and makes a call, each time another one. */
@@ -64,16 +64,16 @@ afterEach(() => server.kill());
 describe("a good client", () => {
   // More strangers than may be in handshake, who come again whenever they are closed. Those that say all of their hello
   // can't be told from good ones until they should answer, except by their address.
-  for (const [conduct, from] of [
+  for (const [kind, from] of [
     ["silent", HERE],
     ["half-hello", HERE],
     ["hello", ELSEWHERE],
   ] as const) {
-    it(`gets in at the first attempt while strangers stall: ${conduct}`, async () => {
+    it(`gets in at the first attempt while strangers stall: ${kind}`, async () => {
       await start();
-      const strangers = await gather(conduct, from);
+      const strangers = await gather(kind, from);
       assert.deepEqual(await newcomers(), new Set(["OK"]));
-      const { opened } = await strangers.leave();
+      const { opened } = await strangers.stop();
       assert.ok(opened >= connections);
       assert.equal((await server.logged("connection refused"))["reason"], "handshake-displaced");
     });
@@ -89,7 +89,7 @@ describe("a good client", () => {
     const codes = new Set<string>();
     for (let i = 0; i < GETS; i++) codes.add((await connected.get({ path: "flood/known" })).code);
     assert.deepEqual([codes, await newcomers()], [new Set(["OK"]), new Set(["OK"])]);
-    await strangers.leave();
+    await strangers.stop();
     connected.close();
     const reasons = new Set(server.lines("connection refused").map((line) => line["reason"]));
     // Those whose turn had not come in ten seconds, or when they all left: that they waited is what the limit is for.
@@ -105,7 +105,7 @@ describe("a good client", () => {
     const strangers = await gather("silent", ELSEWHERE);
     assert.equal(await newcomer(), "UNAVAILABLE", "there are no descriptors left");
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
-    await strangers.leave();
+    await strangers.stop();
     connected.close();
     while ((await newcomer()) !== "OK");
   });

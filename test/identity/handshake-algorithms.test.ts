@@ -5,7 +5,6 @@ import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect, createSecureContext, createServer as createTlsServer } from "node:tls";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
-import { processTimers } from "../../src/domain/timers.ts";
 import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
@@ -34,7 +33,7 @@ function isKnown(group: string): boolean {
 // Every group has to be a decision: the server's thread computes whatever a client that has proven nothing asks for.
 describe("The server, in a handshake,", () => {
   const server = createServer((raw) =>
-    shakeHands(raw, handshakeContexts(own.snapshot()), processTimers.afterTurn, {
+    shakeHands(raw, handshakeContexts(own.snapshot()), {
       complete: (socket) => {
         const { raw: certificate } = socket.getPeerCertificate();
         server.emit("outcome", certificate === undefined ? "complete" : "complete, with a certificate");

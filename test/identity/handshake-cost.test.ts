@@ -5,7 +5,6 @@ import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
-import { processTimers } from "../../src/domain/timers.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
@@ -38,7 +37,7 @@ const CHOICES: readonly Choice[] = [
 describe("A handshake costs no more than three ordinary ones:", { skip: LONG ? false : "measures CPU time" }, () => {
   const contexts = handshakeContexts(own.snapshot());
   const server = createServer((raw) =>
-    shakeHands(raw, contexts, processTimers.afterTurn, {
+    shakeHands(raw, contexts, {
       complete: (socket) => socket.destroy(),
       failed: () => raw.destroy(),
     }),

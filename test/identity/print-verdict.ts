@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
-import { processTimers } from "../../src/domain/timers.ts";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
 
@@ -16,7 +15,7 @@ const ours = handshakeContexts({ svid, bundles: new Map() });
 const contexts = store === "default" ? { ...ours, judging: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
 
 const server = createServer((raw) =>
-  shakeHands(raw, contexts, processTimers.afterTurn, {
+  shakeHands(raw, contexts, {
     failed: (code) => {
       throw new Error(code);
     },

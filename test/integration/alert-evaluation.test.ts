@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "coffer-alerts-"));
 after(() => rmSync(folder, { recursive: true }));
 
 describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { skip }, () => {
-  // A threshold, a sign or a label that is wrong is no error for Prometheus: nobody is ever called.
+  // Prometheus accepts a rule with a wrong threshold, sign or label, and then never sends the alert.
   it("fire when they should, and not when they should not", () => {
     const { groups } = parse(block!) as {
       groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
@@ -27,8 +27,8 @@ describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { sk
     assert.equal(verdict(block!, ALERT_SAMPLES), "");
   });
 
-  // The check above would not notice a promtool that is content with everything.
-  it("are told apart from alerts that would not, and from those that would not stop", () => {
+  // The control: promtool reports alerts that never fire, and alerts that always fire.
+  it("fail the evaluation when a value, a sign or a threshold is wrong", () => {
     const broken = (alert: string, from: string, to: string) => {
       assert.ok(block!.includes(from));
       const samples = ALERT_SAMPLES.filter((sample) => sample.alert === alert);
@@ -41,11 +41,11 @@ describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { sk
   });
 });
 
-/** What promtool has against the rules; empty when each sample ends as it should. */
+/** Returns promtool's complaints about the rules; empty if each sample has the expected result. */
 function verdict(rules: string, samples: readonly AlertSample[]): string {
   const tests = samples.flatMap(({ alert, fires, quiet }) => [
-    look(`${alert} fires`, alert, fires, [{ labels: "{}", value: 1 }]),
-    look(`${alert} is quiet`, alert, quiet, []),
+    testCase(`${alert} fires`, alert, fires, [{ labels: "{}", value: 1 }]),
+    testCase(`${alert} is quiet`, alert, quiet, []),
   ]);
   writeFileSync(join(folder, "rules.yaml"), rules);
   writeFileSync(
@@ -59,8 +59,8 @@ function verdict(rules: string, samples: readonly AlertSample[]): string {
   return status === 0 ? "" : stdout + stderr;
 }
 
-/** What promtool is to find at the end of an hour: whether this alert fires, whatever its labels are. */
-function look(name: string, alert: string, series: AlertSample["fires"], exp_samples: readonly object[]): object {
+/** The state that promtool must find at the end of an hour: whether the alert fires, with any labels. */
+function testCase(name: string, alert: string, series: AlertSample["fires"], exp_samples: readonly object[]): object {
   return {
     name,
     interval: `${SAMPLE_SECONDS}s`,

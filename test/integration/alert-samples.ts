@@ -1,20 +1,20 @@
-/** What the series of one look have been for the hour before it, in the notation of promtool: a value, x, repetitions. */
+/** The values of each series during the hour before the evaluation, in promtool's notation: a value, x, repetitions. */
 type Series = Readonly<Record<string, string>>;
 
-/** Series at which an alert fires, and others, as near as can be, at which it does not. */
+/** Series at which an alert fires, and similar series at which it does not. */
 export interface AlertSample {
   readonly alert: string;
   readonly fires: Series;
   readonly quiet: Series;
 }
 
-/** One sample each fifteen seconds, so that an hour has 240. The look is at its end, at Unix time 3600. */
+/** One sample every 15 seconds, so that an hour has 240. The evaluation is at its end, at Unix time 3600. */
 export const SAMPLE_SECONDS = 15;
 
 const always = (value: number | string) => `${value}x240`;
-/** A counter that grows by so much with each sample. */
+/** A counter that grows by `step` with each sample. */
 const growing = (step: number | string) => `0+${step}x240`;
-/** A counter that began to grow some minutes ago, by so much in all. */
+/** A counter that has grown by `by` in the last minutes. */
 const grown = (by: number) => `0x230 ${by}x10`;
 
 const call = (method: string, code: string) =>
@@ -31,7 +31,7 @@ const SECRETS = gauge("coffer_secrets");
 
 export const ALERT_SAMPLES: readonly AlertSample[] = [
   { alert: "CofferDown", fires: { [UP]: "1x230 0x10" }, quiet: { [UP]: "1x230 0x2 1x8" } },
-  // A pod that was deleted is no target that is down; another job says nothing of it.
+  // A deleted pod is not a target that is down, and targets of another job do not count.
   {
     alert: "CofferDown",
     fires: { [UP]: "1x200 stale", 'up{job="other"}': always(1) },
@@ -43,7 +43,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     quiet: { [gauge("coffer_ready", ', check="journal"')]: "1x220 0x4 1x16" },
   },
   { alert: "CofferRestarts", fires: { [STARTED]: "10x200 20x20 30x20" }, quiet: { [STARTED]: "10x60 20x100 30x80" } },
-  // Each pod is an instance of its own.
+  // Each pod is a separate instance.
   {
     alert: "CofferRestarts",
     fires: {
@@ -59,13 +59,13 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     fires: { [SECRETS]: "100x200 stale", 'coffer_secrets{job="coffer", instance="b"}': "_x200 0x40" },
     quiet: { [SECRETS]: "100x200 stale", 'coffer_secrets{job="coffer", instance="b"}': "_x200 100x40" },
   },
-  // A quarter of an hour is left for six minutes, and for four: it has to last for five.
+  // Less than a quarter of an hour is left, for six minutes and for four: the alert requires five.
   {
     alert: "CofferIdentityEnds",
     fires: { [gauge("coffer_svid_not_after_seconds")]: always(3600 + 9 * 60) },
     quiet: { [gauge("coffer_svid_not_after_seconds")]: always(3600 + 11 * 60) },
   },
-  // The same with six hours, which has to last for ten minutes.
+  // Less than six hours are left, for eleven minutes and for nine: the alert requires ten.
   {
     alert: "CofferTrustEnds",
     fires: {
@@ -75,7 +75,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
       [gauge("coffer_bundle_not_after_seconds", ', trust_domain="example.org"')]: always(3600 + 6 * 3600 - 9 * 60),
     },
   },
-  // Of an empty bundle, which vouches for nobody.
+  // An empty bundle trusts no SVID.
   {
     alert: "CofferTrustEnds",
     fires: { [gauge("coffer_bundle_not_after_seconds", ', trust_domain="other.org"')]: always(0) },
@@ -169,7 +169,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     fires: { [gauge("coffer_commit_seconds_sum")]: growing(0.11), [gauge("coffer_commit_seconds_count")]: growing(10) },
     quiet: { [gauge("coffer_commit_seconds_sum")]: growing(0.09), [gauge("coffer_commit_seconds_count")]: growing(10) },
   },
-  // The hundredth Get of a hundred takes longer than 50 ms, and then none does.
+  // More than one Get in a hundred takes longer than 50 ms, and then fewer.
   {
     alert: "CofferSlowGets",
     fires: { [gets("0.05")]: growing(980), [gets("0.1")]: growing(1000), [gets("+Inf")]: growing(1000) },

@@ -20,14 +20,14 @@ const [block] = codeBlocks(operations, "Metrics and alerts", "yaml");
 const { groups } = parse(block!) as { groups: readonly { readonly rules: readonly AlertingRule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
 
-/** What Prometheus itself adds: the labels of a target, and whether it answered. */
+/** What Prometheus adds itself: the labels of a target, and whether the target answered. */
 const TARGET_LABELS = ["job", "instance"];
 const UP = "up";
 
 let kit: ServerKit;
 let exposed: Exposed;
 
-/** Nobody has called yet: what an alert asks for has to be there before it happens, or the first time is no increase. */
+/** The server has not served any call yet: a series must exist before its first increase, or Prometheus misses it. */
 before(async () => {
   kit = await ServerKit.start();
   exposed = parseExposition(await (await fetch(`${kit.opsUrl}/metrics`)).text());
@@ -35,7 +35,7 @@ before(async () => {
 after(() => kit.stop());
 
 describe("the alerts of docs/operations.md", () => {
-  it("are rules that Prometheus takes: named, graded, and with a section of the page that says what to do", () => {
+  it("are valid rules with a name, a severity and a section of the page as runbook", () => {
     assert.ok(rules.length > 15);
     assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
     for (const { alert, labels, annotations, ...rule } of rules) {
@@ -50,13 +50,13 @@ describe("the alerts of docs/operations.md", () => {
     }
   });
 
-  // An alert on a metric, a label or a value that does not exist is never heard of.
-  it("ask for what the server has", () => {
+  // An alert on a metric, a label or a value that does not exist never fires.
+  it("use only metrics and labels that the server has", () => {
     const problems = rules.flatMap(({ alert, expr }) => problemsOf(expr).map((problem) => `${alert}: ${problem}`));
     assert.deepEqual(problems, []);
   });
 
-  it("would be told what is wrong with them", () => {
+  it("would fail on unknown metrics and labels", () => {
     assert.throws(() => parseQuery("rate(coffer_handshakes_total[5m]"), SyntaxError);
     assert.throws(() => parseQuery("rates(coffer_handshakes_total[5m])"), SyntaxError);
     assert.deepEqual(problemsOf("coffer_gone > 1"), ["there is no coffer_gone"]);
@@ -68,7 +68,7 @@ describe("the alerts of docs/operations.md", () => {
     assert.deepEqual(problemsOf("max_over_time(coffer_secrets[5m])"), []);
   });
 
-  // Whoever is on call meets with a metric here and knows when to look at it.
+  // An operator must find each metric on this page, with what it indicates.
   it("and the rest of the page name every metric, and no other", () => {
     const named = operations.text.match(/\b(?:coffer|grpc_server|process)_[a-z_]+\b/g)!.map((name) => metricOf(name));
     assert.deepEqual([...new Set(named)].sort(), [...exposed.types.keys()].sort());

@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => site.remove());
 
-/** A Get as HEADERS and DATA on stream 1, which is whole. */
+/** A complete Get, as HEADERS and DATA on stream 1. */
 function call(): Buffer {
   const template = new RequestTemplate("coffer", "get", "localhost");
   const bytes = Buffer.alloc(template.size);
@@ -25,14 +25,14 @@ function call(): Buffer {
   return bytes;
 }
 
-/** The same, refused by its headers alone: they end the stream. */
+/** The same, refused because its headers end the stream. */
 function emptyCall(): Buffer {
   const headers = call().subarray(0, 9 + call().readUIntBE(0, 3));
   headers[4] = FrameFlag.endHeaders | FrameFlag.endStream;
   return headers;
 }
 
-/** A Get of which only the prefix has come. */
+/** A Get of which only the prefix has arrived. */
 function unfinishedCall(): Buffer {
   const headers = 9 + call().readUIntBE(0, 3);
   const prefix = call().subarray(headers + 9, headers + 9 + 5);
@@ -41,16 +41,16 @@ function unfinishedCall(): Buffer {
 
 const CALLS = { "a call": call(), "a call without a body": emptyCall(), "an unfinished call": unfinishedCall() };
 
-/** RFC 9113 6.8: an error code, 2, behind the last stream. */
+/** RFC 9113 6.8: the last stream, here 0, and then the error code, here 2 (INTERNAL_ERROR). */
 const GOAWAY_WITH_ERROR = frame(FrameType.goAway, FrameFlag.none, 0, Buffer.from("0000000000000002", "hex"));
 
 const ENDS: Readonly<Record<string, Buffer>> = {
   "a GOAWAY with an error code": GOAWAY_WITH_ERROR,
-  "a GOAWAY without one": frame(FrameType.goAway, FrameFlag.none, 0, Buffer.alloc(8)),
+  "a GOAWAY without an error code": frame(FrameType.goAway, FrameFlag.none, 0, Buffer.alloc(8)),
   "an answer to a PING that was not sent": frame(FrameType.ping, FrameFlag.ack, 0, Buffer.alloc(8)),
   "DATA on stream 0": BROKEN[0]!,
-  "headers that HPACK can't decode": reopened(BROKEN[1]!),
-  "a frame that is too long": reopened(BROKEN[2]!),
+  "headers that HPACK can't decode": onStream3(BROKEN[1]!),
+  "a frame that is too long": onStream3(BROKEN[2]!),
   "a WINDOW_UPDATE beyond the largest window": frame(
     FrameType.windowUpdate,
     FrameFlag.none,
@@ -59,14 +59,14 @@ const ENDS: Readonly<Record<string, Buffer>> = {
   ),
 };
 
-/** A frame of stream 1, on a stream that no call here is on. */
-function reopened(bytes: Buffer): Buffer {
+/** Moves a frame from stream 1, which the call uses, to stream 3. */
+function onStream3(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   copy.writeUInt32BE(3, 5);
   return copy;
 }
 
-/** Sends all of it in one TLS record, and waits until the server has closed the connection or has ended. */
+/** Sends all bytes in one TLS record, and waits until the server has closed the connection or the process has ended. */
 async function send(...frames: readonly Buffer[]): Promise<void> {
   const socket = connect({ ...site.clientTls, host: "127.0.0.1", port: server.port, servername: "localhost" });
   socket.on("error", () => {});
@@ -76,13 +76,13 @@ async function send(...frames: readonly Buffer[]): Promise<void> {
   if (!socket.closed) await once(socket, "close");
 }
 
-// Each of these sessions ends while node:http2 still reads what came with the frame that ends it. A stream of it may have
-// failed before its call is looked at, or may never get an object in JavaScript; both ended the process, and any caller
-// with a valid SVID could do it.
-describe("a session that ends in the middle of what has arrived", () => {
+// Each of these sessions ends while node:http2 still processes the bytes that arrived with the frame that ends it. One
+// of its streams may have failed before the server sees its call, or may never get a JavaScript object. Both cases
+// ended the process, and any caller with a valid SVID could cause them.
+describe("a session that ends before all received bytes are processed", () => {
   for (const [what, bytes] of Object.entries(CALLS)) {
     for (const [end, frames] of Object.entries(ENDS)) {
-      it(`does not end the process: ${what} before and behind ${end}`, async () => {
+      it(`does not end the process: ${what} before and after ${end}`, async () => {
         await send(bytes, frames);
         await send(frames, bytes);
         const caller = site.caller(server);

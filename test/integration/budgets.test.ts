@@ -15,7 +15,7 @@ import { bytesField } from "../support/wire-field.ts";
 const MIB = 1024 * 1024;
 const BUDGETS = { bytes: 8 * MIB, unread: 64, calls: 64 };
 
-// These are pushed; handshakes have their real time.
+// The test advances these times. Handshakes use real time.
 const PUSHED_MS = 20_000;
 const REQUEST_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
@@ -43,7 +43,7 @@ afterEach(async () => {
   await kit.stop();
 });
 
-/** Begins a Put of almost 2 MiB and does not end it. */
+/** Starts a Put of almost 2 MiB and does not complete it. */
 function unfinishedPut(): ClientHttp2Stream {
   const message = grpcMessage(Buffer.concat([bytesField(1, "shop/api/put"), Buffer.alloc(2 * MIB - 1000)]));
   const stream = beginCall(greedy, PUT);
@@ -55,8 +55,8 @@ function get(session: ClientHttp2Session): ClientHttp2Stream {
   return beginCall(session, GET).end(grpcMessage(getRequest.encode({ path: LARGE, version: 0 })));
 }
 
-/** Resolves when the server has read everything that was sent before. */
-function heard(session: ClientHttp2Session): Promise<unknown> {
+/** Resolves when the server has read all bytes that were sent before. */
+function processed(session: ClientHttp2Session): Promise<unknown> {
   return new Promise((resolve) => session.ping(resolve));
 }
 
@@ -67,11 +67,12 @@ async function othersAreServed(): Promise<void> {
   admin.close();
 }
 
-// Half of 8 MiB are two Puts of almost 2 MiB. The third waits, and is told after the time for a request that it was too much.
-it("unfinished Puts above the budget wait, and are then told when to try again", async () => {
+// Half of 8 MiB is enough for two Puts of almost 2 MiB. The third waits, and fails when the time for a request has
+// passed.
+it("unfinished Puts above the budget wait, and are then refused with a retry delay", async () => {
   const puts = [unfinishedPut(), unfinishedPut(), unfinishedPut()];
   const answers = puts.map(answerOf);
-  await heard(greedy);
+  await processed(greedy);
   await othersAreServed();
   timers.push(REQUEST_MS);
   const [first, second, third] = await Promise.all(answers);
@@ -82,17 +83,17 @@ it("unfinished Puts above the budget wait, and are then told when to try again",
   assert.ok(third!.retryDelay! > 0);
 });
 
-it("a Put that waits goes on when others of its caller end", async () => {
+it("a Put that waits continues when other calls of its caller end", async () => {
   const [first, , third] = [unfinishedPut(), unfinishedPut(), unfinishedPut()];
-  await heard(greedy);
+  await processed(greedy);
   first.close();
-  // The last byte; what it completes is not valid, which shows that it was read.
+  // This is the last byte. It completes an invalid message: the error shows that the server has read it.
   third.end(Buffer.of(0));
   const { code } = await answerOf(third);
   assert.equal(code, Code.INVALID_ARGUMENT);
 });
 
-it("calls above the budget are refused at once", async () => {
+it("calls above the budget are refused immediately", async () => {
   const calls = Array.from({ length: BUDGETS.calls }, () => watchHealth(greedy));
   const refused = calls.slice(BUDGETS.calls / 2).map(answerOf);
   for (const { code, reason, retryDelay } of await Promise.all(refused)) {
@@ -102,15 +103,15 @@ it("calls above the budget are refused at once", async () => {
   await othersAreServed();
 });
 
-describe("answers that are not read", () => {
-  // All of them arrive in one turn. Four fit, and one more is made before the server sees that they do not.
-  it("hold back the next of the same caller, and no other's", async () => {
+describe("unread answers", () => {
+  // All Gets arrive in one turn. Four answers fit, and the server makes one more before it detects that they do not.
+  it("delay the next answers of the same caller, and of no other", async () => {
     const gets = Array.from({ length: 20 }, () => get(greedy));
     let answered = 0;
     for (const each of gets) each.on("response", () => (answered += 1));
-    await heard(greedy);
+    await processed(greedy);
     await othersAreServed();
-    await heard(greedy);
+    await processed(greedy);
     assert.ok(answered >= 3 && answered <= 5, `${answered} answers of 1 MiB in a budget of 4 MiB`);
     timers.push(REQUEST_MS);
     const ended = await Promise.all(gets.slice(answered).map(answerOf));
@@ -119,15 +120,15 @@ describe("answers that are not read", () => {
     }
   });
 
-  it("let the next go on when they are read", async () => {
+  it("let the next answers continue when they are read", async () => {
     const gets = Array.from({ length: 20 }, () => get(greedy));
-    await heard(greedy);
+    await processed(greedy);
     greedy.settings({ initialWindowSize: 4 * MIB });
     const answers = await Promise.all(gets.map(answerOf));
     for (const { code, body } of answers) assert.deepEqual([code, body.length > MIB - 100], [Code.OK, true]);
   });
 
-  it("are given up after a minute", async () => {
+  it("are cancelled after a minute", async () => {
     const read = await sessionOf(kit, API);
     const [unread, watch] = [get(greedy), watchHealth(read)];
     await Promise.all([once(unread, "response"), once(watch, "data")]);
@@ -135,17 +136,17 @@ describe("answers that are not read", () => {
     await keptAlive([greedy, read], KEEPALIVE_MS);
     const { code, resetCode } = await answerOf(unread);
     assert.deepEqual([code, resetCode], [undefined, 8]); // CANCEL
-    // A stream that waits for news has nothing that is not read.
+    // A stream without a new message has no unread bytes.
     for (let minute = 0; minute < 3; minute++) await keptAlive([greedy, read], KEEPALIVE_MS);
     assert.equal(watch.closed, false);
     read.destroy();
   });
 });
 
-/** Pushes time, and waits until every peer has answered a PING that came due. */
+/** Advances time, and waits until every peer has answered the PINGs that are due. */
 async function keptAlive(sessions: readonly ClientHttp2Session[], ms: number): Promise<void> {
   timers.push(ms);
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-  // The second shows that the answer to the server's PING, which came with the first, has been read.
-  for (const session of [...sessions, ...sessions]) await heard(session);
+  // The second PING shows that the server has read the answer to its own PING, which arrived with the first.
+  for (const session of [...sessions, ...sessions]) await processed(session);
 }

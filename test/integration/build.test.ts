@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
 
 describe("the build", () => {
-  /** A clone with the scripts of the build, and nothing else yet. */
+  /** A clone that contains only the scripts of the build. */
   let clone: string;
   beforeEach(() => {
     clone = mkdtempSync(join(tmpdir(), "coffer-build-"));
@@ -31,21 +31,21 @@ describe("the build", () => {
     writeFileSync(join(clone, file), text);
   };
 
-  /** Runs a command in the clone; programs of `bin` there come before all others. */
+  /** Runs a command in the clone. Programs in the clone's `bin` come first on the PATH. */
   const run = (program: string, ...words: string[]): Promise<Ran> => {
     const path = [join(clone, "bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter);
     return runToEnd(program, words, { cwd: clone, env: { PATH: path } });
   };
 
-  /** A program of `bin` that only leaves a file where it was run. */
+  /** Creates a program in `bin` that only records, as a file, that it ran. Returns that file. */
   function recorder(name: string): string {
     write(`bin/${name}`, `#!/bin/sh\ntouch "${clone}/${name}.ran"\n`);
     chmodSync(join(clone, "bin", name), 0o755);
     return join(clone, `${name}.ran`);
   }
 
-  // Minutes of compiling for a release that the server refuses to start on: neither npm nor a compiler is run. The
-  // control: on a release that is supported, npm is.
+  // Otherwise the build would compile for minutes for a release that the server refuses to start on. Neither npm nor a
+  // compiler runs. The control: on a supported release, npm runs.
   it("checks the release of Node before it installs or compiles anything", async () => {
     const npm = recorder("npm");
     const manifest = JSON.parse(readFileSync(join(clone, "package.json"), "utf8"));
@@ -66,14 +66,15 @@ describe("the build", () => {
     }
   });
 
-  // The prebuilt binary comes from a host that no checksum here pins. The compiler's steps are told as they begin.
-  it("compiles SQLite, fetches no binary, and tells how far it is", async () => {
+  // No checksum here pins the prebuilt binary, so the build never downloads it. It reports the compiler's steps as they
+  // start.
+  it("compiles SQLite, fetches no binary, and reports its progress", async () => {
     const compiler =
       'console.log("  CC(target) sqlite3.o"); require("fs").writeFileSync("built.js", "module.exports = 1")';
     const scripts = { "build-release": "node compile.js" };
     write("node_modules/better-sqlite3/package.json", JSON.stringify({ main: "index.js", scripts }));
     write("node_modules/better-sqlite3/compile.js", compiler);
-    // Like the native binding: it can't be loaded before it is built.
+    // Like the native binding, it can't be loaded before it is built.
     const binding = 'require("./built.js"); module.exports = class { close() {} };';
     write("node_modules/better-sqlite3/index.js", binding);
     write("node_modules/prebuild-install/package.json", "{}");
@@ -85,14 +86,14 @@ describe("the build", () => {
     assert.equal(ran.code, 0, ran.stderr);
     assert.ok(!existsSync(join(clone, "fetched")));
     assert.match(ran.stderr, /^coffer: compiling SQLite, \d+ s so far: CC\(target\) sqlite3\.o$/m);
-    // The control: what is built is not built again.
+    // The control: a second run compiles nothing.
     assert.equal((await run(process.execPath, "scripts/native.mjs")).stderr, "");
   });
 
-  // Both commands of a newcomer may be started at once, and both find nothing compiled. One compiles, and the other waits
-  // for it.
-  it("is done once where two begin it", async () => {
-    // The compiler fails where another one is at work in the same folder, and ends when both programs have begun.
+  // A new user may start two commands at the same time, and neither finds a compiled SQLite. One compiles, and the
+  // other waits for it.
+  it("compiles once when two builds start at the same time", async () => {
+    // The compiler fails if another one is running in the same folder. It ends when both programs have started.
     const compiler = `const fs = require("fs");
       fs.mkdirSync("compiling");
       const end = () => {
@@ -108,17 +109,17 @@ describe("the build", () => {
     const build =
       'node scripts/native.mjs 2>&1 | while read -r line; do echo "$line"; case $line in *waiting*) touch waiting;; esac; done';
     const [one, other] = await Promise.all([run("sh", "-c", build), run("sh", "-c", build)]);
-    const said = `${one?.stdout}${other?.stdout}`;
-    assert.equal(said.match(/waiting for another build of this clone/g)?.length, 1, said);
-    assert.equal(said.match(/SQLite is compiled/g)?.length, 1, said);
+    const output = `${one?.stdout}${other?.stdout}`;
+    assert.equal(output.match(/waiting for another build of this clone/g)?.length, 1, output);
+    assert.equal(output.match(/SQLite is compiled/g)?.length, 1, output);
   });
 
-  // The tests deleted the program under a server that `npm run dev` had started.
-  it("runs the tests beside a program that was built for use", async () => {
+  // The tests once deleted the program of a running server that `npm run dev` had started.
+  it("runs the tests without replacing the program that was built for use", async () => {
     symlinkSync(resolve("node_modules"), join(clone, "node_modules"));
     utimesSync(join(clone, "package-lock.json"), 0, 0);
     write("dist/src/main.js", "the running program");
-    write("dist-test/test/stale.test.js", "throw new Error('a test that is gone')");
+    write("dist-test/test/stale.test.js", "throw new Error('a deleted test')");
     write("test/one.test.ts", 'import { it } from "node:test";\nit("ran", () => {});\n');
     const ran = await run("npm", "test");
     assert.equal(ran.code, 0, ran.stderr);

@@ -9,8 +9,8 @@ import { page } from "../support/pages.ts";
 const operations = page("docs/operations.md");
 
 describe("the figures of docs/operations.md", () => {
-  // Whoever sizes a container goes by this formula and this example.
-  it("are what a secret counts", async (t) => {
+  // Operators determine the size of a container by this formula and this example.
+  it("are the size of a secret in coffer_store_bytes", async (t) => {
     const kit = await ServerKit.start();
     t.after(() => kit.stop());
     const admin = kit.caller(ADMIN);
@@ -29,17 +29,17 @@ describe("the figures of docs/operations.md", () => {
     admin.close();
 
     const example = /27 bytes, .* 256 bytes counts ([\d,]+) bytes with one version, and ([\d,]+) with ten/;
-    const [, ...told] = example.exec(operations.text.replaceAll("\n", " "))!;
+    const [, ...documented] = example.exec(operations.text.replaceAll("\n", " "))!;
     assert.deepEqual(
-      told,
+      documented,
       [one, ten].map((bytes) => bytes.toLocaleString("en")),
     );
     assert.equal(one, 150 + path.length + 236 + 6 + "password".length + 256);
   });
 });
 
-// Who goes by the page is not warned, and who gives one less is.
-it("the descriptors that docs/operations.md asks for are those that the start wants", () => {
+// A server with the documented limit starts without a warning; one descriptor less causes the warning.
+it("the descriptors that docs/operations.md requires are enough for a start without a warning", () => {
   const [, more] = /`--max-connections` and (\d+) more/.exec(operations.text)!;
   const warning = (limit: number) =>
     fewDescriptors({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100);
@@ -51,7 +51,7 @@ describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self
   const site = new Site();
   after(() => site.remove());
 
-  // Counted are sockets: the files that the server follows are open for moments.
+  // The test counts sockets, because the files that the server follows are open only for moments.
   it("are fewer than forty, and one for each connection", async () => {
     const server = await site.start();
     const sockets = () => descriptorsOf(server.pid).filter((target) => target.startsWith("socket:")).length;
@@ -65,7 +65,7 @@ describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self
   });
 });
 
-/** What the descriptors of a process are for. */
+/** The targets of a process's descriptors. */
 function descriptorsOf(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).map((descriptor) => {
     try {

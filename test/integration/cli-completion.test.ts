@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { coffer, runToEnd } from "../support/cli-kit.ts";
 
-// Command lines up to the cursor, and some of what may stand there. The last word is the one that is being typed.
+// Command lines up to the cursor, and some of the expected completions. The last word is incomplete.
 const LINES: readonly (readonly [line: readonly string[], expected: readonly string[], never?: string])[] = [
   [["ge"], ["get"], "put"],
   [["get", "--w"], ["--wait"], "--versions"],
@@ -33,17 +33,17 @@ describe("coffer completion", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** What each shell offers for a line, as it is asked without a terminal. */
-  const askers: Readonly<Record<string, (line: readonly string[]) => Promise<string>>> = {
-    // As readline calls a completion function.
-    bash: (line) => asked("bash", ["--noprofile", "--norc", ...bashLine(line)]),
-    // compadd and compdef belong to the line editor. Here they print what they are given.
+  /** The completions that each shell offers for a line, requested without a terminal. */
+  const completions: Readonly<Record<string, (line: readonly string[]) => Promise<string>>> = {
+    // This calls the completion function as readline does.
+    bash: (line) => outputOf("bash", ["--noprofile", "--norc", ...bashLine(line)]),
+    // compadd and compdef belong to the line editor. Here they print their arguments.
     zsh: (line) => {
       const words = ["coffer", ...line].map((word) => `'${word}'`).join(" ");
       const frame = `compadd() { print -l -- "\${@[2,-1]}" }; _files() { }; compdef() { }; source ${script("zsh")}`;
-      return asked("zsh", ["-fc", `${frame}; words=(${words}); CURRENT=\${#words}; _coffer`]);
+      return outputOf("zsh", ["-fc", `${frame}; words=(${words}); CURRENT=\${#words}; _coffer`]);
     },
-    fish: (line) => asked("fish", ["-Nc", `source ${script("fish")}; complete -C 'coffer ${line.join(" ")}'`]),
+    fish: (line) => outputOf("fish", ["-Nc", `source ${script("fish")}; complete -C 'coffer ${line.join(" ")}'`]),
   };
 
   function bashLine(line: readonly string[]): string[] {
@@ -52,32 +52,32 @@ describe("coffer completion", () => {
     return ["-c", `source ${script("bash")}; ${call}`];
   }
 
-  async function asked(shell: string, words: readonly string[]): Promise<string> {
+  async function outputOf(shell: string, words: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await runToEnd(shell, words, {});
     assert.equal(stderr, "");
     assert.equal(code, 0);
     return stdout.toString();
   }
 
-  for (const [shell, ask] of Object.entries(askers)) {
+  for (const [shell, complete] of Object.entries(completions)) {
     const isMissing = spawnSync(shell, ["--version"]).status !== 0;
-    // Commands, options and values of the command that has been typed, and of no other one.
+    // Shells offer commands, options and values of the command on the line, and of no other command.
     it(`completes in ${shell}`, { skip: isMissing && `${shell} is not installed` }, async () => {
       for (const [line, expected, never] of LINES) {
-        const offered = (await ask(line)).split("\n").map((text) => text.split("\t")[0]);
+        const offered = (await complete(line)).split("\n").map((text) => text.split("\t")[0]);
         for (const word of expected) assert.ok(offered.includes(word), `${line.join(" ")}: ${offered.join(" ")}`);
         if (shell !== "zsh") assert.ok(never === undefined || !offered.includes(never), `${line.join(" ")}: ${never}`);
       }
     });
   }
 
-  // Behind -- stands somebody else's command line.
-  it("offers nothing behind --", async () => {
+  // The words after -- belong to another program.
+  it("offers nothing after --", async () => {
     const [line] = [["run", "a/b", "--", "ge"]];
-    assert.equal((await askers["bash"]!(line!)).trim(), "");
+    assert.equal((await completions["bash"]!(line!)).trim(), "");
   });
 
-  it("refuses a shell that it does not know", async () => {
+  it("refuses an unknown shell", async () => {
     const ran = await coffer(["completion", "tcsh"]);
     assert.equal(ran.code, 2);
     assert.match(ran.stderr, /Allowed choices are bash, zsh, fish/);

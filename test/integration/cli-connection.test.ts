@@ -25,9 +25,9 @@ const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
-/** A client with the credential and the trust that it is given. */
-function client(address: Address, credential: Credential, id: string, authority: Authority, clock = systemClock) {
-  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
+/** A client with this credential, which trusts this CA. */
+function client(address: Address, credential: Credential, id: string, ca: Authority, clock = systemClock) {
+  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
   const svid = parseSvid(files[0]!, files[1]!, "client");
   const snapshot = { generation: 1, svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) };
@@ -40,14 +40,14 @@ function client(address: Address, credential: Credential, id: string, authority:
   });
 }
 
-/** The failure of a Put through a client that is closed afterwards. */
+/** Makes a Put, closes the client, and returns the failure. */
 async function failureOfPut(coffer: CofferClient): Promise<ConnectionFailure> {
   try {
     await coffer.put("shop/api/db", CONTENT);
   } catch (error) {
     assert.ok(error instanceof ClientError);
     assert.ok(error.failure, error.message);
-    // UNAVAILABLE says that nothing was applied, so it can't be the code of a call that may have reached the server.
+    // UNAVAILABLE means that nothing was applied, so a call that may have reached the server must not fail with it.
     const expected = error.failure.kind === "broken" ? ["UNKNOWN", "unknown"] : ["UNAVAILABLE", "no"];
     assert.deepEqual([error.code, error.applied], expected);
     return error.failure;
@@ -107,13 +107,13 @@ describe("a client", () => {
     admin.close();
   });
 
-  it("calls over a unix socket, where there is no host name to verify", async () => {
+  it("calls over a unix socket, without a host name to verify", async () => {
     const coffer = api(kit.server.addresses[1]!);
     assert.equal((await coffer.put("shop/api/unix", CONTENT)).version, 1);
     coffer.close();
   });
 
-  it("says that nothing listens", async () => {
+  it("reports that nothing listens", async () => {
     const silent = createTcpServer();
     const address = await listening(silent);
     silent.close();
@@ -125,21 +125,21 @@ describe("a client", () => {
     assert.equal(nowhere.kind, "unreachable");
   });
 
-  // RFC 6761 6.4: no name below "invalid" ever has an address. The call was not sent, and may be repeated.
-  it("says that the server's name is not known", async () => {
+  // RFC 6761 6.4: no name below "invalid" ever has an address. The call was not sent and may be repeated.
+  it("reports that the server's name is unknown", async () => {
     const failure = await failureOfPut(api({ kind: "tcp", host: "coffer.invalid", port: 8553 }));
     assert.equal(failure.kind, "unreachable");
   });
 
-  it("says that somebody does not speak TLS", async () => {
+  it("reports a server that does not speak TLS", async () => {
     const plain = createTcpServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
     const failure = await failureOfPut(api(await listening(plain)));
     plain.close();
     assert.equal(failure.kind, "handshake-failed");
   });
 
-  // TLS 1.2 would show our certificate, and so our identity, to whoever listens on the way.
-  it("does not go below TLS 1.3", async () => {
+  // TLS 1.2 would reveal the client's certificate, and so its identity, to an eavesdropper.
+  it("accepts only TLS 1.3", async () => {
     const { certPem: cert, keyPem: key } = kit.issue({ id: String(COFFER) });
     const old = createTlsServer({ cert, key, maxVersion: "TLSv1.2", minVersion: "TLSv1.2" });
     const failure = await failureOfPut(api(await listening(old)));
@@ -147,23 +147,22 @@ describe("a client", () => {
     assert.equal(failure.kind, "handshake-failed");
   });
 
-  // The server's own log tells why; TLS 1.3 tells the client nothing.
-  it("says that the server closed right after the handshake", async () => {
-    const stranger = createAuthority(DOMAIN, systemClock);
-    const failure = await failureOfPut(client(kit.address, stranger.issue({ id: API }), API, kit.authority));
+  // Only the server's log has the reason: TLS 1.3 reports nothing to the client.
+  it("reports that the server closed the connection right after the handshake", async () => {
+    const otherCa = createAuthority(DOMAIN, systemClock);
+    const failure = await failureOfPut(client(kit.address, otherCa.issue({ id: API }), API, kit.authority));
     assert.equal(failure.kind, "closed-at-once");
     assert.deepEqual([String(failure.as), String(failure.by)], [API, String(COFFER)]);
     assert.ok(kit.log.some(({ event, reason }) => event === "connection refused" && reason === "untrusted"));
   });
 });
 
-describe("a client of a server that may be an impostor", () => {
-  const authority = createAuthority(DOMAIN, systemClock);
-  const stranger = createAuthority(DOMAIN, systemClock);
-  const callerOf = (address: Address, clock = systemClock) =>
-    client(address, authority.issue({ id: API }), API, authority, clock);
+describe("a client of a server that may be the wrong one", () => {
+  const ca = createAuthority(DOMAIN, systemClock);
+  const otherCa = createAuthority(DOMAIN, systemClock);
+  const callerOf = (address: Address, clock = systemClock) => client(address, ca.issue({ id: API }), API, ca, clock);
 
-  /** Puts to a TLS server with this credential; the failure, and the bytes that the server was sent after the handshake. */
+  /** Makes a Put to a TLS server with this credential. Returns the failure, and the bytes that the server received. */
   async function putTo(
     credential: Credential,
     clock = systemClock,
@@ -184,38 +183,38 @@ describe("a client of a server that may be an impostor", () => {
     return { failure, received: Buffer.concat(chunks) };
   }
 
-  // The positive control of those below: to the right server the client does speak, with the preface of HTTP/2.
-  it("speaks to the server that it was told", async () => {
-    const { received } = await putTo(authority.issue({ id: String(COFFER) }));
+  // The positive control of the tests below: the client does send to the right server, beginning with HTTP/2's preface.
+  it("sends to a server with the expected SPIFFE ID", async () => {
+    const { received } = await putTo(ca.issue({ id: String(COFFER) }));
     assert.match(received.toString("latin1"), /^PRI \* HTTP\/2\.0/);
   });
 
-  // Any workload of the same trust domain can answer at an address. It must not get what is meant for the server.
+  // Any workload of the same trust domain can listen at an address. It must not receive what is meant for the server.
   it("sends nothing to another workload of the trust domain", async () => {
-    const { failure, received } = await putTo(authority.issue({ id: API, dns: ["localhost"], ip: ["127.0.0.1"] }));
+    const { failure, received } = await putTo(ca.issue({ id: API, dns: ["localhost"], ip: ["127.0.0.1"] }));
     assert.equal(failure.kind, "wrong-server");
     assert.deepEqual([String(failure.expected), String(failure.got)], [String(COFFER), API]);
     assert.equal(received.length, 0);
   });
 
-  it("sends nothing to a server that another authority vouches for", async () => {
-    const { failure, received } = await putTo(stranger.issue({ id: String(COFFER) }));
+  it("sends nothing to a server whose SVID is from an unknown CA", async () => {
+    const { failure, received } = await putTo(otherCa.issue({ id: String(COFFER) }));
     assert.equal(failure.kind, "untrusted-server");
     assert.equal(failure.refusal.reason, "untrusted");
     assert.equal(received.length, 0);
   });
 
   it("sends nothing to a server whose SVID is expired", async () => {
-    const credential = authority.issue({ id: String(COFFER) });
+    const credential = ca.issue({ id: String(COFFER) });
     const { failure, received } = await putTo(credential, () => credential.notAfter + 1000);
     assert.equal(failure.kind, "untrusted-server");
     assert.equal(failure.refusal.reason, "expired");
     assert.equal(received.length, 0);
   });
 
-  // A Put under which the connection breaks may have been applied. It is not sent again behind the caller's back.
-  it("says that a connection broke, and does not repeat the call", async () => {
-    const { certPem: cert, keyPem: key } = authority.issue({ id: String(COFFER) });
+  // If the connection fails during a Put, the Put may have been applied. The client must not repeat it automatically.
+  it("reports a broken connection, and does not repeat the call", async () => {
+    const { certPem: cert, keyPem: key } = ca.issue({ id: String(COFFER) });
     let calls = 0;
     const http2 = createHttp2Server();
     http2.on("stream", (stream: ServerHttp2Stream) => {

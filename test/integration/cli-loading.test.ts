@@ -7,15 +7,15 @@ import { callerVariables } from "../support/cli-caller.ts";
 import { PROGRAM, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
-/** What a command has loaded: folders of src with their files, and packages. */
+/** What a command has loaded: the folders of src with their files, and the packages. */
 interface Loaded {
   readonly files: readonly string[];
   readonly packages: readonly string[];
 }
 
-// The time of a command is mostly that of loading modules. What is counted here is which, since times differ from machine
-// to machine; bench/command-line.ts measures those.
-describe("a command loads what it needs", () => {
+// Most of a command's time is spent on loading modules. These tests check which modules it loads, because times differ
+// between machines; bench/command-line.ts measures times.
+describe("a command loads only what it needs", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-loading-"));
   let kit: ServerKit;
   let env: Record<string, string>;
@@ -31,7 +31,7 @@ describe("a command loads what it needs", () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Runs a command under a hook of Node's loader that writes down each module. */
+  /** Runs a command under a hook of Node's loader that records each module. */
   async function loadedBy(...words: readonly string[]): Promise<Loaded> {
     const list = join(folder, "modules");
     rmSync(list, { force: true });
@@ -71,19 +71,19 @@ describe("a command loads what it needs", () => {
     assert.deepEqual(unused, []);
   });
 
-  // The control: what is loaded is seen.
+  // The control: the hook records loaded packages.
   it("for --version: SQLite", async () => {
     assert.deepEqual((await loadedBy("--version")).packages, ["better-sqlite3", "commander"]);
   });
 });
 
-// The command line knows the errors of modules that need a native addon, and must not load those modules for it: a
-// client would fail where the addon is missing, and every command would take longer.
+// The command line maps the errors of modules that need a native addon to exit codes. It must not load those modules
+// for that: a client would fail where the addon is missing, and every command would take longer.
 describe("importing the command line", () => {
   const SRC = new URL("../../src/", import.meta.url);
   const commands = readdirSync(new URL("cli/commands/", SRC)).filter((name) => name.endsWith(".js"));
 
-  /** The native addons that a process has loaded once it has imported these files of src. */
+  /** The native addons that a process loads when it imports these files of src. */
   async function addonsOf(...files: readonly string[]): Promise<string[]> {
     const urls = files.map((file) => new URL(file, SRC).href);
     const script = `for (const url of ${JSON.stringify(urls)}) await import(url);
@@ -100,8 +100,8 @@ describe("importing the command line", () => {
     assert.deepEqual(await addonsOf(...files, ...commands.map((name) => `cli/commands/${name}`)), []);
   });
 
-  // The control: an addon that is loaded is seen.
-  it("is not importing the server, which loads sodium", async () => {
+  // The control: the test detects a loaded addon.
+  it("differs from importing the server, which loads sodium", async () => {
     assert.deepEqual(await addonsOf("app/server.js"), ["sodium-native.node"]);
   });
 });

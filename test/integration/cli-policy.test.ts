@@ -17,17 +17,17 @@ describe("coffer policy check", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** No variable is set: nothing of a server or an identity is asked for. The arguments are separated by spaces. */
+  /** Runs the command without variables: it needs no server and no identity. Arguments are separated by spaces. */
   async function check(line: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const ran = await coffer(["policy", "check", ...line.split(" ")], { cwd: folder });
     return { ...ran, stdout: ran.stdout.toString() };
   }
 
-  it("says that a file is right", async () => {
+  it("accepts a valid file", async () => {
     assert.deepEqual(await check("good.yaml"), { code: 0, stdout: "good.yaml is right: 1 rule\n", stderr: "" });
   });
 
-  it("tells each problem with its line and column, and exits with 2, whatever is asked", async () => {
+  it("reports each problem with its line and column, and exits with 2, with and without a question", async () => {
     for (const question of ["", ` --as ${API} --action read --path shop/x`]) {
       const { code, stdout, stderr } = await check(`bad.yaml${question}`);
       assert.deepEqual([code, stdout], [2, ""]);
@@ -39,11 +39,11 @@ describe("coffer policy check", () => {
     }
   });
 
-  it("tells what is wrong with a file that holds nothing, or is not there", async () => {
-    const said = (problem: string) => ({ code: 2, stdout: "", stderr: `coffer: the policy ${problem}\n` });
-    assert.deepEqual(await check("empty.yaml"), said("empty.yaml is empty"));
-    assert.deepEqual(await check("missing.yaml"), said("missing.yaml does not exist"));
-    assert.deepEqual(await check("."), said(". is not a regular file"));
+  it("reports a file that is empty or missing", async () => {
+    const refusal = (problem: string) => ({ code: 2, stdout: "", stderr: `coffer: the policy ${problem}\n` });
+    assert.deepEqual(await check("empty.yaml"), refusal("empty.yaml is empty"));
+    assert.deepEqual(await check("missing.yaml"), refusal("missing.yaml does not exist"));
+    assert.deepEqual(await check("."), refusal(". is not a regular file"));
   });
 
   it("answers yes with the rule, and exits with 0", async () => {
@@ -70,7 +70,7 @@ describe("coffer policy check", () => {
     }
   });
 
-  it("lets admins do everything, each of them", async () => {
+  it("allows every action to each admin", async () => {
     const admins = "--admin spiffe://example.org/root --admin spiffe://example.org/admin";
     const question = "--as spiffe://example.org/admin --action delete --path a/b";
     assert.equal((await check(`good.yaml ${question}`)).code, 4);
@@ -80,18 +80,18 @@ describe("coffer policy check", () => {
     );
   });
 
-  it("refuses half a question, and one that is none", async () => {
-    const wrong: [line: string, said: RegExp][] = [
+  it("refuses an incomplete or invalid question", async () => {
+    const wrong: [line: string, message: RegExp][] = [
       [`--as ${API} --action read`, /--as, --action and --path make one question/],
       ["--path shop/x", /--as, --action and --path make one question/],
-      [`--as ${API} --action get --path shop/x`, /"get" is no action; allowed are read, write, delete, list, describe/],
+      [`--as ${API} --action get --path shop/x`, /unknown action "get": expected read, write, delete, list, describe/],
       ["--as me --action read --path shop/x", /the SPIFFE ID "me"/],
       [`--as ${API} --action read --path /shop`, /begins with a slash/],
     ];
-    for (const [line, said] of wrong) {
+    for (const [line, message] of wrong) {
       const { code, stdout, stderr } = await check(`good.yaml ${line}`);
       assert.deepEqual([code, stdout], [2, ""], line);
-      assert.match(stderr, said);
+      assert.match(stderr, message);
     }
   });
 });

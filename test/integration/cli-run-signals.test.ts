@@ -10,14 +10,14 @@ import { API, ServerKit } from "../support/server-kit.ts";
 
 const PATH = "shop/api/env";
 
-/** How the command of TOLD_SIGNALS ends. */
+/** The exit code of the command of TOLD_SIGNALS. */
 const ENDED = 42;
 
 const can = (program: string, ...arguments_: string[]) => spawnSync(program, arguments_).status === 0;
 const hasTerminals = can("script", "-qec", "true", "/dev/null");
 const hasNamespaces = can("unshare", "--pid", "--fork", "--kill-child", "true");
 
-/** Whether there is such a process, and it is no zombie. */
+/** Returns whether this process exists and is not a zombie. */
 function lives(pid: number): boolean {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -49,9 +49,9 @@ describe("coffer run and signals", () => {
     return started;
   }
 
-  // SIGUSR1 would open a debugger in Node if nobody listened. Signals of one process to another arrive in order, so that
-  // a second delivery of any of them would be counted before SIGTERM.
-  it("passes each of them on, once", async () => {
+  // Without a listener, SIGUSR1 opens a debugger in Node. Signals from one process to another arrive in order, so a
+  // second delivery of one of them would be counted before SIGTERM.
+  it("forwards each signal once", async () => {
     const ran = run([PATH, "--", ...TOLD_SIGNALS]);
     const { coffer } = await ran.running();
     const signals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTERM"] as const;
@@ -67,18 +67,19 @@ describe("coffer run and signals", () => {
     assert.equal(ran.stderr, "");
   });
 
-  it("tells that a signal ended the command", async () => {
+  it("exits with the code of the signal that ended the command", async () => {
     const ran = run([PATH, "--", "sh", "-c", "echo running $$ $PPID; exec sleep 600"]);
     const { coffer } = await ran.running();
     process.kill(coffer, "SIGTERM");
     assert.deepEqual(await ran.ended, { code: 143, signal: null });
   });
 
-  // Ctrl-C and Ctrl-\ reach the whole foreground group by the terminal. Passed on as well they would arrive twice, which
-  // many programs take for "at once". SIGUSR1 goes by Coffer, after them: had it passed them on, they would be there. A
-  // signal that comes while the same one is pending is lost (signal(7)), hence more than one of each.
-  it("leaves to a terminal what it sends by itself", { skip: !hasTerminals && "no script(1)" }, async () => {
-    // script(1) gives what it runs a terminal of its own, and what it reads to that terminal as keys.
+  // The terminal sends Ctrl-C and Ctrl-\ to the whole foreground group. If Coffer forwarded them too, they would arrive
+  // twice, and many programs exit immediately at the second one. Coffer forwards SIGUSR1, which is sent after them: a
+  // forwarded signal would have arrived by then. A signal is lost while the same one is pending (signal(7)), so the
+  // test sends each several times.
+  it("does not forward the signals of a terminal", { skip: !hasTerminals && "no script(1)" }, async () => {
+    // script(1) runs the program in a new terminal, and sends its own input to that terminal as keys.
     const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix: ["sh", "-c", SCRIPT, "sh"] });
     const { coffer } = await ran.running();
     for (let times = 1; times <= 5; times++) {
@@ -97,7 +98,7 @@ describe("coffer run and signals", () => {
     );
   });
 
-  // Nobody is there to get the signal: the wait ends, and the command is never run.
+  // No command runs yet that could get the signal: the wait ends, and the command never runs.
   it("ends a wait", async () => {
     const marker = join(kit.folder, "marker");
     for (const [signal, code] of [
@@ -114,7 +115,7 @@ describe("coffer run and signals", () => {
     }
   });
 
-  /** A run that has found no secret, and goes on waiting for it. */
+  /** Starts a run that has found no secret and waits for it. */
   async function waiting(words: readonly string[], options: Partial<CommandRunOptions> = {}): Promise<CommandRun> {
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
     const before = misses();
@@ -125,17 +126,18 @@ describe("coffer run and signals", () => {
     return started;
   }
 
-  // The kernel drops signals for a namespace's first process unless it listens (pid_namespaces(7)). Coffer does, while it
-  // waits and while the command runs. With its end, however it comes, the namespace and the command in it end.
+  // The kernel drops signals for the first process of a namespace unless it has a handler (pid_namespaces(7)). Coffer
+  // has handlers while it waits and while the command runs. When it ends, the kernel ends the namespace and the
+  // command.
   describe("as the first process of a container", { skip: !hasNamespaces && "no namespaces here" }, () => {
     const prefix = ["unshare", "--pid", "--fork", "--kill-child"];
 
-    /** The first process in the namespace of a run, by its number outside of it. */
+    /** The process id, outside the namespace, of the first process in the namespace of a run. */
     function first({ process: { pid } }: CommandRun): number {
       return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim());
     }
 
-    it("passes on, and exits as the command does", async () => {
+    it("forwards signals, and exits with the code of the command", async () => {
       const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix });
       assert.equal((await ran.running()).coffer, 1);
       process.kill(first(ran), "SIGHUP");
@@ -150,7 +152,7 @@ describe("coffer run and signals", () => {
       assert.equal((await ran.ended).code, 143);
     });
 
-    it("takes the command along when it is killed", async () => {
+    it("ends the command when it is killed", async () => {
       const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix });
       await ran.running();
       const coffer = first(ran);
@@ -162,9 +164,9 @@ describe("coffer run and signals", () => {
     });
   });
 
-  // Outside of a container nothing ends the command then; the test above shows that it would be seen. docs/cli.md says
+  // Outside of a container, nothing ends the command in this case; the test above is the control. docs/cli.md describes
   // what to do about it.
-  it("leaves the command alone when it is killed", { skip: !existsSync("/proc") }, async () => {
+  it("does not end the command when it is killed", { skip: !existsSync("/proc") }, async () => {
     const ran = run([PATH, "--", "sh", "-c", "echo running $$ $PPID; exec sleep 600"]);
     const { coffer, command } = await ran.running();
     process.kill(coffer, "SIGKILL");
@@ -176,8 +178,8 @@ describe("coffer run and signals", () => {
 });
 
 /**
- * Runs its arguments in a terminal; they are made one word of sh, in quotes. Without noflsh the kernel drops what is on
- * its way out at each Ctrl-C, and that can be the line that the signal causes (termios(3)).
+ * Runs its arguments in a terminal, quoted as one word of sh. Without noflsh, the kernel discards pending output at
+ * each Ctrl-C, which can be the line that the signal causes (termios(3)).
  */
 const SCRIPT = `
   line=

@@ -6,7 +6,7 @@ import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
-/** Part of every value here, so that it can be looked for where no value may be. */
+/** Part of every value here, so that the tests can search for it where no value may appear. */
 const CANARY = "canary-5f1d";
 
 interface Content {
@@ -38,7 +38,7 @@ describe("coffer run", () => {
     return ran;
   }
 
-  /** The environment of a command that was run with these sources. */
+  /** Runs a command with these sources, and returns its environment. */
   async function environment(sources: readonly string[], options: RunOptions = {}): Promise<Map<string, string>> {
     const ran = await run([...sources, "--", "env", "-0"], options);
     assert.deepEqual([ran.code, ran.stderr], [0, ""]);
@@ -46,7 +46,7 @@ describe("coffer run", () => {
     return new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
   }
 
-  /** That such a run is refused with this code and message, and that nothing was run. */
+  /** Asserts that such a run is refused with this code and message, and that the command did not run. */
   async function refused(sources: readonly string[], code: number, message: RegExp, options?: RunOptions) {
     const ran = await run([...sources, "--", "touch", marker], options);
     assert.equal(ran.code, code, ran.stderr);
@@ -55,10 +55,10 @@ describe("coffer run", () => {
     assert.ok(!existsSync(marker), "the command was run");
   }
 
-  // ---- what the command is given
+  // ---- what the command gets
 
-  // Every value arrives byte by byte, `__proto__` is one more name, and whatever else is set, how to reach the server
-  // included, is there as well.
+  // Every value arrives unchanged, `__proto__` is an ordinary name, and all other variables are passed as well,
+  // including those for the connection to the server.
   it("adds secrets to the environment", async () => {
     const values = { A: `${CANARY} 'it"s' $HOME \`x\`\n\\`, _b1: "", __proto__x: "é ☃" };
     const path = await put("env", { data: values, binary_data: { ["__proto__"]: Buffer.from("own") } });
@@ -70,8 +70,9 @@ describe("coffer run", () => {
     assert.equal(given.get("__proto__"), "own");
   });
 
-  // Asked for twice, a secret could change in between: the user of one version with the password of another.
-  it("reads a secret once, however many of its values are taken", async () => {
+  // Between two reads, a secret could change: the command would get the user of one version and the password of
+  // another.
+  it("reads a secret once for any number of its values", async () => {
     const path = await put("pair", { data: { user: "app", password: CANARY } });
     const gets = async () => {
       const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
@@ -82,14 +83,14 @@ describe("coffer run", () => {
     assert.deepEqual([given.get("U"), given.get("P"), (await gets()) - before], ["app", CANARY, 1]);
   });
 
-  it("gives one value the name that the command line says", async () => {
+  it("gives a value the name on the command line", async () => {
     const path = await put("db", { data: { "db.password": CANARY, user: "app" } });
     const given = await environment([`DB_PASSWORD=${path}:db.password`, `U=${path}:user`]);
     assert.deepEqual([given.get("DB_PASSWORD"), given.get("U"), given.has("user")], [CANARY, "app", false]);
   });
 
-  // No shell reads the words: what would be a command, a variable or a pattern for it arrives as it was written.
-  it("hands over the arguments as they are", async () => {
+  // No shell interprets the arguments: a command, variable or pattern in them arrives unchanged.
+  it("passes the arguments unchanged", async () => {
     const path = await put("plain", { data: { X: CANARY } });
     const words = ["$X", "$(touch marker)", "; touch marker", "*", "--", "-x", "--wait", "a b", ""];
     const ran = await run([path, "--", "printf", "%s|", ...words]);
@@ -97,14 +98,14 @@ describe("coffer run", () => {
     assert.ok(!existsSync(marker));
   });
 
-  it("gives the command its own standard streams", async () => {
+  it("passes its standard streams to the command", async () => {
     const path = await put("streams", { data: { X: CANARY } });
-    const ran = await run([path, "--", "sh", "-c", "cat; echo told >&2"], { input: "through" });
-    assert.deepEqual([ran.code, ran.stdout.toString(), ran.stderr], [0, "through", "told\n"]);
+    const ran = await run([path, "--", "sh", "-c", "cat; echo passed >&2"], { input: "through" });
+    assert.deepEqual([ran.code, ran.stdout.toString(), ran.stderr], [0, "through", "passed\n"]);
   });
 
-  // The command has no descriptor that it would not have anyway, and Coffer above it has no connection to the server any more.
-  it("has hung up when the command runs", { skip: !existsSync("/proc/net/tcp") }, async () => {
+  // The command inherits no additional descriptor, and the connection to the server is closed.
+  it("has closed its connection when the command runs", { skip: !existsSync("/proc/net/tcp") }, async () => {
     const path = await put("closed", { data: { X: CANARY } });
     const port = Number(env["COFFER_ADDR"]!.split(":")[1]).toString(16).toUpperCase().padStart(4, "0");
     // Inodes of this user's connections to the server, which are compared with the descriptors of the parent.
@@ -127,14 +128,16 @@ describe("coffer run", () => {
 
   // ---- what it refuses
 
-  // Whoever may write a secret chooses its keys. None of them may decide what the command loads or runs, and none may
-  // replace what is set. The control is the same value under the same name, when the command line says so.
-  it("lets no secret take over the command", async () => {
+  // A caller that may write a secret chooses its keys. No key may decide what the command loads or runs, and none may
+  // replace a variable that is set. The control is the same value under the same name, if the command line names it.
+  it("does not let a secret take over the command", async () => {
     const library = join(kit.folder, `${CANARY}.so`);
     for (const name of ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "PATH", "COFFER_SERVER_ID", "HTTPS_PROXY"]) {
       const path = await put(`attack/${name}`, { data: { [name]: library } });
-      const said = new RegExp(`^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`);
-      await refused([path], 2, said);
+      const message = new RegExp(
+        `^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`,
+      );
+      await refused([path], 2, message);
     }
     const given = await environment(["PYTHONSTARTUP=shop/api/attack/BASH_ENV:BASH_ENV"]);
     assert.equal(given.get("PYTHONSTARTUP"), library);
@@ -147,8 +150,8 @@ describe("coffer run", () => {
     assert.equal((await environment([`SITE=${path}:SITE`], { env: { SITE: "" } })).get("SITE"), CANARY);
   });
 
-  // What can't be a variable is named, all of it at once; the rest of the secret can be had one by one.
-  it("refuses what no variable can be", async () => {
+  // The message names all entries that cannot be variables. The other entries can be requested one by one.
+  it("refuses entries that cannot be variables", async () => {
     const path = await put("impossible", {
       data: { "tls.key": CANARY, NUL: `${CANARY}\0`, GOOD: CANARY },
       binary_data: { BYTES: Buffer.from([0xff, 1]) },
@@ -158,15 +161,15 @@ describe("coffer run", () => {
     assert.equal((await environment([`GOOD=${path}:GOOD`])).get("GOOD"), CANARY);
   });
 
-  it("refuses a name that comes from two places", async () => {
+  it("refuses a name that comes from two secrets", async () => {
     const [a, b] = [await put("two/a", { data: { X: CANARY } }), await put("two/b", { data: { X: "b", Y: "y" } })];
     await refused([a, b], 2, /^coffer: the variable X comes from shop\/api\/two\/a and from shop\/api\/two\/b\n$/);
     await refused([a, `X=${b}:Y`], 2, /the variable X comes from/);
     assert.equal((await environment([a, `Y=${b}:Y`])).get("Y"), "y");
   });
 
-  // Who writes NAME=VALUE, as for env, has put a secret on the command line: it is not repeated in the message.
-  it("refuses a command line that it can't read", async () => {
+  // A user who writes NAME=VALUE, as for env, has put a secret on the command line. The message does not repeat it.
+  it("refuses an invalid command line", async () => {
     const path = await put("line", { data: { X: "x" } });
     for (const source of [`X=${CANARY}`, `X=${path}`, `=${path}:X`, `1X=${path}:X`, `X=${path}:X:Y`, `X=:X`]) {
       await refused([source], 2, /^coffer: argument 1 is neither PATH nor NAME=PATH:KEY\n$/);
@@ -178,8 +181,8 @@ describe("coffer run", () => {
     assert.ok(!existsSync(marker));
   });
 
-  // Each with the code that every command has for it, and with a line of its own on standard error.
-  it("tells why there was nothing to run it with", async () => {
+  // Each failure has the exit code that all commands use for it, and a line on standard error.
+  it("reports why it did not run the command", async () => {
     const path = await put("codes", { data: { X: CANARY } });
     await refused(["shop/api/none"], 3, /^coffer: there is no secret at shop\/api\/none\n$/);
     await refused([`X=${path}:none`], 3, /^coffer: version 1 of shop\/api\/codes has no key none\n$/);
@@ -190,9 +193,9 @@ describe("coffer run", () => {
     assert.equal((await run([path, "--", "true"])).code, 0);
   });
 
-  // ---- how it ends
+  // ---- its exit code
 
-  it("exits as the command does", async () => {
+  it("exits with the code of the command", async () => {
     const path = await put("exit", { data: { X: CANARY } });
     for (const [script, code] of [
       ["exit 0", 0],
@@ -208,20 +211,20 @@ describe("coffer run", () => {
     }
   });
 
-  it("exits as a shell does when there is nothing that can be run", async () => {
+  it("exits with a shell's codes if the program can't be run", async () => {
     const path = await put("norun", { data: { X: CANARY } });
     const script = join(kit.folder, "script");
     writeFileSync(script, "#!/bin/sh\n");
-    const says = async (word: string, code: number, said: RegExp) => {
+    const exits = async (word: string, code: number, message: RegExp) => {
       const ran = await run([path, "--", word]);
       assert.equal(ran.code, code, ran.stderr);
-      assert.match(ran.stderr, said);
+      assert.match(ran.stderr, message);
     };
-    await says("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
-    await says(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
-    await says(kit.folder, 126, /not executable/);
+    await exits("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
+    await exits(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
+    await exits(kit.folder, 126, /not executable/);
     chmodSync(script, 0o755);
-    await says(script, 0, /^$/);
+    await exits(script, 0, /^$/);
     const large = await put("large", { data: { X: CANARY.repeat(20_000) } });
     const ran = await run([large, "--", "true"]);
     assert.deepEqual(
@@ -230,7 +233,7 @@ describe("coffer run", () => {
     );
   });
 
-  // The program is sought along the command's PATH, as env does it.
+  // Coffer searches the program on the command's PATH, as env does.
   it("finds a program by PATH", async () => {
     const path = await put("path", { data: { X: CANARY } });
     const folder = join(kit.folder, "bin");

@@ -33,7 +33,7 @@ describe("coffer serve", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The variables of a caller; the server's list of bundles does for it as well. */
+  /** The variables of a caller. It can use the server's list of bundles. */
   async function caller(server: ServerProcess, name: string): Promise<Record<string, string>> {
     const { address } = await server.logged("listening");
     return {
@@ -45,7 +45,7 @@ describe("coffer serve", () => {
     };
   }
 
-  // What was put before SIGTERM is there after a restart, and both ends are clean.
+  // A secret that was put before SIGTERM is present after a restart, and both servers exit with 0.
   it("is configured by variables, stops at SIGTERM with 0, and loses nothing", async () => {
     const first = serving(["serve"], { env }).server;
     const put = await coffer(["put", "a/b", "k=v"], { env: await caller(first, "admin") });
@@ -59,8 +59,9 @@ describe("coffer serve", () => {
     assert.equal((await second.ended).code, 0);
   });
 
-  // What a shell exports for a client is a client's: the server took COFFER_CERT for its own, and served as that client.
-  it("does not take a client's identity for its own", async () => {
+  // A shell exports COFFER_CERT for a client. The server once used it as its own certificate, and served as that
+  // client.
+  it("does not use a client's identity", async () => {
     const { COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE, ...rest } = env;
     const client = {
       COFFER_CERT: COFFER_SERVER_CERT,
@@ -69,14 +70,14 @@ describe("coffer serve", () => {
     };
     const ran = await coffer(["serve"], { env: { ...rest, ...client } });
     assert.deepEqual([ran.code, /an identity is required/.test(ran.stderr)], [2, true]);
-    // The control: under the server's own names they are enough.
+    // The control: with the server's own variable names, they are sufficient.
     const { server } = serving(["serve"], { env });
     await server.serving();
     await server.stop();
   });
 
-  // A mistyped variable leaves the default in force, without a word until now.
-  it("warns of variables that it does not know", async () => {
+  // With a mistyped variable, the default stays in force.
+  it("warns of unknown variables", async () => {
     const { server } = serving(["serve"], { env: { ...env, COFFER_SERVER_POLICI: "x", COFFER_DATA: "y" } });
     await server.serving();
     assert.deepEqual(
@@ -89,8 +90,8 @@ describe("coffer serve", () => {
     await server.stop();
   });
 
-  // The call that is under way here never ends by itself, so that the first SIGTERM has something to wait for.
-  it("exits at once at a second SIGTERM", async () => {
+  // The call in progress never ends by itself, so the first SIGTERM has to wait for it.
+  it("exits immediately at a second SIGTERM", async () => {
     const { server } = serving(["serve"], { env });
     const { address } = await server.logged("listening");
     const [cert, key, ca] = ["admin.pem", "admin.key", "bundle.pem"].map((name) => readFileSync(join(pki, name)));
@@ -108,7 +109,8 @@ describe("coffer serve", () => {
     session.destroy();
   });
 
-  // A policy that is right replaces the old one whole; one that is wrong leaves it in force, and the log says why.
+  // A valid policy replaces the old one completely. An invalid one leaves the old one in force, and the log has the
+  // reason.
   it("reloads the policy at SIGHUP", async () => {
     const server = serving(["serve"], { env }).server;
     const api = await caller(server, "api");
@@ -125,7 +127,7 @@ describe("coffer serve", () => {
     assert.equal((await server.stop()).code, 0);
   });
 
-  it("reports everything that is wrong with the options, and exits with 2", async () => {
+  it("reports all problems with the options together, and exits with 2", async () => {
     const ran = await coffer(["serve", "--listen", "here", "--store", "etcd"], {
       env: { ...env, COFFER_SERVER_ADMIN: "me" },
     });
@@ -137,8 +139,8 @@ describe("coffer serve", () => {
     );
   });
 
-  // What the options name is looked at together as well, and a wrong root key makes no new data key.
-  it("reports everything that is wrong with the files, and exits with 2", async () => {
+  // The server checks all files that the options name, and creates no new data key for a wrong root key.
+  it("reports all problems with the files together, and exits with 2", async () => {
     const other = join(folder, "other.key");
     await coffer(["root-key", "--out", other]);
     writeFileSync(join(folder, "bad.yaml"), "rules: [{}]\n");
@@ -164,13 +166,13 @@ describe("coffer dev", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-dev-"));
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The lines to paste: those that are indented. */
+  /** The lines to paste, which are the indented ones. */
   const pasteable = (printed: string) => printed.split("\n").filter((line) => line.startsWith("  "));
 
-  // Nothing is configured, and every line that is printed works as it is, from the folder of the server, in each shell of
-  // a newcomer: to zsh, key=? without quotes is a pattern that matches no file. A test has no terminal for key=? to ask
-  // on, so there it reads standard input.
-  it("makes what it needs, and prints lines that work", async () => {
+  // No configuration is needed, and every printed line works unchanged in the server's folder, in each shell that a new
+  // user may have: for zsh, an unquoted key=? is a pattern that matches no file. A test has no terminal for key=?, so
+  // it reads the value from standard input.
+  it("creates what it needs, and prints lines that work", async () => {
     const { server, printed } = serving(DEV, { cwd: folder });
     const lines = pasteable(await printed(/Ctrl-C/));
     const denied = lines.filter((line) => line.includes("web.pem"));
@@ -194,13 +196,13 @@ describe("coffer dev", () => {
     assert.equal((await server.stop()).code, 0);
   });
 
-  // What a person has changed, and what was put, is there the next time. Only the owner can look into .coffer.
-  it("keeps what it made", async () => {
+  // The user's changes and secrets are present at the next start. Only the owner can read .coffer.
+  it("keeps the files that it created", async () => {
     const kept = ["certs/dev/ca.key", "certs/dev/api.pem", ".coffer/root.key", ".coffer/policy.yaml"];
     const content = () => kept.map((file) => readFileSync(join(folder, file), "utf8"));
     const before = content();
     const { server } = serving(DEV, { cwd: folder });
-    // What matters first comes first.
+    // The log begins with the line of the start.
     const loaded = await server.logged("store loaded");
     assert.equal(server.log[0]?.event, "starting");
     assert.ok(Number(loaded["secrets"]) > 0);

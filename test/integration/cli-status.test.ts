@@ -18,7 +18,7 @@ describe("coffer status", () => {
   before(async () => {
     const port = await freePort();
     ops = `127.0.0.1:${port}`;
-    // All addresses, so that a question can come from outside the loopback as well.
+    // Listen on all addresses, so that a request can also come from outside the loopback.
     running = serving(["dev", "--listen", "127.0.0.1:0", "--ops-listen", `0.0.0.0:${port}`], { cwd: folder });
     await running.server.serving();
   });
@@ -29,7 +29,7 @@ describe("coffer status", () => {
 
   const status = (...more: string[]) => coffer(["status", ...more], { env: { COFFER_OPS_ADDR: ops } });
 
-  // What an operator asks first, each in a line of its own; the values are those of the log.
+  // Each answer has its own line, and its values are those of the log.
   it("shows identity, sources, policy, store, revision, disk, threads and uptime", async () => {
     const { code, stdout, stderr } = await status();
     assert.deepEqual([code, stderr], [0, ""]);
@@ -64,8 +64,8 @@ describe("coffer status", () => {
     assert.equal(warned, unfixedNode(process.version, Date.now()) !== undefined);
   });
 
-  // For programs: the same, as numbers and times.
-  it("speaks JSON", async () => {
+  // For programs: the same values, as numbers and times.
+  it("prints JSON", async () => {
     const answer = JSON.parse((await status("-o=json")).stdout.toString());
     assert.equal(answer.ready, true);
     assert.equal(answer.identity.svid.spiffe_id, ID);
@@ -73,9 +73,9 @@ describe("coffer status", () => {
     assert.ok(answer.disk.used_bytes > 0 && answer.process.threads > 1);
   });
 
-  // It names files and the server's identity: an ops listener that is open to a network does not show it there. The
-  // control is /readyz, which answers.
-  it("is not told to clients on other machines", async (t) => {
+  // The status names files and the server's identity, so the ops listener does not send it to other machines. The
+  // control is /readyz, which it does send.
+  it("is not available to clients on other machines", async (t) => {
     const outside = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
       .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
@@ -87,7 +87,7 @@ describe("coffer status", () => {
     assert.equal(ran.stderr, `coffer: ${address} tells its status to clients on its machine only\n`);
   });
 
-  it("says when nothing listens, and when something else does", async () => {
+  it("reports when nothing listens, and when another program does", async () => {
     const nowhere = `127.0.0.1:${await freePort()}`;
     const refused = await status("--ops-addr", nowhere);
     assert.equal(refused.code, 6);
@@ -95,10 +95,10 @@ describe("coffer status", () => {
     const other = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as { readonly port: number };
-    const strange = await status("--ops-addr", `127.0.0.1:${port}`);
+    const unexpected = await status("--ops-addr", `127.0.0.1:${port}`);
     other.close();
     assert.deepEqual(
-      [strange.code, strange.stderr],
+      [unexpected.code, unexpected.stderr],
       [1, `coffer: 127.0.0.1:${port} is not the ops listener of a Coffer server\n`],
     );
   });
@@ -108,8 +108,9 @@ describe("coffer status of a server without an identity", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-status-"));
   after(() => rmSync(folder, { recursive: true }));
 
-  // The answer is there before the server is: an operator asks most when it does not get ready.
-  it("says what it waits for, and exits with 6", async () => {
+  // The ops listener answers before the server serves: operators need the status most when the server does not become
+  // ready.
+  it("shows what it waits for, and exits with 6", async () => {
     const ops = `127.0.0.1:${await freePort()}`;
     const env = { SPIFFE_ENDPOINT_SOCKET: `unix://${folder}/agent.sock` };
     const { server } = serving(["serve", "--store", "memory", "--listen", "127.0.0.1:0", "--ops-listen", ops], { env });

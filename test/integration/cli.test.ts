@@ -13,14 +13,14 @@ import { API, ServerKit, WEB } from "../support/server-kit.ts";
 const SERVER = "spiffe://example.org/coffer";
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 
-/** What a command prints, and how it ends, when all goes well. */
+/** The output and the exit code that a test expects. */
 interface Expected {
   readonly code?: number;
   readonly stdout?: string;
   readonly stderr?: string;
 }
 
-/** Times are shown as TIME: they differ from run to run. */
+/** Shows times as TIME, because they differ between runs. */
 function check(ran: Ran, { code = 0, stdout = "", stderr = "" }: Expected): void {
   const shown = { code: ran.code, stdout: ran.stdout.toString().replace(TIME, "TIME"), stderr: ran.stderr };
   assert.deepEqual(shown, { code, stdout, stderr });
@@ -35,7 +35,7 @@ describe("the command line", () => {
   });
   after(() => kit.stop());
 
-  /** Runs a command as the api; the arguments are separated by spaces. */
+  /** Runs a command as the workload "api". The arguments are separated by spaces. */
   function run(line: string, options: RunOptions = {}): Promise<Ran> {
     return coffer(line.split(" "), { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
   }
@@ -44,7 +44,7 @@ describe("the command line", () => {
     assert.equal((await run(`put ${path} ${line}`)).code, 0);
   }
 
-  // ---- what it does
+  // ---- results
 
   it("puts, shows, lists, describes and deletes", async () => {
     const user = await run("put shop/api/a/db user=app password=-", { input: "s3cret" });
@@ -66,8 +66,8 @@ describe("the command line", () => {
     check(await run("health"), { stdout: "SERVING\n" });
   });
 
-  // Bytes that are no text come back exactly, from a file and into one.
-  it("keeps bytes", async () => {
+  // Binary values come back exactly, from a file and into one.
+  it("stores and returns exact bytes", async () => {
     const bytes = Buffer.from([0, 255, 13, 10, 10]);
     writeFileSync(join(kit.folder, "in"), bytes);
     await put("shop/api/bytes", "key=@in");
@@ -81,7 +81,7 @@ describe("the command line", () => {
     );
   });
 
-  it("reads and deletes the versions that are named", async () => {
+  it("reads and deletes the versions that the command names", async () => {
     await put("shop/api/versions", "n=1");
     await put("shop/api/versions", "n=2");
     check(await run("get shop/api/versions n --version 1"), { stdout: "1" });
@@ -90,7 +90,7 @@ describe("the command line", () => {
     });
   });
 
-  it("speaks JSON", async () => {
+  it("prints JSON", async () => {
     await put("shop/api/json/x");
     const [secret, list, description] = await Promise.all(
       ["get shop/api/json/x", "list shop/api/json/", "describe shop/api/json/x"].map(async (line) =>
@@ -102,7 +102,7 @@ describe("the command line", () => {
     assert.deepEqual([description.versions[0].state, description.versions[0].created_by], ["LIVE", API]);
   });
 
-  // A workload may start before its secret is there: --wait bridges that, and nothing but that.
+  // A workload may start before its secret exists. --wait waits for the secret, but does not retry any other error.
   it("waits for a secret", async () => {
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
     const before = misses();
@@ -116,9 +116,9 @@ describe("the command line", () => {
     });
   });
 
-  // ---- how it fails
+  // ---- errors
 
-  it("tells apart what the server answers", async () => {
+  it("has an exit code and a message for each error of the server", async () => {
     await put("shop/api/errors");
     for (const [line, code, stderr] of [
       ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
@@ -135,12 +135,12 @@ describe("the command line", () => {
     }
   });
 
-  it("tells apart why no server answers", async () => {
-    const stranger = createAuthority(TrustDomain.parse("example.org"), systemClock);
-    const strange = kit.writeCredential(stranger.issue({ id: API }), "stranger");
-    // Both authorities are in this bundle: the client is content with itself and with the server, who is not with it.
-    writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + stranger.bundlePem);
-    writeFileSync(join(kit.folder, "stranger-bundle.pem"), stranger.bundlePem);
+  it("has an exit code and a message for each connection failure", async () => {
+    const otherCa = createAuthority(TrustDomain.parse("example.org"), systemClock);
+    const untrusted = kit.writeCredential(otherCa.issue({ id: API }), "untrusted");
+    // This bundle has both CAs: the client accepts its own SVID and the server's, but the server refuses the client's.
+    writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + otherCa.bundlePem);
+    writeFileSync(join(kit.folder, "other-bundle.pem"), otherCa.bundlePem);
     const address = formatAddress(kit.address);
     for (const [options, code, stderr] of [
       [
@@ -150,15 +150,15 @@ describe("the command line", () => {
       ],
       [{ COFFER_SERVER_ID: WEB }, 7, `the server at ${address} is ${SERVER}, expected ${WEB}; nothing was sent to it`],
       [
-        { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "both.pem" },
+        { COFFER_CERT: untrusted.cert, COFFER_KEY: untrusted.key, COFFER_BUNDLE: "both.pem" },
         7,
         `${SERVER} closed the connection right after the handshake: it probably refused ${API}; see its log`,
       ],
       [
-        { COFFER_CERT: strange.cert, COFFER_KEY: strange.key, COFFER_BUNDLE: "stranger-bundle.pem" },
+        { COFFER_CERT: untrusted.cert, COFFER_KEY: untrusted.key, COFFER_BUNDLE: "other-bundle.pem" },
         7,
         `the server at ${address} does not prove its identity (untrusted): ` +
-          "no authority in the bundle of its trust domain signed it",
+          "OpenSSL refuses its chain: unable to get local issuer certificate",
       ],
       [{ COFFER_CERT: "missing.pem" }, 7, `there is no identity to call ${address} with: missing.pem does not exist`],
     ] as const) {
@@ -166,7 +166,7 @@ describe("the command line", () => {
     }
   });
 
-  // A key that others may read has to be taken for stolen.
+  // Other users of the machine may have copied a key that they can read.
   it("refuses a key that is open to everybody", async () => {
     const open = kit.writeCredential(kit.issue({ id: API }), "open");
     chmodSync(open.key, 0o644);
@@ -175,7 +175,7 @@ describe("the command line", () => {
     assert.ok(ran.stderr.includes(open.key));
   });
 
-  it("refuses wrong usage without calling anybody", async () => {
+  it("refuses wrong usage without a call", async () => {
     for (const [line, stderr] of [
       ["get", /missing required argument 'path'/],
       ["put shop/api/x", /missing required argument 'key=value'/],
@@ -194,7 +194,7 @@ describe("the command line", () => {
     }
   });
 
-  it("helps", async () => {
+  it("prints help", async () => {
     for (const line of ["--help", "put --help", "help get"]) {
       const ran = await run(line);
       assert.deepEqual([ran.code, ran.stderr], [0, ""]);
@@ -203,8 +203,8 @@ describe("the command line", () => {
     assert.match((await run("put --help")).stdout.toString(), /other users of this machine can read it/);
   });
 
-  // What a report of a fault has to begin with.
-  it("tells its release, commit, Node and SQLite", async () => {
+  // A bug report needs these versions.
+  it("prints its release, commit, Node and SQLite", async () => {
     for (const flag of ["-v", "--version"]) {
       const { code, stdout } = await run(flag);
       assert.equal(code, 0);
@@ -215,16 +215,16 @@ describe("the command line", () => {
     }
   });
 
-  // A proxy of the environment would learn who talks to whom; this one could not even be reached.
-  it("takes no proxy", async () => {
+  // A proxy of the environment would learn which client calls which server. This proxy is not reachable.
+  it("uses no proxy", async () => {
     const proxy = "http://127.0.0.1:1";
     const proxies = { http_proxy: proxy, https_proxy: proxy, grpc_proxy: proxy };
     check(await run("health", { env: proxies }), { stdout: "SERVING\n" });
   });
 });
 
-describe("the makers of files", () => {
-  it("make a root key once", async () => {
+describe("commands that create files", () => {
+  it("create a root key once", async () => {
     const kit = await ServerKit.start();
     try {
       const options = { cwd: kit.folder };
@@ -239,7 +239,7 @@ describe("the makers of files", () => {
     }
   });
 
-  it("make certificates, and keep those that are good", async () => {
+  it("create certificates, and keep those that are valid", async () => {
     const kit = await ServerKit.start();
     try {
       const arguments_ = ["dev-pki", "--dir", "pki", "--trust-domain", "shop.test"];

@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { API, ServerKit } from "../support/server-kit.ts";
 
-/** Far more than any client sends to find out whether its connection lives. */
+/** Far more PINGs than any client sends to check whether its connection is alive. */
 const PINGS = 5_000;
 
 describe("the keepalive of clients", () => {
@@ -23,8 +23,8 @@ describe("the keepalive of clients", () => {
     await kit.stop();
   });
 
-  // gRPC's own servers count PINGs without calls, and end a connection that has too many with ENHANCE_YOUR_CALM.
-  it("is answered however often they ask, without a call between", async () => {
+  // gRPC's own servers count PINGs without calls, and end a connection with too many of them with ENHANCE_YOUR_CALM.
+  it("is answered for any number of PINGs without a call", async () => {
     const goaways: number[] = [];
     session.on("goaway", (code) => goaways.push(code));
     const ping = promisify((done: (error: Error | null) => void) => session.ping(done));

@@ -20,20 +20,20 @@ const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const HOUR = 3_600_000;
 
-const authority = createAuthority(DOMAIN, systemClock);
-const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle")]]);
+const ca = createAuthority(DOMAIN, systemClock);
+const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle")]]);
 
-/** An identity that the test turns. */
-class Turning {
+/** An identity whose snapshot the test replaces. */
+class RotatingIdentity {
   readonly current = new CurrentIdentity(processTimers, "the agent has not answered yet");
 
   get source(): Pick<IdentitySource, "snapshot" | "onChange"> {
     return this.current;
   }
 
-  /** Adopts a new SVID, and gives it. */
-  turn(): Credential {
-    const credential = authority.issue({ id: API });
+  /** Adopts a new SVID and returns it. */
+  rotate(): Credential {
+    const credential = ca.issue({ id: API });
     const [cert, key] = [credential.certPem, credential.keyPem].map((pem) => ({ name: API, bytes: Buffer.from(pem) }));
     const svid = parseSvid(cert!, key!, "client");
     this.current.adopt({ svid, validUntil: svid.notAfter, bundles });
@@ -47,15 +47,15 @@ function closed({ socket }: { readonly socket: { readonly destroyed: boolean } &
 
 describe("a client whose SVID rotates", () => {
   let server: ScriptedServer;
-  let identity: Turning;
+  let identity: RotatingIdentity;
   let now = systemClock;
-  const serverSvid = (notAfter = Date.now() + HOUR) => authority.issue({ id: String(COFFER), notAfter });
+  const serverSvid = (notAfter = Date.now() + HOUR) => ca.issue({ id: String(COFFER), notAfter });
   let coffer: CofferClient | undefined;
   before(async () => {
     server = await ScriptedServer.start(serverSvid());
   });
   beforeEach(() => {
-    identity = new Turning();
+    identity = new RotatingIdentity();
     now = systemClock;
   });
   afterEach(() => {
@@ -77,20 +77,20 @@ describe("a client whose SVID rotates", () => {
     return coffer;
   };
 
-  /** A call that arrives while nothing else is waited for, and the connection that it came on. */
+  /** Receives the next call while no other is expected. Returns it with its connection. */
   const arrive = async (coffer: CofferClient) => {
     const answer = coffer.health();
     const call = await server.call();
     return { answer, call };
   };
 
-  // No call notices: the one under way is answered where it began, the next ones are made by the new SVID.
-  it("begins calls on a new connection, and ends those under way on the old one, which then closes", async () => {
-    const first = identity.turn();
+  // No call fails: calls in progress are answered on the old connection, and later calls use the new SVID.
+  it("starts calls on a new connection, and completes earlier ones on the old connection, which then closes", async () => {
+    const first = identity.rotate();
     const coffer = connect();
     const old = await arrive(coffer);
     assert.deepEqual(old.call.certificate, first.certificate);
-    const second = identity.turn();
+    const second = identity.rotate();
     const next = await arrive(coffer);
     assert.deepEqual(next.call.certificate, second.certificate);
     next.call.answer();
@@ -106,11 +106,11 @@ describe("a client whose SVID rotates", () => {
   });
 
   // grpc-js fails the calls that wait for a connection when their channel is closed.
-  it("fails no call that was still waiting for its connection", async () => {
-    const first = identity.turn();
+  it("fails no call that is waiting for its connection", async () => {
+    const first = identity.rotate();
     const coffer = connect();
     const answers = [coffer.health(), coffer.health()];
-    const second = identity.turn();
+    const second = identity.rotate();
     answers.push(coffer.health());
     const calls = [await server.call(), await server.call(), await server.call()];
     const shown = calls.map(({ certificate }) => certificate.toString("hex"));
@@ -119,19 +119,19 @@ describe("a client whose SVID rotates", () => {
     assert.deepEqual(await Promise.all(answers), ["SERVING", "SERVING", "SERVING"]);
   });
 
-  it("closes a connection that nobody uses", async () => {
-    identity.turn();
+  it("closes an unused connection", async () => {
+    identity.rotate();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
     call.answer();
     await answer;
     assert.equal(call.socket.destroyed, false);
-    identity.turn();
+    identity.rotate();
     await closed(call);
   });
 
   it("keeps its connection as long as nothing changes", async () => {
-    identity.turn();
+    identity.rotate();
     const coffer = connect();
     const first = await arrive(coffer);
     first.call.answer();
@@ -142,7 +142,7 @@ describe("a client whose SVID rotates", () => {
     assert.equal(second.call.socket, first.call.socket);
   });
 
-  it("says at once that there is no identity, and calls when there is one", async () => {
+  it("fails immediately without an identity, and calls once there is one", async () => {
     const coffer = connect();
     await assert.rejects(coffer.health(), (error: unknown) => {
       assert.ok(error instanceof ClientError);
@@ -154,18 +154,18 @@ describe("a client whose SVID rotates", () => {
       );
       return true;
     });
-    identity.turn();
+    identity.rotate();
     const { answer, call } = await arrive(coffer);
     call.answer();
     assert.equal(await answer, "SERVING");
   });
 
-  // A connection outlives the SVID that the server showed in its handshake. Whoever answers there now has to show one
-  // that is valid before it is sent another secret.
-  it("asks a server for its identity again when the proof that it gave has ended", async () => {
+  // A connection can outlive the SVID that the server presented in its handshake. The server must present a valid SVID
+  // before the client sends another secret.
+  it("verifies the server again when its SVID has expired", async () => {
     const ends = Math.floor(Date.now() / 1000) * 1000 + 60_000;
     server.rotate(serverSvid(ends));
-    identity.turn();
+    identity.rotate();
     const coffer = connect();
     const first = await arrive(coffer);
     first.call.answer();
@@ -184,8 +184,8 @@ describe("a client whose SVID rotates", () => {
     await closed(first.call);
   });
 
-  it("ends its last calls when it is closed, and takes no more", async () => {
-    identity.turn();
+  it("completes its last calls when it is closed, and starts no more", async () => {
+    identity.rotate();
     const coffer = connect();
     const { answer, call } = await arrive(coffer);
     coffer.close();
@@ -193,20 +193,20 @@ describe("a client whose SVID rotates", () => {
     call.answer();
     assert.equal(await answer, "SERVING");
     await closed(call);
-    identity.turn();
+    identity.rotate();
     await assert.rejects(coffer.health(), { code: "CANCELLED" });
   });
 });
 
-describe("a client whose server goes away", () => {
+describe("a client whose server disconnects", () => {
   const content = Content.unchecked([{ key: "k", kind: "binary", value: Buffer.alloc(2 << 20) }]);
   let server: ScriptedServer;
-  let identity: Turning;
+  let identity: RotatingIdentity;
   let coffer: CofferClient;
   beforeEach(async () => {
-    server = await ScriptedServer.start(authority.issue({ id: String(COFFER) }));
-    identity = new Turning();
-    identity.turn();
+    server = await ScriptedServer.start(ca.issue({ id: String(COFFER) }));
+    identity = new RotatingIdentity();
+    identity.rotate();
     const { address } = server;
     coffer = CofferClient.connect({ address, identity: identity.source, serverId: COFFER, timeoutMs: PATIENCE_MS });
   });
@@ -216,8 +216,9 @@ describe("a client whose server goes away", () => {
     await server.stop();
   });
 
-  // GOAWAY names the last call that the server will look at. That one is answered, the next goes elsewhere.
-  it("is answered on the old connection, and makes its next call on a new one", async () => {
+  // GOAWAY names the last stream that the server processes. That call is answered, and the next one uses another
+  // connection.
+  it("gets its answer on the old connection, and makes its next call on a new one", async () => {
     const answer = coffer.health();
     const call = await server.call();
     await call.goAway();
@@ -229,19 +230,19 @@ describe("a client whose server goes away", () => {
     assert.deepEqual(await Promise.all([answer, next]), ["SERVING", "SERVING"]);
   });
 
-  // A call that crosses the GOAWAY ends with REFUSED_STREAM: nothing of the server has seen it. Even a large Put is
-  // repeated then, and nobody notices.
-  it("makes a Put again that the server has refused to look at", async () => {
+  // A call that crosses the GOAWAY ends with REFUSED_STREAM: the server has not processed any of it. The client repeats
+  // even a large Put, and its caller does not notice.
+  it("repeats a Put that the server has refused without processing it", async () => {
     const answer = coffer.put("a", content);
     (await server.call()).refuse();
     (await server.call()).answer();
-    // What the scripted server answers is no answer to a Put, but it is one to the call.
+    // The scripted server's answer is not a valid response to a Put, but it completes the call.
     await answer.catch((error: ClientError) => assert.notEqual(error.code, "UNAVAILABLE"));
     assert.equal(server.waiting, 0);
   });
 
-  // The server may have applied it before it was gone.
-  it("does not make a Put again under which the connection broke", async () => {
+  // The server may have applied the Put before it disconnected.
+  it("does not repeat a Put during which the connection failed", async () => {
     const answer = coffer.put("a", content);
     (await server.call()).hangUp();
     await assert.rejects(answer, (error: unknown) => {
@@ -250,7 +251,7 @@ describe("a client whose server goes away", () => {
       assert.deepEqual([error.code, error.applied], ["UNKNOWN", "unknown"]);
       return true;
     });
-    // Were it repeated, it would arrive before this one.
+    // A repeated Put would arrive before this call.
     const health = coffer.health();
     (await server.call()).answer();
     assert.equal(await health, "SERVING");

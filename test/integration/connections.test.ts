@@ -29,7 +29,7 @@ function port(): number {
   return kit.address.kind === "tcp" ? kit.address.port : 0;
 }
 
-/** Connects with these options and waits until the server has closed or has sent its first HTTP/2 bytes. */
+/** Connects with these options. Waits until the server has closed the connection or has sent its first HTTP/2 bytes. */
 async function verdict(options: ConnectionOptions): Promise<"served" | "closed"> {
   const client = connect({
     port: port(),
@@ -62,7 +62,7 @@ function keyPair({ certPem, keyPem }: { certPem: string; keyPem: string }): Conn
 }
 
 describe("a connection", () => {
-  it("is served when its SVID is good", async () => {
+  it("is served when its SVID is valid", async () => {
     assert.equal(await verdict(keyPair(kit.issue({ id: API }))), "served");
   });
 
@@ -71,10 +71,10 @@ describe("a connection", () => {
     assert.equal(refusals("no-certificate").length, 1);
   });
 
-  // The same SPIFFE ID, signed by somebody who is not in the bundle of its trust domain.
-  it("is closed when a foreign authority signed its SVID", async () => {
-    const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock);
-    assert.equal(await verdict(keyPair(foreign.issue({ id: ADMIN }))), "closed");
+  // The SPIFFE ID is the same, but the bundle of its trust domain does not contain this CA.
+  it("is closed when an unknown CA signed its SVID", async () => {
+    const unknownCa = createAuthority(TrustDomain.parse("example.org"), systemClock);
+    assert.equal(await verdict(keyPair(unknownCa.issue({ id: ADMIN }))), "closed");
     assert.equal(refusals("untrusted").at(-1)?.["spiffe_id"], ADMIN);
   });
 
@@ -97,15 +97,15 @@ describe("a connection", () => {
     assert.equal(await verdict({ ...credential, minVersion: "TLSv1.3" }), "served");
   });
 
-  // A claimed ID that does not parse is bytes of a stranger; no part of them may reach the log.
-  it("has no claimed ID in the log when that does not parse", async () => {
+  // A claimed ID that does not parse consists of bytes of an unauthenticated client. No part of them may reach the log.
+  it("has no claimed ID in the log if the ID does not parse", async () => {
     assert.equal(await verdict(keyPair(kit.issue({ id: "spiffe://example.org/evil%0aline" }))), "closed");
     const [line] = refusals("malformed-spiffe-id");
     assert.ok(line !== undefined && line["spiffe_id"] === undefined);
     assert.ok(!JSON.stringify(line).includes("evil"));
   });
 
-  // A resumed session would carry the identity of an earlier handshake, even for a client that shows no certificate.
+  // A resumed session would have the identity of an earlier handshake, even for a client without a certificate.
   it("never resumes a session", async () => {
     const credential = keyPair(kit.issue({ id: API }));
     const base = { port: port(), host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] };
@@ -123,7 +123,7 @@ describe("a connection", () => {
     assert.equal(await verdict({ session }), "closed");
   });
 
-  it("that goes away before a handshake is counted and not logged", async () => {
+  it("that ends before a handshake is counted and not logged", async () => {
     const lines = kit.log.length;
     const before = await metric('coffer_connections_refused_total{reason="handshake-abandoned"}');
     const probe = connectTcp(port(), "127.0.0.1");
@@ -148,8 +148,8 @@ describe("a connection", () => {
 });
 
 describe("identity on a unix socket", () => {
-  // A unix socket has no addresses. Two workloads on it, calling at the same time, stay two callers: what each may do
-  // and the author that each version names are those of its own SVID.
+  // A unix socket has no addresses. Two workloads that call on it at the same time remain two callers: the SVID of each
+  // decides what it may do and which author its versions name.
   it("is that of the connection", async () => {
     const [api, web] = [unixCaller(API), unixCaller(WEB)];
     const rounds = Array.from({ length: 50 }, (_, i) => i);
@@ -159,9 +159,9 @@ describe("identity on a unix socket", () => {
         return Promise.all([api.put(put), web.put(put)]);
       }),
     );
-    for (const [own, foreign] of outcomes) {
+    for (const [own, other] of outcomes) {
       assert.equal(own.code, "OK");
-      assert.equal(foreign.code, "PERMISSION_DENIED");
+      assert.equal(other.code, "PERMISSION_DENIED");
     }
     const { response } = await api.describe({ path: "shop/api/unix7" });
     assert.deepEqual(
@@ -172,7 +172,7 @@ describe("identity on a unix socket", () => {
     web.close();
   });
 
-  it("uses a socket file with the mode that was asked for", () => {
+  it("uses a socket file with the mode from the configuration", () => {
     assert.equal(statSync(socket).mode & 0o777, 0o660);
   });
 });
@@ -183,7 +183,7 @@ function unixCaller(id: string): Caller {
 }
 
 describe("a socket file", () => {
-  it("on which a server listens is left alone", async () => {
+  it("on which a server listens is not replaced", async () => {
     const address = { kind: "unix" as const, path: socket, mode: 0o600 };
     await assert.rejects(
       listen(address),
@@ -192,7 +192,7 @@ describe("a socket file", () => {
     assert.ok(existsSync(socket));
   });
 
-  it("that is an ordinary file is left alone", async () => {
+  it("that is an ordinary file is not replaced", async () => {
     const address = { kind: "unix" as const, path: join(kit.folder, "policy.yaml"), mode: 0o600 };
     await assert.rejects(listen(address), /is not a socket/);
     assert.ok(existsSync(address.path));

@@ -16,7 +16,7 @@ import type { Handled } from "../../src/grpc/unary.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
-/** Time that stands still until a test moves it, and turns of the event loop that wait while `held`. */
+/** Time that passes only when the test advances it. While `held`, the turns of the event loop wait. */
 class StillTimers implements Timers {
   readonly clock = systemClock;
   readonly delays = new Set<{ readonly at: number; readonly task: () => void }>();
@@ -49,7 +49,7 @@ class StillTimers implements Timers {
     }
   }
 
-  /** Moves time on in milliseconds until `done` is settled: connections go away in steps that take time. */
+  /** Advances time in milliseconds until `done` is settled, because connections close in several steps. */
   async advanceUntil(done: Promise<unknown>): Promise<void> {
     let isDone = false;
     void done.finally(() => (isDone = true));
@@ -59,12 +59,12 @@ class StillTimers implements Timers {
     });
   }
 
-  /** How many turns wait. */
+  /** The number of turns that wait. */
   get waiting(): number {
     return this.#turns.length;
   }
 
-  /** From now on no group is committed: a commit that hangs. */
+  /** From now on, commits no group, as a commit that hangs. */
   hold(): void {
     this.#held = true;
   }
@@ -95,7 +95,8 @@ describe("a call whose commit hangs", () => {
 
   const value = async () => (await api.get({ path: "shop/api/d" })).response.data.value;
 
-  // The caller set no deadline; the server sets one of 30 s. What was asked may still be applied, as the answer says.
+  // The caller set no deadline, so the server's own limit of 30 s applies. The answer says that the change may still be
+  // applied.
   it("is answered after 30 s when the caller set no deadline", async () => {
     timers.hold();
     const idle = timers.delays.size;
@@ -119,8 +120,8 @@ describe("a call whose commit hangs", () => {
     );
   });
 
-  it("keeps no timer once it is answered, and needs none when the caller set a deadline", async () => {
-    // What remains are the timers of the connection: when it goes away, and when it is closed.
+  it("keeps no timer after its answer, and none if the caller set a deadline", async () => {
+    // The remaining timers are those of the connection: for its GOAWAY and for its close.
     const idle = timers.delays.size;
     const unlimited = await api.call("Put", { path: "shop/api/d", data: { value: "1" } }, Number.POSITIVE_INFINITY);
     assert.equal(unlimited.code, "OK");
@@ -132,8 +133,8 @@ describe("a call whose commit hangs", () => {
     timers.release();
   });
 
-  // What is under way finishes and is durable. What comes later is refused, and nothing of it is applied.
-  it("is finished before the server stops, and a later one is refused", async () => {
+  // A call in progress completes and is durable. A later call is refused, and none of it is applied.
+  it("completes before the server stops, and a later one is refused", async () => {
     timers.hold();
     const put = api.put({ path: "shop/api/d", data: { value: "last" } });
     await until(() => timers.waiting > 0);
@@ -153,14 +154,14 @@ describe("a call whose commit hangs", () => {
   });
 });
 
-/** What a stray error may hold, and nobody outside may read. */
-const INSIDE = /UNIQUE|\/var\/lib|secrets-service|node_modules|TypeError/;
-const stray = () => new Error("UNIQUE constraint failed: /var/lib/x");
+/** Parts of an unexpected error that no caller may read. */
+const INTERNAL_DETAILS = /UNIQUE|\/var\/lib|secrets-service|node_modules|TypeError/;
+const unexpected = () => new Error("UNIQUE constraint failed: /var/lib/x");
 
 type Get = SecretsMethods["Get"]["handle"];
 const found = { path: "a", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 
-describe("a method that fails by accident", () => {
+describe("a method that fails unexpectedly", () => {
   let kit: ServerKit;
   let listener: Listener;
   let identity: FileSource;
@@ -170,7 +171,7 @@ describe("a method that fails by accident", () => {
   let handle: Get;
   const seen: Handled[] = [];
 
-  // A server of its own, since Coffer's methods do not fail by accident: everything but the method is real.
+  // Coffer's methods do not fail unexpectedly, so this is a separate server: only its method is not real.
   before(async () => {
     kit = await ServerKit.start();
     const connections = new Connections();
@@ -219,29 +220,29 @@ describe("a method that fails by accident", () => {
     [
       "throws",
       () => {
-        throw stray();
+        throw unexpected();
       },
     ],
-    ["rejects", () => Promise.reject(stray())],
-    ["rejects later", () => new Promise((_, reject) => setImmediate(reject, stray()))],
-    ["throws what is no error", () => Promise.reject("UNIQUE constraint failed: /var/lib/x")],
-    ["throws nothing", () => Promise.reject(undefined)],
+    ["rejects", () => Promise.reject(unexpected())],
+    ["rejects later", () => new Promise((_, reject) => setImmediate(reject, unexpected()))],
+    ["throws a value that is not an error", () => Promise.reject("UNIQUE constraint failed: /var/lib/x")],
+    ["throws undefined", () => Promise.reject(undefined)],
     [
-      "throws what looks like a status",
-      () => Promise.reject(Object.assign(stray(), { code: 5, details: "/var/lib/x" })),
+      "throws an error with the fields of a status",
+      () => Promise.reject(Object.assign(unexpected(), { code: 5, details: "/var/lib/x" })),
     ],
-    ["answers what is no answer", () => ({ path: 7 })],
-    ["answers later what is no answer", () => Promise.resolve(undefined)],
+    ["returns an invalid answer", () => ({ path: 7 })],
+    ["returns an invalid answer later", () => Promise.resolve(undefined)],
   ];
   for (const [what, answer] of rows) {
-    // The caller gets an answer, always the same; what happened is told inside, once.
-    it(`is INTERNAL when it ${what}, and says nothing`, async () => {
+    // The caller always gets the same answer. The log has the cause, once.
+    it(`is INTERNAL when it ${what}, and reveals nothing`, async () => {
       handle = answer as Get;
       seen.length = 0;
       const error = await failure(client);
       assert.equal(Code[error.code], "INTERNAL");
       assert.equal(error.details, "the server failed; its log says more, under this connection's number");
-      assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INSIDE);
+      assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
       assert.deepEqual(
         seen.map(({ code, error, caller }) => [code, error?.reason, caller?.id.toString()]),
         [["INTERNAL", "INTERNAL", API]],
@@ -249,31 +250,31 @@ describe("a method that fails by accident", () => {
     });
   }
 
-  it("tells inside what it hides outside", async () => {
+  it("has its cause in the log only", async () => {
     handle = () => {
-      throw stray();
+      throw unexpected();
     };
     await failure(client);
-    assert.match(String(seen.at(-1)?.error?.cause), INSIDE);
+    assert.match(String(seen.at(-1)?.error?.cause), INTERNAL_DETAILS);
   });
 
-  it("is told apart from one that refuses, whose cause stays inside as well", async () => {
+  it("differs from a method that refuses, whose cause is also in the log only", async () => {
     handle = () => {
-      throw contentUnreadable("a", 1, stray());
+      throw contentUnreadable("a", 1, unexpected());
     };
     const error = await failure(client);
     assert.equal(Code[error.code], "DATA_LOSS");
     assert.match(error.details, /the stored content of version 1 of a can't be opened/);
-    assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INSIDE);
+    assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
   });
 
-  it("is told apart from one that answers", async () => {
+  it("differs from a method that answers", async () => {
     handle = () => found;
     assert.equal((await client.get({ path: "a" })).response.version, 1);
   });
 });
 
-/** How a call of Get fails, with all the metadata that came. */
+/** Returns the error of a Get, with all metadata of the response. */
 function failure({ client }: Caller): Promise<ServiceError> {
   const bytes = (value: Buffer) => value;
   return new Promise((resolve, reject) => {

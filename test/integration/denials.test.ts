@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
-// A workload that is denied without end must not hide from the operator that another one tries doors.
-it("Each denial of a caller is in the log beside the noise of another, whose own are counted", async () => {
+// The log lines of a workload that is denied continuously must not hide those of another workload that probes paths.
+it("logs each denial of a caller while another is denied continuously, and counts the other's suppressed lines", async () => {
   const kit = await ServerKit.start();
   const [noise, probe] = [kit.caller(API), kit.caller(WEB)];
   for (let i = 0; i < 8; i++) {

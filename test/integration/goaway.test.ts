@@ -9,9 +9,9 @@ import { type Lane, SingleAttemptLoad } from "../support/single-attempt-load.ts"
 
 const GOAWAYS = 60;
 
-// By this much time moves on with each answered call, in milliseconds. A connection's ten minutes are then some 3,000
-// calls, and its 30 seconds of grace 150, which is six times as many as are ever in flight. The same of an SVID of two
-// minutes: 2,400 calls, of which the last fifth is the grace.
+// Each answered call advances time by this, in milliseconds. The ten minutes of a connection are then about 3,000
+// calls, and its 30 seconds of grace 150, which is six times the maximum in flight. For an SVID of two minutes, it is
+// 2,400 calls, and the last fifth of them is the grace.
 const AGE_PACE_MS = 200;
 const SVID_PACE_MS = 50;
 
@@ -36,16 +36,16 @@ function target(identity: Pick<Target, "cert" | "key"> = admin): Target {
   return { protocol: "coffer", port, pid: process.pid, bundle: join(kit.folder, "bundle.pem"), ...identity };
 }
 
-/** Gets and Puts, on four connections each. A Put is answered turns later, so some are always under way. */
+/** Gets and Puts, on four connections each. A Put is answered some turns later, so some Puts are always in progress. */
 function lanes(to: () => Target): Lane[] {
   const operations: Operation[] = ["get", "put"];
   return Array.from({ length: 8 }, (_, i) => ({ operation: operations[i % 2]!, inFlight: 3, target: to }));
 }
 
-/** Runs the load until so many connections have ended by a GOAWAY. */
+/** Runs the load until this number of connections has ended with a GOAWAY. */
 async function runUntilGoAways(count: number, paceMs: number, to: () => Target): Promise<SingleAttemptLoad> {
   const load = new SingleAttemptLoad(() => {
-    // A handshake takes its own time, which the SVID that it shows must not spend.
+    // A handshake takes real time, which must not count against the lifetime of its SVID.
     if (!load.isConnecting) timers.push(paceMs);
     if (load.goAways >= count) load.stop();
   });
@@ -53,17 +53,17 @@ async function runUntilGoAways(count: number, paceMs: number, to: () => Target):
   return load;
 }
 
-// RFC 9113 6.8: the first GOAWAY names no last stream, so that nothing is refused that was under way to the server when
-// it was sent; the final one comes when the client must have read the first. A client that repeats nothing, which is
-// what a Put without expected_version needs, then loses nothing.
-describe("a client that makes no call twice loses none", () => {
-  it("when connections reach their age", async () => {
+// RFC 9113 6.8: the first GOAWAY names no last stream, so the server refuses no call that was already on its way. The
+// final one follows when the client must have read the first. A client that never retries, as a Put without
+// expected_version requires, then loses no call.
+describe("a client that never retries loses no call", () => {
+  it("when connections reach their maximum age", async () => {
     const load = await runUntilGoAways(GOAWAYS, AGE_PACE_MS, () => target());
     assert.ok(load.goAways >= GOAWAYS);
     assert.deepEqual(load.failures, {}, `of ${load.calls} calls`);
   });
 
-  // The SVID's last fifth is the grace: of two minutes, 24 seconds.
+  // The last fifth of the SVID's two minutes is the grace: 24 seconds.
   it("when connections reach the end of their SVID", async () => {
     let issued = 0;
     const load = await runUntilGoAways(GOAWAYS, SVID_PACE_MS, () => {

@@ -37,7 +37,7 @@ function put(timeout: string | string[]): Promise<BareAnswer> {
   return answerOf(stream);
 }
 
-/** Opens a health Watch; resolves with its first message. */
+/** Opens a health Watch. Resolves with its first message. */
 async function watch(timeout: string) {
   const stream = beginCall(session, "/grpc.health.v1.Health/Watch", { "grpc-timeout": timeout });
   stream.end(Buffer.alloc(5));
@@ -45,7 +45,7 @@ async function watch(timeout: string) {
   return stream;
 }
 
-// A deadline that lies beyond what a timer can wait is no deadline that is over. Callers use such ones for "none".
+// A deadline beyond the maximum of a timer has not passed. Callers use such deadlines for "none".
 describe("a timeout of days", () => {
   const headers = [
     "2592000S",
@@ -73,10 +73,10 @@ describe("a timeout of days", () => {
   }
 });
 
-// gRPC over HTTP/2, "Requests". grpc-go and grpc-java answer INTERNAL as well.
-describe("a timeout that is none", () => {
+// gRPC over HTTP/2, "Requests". grpc-go and grpc-java also answer INTERNAL.
+describe("a malformed timeout", () => {
   for (const timeout of ["12x", "123456789S", "-1S", "1", "S", "1.5S", "", ["1S", "2S"]]) {
-    it(`is an error of the protocol: ${JSON.stringify(timeout)}`, async () => {
+    it(`is a protocol error: ${JSON.stringify(timeout)}`, async () => {
       const { code, message: text } = await put(timeout);
       assert.equal(code, Code.INTERNAL);
       assert.match(text, /^invalid grpc-timeout: /);
@@ -84,8 +84,8 @@ describe("a timeout that is none", () => {
   }
 });
 
-// A Watch has no end of its own, so that only its timeout can end it.
-describe("a timeout that is over", () => {
+// A Watch does not end by itself, so only its timeout can end it.
+describe("a timeout that has passed", () => {
   for (const timeout of ["0S", "1n", "00000000H"]) {
     it(`ends a call: ${timeout}`, async () => {
       const stream = beginCall(session, "/grpc.health.v1.Health/Watch", { "grpc-timeout": timeout });

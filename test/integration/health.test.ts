@@ -19,20 +19,20 @@ const check = health["Check"] as MethodDefinition<object, Health>;
 const watch = health["Watch"] as MethodDefinition<object, Health>;
 
 let kit: ServerKit;
-let stranger: Caller;
+let anyCaller: Caller;
 
-// Health is for every caller with a valid SVID: this one is in no rule of the policy.
+// Health is available to every caller with a valid SVID: no rule of the policy names this one.
 beforeEach(async () => {
   kit = await ServerKit.start();
-  stranger = kit.caller("spiffe://example.org/nobody");
+  anyCaller = kit.caller("spiffe://example.org/no-rule");
 });
 
 afterEach(async () => {
-  stranger.close();
+  anyCaller.close();
   await kit.stop();
 });
 
-function checked(service: string, caller = stranger): Promise<string> {
+function checked(service: string, caller = anyCaller): Promise<string> {
   return new Promise((resolve) => {
     const { path, requestSerialize, responseDeserialize } = check;
     caller.client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, response) =>
@@ -43,10 +43,10 @@ function checked(service: string, caller = stranger): Promise<string> {
 
 function watched(service: string): ClientReadableStream<Health> {
   const { path, requestSerialize, responseDeserialize } = watch;
-  return stranger.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service });
+  return anyCaller.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service });
 }
 
-/** What is left of a stream: each status, and the code that it ended with. */
+/** Reads the rest of a stream: its statuses, and its final code. */
 async function rest(stream: ClientReadableStream<Health>): Promise<string[]> {
   const seen: string[] = [];
   stream.on("data", ({ status }: Health) => seen.push(status));
@@ -55,14 +55,14 @@ async function rest(stream: ClientReadableStream<Health>): Promise<string[]> {
 }
 
 describe("health", () => {
-  it("is SERVING overall and for the service, and NOT_FOUND for what is not served", async () => {
+  it("is SERVING overall and for the service, and NOT_FOUND for any other service", async () => {
     assert.equal(await checked(""), "SERVING");
     assert.equal(await checked("coffer.v1.Secrets"), "SERVING");
     assert.equal(await checked("coffer.v1.Nothing"), "NOT_FOUND");
   });
 
-  // A Watch never ends by itself: a shutdown that waited for it would last until it is cut off.
-  it("tells its watchers of the shutdown, and then ends their streams", async () => {
+  // A Watch never ends by itself: a shutdown that waited for it would take its maximum time.
+  it("reports the shutdown to its watchers, and then ends their streams", async () => {
     const streams = ["", "coffer.v1.Secrets", "coffer.v1.Nothing"].map(watched);
     const first = await Promise.all(streams.map((stream) => once(stream, "data")));
     assert.deepEqual(
@@ -78,8 +78,8 @@ describe("health", () => {
     ]);
   });
 
-  // Whoever sends callers looks at health and /readyz now and then, and sends them here until it has looked.
-  it("says NOT_SERVING while --shutdown-delay lasts, and whoever comes all the same is served until its end", async () => {
+  // A load balancer checks health and /readyz at intervals, and sends callers to this server until its next check.
+  it("is NOT_SERVING during --shutdown-delay, while calls are still served", async () => {
     let endOfDelay = () => {};
     const delay: Timers["delay"] = (ms, task) => {
       if (ms !== DELAY_MS) return processTimers.delay(ms, task);

@@ -15,7 +15,7 @@ const ADMIN = "spiffe://example.org/admin";
 
 let folder: string;
 let domain: SpireDomain;
-/** What the agent of the server's machine answers, and that of the administrator's. */
+/** The agent of the server's machine, and that of the administrator's machine. */
 let agent: WorkloadApiServer;
 let adminsAgent: WorkloadApiServer;
 const servers: ServerProcess[] = [];
@@ -40,7 +40,7 @@ afterEach(async () => {
 
 const COMMON = { COFFER_SERVER_LISTEN: "127.0.0.1:0", COFFER_SERVER_STORE: "memory", COFFER_SERVER_ADMIN: ADMIN };
 
-/** A `coffer serve` whose identity is that of its Workload API, unless `env` says otherwise. */
+/** Starts `coffer serve` with an identity from its Workload API, unless `env` selects another source. */
 function serve(env: Record<string, string> = {}): ServerProcess {
   const api = { ...COMMON, COFFER_SERVER_OPS_LISTEN: "127.0.0.1:0", SPIFFE_ENDPOINT_SOCKET: agent.endpoint };
   const { server } = serving(["serve"], { env: { ...api, ...env } });
@@ -48,18 +48,18 @@ function serve(env: Record<string, string> = {}): ServerProcess {
   return server;
 }
 
-/** A command of the administrator, whose identity is that of their own Workload API. */
+/** Runs a command of the administrator, with an identity from the administrator's Workload API. */
 async function admin(server: ServerProcess, ...command: string[]) {
   const { address } = await server.logged("listening");
   const env = { COFFER_ADDR: String(address), COFFER_SERVER_ID: SERVER, SPIFFE_ENDPOINT_SOCKET: adminsAgent.endpoint };
   return coffer(command, { env });
 }
 
-const saying = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
+const withDetail = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
 
 describe("an identity from the Workload API", () => {
-  // No file of anybody's: the server, and whoever calls it, are told who they are by their agents.
-  it("serves, and is served", async () => {
+  // There are no identity files: the server and its callers get their identities from their agents.
+  it("is enough for a server and for a client", async () => {
     agent.send(response([domain.issue("/coffer")]));
     const server = serve();
     const put = await admin(server, "put", "a/b", "k=v");
@@ -77,53 +77,53 @@ describe("an identity from the Workload API", () => {
     assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
   });
 
-  // Pods start in any order: a server that is early waits, says once for what, and is not ready meanwhile.
-  it("is waited for, and each reason is told once", async () => {
+  // Pods start in any order. A server that starts early waits, logs the reason once, and is not ready until then.
+  it("makes the server wait until it arrives, and each reason is logged once", async () => {
     await agent.stop();
     const server = serve();
     assert.match(String((await server.logged("waiting for an identity"))["detail"]), /has not answered yet/);
-    await server.logged("no identity", saying(/can't be reached: ENOENT/));
+    await server.logged("no identity", withDetail(/can't be reached: ENOENT/));
     await agent.restart();
-    await server.logged("no identity", saying(/PERMISSION_DENIED: no identity issued/));
+    await server.logged("no identity", withDetail(/PERMISSION_DENIED: no identity issued/));
     assert.equal(server.lines("listening").length, 0);
     agent.send(response([domain.issue("/coffer")]));
     await server.serving();
     assert.equal((await admin(server, "list")).code, 0);
-    const told = server.lines("no identity").map((line) => line["detail"]);
-    assert.equal(new Set(told).size, told.length);
+    const details = server.lines("no identity").map((line) => line["detail"]);
+    assert.equal(new Set(details).size, details.length);
   });
 
-  it("is waited for no longer than the operator says", async () => {
+  it("makes the server wait no longer than --startup-timeout", async () => {
     const server = serve({ COFFER_SERVER_STARTUP_TIMEOUT: "1s" });
     assert.equal((await server.ended).code, 2);
     assert.match(server.stderr, /PERMISSION_DENIED: no identity issued/);
     assert.match(server.stderr, /there was no identity within the 1000 ms of --startup-timeout/);
   });
 
-  // As PID 1 of a pod that never got its identity it must still end when it is told to.
-  it("need not come for the process to end in good order", async () => {
+  // As PID 1 of a pod that never gets its identity, the process must still end on SIGTERM.
+  it("is not necessary for a graceful shutdown", async () => {
     const server = serve();
     await server.logged("no identity");
     assert.equal((await server.stop()).code, 0);
     assert.equal(server.log.at(-1)?.event, "stopped");
   });
 
-  // What the agent answers to every request alike will not change by waiting.
-  it("ends the start where the endpoint is no Workload API", async () => {
+  // An endpoint that answers every request in the same way does not become a Workload API by waiting.
+  it("fails the start if the endpoint is not a Workload API", async () => {
     agent.fail(12, "unknown service SpiffeWorkloadAPI");
     const server = serve();
     assert.equal((await server.ended).code, 2);
     assert.match(server.stderr, /UNIMPLEMENTED: unknown service/);
   });
 
-  it("that a caller does not have is said in a sentence, with the exit code for identity", async () => {
+  it("is reported as missing by a command, with the exit code for identity", async () => {
     agent.send(response([domain.issue("/coffer")]));
     const server = serve();
     const { address } = await server.logged("listening");
-    const nobody = await WorkloadApiServer.start(join(folder, "nobody.sock"));
-    const env = { COFFER_ADDR: String(address), COFFER_SERVER_ID: SERVER, SPIFFE_ENDPOINT_SOCKET: nobody.endpoint };
+    const empty = await WorkloadApiServer.start(join(folder, "empty.sock"));
+    const env = { COFFER_ADDR: String(address), COFFER_SERVER_ID: SERVER, SPIFFE_ENDPOINT_SOCKET: empty.endpoint };
     const { code, stderr } = await coffer(["list", "--timeout", "1s"], { env });
-    await nobody.close();
+    await empty.close();
     assert.equal(code, 7);
     assert.match(stderr, /PERMISSION_DENIED: no identity issued/);
   });
@@ -137,11 +137,11 @@ describe("an identity from files", () => {
     COFFER_SERVER_BUNDLE: `example.org=${named("b.pem")}`,
   });
 
-  // Files win whatever the platform has put into the environment; those that are not there yet are waited for.
-  it("is waited for as well, and wins over the Workload API", async () => {
-    agent.send(response([domain.issue("/somebody-else")]));
+  // Files take precedence over the environment of the platform. The server waits for files that do not exist yet.
+  it("makes the server wait too, and takes precedence over the Workload API", async () => {
+    agent.send(response([domain.issue("/another")]));
     const server = serve(env());
-    await server.logged("waiting for an identity", saying(/x\.pem/));
+    await server.logged("waiting for an identity", withDetail(/x\.pem/));
     assert.match(
       String(server.lines("starting")[0]?.["detail"]),
       /COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE are given/,
@@ -154,7 +154,7 @@ describe("an identity from files", () => {
     assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
   });
 
-  it("is refused when it is there and wrong", async () => {
+  it("is refused if it exists and is invalid", async () => {
     writeFileSync(named("x.pem"), "not a certificate");
     const server = serve(env());
     assert.equal((await server.ended).code, 2);

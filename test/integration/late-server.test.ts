@@ -13,16 +13,17 @@ import { API, ServerKit } from "../support/server-kit.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 
-describe("a server that begins to listen while a client tries again and again", () => {
+describe("a server that starts to listen while a client retries", () => {
   let kit: ServerKit;
   before(async () => {
     kit = await ServerKit.start();
   });
   after(() => kit.stop());
 
-  // grpc-js fails calls by its last attempt until the next one is through. Whoever waits, as `coffer get --wait` does,
-  // would take the open connection of that next one for one that had been closed on it, and give up.
-  it("has not refused it as long as the connection is open, and has when it closes it without a word", async () => {
+  // grpc-js fails calls with the error of its last attempt until the next attempt succeeds. A client that waits, as
+  // `coffer get --wait` does, would take the open connection of the next attempt for one that the server had closed,
+  // and give up.
+  it("counts as refusing the client only when it closes the connection", async () => {
     const port = await closedPort();
     const { client, close } = connect(port);
     assert.equal(await failureOf(client), "unreachable");
@@ -60,7 +61,7 @@ describe("a server that begins to listen while a client tries again and again", 
     return { client, close };
   }
 
-  /** Coffer by its SVID, which shakes hands and says nothing more. */
+  /** A server with Coffer's SVID that completes the handshake and sends nothing. */
   function silentServer() {
     const { certPem: cert, keyPem: key } = kit.issue({ id: COFFER.toString() });
     const sockets: TLSSocket[] = [];

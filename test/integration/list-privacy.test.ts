@@ -55,9 +55,9 @@ async function pages(caller: Caller, page_size: number): Promise<Page[]> {
 }
 
 describe("the pages of a caller who may list some of the secrets", () => {
-  // Who may write paths of its own next to hidden ones could else find these, character by character: by whether a token
-  // is given, by how long it is, and by where a page ends.
-  it("are the same whether or not there are others", async () => {
+  // Otherwise a caller that may write paths next to hidden ones could find these, character by character: by the
+  // presence of a token, by its length, and by the end of a page.
+  it("are the same with and without hidden secrets", async () => {
     const dba = kit.caller(DBA);
     await put(dba, "b/database", "d/database", "f/database");
     const shapes = async () => (await pages(dba, 1)).map(({ paths, token }) => [paths, token.length]);
@@ -65,12 +65,12 @@ describe("the pages of a caller who may list some of the secrets", () => {
     assert.equal(alone.length, 3);
     await put(admin, "a/x", "c/x", `c/${"x".repeat(500)}`, "d/database-2", "f/x", "f/database/x", "z/x");
     assert.deepEqual(await shapes(), alone);
-    // The control: the hidden ones are there for those who may list them.
+    // The control: a caller that may list the hidden secrets gets them.
     assert.ok((await pages(admin, 1)).some(({ paths }) => paths.includes("z/x")));
     dba.close();
   });
 
-  it("have tokens of one length, however long the paths are", async () => {
+  it("have tokens of the same length for paths of any length", async () => {
     await put(admin, `shop/${"long/".repeat(100)}x`, "s");
     const tokens = (await pages(admin, 1)).map(({ token }) => token.length).filter((length) => length > 0);
     assert.ok(tokens.length > 4);
@@ -78,17 +78,17 @@ describe("the pages of a caller who may list some of the secrets", () => {
   });
 });
 
-describe("what is more than a name", () => {
-  // Versions, authors and times say who deploys what, and when.
-  it("stays hidden from a caller that may only list", async () => {
+describe("the details of a secret", () => {
+  // Versions, authors and times reveal who deploys what, and when.
+  it("stay hidden from a caller that may only list", async () => {
     const api = kit.caller(API);
     const { response } = await api.list({ prefix: "shop/o" });
-    const told = response.entries.map(({ path, latest_version, update_time }: Record<string, unknown>) => [
+    const entries = response.entries.map(({ path, latest_version, update_time }: Record<string, unknown>) => [
       path,
       latest_version !== undefined,
       update_time !== undefined,
     ]);
-    assert.deepEqual(told, [
+    assert.deepEqual(entries, [
       ["shop/other", false, false],
       ["shop/own", true, true],
     ]);
@@ -97,7 +97,7 @@ describe("what is more than a name", () => {
     api.close();
   });
 
-  it("is shown to a caller that may describe, which does not let it list", async () => {
+  it("are visible to a caller that may describe, but not list", async () => {
     const web = kit.caller(WEB);
     assert.equal((await web.describe({ path: "shop/own" })).response.versions[0].created_by, ADMIN);
     assert.equal((await web.list({ prefix: "shop/" })).reason, "ACCESS_DENIED");

@@ -41,7 +41,7 @@ describe("List", () => {
     return found;
   }
 
-  it("gives every path once, in order, without the deleted ones", async () => {
+  it("returns every path once, in order, without the deleted ones", async () => {
     const found = await pages(admin, { prefix: "list/", page_size: 10 });
     assert.deepEqual(
       found.map((page) => page.length),
@@ -50,46 +50,46 @@ describe("List", () => {
     assert.deepEqual(found.flat(), paths);
   });
 
-  it("takes any leading part of a path for a prefix", async () => {
+  it("accepts any leading part of a path as a prefix", async () => {
     assert.deepEqual((await pages(admin, { prefix: "list/p2" })).flat(), paths.slice(20));
     assert.deepEqual((await pages(admin, { prefix: "lis" })).flat(), paths);
     assert.deepEqual((await pages(admin, { prefix: "nothing" })).flat(), []);
   });
 
-  it("gives each entry's latest version and last change", async () => {
+  it("returns each entry's latest version and last change", async () => {
     const put = await admin.put({ path: "list2/a", data: text("1") });
     const { response } = await admin.list({ prefix: "list2/" });
     assert.equal(response.entries[0].latest_version, 1);
     assert.deepEqual(response.entries[0].update_time, put.response.create_time);
   });
 
-  it("cuts down large pages and refuses negative ones", async () => {
+  it("limits large page sizes and refuses negative ones", async () => {
     assert.equal((await admin.list({ page_size: 2_000_000 })).code, "OK");
     const negative = await admin.list({ page_size: -1 });
     assert.deepEqual([negative.code, negative.metadata["field"]], ["INVALID_ARGUMENT", "page_size"]);
   });
 
-  it("binds its tokens to caller and prefix, and seals them", async () => {
+  it("binds its tokens to caller and prefix, and encrypts them", async () => {
     const { response } = await admin.list({ prefix: "list/", page_size: 3 });
     const token: string = response.next_page_token;
-    const asked = async (caller: Caller, prefix: string, page_token: string) => {
+    const outcomeOf = async (caller: Caller, prefix: string, page_token: string) => {
       const { code, reason } = await caller.list({ prefix, page_size: 3, page_token });
       return reason ?? code;
     };
-    assert.equal(await asked(admin, "list/", token), "OK");
-    assert.equal(await asked(admin, "list", token), "INVALID_PAGE_TOKEN");
-    assert.equal(await asked(api, "list/", token), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(admin, "list/", token), "OK");
+    assert.equal(await outcomeOf(admin, "list", token), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(api, "list/", token), "INVALID_PAGE_TOKEN");
     for (let i = 0; i < token.length; i += 7) {
       const other = token[i] === "A" ? "B" : "A";
       const damaged = token.slice(0, i) + other + token.slice(i + 1);
-      assert.equal(await asked(admin, "list/", damaged), "INVALID_PAGE_TOKEN", `character ${i}`);
+      assert.equal(await outcomeOf(admin, "list/", damaged), "INVALID_PAGE_TOKEN", `character ${i}`);
     }
-    assert.equal(await asked(admin, "list/", `${token}=`), "INVALID_PAGE_TOKEN");
-    assert.equal(await asked(admin, "list/", "x"), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(admin, "list/", `${token}=`), "INVALID_PAGE_TOKEN");
+    assert.equal(await outcomeOf(admin, "list/", "x"), "INVALID_PAGE_TOKEN");
     assert.ok(!Buffer.from(token, "base64url").toString("latin1").includes("list/p"));
   });
 
-  it("has tokens that outlive a restart", async () => {
+  it("has tokens that stay valid after a restart", async () => {
     const { response } = await admin.list({ prefix: "list/", page_size: 3 });
     await kit.restart();
     for (const caller of [admin, api, web]) caller.close();
@@ -101,7 +101,7 @@ describe("List", () => {
     );
   });
 
-  it("shows a caller what it may list, and is denied where no rule has list", async () => {
+  it("returns to a caller what it may list, and is denied where no rule allows it", async () => {
     await admin.put({ path: "shop/shared/x", data: text("x") });
     assert.deepEqual((await pages(api, { prefix: "shop/shared" })).flat(), ["shop/shared/x"]);
     assert.deepEqual((await pages(api, { prefix: "list/" })).flat(), []);

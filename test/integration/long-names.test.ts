@@ -31,11 +31,11 @@ const CHECK = "/grpc.health.v1.Health/Check";
 const WATCH = "/grpc.health.v1.Health/Watch";
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
-/** As many bytes as a request for a name may have. */
+/** The maximum size of a request to health or reflection, in bytes. */
 const LONGEST = "n".repeat(8192 - 3);
 
-// The message of an error repeats the name, and trailers that are larger than a peer takes are never sent: the call would
-// have no end.
+// The message of an error repeats the name. Trailers above the peer's limit are never sent, so the call would never
+// end.
 describe("a call with a long name is answered", () => {
   for (const path of [CHECK, WATCH]) {
     it(`with 200 kB: ${path}`, async () => {
@@ -49,7 +49,7 @@ describe("a call with a long name is answered", () => {
     assert.ok(message.length < 2000, `${message.length} bytes`);
   });
 
-  // Three bytes in UTF-8 and nine in percent-encoding; the message is not cut within a character.
+  // The characters have three bytes in UTF-8 and nine in percent-encoding. The message is not cut within a character.
   it("with a name that percent-encoding makes longer: Health.Check", async () => {
     assert.equal((await call(CHECK, bytesField(1, "\u20ac".repeat(2700)))).code, Code.NOT_FOUND);
   });

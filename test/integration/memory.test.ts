@@ -14,27 +14,27 @@ import { page } from "../support/pages.ts";
 const MB = 1e6;
 const STORE_BYTES = 16 * 1024 * 1024;
 
-// Of each of two attackers, on two connections. The server allows 256 calls at a time on each.
+// For each of two attackers, on two connections. The server allows 256 concurrent calls on each.
 const CONNECTIONS = 2;
 const PUTS = 200;
 const GETS = 250;
 
 const PUTTER = "spiffe://example.org/putter";
 const GETTER = "spiffe://example.org/getter";
-const POLITE = "spiffe://example.org/polite";
+const WELL_BEHAVED = "spiffe://example.org/well-behaved";
 const SECRET = "large";
 
 const FORMULA = /--max-store-bytes \+ (\d+) MB \+ (\d+) kB for each connection/;
 const [besideMB, connectionKB] = FORMULA.exec(page("docs/operations.md").text)!.slice(1).map(Number);
 
-/** What docs/operations.md promises for this server, the attackers' connections and a polite one. */
+/** The bound of docs/operations.md for this server, the attackers' connections and a well-behaved one. */
 const PROMISED = STORE_BYTES + besideMB! * MB + (2 * CONNECTIONS + 1) * connectionKB! * 1000;
 
 const site = new Site();
 after(() => site.remove());
 
 function start(options: StartOptions): Promise<ServerProcess> {
-  const admins = [PUTTER, GETTER, POLITE].flatMap((id) => ["--admin", id]);
+  const admins = [PUTTER, GETTER, WELL_BEHAVED].flatMap((id) => ["--admin", id]);
   return site.start({
     ...options,
     node: ["--max-semi-space-size=64"],
@@ -49,7 +49,7 @@ function sessions(id: string, { port }: ServerProcess, settings = {}): ClientHtt
   });
 }
 
-/** Puts of 4 MiB of which the last byte never comes. */
+/** Sends Puts of 4 MiB without their last byte. */
 function unfinishedPuts(session: ClientHttp2Session): ClientHttp2Stream[] {
   const message = grpcMessage(largePut()).subarray(0, -1);
   return Array.from({ length: PUTS }, () => {
@@ -59,47 +59,48 @@ function unfinishedPuts(session: ClientHttp2Session): ClientHttp2Stream[] {
   });
 }
 
-/** Gets of 1 MB whose answers are never read: their streams have no window. */
+/** Starts Gets of 1 MB whose answers are never read: their streams have a window of 0 bytes. */
 function unreadGets(session: ClientHttp2Session): ClientHttp2Stream[] {
   const message = grpcMessage(getRequest.encode({ path: SECRET, version: 0 }));
   return Array.from({ length: GETS }, () => beginCall(session, "/coffer.v1.Secrets/Get").end(message));
 }
 
-/** Attacks until every Put is answered; resolves with what a polite caller came to meanwhile. */
+/** Attacks until every Put is answered. Resolves with the outcomes of a well-behaved caller meanwhile. */
 async function attack(server: ServerProcess): Promise<Set<string>> {
-  const polite = site.workload(POLITE, server);
-  assert.equal((await polite.put({ path: SECRET, data: { k: "v".repeat(1_000_000) } })).code, "OK");
+  const wellBehaved = site.workload(WELL_BEHAVED, server);
+  assert.equal((await wellBehaved.put({ path: SECRET, data: { k: "v".repeat(1_000_000) } })).code, "OK");
   const attackers = [...sessions(PUTTER, server), ...sessions(GETTER, server, { initialWindowSize: 0 })];
   await Promise.all(attackers.map((session) => once(session, "remoteSettings")));
   for (const session of attackers.slice(CONNECTIONS)) unreadGets(session);
   const puts = attackers.slice(0, CONNECTIONS).flatMap(unfinishedPuts);
-  // node:http2 does not close a client's stream that was answered while it still had bytes to send: its end is enough.
+  // node:http2 does not close a client's stream that was answered before all of its request was sent, so "end" is
+  // enough.
   const open = new Set(puts);
   for (const put of puts) for (const event of ["end", "close"]) put.once(event, () => open.delete(put));
   const outcomes = new Set<string>();
   while (open.size > 0 && !server.isGone) {
-    outcomes.add((await polite.get({ path: SECRET })).code);
+    outcomes.add((await wellBehaved.get({ path: SECRET })).code);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   for (const session of attackers) session.destroy();
-  polite.close();
+  wellBehaved.close();
   return outcomes;
 }
 
-// 200 unfinished Puts of 4 MiB on each of two connections, and 250 unread Gets of 1 MB on each of two others: without
-// budgets they take more than 2 GB. Another SPIFFE ID is served all the time.
+// 200 unfinished Puts of 4 MiB on each of two connections, and 250 unread Gets of 1 MB on each of two others take more
+// than 2 GB without budgets. Another SPIFFE ID is served all the time.
 describe("the memory formula of docs/operations.md holds under attack", () => {
-  it("by the kernel's count of the most that the process had", async () => {
+  it("by the kernel's peak of resident memory", async () => {
     const server = await start({});
     const outcomes = await attack(server);
     const peak = peakRssBytes(server.pid);
     assert.deepEqual([...outcomes], ["OK"]);
     assert.ok(peak < PROMISED, `${peak / MB} MB, more than ${PROMISED / MB} MB`);
-    console.log(`# the most was ${Math.round(peak / MB)} MB of ${Math.round(PROMISED / MB)} MB`);
+    console.log(`# peak RSS: ${Math.round(peak / MB)} MB of ${Math.round(PROMISED / MB)} MB`);
     await server.stop();
   });
 
-  it("under a limit at which the kernel would kill it", async (t) => {
+  it("under a memory limit of the kernel", async (t) => {
     const cgroup = memoryCgroup(PROMISED);
     if ("because" in cgroup) return t.skip(cgroup.because);
     t.after(cgroup.remove);

@@ -8,7 +8,7 @@ import { processTimers } from "../../src/domain/timers.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { ADMIN, API, type Caller, PASSED, ServerKit, WEB } from "../support/server-kit.ts";
 
-/** Time stands still until a test moves it, and no commit begins while `held` is a list. */
+/** Time passes only when a test advances it. No commit starts while `held` is a list. */
 let now = Date.now();
 let held: (() => void)[] | undefined;
 const timers = {
@@ -27,7 +27,7 @@ before(async () => {
   [admin, api, web] = [kit.caller(ADMIN), kit.caller(API), kit.caller(WEB)];
 });
 
-// Each test has a second of its own: what one test let the log suppress is no concern of the next.
+// Each test uses another second, so that log lines suppressed in one test do not affect the next.
 beforeEach(() => {
   now += 1000;
 });
@@ -44,7 +44,7 @@ async function page(name: string): Promise<{ status: number; body: string }> {
   return { status: response.status, body: await response.text() };
 }
 
-/** Connects without a certificate, and waits to be refused. */
+/** Connects without a certificate, and waits for the refusal. */
 async function refused(): Promise<void> {
   const port = kit.address.kind === "tcp" ? kit.address.port : 0;
   const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
@@ -52,14 +52,15 @@ async function refused(): Promise<void> {
   await once(socket, "close");
 }
 
-describe("the ops pages", () => {
-  it("are well while the server serves", async () => {
+describe("the ops listener", () => {
+  it("reports that the server is well while it serves", async () => {
     assert.deepEqual(await page("/livez"), { status: 200, body: "ok\n" });
     assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\njournal ok\nserving ok\n" });
   });
 
-  // From the beginning of the stop on, and while calls that are under way still finish: nobody is to be sent here.
-  it("say from the beginning of a stop that the server is not ready, and that it lives", async () => {
+  // The server is not ready from the start of the shutdown, also while calls in progress complete: no load balancer
+  // must send calls here.
+  it("reports from the start of a shutdown that the server is live and not ready", async () => {
     held = [];
     const put = admin.put({ path: "ops/last", data: { value: "x" } });
     while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -79,8 +80,8 @@ describe("the ops pages", () => {
     [admin, api, web] = [kit.caller(ADMIN), kit.caller(API), kit.caller(WEB)];
   });
 
-  // Who reads what is in the log. Numbers are for everybody who can reach the port.
-  it("count calls and refused connections, and name neither a path nor a caller", async () => {
+  // The log has paths and callers, for those who may read it. Everyone who can reach the port can read the metrics.
+  it("counts calls and refused connections, and names neither a path nor a caller", async () => {
     await api.put({ path: "shop/api/counted", data: { value: "x" } });
     await api.get({ path: "shop/api/never-written" });
     await web.get({ path: "shop/api/counted" });
@@ -102,21 +103,21 @@ describe("the ops pages", () => {
   });
 });
 
-// Two servers on one machine, each with its own data, meet at the default address first: the second one says which option
-// is about it. On the same data it names the first one instead (test/durability/single-owner.test.ts).
-it("an address for the ops pages that is taken is refused by the name of its option", async () => {
+// Two servers on one machine, each with its own data, both use the default address: the second one names the option to
+// change. If both have the same data, the second names the first one instead (test/durability/single-owner.test.ts).
+it("an ops address that is in use is refused, with the name of its option", async () => {
   const log = createLogger("error", process.stderr);
   const config = { ...kit.config, store: { kind: "memory" as const }, opsListen: kit.server.opsAddress };
   const second = new CofferServer(config, { log, timers, die: () => {}, probe: PASSED });
   await assert.rejects(second.start(), { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
 });
 
-// A signal may come at any moment, and twice. A journal that is closed already must not be taken for a disk that failed.
-describe("a stop", () => {
+// A signal may come at any moment, and twice. A journal that is already closed must not count as a failed disk.
+describe("a shutdown", () => {
   const log = createLogger("error", process.stderr);
   const die = () => assert.fail("it would have died");
 
-  it("may be asked for twice, and after a start that was refused", async () => {
+  it("may be requested twice, and after a refused start", async () => {
     const other = await ServerKit.start();
     await Promise.all([other.server.stop(), other.server.stop()]);
     await other.server.stop();
@@ -135,14 +136,14 @@ describe("a stop", () => {
   });
 });
 
-// Strangers can cause these lines as often as they like; a full disk must not be one of their means.
-describe("lines that strangers cause", () => {
+// Clients can cause these lines at any rate, some of them without an SVID. They must not be able to fill the disk.
+describe("log lines that clients cause", () => {
   const causes: [event: string, reason: string, cause: () => Promise<unknown>][] = [
     ["connection refused", "no-certificate", refused],
     ["call denied", "ACCESS_DENIED", () => web.get({ path: "hidden/x" })],
   ];
   for (const [event, reason, cause] of causes) {
-    it(`are ten a second of "${event}", and the next one counts the others`, async () => {
+    it(`are limited to ten a second for "${event}", and the next one counts the suppressed ones`, async () => {
       const before = lines(event).length;
       for (let i = 0; i < 25; i++) await cause();
       assert.equal(lines(event).length - before, 10);
@@ -154,7 +155,7 @@ describe("lines that strangers cause", () => {
     });
   }
 
-  it("do not use up those of another reason", async () => {
+  it("are limited separately for each reason", async () => {
     for (let i = 0; i < 11; i++) await refused();
     await web.get({ path: "hidden/other" });
     assert.equal(lines("call denied").at(-1)?.["path"], "hidden/other");
@@ -165,18 +166,18 @@ describe("the policy", () => {
   const rule = (path: string) =>
     `  - {name: r, spiffe_ids: ["${WEB}"], paths: ["${path}"], actions: [read, write, list]}\n`;
   const outcomes = () => lines("policy loaded").length + lines("policy kept").length;
-  /** Changes the file, and resolves when the log says what came of it. */
-  const told = async (change: () => void) => {
+  /** Changes the file. Resolves when the log has the result. */
+  const result = async (change: () => void) => {
     const before = outcomes();
     change();
     kit.server.reload();
     while (outcomes() === before) await new Promise((resolve) => setImmediate(resolve));
   };
-  const adopt = (text: string) => told(() => writeFileSync(kit.config.policy!, text));
+  const adopt = (text: string) => result(() => writeFileSync(kit.config.policy!, text));
   const codes = (caller: Caller, ...paths: string[]) =>
     Promise.all(paths.map(async (path) => (await caller.put({ path, data: { value: "x" } })).code));
 
-  it("is replaced whole, for connections that are open too", async () => {
+  it("is replaced completely, also for open connections", async () => {
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["PERMISSION_DENIED", "PERMISSION_DENIED"]);
     assert.deepEqual(await codes(api, "shop/api/x"), ["OK"]);
     await adopt(`rules:\n${rule("policy/a")}`);
@@ -184,8 +185,9 @@ describe("the policy", () => {
     assert.deepEqual(await codes(api, "shop/api/x"), ["PERMISSION_DENIED"]);
   });
 
-  // A file that is half right is all wrong: its good rule does not come into force, and all faults are told.
-  it("is kept whole when the new one has a fault", async () => {
+  // A file with one valid and one invalid rule is invalid: the valid rule does not come into force, and all problems
+  // are logged.
+  it("stays in force if the new one has a problem", async () => {
     await adopt(`rules:\n${rule("policy/a")}`);
     await adopt(`rules:\n${rule("policy/b")}${rule("policy/*x")}${rule("policy/../c")}`);
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
@@ -196,16 +198,16 @@ describe("the policy", () => {
     );
   });
 
-  it("is kept when the file is gone or is no text", async () => {
+  it("stays in force if the file is missing or not text", async () => {
     await adopt(`rules:\n${rule("policy/a")}`);
     const kept = lines("policy kept").length;
     await adopt("\0");
-    await told(() => rmSync(kit.config.policy!));
+    await result(() => rmSync(kit.config.policy!));
     assert.deepEqual(await codes(web, "policy/a"), ["OK"]);
     assert.equal(lines("policy kept").length, kept + 2);
   });
 
-  it("lets an admin do everything, whatever it says", async () => {
+  it("allows every action to an admin, with any rules", async () => {
     await adopt("rules: []\n");
     assert.deepEqual(await codes(admin, "policy/a"), ["OK"]);
     assert.deepEqual(await codes(web, "policy/a"), ["PERMISSION_DENIED"]);
@@ -216,8 +218,9 @@ describe("the log", () => {
   const CANARY = "canary-7d1f0b";
   const bytes = Buffer.from(CANARY);
 
-  // Every method, at debug, with requests that succeed, fail and can't be read: each of them carries the value.
-  it("never has a value", async () => {
+  // Calls every method at debug level, with requests that succeed, that fail and that are malformed. Each carries the
+  // value.
+  it("never contains a value", async () => {
     const content = { data: { text: CANARY }, binary_data: { bytes } };
     const path = "canary/secret";
     assert.equal((await admin.put({ path, ...content })).code, "OK");
@@ -234,11 +237,11 @@ describe("the log", () => {
       ["Delete", { path }],
       ["Get", { path }],
     ];
-    const told: string[] = [];
-    for (const [method, request] of requests) told.push((await admin.call(method, request)).message);
-    told.push((await web.put({ path, ...content })).message);
-    told.push((await admin.raw("Put", Buffer.concat([Buffer.from([0x12, 0x7f, 0x12, 0x7e]), bytes]))).message);
-    told.push((await admin.raw("Put", Buffer.concat([Buffer.from([0x0a, 0x0e, 0xff]), bytes]))).message);
+    const messages: string[] = [];
+    for (const [method, request] of requests) messages.push((await admin.call(method, request)).message);
+    messages.push((await web.put({ path, ...content })).message);
+    messages.push((await admin.raw("Put", Buffer.concat([Buffer.from([0x12, 0x7f, 0x12, 0x7e]), bytes]))).message);
+    messages.push((await admin.raw("Put", Buffer.concat([Buffer.from([0x0a, 0x0e, 0xff]), bytes]))).message);
 
     const logged = JSON.stringify(kit.log);
     for (const method of ["Put", "Get", "Delete", "List", "Describe"]) {
@@ -248,7 +251,7 @@ describe("the log", () => {
     const forms = [CANARY, bytes.toString("base64").slice(0, -2), bytes.toString("hex"), [...bytes].join(",")];
     for (const form of forms) {
       assert.ok(!logged.includes(form), `the log has ${form}`);
-      assert.ok(!told.join("\n").includes(form), `an error has ${form}`);
+      assert.ok(!messages.join("\n").includes(form), `an error has ${form}`);
     }
   });
 });

@@ -11,7 +11,9 @@ const OWN = "spiffe://example.org/coffer";
 const NEXT = "spiffe://example.org/coffer/next";
 const BECAUSE = "the server's own SPIFFE ID";
 
-/** Everybody of the trust domain may do everything, by a pattern; one rule names the server. */
+/**
+ * A policy that allows everything to all workloads of the trust domain by a pattern, and names the server in one rule.
+ */
 const POLICY = `
 rules:
   - name: everybody
@@ -49,7 +51,8 @@ describe("a caller with the server's own SPIFFE ID", () => {
     while (!lines(event).some(isWanted)) await setImmediate();
   }
 
-  // Whatever the policy and --admin say, secret or none, each call is denied and told why; who has another ID is not.
+  // The policy and --admin have no effect on it: each call is denied with the reason, with or without the secret. A
+  // caller with another ID is not denied.
   it("may do nothing", async () => {
     const [own, api] = [kit.caller(OWN), kit.caller(API)];
     for (const { code, reason, message } of await callEach(own)) {
@@ -63,7 +66,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
     api.close();
   });
 
-  it("is warned of where the configuration names it, and nowhere else", () => {
+  it("causes a warning for each place of the configuration that names it", () => {
     const details = lines("policy warning").map(({ detail }) => String(detail).split(", ")[0]);
     assert.ok(details.includes(`the rule "the server" names ${OWN}`), details.join("\n"));
     assert.ok(details.includes(`--admin names ${OWN}`));
@@ -73,9 +76,9 @@ describe("a caller with the server's own SPIFFE ID", () => {
     );
   });
 
-  // The client refuses before it sends anything: whoever answers there would have been given what a put carries. Only
-  // health is asked, as a probe does that runs beside the server with the server's own SVID.
-  it("is refused by its own client, but for health", async () => {
+  // The client refuses before it sends anything, because the peer at the address would get the content of a Put. Only
+  // health is called, as by a probe that runs next to the server with the server's own SVID.
+  it("is refused by Coffer's own client, except for health", async () => {
     const [env, other] = [callerVariables(kit, OWN, "own"), callerVariables(kit, API, "other")];
     const seen = kit.log.length;
     for (const line of [
@@ -102,16 +105,16 @@ describe("a caller with the server's own SPIFFE ID", () => {
     assert.equal((await coffer(["get", "a", "k"], { env: other })).stdout.toString(), "v");
   });
 
-  // The server's ID may be another with its next SVID. What was its own is a workload's then, and the other way round,
-  // from the next call on, on connections that are open.
-  it("is whoever has the ID that the server has now", async () => {
+  // The server's ID can change with its next SVID. From the next call on, also on open connections, a workload with the
+  // previous ID is an ordinary caller, and one with the new ID is denied.
+  it("is the caller with the ID that the server has now", async () => {
     const [own, next] = [kit.caller(OWN), kit.caller(NEXT)];
-    const ask = async () => [await own.get({ path: "a" }), await next.get({ path: "a" })].map(({ code }) => code);
-    assert.deepEqual(await ask(), ["PERMISSION_DENIED", "OK"]);
+    const codes = async () => [await own.get({ path: "a" }), await next.get({ path: "a" })].map(({ code }) => code);
+    assert.deepEqual(await codes(), ["PERMISSION_DENIED", "OK"]);
     kit.writeCredential(kit.issue({ id: NEXT, dns: ["localhost"] }), "coffer");
     kit.server.reload();
     await logged("identity adopted", ({ spiffe_id }) => spiffe_id === NEXT);
-    assert.deepEqual(await ask(), ["OK", "PERMISSION_DENIED"]);
+    assert.deepEqual(await codes(), ["OK", "PERMISSION_DENIED"]);
     own.close();
     next.close();
   });

@@ -5,18 +5,20 @@ import { after, before, describe, it } from "node:test";
 import { FILE_DELIVERIES } from "../support/file-delivery.ts";
 import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 
-/** The secrets that a policy lets be read and listed; no two policies share one. */
+/** The secrets that each policy allows to read and to list. No two policies have one in common. */
 const STATES = [
   ["even/a", "even/b", "even/c"],
   ["odd/a", "odd/b", "odd/c"],
 ] as const;
 const ALL = STATES.flat();
 
-/** How many calls are made while each policy is in force, at least, and how many policies come. */
+/** The minimum number of calls under each policy, and the number of policies. */
 const CALLS = 60;
 const RELOADS = 8;
 
-/** One of the two, in rules of one path each: a mixture of two policies, or half of one, would show. */
+/**
+ * One of the two policies, with one rule for each path: a mixture of two policies, or half of one, would be visible.
+ */
 function policy(state: number): string {
   const rules = STATES[state % 2]!.map(
     (path) => `  - {name: ${path}, spiffe_ids: [${API}, ${WEB}], paths: [${path}], actions: [read, list]}\n`,
@@ -47,7 +49,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       await kit.stop();
     });
 
-    /** The policy in force, by its number, and when it last began to be exchanged. */
+    /** The number of the policy in force, whether it is settled, and how often it was replaced. */
     let state = 0;
     let isSettled = true;
     let exchanges = 0;
@@ -55,11 +57,11 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
     const wrong: string[] = [];
 
     /**
-     * Which policies may have decided a call that ends now, by the state of things when it began: while one is being
-     * exchanged either of the two, whole.
+     * The policies that may have decided a call that ends now, by the state when it started: during a replacement,
+     * either of the two, but each complete.
      */
-    function possible(begun: { readonly settled: boolean; readonly exchanges: number }): readonly number[] {
-      return begun.settled && isSettled && begun.exchanges === exchanges ? [state % 2] : [0, 1];
+    function possible(start: { readonly settled: boolean; readonly exchanges: number }): readonly number[] {
+      return start.settled && isSettled && start.exchanges === exchanges ? [state % 2] : [0, 1];
     }
 
     async function listAndRead(caller: Caller): Promise<void> {
@@ -77,7 +79,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       calls += 2;
     }
 
-    /** Calls on one connection, one after the other, until `isOver`. */
+    /** Makes calls on one connection, one after the other, until `isOver`. */
     async function load(caller: Caller, isOver: () => boolean): Promise<void> {
       while (!isOver()) await listAndRead(caller);
     }
@@ -96,8 +98,8 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       await until(() => calls >= enough);
     }
 
-    // Nobody tells the server to look. The connections stay open throughout.
-    it("decides every call by one whole policy, the next call by the new one, and fails none", async () => {
+    // The server receives no signal. The connections stay open throughout.
+    it("decides every call by one complete policy, later calls by the new one, and fails no call", async () => {
       let isOver = false;
       const loads = callers.slice(1).map((caller) => load(caller, () => isOver || wrong.length > 0));
       for (let i = 0; i < RELOADS && wrong.length === 0; i++) await exchange();
@@ -109,7 +111,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       assert.equal(lines("policy kept").length, 0);
     });
 
-    it("stays in force when the next one is wrong, and the metric tells", async () => {
+    it("stays in force when the next one is invalid, and the metric shows that", async () => {
       const loaded = async () =>
         /^coffer_policy_loaded (\d)$/m.exec(await (await fetch(`${kit.opsUrl}/metrics`)).text())?.[1];
       assert.equal(await loaded(), "1");

@@ -11,11 +11,12 @@ const CALLS_PER_SECOND = LONG ? 500 : 200;
 const site = new Site();
 after(() => site.remove());
 
-describe("Policies that come and go under load, spoiled ones among them,", () => {
+describe("Policies that are replaced under load, also by invalid ones,", () => {
   for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
-    // Each call is decided by one whole set that was delivered, and by none that is older than one which has decided
-    // before. What every set grants is never refused. No call fails, and in the end the last set is in force.
-    it(`decide each call whole and in their order when ${what}, replaces them`, async () => {
+    // Exactly one complete set of rules that was delivered decides each call, and no set that is older than the set of
+    // an earlier decision. What every set allows is never refused. No call fails, and at the end the last set is in
+    // force.
+    it(`decide each call completely and in order when ${what}, replaces them`, async () => {
       const { calls, wrong, failed, setsSeen } = await swapPolicies({
         site,
         deliver,
@@ -24,20 +25,20 @@ describe("Policies that come and go under load, spoiled ones among them,", () =>
       });
       assert.deepEqual(wrong, []);
       assert.deepEqual([...failed], []);
-      // The first one, the last one and one between them.
+      // At least the first set, the last set, and one between them have decided a call.
       assert.ok(setsSeen >= 3, `only ${setsSeen} sets decided a call`);
       assert.ok(calls >= 20 * SWAPS, `only ${calls} calls were made`);
     });
   }
 
-  // The control: what judges the calls sees what it is there to see.
+  // The control: the check of the calls detects wrong decisions.
   const faults: Readonly<Record<string, (text: string) => string>> = {
     "half of a set is in force": (text) => text.replace(/^.*\/c,.*\n/m, ""),
-    "a set is in force that nobody delivered": (text) => text.replaceAll("set/1/", "set/7/"),
+    "a set that was not delivered is in force": (text) => text.replaceAll("set/1/", "set/7/"),
     "what every set grants is refused": (text) => text.replace(/^.*always.*\n/m, ""),
   };
   for (const [what, spoil] of Object.entries(faults)) {
-    it(`are found out when ${what}`, async () => {
+    it(`fail the check when ${what}`, async () => {
       const [, byRename] = Object.values(FILE_DELIVERIES);
       const deliver: FileDelivery = (file, text) => byRename!(file, spoil(text));
       const { wrong } = await swapPolicies({ site, deliver, swaps: 1, callsPerSecond: CALLS_PER_SECOND });

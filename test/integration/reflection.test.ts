@@ -12,20 +12,20 @@ import {
 import { type Caller, ServerKit } from "../support/server-kit.ts";
 
 let kit: ServerKit;
-let stranger: Caller;
+let anyCaller: Caller;
 
-// Reflection is for every caller with a valid SVID: this one is in no rule of the policy.
+// Reflection is available to every caller with a valid SVID: no rule of the policy names this one.
 before(async () => {
   kit = await ServerKit.start();
-  stranger = kit.caller("spiffe://example.org/nobody");
+  anyCaller = kit.caller("spiffe://example.org/no-rule");
 });
 
 after(async () => {
-  stranger.close();
+  anyCaller.close();
   await kit.stop();
 });
 
-/** A response as proto-loader reads it. */
+/** A response as proto-loader decodes it. */
 interface Response {
   readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
   readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
@@ -33,8 +33,8 @@ interface Response {
   readonly error_response?: { readonly error_code: number; readonly error_message: string };
 }
 
-/** The answers to these requests, asked one after the other on one stream. */
-async function ask(version: string, ...requests: readonly object[]): Promise<Response[]> {
+/** The answers to these requests, sent one after the other on one stream. */
+async function request(version: string, ...requests: readonly object[]): Promise<Response[]> {
   const options = { includeDirs: ["proto"], keepCase: true };
   const proto = loadSync(`grpc/reflection/${version}/reflection.proto`, options);
   const service = proto[`grpc.reflection.${version}.ServerReflection`] as ServiceDefinition;
@@ -42,7 +42,7 @@ async function ask(version: string, ...requests: readonly object[]): Promise<Res
     object,
     Response
   >;
-  const stream = stranger.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  const stream = anyCaller.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   const responses: Response[] = [];
   for (const request of requests) {
     stream.write(request);
@@ -54,7 +54,7 @@ async function ask(version: string, ...requests: readonly object[]): Promise<Res
   return responses;
 }
 
-/** Reads files as a client does that has nothing else: throws when one that is imported is missing. */
+/** Loads files as a client without its own protos does. Throws if an imported file is missing. */
 function understood({ file_descriptor_response }: Response): PackageDefinition {
   const files = file_descriptor_response?.file_descriptor_proto ?? [];
   const set = files.flatMap((file) => [Buffer.from([0x0a, ...varint(file.length)]), file]);
@@ -70,7 +70,7 @@ const symbol = (file_containing_symbol: string) => ({ file_containing_symbol });
 for (const version of ["v1", "v1alpha"]) {
   describe(`reflection ${version}`, () => {
     it("lists the services that are served", async () => {
-      const [answer] = await ask(version, { list_services: "" });
+      const [answer] = await request(version, { list_services: "" });
       assert.deepEqual(
         answer?.list_services_response?.service.map(({ name }) => name),
         [
@@ -82,8 +82,8 @@ for (const version of ["v1", "v1alpha"]) {
       );
     });
 
-    // The closure: what a file imports comes with it, so that no second question is needed to read it.
-    it("answers whatever a file declares with that file and all that it imports", async () => {
+    // An answer includes the files that the requested one imports, so that a client needs no second request.
+    it("answers each declared symbol with its file and all files that it imports", async () => {
       const names = [
         "Secrets",
         "Secrets.Put",
@@ -94,7 +94,7 @@ for (const version of ["v1", "v1alpha"]) {
         "VersionState",
         "VERSION_STATE_LIVE",
       ];
-      const answers = await ask(version, ...names.map((name) => symbol(`coffer.v1.${name}`)));
+      const answers = await request(version, ...names.map((name) => symbol(`coffer.v1.${name}`)));
       for (const answer of answers) {
         const read = understood(answer);
         assert.deepEqual(Object.keys(read["coffer.v1.Secrets"]!), ["Put", "Get", "Delete", "List", "Describe"]);
@@ -104,23 +104,23 @@ for (const version of ["v1", "v1alpha"]) {
 
     it("answers a file by its name, the types of error details included", async () => {
       const names = ["coffer/v1/coffer.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"];
-      const answers = await ask(version, ...names.map((file_by_filename) => ({ file_by_filename })));
+      const answers = await request(version, ...names.map((file_by_filename) => ({ file_by_filename })));
       const [coffer, status, details] = answers.map(understood);
       assert.ok("coffer.v1.GetResponse" in coffer!);
       assert.ok("google.rpc.Status" in status! && "google.protobuf.Any" in status);
       assert.ok("google.rpc.ErrorInfo" in details! && "google.rpc.BadRequest" in details);
     });
 
-    it("can read everything that it lists", async () => {
-      const [answer] = await ask(version, { list_services: "" });
+    it("returns everything that it lists", async () => {
+      const [answer] = await request(version, { list_services: "" });
       for (const { name } of answer!.list_services_response!.service) {
-        const [file] = await ask(version, symbol(name));
+        const [file] = await request(version, symbol(name));
         assert.ok(name in understood(file!), name);
       }
     });
 
-    // What is not found is an answer like another, and the stream goes on after it.
-    it("tells what it does not know, and goes on", async () => {
+    // A name that is not found is an ordinary answer, and the stream continues.
+    it("reports an unknown name, and continues", async () => {
       const unknown = [
         symbol("coffer.v1.Nothing"),
         symbol("coffer.v1"),
@@ -131,14 +131,14 @@ for (const version of ["v1", "v1alpha"]) {
         { all_extension_numbers_of_type: "coffer.v1.Nothing" },
         {},
       ];
-      const answers = await ask(version, ...unknown, symbol("coffer.v1.Secrets"));
+      const answers = await request(version, ...unknown, symbol("coffer.v1.Secrets"));
       for (const answer of answers.slice(0, -1)) assert.equal(answer.error_response?.error_code, Code.NOT_FOUND);
       assert.match(answers[0]?.error_response?.error_message ?? "", /coffer\.v1\.Nothing/);
       assert.ok(understood(answers.at(-1)!));
     });
 
-    it("knows that no message is extended", async () => {
-      const [answer] = await ask(version, { all_extension_numbers_of_type: "coffer.v1.PutRequest" });
+    it("reports that no message has extensions", async () => {
+      const [answer] = await request(version, { all_extension_numbers_of_type: "coffer.v1.PutRequest" });
       assert.equal(answer?.all_extension_numbers_response?.base_type_name, "coffer.v1.PutRequest");
     });
   });

@@ -17,7 +17,7 @@ let kit: ServerKit;
 let web: ClientHttp2Session;
 let admin: ClientHttp2Session;
 
-// One SPIFFE ID may have four calls.
+// Each SPIFFE ID may have four concurrent calls.
 before(async () => {
   kit = await ServerKit.start({ budgets: { bytes: 64 << 20, unread: 8, calls: 8 } });
   [web, admin] = await Promise.all([sessionOf(kit, WEB), sessionOf(kit, ADMIN)]);
@@ -28,16 +28,16 @@ after(async () => {
   await kit.stop();
 });
 
-/** The prefix of a message of so many bytes. */
+/** The prefix of a message of this length in bytes. */
 function prefixOf(length: number): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(length, 1);
   return prefix;
 }
 
-// node:http2 keeps a closed stream for as long as a part of its request is unread. A caller without a rule could fill its
-// own budget in this way, and the server's memory with 64 KiB for each call.
-it("a call that is refused before all of its request was read holds nothing", async () => {
+// node:http2 keeps a closed stream while part of its request is unread. A caller without a rule could use up its own
+// budget in this way, and 64 KiB of the server's memory for each call.
+it("a call that is refused before all of its request is read uses no budget", async () => {
   for (let round = 0; round < 50; round++) {
     const stream = beginCall(web, PUT);
     stream.write(prefixOf(MAX_RECEIVE_BYTES));
@@ -47,11 +47,11 @@ it("a call that is refused before all of its request was read holds nothing", as
   }
 });
 
-// The budget has room for the first message. grpc-js would collect a second one of 4 MiB before it refuses it.
+// The budget has space for the first message. grpc-js would collect a second one of 4 MiB before it refuses it.
 describe("a unary call with a second message", () => {
   const get = grpcMessage(getRequest.encode({ path: OTHER, version: 0 }));
 
-  it("is refused by the first bytes of that", async () => {
+  it("is refused at the first bytes of the second message", async () => {
     for (const pieces of [[Buffer.concat([get, prefixOf(MAX_RECEIVE_BYTES)])], [get, prefixOf(MAX_RECEIVE_BYTES)]]) {
       const stream = beginCall(admin, GET);
       for (const piece of pieces) await new Promise((sent) => stream.write(piece, sent));
@@ -60,7 +60,7 @@ describe("a unary call with a second message", () => {
     }
   });
 
-  it("is served without it", async () => {
+  it("is served without the second message", async () => {
     const stream = beginCall(admin, GET);
     stream.end(get);
     assert.equal((await answerOf(stream)).reason, "SECRET_NOT_FOUND");

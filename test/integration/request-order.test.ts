@@ -40,15 +40,15 @@ after(async () => {
   await kit.stop();
 });
 
-/** Makes one whole call. */
+/** Makes one complete call. */
 function call(session: ClientHttp2Session, path: string, message: Buffer, headers = {}): Promise<BareAnswer> {
   const stream = beginCall(session, path, headers);
   stream.end(message);
   return answerOf(stream);
 }
 
-/** The prefix of a message of so many bytes, of which `first` are sent. */
-function begun(length: number, first: Buffer): Buffer {
+/** The prefix of a message of this length in bytes, and its `first` bytes. */
+function startOf(length: number, first: Buffer): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(length, 1);
   return Buffer.concat([prefix, first]);
@@ -56,9 +56,9 @@ function begun(length: number, first: Buffer): Buffer {
 
 const get = grpcMessage(getRequest.encode({ path: SECRET, version: 0 }));
 
-// Decompressing comes before everything else, and 4 kB of gzip become 4 MiB: there is nothing that a caller gains by it.
+// Decompression would come before every check, and 4 kB of gzip become 4 MiB. No caller needs compression.
 describe("compression", () => {
-  it("of a request is not supported, and the answer says what is", async () => {
+  it("of a request is not supported, and the answer lists the supported encodings", async () => {
     const compressed = grpcMessage(gzipSync(get.subarray(5)));
     compressed[0] = 1;
     for (const path of [GET, CHECK, "/no.such/Method"]) {
@@ -70,7 +70,7 @@ describe("compression", () => {
     assert.equal(code, Code.OK);
   });
 
-  // The header may be absent, which offers nothing.
+  // The header may be absent, which offers no encoding.
   it("is offered by no answer of any service", async () => {
     const denied = grpcMessage(getRequest.encode({ path: OTHER, version: 0 }));
     const answers = {
@@ -87,8 +87,8 @@ describe("compression", () => {
     }
   });
 
-  // "Compressed-Flag" in gRPC over HTTP/2: without an encoding such a message is INTERNAL.
-  it("that a message claims without an encoding is an error of the protocol", async () => {
+  // "Compressed-Flag" in gRPC over HTTP/2: without an encoding, such a message is an INTERNAL error.
+  it("that a message claims without an encoding is a protocol error", async () => {
     const flagged = Buffer.from(get);
     flagged[0] = 1;
     for (const session of [admin, web]) assert.equal((await call(session, GET, flagged)).code, Code.INTERNAL);
@@ -96,19 +96,19 @@ describe("compression", () => {
   });
 });
 
-describe("a caller that may not", () => {
-  // The rest is never sent, so that only an answer to its first bytes can come. RFC 9113 8.1: a server that has answered
-  // asks the client by RST_STREAM with NO_ERROR to stop sending.
-  it("is refused by the first bytes of 4 MiB", async () => {
+describe("a caller without permission", () => {
+  // The test never sends the rest, so the server must answer after the first bytes. RFC 9113 8.1: a server that has
+  // answered asks the client by RST_STREAM with NO_ERROR to stop sending.
+  it("is refused after the first bytes of 4 MiB", async () => {
     for (const method of [PUT, DELETE]) {
       const stream = beginCall(web, method);
-      stream.write(begun(MAX_RECEIVE_BYTES, bytesField(1, OTHER)));
+      stream.write(startOf(MAX_RECEIVE_BYTES, bytesField(1, OTHER)));
       const { code, reason, resetCode } = await answerOf(stream);
       assert.deepEqual([code, reason, resetCode], [Code.PERMISSION_DENIED, "ACCESS_DENIED", 0], method);
     }
   });
 
-  it("is refused without a look at what stands behind the path", async () => {
+  it("is refused before the fields after the path are decoded", async () => {
     const garbage = Buffer.concat([bytesField(1, OTHER), Buffer.alloc(100, 0xff)]);
     for (const method of ["Get", "Put", "Delete", "Describe"]) {
       assert.equal((await webCalls.raw(method, garbage)).reason, "ACCESS_DENIED", method);
@@ -117,9 +117,9 @@ describe("a caller that may not", () => {
   });
 });
 
-// Whatever the packets: all at once, or each byte in a packet of its own until there is an answer.
-describe("a path that comes late", () => {
-  const empty = Buffer.of(0x78, 0); // field 15, which no request has: 0
+// The result does not depend on packets: all bytes at once, or each byte in its own packet until there is an answer.
+describe("a path after other fields", () => {
+  const empty = Buffer.of(0x78, 0); // field 15, which no request has, with the value 0
   const path = bytesField(1, SECRET);
   const most = Buffer.concat([...Array.from({ length: 63 }, () => empty), path]);
   const late = Buffer.concat([...Array.from({ length: 64 }, () => empty), path]);
@@ -140,7 +140,7 @@ describe("a path that comes late", () => {
     assert.deepEqual([code, response?.path], ["OK", SECRET]);
   });
 
-  it("is refused as the 65th field, and beyond 16 KiB", async () => {
+  it("is refused as the 65th field, and after 16 KiB", async () => {
     for (const [name, message] of Object.entries({ late, deep })) {
       for (const size of [1 << 20, 1000, 16, 4, 1].filter((each) => message.length / each < 64)) {
         const { reason, message: text } = await inPieces(grpcMessage(message), size);
@@ -150,18 +150,19 @@ describe("a path that comes late", () => {
     }
   });
 
-  it("does not hold up the refusal until the rest has come", async () => {
+  it("does not delay the refusal until the rest has arrived", async () => {
     const stream = beginCall(web, PUT);
-    stream.write(begun(MAX_RECEIVE_BYTES, deep.subarray(0, 16 * 1024)));
+    stream.write(startOf(MAX_RECEIVE_BYTES, deep.subarray(0, 16 * 1024)));
     assert.equal((await answerOf(stream)).reason, "MALFORMED_REQUEST");
   });
 });
 
-// protobuf takes the last of two. One check and one use of different ones would hand out what the policy denies.
-describe("a path that comes twice", () => {
+// Protobuf uses the last of two values. If the server checked one and used the other, a caller could read what the
+// policy denies.
+describe("a path that occurs twice", () => {
   const twice = (first: string, second: string) => Buffer.concat([bytesField(1, first), bytesField(1, second)]);
 
-  it("does not authorize one and touch the other", async () => {
+  it("does not authorize one value and use the other", async () => {
     const allowedFirst = await webCalls.raw("Get", twice(SECRET, OTHER));
     assert.deepEqual([allowedFirst.reason, allowedFirst.metadata["field"]], ["MALFORMED_REQUEST", "path"]);
     const deniedFirst = await webCalls.raw("Get", twice(OTHER, SECRET));
@@ -170,7 +171,7 @@ describe("a path that comes twice", () => {
     assert.equal(own.response.data.k, SECRET);
   });
 
-  it("changes neither", async () => {
+  it("changes neither secret", async () => {
     const latest = async (path: string) => (await adminCalls.describe({ path })).response.latest_version;
     const before = [await latest(SECRET), await latest(OTHER)];
     const put = Buffer.concat([
@@ -182,7 +183,7 @@ describe("a path that comes twice", () => {
   });
 });
 
-// The elements of a repeated field or map cost far more than the bytes that they take.
+// The elements of a repeated field or map cost much more memory than the bytes that they take in the request.
 describe("a request with too many elements", () => {
   const repeat = (element: Buffer, count: number) =>
     Buffer.concat([bytesField(1, SECRET), Buffer.alloc(element.length * count, element)]);
@@ -202,19 +203,19 @@ describe("a request with too many elements", () => {
     it(`is refused: ${name}`, async () => {
       const above = await adminCalls.raw(method, repeat(element, most + 1));
       assert.deepEqual([above.reason, above.metadata["field"], above.metadata["limit"]], [reason, name, String(most)]);
-      // What is wrong with the other is something else: entries without a key, or versions that were never written.
+      // The same request with fewer elements has another problem: entries without a key, or versions that do not exist.
       assert.notEqual((await adminCalls.raw(method, repeat(element, most))).reason, reason);
     });
   }
 
-  it("is refused: fields that are not known", async () => {
+  it("is refused: unknown fields", async () => {
     const above = await adminCalls.raw("Get", repeat(Buffer.of(0x78, 0), 2_000_000));
     assert.equal(above.reason, "MALFORMED_REQUEST");
     assert.equal((await adminCalls.raw("Get", repeat(Buffer.of(0x78, 0), 50))).code, "OK");
   });
 });
 
-// What they are asked for is a name.
+// Their requests contain only a name.
 describe("health and reflection", () => {
   const rows = { [CHECK]: 1, [REFLECT]: 4 } as const;
   for (const [method, field] of Object.entries(rows)) {

@@ -20,10 +20,10 @@ after(() => kit.stop());
 
 const PUT = "/coffer.v1.Secrets/Put";
 
-/** How the server ends stream 1: with a status in headers or trailers, or with the code of a RST_STREAM. */
+/** How the server ends stream 1: with a status in headers or trailers, or with the error code of a RST_STREAM. */
 type End = { readonly kind: "answered" } | { readonly kind: "reset"; readonly code: number };
 
-/** Makes one call, with its body as these DATA frames, and waits for the first end of its stream, or the first of a kind. */
+/** Makes one call with its body in these DATA frames. Waits for the first end of its stream, or the first of a kind. */
 async function called(path: string, pieces: readonly Buffer[], isLast: boolean, kind?: End["kind"]): Promise<End> {
   const socket = connect({
     ...accessTo(kit, ADMIN),
@@ -65,13 +65,14 @@ function cut(whole: Buffer, size: number): Buffer[] {
   return Array.from({ length: count }, (_, n) => whole.subarray(n * size, (n + 1) * size));
 }
 
-// A piece costs some 200 bytes beside its own, wherever it waits, and the read that it came with. Budgets count bytes.
-describe("a request in many pieces", () => {
-  it("is served when they have a size that clients send", async () => {
+// Each piece costs about 200 bytes in addition to its own, wherever it waits, and the buffer of the read that it
+// arrived with. Budgets count only bytes.
+describe("a request in many DATA frames", () => {
+  it("is served if they have a size that clients send", async () => {
     assert.deepEqual(await called(PUT, cut(put(60_000), 1024), true), { kind: "answered" });
   });
 
-  it("is served when it is small, byte by byte", async () => {
+  it("is served if it is small, with one byte in each frame", async () => {
     assert.deepEqual(await called(PUT, cut(put(20), 1), true), { kind: "answered" });
   });
 
@@ -80,15 +81,16 @@ describe("a request in many pieces", () => {
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.health.v1.Health/Check",
   ]) {
-    it(`is closed when they are of one byte each: ${path}`, async () => {
+    it(`ends the connection if they have one byte each: ${path}`, async () => {
       const end = await called(path, cut(put(4000), 1), false);
       assert.deepEqual(end, { kind: "reset", code: constants.NGHTTP2_ENHANCE_YOUR_CALM });
     });
   }
 });
 
-// grpc-js answers a second message with an error and goes on reading. What comes then would be kept as long as it comes.
-it("a call that is answered before its request has ended is told to stop sending", async () => {
+// grpc-js answers a second message with an error and continues to read. It would keep everything that arrives after
+// that.
+it("a call that is answered before its request ends gets RST_STREAM, so that it stops sending", async () => {
   const whole = put(20);
   const pieces = [whole.subarray(0, 9), whole.subarray(9), Buffer.alloc(16_000, "A")];
   assert.deepEqual(await called(PUT, pieces, false, "reset"), { kind: "reset", code: constants.NGHTTP2_NO_ERROR });

@@ -25,7 +25,7 @@ import { Caller } from "../support/server-kit.ts";
 const EXAMPLE = TrustDomain.parse("example.org");
 const OTHER = TrustDomain.parse("other.org");
 
-/** The transport of a server over an identity that the test turns; its only method answers who called. */
+/** The transport of a server with an identity that the test replaces. Its only method returns the caller. */
 class Rotating {
   readonly timers = new ManualTimers(Date.now());
   readonly example = createAuthority(EXAMPLE, systemClock);
@@ -56,7 +56,7 @@ class Rotating {
     this.admission = new ConnectionAdmission({
       identity: this.identity,
       connections,
-      // By a clock that goes on by itself, for what these tests move is the time of SVIDs.
+      // Handshakes use real time: these tests advance only the time of SVIDs.
       gate: new HandshakeGate(limits, gateTimers),
       timers,
       onConnection: (connection) => this.server.serve(connection),
@@ -123,14 +123,14 @@ function closed(connections: Connections): Promise<void> {
 }
 
 describe("rotation while serving", () => {
-  // One for each test: a client that has just been closed may still come with a connection that it had begun.
+  // Each test has its own server: a client that was just closed may still complete a connection.
   let server: Rotating;
   beforeEach(async () => {
     server = await Rotating.start();
   });
   afterEach(() => server.stop());
 
-  // The next handshake sees the new SVID; the open connection notices nothing.
+  // The next handshake uses the new SVID, and the open connection is not affected.
   it("uses a new SVID for the next handshake, and drops no connection", async () => {
     const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
     assert.equal(await whoami(caller), "spiffe://example.org/a");
@@ -147,16 +147,16 @@ describe("rotation while serving", () => {
     await closed(server.connections);
   });
 
-  // An update of a part of the options would let TLS 1.2 in.
-  it("still speaks TLS 1.3 only after a rotation", async () => {
+  // A partial update of the TLS options would allow TLS 1.2.
+  it("accepts only TLS 1.3 after a rotation", async () => {
     server.adopt(server.serverSvid(), [server.example, server.other]);
     const old = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false, maxVersion: "TLSv1.2" });
     const [error] = (await once(old, "error")) as [NodeJS.ErrnoException];
     assert.equal(error.code, "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
   });
 
-  // A member of a removed trust domain is out, and cannot come back; everybody else stays.
-  it("ends exactly the connections that a new set of bundles no longer covers", async () => {
+  // The peers of a removed trust domain are disconnected and cannot reconnect. All others stay connected.
+  it("ends exactly the connections whose trust domain has no bundle any more", async () => {
     const stays = server.caller(server.example.issue({ id: "spiffe://example.org/stays" }));
     const goes = server.caller(server.other.issue({ id: "spiffe://other.org/goes" }));
     assert.equal(await whoami(stays), "spiffe://example.org/stays");
@@ -176,11 +176,11 @@ describe("rotation while serving", () => {
     await closed(server.connections);
   });
 
-  // Hundreds are verified again a few at a time; none is forgotten.
-  it("looks at every connection again, however many there are", async () => {
+  // The server verifies hundreds of connections again, a few at a time, and omits none.
+  it("verifies every connection again, for any number of them", async () => {
     const credential = server.other.issue({ id: "spiffe://other.org/many" });
     const sockets = await Promise.all(Array.from({ length: 60 }, () => served(server.port, credential)));
-    // A client of an earlier test that was connecting when it was closed may be among them as well.
+    // A client of an earlier test that was closed while it connected may be among them.
     const many = server.connections.all().filter(({ id }) => id.toString() === "spiffe://other.org/many");
     assert.equal(many.length, 60);
     const all = closed(server.connections);
@@ -191,9 +191,10 @@ describe("rotation while serving", () => {
   });
 });
 
-describe("an SVID that ends while its connection is open", () => {
-  // At 80 % of what was left the connection goes away; at its end it is closed, and a call just after it is told why.
-  it("takes the connection with it", async () => {
+describe("an SVID that expires while its connection is open", () => {
+  // The server sends GOAWAY after 80 % of the remaining time and closes the connection when the SVID expires. A call
+  // that arrives just after that gets the reason.
+  it("ends the connection", async () => {
     const server = await Rotating.start();
     const now = server.timers.clock();
     const notAfter = Math.floor(now / 1000) * 1000 + 100_000;
@@ -209,7 +210,7 @@ describe("an SVID that ends while its connection is open", () => {
     await server.stop();
   });
 
-  it("answers SVID_EXPIRED to a call that comes before the connection is closed", async () => {
+  it("causes SVID_EXPIRED for a call that arrives before the connection is closed", async () => {
     const server = await Rotating.start();
     const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
     assert.equal(await whoami(caller), "spiffe://example.org/a");
@@ -222,8 +223,8 @@ describe("an SVID that ends while its connection is open", () => {
   });
 });
 
-// A connection that has closed makes room for another, whether it was served or refused.
-it("counts the connections that are open, and not those that were", async () => {
+// A closed connection makes space for another one, whether it was served or refused.
+it("counts open connections, and not closed ones", async () => {
   const server = await Rotating.start({ connections: 2, inProgress: 100, perSecond: 1000 });
   const good = server.example.issue({ id: "spiffe://example.org/a" });
   for (let i = 0; i < 5; i++) {
@@ -245,8 +246,9 @@ it("counts the connections that are open, and not those that were", async () => 
   await server.stop();
 });
 
-// With the authority that vouched replaced by one of the same key and an earlier end, what it vouched for ends earlier.
-it("closes a connection at the end of a proof that has become shorter", async () => {
+// The CA is replaced by one with the same key that expires earlier. The verification of its SVIDs then expires earlier
+// too.
+it("closes a connection when its verification expires, after a new bundle has shortened it", async () => {
   const server = await Rotating.start();
   const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
   assert.equal(await whoami(caller), "spiffe://example.org/a");
@@ -264,8 +266,8 @@ it("closes a connection at the end of a proof that has become shorter", async ()
   await server.stop();
 });
 
-// An error that nobody expected, thrown in the turn of a rotation, would end the process with all its connections.
-it("closes a connection that can't be verified again, and no other", async () => {
+// An unexpected error during a rotation would end the process with all its connections.
+it("closes a connection whose verification throws, and no other", async () => {
   const server = await Rotating.start();
   const [caller, other] = ["a", "b"].map((name) =>
     server.caller(server.example.issue({ id: `spiffe://example.org/${name}` })),
@@ -286,19 +288,19 @@ it("closes a connection that can't be verified again, and no other", async () =>
   await server.stop();
 });
 
-describe("strangers", () => {
-  // Good clients among them see a server that is too slow, and its operator has to learn of it.
-  it("that said hello and were never called are told apart from those that said nothing", async () => {
+describe("unauthenticated clients", () => {
+  // Legitimate clients among them wait for a server that is too slow, and the operator must be able to see that.
+  it("that sent a ClientHello and waited in vain are logged differently from those that sent nothing", async () => {
     const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 }, new ManualTimers(0));
-    const dial = () => {
+    const openConnection = () => {
       const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
       return socket.on("error", () => {});
     };
     const end = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
-    await end(dial());
-    const waiting = dial();
+    await end(openConnection());
+    const waiting = openConnection();
     await once(waiting, "connect");
-    // It comes after that hello, and is refused as soon as it is read.
+    // This connection follows the ClientHello, and the server refuses it as soon as it reads it.
     const noTls = connectTcp(server.port, "127.0.0.1").end("GET / HTTP/1.1\r\n\r\n");
     await end(noTls.on("error", () => {}));
     server.timers.advance(10_000);
@@ -308,8 +310,9 @@ describe("strangers", () => {
     await server.stop();
   });
 
-  // What throws while a stranger is judged must not reach the event loop, where it would end the process.
-  it("that can't be judged are refused, and the next one is judged again", async () => {
+  // An error during the verification of an unauthenticated client must not reach the event loop, where it would end the
+  // process.
+  it("whose verification throws are refused, and the next one is verified", async () => {
     const server = await Rotating.start();
     const state = () => {
       throw new Error("no identity");
@@ -326,10 +329,11 @@ describe("strangers", () => {
     await server.stop();
   });
 
-  // Silent and half-open connections, many times the limit: the good client is neither refused nor kept waiting for them.
-  it("that say nothing do not keep a good client out", async () => {
+  // The server has many times more silent and half-open connections than the limit. A legitimate client is neither
+  // refused nor delayed.
+  it("that send nothing do not delay a legitimate client", async () => {
     const server = await Rotating.start({ connections: 5000, inProgress: 50, perSecond: 1000 });
-    const silent = await Promise.all(Array.from({ length: 500 }, (_, i) => stranger(server.port, i)));
+    const silent = await Promise.all(Array.from({ length: 500 }, (_, i) => silentClient(server.port, i)));
     const caller = server.caller(server.example.issue({ id: "spiffe://example.org/good" }));
     assert.equal(await whoami(caller), "spiffe://example.org/good");
     const displaced = server.refused.filter(({ reason }) => reason === "handshake-displaced");
@@ -339,9 +343,9 @@ describe("strangers", () => {
     await server.stop();
   });
 
-  it("that never finish are closed after ten seconds", async () => {
+  it("that never complete the handshake are disconnected after ten seconds", async () => {
     const server = await Rotating.start();
-    const silent = await stranger(server.port, 0);
+    const silent = await silentClient(server.port, 0);
     while (server.timers.pauses.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const gone = once(silent, "close");
     server.timers.advance(10_000);
@@ -351,25 +355,25 @@ describe("strangers", () => {
   });
 });
 
-// Its callers would get SHUTTING_DOWN on a connection that they keep, and the one who waits for the end of all would miss it.
-it("closes a connection whose handshake ends after the server has begun to drain", async () => {
+// Otherwise its callers would get SHUTTING_DOWN on a connection that they keep, and the shutdown would not wait for it.
+it("closes a connection whose handshake completes after the server has started to drain", async () => {
   const server = await Rotating.start();
   const { certPem, keyPem } = server.example.issue({ id: "spiffe://example.org/a" });
-  const early = await stranger(server.port, 0);
+  const early = await silentClient(server.port, 0);
   while (server.timers.pauses.length === 0) await new Promise((resolve) => setImmediate(resolve));
   await server.stop();
   const late = connect({ socket: early, cert: certPem, key: keyPem, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
   late.on("error", () => {});
-  const heard: Buffer[] = [];
-  late.on("data", (bytes: Buffer) => heard.push(bytes));
+  const received: Buffer[] = [];
+  late.on("data", (bytes: Buffer) => received.push(bytes));
   await once(late, "secureConnect");
   await once(late, "close");
   await server.connections.allClosed();
-  assert.deepEqual([heard, server.refused, server.connections.count], [[], [], 0]);
+  assert.deepEqual([received, server.refused, server.connections.count], [[], [], 0]);
 });
 
-/** A connection that sends nothing, or half of a TLS record. */
-async function stranger(port: number, i: number): Promise<Socket> {
+/** Opens a connection that sends nothing, or half of a TLS record. */
+async function silentClient(port: number, i: number): Promise<Socket> {
   const socket = connectTcp(port, "127.0.0.1");
   socket.on("error", () => {});
   await once(socket, "connect");
@@ -377,7 +381,7 @@ async function stranger(port: number, i: number): Promise<Socket> {
   return socket;
 }
 
-/** A TLS connection to which the server has begun to speak HTTP/2: its peer was accepted. */
+/** Opens a TLS connection on which the server has sent its first HTTP/2 bytes: the server has accepted the peer. */
 async function served(port: number, { certPem, keyPem }: Credential): Promise<TLSSocket> {
   const tls = { cert: certPem, key: keyPem, rejectUnauthorized: false, ALPNProtocols: ["h2"] };
   const socket = connect({ port, host: "127.0.0.1", ...tls });

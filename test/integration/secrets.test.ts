@@ -26,14 +26,14 @@ const text = (value: string) => ({ value });
 const MIB = "v".repeat(1024 * 1024);
 const contract = loadContract();
 
-/** The fields of a method's request, by the descriptor that clients generate their code from. */
+/** The fields of a method's request, from the descriptor that clients generate their code from. */
 function fieldsOf(method: string): string[] {
   const request = contract[`coffer.v1.${method}Request`] as MessageTypeDefinition<object, object>;
   return (request.type as { field: { name: string }[] }).field.map(({ name }) => name);
 }
 
 describe("Put and Get", () => {
-  it("keep text and bytes apart, and every byte", async () => {
+  it("store text and binary values separately, and every byte", async () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const put = await api.put({ path: "shop/api/db", data: { user: "ürsula\u0000" }, binary_data: { key: bytes } });
     assert.equal(put.code, "OK");
@@ -55,7 +55,7 @@ describe("Put and Get", () => {
     assert.deepEqual((await api.get({ path: "shop/api/v", version: 1 })).response.data, { a: "1", b: "1" });
   });
 
-  it("take __proto__ for an ordinary name", async () => {
+  it("accept __proto__ as an ordinary name", async () => {
     const put = await admin.put({ path: "__proto__/constructor", data: text("x") });
     assert.equal(put.code, "OK");
     assert.deepEqual((await admin.get({ path: "__proto__/constructor" })).response.data, text("x"));
@@ -76,7 +76,7 @@ describe("Put and Get", () => {
     assert.equal(response.latest_version, 12);
   });
 
-  it("take a content of 1 MiB and not a byte more", async () => {
+  it("accept a content of 1 MiB and not one byte more", async () => {
     const fits = await api.put({ path: "shop/api/big", binary_data: { k: Buffer.alloc(1024 * 1024 - 1, 7) } });
     assert.equal(fits.code, "OK");
     assert.equal((await api.get({ path: "shop/api/big" })).response.binary_data.k.length, 1024 * 1024 - 1);
@@ -89,7 +89,7 @@ describe("Put and Get", () => {
     assert.equal(huge.code, "RESOURCE_EXHAUSTED");
   });
 
-  it("compare expected_version with the latest version, whatever its state", async () => {
+  it("compare expected_version with the latest version, in any state of it", async () => {
     const path = "shop/api/cas";
     const put = async (expected_version: number) => {
       const { code, reason, metadata } = await api.put({ path, data: text("x"), expected_version });
@@ -105,7 +105,7 @@ describe("Put and Get", () => {
 });
 
 describe("Delete", () => {
-  it("never brings an older version back to life, and is repeatable", async () => {
+  it("never makes an older version current again, and is repeatable", async () => {
     const path = "shop/api/del";
     await api.put({ path, data: text("1") });
     await api.put({ path, data: text("2") });
@@ -120,7 +120,7 @@ describe("Delete", () => {
     assert.equal((await api.put({ path, data: text("3") })).response.version, 3);
   });
 
-  it("marks all versions that it names, or none", async () => {
+  it("deletes all versions that it names, or none", async () => {
     const path = "shop/api/set";
     for (const value of ["1", "2", "3"]) await api.put({ path, data: text(value) });
     const none = await api.delete({ path, versions: [1, 9] });
@@ -139,7 +139,7 @@ describe("Delete", () => {
     assert.ok(!response.versions[2].delete_time);
   });
 
-  it("heeds expected_version", async () => {
+  it("checks expected_version", async () => {
     const path = "shop/api/del-cas";
     await api.put({ path, data: text("1") });
     assert.equal((await api.delete({ path, expected_version: 2 })).reason, "VERSION_MISMATCH");
@@ -150,9 +150,9 @@ describe("Delete", () => {
   });
 });
 
-// A caller without a rule gets the same answer, word for word, whether or not the secret exists.
+// A caller without a rule gets the same answer, byte for byte, whether or not the secret exists.
 describe("a caller that is denied", () => {
-  it("learns nothing", async () => {
+  it("gets the same answer with and without the secret", async () => {
     await admin.put({ path: "hidden/yes", data: text("x") });
     for (const method of ["Get", "Put", "Delete", "Describe"]) {
       const answers = await Promise.all(
@@ -168,8 +168,9 @@ describe("a caller that is denied", () => {
     assert.equal((await admin.get({ path: "hidden/yes" })).response.version, 1);
   });
 
-  // Checking a content costs time, which is for those who may write; the syntax of the path costs next to none.
-  it("has its path checked, and none of its content", async () => {
+  // The check of a content takes time, which only callers that may write can cause. The check of the path's syntax
+  // takes almost none.
+  it("has its path checked, but not its content", async () => {
     const put = async (caller: Caller, path: string, key: string) => {
       const { code, metadata } = await caller.put({ path, data: { [key]: "v" } });
       return [code, metadata["field"]];
@@ -180,7 +181,7 @@ describe("a caller that is denied", () => {
     assert.deepEqual(await put(admin, "hidden/content", "a.b"), ["OK", undefined]);
   });
 
-  it("is logged with who, what and why", async () => {
+  it("is logged with the caller, the call and the reason", async () => {
     await web.get({ path: "hidden/logged" });
     const line = kit.log.find((each) => each.event === "call denied" && each["path"] === "hidden/logged");
     assert.equal(line?.["spiffe_id"], WEB);
@@ -191,8 +192,8 @@ describe("a caller that is denied", () => {
 });
 
 describe("bad requests", () => {
-  // A program looks for the field in the request that it has sent: each name is one of the request's descriptor.
-  const rows: [what: string, method: string, request: object, field: string, says: RegExp][] = [
+  // A program uses the field's name to find it in its request: each name is one of the request's descriptor.
+  const rows: [what: string, method: string, request: object, field: string, message: RegExp][] = [
     ["no path", "Get", {}, "path", /path is empty/],
     ["a path with a leading slash", "Get", { path: "/a" }, "path", /begins with a slash/],
     ["a path with a trailing slash", "Get", { path: "a/" }, "path", /ends with a slash/],
@@ -251,35 +252,35 @@ describe("bad requests", () => {
       /is 0/,
     ],
     ["a long prefix", "List", { prefix: "a".repeat(513) }, "prefix", /513 bytes/],
-    ["a page token of nobody", "List", { page_token: "AAAA" }, "page_token", /is damaged/],
+    ["an invalid page token", "List", { page_token: "AAAA" }, "page_token", /is damaged/],
     ["a prefix with a bad character", "List", { prefix: "a b" }, "prefix", /contains " "/],
     ["a long page token", "List", { page_token: "A".repeat(1025) }, "page_token", /limit of 1024/],
   ];
-  for (const [what, method, request, field, says] of rows) {
-    it(`${what}: the message alone says it`, async () => {
+  for (const [what, method, request, field, message] of rows) {
+    it(`${what}: the message is enough to understand the problem`, async () => {
       const answer = await api.call(method, request);
       assert.equal(answer.code, "INVALID_ARGUMENT");
-      assert.match(answer.message, says);
+      assert.match(answer.message, message);
       assert.equal(answer.metadata["field"], field);
       assert.deepEqual(answer.violations, [field]);
       assert.ok(fieldsOf(method).includes(field), `${method}Request has no field ${field}`);
     });
   }
 
-  // The same bytes with the fault removed are accepted, so that it is the fault that is refused.
-  const raw: [what: string, hex: string, says: RegExp | undefined][] = [
-    ["honest bytes", "0a0b73686f702f6170692f7878", undefined],
-    ["bytes cut short", "0a0b73686f702f6170692f78", /path is cut short/],
+  // The control: the same bytes without the fault are accepted.
+  const raw: [what: string, hex: string, message: RegExp | undefined][] = [
+    ["valid bytes", "0a0b73686f702f6170692f7878", undefined],
+    ["truncated bytes", "0a0b73686f702f6170692f78", /path is truncated/],
     ["bad UTF-8", "0a0b73686f702f6170692fc328", /path is not valid UTF-8/],
     ["a wrong wire type", "080b", /path has wire type 0/],
     ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version is larger than 32 bits/],
   ];
-  for (const [what, hex, says] of raw) {
-    it(`${what}, on the wire`, async () => {
+  for (const [what, hex, message] of raw) {
+    it(`${what}, in the encoded request`, async () => {
       const answer = await api.raw("Get", Buffer.from(hex, "hex"));
-      if (says === undefined) return assert.equal(answer.reason, "SECRET_NOT_FOUND");
+      if (message === undefined) return assert.equal(answer.reason, "SECRET_NOT_FOUND");
       assert.deepEqual([answer.code, answer.reason], ["INVALID_ARGUMENT", "MALFORMED_REQUEST"]);
-      assert.match(answer.message, says);
+      assert.match(answer.message, message);
     });
   }
 });

@@ -14,7 +14,7 @@ import { watchHealth } from "../support/health-watch.ts";
 import { PushedTimers } from "../support/pushed-timers.ts";
 import { ADMIN, ServerKit, WEB } from "../support/server-kit.ts";
 
-// Keepalive is pushed, as is all that takes as long; a handshake and the last bytes of a socket have their real time.
+// The tests advance keepalive and all other long times. A handshake and the last bytes of a socket use real time.
 const PUSHED_MS = 20_000;
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
@@ -38,7 +38,7 @@ async function connections(): Promise<number> {
   return Number(/^coffer_connections (\d+)$/m.exec(body)![1]);
 }
 
-/** Resolves when the server counts so many connections. A test that waits in vain is ended by its runner. */
+/** Resolves when the server counts this number of connections. Otherwise the test runner ends the test. */
 async function counted(count: number): Promise<void> {
   while ((await connections()) !== count) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -49,7 +49,7 @@ async function noneLeft(): Promise<void> {
   while (sockets() > socketsBefore) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** The descriptors of this process that are sockets; clients have theirs here as well. */
+/** The number of this process's descriptors that are sockets, including those of clients. */
 function sockets(): number {
   if (!existsSync("/proc/self/fd")) return 0;
   return readdirSync("/proc/self/fd").filter((fd) => targetOf(fd).startsWith("socket:")).length;
@@ -63,14 +63,14 @@ function targetOf(fd: string): string {
   }
 }
 
-/** Pushes the keepalive of every connection to its end: the PING, and the time for its answer. */
+/** Advances time for every connection's keepalive: until its PING, and until the end of the time for the answer. */
 async function keepaliveOver(): Promise<void> {
   timers.push(KEEPALIVE_MS);
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   timers.push(KEEPALIVE_TIMEOUT_MS);
 }
 
-/** A peer that speaks TLS and, of HTTP/2, only what it is given. It reads, and answers nothing. */
+/** A peer that uses TLS and sends only these HTTP/2 bytes. It reads and answers nothing. */
 async function bareConnection(access: Access, through?: Socket): Promise<TLSSocket> {
   const { port, ca, cert, key } = access;
   const target = through === undefined ? { host: "127.0.0.1", port } : { socket: through };
@@ -82,8 +82,8 @@ async function bareConnection(access: Access, through?: Socket): Promise<TLSSock
 }
 
 describe("no connection is left", () => {
-  // The server has bytes of requests that nobody will finish, and answers under way.
-  it("of clients that leave in the middle of Puts", async () => {
+  // The server has bytes of requests that no client will complete, and answers in progress.
+  it("of clients that disconnect in the middle of Puts", async () => {
     const sessions = await Promise.all(Array.from({ length: 30 }, () => sessionOf(kit, WEB)));
     const half = grpcMessage(Buffer.alloc(128 * 1024)).subarray(0, 64 * 1024);
     for (const session of sessions) {
@@ -96,9 +96,9 @@ describe("no connection is left", () => {
     await noneLeft();
   });
 
-  // Each is an error of the connection (RFC 9113 6.1, 4.3 and 4.2). Node 20 stops reading after it, so that it does not
-  // see that the client leaves.
-  it("of clients that broke HTTP/2 and left", async () => {
+  // Each of these is a connection error (RFC 9113 6.1, 4.3 and 4.2). Node 20 stops reading after it, so it does not
+  // detect that the client disconnects.
+  it("of clients that violated HTTP/2 and disconnected", async () => {
     const access = accessTo(kit, WEB);
     const clients = await Promise.all(BROKEN.map(() => bareConnection(access)));
     await counted(BROKEN.length);
@@ -111,7 +111,7 @@ describe("no connection is left", () => {
     await noneLeft();
   });
 
-  it("of clients that broke HTTP/2 and stay", async () => {
+  it("of clients that violated HTTP/2 and stay connected", async () => {
     const access = accessTo(kit, WEB);
     const clients = await Promise.all(BROKEN.map(() => bareConnection(access)));
     await counted(BROKEN.length);
@@ -122,9 +122,9 @@ describe("no connection is left", () => {
     await noneLeft();
   });
 
-  // Nothing tells of a peer that has no power any more. A TCP connection that is kept and never read is the same to the
-  // server: no PING is answered.
-  it("of peers that vanished, with calls under way", async () => {
+  // A peer that has lost its power sends nothing. For the server, a TCP connection that stays open and is never read is
+  // the same: no PING is answered.
+  it("of peers that lost their power during calls", async () => {
     const access = accessTo(kit, ADMIN);
     const clients = await Promise.all(
       Array.from({ length: 5 }, async () => {
@@ -140,7 +140,7 @@ describe("no connection is left", () => {
     await once(alive, "ping");
     await answered(alive);
     timers.push(KEEPALIVE_TIMEOUT_MS);
-    // The one that answers PINGs is kept.
+    // The server keeps the connection that answers PINGs.
     await counted(1);
     assert.equal(alive.closed, false);
     alive.destroy();
@@ -149,8 +149,8 @@ describe("no connection is left", () => {
     await noneLeft();
   });
 
-  // SETTINGS, and then nothing is ever read: the kernel's buffers fill, and so does the server's.
-  it("of a peer that asks for answers and does not read", async () => {
+  // The peer sends SETTINGS and then reads nothing: the kernel's buffers fill, and then the server's.
+  it("of a peer that requests answers and does not read them", async () => {
     const admin = kit.caller(ADMIN);
     assert.equal((await admin.put({ path: "shop/api/large", data: { k: "v".repeat(1_000_000) } })).code, "OK");
     admin.close();
@@ -167,8 +167,9 @@ describe("no connection is left", () => {
   });
 });
 
-// The proof of who a peer is runs out with its SVID, and a timer of an hour has not noticed that a machine slept for 20.
-describe("after a jump of the clock beyond the SVID's end", () => {
+// The verification of a peer expires with its SVID, but a timer of an hour does not notice that the machine slept for
+// 20.
+describe("after a jump of the clock beyond the SVID's expiry", () => {
   const short = () => kit.issue({ id: ADMIN, notAfter: timers.clock() + HOUR_MS });
 
   it("the first call is answered SVID_EXPIRED, the connection ends, and the next works with a newer SVID", async () => {
@@ -198,7 +199,7 @@ describe("after a jump of the clock beyond the SVID's end", () => {
     await counted(0);
   });
 
-  it("a connection without a call ends at the next look of keepalive", async () => {
+  it("a connection without a call ends at the next check of keepalive", async () => {
     const { certPem: cert, keyPem: key } = short();
     const session = await sessionOf(kit, ADMIN, { cert, key });
     const other = await sessionOf(kit, ADMIN);
@@ -208,13 +209,13 @@ describe("after a jump of the clock beyond the SVID's end", () => {
     timers.push(KEEPALIVE_MS);
     await once(session, "close");
     await counted(1);
-    // An SVID of 30 days has not ended.
+    // An SVID of 30 days has not expired.
     await answered(other);
     other.destroy();
   });
 });
 
-/** Makes a call: everything that the peer sent before has been read by the server when it is answered. */
+/** Makes a call. When it is answered, the server has read everything that the peer sent before. */
 async function answered(session: ClientHttp2Session): Promise<void> {
   const stream = beginCall(session, "/grpc.health.v1.Health/Check");
   stream.resume().end(Buffer.alloc(5));

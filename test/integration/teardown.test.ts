@@ -17,7 +17,7 @@ import { bytesField } from "../support/wire-field.ts";
 const LARGE = "shop/api/large";
 const RUNS = process.env["COFFER_TEST_LONG"] === undefined ? 40 : 2000;
 
-// The time that a stop leaves to calls under way. It is pushed, and so is all that takes as long.
+// The time that a shutdown gives calls in progress. The test advances it, and all other long times.
 const DRAIN_MS = 10_000;
 
 let kit: ServerKit;
@@ -36,7 +36,7 @@ after(() => kit.stop());
 const get = grpcMessage(getRequest.encode({ path: LARGE, version: 0 }));
 const put = grpcMessage(Buffer.concat([bytesField(1, "shop/api/put"), Buffer.alloc(300_000)]));
 
-/** What a client can have under way. */
+/** The calls that a client can have in progress. */
 const CALLS = {
   get: (session: ClientHttp2Session) => beginCall(session, "/coffer.v1.Secrets/Get").end(get),
   "unfinished put": (session: ClientHttp2Session) => {
@@ -48,7 +48,7 @@ const CALLS = {
   watch: watchHealth,
 } as const;
 
-/** A client in the middle of calls. */
+/** A client with calls in progress. */
 interface Client {
   readonly raw: Socket;
   readonly socket: TLSSocket;
@@ -56,10 +56,10 @@ interface Client {
   readonly streams: readonly ClientHttp2Stream[];
 }
 
-/** How a session can end. `code` is one of RFC 9113 7. */
+/** The ways in which a session can end. `code` is an error code of RFC 9113 7. */
 const ENDS = {
   fin: ({ socket }: Client) => void socket.end(),
-  // Without close_notify: RST.
+  // A TCP RST, without close_notify.
   cut: ({ raw }: Client) => void raw.resetAndDestroy(),
   destroy: ({ session }: Client) => session.destroy(),
   goaway: ({ session }: Client, code: number) => session.goaway(code),
@@ -79,7 +79,7 @@ const scenario = fc.record({
   reads: fc.boolean(),
 });
 
-/** A client that grants each stream a window of so many bytes. */
+/** A client whose streams each have a window of this number of bytes. */
 async function connected(window: number): Promise<Omit<Client, "streams">> {
   const { port, ca, cert, key } = accessTo(kit, ADMIN);
   const raw = connectTcp(port, "127.0.0.1");
@@ -95,12 +95,12 @@ async function connected(window: number): Promise<Omit<Client, "streams">> {
   return { raw, socket, session };
 }
 
-/** Waits for so many turns of the event loop: server and client are in this process, so that each is a step of both. */
+/** Waits for this number of turns. Server and client are in this process, so each turn is a step of both. */
 async function pass(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Ends a stop that waits for calls, and starts the server again. */
+/** Completes a shutdown that waits for calls, and starts the server again. */
 async function restarted(): Promise<void> {
   const stopped = kit.server.stop();
   await pass(20);
@@ -114,10 +114,11 @@ async function connections(): Promise<number> {
   return Number(/^coffer_connections (\d+)$/m.exec(body)![1]);
 }
 
-// node:http2 checks its own states by assertions (ERR_INTERNAL_ASSERTION), and one that fails outside of any call ends the
-// process. It does not expect that its socket is not one of Node's own, so each way of ending is tried at each moment.
-describe("however a session ends in the middle of calls", () => {
-  it("nothing is thrown outside of a call, no connection is left, and the next caller is served", async () => {
+// node:http2 checks its own states with assertions (ERR_INTERNAL_ASSERTION). One that fails outside of any call ends
+// the process. node:http2 does not expect a socket that is not its own, so the test tries each way of ending at each
+// moment.
+describe("for every way in which a session ends during calls", () => {
+  it("no error is thrown outside of a call, no connection is left, and the next caller is served", async () => {
     const uncaught: unknown[] = [];
     const note = (error: unknown) => uncaught.push(error);
     process.on("uncaughtException", note).on("unhandledRejection", note);

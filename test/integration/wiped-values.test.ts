@@ -11,8 +11,9 @@ after(() => site.remove());
 const COUNT = 100;
 
 /**
- * What TLS decrypted or encrypted last stays in memory that OpenSSL and Node have for it, until the next call uses that
- * (SECURITY.md). A store that overwrote nothing leaves all of them.
+ * The maximum number of values that may remain. The bytes that TLS decrypted or encrypted last stay in buffers of
+ * OpenSSL and Node until the next call overwrites them (SECURITY.md). A store that overwrote nothing would leave all
+ * values.
  */
 const LAST_FEW = 10;
 
@@ -31,7 +32,7 @@ describe("the memory of a server", () => {
       const { code } = await caller.put({
         path: `marked/${path}${index}`,
         data: { text: `${text}${index}` },
-        // Longer than the buffer in which an answer is written at first.
+        // The value is longer than the initial buffer of an answer.
         binary_data: { binary: Buffer.alloc(2000, `${binary}${index} `) },
       });
       assert.equal(code, "OK");
@@ -39,14 +40,14 @@ describe("the memory of a server", () => {
   });
   after(() => caller.close());
 
-  /** Which of the secrets have something with this mark in memory. */
+  /** The secrets of which something with this mark is in memory. */
   function left(mark: Buffer): readonly string[] {
     const found = markedInMemory(server.pid, mark, 3);
     return numbers.filter((index) => found.has(index));
   }
 
-  // The control: what is kept in clear on purpose is found, in each secret.
-  it("has the paths of secrets in clear", () => {
+  // The control: the search finds data of each secret that is deliberately kept in plain text.
+  it("has the paths of secrets in plain text", () => {
     assert.deepEqual(left(path), numbers);
   });
 

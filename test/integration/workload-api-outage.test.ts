@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => kit.close());
 
 describe("without an identity", () => {
-  it("the source waits, and takes it when it comes: no entry yet", async () => {
+  it("the source waits, and adopts it when it arrives: no entry yet", async () => {
     const source = kit.open();
     const { kind, problems } = await troubled(source, /PERMISSION_DENIED: no identity issued$/);
     assert.equal(kind, "waiting");
@@ -25,7 +25,7 @@ describe("without an identity", () => {
     await generation(source, 1);
   });
 
-  it("the source waits, and takes it when it comes: no socket yet", async () => {
+  it("the source waits, and adopts it when it arrives: no socket yet", async () => {
     await kit.server.stop();
     const source = kit.open();
     const { kind, problems } = await troubled(source, /ENOENT/);
@@ -37,7 +37,7 @@ describe("without an identity", () => {
     await generation(source, 1);
   });
 
-  it("the source asks at once when it is told to, and no more once it is closed", async () => {
+  it("the source requests it immediately on demand, and not after close", async () => {
     const source = kit.open();
     await troubled(source, /PERMISSION_DENIED/);
     kit.server.send(response([kit.example.issue("/api")]));
@@ -54,7 +54,7 @@ describe("without an identity", () => {
     [status.INTERNAL, "oops"],
     [status.CANCELLED, "gone"],
   ] as const) {
-    it(`the source tries again after ${status[code]}`, async () => {
+    it(`the source retries after ${status[code]}`, async () => {
       kit.server.fail(code, details);
       const source = kit.open();
       await troubled(source, new RegExp(`ended the stream with ${status[code]}: ${details}$`));
@@ -66,7 +66,7 @@ describe("without an identity", () => {
   }
 
   for (const code of [status.INVALID_ARGUMENT, status.UNIMPLEMENTED]) {
-    it(`the source gives up after ${status[code]}: the next request would be the same`, async () => {
+    it(`the source gives up after ${status[code]}, because the next request would be the same`, async () => {
       kit.server.fail(code, "no");
       const source = kit.open();
       await assert.rejects(whenReady(source), (error) => {
@@ -79,8 +79,8 @@ describe("without an identity", () => {
     });
   }
 
-  // The request was right before: what is said now is of the moment, as when an agent is replaced by another release.
-  it("the source goes on trying after UNIMPLEMENTED if it was answered before", async () => {
+  // The request was valid before, so the error is temporary, as when an agent is replaced by another release.
+  it("the source retries after UNIMPLEMENTED if it was answered before", async () => {
     kit.server.send(response([kit.example.issue("/api")]));
     const source = kit.open();
     await generation(source, 1);
@@ -92,10 +92,10 @@ describe("without an identity", () => {
     await generation(source, 2);
   });
 
-  it("the reason is told once, however often it is tried, and again when it changes", async () => {
+  it("the reason is reported once for any number of retries, and again when it changes", async () => {
     const source = kit.open();
-    const told: string[] = [];
-    source.onState(({ problems }) => told.push(...problems));
+    const reported: string[] = [];
+    source.onState(({ problems }) => reported.push(...problems));
     const pauses: number[] = [];
     for (let attempt = 1; attempt <= 4; attempt++) {
       await attempts(attempt);
@@ -106,18 +106,18 @@ describe("without an identity", () => {
     kit.comeDue();
     await troubled(source, /attestation/);
     assert.deepEqual(pauses, [1000, 2000, 3000, 4000]);
-    assert.equal(told.length, 2);
-    assert.match(told.join(), /no identity issued,.*attestation failed$/);
+    assert.equal(reported.length, 2);
+    assert.match(reported.join(), /no identity issued,.*attestation failed$/);
   });
 
-  /** So many requests have been answered, and the next is waiting for its time. */
+  /** Resolves when this number of requests has been answered, and the next one waits for its time. */
   async function attempts(count: number): Promise<void> {
     while (kit.server.calls.length < count || kit.timers.pauses.length === 0) await new Promise(setImmediate);
   }
 });
 
 describe("when the Workload API is lost", () => {
-  it("the identity stays in use, and the next stream's is taken", async () => {
+  it("the identity stays in use until the next stream delivers another", async () => {
     kit.server.send(response([kit.example.issue("/api")]));
     const source = kit.open();
     const before = await generation(source, 1);
@@ -134,7 +134,7 @@ describe("when the Workload API is lost", () => {
     assert.deepEqual(source.state.problems, []);
   });
 
-  it("the pauses begin anew after a good message", async () => {
+  it("the pauses start again from the shortest after a valid message", async () => {
     kit.server.send(response([kit.example.issue("/api")]));
     const source = kit.open();
     for (let round = 1; round <= 3; round++) {
@@ -147,7 +147,7 @@ describe("when the Workload API is lost", () => {
     await generation(source, 4);
   });
 
-  it("the identity ends with its validity, and its bundles with it", async () => {
+  it("the identity and its bundles end when the SVID expires", async () => {
     kit.server.send(response([kit.example.issue("/api")]));
     const source = kit.open();
     await generation(source, 1);
@@ -165,11 +165,11 @@ describe("when the Workload API is lost", () => {
 });
 
 describe("a source that is closed", () => {
-  it("ends its stream, tells nothing and leaves no timer", async () => {
+  it("ends its stream, reports nothing and leaves no timer", async () => {
     kit.server.send(response([kit.example.issue("/api")]));
     const source = kit.open();
     await generation(source, 1);
-    source.onState(() => assert.fail("told after the end"));
+    source.onState(() => assert.fail("reported after close"));
     assert.equal(kit.server.streams, 1);
     source.close();
     while (kit.server.streams > 0) await new Promise(setImmediate);
@@ -177,7 +177,7 @@ describe("a source that is closed", () => {
     assert.equal(source.snapshot().generation, 1);
   });
 
-  it("tries no more", async () => {
+  it("makes no further request", async () => {
     const source = kit.open();
     await troubled(source, /PERMISSION_DENIED/);
     source.close();

@@ -12,9 +12,9 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-// The tests lean on it, so it is held to SPIRE's ways itself.
+// Other tests rely on this server, so these tests check that it behaves like SPIRE's.
 describe("the Workload API of the tests", () => {
-  async function ask(header: Record<string, string | string[]>, path = FETCH_X509_SVID): Promise<ServiceError> {
+  async function request(header: Record<string, string | string[]>, path = FETCH_X509_SVID): Promise<ServiceError> {
     const client = new Client(parseEndpoint(kit.server.endpoint).target, credentials.createInsecure());
     const metadata = new Metadata();
     for (const [name, values] of Object.entries(header)) for (const value of [values].flat()) metadata.add(name, value);
@@ -27,15 +27,15 @@ describe("the Workload API of the tests", () => {
   }
 
   it("refuses a request without the header, and one that has it in another form", async () => {
-    assert.equal((await ask({ "workload.spiffe.io": "true" })).code, status.PERMISSION_DENIED);
+    assert.equal((await request({ "workload.spiffe.io": "true" })).code, status.PERMISSION_DENIED);
     for (const value of [[], "1", "TRUE", ["true", "true"]]) {
-      const { code, details } = await ask({ "workload.spiffe.io": value });
+      const { code, details } = await request({ "workload.spiffe.io": value });
       assert.deepEqual([code, details], [status.INVALID_ARGUMENT, "security header missing from request"]);
     }
   });
 
   it("has no other methods", async () => {
     const header = { "workload.spiffe.io": "true" };
-    assert.equal((await ask(header, "/SpiffeWorkloadAPI/FetchWITSVID")).code, status.UNIMPLEMENTED);
+    assert.equal((await request(header, "/SpiffeWorkloadAPI/FetchWITSVID")).code, status.UNIMPLEMENTED);
   });
 });

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-/** Field 15 of the message, which nobody knows, in so many MiB. */
+/** Field 15 of the message, which is unknown, with a size in MiB. */
 function unknownField(mebibytes: number): Buffer {
   const writer = new WireWriter();
   writer.tag(15, WireType.bytes);
@@ -40,7 +40,7 @@ describe("an identity from the Workload API", () => {
     assert.deepEqual(kit.server.calls, [{ method: FETCH_X509_SVID, header: ["true"] }]);
   });
 
-  // Keys come with it: a proxy of the environment, which answers nothing here, must not see them.
+  // The response contains keys, so the source must not use a proxy. The proxy of this environment does not exist.
   it("arrives by TCP as well, past any proxy", async () => {
     const tcp = await WorkloadApiServer.start();
     tcp.send(response([kit.example.issue("/api")]));
@@ -56,8 +56,8 @@ describe("an identity from the Workload API", () => {
     }
   });
 
-  // gRPC's own limit is 4 MiB, which the bundles of many federations exceed.
-  it("may come in a message of almost 16 MiB, and in no larger one", async () => {
+  // gRPC's default limit is 4 MiB. The bundles of many federated trust domains exceed it.
+  it("may arrive in a message of almost 16 MiB, and in no larger one", async () => {
     const message = x509SvidResponse.encode(response([kit.example.issue("/api")]));
     kit.server.sendBytes(Buffer.concat([message, unknownField(15)]));
     const source = kit.open();
@@ -77,8 +77,8 @@ describe("an identity from the Workload API", () => {
     assert.equal(await select({ kind: "id", id: c }), "spiffe://example.org/c");
   });
 
-  // Agents send their SVIDs in the order of their cache. Clients know a server by its ID alone.
-  it("keeps its SPIFFE ID as long as that is offered, in whatever order", async () => {
+  // Agents send SVIDs in the order of their cache. Clients know a server only by its SPIFFE ID.
+  it("keeps its SPIFFE ID while the agent offers it, in any order", async () => {
     const [a, b] = [kit.example.issue("/a"), kit.example.issue("/b")];
     kit.server.send(response([a, b]));
     const source = kit.open();
@@ -88,14 +88,14 @@ describe("an identity from the Workload API", () => {
     const { svid } = await generation(source, 2);
     assert.equal(`${svid.id}`, "spiffe://example.org/a");
     assert.deepEqual(Buffer.concat(svid.chain), Buffer.from(renewed[1]!.x509Svid));
-    // Without any identity for a while, the ID that was in use is still the one to come back to.
+    // After a time without any identity, the source still selects the SPIFFE ID that was in use.
     kit.timers.advance(2 * 3600_000);
     assert.equal(source.state.kind, "waiting");
     kit.server.send(response([kit.example.issue("/b"), kit.example.issue("/a")]));
     assert.equal(idOf(await generation(source, 3)), "spiffe://example.org/a");
   });
 
-  it("is followed from SVID to SVID over one stream, each a new snapshot", async () => {
+  it("follows each new SVID on one stream, with a new snapshot for each", async () => {
     const seen: IdentitySnapshot[] = [];
     const first = kit.example.issue("/api");
     kit.server.send(response([first]));
@@ -109,7 +109,7 @@ describe("an identity from the Workload API", () => {
     assert.equal(kit.server.calls.length, 1);
   });
 
-  it("makes no new snapshot when the same message comes again", async () => {
+  it("has no new snapshot when the same message arrives again", async () => {
     const same = response([kit.example.issue("/api")], kit.other.federated);
     kit.server.send(same);
     const source = kit.open();
@@ -125,7 +125,7 @@ describe("an identity from the Workload API", () => {
     await generation(source, 2);
   });
 
-  it("follows an authority from prepared to retired", async () => {
+  it("follows a CA from prepared to retired", async () => {
     const authorities = (snapshot: IdentitySnapshot) => snapshot.bundles.get("example.org")!.authorities.length;
     const old = kit.example.issue("/api");
     kit.server.send(response([old]));
@@ -141,12 +141,12 @@ describe("an identity from the Workload API", () => {
     kit.example.retire();
     kit.server.send(response([{ ...renewed, bundle: kit.example.bundle }]));
     assert.equal(authorities(await generation(source, 4)), 1);
-    // The bundle does not vouch for the old one any more.
+    // The bundle no longer contains the old CA.
     kit.server.send(response([{ ...old, bundle: kit.example.bundle }]));
     await troubled(source, /svids\[0\], verified with its own bundle: no authority/);
   });
 
-  // Redaction: what a message does not hold is not trusted any more.
+  // Redaction: the source no longer trusts a bundle that the message does not contain.
   it("loses a federated bundle with the first message that lacks it", async () => {
     const svid = kit.example.issue("/api");
     kit.server.send(response([svid], kit.other.federated));
@@ -158,7 +158,7 @@ describe("an identity from the Workload API", () => {
     assert.ok((await generation(source, 3)).bundles.has("other.org"));
   });
 
-  it("stays when a message can't be used, which is told and changes nothing, not even in part", async () => {
+  it("stays when a message is unusable, which is reported and changes nothing", async () => {
     const good = kit.example.issue("/api");
     kit.server.send(response([good], kit.other.federated));
     const source = kit.open();
@@ -183,8 +183,9 @@ describe("an identity from the Workload API", () => {
     assert.equal(kit.server.calls.length, 1);
   });
 
-  // Whoever runs a federated trust domain decides what is in its bundle. It must not decide about our renewal by that.
-  it("is renewed although a federated bundle can't be used, whose last good one stays for as long as the SVID", async () => {
+  // The administrator of a federated trust domain decides what its bundle contains. That must not prevent the renewal
+  // of the own SVID.
+  it("is renewed despite an unusable federated bundle, and the last valid bundle stays while the SVID is valid", async () => {
     const authorities = (snapshot: IdentitySnapshot) => snapshot.bundles.get("other.org")?.authorities.length;
     const bad = { key: "spiffe://other.org", value: Buffer.concat([kit.other.bundle, kit.example.bundle]) };
     kit.server.send(response([kit.example.issue("/api", { ttl: 60_000 })], kit.other.federated));
@@ -204,7 +205,7 @@ describe("an identity from the Workload API", () => {
     assert.deepEqual(source.state.problems, []);
   });
 
-  it("begins with a message whose federated bundle can't be used, and does not trust that one", async () => {
+  it("is adopted from a message with an unusable federated bundle, and does not trust that one", async () => {
     kit.server.send(response([kit.example.issue("/api")], { key: "other.org", value: Buffer.from("garbage") }));
     const source = kit.open();
     const { bundles } = await generation(source, 1);
@@ -215,8 +216,9 @@ describe("an identity from the Workload API", () => {
     );
   });
 
-  // An SVID that is early comes once, and an agent whose clock is ahead of ours sends no other for half of its life.
-  it("is used as soon as its time has come", async () => {
+  // An agent sends an SVID that is not valid yet only once. If its clock is ahead, it sends no other for half of the
+  // SVID's lifetime.
+  it("is used as soon as it is valid", async () => {
     const ahead = new SpireDomain("example.org", () => kit.timers.clock() + 30_000);
     kit.server.send(response([ahead.issue("/api")]));
     const source = kit.open();
@@ -226,7 +228,7 @@ describe("an identity from the Workload API", () => {
     assert.deepEqual(source.state.problems, []);
   });
 
-  it("may be waited for while messages can't be used", async () => {
+  it("is adopted when a usable message follows unusable ones", async () => {
     const good = kit.example.issue("/api");
     kit.server.send(response([{ ...good, bundle: Buffer.alloc(0) }]));
     const source = kit.open();
@@ -236,9 +238,9 @@ describe("an identity from the Workload API", () => {
   });
 });
 
-describe("a list of SVIDs that lacks something", () => {
-  // When an authority is tainted, SPIRE's agent sends one of two SVIDs first, and both 2 ms later.
-  it("is not acted on when the rest follows", async () => {
+describe("an incomplete list of SVIDs", () => {
+  // When a CA is tainted, SPIRE's agent first sends one of two SVIDs, and 2 ms later both.
+  it("is ignored when the complete list follows", async () => {
     kit.server.send(response([kit.example.issue("/a"), kit.example.issue("/b")]));
     const source = kit.open();
     const seen: string[] = [];
@@ -252,7 +254,7 @@ describe("a list of SVIDs that lacks something", () => {
     assert.deepEqual(seen, ["spiffe://example.org/a", "spiffe://example.org/a"]);
   });
 
-  it("is acted on when nothing follows for a while", async () => {
+  it("is adopted when no other list follows for a while", async () => {
     kit.server.send(response([kit.example.issue("/a"), kit.example.issue("/b")]));
     const source = kit.open();
     await generation(source, 1);
@@ -262,12 +264,12 @@ describe("a list of SVIDs that lacks something", () => {
     assert.equal(source.snapshot().generation, 1);
     kit.timers.advance(1);
     assert.equal(idOf(await generation(source, 2)), "spiffe://example.org/b");
-    // The shorter list is the measure from now on.
+    // From now on, the shorter list counts as complete.
     kit.server.send(response([kit.example.issue("/b")]));
     await generation(source, 3);
   });
 
-  it("is not acted on at once either when it still has the SVID in use", async () => {
+  it("is not adopted immediately even if it contains the SVID in use", async () => {
     kit.server.send(response([kit.example.issue("/a"), kit.example.issue("/b")]));
     const source = kit.open();
     await generation(source, 1);
@@ -278,7 +280,7 @@ describe("a list of SVIDs that lacks something", () => {
     assert.equal(idOf(await generation(source, 2)), "spiffe://example.org/a");
   });
 
-  it("lacks the SVID in use also when it is no shorter", async () => {
+  it("can also have the same length, if the SVID in use is missing", async () => {
     kit.server.send(response([kit.example.issue("/a")]));
     const source = kit.open();
     await generation(source, 1);
@@ -289,7 +291,7 @@ describe("a list of SVIDs that lacks something", () => {
     assert.equal(idOf(source.snapshot()), "spiffe://example.org/b");
   });
 
-  it("leaves the identity in use when it lacks the one that was asked for, and says so", async () => {
+  it("does not replace the identity if it lacks the requested one, and reports that", async () => {
     kit.server.send(response([kit.example.issue("/a", { hint: "a" }), kit.example.issue("/b")]));
     const source = kit.open({ kind: "hint", hint: "a" });
     await generation(source, 1);
@@ -300,7 +302,7 @@ describe("a list of SVIDs that lacks something", () => {
     assert.equal(idOf(source.snapshot()), "spiffe://example.org/a");
   });
 
-  it("is forgotten when the stream ends: the next one begins with all there is", async () => {
+  it("is discarded when the stream ends, because the next stream starts with the complete list", async () => {
     const both = response([kit.example.issue("/a"), kit.example.issue("/b")]);
     kit.server.send(both);
     const source = kit.open();
@@ -314,7 +316,7 @@ describe("a list of SVIDs that lacks something", () => {
     assert.match(source.state.problems[0]!, /restarting/);
   });
 
-  /** The source holds a list. The only other pause there is is that of the expiry check. */
+  /** Resolves when the source delays a list. The only other timer is that of the expiry check. */
   async function settling(): Promise<void> {
     while (!kit.timers.pauses.includes(SETTLE_MS)) await new Promise(setImmediate);
   }

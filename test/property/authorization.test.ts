@@ -8,7 +8,7 @@ import { readPolicy } from "../../src/authorization/policy-file.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 
-/** The rules of docs/policy.md, read aloud: no expression, no cache. */
+/** A direct implementation of the rules of docs/policy.md, without regular expressions and caches. */
 function covers(pattern: readonly string[], text: readonly string[]): boolean {
   const [first, ...rest] = pattern;
   if (first === undefined) return text.length === 0;
@@ -17,14 +17,14 @@ function covers(pattern: readonly string[], text: readonly string[]): boolean {
   return segment !== undefined && (first === "*" || first === segment) && covers(rest, others);
 }
 
-// Few segments, alike and hostile, so that patterns and texts meet often and miss narrowly.
+// A few similar and hostile segments, so that patterns and texts often match or differ only slightly.
 const segment = fc.constantFrom("a", "b", "ab", "a.b", "axb", ".a", "...", "__proto__", "constructor", "-");
 const segments = fc.array(segment, { minLength: 1, maxLength: 5 });
 const wild = fc
   .tuple(fc.array(fc.oneof(segment, fc.constant("*")), { maxLength: 4 }), fc.constantFrom("*", "**", "a", "b"))
   .map(([head, last]) => [...head, last]);
 
-/** The pattern with a segment in place of each wildcard, and more of them at the end of an open one. */
+/** A text that matches a pattern: a segment for each `*`, and one or more for a final `**`. */
 const filled = fc.tuple(wild, segments).map(([pattern, fill]) => {
   const text = pattern.map((part, i) => (part.startsWith("*") ? fill[i % fill.length]! : part));
   return { pattern, text: pattern.at(-1) === "**" ? [...text, ...fill] : text };
@@ -40,8 +40,9 @@ const meeting = fc.oneof(
   })),
 );
 
-// A compiled pattern covers what its words say, for paths and for SPIFFE IDs alike; both answers occur.
-test("compiled patterns agree with the rules read aloud", () => {
+// A compiled pattern matches the same texts as the direct implementation, for paths and for SPIFFE IDs. Both results
+// occur.
+test("compiled patterns agree with a direct implementation of the rules", () => {
   const seen = new Set<boolean>();
   fc.assert(
     fc.property(meeting, ({ pattern, text }) => {
@@ -65,9 +66,9 @@ const rule = fc.record({
 });
 const question = fc.record({ caller: segments, action: fc.constantFrom<Action>(...ACTIONS), path: segments });
 
-// An authorizer, asked anything in any order and as often as one likes, allows what some single rule allows and nothing
-// else; List is open to those whom some rule lets list.
-test("decisions agree with the rules read aloud", () => {
+// For any queries in any order, an authorizer allows exactly what a single rule allows. List is allowed to callers that
+// a rule lets list.
+test("decisions agree with a direct implementation of the rules", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(
@@ -110,8 +111,8 @@ const scrap = fc.constantFrom(
   "\u0000",
 );
 
-// Whatever bytes a file has, reading it ends with a policy or with problems that lie inside the file.
-test("reading never throws, and problems lie inside the file", () => {
+// For any bytes, the result is a policy, or problems with positions inside the file.
+test("reading a policy never throws, and problems have positions inside the file", () => {
   const file = fc.oneof(
     fc.array(scrap, { maxLength: 60 }).map((parts) => Buffer.from(parts.join(""))),
     fc.uint8Array({ maxLength: 200 }),

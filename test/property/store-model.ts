@@ -1,10 +1,10 @@
-/** How many versions of a secret are retained. */
+/** The number of retained versions of a secret. */
 const RETAINED = 10;
 
-/** What became of a version: undefined while it is live. */
+/** The deletion of a version; undefined if it is live. */
 type Deletion = { readonly time: number; readonly by: string; readonly revision: number } | undefined;
 
-/** One version, as plain as can be. */
+/** One version of the model. */
 export interface ModelVersion {
   readonly number: number;
   readonly value: string;
@@ -14,8 +14,8 @@ export interface ModelVersion {
   deletion: Deletion;
 }
 
-/** A change that somebody asks for. Paths and values are plain strings; `expected` is expected_version. */
-export type Wish =
+/** A change that a caller requests. Paths and values are plain strings. `expected` is expected_version. */
+export type ChangeRequest =
   | {
       readonly kind: "put";
       readonly path: string;
@@ -31,15 +31,14 @@ export type Wish =
       readonly expected: number | undefined;
     };
 
-/** What a wish comes to: the reason of a refusal, a new version, or the versions that were deleted. */
+/** The result of a request: the reason of its refusal, a new version, or the deleted versions. */
 export type Verdict =
   | { readonly refused: string }
   | { readonly version: number; readonly pruned: readonly number[] }
   | { readonly versions: readonly number[] };
 
 /**
- * The store as its contract describes it, written a second time with arrays and loops and without any idea of groups,
- * sealing, drafts or journals.
+ * A second implementation of the store's contract, with arrays and loops, without groups, sealing, drafts and journals.
  */
 export class StoreModel {
   readonly secrets = new Map<string, ModelVersion[]>();
@@ -47,17 +46,17 @@ export class StoreModel {
   revision = 0;
   lastTime = 0;
 
-  /** What the wish would come to now. Changes nothing. */
-  judge(wish: Wish): Verdict {
-    const versions = this.secrets.get(wish.path) ?? [];
+  /** Returns what the request would result in now, without applying it. */
+  judge(request: ChangeRequest): Verdict {
+    const versions = this.secrets.get(request.path) ?? [];
     const latest = versions.at(-1)?.number ?? 0;
-    if (wish.kind === "delete" && latest === 0) return { refused: "SECRET_NOT_FOUND" };
-    if (wish.expected !== undefined && wish.expected !== latest) return { refused: "VERSION_MISMATCH" };
-    if (wish.kind === "put") {
+    if (request.kind === "delete" && latest === 0) return { refused: "SECRET_NOT_FOUND" };
+    if (request.expected !== undefined && request.expected !== latest) return { refused: "VERSION_MISMATCH" };
+    if (request.kind === "put") {
       const surplus = Math.max(0, versions.length + 1 - RETAINED);
       return { version: latest + 1, pruned: versions.slice(0, surplus).map(({ number }) => number) };
     }
-    const named = wish.versions.length === 0 ? [latest] : wish.versions;
+    const named = request.versions.length === 0 ? [latest] : request.versions;
     for (const number of named) {
       if (!versions.some((version) => version.number === number)) return { refused: "VERSION_NOT_FOUND" };
     }
@@ -65,19 +64,19 @@ export class StoreModel {
     return { versions: live.map(({ number }) => number) };
   }
 
-  /** Does what {@link judge} says, as of a revision and a time. */
-  apply(wish: Wish, revision: number, time: number): Verdict {
-    const verdict = this.judge(wish);
+  /** Applies a request with a revision and a time. */
+  apply(request: ChangeRequest, revision: number, time: number): Verdict {
+    const verdict = this.judge(request);
     if ("refused" in verdict) return verdict;
-    const versions = this.secrets.get(wish.path) ?? [];
-    if (wish.kind === "put" && "version" in verdict) {
-      const added = { number: verdict.version, value: wish.value, revision, time, author: wish.author };
+    const versions = this.secrets.get(request.path) ?? [];
+    if (request.kind === "put" && "version" in verdict) {
+      const added = { number: verdict.version, value: request.value, revision, time, author: request.author };
       const retained = versions.filter(({ number }) => !verdict.pruned.includes(number));
-      this.secrets.set(wish.path, [...retained, { ...added, deletion: undefined }]);
+      this.secrets.set(request.path, [...retained, { ...added, deletion: undefined }]);
     }
     if ("versions" in verdict) {
       for (const version of versions) {
-        if (verdict.versions.includes(version.number)) version.deletion = { time, by: wish.author, revision };
+        if (verdict.versions.includes(version.number)) version.deletion = { time, by: request.author, revision };
       }
     }
     if (isIdle(verdict)) return verdict;
@@ -93,7 +92,7 @@ export class StoreModel {
   }
 }
 
-/** Whether an accepted wish changes nothing, as a repeated Delete does. */
+/** Whether an accepted request changes nothing, as a repeated Delete does. */
 export function isIdle(verdict: Verdict): boolean {
   return "versions" in verdict && verdict.versions.length === 0;
 }

@@ -5,28 +5,28 @@ import { processTimers } from "../../src/domain/timers.ts";
 import type { ListPage } from "../../src/store/listing.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
 import { outcomeOf } from "../support/store-kit.ts";
-import { StoreModel, type Verdict, type Wish, isIdle } from "./store-model.ts";
+import { StoreModel, type Verdict, type ChangeRequest, isIdle } from "./store-model.ts";
 import { PATHS, PREFIXES, type Step } from "./store-steps.ts";
 
-/** A store with what is special about its journal. */
+/** A store under test, with the operations of its kind of journal. */
 export interface Subject {
   readonly store: SecretStore;
   /** Called with each group before it is submitted. */
-  prepare(foreign: readonly Wish[]): void;
-  /** Whether the group that was prepared last had to give up. */
+  prepare(foreign: readonly ChangeRequest[]): void;
+  /** Whether the last prepared group failed after all attempts. */
   gaveUp(): boolean;
-  foreign(wish: Wish): void;
+  foreign(request: ChangeRequest): void;
   checkpoint(): void;
   restart(): Promise<void>;
   close(): void;
 }
 
-/** What the steps of one run have in common. */
+/** The state of one run: the model, and the clock of the store. */
 export class Run {
   readonly model = new StoreModel();
-  /** What the store's clock says. */
+  /** The time of the store's clock. */
   now = 1000;
-  /** Answers of the current group that were given so far. */
+  /** The number of answers for the current group so far. */
   answered = 0;
   readonly timers = { ...processTimers, clock: () => this.now };
   readonly seen: Set<string>;
@@ -38,10 +38,10 @@ export class Run {
   async take(step: Step, subject: Subject): Promise<void> {
     switch (step.kind) {
       case "group":
-        await this.#group(step.wishes, step.foreign, subject);
+        await this.#group(step.requests, step.foreign, subject);
         break;
       case "foreign":
-        subject.foreign(step.wish);
+        subject.foreign(step.request);
         break;
       case "clock":
         this.now = step.time;
@@ -54,12 +54,12 @@ export class Run {
     }
   }
 
-  /** Everything that callers can learn at once is what the model says. */
+  /** Compares everything that callers can read, except Lists, with the model. */
   compare(store: SecretStore): void {
     assert.deepEqual(learned(store), this.#known());
   }
 
-  /** What callers can list is what the model says. */
+  /** Compares Lists with the model. */
   async compareLists(store: SecretStore): Promise<void> {
     const { secrets } = this.model;
     const live = [...secrets.keys()].sort().filter((path) => secrets.get(path)!.at(-1)!.deletion === undefined);
@@ -71,40 +71,40 @@ export class Run {
     }
   }
 
-  async #group(wishes: readonly Wish[], foreign: readonly Wish[], subject: Subject): Promise<void> {
+  async #group(requests: readonly ChangeRequest[], foreign: readonly ChangeRequest[], subject: Subject): Promise<void> {
     this.answered = 0;
     subject.prepare(foreign);
-    const answers = await Promise.all(wishes.map((wish) => this.#submit(subject.store, wish)));
+    const answers = await Promise.all(requests.map((request) => this.#submit(subject.store, request)));
     if (subject.gaveUp()) {
       assert.deepEqual(new Set(answers), new Set(["CONTENTION"]));
       this.seen.add("CONTENTION");
       return;
     }
     const time = Math.max(this.now, this.model.lastTime);
-    const verdicts = wishes.map((wish, i) => this.#apply(wish, answers[i], time));
-    // A Delete of nothing is told the last revision as it is after the whole group.
+    const verdicts = requests.map((request, i) => this.#apply(request, answers[i], time));
+    // A Delete that changes nothing returns the last revision after the whole group.
     verdicts.forEach((verdict, i) => {
       if (!isIdle(verdict)) return;
-      assert.deepEqual(answers[i], { versions: [], revision: this.model.lastRevision(wishes[i]!.path) });
+      assert.deepEqual(answers[i], { versions: [], revision: this.model.lastRevision(requests[i]!.path) });
       this.seen.add("idle");
     });
   }
 
-  async #submit(store: SecretStore, wish: Wish): Promise<unknown> {
-    const { author, expected: expectedVersion } = wish;
-    const common = { path: parseSecretPath(wish.path), author, expectedVersion };
+  async #submit(store: SecretStore, request: ChangeRequest): Promise<unknown> {
+    const { author, expected: expectedVersion } = request;
+    const common = { path: parseSecretPath(request.path), author, expectedVersion };
     const answer = await outcomeOf<unknown>(
-      wish.kind === "put"
-        ? store.put({ ...common, content: contentOf(wish.value) })
-        : store.delete({ ...common, versions: wish.versions }),
+      request.kind === "put"
+        ? store.put({ ...common, content: contentOf(request.value) })
+        : store.delete({ ...common, versions: request.versions }),
     );
     this.answered += 1;
     return answer;
   }
 
-  /** Lets the model do it too, at the revision that the store was given, and compares what both say. */
-  #apply(wish: Wish, answer: unknown, time: number): Verdict {
-    const verdict = this.model.judge(wish);
+  /** Applies the request to the model, with the revision of the store's answer, and compares the two answers. */
+  #apply(request: ChangeRequest, answer: unknown, time: number): Verdict {
+    const verdict = this.model.judge(request);
     if ("refused" in verdict) {
       assert.equal(answer, verdict.refused);
       this.seen.add(verdict.refused);
@@ -113,10 +113,13 @@ export class Run {
     if (isIdle(verdict)) return verdict;
     const { revision } = answer as { revision: number };
     assert.ok(revision > this.model.revision, `revision ${revision} after ${this.model.revision}`);
-    this.model.apply(wish, revision, time);
-    const { pruned, ...told } = { pruned: [], ...verdict };
-    assert.deepEqual(answer, "version" in verdict ? { ...told, revision, createTime: time } : { ...told, revision });
-    this.seen.add(wish.kind);
+    this.model.apply(request, revision, time);
+    const { pruned, ...result } = { pruned: [], ...verdict };
+    assert.deepEqual(
+      answer,
+      "version" in verdict ? { ...result, revision, createTime: time } : { ...result, revision },
+    );
+    this.seen.add(request.kind);
     if (pruned.length > 0) this.seen.add("pruned");
     return verdict;
   }
@@ -139,7 +142,7 @@ function readable({ value, deletion }: { value: string; deletion: unknown }): { 
   return { value: deletion === undefined ? value : "VERSION_DELETED" };
 }
 
-/** Everything that callers can learn from a store at once. */
+/** Everything that callers can read from a store, except Lists. */
 function learned(store: SecretStore): object {
   const { secrets, versions } = store.totals;
   return {
@@ -159,7 +162,7 @@ function describeAll(store: SecretStore, path: string): object[] | undefined {
   });
 }
 
-/** List's pages, two secrets each, put together. */
+/** All pages of a List, with two secrets each, joined. */
 async function listAll(store: SecretStore, prefix: string): Promise<string[]> {
   const paths: string[] = [];
   let after: string | undefined;
@@ -184,7 +187,7 @@ function read(store: SecretStore, path: string, version: number): string {
   }
 }
 
-/** The content that stands for a value: as text, and as bytes. */
+/** A content with a value as text and as bytes. */
 export function contentOf(value: string): Content {
   const bytes = Buffer.from(value);
   return Content.parse([

@@ -1,23 +1,23 @@
 import fc from "fast-check";
-import type { Wish } from "./store-model.ts";
+import type { ChangeRequest } from "./store-model.ts";
 
-/** What happens to a store, one after the other. */
+/** One step of a run. */
 export type Step =
-  /** Wishes of one turn of the event loop, and what other replicas do before each attempt to commit them. */
-  | { readonly kind: "group"; readonly wishes: readonly Wish[]; readonly foreign: readonly Wish[] }
-  /** Another replica does something while nobody here wants anything. */
-  | { readonly kind: "foreign"; readonly wish: Wish }
-  /** The clock is set, perhaps back. */
+  /** Requests in one turn of the event loop, and the changes of other replicas before each attempt to commit them. */
+  | { readonly kind: "group"; readonly requests: readonly ChangeRequest[]; readonly foreign: readonly ChangeRequest[] }
+  /** Another replica commits a change while this store has no requests. */
+  | { readonly kind: "foreign"; readonly request: ChangeRequest }
+  /** The clock is set, possibly back. */
   | { readonly kind: "clock"; readonly time: number }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "restart" };
 
-/** Alike in order and in spelling. The first is written to so often that its versions are pruned. */
+/** Paths that are similar and adjacent in order. The first is written so often that its versions are pruned. */
 export const PATHS = ["a", "a/b", "a.b", "b", "__proto__"];
-/** What List is asked for. */
+/** The prefixes of Lists. */
 export const PREFIXES = ["", "a", "a/", "b", "zz"];
 
-/** How often a store tries to commit a group before it gives up. */
+/** The number of attempts of a store to commit a group, as in store/group-commit.ts. */
 export const ATTEMPTS = 8;
 
 const path = fc.oneof({ weight: 3, arbitrary: fc.constant("a") }, { weight: 2, arbitrary: fc.constantFrom(...PATHS) });
@@ -34,10 +34,13 @@ const deletion = fc.record({
   author,
   expected: expected.map((version) => version || undefined),
 });
-const wish: fc.Arbitrary<Wish> = fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: deletion });
+const request: fc.Arbitrary<ChangeRequest> = fc.oneof(
+  { weight: 3, arbitrary: put },
+  { weight: 2, arbitrary: deletion },
+);
 const foreign = fc.oneof(
   { weight: 3, arbitrary: fc.constant([]) },
-  { weight: 3, arbitrary: fc.array(wish, { minLength: 1, maxLength: 3 }) },
+  { weight: 3, arbitrary: fc.array(request, { minLength: 1, maxLength: 3 }) },
   { weight: 1, arbitrary: fc.array(put.map(unconditional), { minLength: ATTEMPTS, maxLength: ATTEMPTS + 1 }) },
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -45,18 +48,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant("group" as const),
-      wishes: fc.array(wish, { minLength: 1, maxLength: 9 }),
+      requests: fc.array(request, { minLength: 1, maxLength: 9 }),
       foreign,
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("foreign" as const), wish }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("foreign" as const), request }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("clock" as const), time: fc.integer({ min: 1, max: 5000 }) }) },
   { weight: 1, arbitrary: fc.constant({ kind: "checkpoint" as const }) },
   { weight: 3, arbitrary: fc.constant({ kind: "restart" as const }) },
 );
-/** A life of a store. */
+/** The steps of one run. */
 export const steps = fc.array(step, { minLength: 1, maxLength: 14, size: "max" });
 
-function unconditional<W extends Wish>(one: W): W {
+function unconditional<W extends ChangeRequest>(one: W): W {
   return { ...one, expected: undefined };
 }

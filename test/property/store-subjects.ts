@@ -11,7 +11,7 @@ import type { Change, VersionRef } from "../../src/store/change.ts";
 import { encodeContent } from "../../src/store/content-format.ts";
 import { ScriptedJournal } from "../support/scripted-journal.ts";
 import { loadStore } from "../support/store-kit.ts";
-import { type StoreModel, type Wish, isIdle } from "./store-model.ts";
+import { type StoreModel, type ChangeRequest, isIdle } from "./store-model.ts";
 import { type Run, type Subject, contentOf } from "./store-run.ts";
 import { ATTEMPTS } from "./store-steps.ts";
 
@@ -19,10 +19,10 @@ function newSealer(): XChaChaSealer {
   return new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(STORE_ID_BYTES, 3) });
 }
 
-/** Subjects that nobody shares have nothing to do with what others do. */
+/** The parts of a subject without other replicas. */
 const ALONE = { prepare: () => {}, gaveUp: () => false, foreign: () => {} };
 
-/** A store that forgets; a restart is none. */
+/** A store in memory. A restart does nothing. */
 export async function memorySubject(run: Run): Promise<Subject> {
   const sealer = newSealer();
   const store = await loadStore(new MemoryJournal(), { sealer, timers: run.timers });
@@ -58,33 +58,33 @@ export async function sqliteSubject(run: Run, folder: string): Promise<Subject> 
   };
 }
 
-/** A store beside others that write to the same journal, often just before it does. */
+/** A store beside other replicas that write to the same journal, often just before this store commits. */
 export async function sharedSubject(run: Run): Promise<Subject> {
   const sealer = newSealer();
   const journal = new ScriptedJournal();
   const load = () => loadStore(journal, { sealer, timers: run.timers });
   let store = await load();
-  let waiting: Wish[] = [];
+  let waiting: ChangeRequest[] = [];
   let stale = 0;
   let isFed = true;
   const feed = () => {
     journal.feed();
     isFed = true;
   };
-  const elsewhere = (wish: Wish) => {
-    const time = Math.max(run.now + 500, run.model.lastTime); // their clocks are ahead
-    const change = changeOf(wish, run.model, sealer, time);
+  const elsewhere = (request: ChangeRequest) => {
+    const time = Math.max(run.now + 500, run.model.lastTime); // the clocks of the other replicas are ahead
+    const change = changeOf(request, run.model, sealer, time);
     if (change === undefined) return;
     journal.commitElsewhere({ changes: [change] });
-    run.model.apply(wish, journal.revision, time);
+    run.model.apply(request, journal.revision, time);
     isFed = false;
   };
   journal.beforeCommit = () => {
-    // Nothing of the group is visible, and nobody has been answered, before it is durable.
+    // Before the commit, no change of the group is visible, and no caller is answered.
     assert.equal(run.answered, 0, "an answer was given before the commit");
     if (isFed) run.compare(store);
-    const wish = waiting.shift();
-    if (wish !== undefined) elsewhere(wish);
+    const request = waiting.shift();
+    if (request !== undefined) elsewhere(request);
     if (isFed) return;
     stale += 1;
     run.seen.add("stale");
@@ -99,9 +99,9 @@ export async function sharedSubject(run: Run): Promise<Subject> {
       stale = 0;
     },
     gaveUp: () => stale === ATTEMPTS,
-    foreign(wish) {
-      elsewhere(wish);
-      // What this process committed itself comes along; it is known already.
+    foreign(request) {
+      elsewhere(request);
+      // The feed also delivers this process's own commits, which are already published.
       journal.feed(journal.entries.slice(-3));
       feed();
     },
@@ -114,20 +114,20 @@ export async function sharedSubject(run: Run): Promise<Subject> {
   };
 }
 
-/** The change that another replica makes of a wish; undefined when it changes nothing. */
-function changeOf(wish: Wish, model: StoreModel, sealer: XChaChaSealer, time: number): Change | undefined {
-  const verdict = model.judge(wish);
-  const path = parseSecretPath(wish.path);
-  const { author } = wish;
+/** The change of another replica for a request; undefined if it changes nothing. */
+function changeOf(request: ChangeRequest, model: StoreModel, sealer: XChaChaSealer, time: number): Change | undefined {
+  const verdict = model.judge(request);
+  const path = parseSecretPath(request.path);
+  const { author } = request;
   const ref = (version: number): VersionRef => ({
     version,
-    revision: model.secrets.get(wish.path)!.find(({ number }) => number === version)!.revision,
+    revision: model.secrets.get(request.path)!.find(({ number }) => number === version)!.revision,
   });
   if ("versions" in verdict && !isIdle(verdict)) {
     return { kind: "delete", path, versions: verdict.versions.map(ref), time, author };
   }
-  if (wish.kind === "delete" || !("version" in verdict)) return undefined;
+  if (request.kind === "delete" || !("version" in verdict)) return undefined;
   const { version } = verdict;
-  const sealed = sealer.seal(encodeContent(contentOf(wish.value)), versionContext(path, version));
+  const sealed = sealer.seal(encodeContent(contentOf(request.value)), versionContext(path, version));
   return { kind: "put", path, version, sealed, time, author, pruned: verdict.pruned.map(ref) };
 }

@@ -11,7 +11,7 @@ import { memorySubject, sharedSubject, sqliteSubject } from "./store-subjects.ts
 const folder = mkdtempSync(join(tmpdir(), "coffer-property-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Checks the property for one kind of journal; what must have happened in its runs, or they prove little. */
+/** Checks the property for one kind of journal. The runs together must include the events of `mustHappen`. */
 async function check(
   subjectOf: (run: Run) => Promise<Subject>,
   numRuns: number,
@@ -32,21 +32,21 @@ async function check(
     }
   });
   await fc.assert(property, { numRuns });
-  for (const event of mustHappen) assert.ok(seen.has(event), `no run had this in it: ${event}`);
+  for (const event of mustHappen) assert.ok(seen.has(event), `no run included ${event}`);
 }
 
 const ALWAYS = ["put", "delete", "idle", "pruned", "VERSION_MISMATCH", "SECRET_NOT_FOUND", "VERSION_NOT_FOUND"];
 
-// Whatever is asked of a store, in groups and by clocks that are set back: it answers as the model does, refusals
-// included, and afterwards List, Describe and Get of every version say what the model says, with all revisions, times
-// and authors. Revisions only rise.
-describe("the store does what a simple model does", () => {
-  it("in memory alone", () => check(memorySubject, 300, ALWAYS));
+// For any requests, in groups and with clocks that are set back, the store answers as the model does, refusals
+// included. Afterwards, List, Describe and Get of every version return what the model has, with all revisions, times
+// and authors. Revisions only increase.
+describe("the store behaves like a simple model", () => {
+  it("in memory", () => check(memorySubject, 300, ALWAYS));
 
-  // A restart, at any point and with or without a checkpoint before it, changes nothing of that.
+  // A restart at any point, with or without a checkpoint before it, makes no difference.
   it("on disk, across restarts", () => check((run) => sqliteSubject(run, folder), 100, [...ALWAYS, "restart"]));
 
-  // Others write as well: each group is validated against what they wrote, or is refused whole when they never pause.
-  // Nothing of it is visible and nobody is answered before it is committed.
+  // Each group is validated against the changes of other replicas, or is refused completely if they always commit
+  // first. Before the commit, no change of the group is visible and no caller is answered.
   it("beside other replicas", () => check(sharedSubject, 300, [...ALWAYS, "stale", "CONTENTION"]));
 });

@@ -11,7 +11,7 @@ const { coffer, web } = ENTRIES;
 /** Seconds. */
 const SHORT = 15;
 
-// The agent is killed, and comes back when the server's SVID has expired: what can happen to a node at its worst.
+// The test kills the agent, and restarts it when the server's SVID has expired: the worst that can happen on a node.
 describe("without an agent", { skip: reasonToSkip() }, () => {
   let machine: Machine;
   let spire: Spire;
@@ -20,26 +20,26 @@ describe("without an agent", { skip: reasonToSkip() }, () => {
   before(async () => {
     machine = new Machine();
     spire = await machine.spire();
-    await spire.enter({ ...coffer, ttl: SHORT });
-    await spire.enter(web);
+    await spire.addEntry({ ...coffer, ttl: SHORT });
+    await spire.addEntry(web);
     server = await machine.startCoffer(spire);
     await server.serving();
-    // It makes new connections all the time, and keeps its SVID, which is good for an hour.
-    workload = machine.workload(spire, web, "holdout", 50);
-    await workload.logged("in");
+    // This workload makes new connections continuously, and keeps its SVID, which is valid for an hour.
+    workload = machine.workload(spire, web, "svid-keeper", 50);
+    await workload.logged("accepted");
   });
   after(() => machine.end());
 
-  it("Coffer serves with what it has, and says so", async () => {
+  it("Coffer keeps serving with its last identity, and logs that", async () => {
     await spire.killAgent();
     const { detail } = await server.logged("identity kept");
     assert.match(String(detail), /^the Workload API at unix:.* (can't be reached|ended the stream with UNAVAILABLE)/);
     assert.equal((await machine.readiness()).status, 200);
     await served(Date.now());
-    assert.deepEqual([workload.said("out"), workload.said("closed")], [[], []]);
+    assert.deepEqual([workload.reports("refused"), workload.reports("closed")], [[], []]);
   });
 
-  it("it is not ready any more when its SVID has expired, and stays up", async () => {
+  it("it keeps running, but is not ready, when its SVID has expired", async () => {
     const { body } = await until("it is not ready", async () => {
       const readiness = await machine.readiness();
       return readiness.status === 503 && readiness;
@@ -48,17 +48,19 @@ describe("without an agent", { skip: reasonToSkip() }, () => {
     assert.equal(server.lines("no identity").filter(({ detail }) => /expired/.test(String(detail))).length, 1);
   });
 
-  it("it serves again when the agent is back", async () => {
+  it("it serves again when the agent has restarted", async () => {
     const before = server.lines("identity adopted").length;
     await spire.restartAgent();
     await until("it has a new identity", () => server.lines("identity adopted").length > before);
-    const told = server.log.map(({ event }) => event).filter((event) => event.includes("identity"));
-    assert.equal(told.at(-1), "identity adopted", "a new identity is the end of all problems with it");
+    const events = server.log.map(({ event }) => event).filter((event) => event.includes("identity"));
+    assert.equal(events.at(-1), "identity adopted", "a new identity ends all problems with it");
     assert.equal((await machine.readiness()).status, 200);
     await served(Date.now());
   });
 
   async function served(since: number): Promise<void> {
-    await until("a workload gets in", () => workload.said("in").some(({ begun }) => Number(begun) > since));
+    await until("a workload is accepted", () =>
+      workload.reports("accepted").some(({ startedAt }) => Number(startedAt) > since),
+    );
   }
 });

@@ -8,13 +8,13 @@ import { ServerProcess } from "../support/server-process.ts";
 import { freePort } from "../support/free-port.ts";
 import { Processes } from "../support/processes.ts";
 import { type Entry, Spire } from "./spire.ts";
-import type { SpireShape } from "./spire-config.ts";
-import type { IdentityLine, Orders } from "./workload.ts";
+import type { SpireOptions } from "./spire-config.ts";
+import type { IdentityLine, WorkloadJob } from "./workload.ts";
 
 /** The server's SPIFFE ID. */
 export const COFFER = "spiffe://example.org/coffer";
 
-/** The entries of everybody: each is a user of its own. */
+/** The registration entries. Each belongs to another user. */
 export const ENTRIES = {
   coffer: { name: "coffer", id: COFFER, uid: 21_001, dns: ["localhost"] },
   admin: { name: "admin", id: ADMIN, uid: 21_002 },
@@ -23,7 +23,7 @@ export const ENTRIES = {
   partner: { name: "partner", id: "spiffe://other.org/partner", uid: 21_005 },
 } as const satisfies Record<string, Entry>;
 
-/** What the entry of a partner may do. */
+/** The policy rule of the partner. */
 const PARTNER_RULE = `
   - name: partner
     spiffe_ids: [${ENTRIES.partner.id}]
@@ -31,7 +31,7 @@ const PARTNER_RULE = `
     actions: [read]
 `;
 
-/** A machine with SPIRE, Coffer and workloads on it, for one test. What was started here is gone after {@link end}. */
+/** A machine with SPIRE, Coffer and workloads, for one test. {@link end} removes everything that it started. */
 export class Machine {
   /** A folder that every user may enter. */
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-spire-"));
@@ -45,12 +45,12 @@ export class Machine {
     process.once("exit", this.#remove);
   }
 
-  /** Starts a SPIRE in a folder of its own. */
-  async spire(shape: SpireShape = {}): Promise<Spire> {
-    return Spire.start(this.processes, mkdtempSync(join(this.folder, "spire-")), shape);
+  /** Starts a SPIRE server and agent in a new folder. */
+  async spire(options: SpireOptions = {}): Promise<Spire> {
+    return Spire.start(this.processes, mkdtempSync(join(this.folder, "spire-")), options);
   }
 
-  /** Starts `coffer serve` as a user of its own, which has an identity from `spire` and no file of it. */
+  /** Starts `coffer serve` as a separate user. Its identity comes only from `spire`. */
   async startCoffer(spire: Spire): Promise<ServerProcess> {
     const policy = join(this.folder, "policy.yaml");
     writeFileSync(policy, POLICY + PARTNER_RULE);
@@ -65,33 +65,38 @@ export class Machine {
     return this.#coffer;
   }
 
-  /** The status of Coffer's /readyz, and what it says. */
+  /** Returns the status and the body of Coffer's /readyz. */
   async readiness(): Promise<{ readonly status: number; readonly body: string }> {
     const response = await fetch(`http://127.0.0.1:${this.#opsPort}/readyz`);
     return { status: response.status, body: await response.text() };
   }
 
-  /** Runs a command of Coffer's as the user of this entry, with an identity from `spire`. */
+  /** Runs a command of Coffer as the user of this entry, with an identity from `spire`. */
   command(spire: Spire, { uid }: Entry, ...words: readonly string[]): Promise<Ran> {
     const env = { SPIFFE_ENDPOINT_SOCKET: spire.endpoint, COFFER_ADDR: this.address, COFFER_SERVER_ID: COFFER };
     return this.processes.run(process.execPath, [PROGRAM, ...words], { uid, env });
   }
 
-  /** Where Coffer serves. */
+  /** The address of Coffer. */
   get address(): string {
     return `localhost:${this.#coffer!.port}`;
   }
 
-  /** Starts one of the workloads beside this file, as the user of this entry. */
-  workload(spire: Spire, { uid }: Entry, program: "follower" | "holdout", pauseMs: number): WorkloadProcess {
+  /** Starts a program of this folder as the user of this entry. */
+  workload(
+    spire: Spire,
+    { uid }: Entry,
+    program: "rotating-workload" | "svid-keeper",
+    pauseMs: number,
+  ): WorkloadProcess {
     const file = fileURLToPath(new URL(`${program}.js`, import.meta.url));
-    const orders: Orders = { address: this.address, serverId: COFFER, path: "shop/api/load", pauseMs };
+    const job: WorkloadJob = { address: this.address, serverId: COFFER, path: "shop/api/load", pauseMs };
     const env = { SPIFFE_ENDPOINT_SOCKET: spire.endpoint };
-    const arguments_ = ["--enable-source-maps", file, JSON.stringify(orders)];
+    const arguments_ = ["--enable-source-maps", file, JSON.stringify(job)];
     return new WorkloadProcess(this.processes.start(process.execPath, arguments_, { uid, env }));
   }
 
-  /** Kills everything, and removes the folder. */
+  /** Kills all processes, and removes the folder. */
   async end(): Promise<void> {
     await this.processes.end();
     process.off("exit", this.#remove);
@@ -99,22 +104,22 @@ export class Machine {
   }
 }
 
-/** A line that a workload said, and when, in milliseconds since the epoch. */
-type Said = LogLine & { readonly time: number };
+/** A line that a workload reported, with its time in milliseconds since the epoch. */
+type Report = LogLine & { readonly time: number };
 
-/** A workload as a process of its own: what it says is its log. */
+/** A workload as a separate process. Its log contains its reports. */
 export class WorkloadProcess extends ServerProcess {
-  /** What it said of an event, oldest first. */
-  said(event: string): readonly Said[] {
-    return this.lines(event) as unknown as Said[];
+  /** The reports of an event, oldest first. */
+  reports(event: string): readonly Report[] {
+    return this.lines(event) as unknown as Report[];
   }
 
-  /** What it said of its identity, oldest first. */
-  get identities(): readonly (IdentityLine & Said)[] {
-    return this.lines("identity") as unknown as (IdentityLine & Said)[];
+  /** The reports of its identity, oldest first. */
+  get identities(): readonly (IdentityLine & Report)[] {
+    return this.lines("identity") as unknown as (IdentityLine & Report)[];
   }
 
-  /** What it said last of its identity. */
+  /** The last report of its identity. */
   get identity(): IdentityLine | undefined {
     return this.identities.at(-1);
   }

@@ -1,38 +1,38 @@
-/** What differs between the SPIREs of the tests. */
-export interface SpireShape {
+/** The options of a SPIRE in the tests. */
+export interface SpireOptions {
   /** Its trust domain; example.org by default. */
   readonly trustDomain?: string;
-  /** How often the agent asks for news, as in "1s"; "250ms" by default. */
+  /** How often the agent synchronizes with the server, as in "1s"; "250ms" by default. */
   readonly syncInterval?: string;
-  /** How long an authority is valid, as in "1m"; a day by default. */
+  /** The lifetime of a CA, as in "1m"; a day by default. */
   readonly caTtl?: string;
-  /** An authority above SPIRE's own: files in PEM. */
+  /** An upstream CA: files in PEM. */
   readonly upstream?: { readonly cert: string; readonly key: string };
 }
 
-/** Where one SPIRE keeps its things, and the port of its server. */
-export interface SpirePlace {
+/** The folder of one SPIRE, and the port of its server. */
+export interface SpireLocation {
   readonly folder: string;
   readonly port: number;
 }
 
 /** The server's API, for administrators. */
-export function serverSocket({ folder }: SpirePlace): string {
+export function serverSocket({ folder }: SpireLocation): string {
   return `${folder}/server.sock`;
 }
 
 /** The agent's socket: the Workload API. */
-export function agentSocket({ folder }: SpirePlace): string {
+export function agentSocket({ folder }: SpireLocation): string {
   return `${folder}/agent.sock`;
 }
 
 /**
- * server.conf. The caches are read again four times a second where SPIRE's default is every five, which makes all the
- * waiting of a test.
+ * server.conf. The server reloads its caches four times a second. With SPIRE's default of five seconds, a test would
+ * spend most of its time waiting.
  */
-export function serverConfig(place: SpirePlace, { trustDomain, caTtl = "24h", upstream }: SpireShape): string {
-  const { folder, port } = place;
-  const above =
+export function serverConfig(spire: SpireLocation, { trustDomain, caTtl = "24h", upstream }: SpireOptions): string {
+  const { folder, port } = spire;
+  const upstreamAuthority =
     upstream &&
     `UpstreamAuthority "disk" { plugin_data {
     cert_file_path = "${upstream.cert}"
@@ -42,7 +42,7 @@ export function serverConfig(place: SpirePlace, { trustDomain, caTtl = "24h", up
 server {
   bind_address = "127.0.0.1"
   bind_port = "${port}"
-  socket_path = "${serverSocket(place)}"
+  socket_path = "${serverSocket(spire)}"
   trust_domain = "${trustDomain}"
   data_dir = "${folder}/server"
   log_level = "WARN"
@@ -58,21 +58,21 @@ plugins {
   } }
   NodeAttestor "join_token" { plugin_data {} }
   KeyManager "memory" { plugin_data {} }
-  ${above ?? ""}
+  ${upstreamAuthority ?? ""}
 }
 `;
 }
 
-/** agent.conf. Its keys are on disk, so that it can come back without another token. */
-export function agentConfig(place: SpirePlace, { trustDomain, syncInterval = "250ms" }: SpireShape): string {
-  const { folder, port } = place;
+/** agent.conf. The agent's keys are on disk, so that it can restart without another join token. */
+export function agentConfig(spire: SpireLocation, { trustDomain, syncInterval = "250ms" }: SpireOptions): string {
+  const { folder, port } = spire;
   return `
 agent {
   data_dir = "${folder}/agent"
   log_level = "WARN"
   server_address = "127.0.0.1"
   server_port = ${port}
-  socket_path = "${agentSocket(place)}"
+  socket_path = "${agentSocket(spire)}"
   trust_domain = "${trustDomain}"
   insecure_bootstrap = true
   experimental { sync_interval = "${syncInterval}" }

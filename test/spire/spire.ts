@@ -8,62 +8,64 @@ import { findSpire } from "../support/programs.ts";
 import {
   agentConfig,
   agentSocket,
-  type SpirePlace,
-  type SpireShape,
+  type SpireLocation,
+  type SpireOptions,
   serverConfig,
   serverSocket,
 } from "./spire-config.ts";
 import { until } from "../support/until.ts";
 
-/** A registration entry: which SVID the programs of one user get. */
+/** A registration entry: the SVID of the programs of one user. */
 export interface Entry {
-  /** The entry's own name, by which it is deleted. */
+  /** The name of the entry, by which it is deleted. */
   readonly name: string;
   readonly id: string;
   readonly uid: number;
-  /** How long an SVID is valid, in seconds; an hour by default. */
+  /** The lifetime of an SVID in seconds; an hour by default. */
   readonly ttl?: number;
-  /** What the operator says that it is for. */
+  /** The hint, by which the operator distinguishes SVIDs. */
   readonly hint?: string;
-  /** Host names in the SVID, for clients that verify these. */
+  /** DNS names in the SVID, for clients that verify these. */
   readonly dns?: readonly string[];
-  /** Trust domains whose bundles come along. */
+  /** The trust domains whose bundles the workload gets as well. */
   readonly federatesWith?: readonly string[];
 }
 
-/** The authorities that sign, as `spire-server localauthority x509` takes them through a rotation. */
+/** The steps of a CA rotation, as the commands of `spire-server localauthority x509`. */
 export type AuthorityStep = "prepare" | "activate" | "taint" | "revoke";
 
-/** A real SPIRE of one trust domain: its server, and the one agent of this machine. */
+/** A real SPIRE of one trust domain: its server, and the only agent of this machine. */
 export class Spire {
   readonly trustDomain: string;
   readonly #processes: Processes;
-  readonly #place: SpirePlace;
+  readonly #location: SpireLocation;
   readonly #agentProgram: string;
   readonly #serverProgram: string;
   #agent: ChildProcess | undefined;
 
-  private constructor(processes: Processes, place: SpirePlace, trustDomain: string) {
+  private constructor(processes: Processes, location: SpireLocation, trustDomain: string) {
     const { server, agent } = findSpire()!;
     this.trustDomain = trustDomain;
     this.#processes = processes;
-    this.#place = place;
+    this.#location = location;
     this.#serverProgram = server;
-    // A copy that workloads may run, too: the original can be in a folder that is closed to other users.
-    this.#agentProgram = join(place.folder, "spire-agent");
+    // The workloads run a copy, because the original can be in a folder that is closed to other users.
+    this.#agentProgram = join(location.folder, "spire-agent");
     copyFileSync(agent, this.#agentProgram, constants.COPYFILE_FICLONE);
     chmodSync(this.#agentProgram, 0o755);
   }
 
-  /** Starts both in `folder`, which every user has to be able to enter. Resolves when both say that they are healthy. */
-  static async start(processes: Processes, folder: string, shape: SpireShape = {}): Promise<Spire> {
-    const { trustDomain = "example.org" } = shape;
-    const place = { folder, port: await freePort() };
+  /**
+   * Starts both in `folder`, which every user must be able to enter. Resolves when both report that they are healthy.
+   */
+  static async start(processes: Processes, folder: string, options: SpireOptions = {}): Promise<Spire> {
+    const { trustDomain = "example.org" } = options;
+    const location = { folder, port: await freePort() };
     for (const name of ["server", "agent"]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o755);
-    writeFileSync(join(folder, "server.conf"), serverConfig(place, { ...shape, trustDomain }));
-    writeFileSync(join(folder, "agent.conf"), agentConfig(place, { ...shape, trustDomain }));
-    const spire = new Spire(processes, place, trustDomain);
+    writeFileSync(join(folder, "server.conf"), serverConfig(location, { ...options, trustDomain }));
+    writeFileSync(join(folder, "agent.conf"), agentConfig(location, { ...options, trustDomain }));
+    const spire = new Spire(processes, location, trustDomain);
     await spire.#startServer();
     await spire.#startAgent("-joinToken", await spire.#newToken());
     return spire;
@@ -71,7 +73,7 @@ export class Spire {
 
   /** The value of SPIFFE_ENDPOINT_SOCKET. */
   get endpoint(): string {
-    return `unix:${agentSocket(this.#place)}`;
+    return `unix:${agentSocket(this.#location)}`;
   }
 
   /** The bundle of its own trust domain, in the SPIFFE format. */
@@ -80,40 +82,40 @@ export class Spire {
   }
 
   /** Adds an entry. Resolves when the agent serves it. */
-  async enter(entry: Entry): Promise<void> {
+  async addEntry(entry: Entry): Promise<void> {
     await this.#server("entry", "create", "-parentID", this.#agentId, ...flagsOf(entry));
     await until(`the agent has an SVID for ${entry.id}`, async () =>
       String((await this.fetch(entry.uid)).stdout).includes(`${entry.id}\n`),
     );
   }
 
-  /** Deletes an entry. The agent hears of it at its next question. */
+  /** Deletes an entry. The agent learns of it when it synchronizes next. */
   async remove(name: string): Promise<void> {
     await this.#server("entry", "delete", "-entryID", name);
   }
 
-  /** What the Workload API tells a program of this user, as SPIRE's own client prints it. */
+  /** Returns the Workload API's answer to a program of this user, as SPIRE's own client prints it. */
   fetch(uid: number, ...flags: readonly string[]) {
-    const socket = ["-socketPath", agentSocket(this.#place)];
+    const socket = ["-socketPath", agentSocket(this.#location)];
     return this.#processes.run(this.#agentProgram, ["api", "fetch", "x509", ...socket, ...flags], { uid });
   }
 
-  /** Takes the authorities one step further; activating, tainting and revoking need the number of one. */
+  /** Performs one step of a CA rotation. Activating, tainting and revoking need the id of a CA. */
   async rotate(step: AuthorityStep, authority?: string): Promise<void> {
     const which = authority === undefined ? [] : ["-authorityID", authority];
     await this.#server("localauthority", "x509", step, ...which);
   }
 
-  /** The numbers of its authorities. */
+  /** Returns the ids of the CAs. */
   async authorities(): Promise<{ readonly active: string; readonly prepared: string; readonly old: string }> {
     const shown = JSON.parse(await this.#server("localauthority", "x509", "show", "-output", "json"));
     const numberOf = (name: string) => shown[name]?.authority_id ?? "";
     return { active: numberOf("active"), prepared: numberOf("prepared"), old: numberOf("old") };
   }
 
-  /** Takes over another trust domain's bundle as it is now. */
+  /** Imports the current bundle of another trust domain. */
   async federate(other: Spire): Promise<void> {
-    const file = join(this.#place.folder, "federated.json");
+    const file = join(this.#location.folder, "federated.json");
     writeFileSync(file, await other.bundle());
     await this.#server("bundle", "set", "-format", "spiffe", "-id", `spiffe://${other.trustDomain}`, "-path", file);
   }
@@ -123,14 +125,14 @@ export class Spire {
     await this.#server("bundle", "delete", "-mode", "dissociate", "-id", `spiffe://${other.trustDomain}`);
   }
 
-  /** Kills the agent the hard way. Its socket stays behind. */
+  /** Kills the agent with SIGKILL. Its socket file remains. */
   async killAgent(): Promise<void> {
     const agent = this.#agent!;
     agent.kill("SIGKILL");
     await once(agent, "close");
   }
 
-  /** Starts the agent again, with the keys that it has on disk. */
+  /** Starts the agent again, with its keys on disk. */
   async restartAgent(): Promise<void> {
     await this.#startAgent();
   }
@@ -140,16 +142,16 @@ export class Spire {
   }
 
   async #startServer(): Promise<void> {
-    const config = join(this.#place.folder, "server.conf");
+    const config = join(this.#location.folder, "server.conf");
     const server = this.#processes.start(this.#serverProgram, ["run", "-config", config]);
-    const health = [this.#serverProgram, "healthcheck", "-socketPath", serverSocket(this.#place)];
+    const health = [this.#serverProgram, "healthcheck", "-socketPath", serverSocket(this.#location)];
     await this.#healthy(server, health);
   }
 
   async #startAgent(...flags: readonly string[]): Promise<void> {
-    const config = join(this.#place.folder, "agent.conf");
+    const config = join(this.#location.folder, "agent.conf");
     this.#agent = this.#processes.start(this.#agentProgram, ["run", "-config", config, ...flags]);
-    const health = [this.#agentProgram, "healthcheck", "-socketPath", agentSocket(this.#place)];
+    const health = [this.#agentProgram, "healthcheck", "-socketPath", agentSocket(this.#location)];
     await this.#healthy(this.#agent, health);
   }
 
@@ -167,9 +169,9 @@ export class Spire {
     return JSON.parse(said).value;
   }
 
-  /** Asks the server for something; answers what was printed. */
+  /** Runs a command of `spire-server`, and returns its output. */
   async #server(...words: readonly string[]): Promise<string> {
-    const socket = ["-socketPath", serverSocket(this.#place)];
+    const socket = ["-socketPath", serverSocket(this.#location)];
     const { code, stdout, stderr } = await this.#processes.run(this.#serverProgram, [...words, ...socket]);
     if (code !== 0) throw new Error(`spire-server ${words.join(" ")}: ${stderr}${stdout}`);
     return String(stdout);

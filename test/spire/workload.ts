@@ -6,29 +6,29 @@ import { X509Certificate } from "node:crypto";
 import { parseEndpoint } from "../../src/workload-api/endpoint.ts";
 import { WorkloadApiSource } from "../../src/workload-api/workload-api-source.ts";
 
-/** What a workload of these tests is told as its only argument, in JSON. Its identity comes from the Workload API. */
-export interface Orders {
-  /** Where Coffer is. */
+/** The only argument of a workload of these tests, in JSON. Its identity comes from the Workload API. */
+export interface WorkloadJob {
+  /** The address of Coffer. */
   readonly address: string;
   readonly serverId: string;
   /** A secret that the workload may read. */
   readonly path: string;
-  /** How long it waits between two calls, in milliseconds. */
+  /** The pause between two calls, in milliseconds. */
   readonly pauseMs: number;
 }
 
-/** Reads the orders. */
-export function readOrders() {
-  const { address, serverId, ...orders }: Orders = JSON.parse(process.argv[2]!);
-  return { ...orders, address: parseAddress(address), serverId: SpiffeId.parse(serverId) };
+/** Reads the argument. */
+export function readJob() {
+  const { address, serverId, ...job }: WorkloadJob = JSON.parse(process.argv[2]!);
+  return { ...job, address: parseAddress(address), serverId: SpiffeId.parse(serverId) };
 }
 
 /** Writes a line for the test, with the time. */
-export function say(event: string, fields: object = {}): void {
+export function report(event: string, fields: object = {}): void {
   process.stderr.write(`${JSON.stringify({ event, time: Date.now(), ...fields })}\n`);
 }
 
-/** The identity of this process, which says each change of it: see {@link describe}. */
+/** Opens the identity of this process, and reports each change of it. */
 export function openIdentity(): IdentitySource {
   const source = WorkloadApiSource.open({
     endpoint: parseEndpoint(process.env["SPIFFE_ENDPOINT_SOCKET"]!),
@@ -36,23 +36,23 @@ export function openIdentity(): IdentitySource {
     purpose: "client",
     timers: processTimers,
   });
-  source.onState((state) => say("identity", describe(state)));
+  source.onState((state) => report("identity", describe(state)));
   return source;
 }
 
-/** What a workload says of its identity. */
+/** A report of the identity. */
 export interface IdentityLine {
   readonly kind: IdentityState["kind"];
   readonly problems: readonly string[];
-  /** How many there have been. */
+  /** The number of the snapshot. */
   readonly generation?: number;
-  /** The name of the authority that signed its SVID, which SPIRE makes different for each. */
+  /** The name of the CA that issued the SVID. SPIRE's CAs have different names. */
   readonly issuer?: string;
-  /** How many certificates it shows to others. */
+  /** The number of certificates that the workload sends in a handshake. */
   readonly chain?: number;
-  /** Until when others accept it, in milliseconds since the epoch. */
+  /** When the SVID expires, in milliseconds since the epoch. */
   readonly validUntil?: number;
-  /** When its authorities expire, in milliseconds since the epoch, by trust domain. */
+  /** When the CAs in the bundles expire, in milliseconds since the epoch, by trust domain. */
   readonly authorities?: Readonly<Record<string, readonly number[]>>;
 }
 

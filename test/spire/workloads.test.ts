@@ -10,8 +10,8 @@ import type { Entry, Spire } from "./spire.ts";
 
 const { coffer, admin, api, web } = ENTRIES;
 
-// A session of server, operator and workloads: the tests build on each other.
-describe("with identities from a real SPIRE, and no file of them", { skip: reasonToSkip() }, () => {
+// A session of a server, an operator and workloads. The tests depend on each other.
+describe("with identities from a real SPIRE, without identity files", { skip: reasonToSkip() }, () => {
   let machine: Machine;
   let spire: Spire;
   let server: ServerProcess;
@@ -21,41 +21,41 @@ describe("with identities from a real SPIRE, and no file of them", { skip: reaso
   });
   after(() => machine.end());
 
-  // Absent is not invalid: a server that starts before its entry exists is up, not ready, and says why.
+  // A server that starts before its entry exists runs, is not ready, and reports why.
   it("Coffer waits for its entry, and then serves", async () => {
     server = await machine.startCoffer(spire);
     const { detail } = await server.logged("no identity");
     assert.match(String(detail), /PERMISSION_DENIED: no identity issued$/);
     assert.equal((await machine.readiness()).status, 503);
-    await spire.enter(coffer);
+    await spire.addEntry(coffer);
     await server.serving();
     assert.equal(server.lines("identity adopted")[0]?.["spiffe_id"], coffer.id);
     assert.equal((await machine.readiness()).status, 200);
   });
 
   it("the operator and a workload put, and the workload gets", async () => {
-    for (const entry of [admin, api, web]) await spire.enter(entry);
+    for (const entry of [admin, api, web]) await spire.addEntry(entry);
     assert.deepEqual(await run(admin, "put", "shop/shared/queue", "url=amqp://queue"), [0, ""]);
     assert.deepEqual(await run(api, "put", "shop/api/db", "user=app"), [0, ""]);
     assert.deepEqual(await run(api, "get", "shop/api/db", "user"), [0, "app"]);
     assert.deepEqual(await run(web, "get", "shop/shared/queue", "url"), [0, "amqp://queue"]);
   });
 
-  // Another user of the same machine, with the same program: nothing but its SVID tells it apart.
+  // Another user of the same machine runs the same program: only its SVID differs.
   it("a workload is denied what only another may read", async () => {
     assert.deepEqual(await run(web, "get", "shop/api/db", "user"), [4, ""]);
     const [denied] = server.lines("call denied");
     assert.deepEqual([denied?.["spiffe_id"], denied?.["path"]], [web.id, "shop/api/db"]);
   });
 
-  it("a user without an entry has no identity, and is told why", async () => {
-    const nobody = { name: "nobody", id: "", uid: 21_009 };
-    const { code, stderr } = await machine.command(spire, nobody, "get", "shop/api/db", "--timeout", "1s");
+  it("a user without an entry has no identity, and gets the reason", async () => {
+    const noEntry = { name: "no-entry", id: "", uid: 21_009 };
+    const { code, stderr } = await machine.command(spire, noEntry, "get", "shop/api/db", "--timeout", "1s");
     assert.equal(code, 7);
     assert.match(stderr, /PERMISSION_DENIED: no identity issued/);
   });
 
-  // grpcurl verifies the server by its host name, which the entry puts into the SVID, and takes its own SVID from files.
+  // grpcurl verifies the server by its DNS name, which the entry puts into the SVID, and reads its own SVID from files.
   const program = findGrpcurl();
   it("grpcurl calls it with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
     const folder = join(machine.folder, "api");
@@ -69,16 +69,16 @@ describe("with identities from a real SPIRE, and no file of them", { skip: reaso
     assert.deepEqual([code, response?.data], ["OK", { user: "app" }]);
   });
 
-  // The operator works as a user who has another SVID as well.
-  it("a command takes the SVID that it is told to take", async () => {
-    await spire.enter({ ...admin, name: "operator", uid: api.uid, hint: "operator" });
+  // The operator's user also has another SVID.
+  it("a command uses the SVID that its options select", async () => {
+    await spire.addEntry({ ...admin, name: "operator", uid: api.uid, hint: "operator" });
     const put = ["put", "operator/note", "text=hello"];
     assert.deepEqual(await run(api, ...put, "--svid-hint", "operator"), [0, ""]);
     assert.deepEqual(await run(api, ...put, "--svid-id", admin.id), [0, ""]);
     assert.deepEqual(await run(api, ...put, "--svid-id", api.id), [4, ""]);
   });
 
-  /** The exit code, and what was printed; a put prints what it did, which is no matter here. */
+  /** Returns the exit code, and the output of a get. The output of a put is omitted. */
   async function run(entry: Entry, ...words: readonly string[]): Promise<[number | null, string]> {
     const { code, stdout, stderr } = await machine.command(spire, entry, ...words);
     if (code !== 0 && code !== 4) assert.fail(stderr);

@@ -50,7 +50,7 @@ export class ScriptedJournal implements Journal {
 
   obstacle(): undefined {}
 
-  room(): undefined {}
+  space(): undefined {}
 
   loss(): undefined {}
 

@@ -17,7 +17,7 @@ rules:
     spiffe_ids: [spiffe://example.org/ns/shop/sa/api]
     paths: [shop/api/counter]
     actions: [write]
-  - name: everybody reads the motd
+  - name: all read the motd
     spiffe_ids: [spiffe://example.org/**]
     paths: [motd]
     actions: [read]
@@ -41,13 +41,13 @@ function deny(caller: string, action: Action, path: string): void {
   test(`${caller} may not ${action} ${path}`, () => assert.equal(decide(caller, action, path), "no rule"));
 }
 
-// A caller may do what one single rule allows: its ID, its path and its action in the same rule.
+// A single rule must allow the action: it must match the caller's ID, the path and the action.
 const api = "example.org/ns/shop/sa/api";
 allow(api, "read", "shop/api/db", "api reads");
 allow(api, "list", "shop/api/a/b/c", "api reads");
 allow(api, "read", "shared/tls/public", "api reads");
 allow(api, "write", "shop/api/counter", "api writes one");
-allow(api, "read", "motd", "everybody reads the motd");
+allow(api, "read", "motd", "all read the motd");
 deny(api, "write", "shop/api/db");
 deny(api, "delete", "shop/api/db");
 deny(api, "list", "motd");
@@ -55,22 +55,22 @@ deny(api, "read", "shop/api");
 deny(api, "read", "shop/web/db");
 deny(api, "read", "shared/tls/private");
 
-// The ID is compared whole: neither a neighbour nor the same name in another trust domain gets anything.
-allow("example.org/ns/shop/sa/web", "read", "motd", "everybody reads the motd");
+// The complete ID is compared: a similar ID, or the same path in another trust domain, does not match.
+allow("example.org/ns/shop/sa/web", "read", "motd", "all read the motd");
 deny("example.org/ns/shop/sa/web", "read", "shop/api/db");
 deny("example.org/ns/shop/sa/api2", "read", "shop/api/db");
 deny("example.org/ns/shop/sa/api/x", "read", "shop/api/db");
 deny("example.com/ns/shop/sa/api", "read", "shop/api/db");
 deny("example.com/ns/shop/sa/api", "read", "motd");
 
-// Names that mean something to JavaScript mean nothing here.
+// Names with a special meaning in JavaScript have none here.
 allow("__proto__/constructor", "read", "__proto__/a", "hostile");
 allow("__proto__/constructor", "delete", "constructor", "hostile");
 deny("__proto__/constructor", "read", "__proto__");
 deny("example.org/__proto__", "read", "__proto__/a");
 deny("example.org/constructor", "delete", "constructor");
 
-// An admin may do everything, and nobody whose ID only begins or ends like an admin's.
+// An admin may perform every action. A caller whose ID only begins or ends like an admin's may not.
 for (const action of ACTIONS) {
   allow("example.org/admin", action, "shop/api/db", "--admin");
   allow("example.org/admin", action, "x", "--admin");
@@ -79,7 +79,7 @@ for (const action of ACTIONS) {
   deny("example.com/admin", action, "shop/api/db");
 }
 
-test("a decision says which rule it is, and whether it is the admin's", () => {
+test("a decision has the rule that allows it, or ADMIN", () => {
   const path = parseSecretPath("motd");
   const byRule = authorizer.decide(SpiffeId.parse(`spiffe://${api}`), "read", path);
   assert.deepEqual(byRule, { kind: "allowed", by: POLICY.rules[2] });
@@ -87,20 +87,20 @@ test("a decision says which rule it is, and whether it is the admin's", () => {
   assert.ok(byAdmin.kind === "allowed" && byAdmin.by === ADMIN);
 });
 
-// Without a policy and without admins nobody may do anything.
-test("an empty policy denies", () => {
-  const nobody = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 1 });
+// Without rules and admins, no caller may perform any action.
+test("an empty policy denies every action", () => {
+  const empty = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 1 });
   const caller = SpiffeId.parse(`spiffe://${api}`);
   for (const action of ACTIONS) {
-    assert.deepEqual(nobody.decide(caller, action, parseSecretPath("shop/api/db")), {
+    assert.deepEqual(empty.decide(caller, action, parseSecretPath("shop/api/db")), {
       kind: "denied",
       because: "no rule",
     });
   }
-  assert.deepEqual(nobody.mayListAnything(caller), { kind: "denied", because: "no rule" });
+  assert.deepEqual(empty.mayListAnything(caller), { kind: "denied", because: "no rule" });
 });
 
-// List is open to whoever may list something, and to nobody else.
+// A List is allowed exactly to callers that may list any path.
 for (const [caller, by] of [
   [api, "api reads"],
   ["example.org/admin", "--admin"],
@@ -108,13 +108,13 @@ for (const [caller, by] of [
   ["__proto__/constructor", "no rule"],
   ["example.com/admin", "no rule"],
 ] as const) {
-  test(`${caller} may list something: ${by}`, () => {
+  test(`whether ${caller} may list any path: ${by}`, () => {
     assert.equal(decidedBy(authorizer.mayListAnything(SpiffeId.parse(`spiffe://${caller}`))), by);
   });
 }
 
-// What is remembered of callers is bounded; being forgotten and remembered again changes no decision.
-test("more callers than are remembered get the same decisions again and again", () => {
+// The cache of callers is bounded. Removing and adding an entry again changes no decision.
+test("more callers than the cache holds get the same decisions every time", () => {
   const policy = policyOf("rules: [{spiffe_ids: [spiffe://example.org/even/*], paths: [motd], actions: [read]}]");
   const many = new Authorizer({ policy, admins: [], epoch: 1 });
   const callers = Array.from({ length: 10_000 }, (_, i) => `spiffe://example.org/${i % 2 ? "odd" : "even"}/${i}`);
@@ -124,8 +124,8 @@ test("more callers than are remembered get the same decisions again and again", 
   }
 });
 
-// A reload makes a new authorizer: what the old one remembered of a caller does not reach it.
-test("a new authorizer decides by its own policy at once", () => {
+// A policy reload creates a new authorizer, which does not use the cache of the old one.
+test("a new authorizer decides by its own policy", () => {
   const caller = SpiffeId.parse(`spiffe://${api}`);
   const path = parseSecretPath("motd");
   assert.equal(authorizer.decide(caller, "read", path).kind, "allowed");
@@ -135,8 +135,9 @@ test("a new authorizer decides by its own policy at once", () => {
   assert.equal(authorizer.decide(caller, "read", path).kind, "allowed");
 });
 
-// Whatever the rules and --admin say. Everybody else, and everybody under a server of another ID, is decided by the rules.
-test("the server's own ID may do nothing", () => {
+// The rules and --admin do not apply to the server's own SPIFFE ID. They apply to all other callers, and to this ID if
+// the server has another one.
+test("the server's own SPIFFE ID is always denied", () => {
   const policy = policyOf(`rules: [{spiffe_ids: ["spiffe://example.org/**"], paths: ["**"], actions: [read, list]}]`);
   const [server, other] = [SpiffeId.parse("spiffe://example.org/coffer"), SpiffeId.parse("spiffe://example.org/other")];
   const path = parseSecretPath("motd");

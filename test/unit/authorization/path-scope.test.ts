@@ -5,7 +5,7 @@ import { PathScope } from "../../../src/authorization/path-scope.ts";
 import { PathPattern } from "../../../src/authorization/pattern.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 
-// Few and short segments, so that patterns and paths often meet; "-" and "." sort before "/", "0" and "_" behind it.
+// A few short segments, so that patterns often match paths. "-" and "." sort before "/", and "0" and "_" after it.
 const segment = fc.constantFrom("a", "a-", "a.b", "a0", "a_", "b", "ab");
 const wild = fc.oneof(segment, fc.constant("*"));
 const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join("/"));
@@ -13,9 +13,9 @@ const pattern = fc
   .tuple(fc.array(wild, { minLength: 1, maxLength: 4 }), fc.boolean())
   .map(([segments, isOpen]) => [...segments, ...(isOpen ? ["**"] : [])].join("/"));
 
-// Of any paths a scope covers those that one of its patterns matches, and from any path it never leads past the next
-// covered one, nor back.
-it("covers what its patterns match, and misses nothing on the way", () => {
+// A scope covers exactly the paths that one of its patterns matches. From any path, `atOrAfter` never skips the next
+// covered path and never goes back.
+it("covers the paths that its patterns match, and never skips one", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(fc.array(pattern, { maxLength: 5 }), fc.uniqueArray(path, { maxLength: 40 }), (texts, paths) => {
@@ -30,16 +30,16 @@ it("covers what its patterns match, and misses nothing on the way", () => {
         if (next !== undefined)
           assert.ok(found !== undefined && found >= each && found <= next, `${found} for ${each}`);
         if (next !== each && found !== undefined) assert.ok(found > each);
-        // A List asks from the text behind a path on, and from a prefix, which may end with a slash.
+        // A List starts at the successor of a path, or at a prefix, which can end with a slash.
         for (const text of [`${each}\0`, `${each}/`]) {
           const first = covered.find((other) => other >= text);
           const beginning = scope.atOrAfter(text);
           assert.ok(first === undefined || (beginning !== undefined && beginning >= text && beginning <= first));
         }
-        seen.add(next === each ? "covered" : found === undefined ? "nothing behind" : "passed over");
+        seen.add(next === each ? "covered" : found === undefined ? "nothing after" : "skipped");
       }
     }),
     { numRuns: 2000 },
   );
-  assert.deepEqual([...seen].sort(), ["covered", "nothing behind", "passed over"]);
+  assert.deepEqual([...seen].sort(), ["covered", "nothing after", "skipped"]);
 });

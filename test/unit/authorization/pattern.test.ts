@@ -28,7 +28,7 @@ function table(
   }
 }
 
-// A path pattern covers exactly the paths that it spells: * is one segment, a final ** one or more.
+// In a path pattern, * matches one segment, and a final ** matches one or more.
 table("path", path, true, [
   ["shop/api/db", "shop/api/db"],
   ["shop/*/db", "shop/api/db"],
@@ -69,7 +69,7 @@ table("path", path, false, [
   [`${"*/".repeat(255)}*`, `${"a/".repeat(254)}a`],
 ]);
 
-// The same for SPIFFE IDs, in one trust domain and no other.
+// The same holds for SPIFFE ID patterns, within one trust domain.
 table("SPIFFE ID", id, true, [
   ["spiffe://example.org/ns/shop/sa/api", "spiffe://example.org/ns/shop/sa/api"],
   ["spiffe://example.org/ns/*/sa/api", "spiffe://example.org/ns/shop/sa/api"],
@@ -94,8 +94,8 @@ table("SPIFFE ID", id, false, [
 
 const MIXED = /mixes \* with other characters; \* stands for one whole segment, and \*\* for one or more at the end$/;
 
-// Whatever is no pattern is refused, with the reason. The positive control is the tables above.
-const notPaths: readonly (readonly [text: string, problem: RegExp])[] = [
+// Invalid patterns are refused, with the reason. The tables above are the positive control.
+const invalidPaths: readonly (readonly [text: string, problem: RegExp])[] = [
   ["shop/a*", MIXED],
   ["shop/*a", MIXED],
   ["shop/***", MIXED],
@@ -103,7 +103,7 @@ const notPaths: readonly (readonly [text: string, problem: RegExp])[] = [
   ["**/shop", /\*\* is allowed as the last segment only$/],
   ["shop/**/db", /\*\* is allowed as the last segment only$/],
   ["**/**", /\*\* is allowed as the last segment only$/],
-  ["", /^"" is no path pattern: path is empty$/],
+  ["", /^invalid path pattern "": path is empty$/],
   ["/shop", /begins with a slash$/],
   ["shop/", /ends with a slash$/],
   ["shop/**/", /\*\* is allowed as the last segment only$/],
@@ -118,17 +118,17 @@ const notPaths: readonly (readonly [text: string, problem: RegExp])[] = [
   [`${"a".repeat(513)}`, /more than the limit of 512$/],
 ];
 
-for (const [text, problem] of notPaths) {
-  test(`no path pattern: ${text.slice(0, 40)}`, () => {
+for (const [text, problem] of invalidPaths) {
+  test(`refused path pattern: ${text.slice(0, 40)}`, () => {
     assert.throws(() => PathPattern.parse(text), refusal(problem));
   });
 }
 
-const notIds: readonly (readonly [text: string, problem: RegExp])[] = [
-  ["spiffe://*/ns/shop", /its trust domain must be written out, without \*$/],
-  ["spiffe://**", /its trust domain must be written out, without \*$/],
-  ["spiffe://*.example.org/x", /its trust domain must be written out, without \*$/],
-  ["spiffe://example.org", /it names no workload; write spiffe:\/\/example\.org\/\*\* for all of them$/],
+const invalidIds: readonly (readonly [text: string, problem: RegExp])[] = [
+  ["spiffe://*/ns/shop", /its trust domain must not contain \*$/],
+  ["spiffe://**", /its trust domain must not contain \*$/],
+  ["spiffe://*.example.org/x", /its trust domain must not contain \*$/],
+  ["spiffe://example.org", /it has no path; for all workloads, write spiffe:\/\/example\.org\/\*\*$/],
   ["spiffe://example.org/", /it ends with a slash$/],
   ["spiffe://Example.org/x", /it has a trust domain that contains "E"/],
   ["spiffe://example.org/ns/a*", MIXED],
@@ -141,11 +141,11 @@ const notIds: readonly (readonly [text: string, problem: RegExp])[] = [
   ["**", /does not begin with spiffe:\/\/$/],
   ["*://example.org/x", /mixes/],
   ["example.org/x", /does not begin with spiffe:\/\/$/],
-  ["", /^"" is no SPIFFE ID pattern: it is empty$/],
+  ["", /^invalid SPIFFE ID pattern "": it is empty$/],
 ];
 
-for (const [text, problem] of notIds) {
-  test(`no SPIFFE ID pattern: ${text}`, () => {
+for (const [text, problem] of invalidIds) {
+  test(`refused SPIFFE ID pattern: ${text}`, () => {
     assert.throws(() => SpiffeIdPattern.parse(text), refusal(problem));
   });
 }
@@ -158,16 +158,15 @@ function refusal(problem: RegExp): (error: unknown) => true {
   };
 }
 
-// A pattern that is very long does not make a message that is very long.
-test("a message quotes no more than the beginning of a long pattern", () => {
+// A very long pattern does not cause a very long message.
+test("a message quotes only the beginning of a long pattern", () => {
   assert.throws(
     () => PathPattern.parse("a".repeat(100_000)),
     (error: Error) => error.message.length < 300,
   );
 });
 
-// A wildcard is a whole segment, and the trust domain is known without matching.
-test("a SPIFFE ID pattern knows its trust domain and its text", () => {
+test("a SPIFFE ID pattern has its trust domain and its text", () => {
   const pattern = SpiffeIdPattern.parse("spiffe://example.org/ns/*/**");
   assert.equal(pattern.trustDomain.toString(), "example.org");
   assert.equal(pattern.text, "spiffe://example.org/ns/*/**");

@@ -4,7 +4,7 @@ import { MAX_POLICY_BYTES } from "../../../src/authorization/policy-file.ts";
 import { policyOf, problemsOf } from "../../support/policy-text.ts";
 
 const RULE_KEYS = "allowed are name, spiffe_ids, paths, actions";
-const ALIAS = "here * begins a YAML alias, which a policy can't have; put a pattern that begins with * in quotes";
+const ALIAS = "* begins a YAML alias here, which is not allowed in a policy; quote patterns that begin with *";
 const MIXED = "mixes * with other characters; * stands for one whole segment, and ** for one or more at the end";
 
 const YAML = `
@@ -46,8 +46,8 @@ function plain(text: string) {
   }));
 }
 
-// A policy is read with everything that it says, and JSON says the same as YAML.
-test("YAML and JSON are read alike", () => {
+// All fields are read, from YAML and from JSON.
+test("YAML and JSON give the same policy", () => {
   const expected = [
     {
       spiffeIds: ["spiffe://example.org/ns/shop/sa/api", "spiffe://example.org/ns/shop/sa/web"],
@@ -60,14 +60,15 @@ test("YAML and JSON are read alike", () => {
   assert.deepEqual(plain(JSON_TEXT), expected);
 });
 
-test("a rule is called by its name, or by its line", () => {
+test("a rule without a name is named after its line", () => {
   assert.deepEqual(
     policyOf(YAML).rules.map((rule) => rule.name),
     ["the shop", "unnamed (line 10)"],
   );
 });
 
-// Legal, and denies all. A list that lost all its entries is not the same as one that was meant to be empty.
+// An explicit empty list is valid and denies everything. A key without a value is not, because its entries may be
+// missing by mistake.
 for (const text of ["rules: []", '{"rules": []}', "\uFEFFrules: []", "---\nrules: []\n...\n", "rules: []\r\n"]) {
   test(`no rules: ${JSON.stringify(text)}`, () => {
     assert.deepEqual(policyOf(text).rules, []);
@@ -78,15 +79,15 @@ test("a file as large as the limit is read", () => {
   assert.deepEqual(policyOf("rules: []\n".padEnd(MAX_POLICY_BYTES, "#")).rules, []);
 });
 
-// YAML 1.1 would turn these into booleans and numbers; here they are text, or refused.
-test("words that older YAML takes for booleans are text", () => {
+// YAML 1.1 would read these words as booleans and numbers.
+test("words that are booleans in YAML 1.1 are text", () => {
   const text = `%YAML 1.1\n---\nrules: [{name: no, spiffe_ids: [spiffe://yes/on], paths: [off/1.5], actions: [read]}]`;
   assert.equal(policyOf(text).rules[0]?.name, "no");
 });
 
 const GOOD = "spiffe_ids: [spiffe://a/b], paths: [c], actions: [read]";
 
-// Everything that is wrong is reported with its line and column, in the order of the file, and nothing is let through.
+// All problems are reported with line and column, in the order of the file, and no rule of the file is used.
 const files: readonly (readonly [what: string, file: string | Uint8Array, ...problems: string[]])[] = [
   ["empty", "", "1:1 the file must be a mapping with the key rules; rules: [] denies all"],
   ["comments only", "# none\n", "1:1 the file must be a mapping with the key rules; rules: [] denies all"],
@@ -111,14 +112,14 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     `6:6 the key "[\\"x\\"]" is unknown; ${RULE_KEYS}`,
   ],
   [
-    "a rule that is none",
+    "entries that are not rules",
     "rules:\n- read\n- [a]\n-\n",
     "2:3 a rule must be a mapping with the keys name, spiffe_ids, paths, actions",
     "3:3 a rule must be a mapping with the keys name, spiffe_ids, paths, actions",
     "4:2 a rule must be a mapping with the keys name, spiffe_ids, paths, actions",
   ],
   [
-    "a rule with nothing but a name",
+    "a rule with only a name",
     "rules:\n- name: x\n",
     "2:3 the rule has no spiffe_ids",
     "2:3 the rule has no paths",
@@ -133,13 +134,13 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     "2:40 actions must be a list with at least one entry",
   ],
   [
-    "a text for a list",
+    "a text instead of a list",
     "rules:\n- spiffe_ids: spiffe://a/b\n  paths: [c]\n  actions: read\n",
     "2:15 spiffe_ids must be a list with at least one entry",
     "4:12 actions must be a list with at least one entry",
   ],
   [
-    "entries that are no text",
+    "entries that are not text",
     "rules:\n- name: 1\n  spiffe_ids: [~]\n  paths: [2, {a: b}]\n  actions: [true]\n",
     "2:9 name must be text; a number, true, false or null needs quotes",
     "3:16 an entry of spiffe_ids must be text; a number, true, false or null needs quotes",
@@ -148,14 +149,14 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     "5:13 an entry of actions must be text; a number, true, false or null needs quotes",
   ],
   [
-    "actions that are none",
+    "unknown actions",
     `rules:\n- spiffe_ids: [spiffe://a/b]\n  paths: [c]\n  actions:\n  - read\n  - Read\n  - "*"\n  - constructor`,
-    '6:5 "Read" is no action; allowed are read, write, delete, list, describe',
-    '7:5 "*" is no action; allowed are read, write, delete, list, describe',
-    '8:5 "constructor" is no action; allowed are read, write, delete, list, describe',
+    '6:5 unknown action "Read": expected read, write, delete, list, describe',
+    '7:5 unknown action "*": expected read, write, delete, list, describe',
+    '8:5 unknown action "constructor": expected read, write, delete, list, describe',
   ],
   [
-    "patterns that are none, in several rules",
+    "invalid patterns in several rules",
     `rules:
 - spiffe_ids: [spiffe://*/b]
   paths: [c*]
@@ -165,16 +166,16 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
     - a/**/b
     - /a
   actions: [read]`,
-    '2:16 "spiffe://*/b" is no SPIFFE ID pattern: its trust domain must be written out, without *',
-    `3:11 "c*" is no path pattern: the segment "c*" ${MIXED}`,
-    '7:7 "a/**/b" is no path pattern: ** is allowed as the last segment only',
-    '8:7 "/a" is no path pattern: path begins with a slash',
+    '2:16 invalid SPIFFE ID pattern "spiffe://*/b": its trust domain must not contain *',
+    `3:11 invalid path pattern "c*": the segment "c*" ${MIXED}`,
+    '7:7 invalid path pattern "a/**/b": ** is allowed as the last segment only',
+    '8:7 invalid path pattern "/a": path begins with a slash',
   ],
   [
     "names that could forge a log line",
     `rules:\n- {${GOOD}, name: "a\\nb"}\n- {${GOOD}, name: ""}\n`,
-    '2:67 "a\\nb" is no name; allowed are 1 to 100 printable characters',
-    '3:67 "" is no name; allowed are 1 to 100 printable characters',
+    '2:67 invalid name "a\\nb": expected 1 to 100 printable characters',
+    '3:67 invalid name "": expected 1 to 100 printable characters',
   ],
   [
     "wildcards without quotes",
@@ -185,7 +186,7 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   ],
   ["aliases", `rules:\n- &a {${GOOD}}\n- *a\n`, `3:3 ${ALIAS}`],
   [
-    "an alias for a key",
+    "an alias as a key",
     `rules:\n- &a x\n- *a : b`,
     "2:6 a rule must be a mapping with the keys name, spiffe_ids, paths, actions",
     `3:3 ${ALIAS}`,
@@ -196,18 +197,23 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "tags of the core schema",
     "rules: !!seq\n- !!map\n  name: !!str 12\n  spiffe_ids: [spiffe://a/b]\n  ? !!str paths\n  : [! a]\n  actions: [read]",
-    "2:1 a policy can't have tags (!...)",
-    "3:3 a policy can't have tags (!...)",
-    "3:15 a policy can't have tags (!...)",
-    "5:11 a policy can't have tags (!...)",
-    "6:8 a policy can't have tags (!...)",
+    "2:1 tags (!...) are not allowed in a policy",
+    "3:3 tags (!...) are not allowed in a policy",
+    "3:15 tags (!...) are not allowed in a policy",
+    "5:11 tags (!...) are not allowed in a policy",
+    "6:8 tags (!...) are not allowed in a policy",
   ],
-  ["tags", "rules: !!omap\n- a: !b c", "1:8 a policy can't have tags (!...)", "2:6 a policy can't have tags (!...)"],
-  ["two documents", "rules: []\n---\nrules: []", "2:1 a second document begins here; a policy is one document"],
-  ["a tab", "rules:\n\t- a", "2:1 not valid YAML: Tabs are not allowed as indentation"],
-  ["bad UTF-8", Buffer.from("rules: []\n# ü\n# \xff", "latin1"), "2:1 the line is not UTF-8"],
   [
-    "bad UTF-8 after good",
+    "tags",
+    "rules: !!omap\n- a: !b c",
+    "1:8 tags (!...) are not allowed in a policy",
+    "2:6 tags (!...) are not allowed in a policy",
+  ],
+  ["two documents", "rules: []\n---\nrules: []", "2:1 a second document begins here; a policy has only one"],
+  ["a tab", "rules:\n\t- a", "2:1 not valid YAML: Tabs are not allowed as indentation"],
+  ["invalid UTF-8", Buffer.from("rules: []\n# ü\n# \xff", "latin1"), "2:1 the line is not UTF-8"],
+  [
+    "invalid UTF-8 after valid UTF-8",
     Buffer.concat([Buffer.from("# ü\n"), Buffer.from([0xc3, 0x0a])]),
     "2:1 the line is not UTF-8",
   ],
@@ -224,21 +230,21 @@ for (const [what, file, ...problems] of files) {
   });
 }
 
-// The positive control of the rows that are made from GOOD.
-test("the rule that the refused ones are made from is accepted", () => {
+// The positive control of the files that contain GOOD.
+test("the valid rule in the refused files is accepted", () => {
   assert.equal(policyOf(`rules:\n- {${GOOD}, name: "a b"}`).rules.length, 1);
 });
 
-// An alias that doubles at each step would be a gigabyte when it is expanded; nothing is expanded.
+// If aliases that double at each step were expanded, the result would have a gigabyte. They are not expanded.
 test("aliases of aliases are refused, not expanded", () => {
   const bomb = Array.from({ length: 30 }, (_, i) => `x${i + 1}: &x${i + 1} [*x${i}, *x${i}]`).join("\n");
   const problems = problemsOf(`rules: []\nx0: &x0 [a]\n${bomb}\n`);
   assert.equal(problems.length, 31);
 });
 
-// Nested nodes are composed by recursion, and where the stack is full V8 may end the process instead of throwing: on Node
-// 20 that took a few readings, of different styles.
-test("deep nesting is refused, in any style and again and again", () => {
+// The package composes nested nodes by recursion. If the stack overflows, V8 can end the process instead of throwing. On
+// Node 20 this took a few reads with different styles.
+test("deep nesting is refused, in any style and repeatedly", () => {
   const styles = ["[", "{", "[{", "- ", "? ", "[a, "].map((style) => style.repeat(MAX_POLICY_BYTES / style.length));
   const blocks = Array.from({ length: 500 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join("");
   for (const text of [...styles, ...styles, ...styles, blocks]) {
@@ -248,8 +254,8 @@ test("deep nesting is refused, in any style and again and again", () => {
   }
 });
 
-// The control: as deep as a policy can be written, and deeper in a place that has a message of its own.
-test("the depth of a rule in block style is none that is refused", () => {
+// The control: the deepest form of a valid policy, and a deeper node that is refused for another reason.
+test("the depth of a rule in block style is accepted", () => {
   const block =
     "rules:\n  -\n    name: a\n    spiffe_ids:\n      -\n        spiffe://a/b\n    paths: [a]\n    actions: [read]\n";
   assert.equal(policyOf(block).rules.length, 1);
@@ -258,15 +264,15 @@ test("the depth of a rule in block style is none that is refused", () => {
   ]);
 });
 
-// The parser's own check of keys is quadratic; with it this file takes minutes.
-test("a file of nothing but keys is refused, and its problems are told up to a hundred", () => {
+// The package's own check for repeated keys is quadratic, and takes minutes for this file.
+test("a file of many keys is refused, with at most a hundred problems", () => {
   const problems = problemsOf("k: 1\n".repeat(50_000));
   assert.equal(problems.length, 101);
-  assert.equal(problems.at(-1), "100:1 from here on there are 49901 more problems");
+  assert.equal(problems.at(-1), "100:1 49901 more problems from here on");
   assert.equal(problemsOf("k: 1\n".repeat(99)).length, 100);
 });
 
-// As arguments of a call they would be too many for the stack.
-test("a file of nothing but faults is refused", () => {
+// So many problems as arguments of one call would overflow the stack.
+test("a file with only invalid rules is refused", () => {
   assert.equal(problemsOf(`rules:\n${"- {}\n".repeat(50_000)}`).length, 101);
 });

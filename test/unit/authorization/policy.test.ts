@@ -21,26 +21,26 @@ function warnings(...trusted: string[]): readonly string[] {
   return policyWarnings(POLICY, { server, trusted: trusted.map((name) => TrustDomain.parse(name)) });
 }
 
-// A rule warns once for each of its trust domains without a bundle, and not for one with a bundle.
-test("rules for trust domains without a bundle are warned about", () => {
+// There is one warning for each rule and each of its trust domains without a bundle.
+test("a rule for a trust domain without a bundle causes a warning", () => {
   assert.deepEqual(warnings("example.org"), [
     'the rule "two domains" names the trust domain partner.net, for which there is no bundle',
     'the rule "unnamed (line 6)" names the trust domain __proto__, for which there is no bundle',
   ]);
 });
 
-test("rules for trust domains with a bundle are not", () => {
+test("a rule for a trust domain with a bundle causes no warning", () => {
   assert.deepEqual(warnings("example.org", "partner.net", "__proto__", "unused.org"), []);
 });
 
-// Who names it means a workload. A pattern that covers the server beside others is no slip.
-test("rules that name the server itself are warned about", () => {
+// Such a rule is probably meant for a workload. A wildcard that matches the server's ID among others is not a mistake.
+test("a rule that names the server's own SPIFFE ID causes a warning", () => {
   const policy = policyOf(`rules:
 - {name: exact, spiffe_ids: [spiffe://example.org/a, spiffe://example.org/coffer], paths: [x], actions: [read]}
 - {name: pattern, spiffe_ids: ["spiffe://example.org/*"], paths: [x], actions: [read]}
 - {name: other, spiffe_ids: [spiffe://example.org/coffer/two], paths: [x], actions: [read]}
 `);
   assert.deepEqual(policyWarnings(policy, { server, trusted: [server.trustDomain] }), [
-    'the rule "exact" names spiffe://example.org/coffer, the server\'s own SPIFFE ID, which may do nothing; give the workload an ID of its own',
+    'the rule "exact" names spiffe://example.org/coffer, the server\'s own SPIFFE ID, which is always denied; give the workload its own SPIFFE ID',
   ]);
 });

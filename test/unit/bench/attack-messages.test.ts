@@ -13,8 +13,8 @@ import { putRequest } from "../../../src/contract/messages.ts";
 const contract = loadContract();
 const PATH_BYTES = 2 + secretPath(0).length;
 
-// An attack whose request is refused for its form measures nothing: each is a valid message. They are decoded by
-// protobufjs or in part, for the server's own codec may limit what it decodes.
+// An attack whose request is refused as malformed measures nothing, so each request must be a valid message. The tests
+// decode them with protobufjs, or only in part, because the server's own codec may limit what it decodes.
 describe("the requests of attackers", () => {
   it("are Puts of two million entries, with the path at either end", () => {
     const [first, last] = puts();
@@ -29,7 +29,7 @@ describe("the requests of attackers", () => {
     }
   });
 
-  it("take a thousandth when they are compressed", () => {
+  it("shrink to about a thousandth by compression", () => {
     const body = puts()[0]!;
     const message = compressed(body);
     assert.ok(message.length < MAX_RECEIVE_BYTES / 900, `${message.length} bytes`);
@@ -45,7 +45,7 @@ describe("the requests of attackers", () => {
     }
   });
 
-  it("are reflection requests of one member", () => {
+  it("are reflection requests with one field", () => {
     const { ServerReflectionInfo } = serviceDefinition(contract, "grpc.reflection.v1.ServerReflection");
     assert.ok(reflection().length <= MAX_RECEIVE_BYTES);
     const request = ServerReflectionInfo!.requestDeserialize(reflection()) as { file_containing_extension?: object };
@@ -54,14 +54,14 @@ describe("the requests of attackers", () => {
 });
 
 describe("the handshakes of attackers", () => {
-  // RFC 8446 4.2.7: the extension supported_groups (10) with a list of one group, ffdhe8192 (0x0104).
+  // RFC 8446 4.2.7: the extension supported_groups (10) has a list of one group, ffdhe8192 (0x0104).
   it("offer ffdhe8192 and no other group", async () => {
     const hello = await finiteFieldHello();
     assert.ok(hello.includes(Buffer.from("000a000400020104", "hex")));
   });
 
-  // A signature for the usual exponent is wrong for the large one, and of the right size: the verifier has to compute.
-  it("show a key whose exponent has 3,071 bits, and sign for another one", () => {
+  // A signature for the usual exponent is wrong for the large one. It has the right size, so the verifier must compute.
+  it("send a key whose exponent has 3,071 bits, and sign with another exponent", () => {
     const { chain, key } = costlyKey();
     const { publicKey } = new X509Certificate(chain[0]!);
     const { modulusLength, publicExponent } = publicKey.asymmetricKeyDetails!;

@@ -32,7 +32,7 @@ before(async () => {
     stream.resume();
     answer(stream);
   });
-  server.on("sessionError", () => {}); // attackers break sessions
+  server.on("sessionError", () => {}); // the attackers break sessions
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.authority.certFile };
@@ -64,12 +64,12 @@ const result = (figures: Partial<JobResult>) => figures as JobResult;
 const episode = (calm: Partial<JobResult>, attacked: Partial<JobResult>) =>
   ({ calm: result(calm), attacked: result(attacked) }) as Episode;
 
-describe("a client at a fixed pace", () => {
+describe("the client at a fixed pace", () => {
   const job = () => ({ target, secrets: 1, perSecond: 100, warmUpMs: 0, measuredMs: 500 });
 
-  // A client that waits for each answer before its next call would wait here for ever, and make no call while a server
-  // stalls: the server answers nothing before the second call has arrived.
-  it("begins calls whether or not those before were answered", async () => {
+  // The server answers nothing before the second call has arrived. A client that waits for each answer before its next
+  // call would wait forever here, and would make no call while a server stalls.
+  it("starts calls whether or not earlier ones were answered", async () => {
     answer = (first) => {
       answer = (second) => {
         answer = answerOk;
@@ -81,7 +81,7 @@ describe("a client at a fixed pace", () => {
     assert.ok(calls >= 2, `${calls} calls`);
   });
 
-  it("reports what was answered with an error, and makes the next call on another connection", async () => {
+  it("reports failed calls as errors, and makes the next call on another connection", async () => {
     let streams = 0;
     answer = (stream) => (streams++ === 0 ? stream.session!.destroy() : answerOk(stream));
     const { calls, errors } = await runPacedJob(job());
@@ -90,19 +90,19 @@ describe("a client at a fixed pace", () => {
   });
 });
 
-describe("the p99 beside an attack", () => {
-  it("is compared with that before it", () => {
+describe("the p99 during an attack", () => {
+  it("is compared with the p99 before it", () => {
     assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: {} })), 2.5);
   });
 
-  // One failure in a hundred is beyond the 99th percentile; with more, the percentile itself is a failure.
-  it("is worse than any when more than one call in a hundred failed", () => {
+  // One failure in a hundred is above the 99th percentile. With more failures, the percentile itself is a failure.
+  it("is infinite when more than one call in a hundred failed", () => {
     assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: { x: 10 } })), 2.5);
     assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: { x: 11 } })), Number.POSITIVE_INFINITY);
     assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 0, calls: 0, errors: { x: 1 } })), Number.POSITIVE_INFINITY);
   });
 
-  it("has in it the time that calls without an answer have waited", () => {
+  it("includes the waiting time of unanswered calls", () => {
     const meter = new Meter(process.pid);
     meter.start();
     meter.recordUnanswered(performance.now() - 60_000);
@@ -114,39 +114,40 @@ describe("the p99 beside an attack", () => {
 });
 
 describe("attackers", () => {
-  // Each of them in its own process, against a server of Node's own. When it sees the connection, the attack has begun.
-  for (const attack of attacksOn(1).filter(({ conduct }) => conduct !== "none")) {
+  // Each attack runs in its own process against a server of node:http2. The attack has started when the server accepts
+  // the connection.
+  for (const attack of attacksOn(1).filter(({ kind }) => kind !== "none")) {
     it(`reach the server: ${attack.name}`, async () => {
-      answer = attack.conduct === "unread-get" ? (stream) => stream.respond({ ":status": 200 }) : () => {};
+      answer = attack.kind === "unread-get" ? (stream) => stream.respond({ ":status": 200 }) : () => {};
       const arrived = once(server, "connection");
-      const attackers = await Attackers.gather({ attack: { ...attack, atOnce: 1 }, access: accessOf(target) });
+      const attackers = await Attackers.start({ attack: { ...attack, atOnce: 1 }, access: accessOf(target) });
       await arrived;
-      assert.ok((await attackers.leave()).begun >= 1);
+      assert.ok((await attackers.stop()).started >= 1);
     });
   }
 
-  // The reason of GOAWAY (RFC 9113 7): PROTOCOL_ERROR, COMPRESSION_ERROR, FRAME_SIZE_ERROR.
+  // The error codes of GOAWAY (RFC 9113 7) are PROTOCOL_ERROR, COMPRESSION_ERROR and FRAME_SIZE_ERROR.
   it("break a connection in three ways", async () => {
     const plain = createServer().listen(0, "127.0.0.1");
     plain.on("sessionError", () => {});
     await once(plain, "listening");
-    const reasons = [];
-    for (const broken of BROKEN) reasons.push(await goAwayReason((plain.address() as AddressInfo).port, broken));
+    const codes = [];
+    for (const broken of BROKEN) codes.push(await goAwayCode((plain.address() as AddressInfo).port, broken));
     plain.close();
-    assert.deepEqual(reasons, [1, 9, 6]);
+    assert.deepEqual(codes, [1, 9, 6]);
   });
 });
 
-async function goAwayReason(port: number, broken: Buffer): Promise<number> {
+async function goAwayCode(port: number, broken: Buffer): Promise<number> {
   const socket = connect(port, "127.0.0.1");
   const answers = new FrameCutter();
-  const reason = new Promise<number>((resolve) => {
+  const code = new Promise<number>((resolve) => {
     socket.on("data", (chunk) =>
       answers.push(chunk, ({ type, payload }) => type === FrameType.goAway && resolve(payload.readUInt32BE(4))),
     );
   });
   socket.write(Buffer.concat([OPENING, broken]));
-  const found = await reason;
+  const received = await code;
   socket.destroy();
-  return found;
+  return received;
 }

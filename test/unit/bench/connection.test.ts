@@ -41,7 +41,7 @@ after(() => {
   rmSync(dir, { recursive: true });
 });
 
-/** Makes `calls` Gets over one connection and tells how each ended, in the order of their ends. */
+/** Makes `calls` Gets on one connection and returns the outcome of each, in the order of completion. */
 async function call(calls: number, inFlight = 4): Promise<string[]> {
   const { port } = server.address() as AddressInfo;
   const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.authority.certFile };
@@ -66,9 +66,9 @@ function respond(stream: ServerHttp2Stream, body: Buffer, headers: object, trail
   stream.end(body);
 }
 
-describe("the bench's connection", () => {
-  // A failure is never counted as a call: whatever else the headers hold, and however full the server's table of
-  // headers is, the status that the client reads is the one that the server sent.
+describe("the benchmark's connection", () => {
+  // A failure never counts as a call: the client reads the status that the server sent, with any other headers, and
+  // with any number of entries in the server's header table.
   it("reads every grpc-status", async () => {
     const sent: string[] = [];
     answer = (stream) => {
@@ -83,16 +83,16 @@ describe("the bench's connection", () => {
     assert.equal(new Set(read).size, 17);
   });
 
-  // Servers such as etcd answer OK for a key that is not there: without the value the reply is too short.
-  it("takes a reply without a value for an error", async () => {
+  // Servers such as etcd answer OK for a key that does not exist. The reply without the value is too short.
+  it("counts a reply without a value as an error", async () => {
     answer = (stream) => respond(stream, reply.subarray(0, 50), {}, { "grpc-status": "0" });
     assert.deepEqual(await call(2), ["a reply that is too short", "a reply that is too short"]);
     answer = (stream) => respond(stream, reply, {}, { "grpc-status": "0" });
     assert.deepEqual(await call(2), ["ok", "ok"]);
   });
 
-  // An answer that breaks off, or that is no gRPC, is an error of that call and not the end of the others.
-  it("counts what is no answer", async () => {
+  // An answer that is reset, or that is not gRPC, is an error of its call and does not affect the other calls.
+  it("counts a reset stream and an answer without grpc-status as errors", async () => {
     const answers = [
       (stream: ServerHttp2Stream) => stream.close(8),
       (stream: ServerHttp2Stream) => stream.respond({ ":status": 404 }, { endStream: true }),
@@ -103,22 +103,23 @@ describe("the bench's connection", () => {
     assert.deepEqual(await call(3, 1), ["RST_STREAM 8", "no grpc-status", "ok"]);
   });
 
-  // A server may ask for another connection at any time. The calls that it took are answered, and no further call is
-  // begun, so that the next connection makes the rest. One call at a time: nghttp2 ignores what crosses its GOAWAY.
-  it("ends after GOAWAY with its calls answered", async () => {
-    let taken = 0;
+  // A server may send GOAWAY at any time. The connection then starts no further call, and ends when the calls that the
+  // server accepted are answered, so that the next connection makes the rest. The test makes one call at a time,
+  // because nghttp2 ignores streams that cross its GOAWAY.
+  it("ends after GOAWAY, when its calls are answered", async () => {
+    let received = 0;
     answer = (stream) => {
-      taken += 1;
-      if (taken === 5) stream.session!.goaway(0, 2 ** 31 - 1); // as grpc-js does: "no more, but what is under way"
+      received += 1;
+      if (received === 5) stream.session!.goaway(0, 2 ** 31 - 1); // as grpc-js does: it still serves open streams
       respond(stream, reply, {}, { "grpc-status": "0" });
     };
     const outcomes = await call(1000, 1);
     assert.deepEqual(outcomes, Array(5).fill("ok"));
-    assert.equal(taken, 5);
+    assert.equal(received, 5);
   });
 
-  // Requests stay within the server's window, which is smaller than what is to be sent, and continue as it grows.
-  it("sends more than the server's window holds", async () => {
+  // All requests together are larger than the server's window. The client stays within it and continues as it grows.
+  it("sends more than the server's window allows at once", async () => {
     answer = (stream) => respond(stream, reply, {}, { "grpc-status": "0" });
     assert.deepEqual(await call(6000, 64), Array(6000).fill("ok"));
   });

@@ -5,7 +5,7 @@ import { type Frame, FrameCutter, FrameType } from "../../../bench/frame.ts";
 import { RequestTemplate, VALUE_BYTES, secretPath } from "../../../bench/request.ts";
 import { putRequest } from "../../../src/contract/messages.ts";
 
-/** The frames in `bytes`, which arrive in pieces of `size` bytes. */
+/** Returns the frames in `bytes`, which arrive in chunks of `size` bytes. */
 function cut(bytes: Buffer, size: number): Frame[] {
   const frames: Frame[] = [];
   const cutter = new FrameCutter();
@@ -18,8 +18,8 @@ describe("a request from a template", () => {
   const template = new RequestTemplate("coffer", "put", "localhost:1");
   const number = fc.integer({ min: 0, max: 999_999_999 });
 
-  // Whatever the number and the stream, wherever in the buffer, and in whatever pieces it arrives: the request names
-  // that secret on that stream, and holds a value of the size that the bench promises.
+  // For any number, stream and offset in the buffer, and for any chunks in which it arrives, the request names that
+  // secret on that stream and has a value of the benchmark's size.
   it("is the Put of the secret with that number", () => {
     const anywhere = fc.tuple(
       number,

@@ -6,14 +6,14 @@ import { ratio, spreadOf } from "../../../bench/rounds.ts";
 const result = (rate: number) => ({ rate }) as JobResult;
 
 describe("rounds", () => {
-  it("have a median, whatever their order and number", () => {
+  it("have a median, for any order and number of values", () => {
     assert.deepEqual(spreadOf([3]), { median: 3, least: 3, most: 3 });
     assert.deepEqual(spreadOf([10, 9, 100]), { median: 10, least: 9, most: 100 });
     assert.deepEqual(spreadOf([4, 1, 3, 2]), { median: 2.5, least: 1, most: 4 });
   });
 
-  // A machine that is half as fast in one round slows both servers: the ratio of that round is unharmed, where the
-  // ratio of the medians (300 / 200) would be nobody's.
+  // A machine that is slower in one round slows both servers, so it does not change the ratio of that round. The ratio
+  // of the medians (300 / 200) would compare measurements of different rounds.
   it("compare servers within a round", () => {
     const rounds = new Map([
       ["fast", [result(400), result(100), result(300)]],

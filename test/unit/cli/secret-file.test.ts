@@ -76,8 +76,8 @@ describe("a secret's file", () => {
     symlinkSync("nowhere", link);
     for (const [above, why] of [
       [missing, "does not exist"],
-      [file, `can't be used \\(ENOTDIR\\): the way to it ends at ${file} \\(owner .*\\)`],
-      [link, `is a symbolic link to ${folder}/nowhere, which is not there; mount it first`],
+      [file, `can't be used \\(ENOTDIR\\): its path ends at ${file} \\(owner .*\\)`],
+      [link, `is a symbolic link to ${folder}/nowhere, which does not exist; mount it first`],
     ]) {
       const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; give another --out$`);
       await assert.rejects(expectSecretFile(`${above}/key`), { message });

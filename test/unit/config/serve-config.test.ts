@@ -164,8 +164,8 @@ describe("the configuration of the server", () => {
     };
     assert.deepEqual(problems(flags, environment), [
       'COFFER_SERVER_SOCKET_MODE: "9" is no mode; give three octal digits like 660',
-      '--listen: "nowhere" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
-      '--listen: "127.0.0.1:70000" is no address; give HOST:PORT, [IPV6]:PORT or unix:PATH',
+      '--listen: invalid address "nowhere": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
+      '--listen: invalid address "127.0.0.1:70000": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
       "--listen: [::1]:1 is given twice",
       "--ops-listen: has to be HOST:PORT or off",
       'COFFER_SERVER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',

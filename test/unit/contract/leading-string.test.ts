@@ -9,18 +9,18 @@ import { bytesField } from "../../support/wire-field.ts";
 const PATH = { number: 1, name: "path" };
 const MOST_BYTES = 16 * 1024;
 
-/** Field 15, which no request has, with a zero. */
+/** Field 15 with the value 0. No request has a field 15. */
 const UNKNOWN = Buffer.of(0x78, 0);
 
-function behind(fields: number): Buffer {
+function after(fields: number): Buffer {
   return Buffer.concat([Buffer.alloc(UNKNOWN.length * fields, UNKNOWN), bytesField(1, "a/b")]);
 }
 
 const isLate = (error: unknown) => error instanceof WireError && /^path must be among the first/.test(error.message);
 const isOfPath = (error: unknown) => error instanceof WireError && error.field === "path";
 
-describe("the leading string", () => {
-  it("is what the codec reads", () => {
+describe("leadingString", () => {
+  it("returns the same string as the codec", () => {
     const entry = fc.record({ key: fc.string(), value: fc.uint8Array() });
     const put = fc.record({
       path: fc.string({ unit: "grapheme", maxLength: 300 }),
@@ -33,13 +33,13 @@ describe("the leading string", () => {
     );
   });
 
-  it("is empty when the field is absent, as in protobuf", () => {
+  it('returns "" for an absent field, as protobuf does', () => {
     assert.equal(leadingString(Buffer.alloc(0), PATH), "");
     assert.equal(leadingString(deleteRequest.encode({ path: "", versions: [1], expectedVersion: 1 }), PATH), "");
   });
 
-  it("may be the 64th field, and in the first 16 KiB", () => {
-    assert.equal(leadingString(behind(63), PATH), "a/b");
+  it("accepts the field as the 64th, and within the first 16 KiB", () => {
+    assert.equal(leadingString(after(63), PATH), "a/b");
     const fill = (length: number) => Buffer.concat([bytesField(15, Buffer.alloc(length)), bytesField(1, "a/b")]);
     const most = MOST_BYTES - fill(1000).length + 1000;
     for (const rest of [Buffer.alloc(0), UNKNOWN, Buffer.alloc(1 << 20)]) {
@@ -48,31 +48,31 @@ describe("the leading string", () => {
     }
   });
 
-  it("is refused when it comes later", () => {
-    assert.throws(() => leadingString(behind(64), PATH), isLate);
-    assert.throws(() => leadingString(Buffer.concat([behind(64), Buffer.alloc(1 << 20)]), PATH), isLate);
+  it("refuses a message in which the field comes later", () => {
+    assert.throws(() => leadingString(after(64), PATH), isLate);
+    assert.throws(() => leadingString(Buffer.concat([after(64), Buffer.alloc(1 << 20)]), PATH), isLate);
   });
 
-  // Strings of protobuf are UTF-8, and bytes that are not must not become another path.
-  it("is refused when it is no string", () => {
+  // Protobuf strings are UTF-8. A lenient decoder would turn invalid bytes into a different path.
+  it("refuses a field that is not a valid string", () => {
     assert.throws(() => leadingString(bytesField(1, Buffer.of(0xff)), PATH), isOfPath);
     assert.throws(() => leadingString(Buffer.of(0x08, 1), PATH), isOfPath);
     assert.throws(() => leadingString(bytesField(1, "a/b").subarray(0, -1), PATH), isOfPath);
   });
 });
 
-// So the answer does not depend on how the network cut the request.
-describe("the leading string of the first bytes", () => {
-  it("is there with its last byte, and not before", () => {
-    const message = Buffer.concat([behind(3), Buffer.alloc(10, 0xff)]);
-    const end = behind(3).length;
+// The result does not depend on how the network divides the request into packets.
+describe("leadingStringSoFar", () => {
+  it("returns the string once its last byte has arrived, and undefined before", () => {
+    const message = Buffer.concat([after(3), Buffer.alloc(10, 0xff)]);
+    const end = after(3).length;
     for (let length = 0; length <= message.length; length++) {
       const expected = length < end ? undefined : "a/b";
       assert.equal(leadingStringSoFar(message.subarray(0, length), PATH), expected, `${length} bytes`);
     }
   });
 
-  it("is refused as soon as it is certain to be late", () => {
+  it("refuses a message as soon as the field can only come too late", () => {
     const fields = Buffer.alloc(2 * 64, UNKNOWN);
     assert.equal(leadingStringSoFar(fields, PATH), undefined);
     assert.throws(() => leadingStringSoFar(Buffer.concat([fields, Buffer.of(0x78)]), PATH), isLate);
@@ -81,7 +81,7 @@ describe("the leading string of the first bytes", () => {
     assert.throws(() => leadingStringSoFar(deep.subarray(0, MOST_BYTES), PATH), isLate);
   });
 
-  it("agrees with that of the whole message, wherever it is cut", () => {
+  it("never contradicts leadingString of the whole message, at any cut", () => {
     const parts = fc.array(
       fc.oneof(
         fc.constant(UNKNOWN),

@@ -20,7 +20,9 @@ function describedFields(name: string): DescriptorField[] {
   return ((contract[name] as MessageTypeDefinition<object, object>).type as { field: DescriptorField[] }).field;
 }
 
-/** protobufjs's reading of a message, from the proto's text: it takes the maps of a descriptor set for plain lists. */
+/**
+ * The message as protobufjs reads it from the proto's text. From a descriptor set, it would read maps as plain lists.
+ */
 function protobufjs(name: string): MessageTypeDefinition<object, object> {
   const proto = loadSync("coffer/v1/coffer.proto", { includeDirs: ["proto"], keepCase: true, longs: String });
   return proto[name] as MessageTypeDefinition<object, object>;
@@ -45,13 +47,13 @@ const tables: readonly (readonly [string, Codec<never>])[] = [
   ["google.rpc.RetryInfo", details.retryInfo],
 ] as unknown as readonly (readonly [string, Codec<never>])[];
 
-// A table and the proto name the same fields, with the same numbers and types: neither can be changed alone.
-describe("the tables and the descriptors", () => {
+// Each codec's table has the same field names, numbers and types as the proto, so neither can change alone.
+describe("the table of a codec equals the descriptor of", () => {
   for (const [name, codec] of tables) {
     it(name, () => {
-      const ours = codec.fields.map(({ name, number, type }) => ({ name, number, type: `TYPE_${type}` }));
-      const theirs = describedFields(name).map(({ name, number, type }) => ({ name, number, type }));
-      assert.deepEqual(ours, theirs);
+      const table = codec.fields.map(({ name, number, type }) => ({ name, number, type: `TYPE_${type}` }));
+      const described = describedFields(name).map(({ name, number, type }) => ({ name, number, type }));
+      assert.deepEqual(table, described);
     });
   }
 });
@@ -74,9 +76,10 @@ const putRequest = fc.record(
   { noNullPrototype: true },
 );
 
-// What is encoded is decoded again, exactly: also "__proto__" as a key, an absent and a zero expected_version.
+// Decoding an encoded message returns an equal message. This includes the key "__proto__", and an expected_version that
+// is absent or 0.
 describe("encoding and decoding", () => {
-  it("is the identity on requests", () => {
+  it("returns an equal request", () => {
     fc.assert(
       fc.property(putRequest, (request) => {
         const decoded = messages.putRequest.decode(messages.putRequest.encode(request));
@@ -91,7 +94,7 @@ describe("encoding and decoding", () => {
     assert.deepEqual(messages.putRequest.decode(messages.putRequest.encode(request)).data, [entry]);
   });
 
-  it("is the identity on numbers, negative ones included", () => {
+  it("returns equal numbers, negative ones included", () => {
     fc.assert(
       fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), (pageSize) => {
         const request = { prefix: "", pageSize, pageToken: "" };
@@ -106,21 +109,21 @@ describe("encoding and decoding", () => {
     );
   });
 
-  it("is understood by protobufjs, and understands it", () => {
+  it("is compatible with protobufjs in both directions", () => {
     const { serialize, deserialize } = protobufjs("coffer.v1.GetResponse");
     fc.assert(
       fc.property(fc.maxSafeNat(), uint32, binary, (createTime, version, value) => {
         const response = { path: "p", version, data: [], binaryData: [{ key: "k", value }], createTime, revision: 7 };
-        const theirs = deserialize(messages.getResponse.encode(response)) as {
+        const decoded = deserialize(messages.getResponse.encode(response)) as {
           version?: number;
           binary_data: Record<string, Buffer>;
           create_time: { seconds?: string; nanos?: number };
         };
-        assert.equal(theirs.version ?? 0, version);
-        assert.deepEqual(Buffer.from(theirs.binary_data["k"]!), value);
-        const { seconds = "0", nanos = 0 } = theirs.create_time;
+        assert.equal(decoded.version ?? 0, version);
+        assert.deepEqual(Buffer.from(decoded.binary_data["k"]!), value);
+        const { seconds = "0", nanos = 0 } = decoded.create_time;
         assert.equal(Number(seconds) * 1000 + nanos / 1e6, createTime);
-        assert.deepEqual(messages.getResponse.decode(serialize(theirs)), response);
+        assert.deepEqual(messages.getResponse.decode(serialize(decoded)), response);
       }),
     );
   });
@@ -136,16 +139,16 @@ function refusal(codec: Codec<unknown>, hex: string): string {
   }
 }
 
-// Each hostile message stands beside an honest one of the same shape, so that what is refused is the fault alone.
-describe("strict reading", () => {
+// Each invalid message has a valid counterpart of the same shape, so that the defect alone causes the refusal.
+describe("strict decoding", () => {
   const rows: [what: string, hex: string, verdict: string][] = [
     ["a path", "0a0161", "accepted"],
-    ["a path cut short", "0a0261", "path is cut short"],
-    ["a tag cut short", "0a016180", "the message is cut short"],
-    ["bad UTF-8", "0a02c328", "path is not valid UTF-8"],
+    ["a truncated path", "0a0261", "path is truncated"],
+    ["a truncated tag", "0a016180", "the message is truncated"],
+    ["invalid UTF-8", "0a02c328", "path is not valid UTF-8"],
     ["an overlong UTF-8 slash", "0a02c0af", "path is not valid UTF-8"],
     ["a lone surrogate", "0a03eda080", "path is not valid UTF-8"],
-    ["good UTF-8 of the same length", "0a02c3a9", "accepted"],
+    ["valid UTF-8 of the same length", "0a02c3a9", "accepted"],
     ["a number for the path", "0801", "path has wire type 0 instead of 2"],
     ["a version", "0a01611003", "accepted"],
     ["a version of 2^32-1", "10ffffffff0f", "accepted"],
@@ -153,37 +156,37 @@ describe("strict reading", () => {
     ["a version of 11 bytes", "10ffffffffffffffffffff01", "version has a number of more than 64 bits"],
     ["an unknown varint", "980601", "accepted"],
     ["an unknown string", "9a060161", "accepted"],
-    ["an unknown string cut short", "9a060261", "the message is cut short"],
-    ["an unknown fixed64 cut short", "99060102", "the message is cut short"],
+    ["a truncated unknown string", "9a060261", "the message is truncated"],
+    ["a truncated unknown fixed64", "99060102", "the message is truncated"],
     ["a group", "9b06", "the message has a field of wire type 3"],
     ["wire type 6", "9e06", "the message has a field of wire type 6"],
     ["the field number 0", "0001", "the message has a field with the number 0"],
-    ["the path twice: the last one counts", "0a01610a0162", "accepted"],
+    ["a repeated path, of which the last one counts", "0a01610a0162", "accepted"],
   ];
   for (const [what, hex, verdict] of rows) {
-    it(what, () => assert.equal(refusal(messages.getRequest as Codec<unknown>, hex), verdict));
+    it(`of ${what}: ${verdict}`, () => assert.equal(refusal(messages.getRequest as Codec<unknown>, hex), verdict));
   }
 
-  it("an int32 beyond 32 bits", () => {
+  it("refuses an int32 that does not fit in 32 bits", () => {
     const list = messages.listRequest as Codec<unknown>;
     assert.equal(refusal(list, "1080808080f8ffffffff01"), "accepted");
     assert.equal(refusal(list, "10fffffffff7ffffffff01"), "page_size is larger than 32 bits hold");
   });
 
-  it("text in a map, but not binary data, must be UTF-8", () => {
+  it("requires UTF-8 for text in a map, and not for binary data", () => {
     const put = messages.putRequest as Codec<unknown>;
     assert.equal(refusal(put, "12060a016b1201ff"), "data is not valid UTF-8");
     assert.equal(refusal(put, "1a060a016b1201ff"), "accepted");
   });
 
-  it("packed and unpacked numbers are the same", () => {
+  it("accepts packed and unpacked numbers alike", () => {
     const packed = messages.deleteRequest.decode(Buffer.from("12020103", "hex"));
     assert.deepEqual(packed.versions, messages.deleteRequest.decode(Buffer.from("10011003", "hex")).versions);
   });
 
-  // As many as the receive limit lets through: what is more than a field may have is not looked at. The bytes behind it
-  // are no message, which nothing says.
-  it("reads no more elements than a field may have", () => {
+  // The decoder stops at the limit of a field, although the receive limit allows more elements. The bytes after the
+  // limit are invalid, so the error shows that the decoder did not read them.
+  it("stops reading at the maximum number of elements of a field", () => {
     const versions = (count: number, rest = "") => Buffer.from("1001".repeat(count) + rest, "hex");
     const packed = (count: number) => Buffer.from(`12${varint(count)}${"01".repeat(count)}`, "hex");
     const entries = (count: number, rest = "") => Buffer.from("12030a0161".repeat(count) + rest, "hex");
@@ -195,8 +198,8 @@ describe("strict reading", () => {
     assert.throws(() => messages.putRequest.decode(entries(4097, "ff")), /data has more than 4096 elements/);
   });
 
-  // Unknown fields, and a field that comes again and again, cost as much as elements do.
-  it("reads no more fields than a request may have, unknown ones included", () => {
+  // Unknown and repeated fields take as much time as elements do.
+  it("stops reading at the maximum number of fields of a request, unknown ones included", () => {
     const unknown = (count: number, rest = "") => Buffer.from("7800".repeat(count) + rest, "hex");
     const entry = (fields: number) => Buffer.from(`12${varint(2 * fields)}${"7800".repeat(fields)}`, "hex");
     for (const codec of [messages.putRequest, messages.getRequest, messages.deleteRequest, messages.listRequest]) {
@@ -208,8 +211,8 @@ describe("strict reading", () => {
   });
 });
 
-// Whatever the bytes, reading ends with a message or a WireError, never with anything else.
-it("survives any bytes", () => {
+// For any bytes, decoding returns a message or throws a WireError.
+it("decodes any bytes to a message or a WireError", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       const verdict = refusal(messages.putRequest as Codec<unknown>, Buffer.from(bytes).toString("hex"));
@@ -219,8 +222,8 @@ it("survives any bytes", () => {
   );
 });
 
-// A decoded value must not keep the connection's buffer alive, nor change with it.
-it("copies values out of the buffer they came in", () => {
+// A decoded value does not keep the connection's buffer alive, and does not change with it.
+it("copies decoded values out of the buffer", () => {
   const request = { path: "a", data: [{ key: "k", value: Buffer.from("v") }], binaryData: [], expectedVersion: 0 };
   const bytes = messages.putRequest.encode(request);
   const decoded = messages.putRequest.decode(bytes);

@@ -28,7 +28,8 @@ describe("the options of coffer.proto", () => {
     file = files.find(({ name }) => name === "coffer/v1/coffer.proto")!;
   });
 
-  // Without them protoc-gen-go refuses the file, and Java's code is one class in a package that no one expects.
+  // Without these options, protoc-gen-go refuses the file, and protoc puts all Java code into one class of the package
+  // coffer.v1.
   it("name the package, the namespace and the classes of generated code", () => {
     assert.deepEqual(file.options, {
       csharpNamespace: "Coffer.V1",
@@ -39,8 +40,8 @@ describe("the options of coffer.proto", () => {
     });
   });
 
-  // A client that repeats calls by itself must know which ones it may repeat. A Put makes one more version each time.
-  it("call the reads free of side effects, and nothing else", () => {
+  // A client that retries automatically must know which calls it may repeat. Each Put creates another version.
+  it("declare NO_SIDE_EFFECTS for the calls that read, and for no others", () => {
     const levels = file.service!.flatMap(({ method }) =>
       method.map(({ name, options }) => [name, options?.idempotencyLevel]),
     );
@@ -54,14 +55,14 @@ describe("the options of coffer.proto", () => {
   });
 });
 
-describe("the contract beside the one that landed last", () => {
+describe("the check for breaking changes of the proto", () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "coffer-proto-"));
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** What `npm run breaking:proto` says of a copy of proto/ in which one thing has been changed. */
+  /** Runs the check of `npm run breaking:proto` on a copy of proto/ with one change. */
   function verdict(from: string, to: string): { code: number | null; says: string } {
     const copy = join(folder, "proto");
     cpSync("proto", copy, { recursive: true });
@@ -94,7 +95,7 @@ describe("the contract beside the one that landed last", () => {
       "string token = 3;",
       /changed name from "page_token" to "token"/,
     ],
-    ["a field that is gone", "  string page_token = 3;\n", "", /field "3" with name "page_token".* was deleted/],
+    ["a removed field", "  string page_token = 3;\n", "", /field "3" with name "page_token".* was deleted/],
     [
       "a method with another name",
       "rpc Describe(DescribeRequest)",
@@ -110,19 +111,19 @@ describe("the contract beside the one that landed last", () => {
     ],
   ];
   for (const [what, from, to, says] of breaks) {
-    it(`${what} breaks it`, () => {
+    it(`refuses ${what}`, () => {
       const { code, says: said } = verdict(from, to);
       assert.notEqual(code, 0);
       assert.match(said, says);
     });
   }
 
-  it("one more field and one more comment break nothing", () => {
+  it("accepts an added field and an added comment", () => {
     const added = "string page_token = 3;\n  // More.\n  bool more = 4;";
     assert.deepEqual(verdict("string page_token = 3;", added), { code: 0, says: "" });
   });
 
-  it("is compared by everything that a change must pass", () => {
+  it("is a step of .ci/run", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
     assert.equal(scripts["breaking:proto"], "buf breaking proto --against proto/landed.binpb");
     assert.match(readFileSync("scripts/check.mjs", "utf8"), /^ {2}"breaking:proto",$/m);

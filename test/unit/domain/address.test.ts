@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Address, AddressError, formatAddress, parseAddress } from "../../../src/domain/address.ts";
 
-describe("addresses", () => {
+describe("parseAddress and formatAddress", () => {
   for (const [text, address] of [
     ["127.0.0.1:8553", { kind: "tcp", host: "127.0.0.1", port: 8553 }],
     ["coffer.internal:1", { kind: "tcp", host: "coffer.internal", port: 1 }],
@@ -10,7 +10,7 @@ describe("addresses", () => {
     ["unix:/run/coffer.sock", { kind: "unix", path: "/run/coffer.sock" }],
     ["unix:a:b", { kind: "unix", path: "a:b" }],
   ] as const satisfies readonly (readonly [string, Address])[]) {
-    it(`takes ${text}, and writes it the same`, () => {
+    it(`parse ${text} and format it as the same text`, () => {
       assert.deepEqual(parseAddress(text), address);
       assert.equal(formatAddress(address), text);
     });
@@ -30,6 +30,6 @@ describe("addresses", () => {
     "unix:",
     "[a]:1 ",
   ]) {
-    it(`refuses ${JSON.stringify(text)}`, () => assert.throws(() => parseAddress(text), AddressError));
+    it(`refuse ${JSON.stringify(text)}`, () => assert.throws(() => parseAddress(text), AddressError));
   }
 });

@@ -15,10 +15,11 @@ const rows: [text: string, word: string][] = [
   ["ürsula", "'ürsula'"],
 ];
 
-// A shell gives back the text, whatever is in it. Ordinary names stay as they are, for people to read.
-describe("a word for the shell", () => {
+// A shell reads the quoted word as the original text, whatever the text contains. Ordinary file names are not quoted,
+// so that messages stay readable.
+describe("shellWord", () => {
   for (const [text, word] of rows) {
-    it(`is ${JSON.stringify(word)} for ${JSON.stringify(text)}`, () => {
+    it(`returns ${JSON.stringify(word)} for ${JSON.stringify(text)}`, () => {
       assert.equal(shellWord(text), word);
       assert.equal(execFileSync("sh", ["-c", `printf %s ${word}`], { encoding: "utf8" }), text);
     });

@@ -3,19 +3,19 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processTimers } from "../../../src/domain/timers.ts";
 
-describe("the timers of the process", () => {
-  // A server that waits has done nothing, and one that has computed has, whatever else the machine does meanwhile.
-  it("count work, and not the time in which the event loop waits", async () => {
+describe("processTimers", () => {
+  // `busy` advances while the process computes and not while its event loop is idle, whatever the load of the machine.
+  it("measures the time of work without the idle time of the event loop", async () => {
     const { busy, elapsed } = processTimers;
     const [worked, began] = [busy(), elapsed()];
     while (busy() - worked < 20);
     assert.ok(elapsed() - began >= 20);
     const [before, start] = [busy(), elapsed()];
     await sleep(200);
-    assert.ok(busy() - before < elapsed() - start - 50, "most of it was waiting");
+    assert.ok(busy() - before < elapsed() - start - 50, "most of this time was idle");
   });
 
-  it("run a task at the end of each turn, until they need not", async () => {
+  it("runs a task at the end of each turn, until the task is cancelled", async () => {
     let turns = 0;
     const stop = processTimers.eachTurn(() => {
       turns += 1;

@@ -34,7 +34,7 @@ class EngineKit {
   /** The members of the store that the engine has read, in order. */
   readonly used: PropertyKey[] = [];
   policy: Policy = FULL;
-  /** How often the engine has asked which authorizer is in force. */
+  /** How often the engine has requested the current authorizer. */
   asked = 0;
 
   private constructor(store: SecretStore, sealer: ReturnType<typeof openStorage>["sealer"]) {
@@ -61,7 +61,7 @@ class EngineKit {
     return new EngineKit(await loadStore(journal, { sealer }), sealer);
   }
 
-  /** A whole call: the permit, then the action. Rejects or throws as the engine does. */
+  /** A complete call: the permit, then the action. Rejects or throws the engine's error. */
   async call(caller: Principal, call: Call, target: string): Promise<unknown> {
     const { engine } = this;
     if (call === "List")
@@ -84,10 +84,10 @@ describe("SecretsEngine", () => {
     kit = await EngineKit.open();
   });
 
-  // A caller without a rule learns nothing, because the store is not even asked: neither contents nor the time that a
-  // look-up takes can tell whether the secret exists.
+  // For a caller without a rule, the engine does not use the store. So neither the answer nor its time can reveal
+  // whether the secret exists.
   for (const call of [...PATH_CALLS, "List"] as const) {
-    it(`authorizes ${call} before it touches the store, and records the denial`, async () => {
+    it(`authorizes ${call} before it uses the store, and reports the denial`, async () => {
       await kit.call(api, "Put", "shop/db");
       kit.used.length = 0;
       const target = call === "List" ? "shop/" : "shop/db";
@@ -95,14 +95,14 @@ describe("SecretsEngine", () => {
       assert.deepEqual(kit.used, []);
       assert.deepEqual(kit.denials, [{ caller: web, call, target, decision: { kind: "denied", because: "no rule" } }]);
 
-      // The control: the same call by a caller with a rule does use the store, and is no denial.
+      // The control: the same call of a caller with a rule uses the store, and no denial is reported.
       await kit.call(api, call, target);
       assert.deepEqual(kit.used, [call.toLowerCase()]);
       assert.equal(kit.denials.length, 1);
     });
   }
 
-  it("denies in the same words whether or not the secret exists", async () => {
+  it("denies with the same message whether or not the secret exists", async () => {
     await kit.call(api, "Put", "shop/db");
     const messageOf = async (path: string) => {
       const error = await kit.call(web, "Get", path).catch((reason: unknown) => reason);
@@ -110,11 +110,11 @@ describe("SecretsEngine", () => {
       return error.message.replace(path, "PATH");
     };
     assert.equal(await messageOf("shop/db"), await messageOf("shop/gone"));
-    // The control: a caller with a rule can tell them apart.
+    // The control: a caller with a rule gets different results.
     assert.equal(await outcomeOf(kit.call(api, "Get", "shop/gone")), "SECRET_NOT_FOUND");
   });
 
-  it("takes each call for its own action: a rule for one action allows no other call", async () => {
+  it("requires a separate action for each call: a rule for one action allows no other call", async () => {
     await kit.call(api, "Put", "shop/db");
     const actions = { Put: "write", Get: "read", Delete: "delete", Describe: "describe", List: "list" } as const;
     for (const [allowed, action] of Object.entries(actions)) {
@@ -136,18 +136,18 @@ rules:
     }
   });
 
-  it("refuses a malformed path before it looks at the rules, whoever asks: that is no denial", async () => {
+  it("refuses a malformed path of any caller before it reads the rules, and reports no denial", async () => {
     for (const caller of [api, web]) {
       assert.equal(await outcomeOf(kit.call(caller, "Get", "shop//db")), "INVALID_FIELD");
       assert.equal(await outcomeOf(kit.call(caller, "List", "shop//")), "INVALID_FIELD");
     }
     assert.deepEqual([kit.asked, kit.denials.length, kit.used.length], [0, 0, 0]);
-    // The control: a path that parses is looked up in the rules.
+    // The control: for a valid path, the engine reads the rules.
     assert.equal(await outcomeOf(kit.call(web, "Get", "shop/db")), "ACCESS_DENIED");
     assert.deepEqual([kit.asked, kit.denials.length], [1, 1]);
   });
 
-  it("allows nothing to the server's own SPIFFE ID, though a rule names it, and says why", async () => {
+  it("denies every call with the server's own SPIFFE ID, even if a rule allows it, and the message says why", async () => {
     for (const call of PATH_CALLS) {
       assert.throws(() => kit.engine.permit(server, call, "shop/db"), {
         reason: "ACCESS_DENIED",
@@ -159,8 +159,9 @@ rules:
     assert.doesNotThrow(() => kit.engine.permit(api, "Get", "shop/db"));
   });
 
-  // A call that was permitted by one policy and filtered by the next could see what neither of them allows.
-  it("decides one call by one authorizer: a reload takes effect with the next call", async () => {
+  // If one policy permitted a List and the next one filtered it, the caller could get paths that neither of them
+  // allows.
+  it("uses one authorizer for one call: a reload takes effect with the next call", async () => {
     await kit.call(api, "Put", "shop/db");
     const permit = kit.engine.permitList(api, "");
     const asked = kit.asked;
@@ -170,7 +171,7 @@ rules:
       secrets.map(({ path }) => path),
       ["shop/db"],
     );
-    assert.equal(kit.asked, asked, "the authorizer in force was not asked for again");
+    assert.equal(kit.asked, asked, "the engine did not request the authorizer again");
     assert.throws(() => kit.engine.permitList(api, ""), { reason: "ACCESS_DENIED" });
   });
 
@@ -182,7 +183,7 @@ rules:
     assert.equal(version?.state.kind === "deleted" && version.state.by, api.id.toString());
   });
 
-  it("lists what the caller may list, and describes of it what the caller may describe", async () => {
+  it("lists the secrets that the caller may list, and describes those of them that it may describe", async () => {
     for (const path of ["shop/a", "shop/b", "shop/c"]) await kit.call(api, "Put", path);
     kit.policy = policyOf(`
 rules:
@@ -206,8 +207,8 @@ rules:
     assert.equal(nextPageToken, "");
   });
 
-  // A page token holds a path. Only the caller and the prefix that it was made for can open it.
-  it("opens a page token for its caller and its prefix only", async () => {
+  // A page token contains a path. It is valid only for the caller and the prefix that it was made for.
+  it("accepts a page token only from its caller and with its prefix", async () => {
     for (const path of ["shop/a", "shop/b"]) await kit.call(api, "Put", path);
     kit.policy = policyOf(`
 rules:
@@ -228,6 +229,6 @@ rules:
       assert.equal(await outcomeOf(kit.page(permit, nextPageToken)), "INVALID_PAGE_TOKEN");
     }
     assert.equal(await outcomeOf(kit.page(kit.engine.permitList(api, ""), `${nextPageToken}A`)), "INVALID_PAGE_TOKEN");
-    assert.equal(kit.used.length, used, "a token that does not open leads to no look-up");
+    assert.equal(kit.used.length, used, "an invalid token causes no use of the store");
   });
 });

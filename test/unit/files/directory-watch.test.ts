@@ -8,7 +8,7 @@ import { watchDirectory } from "../../../src/files/directory-watch.ts";
 const folder = mkdtempSync(join(tmpdir(), "coffer-watch-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Resolves at the first event after `change`. The interval keeps the process alive, which a watch does not. */
+/** Resolves at the first event after `change`. The interval keeps the process running, which a watch does not. */
 async function event(change: () => void): Promise<void> {
   const alive = setInterval(() => {}, 1000);
   let stop = () => {};
@@ -21,15 +21,15 @@ async function event(change: () => void): Promise<void> {
 }
 
 describe("watchDirectory", () => {
-  it("tells of files that are made, rewritten and renamed", async () => {
+  it("reports files that are created, rewritten and renamed", async () => {
     const file = join(folder, "svid.pem");
     await event(() => writeFileSync(file, "one"));
     await event(() => writeFileSync(file, "two"));
     await event(() => renameSync(file, join(folder, "..data")));
   });
 
-  // The poll goes on without it.
-  it("is silent about a directory that can't be watched", () => {
+  // Polling does not depend on the watch.
+  it("reports nothing and does not throw for a directory that can't be watched", () => {
     const stop = watchDirectory(join(folder, "absent"), () => assert.fail());
     stop();
   });

@@ -6,24 +6,24 @@ const ROOT = 0;
 const SELF = { uid: 1000, gid: 1000 };
 const OTHER = 2000;
 
-// Who may write a file decides what is in it, whatever its reader believes.
+// A user who can write a file controls its content.
 const FILES: readonly [uid: number, gid: number, mode: number, writers: Writers | undefined][] = [
   [SELF.uid, SELF.gid, 0o644, undefined],
   [ROOT, ROOT, 0o644, undefined],
   [ROOT, OTHER, 0o440, undefined],
-  [SELF.uid, SELF.gid, 0o666, "everybody"],
-  [SELF.uid, SELF.gid, 0o602, "everybody"],
-  [ROOT, ROOT, 0o777, "everybody"],
+  [SELF.uid, SELF.gid, 0o666, "every user"],
+  [SELF.uid, SELF.gid, 0o602, "every user"],
+  [ROOT, ROOT, 0o777, "every user"],
   [SELF.uid, OTHER, 0o664, "group"],
   [ROOT, OTHER, 0o620, "group"],
-  // As a umask of 002 makes files, where each user has a group alone.
+  // A umask of 002 creates such files on systems on which each user has a private group.
   [SELF.uid, SELF.gid, 0o664, "own group"],
   [OTHER, OTHER, 0o644, "owner"],
   [OTHER, SELF.gid, 0o400, "owner"],
-  [OTHER, OTHER, 0o666, "everybody"],
+  [OTHER, OTHER, 0o666, "every user"],
 ];
 for (const [uid, gid, mode, writers] of FILES) {
-  it(`mode ${mode.toString(8)} of ${uid}:${gid} may be written by ${writers ?? "nobody else"}`, () => {
+  it(`a file with mode ${mode.toString(8)} of ${uid}:${gid} can be written by ${writers ?? "no other user"}`, () => {
     const access = { uid, gid, mode: 0o100000 | mode };
     assert.equal(otherWriters(access, SELF), writers);
     if (writers === undefined) return;

@@ -10,7 +10,7 @@ const ROOT = 0;
 const USER = 1000;
 const GROUP = 2000;
 
-/** Who reads, where it is not said otherwise. */
+/** The readers in these tests. */
 const AS_USER = { uid: USER, gid: USER };
 const AS_ROOT = { uid: ROOT, gid: ROOT };
 
@@ -25,13 +25,13 @@ describe("privacyProblem", () => {
     [USER, 0o100400],
   ];
   for (const [uid, mode] of PRIVATE) {
-    it(`takes mode ${mode.toString(8)} of user ${uid}`, () => {
+    it(`accepts mode ${mode.toString(8)} of user ${uid}`, () => {
       assert.equal(privacyProblem({ uid, gid: GROUP, mode }, "key", AS_USER), undefined);
     });
   }
 
-  // Whoever owns the file can read it and put another one in its place: for root, too, that is not just anybody.
-  it("refuses a file of another user's", () => {
+  // The owner of a file can read and replace it. So root must not use a file of another user either.
+  it("refuses a file of another user", () => {
     assert.match(
       privacyProblem({ uid: USER, gid: GROUP, mode: 0o600 }, "key", AS_ROOT) ?? "",
       /^belongs to another user than this process, uid 0 \(owner uid 1000, gid 2000, mode 0600\); run: chown 0 key$/,
@@ -39,14 +39,14 @@ describe("privacyProblem", () => {
     assert.equal(privacyProblem({ uid: ROOT, gid: GROUP, mode: 0o600 }, "key", AS_ROOT), undefined);
   });
 
-  // Closed to everybody else alone, it would be closed to its reader as well.
-  it("gives a third user's file to its reader before it is closed", () => {
+  // With chmod alone, the reader would lose access too.
+  it("suggests to give a third user's file to its reader first", () => {
     const said = privacyProblem({ uid: 3000, gid: GROUP, mode: 0o644 }, "key", AS_USER);
     assert.match(said ?? "", /open to every user .*; run: chown 1000 key && chmod 0600 key$/);
   });
 
-  // To somebody who is not root, root's file of mode 0600 would be denied.
-  it("leaves root's file to root, and opens it to the reader's group", () => {
+  // A reader other than root could not read a file of root with mode 0600.
+  it("suggests to give the reader's group access to a file of root", () => {
     const command = "chown root:1000 key && chmod 0440 key - or, in Kubernetes, defaultMode: 0440 and fsGroup: 1000";
     const said = privacyProblem({ uid: ROOT, gid: ROOT, mode: 0o644 }, "key", AS_USER);
     assert.ok(said?.endsWith(`; run: ${command}`), said);
@@ -74,8 +74,9 @@ describe("privacyProblem", () => {
     });
   }
 
-  // Swarm mounts secrets as root's, mode 0444, and nothing in the container can change that: no command is printed.
-  it("says how a Docker secret is given to a user, since no command can change it", () => {
+  // Swarm mounts secrets as files of root with mode 0444. No command in the container can change this, so none is
+  // printed.
+  it("explains how to give a user access to a Docker secret", () => {
     const file = "/run/secrets/root.key";
     for (const [uid, mode] of [
       [ROOT, 0o444],
@@ -94,11 +95,11 @@ describe("privacyProblem", () => {
       privacyProblem({ uid: ROOT, gid: ROOT, mode: 0o444 }, "/etc/root.key", AS_USER) ?? "",
       /chown root:1000/,
     );
-    // What the advice leads to.
+    // The result of the advice is accepted.
     assert.equal(privacyProblem({ uid: USER, gid: ROOT, mode: 0o400 }, file, AS_USER), undefined);
   });
 
-  it("writes commands that a shell takes", () => {
+  it("quotes file names in commands", () => {
     assert.match(
       privacyProblem({ uid: USER, gid: GROUP, mode: 0o644 }, "my key's", AS_USER) ?? "",
       /chmod 0600 'my key'\\''s'$/,
@@ -121,7 +122,7 @@ describe("readPrivateFile", () => {
     }
   }
 
-  it("reads a file of its owner's alone, also through a link, and no other", () => {
+  it("reads a file that only its owner can read, also through a link, and no other", () => {
     const file = join(folder, "key");
     const link = join(folder, "link");
     writeFileSync(file, "secret", { mode: 0o600 });
@@ -139,7 +140,7 @@ describe("readPrivateFile", () => {
     );
   });
 
-  it("refuses what is no file, without waiting for it to become one", () => {
+  it("refuses a named pipe and a folder, without blocking", () => {
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", ["-m", "600", pipe]);
     assert.match(problem(pipe), /pipe is not a regular file \(owner uid \d+, gid \d+, mode 0600\)$/);
@@ -155,7 +156,7 @@ describe("readPrivateFile", () => {
     assert.match(problem(file), /is larger than 1048576 bytes \(owner /);
   });
 
-  it("says that a file does not exist", () => {
+  it("reports a file that does not exist", () => {
     assert.match(problem(join(folder, "absent")), /absent does not exist$/);
   });
 });

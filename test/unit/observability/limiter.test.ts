@@ -15,8 +15,9 @@ function setUp() {
   return { lines, timers, limited, times };
 }
 
-// Ten lines of a reason are written in a second; the next line after that second carries the number of the others.
-test("the rest of a second is counted on the next line", () => {
+// Ten lines of a reason are written in a second. The first line in a later second has the number of the suppressed
+// ones.
+test("lines beyond the limit are counted in the next line", () => {
   const { lines, timers, limited, times } = setUp();
   times(25, () => limited.info("connection refused", "expired", { remote: "192.0.2.1" }));
   assert.equal(lines.all.length, 10);
@@ -29,8 +30,8 @@ test("the rest of a second is counted on the next line", () => {
   );
 });
 
-// A flood of one kind does not hide another.
-test("reasons and events are limited apart", () => {
+// Many lines of one kind do not suppress lines of another kind.
+test("each reason and each event has a separate limit", () => {
   const { lines, limited, times } = setUp();
   times(25, () => limited.info("connection refused", "expired"));
   limited.info("connection refused", "no-bundle");
@@ -44,8 +45,8 @@ test("reasons and events are limited apart", () => {
   );
 });
 
-// A clock that is set back begins a new second, like any other change of it.
-test("a clock that is set back silences nobody", () => {
+// A clock that is set back begins a new second, like any other change of the clock.
+test("a clock that is set back does not suppress lines", () => {
   const { lines, timers, limited, times } = setUp();
   times(25, () => limited.info("call denied", "no rule"));
   timers.advance(-3_600_000);
@@ -53,8 +54,9 @@ test("a clock that is set back silences nobody", () => {
   assert.equal(lines.all.length, 11);
 });
 
-// However lines come, no second has more than ten of a reason, and written and suppressed add up to all of them.
-test("no line is forgotten", () => {
+// For any series of lines, no second has more than ten lines of a reason, and the written and the suppressed lines add
+// up to all lines.
+test("every line is written or counted", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.constantFrom("a", "b"), fc.nat(400)), { maxLength: 200 }), (calls) => {
       const { lines, timers, limited } = setUp();
@@ -75,8 +77,8 @@ test("no line is forgotten", () => {
   );
 });
 
-// A summary names what was suppressed, and tells it once.
-test("a summary reports what no later line did", () => {
+// A summary reports each count once.
+test("a summary reports the counts that no later line reported", () => {
   const { lines, limited, times } = setUp();
   times(12, () => limited.info("call denied", "no rule"));
   limited.summarize();
@@ -86,7 +88,7 @@ test("a summary reports what no later line did", () => {
   assert.deepEqual([event, detail, reason, suppressed], ["lines suppressed", "call denied", "no rule", 2]);
 });
 
-// Were reasons ever made up by strangers, all beyond the first 256 would share one limit, and with it memory.
+// If peers could choose reasons, all reasons beyond the first 256 would share one limit, so memory is bounded.
 test("the number of kinds is bounded", () => {
   const { lines, limited } = setUp();
   for (let i = 0; i < 10_000; i++) limited.info("event", `reason ${i}`);
@@ -97,8 +99,8 @@ test("the number of kinds is bounded", () => {
 
 const caller = (name: string, domain = "example.org") => SpiffeId.parse(`spiffe://${domain}/${name}`);
 
-// A caller that is denied a thousand times a second must not hide another one that is denied now and then.
-test("each caller has a limit and a count of its own", () => {
+// A caller that is denied a thousand times a second must not suppress the lines about a caller that is denied rarely.
+test("each caller has a separate limit and count", () => {
   const { lines, timers, limited, times } = setUp();
   const denied = (name: string) =>
     limited.info("call denied", "ACCESS_DENIED", { spiffe_id: caller(name).toString() }, caller(name));
@@ -116,8 +118,8 @@ test("each caller has a limit and a count of its own", () => {
   assert.equal(noise.filter(({ event }) => event === "call denied").length + suppressed, 1000);
 });
 
-// Who is denied in one burst and then leaves is counted in the log while it matters, and not only at the end.
-test("what was counted is told after a while, for each caller", () => {
+// The count of a caller that is denied in one burst and then leaves is logged soon, and not only at shutdown.
+test("counts are logged after a while, for each caller", () => {
   const { lines, timers, limited, times } = setUp();
   for (const [name, count] of [
     ["a", 15],
@@ -137,9 +139,9 @@ test("what was counted is told after a while, for each caller", () => {
   assert.equal(lines.all.length, before + 2);
 });
 
-// The holder of a trust domain's authority can be any number of callers. It gets no unlimited log by that, fills no
-// memory, and hides no other trust domain; nothing is left out of the counts.
-test("callers without number share the limit of their trust domain", () => {
+// An attacker with a CA of a trust domain can create any number of callers. This causes neither an unlimited log nor
+// unlimited memory, and does not suppress lines about other trust domains. The counts include all lines.
+test("any number of callers share the limit of their trust domain", () => {
   const { lines, limited } = setUp();
   const denied = (name: string, domain?: string) =>
     limited.info("call denied", "ACCESS_DENIED", {}, caller(name, domain));

@@ -7,8 +7,8 @@ import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LogFields } from "../../../src/observability/logger.ts";
 import { Lines } from "../../support/log-lines.ts";
 
-// Each line is an object that says when, how grave and what, then the fields. It is there when the call returns.
-test("a call is one line of JSON", () => {
+// Each line is an object with time, level, event and the fields. It is written when the call returns.
+test("each call writes one line of JSON", () => {
   const lines = new Lines();
   createLogger("info", lines).info("store loaded", { secrets: 3, seconds: 0.5, revision: 9n, detail: undefined });
   const [line] = lines.all;
@@ -20,9 +20,9 @@ test("a call is one line of JSON", () => {
   );
 });
 
-// Whatever a stranger puts into a field, there is one line, and reading it gives the field back: nobody can write a
-// second line in our name, or move a terminal's cursor.
-test("text of any kind stays inside its line", () => {
+// For any text in a field, there is one line, and parsing it returns the text. So an attacker can't forge a second line
+// or move the cursor of a terminal.
+test("any text of a field stays within its line", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (detail) => {
       const lines = new Lines();
@@ -34,7 +34,7 @@ test("text of any kind stays inside its line", () => {
   );
 });
 
-// A logger writes its own level and the graver ones, and says whether debug is among them.
+// A logger writes its own level and the more severe ones, and `isDebug` returns whether debug is among them.
 for (const [rank, level] of LOG_LEVELS.entries()) {
   test(`at ${level}, lines up to ${level} are written`, () => {
     const lines = new Lines();
@@ -48,7 +48,7 @@ for (const [rank, level] of LOG_LEVELS.entries()) {
   });
 }
 
-// An object that got past the types is not printed: it could be a request, with every byte of its content.
+// An object that was passed in spite of the types is not printed, because it could be a request with its content.
 test("only plain values are written", () => {
   const lines = new Lines();
   const log = createLogger("info", lines);
@@ -66,7 +66,7 @@ test("only plain values are written", () => {
   assert.ok(lines.raw.join().includes(canary), "plain text is written");
 });
 
-// A flush ends when the stream has taken the last line, and not before.
+// A flush resolves when the stream has accepted the last line, and not before.
 test("flush waits for the stream", async () => {
   const lines = new Lines();
   const log = createLogger("info", lines);
@@ -88,9 +88,9 @@ test("flush waits for the stream", async () => {
   );
 });
 
-// With a reader that takes nothing, memory is bounded: what no longer fits is dropped, and its number is told as soon
-// as the reader is back.
-test("a stalled reader costs lines, not memory", async () => {
+// With a stalled reader, memory is bounded: further lines are dropped, and their number is logged as soon as the reader
+// reads again.
+test("a stalled reader causes dropped lines and not unlimited memory", async () => {
   const lines = new Lines();
   const log = createLogger("info", lines);
   lines.stall();
@@ -107,8 +107,8 @@ test("a stalled reader costs lines, not memory", async () => {
   assert.equal(after!["event"], "after");
 });
 
-// The server outlives whoever reads its log.
-test("a broken pipe is no error of the server's", async () => {
+// The server continues when the reader of its log ends.
+test("a broken pipe does not end the server", async () => {
   const lines = new Lines();
   const log = createLogger("info", lines);
   log.info("before");
@@ -122,8 +122,8 @@ test("a broken pipe is no error of the server's", async () => {
   );
 });
 
-// The real thing: a process writes far more than a pipe holds before anybody reads, flushes and exits. Every line
-// arrives. (The child says on its standard output that all is written, so the reader is late on any machine.)
+// A process writes far more than a pipe holds before the test reads, then flushes and exits. Every line arrives. (The
+// child reports on standard output that all lines are written, so the reader is late on any machine.)
 test("no line is lost at exit", async () => {
   const logger = new URL("../../../src/observability/logger.js", import.meta.url).href;
   const script = `

@@ -21,7 +21,7 @@ function newMetrics(): Metrics {
   return metrics;
 }
 
-/** Metrics with something in each of them. */
+/** Metrics of which each has a value. */
 function fullMetrics(): Metrics {
   const metrics = newMetrics();
   metrics.call(GET).handled("OK", 0.001);
@@ -38,12 +38,12 @@ function fullMetrics(): Metrics {
     versions: 2,
     bytes: 300,
     limit: 4000,
-    room: { free: 9e9, reserve: 32_768 },
+    disk: { free: 9e9, reserve: 32_768 },
   }));
   return metrics;
 }
 
-/** The samples of an exposition: series to number. */
+/** The samples of an exposition: the value of each series. */
 async function samples(metrics: Metrics): Promise<Map<string, number>> {
   const lines = (await metrics.expose()).body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -51,7 +51,7 @@ async function samples(metrics: Metrics): Promise<Map<string, number>> {
   );
 }
 
-// A call counts under its method and its code, once, with its time. Codes are spelled as go-grpc-prometheus does.
+// A call is counted once, by method and code, with its duration. The codes are spelled as in go-grpc-prometheus.
 test("calls are counted by method and code", async () => {
   const metrics = newMetrics();
   const get = metrics.call(GET);
@@ -67,8 +67,8 @@ test("calls are counted by method and code", async () => {
   assert.equal(all.get(`grpc_server_handling_seconds_bucket{le="0.005",${GET_LABELS}}`), 2);
 });
 
-// rate() sees nothing of a series whose first sample is 1: every code is there from the start, at 0.
-test("a method's codes start at zero", async () => {
+// rate() does not count a series whose first sample is 1, so every code has a series with 0 from the start.
+test("all codes of a method start at zero", async () => {
   const metrics = newMetrics();
   metrics.call(GET);
   const all = await samples(metrics);
@@ -78,8 +78,8 @@ test("a method's codes start at zero", async () => {
   assert.equal(all.get(`grpc_server_handling_seconds_count{${GET_LABELS}}`), 0);
 });
 
-// The same for the reasons of refusals; limits are there to be compared with.
-test("a refusal's reasons start at zero, and limits are told", async () => {
+// The same holds for the reasons of refusals. The limits are metrics too, for comparison.
+test("all reasons of refusals start at zero, and the limits have metrics", async () => {
   const metrics = newMetrics();
   metrics.observeConnections(NO_CONNECTIONS, ["expired", "untrusted"]);
   metrics.connectionRefused("expired");
@@ -93,7 +93,7 @@ test("a refusal's reasons start at zero, and limits are told", async () => {
   );
 });
 
-// A disk that is full and a caller that is over its budget have one code, and only one of them is worth waking somebody for.
+// A full disk and a caller over its budget have the same code, but only a full disk requires an immediate response.
 test("errors are counted by reason, and every reason starts at zero", async () => {
   const metrics = newMetrics();
   metrics.failed("BUDGET_EXCEEDED");
@@ -104,24 +104,24 @@ test("errors are counted by reason, and every reason starts at zero", async () =
   assert.equal(all.get(`coffer_call_errors_total{reason="DISK_FULL"}`), 0);
 });
 
-// A status that gRPC does not have is UNKNOWN, as the protocol has it.
+// The gRPC protocol treats an unknown status as UNKNOWN.
 test("a code that does not exist counts as Unknown", async () => {
   const metrics = newMetrics();
   metrics.call(GET).handled("TEAPOT", 0.001);
   assert.equal((await samples(metrics)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="Unknown"}`), 1);
 });
 
-// Gauges show what is true when they are asked, not what was true when they were set up.
+// Gauges have the values of the scrape, and not those of their registration.
 test("gauges are read at each scrape", async () => {
   const metrics = newMetrics();
   let secrets = 1;
-  assert.equal((await samples(metrics)).has("coffer_secrets"), false, "before the store is loaded there is no number");
+  assert.equal((await samples(metrics)).has("coffer_secrets"), false, "no sample before the store is loaded");
   metrics.observeStore(() => ({
     secrets,
     versions: 2 * secrets,
     bytes: 100 * secrets,
     limit: 4000,
-    room: { free: 9e9, reserve: 32_768 },
+    disk: { free: 9e9, reserve: 32_768 },
   }));
   const connections = { ...NO_CONNECTIONS };
   metrics.observeConnections(connections, []);
@@ -140,8 +140,8 @@ test("gauges are read at each scrape", async () => {
   }
 });
 
-// Commits, waits, refusals and the load end up in their own metrics.
-test("what the server reports is found again", async () => {
+// Commits, waits, refusals and the load each have their own metrics.
+test("each report of the server appears in its metric", async () => {
   const all = await samples(fullMetrics());
   assert.deepEqual([all.get("coffer_commit_seconds_sum"), all.get("coffer_commit_changes_sum")], [0.002, 3]);
   assert.equal(all.get("coffer_queue_wait_seconds_count"), 1);
@@ -153,24 +153,25 @@ test("what the server reports is found again", async () => {
   assert.ok(Math.abs(all.get("process_start_time_seconds")! - (Date.now() / 1000 - process.uptime())) < 60);
 });
 
-// Where nobody is sent to a server that is not ready, no call tells of it: the alert has to come from what probes see.
-test("a check of /readyz is a number, and is gone when it is asked no more", async () => {
+// If callers are not sent to a server that is not ready, no failed call shows it. So the checks of /readyz are metrics
+// too.
+test("each check of /readyz has a series, which is removed with the check", async () => {
   const metrics = newMetrics();
   const disk: Check = { name: "journal", state: "not ready", why: "/data has 0 bytes left" };
   let checks: readonly Check[] = [{ name: "store", state: "ok" }, disk];
   metrics.observeReadiness(() => checks);
-  const told = async () => [...(await samples(metrics))].filter(([series]) => series.startsWith("coffer_ready"));
-  assert.deepEqual(await told(), [
+  const readySeries = async () => [...(await samples(metrics))].filter(([series]) => series.startsWith("coffer_ready"));
+  assert.deepEqual(await readySeries(), [
     [`coffer_ready{check="store"}`, 1],
     [`coffer_ready{check="journal"}`, 0],
   ]);
   checks = [disk];
-  assert.deepEqual(await told(), [[`coffer_ready{check="journal"}`, 0]]);
+  assert.deepEqual(await readySeries(), [[`coffer_ready{check="journal"}`, 0]]);
 });
 
-// While the process blocks, its event loop is late by as much. (Only the shortest time is asserted: no machine makes it
-// fail by being slow. The first pause is for the sampler to begin; a sample is the time between two of its timers.)
-test("the event loop's delay is seen", async () => {
+// While the process blocks, its event loop is delayed by the same time. (The test asserts only a minimum, so it can't
+// fail on a slow machine. The sampler needs the first pause to start. A sample is the time between two of its timers.)
+test("the event loop's delay is measured", async () => {
   const metrics = newMetrics();
   const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
   await pause();
@@ -181,8 +182,8 @@ test("the event loop's delay is seen", async () => {
   assert.ok(all.get(`coffer_event_loop_delay_seconds{quantile="1"}`)! > 0.15);
 });
 
-// Right after the start, and after each scrape, there is no sample: that is a delay of 0 and not of NaN or centuries.
-test("no sample is no delay", async () => {
+// Right after the start and after each scrape, there is no sample. The delay is then 0, and not NaN or a huge number.
+test("without a sample, the delay is 0", async () => {
   const all = await samples(newMetrics());
   assert.deepEqual(
     ["0.5", "0.99", "1"].map((quantile) => all.get(`coffer_event_loop_delay_seconds{quantile="${quantile}"}`)),
@@ -190,8 +191,8 @@ test("no sample is no delay", async () => {
   );
 });
 
-// Two servers in one process, as in tests, do not count each other's calls, and nothing is kept globally.
-test("there is no global registry", async () => {
+// Two servers in one process, as in tests, do not count each other's calls.
+test("each server has its own registry", async () => {
   const [one, other] = [newMetrics(), newMetrics()];
   one.call(GET).handled("OK", 0.001);
   other.call(GET);
@@ -199,9 +200,9 @@ test("there is no global registry", async () => {
   assert.deepEqual(register.getMetricsAsArray(), []);
 });
 
-// docs/metrics.md lists every metric with its type and labels, and none that does not exist. With that, its table also
-// shows that no label is for a path or a SPIFFE ID.
-test("the table in the docs is the truth", async () => {
+// docs/metrics.md lists exactly the existing metrics, with type and labels. So the table also shows that no label is
+// for a path or a SPIFFE ID.
+test("the table in docs/metrics.md equals the metrics", async () => {
   const { body } = await fullMetrics().expose();
   const types = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!] as const);
   const exposed = types.map(([name, type]) => `${name} ${type} ${labelsOf(body, name).join(" ")}`.trim());

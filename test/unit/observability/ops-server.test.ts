@@ -14,7 +14,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
-/** Enough of a status for a page that is only passed on. */
+/** A part of a status, which the server only serializes. */
 const STATUS = { release: "1.2.3", ready: true } as ServerStatus;
 
 function idleSources(): OpsSources {
@@ -44,15 +44,15 @@ async function ask({ address }: OpsServer, path: string, method: string, host?: 
   return { status: response.statusCode as number, headers: response.headers, body };
 }
 
-// The process lives as long as it can say so.
-test("/livez is ok whatever the checks say", async () => {
+// The process is alive if it can answer.
+test("/livez is ok even if checks fail", async () => {
   const { checks, ask } = await setUp();
   checks.push({ name: "store", state: "not ready", why: "loading" });
   const { status, body } = await ask("/livez");
   assert.deepEqual([status, body], [200, "ok\n"]);
 });
 
-// One line per check, and 503 as long as one of them is not ok. The checks are asked each time.
+// There is one line for each check, and the status is 503 while a check fails. The checks run for each request.
 test("/readyz follows its checks", async () => {
   const { checks, ask } = await setUp();
   checks.push({ name: "identity", state: "ok" }, { name: "store", state: "not ready", why: "loading" });
@@ -63,21 +63,21 @@ test("/readyz follows its checks", async () => {
   assert.deepEqual([ready.status, ready.body], [200, "identity ok\nstore ok\n"]);
 });
 
-// Prometheus gets the text and its type.
-test("/metrics is what the metrics say", async () => {
+// Prometheus gets the text and its content type.
+test("/metrics returns the metrics", async () => {
   const { ask } = await setUp();
   const { status, headers, body } = await ask("/metrics");
   assert.deepEqual([status, headers["content-type"], body], [200, "text/x-test", "m 1\n"]);
 });
 
-// HEAD tells the same as GET, without the body.
+// HEAD returns the same headers as GET.
 test("HEAD has no body", async () => {
   const { ask } = await setUp();
   const { status, headers, body } = await ask("/metrics", "HEAD");
   assert.deepEqual([status, headers["content-length"], body], [200, "4", ""]);
 });
 
-// Nothing can be changed here, and there is nothing else.
+// The server has no other pages, and requests can't change anything.
 test("other methods and other paths are refused", async () => {
   const { ask } = await setUp();
   const post = await ask("/livez", "POST");
@@ -85,8 +85,8 @@ test("other methods and other paths are refused", async () => {
   for (const path of ["/", "/livez/", "/constructor", "/__proto__"]) assert.equal((await ask(path)).status, 404, path);
 });
 
-// A request larger than any probe's is cut off; one of a usual size is answered.
-test("headers are bounded", async () => {
+// Headers that are larger than those of any probe are refused, and headers of a usual size are accepted.
+test("the size of headers is limited", async () => {
   const { server } = await setUp();
   const send = async (padding: number): Promise<string> => {
     const socket = connect(server.address);
@@ -99,8 +99,8 @@ test("headers are bounded", async () => {
   assert.equal(await send(10_000), "HTTP/1.1 431 Request Header Fields Too Large");
 });
 
-// A fault is told to the log, and only that there was one to whoever asked.
-test("a fault is answered and logged", async () => {
+// The log has the error. The client gets only the fact that there was one.
+test("an error of a page is logged, and the client gets status 500", async () => {
   const { ask, lines } = await setUp(() => Promise.reject(new Error("SELECT went wrong")));
   const { status, body } = await ask("/metrics");
   assert.equal(status, 500);
@@ -110,8 +110,8 @@ test("a fault is answered and logged", async () => {
   assert.match(String(line!["error"]), /SELECT went wrong/);
 });
 
-// Neither a client that keeps its connection, nor one whose answer is under way, delays the end; the port is free after.
-test("close waits for nobody", async () => {
+// Neither an idle connection nor a response in progress delays the close, and the port is free afterwards.
+test("close does not wait for clients", async () => {
   const scraped = new EventEmitter();
   const { server } = await setUp(() => {
     scraped.emit("begun");
@@ -130,14 +130,15 @@ test("close waits for nobody", async () => {
   open.push(await OpsServer.listen(address, idleSources()));
 });
 
-/** Resolves when the connection is gone, in good order or not. */
+/** Resolves when the connection is closed, with or without an error. */
 function ended(socket: Socket): Promise<void> {
   socket.on("error", () => {}).resume();
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
-// Strangers who open connections and say nothing, each as soon as another one is cut off, take none from a probe.
-test("silent strangers give way to a probe", async () => {
+// Clients that open connections and send nothing, and reconnect as soon as they are disconnected, do not keep a probe
+// out.
+test("a probe replaces a connection without a request", async () => {
   const { server } = await setUp();
   const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
   await Promise.all(silent.map((socket) => once(socket, "connect")));
@@ -152,8 +153,8 @@ test("silent strangers give way to a probe", async () => {
   for (const socket of silent) socket.destroy();
 });
 
-// Those whose answers are under way are not cut off for somebody new: the bound holds, as the control of the test above.
-test("there are no more connections than 64", async () => {
+// The control of the test above: connections with a response in progress are not closed, and the limit holds.
+test("there are at most 64 connections", async () => {
   const scraped = new EventEmitter();
   let asked = 0;
   const { server } = await setUp(() => {
@@ -169,14 +170,14 @@ test("there are no more connections than 64", async () => {
   for (const socket of busy) socket.destroy();
 });
 
-// A taken port is an error of the start, not an event that ends the process later.
-test("listening on a taken port rejects", async () => {
+// A port in use is an error of the start, and not an event that ends the process later.
+test("listening on a port in use rejects", async () => {
   const { server } = await setUp();
   await assert.rejects(OpsServer.listen(server.address, idleSources()), { code: "EADDRINUSE" });
 });
 
-// A page in a browser of this machine, or of this network, may have its own name resolve to our address, and would then
-// be shown what we answer. Scrapers and probes ask by addresses, by short names, or by names that are ours.
+// A web page in a browser of this machine or network can make its own name resolve to the server's address, and then
+// read the responses. Scrapers and probes use IP addresses, short names, or names of the server.
 test("a request for another host is refused", async () => {
   const server = await OpsServer.listen(
     { host: "127.0.0.1", port: 0 },
@@ -218,8 +219,8 @@ test("a request for another host is refused", async () => {
   for (const path of ["/livez", "/readyz"]) assert.equal((await ask(server, path, "GET", "evil.example")).status, 421);
 });
 
-// HTTP/1.0, as some load balancers' probes speak it, names no host; every browser does.
-test("a probe that names no host is answered", async () => {
+// Some load balancers probe with HTTP/1.0, which has no Host header. Every browser sends one.
+test("a probe without a Host header is answered", async () => {
   const { server } = await setUp();
   const socket = connect(server.address);
   socket.write("GET /livez HTTP/1.0\r\n\r\n");

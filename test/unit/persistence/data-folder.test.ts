@@ -24,9 +24,9 @@ import { inChild, openStore, refusalKind, refusalOf, temporaryFolder } from "../
 
 const ext4 = () => 0xef53;
 const asRoot = process.geteuid?.() === 0;
-const SOMEBODY = 65534;
+const OTHER_UID = 65534;
 
-/** A data folder with a store in it, as a server leaves it. */
+/** A data folder with the store of a stopped server. */
 function usedFolder(): { data: string; store: string; database: string } {
   const data = temporaryFolder();
   openStore(data).journal.close();
@@ -40,7 +40,7 @@ function moveBehindLink(path: string, elsewhere: string): void {
   symlinkSync(elsewhere, path);
 }
 
-/** What a refusal tells its reader to run. */
+/** The command in the message of a refusal. */
 function commandOf(refused: StoreRefused | undefined): string {
   return /; run: (.*?)(?: - or, .*)?$/.exec(refused?.message ?? "")?.[1] ?? "false";
 }
@@ -49,7 +49,7 @@ function mode(path: string): string {
   return (lstatSync(path).mode & 0o777).toString(8);
 }
 
-/** Where a store ends up when it is restored into the wrong folder. */
+/** Places of a store that was restored into the wrong folder. */
 const MISPLACED: readonly (readonly [what: string, misplace: (folder: Folder) => void])[] = [
   [
     "one level too deep",
@@ -69,8 +69,8 @@ const MISPLACED: readonly (readonly [what: string, misplace: (folder: Folder) =>
 ];
 
 describe("a data folder", () => {
-  // What is missing is made, closed to everybody else, whatever the umask.
-  it("is made, and nobody else may enter it", () => {
+  // A missing folder is created, with access for its owner only, whatever the umask.
+  it("is created, and no other user can enter its store", () => {
     const data = join(temporaryFolder(), "data");
     const { store, warnings } = prepareDataFolder(data, ext4);
     assert.deepEqual(warnings, []);
@@ -78,8 +78,8 @@ describe("a data folder", () => {
     assert.equal(mode(store), "700");
   });
 
-  // The files of a store that is in use are for its owner alone, the log included.
-  it("holds files of mode 0600", () => {
+  // Only the owner has access to the files of a store in use, including the log.
+  it("contains files with mode 0600", () => {
     const data = temporaryFolder();
     const { journal } = openStore(data);
     const names = readdirSync(join(data, "store"));
@@ -88,29 +88,30 @@ describe("a data folder", () => {
     journal.close();
   });
 
-  // A mount that opens everything to a group, as fsGroup does, is mended with one line in the log.
-  it("is closed again when a mount has opened it to a group", () => {
+  // A mount with an fsGroup gives the group access to all files. The start removes it, with one line in the log.
+  it("loses the permissions that a mount has given a group", () => {
     const { data, store, database } = usedFolder();
     chmodSync(store, 0o2770);
     chmodSync(database, 0o660);
     const { warnings } = prepareDataFolder(data, ext4);
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0]!, /closed to the group.*store, .*coffer\.db$/);
+    assert.match(warnings[0]!, /that a mount had given the group: .*store, .*coffer\.db$/);
     assert.deepEqual([mode(store), mode(database)], ["700", "600"]);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
   });
 
-  // A folder of somebody else's above, as a mount is, is no obstacle; under a sticky one no warning either.
-  it("may lie in a folder that everybody writes, if it is sticky", () => {
+  // The data folder can be a mount that another user owns. There is a warning if every user can write it and it is not
+  // sticky.
+  it("can be writable by every user if it is sticky", () => {
     const data = temporaryFolder();
     chmodSync(data, 0o1777);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
     chmodSync(data, 0o777);
-    assert.match(prepareDataFolder(data, ext4).warnings.join(), /everybody may rename.*chmod o-w/);
+    assert.match(prepareDataFolder(data, ext4).warnings.join(), /every user can rename.*run: chmod o-w/);
   });
 
-  // Whatever everybody may read or write can't be trusted any more.
-  it("is refused when it is open to everybody", () => {
+  // Files that every user can read or write can't be trusted any more.
+  it("is refused when it is open to every user", () => {
     for (const which of ["store", "database"] as const) {
       const folder = usedFolder();
       assert.equal(
@@ -119,17 +120,17 @@ describe("a data folder", () => {
       );
       chmodSync(folder[which], which === "store" ? 0o705 : 0o604);
       const refused = refusalOf(() => prepareDataFolder(folder.data, ext4));
-      assert.equal(refused?.refusal, "open to everybody");
+      assert.equal(refused?.refusal, "open to every user");
       assert.match(refused?.message ?? "", /owner uid \d+, gid \d+, mode 0[67]0[45].*; run: chmod -R go= .*store$/);
       execFileSync("sh", ["-c", commandOf(refused)]);
       assert.deepEqual(prepareDataFolder(folder.data, ext4).warnings, []);
     }
   });
 
-  // A second name would let somebody change the store from outside of the folder. Each refusal names its file, owner and
-  // mode, and ends with a command; who runs that command has the store back, with what was in it.
+  // With a link, another user could change the store from outside of the folder. Each refusal names the file, its owner
+  // and its mode, and ends with a command. After this command, the store opens with its old content.
   const MISHAPS: readonly (readonly [what: string, mishap: (folder: Folder, elsewhere: string) => void])[] = [
-    ["a file in it has a second name", ({ database }, elsewhere) => linkSync(database, elsewhere)],
+    ["a file in it has a second hard link", ({ database }, elsewhere) => linkSync(database, elsewhere)],
     ["a file in it is a link", ({ database }, elsewhere) => moveBehindLink(database, elsewhere)],
     ["its store is a link", ({ store }, elsewhere) => moveBehindLink(store, elsewhere)],
     [
@@ -142,7 +143,7 @@ describe("a data folder", () => {
     ["there is a folder in it", ({ store }) => mkdirSync(join(store, "lost"), { mode: 0o700 })],
   ];
   for (const [what, mishap] of MISHAPS) {
-    it(`is refused when ${what}, until the command of the refusal was run`, () => {
+    it(`is refused when ${what}, until the command in the refusal was run`, () => {
       const folder = usedFolder();
       const before = readFileSync(folder.database);
       mishap(folder, join(temporaryFolder(), "else where"));
@@ -155,8 +156,8 @@ describe("a data folder", () => {
     });
   }
 
-  // With the link gone and nothing in its place, the next start would make a new store, and serve that.
-  it("keeps its link when what it leads to can't be fetched", () => {
+  // If the command removed the link without moving its target, the next start would create a new store.
+  it("still has its link when the target can't be moved", () => {
     const { data, store } = usedFolder();
     const [elsewhere, away] = ["elsewhere", "away"].map((name) => join(temporaryFolder(), name)) as [string, string];
     moveBehindLink(store, elsewhere);
@@ -165,28 +166,29 @@ describe("a data folder", () => {
     assert.notEqual(spawnSync("sh", ["-c", command]).status, 0);
     const dangling = refusalOf(() => prepareDataFolder(data, ext4));
     assert.equal(dangling?.refusal, "wrong kind");
-    assert.match(dangling?.message ?? "", /is a symbolic link to \S+elsewhere, which is not there; mount it first$/);
+    assert.match(dangling?.message ?? "", /is a symbolic link to \S+elsewhere, which does not exist; mount it first$/);
     renameSync(away, elsewhere);
     execFileSync("sh", ["-c", command]);
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
   });
 
-  // A folder made in the place of the disk would be served as a new store; and the folder above is there, whoever's it is.
-  it("is refused when it is a link to what is not there, with no folder to be made", () => {
+  // A folder that is created instead of a missing mount would be served as a new store. So the refusal of a dangling
+  // link suggests no command to create a folder.
+  it("is refused when it is a dangling link, without a command", () => {
     const folder = temporaryFolder();
     symlinkSync("unmounted", join(folder, "data"));
     const refused = refusalOf(() => prepareDataFolder(join(folder, "data"), ext4));
     assert.equal(refused?.refusal, "not accessible");
     assert.match(
       refused?.message ?? "",
-      /\/data is a symbolic link to \S+\/unmounted, which is not there; mount it first$/,
+      /\/data is a symbolic link to \S+\/unmounted, which does not exist; mount it first$/,
     );
     mkdirSync(join(folder, "unmounted"));
     assert.deepEqual(prepareDataFolder(join(folder, "data"), ext4).warnings, []);
   });
 
-  // As a path that goes on behind a file, or a link that leads to itself.
-  it("is refused when there is no way to it", () => {
+  // A path below a file, and a link to itself.
+  it("is refused when its path can't be resolved", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "file"), "");
     symlinkSync("loop", join(folder, "loop"));
@@ -196,32 +198,29 @@ describe("a data folder", () => {
     ] as const) {
       const refused = refusalOf(() => prepareDataFolder(join(folder, name), ext4));
       assert.equal(refused?.refusal, "not accessible", name);
-      assert.match(
-        refused?.message ?? "",
-        new RegExp(`can't be used \\(${code}\\): the way to it ends at \\S+ \\(owner `),
-      );
+      assert.match(refused?.message ?? "", new RegExp(`can't be used \\(${code}\\): its path ends at \\S+ \\(owner `));
     }
   });
 
-  // A store that was restored into a wrong folder must not give way to a new one, which would be empty and ready. The
-  // command of the refusal, where there is one, puts it in its place.
+  // If a store was restored into the wrong folder, the server must not create a new one and become ready with an empty
+  // store. The command in the refusal moves the store to its place.
   for (const [what, misplace] of MISPLACED) {
-    it(`is refused when its store lies ${what}, until that is in its place`, () => {
+    it(`is refused when its store is ${what}, until the command in the refusal was run`, () => {
       const { data, store, database } = usedFolder();
       const before = readFileSync(database);
       misplace({ data, store, database });
       const refused = refusalOf(() => openStore(data));
       assert.equal(refused?.refusal, "wrong kind");
-      assert.match(refused?.message ?? "", /coffer\.db is there: a new store would start empty beside it/);
+      assert.match(refused?.message ?? "", /coffer\.db exists: a new store would start empty beside it/);
       execFileSync("sh", ["-c", commandOf(refused)]);
       openStore(data).journal.close();
       assert.deepEqual(readFileSync(database), before);
     });
   }
 
-  it("is refused when it is the store itself, or has an older one beside its place", () => {
+  it("is refused when --data names the store itself, and when the store has another name", () => {
     const { data, store } = usedFolder();
-    assert.match(refusalOf(() => openStore(store))?.message ?? "", new RegExp(`; give --data ${data}$`));
+    assert.match(refusalOf(() => openStore(store))?.message ?? "", new RegExp(`; use --data ${data}$`));
     renameSync(store, `${store}.before`);
     assert.match(
       refusalOf(() => openStore(data))?.message ?? "",
@@ -231,7 +230,7 @@ describe("a data folder", () => {
     openStore(data).journal.close();
   });
 
-  it("is refused when its store, or itself, is no folder", () => {
+  it("is refused when it or its store is not a folder", () => {
     const data = temporaryFolder();
     const store = join(data, "store");
     writeFileSync(store, "");
@@ -245,23 +244,23 @@ describe("a data folder", () => {
     assert.deepEqual(prepareDataFolder(data, ext4).warnings, []);
   });
 
-  // The parent must be there: a misspelt path must not become an empty store somewhere new.
+  // The parent must exist, so that a misspelt path does not create an empty store in a new place.
   it("is refused when its parent does not exist", () => {
     const refused = refusalOf(() => prepareDataFolder(join(temporaryFolder(), "no", "data"), ext4));
     assert.equal(refused?.refusal, "not accessible");
     assert.match(refused?.message ?? "", /\/no does not exist; run: install -d -o \d+ \S+\/no$/);
   });
 
-  // A server that ends removes its log, perhaps between the list of the folder and the look at the file.
-  it("does not mind that a file is gone", () => {
+  // A server that ends removes its log, possibly after this process has listed the folder.
+  it("accepts that a listed file no longer exists", () => {
     assert.equal(tightenEntry(join(temporaryFolder(), "coffer.db-wal"), "file"), undefined);
   });
 
-  // Somebody else's files are not ours to use, even for root: the log would become root's, and lock the owner out.
-  it("is refused when it belongs to somebody else", { skip: !asRoot && "needs root" }, () => {
+  // Even root must not use the files of another user: a new log would belong to root, and the owner could not open it.
+  it("is refused when it belongs to another user", { skip: !asRoot && "needs root" }, () => {
     for (const which of ["store", "database"] as const) {
       const folder = usedFolder();
-      chownSync(folder[which], SOMEBODY, SOMEBODY);
+      chownSync(folder[which], OTHER_UID, OTHER_UID);
       const refused = refusalOf(() => prepareDataFolder(folder.data, ext4));
       assert.equal(refused?.refusal, "wrong owner");
       assert.match(refused?.message ?? "", /owner uid 65534, gid 65534, mode 0[67]00.*; run: chown -R 0 .*store$/);
@@ -270,9 +269,9 @@ describe("a data folder", () => {
     }
   });
 
-  // As somebody who is neither root nor an owner, and has no group that helps. The data folder is the server's own, and
-  // the command of the refusal gives it that; a folder above is not, and no command opens it. No refusal comes twice.
-  it("is refused to who may not enter or write, until the commands of the refusals were run", {
+  // The process is neither root nor an owner, and its group has no access. The command in a refusal gives it the data
+  // folder, which belongs to the server. For a parent folder there is no command. No refusal occurs twice.
+  it("is refused to a user without access, until the commands in the refusals were run", {
     skip: !asRoot && "needs root",
   }, () => {
     const parent = temporaryFolder();
@@ -290,7 +289,7 @@ describe("a data folder", () => {
     for (let message = attempt(); message !== "opened" && !said.includes(message); message = attempt()) {
       said.push(message);
       if (said.length === 1) {
-        assert.match(message, /let this user pass through it, or use another folder/);
+        assert.match(message, /allow this user to enter it, or use another folder/);
         chmodSync(parent, 0o711);
       } else execFileSync("sh", ["-c", commandOf(new StoreRefused("not accessible", message))]);
     }
@@ -313,14 +312,15 @@ describe("the file system under a data folder", () => {
     ["btrfs, signed", 0x9123683e | 0, "suitable"],
     ["tmpfs", 0x01021994, "doubtful"],
     ["overlay", 0x794c7630, "doubtful"],
-    ["something new", 0x12345678, "doubtful"],
+    ["an unknown type", 0x12345678, "doubtful"],
     ["nfs", 0x6969, "unsuitable"],
     ["cifs", 0xff534d42, "unsuitable"],
     ["fuse", 0x65735546, "unsuitable"],
     ["9p", 0x01021997, "unsuitable"],
   ];
 
-  // Local disks pass, what vanishes with its container is a warning, what locks badly is refused.
+  // Local disks are accepted. A file system that is lost with its container causes a warning. Unreliable locks are
+  // refused.
   for (const [name, type, expected] of cases) {
     it(`is ${expected}: ${name}`, () => {
       assert.equal(fileSystemSuitability(type).kind, expected);

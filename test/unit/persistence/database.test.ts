@@ -36,7 +36,7 @@ function makeDatabase(file = databaseFile()): string {
   return file;
 }
 
-/** Changes a closed database the way another program would. */
+/** Changes a closed database as another program would. */
 function tamper(file: string, sql: string): void {
   const db = new Database(file);
   db.exec(sql);
@@ -46,8 +46,8 @@ function tamper(file: string, sql: string): void {
 const open = (file: string) => refusalKind(() => openDatabase(file, plainContent).close());
 
 describe("the database", () => {
-  // Durability depends on each of these; a binding that drops one without an error would lose data.
-  it("is set as its durability needs", () => {
+  // Durability depends on each of these settings. A binding that ignores one without an error would lose data.
+  it("has the settings that durability requires", () => {
     const db = openDatabase(databaseFile(), plainContent);
     const value = (name: string) => db.pragma(name, { simple: true });
     const expected = {
@@ -61,8 +61,8 @@ describe("the database", () => {
     db.close();
   });
 
-  // The first rows come with the tables, once, and a failure leaves neither behind.
-  it("is created whole or not at all", () => {
+  // The tables and the first rows are created together and once. A failure leaves neither.
+  it("is created completely or not at all", () => {
     const file = databaseFile();
     assert.throws(() => openDatabase(file, { ...plainContent, create: () => assert.fail("no entropy") }), /no entropy/);
     let created = 0;
@@ -74,7 +74,7 @@ describe("the database", () => {
     assert.equal(created, 1);
   });
 
-  // An older release would not understand what a newer one wrote, and might destroy it.
+  // An older release can't interpret the data of a newer one, and could destroy it.
   it("is refused when a newer release wrote it", () => {
     const file = makeDatabase();
     assert.equal(open(file), undefined);
@@ -84,8 +84,8 @@ describe("the database", () => {
     assert.match(refused?.message ?? "", /newer release of Coffer: its schema is 3, this release knows up to 2/);
   });
 
-  // Another program's file is not turned into a store.
-  it("is refused when it is another program's", () => {
+  // The file of another program does not become a store.
+  it("is refused when it belongs to another program", () => {
     const [foreign, text] = [databaseFile(), databaseFile()];
     tamper(foreign, "CREATE TABLE t (a)");
     writeFileSync(text, "a text, and a rather long one, since SQLite reads a hundred bytes ".repeat(20));
@@ -102,8 +102,8 @@ describe("the database", () => {
     assert.equal(open(indexless), "damaged");
   });
 
-  // SQLite would delete a log without its database, and the commits in it.
-  it("is refused when only its log is left", async () => {
+  // SQLite would delete a log without its database, with the commits in it.
+  it("is refused when only its log exists", async () => {
     const data = temporaryFolder();
     const file = join(data, "store", "coffer.db");
     const { stdout } = inChild(
@@ -132,7 +132,7 @@ describe("the database", () => {
     journal.close();
   });
 
-  // Damage in the pages is found at the start, and not by a reader much later.
+  // The start detects damaged pages, so that they are not first found by a later read.
   it("is refused when its pages are damaged", async () => {
     const data = temporaryFolder();
     const { journal } = openStore(data);
@@ -148,7 +148,7 @@ describe("the database", () => {
     assert.equal(open(file), "damaged");
   });
 
-  // Two servers on one store would each overwrite what the other acknowledged.
+  // Two servers on one store would overwrite each other's acknowledged changes.
   it("is refused while another process has it open", () => {
     const data = temporaryFolder();
     const attempt = () =>

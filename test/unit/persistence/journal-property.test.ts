@@ -24,7 +24,7 @@ interface Version {
   deletedBy?: number;
 }
 
-/** What a store would ask for, and what must be on the disk, kept in plain lists. */
+/** A model of a store in plain lists: the changes that it would request, and the expected content of the disk. */
 class Model {
   readonly #secrets = new Map<string, Version[]>();
   /** The revision of each entry, by its order. */
@@ -48,7 +48,7 @@ class Model {
     );
   }
 
-  /** Undefined when there is nothing to delete. */
+  /** Undefined if there is nothing to delete. */
   delete(path: string): Change | undefined {
     const live = (this.#secrets.get(path) ?? []).filter((version) => version.deletedBy === undefined);
     if (live.length === 0) return undefined;
@@ -88,9 +88,9 @@ const step = fc.oneof(
 );
 
 describe("a journal on disk", () => {
-  // Whatever is put, pruned and deleted, in groups and across restarts: the disk holds exactly what a list would, in
-  // revision order, and revisions only ever rise.
-  it("is what a simple model says", async () => {
+  // After any puts, prunings and deletions, in groups and across restarts, the disk has the same entries as the model,
+  // in revision order, and revisions only increase.
+  it("equals a simple model", async () => {
     const folder = temporaryFolder();
     let run = 0;
     await fc.assert(

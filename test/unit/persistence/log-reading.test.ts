@@ -11,7 +11,7 @@ const FRAME = 24 + PAGE;
 const HEADER = 32;
 const SECTOR = 512;
 
-/** A log of twelve commits as a kill leaves it, and where in the file each commit ends. */
+/** The log of a killed server with twelve commits, and the offset of each commit's end. */
 async function killedLog(): Promise<{ readonly bytes: Buffer; readonly ends: readonly number[] }> {
   const data = temporaryFolder();
   const { journal } = openStore(data);
@@ -42,13 +42,13 @@ function changed(change: (bytes: Buffer) => void): Buffer {
   return bytes;
 }
 
-/** How many frames the commits of a log have together; undefined for a damaged one. */
+/** The number of frames of all commits of a log; undefined for a damaged log. */
 function framesIn(reading: LogReading): number | undefined {
   return reading.kind === "intact" ? reading.log.frames : undefined;
 }
 
 const ALL = (log.length - HEADER) / FRAME;
-/** Where the last commit begins, and the one before it. */
+/** The offsets at which the last commit and the one before it begin. */
 const [lastButOne, last] = [ends.at(-3)!, ends.at(-2)!];
 
 describe("a log", () => {
@@ -59,8 +59,8 @@ describe("a log", () => {
     assert.equal(readLog(`${file}.missing`, PAGE).kind, "empty");
   });
 
-  // SQLite would serve what comes before the flip and use its versions and revisions again. Every frame before the last
-  // commit, in its header as in its page.
+  // SQLite would use only the commits before the flipped bit, and versions and revisions would be used again. The test
+  // flips bits in the header and in the page of every frame before the last commit.
   it("with a flipped bit before its last commit is damaged", () => {
     for (let at = HEADER; at < lastButOne; at += FRAME) {
       for (const offset of [1, 7, 9, 14, 17, 22, 24, 24 + 2000, FRAME - 1]) {
@@ -89,15 +89,15 @@ describe("a log", () => {
     assert.equal(read(changed((bytes) => other.copy(bytes, 0, 0, HEADER))).kind, "damaged");
   });
 
-  // What a power cut leaves: any part of the sectors of the last commit, in any order, and the end of the file anywhere
-  // in it. Nothing that was acknowledged is lost, so that no alarm may be raised.
-  it("whose last commit a power cut has broken is intact up to that", () => {
+  // After a power failure, any sectors of the last commit can be missing, and the file can end anywhere in it. No
+  // acknowledged commit is lost, so the log must not count as damaged.
+  it("is intact up to its last commit if a power failure broke that commit", () => {
     let random = 1;
     const next = () => {
       random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
       return random / 2 ** 31;
     };
-    const whole = (last - HEADER) / FRAME;
+    const complete = (last - HEADER) / FRAME;
     for (let round = 0; round < 400; round++) {
       const cut = changed((bytes) => {
         for (let at = last; at < bytes.length; at += SECTOR) {
@@ -107,12 +107,12 @@ describe("a log", () => {
       const frames = framesIn(
         read(next() < 0.5 ? cut : cut.subarray(0, last + Math.floor(next() * (cut.length - last)))),
       );
-      assert.ok(frames === whole || frames === ALL, `round ${round}: ${frames}`);
+      assert.ok(frames === complete || frames === ALL, `round ${round}: ${frames}`);
     }
   });
 
-  // A restarted log is written over the one before it, whose frames stay behind its end. They are in the database.
-  it("that was restarted does not count the frames before", async () => {
+  // A restarted log overwrites the previous one, of which some frames remain after its end. They are in the database.
+  it("does not count the frames of the log before a restart", async () => {
     const data = temporaryFolder();
     const { journal } = openStore(data);
     const sealed = Buffer.alloc(5 * 1024 * 1024, 1);

@@ -20,14 +20,18 @@ import {
   temporaryFolder,
 } from "../../support/persistence-kit.ts";
 
-/** The place of a page that the first rows are on: six pages before it are the roots of tables and of an index. */
+/**
+ * The number of the page with the first rows, from 0. The six pages before it are the roots of tables and of an index.
+ */
 const FIRST_LEAF = 6;
 
-/** Commits that only the log has, and those that the database has. */
+/** The number of commits in the database, and of those that are only in the log. */
 const FOLDED = 30;
 const LOGGED = 12;
 
-/** The files of a store as a kill leaves them, with a long log; and, with `folded`, the same store when it is closed. */
+/**
+ * Copies of a store: of a killed server with a long log, of the same server when it was closed, and of an earlier time.
+ */
 async function killedStore(): Promise<{ readonly killed: string; readonly closed: string; readonly earlier: string }> {
   const [data, elsewhere] = [temporaryFolder(), temporaryFolder()];
   const store = openStore(data);
@@ -74,7 +78,7 @@ async function pathsIn(data: string): Promise<string[]> {
 const { killed, closed, earlier } = await killedStore();
 const other = await killedStore();
 
-/** Each reason for which a start is refused, as a change of a store that was killed or closed. */
+/** Changes of the store of a killed or a closed server, and the reason for which the start is refused. */
 const CASES: readonly (readonly [name: string, from: string, refusal: string, change: (data: string) => void])[] = [
   ["the log of another store", killed, "damaged", (data) => copyOver(file(other.killed, "-wal"), file(data, "-wal"))],
   [
@@ -118,7 +122,7 @@ function copyOver(from: string, to: string): void {
   writeFileSync(to, readFileSync(from), { mode: 0o600 });
 }
 
-/** A page of the table of versions that no log of these tests replaces. */
+/** Damages a page of the table `versions` that no log of these tests replaces. */
 function damageFirstLeaf(path: string): void {
   const bytes = readFileSync(path);
   bytes.fill(0xa5, FIRST_LEAF * 4096, (FIRST_LEAF + 1) * 4096);
@@ -126,8 +130,8 @@ function damageFirstLeaf(path: string): void {
 }
 
 describe("a refused start", () => {
-  // Control: what the cases below change is accepted as it is.
-  it("is not what the stores of these tests get", async () => {
+  // The control: the unchanged stores open.
+  it("does not occur with the unchanged stores of these tests", async () => {
     for (const from of [killed, closed]) {
       const data = join(temporaryFolder(), "data");
       copyAsIs(from, data);
@@ -135,9 +139,9 @@ describe("a refused start", () => {
     }
   });
 
-  // A start writes nothing before every check has passed. With the right file back in its place the store opens.
+  // A start writes nothing before every check has passed. So the store opens after the right file is put back.
   for (const [name, from, refusal, change] of CASES) {
-    it(`for ${name} leaves every byte as it was`, () => {
+    it(`for ${name} changes no byte`, () => {
       const data = join(temporaryFolder(), "data");
       copyAsIs(from, data);
       change(data);
@@ -149,7 +153,7 @@ describe("a refused start", () => {
   }
 
   for (const from of [killed, closed]) {
-    it(`for a wrong root key leaves every byte as it was, ${from === killed ? "killed" : "closed"}`, () => {
+    it(`for a wrong root key changes no byte, ${from === killed ? "killed" : "closed"}`, () => {
       const data = join(temporaryFolder(), "data");
       copyAsIs(from, data);
       const before = bytesBelow(data);
@@ -158,8 +162,8 @@ describe("a refused start", () => {
     });
   }
 
-  // A store that was closed is found to contradict itself by its load, which holds the database open.
-  it("for rows that contradict each other leaves every byte as it was", async () => {
+  // In the store of a closed server, the load finds the contradiction, while it has the database open.
+  it("for rows that contradict each other changes no byte", async () => {
     for (const leave of [tamper, tamperAndDie]) {
       const data = join(temporaryFolder(), "data");
       copyAsIs(closed, data);
@@ -170,8 +174,8 @@ describe("a refused start", () => {
     }
   });
 
-  // While another process has the store, its log is not looked at as if it were damaged.
-  it("for a store in use changes nothing", () => {
+  // While another process uses the store, its log must not be reported as damaged.
+  it("for a store in use changes no byte", () => {
     const data = join(temporaryFolder(), "data");
     copyAsIs(killed, data);
     const { journal } = openStore(data);
@@ -184,7 +188,7 @@ describe("a refused start", () => {
   });
 });
 
-/** The same by a tool that is killed, and leaves its log behind. */
+/** As {@link tamper}, by a tool that is killed and leaves its log. */
 function tamperAndDie(data: string, sql: string): void {
   const copy = `${data}.copy`;
   const db = new Database(file(data));
@@ -197,14 +201,14 @@ function tamperAndDie(data: string, sql: string): void {
   renameSync(copy, data);
 }
 
-// A disk that fails to read says nothing about the store: an older copy would take back what was acknowledged.
+// A failing disk does not mean that the store is damaged. To restore an older copy would lose acknowledged changes.
 describe("an I/O error at the start", { skip: whyNoFaults() ?? false }, () => {
   for (const [name, from, suffix] of [
     ["the database", closed, ""],
     ["the database below a log", killed, ""],
     ["the log", killed, "-wal"],
   ] as const) {
-    it(`of ${name} is reported as one, and changes nothing`, async () => {
+    it(`of ${name} is reported as an I/O error, and changes no byte`, async () => {
       const data = join(temporaryFolder(), "data");
       copyAsIs(from, data);
       const before = bytesBelow(data);
@@ -214,7 +218,7 @@ describe("an I/O error at the start", { skip: whyNoFaults() ?? false }, () => {
         if (said === "opened") continue;
         refusals++;
         assert.match(said, /^failing disk .*can't be read or written .*start again before you restore/);
-        // With a log, the error may come behind all checks, when the new file is in place already.
+        // With a log, the error can occur after all checks, when the new file has already replaced the database.
         if (from === closed || statSync(file(data, "-wal"), { throwIfNoEntry: false })?.size)
           assert.deepEqual(bytesBelow(data), before);
         else assert.equal((await pathsIn(data)).length, FOLDED + LOGGED);
@@ -226,7 +230,7 @@ describe("an I/O error at the start", { skip: whyNoFaults() ?? false }, () => {
   }
 });
 
-/** What a start says when its n-th read of a file fails with EIO. A store that it opened is put back as it was. */
+/** The output of a start whose n-th read of a file fails with EIO. If it opens the store, the files are restored. */
 function startFailing(data: string, path: string, when: number): string {
   const script = `const refused = refusalOf(() => openStore(data));
     console.log(refused === undefined ? "opened" : refused.refusal + " " + refused.message);
@@ -246,9 +250,10 @@ describe("a store of the first schema", () => {
   const storeId = Buffer.alloc(16, 4);
   const folded = { a: "of a", b: "of b" };
 
-  // Closed or killed, it opens with all that it holds, takes changes, and is of this release's schema from then on.
+  // After a close or a kill, the store opens with all its contents. The first change migrates it to this release's
+  // schema.
   for (const logged of [{}, { c: "of c", d: "of d" }]) {
-    it(`opens and takes changes, with ${Object.keys(logged).length} commits in its log`, async () => {
+    it(`opens and accepts changes, with ${Object.keys(logged).length} commits in its log`, async () => {
       const data = join(temporaryFolder(), "data");
       makeOlderStore({ data, rootKey: rootKey(), storeId, folded, logged });
       const before = bytesBelow(data);
@@ -267,8 +272,8 @@ describe("a store of the first schema", () => {
     });
   }
 
-  // Its log has no mark. That nothing in it opens shows that it is another store's.
-  it("is refused with the log of another one", () => {
+  // Its log has no marks. The contents in it can't be decrypted, so it belongs to another store.
+  it("is refused with the log of another store", () => {
     const [data, foreign] = [join(temporaryFolder(), "data"), join(temporaryFolder(), "data")];
     makeOlderStore({ data, rootKey: rootKey(), storeId, folded, logged: {} });
     makeOlderStore({ data: foreign, rootKey: rootKey(), storeId: Buffer.alloc(16, 5), folded, logged: { c: "of c" } });
@@ -279,21 +284,21 @@ describe("a store of the first schema", () => {
   });
 });
 
-// The control of the strace tests: without a fault the same child opens the store.
-it("a start without a fault opens", { skip: whyNoFaults() ?? false }, () => {
+// The control of the strace tests: without an injected error, the same child opens the store.
+it("a start without an injected error opens the store", { skip: whyNoFaults() ?? false }, () => {
   const data = join(temporaryFolder(), "data");
   copyAsIs(closed, data);
   assert.equal(startFailing(data, `${data}.nothing`, 1), "opened");
 });
 
-// Without the sync of its folder, a power cut takes the name of a new file away again, and SQLite ignores it when that of
-// its log fails. A start that can't make its names durable is refused; and the next one makes sure of those that are there.
+// If its folder is not synced, a power failure can remove the name of a new file. SQLite ignores a failed sync of the
+// folder of its log. So a start that can't sync its folders is refused, and the next start syncs them.
 describe("a folder that can't be synced", { skip: whyNoFaults() ?? false }, () => {
   const script = `const refused = refusalOf(() => openStore(data).journal.close());
     console.log(refused === undefined ? "opened" : refused.refusal);`;
 
   for (const which of ["the parent of the data folder", "the data folder", "the folder of the store"]) {
-    it(`refuses the start that makes the store, and is synced by the next one: ${which}`, () => {
+    it(`causes a refused start, and the next start syncs it: ${which}`, () => {
       const parent = temporaryFolder();
       const data = join(parent, "data");
       const folder = which.startsWith("the parent") ? parent : which === "the data folder" ? data : join(data, "store");
@@ -303,7 +308,7 @@ describe("a folder that can't be synced", { skip: whyNoFaults() ?? false }, () =
       assert.match(readFileSync(trace, "utf8"), /fsync\(\d+\) .*EIO/);
       assert.equal(inChild(data, script, `${traced} "$@"`).stdout, "opened\n");
       assert.match(readFileSync(trace, "utf8"), /fsync\(\d+\) += 0/);
-      // A store that is there already is not trusted to have durable names either.
+      // A start on an existing store does not assume that its names are durable either.
       assert.equal(inChild(data, script, `${traced} -e inject=fsync:error=EIO "$@"`).stdout, "failing disk\n");
     });
   }

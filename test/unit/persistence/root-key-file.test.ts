@@ -12,8 +12,8 @@ function refused(problem: string): (error: unknown) => boolean {
 }
 
 describe("a root key file", () => {
-  // It is the owner's alone from its first moment on, and two are never the same.
-  it("is made private, and can be read", () => {
+  // Only the owner ever has access to the file, and two keys are never equal.
+  it("is created with mode 0600, and can be read", () => {
     const folder = temporaryFolder();
     const [first, second] = ["first", "second"].map((name) => join(folder, name)) as [string, string];
     makeRootKey(first);
@@ -24,7 +24,7 @@ describe("a root key file", () => {
     assert.ok(!key.bytes.equals(readRootKey({ file: second, outside: undefined }).bytes));
   });
 
-  // An overwritten key is a lost store: neither a file nor what a link points to is touched.
+  // If a key is overwritten, its store is lost. Neither an existing file nor the target of a link is changed.
   it("is never overwritten", () => {
     const folder = temporaryFolder();
     const [file, link] = ["file", "link"].map((name) => join(folder, name)) as [string, string];
@@ -35,8 +35,8 @@ describe("a root key file", () => {
     assert.equal(readFileSync(file, "utf8"), "precious");
   });
 
-  // A new key would go where the link leads, or nowhere: what is missing is the disk, and not a key.
-  it("is told apart from a link to one that is not there", () => {
+  // For a dangling link, a mount is missing and not a key, so the message does not suggest making a key.
+  it("is distinguished from a dangling link if it is missing", () => {
     const folder = temporaryFolder();
     const [absent, link] = ["absent", "link"].map((name) => join(folder, name)) as [string, string];
     symlinkSync("unmounted/key", link);
@@ -49,21 +49,21 @@ describe("a root key file", () => {
       }
     };
     assert.match(said(absent), /does not exist; .* for a new store, run: coffer root-key --out \S+absent$/);
-    assert.match(said(link), /link is a symbolic link to \S+unmounted\/key, which is not there; mount it first$/);
+    assert.match(said(link), /link is a symbolic link to \S+unmounted\/key, which does not exist; mount it first$/);
   });
 
-  // Where it can't lie is told with the command that mends it.
-  it("needs its folder", () => {
+  // The error for a missing folder has the command that creates it.
+  it("can't be created without its folder", () => {
     const missing = join(temporaryFolder(), "missing");
-    const said = `${join(missing, "key")} can't be made: ${missing} does not exist; run: install -d `;
+    const said = `${join(missing, "key")} can't be created: ${missing} does not exist; run: install -d `;
     assert.throws(
       () => makeRootKey(join(missing, "key")),
       (error) => error instanceof PrivateFileError && error.message.startsWith(said),
     );
   });
 
-  // Whoever copies the data folder must not get the key along, through whatever name it is reached.
-  it("must not lie in the data folder", () => {
+  // A copy of the data folder must not include the key. This holds for every path that leads to the key.
+  it("must not be in the data folder", () => {
     const folder = temporaryFolder();
     const data = join(folder, "data");
     mkdirSync(join(data, "deep"), { recursive: true });
@@ -77,10 +77,10 @@ describe("a root key file", () => {
     assert.throws(() => readRootKey({ file: link, outside: data }), refused("inside the data folder"));
     assert.ok(readRootKey({ file: inside, outside: undefined }));
     assert.ok(readRootKey({ file: beside, outside: data }));
-    assert.ok(readRootKey({ file: beside, outside: join(folder, "not there yet") }));
+    assert.ok(readRootKey({ file: beside, outside: join(folder, "missing") }));
   });
 
-  // A key that others may read is no secret.
+  // A key that other users can read is refused.
   it("must be private", () => {
     const file = join(temporaryFolder(), "key");
     makeRootKey(file);
@@ -89,7 +89,7 @@ describe("a root key file", () => {
     assert.throws(() => readRootKey({ file, outside: undefined }), PrivateFileError);
   });
 
-  it("must hold a key", () => {
+  it("must contain a key", () => {
     const file = join(temporaryFolder(), "key");
     writeFileSync(file, "secret\n", { mode: 0o600 });
     assert.throws(() => readRootKey({ file, outside: undefined }), refused("unknown form"));

@@ -28,7 +28,7 @@ function openJournal(file = join(temporaryFolder(), "coffer.db"), freeBytes?: ()
   return { db, journal: new SqliteJournal(db, freeBytes) };
 }
 
-/** What is in the journal's file after it was closed and opened again. */
+/** A summary of the journal's entries after it was closed and opened again. */
 async function afterRestart({ db, journal }: Opened): Promise<string[]> {
   journal.close();
   const again = openJournal(db.name);
@@ -37,7 +37,7 @@ async function afterRestart({ db, journal }: Opened): Promise<string[]> {
   return lines;
 }
 
-/** The rows of a database, where a test prunes earlier than a store does and so can't load what it wrote. */
+/** The rows of a database, for tests that prune earlier than a store does, so that the load would refuse the rows. */
 function rowsOf(db: Database.Database): string[] {
   const rows = db.prepare<[], [number, string, number]>("SELECT revision, path, version FROM versions").raw().all();
   return rows.map((row) => row.join(" "));
@@ -51,8 +51,8 @@ function pagesNotCheckpointed(db: Database.Database): number {
 const megabytes = (count: number) => Buffer.alloc(count * 1024 * 1024, 7);
 
 describe("SQLite's journal", () => {
-  // Each entry gets the next revision, and all of it is there after a restart, field by field.
-  it("keeps what was committed", async () => {
+  // Each entry gets the next revision. After a restart, every field of every entry is present.
+  it("returns the committed entries after a restart", async () => {
     const opened = openJournal();
     const sealed = Buffer.from("sealed bytes");
     assert.deepEqual(await committed(opened.journal, entries(put("a/b", 1, [], sealed), put("c", 1))), [1, 2]);
@@ -68,8 +68,8 @@ describe("SQLite's journal", () => {
     journal.close();
   });
 
-  // Before any change meets it: the disk is full or not, the folder is there or not, the journal is in use or not.
-  it("tells what is in the way of the next commit", () => {
+  // Without a change, `obstacle` reports a full disk, a missing folder, and a journal that is closed.
+  it("reports what would prevent the next commit", () => {
     let free = 1e9;
     const { db, journal } = openJournal(undefined, () => free);
     assert.equal(journal.obstacle(), undefined);
@@ -83,8 +83,8 @@ describe("SQLite's journal", () => {
     assert.equal(journal.obstacle(), "the journal has ended");
   });
 
-  // A killed process loses nothing that it acknowledged.
-  it("keeps what was committed when the process is killed", async () => {
+  // A killed process loses no acknowledged change.
+  it("has every committed entry after the process was killed", async () => {
     const data = temporaryFolder();
     const { stdout } = inChild(
       data,
@@ -99,7 +99,7 @@ describe("SQLite's journal", () => {
     journal.close();
   });
 
-  // What was pruned is gone from the disk; a pruned version may have been deleted before.
+  // A pruned version has no row any more. It can have been deleted before.
   it("removes the rows of pruned versions", async () => {
     const opened = openJournal();
     await committed(opened.journal, entries(put("a", 1), put("a", 2)));
@@ -109,7 +109,7 @@ describe("SQLite's journal", () => {
     opened.journal.close();
   });
 
-  // A group may delete and prune what it creates: such a version has no revision before the commit.
+  // A group can delete and prune versions that it creates. Such a version has no revision before the commit.
   it("finds versions that the same group creates", async () => {
     const opened = openJournal();
     await committed(opened.journal, entries(put("a", 1), put("b", 1)));
@@ -122,7 +122,7 @@ describe("SQLite's journal", () => {
     opened.journal.close();
   });
 
-  // A deletion whose rows cross the border of a page is read whole, in its place, and the load lets others work.
+  // A deletion whose rows are on two pages is loaded as one entry, in order, and other work can run between two pages.
   it("loads in order across pages", async () => {
     const opened = openJournal();
     const versions = Array.from({ length: 10 }, (_, index) => index + 1);
@@ -142,8 +142,8 @@ describe("SQLite's journal", () => {
     opened.journal.close();
   });
 
-  // A store that names a row which is not there differs from the disk: nothing may be written any more.
-  it("takes a mistake of the store for the end", async () => {
+  // If the store names a row that does not exist, memory and disk differ. The journal writes nothing more.
+  it("ends after a change of a row that does not exist", async () => {
     for (const mistake of [
       deletion("a", [{ version: 9, revision: 1 }]),
       deletion("b", [{ version: 1, revision: 1 }]),
@@ -157,8 +157,8 @@ describe("SQLite's journal", () => {
     }
   });
 
-  // A row that no release writes stops the start, rather than being served.
-  it("does not load rows that make no sense", async () => {
+  // A row that no release writes is not served. The load is refused.
+  it("refuses to load rows that no release writes", async () => {
     for (const damage of ["path = 'a//b'", "version = 0", "create_time = 9007199254740993", "delete_revision = 1"]) {
       const { db, journal } = openJournal();
       await committed(journal, entries(put("a", 1)));
@@ -169,8 +169,9 @@ describe("SQLite's journal", () => {
     }
   });
 
-  // A lock that was lost, or a file that was moved away: another server may have the store, or no later start finds what this one writes.
-  it("ends when it no longer has its file for itself", () => {
+  // After the loss of the lock, another server can open the store. After a move of the file, the next start would not
+  // find the changes.
+  it("ends when its lock is lost or its file is moved", () => {
     const script = (loss: string) => `import { openSync, closeSync, renameSync } from "node:fs";
       const { journal } = openStore(data);
       const file = data + "/store/coffer.db";
@@ -180,13 +181,13 @@ describe("SQLite's journal", () => {
       console.log((await journal.commit(entries(put("a", 1)), 0)).kind);
       process.kill(process.pid, "SIGKILL");`;
     const moved = inChild(temporaryFolder(), script("renameSync(file, file + '.moved');")).stdout;
-    assert.match(moved, /^undefined\n\S+coffer\.db is another file than the one that is open, or is gone\nunknown\n$/);
+    assert.match(moved, /^undefined\n\S+coffer\.db was moved, replaced or removed\nunknown\n$/);
     const lock = inChild(temporaryFolder(), script("closeSync(openSync(file));")).stdout;
     if (existsSync("/proc/locks")) assert.match(lock, /^undefined\nthe lock on \S+coffer\.db is lost\nunknown\n$/);
   });
 
-  // Nothing is written through a journal that was closed.
-  it("refuses everything once it is closed", async () => {
+  // A closed journal writes nothing.
+  it("refuses commits and checkpoints after it was closed", async () => {
     const { journal } = openJournal();
     journal.close();
     journal.close();
@@ -196,7 +197,7 @@ describe("SQLite's journal", () => {
 });
 
 describe("a commit that fails", () => {
-  // A disk that is full before COMMIT applies nothing, of any entry, and the journal goes on when there is room.
+  // If the disk is full before COMMIT, no entry of the group is applied. Later commits succeed when there is space.
   it("is rejected when the disk is full", async () => {
     const opened = openJournal();
     const { db, journal } = opened;
@@ -212,10 +213,10 @@ describe("a commit that fails", () => {
     assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 delete a 1", "3 put c 1"]);
   });
 
-  // A deletion needs room as well, and fails in the same way: nothing of it is there, and a smaller one succeeds.
-  // A COMMIT that finds the disk full would leave the outcome unknown, so it is not tried: there must be room for the
-  // group, in the log and later in the database, and for all that the log has yet to hand over.
-  it("is rejected when it might not fit", async () => {
+  // A COMMIT on a full disk could leave the outcome unknown, so it is not attempted. There must be space for the group
+  // in the log and later in the database, and for the pages in the log that are not checkpointed. This holds for
+  // deletions too.
+  it("is rejected when it might not fit on the disk", async () => {
     let free = Number.POSITIVE_INFINITY;
     const opened = openJournal(undefined, () => free);
     const { db, journal } = opened;
@@ -249,8 +250,8 @@ describe("a commit that fails", () => {
     assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 delete a 1"]);
   });
 
-  // An I/O error (here: a file that may not grow) leaves the outcome unknown, and ends all writing in the process; what
-  // was acknowledged before is there after a restart, and the failed group at most as a whole.
+  // After an I/O error (here: a limit on the file size) the outcome is unknown, and the process writes nothing more.
+  // After a restart, all acknowledged changes are present, and the failed group is present completely or not at all.
   it("is unknown after an I/O error", async () => {
     const data = temporaryFolder();
     const script = `const { journal } = openStore(data);
@@ -271,8 +272,8 @@ describe("a commit that fails", () => {
     journal.close();
   });
 
-  // The disk may fill up during COMMIT itself. Then the log, read again, shows that the commit is not in it, and the
-  // journal goes on when there is room.
+  // The disk can become full during COMMIT. The journal then reads the log again. If the commit is not in it, the group
+  // is rejected, and later commits succeed when there is space.
   it("is rejected when the disk is full at COMMIT", {
     skip: process.geteuid?.() !== 0 && "needs root to mount",
   }, (t) => {
@@ -292,13 +293,13 @@ describe("a commit that fails", () => {
       script,
       `exec unshare -m sh -c "$MOUNT" sh "$@"`.replace("$MOUNT", mount.replaceAll(/["$]/g, "\\$&")),
     );
-    if (/unshare|mount/.test(stderr)) return t.skip("mounting is not allowed here");
+    if (/unshare|mount/.test(stderr)) return t.skip("this machine does not allow mounts");
     assert.equal(stdout, "rejected SQLITE_FULL committed\na,c\n");
   });
 });
 
 describe("a checkpoint", () => {
-  // Small logs are left alone, so that most commits pay for nothing but themselves; 4 MiB are folded in.
+  // A small log is not checkpointed, so that most commits cause no checkpoint. From 4 MiB on, it is.
   it("is due from 4 MiB on", async () => {
     const { db, journal } = openJournal();
     await committed(journal, entries(put("a", 1, [], megabytes(3))));
@@ -311,8 +312,8 @@ describe("a checkpoint", () => {
     journal.close();
   });
 
-  // A log that grew all the same is cut to nothing from 64 MiB on, and always when everything is asked for.
-  it("empties a log of 64 MiB", async () => {
+  // A due checkpoint truncates a log that has grown to 64 MiB. A full checkpoint always truncates the log.
+  it("truncates a log of 64 MiB", async () => {
     const { db, journal } = openJournal();
     for (let version = 1; version <= 17; version++)
       await committed(journal, entries(put("a", version, [], megabytes(4))));
@@ -325,8 +326,8 @@ describe("a checkpoint", () => {
     journal.close();
   });
 
-  // A failure is not swallowed, as SQLite's automatic checkpoints do, and is the end of all writing.
-  it("that fails is an error, and the end", () => {
+  // A failure is reported, unlike those of SQLite's automatic checkpoints, and the journal writes nothing more.
+  it("that fails throws, and ends the journal", () => {
     const script = `const { journal } = openStore(data);
       let failure = "none";
       for (let version = 1; version <= 20 && failure === "none"; version++) {

@@ -20,7 +20,7 @@ import {
 } from "../../support/persistence-kit.ts";
 import { copyAsIs } from "../../support/copy-folder.ts";
 
-/** What each stored version opens to, or why it does not open. */
+/** The decrypted content of each stored version, or why it can't be decrypted. */
 async function contents(store: StoreFile): Promise<string[]> {
   const changes = (await loaded(store.journal)).flatMap((entry) => entry.changes);
   return changes.flatMap((change) => {
@@ -62,7 +62,7 @@ async function contentsIn(data: string): Promise<string[]> {
 }
 
 describe("a store on disk", () => {
-  // Values survive a restart, under the same id; only the first opening makes anything.
+  // Contents survive a restart, with the same store id. Only the first opening creates the store.
   it("opens again with its root key", async () => {
     const data = temporaryFolder();
     const first = openStore(data);
@@ -76,7 +76,7 @@ describe("a store on disk", () => {
     second.journal.close();
   });
 
-  // The data key is the only key held, whether the store opened or not.
+  // The root key is wiped whether or not the store opened.
   it("wipes the root key", () => {
     const [right, wrong] = [rootKey(), rootKey(6)];
     const data = temporaryFolder();
@@ -89,17 +89,18 @@ describe("a store on disk", () => {
     assert.throws(() => wrong.bytes, /wiped/);
   });
 
-  // A wrong root key must not cost anything: no new data key, and the right one still opens everything.
-  it("refuses another root key and stays as it is", async () => {
+  // A start with a wrong root key changes nothing: it makes no new data key, and the right root key still opens all
+  // contents.
+  it("refuses another root key without a change", async () => {
     const data = await filledFolder();
     const refused = refusalOf(() => openStore(data, rootKey(6)));
     assert.equal(refused?.refusal, "wrong root key");
-    assert.match(refused?.message ?? "", /^wrong root key: the store in .*coffer\.db was made with another one/);
+    assert.match(refused?.message ?? "", /^wrong root key: the store in .*coffer\.db was created with another key/);
     assert.deepEqual(await contentsIn(data), ["a1", "a2", "b1", "b2"]);
   });
 
-  // An existing store never gets a new data key: what the old one sealed would be lost for good.
-  it("refuses to go on without its data key", async () => {
+  // An existing store never gets a new data key, because all contents under the old one would be lost.
+  it("is refused if its data key or its identity is missing", async () => {
     for (const loss of ["DELETE FROM data_keys", "DELETE FROM identity"]) {
       const data = await filledFolder();
       tamper(data, loss);
@@ -114,8 +115,8 @@ describe("a store on disk", () => {
     }
   });
 
-  // Damage is not blamed on the operator's key.
-  it("tells a damaged data key from a wrong root key", async () => {
+  // A damaged data key is not reported as a wrong root key.
+  it("distinguishes a damaged data key from a wrong root key", async () => {
     for (const damage of [
       "UPDATE data_keys SET wrapped = CAST(substr(wrapped, 1, 40) || zeroblob(length(wrapped) - 40) AS BLOB)",
       "UPDATE data_keys SET wrapped = zeroblob(3)",
@@ -132,8 +133,9 @@ describe("a store on disk", () => {
     }
   });
 
-  // Whoever can write the file can't give one secret the content of another, nor an older content to a newer version.
-  it("does not open what was moved to another row", async () => {
+  // An attacker who can write the file can't give a secret the content of another secret, or a version that of another
+  // version.
+  it("does not decrypt content that was moved to another row", async () => {
     const swap = (column: string, first: number, second: number) => `
       CREATE TEMP TABLE old AS SELECT * FROM versions;
       UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
@@ -151,8 +153,8 @@ describe("a store on disk", () => {
     }
   });
 
-  // A row that took another one's place is found at the start, since the versions of a secret follow one another.
-  it("is refused when rows have changed places", async () => {
+  // The start detects rows with exchanged paths or versions, because the versions of a secret are consecutive.
+  it("is refused when rows were exchanged", async () => {
     const swap = (column: string, first: number, second: number) => `
       CREATE TEMP TABLE old AS SELECT * FROM versions;
       UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
@@ -164,8 +166,8 @@ describe("a store on disk", () => {
     }
   });
 
-  // Not even another store under the same root key opens it.
-  it("does not open what was moved to another store", async () => {
+  // Even another store with the same root key can't decrypt the content.
+  it("does not decrypt content of another store", async () => {
     const [from, to] = [await filledFolder(), await filledFolder()];
     tamper(
       to,
@@ -176,7 +178,7 @@ describe("a store on disk", () => {
     assert.deepEqual(await contentsIn(to), ["not authentic", "a2", "b1", "b2"]);
   });
 
-  // A backup is the folder, copied whole while the server is stopped, and the root key, kept elsewhere.
+  // A backup is a complete copy of the folder of a stopped server. The root key is stored elsewhere.
   it("opens from a copy of its folder", async () => {
     const data = await filledFolder();
     const copy = join(temporaryFolder(), "copy");
@@ -184,9 +186,9 @@ describe("a store on disk", () => {
     assert.deepEqual(await contentsIn(copy), ["a1", "a2", "b1", "b2"]);
   });
 
-  // No file contains a value: not the database, and not its log, before and after a checkpoint. The path, which is
-  // stored in clear, shows that the search finds what is there.
-  it("contains no value in clear", () => {
+  // Neither the database nor its log contains a value in plain text, before and after a checkpoint. The paths, which
+  // are stored in plain text, show that the search works.
+  it("contains no value in plain text", () => {
     const data = temporaryFolder();
     const canary = "canary-5ea1ed";
     const { stdout } = inChild(
@@ -211,8 +213,8 @@ describe("a store on disk", () => {
     }
   });
 
-  // The data key is as random as its source: it is neither the root key nor derived from it.
-  it("makes a data key of its own", () => {
+  // The data key consists of random bytes. It is not the root key and not derived from it.
+  it("makes a random data key", () => {
     const made: Buffer[] = [];
     const random = (target: Buffer) => {
       target.fill(made.length + 1);

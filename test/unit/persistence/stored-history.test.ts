@@ -27,62 +27,58 @@ async function journalOf(): Promise<{ readonly db: Database.Database; readonly j
 
 const COPY = "INSERT INTO versions SELECT";
 
-/** Rows that no series of changes leads to: what changes the table, and what the refusal says of it. */
+/** Rows that no series of changes can produce: the statement that makes them, and the message of the refusal. */
 const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegExp])[] = [
+  ["a missing version", "DELETE FROM versions WHERE revision = 5", /revision 6 is version 6 of a, after version 4/],
   [
-    "a version that is missing",
-    "DELETE FROM versions WHERE revision = 5",
-    /revision 6 is version 6 of a, after version 4/,
-  ],
-  [
-    "the oldest of ten versions missing",
+    "the oldest of ten versions missing", // a secret with fewer than ten versions was never pruned
     "DELETE FROM versions WHERE revision = 2",
-    /leaves a with 9 versions up to 11/,
+    /leaves only 9 versions of a, up to version 11/,
   ],
   [
-    "a version that is there twice",
+    "a version number that occurs twice",
     `${COPY} 30, path, version, create_time, created_by, sealed, NULL, NULL, NULL FROM versions WHERE revision = 12`,
     /revision 30 is version 1 of b, after version 2/,
   ],
   [
-    "versions that descend",
+    "versions in descending order",
     "UPDATE versions SET version = CASE revision WHEN 12 THEN 2 ELSE 1 END WHERE path = 'b'",
     /revision 13 is version 1 of b, after version 2/,
   ],
   [
     "eleven versions",
     `${COPY} 1, 'a', 1, create_time, created_by, sealed, NULL, NULL, NULL FROM versions WHERE revision = 2`,
-    /revision 11 is one more version of a than the 10 that are kept/,
+    /revision 11 is a version of a beyond the 10 that are retained/,
   ],
   [
-    "revisions that changed places",
+    "exchanged revisions",
     "UPDATE versions SET revision = CASE revision WHEN 3 THEN 104 ELSE 103 END WHERE revision IN (3, 4); UPDATE versions SET revision = revision - 100 WHERE revision > 100",
     /revision 3 is version 4 of a, after version 2/,
   ],
   [
-    "a change that is older than the one before",
+    "a change with an earlier time than the previous one",
     "UPDATE versions SET create_time = create_time - 1 WHERE revision = 13",
-    /revision 13 is older than the revision before it/,
+    /revision 13 has an earlier time than the revision before it/,
   ],
   [
     "a deletion before the version",
     "UPDATE versions SET delete_revision = 13 WHERE revision = 13",
-    /revision 13 deletes what 13 makes/,
+    /revision 13 deletes the version of revision 13, which is not earlier/,
   ],
   [
     "a deletion without a time",
     "UPDATE versions SET delete_time = NULL WHERE revision = 13",
-    /revision 13 has a number that is none/,
+    /revision 13 has an invalid number/,
   ],
   [
     "a deletion without an author",
     "UPDATE versions SET deleted_by = NULL WHERE revision = 13",
-    /revision 13 has a number that is none/,
+    /revision 13 has an invalid number/,
   ],
   [
-    "a time of a deletion that never was",
+    "the time of a deletion without a revision",
     "UPDATE versions SET delete_time = 1 WHERE revision = 12",
-    /revision 12 has a number that is none/,
+    /revision 12 has an invalid number/,
   ],
   [
     "a deletion at the revision of a put",
@@ -94,9 +90,9 @@ const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegEx
     "UPDATE versions SET delete_revision = 14, delete_time = (SELECT delete_time FROM versions WHERE revision = 13), deleted_by = 'x' WHERE revision = 11",
     /revision 14 has more than one change/,
   ],
-  ["a path that no secret has", "UPDATE versions SET path = 'a//b' WHERE revision = 12", /revision 12 has no path/],
+  ["an invalid path", "UPDATE versions SET path = 'a//b' WHERE revision = 12", /revision 12 has an invalid path/],
   [
-    "a page and more of one revision",
+    "more than a page of rows with one revision",
     `WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 4300)
      INSERT INTO versions SELECT i, 'many/' || i, 1, 1700000000000, 'x', x'00', 9000, 1700000000000, 'x' FROM n`,
     /revision 9000 has more than one change/,
@@ -104,13 +100,13 @@ const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegEx
 ];
 
 describe("the rows of a store", () => {
-  it("are loaded when a series of changes leads to them", async () => {
+  it("are loaded when a series of changes has produced them", async () => {
     const { journal } = await journalOf();
     assert.equal((await loaded(journal)).at(-1)?.revision, 14);
     journal.close();
   });
 
-  // A store that contradicts itself would be served in part, and its next Put would use a number again.
+  // Otherwise the server would serve only a part of the store, and the next Put could use a version number again.
   for (const [name, sql, says] of CONTRADICTIONS) {
     it(`are refused with ${name}`, async () => {
       const { db, journal } = await journalOf();
@@ -124,15 +120,15 @@ describe("the rows of a store", () => {
     });
   }
 
-  // The load finds deletions by an index, which a check of the pages does not compare with its table.
+  // The load finds deletions by an index. SQLite's quick_check does not compare an index with its table.
   for (const [name, change] of [
-    ["lost a row", "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL"],
-    ["kept a row too many", "UPDATE versions SET delete_revision = 14, delete_time = create_time, deleted_by = 'x'"],
+    ["a missing row", "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL"],
+    ["an additional row", "UPDATE versions SET delete_revision = 14, delete_time = create_time, deleted_by = 'x'"],
   ] as const) {
     it(`are refused when the index has ${name}`, async () => {
       const { db, journal } = await journalOf();
-      // The index is taken from a table in another state, by way of the schema.
-      db.exec(`${change} WHERE revision = ${name === "lost a row" ? 13 : 12}`);
+      // Build the index from another state of the table, then change the table without the index.
+      db.exec(`${change} WHERE revision = ${name === "a missing row" ? 13 : 12}`);
       swapIndex(db);
       await assert.rejects(loaded(journal), { name: "StoreRefused", refusal: "damaged" });
       journal.close();
@@ -140,7 +136,7 @@ describe("the rows of a store", () => {
   }
 });
 
-/** Leaves the index as it is, and puts the table back into the state that {@link journalOf} makes. */
+/** Restores the table to the state of {@link journalOf} without changing the index. */
 function swapIndex(db: Database.Database): void {
   const index = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'versions_deleted'").pluck().get();
   db.unsafeMode(true);

@@ -6,9 +6,9 @@ import { WriteAheadLog } from "../../../src/persistence/write-ahead-log.ts";
 import { temporaryFolder } from "../../support/persistence-kit.ts";
 
 describe("the write-ahead log", () => {
-  // A checkpoint that did not do its work is an error, even though SQLite reports it as a mere number. The reader here
-  // stands for whoever got hold of the file although nobody should.
-  it("does not take half a checkpoint for a whole one", () => {
+  // An incomplete checkpoint is an error, although SQLite reports it only as a number. The reader in this test stands
+  // for a process that has opened the database in spite of the lock.
+  it("throws if a checkpoint is incomplete", () => {
     const file = join(temporaryFolder(), "shared.db");
     const db = new Database(file, { timeout: 0 });
     db.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)");

@@ -18,15 +18,15 @@ function failureOf(unwrap: () => unknown): DataKeyFailure | "unwrapped" {
 }
 
 describe("a wrapped data key", () => {
-  // The way there and back gives the same key, and the wrapped form does not contain it.
-  it("unwraps under its root key", () => {
+  // Unwrapping returns the same key, and the wrapped form does not contain it.
+  it("unwraps with its root key", () => {
     const wrapped = wrapDataKey(dataKey(), 1, rootKey(), STORE_ID);
     assert.ok(unwrapDataKey(wrapped, rootKey(), STORE_ID).bytes.equals(Buffer.alloc(32, 8)));
     assert.equal(wrapped.wrapped.includes(dataKey().bytes.subarray(0, 4)), false);
   });
 
-  // "Wrong root key" is for the operator, "damaged" is for the backup: each must be told apart from the other.
-  it("tells a wrong root key from damage", () => {
+  // A wrong root key needs another key, and damage needs a backup, so the two must be distinguished.
+  it("distinguishes a wrong root key from damage", () => {
     const { wrapped } = wrapDataKey(dataKey(), 1, rootKey(), STORE_ID);
     const unwrap = (bytes: Buffer, keyId = 1, root = rootKey(), storeId = STORE_ID) =>
       failureOf(() => unwrapDataKey({ keyId, wrapped: bytes }, root, storeId));

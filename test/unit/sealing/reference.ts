@@ -1,8 +1,8 @@
 import { createCipheriv } from "node:crypto";
 
 /**
- * XChaCha20-Poly1305 a second time, from the drafts and node:crypto, to hold the sealer against: a mistake that sealer
- * and vectors share would otherwise go unseen.
+ * A second implementation of XChaCha20-Poly1305, from the drafts and node:crypto, to compare with the sealer. Without
+ * it, a mistake in both the sealer and the vectors would not be found.
  */
 export function referenceSeal(key: Buffer, nonce: Buffer, associated: Buffer, plaintext: Buffer): Buffer {
   // draft-irtf-cfrg-xchacha-03, section 2.3

@@ -12,7 +12,7 @@ const accepted: readonly (readonly [string, Buffer])[] = [
   ["hex", Buffer.from(HEX)],
   ["hex in capitals", Buffer.from(HEX.toUpperCase())],
   ["hex and a line break", Buffer.from(`${HEX}\n`)],
-  ["hex and a line break of Windows", Buffer.from(`${HEX}\r\n`)],
+  ["hex and a Windows line break", Buffer.from(`${HEX}\r\n`)],
   ["base64", Buffer.from(BASE64)],
   ["base64 and a line break", Buffer.from(`${BASE64}\n`)],
 ];
@@ -26,7 +26,7 @@ const refused: readonly (readonly [string, Buffer, string])[] = [
   ["31 typed characters and a line break", Buffer.from("correct horse battery staple 12\n"), "passphrase"],
   ["32 hex digits: 16 bytes", Buffer.from(HEX.slice(0, 32)), "passphrase"],
   ["63 hex digits", Buffer.from(HEX.slice(1)), "unknown form"],
-  ["64 characters, one no hex digit", Buffer.from(`${HEX.slice(1)}g`), "unknown form"],
+  ["64 characters of which one is not a hex digit", Buffer.from(`${HEX.slice(1)}g`), "unknown form"],
   ["hex after a blank", Buffer.from(` ${HEX}`), "unknown form"],
   ["hex and two line breaks", Buffer.from(`${HEX}\n\n`), "unknown form"],
   ["base64 without padding", Buffer.from(BASE64.slice(0, 43)), "unknown form"],
@@ -36,14 +36,14 @@ const refused: readonly (readonly [string, Buffer, string])[] = [
 ];
 
 describe("a root key", () => {
-  // Every form that is documented gives the same key.
+  // Every documented form gives the same key.
   for (const [form, raw] of accepted) {
-    it(`may be ${form}`, () => assert.ok(parseRootKey(raw, "file").bytes.equals(KEY)));
+    it(`can be ${form}`, () => assert.ok(parseRootKey(raw, "file").bytes.equals(KEY)));
   }
 
-  // Everything else is refused rather than guessed at, and the error shows nothing of the content.
+  // Every other form is refused, and the error contains nothing of the content.
   for (const [form, raw, problem] of refused) {
-    it(`is not ${form}`, () => {
+    it(`can't be ${form}`, () => {
       assert.throws(
         () => parseRootKey(raw, "the-file"),
         (error: unknown) => {
@@ -57,8 +57,8 @@ describe("a root key", () => {
     });
   }
 
-  // What this release writes, it reads.
-  it("survives its text form", () => {
+  // This release reads the text form that it writes.
+  it("is equal after it was formatted and parsed", () => {
     const key = SecretKey.random();
     assert.ok(parseRootKey(rootKeyText(key), "file").bytes.equals(key.bytes));
     assert.match(rootKeyText(key).toString(), /^[0-9a-f]{64}\n$/);

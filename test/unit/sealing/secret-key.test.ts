@@ -5,29 +5,29 @@ import { inspect } from "node:util";
 import { SecretKey } from "../../../src/sealing/secret-key.ts";
 
 describe("a secret key", () => {
-  // Moving a key leaves no second copy behind.
-  it("empties the buffer that it is taken from", () => {
+  // No second copy of the key stays in memory.
+  it("overwrites the buffer from which it is taken", () => {
     const source = Buffer.alloc(32, 9);
     const key = SecretKey.take(source);
     assert.ok(key.bytes.equals(Buffer.alloc(32, 9)));
     assert.deepEqual(source, Buffer.alloc(32));
   });
 
-  // A shorter key is refused instead of being filled up with zeros.
+  // A shorter key is refused, and not padded with zeros.
   it("has exactly 32 bytes", () => {
     for (const length of [0, 31, 33]) assert.throws(() => SecretKey.take(Buffer.alloc(length)), RangeError);
   });
 
-  // Nothing that a program prints by accident shows it.
-  it("shows nothing of itself", () => {
+  // A program that prints the object by mistake does not print the key.
+  it("shows nothing of the key when it is printed", () => {
     const key = SecretKey.take(Buffer.from("K".repeat(32)));
     const shown = [String(key), JSON.stringify({ key }), inspect({ key }, { depth: 9, showHidden: true })].join();
     assert.match(shown, /secret key/);
     assert.doesNotMatch(shown, /KKK|4b4b|75, ?75/);
   });
 
-  // After wiping there is nothing to read, and a use is an error of its own.
-  it("is gone once it is wiped", () => {
+  // After a wipe, the memory is zero, and each use throws.
+  it("can't be used after it was wiped", () => {
     const key = SecretKey.random();
     const { bytes } = key;
     assert.ok(!bytes.equals(Buffer.alloc(32)));
@@ -37,8 +37,8 @@ describe("a secret key", () => {
     assert.throws(() => key.bytes, /wiped/);
   });
 
-  // Its memory is read-only: a stray write ends the process instead of changing the key. Reading is the control.
-  it("can be read, and not written", () => {
+  // The memory is read-only: a write by mistake ends the process and does not change the key. A read is the control.
+  it("can be read and not written", () => {
     const url = new URL("../../../src/sealing/secret-key.js", import.meta.url);
     const run = (action: string) => {
       const script = `const { SecretKey } = await import(${JSON.stringify(url.href)});

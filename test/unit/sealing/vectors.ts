@@ -16,14 +16,14 @@ interface SealedCase {
   readonly path: string;
   readonly version: number;
   readonly sealed: string;
-  /** What it opens to, or why it does not open. */
+  /** The plaintext, or the failure if the bytes can't be opened. */
   readonly plaintext?: string;
   readonly failure?: SealFailure;
 }
 
 export const vectors = JSON.parse(readFileSync("test/vectors/sealed-bytes.json", "utf8")) as SealedVectors;
 
-/** A sealer with the key of the vectors; `nonce` replaces chance. */
+/** A sealer with the key of the vectors, and with a fixed nonce if `nonce` is set. */
 export function vectorSealer(nonce?: Buffer): XChaChaSealer {
   const key = SecretKey.take(Buffer.from(vectors.key, "hex"));
   const sealingKey = { key, keyId: vectors.keyId, storeId: Buffer.from(vectors.storeId, "hex") };

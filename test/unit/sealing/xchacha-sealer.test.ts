@@ -25,7 +25,7 @@ function failureOf(open: () => unknown): SealFailure | "opened" {
 }
 
 describe("the format of sealed bytes", () => {
-  // What an earlier release sealed opens for ever, and what must not open fails with the class that the table names.
+  // Bytes that an earlier release sealed always open. Invalid bytes fail with the failure in the table.
   for (const { name, path, version, sealed, plaintext, failure } of vectors.cases) {
     it(`vector: ${name}`, () => {
       const open = () => vectorSealer().open(Buffer.from(sealed, "hex"), versionContext(path, version));
@@ -34,8 +34,8 @@ describe("the format of sealed bytes", () => {
     });
   }
 
-  // The vectors say what this release writes, and not merely what it reads.
-  it("is written as the vectors have it", () => {
+  // This release writes the bytes of the vectors, and does not only read them.
+  it("is written as in the vectors", () => {
     for (const { path, version, sealed, plaintext } of vectors.cases) {
       if (plaintext === undefined) continue;
       const nonce = Buffer.from(sealed, "hex").subarray(6, 30);
@@ -44,7 +44,7 @@ describe("the format of sealed bytes", () => {
     }
   });
 
-  // A reader written from the description alone agrees with libsodium.
+  // An implementation from the specification alone agrees with libsodium.
   it("is XChaCha20-Poly1305 over header, store id and context", () => {
     for (const { path, version, sealed, plaintext } of vectors.cases) {
       if (plaintext === undefined) continue;
@@ -61,8 +61,8 @@ describe("the format of sealed bytes", () => {
     }
   });
 
-  // The reference itself is right: draft-irtf-cfrg-xchacha-03, section 2.2.1.
-  it("is held against a correct HChaCha20", () => {
+  // The test vector of draft-irtf-cfrg-xchacha-03, section 2.2.1, checks the reference.
+  it("is compared with a correct HChaCha20", () => {
     const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
     const nonce = Buffer.from("000000090000004a0000000031415927", "hex");
     const expected = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc";
@@ -71,8 +71,8 @@ describe("the format of sealed bytes", () => {
 });
 
 describe("a sealer", () => {
-  // What is sealed opens again, byte for byte, and is longer by exactly the overhead.
-  it("opens what it sealed", () => {
+  // Opening returns the same bytes, and the sealed form is longer by exactly the overhead.
+  it("opens the bytes that it sealed", () => {
     const sealer = randomSealer();
     fc.assert(
       fc.property(
@@ -87,8 +87,8 @@ describe("a sealer", () => {
     );
   });
 
-  // Every single bit is protected: of the header, the nonce, the ciphertext, the tag and the context.
-  it("notices any flipped bit", () => {
+  // Every bit of the header, the nonce, the ciphertext, the tag and the context is authenticated.
+  it("refuses any flipped bit", () => {
     const sealer = randomSealer();
     const context = versionContext("a/b", 3);
     const sealed = sealer.seal(Buffer.from("value"), context);
@@ -118,8 +118,8 @@ describe("a sealer", () => {
     }
   });
 
-  // Too few bytes are never read past their end.
-  it("calls every prefix truncated or not authentic", () => {
+  // Truncated bytes are never read beyond their end.
+  it("refuses every prefix as truncated or not authentic", () => {
     const sealer = randomSealer();
     const context = versionContext("a/b", 3);
     const sealed = sealer.seal(Buffer.from("value"), context);
@@ -132,8 +132,8 @@ describe("a sealer", () => {
     }
   });
 
-  // Sealed bytes belong to one place: no other path, version, purpose, store or key opens them.
-  it("opens only where the bytes belong", () => {
+  // Sealed bytes open only with their own path, version, purpose, store and key.
+  it("refuses bytes of another context, store or key", () => {
     const key = Buffer.alloc(32, 3);
     const sealerOf = (keyId: number, storeId: Buffer) =>
       new XChaChaSealer({ key: SecretKey.take(Buffer.from(key)), keyId, storeId });
@@ -169,15 +169,15 @@ describe("a sealer", () => {
     );
   });
 
-  // Equal contents must not look equal on the disk.
-  it("never seals the same way twice", () => {
+  // Equal contents have different sealed forms.
+  it("never returns the same sealed form twice", () => {
     const sealer = randomSealer();
     const once = () => sealer.seal(Buffer.from("value"), versionContext("a", 1)).toString("hex");
     assert.equal(new Set(Array.from({ length: 100 }, once)).size, 100);
   });
 
-  // Neither form is a view of a larger, shared piece of memory.
-  it("hands out memory that nobody else has", () => {
+  // Neither the sealed form nor the plaintext shares memory with another result or with Node's pool.
+  it("returns memory that is not shared", () => {
     const sealer = randomSealer();
     const all = Array.from({ length: 20_000 }, (_, i) => sealer.seal(Buffer.from(String(i)), versionContext("a", i)));
     assert.ok(all.every((each, i) => sealer.open(each, versionContext("a", i)).toString() === String(i)));
@@ -190,8 +190,8 @@ describe("a sealer", () => {
     assert.notEqual(opened[1]!.buffer, sealed.buffer);
   });
 
-  // A key that was wiped is a fault of the program: it must not be reported as damaged content.
-  it("does nothing once it is closed", () => {
+  // Use of a wiped key is a bug in the program, and must not be reported as damaged content.
+  it("throws after it was closed", () => {
     const sealer = randomSealer();
     const sealed = sealer.seal(Buffer.from("value"), versionContext("a", 1));
     sealer.close();
@@ -201,8 +201,8 @@ describe("a sealer", () => {
 });
 
 describe("contexts", () => {
-  // No two places give the same bytes, even when parts contain the separators.
-  it("are equal only for the same place", () => {
+  // Different parts never result in the same context, even if the parts contain the separators.
+  it("are equal only for equal parts", () => {
     const part = fc.string({ unit: fc.constantFrom("a", "1", "\0", "/"), maxLength: 4 });
     fc.assert(
       fc.property(part, part, part, part, (caller, prefix, otherCaller, otherPrefix) => {

@@ -17,8 +17,8 @@ function foreignPut(path: string, version: number, value: string): { changes: Pu
 }
 
 describe("a group", () => {
-  // What arrives in one turn of the event loop is one commit; what arrives later is another.
-  it("is what one turn of the event loop brings", async () => {
+  // The operations that arrive in one turn of the event loop share one commit. Later ones get another.
+  it("consists of the operations of one turn of the event loop", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     await Promise.all(["a", "b", "c"].map((path) => store.put(putRequest(path, "1"))));
@@ -26,8 +26,8 @@ describe("a group", () => {
     assert.deepEqual(journal.groups, [3, 1]);
   });
 
-  // Each operation sees the accepted ones before it, and none of the refused ones.
-  it("is validated in the order of arrival", async () => {
+  // Each operation is validated against the accepted operations before it. Refused operations have no effect.
+  it("is validated in order of arrival", async () => {
     const store = await loadStore(new ScriptedJournal());
     const outcomes = await Promise.all([
       outcomeOf(store.put(putRequest("a", "first", 0))),
@@ -44,8 +44,9 @@ describe("a group", () => {
     );
   });
 
-  // Memory shows nothing before the journal has committed, and a refusal that rests on an uncommitted change waits too.
-  it("is neither readable nor answered before it is committed", async () => {
+  // Reads do not see a change before the journal has committed it. A refusal that depends on an uncommitted change is
+  // also answered after the commit.
+  it("is not visible and not answered before the commit", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     let release = () => {};
@@ -62,7 +63,8 @@ describe("a group", () => {
     assert.equal(read(store, "a"), "1");
   });
 
-  // A delete of what is deleted changes nothing and is no commit; it answers the secret's last revision.
+  // A Delete of a deleted version changes nothing and causes no commit. It returns the revision of the secret's last
+  // change.
   it("without a change is not committed", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
@@ -74,7 +76,7 @@ describe("a group", () => {
     assert.deepEqual(journal.groups, [1, 1]);
   });
 
-  it("answers a delete of what the same group deletes with that group's revision", async () => {
+  it("answers the second of two equal Deletes with the revision of the first", async () => {
     const store = await loadStore(new ScriptedJournal());
     await store.put(putRequest("a", "1"));
     const [first, again] = await Promise.all([store.delete(deleteRequest("a")), store.delete(deleteRequest("a"))]);
@@ -83,8 +85,8 @@ describe("a group", () => {
 });
 
 describe("a commit that is rejected", () => {
-  // Nothing is applied, everybody hears so, and the store goes on.
-  it("leaves memory as it was", async () => {
+  // No change is applied, all callers of the group get DISK_FULL, and later changes work.
+  it("leaves memory unchanged", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     await store.put(putRequest("a", "kept"));
@@ -97,9 +99,9 @@ describe("a commit that is rejected", () => {
   });
 });
 
-describe("a commit of unknown outcome", () => {
-  // Nothing is published, its callers hear that it is unknown, and no later change is even tried.
-  it("ends all changes", async () => {
+describe("a commit with an unknown outcome", () => {
+  // No change is published, its callers get OUTCOME_UNKNOWN, and the store attempts no later change.
+  it("prevents all later changes", async () => {
     const failures: unknown[] = [];
     const journal = new ScriptedJournal();
     const store = await loadStore(journal, { onFailed: (cause) => failures.push(cause) });
@@ -115,81 +117,82 @@ describe("a commit of unknown outcome", () => {
 });
 
 describe("a stale commit", () => {
-  // The store waits for what it missed, validates again against it, and seals again: the version is another one.
-  it("is validated again after the feed", async () => {
+  // The store waits until the feed has delivered the missed changes. Then it validates and seals the group again,
+  // because the version number is a different one.
+  it("is validated again after the feed has caught up", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     journal.beforeCommit = () => {
       journal.beforeCommit = () => {};
-      journal.commitElsewhere(foreignPut("a", 1, "theirs"));
+      journal.commitElsewhere(foreignPut("a", 1, "foreign"));
       setImmediate(() => journal.feed());
     };
-    const put = await store.put(putRequest("a", "ours"));
+    const put = await store.put(putRequest("a", "own"));
     assert.equal(put.version, 2);
-    assert.equal(read(store, "a", 1), "theirs");
-    assert.equal(read(store, "a", 2), "ours");
+    assert.equal(read(store, "a", 1), "foreign");
+    assert.equal(read(store, "a", 2), "own");
   });
 
-  it("is refused when what the feed brings contradicts it", async () => {
+  it("is refused if it contradicts a change from the feed", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     journal.beforeCommit = () => {
       journal.beforeCommit = () => {};
-      journal.commitElsewhere(foreignPut("a", 1, "theirs"));
+      journal.commitElsewhere(foreignPut("a", 1, "foreign"));
       setImmediate(() => journal.feed());
     };
-    assert.equal(await outcomeOf(store.put(putRequest("a", "ours", 0))), "VERSION_MISMATCH");
-    assert.equal(read(store, "a"), "theirs");
+    assert.equal(await outcomeOf(store.put(putRequest("a", "own", 0))), "VERSION_MISMATCH");
+    assert.equal(read(store, "a"), "foreign");
   });
 
-  // Other replicas that are faster every time end in ABORTED, not in a loop.
-  it("gives up after some attempts", async () => {
+  // If other replicas always commit first, the Put fails with CONTENTION instead of repeating forever.
+  it("fails after a number of attempts", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     let version = 0;
     journal.beforeCommit = () => {
       version += 1;
-      journal.commitElsewhere(foreignPut("busy", version, "theirs"));
+      journal.commitElsewhere(foreignPut("busy", version, "foreign"));
       setImmediate(() => journal.feed());
     };
-    assert.equal(await outcomeOf(store.put(putRequest("a", "ours"))), "CONTENTION");
+    assert.equal(await outcomeOf(store.put(putRequest("a", "own"))), "CONTENTION");
     assert.equal(read(store, "a"), "SECRET_NOT_FOUND");
     journal.beforeCommit = () => {};
-    assert.equal((await store.put(putRequest("a", "ours"))).version, 1);
+    assert.equal((await store.put(putRequest("a", "own"))).version, 1);
   });
 
-  // A feed may bring this process's own commits too; they are applied once.
-  it("takes its own commits from the feed without applying them twice", async () => {
+  // A feed can also deliver this process's own commits.
+  it("applies its own commits only once if the feed delivers them too", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     await store.put(putRequest("a", "1"));
     journal.feed(journal.entries);
     assert.equal(store.totals.versions, 1);
-    journal.commitElsewhere(foreignPut("a", 2, "theirs"));
+    journal.commitElsewhere(foreignPut("a", 2, "foreign"));
     journal.feed();
     assert.equal(store.totals.versions, 2);
   });
 });
 
-// A feed may overtake the answer to a commit: what others did next is known before our own is heard to have succeeded.
-it("publishes its own commit before the feed's later one", async () => {
+// The feed can deliver a later commit of another replica before the outcome of this process's own commit is known.
+it("publishes its own commit before a later one from the feed", async () => {
   const journal = new (class extends ScriptedJournal {
     override async commit(group: readonly JournalEntry[], validatedAt: Revision): Promise<CommitOutcome> {
       const outcome = await super.commit(group, validatedAt);
-      if (this.entries.length === 1) this.commitElsewhere(foreignPut("a", 2, "theirs"));
+      if (this.entries.length === 1) this.commitElsewhere(foreignPut("a", 2, "foreign"));
       this.feed();
       return outcome;
     }
   })();
   const store = await loadStore(journal);
-  assert.equal((await store.put(putRequest("a", "ours"))).version, 1);
-  assert.equal(read(store, "a", 1), "ours");
-  assert.equal(read(store, "a", 2), "theirs");
-  assert.equal((await store.put(putRequest("a", "ours again"))).version, 3);
+  assert.equal((await store.put(putRequest("a", "own"))).version, 1);
+  assert.equal(read(store, "a", 1), "own");
+  assert.equal(read(store, "a", 2), "foreign");
+  assert.equal((await store.put(putRequest("a", "own again"))).version, 3);
 });
 
-// The clock may run backwards; the times of changes do not.
-it("clamps times to those before", async () => {
+// The clock can be set back. The times of changes never decrease.
+it("gives no change an earlier time than the change before it", async () => {
   const journal = new ScriptedJournal();
   let now = 5000;
   const { processTimers } = await import("../../../src/domain/timers.ts");
@@ -201,8 +204,8 @@ it("clamps times to those before", async () => {
   assert.equal((await reopened.put(putRequest("b", "3"))).createTime, 5000);
 });
 
-// A Put beyond the limit is refused and changes nothing; reading, deleting and replacing within it go on.
-it("refuses to grow beyond its limit", async () => {
+// A Put that would exceed the limit is refused and changes nothing. Reads and Deletes still work.
+it("refuses a Put that would exceed the store's limit", async () => {
   const journal = new ScriptedJournal();
   const measure = await loadStore(new ScriptedJournal());
   await measure.put(putRequest("a", "1"));

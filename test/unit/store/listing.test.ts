@@ -7,7 +7,7 @@ import { findPage, type ListPage, type OrderedSecrets } from "../../../src/store
 import { PathIndex } from "../../../src/store/path-index.ts";
 import type { StoredSecret } from "../../../src/store/secret.ts";
 
-/** Secrets of which nothing is kept but the paths. */
+/** Secrets with the paths of an index, all alike. */
 function secretsAt(index: PathIndex): OrderedSecrets {
   const state = { kind: "live" } as const;
   const version = { number: 1, revision: 1, createTime: 0, createdBy: "", sealed: Buffer.alloc(0), state };
@@ -35,7 +35,7 @@ interface Question {
 interface Answer {
   readonly paths: readonly string[];
   readonly next: string | undefined;
-  /** How many paths were looked at. */
+  /** The number of examined paths. */
   readonly examined: number;
 }
 
@@ -50,7 +50,7 @@ function list(index: PathIndex, { patterns, prefix = "", after, limit = 1000 }: 
   return { paths: secrets.map(({ path }) => path), next, examined };
 }
 
-describe("the cost of a List, in paths that it looks at", () => {
+describe("the number of paths that a List examines", () => {
   const TEAMS = 1000;
   let million: PathIndex;
 
@@ -66,8 +66,8 @@ describe("the cost of a List, in paths that it looks at", () => {
     million = indexOf(paths());
   });
 
-  // What a caller may not see costs it, and everybody who waits behind it, next to nothing.
-  it("is about 10 for a caller who may list 10 of 1,000,000", () => {
+  // Paths that a caller may not list take almost no time, neither of this caller nor of those that wait.
+  it("is about 10 for a caller that may list 10 of 1,000,000", () => {
     for (const patterns of [
       ["t500/a7/*"],
       ["t500/a7/**"],
@@ -77,7 +77,7 @@ describe("the cost of a List, in paths that it looks at", () => {
       assert.equal(paths.length, 10, patterns.join());
       assert.ok(examined <= 12, `${patterns.join()}: ${examined}`);
     }
-    // The control: a caller who may list all of them pays for what its page shows.
+    // The control: a List of a caller that may list all of them examines the paths of its page.
     assert.equal(list(million, { patterns: ["**"], limit: 1000 }).examined, 1001);
   });
 
@@ -88,8 +88,8 @@ describe("the cost of a List, in paths that it looks at", () => {
     assert.ok(examined <= 15, `${examined}`);
   });
 
-  // A pattern that begins with * has no literal prefix: it costs one look for each segment that the * can be.
-  it("is two for each team where any team may have one", () => {
+  // A pattern that begins with * has no literal prefix. The List examines paths for each segment that matches the *.
+  it("is two for each team if the pattern begins with * for the team", () => {
     const { paths, examined } = list(million, { patterns: ["*/a7/s3"] });
     assert.equal(paths.length, TEAMS);
     assert.ok(examined <= 2 * TEAMS + 2, `${examined}`);
@@ -97,8 +97,8 @@ describe("the cost of a List, in paths that it looks at", () => {
 });
 
 describe("a page of a List", () => {
-  // A page that ended after so many hidden paths, or a token behind which there are hidden ones only, would tell of them.
-  it("ends where it would if there were no paths that the caller may not list", () => {
+  // A page that ended after a number of hidden paths, or a token for a page with hidden paths only, would reveal them.
+  it("ends at the same path whether or not there are paths that the caller may not list", () => {
     const patterns = ["*/database", "z/**"];
     const visible = ["b/database", "d/database", "z/a/b"];
     const hidden = Array.from({ length: 30_000 }, (_, i) => [
@@ -122,7 +122,7 @@ describe("a page of a List", () => {
     assert.deepEqual(list(beside, { patterns, limit: 3 }).next, undefined);
   });
 
-  it("has the order of its paths' bytes, whatever the patterns are", () => {
+  it("is in the order of the paths' bytes, for any patterns", () => {
     const paths = ["a", "a-b", "a-b/x", "a.b/x", "a/x", "a/x-y", "a/x/y", "a0", "a0/x", "b"];
     const all = list(indexOf([...paths].reverse()), { patterns: ["*", "*/*", "a/x/*"] });
     assert.deepEqual(all.paths, paths);

@@ -20,12 +20,12 @@ const collect = runInNewContext("gc") as () => void;
 
 const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
 
-/** A copy of a string with memory of its own, as one that came with a request. */
+/** A copy of a string that shares no memory, like a string from a request. */
 function own(text: string): string {
   return Buffer.from(text, "latin1").toString("latin1");
 }
 
-/** Memory, filled as a store fills it: contents are sealed, and the oldest versions pruned. */
+/** A memory with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
 class Filling {
   readonly memory = new Memory();
   readonly #refs = new Map<string, VersionRef[]>();
@@ -45,7 +45,7 @@ class Filling {
     this.#publish({ kind: "delete", path: parseSecretPath(own(name)), versions: this.#refs.get(name) ?? [] });
   }
 
-  /** Lets go of what only this class holds. */
+  /** Releases everything except the memory itself. */
   end(): void {
     this.#refs.clear();
   }
@@ -60,7 +60,7 @@ class Filling {
 // Collections in a row after which less may be held no more: a collection can release what the next one frees.
 const SETTLED = 10;
 
-/** Bytes of the heap and of all Buffers that are still needed, once the test before has let go of its own. */
+/** The bytes of the heap and of all Buffers that are still reachable. */
 async function heldBytes(): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (let settled = 0; settled < SETTLED; settled++) {
@@ -73,12 +73,12 @@ async function heldBytes(): Promise<number> {
   return least;
 }
 
-// Bytes that come and go between two collections.
+// Smaller differences between two collections are ignored.
 const NOISE = 64 * 1024;
 
 const secret = (i: number) => `team/service-${i}/database`;
 
-/** How a store may come to hold what it holds. */
+/** Series of changes that fill a store in different ways. */
 const FILLINGS: Readonly<Record<string, (store: Filling) => void>> = {
   "small secrets of one version": (store) => {
     for (let i = 0; i < 40_000; i++) store.put(secret(i), 60);
@@ -118,9 +118,9 @@ function filled(fill: (store: Filling) => void): Filling {
 }
 
 describe("the memory of a store", () => {
-  // --max-store-bytes is a bound of memory only if what is counted is what is held, whatever was written in between.
+  // --max-store-bytes limits memory only if the counted size is the memory in use, whatever was written before.
   for (const [name, fill] of Object.entries(FILLINGS)) {
-    it(`holds what it counts, with ${name}`, async () => {
+    it(`is within 15 % of its counted size, with ${name}`, async () => {
       const before = await heldBytes();
       const stores = [filled(fill)];
       const during = await heldBytes();
@@ -133,8 +133,8 @@ describe("the memory of a store", () => {
     });
   }
 
-  // Contents move when chunks are given up: each is found again where it is.
-  it("keeps each content apart", () => {
+  // Contents move when a chunk is compacted. Each content stays readable and unchanged.
+  it("returns each content unchanged after contents have moved", () => {
     const store = new Filling();
     const sizes = [0, 10, 300, 5000, 16_300, 16_400, 70_000];
     for (let i = 0; i < 6000; i++) store.put(`path/${(i * 7) % 90}`, sizes[(i * 13) % sizes.length]!);

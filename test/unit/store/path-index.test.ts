@@ -6,15 +6,16 @@ import { PathIndex } from "../../../src/store/path-index.ts";
 
 const path = fc.stringMatching(/^[a-c]{1,6}(\/[a-c]{1,3})?$/);
 
-/** The paths from a text on, each asked for by itself. */
+/** The paths from a start on, each from its own call of `atOrAfter`. */
 function walk(index: PathIndex, start: string): string[] {
   const paths: string[] = [];
   for (let path = index.atOrAfter(start); path !== undefined; path = index.atOrAfter(`${path}\0`)) paths.push(path);
   return paths;
 }
 
-// Whatever was added in whatever order, the index gives what a sorted array gives: from any start, with or without it.
-it("is a sorted set", () => {
+// For any paths, added in any order, the index returns the same paths as a sorted array, from any start, inclusive or
+// not.
+it("returns the paths in order", () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(path, { maxLength: 1500, minLength: 0 }),
@@ -31,8 +32,8 @@ it("is a sorted set", () => {
   );
 });
 
-// Long enough to split chunks many times, in the orders that are hardest on them.
-it("stays sorted through splits", () => {
+// There are enough paths to split chunks many times, and the orders are the worst ones for splitting.
+it("stays sorted when chunks are split", () => {
   const paths = Array.from({ length: 5000 }, (_, i) => `p/${String(i).padStart(5, "0")}`);
   for (const order of [
     paths,

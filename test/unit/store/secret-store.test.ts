@@ -14,8 +14,9 @@ async function storeOfOne(sealer: Sealer) {
   return store;
 }
 
-// Sealed bytes that do not open, and opened bytes that are no content, are damage, and the caller is told so.
-it("calls bytes that do not open, or are no content, unreadable", async () => {
+// Sealed bytes that cannot be decrypted, and decrypted bytes that are not a content, are damage. The caller gets
+// CONTENT_UNREADABLE.
+it("reports content that cannot be decrypted or decoded as CONTENT_UNREADABLE", async () => {
   let damage = (sealed: Uint8Array) => sealed;
   const store = await storeOfOne({
     ...plainSealer,
@@ -28,8 +29,8 @@ it("calls bytes that do not open, or are no content, unreadable", async () => {
   assert.equal(read(store, "a"), "CONTENT_UNREADABLE");
 });
 
-// A fault of the server's own passes through as it is, so that nobody looks for damage where there is none.
-it("does not call a fault of its own damage", async () => {
+// The error of a bug in the server is not reported as damage, so that no operator searches the disk for it.
+it("does not report a bug in the server as CONTENT_UNREADABLE", async () => {
   const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
   const store = await storeOfOne(sealer);
   assert.equal(read(store, "a"), "kept");

@@ -157,7 +157,7 @@ describe("a message of the Workload API is discarded", () => {
       [],
     );
     const short = problems(() => readX509Context(bytes.subarray(0, -1), "server"));
-    assert.match(short[0]!, /^the bytes are no X509SVIDResponse: svids is cut short$/);
+    assert.match(short[0]!, /^the bytes are no X509SVIDResponse: svids is truncated$/);
   });
 
   it("with all that is wrong told together, wherever it is, and no byte of a key", () => {

@@ -2,11 +2,11 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * Keeps a server from having more than `most` connections. Whoever comes when there are as many takes the place of the one
- * that has been silent for longest; only when all of them have asked something is it turned away. Otherwise a few silent
- * strangers, renewed each time that they are cut off, would keep the kubelet's probes out, and it would kill the pod.
+ * Limits the connections of a server to `most`. When a new connection exceeds the limit, the server closes the oldest
+ * connection without a request. This is the new one only if all others have sent one. Otherwise, clients that open
+ * connections and send nothing could keep the kubelet's probes out, and the kubelet would kill the pod.
  */
-export function limitCrowd(server: Server, most: number): void {
+export function limitConnections(server: Server, most: number): void {
   const open = new Set<Socket>();
   const silent = new Set<Socket>();
   const forget = (socket: Socket) => {

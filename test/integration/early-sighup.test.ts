@@ -33,7 +33,7 @@ function start(...arguments_: readonly string[]) {
 }
 
 describe("SIGHUP while the program loads", () => {
-  // An init system that reloads everything may hit a server that it has just started.
+  // An init system that reloads all services may send SIGHUP to a server that it has just started.
   it("does not end a server", async () => {
     const server = new ServerProcess(start("dev", "--listen", "127.0.0.1:0", "--ops-listen", "off"));
     after(() => server.kill());
@@ -41,13 +41,13 @@ describe("SIGHUP while the program loads", () => {
     assert.equal((await server.stop()).code, 0);
   });
 
-  it("does not keep one from saying why it can't start", async () => {
+  it("does not stop a server from reporting why it can't start", async () => {
     const server = new ServerProcess(start("serve"));
     assert.equal((await server.ended).code, 2);
     assert.match(server.stderr, /an identity is required/);
   });
 
-  // The control: a command that serves nothing ends with its terminal.
+  // The control: SIGHUP ends every command except the server, for example when its terminal closes.
   it("ends any other command", async () => {
     const child = start("list");
     const [code, signal] = await once(child, "exit");

@@ -7,12 +7,12 @@ import { sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
 import { ServerKit, WEB } from "../support/server-kit.ts";
 
-// Eight places are left for handshakes, of which these tests have at most five under way.
+// Eight connections are left for handshakes. At most five handshakes of these tests are in progress at a time.
 const LIMITS = { connections: 128, inProgress: 64, perSecond: 1000 };
 const SERVED = mostServed(LIMITS);
-const HONEST = 20;
-const GRABS = 4;
-const HONEST_ID = "spiffe://example.org/honest/0";
+const OTHERS = 20;
+const GREEDY_LOOPS = 4;
+const OTHER_ID = "spiffe://example.org/other/0";
 
 let kit: ServerKit;
 let sessions: ClientHttp2Session[];
@@ -41,33 +41,34 @@ function reasons(): (string | undefined)[] {
   return kit.log.filter(({ event }) => event === "connection refused").map((line) => String(line["reason"]));
 }
 
-// One SVID that opens connections as fast as it can, and again when one is closed, takes every place from itself.
-it("one greedy SPIFFE ID keeps none of twenty others out", async () => {
+// One SPIFFE ID opens connections as fast as possible, and reopens those that are closed. It displaces only its own
+// connections.
+it("a SPIFFE ID that opens connections continuously keeps none of twenty others out", async () => {
   let isGreedy = true;
   let opens = 0;
-  const grab = async () => {
+  const openContinuously = async () => {
     while (isGreedy) {
-      // It may be closed before it has heard from the server.
+      // The server may close the connection before its first bytes arrive.
       await opened(WEB).catch(() => {});
       opens += 1;
     }
   };
-  const grabs = Array.from({ length: GRABS }, grab);
+  const loops = Array.from({ length: GREEDY_LOOPS }, openContinuously);
   while (opens < SERVED + 10) await new Promise((resolve) => setTimeout(resolve, 5));
-  const callers = Array.from({ length: HONEST }, (_, n) => kit.caller(`spiffe://example.org/honest/${n}`));
+  const callers = Array.from({ length: OTHERS }, (_, n) => kit.caller(`spiffe://example.org/other/${n}`));
   for (const caller of callers) assert.equal((await caller.get({ path: "shop/x" })).code, "PERMISSION_DENIED");
-  // Those that were let in first are still served.
+  // The server still serves the clients that connected first.
   for (const caller of callers) assert.equal((await caller.get({ path: "shop/x" })).code, "PERMISSION_DENIED");
   isGreedy = false;
-  await Promise.all(grabs);
+  await Promise.all(loops);
   for (const caller of callers) caller.close();
   const crowdedOut = kit.log.filter((line) => line["reason"] === "crowded-out");
   assert.ok(crowdedOut.length > 0);
   for (const line of crowdedOut) assert.equal(line["spiffe_id"], WEB);
 });
 
-// A connection with a call under way is worth more than one that waits.
-it("the oldest idle connection of the greediest SPIFFE ID goes first, and busy ones last", async () => {
+// The server keeps a connection with a call in progress longer than an idle one.
+it("the oldest idle connection of the SPIFFE ID with the most is closed first, and busy ones last", async () => {
   const busy = await opened(WEB);
   await once(watchHealth(busy), "data");
   const idle = await opened(WEB);
@@ -75,14 +76,14 @@ it("the oldest idle connection of the greediest SPIFFE ID goes first, and busy o
   while (rest.length < SERVED - 2) rest.push(await opened(WEB));
   assert.deepEqual(reasons(), []);
   const isClosed = closed(idle);
-  await opened(HONEST_ID);
+  await opened(OTHER_ID);
   await isClosed;
   assert.deepEqual(reasons(), ["crowded-out"]);
   assert.equal(busy.closed, false);
   assert.ok(rest.every((session) => !session.closed));
 });
 
-it("of connections that are all busy, the oldest goes", async () => {
+it("if all connections are busy, the oldest is closed", async () => {
   const all: ClientHttp2Session[] = [];
   for (let i = 0; i < SERVED; i++) {
     const session = await opened(WEB);
@@ -90,7 +91,7 @@ it("of connections that are all busy, the oldest goes", async () => {
     all.push(session);
   }
   const isClosed = closed(all[0]!);
-  await opened(HONEST_ID);
+  await opened(OTHER_ID);
   await isClosed;
   assert.ok(all.slice(1).every((session) => !session.closed));
 });

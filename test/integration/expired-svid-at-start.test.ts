@@ -20,21 +20,21 @@ const ADMIN = "spiffe://example.org/admin";
 
 let folder: string;
 let server: ServerProcess;
-const authority = createAuthority(TrustDomain.parse("example.org"), systemClock, { notBefore: Date.now() - 2 * HOUR });
+const ca = createAuthority(TrustDomain.parse("example.org"), systemClock, { notBefore: Date.now() - 2 * HOUR });
 
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), "coffer-untimely-"));
-  writeFileSync(join(folder, "bundle.pem"), authority.bundlePem, { mode: 0o644 });
+  folder = mkdtempSync(join(tmpdir(), "coffer-expired-"));
+  writeFileSync(join(folder, "bundle.pem"), ca.bundlePem, { mode: 0o644 });
 });
 after(async () => {
   await server.kill();
   rmSync(folder, { recursive: true });
 });
 
-/** Writes an SVID that ends in so many milliseconds, into files that look as if nobody had touched them for an hour. */
+/** Writes an SVID that expires in `endsIn` milliseconds, into files whose modification time is an hour ago. */
 function write(name: string, id: string, endsIn: number) {
   const now = Date.now();
-  const { certPem, keyPem } = authority.issue({ id, notBefore: now - HOUR, notAfter: now + endsIn });
+  const { certPem, keyPem } = ca.issue({ id, notBefore: now - HOUR, notAfter: now + endsIn });
   const files = { cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
   writeFileSync(files.cert, certPem, { mode: 0o644 });
   writeFileSync(files.key, keyPem, { mode: 0o600 });
@@ -42,11 +42,11 @@ function write(name: string, id: string, endsIn: number) {
   return files;
 }
 
-const saying = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
+const withDetail = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
 
-// A writer renews it ten seconds later: that is no reason to end, and to be started again and again.
-describe("an SVID that has expired before the start", () => {
-  it("is waited for by the server, which says why it is not ready", async () => {
+// A writer renews the files ten seconds later, so the process must wait and must not end and be restarted repeatedly.
+describe("an SVID that expired before the start", () => {
+  it("makes the server wait, and report why it is not ready", async () => {
     const { cert, key } = write("server", SERVER, -1000);
     ({ server } = serving(["serve"], {
       env: {
@@ -59,13 +59,13 @@ describe("an SVID that has expired before the start", () => {
         COFFER_SERVER_BUNDLE: `example.org=${join(folder, "bundle.pem")}`,
       },
     }));
-    await server.logged("waiting for an identity", saying(/server\.pem, verified with .*: the leaf expired at/));
+    await server.logged("waiting for an identity", withDetail(/server\.pem, verified with .*: the leaf expired at/));
     write("server", SERVER, HOUR);
     await server.serving();
   });
 
-  // What `coffer get --wait` repeats until there is an answer.
-  it("is waited for by a client, whose next attempt has the renewed one", async () => {
+  // `coffer get --wait` repeats this until there is an answer.
+  it("fails a client's call, and the next attempt uses the renewed SVID", async () => {
     const { address } = await server.logged("listening");
     const { cert, key } = write("client", ADMIN, -1000);
     const files = { cert, key, bundles: new Map([["example.org", join(folder, "bundle.pem")]]) };

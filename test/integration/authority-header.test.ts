@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => kit.stop());
 
-/** What a Get comes to whose HEADERS have this :authority. A client library would not send all of them. */
+/** The outcome of a Get with this :authority in its HEADERS. A client library would not send all of these values. */
 async function outcomeOf(authority: string): Promise<string> {
   const port = kit.address.kind === "tcp" ? kit.address.port : 0;
   const identity = kit.writeCredential(kit.issue({ id: ADMIN }), "raw");
@@ -36,15 +36,15 @@ async function outcomeOf(authority: string): Promise<string> {
   return outcomes.join();
 }
 
-// A client of a unix socket has no host name to send. What the name says decides nothing: the SVIDs prove who is who.
+// A client of a unix socket has no host name to send. The :authority has no effect: SVIDs prove both identities.
 describe("a call with the :authority", () => {
   const accepted = ["localhost", "coffer", "127.0.0.1:8553", "[::1]:8553", "%2Frun%2Fcoffer%2Fcoffer.sock"];
   for (const authority of accepted) {
     it(`${authority} is answered`, async () => assert.equal(await outcomeOf(authority), "OK"));
   }
 
-  // nghttp2 takes no slash in an :authority (RFC 3986, 3.2), and Node has no option for it. grpc-java sends the path of
-  // the socket. When a release of Node answers this one, docs/sidecar.md need not ask for overrideAuthority any more.
+  // nghttp2 rejects a slash in :authority (RFC 3986, 3.2), and Node has no option for it. grpc-java sends the path of
+  // the socket. If a release of Node answers this call, docs/sidecar.md no longer needs overrideAuthority.
   it("/run/coffer/coffer.sock is refused with PROTOCOL_ERROR, as docs/sidecar.md says", async () => {
     assert.equal(await outcomeOf("/run/coffer/coffer.sock"), "RST_STREAM 1");
     assert.match(page("docs/sidecar.md").text, /`overrideAuthority\("localhost"\)`/);

@@ -3,31 +3,31 @@ import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { Content } from "../../src/domain/content.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
-import { openIdentity, readOrders, say } from "./workload.ts";
+import { openIdentity, readJob, report } from "./workload.ts";
 
 /**
- * A workload as it should be: it follows its identity, and calls Coffer all the time, nine Gets after a Put. Says of
- * each call that it failed, and how many there were: after the first, now and then, and at SIGTERM.
+ * A workload that behaves as it should: it follows its identity and calls Coffer continuously, with nine Gets after
+ * each Put. It reports each failed call, and the number of calls: after the first one, at intervals, and at SIGTERM.
  */
 
-/** How many calls are under way at a time. */
-const LANES = 4;
+/** The number of concurrent calls. */
+const CONCURRENT = 4;
 
 const CONTENT = Content.unchecked([{ key: "user", value: Buffer.from("app"), kind: "text" }]);
 
-const { address, serverId, path, pauseMs } = readOrders();
+const { address, serverId, path, pauseMs } = readJob();
 const source = openIdentity();
 await whenReady(source);
 const client = CofferClient.connect({ address, identity: source, serverId, timeoutMs: 10_000 });
 const count = { calls: 0, failed: 0 };
 
 process.once("SIGTERM", () => {
-  say("calls", count);
+  report("calls", count);
   process.exit(0);
 });
-await Promise.all(Array.from({ length: LANES }, (_, lane) => callOnAndOn(`${path}-${lane}`)));
+await Promise.all(Array.from({ length: CONCURRENT }, (_, n) => callContinuously(`${path}-${n}`)));
 
-async function callOnAndOn(path: string): Promise<never> {
+async function callContinuously(path: string): Promise<never> {
   for (let turn = 0; ; turn++) {
     await call(turn % 10 === 0 ? "Put" : "Get", path);
     await pause(pauseMs);
@@ -35,15 +35,15 @@ async function callOnAndOn(path: string): Promise<never> {
 }
 
 async function call(method: "Put" | "Get", path: string): Promise<void> {
-  const begun = Date.now();
+  const startedAt = Date.now();
   try {
     if (method === "Put") await client.put(path, CONTENT);
     else await client.get(path);
-    if (count.calls++ % 50 === 0) say("calls", count);
+    if (count.calls++ % 50 === 0) report("calls", count);
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     count.calls++;
     count.failed++;
-    say("failed", { begun, method, code: error.code, reason: error.reason, message: error.message });
+    report("failed", { startedAt, method, code: error.code, reason: error.reason, message: error.message });
   }
 }

@@ -7,15 +7,15 @@ import { TrustDomain } from "../src/spiffe/trust-domain.ts";
 import { Authority } from "../src/pki/development-ca.ts";
 import { type MintReport, mintDevelopmentPki } from "../src/pki/development.ts";
 
-/** The trust domain of everybody in the bench. */
+/** The trust domain of all servers and clients in the benchmark. */
 export const TRUST_DOMAIN = TrustDomain.parse("example.org");
 
-/** Below the repository and not in /tmp, which is memory on many machines: durable Puts need a disk. */
+/** Below the repository: /tmp is memory on many machines, and durable Puts need a disk. */
 const PARENT = fileURLToPath(new URL("../../.coffer/bench", import.meta.url));
 
-/** Where a run keeps its files: certificates, keys, a policy, logs and the servers' data. Gone when it is closed. */
-export class Workshop {
-  readonly folder: string;
+/** The files of a run: certificates, keys, a policy, logs and the servers' data. `remove` removes all of them. */
+export class RunFolder {
+  readonly path: string;
   readonly pki: MintReport;
   /** Files for Coffer's command line. */
   readonly rootKey: string;
@@ -23,30 +23,30 @@ export class Workshop {
 
   constructor() {
     mkdirSync(PARENT, { recursive: true });
-    this.folder = mkdtempSync(join(PARENT, "run-"));
-    this.pki = mintDevelopmentPki({ dir: join(this.folder, "pki"), trustDomain: TRUST_DOMAIN, clock: systemClock });
+    this.path = mkdtempSync(join(PARENT, "run-"));
+    this.pki = mintDevelopmentPki({ dir: join(this.path, "pki"), trustDomain: TRUST_DOMAIN, clock: systemClock });
     this.rootKey = this.#write("root.key", `${randomBytes(32).toString("hex")}\n`);
     this.policy = this.#write("policy.yaml", policyFor(this.pki.api.id));
   }
 
-  /** An SVID, in PEM. `path` is that of its SPIFFE ID. */
+  /** Issues an SVID, in PEM. `path` is the path of its SPIFFE ID. */
   issue(path: string): { readonly cert: string; readonly key: string } {
     const { certFile, keyFile, notAfter } = this.pki.authority;
     const [certPem, keyPem] = [readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8")];
     const certificate = new X509Certificate(certPem).raw;
-    const authority = new Authority({ certificate, certPem, keyPem, notAfter }, systemClock);
-    const svid = authority.issue({ id: `spiffe://${TRUST_DOMAIN.name}${path}` });
+    const ca = new Authority({ certificate, certPem, keyPem, notAfter }, systemClock);
+    const svid = ca.issue({ id: `spiffe://${TRUST_DOMAIN.name}${path}` });
     return { cert: svid.certPem, key: svid.keyPem };
   }
 
-  /** A place in the folder. */
+  /** The path of a file or folder in this folder. */
   at(name: string): string {
-    return join(this.folder, name);
+    return join(this.path, name);
   }
 
-  close(): void {
-    // A server that was killed a moment ago may still make a file.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  remove(): void {
+    // A server that was just killed may still create a file, so this retries.
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 5 });
   }
 
   #write(name: string, text: string): string {
@@ -57,7 +57,7 @@ export class Workshop {
 
 const TEAMS = ["billing", "catalog", "mail", "reports", "search", "stock", "tickets", "web"];
 
-/** As many rules as a small company has. The client's comes last, so that whoever looks through a list pays for it. */
+/** As many rules as a small company has. The client's rule is the last, so that a linear search has its full cost. */
 function policyFor(client: string): string {
   const rules = TEAMS.flatMap((team) => [
     rule(`${team}-reads`, `spiffe://${TRUST_DOMAIN.name}/ns/${team}/sa/*`, `${team}/**`, "read, list"),

@@ -13,10 +13,10 @@ const hasTerminals = spawnSync("script", ["-qec", "true", "/dev/null"]).status =
 const canMount = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/dev"]).status === 0;
 const withTerminal = { skip: !hasTerminals && "no script(1)" };
 
-/** Words of libraries and of the system that no person should have to read. */
+/** Terms of libraries and of the system that no message may contain. */
 const RAW = /LB pick|name resolution|routines|\.c:\d|^coffer: $|\bE[A-Z]{4,}\b/m;
 
-describe("what the command line says", () => {
+describe("the output of the command line", () => {
   let kit: ServerKit;
   let env: Record<string, string>;
   const listeners: Server[] = [];
@@ -32,14 +32,14 @@ describe("what the command line says", () => {
   const run = (line: string, options: RunOptions = {}): Promise<Ran> =>
     coffer(line.split(" "), { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
 
-  /** Runs a command line of sh with `coffer` in it, on a terminal of its own; what that shows. */
+  /** Runs a command line of sh that calls `coffer`, in a new terminal. Returns what the terminal shows. */
   async function onTerminal(line: string, input = ""): Promise<{ code: number | null; shown: string }> {
     const shell = `coffer() { "${process.execPath}" "${PROGRAM}" "$@"; }; ${line}`;
     const ran = await runToEnd("script", ["-qec", shell, "/dev/null"], { cwd: kit.folder, env, input });
     return { code: ran.code, shown: ran.stdout.toString().replaceAll("\r\n", "\n") };
   }
 
-  /** A TCP server; its address. */
+  /** Starts a TCP server and returns its address. */
   async function listening(onConnection: Parameters<typeof createServer>[1]): Promise<string> {
     const listener = createServer(onConnection!).listen(0, "127.0.0.1");
     listeners.push(listener);
@@ -47,8 +47,9 @@ describe("what the command line says", () => {
     return `127.0.0.1:${(listener.address() as { readonly port: number }).port}`;
   }
 
-  // What happened, whether a change may have been applied, and what to do; never the words of a library.
-  it("tells what happened, what became of a change, and what to do", async () => {
+  // Each message states what happened, whether a change may have been applied, and what to do, without a library's own
+  // message.
+  it("states what happened, whether a change was applied, and what to do", async () => {
     const silent = await listening((socket) => socket.on("error", () => {}));
     const http = await listening((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
     for (const [line, code, expected] of [
@@ -78,10 +79,10 @@ describe("what the command line says", () => {
     }
   });
 
-  // A reader that has enough, as `head`, ends the command without a word and with the code of SIGPIPE.
-  it("says nothing to a reader that has left", async () => {
+  // When its reader has closed the pipe, as `head` does, the command ends silently with the exit code of SIGPIPE.
+  it("is not written when the reader has closed the pipe", async () => {
     const command = `"${process.execPath}" "${PROGRAM}" list 2>errors; echo $? >code`;
-    // The command begins when its reader has gone: a FIFO that a reader has opened and closed again has none.
+    // The command starts when no reader is left: a FIFO that a reader has opened and closed has none.
     const ran = await runToEnd("bash", ["-c", `mkfifo pipe; exec 4<>pipe 5>pipe 4<&-; ( ${command} ) >&5`], {
       cwd: kit.folder,
       env,
@@ -91,7 +92,7 @@ describe("what the command line says", () => {
     assert.equal(readFileSync(join(kit.folder, "code"), "utf8"), "141\n");
   });
 
-  it("says that output can't be written", { skip: process.platform !== "linux" && "no /dev/full" }, async () => {
+  it("reports that output can't be written", { skip: process.platform !== "linux" && "no /dev/full" }, async () => {
     const ran = await runToEnd("sh", ["-c", `"${process.execPath}" "${PROGRAM}" list >/dev/full`], {
       cwd: kit.folder,
       env,
@@ -99,15 +100,15 @@ describe("what the command line says", () => {
     assert.deepEqual([ran.code, ran.stderr], [1, "coffer: can't write the output: there is no room left\n"]);
   });
 
-  // Values that begin like a source are written literally with :=, and come back exactly.
-  it("takes values literally on request", async () => {
+  // Values that look like a source are written literally with :=, and come back exactly.
+  it("takes values literally after :=", async () => {
     for (const value of ["@x", "-", "?"]) {
       assert.equal((await run(`put shop/api/literal k:=${value}`)).code, 0);
       assert.equal((await run("get shop/api/literal k")).stdout.toString(), value);
     }
   });
 
-  it("takes -o=json for -o json", async () => {
+  it("accepts -o=json for -o json", async () => {
     await run("put shop/api/format a=b");
     const secret = JSON.parse((await run("get shop/api/format -o=json")).stdout.toString());
     assert.deepEqual(secret.data, { a: "b" });
@@ -116,8 +117,8 @@ describe("what the command line says", () => {
     assert.match(wrong.stderr, /Allowed choices are table, json, env, raw/);
   });
 
-  // Nothing was written where a value is empty, and with the option it is.
-  it("stores nothing empty by a slip", async () => {
+  // Without the option, an empty value is refused; with it, the value is stored.
+  it("stores no empty value by mistake", async () => {
     await run("put shop/api/slip password=old");
     writeFileSync(join(kit.folder, "empty"), "");
     for (const source of ["password=-", "password=@empty", "password="]) {
@@ -132,8 +133,8 @@ describe("what the command line says", () => {
     assert.equal((await run("get shop/api/slip password")).stdout.length, 0);
   });
 
-  // A file or a pipe gets the bytes; a terminal would obey them.
-  it("escapes a value on a terminal alone", withTerminal, async () => {
+  // A file or a pipe gets the exact bytes. A terminal would interpret escape sequences.
+  it("escapes values only on a terminal", withTerminal, async () => {
     const value = "one\n\ttwo\u001b[2Jthree\u202e\n";
     await run("put shop/api/lines k=-", { input: value });
     assert.equal((await run("get shop/api/lines k")).stdout.toString(), value);
@@ -144,15 +145,15 @@ describe("what the command line says", () => {
     assert.match(piped.shown, /033/);
   });
 
-  it("shows no bytes on a terminal that are not text", withTerminal, async () => {
+  it("shows no binary values on a terminal", withTerminal, async () => {
     await run("put shop/api/binary k=-", { input: Buffer.from([0, 255, 27, 10]) });
     const { shown } = await onTerminal("coffer get shop/api/binary k");
     assert.equal(shown, "(4 bytes that are not text; write them to a file or a pipe)\n");
   });
 
-  // /dev/stdout leads to a file where standard output is redirected, and root's rename made it a secret file for the whole
-  // machine. The command gets a /dev of its own, where a fault would harm nothing.
-  it("leaves /dev/stdout alone", { skip: !canMount && "needs root and a mount namespace" }, async () => {
+  // /dev/stdout is a link to a file if standard output is redirected, and root's rename once replaced it by a secret
+  // file for the whole machine. The test gives the command a /dev of its own, where a fault does no harm.
+  it("does not replace /dev/stdout", { skip: !canMount && "needs root and a mount namespace" }, async () => {
     await run("put shop/api/out k=v");
     const script = `mount -t tmpfs tmpfs /dev && ln -s /proc/self/fd/1 /dev/stdout &&
       { "$0" "$1" get shop/api/out k --out /dev/stdout >redirected; echo "$?"; readlink /dev/stdout; }`;
@@ -161,7 +162,7 @@ describe("what the command line says", () => {
     assert.equal(ran.stdout.toString(), "2\n/proc/self/fd/1\n", ran.stderr);
     assert.match(ran.stderr, /^coffer: --out \/dev\/stdout is below \/dev, .* give --out -\n$/);
     assert.equal(readFileSync(join(kit.folder, "redirected"), "utf8"), "");
-    // The control: standard output has a name of its own.
+    // The control: --out - is standard output.
     assert.equal((await run("get shop/api/out k --out -")).stdout.toString(), "v");
   });
 });
@@ -175,21 +176,21 @@ describe("a question on a terminal", withTerminal, () => {
   });
   after(() => kit.stop());
 
-  /** Answers each question that `coffer put` asks, in turn, on a terminal of its own. */
+  /** Runs `coffer put` in a new terminal, and answers each question in turn. */
   async function answering(...answers: readonly string[]): Promise<Ran> {
     const rest = [...answers];
     const line = `"${process.execPath}" "${PROGRAM}" put shop/api/asked 'password=?'`;
     return runToEnd("script", ["-qec", line, "/dev/null"], {
       cwd: kit.folder,
       env,
-      // The terminal is in raw mode by the time a question stands there.
+      // The terminal is in raw mode once it shows a question.
       answer: (shown) => (/: $/.test(shown) ? rest.shift() : undefined),
     });
   }
 
   const stored = async () => (await coffer(["get", "shop/api/asked", "password"], { env })).stdout.toString();
 
-  it("is asked twice, and shows neither answer", async () => {
+  it("asks twice, and shows neither answer", async () => {
     const ran = await answering("s3cret\r", "s3cret\r");
     assert.equal(ran.code, 0);
     assert.doesNotMatch(ran.stdout.toString(), /s3cret/);

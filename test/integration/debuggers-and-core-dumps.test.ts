@@ -10,10 +10,10 @@ after(() => site.remove());
 
 const PATTERN = "/proc/sys/kernel/core_pattern";
 
-/** Whether a core dump becomes a file in the folder of the process that ends. */
+/** Whether a core dump becomes a file in the working directory of the process. */
 const dumpsAreFiles = existsSync(PATTERN) && /^core\s*$/.test(readFileSync(PATTERN, "latin1"));
 
-/** The ports that a process listens on by IPv4. */
+/** The IPv4 ports that a process listens on. */
 function portsOf(pid: number): number[] {
   const descriptors = readdirSync(`/proc/${pid}/fd`).map((name) => link(`/proc/${pid}/fd/${name}`));
   return readFileSync("/proc/net/tcp", "latin1")
@@ -23,7 +23,7 @@ function portsOf(pid: number): number[] {
     .map(([, address]) => Number.parseInt(address!.split(":")[1]!, 16));
 }
 
-/** Where a link leads; nowhere when the descriptor has been closed since. */
+/** Returns the target of a link; an empty string if the descriptor has been closed since. */
 function link(path: string): string {
   try {
     return readlinkSync(path);
@@ -32,17 +32,17 @@ function link(path: string): string {
   }
 }
 
-/** Resolves when the server has answered a Get, and so goes on serving. */
+/** Resolves when the server has answered a Put, which shows that it still serves. */
 async function answers(server: ServerProcess): Promise<void> {
   const caller = site.caller(server);
   assert.equal((await caller.put({ path: "a", ...contentOf("one") })).code, "OK");
   caller.close();
 }
 
-describe("coffer serve and Node's own doors", () => {
-  // Whether Node was told by its command line or by its variable, the server does not start, says which option it was,
-  // and says it in a line.
-  it("refuses to start when Node opens one", async () => {
+describe("coffer serve and Node's debugging interfaces", () => {
+  // The server does not start if Node's command line or NODE_OPTIONS enables debugging. A line of its output names the
+  // option.
+  it("refuses to start if an option of Node opens one", async () => {
     const keys = join(site.folder, "keys.log");
     const inherited = (options: string) => ({ prefix: ["env", `NODE_OPTIONS=${options}`] });
     for (const [name, options] of [
@@ -60,8 +60,9 @@ describe("coffer serve and Node's own doors", () => {
     }
   });
 
-  // The control to all of the above: the same options, and it serves, with a line that says what is open.
-  it("starts all the same when debugging is allowed", async () => {
+  // The control for the test above: with --allow-debug, the server starts with these options, and a log line names
+  // them.
+  it("starts when debugging is allowed", async () => {
     const keys = join(site.folder, "allowed.log");
     for (const permit of [{ flags: ["--allow-debug"] }, { prefix: ["env", "COFFER_SERVER_ALLOW_DEBUG=true"] }]) {
       const server = await site.start({ node: [`--tls-keylog=${keys}`], ...permit });
@@ -77,8 +78,8 @@ describe("coffer serve and Node's own doors", () => {
     assert.equal(code, 2, stderr);
   });
 
-  // After SIGUSR1 no port is open but the server's own, and it goes on serving. With --allow-debug the same signal opens
-  // a debugger, so the test would see one.
+  // After SIGUSR1, only the server's own ports are open, and it still serves. The control: with --allow-debug, the same
+  // signal opens a debugger.
   it("opens no debugger on SIGUSR1", { skip: !existsSync("/proc/net/tcp") }, async () => {
     const server = await site.start();
     for (let signals = 1; signals <= 3; signals++) {
@@ -97,9 +98,11 @@ describe("coffer serve and Node's own doors", () => {
     await open.kill();
   });
 
-  // The key of the server's SVID is in ordinary memory all the time. A dump of a server that allows debugging has it; one
-  // of a server that does not is a file without memory.
-  it("leaves no memory in a core dump", { skip: !dumpsAreFiles && "core dumps go elsewhere" }, async () => {
+  // The key of the server's SVID is always in ordinary memory. The dump of a server that allows debugging contains it.
+  // The dump of any other server contains no memory.
+  it("leaves no memory in a core dump", {
+    skip: !dumpsAreFiles && "core dumps are not files in the working directory",
+  }, async () => {
     const key = Buffer.from(readFileSync(join(site.folder, "coffer.key"), "latin1").split("\n")[1]!, "latin1");
     const dump = async (name: string, flags: readonly string[]) => {
       const folder = join(site.folder, name);
@@ -122,7 +125,7 @@ describe("coffer serve and Node's own doors", () => {
     );
   });
 
-  // The same without a dump, for machines that send theirs elsewhere.
+  // The same without a dump, for machines that send dumps to a program.
   it("tells the kernel to dump no memory", { skip: !existsSync("/proc/self/coredump_filter") }, async () => {
     const filterOf = ({ pid }: ServerProcess) =>
       Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, "latin1"), 16);

@@ -15,7 +15,10 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const database = (data: string, suffix = "") => join(data, "store", `coffer.db${suffix}`);
 
-/** A store as a kill leaves it: some commits are in the database, some in the log, and the outcome of the last one is unknown. */
+/**
+ * The store of a killed server: some commits are in the database, some in the log, and the outcome of the last is
+ * unknown.
+ */
 async function killedStore(): Promise<string> {
   const data = join(folder, "open");
   const store = openStore(data);
@@ -32,8 +35,8 @@ async function killedStore(): Promise<string> {
 const ACKNOWLEDGED = ["a", "b", "c", "d", "e"];
 
 /**
- * What is on the disk when the last write of the log had failed: the kernel gave its pages back to every reader, and took
- * them for written. Only a power cut shows that they are not there.
+ * Makes a log look as after a failed last write and a power failure. After the failed write, the kernel still returns
+ * the pages to every reader and considers them written. Only a power failure shows that they are not on the disk.
  */
 function withoutLastWrite(log: string): void {
   const bytes = readFileSync(log);
@@ -52,10 +55,10 @@ async function pathsIn(data: string): Promise<string[]> {
   return lines.map((line) => line.split(" ")[2]!);
 }
 
-// A recovery that is cut short at any of its system calls, by a kill or by the power, is finished or done again by the next
-// start, and nothing that was acknowledged is lost. With the power goes what a failed write of the log had left in memory:
-// the database itself is not written before a new file is whole, so that a log with a hole leads to no damage.
-test("a recovery may be cut short at every system call", {
+// If a kill or a power failure interrupts a recovery at any of its system calls, the next start finishes or repeats it,
+// and no acknowledged change is lost. A power failure also removes the data that a failed write of the log left in the
+// kernel's cache. The database is not written before a new file is complete, so a log with a hole causes no damage.
+test("a recovery can be interrupted at every system call", {
   skip: whyNoFaults() ?? false,
   timeout: 600_000,
 }, async () => {
@@ -63,7 +66,7 @@ test("a recovery may be cut short at every system call", {
   const script = `openStore(data); console.log("opened"); process.kill(process.pid, "SIGKILL");`;
   const states = new Set<string>();
   for (const calls of ["rename", "unlink", "fsync,fdatasync", "pwrite64,write", "ftruncate"]) {
-    for (let when = 1, isCut = true; isCut; when++) {
+    for (let when = 1, isInterrupted = true; isInterrupted; when++) {
       const data = join(folder, "cut");
       copyAsIs(killed, data);
       const paths = ["", "-wal", ".recovering", ".recovered", ".folded"].flatMap((end) => [
@@ -73,24 +76,24 @@ test("a recovery may be cut short at every system call", {
       const only = calls.startsWith("f") ? ["-P", `'${join(data, "store")}'`, ...paths] : paths;
       const inject = `-e trace=${calls} -e inject=${calls}:signal=SIGKILL:when=${when}`;
       const { stdout } = inChild(data, script, `exec strace -f -o /dev/null ${only.join(" ")} ${inject} "$@"`);
-      isCut = stdout !== "opened\n";
-      if (isCut) await assertNothingLost(data, `${calls} ${when}`, states);
+      isInterrupted = stdout !== "opened\n";
+      if (isInterrupted) await assertNothingLost(data, `${calls} ${when}`, states);
       rmSync(data, { recursive: true });
     }
   }
-  assert.ok(states.size >= 4, `the cuts led to ${[...states].join("; ")}`);
+  assert.ok(states.size >= 4, `the interruptions led to ${[...states].join("; ")}`);
 });
 
-/** Starts on what a cut has left, and on the same after the power was off. */
+/** Starts on the files after an interruption, and on the same files after a power failure. */
 async function assertNothingLost(data: string, when: string, states: Set<string>): Promise<void> {
   const files = spawnSync("ls", [join(data, "store")], { encoding: "utf8" })
     .stdout.split("\n")
     .join(" ");
   states.add(files);
-  const afterPower = `${data}-power`;
-  copyAsIs(data, afterPower);
-  if (existsSync(database(afterPower, "-wal"))) withoutLastWrite(database(afterPower, "-wal"));
-  for (const place of [data, afterPower]) {
+  const afterPowerFailure = `${data}-power`;
+  copyAsIs(data, afterPowerFailure);
+  if (existsSync(database(afterPowerFailure, "-wal"))) withoutLastWrite(database(afterPowerFailure, "-wal"));
+  for (const place of [data, afterPowerFailure]) {
     const paths = await pathsIn(place);
     assert.deepEqual(paths.slice(0, ACKNOWLEDGED.length), ACKNOWLEDGED, `${when}: ${files}`);
     assert.deepEqual(
@@ -98,5 +101,5 @@ async function assertNothingLost(data: string, when: string, states: Set<string>
       [],
     );
   }
-  rmSync(afterPower, { recursive: true });
+  rmSync(afterPowerFailure, { recursive: true });
 }

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, type SecureClientSessionOptions, connect } from "node:http2";
 import { getRequest } from "../src/contract/messages.ts";
-import type { Idling } from "./idlers.ts";
+import type { IdleJob } from "./idle-clients.ts";
 import { grpcMessage, secretPath } from "./request.ts";
 
-// A process of clients that have made one call and then keep their connections: it takes its orders from its parent, and
-// says when all of them are idle. They leave when the process is ended.
+// A process of clients that make one call each and keep their connections. It receives its job from the parent, and
+// reports when all of them are idle. It ends when the parent disconnects.
 
-/** Connections that are opened at a time. */
+/** The number of connections that are opened at a time. */
 const AT_A_TIME = 25;
 
 const HEADERS = {
@@ -19,7 +19,7 @@ const HEADERS = {
 const REQUEST = grpcMessage(getRequest.encode({ path: secretPath(0), version: 0 }));
 
 process.once("disconnect", () => process.exit());
-process.once("message", async ({ target, connections }: Idling) => {
+process.once("message", async ({ target, connections }: IdleJob) => {
   const credentials = {
     ca: readFileSync(target.bundle),
     cert: readFileSync(target.cert),
@@ -27,13 +27,13 @@ process.once("message", async ({ target, connections }: Idling) => {
     servername: "localhost",
   };
   const open = () => callOnce(`https://127.0.0.1:${target.port}`, credentials);
-  for (let begun = 0; begun < connections; begun += AT_A_TIME) {
-    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, connections - begun) }, open));
+  for (let started = 0; started < connections; started += AT_A_TIME) {
+    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, connections - started) }, open));
   }
   process.send!("idle");
 });
 
-/** Resolves when the call was answered; a connection that breaks ends the process. */
+/** Resolves when the call is answered. A connection that fails ends the process. */
 function callOnce(url: string, credentials: SecureClientSessionOptions): Promise<ClientHttp2Session> {
   const session = connect(url, credentials);
   session.on("close", () => process.exit(1));

@@ -6,19 +6,19 @@ import { LARGE_SECRET } from "./attack-calls.ts";
 import type { Target } from "./job.ts";
 import type { Outcome } from "./meter.ts";
 import { VALUE_BYTES, VALUE_KEY, grpcMessage } from "./request.ts";
-import type { Workshop } from "./workshop.ts";
+import type { RunFolder } from "./run-folder.ts";
 
-/** Polite clients that connect during an attack, each with an SVID of its own. */
-export const NEWCOMERS = 20;
+/** The number of well-behaved clients that connect during an attack, each with its own SVID. */
+export const NEW_CLIENTS = 20;
 
-/** How long one of them waits for its answer, in milliseconds. It connects once only. */
-const PATIENCE_MS = 10_000;
+/** How long a client waits for its answer, in milliseconds. It connects only once. */
+const TIMEOUT_MS = 10_000;
 
-/** The secret that they read. */
+/** The secret that the new clients read. */
 const SMALL_SECRET = "web/small";
 
-/** Puts what newcomers read, and what the attackers of "unread-get" do. `access` may write below `web/`. */
-export async function putForNewcomers(access: Access): Promise<void> {
+/** Puts the secrets that the new clients and the attackers of "unread-get" read. `access` may write below `web/`. */
+export async function putForNewClients(access: Access): Promise<void> {
   await put(access, SMALL_SECRET, VALUE_BYTES);
   await put(access, LARGE_SECRET, DEFAULT_MAX_CONTENT_BYTES - VALUE_KEY.length);
 }
@@ -26,26 +26,26 @@ export async function putForNewcomers(access: Access): Promise<void> {
 async function put(access: Access, path: string, bytes: number): Promise<void> {
   const binaryData = [{ key: VALUE_KEY, value: Buffer.alloc(bytes) }];
   const message = putRequest.encode({ path, data: [], binaryData, expectedVersion: undefined });
-  const outcome = await lone(access, "/coffer.v1.Secrets/Put", message);
+  const outcome = await callAlone(access, "/coffer.v1.Secrets/Put", message);
   if (outcome.kind === "error") throw new Error(`the Put of ${path} failed: ${outcome.what}`);
 }
 
-/** Has all newcomers connect at once, and counts those whose Get is not answered. */
-export async function refusedNewcomers(workshop: Workshop, target: Target): Promise<number> {
+/** Connects all new clients at the same time, and returns how many got no answer to their Get. */
+export async function refusedNewClients(folder: RunFolder, target: Target): Promise<number> {
   const message = getRequest.encode({ path: SMALL_SECRET, version: 0 });
   const access = accessOf(target);
-  const svids = Array.from({ length: NEWCOMERS }, (_, n) => workshop.issue(`/ns/web/sa/newcomer-${n}`));
-  const outcomes = svids.map((svid) => lone({ ...access, ...svid }, "/coffer.v1.Secrets/Get", message));
+  const svids = Array.from({ length: NEW_CLIENTS }, (_, n) => folder.issue(`/ns/web/sa/new-${n}`));
+  const outcomes = svids.map((svid) => callAlone({ ...access, ...svid }, "/coffer.v1.Secrets/Get", message));
   return (await Promise.all(outcomes)).filter(({ kind }) => kind === "error").length;
 }
 
-/** One call on a connection of its own. */
-async function lone(access: Access, path: string, message: Buffer): Promise<Outcome> {
+/** Makes one call on a new connection. */
+async function callAlone(access: Access, path: string, message: Buffer): Promise<Outcome> {
   const session = openSession(access);
-  const late: Outcome = { kind: "error", what: "no answer" };
+  const timedOut: Outcome = { kind: "error", what: "no answer" };
   const outcome = await Promise.race([
     callOnce(session, path, grpcMessage(message)),
-    sleep(PATIENCE_MS, late, { ref: false }),
+    sleep(TIMEOUT_MS, timedOut, { ref: false }),
   ]);
   session.destroy();
   return outcome;

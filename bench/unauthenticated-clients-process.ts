@@ -1,19 +1,20 @@
 import { type Socket, connect } from "node:net";
 import { connect as connectTls, createSecureContext } from "node:tls";
 import { clientHello } from "./client-hello.ts";
-import type { Conduct, Flood } from "./strangers.ts";
+import type { FloodKind, Flood } from "./unauthenticated-clients.ts";
 
-// A process of strangers: takes one flood from its parent, says when it has begun, and how it went when it is to end.
+// The process of the unauthenticated clients. It receives its flood from the parent, sends a count when all connections
+// have been open once, and sends the final count when it is stopped.
 
 const count = { opened: 0, closed: 0 };
 
 process.once("message", async (flood: Flood) => {
   process.once("message", () => process.send!(count, () => process.exit()));
-  const behave = CONDUCT[flood.conduct](flood, await clientHello());
+  const behave = BEHAVIOUR[flood.kind](flood, await clientHello());
   for (let i = 0; i < flood.connections; i++) keepOpen(flood, behave);
 });
 
-/** Opens a connection, and another one when the server has closed it. */
+/** Opens a connection, and opens it again whenever the server has closed it. */
 function keepOpen(flood: Flood, behave: (socket: Socket) => void): void {
   const socket = connect({ host: "127.0.0.1", port: flood.port, localAddress: flood.from });
   let opened = false;
@@ -23,19 +24,19 @@ function keepOpen(flood: Flood, behave: (socket: Socket) => void): void {
     if (count.opened === flood.connections) process.send!(count);
     behave(socket);
   });
-  socket.on("error", refuseToStarve);
+  socket.on("error", exitWithoutDescriptors);
   socket.once("close", () => {
     if (opened) count.closed += 1;
     setImmediate(keepOpen, flood, behave);
   });
 }
 
-/** What is closed or reset is opened again. Without descriptors this would be no flood. */
-function refuseToStarve({ code }: NodeJS.ErrnoException): void {
+/** A closed or reset connection is reopened. Without file descriptors there is no flood to measure. */
+function exitWithoutDescriptors({ code }: NodeJS.ErrnoException): void {
   if (code === "EMFILE") process.exit(1);
 }
 
-const CONDUCT: Readonly<Record<Conduct, (flood: Flood, hello: Buffer) => (socket: Socket) => void>> = {
+const BEHAVIOUR: Readonly<Record<FloodKind, (flood: Flood, hello: Buffer) => (socket: Socket) => void>> = {
   silent: () => (socket) => socket.resume(),
   "half-hello": (_, hello) => (socket) => socket.resume().write(hello.subarray(0, hello.length / 2)),
   hello: (_, hello) => (socket) => socket.resume().write(hello),

@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 
 /**
- * Cuts a log behind its last commit, and syncs it. What a commit leaves there that did not get through takes up the room
- * that the next one needs, and must not be mixed with it. SQLite may have the log open: it locks the database only.
+ * Truncates a log after its last commit, and syncs it. The remains of a failed commit take space that the next commit
+ * needs, and must not mix with it. SQLite can have the log open, because it locks only the database.
  */
-export function cutLog(file: string, end: number): void {
+export function truncateLog(file: string, end: number): void {
   const descriptor = openSync(file, "r+");
   try {
     if (fstatSync(descriptor).size === end) return;
