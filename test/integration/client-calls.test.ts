@@ -215,7 +215,7 @@ describe("a client with the Workload API", () => {
     const agent = await WorkloadApiServer.start(join(folder, "agent.sock"));
     const svid = domain.issue("/coffer");
     const server = await ScriptedServer.start({
-      ...authority.issue({ id: SERVER_ID }),
+      ...ca.issue({ id: SERVER_ID }),
       certPem: certificatePem(splitDer(svid.x509Svid)),
       keyPem: pemText("PRIVATE KEY", svid.x509SvidKey),
     });
