@@ -23,7 +23,7 @@ function deleteAnswer(versions: number[], revision: number): Outcome {
   return { ...OK, response: { versions, revision } };
 }
 
-const NOBODY = { time: 9000, by: "spiffe://example.org/admin" };
+const UNPRIVILEGED = { time: 9000, by: "spiffe://example.org/admin" };
 
 function found(version: number, revision: number, value: string): DumpedVersion {
   const createdBy = "spiffe://example.org/admin";
@@ -31,7 +31,7 @@ function found(version: number, revision: number, value: string): DumpedVersion 
 }
 
 function deleted(version: number, revision: number): DumpedVersion {
-  return { ...found(version, revision, ""), value: undefined, deleted: NOBODY };
+  return { ...found(version, revision, ""), value: undefined, deleted: UNPRIVILEGED };
 }
 
 function dumped(...versions: DumpedVersion[]): Dump {

@@ -128,7 +128,7 @@ export const PATH: readonly HostileCase[] = [
   under("name-constraint", "a CA for trust domains below this one", { permitted: [uriName(".example.org")] }),
   under("name-constraint", "a CA for a trust domain with the same ending", { permitted: [uriName("ample.org")] }),
   under("name-constraint", "a CA for anything except this", { excluded: [uriName("example.org")] }),
-  constrainedStranger(),
+  constrainedForeignUri(),
   under("name-constraint", "a CA for nothing", { excluded: [uriName("")] }),
   under(
     "name-constraint",
@@ -218,7 +218,7 @@ function constrainedFurtherAbove(): HostileCase {
 }
 
 /** A URI that is not a SPIFFE ID has no well-defined host, so a CA with name constraints may not sign for it. */
-function constrainedStranger(): HostileCase {
+function constrainedForeignUri(): HostileCase {
   const authority = forge.authority(undefined, { excluded: [uriName("other.org")] });
   const chain = workload({}, authority.intermediate({ uris: ["https://example.org/"] }));
   return {
