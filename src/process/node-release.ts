@@ -4,8 +4,8 @@ import { StartRefused } from "../domain/start-refused.ts";
 /**
  * Throws StartRefused unless the server supports this release of Node. `version` is process.version. On Node 24 an
  * unauthenticated client could crash the server: there, getPeerCertificate crashes the process when a certificate has a
- * key on a curve without a NIST name, such as secp256k1. The other way to read a chain leaks memory on every release (see
- * sent-chain.ts).
+ * key on a curve without a NIST name, such as secp256k1. The other way to read a chain leaks memory on every release
+ * (see sent-chain.ts).
  */
 export function refuseOtherNodes(version: string): void {
   const [major = 0, ...rest] = numbersOf(version);

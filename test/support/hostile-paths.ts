@@ -229,7 +229,10 @@ function constrainedForeignUri(): HostileCase {
   };
 }
 
-/** Nine CAs with one name and one key: every order of them is a path to try, 9! in all, and none ends at a CA of the bundle. */
+/**
+ * Nine CAs with one name and one key: every order of them is a path to try, 9! in all, and none ends at a CA of the
+ * bundle.
+ */
 function ring(): readonly Buffer[] {
   const key = newKey("P-256");
   const subject = commonName("ring");

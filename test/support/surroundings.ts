@@ -21,9 +21,9 @@ export function whyNoSurroundings(): string | undefined {
 const FAILS = 'fails() { if "$@" 2>&-; then echo "must not work: $*" >&2; exit 99; fi; }';
 
 /**
- * The command line that starts a server in its own mount namespace, after a script has changed what the server will see.
- * In the script, `$0` is the site's folder, `"$@"` is the server, and `fails` ends everything if a command succeeds that
- * must fail.
+ * The command line that starts a server in its own mount namespace, after a script has changed what the server will
+ * see. In the script, `$0` is the site's folder, `"$@"` is the server, and `fails` ends everything if a command
+ * succeeds that must fail.
  */
 export function surrounded(site: Site, script: string, namespaces: readonly string[] = []): string[] {
   return ["unshare", "--mount", ...namespaces, "sh", "-c", `set -e; ${FAILS}; ${script}`, site.folder];
