@@ -44,8 +44,8 @@ function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], s
 }
 
 /**
- * Calls `use` with a client, then closes the client and its identity source. Throws MaterialError when there is no usable
- * identity and waiting would not help.
+ * Calls `use` with a client, then closes the client and its identity source. Throws MaterialError when there is no
+ * usable identity and waiting would not help.
  */
 export async function withClient<Result>(
   { address, identity, serverId, timeoutMs }: ConnectionConfig,
