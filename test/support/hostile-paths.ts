@@ -132,13 +132,13 @@ export const PATH: readonly HostileCase[] = [
   under("name-constraint", "a CA for nothing", { excluded: [uriName("")] }),
   under(
     "name-constraint",
-    "an authority for certain DNS names",
+    "a CA for certain DNS names",
     { permitted: [dnsName("example.org")] },
     { dns: ["localhost"] },
   ),
   under(
     "name-constraint",
-    "an authority that may not name addresses",
+    "a CA that may not name addresses",
     { excluded: [element(0x87, Buffer.alloc(8))] },
     { ips: ["127.0.0.1"] },
   ),
