@@ -100,7 +100,7 @@ describe("a call", () => {
     abort.abort(new Error("the user has cancelled"));
     const error = await failureOf(put);
     assert.deepEqual([error.code, error.applied], ["CANCELLED", "unknown"]);
-    assert.equal((error.cause as Error).message, "the user has left");
+    assert.equal((error.cause as Error).message, "the user has cancelled");
     await call.closed();
     // The control: a signal that is not aborted has no effect.
     const health = client.health("", { signal: new AbortController().signal });
@@ -215,7 +215,7 @@ describe("a client with the Workload API", () => {
     const agent = await WorkloadApiServer.start(join(folder, "agent.sock"));
     const svid = domain.issue("/coffer");
     const server = await ScriptedServer.start({
-      ...authority.issue({ id: SERVER_ID }),
+      ...ca.issue({ id: SERVER_ID }),
       certPem: certificatePem(splitDer(svid.x509Svid)),
       keyPem: pemText("PRIVATE KEY", svid.x509SvidKey),
     });
