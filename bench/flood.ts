@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../src/domain/timers.ts";
-import { createAuthority } from "../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../src/pki/development-ca.ts";
 import { Connection } from "./connection.ts";
 import { type JobResult, type Target, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
@@ -102,7 +102,7 @@ function getsDuringFlood(server: Server, options: Options): Promise<Rounds> {
 }
 
 function floodOf({ target }: Server, kind: FloodKind, from: string): Omit<Flood, "connections"> {
-  const unknownCa = createAuthority(TRUST_DOMAIN, systemClock).issue({
+  const unknownCa = createDevelopmentCa(TRUST_DOMAIN, systemClock).issue({
     id: `spiffe://${TRUST_DOMAIN.name}/unauthenticated`,
   });
   const certificate = { cert: unknownCa.certPem, key: unknownCa.keyPem };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../src/domain/timers.ts";
 import { TrustDomain } from "../src/spiffe/trust-domain.ts";
-import { Authority } from "../src/pki/development-ca.ts";
+import { DevelopmentCa } from "../src/pki/development-ca.ts";
 import { type MintReport, mintDevelopmentPki } from "../src/pki/development.ts";
 
 /** The trust domain of all servers and clients in the benchmark. */
@@ -34,7 +34,7 @@ export class RunFolder {
     const { certFile, keyFile, notAfter } = this.pki.authority;
     const [certPem, keyPem] = [readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8")];
     const certificate = new X509Certificate(certPem).raw;
-    const ca = new Authority({ certificate, certPem, keyPem, notAfter }, systemClock);
+    const ca = new DevelopmentCa({ certificate, certPem, keyPem, notAfter }, systemClock);
     const svid = ca.issue({ id: `spiffe://${TRUST_DOMAIN.name}${path}` });
     return { cert: svid.certPem, key: svid.keyPem };
   }

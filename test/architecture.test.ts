@@ -4,10 +4,10 @@ import { dirname, join, relative } from "node:path/posix";
 import { describe, it } from "node:test";
 import { readLayers } from "./support/layers.ts";
 
-/** The modules of src by their names, as docs/architecture.md has them. */
+/** The modules of src by name, from docs/architecture.md. */
 const MODULES = new Map(readLayers().map((module) => [module.name, module]));
 
-/** The most lines of a file. */
+/** The maximum number of lines of a file. */
 const MAX_LINES = 300;
 
 /** A file of src by its path below src. */
@@ -20,7 +20,7 @@ interface Import {
   readonly from: string;
   /** A path below src, or the name of a package. */
   readonly to: string;
-  /** Whether it leaves nothing in the compiled file. */
+  /** Whether the compiler removes it, because it imports only types. */
   readonly isOfTypes: boolean;
 }
 
@@ -79,7 +79,7 @@ function isAllowed({ from, to, isOfTypes }: Import): boolean {
   );
 }
 
-/** src has no path that is a bare word: a path ends in .ts, the name of a package does not. */
+/** Whether the target is a file of src: a path ends in .ts, the name of a package does not. */
 function isPackage(target: string): boolean {
   return !target.endsWith(".ts");
 }
@@ -102,7 +102,7 @@ function cycles(imports: readonly Import[]): string[] {
   return found.map((cycle) => `import cycle: ${cycle}`);
 }
 
-/** All of src. Tests run from the top of the repository. */
+/** All files of src. Tests run from the top of the repository. */
 const program: readonly Source[] = readdirSync("src", { recursive: true, encoding: "utf8" })
   .map((path) => relative("src", join("src", path.replaceAll("\\", "/"))))
   .filter((path) => path.endsWith(".ts"))
@@ -113,7 +113,7 @@ describe("the architecture", () => {
     assert.deepEqual(violations(program), []);
   });
 
-  // If the parser of imports saw nothing, the test above would always pass.
+  // If the parser found no imports, the test above would always pass.
   it("is seen completely: every module has files, and imports every package that its row names", () => {
     const imports = program.flatMap(importsOf);
     for (const { name, packages } of MODULES.values()) {
@@ -127,7 +127,7 @@ describe("the architecture", () => {
     assert.ok(imports.filter(({ from, to }) => moduleOf(from) === "app" && !isPackage(to)).length > 50);
   });
 
-  // A row that allows what is not used would permit more than the code needs.
+  // A row that allows an unused import would permit more than the code needs.
   it("allows no module or file by name that is not imported", () => {
     const imports = program.flatMap(importsOf);
     for (const { name, only = [] } of MODULES.values()) {
@@ -140,7 +140,7 @@ describe("the architecture", () => {
     }
   });
 
-  // Each rule is broken by one line, beside a line that keeps it.
+  // Each rule is violated by one line, beside a line that keeps it.
   const rows: [rule: string, broken: Source, complaint: RegExp, kept: Source][] = [
     [
       "imports point downward",
@@ -234,9 +234,9 @@ describe("the architecture", () => {
     assert.deepEqual(violations(sources.slice(1)), []);
   });
 
-  // A reader who looks for der.ts or for PutRequest must find one.
+  // A reader who searches for der.ts or for PutRequest must find exactly one.
   it("has no two files, and no two exported types, of one name in different modules", () => {
-    // A command's file is named for the command, whatever else has that name.
+    // The file of a command is named after the command, even if another file has that name.
     const files = program.filter(({ path }) => !path.startsWith("cli/commands/"));
     assert.deepEqual(repeated(files.map(({ path }) => [path.slice(path.lastIndexOf("/") + 1), path])), []);
     const types = program.flatMap((file) =>

@@ -9,9 +9,9 @@ import type { Refused } from "../admission/connection-refusal.ts";
 import type { Connection } from "../admission/connection.ts";
 import type { Handled } from "../grpc/unary.ts";
 
-/** What happened to callers, as lines and as numbers. */
+/** Records connections and calls in the log and in the metrics. */
 export interface CallLog {
-  /** These methods will be called. Their counters start at zero now, or the first failure of all would be no increase. */
+  /** Starts the counters of these methods at zero. Otherwise increase() would not see the first failure of a method. */
   readonly expected: (calls: Iterable<string>) => void;
   readonly refused: (refused: Refused) => void;
   readonly crowdedOut: (connection: Connection) => void;
@@ -19,7 +19,7 @@ export interface CallLog {
   readonly handled: (handled: Handled) => void;
 }
 
-/** `limited` takes what peers can cause as often as they like. */
+/** Creates a call log. Lines that peers can cause at will go to `limited`. */
 export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics): CallLog {
   const meters = new Map<string, ReturnType<Metrics["call"]>>();
   const meter = (method: string) => {
@@ -29,7 +29,7 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
   };
   const refused = ({ reason, connection, remote, detail, claimed }: Refused) => {
     metrics.connectionRefused(reason);
-    // A port scan or a TCP probe is no event; the metric counts it.
+    // A port scan or a TCP probe causes this, so only the metric counts it.
     if (reason === "handshake-abandoned") return;
     limited.info("connection refused", reason, { connection, remote, detail, spiffe_id: claimed?.toString() });
   };
@@ -55,7 +55,7 @@ export function createCallLog(log: Logger, limited: LimitedLog, metrics: Metrics
       if (error !== undefined) metrics.failed(error.reason);
       if (error?.reason === "BUDGET_EXCEEDED") {
         limited.info("call over budget", error.reason, { ...fields, detail: error.message }, caller.id);
-      } else if (error !== undefined && isOurFault(error)) {
+      } else if (error !== undefined && isServerFault(error)) {
         limited.error("call failed", error.reason, { ...fields, detail: error.message, error: causeOf(error) });
       }
       if (log.isDebug) log.debug("call", { ...fields, seconds, reason: error?.reason });
@@ -67,11 +67,11 @@ function fullName(call: string): string {
   return `/${SECRETS_SERVICE}/${call}`;
 }
 
-function isOurFault({ reason }: CofferError): boolean {
+function isServerFault({ reason }: CofferError): boolean {
   return reason === "INTERNAL" || reason === "CONTENT_UNREADABLE" || reason === "DISK_FULL";
 }
 
-/** The stack of a stray error; of an error of the system its message. */
+/** The stack of an unexpected error; the message of an error of the operating system. */
 function causeOf(error: CofferError): string {
   const { cause } = error;
   if (!(cause instanceof Error)) return String(cause ?? "");

@@ -1,15 +1,15 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Journal } from "../store/journal.ts";
 
-/** What checkpoints need. */
+/** The dependencies of {@link Checkpoints}. */
 export interface CheckpointOptions {
   readonly journal: Journal;
   readonly timers: Timers;
-  /** A checkpoint failed: what is on the disk only a restart can tell. */
+  /** A checkpoint failed. The state of the disk is unknown until a restart. */
   readonly onFailed: (cause: unknown) => void;
 }
 
-/** Keeps the journal's log short. */
+/** Runs checkpoints, which keep the write-ahead log of the journal short. */
 export class Checkpoints {
   readonly #options: CheckpointOptions;
   #state: "idle" | "due" | "stopped" = "idle";
@@ -18,14 +18,14 @@ export class Checkpoints {
     this.#options = options;
   }
 
-  /** There was a commit. Whether it calls for a checkpoint is looked at after the replies: no caller waits for it. */
+  /** Call this after each commit. The checkpoint, if one is due, runs after the responses, so that no caller waits for it. */
   committed(): void {
     if (this.#state !== "idle") return;
     this.#state = "due";
     this.#options.timers.afterTurn(() => this.#checkpoint());
   }
 
-  /** No more of them: the last one is made by whoever closes the journal. */
+  /** Stops. The caller, which closes the journal, makes the last checkpoint. */
   stop(): void {
     this.#state = "stopped";
   }

@@ -5,13 +5,13 @@ import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 
 /**
- * Warns of files in use that other users may change. Where everybody may, or a group that is not the server's, the
- * policy and bundles are refused when they are read; for the rest there is this.
+ * Warns of files in use that other users can change. A policy or bundle that every user can change, or a group other than
+ * the server's, is refused when it is read; this covers the other cases.
  */
 export class FileWarnings {
   readonly #log: Logger;
   readonly #files: readonly string[];
-  #told: ReadonlySet<string> = new Set();
+  #logged: ReadonlySet<string> = new Set();
 
   constructor({ identity, policy }: Pick<ServeConfig, "identity" | "policy">, log: Logger) {
     this.#log = log;
@@ -19,11 +19,11 @@ export class FileWarnings {
     this.#files = [...own, ...(policy === undefined ? [] : [policy])];
   }
 
-  /** Looks at all of them, and tells what was not so at the last look. */
-  look(): void {
+  /** Checks all files, and logs each warning that was not found at the last check. */
+  check(): void {
     const found = new Set(this.#files.flatMap(warningsAbout));
-    for (const detail of found) if (!this.#told.has(detail)) this.#log.warn("file warning", { detail });
-    this.#told = found;
+    for (const detail of found) if (!this.#logged.has(detail)) this.#log.warn("file warning", { detail });
+    this.#logged = found;
   }
 }
 
@@ -34,7 +34,7 @@ function warningsAbout(file: string): readonly string[] {
   return writers === undefined ? [] : [`${file} ${describeWriters(writers, access, file)}`];
 }
 
-/** Undefined when the system does not say: reading the file reports why. */
+/** Undefined when stat fails: reading the file then reports the reason. */
 function accessTo(file: string): FileAccess | undefined {
   try {
     return statSync(file);

@@ -11,7 +11,7 @@ import type { SecretsMethods } from "../grpc/secrets-service.ts";
 import type { CallLog } from "./call-log.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 
-/** What the front needs of the rest of the server. */
+/** The dependencies of a {@link Front}. */
 export interface FrontOptions {
   readonly config: Pick<ServeConfig, "handshakes" | "budgets" | "listen">;
   readonly calls: CallLog;
@@ -19,14 +19,14 @@ export interface FrontOptions {
   readonly timers: Timers;
 }
 
-/** Everything between the network and the methods: listeners, handshakes, connections and calls. */
+/** Everything between the network and the RPC methods: listeners, handshakes, connections and calls. */
 export class Front {
   /** Counts connections and handshakes, for the metrics. */
   readonly gate: HandshakeGate;
   readonly #options: FrontOptions;
   readonly #connections = new Connections();
   readonly #listeners: Listener[] = [];
-  /** Undefined until it is opened. */
+  /** Undefined until {@link open} is called. */
   #open: { readonly grpc: GrpcServer; readonly admission: ConnectionAdmission } | undefined;
 
   constructor(options: FrontOptions) {
@@ -34,17 +34,17 @@ export class Front {
     this.gate = new HandshakeGate(options.config.handshakes, options.timers);
   }
 
-  /** Where it listens, with real ports. */
+  /** The addresses of its listeners. Port 0 is replaced by the actual port. */
   get addresses(): readonly ListenAddress[] {
     return this.#listeners.map((listener) => listener.address);
   }
 
-  /** Whether calls could have come yet. */
+  /** Whether it has been opened, so that calls may have arrived. */
   get isOpen(): boolean {
     return this.#open !== undefined;
   }
 
-  /** Serves the methods to the callers that an identity lets in. Rejects with ListenRefused. */
+  /** Serves `methods` to the peers that `identity` can verify. Rejects with ListenRefused. */
   async open(identity: IdentitySource, methods: SecretsMethods): Promise<void> {
     const { calls, config, timers } = this.#options;
     calls.expected(Object.keys(methods));
@@ -64,24 +64,24 @@ export class Front {
     await this.#listen(admission);
   }
 
-  /** Health says from now on that no calls are to be sent here; those that come are served. */
+  /** Reports NOT_SERVING to health checks from now on. Calls that arrive are still served. */
   leave(): void {
     this.#open?.grpc.leave();
   }
 
-  /** Takes no new connections. Calls under way, and those that cross the end on the wire, get `graceMs` milliseconds. */
+  /** Accepts no more connections. Calls in progress, and calls that cross the GOAWAY on the wire, get `graceMs` milliseconds. */
   async drain(graceMs: number): Promise<void> {
     this.#closeListeners();
     await this.#open?.grpc.drain(graceMs);
   }
 
-  /** Takes neither connections nor calls. What is being answered gets `graceMs` milliseconds. */
+  /** Accepts neither connections nor calls. Responses that are being sent get `graceMs` milliseconds. */
   async fail(graceMs: number): Promise<void> {
     this.#open?.grpc.refuseCalls();
     await this.drain(graceMs);
   }
 
-  /** Ends every connection at once. */
+  /** Closes every connection immediately. */
   close(): void {
     this.#closeListeners();
     this.#connections.closeAll();

@@ -3,16 +3,16 @@ import type { IdentitySource } from "../identity/source.ts";
 import { whenReady } from "../identity/when-ready.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 
-/** What the wait for the first identity needs. */
+/** The options of {@link awaitIdentity}. */
 export interface IdentityWait {
   readonly timers: Timers;
-  /** Ends the wait, as the process is to end. */
+  /** Ends the wait, because the process shuts down. */
   readonly signal: AbortSignal;
-  /** How long it may take, in milliseconds; undefined: as long as it takes. */
+  /** The limit of the wait in milliseconds; undefined: no limit. */
   readonly maxMs: number | undefined;
 }
 
-/** True when the identity is there, false when `signal` was aborted first. Throws {@link StartRefused} after `maxMs`. */
+/** Waits for the first identity. False if `signal` was aborted first. Throws {@link StartRefused} after `maxMs`. */
 export async function awaitIdentity(identity: IdentitySource, wait: IdentityWait): Promise<boolean> {
   const { timers, signal, maxMs } = wait;
   const timeout = new AbortController();
@@ -23,7 +23,7 @@ export async function awaitIdentity(identity: IdentitySource, wait: IdentityWait
   } catch (error) {
     if (signal.aborted) return false;
     if (!timeout.signal.aborted) throw error;
-    const late = `there was no identity within the ${maxMs} ms of --startup-timeout`;
+    const late = `no identity within the ${maxMs} ms of --startup-timeout`;
     throw new StartRefused([...identity.state.problems, late], { cause: error });
   } finally {
     cancel();

@@ -6,7 +6,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Check } from "../observability/server-status.ts";
 import type { IdentityReading } from "../observability/readings.ts";
 
-/** What is needed to watch an identity. */
+/** The dependencies of an {@link IdentityWatch}. */
 export interface IdentityWatchOptions {
   readonly source: IdentitySource;
   readonly log: Logger;
@@ -14,21 +14,25 @@ export interface IdentityWatchOptions {
   readonly timers: Timers;
 }
 
-// The part of an SVID's life that is left when its renewal is overdue: SPIRE's are renewed when half of it is left.
+// The remaining share of an SVID's lifetime at which its renewal is overdue. SPIRE renews an SVID at half of its lifetime.
 const OVERDUE_SHARE = 1 / 3;
 
-// How often the time is compared, in milliseconds: the clock may be set, and timers know no more than 24 days.
-const LOOK_MS = 60_000;
+// How often the clock is checked, in milliseconds: it may be set, and a timer of Node can't wait for more than 24 days.
+const CHECK_MS = 60_000;
 
-/** Tells what becomes of our identity: the log what happens, the metrics for how long it is good, probes whether it is. */
+/**
+ * Reports the state of the server's identity: its changes and problems to the log, its expiry to the metrics, and whether
+ * there is one to the probes.
+ */
 export class IdentityWatch {
   readonly #options: IdentityWatchOptions;
   readonly #stops: readonly (() => void)[];
-  #told: readonly string[] = [];
+  /** The problems that are in the log. */
+  #logged: readonly string[] = [];
   #lastUpdate: number | undefined;
   /** The SPIFFE ID of the last snapshot. */
   #id: SpiffeId | undefined;
-  #stopLooking = () => {};
+  #cancelCheck = () => {};
 
   constructor(options: IdentityWatchOptions) {
     this.#options = options;
@@ -36,21 +40,21 @@ export class IdentityWatch {
     metrics.observeIdentity(() => this.#read());
     this.#stops = [
       source.onChange((snapshot) => this.#adopted(snapshot)),
-      source.onState((state) => this.#tellProblems(state)),
+      source.onState((state) => this.#logProblems(state)),
     ];
-    this.#tellFirst(source.state);
+    this.#logFirst(source.state);
   }
 
-  /** For probes. */
+  /** The check of /readyz. */
   get check(): Check {
     const { state } = this.#options.source;
     if (state.kind === "ready") return { name: "identity", state: "ok" };
     return { name: "identity", state: "not ready", why: state.problems.join("; ") };
   }
 
-  /** Nothing is told any more. */
+  /** Stops reporting. */
   close(): void {
-    this.#stopLooking();
+    this.#cancelCheck();
     for (const stop of this.#stops) stop();
   }
 
@@ -59,19 +63,19 @@ export class IdentityWatch {
     const bundles = [...snapshot.bundles];
     this.#warnOfChange(snapshot.svid.id);
     this.#lastUpdate = timers.clock();
-    // What was told before was about having none.
-    this.#told = [];
-    log.info("identity adopted", {
+    // The problems that were logged before concerned the previous state.
+    this.#logged = [];
+    log.info("identity updated", {
       spiffe_id: snapshot.svid.id.toString(),
       generation: snapshot.generation,
       valid_until: new Date(snapshot.validUntil).toISOString(),
       trust_domain: bundles.map(([name]) => name).join(" "),
-      detail: `authorities: ${bundles.map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
+      detail: `CA certificates: ${bundles.map(([name, { authorities }]) => `${name} ${authorities.length}`).join(", ")}`,
     });
     this.#awaitOverdue(snapshot);
   }
 
-  /** Clients know the server by its ID alone, and refuse it with another one. */
+  /** Clients know the server by its SPIFFE ID alone, and refuse it if the ID changes. */
   #warnOfChange(id: SpiffeId): void {
     const before = this.#id;
     this.#id = id;
@@ -79,30 +83,30 @@ export class IdentityWatch {
     this.#options.log.warn("identity changed", { spiffe_id: id.toString(), detail: `the server was ${before} before` });
   }
 
-  /** That nothing has come in the first moment is no reason to warn. */
-  #tellFirst(state: IdentityState): void {
+  /** At the start an identity is usually still missing, so this is logged at info and not as a warning. */
+  #logFirst(state: IdentityState): void {
     if (state.kind === "ready") this.#adopted(state.snapshot);
     for (const detail of state.problems) this.#options.log.info("waiting for an identity", { detail });
-    this.#told = state.problems;
+    this.#logged = state.problems;
   }
 
-  /** Each sentence once, as long as it stays true. */
-  #tellProblems({ kind, problems }: IdentityState): void {
+  /** Logs each problem once, for as long as it lasts. */
+  #logProblems({ kind, problems }: IdentityState): void {
     const { log } = this.#options;
-    const news = problems.filter((problem) => !this.#told.includes(problem));
-    for (const detail of news) log.warn(kind === "ready" ? "identity kept" : "no identity", { detail });
-    if (problems.length === 0 && this.#told.length > 0) log.info("identity confirmed");
-    this.#told = problems;
+    const news = problems.filter((problem) => !this.#logged.includes(problem));
+    for (const detail of news) log.warn(kind === "ready" ? "identity update failed" : "no identity", { detail });
+    if (problems.length === 0 && this.#logged.length > 0) log.info("identity source recovered");
+    this.#logged = problems;
   }
 
   #awaitOverdue(snapshot: IdentitySnapshot): void {
     const { timers } = this.#options;
     const { validUntil, svid } = snapshot;
     const left = validUntil - (validUntil - svid.notBefore) * OVERDUE_SHARE - timers.clock();
-    this.#stopLooking();
-    this.#stopLooking =
+    this.#cancelCheck();
+    this.#cancelCheck =
       left > 0
-        ? timers.delay(Math.min(left, LOOK_MS), () => this.#awaitOverdue(snapshot))
+        ? timers.delay(Math.min(left, CHECK_MS), () => this.#awaitOverdue(snapshot))
         : timers.delay(0, () => this.#warnOverdue(snapshot));
   }
 
@@ -110,7 +114,7 @@ export class IdentityWatch {
     this.#options.log.warn("identity renewal overdue", {
       spiffe_id: svid.id.toString(),
       valid_until: new Date(validUntil).toISOString(),
-      detail: "less than a third of the SVID's life is left, and no new one has come",
+      detail: "less than a third of the SVID's lifetime is left, and no new SVID has arrived",
     });
   }
 

@@ -5,9 +5,9 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 
 /**
- * Serves probes, metrics and the status; undefined with `--ops-listen off`. Rejects with {@link StartRefused}, which names
- * the option, when the address can't be had. It is the first thing that a second start on one machine meets: then the
- * server that already runs is named.
+ * Serves probes, metrics and the status; undefined with `--ops-listen off`. Rejects with {@link StartRefused} when it can't
+ * listen. The message names the option, or the server that already runs on the same data: a second start on one machine
+ * fails here first.
  */
 export async function listenOps(config: ServeConfig, sources: OpsSources): Promise<OpsServer | undefined> {
   if (config.opsListen === undefined) return undefined;
@@ -16,17 +16,17 @@ export async function listenOps(config: ServeConfig, sources: OpsSources): Promi
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const where = formatAddress({ kind: "tcp", ...config.opsListen });
-    const problem = `--ops-listen: can't listen on ${where} (${code}); give another address, or off`;
+    const problem = `--ops-listen: can't listen on ${where} (${code}); use another address, or off`;
     const running = code === "EADDRINUSE" ? alreadyRunning(config) : undefined;
     throw new StartRefused(running === undefined ? [problem] : [running], { cause });
   }
 }
 
-/** A sentence with the process that has the data open; undefined when there is none, or the kernel does not tell. */
+/** Names the process that has the data open; undefined if there is none, or if the kernel does not report it. */
 function alreadyRunning({ store }: ServeConfig): string | undefined {
   if (store.kind === "memory") return undefined;
   const holder = storeHolder(store.data);
   if (holder === undefined) return undefined;
-  const instead = "stop it, or give this one another --data and other addresses";
+  const instead = "stop it, or use another --data and other addresses";
   return `a server (process ${holder}) already runs on ${store.data}; ${instead}`;
 }

@@ -5,17 +5,17 @@ import type { CommitObserver } from "../store/group-commit.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import type { Storage } from "./storage.ts";
 
-/** What loading needs. */
+/** The dependencies of {@link loadStore}. */
 export interface LoadOptions {
   readonly log: Logger;
   readonly timers: Timers;
   readonly metrics: Metrics;
   readonly observer: CommitObserver;
-  /** Bytes that the store may take in memory. */
+  /** The limit on the memory of the store, in bytes. */
   readonly maxStoreBytes: number;
 }
 
-/** Rebuilds the store from its journal, and says how that went. */
+/** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
   const { log, timers, metrics, observer, maxStoreBytes } = options;
   const begun = timers.elapsed();

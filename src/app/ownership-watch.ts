@@ -1,24 +1,24 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Journal } from "../store/journal.ts";
 
-/** Milliseconds between two looks; each takes about a tenth of one. */
+/** Milliseconds between two checks. A check takes about 0.1 ms. */
 const PAUSE_MS = 1000;
 
-/** What the watch needs. */
+/** The dependencies of {@link watchOwnership}. */
 export interface OwnershipOptions {
   readonly journal: Journal;
   readonly timers: Timers;
-  /** The journal is no longer this process's alone. Called once. */
+  /** Called once, when another process may have access to the journal. */
   readonly onLost: (cause: Error) => void;
 }
 
-/** Looks every second whether the journal still belongs to this process alone. Returns what ends it. */
+/** Checks every second that this process still has exclusive access to the journal. Returns a function that stops it. */
 export function watchOwnership({ journal, timers, onLost }: OwnershipOptions): () => void {
-  let cancel = timers.delay(PAUSE_MS, look);
-  function look(): void {
+  let cancel = timers.delay(PAUSE_MS, check);
+  function check(): void {
     const loss = journal.loss();
     if (loss !== undefined) onLost(new Error(loss));
-    else cancel = timers.delay(PAUSE_MS, look);
+    else cancel = timers.delay(PAUSE_MS, check);
   }
   return () => cancel();
 }

@@ -1,18 +1,18 @@
 import type { Check } from "../observability/server-status.ts";
 import type { Progress } from "./startup.ts";
 
-/** How far the server is; probes report it. */
+/** The phase of the server's life, which probes report. */
 export type Phase =
   | { readonly kind: "starting" }
   | { readonly kind: "serving" }
   | { readonly kind: "stopping" }
   | { readonly kind: "failed"; readonly ended: Promise<void> }
-  /** Stopped, or refused at the start: everything is closed. */
+  /** Stopped, or the start failed. Everything is closed. */
   | { readonly kind: "ended" };
 
 /**
- * The checks of `/readyz`: whether there is an identity, whether the store is open and in memory, whether its journal
- * takes changes, and whether calls are answered.
+ * The checks of `/readyz`: whether there is an identity, whether the store is loaded, whether its journal accepts changes,
+ * and whether calls are served.
  */
 export function checksOf(phase: Phase, progress: Progress): readonly Check[] {
   const why = phase.kind === "starting" ? obstacleOf(progress) : phase.kind;
@@ -25,7 +25,7 @@ export function checksOf(phase: Phase, progress: Progress): readonly Check[] {
   return [watch.check, store, ...journal, serving];
 }
 
-/** What a start that has come so far still waits for. */
+/** What the start still waits for at this progress. */
 function obstacleOf(progress: Progress): string {
   if (progress.kind === "opening") return progress.why;
   return progress.kind === "loading" ? "loading" : "waiting for an identity";

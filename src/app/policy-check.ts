@@ -8,24 +8,24 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { readPolicyFile } from "./policy-reading.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 
-/** May this caller do this? */
+/** The question whether a caller may perform an action on a path. */
 export interface PolicyQuestion {
   readonly caller: SpiffeId;
   readonly action: Action;
   readonly path: SecretPath;
 }
 
-/** A policy file without a server around it. */
+/** A policy file, checked without a server. */
 export interface CheckedPolicy {
-  /** How many rules it has. */
+  /** The number of its rules. */
   readonly rules: number;
-  /** What a server with this file would answer. */
+  /** The decision of a server with this policy. */
   decide(question: PolicyQuestion): Decision;
 }
 
 /**
- * Reads a policy file as a server does that is started with it and with these admins. Throws {@link StartRefused} with
- * everything that is wrong with it, as that server would.
+ * Reads a policy file like a server that starts with this file and these admins. Throws {@link StartRefused} with all
+ * problems of the file, as that server would.
  */
 export function checkPolicy(file: string, admins: readonly SpiffeId[]): CheckedPolicy {
   const reading = readPolicyFile(ObservedFile.trusted(file, processTimers));

@@ -3,14 +3,14 @@ import { readPolicy } from "../authorization/policy-file.ts";
 import type { ObservedFile } from "../files/observed-file.ts";
 
 /**
- * What a policy file holds: a policy, or everything that is wrong with it, at least one sentence for people. What is
- * wrong in one place begins with `file:line:column:`, as compilers write it, so that editors find the place.
+ * The content of a policy file: a policy, or at least one problem. A problem at one place in the file begins with
+ * `file:line:column:`, as compilers write it, so that editors can jump to the place.
  */
 export type PolicyFileReading =
   | { readonly kind: "policy"; readonly policy: Policy }
   | { readonly kind: "problems"; readonly problems: readonly string[] };
 
-/** Reads what the file held when it was last looked at. A file that is empty or absent is a problem, not no rules. */
+/** Parses the last observed content of the file. An empty or missing file is a problem, not a policy without rules. */
 export function readPolicyFile({ path, reading }: ObservedFile): PolicyFileReading {
   if (reading.kind === "absent") return oneProblem(`the policy ${path} ${reading.problem}`);
   if (reading.kind === "unusable") return oneProblem(`the policy ${reading.problem}`);

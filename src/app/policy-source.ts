@@ -12,31 +12,31 @@ import type { LoadedPolicyReading } from "../observability/readings.ts";
 import { type PolicyFileReading, readPolicyFile } from "./policy-reading.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 
-/** Where the rules come from. */
+/** The options of a {@link PolicySource}. */
 export interface PolicySourceOptions {
-  /** The policy file; undefined: there are no rules, and never will be. */
+  /** The policy file; undefined: no rules, for the whole life of the server. */
   readonly file: string | undefined;
   readonly admins: readonly SpiffeId[];
   readonly log: Logger;
   readonly timers: Timers;
-  /** How to hear of changes sooner; watchDirectory by default. */
+  /** Reports changes of the file's folder between two polls; watchDirectory by default. */
   readonly watch?: WatchDirectory;
 }
 
 const NO_RULES: PolicyFileReading = { kind: "policy", policy: { rules: [] } };
 
 /**
- * The authorizer in force. It follows the policy file as it changes, and is replaced whole or not at all: a file that is
- * wrong, empty or gone leaves the rules in force, and the log says why.
+ * Provides the current authorizer, and follows the policy file. The authorizer is replaced completely or not at all: if
+ * the file becomes invalid, empty or missing, the previous rules stay in force, and the log has the reason.
  */
 export class PolicySource {
   readonly #options: PolicySourceOptions;
-  /** Undefined when there is no file. */
+  /** Undefined without a policy file. */
   readonly #watched: WatchedFiles | undefined;
   #policy: Policy;
   #current: Authorizer;
   #loaded: LoadedPolicyReading;
-  /** Undefined as long as nobody knows. */
+  /** Undefined until the server has an identity. */
   #surroundings: PolicySurroundings | undefined;
 
   private constructor(options: PolicySourceOptions, file: ObservedFile | undefined, policy: Policy) {
@@ -51,7 +51,7 @@ export class PolicySource {
     this.#watched = new WatchedFiles({ files: [file], timers, watch, onSettled });
   }
 
-  /** Reads the file. Throws {@link StartRefused} with everything that is wrong with it. */
+  /** Reads the file. Throws {@link StartRefused} with all its problems. */
   static open(options: PolicySourceOptions): PolicySource {
     const file = options.file === undefined ? undefined : ObservedFile.trusted(options.file, options.timers);
     const reading = file === undefined ? NO_RULES : readPolicyFile(file);
@@ -63,24 +63,24 @@ export class PolicySource {
     return this.#current;
   }
 
-  /** For the metrics. */
+  /** Whether the newest policy is in force, and since when, for metrics and status. */
   get loaded(): LoadedPolicyReading {
     return this.#loaded;
   }
 
-  /** How many rules are in force. */
+  /** The number of rules in force. */
   get rules(): number {
     return this.#policy.rules.length;
   }
 
-  /** Reads the file again soon, also when it has not changed: whoever asks finds the outcome in the log. */
+  /** Reads the file again soon, even if it has not changed, so that the log has the outcome of every reload. */
   reload(): void {
     this.#watched?.reload();
   }
 
   /**
-   * The server's own identity, at the start and whenever it is another. Its SPIFFE ID is nobody's to call with, from the
-   * next call on, and what it makes of the rules is worth a warning.
+   * Sets the server's own identity, at the start and after each change. From the next call on, a caller with the server's
+   * SPIFFE ID is denied. Logs a warning for each rule that can match no caller.
    */
   serveAs({ svid, bundles }: Pick<Identity, "svid" | "bundles">): void {
     const trusted = Array.from(bundles.keys()).sort();
@@ -91,7 +91,7 @@ export class PolicySource {
     this.#current = this.#authorizer(this.#current.epoch + 1);
   }
 
-  /** Follows the file no more. */
+  /** Stops following the file. */
   close(): void {
     this.#watched?.close();
   }
@@ -118,7 +118,7 @@ export class PolicySource {
   #keep(problems: readonly string[]): void {
     const { file, log } = this.#options;
     this.#loaded = { ...this.#loaded, isNewest: false };
-    for (const detail of problems) log.error("policy kept", { file, detail });
+    for (const detail of problems) log.error("policy reload failed", { file, detail });
   }
 
   #warn(): void {

@@ -11,14 +11,14 @@ import type { RunningConfig } from "../config/read-serve-config.ts";
 
 const TRUST_DOMAIN = TrustDomain.parse("example.org");
 
-/** What `coffer dev` may be told; everything else is made up here. */
+/** The options of {@link prepareDevelopment}. All other settings of the server are fixed here. */
 export interface DevelopmentOptions extends RunningConfig {
-  /** The folder that certs/dev and .coffer are made in; "" for the current one, so that paths stay short. */
+  /** The folder for certs/dev and .coffer; "" for the current folder, which keeps the printed paths short. */
   readonly folder: string;
   readonly clock: Clock;
 }
 
-/** A server for development, ready to start, and the credentials to call it with. */
+/** The configuration of a development server, and the credentials for its callers. */
 export interface Development {
   readonly config: ServeConfig;
   readonly minted: MintReport;
@@ -27,9 +27,9 @@ export interface Development {
 }
 
 /**
- * Makes what a server for development needs and does not have yet: certificates in certs/dev, and in .coffer a root key,
- * a policy and the data. What is there is kept: the policy is meant to be changed, and secrets outlive a restart. The
- * root key lies beside the data it seals, as it must not anywhere else.
+ * Creates what a development server needs: certificates in certs/dev, and a root key, a policy and the data in .coffer.
+ * Existing files are not replaced: the user may edit the policy, and secrets survive a restart. For convenience, the root
+ * key is in the same folder as the data that it encrypts; a real server must not do that.
  */
 export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOptions): Development {
   const minted = mintDevelopmentPki({ dir: join(folder, "certs", "dev"), trustDomain: TRUST_DOMAIN, clock });
@@ -43,7 +43,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
     ...rest,
     store: { kind: "sqlite", data: join(home, "data"), rootKey },
     lockWaitMs: 0,
-    // Whatever SPIFFE_ENDPOINT_SOCKET says: the lines that are printed to be pasted are for these files.
+    // SPIFFE_ENDPOINT_SOCKET is ignored, because the printed commands use these files.
     identity: {
       kind: "files",
       files: {
@@ -51,14 +51,14 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
         key: minted.coffer.keyFile,
         bundles: new Map([[TRUST_DOMAIN.name, minted.authority.certFile]]),
       },
-      because: "coffer dev makes its own",
+      because: "coffer dev creates its own identity",
     },
     startupTimeoutMs: undefined,
     shutdownDelayMs: 0,
     policy,
     opsHosts: [],
     admins: [SpiffeId.parse(minted.admin.id)],
-    // Nothing here is worth more than a look inside with a debugger.
+    // A development server has no real secrets, and developers use debuggers.
     allowDebug: true,
     maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
   };
@@ -66,13 +66,13 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
 }
 
 function policyFor({ api, web }: MintReport): string {
-  return `# The rules of \`coffer dev\`. The server follows what you change. This file is made once and then left alone.
+  return `# The policy of \`coffer dev\`. The server reloads it when you change it. An existing file is never overwritten.
 rules:
-  - name: the api keeps its own secrets
+  - name: the api manages its own secrets
     spiffe_ids: ["${api.id}"]
     paths: ["shop/api/**"]
     actions: [read, write, delete, list, describe]
-  - name: the shop shares some
+  - name: the shop shares some secrets
     spiffe_ids: ["${api.id}", "${web.id}"]
     paths: ["shop/shared/**"]
     actions: [read, list, describe]

@@ -5,22 +5,21 @@ interface Manifest {
   readonly engines: { readonly node: string };
 }
 
-/** The release of this program, as package.json says it. */
+/** The release of this program, from package.json. */
 export function release(): string {
   return manifest().version;
 }
 
 /**
- * The releases of Node on which this program runs, as package.json says it: the oldest one of each line, as in "^20.19.0 ||
- * ^22.12.0".
+ * The supported releases of Node, from package.json: the oldest release of each line, such as "^20.19.0 || ^22.12.0".
  */
 export function supportedNodes(): string {
   return manifest().engines.node;
 }
 
 /**
- * The commit that this program was built from, as the build has written it (scripts/commit.mjs), with "-modified" when
- * files differed from it; "unknown" when it was built outside a clone.
+ * The commit that this program was built from, written by the build (scripts/commit.mjs). It ends with "-modified" if
+ * files differed from the commit. It is "unknown" if the build ran outside a clone.
  */
 export function commit(): string {
   try {

@@ -18,14 +18,14 @@ import type { PolicySource } from "./policy-source.ts";
 import { commit, release } from "./release.ts";
 import type { Progress } from "./startup.ts";
 
-/** The parts of a server that a status is read from. */
+/** The parts of a server that the status describes. */
 export interface StatusOptions {
   readonly config: ServeConfig;
   readonly checks: readonly Check[];
   readonly progress: Progress;
 }
 
-/** What an operator asks first, at this moment. */
+/** The current status, as /status and `coffer status` show it. */
 export function reportStatus({ config, checks, progress }: StatusOptions): ServerStatus {
   const resources = progress.kind === "opening" ? undefined : progress.opened.resources;
   const store = progress.kind === "loaded" ? progress.opened.store : undefined;

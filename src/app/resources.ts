@@ -7,23 +7,23 @@ import { asStartRefused, StartRefused } from "../domain/start-refused.ts";
 import type { Storage } from "./storage.ts";
 import { openStorageWhenFree, type StorageWait } from "./storage-wait.ts";
 
-/** What the configuration names, opened. */
+/** The resources that the configuration names, opened. */
 export interface Resources {
-  /** May still have to wait for its first snapshot. */
+  /** It may not have its first snapshot yet. */
   readonly identity: ReloadableSource;
   readonly policy: PolicySource;
   readonly storage: Storage;
 }
 
-/** What opening them needs. */
+/** The dependencies of {@link openResources}. */
 export type Opening = Omit<StorageWait, "maxMs"> & { readonly log: Logger };
 
-/** Those of them that could be opened. */
+/** The resources that could be opened. */
 type Opened = { readonly [Name in keyof Resources]?: Resources[Name] | undefined };
 
 /**
- * Opens all that the configuration names, and reports all that is wrong with it together: then what could be opened is
- * closed again. Undefined when it had to wait for another server and was told to end. Throws {@link StartRefused}.
+ * Opens all resources that the configuration names. If any can't be opened, closes the others and throws
+ * {@link StartRefused} with all problems together. Undefined if it was stopped while it waited for another server.
  */
 export async function openResources(config: ServeConfig, opening: Opening): Promise<Resources | undefined> {
   const { log, timers } = opening;
@@ -33,11 +33,11 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   const policy = await collect(problems, () =>
     PolicySource.open({ file: config.policy, admins: config.admins, log, timers }),
   );
-  // Who has something to mend is told so now, and not after the wait.
+  // With other problems the start fails anyway, so it does not wait for the lock before it reports them.
   const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
   const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
   if (problems.length === 0 && policy !== undefined && storage !== undefined) return { identity, policy, storage };
-  // Files that are not there would be waited for; who has to mend something anyway may have mistyped their names.
+  // Missing identity files alone are waited for. With other problems they are reported too: their names may be mistyped.
   const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
   const absent = isAbsent ? identity.state.problems : [];
   closeResources({ identity, policy, storage });
@@ -45,7 +45,7 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   throw new StartRefused([...problems, ...absent]);
 }
 
-/** Closes what was opened. */
+/** Closes the resources that were opened. */
 export function closeResources({ identity, policy, storage }: Opened): void {
   identity?.close();
   policy?.close();

@@ -17,24 +17,24 @@ import { release } from "./release.ts";
 import { reportStatus } from "./report-status.ts";
 import { type Opened, Startup } from "./startup.ts";
 
-// Milliseconds that calls under way get at the end; Kubernetes gives a pod 30 s by default.
+// How long calls in progress get at the shutdown, in milliseconds. Kubernetes gives a pod 30 s by default.
 const DRAIN_MS = 10_000;
 
-// Milliseconds for the answers of a commit whose outcome is unknown to leave the process before it ends.
-const LAST_WORDS_MS = 1000;
+// How long the process waits, in milliseconds, for the responses of a failed commit to be sent before it ends.
+const LAST_RESPONSES_MS = 1000;
 
-/** What the process gives to the server. */
+/** The dependencies that the process passes to the server. */
 export interface CofferServerOptions {
   readonly log: Logger;
   readonly timers: Timers;
-  /** Ends the process at once and without any clean-up: nothing may be written after a failed commit. */
+  /** Ends the process immediately, without clean-up: nothing may be written after a failed commit. */
   readonly die: () => void;
 }
 
-/** What a start came to: it answers calls, or it was stopped while it was still waiting for its identity. */
+/** The result of a start: the server serves calls, or it was stopped before that. */
 export type Started = "serving" | "stopped";
 
-/** The composition root: the only place that knows every part. */
+/** The composition root, which together with {@link Startup} knows every part. */
 export class CofferServer {
   readonly #config: ServeConfig;
   readonly #options: CofferServerOptions;
@@ -67,33 +67,33 @@ export class CofferServer {
     this.#metrics.observeReadiness(() => this.#readiness());
   }
 
-  /** Where it listens, with real ports. */
+  /** The addresses of its listeners. Port 0 is replaced by the actual port. */
   get addresses(): readonly ListenAddress[] {
     return this.#front.addresses;
   }
 
-  /** Where probes and metrics are served. */
+  /** The address of probes and metrics; undefined with `--ops-listen off`. */
   get opsAddress(): { readonly host: string; readonly port: number } | undefined {
     return this.#ops?.address;
   }
 
   /**
-   * Resolves when calls are answered, which may take as long as there is no identity; rejects with {@link StartRefused}
-   * when the configuration or what it names can't be used. Call it once.
+   * Resolves when the server serves calls. Without `--startup-timeout` it waits for an identity without a limit. Rejects
+   * with {@link StartRefused} when the configuration, or a resource that it names, can't be used. Call it once.
    */
   start(): Promise<Started> {
-    const started = this.#startOrLetGo();
+    const started = this.#startOrRelease();
     this.#started = started.catch(() => {});
     return started;
   }
 
-  /** Looks for a newer identity and a newer policy at once; what can't be used leaves the old one in force. */
+  /** Reloads identity and policy immediately. If a new one is invalid, the old one stays in use. */
   reload(): void {
     this.#opened?.resources.identity.reload();
     this.#opened?.resources.policy.reload();
   }
 
-  /** Ends in good order: no new connections, calls under way finish, everything is checkpointed. */
+  /** Shuts down gracefully: accepts no more connections, finishes calls in progress, and writes a full checkpoint. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -108,32 +108,32 @@ export class CofferServer {
     await this.#leave();
     this.#opened?.checkpoints.stop();
     await this.#front.drain(DRAIN_MS);
-    // A Put that came with the last connection is committed after this turn, and not after the journal is closed.
+    // A Put from the last connection is committed at the end of this turn, so the journal must be closed after it.
     await new Promise<void>((resolve) => this.#options.timers.afterTurn(resolve));
     try {
       this.#opened?.resources.storage.journal.checkpoint("full");
     } catch (cause) {
       return this.#fail(cause);
     }
-    await this.#letGo();
+    await this.#release();
     this.#options.log.info("stopped");
   }
 
-  /** Whoever still sends callers here learns of the end from probes and health, and looks at them only now and then. */
+  /** Reports the shutdown to probes and health checks, then waits: load balancers poll them only at intervals. */
   async #leave(): Promise<void> {
     const { log, timers } = this.#options;
     const { shutdownDelayMs } = this.#config;
     const isDelayed = this.#front.isOpen && shutdownDelayMs > 0;
-    log.info("stopping", isDelayed ? { detail: `calls are taken for another ${shutdownDelayMs} ms` } : {});
+    log.info("stopping", isDelayed ? { detail: `calls are served for another ${shutdownDelayMs} ms` } : {});
     this.#front.leave();
     if (isDelayed) await new Promise<void>((resolve) => timers.delay(shutdownDelayMs, resolve));
   }
 
-  async #startOrLetGo(): Promise<Started> {
+  async #startOrRelease(): Promise<Started> {
     try {
       return await this.#start();
     } catch (error) {
-      await this.#letGo();
+      await this.#release();
       throw asStartRefused(error);
     }
   }
@@ -145,7 +145,7 @@ export class CofferServer {
       release: release(),
       limit: maxStoreBytes,
       source: describeChoice(choice),
-      detail: `this source, since ${choice.because}`,
+      detail: `source chosen because ${choice.because}`,
     });
     await this.#listenOps();
     if ((await this.#startup.run()) === undefined) return "stopped";
@@ -172,14 +172,14 @@ export class CofferServer {
     return checksOf(this.#phase, this.#startup.progress);
   }
 
-  /** What the start has opened so far. */
+  /** The parts that the start has opened so far. */
   get #opened(): Opened | undefined {
     const { progress } = this.#startup;
     return progress.kind === "opening" ? undefined : progress.opened;
   }
 
   /** Closes everything that was opened so far. */
-  async #letGo(): Promise<void> {
+  async #release(): Promise<void> {
     this.#phase = { kind: "ended" };
     this.#startup.close();
     this.#limited.summarize();
@@ -187,17 +187,17 @@ export class CofferServer {
     await this.#ops?.close();
   }
 
-  /** After a checkpoint that failed, commits that were waiting fail as well: the first failure is the one to tell. */
+  /** Only the first failure counts: after a failed checkpoint, the commits that were waiting fail as well. */
   #fail(cause: unknown): Promise<void> {
     if (this.#phase.kind !== "failed") this.#phase = { kind: "failed", ended: this.#endAfter(cause) };
     return this.#phase.ended;
   }
 
-  /** The disk has failed in the middle of a change. What is on it only a restart can tell. */
+  /** The disk has failed during a change, so its state is unknown until a restart. */
   async #endAfter(cause: unknown): Promise<void> {
-    this.#options.log.error("the journal failed; the process ends", { error: String(cause) });
+    this.#options.log.error("journal failed", { error: String(cause) });
     this.#opened?.checkpoints.stop();
-    await this.#front.fail(LAST_WORDS_MS);
+    await this.#front.fail(LAST_RESPONSES_MS);
     this.#options.die();
   }
 }

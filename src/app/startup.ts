@@ -15,7 +15,7 @@ import { loadStore } from "./load-store.ts";
 import { watchOwnership } from "./ownership-watch.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
 
-/** What a start needs. */
+/** The dependencies of a {@link Startup}. */
 export interface StartupOptions {
   readonly config: ServeConfig;
   readonly log: Logger;
@@ -25,33 +25,33 @@ export interface StartupOptions {
   readonly front: Front;
   /** Ends every wait of the start. */
   readonly signal: AbortSignal;
-  /** The journal failed: the process has to end. */
+  /** The journal failed: the process must end. */
   readonly onFailed: (cause: unknown) => void;
 }
 
-/** What a start has opened. */
+/** The parts that a start has opened. */
 export interface Opened {
   readonly resources: Resources;
   readonly watch: IdentityWatch;
   readonly checkpoints: Checkpoints;
 }
 
-/** A server that answers calls, and what it does so with. */
+/** The parts of a server that serves calls. */
 export interface Running extends Opened {
   readonly store: SecretStore;
 }
 
-/** How far a start has come, and what there is by then. */
+/** The progress of a start, and the parts that exist at that point. */
 export type Progress =
   | { readonly kind: "opening"; readonly why: "loading" | "waiting for another server" }
   | { readonly kind: "loading"; readonly opened: Opened }
-  /** Memory is complete. It waits for an identity, or serves. */
+  /** The store is in memory. The server waits for an identity, or serves. */
   | { readonly kind: "loaded"; readonly opened: Running };
 
-/** Opens all that a server needs, in order: identity, policy and storage, then memory, then the listeners. */
+/** Starts a server in order: opens identity, policy and storage, loads the store, waits for an identity, and listens. */
 export class Startup {
   readonly #options: StartupOptions;
-  /** What closes each thing that was opened, in the order in which they were opened. */
+  /** A function that closes each opened part, in the order of opening. */
   readonly #closers: (() => void)[] = [];
   #progress: Progress = { kind: "opening", why: "loading" };
 
@@ -63,7 +63,7 @@ export class Startup {
     return this.#progress;
   }
 
-  /** Resolves when calls are answered; undefined when it was stopped before. Rejects with every StartError. */
+  /** Resolves when calls are served; undefined if it was stopped before. Rejects with any StartError. */
   async run(): Promise<Running | undefined> {
     const opened = await this.#open();
     if (opened === undefined) return undefined;
@@ -98,15 +98,15 @@ export class Startup {
     metrics.observePolicy(() => policy.loaded);
     source.onChange((snapshot) => policy.serveAs(snapshot));
     const files = new FileWarnings(config, log);
-    files.look();
-    source.onChange(() => files.look());
+    files.check();
+    source.onChange(() => files.check());
     const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed });
     return { resources, watch, checkpoints };
   }
 
   #load({ resources: { storage }, checkpoints }: Opened): Promise<SecretStore> {
     const { config, log, timers, metrics, front, onFailed } = this.#options;
-    // Of a start that is refused at its last address: calls that came by the first must not meet a closed journal.
+    // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
     this.#closers.push(() => front.close());
     this.#closers.push(() => checkpoints.stop());
     this.#closers.push(watchOwnership({ journal: storage.journal, timers, onLost: onFailed }));

@@ -3,23 +3,23 @@ import { StoreRefused } from "../persistence/store-refused.ts";
 import type { StoreConfig } from "../config/serve-config.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
-// Milliseconds between two attempts: a small part of what the start takes, and an attempt costs about one.
+// Milliseconds between two attempts. This is short compared with the rest of the start, and an attempt takes about 1 ms.
 const PAUSE_MS = 100;
 
-/** What the wait for another server needs. */
+/** The options of {@link openStorageWhenFree}. */
 export interface StorageWait {
-  /** How long it may take, in milliseconds; 0: there is one attempt. */
+  /** The limit of the wait in milliseconds; 0: a single attempt. */
   readonly maxMs: number;
   readonly timers: Timers;
   /** Ends the wait. */
   readonly signal: AbortSignal;
-  /** Told once, with a sentence that names the other one where the kernel does, when there is something to wait for. */
+  /** Called once, when the wait begins. `detail` names the other server's process if the kernel reports it. */
   readonly onHeld: (detail: string) => void;
 }
 
 /**
- * Opens what the configuration names, as soon as no other server has it, for as long as `maxMs` allows: in a rolling
- * update the old server has it until it has ended. Undefined when `signal` was aborted. Throws as {@link openStorage}.
+ * Opens the storage as soon as no other server has it open, and waits for at most `maxMs`. In a rolling update the old
+ * server has it open until it has ended. Undefined if `signal` was aborted. Throws like {@link openStorage}.
  */
 export async function openStorageWhenFree(config: StoreConfig, wait: StorageWait): Promise<Storage | undefined> {
   const end = wait.timers.elapsed() + wait.maxMs;

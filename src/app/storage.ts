@@ -8,17 +8,17 @@ import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import type { Journal } from "../store/journal.ts";
 import type { StoreConfig } from "../config/serve-config.ts";
 
-/** What a store is kept in: a journal, and the sealer that holds its data key. */
+/** The storage of a store: its journal, and the sealer that has its data key. */
 export interface Storage {
   readonly journal: Journal;
   readonly sealer: Sealer;
-  /** Lines for the log. */
+  /** Warnings for the log, one sentence each. */
   readonly warnings: readonly string[];
-  /** Ends the journal in good order and wipes the key. */
+  /** Closes the journal and wipes the key. */
   close(): void;
 }
 
-/** Opens what the configuration names. Throws StoreRefused, RootKeyRefused and PrivateFileError. */
+/** Opens the storage that the configuration names. Throws StoreRefused, RootKeyRefused and PrivateFileError. */
 export function openStorage(config: StoreConfig): Storage {
   return config.kind === "memory" ? openMemory() : openSqlite(config);
 }
@@ -29,13 +29,13 @@ function openSqlite({ data, rootKey }: StoreConfig & { kind: "sqlite" }): Storag
   return { journal, sealer, warnings, close: () => closeBoth(journal, sealer) };
 }
 
-/** The content is sealed here as well, with a key that nobody else has: what is in memory looks the same everywhere. */
+/** Content is encrypted here too, with a random key, so that memory is the same with every kind of storage. */
 function openMemory(): Storage {
   const storeId = Buffer.alloc(STORE_ID_BYTES);
   secureRandom(storeId);
   const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId });
   const journal = new MemoryJournal();
-  const warnings = ["nothing outlives this process: --store memory"];
+  const warnings = ["--store memory: all secrets are lost when the process ends"];
   return { journal, sealer, warnings, close: () => closeBoth(journal, sealer) };
 }
 

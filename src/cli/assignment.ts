@@ -6,7 +6,7 @@ import { describeObstacle } from "../files/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { type Terminal, promptNewSecret } from "./terminal.ts";
 
-/** Where `coffer put` takes a value from. */
+/** Where `coffer put` reads a value from. */
 type ValueSource =
   | { readonly kind: "file"; readonly file: string }
   | { readonly kind: "stdin" }
@@ -20,20 +20,20 @@ export interface Assignment {
 }
 
 /**
- * Reads `key=@file`, `key=-`, `key=?`, `key=value`, and `key:=value`, which is taken literally whatever it begins with: no
- * key holds a colon (coffer.proto, "Limits"). Throws CommandFailed with everything that is wrong.
+ * Parses `key=@file`, `key=-`, `key=?`, `key=value`, and `key:=value`, whose value is always literal. The last form is
+ * unambiguous because a key contains no colon (coffer.proto, "Limits"). Throws CommandFailed with all problems.
  */
 export function parseAssignments(texts: readonly string[]): Assignment[] {
   const problems: string[] = [];
   const assignments = texts.flatMap((text, index) => {
     const { key, colon, rest = "" } = ASSIGNMENT.exec(text)?.groups ?? {};
     if (key !== undefined) return [{ key, source: colon ? literal(rest) : valueSource(rest) }];
-    // The text is not shown: whoever forgot the key has put a secret here.
-    problems.push(`argument ${index + 1} is not of the form key=@file, key=-, key=?, key=value or key:=value`);
+    // The message does not quote the argument: if the key was forgotten, the argument is a secret.
+    problems.push(`invalid argument ${index + 1}: expected key=@file, key=-, key=?, key=value or key:=value`);
     return [];
   });
   const fromStdin = assignments.filter(({ source }) => source.kind === "stdin");
-  if (fromStdin.length > 1) problems.push("only one value can come from standard input");
+  if (fromStdin.length > 1) problems.push("only one value can be read from standard input");
   problems.push(...repeatedKeys(assignments));
   if (problems.length > 0) throw new CommandFailed("usage", problems.join("\n"));
   return assignments;
@@ -52,13 +52,13 @@ function valueSource(text: string): ValueSource {
 function repeatedKeys(assignments: readonly Assignment[]): string[] {
   const keys = assignments.map(({ key }) => key);
   const repeated = new Set(keys.filter((key, index) => keys.indexOf(key) !== index));
-  return [...repeated].map((key) => `the key ${key} is given twice`);
+  return [...repeated].map((key) => `duplicate key ${key}`);
 }
 
 /**
- * Fetches the values, in order. Bytes are taken exactly; those that are no UTF-8 become binary. Throws CommandFailed when
- * a source can't be read, and at an empty value unless `allowEmpty`: an Enter, an empty file or a program that has failed
- * before a pipe would otherwise replace the secret by nothing.
+ * Reads the values, in order. Their bytes are not changed; a value that is not UTF-8 becomes a binary entry. Throws
+ * CommandFailed when a source can't be read. Also throws CommandFailed for an empty value, unless `allowEmpty` is set: a
+ * bare Enter, an empty file, or a failed program in front of the pipe would otherwise overwrite the secret with nothing.
  */
 export async function readEntries(
   assignments: readonly Assignment[],
@@ -69,7 +69,7 @@ export async function readEntries(
   for (const { key, source } of assignments) {
     const value = await readValue(key, source, terminal);
     if (value.length === 0 && !allowEmpty) {
-      throw new CommandFailed("usage", `the value of ${key} is empty; give --allow-empty to store it all the same`);
+      throw new CommandFailed("usage", `the value of ${key} is empty; use --allow-empty to store an empty value`);
     }
     entries.push({ key, kind: isUtf8(value) ? "text" : "binary", value });
   }
@@ -99,14 +99,14 @@ async function readFile(key: string, file: string): Promise<Buffer> {
   }
 }
 
-/** Gives up beyond what any server takes: the wrong file may be a disk image, and standard input may never end. */
+/** Stops at the largest size that a server can accept: a wrong file may be a disk image, and standard input may never end. */
 async function readBounded(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of stream) {
     length += chunk.length;
     if (length > MAX_CONFIGURABLE_CONTENT_BYTES) {
-      throw new CommandFailed("usage", `${name} holds more than ${MAX_CONFIGURABLE_CONTENT_BYTES} bytes`);
+      throw new CommandFailed("usage", `${name} is larger than ${MAX_CONFIGURABLE_CONTENT_BYTES} bytes`);
     }
     chunks.push(chunk);
   }

@@ -10,26 +10,26 @@ import type { World } from "../process/world.ts";
 /** What a command does with the server. */
 export type ClientAction = (client: CofferClient, command: Command) => Promise<void>;
 
-/** Gives `command` the options of a connection, and runs `action` with a client that is closed in the end. */
+/** Adds the connection options to `command` and makes it run `action` with a client. The client is closed afterwards. */
 export function callsServer(command: Command, world: World, action: ClientAction): void {
   addOptions(command, connectionOptions);
   command.action(() => askServer(command, world, (client) => action(client, command)));
 }
 
-/** Calls `ask` with a client by the options that `command` was given. The client is closed when this settles. */
+/** Calls `ask` with a client that is configured by the options of `command`. The client is closed when this settles. */
 export async function askServer<Answer>(
   command: Command,
   world: World,
   ask: (client: CofferClient) => Promise<Answer>,
 ): Promise<Answer> {
   await warnOfUnknownVariables(world);
-  // The client and gRPC are the larger part of what a command loads, and its help needs neither.
+  // Loaded on demand: the client and gRPC are most of the code that a command loads, and its help text needs neither.
   const { readConnection, withClient } = await import("./client-connection.ts");
   const connection = readConnection(givenFlags(command.opts(), connectionOptions), world.env);
   return withClient(connection, processTimers, ask);
 }
 
-/** Writes a line for each COFFER_ variable that no command reads: it is probably mistyped, and the default is in force. */
+/** Writes a warning for each COFFER_ variable that no command reads. It is probably mistyped, so the default applies. */
 export async function warnOfUnknownVariables({ env, stderr }: Pick<World, "env" | "stderr">): Promise<void> {
   const unknown = await unknownVariables(env);
   for (const variable of unknown) await write(stderr, `coffer warning: ${describeUnknown(variable)}\n`);

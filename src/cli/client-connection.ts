@@ -12,11 +12,11 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { whenReady } from "../identity/when-ready.ts";
 import { connectionOptions, DEFAULT_TIMEOUT } from "./connection-options.ts";
 
-// Milliseconds that files which can't be used get: they may be in the middle of a rotation. Nobody at a terminal who has
-// mistyped a name waits for longer.
+// How long to wait, in milliseconds, for identity files that can't be used yet: they may be in the middle of a rotation.
+// The limit is short because a user who mistyped a file name waits for it.
 const FILES_PATIENCE_MS = 1000;
 
-/** What is needed to call a server. */
+/** The configuration of a connection to a server. */
 export interface ConnectionConfig {
   readonly address: Address;
   readonly identity: IdentityChoice;
@@ -24,7 +24,7 @@ export interface ConnectionConfig {
   readonly timeoutMs: number;
 }
 
-/** Reads flags, then COFFER_* variables, then defaults. Throws ConfigurationError with everything that is wrong. */
+/** Reads flags, then COFFER_* variables, then defaults. Throws ConfigurationError with all problems. */
 export function readConnection(flags: GivenFlags, environment: Environment): ConnectionConfig {
   const reader = new OptionReader(flags, environment);
   const options = connectionOptions;
@@ -36,7 +36,7 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   return { address, timeoutMs, ...reader.complete({ identity, serverId }) };
 }
 
-/** Without it no server could be the one that is meant. */
+/** Requires a bundle for the trust domain of --server-id: without it no server could be verified as that server. */
 function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], serverId: SpiffeId | undefined): void {
   const wanted = serverId?.trustDomain.name;
   if (wanted === undefined || bundles.size === 0 || bundles.has(wanted)) return;
@@ -44,8 +44,8 @@ function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], s
 }
 
 /**
- * Calls `use` with a client, and ends both it and its identity afterwards. Throws MaterialError when there is no usable
- * identity and there never will be one.
+ * Calls `use` with a client, then closes the client and its identity source. Throws MaterialError when there is no usable
+ * identity and waiting would not help.
  */
 export async function withClient<Result>(
   { address, identity, serverId, timeoutMs }: ConnectionConfig,
@@ -64,7 +64,10 @@ export async function withClient<Result>(
   }
 }
 
-/** An identity that is still to come is the matter of the first call, which says so, or is repeated until it is there. */
+/**
+ * Waits for the identity. When it has not arrived in time, the first call fails and reports that; `--wait` repeats the
+ * call until the identity is there.
+ */
 async function untilReady(source: IdentitySource, patienceMs: number): Promise<void> {
   try {
     await whenReady(source, AbortSignal.timeout(patienceMs));

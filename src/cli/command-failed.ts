@@ -1,7 +1,10 @@
-/** A command came to nothing, or its answer is no, for a reason that is neither the server's nor a fault of ours. */
+/**
+ * A command failed, or its answer is negative, for a reason other than an error from the server or a bug in Coffer. The
+ * message is shown to the user without a stack.
+ */
 export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
-  /** The name of the exit code. */
+  /** Selects the exit code, by its name in {@link ExitCode}. */
   readonly outcome: "other" | "usage" | "notFound" | "denied" | "unavailable";
 
   constructor(outcome: CommandFailed["outcome"], message: string) {

@@ -1,16 +1,16 @@
 import { Command } from "commander";
 import type { World } from "../process/world.ts";
 
-/** Adds one command to the program. `tree` makes a program with every command, for those that speak of the others. */
+/** Adds one command to the program. `tree` creates a program with all commands, for commands that list the others. */
 type AddCommand = (program: Command, world: World, tree: () => Promise<Command>) => void;
 
-/** What the list of commands says of a command, and how its module is loaded. */
+/** A command's line in the list of commands, and how to load its module. */
 interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<AddCommand>;
 }
 
-/** Every command, in the order of the help text. A module is loaded when its command is run or described. */
+/** All commands, in the order of the help text. A module is loaded when its command is run or its help is shown. */
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "run the server", load: async () => (await import("./commands/serve.ts")).addServe },
   put: { summary: "write a new version of a secret", load: async () => (await import("./commands/put.ts")).addPut },
@@ -29,11 +29,11 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./commands/run.ts")).addRun,
   },
   health: {
-    summary: "ask the server whether it takes calls",
+    summary: "check whether the server is serving",
     load: async () => (await import("./commands/health.ts")).addHealth,
   },
   status: {
-    summary: "show what an operator asks first of a server",
+    summary: "show the state of a server on this machine",
     load: async () => (await import("./commands/status.ts")).addStatus,
   },
   policy: {
@@ -41,30 +41,30 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./commands/policy.ts")).addPolicy,
   },
   "root-key": {
-    summary: "make the key that seals a store",
+    summary: "create the root key, which encrypts a store",
     load: async () => (await import("./commands/root-key.ts")).addRootKey,
   },
   "dev-pki": {
-    summary: "make certificates for development",
+    summary: "create certificates for development",
     load: async () => (await import("./commands/dev-pki.ts")).addDevPki,
   },
   dev: {
-    summary: "run a server for development, with nothing to configure",
+    summary: "run a server for development, without configuration",
     load: async () => (await import("./commands/dev.ts")).addDev,
   },
   completion: {
-    summary: "print a script that completes command lines",
+    summary: "print a shell completion script",
     load: async () => (await import("./commands/completion.ts")).addCompletion,
   },
 };
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 other, 2 wrong usage or request, 3 not found, 4 denied, 5 conflict,
-6 unavailable, 7 identity, 8 unknown: a put or delete may have been applied.`;
+Exit codes: 0 ok, 1 other error, 2 invalid usage or request, 3 not found, 4 denied, 5 conflict,
+6 unavailable, 7 identity, 8 outcome unknown: a put or delete may have been applied.`;
 
 /**
- * The program for one command line. Of the commands, those that the line names are complete; of the others there is what
- * the list of commands needs. `get` then loads neither the server nor SQLite, and `--help` no command at all.
+ * The program for one command line. Only the commands that the line names are complete; the others have only their name
+ * and summary. So `get` loads neither the server nor SQLite, and `--help` loads no command at all.
  */
 export function createProgram(arguments_: readonly string[], world: World): Promise<Command> {
   const named = arguments_.slice(0, 2);
@@ -74,7 +74,7 @@ export function createProgram(arguments_: readonly string[], world: World): Prom
 async function assemble(isNeeded: (name: string) => boolean, world: World): Promise<Command> {
   const program = bareProgram(world);
   const tree = () => assemble(() => true, world);
-  // Commands inherit the settings of the program, so they come after them.
+  // A command copies the settings of the program when it is added, so the settings come first.
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     if (isNeeded(name)) (await load())(program, world, tree);
     else program.command(name);
@@ -86,13 +86,13 @@ async function assemble(isNeeded: (name: string) => boolean, world: World): Prom
 function bareProgram(world: World): Command {
   return (
     new Command("coffer")
-      .description("Keeps secrets for workloads that have a SPIFFE identity.")
-      .option("-v, --version", "show the release, its commit, Node and SQLite")
+      .description("A secrets store for workloads with a SPIFFE identity.")
+      .option("-v, --version", "print the release, its commit, and the versions of Node and SQLite")
       .addHelpText("after", EXIT_CODES)
-      .showHelpAfterError("--help says more.")
-      // The list of commands shows names. What each takes is in its own help.
+      .showHelpAfterError("Use --help for usage.")
+      // The list of commands shows only names. The help of each command shows its arguments.
       .configureHelp({ subcommandTerm: (command) => command.name() })
-      // Otherwise --version behind a command would be the program's and not the secret's.
+      // Without this, --version after a command would be read as the program's option, not as the version of a secret.
       .enablePositionalOptions()
       .exitOverride()
       .configureOutput({

@@ -2,18 +2,18 @@ import { CommanderError } from "commander";
 import { ExitStatus } from "./exit-status.ts";
 import { printable } from "./printable.ts";
 
-/** Errors of the language: nobody meant to tell the user anything by them. */
+/** Errors of the language. They are bugs, not messages for the user. */
 const FAULTS = new Set(["Error", "TypeError", "RangeError", "ReferenceError", "SyntaxError", "AssertionError"]);
 
-/** What the program says about an error: a line for each problem, a stack only for a fault of ours. */
+/** The text that the program prints for an error: one line for each problem, and a stack only for a bug in Coffer. */
 export function complaint(error: unknown): string {
-  // Commander has said it already, and a command that was run has said what it had to say.
+  // Commander has already printed its message, and a child command its own.
   if (error instanceof CommanderError || (error instanceof ExitStatus && error.message === "")) return "";
   const lines = isFault(error) ? (error.stack ?? error.message).split("\n") : problems(error);
   return lines.map((line) => `coffer: ${printable(line)}\n`).join("");
 }
 
-/** An error of the operating system has a plain name as well, but the system call that failed. */
+/** An error of the operating system also has the name "Error", but it names the system call that failed. */
 function isFault(error: unknown): error is Error {
   return error instanceof Error && FAULTS.has(error.name) && !("syscall" in error);
 }

@@ -1,21 +1,21 @@
 import type { Command, Option } from "commander";
 
-/** The shells that there is a script for. */
+/** The shells for which there is a completion script. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export type Shell = (typeof SHELLS)[number];
 
-/** A command and what may follow it. */
+/** A command and the words that may follow it. */
 interface Completion {
-  /** The words that lead to it, such as ["policy", "check"]; none for the program. */
+  /** The words that name the command, such as ["policy", "check"]; empty for the program itself. */
   readonly words: readonly string[];
   readonly commands: readonly { readonly name: string; readonly summary: string }[];
   readonly options: readonly Option[];
-  /** The words that its first argument may be. */
+  /** The possible values of its first argument, if they are a closed set. */
   readonly choices: readonly string[];
 }
 
-/** A script that has the shell complete what `program` takes: commands, options, and values that are one of a few. */
+/** A script that makes the shell complete the commands and options of `program`, and values from closed sets. */
 export function completionScript(program: Command, shell: Shell): string {
   const completions = completionsOf(program, []);
   return shell === "fish"
@@ -33,15 +33,15 @@ function completionsOf(command: Command, words: readonly string[]): Completion[]
   return [{ words, commands, options: help.visibleOptions(command), choices }, ...children];
 }
 
-/** In bash and zsh a case pattern for a command: its words with a blank before each. */
+/** The case pattern of a command, for bash and zsh: its words, each after a space. */
 const pattern = (words: readonly string[]) => `"${words.map((word) => ` ${word}`).join("")}"`;
 
 const flagsOf = ({ short, long }: Option) => [short, long].filter((flag) => flag !== undefined);
 
 /**
- * The part that bash and zsh share: which command the line has come to, and the words that may follow. It expects the
- * words before the cursor, without the program's, as arguments, and sets `candidates`. Where a command is run by
- * coffer, behind --, nothing is known.
+ * The part that bash and zsh share: a shell function that finds the command on the line and sets `candidates` to the words
+ * that may follow. Its arguments are the words before the cursor, without the program name. After `--`, which begins the
+ * command line of another program (`coffer run`), it sets no candidates.
  */
 function candidateFunction(completions: readonly Completion[]): string {
   const commands = completions.filter(({ words }) => words.length > 0).map(({ words }) => pattern(words));
@@ -112,7 +112,7 @@ function fishScript(completions: readonly Completion[]): string {
   return `# Completion of coffer for fish.\n${lines.join("\n")}\n`;
 }
 
-/** Its words have been typed, and none of the commands below it. */
+/** The fish condition that the words of this command have been typed, and none of its subcommands. */
 function fishCondition(words: readonly string[], commands: Completion["commands"]): string {
   const typed = words.map((word) => `__fish_seen_subcommand_from ${word}`);
   const below = commands.map(({ name }) => name).join(" ");
@@ -126,7 +126,7 @@ function fishOption({ short, long, required, argChoices, description }: Option):
   return `${flags.join(" ")}${value} -d ${quoted(description)}`;
 }
 
-/** Within single quotes fish takes everything as it is but the quote and the backslash. */
+/** Quotes text for fish. Within single quotes, fish treats only the quote and the backslash as special. */
 function quoted(text: string): string {
   return `'${text.replace(/[\\']/g, "\\$&")}'`;
 }

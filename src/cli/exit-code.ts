@@ -8,22 +8,22 @@ import { MaterialError } from "../spiffe/material-error.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { ExitStatus } from "./exit-status.ts";
 
-/** What the program's exit code tells a script. docs/cli.md lists them for its readers. */
+/** The exit codes of the program. docs/cli.md documents them for scripts. */
 export const ExitCode = {
   ok: 0,
-  /** Anything that has no code of its own. */
+  /** Every error without a code of its own. */
   other: 1,
-  /** The command line, the configuration or the request is wrong. */
+  /** The command line, the configuration or the request is invalid. */
   usage: 2,
   notFound: 3,
   denied: 4,
-  /** The secret has changed since: look again, decide again. */
+  /** The secret has changed: read it again before another attempt. */
   conflict: 5,
-  /** No answer, or none yet, and nothing was changed: it may be worth trying again. */
+  /** There was no response, or the server is not ready. Nothing was changed, so a retry is safe. */
   unavailable: 6,
-  /** We or the server could not prove who we are. */
+  /** The client or the server could not prove its identity. */
   identity: 7,
-  /** A put or a delete may have been applied: look before it is repeated. */
+  /** A put or a delete may have been applied: check before a retry. */
   unknown: 8,
 } as const;
 
@@ -38,7 +38,7 @@ const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
   UNAUTHENTICATED: ExitCode.identity,
 };
 
-/** Codes that mean several things; the reason tells them apart. */
+/** Reasons whose gRPC code stands for several kinds of error. */
 const BY_REASON: Readonly<Partial<Record<Reason, ExitCode>>> = {
   VERSION_MISMATCH: ExitCode.conflict,
   CONTENTION: ExitCode.conflict,
@@ -57,7 +57,7 @@ const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
   "closed-at-once": ExitCode.identity,
 };
 
-/** The one mapping from what a command threw to what the program exits with: an {@link ExitCode}, or an ExitStatus's. */
+/** Maps the error that a command threw to the exit code of the program: an {@link ExitCode}, or the status of an ExitStatus. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof ExitStatus) return error.status;
   if (error instanceof CommandFailed) return ExitCode[error.outcome];

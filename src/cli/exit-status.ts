@@ -1,6 +1,6 @@
 /**
- * The program ends with a status that is not one of its own: that of the command it has run, or the one that shells have
- * for a command that could not be run. Without a message there is nothing to say.
+ * Ends the program with a status that is not one of its own exit codes: the status of the command that it ran, or the
+ * status that shells use for a command that could not be run. With an empty message, nothing is printed.
  */
 export class ExitStatus extends Error {
   override readonly name = "ExitStatus";

@@ -4,8 +4,8 @@ import type { GivenFlags, OptionDefinition } from "../config/option.ts";
 type Definitions = Readonly<Record<string, OptionDefinition>>;
 
 /**
- * Adds options to a command. Their variables and defaults are for the help text only: OptionReader looks at those, so
- * that all problems are found together, and commander would stop at the first.
+ * Adds options to a command. Their variables and defaults appear only in the help text. OptionReader applies them, because
+ * it reports all problems together; commander would stop at the first.
  */
 export function addOptions(command: Command, definitions: Definitions): Command {
   for (const definition of Object.values(definitions)) command.addOption(toOption(definition));
@@ -22,7 +22,7 @@ function toOption({ flag, value, variable, repeatable, standard, description }: 
   return repeatable ? option.argParser((text, before: string[] = []) => [...before, text]) : option;
 }
 
-/** The flags that were given, by their names. `parsed` is what commander made of them. */
+/** The flags on the command line, by name. `parsed` is the result of commander. */
 export function givenFlags(parsed: Readonly<Record<string, unknown>>, definitions: Definitions): GivenFlags {
   const flags = Object.values(definitions).map(({ flag }) => flag);
   return Object.fromEntries(flags.map((flag) => [flag, givenValue(parsed[new Option(flag).attributeName()])]));

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type Option } from "commander";
 
 /**
- * Makes `option` one that takes a format. `-o=json` is read as `-o json`: commander takes what follows a short option as
- * its value, the equals sign included.
+ * Restricts `option` to these formats. `-o=json` means the same as `-o json`: commander passes everything after a short
+ * option as its value, including the equals sign.
  */
 export function outputOption(option: Option, formats: readonly string[], standard?: string): Option {
   const takesChoice = standard === undefined ? option.choices(formats) : option.choices(formats).default(standard);

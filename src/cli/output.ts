@@ -1,18 +1,20 @@
 import type { Writable } from "node:stream";
 
-/** What was to be read on standard output or standard error could not be written there. */
+/** Writing to standard output or standard error failed. */
 export class OutputFailed extends Error {
   override readonly name = "OutputFailed";
-  /** Whether the reader has left, as `head` does when it has enough. */
+  /** Whether the reader has closed the pipe, as `head` does after enough lines. */
   readonly isBrokenPipe: boolean;
 
   constructor(cause: NodeJS.ErrnoException) {
-    super(`can't write the output: ${cause.code === "ENOSPC" ? "there is no room left" : cause.message}`, { cause });
+    super(`can't write the output: ${cause.code === "ENOSPC" ? "no space left on the disk" : cause.message}`, {
+      cause,
+    });
     this.isBrokenPipe = cause.code === "EPIPE";
   }
 }
 
-/** Resolves when the stream has taken the bytes: only then may the process exit. Rejects with {@link OutputFailed}. */
+/** Resolves when the bytes are written; the process must not exit before. Rejects with {@link OutputFailed}. */
 export function write(stream: Writable, bytes: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(bytes, (error) => (error ? reject(new OutputFailed(error)) : resolve()));

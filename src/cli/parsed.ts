@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 
-/** A parser of values as commander takes it: what is wrong becomes part of its usage message. */
+/** Wraps a parser for commander: the message of its error becomes part of commander's usage error. */
 export function parsed<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {

@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 
-/** Control, format and line separator characters: what can move a cursor, hide text or turn its direction around. */
+/** Control, format and line separator characters. They can move the cursor, hide text or reverse its direction. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Text as a terminal may show it. A value or a message could otherwise rewrite what was printed before, or make the
- * terminal type. Escapes are written as in JSON.
+ * Text that is safe to show on a terminal, with control characters escaped as in JSON. Otherwise a value or a message
+ * could overwrite earlier output, or make the terminal send input to the shell.
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) =>
@@ -17,8 +17,8 @@ export function printable(text: string): string {
 }
 
 /**
- * One value as a terminal may show it, with a line break at its end. Lines and tabs stay as they are. Bytes that are not
- * UTF-8 have no form that a terminal could show, and only their number is shown.
+ * One value in a form that is safe to show on a terminal, ending with a line break. Line breaks and tabs stay as they are.
+ * A value that is not UTF-8 can't be shown, so its size is shown instead.
  */
 export function forTerminal(value: Uint8Array): string {
   if (!isUtf8(value)) return `(${value.length} bytes that are not text; write them to a file or a pipe)\n`;
@@ -27,7 +27,7 @@ export function forTerminal(value: Uint8Array): string {
   return shown.endsWith("\n") ? shown : `${shown}\n`;
 }
 
-/** Rows as lines with aligned columns; the first one may be a heading. Cells are made printable. */
+/** Formats rows as lines with aligned columns. The first row may be a heading. Control characters in cells are escaped. */
 export function table(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printable));
   const widthOf = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0));
@@ -36,7 +36,7 @@ export function table(rows: readonly (readonly string[])[]): string {
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
-/** A time in milliseconds since the epoch as RFC 3339; a dash when there is none. */
+/** Formats a time, in milliseconds since the epoch, as RFC 3339; undefined as a dash. */
 export function showTime(time: number | undefined): string {
   return time === undefined ? "-" : new Date(time).toISOString();
 }

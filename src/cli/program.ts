@@ -3,17 +3,17 @@ import { createProgram } from "./command-tree.ts";
 import { OutputFailed, write } from "./output.ts";
 import type { World } from "../process/world.ts";
 
-/** What shells report of a program that SIGPIPE has ended (128 + 13). */
+/** The status that shells report for a program that SIGPIPE has ended (128 + 13). */
 const ENDED_BY_SIGPIPE = 141;
 
-/** Runs one command to its end; resolves to what the process exits with. `arguments_` are those behind the program. */
+/** Runs one command. Resolves to the exit code of the process. `arguments_` are the words after the program name. */
 export async function run(arguments_: readonly string[], world: World): Promise<number> {
   try {
     if (arguments_[0] === "-v" || arguments_[0] === "--version") await showVersion(world);
     else await (await createProgram(arguments_, world)).parseAsync(arguments_, { from: "user" });
     return 0;
   } catch (error) {
-    // Commander has written its own message. It throws after --help as well.
+    // Commander has already printed its message. It also throws after --help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return end(error, world);
   }
@@ -24,9 +24,9 @@ async function showVersion(world: World): Promise<void> {
   await write(world.stdout, version(world.version));
 }
 
-/** Says why a command has failed. What that needs is loaded here: a command that succeeds does without. */
+/** Prints why a command has failed. Its modules are loaded here, so that a command that succeeds does not load them. */
 async function end(error: unknown, world: World): Promise<number> {
-  // Programs in C end without a word when their reader leaves. Node ignores the signal that ends them.
+  // A C program ends silently by SIGPIPE when its reader closes the pipe. Node ignores SIGPIPE, so this imitates it.
   if (error instanceof OutputFailed && error.isBrokenPipe) return ENDED_BY_SIGPIPE;
   const [{ complaint }, { exitCodeOf }] = await Promise.all([import("./complaint.ts"), import("./exit-code.ts")]);
   await write(world.stderr, complaint(error)).catch(() => {});

@@ -11,7 +11,7 @@ import { serveUntilStopped } from "./serving.ts";
 import { write } from "./output.ts";
 import type { World } from "../process/world.ts";
 
-/** What `coffer dev` does. */
+/** Runs `coffer dev`: prepares certificates, data, root key and policy, then serves until a signal. */
 export async function runDevelopment(flags: GivenFlags, world: World): Promise<void> {
   const running = readRunningConfig(flags, world.env, machineMemory());
   const development = prepareDevelopment({ ...running, folder: "", clock: systemClock });
@@ -20,7 +20,7 @@ export async function runDevelopment(flags: GivenFlags, world: World): Promise<v
   );
 }
 
-/** Nothing can be pasted for a server that listens on unix sockets only: grpcurl wants a host name to verify. */
+/** Empty for a server that listens only on unix sockets: grpcurl needs a host name to verify, so no command would work. */
 function session({ minted, policy }: Development, addresses: readonly ListenAddress[], world: World): string {
   const address = addresses.find((candidate) => candidate.kind === "tcp");
   if (address === undefined) return "";

@@ -5,33 +5,34 @@ import { describeAccess, describeObstacle } from "../files/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
 
 /**
- * Makes sure that a secret can be written to this file by {@link writeSecretFile}: better known before a long wait than
- * after it. Rejects with CommandFailed.
+ * Checks that {@link writeSecretFile} can write a secret to this file, so that the problem is reported before a long wait
+ * and not after it. Rejects with CommandFailed.
  */
 export async function expectSecretFile(file: string): Promise<void> {
   const problem = await problemOf(file);
   if (problem !== undefined) throw new CommandFailed("usage", `--out ${file} ${problem}`);
-  // With a slash at its end it is a path that only a folder can have.
+  // The trailing slash makes the check fail unless the path is a folder.
   await permitted(file, () => access(`${dirname(file)}/`, constants.W_OK | constants.X_OK));
 }
 
-/** Why a secret must not be written in the place of this file, as the end of a sentence; undefined: it may. */
+/** Why a secret must not replace this file, as the end of a sentence; undefined if it may. */
 async function problemOf(file: string): Promise<string | undefined> {
-  if (file.endsWith("/")) return "is the path of a folder; give that of a file";
-  // As root a secret would take the place of /dev/null for the whole machine, or of /dev/stdout where that leads to a file.
+  if (file.endsWith("/")) return "is the path of a folder; use the path of a file";
+  // Run by root, this would replace /dev/null for the whole machine, or /dev/stdout if that is a link to a file.
   const folder = await realpath(dirname(file)).catch(() => dirname(file));
   if (/^\/(dev|proc|sys)(\/|$)/.test(folder)) {
-    return `is below ${folder}, which belongs to the kernel; for standard output give --out -`;
+    return `is below ${folder}, which belongs to the kernel; use --out - for standard output`;
   }
   const there = await lstat(file).catch(() => undefined);
-  if (there?.isSymbolicLink()) return "is a symbolic link, which would be replaced; give the file that it leads to";
-  if (there !== undefined && !there.isFile()) return `is not a regular file (${describeAccess(there)}); give another`;
+  if (there?.isSymbolicLink()) return "is a symbolic link, which would be replaced; use the path of its target";
+  if (there !== undefined && !there.isFile())
+    return `is not a regular file (${describeAccess(there)}); use another path`;
   return undefined;
 }
 
 /**
- * Writes a secret to a file that only its owner can read (0400). A reader sees the old content or the new one and
- * nothing between: a temporary file beside it takes its place at the end. Rejects with CommandFailed where it can't.
+ * Writes a secret to a file that only its owner can read (0400). The replacement is atomic, by renaming a temporary file
+ * in the same folder: a reader sees the complete old content or the complete new one. Rejects with CommandFailed.
  */
 export async function writeSecretFile(file: string, content: Uint8Array): Promise<void> {
   await expectSecretFile(file);
@@ -40,7 +41,7 @@ export async function writeSecretFile(file: string, content: Uint8Array): Promis
 
 async function replace(file: string, content: Uint8Array): Promise<void> {
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}`);
-  // O_EXCL: nobody's file or link of that name is written through.
+  // O_EXCL: never writes through a file or link that someone else created with that name.
   const handle = await open(temporary, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o400);
   try {
     await fill(handle, content);
@@ -51,14 +52,14 @@ async function replace(file: string, content: Uint8Array): Promise<void> {
   }
 }
 
-/** What the system says against an action in the file's folder becomes CommandFailed. The folder may be anybody's. */
+/** Turns an error of the file system in the file's folder into CommandFailed. The folder may belong to another user. */
 async function permitted(file: string, action: () => Promise<void>): Promise<void> {
   try {
     await action();
   } catch (cause) {
     const folder = dirname(file);
     const obstacle = describeObstacle(folder, (cause as NodeJS.ErrnoException).code);
-    throw new CommandFailed("other", `can't write ${file}: ${folder} ${obstacle}; give another --out`);
+    throw new CommandFailed("other", `can't write ${file}: ${folder} ${obstacle}; use another --out`);
   }
 }
 

@@ -5,12 +5,12 @@ import { obeyedProblem } from "./run/obeyed-variable.ts";
 import { showTime, table } from "./printable.ts";
 import { variableProblem } from "./run/variable.ts";
 
-/** How `coffer get` shows a secret. */
+/** The output formats of `coffer get`. */
 export const SECRET_FORMATS = ["table", "json", "env", "raw"] as const;
 
 export type SecretFormat = (typeof SECRET_FORMATS)[number];
 
-/** The bytes to print. `raw` is the one value, exactly; the others end with a line break. */
+/** Formats entries of a secret. `raw` is the bytes of one value, unchanged; the other formats end with a line break. */
 export function formatSecret(secret: Secret, entries: readonly ContentEntry[], format: SecretFormat): Buffer {
   switch (format) {
     case "table":
@@ -29,10 +29,10 @@ function secretTable(entries: readonly ContentEntry[]): string {
   return table([["KEY", "VALUE"], ...rows]);
 }
 
-/** Named as in coffer.proto; bytes in base64. */
+/** The fields have the names of coffer.proto; binary values are in base64. */
 function secretJson({ path, version, revision, createTime }: Secret, entries: readonly ContentEntry[]): string {
   const of = (kind: ContentEntry["kind"], show: (value: Uint8Array) => string) =>
-    // fromEntries makes own properties, so that a key "__proto__" is one more key.
+    // fromEntries creates own properties, so the key "__proto__" does not change the prototype.
     Object.fromEntries(entries.filter((entry) => entry.kind === kind).map(({ key, value }) => [key, show(value)]));
   const document = {
     path,
@@ -49,12 +49,12 @@ const QUOTE = Buffer.from("'");
 const QUOTED_QUOTE = Buffer.from(String.raw`'\''`);
 
 /**
- * `export KEY='value'`. Whoever wrote the secret chose the key, and a shell is to eval the line. Within single quotes sh
- * takes every byte as it is, except the quote (XCU 2.2.2) and NUL.
+ * `export KEY='value'`. A shell evaluates this line, and the writer of the secret chose the key, so the key is checked.
+ * Within single quotes, sh takes every byte literally except the quote (POSIX.1, XCU 2.2.2) and NUL.
  */
 function shellLine({ key, value }: ContentEntry): Buffer {
   const obeyed = obeyedProblem(key);
-  const instead = `if that is meant, take the value by itself, as with coffer get PATH ${key}`;
+  const instead = `if this is intended, read the value alone, with coffer get PATH ${key}`;
   const problem = variableProblem(key, value) ?? (obeyed && `${obeyed}; ${instead}`);
   if (problem !== undefined) throw new CommandFailed("usage", problem);
   return Buffer.concat([Buffer.from(`export ${key}='`), quoted(value), Buffer.from("'\n")]);
@@ -73,7 +73,7 @@ function quoted(value: Uint8Array): Buffer {
 function onlyValue({ path }: Secret, entries: readonly ContentEntry[]): Buffer {
   const [entry, second] = entries;
   if (entry !== undefined && second === undefined) return Buffer.from(entry.value);
-  throw new CommandFailed("usage", `${path} has ${entries.length} keys; name the one to print raw`);
+  throw new CommandFailed("usage", `${path} has ${entries.length} keys; name the key to print as raw`);
 }
 
 function text(value: Uint8Array): string {

@@ -4,7 +4,7 @@ import { readServeConfig } from "../config/read-serve-config.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
-import { closeDoors } from "../process/closed-doors.ts";
+import { hardenProcess } from "../process/hardening.ts";
 import { machineMemory } from "../process/machine-memory.ts";
 import { refuseOtherNodes } from "../process/node-release.ts";
 import { warnOfShortages } from "../process/shortages.ts";
@@ -12,17 +12,17 @@ import { die, stopSignal } from "../process/stop-signal.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
 import type { World } from "../process/world.ts";
 
-/** Milliseconds for the last lines of the log to leave the process. */
+/** How long to wait, in milliseconds, for the last log lines to be written. */
 const LAST_LINES_MS = 1000;
 
-/** What `coffer serve` does. */
+/** Runs `coffer serve`. */
 export async function runServer(flags: GivenFlags, world: World): Promise<void> {
   await serveUntilStopped(readServeConfig(flags, world.env, machineMemory()), world);
 }
 
 /**
- * Serves until SIGTERM or SIGINT, and ends in good order; a second one exits at once, which costs nothing that was
- * answered. SIGHUP has identity and policy looked for anew. Throws StartRefused.
+ * Serves until SIGTERM or SIGINT, then shuts down gracefully. A second signal exits immediately; acknowledged writes are
+ * durable. SIGHUP reloads identity and policy. Throws StartRefused.
  */
 export async function serveUntilStopped(
   config: ServeConfig,
@@ -32,13 +32,13 @@ export async function serveUntilStopped(
   refuseOtherNodes(world.version);
   const unknown = await unknownVariables(world.env);
   const log = createLogger(config.logLevel, world.stderr);
-  const warnings = closeDoors(config.allowDebug, world, log);
+  const warnings = hardenProcess(config.allowDebug, world, log);
   const server = new CofferServer(config, {
     log,
     timers: processTimers,
     die: () => die(world),
   });
-  // Before the start: as a container's first process we would not even be ended by a signal that nobody listens to.
+  // Before the start: as process 1 of a container, the process ignores every signal that has no listener.
   world.on("SIGHUP", () => {
     log.info("signal received", { signal: "SIGHUP" });
     server.reload();
@@ -47,14 +47,14 @@ export async function serveUntilStopped(
     log.info("signal received", { signal });
     return server.stop();
   });
-  // The first line of the log says what starts, and as whom. What else is worth knowing follows it.
+  // start() writes the first log line, with the release and the identity source. The warnings follow it.
   const started = server.start();
   for (const warn of warnings) warn(log);
   warnOfShortages(config, log);
-  for (const variable of unknown) log.warn("unknown variable", { detail: describeUnknown(variable) });
+  for (const variable of unknown) log.warn("unknown environment variable", { detail: describeUnknown(variable) });
   if ((await started) === "serving") await onStarted(server);
   await stopped;
-  // A reader of the log that has stalled never takes the rest.
+  // Bounded, because a stalled reader of the log would otherwise keep the process alive.
   const givenUp = new Promise<void>((resolve) => void processTimers.delay(LAST_LINES_MS, resolve));
   await Promise.race([log.flush(), givenUp]);
 }

@@ -4,16 +4,17 @@ import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { table } from "./printable.ts";
 
-// More than a server with a thousand trust domains says. What answers at a wrong port may never end.
+// More than the status of a server with a thousand trust domains. Another service, on a wrong port, may send without end.
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** Asks the ops listener for the status. Rejects with CommandFailed when there is none, or none within `timeoutMs`. */
+/** Requests the status from the ops listener. Rejects with CommandFailed when there is none within `timeoutMs`. */
 export async function askStatus(address: OpsAddress, timeoutMs: number): Promise<ServerStatus> {
   const where = `${address.host}:${address.port}`;
   const { status, body } = await ask(address, timeoutMs).catch((error: NodeJS.ErrnoException) => {
     throw new CommandFailed("unavailable", `no status from ${where}: ${reasonOf(error, timeoutMs)}`);
   });
-  if (status === 403) throw new CommandFailed("denied", `${where} tells its status to clients on its machine only`);
+  if (status === 403)
+    throw new CommandFailed("denied", `${where} serves its status only to clients on its own machine`);
   const answer = status === 200 ? parseStatus(body) : undefined;
   if (answer === undefined) throw new CommandFailed("other", `${where} is not the ops listener of a Coffer server`);
   return answer;
@@ -27,7 +28,7 @@ function ask({ host, port }: OpsAddress, timeoutMs: number): Promise<{ status: n
       response.setEncoding("utf8");
       response.on("data", (text: string) => {
         body += text;
-        if (body.length > MAX_ANSWER_BYTES) asked.destroy(new Error("the answer is too long"));
+        if (body.length > MAX_ANSWER_BYTES) asked.destroy(new Error("the response is too long"));
       });
       response.on("error", reject);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
@@ -38,12 +39,12 @@ function ask({ host, port }: OpsAddress, timeoutMs: number): Promise<{ status: n
 }
 
 function reasonOf(error: NodeJS.ErrnoException, timeoutMs: number): string {
-  if (error.code === "ECONNREFUSED") return "nothing listens there; give the server's --ops-listen as --ops-addr";
-  if (error.code === "ABORT_ERR") return `no answer within the ${timeoutMs} ms of --timeout`;
+  if (error.code === "ECONNREFUSED") return "connection refused; set --ops-addr to the server's --ops-listen";
+  if (error.code === "ABORT_ERR") return `no response within the ${timeoutMs} ms of --timeout`;
   return error.message;
 }
 
-/** Undefined when this is not a status. The server may be of a later release: fields that are not known are ignored. */
+/** Undefined if `body` is not a status. Unknown fields are ignored: the server may be a later release. */
 function parseStatus(body: string): ServerStatus | undefined {
   try {
     const status = JSON.parse(body) as ServerStatus;
@@ -53,7 +54,7 @@ function parseStatus(body: string): ServerStatus | undefined {
   }
 }
 
-/** The status for people: a line for each fact. */
+/** Formats the status as a table with one line for each fact. */
 export function statusTable(status: ServerStatus): string {
   const { identity, policy, store, disk, process } = status;
   return table([
@@ -66,7 +67,7 @@ export function statusTable(status: ServerStatus): string {
     ...identity.problems.map((problem) => ["problem", problem]),
     ...identity.bundles.map((bundle) => [
       "bundle",
-      `${bundle.trust_domain}: ${counted(bundle.authorities, "authority", "authorities")} until ${bundle.not_after ?? "-"}`,
+      `${bundle.trust_domain}: ${counted(bundle.authorities, "CA", "CAs")} until ${bundle.not_after ?? "-"}`,
     ]),
     ["policy", policy === null ? "not loaded" : policyText(policy)],
     ["store", storeText(store)],
@@ -82,7 +83,7 @@ function notReady(checks: readonly Check[]): string {
 
 function policyText({ file, rules, admins, loaded_at, is_newest }: NonNullable<ServerStatus["policy"]>): string {
   const counts = `${counted(rules, "rule", "rules")}, ${counted(admins, "admin", "admins")}`;
-  const outdated = is_newest ? "" : "; the file has changed since and was REFUSED, see the log";
+  const outdated = is_newest ? "" : "; the file has changed and was REFUSED, see the log";
   return `${file ?? "no file"}, ${counts}, loaded ${loaded_at}${outdated}`;
 }
 
@@ -102,14 +103,14 @@ function counted(count: number, one: string, many: string): string {
 
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 
-/** Three digits are enough for a person: 1.5 GiB. */
+/** Formats a size with up to three digits: 1.5 GiB. */
 function size(bytes: number): string {
   const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
   const value = bytes / 1024 ** step;
   return `${step > 0 && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[step]}`;
 }
 
-/** The two largest units: 3d 4h, 5m 6s. */
+/** Formats a duration with its two largest units: 3d 4h, 5m 6s. */
 function duration(seconds: number): string {
   const parts = [
     [Math.floor(seconds / 86_400), "d"],

@@ -3,7 +3,7 @@ import { CommandFailed } from "./command-failed.ts";
 import { write } from "./output.ts";
 import { endedBy } from "./run/signal-relay.ts";
 
-/** The streams of a process. */
+/** The standard streams of a process. */
 export interface Terminal {
   readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Writable & { readonly isTTY?: boolean };
@@ -19,14 +19,14 @@ const CTRL_U = 0x15;
 const DELETE = 0x7f;
 
 /**
- * Asks for a new secret without showing it, and once more: a slip of the finger would otherwise be stored unseen. The
- * questions go to standard error, so that standard output stays what a pipe expects. An empty answer is not asked again.
- * Throws CommandFailed when standard input is no terminal or the answers differ, and the ExitStatus of SIGINT on Ctrl-C.
+ * Prompts for a new secret twice, without echo: the user does not see a typing error, so the second answer detects it. An
+ * empty answer is not asked for again. The prompts go to standard error, because standard output may be a pipe. Throws
+ * CommandFailed when standard input is not a terminal or the answers differ, and the ExitStatus of SIGINT on Ctrl-C.
  */
 export async function promptNewSecret(name: string, { stdin, stderr }: Terminal): Promise<Buffer> {
   if (!stdin.isTTY) throw new CommandFailed("usage", "key=? needs a terminal; use key=- to read standard input");
-  // Raw mode: the terminal neither echoes nor keeps a line that it could show again. It begins before the first question:
-  // what is typed at once would otherwise be shown.
+  // In raw mode the terminal neither echoes nor keeps a line that it could show again. It is set before the first prompt,
+  // because the terminal would echo anything that is typed before.
   stdin.setRawMode?.(true);
   try {
     const first = await ask(`${name}: `, stdin, stderr);
@@ -34,7 +34,7 @@ export async function promptNewSecret(name: string, { stdin, stderr }: Terminal)
   } finally {
     stdin.setRawMode?.(false);
   }
-  throw new CommandFailed("usage", `the two values of ${name} differ; nothing was changed`);
+  throw new CommandFailed("usage", `the two values for ${name} differ; nothing was changed`);
 }
 
 async function ask(question: string, stdin: Readable, stderr: Writable): Promise<Buffer> {
@@ -50,7 +50,7 @@ function readLine(stdin: Readable): Promise<Buffer> {
   const line = new HiddenLine();
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void): void => {
-      // Paused, since what is typed without a listener would be lost, and the next answer incomplete.
+      // Paused, because input that arrives without a listener would be lost, and the next answer would be incomplete.
       stdin.off("data", onData).off("end", onEnd).pause();
       outcome();
     };
@@ -65,11 +65,11 @@ function readLine(stdin: Readable): Promise<Buffer> {
   });
 }
 
-/** A line while it is being typed. */
+/** A line that is being typed, without echo. */
 class HiddenLine {
   #bytes: number[] = [];
 
-  /** Takes keys up to the end of the line. What follows in the same chunk was typed blindly, and is dropped. */
+  /** Takes bytes up to the end of the line. The rest of the chunk was typed before the next prompt, and is dropped. */
   type(chunk: Buffer): "open" | "done" | "interrupted" {
     for (const byte of chunk) {
       if (byte === CTRL_C) return "interrupted";
@@ -85,7 +85,7 @@ class HiddenLine {
     return Buffer.from(this.#bytes);
   }
 
-  /** Takes back a whole character of UTF-8: its continuation bytes are 10xxxxxx. */
+  /** Removes a whole character of UTF-8: its continuation bytes are 10xxxxxx. */
   #eraseCharacter(): void {
     while (((this.#bytes.pop() ?? 0) & 0xc0) === 0x80);
   }

@@ -1,46 +1,46 @@
 import type { Environment } from "../config/option.ts";
 import { connectionOptions, statusOptions } from "./connection-options.ts";
 
-/** A COFFER_ variable that this program does not read, and the one whose name is nearest. */
+/** A COFFER_ variable that this program does not read, and the known variable with the most similar name. */
 export interface UnknownVariable {
   readonly name: string;
   readonly nearest: string;
 }
 
 /**
- * What Kubernetes sets in every container for a Service whose name begins with "coffer", and Docker for a link:
+ * Variables that Kubernetes sets in every container for a Service whose name begins with "coffer", and Docker for a link:
  * COFFER_SERVICE_HOST, COFFER_PORT, COFFER_PORT_8553_TCP_ADDR. No option has such a name.
  */
 const SET_BY_PLATFORMS = /_SERVICE_|_PORT(_|$)/;
 
-/** Switches of the test suite. A test that inherits them runs this program as well. */
+/** Variables of the test suite. Its tests run this program, which inherits them. */
 const OF_TESTS = /^COFFER_TEST_/;
 
 /**
- * The COFFER_ variables of `environment` that neither a client nor the server reads: a mistyped COFFER_ADRR would
- * otherwise leave the default in force, and a secret would go to another server than the one that was meant.
+ * The COFFER_ variables in `environment` that neither a client nor the server reads. Without a warning, a mistyped
+ * COFFER_ADRR would leave the default in use, and a secret would be sent to the wrong server.
  */
 export async function unknownVariables(environment: Environment): Promise<UnknownVariable[]> {
   const client = Object.values({ ...connectionOptions, ...statusOptions }).map(({ variable }) => variable);
   const suspects = Object.keys(environment).filter((name) => isOurs(name) && !client.includes(name));
   if (suspects.length === 0) return [];
-  // Most clients never need the server's options.
+  // Loaded on demand: most clients don't need the server's options.
   const { serveOptions } = await import("../config/serve-options.ts");
   const known = [...client, ...Object.values(serveOptions).map(({ variable }) => variable)];
   const unknown = suspects.filter((name) => !known.includes(name));
   return unknown.sort().map((name) => ({ name, nearest: nearestName(name, known) }));
 }
 
-/** As a sentence, for a person or for a line of the log. */
+/** Describes an unknown variable in one sentence, for standard error or the log. */
 export function describeUnknown({ name, nearest }: UnknownVariable): string {
-  return `the variable ${name} is unknown and has no effect; the nearest is ${nearest}`;
+  return `unknown variable ${name} has no effect; did you mean ${nearest}?`;
 }
 
 function isOurs(name: string): boolean {
   return name.startsWith("COFFER_") && !SET_BY_PLATFORMS.test(name) && !OF_TESTS.test(name);
 }
 
-/** Names are compared without their prefixes first: for COFFER_DATA, COFFER_SERVER_DATA is nearer than COFFER_ADDR. */
+/** Compares names without their prefixes first, so that COFFER_DATA is closer to COFFER_SERVER_DATA than to COFFER_ADDR. */
 function nearestName(name: string, known: readonly string[]): string {
   const distance = (candidate: string) => [editDistance(bare(name), bare(candidate)), editDistance(name, candidate)];
   const [nearest = ""] = known.toSorted((one, other) => compare(distance(one), distance(other)));
@@ -53,7 +53,7 @@ function compare([bareOne = 0, one = 0]: readonly number[], [bareOther = 0, othe
   return bareOne - bareOther || one - other;
 }
 
-/** The number of characters to insert, delete or replace (Levenshtein, 1966). */
+/** The number of insertions, deletions and replacements that turn `one` into `other` (Levenshtein, 1966). */
 function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, column) => column);
   for (const [index, character] of [...one].entries()) {

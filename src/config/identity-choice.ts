@@ -4,10 +4,10 @@ import type { Selection } from "../workload-api/selection.ts";
 import type { DefineOption, OptionDefinition, OptionReader } from "./option.ts";
 import { parseSpiffeId } from "./value.ts";
 
-/** Where our identity comes from. `because` says what decided it, as the end of a sentence. */
+/** The chosen identity source. `because` is the reason for the choice, as the end of a sentence. */
 export type IdentityChoice = SourceChoice & { readonly because: string };
 
-/** The options that decide it, by the descriptions of one command. */
+/** The options that choose the identity source, as one command defines them. */
 export interface IdentityOptions {
   readonly cert: OptionDefinition;
   readonly key: OptionDefinition;
@@ -16,7 +16,7 @@ export interface IdentityOptions {
   readonly svidId: OptionDefinition;
 }
 
-/** Which SVID to take where the Workload API offers several: the same flags for clients and for the server. */
+/** The options that select one of several SVIDs of the Workload API. Clients and the server have the same flags. */
 export function selectionOptions(option: DefineOption) {
   const standard = "the first one";
   return {
@@ -27,12 +27,13 @@ export function selectionOptions(option: DefineOption) {
   };
 }
 
-/** The file of a bundle, and the bare name of its trust domain; empty where it can't be told. */
+/** The name of a trust domain, and the file of its bundle. The name is empty if it is unknown. */
 export type BundleFile = readonly [trustDomain: string, file: string];
 
 /**
- * Files when any of them is named: a set that is only half given is a mistake, and must not end in another identity
- * than the one that was meant. The Workload API otherwise. Problems go to `reader`; undefined when there is any.
+ * Chooses files if any of them is named, otherwise the Workload API. An incomplete set of files is an error: falling back
+ * to the Workload API would use an identity that the operator did not intend. Problems go to `reader`; the result is
+ * undefined if there are any.
  */
 export function readIdentityChoice(
   reader: OptionReader,
@@ -44,13 +45,13 @@ export function readIdentityChoice(
   if (sources.length > 0) return readFiles(reader, options, parseBundle, sources);
   if (reader.hasVariable(ENDPOINT_VARIABLE)) return readWorkloadApi(reader, options);
   reader.problem(
-    `an identity is required: give ${flags(filesOf(options), "and")}, ` +
+    `an identity is required: set ${flags(filesOf(options), "and")}, ` +
       `or set ${ENDPOINT_VARIABLE} to the address of the SPIFFE Workload API`,
   );
   return undefined;
 }
 
-/** Where the identity is sought, for people. */
+/** Describes the identity source for the log and the status. */
 export function describeChoice(choice: IdentityChoice): string {
   if (choice.kind === "workload-api") return `the Workload API at ${choice.endpoint.text}`;
   const { cert, key, bundles } = choice.files;
@@ -73,32 +74,32 @@ function readFiles(
   for (const option of filesOf(options)) {
     if (reader.isGiven(option)) continue;
     const { flag, variable, description } = option;
-    reader.problem(`${flag} (or ${variable}) is required, since ${sources[0]} is given: ${description}`);
+    reader.problem(`${flag} (or ${variable}) is required with ${sources[0]}: ${description}`);
   }
   for (const option of [options.svidHint, options.svidId]) {
     const source = reader.sourceOf(option);
-    if (source) reader.problem(`${source} chooses among the SVIDs of the Workload API, but ${sources[0]} is given`);
+    if (source) reader.problem(`${source} selects an SVID of the Workload API, and can't be used with ${sources[0]}`);
   }
   const cert = reader.optional(options.cert, (text) => text);
   const key = reader.optional(options.key, (text) => text);
   const bundles = reader.all(options.bundle, parseBundle);
   reportRepeated(reader, options.bundle, bundles);
   if (cert === undefined || key === undefined) return undefined;
-  const because = `${sources.join(", ")} ${sources.length > 1 ? "are" : "is"} given`;
+  const because = `${sources.join(", ")} ${sources.length > 1 ? "are" : "is"} set`;
   return { kind: "files", files: { cert, key, bundles: new Map(bundles) }, because };
 }
 
 function reportRepeated(reader: OptionReader, { flag }: OptionDefinition, bundles: readonly BundleFile[]): void {
   const names = bundles.map(([trustDomain]) => trustDomain).filter((name) => name !== "");
   const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
-  for (const name of repeated) reader.problem(`${flag}: ${name} is given twice`);
+  for (const name of repeated) reader.problem(`${flag}: ${name} is set twice`);
 }
 
 function readWorkloadApi(reader: OptionReader, options: IdentityOptions): IdentityChoice | undefined {
   const endpoint = reader.variable(ENDPOINT_VARIABLE, parseEndpoint);
   const selection = readSelection(reader, options);
   if (endpoint === undefined) return undefined;
-  const because = `${ENDPOINT_VARIABLE} is set, and none of ${flags(filesOf(options), "and")} is given`;
+  const because = `${ENDPOINT_VARIABLE} is set, and none of ${flags(filesOf(options), "and")}`;
   return { kind: "workload-api", endpoint, selection, because };
 }
 
@@ -106,7 +107,7 @@ function readSelection(reader: OptionReader, { svidHint, svidId }: IdentityOptio
   const hint = reader.optional(svidHint, (text) => text);
   const id = reader.optional(svidId, parseSpiffeId);
   if (hint !== undefined && id !== undefined) {
-    reader.problem(`${svidHint.flag} and ${svidId.flag} choose in two ways; give one of them`);
+    reader.problem(`${svidHint.flag} and ${svidId.flag} can't be combined; use one of them`);
   }
   if (id !== undefined) return { kind: "id", id };
   return hint === undefined ? { kind: "default" } : { kind: "hint", hint };

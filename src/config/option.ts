@@ -1,31 +1,31 @@
 import { StartError } from "../domain/start-refused.ts";
 
-/** Where the server listens, and where clients call it, unless they are told otherwise. */
+/** The default address of the server, for the server and for clients. */
 export const DEFAULT_ADDRESS = "127.0.0.1:8553";
 
-/** Where probes, metrics and the status are served, and where `coffer status` asks, unless they are told otherwise. */
+/** The default address of the ops listener, for the server and for `coffer status`. */
 export const DEFAULT_OPS_ADDRESS = "127.0.0.1:9553";
 
-/** One thing that a program can be told: by a flag, else by a variable, else by its default. */
+/** An option of the program. Its value comes from the flag, otherwise from the variable, otherwise from the default. */
 export interface OptionDefinition {
   /** With its dashes, such as "--listen". */
   readonly flag: string;
-  /** What stands for the value in help texts, such as "<address>"; empty for a switch, which takes none and then is "true". */
+  /** The placeholder of the value in help texts, such as "<address>"; empty for a switch, whose value is "true". */
   readonly value: string;
   /**
-   * The variable, such as COFFER_SERVER_LISTEN. None ends in _PORT or has _SERVICE_ in it: beside a Kubernetes Service named
-   * coffer such names are set in every container, and not by whoever configures this program.
+   * The variable, such as COFFER_SERVER_LISTEN. No name ends in _PORT or contains _SERVICE_: for a Service named coffer,
+   * Kubernetes sets variables with such names in every container.
    */
   readonly variable: string;
-  /** Whether the flag may be given several times; the variable then holds a list with commas. */
+  /** Whether the flag may be repeated. The variable then holds a comma-separated list. */
   readonly repeatable: boolean;
-  /** The default for people; undefined: there is none. */
+  /** The default as shown in help texts; undefined: no default. */
   readonly standard: string | undefined;
   /** A phrase for help texts and for docs/options.md. */
   readonly description: string;
 }
 
-/** Makes the definition of an option from its flag, its value, its description, and what else it has. */
+/** Defines an option by its flag, the placeholder of its value, its description and its other properties. */
 export type DefineOption = (
   flag: string,
   value: string,
@@ -34,8 +34,8 @@ export type DefineOption = (
 ) => OptionDefinition;
 
 /**
- * Definitions whose variables are `prefix` and the flag's name. The client and the server have different prefixes: what
- * a shell exports for a client, such as its certificate, must never become the identity of a server that is started there.
+ * Defines options whose variables are `prefix` and the name of the flag. The client and the server have different
+ * prefixes: a certificate that a shell exports for clients must not become the identity of a server started in that shell.
  */
 function definitionsWith(prefix: string): DefineOption {
   return (flag, value, description, { standard, repeatable = false } = {}) => {
@@ -50,13 +50,13 @@ export const clientOption = definitionsWith("COFFER_");
 /** An option of the server: `--listen` has the variable COFFER_SERVER_LISTEN. */
 export const serverOption = definitionsWith("COFFER_SERVER_");
 
-/** What was given on the command line: the flags by their names, repeatable ones as lists, switches as "true". */
+/** The flags on the command line, by name. A repeatable flag has a list, and a switch has the value "true". */
 export type GivenFlags = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** The environment of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A configuration that can't be used. Each problem is a sentence that names the flag or the variable. */
+/** An invalid configuration. Each problem is a sentence that names the flag or the variable. */
 export class ConfigurationError extends StartError {
   override readonly name = "ConfigurationError";
 
@@ -65,7 +65,7 @@ export class ConfigurationError extends StartError {
   }
 }
 
-/** Reads options and gathers what is wrong with them, so that whoever configures a server learns everything at once. */
+/** Reads options and collects their problems, so that the operator sees all of them at once. */
 export class OptionReader {
   readonly #flags: GivenFlags;
   readonly #environment: Environment;
@@ -76,14 +76,14 @@ export class OptionReader {
     this.#environment = environment;
   }
 
-  /** The value, or undefined when nobody gave one or `parse` threw. */
+  /** The value; undefined if there is none or `parse` threw. */
   optional<T>(option: OptionDefinition, parse: (text: string) => T): T | undefined {
     const { texts, source } = this.#given(option);
     const [text] = texts;
     return text === undefined ? undefined : this.#parse(text, source, parse);
   }
 
-  /** The same, where its absence is a problem. */
+  /** Like {@link optional}, but reports a problem if there is no value. */
   required<T>(option: OptionDefinition, parse: (text: string) => T): T | undefined {
     if (!this.isGiven(option)) this.missing(option);
     return this.optional(option, parse);
@@ -99,17 +99,17 @@ export class OptionReader {
     return this.#given(option).texts.length > 0;
   }
 
-  /** The flag or the variable that gives it; undefined when nobody does. */
+  /** The flag or the variable that sets the option; undefined if neither does. */
   sourceOf(option: OptionDefinition): string | undefined {
     return this.isGiven(option) ? this.#given(option).source : undefined;
   }
 
-  /** Whether a variable that stands for no option of ours has a value. */
+  /** Whether a variable that belongs to no option has a value. */
   hasVariable(name: string): boolean {
     return this.#variable(name) !== "";
   }
 
-  /** The value of such a variable, or undefined when it has none or `parse` threw. */
+  /** The value of a variable that belongs to no option; undefined if there is none or `parse` threw. */
   variable<T>(name: string, parse: (text: string) => T): T | undefined {
     return this.hasVariable(name) ? this.#parse(this.#variable(name), name, parse) : undefined;
   }
@@ -122,12 +122,12 @@ export class OptionReader {
     this.#problems.push(sentence);
   }
 
-  /** Throws {@link ConfigurationError} when there was any problem. What was read before is complete otherwise. */
+  /** Throws {@link ConfigurationError} if there were any problems. */
   finish(): void {
     if (this.#problems.length > 0) throw new ConfigurationError(this.#problems);
   }
 
-  /** Throws as {@link finish} does. Otherwise no value is missing: what is required and absent was a problem. */
+  /** Throws like {@link finish}. Otherwise no value is undefined, because a missing required value is a problem. */
   complete<T extends object>(values: T): { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> } {
     this.finish();
     const missing = Object.entries(values).find(([, value]) => value === undefined);
@@ -143,7 +143,7 @@ export class OptionReader {
     return { texts: texts.map((part) => part.trim()).filter((part) => part !== ""), source: option.variable };
   }
 
-  /** An empty variable counts as none: that is what `COFFER_SERVER_POLICY=` and a compose file without a value mean. */
+  /** An empty variable counts as unset, as in `COFFER_SERVER_POLICY=` and in a compose file without a value. */
   #variable(name: string): string {
     return this.#environment[name]?.trim() ?? "";
   }

@@ -22,16 +22,16 @@ const DEFAULT_SOCKET_MODE = 0o660;
 
 const STORES = ["sqlite", "memory"] as const;
 
-/** What the machine has, in bytes, as node:os and node:process report it. */
+/** The memory of the machine in bytes, as node:os and node:process report it. */
 export interface MachineMemory {
   readonly total: number;
-  /** The cgroup's limit; 0 or a number beyond all memory where there is none. */
+  /** The limit of the cgroup. Without one it is 0, or a number larger than any memory. */
   readonly constrained: number;
 }
 
 /**
- * What `coffer serve` was told: flags, then COFFER_SERVER_* variables, then defaults. No file is looked at here. Throws
- * ConfigurationError with everything that is wrong.
+ * Reads the configuration of `coffer serve`: flags, then COFFER_SERVER_* variables, then defaults. Reads no files. Throws
+ * ConfigurationError with all problems.
  */
 export function readServeConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): ServeConfig {
   const reader = new OptionReader(flags, environment);
@@ -57,7 +57,7 @@ export type RunningConfig = Pick<
   "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel"
 >;
 
-/** The same, of these options alone. */
+/** Reads only the options that `coffer dev` has. Throws ConfigurationError with all problems. */
 export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): RunningConfig {
   const reader = new OptionReader(flags, environment);
   const config = readRunning(reader, memory);
@@ -78,7 +78,7 @@ function readRunning(reader: OptionReader, memory: MachineMemory): RunningConfig
 
 const asIs = (text: string): string => text;
 
-/** The smaller of the cgroup's and the machine's memory: what there is for this process. */
+/** The memory available to this process: the limit of the cgroup or the machine's memory, whichever is smaller. */
 export function availableBytes({ total, constrained }: MachineMemory): number {
   return constrained > 0 ? Math.min(constrained, total) : total;
 }
@@ -108,9 +108,10 @@ function readHandshakes(reader: OptionReader): HandshakeLimits {
 function readStore(reader: OptionReader): StoreConfig | undefined {
   const kind = reader.optional(options.store, parseChoice(STORES)) ?? "sqlite";
   if (kind === "sqlite") return readSqlite(reader);
-  // Whoever names a data folder expects to find the secrets in it tomorrow.
+  // An operator who names a data folder expects the secrets to be stored there.
   for (const option of [options.data, options.rootKey, options.lockWait]) {
-    if (reader.isGiven(option)) reader.problem(`${option.flag} contradicts --store memory, which keeps nothing`);
+    if (reader.isGiven(option))
+      reader.problem(`${option.flag} can't be used with --store memory, which stores nothing on disk`);
   }
   return { kind };
 }
@@ -129,7 +130,7 @@ function readBundle(text: string): BundleFile {
 
 function reportRepeated(reader: OptionReader, flag: string, names: readonly string[]): void {
   const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
-  for (const name of repeated) reader.problem(`${flag}: ${name} is given twice`);
+  for (const name of repeated) reader.problem(`${flag}: ${name} is set twice`);
 }
 
 function readOpsListen(reader: OptionReader): ServeConfig["opsListen"] {
@@ -144,7 +145,7 @@ function parseOpsAddress(text: string): { host: string; port: number } | "off" {
 
 function parseTcp(text: string): { host: string; port: number } {
   const address = parseAddress(text);
-  if (address.kind === "unix") throw new AddressError("has to be HOST:PORT or off");
+  if (address.kind === "unix") throw new AddressError("expected HOST:PORT or off");
   return { host: address.host, port: address.port };
 }
 

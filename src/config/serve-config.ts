@@ -4,7 +4,7 @@ import type { HandshakeLimits } from "../admission/handshake-gate.ts";
 import type { IdentityChoice } from "./identity-choice.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 
-/** Where secrets are kept. */
+/** The storage of secrets. */
 export type StoreConfig =
   | {
       readonly kind: "sqlite";
@@ -13,37 +13,37 @@ export type StoreConfig =
       /** The file with the root key. */
       readonly rootKey: string;
     }
-  /** Nothing outlives the process. */
+  /** Secrets are lost when the process ends. */
   | { readonly kind: "memory" };
 
-/** Everything that `coffer serve` can be told, checked and complete. */
+/** The complete, checked configuration of `coffer serve`. */
 export interface ServeConfig {
   readonly listen: readonly ListenAddress[];
   readonly store: StoreConfig;
-  /** Milliseconds that the start may wait for another server to let go of the data folder. */
+  /** How long the start waits for another server to release the data folder, in milliseconds. */
   readonly lockWaitMs: number;
-  /** Where the server's own SVID and the bundles of those who may call come from. */
+  /** The source of the server's SVID, and of the bundles that verify callers. */
   readonly identity: IdentityChoice;
-  /** Milliseconds that the start may wait for that identity; undefined: as long as it takes. */
+  /** How long the start waits for that identity, in milliseconds; undefined: without a limit. */
   readonly startupTimeoutMs: number | undefined;
-  /** Milliseconds that calls are still taken for once the stop has begun and probes say so. */
+  /** How long calls are still served after the shutdown has begun, in milliseconds. Probes report it during this time. */
   readonly shutdownDelayMs: number;
-  /** The policy file; undefined: no rules, so only admins may do anything. */
+  /** The policy file; undefined: no rules, so only admins are allowed anything. */
   readonly policy: string | undefined;
   readonly admins: readonly SpiffeId[];
-  /** Where probes and metrics are served, as plain HTTP; undefined: nowhere. */
+  /** The address of probes and metrics, over plain HTTP; undefined: not served. */
   readonly opsListen: { readonly host: string; readonly port: number } | undefined;
-  /** Names by which they may be asked for, beside addresses and private names. */
+  /** Host names that requests for them may use, in addition to addresses and private names. */
   readonly opsHosts: readonly string[];
-  /** Bytes that the store may take in memory. */
+  /** The limit on the memory of the store, in bytes. */
   readonly maxStoreBytes: number;
-  /** Bytes of keys and values of one version. */
+  /** The limit on the content of one version, in bytes of keys and values. */
   readonly maxContentBytes: number;
-  /** What strangers may take. */
+  /** The limits for unauthenticated clients. */
   readonly handshakes: HandshakeLimits;
-  /** What all callers together may hold. */
+  /** The limits for all callers together. */
   readonly budgets: BudgetLimits;
-  /** Whether Node may be told to open its doors to the memory of this process, such as a debugger. */
+  /** Whether options of Node may expose the memory of this process, for example to a debugger. */
   readonly allowDebug: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }

@@ -4,7 +4,7 @@ import { type OptionDefinition, serverOption as option, DEFAULT_ADDRESS, DEFAULT
 import { formatBytes } from "./value.ts";
 import { selectionOptions } from "./identity-choice.ts";
 
-/** The share of the available memory that the store may use. The rest is for calls in flight, SQLite and Node. */
+/** The share of the available memory that the store may use by default. The rest is for calls, SQLite and Node. */
 export const DEFAULT_STORE_SHARE = 0.75;
 
 /** Every option of `coffer serve`. The program, its help and the table in docs/options.md are generated from these. */

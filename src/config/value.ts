@@ -1,7 +1,7 @@
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 
-// How the values of options are written. Every parser throws an Error whose message says what was expected.
+// Parsers for the values of options. Each throws an Error whose message says what is expected.
 
 const UNITS = new Map([
   ["", 1],
@@ -15,9 +15,9 @@ export function parseBytes(text: string, most: number = Number.MAX_SAFE_INTEGER)
   const match = /^(?<count>\d+)\s*(?<unit>|KiB|MiB|GiB)$/.exec(text)?.groups;
   const bytes = Number(match?.["count"]) * (UNITS.get(match?.["unit"] ?? "") ?? Number.NaN);
   if (match === undefined || bytes < 1 || !Number.isSafeInteger(bytes)) {
-    throw new Error(`${JSON.stringify(text)} is no size; give bytes, or a number with KiB, MiB or GiB`);
+    throw new Error(`invalid size ${JSON.stringify(text)}: expected bytes, or a number with KiB, MiB or GiB`);
   }
-  if (bytes > most) throw new Error(`${text} is more than the ${formatBytes(most)} that are possible`);
+  if (bytes > most) throw new Error(`${text} is more than the maximum of ${formatBytes(most)}`);
   return bytes;
 }
 
@@ -34,53 +34,55 @@ const MILLISECONDS = new Map([
   ["h", 3_600_000],
 ]);
 
-// A timer of Node can wait for 2^31 - 1 ms; given more it does not wait at all.
+// A timer of Node can wait for at most 2^31 - 1 ms; with a longer time it does not wait at all.
 const MAX_DURATION_MS = 24 * 24 * 3_600_000;
 
 /** Milliseconds, up to 24 days: `500ms`, `10s`, `5m`, `1h`. */
 export function parseDuration(text: string): number {
   const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h)$/.exec(text)?.groups;
   const unit = MILLISECONDS.get(match?.["unit"] ?? "");
-  if (unit === undefined) throw new Error(`${JSON.stringify(text)} is no duration; give one like 500ms, 10s or 5m`);
+  if (unit === undefined)
+    throw new Error(`invalid duration ${JSON.stringify(text)}: expected a number with ms, s, m or h`);
   const ms = Number(match?.["count"]) * unit;
-  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the 576h that are possible`);
+  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the maximum of 576h`);
   return ms;
 }
 
-/** Permissions in octal, as chmod takes them: `660`. */
+/** Permissions in octal, as for chmod: `660`. */
 export function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text))
-    throw new Error(`${JSON.stringify(text)} is no mode; give three octal digits like 660`);
+    throw new Error(`invalid mode ${JSON.stringify(text)}: expected three octal digits, such as 660`);
   return Number.parseInt(text, 8);
 }
 
-/** A version number or another count that fits into 32 bits. */
+/** An unsigned number of 32 bits, such as a version. */
 export function parseUint32(text: string): number {
   const value = Number(text);
   if (!/^\d{1,10}$/.test(text) || value >= 2 ** 32) {
-    throw new Error(`${JSON.stringify(text)} is no whole number from 0 to 4294967295`);
+    throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 0 to 4294967295`);
   }
   return value;
 }
 
-/** How many there may be of something, at least one: `1024`. */
+/** A count of at least 1: `1024`. */
 export function parseCount(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) {
-    throw new Error(`${JSON.stringify(text)} is no whole number from 1 to 999999999`);
+    throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 1 to 999999999`);
   }
   return Number(text);
 }
 
-/** One of a few words. */
+/** A parser for one of `choices`. */
 export function parseChoice<T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
-    if (choice === undefined) throw new Error(`${JSON.stringify(text)} is none of ${choices.join(", ")}`);
+    if (choice === undefined)
+      throw new Error(`invalid value ${JSON.stringify(text)}: expected one of ${choices.join(", ")}`);
     return choice;
   };
 }
 
-/** A SPIFFE ID, in full. */
+/** A SPIFFE ID, including `spiffe://`. */
 export function parseSpiffeId(text: string): SpiffeId {
   return named("SPIFFE ID", text, SpiffeId.parse);
 }
@@ -100,15 +102,16 @@ export interface NamedBundle {
 export function parseNamedBundle(text: string): NamedBundle {
   const equals = text.indexOf("=");
   const file = text.slice(equals + 1);
-  if (equals === -1 || file === "") throw new Error(`${JSON.stringify(text)} is not of the form <trust-domain>=<pem>`);
+  if (equals === -1 || file === "")
+    throw new Error(`invalid bundle ${JSON.stringify(text)}: expected <trust-domain>=<pem>`);
   return { trustDomain: parseTrustDomain(text.slice(0, equals)), file };
 }
 
-/** The errors of the identity room complete a sentence that begins with what was read. */
+/** Completes the errors of `parse`, which continue a sentence about the text ("is empty"). */
 function named<T>(what: string, text: string, parse: (text: string) => T): T {
   try {
     return parse(text);
   } catch (error) {
-    throw new Error(`the ${what} ${JSON.stringify(text)} ${(error as Error).message}`);
+    throw new Error(`invalid ${what} ${JSON.stringify(text)}: it ${(error as Error).message}`);
   }
 }

@@ -29,7 +29,7 @@ export function parseAddress(text: string): Address {
 }
 
 function unixAddress(path: string): Address {
-  if (path === "") throw new AddressError("unix: needs the path of a socket");
+  if (path === "") throw new AddressError('invalid address "unix:": expected unix:PATH');
   return { kind: "unix", path };
 }
 

@@ -14,7 +14,7 @@ interface StreamHandler {
 export class CallServer extends Server {
   constructor(options: ServerOptions) {
     super(options);
-    if (handlerOf(this) === undefined) throw new Error("this release of grpc-js takes no single HTTP/2 streams");
+    if (handlerOf(this) === undefined) throw new Error("this release of grpc-js does not accept single HTTP/2 streams");
   }
 
   /** Answers the call of a stream whose headers have come. */

@@ -108,7 +108,7 @@ class Limiter implements LimitedLog {
     for (const kind of [...this.#kinds.values(), ...Array.from(this.#callers.values(), ([own]) => own)]) {
       if (kind.suppressed === 0) continue;
       const { event: detail, reason, about } = kind;
-      this.#log.info("lines suppressed", { detail, reason, ...about, ...kind.take() });
+      this.#log.info("log lines suppressed", { detail, reason, ...about, ...kind.take() });
     }
   }
 

@@ -160,7 +160,7 @@ async function answer(
   try {
     return await page(socket.remoteAddress ?? "");
   } catch (error) {
-    log.error("ops answer failed", { detail: name, error: error instanceof Error ? error.stack : String(error) });
+    log.error("ops response failed", { detail: name, error: error instanceof Error ? error.stack : String(error) });
     return { status: 500, body: "the response could not be produced; the log has the reason\n" };
   }
 }

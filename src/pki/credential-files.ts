@@ -3,41 +3,41 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:
 import { privacyProblem } from "../files/private-file.ts";
 import type { Credential } from "./development-ca.ts";
 
-/** Where a credential lies: its certificate and its key, both PEM. */
+/** The files of a credential: its certificate and its key, both in PEM. */
 export interface CredentialFiles {
   readonly certFile: string;
   readonly keyFile: string;
 }
 
-/** What the credential of some files should be. */
+/** The expected properties of a credential. */
 export interface Expectation {
-  /** The alternative names, in the words of {@link X509Certificate.subjectAltName}. */
+  /** The alternative names, in the format of {@link X509Certificate.subjectAltName}. */
   readonly names: string;
-  /** The PEM of the certificate of whoever should have signed it; absent: itself. */
+  /** The PEM of the issuer's certificate; absent if the certificate is self-signed. */
   readonly signerPem?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** Why a credential can't be used any longer. */
+/** Why a credential must be replaced. */
 export type Defect =
-  /** A file is not there. */
+  /** A file does not exist. */
   | "missing"
-  /** A file holds no certificate, or no private key. */
+  /** A file contains no certificate, or no private key. */
   | "unreadable"
-  /** The key lies open to others, see {@link privacyProblem}: a server would refuse it. */
+  /** Other users can access the key (see {@link privacyProblem}): a server would refuse it. */
   | "exposed"
-  /** Key and certificate are not a pair, or it is for other names, or somebody else signed it. */
+  /** Key and certificate don't match, or it is for other names, or another CA signed it. */
   | "foreign"
-  /** Less than a third of its life is left, or its life has not begun. */
+  /** Less than a third of its lifetime is left, or it is not valid yet. */
   | "expiring";
 
-/** What lies in the files: a credential that is as expected, or what is wrong with it. */
+/** The result of {@link findCredential}: a credential as expected, or its defect. */
 export type Found =
   | { readonly kind: "good"; readonly credential: Credential }
   | { readonly kind: "bad"; readonly defect: Defect };
 
-/** Reads the credential of `files` and compares it with what it should be. Throws what the file system throws. */
+/** Reads the credential in `files` and compares it with `expected`. Throws the errors of the file system. */
 export function findCredential(files: CredentialFiles, expected: Expectation): Found {
   const certPem = readIfThere(files.certFile);
   const keyPem = readIfThere(files.keyFile);
@@ -46,15 +46,15 @@ export function findCredential(files: CredentialFiles, expected: Expectation): F
   const parsed = parse(certPem, keyPem);
   if (parsed === undefined) return { kind: "bad", defect: "unreadable" };
   const { certificate, key } = parsed;
-  if (!isOurs(certificate, key, expected)) return { kind: "bad", defect: "foreign" };
+  if (!isAsExpected(certificate, key, expected)) return { kind: "bad", defect: "foreign" };
   if (isExpiring(certificate, expected.now)) return { kind: "bad", defect: "expiring" };
   const notAfter = Date.parse(certificate.validTo);
   return { kind: "good", credential: { certificate: certificate.raw, certPem, keyPem, notAfter } };
 }
 
 /**
- * Writes a credential, each file whole or not at all, and the key first: should the machine stop in between, the pair
- * that does not fit is found "foreign" next time. Only the owner can read the key.
+ * Writes a credential, each file atomically and the key first. If the machine stops in between, key and certificate don't
+ * match, and the next run finds the credential "foreign". Only the owner can read the key.
  */
 export function writeCredential(files: CredentialFiles, credential: Credential): void {
   replaceFile(files.keyFile, credential.keyPem, 0o600);
@@ -78,7 +78,7 @@ function parse(certPem: string, keyPem: string): { certificate: X509Certificate;
   }
 }
 
-function isOurs(certificate: X509Certificate, key: KeyObject, expected: Expectation): boolean {
+function isAsExpected(certificate: X509Certificate, key: KeyObject, expected: Expectation): boolean {
   const signer = expected.signerPem === undefined ? certificate : new X509Certificate(expected.signerPem);
   return (
     certificate.checkPrivateKey(key) &&
@@ -95,7 +95,7 @@ function isExpiring(certificate: X509Certificate, now: number): boolean {
 function replaceFile(file: string, text: string, mode: number): void {
   const temporary = `${file}.${randomUUID()}.tmp`;
   try {
-    // "wx": a link that somebody put there is not followed, and the mode is set before there is anything to read.
+    // "wx" does not follow a link that another user created, and sets the mode before the file has content.
     writeFileSync(temporary, text, { flag: "wx", mode });
     renameSync(temporary, file);
   } catch (error) {

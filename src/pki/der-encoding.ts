@@ -1,9 +1,9 @@
 import forge from "node-forge";
 
 /**
- * The few ASN.1 types (X.690, DER) that a certificate is made of, on top of node-forge's encoder. node-forge keeps
- * bytes in strings, one character per byte; here everybody passes Buffers. Its forge.pki is of no use: it knows no EC
- * keys.
+ * The ASN.1 types (X.690, DER) of a certificate, on top of node-forge's encoder. node-forge represents bytes as strings
+ * with one character per byte; this module takes and returns Buffers. forge.pki can't be used, because it does not
+ * support EC keys.
  */
 const { asn1 } = forge;
 const { Class, Type } = asn1;
@@ -11,12 +11,12 @@ const { Class, Type } = asn1;
 /** An ASN.1 value that is not encoded yet. */
 export type Asn1 = forge.asn1.Asn1;
 
-/** A SEQUENCE of its parts in the given order, which means something (X.690 8.9). */
+/** A SEQUENCE of `parts`, in this order (X.690 8.9). */
 export function sequence(...parts: Asn1[]): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, parts);
 }
 
-/** A SET with one member: with more, DER would have to sort them. */
+/** A SET with one member. DER requires sorting for more, which is not implemented. */
 export function setOf(member: Asn1): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.SET, true, [member]);
 }
@@ -26,17 +26,17 @@ export function oid(dotted: string): Asn1 {
   return primitive(Type.OID, asn1.oidToDer(dotted).getBytes());
 }
 
-/** A BOOLEAN: DER knows one byte for true, 0xff (X.690 11.1). */
+/** A BOOLEAN. In DER, true is 0xff (X.690 11.1). */
 export function boolean(value: boolean): Asn1 {
   return primitive(Type.BOOLEAN, value ? "\xff" : "\x00");
 }
 
-/** A number that is not negative, as big-endian bytes. */
+/** An INTEGER that is not negative, from big-endian bytes. */
 export function unsigned(magnitude: Buffer): Asn1 {
   return primitive(Type.INTEGER, binary(Buffer.concat([Buffer.of(0), magnitude])));
 }
 
-/** A PrintableString. The text must keep to its alphabet (X.680 41.4), which is not checked here. */
+/** A PrintableString. The text must use only its alphabet (X.680 41.4), which is not checked. */
 export function printableString(text: string): Asn1 {
   return primitive(Type.PRINTABLESTRING, text);
 }
@@ -51,7 +51,7 @@ export function bits(bytes: Buffer): Asn1 {
   return primitive(Type.BITSTRING, `\0${binary(bytes)}`);
 }
 
-/** A BIT STRING whose bits have names, by their numbers: as long as the highest that is set (X.690 11.2.2). */
+/** A BIT STRING with these bits set. It ends with the highest one (X.690 11.2.2). */
 export function namedBits(...numbers: number[]): Asn1 {
   const highest = Math.max(...numbers);
   const byte = numbers.reduce((sum, number) => sum | (0x80 >> number), 0);
@@ -65,22 +65,22 @@ export function time(ms: number): Asn1 {
   return primitive(Type.GENERALIZEDTIME, asn1.dateToGeneralizedTime(date));
 }
 
-/** [number] with bytes of its own: an IMPLICIT string. */
+/** A context-specific primitive value: [number] IMPLICIT. */
 export function tagged(number: number, bytes: Buffer): Asn1 {
   return asn1.create(Class.CONTEXT_SPECIFIC, number, false, binary(bytes));
 }
 
-/** [number] around a whole value: EXPLICIT. */
+/** A context-specific value that contains another: [number] EXPLICIT. */
 export function wrapped(number: number, value: Asn1): Asn1 {
   return asn1.create(Class.CONTEXT_SPECIFIC, number, true, [value]);
 }
 
-/** The DER of a value and of all that is in it. */
+/** Encodes a value in DER. */
 export function encode(value: Asn1): Buffer {
   return Buffer.from(asn1.toDer(value).getBytes(), "latin1");
 }
 
-/** The name of a certificate's subject, to become the issuer of others byte by byte (RFC 5280 4.1: the sixth field). */
+/** The subject of a certificate, to use it unchanged as the issuer of others (RFC 5280 4.1: the sixth field). */
 export function subjectOf(certificate: Buffer): Asn1 {
   const [tbs] = asn1.fromDer(binary(certificate)).value as [Asn1];
   const [_version, _serial, _signature, _issuer, _validity, subject] = tbs.value as Asn1[];

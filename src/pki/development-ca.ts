@@ -9,23 +9,23 @@ import {
   signCertificate,
 } from "./minted-certificate.ts";
 import { subjectOf, toPem } from "./der-encoding.ts";
-import { authorityExtensions, workloadExtensions } from "./minted-extensions.ts";
+import { caExtensions, workloadExtensions } from "./minted-extensions.ts";
 
 const DAY_MS = 86_400_000;
 
 /**
- * How long a development authority is valid: a year. A new one ends the trust in everything that the old one signed, and
- * whoever copied bundle.pem somewhere has to copy it again.
+ * The lifetime of a development CA: one year. A new CA invalidates every SVID of the old one, and every copy of
+ * bundle.pem.
  */
-const AUTHORITY_LIFETIME_MS = 365 * DAY_MS;
+const CA_LIFETIME_MS = 365 * DAY_MS;
 
 /**
- * How long a development SVID is valid: 30 days, where SPIRE's live an hour. Nothing renews these while a program runs,
- * and a server that was started on Monday should still be reachable on Friday.
+ * The lifetime of a development SVID: 30 days, instead of one hour as in SPIRE. Nothing renews these SVIDs while a program
+ * runs, and a development server may run for days.
  */
 const SVID_LIFETIME_MS = 30 * DAY_MS;
 
-/** How much earlier than now validity begins, as SPIRE does: a peer's clock may be a little behind. */
+/** Validity begins this many milliseconds before now, as with SPIRE, because a peer's clock may be behind. */
 const BACKDATE_MS = 10_000;
 
 /** A certificate with its private key. */
@@ -39,13 +39,13 @@ export interface Credential {
   readonly notAfter: number;
 }
 
-/** When a certificate is valid, in milliseconds since the epoch. Absent: from a moment ago, for the usual lifetime. */
+/** The validity of a certificate, in milliseconds since the epoch. The default is from now, for the usual lifetime. */
 export interface Validity {
   readonly notBefore?: number | undefined;
   readonly notAfter?: number | undefined;
 }
 
-/** What an SVID is asked to say. Nothing is checked: a test that needs an SVID to be refused asks for a wrong one. */
+/** The content of an SVID. Nothing is checked, so that a test can request an invalid SVID. */
 export interface SvidRequest extends Validity {
   /** The SPIFFE ID. */
   readonly id: string;
@@ -54,25 +54,25 @@ export interface SvidRequest extends Validity {
   readonly ip?: readonly string[] | undefined;
 }
 
-/** Signs X.509-SVIDs for development and tests, shaped like SPIRE's. See {@link createAuthority}. */
-export class Authority {
+/** A CA that issues X.509-SVIDs for development and tests, in the form of SPIRE's. See {@link createDevelopmentCa}. */
+export class DevelopmentCa {
   readonly credential: Credential;
   readonly #key: KeyObject;
   readonly #clock: Clock;
 
-  /** The authority that `credential` is, made earlier by {@link createAuthority}. */
+  /** Restores a CA from a credential of {@link createDevelopmentCa}. */
   constructor(credential: Credential, clock: Clock) {
     this.credential = credential;
     this.#key = createPrivateKey(credential.keyPem);
     this.#clock = clock;
   }
 
-  /** The bundle of the trust domain: this authority, in PEM. */
+  /** The bundle of the trust domain, in PEM: the certificate of this CA. */
   get bundlePem(): string {
     return this.credential.certPem;
   }
 
-  /** Makes a P-256 key and an SVID for it. */
+  /** Issues an SVID for a new P-256 key. */
   issue(request: SvidRequest): Credential {
     const { publicKey, privateKey } = newKey();
     const names = { uris: [request.id], dns: request.dns, ip: request.ip };
@@ -88,12 +88,12 @@ export class Authority {
   }
 }
 
-/** Makes an authority of its own for `trustDomain`: EC P-256, self-signed, nothing written anywhere. */
-export function createAuthority(trustDomain: TrustDomain, clock: Clock, wish: Validity = {}): Authority {
+/** Creates a self-signed EC P-256 CA for `trustDomain`. Writes no files. */
+export function createDevelopmentCa(trustDomain: TrustDomain, clock: Clock, wish: Validity = {}): DevelopmentCa {
   const { publicKey, privateKey } = newKey();
   const serial = randomSerial();
-  // SPIRE puts its number into an authority's name. Without it all of them would have the same name, and a verifier
-  // that looks up an issuer by name could take the wrong one.
+  // As SPIRE does, the name of the CA contains its serial number. Otherwise all CAs would have the same name, and a
+  // verifier that looks up an issuer by name could pick the wrong one.
   const serialNumber = BigInt(`0x${serial.toString("hex")}`).toString();
   const self = distinguishedName({ country: "US", organization: "SPIFFE", serialNumber });
   const draft = {
@@ -101,10 +101,10 @@ export function createAuthority(trustDomain: TrustDomain, clock: Clock, wish: Va
     issuer: self,
     subject: self,
     publicKey,
-    extensions: authorityExtensions({ uris: [`spiffe://${trustDomain.name}`] }, keyId(publicKey)),
-    ...validity(wish, clock(), AUTHORITY_LIFETIME_MS),
+    extensions: caExtensions({ uris: [`spiffe://${trustDomain.name}`] }, keyId(publicKey)),
+    ...validity(wish, clock(), CA_LIFETIME_MS),
   };
-  return new Authority(signed(draft, privateKey, privateKey), clock);
+  return new DevelopmentCa(signed(draft, privateKey, privateKey), clock);
 }
 
 function newKey(): { publicKey: KeyObject; privateKey: KeyObject } {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Clock } from "../domain/timers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { Authority, createAuthority, type Credential } from "./development-ca.ts";
+import { type Credential, DevelopmentCa, createDevelopmentCa } from "./development-ca.ts";
 import {
   type CredentialFiles,
   type Defect,
@@ -12,10 +12,10 @@ import {
 } from "./credential-files.ts";
 import { foreignFolder } from "./pki-error.ts";
 
-/** Who gets an SVID for development: the server, an administrator, and two workloads of a shop. */
+/** The holders of development SVIDs: the server, an administrator, and two workloads of a shop. */
 type DevelopmentName = "coffer" | "admin" | "api" | "web";
 
-/** What the SVID of one of them says: the path of its SPIFFE ID, and other names. */
+/** The names in an SVID: the path of its SPIFFE ID, and additional DNS names and IP addresses. */
 interface Subject {
   readonly path: string;
   readonly dns?: readonly string[];
@@ -23,34 +23,34 @@ interface Subject {
 }
 
 const SUBJECTS: Readonly<Record<DevelopmentName, Subject>> = {
-  // grpcurl and buf know nothing of SPIFFE: they verify a server by its host name.
+  // grpcurl and buf don't support SPIFFE: they verify a server by its host name.
   coffer: { path: "/coffer", dns: ["localhost"], ip: ["127.0.0.1"] },
   admin: { path: "/admin" },
   api: { path: "/ns/shop/sa/api" },
   web: { path: "/ns/shop/sa/web" },
 };
 
-const AUTHORITY_FILES = { certFile: "bundle.pem", keyFile: "ca.key" };
+const CA_FILES = { certFile: "bundle.pem", keyFile: "ca.key" };
 
-/** What {@link mintDevelopmentPki} is to do. */
+/** The options of {@link mintDevelopmentPki}. */
 export interface MintOptions {
-  /** The folder; it is made, readable to the owner only, if it is not there. */
+  /** The folder. If it does not exist, it is created with mode 0700. */
   readonly dir: string;
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
 }
 
-/** One credential on disk after minting. */
+/** A credential on disk, after minting. */
 export interface MintedCredential extends CredentialFiles {
-  /** The SPIFFE ID; of the authority, that of the trust domain. */
+  /** The SPIFFE ID; for the CA, the SPIFFE ID of the trust domain. */
   readonly id: string;
   /** When it expires, in milliseconds since the epoch. */
   readonly notAfter: number;
-  /** Why it was made anew. Absent: it was good and was kept. */
+  /** Why it was replaced. Absent if the existing one is still valid. */
   readonly because?: Defect;
 }
 
-/** What was made and what was kept. */
+/** The credentials after minting, created or unchanged. */
 export interface MintReport {
   /** Its files are bundle.pem and ca.key. */
   readonly authority: MintedCredential;
@@ -61,37 +61,40 @@ export interface MintReport {
 }
 
 /**
- * Sees to it that `dir` holds an authority for the trust domain and SVIDs that it signed: makes what is missing, damaged,
- * nearly expired, or of another trust domain or authority, and leaves everything else alone. The authority's key stays
- * beside its certificate, so that a later run renews SVIDs and bundle.pem remains what others have copied.
- * Throws {@link PkiError} for a folder that was not made here, and what the file system throws.
+ * Ensures that `dir` contains a CA for the trust domain and SVIDs that it issued. Creates what is missing, damaged, nearly
+ * expired, or of another trust domain or CA, and does not change anything else. The CA's key stays in the folder, so that
+ * a later run can renew SVIDs without a new bundle.pem, of which others have copies. Throws {@link PkiError} for a folder
+ * that this function did not create, and the errors of the file system.
  */
 export function mintDevelopmentPki(options: MintOptions): MintReport {
-  // Of a relative name in a working folder that was removed, Node 20 tries to make the parents for ever.
+  // An absolute path: for a relative one in a working folder that was removed, Node 20 creates parents in an endless loop.
   mkdirSync(resolve(options.dir), { recursive: true, mode: 0o700 });
   refuseForeignFolder(options.dir);
-  const { minted, authority } = ensureAuthority(options);
+  const { minted, authority } = ensureCa(options);
   const svid = (name: DevelopmentName) => ensureSvid(options, authority, name);
   return { authority: minted, coffer: svid("coffer"), admin: svid("admin"), api: svid("api"), web: svid("web") };
 }
 
-/** Somebody's own bundle or key must not be lost because `--dir` names the wrong folder. Ours has the authority's key. */
+/** Protects bundles and keys of others if `--dir` names the wrong folder. A folder of this command has the CA's key. */
 function refuseForeignFolder(dir: string): void {
-  if (existsSync(join(dir, AUTHORITY_FILES.keyFile))) return;
-  const names = [AUTHORITY_FILES.certFile, ...Object.keys(SUBJECTS).flatMap((name) => [`${name}.pem`, `${name}.key`])];
+  if (existsSync(join(dir, CA_FILES.keyFile))) return;
+  const names = [CA_FILES.certFile, ...Object.keys(SUBJECTS).flatMap((name) => [`${name}.pem`, `${name}.key`])];
   const found = names.find((name) => existsSync(join(dir, name)));
-  if (found !== undefined) throw foreignFolder(dir, found, AUTHORITY_FILES.keyFile);
+  if (found !== undefined) throw foreignFolder(dir, found, CA_FILES.keyFile);
 }
 
-function ensureAuthority({ dir, trustDomain, clock }: MintOptions): { minted: MintedCredential; authority: Authority } {
+function ensureCa({ dir, trustDomain, clock }: MintOptions): {
+  minted: MintedCredential;
+  authority: DevelopmentCa;
+} {
   const id = `spiffe://${trustDomain.name}`;
-  const files = { certFile: join(dir, AUTHORITY_FILES.certFile), keyFile: join(dir, AUTHORITY_FILES.keyFile) };
+  const files = { certFile: join(dir, CA_FILES.certFile), keyFile: join(dir, CA_FILES.keyFile) };
   const expected = { names: `URI:${id}`, now: clock() };
-  const { credential, minted } = ensure(id, files, expected, () => createAuthority(trustDomain, clock).credential);
-  return { minted, authority: new Authority(credential, clock) };
+  const { credential, minted } = ensure(id, files, expected, () => createDevelopmentCa(trustDomain, clock).credential);
+  return { minted, authority: new DevelopmentCa(credential, clock) };
 }
 
-function ensureSvid({ dir, trustDomain, clock }: MintOptions, authority: Authority, name: DevelopmentName) {
+function ensureSvid({ dir, trustDomain, clock }: MintOptions, authority: DevelopmentCa, name: DevelopmentName) {
   const { path, dns = [], ip = [] } = SUBJECTS[name];
   const id = `spiffe://${trustDomain.name}${path}`;
   const files = { certFile: join(dir, `${name}.pem`), keyFile: join(dir, `${name}.key`) };

@@ -12,44 +12,44 @@ import {
   wrapped,
 } from "./der-encoding.ts";
 
-/** What a certificate says, before it is signed. */
+/** The content of a certificate before it is signed. */
 export interface CertificateDraft {
   /** Big-endian, not negative: see {@link randomSerial}. */
   readonly serial: Buffer;
   readonly issuer: Asn1;
   readonly subject: Asn1;
   readonly publicKey: KeyObject;
-  /** Milliseconds since the epoch; a certificate keeps whole seconds. */
+  /** Milliseconds since the epoch. A certificate has a resolution of one second. */
   readonly notBefore: number;
   readonly notAfter: number;
   readonly extensions: Asn1;
 }
 
-/** A byte for the form, and two coordinates. */
+/** One byte for the form, and two coordinates of 32 bytes. */
 const POINT_BYTES = 65;
 
-/** The parts of a name that are used here, with their types (RFC 5280 4.1.2.4, appendix A.1). */
+/** The supported attributes of a name, with their types (RFC 5280 4.1.2.4, appendix A.1). */
 const ATTRIBUTES = { country: "2.5.4.6", organization: "2.5.4.10", serialNumber: "2.5.4.5" };
 
-/** A name from its parts, in the order given. The values are of PrintableString's characters. */
+/** A distinguished name of these attributes, in this order. The values must be PrintableStrings. */
 export function distinguishedName(parts: Partial<Record<keyof typeof ATTRIBUTES, string>>): Asn1 {
   const entries = Object.entries(parts) as [keyof typeof ATTRIBUTES, string][];
   return sequence(...entries.map(([name, text]) => setOf(sequence(oid(ATTRIBUTES[name]), printableString(text)))));
 }
 
-/** 127 random bits: positive, and in RFC 5280's 20 bytes (4.1.2.2). The second highest bit is set, so never zero. */
+/** 127 random bits: positive, and at most the 20 bytes of RFC 5280 4.1.2.2. The second highest bit is set, so it is not zero. */
 export function randomSerial(): Buffer {
   const serial = randomBytes(16);
   serial.writeUInt8((serial.readUInt8() & 0x7f) | 0x40);
   return serial;
 }
 
-/** The key identifier of a P-256 key: the SHA-1 of its point (RFC 5280 4.2.1.2, method 1). It names, it protects nothing. */
+/** The key identifier of a P-256 key: SHA-1 of its point (RFC 5280 4.2.1.2, method 1). Security does not depend on it. */
 export function keyId(publicKey: KeyObject): Buffer {
   return createHash("sha1").update(point(publicKey)).digest();
 }
 
-/** Signs a certificate (RFC 5280 4.1, version 3) with a P-256 key: ecdsa-with-SHA256. The answer is DER. */
+/** Signs a certificate (RFC 5280 4.1, version 3) with a P-256 key and ecdsa-with-SHA256. Returns DER. */
 export function signCertificate(draft: CertificateDraft, key: KeyObject): Buffer {
   const algorithm = sequence(oid("1.2.840.10045.4.3.2"));
   const body = sequence(
@@ -65,14 +65,14 @@ export function signCertificate(draft: CertificateDraft, key: KeyObject): Buffer
   return encode(sequence(body, algorithm, bits(sign("sha256", encode(body), key))));
 }
 
-/** RFC 5480 2: id-ecPublicKey on secp256r1. */
+/** A SubjectPublicKeyInfo: id-ecPublicKey on secp256r1 (RFC 5480 2). */
 function publicKeyInfo(publicKey: KeyObject): Asn1 {
   return sequence(sequence(oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")), bits(point(publicKey)));
 }
 
 /** The uncompressed point of a P-256 key (SEC 1, 2.3.3). */
 function point(publicKey: KeyObject): Buffer {
-  // The last thing in its SubjectPublicKeyInfo (RFC 5480 2). Not by way of a JWK: on Node 20 the export of one from a key
-  // that was just generated can wait forever for a lock, once in some ten thousand times.
+  // The point is the end of the SubjectPublicKeyInfo (RFC 5480 2). A JWK is not used: on Node 20, exporting a JWK from a
+  // new key blocks forever on a lock about once in ten thousand times.
   return publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES);
 }

@@ -1,9 +1,9 @@
 import { isIPv4 } from "node:net";
 import { type Asn1, boolean, encode, namedBits, octets, oid, sequence, tagged } from "./der-encoding.ts";
 
-/** The names that a certificate is issued to. */
+/** The subject alternative names of a certificate. */
 export interface AlternativeNames {
-  /** URIs: one SPIFFE ID, unless a test wants a certificate that must be refused. */
+  /** URIs: one SPIFFE ID, except in tests that need an invalid certificate. */
   readonly uris: readonly string[];
   readonly dns?: readonly string[] | undefined;
   /** IPv4 addresses in dotted form. */
@@ -17,8 +17,8 @@ const KEY_AGREEMENT = 4;
 const KEY_CERT_SIGN = 5;
 const CRL_SIGN = 6;
 
-/** The extensions of an authority (X509-SVID 3.2, 4.1, 4.3): it signs, and its ID is the trust domain's. */
-export function authorityExtensions(names: AlternativeNames, ownKeyId: Buffer): Asn1 {
+/** The extensions of a CA (X509-SVID 3.2, 4.1, 4.3): it may sign, and its SPIFFE ID is that of the trust domain. */
+export function caExtensions(names: AlternativeNames, ownKeyId: Buffer): Asn1 {
   return sequence(
     keyUsage(KEY_CERT_SIGN, CRL_SIGN),
     critical("2.5.29.19", sequence(boolean(true))),
@@ -27,7 +27,7 @@ export function authorityExtensions(names: AlternativeNames, ownKeyId: Buffer): 
   );
 }
 
-/** The extensions of a workload's SVID (X509-SVID 2, 4.1, 4.3, 4.4): those that SPIRE issues. */
+/** The extensions of a workload's SVID (X509-SVID 2, 4.1, 4.3, 4.4), as SPIRE issues them. */
 export function workloadExtensions(names: AlternativeNames, ownKeyId: Buffer, issuerKeyId: Buffer): Asn1 {
   return sequence(
     keyUsage(DIGITAL_SIGNATURE, KEY_ENCIPHERMENT, KEY_AGREEMENT),
@@ -63,7 +63,7 @@ function alternativeNames({ uris, dns = [], ip = [] }: AlternativeNames): Asn1 {
 }
 
 function addressBytes(address: string): Buffer {
-  if (!isIPv4(address)) throw new TypeError(`${JSON.stringify(address)} is no IPv4 address`);
+  if (!isIPv4(address)) throw new TypeError(`${JSON.stringify(address)} is not an IPv4 address`);
   return Buffer.from(address.split(".").map(Number));
 }
 

@@ -1,4 +1,4 @@
-/** The development PKI could not be made. `code` is stable; `message` says what to do. */
+/** The development PKI could not be created. `code` is stable; `message` says what to do. */
 export class PkiError extends Error {
   override readonly name = "PkiError";
   readonly code: "FOREIGN_FOLDER";
@@ -9,8 +9,8 @@ export class PkiError extends Error {
   }
 }
 
-/** The folder holds a file of a name that would be written, but not the key that every folder made here has. */
+/** The folder has a file that would be overwritten, but not the CA key of a folder that this command created. */
 export function foreignFolder(dir: string, found: string, missing: string): PkiError {
-  const message = `${dir} has a ${found} but no ${missing}, so it was not made by this command; name another folder, or empty it`;
+  const message = `${dir} contains ${found} but not ${missing}, so this command did not create it; use another folder, or empty it`;
   return new PkiError("FOREIGN_FOLDER", message);
 }

@@ -1,20 +1,20 @@
 import type { KernelFiles } from "./kernel-files.ts";
 
-// Beside its connections the server has open: its store (3), its listeners, Node's own (about 20), 64 probes and scrapes
-// at most, and for moments the files that it follows.
+// Files that the server opens in addition to its connections: its store (3), its listeners, Node's own (about 20), at most
+// 64 probes and scrapes, and briefly the files that it follows.
 const OTHER_FILES = 128;
 
 /**
- * A warning with what mends it, when this process may not open as many files as it is to hold connections: those beyond
- * the limit would fail in accept(2), where no reason can be told to anybody. Node has raised the soft limit to the hard
- * one by then. Undefined where the kernel does not tell.
+ * A warning, with its fix, if this process can't open enough files for its connections: those beyond the limit would fail
+ * in accept(2), where the peer can get no reason. Node has already raised the soft limit to the hard one. Undefined if
+ * the limit suffices or the kernel does not report it.
  */
-export function fewDescriptors({ read }: KernelFiles, connections: number): string | undefined {
+export function descriptorWarning({ read }: KernelFiles, connections: number): string | undefined {
   const limit = /^Max open files +(\d+)/m.exec(read("/proc/self/limits") ?? "")?.[1];
   const needed = connections + OTHER_FILES;
   if (limit === undefined || Number(limit) >= needed) return undefined;
   return (
-    `${limit} files may be open, and --max-connections ${connections} needs ${needed}; lower it, or run ` +
+    `the limit on open files is ${limit}, and --max-connections ${connections} needs ${needed}; lower it, or run ` +
     `\`ulimit -n ${needed}\` before the server, or set LimitNOFILE=${needed} (systemd) or ulimits: nofile (compose)`
   );
 }

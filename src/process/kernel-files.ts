@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** Files of /proc and /sys, by their full names. A container, or another system than Linux, may have none of them. */
+/** Access to files in /proc and /sys, by absolute path. In a container, or on a system other than Linux, they may not exist. */
 export interface KernelFiles {
-  /** What the file holds; undefined when it can't be read. */
+  /** The content of the file; undefined if it can't be read. */
   readonly read: (file: string) => string | undefined;
-  /** Writes it if that is possible. What became of it is for a `read` to tell. */
+  /** Writes the file if possible. Errors are ignored: verify the result with `read`. */
   readonly write: (file: string, text: string) => void;
 }
 
-/** Those of this machine. */
+/** The kernel files of this machine. */
 export const kernelFiles: KernelFiles = {
   read: (file) => {
     try {
@@ -21,7 +21,7 @@ export const kernelFiles: KernelFiles = {
     try {
       writeFileSync(file, text);
     } catch {
-      // Not there, or not for us: it will be read.
+      // The file does not exist or is not writable. The caller verifies the result with `read`.
     }
   },
 };

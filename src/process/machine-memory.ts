@@ -2,27 +2,27 @@ import { totalmem } from "node:os";
 import process from "node:process";
 import { availableBytes, type MachineMemory } from "../config/read-serve-config.ts";
 
-/** The memory of this machine, and what this process's cgroup leaves of it. */
+/** The memory of this machine, and the limit of this process's cgroup. */
 export function machineMemory(): MachineMemory {
   return { total: totalmem(), constrained: process.constrainedMemory() };
 }
 
 /**
- * Bytes that the process takes beside its store, under load: measured, and explained in docs/operations.md ("Capacity").
- * A connection takes more, which is left out here: few servers have as many as they may have.
+ * Bytes that the process uses in addition to its store, under load. Measured; see docs/operations.md ("Capacity"). The
+ * memory of connections is not included, because few servers reach --max-connections.
  */
 const BESIDE_STORE = 500e6;
 
 /**
- * A warning with what mends it, when a store that is allowed `maxStoreBytes` leaves too little of the memory for
- * everything else: the kernel would kill the server before the first Put is refused with STORE_FULL.
+ * A warning, with its fix, if a store of `maxStoreBytes` leaves too little memory for everything else: the kernel would
+ * kill the server before the first Put is refused with STORE_FULL.
  */
-export function littleMemory(memory: MachineMemory, maxStoreBytes: number): string | undefined {
+export function memoryWarning(memory: MachineMemory, maxStoreBytes: number): string | undefined {
   const available = availableBytes(memory);
   if (available - maxStoreBytes >= BESIDE_STORE) return undefined;
   return (
     `of ${megabytes(available)}, a full store (--max-store-bytes) leaves ${megabytes(available - maxStoreBytes)}, and ` +
-    `everything else takes up to ${megabytes(BESIDE_STORE)} under load; lower --max-store-bytes, or give it more memory`
+    `everything else uses up to ${megabytes(BESIDE_STORE)} under load; lower --max-store-bytes, or add memory`
   );
 }
 

@@ -1,4 +1,4 @@
-/** What a command sees of the machine: the process itself, or what a test puts in its place. */
+/** The parts of the process that commands use. A test passes its own. */
 export type World = Pick<
   NodeJS.Process,
   | "argv"

@@ -83,7 +83,7 @@ export function signatureProblem(certificate: Certificate): Problem | undefined 
  */
 export function issuerProblem(issuer: Certificate, below: readonly Certificate[]): Problem | undefined {
   if (!issuer.ca || !issuer.keyUsage?.has(KEY_USAGE.keyCertSign)) {
-    return problem("issuer-not-ca", `${describe(issuer)} is no certificate authority with keyCertSign`);
+    return problem("issuer-not-ca", `${describe(issuer)} is not a CA with keyCertSign`);
   }
   // RFC 5280 does not count an authority that issued itself a new certificate; we do, as Go does.
   const between = below.length - 1;

@@ -35,7 +35,7 @@ function readKeys(bytes: Uint8Array, where: string): readonly unknown[] {
   if (repeated !== undefined) {
     throw new MaterialError(`${where} has the name ${JSON.stringify(repeated.slice(0, 40))} twice in one object`);
   }
-  if (!Array.isArray(keys)) throw new MaterialError(`${where} has no list "keys", so it is no SPIFFE bundle`);
+  if (!Array.isArray(keys)) throw new MaterialError(`${where} is not a SPIFFE bundle: it has no list "keys"`);
   return keys;
 }
 
@@ -44,16 +44,16 @@ function parse(json: string, where: string): { readonly keys?: unknown } {
   try {
     return JSON.parse(json);
   } catch {
-    throw new MaterialError(`${where} begins like JSON and is none`);
+    throw new MaterialError(`${where} begins like JSON, but is not valid JSON`);
   }
 }
 
 /** Undefined for a key that is not meant for us (Trust Domain and Bundle 4.2, X509-SVID 6.2). */
 function certificateOf(key: unknown, where: string): LocatedCertificate | undefined {
-  if (typeof key !== "object" || key === null) throw new MaterialError(`${where} is no object`);
+  if (typeof key !== "object" || key === null) throw new MaterialError(`${where} is not an object`);
   const { use, kty, x5c = [] } = key as { use?: unknown; kty?: unknown; x5c?: unknown };
   if (use !== X509_SVID || !KEY_TYPES.includes(kty)) return undefined;
-  if (!Array.isArray(x5c)) throw new MaterialError(`${where}.x5c is no list`);
+  if (!Array.isArray(x5c)) throw new MaterialError(`${where}.x5c is not a list`);
   if (x5c.length === 0) return undefined;
   // X509-SVID 6.2: if there are more, they are ignored.
   const located = certificateInDer(readBase64(x5c[0], `${where}.x5c[0]`), `${where}.x5c[0]`);

@@ -28,7 +28,7 @@ function split(der: Uint8Array, where: string): Buffer[] {
   try {
     return splitDer(der);
   } catch (error) {
-    if (error instanceof MalformedDer) throw new MaterialError(`${where} is no sequence of certificates in DER`);
+    if (error instanceof MalformedDer) throw new MaterialError(`${where} is not a sequence of certificates in DER`);
     throw error;
   }
 }

@@ -17,7 +17,7 @@ import {
 export const MAX_SIGNATURE_CHECKS = 16;
 
 /** The most certificates on a path, the authority in the bundle not counted; real paths have one to three. */
-export const MAX_PATH_CERTIFICATES = 10;
+const MAX_PATH_CERTIFICATES = 10;
 
 /** The most bytes of the certificates on a path, the authority in the bundle not counted. */
 export const MAX_PATH_BYTES = 64 * 1024;

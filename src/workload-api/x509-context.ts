@@ -66,7 +66,7 @@ function decode(bytes: Uint8Array): X509SvidResponse {
     return x509SvidResponse.decode(bytes);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
-    throw new MaterialError(`the bytes are no X509SVIDResponse: ${error.message}`);
+    throw new MaterialError(`the bytes are not an X509SVIDResponse: ${error.message}`);
   }
 }
 
@@ -143,7 +143,7 @@ function parseTrustDomain(key: string, where: string): TrustDomain {
     return trustDomainOf(key);
   } catch (error) {
     if (!(error instanceof SpiffeIdError)) throw error;
-    throw new MaterialError(`${where}: the key is no trust domain: it ${error.message}`);
+    throw new MaterialError(`${where}: the key is not a trust domain: it ${error.message}`);
   }
 }
 

@@ -16,23 +16,23 @@ import type { Bind } from "./confinement.ts";
 import type { Image } from "./image.ts";
 import { copyTo, librariesOf, place } from "./shared-libraries.ts";
 
-/** An image that a Dockerfile or the compose file takes from a registry, made from what this machine has. */
+/** Stands in for an image that a Dockerfile or the compose file takes from a registry. It is made from this machine's files. */
 export interface BaseImage extends Image {
-  /** What RUN instructions see beside the image: the system of this machine in place of Debian's. */
+  /** What RUN instructions see in addition to the image: this machine's system instead of Debian's. */
   readonly system: readonly Bind[];
 }
 
-/** The programs of busybox that the compose file uses, which are this machine's here. */
+/** The busybox programs that the compose file uses. This machine's programs stand in for them. */
 const APPLETS = ["sh", "cp", "mv", "head", "base64"];
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const CACHE = resolve("node_modules/.cache/coffer-nodes");
 
-/** Makes the image of this name in an empty folder; a digest behind the tag is passed over. Throws if no stand-in exists. */
+/** Creates the image of this name in an empty folder. A digest after the tag is ignored. Throws if there is no stand-in. */
 export function standIn(name: string, folder: string): BaseImage {
   const [tagged] = name.split("@", 1);
   const [, make] = STAND_INS.find(([pattern]) => pattern.test(tagged!)) ?? [];
-  if (make === undefined) throw new Error(`there is no stand-in for the image ${name}`);
+  if (make === undefined) throw new Error(`no stand-in for the image ${name}`);
   for (const place of ["proc", "dev", "etc", "tmp", ".engine"]) mkdirSync(join(folder, place), { recursive: true });
   chmodSync(join(folder, "tmp"), 0o1777);
   const config = { env: { PATH }, user: "0:0", workdir: "/", entrypoint: [], command: [] };
@@ -48,7 +48,7 @@ const STAND_INS: readonly (readonly [RegExp, Make])[] = [
   [/^busybox:1\.37\.0-musl$/, busybox],
 ];
 
-/** The libraries of the C++ runtime are in the image, for Node; a shell only in "debug". */
+/** The image has the libraries of the C++ runtime, for Node, and a shell only in "debug". */
 function distroless(folder: string, name: string): Partial<BaseImage> {
   copyTo(folder, librariesOf(process.execPath));
   for (const place of ["home/nonroot", "usr/local/bin", "var/lib", "run"]) {
@@ -64,12 +64,12 @@ function distroless(folder: string, name: string): Partial<BaseImage> {
   return { user: "65532:65532", workdir: "/home/nonroot", env: { PATH: isDebug ? `${PATH}:/busybox` : PATH } };
 }
 
-/** As SPIRE's own Dockerfile makes them, from scratch. What Go built here needs the C library of this machine. */
+/** As SPIRE's own Dockerfile makes them, from scratch. Programs that Go built here need this machine's C library. */
 function spire(folder: string, name: string): Partial<BaseImage> {
   const role = name.includes("spire-server") ? "server" : "agent";
   const program = findSpire()![role];
-  const told = execFileSync("sh", ["-c", '"$0" --version 2>&1', program], { encoding: "utf8" });
-  if (!told.startsWith("1.13.3")) throw new Error(`${program} is not of ${name}: ${told}`);
+  const version = execFileSync("sh", ["-c", '"$0" --version 2>&1', program], { encoding: "utf8" });
+  if (!version.startsWith("1.13.3")) throw new Error(`${program} is not version 1.13.3, as in ${name}: ${version}`);
   const inside = `/opt/spire/bin/spire-${role}`;
   place(program, join(folder, inside));
   copyTo(folder, [program, ...APPLETS.map(programOf)].flatMap(librariesOf));
@@ -96,7 +96,7 @@ function programOf(name: string): string {
   return execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
 }
 
-/** Node of that release with this machine's npm in /usr/local; compiler, make and Python are this machine's. */
+/** Node of that release, with this machine's npm, in /usr/local. Compiler, make and Python are this machine's. */
 function node(folder: string, name: string): Partial<BaseImage> {
   const [, release] = /^node:([\d.]+)/.exec(name)!;
   const prefix = nodePrefix(release!);
@@ -112,7 +112,7 @@ function node(folder: string, name: string): Partial<BaseImage> {
   return { system: systemOf(folder) };
 }
 
-/** The folder with bin/node of a release, from the npm registry, where Node's own binaries are packages. */
+/** The folder with bin/node of a release, from the npm registry, which has packages with Node's binaries. */
 function nodePrefix(release: string): string {
   const program = `node-${process.platform}-${process.arch}`;
   const folder = join(CACHE, release, "node_modules", program);
@@ -124,7 +124,7 @@ function nodePrefix(release: string): string {
   return folder;
 }
 
-/** This machine's system below an image's own /usr/local, with links such as /lib as they are here. */
+/** This machine's system, with the image's own /usr/local and the same links as here, such as /lib. */
 function systemOf(folder: string): Bind[] {
   const links = ["bin", "sbin", "lib", "lib64"];
   for (const name of links.filter((name) => existsSync(`/${name}`))) {

@@ -6,18 +6,18 @@ import { readComposeFile, schemaProblems } from "./compose-file.ts";
 const TEXT = readFileSync("docker-compose.yml", "utf8");
 
 describe("docker-compose.yml", () => {
-  it("is what the Compose specification says", () => {
+  it("conforms to the Compose specification", () => {
     assert.deepEqual(schemaProblems(TEXT), []);
   });
 
-  it("can be read to the last key", () => {
+  it("can be read completely", () => {
     const { services, volumes } = readComposeFile(TEXT);
     const used = new Set(services.flatMap((service) => service.volumes.map(({ volume }) => volume)));
     assert.deepEqual([...used].sort(), [...volumes].sort());
     assert.ok(services.every(({ user }) => user === undefined || /^\d+:\d+$/.test(user)));
   });
 
-  // A reader that took everything would find every file right.
+  // A reader that accepted everything would accept every file.
   const broken: readonly (readonly [what: string, from: string, to: string, problem: RegExp])[] = [
     ["a misspelt key", "read_only: true", "readonly: true", /must NOT have unevaluated properties/],
     ["an unknown condition", "condition: service_healthy", "condition: service_well", /must be equal to one of/],
@@ -29,7 +29,7 @@ describe("docker-compose.yml", () => {
     ],
   ];
   for (const [what, from, to, problem] of broken) {
-    it(`would be refused by the schema with ${what}`, () => {
+    it(`with ${what} is refused by the schema`, () => {
       const text = TEXT.replace(from, to);
       assert.notEqual(text, TEXT);
       assert.match(schemaProblems(text).join("\n"), problem);
@@ -38,7 +38,7 @@ describe("docker-compose.yml", () => {
 
   const beyond: readonly (readonly [what: string, from: string, to: string, problem: RegExp])[] = [
     [
-      "a key that these tests can't do",
+      "a key that these tests do not support",
       "    pid: host",
       "    pid: host\n    privileged: true",
       /spire-agent has privileged/,
@@ -60,7 +60,7 @@ describe("docker-compose.yml", () => {
     ["a variable of the machine", "COFFER_ADDR: coffer", `COFFER_ADDR: $\{HOST}`, /a variable/],
   ];
   for (const [what, from, to, problem] of beyond) {
-    it(`would be refused by these tests with ${what}`, () => {
+    it(`with ${what} is refused by these tests`, () => {
       const text = TEXT.replace(from, () => to);
       assert.deepEqual(schemaProblems(text), []);
       assert.throws(() => readComposeFile(text), { message: problem });

@@ -4,27 +4,27 @@ import { parse } from "yaml";
 import { durationMs } from "./duration.ts";
 import type { Healthcheck } from "./image.ts";
 
-/** How a service's image is made. */
+/** How the image of a service is built. */
 export interface Build {
-  /** The Dockerfile's text where it stands in the compose file itself; otherwise it is the one of the repository. */
+  /** The text of a Dockerfile inside the compose file; otherwise the repository's Dockerfile is used. */
   readonly inline: string | undefined;
   readonly args: Readonly<Record<string, string>>;
 }
 
-/** A named volume in a service. */
+/** A named volume of a service. */
 interface VolumeMount {
   readonly volume: string;
   readonly target: string;
   readonly isReadOnly: boolean;
 }
 
-/** What another service must have come to before a service is started. */
+/** The state of another service that must be reached before a service is started. */
 export type Condition = "service_started" | "service_healthy" | "service_completed_successfully";
 
-/** One service, read to the last key. What a key leaves out is the image's. */
+/** A service, with every key that the file sets. Missing keys come from the image. */
 export interface Service {
   readonly name: string;
-  /** An image by its name, or how one is made, and the name that it gets: of the service alone where it is undefined. */
+  /** The name of an image; or how to build one, and its name, which is undefined if only this service uses it. */
   readonly from: { readonly image: string } | { readonly build: Build; readonly tag: string | undefined };
   readonly user: string | undefined;
   readonly entrypoint: readonly string[] | undefined;
@@ -37,20 +37,20 @@ export interface Service {
   readonly healthcheck: Partial<Healthcheck>;
   readonly isReadOnly: boolean;
   readonly pid: "host" | "own";
-  /** What an engine does when it ends by itself; "no" by default. */
+  /** What an engine does when the service ends by itself; "no" by default. */
   readonly restart: "no" | "unless-stopped";
-  /** How long it gets between SIGTERM and SIGKILL, in milliseconds. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   readonly stopGraceMs: number;
 }
 
-/** A compose file of the kind that this project writes. */
+/** A compose file as this project writes them. */
 export interface ComposeFile {
   readonly services: readonly Service[];
   /** The names of its volumes. */
   readonly volumes: readonly string[];
 }
 
-/** What every service must say, word for word: the processes of these tests are confined so, and in no other way. */
+/** What every service must set, literally: the processes of these tests are confined in exactly this way. */
 const CONFINEMENT = {
   cap_drop: ["ALL"],
   security_opt: ["no-new-privileges:true"],
@@ -64,7 +64,7 @@ const CONFINEMENT = {
 const SCHEMA = JSON.parse(readFileSync("test/vectors/compose-spec.json", "utf8"));
 const validate = new Ajv2020({ strict: false, allErrors: true }).compile(SCHEMA);
 
-/** All that the Compose specification's schema has against a file. */
+/** All violations of the Compose specification's schema. */
 export function schemaProblems(text: string): string[] {
   if (validate(parse(text, { merge: true }))) return [];
   return validate.errors!.map(({ instancePath, message, params }) => {
@@ -72,7 +72,7 @@ export function schemaProblems(text: string): string[] {
   });
 }
 
-/** Reads a compose file. Throws at a key that these tests would otherwise pass over in silence. */
+/** Reads a compose file. Throws at a key that these tests do not support, and would otherwise ignore. */
 export function readComposeFile(text: string): ComposeFile {
   const { services, volumes, configs } = withoutDollars(parse(text, { merge: true })) as Raw;
   refuseImages(services);
@@ -80,7 +80,7 @@ export function readComposeFile(text: string): ComposeFile {
   return { services: read, volumes: Object.keys(volumes) };
 }
 
-/** Builds of one tag run side by side, and can fail; an image that no registry has must not be looked for in one. */
+/** Parallel builds of one tag can fail, and an image that no registry has must not be pulled. */
 function refuseImages(services: Raw["services"]): void {
   const built = Object.values(services).filter(({ build }) => build !== undefined);
   const tags = built.flatMap(({ image }) => image ?? []);
@@ -115,7 +115,7 @@ function readService(name: string, raw: RawService, contents: RawService): Servi
   if (JSON.stringify({ cap_drop, security_opt, ulimits }) !== JSON.stringify(CONFINEMENT)) {
     throw new Error(`${name} is not confined by ${JSON.stringify(CONFINEMENT)}`);
   }
-  // What Docker Compose 5.7 refuses as well, and earlier ones fail on: it copies the content into the container.
+  // Docker Compose 5.7 refuses this too, and earlier releases fail: Compose copies the content into the container.
   if (read_only && configs.length > 0) throw new Error(`${name} is read_only, and can't be given an inline config`);
   return {
     name,
@@ -168,10 +168,10 @@ function readHealthcheck(service: string, raw: RawService): Partial<Healthcheck>
 
 function refuseOthers(where: string, unknown: object): void {
   const [key] = Object.keys(unknown);
-  if (key !== undefined) throw new Error(`${where} has ${key}, which these tests can't do`);
+  if (key !== undefined) throw new Error(`${where} has ${key}, which these tests do not support`);
 }
 
-/** With "$$" for a dollar, as Compose reads it. A variable would be the machine's, and there is none. */
+/** "$$" is a dollar, as in Compose. A variable would come from the machine, and none is set. */
 function withoutDollars(value: unknown): unknown {
   if (typeof value === "string") {
     if (/(^|[^$])(\$\$)*\$(?!\$)/.test(value)) throw new Error(`a variable in the compose file: ${value}`);

@@ -3,26 +3,26 @@ import { join } from "node:path";
 import { shellWord } from "../../src/domain/shell-word.ts";
 import { librariesOf, nameOf, place } from "./shared-libraries.ts";
 
-/** Something of this machine, at a place in a container; the place has to be there. */
+/** A file or folder of this machine, mounted in a container at a path that must exist. */
 export interface Bind {
   readonly from: string;
   readonly to: string;
   readonly isReadOnly: boolean;
 }
 
-/** What a process is to see and to be. */
+/** The environment of a confined process. */
 export interface Confinement {
   /** The folder that is its root. */
   readonly root: string;
   readonly isReadOnly: boolean;
   readonly binds: readonly Bind[];
-  /** Whether it sees the processes of this machine, or is number 1 of its own. */
+  /** Whether it sees the processes of this machine, or is process 1 of its own PID namespace. */
   readonly pid: "host" | "own";
-  /** A process in whose network it is; by default this machine's. */
+  /** A process whose network namespace it shares; by default this machine's network. */
   readonly network?: number;
 }
 
-/** Who runs a command in a confinement, and with what. */
+/** A command in a confinement, with its user and environment. */
 export interface Execution {
   /** "uid:gid". */
   readonly user: string;
@@ -31,24 +31,24 @@ export interface Execution {
   readonly command: readonly string[];
 }
 
-/** Where a container finds the two programs that become its command. An engine has a place of its own for such, too. */
+/** Where a container finds the two programs that start its command. A container engine has a similar path. */
 const TOOLS = "/.engine";
 
 const DEVICES = ["null", "zero", "full", "random", "urandom"];
 
-/** Confines processes as a container engine would, with what util-linux and coreutils have: namespaces, mounts, chroot. */
+/** Confines processes as a container engine does, with util-linux and coreutils: namespaces, mounts, chroot. */
 export class Confiner {
   readonly #tools: string;
   readonly #mountpoint: string;
 
-  /** Both are folders: one for programs that go into each container, one that is empty and stays so. */
+  /** Two folders: one for programs that go into each container, and one that stays empty. */
   constructor(tools: string, mountpoint: string) {
     this.#tools = tools;
     this.#mountpoint = mountpoint;
     for (const name of ["env", "setpriv"]) this.#takeTool(name);
   }
 
-  /** The command line that starts `execution` in a new confinement, and becomes it, but for a parent in front of "own". */
+  /** The command line that starts `execution` in a new confinement, and becomes it; with "own", a parent process remains. */
   start(confinement: Confinement, execution: Execution): string[] {
     const { network, pid } = confinement;
     const enter = network === undefined ? [] : ["nsenter", `--net=/proc/${network}/ns/net`];
@@ -57,7 +57,7 @@ export class Confiner {
     return [...enter, "unshare", "--mount", "--propagation=private", ...own, "sh", "-euc", script.join("\n")];
   }
 
-  /** The command line that runs `execution` beside the process that this one was started as, as a health check does. */
+  /** The command line that runs `execution` in the confinement of a running process, as a health check does. */
   beside(pid: number, execution: Execution): string[] {
     const enter = ["nsenter", `--target=${pid}`, "--mount", "--net", "--pid", "--ipc", "--root", "--wd=/"];
     return [...enter, ...this.#become(execution)];
@@ -90,7 +90,7 @@ export class Confiner {
     return this.#become(execution).map(shellWord).join(" ");
   }
 
-  /** Takes the environment, then the user without capabilities and without a way to more, and becomes the command. */
+  /** Sets the environment, then the user without capabilities and no_new_privs, and executes the command. */
   #become({ user, env, workdir, command }: Execution): string[] {
     const [uid, gid] = user.split(":");
     const loader = [`${TOOLS}/loader`, "--library-path", `${TOOLS}/lib`];

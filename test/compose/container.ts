@@ -13,23 +13,23 @@ import { freshFolder } from "./fresh-folder.ts";
 import type { Image } from "./image.ts";
 import type { Volumes } from "./volumes.ts";
 
-/** Where containers come from. */
+/** The environment in which containers start. */
 export interface Engine {
   readonly processes: Processes;
   readonly confiner: Confiner;
   readonly volumes: Volumes;
-  /** A folder for the containers' own layers. */
+  /** A folder for the writable layers of containers. */
   readonly work: string;
-  /** A process whose network all share. */
+  /** A process whose network all containers share. */
   readonly network: number;
-  /** A file in place of /etc/hosts. */
+  /** A file to use as /etc/hosts. */
   readonly hosts: string;
 }
 
-/** One service as a process, with its image as root and what the compose file gives it. */
+/** One service as a process, with its image as root and the settings of the compose file. */
 export class Container {
   readonly service: Service;
-  /** Resolves when it is gone. */
+  /** Resolves when it has ended. */
   readonly ended: Promise<Ending>;
   readonly #engine: Engine;
   readonly #image: Image;
@@ -51,7 +51,7 @@ export class Container {
     });
   }
 
-  /** All that it has printed. */
+  /** Its output so far. */
   get log(): string {
     return this.#log;
   }
@@ -60,12 +60,12 @@ export class Container {
     return this.#isGone;
   }
 
-  /** Whether it is meant to go on until it is stopped: then it has a health check. The others do their work and end. */
+  /** Whether it runs until it is stopped. Such a service has a health check; the others do their work and end. */
   get goesOn(): boolean {
     return this.service.restart !== "no";
   }
 
-  /** The process itself, as this machine numbers it. */
+  /** The process ID on this machine. */
   async pid(): Promise<number> {
     const { pid } = this.#outer;
     if (this.service.pid === "host") return pid!;
@@ -75,13 +75,13 @@ export class Container {
     });
   }
 
-  /** Runs a command in the container, to its end. */
+  /** Runs a command in the container until it ends. */
   async exec(command: readonly string[]): Promise<Ran> {
     const [program, ...words] = this.#engine.confiner.beside(await this.pid(), this.#execute(command));
     return this.#engine.processes.run(program!, words);
   }
 
-  /** Waits until its health check succeeds, however slow this machine is. Rejects when it ends before. */
+  /** Waits until its health check succeeds, however slow this machine is. Rejects if the service ends before. */
   async healthy(): Promise<void> {
     const { test, startIntervalMs } = { ...this.#image.healthcheck!, ...this.service.healthcheck };
     await until(`${this.service.name} is healthy`, async () => {
@@ -92,13 +92,13 @@ export class Container {
     });
   }
 
-  /** Waits until it ends by itself with 0. Rejects when it ends otherwise. */
+  /** Waits until it ends by itself with 0. Rejects if it ends in another way. */
   async completed(): Promise<void> {
     const { code } = await this.ended;
     if (code !== 0) throw new Error(`${this.service.name} ended with ${code}:\n${this.#log}`);
   }
 
-  /** Sends SIGTERM. Answers how it ended, and after how many milliseconds. */
+  /** Sends SIGTERM. Resolves to how it ended, and after how many milliseconds. */
   async stop(): Promise<Ending & { readonly tookMs: number }> {
     const begun = performance.now();
     if (!this.#isGone) process.kill(await this.pid(), "SIGTERM");
@@ -106,7 +106,7 @@ export class Container {
     return { ...ending, tookMs: performance.now() - begun };
   }
 
-  /** The image's own command is for its own entrypoint. */
+  /** The image's own command applies only with its own entrypoint. */
   get #words(): readonly string[] {
     const { entrypoint, command } = this.service;
     return command ?? (entrypoint === undefined ? this.#image.command : []);
@@ -125,7 +125,7 @@ export class Container {
     return { root, isReadOnly: service.isReadOnly, binds: all, pid: service.pid, network };
   }
 
-  /** A copy of the image by hard links, which is the container's own to write into, and its configs. */
+  /** A copy of the image by hard links, which the container may write to, with its configs. */
   #layer(): string {
     const layer = freshFolder(join(this.#engine.work, `${this.service.name}-`));
     execFileSync("cp", ["-al", `${this.#image.folder}/.`, layer]);
@@ -143,7 +143,7 @@ export class Container {
   }
 }
 
-/** The process that another one has started; undefined when it has not yet, or is gone. */
+/** The child process of another one; undefined if it has not started yet or has ended. */
 function firstChild(pid: number): number | undefined {
   try {
     const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ");

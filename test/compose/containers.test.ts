@@ -9,11 +9,11 @@ import { reasonToSkip } from "./reason-to-skip.ts";
 
 const skip = reasonToSkip();
 
-/** What the base image takes, at most, in bytes: the packages of distroless' cc are 26 MB on Debian 12. */
+/** The size of the base image in bytes, at most: the packages of distroless' cc have 26 MB on Debian 12. */
 const BASE_BYTES = 30e6;
 const LIMIT_BYTES = 200e6;
 
-/** The libraries that distroless' cc has: of libc6, libgcc-s1, libgomp1, libssl3 and libstdc++6. */
+/** The libraries in distroless' cc: those of libc6, libgcc-s1, libgomp1, libssl3 and libstdc++6. */
 const BASE_LIBRARIES = /^(ld-linux-.*|lib(c|m|dl|pthread|rt|resolv|gcc_s|gomp|ssl|crypto|stdc\+\+))\.so\.\d+$/;
 
 let project: Project;
@@ -22,9 +22,9 @@ before(() => {
 });
 after(() => project?.end());
 
-describe("the image, made in a bare folder", { skip }, () => {
+describe("the image, built in an empty folder", { skip }, () => {
   let image: Image;
-  /** What it adds to its base, by paths. */
+  /** The paths that it adds to its base. */
   let files: string[];
   before(async () => {
     image = await project.image(project.service("coffer"));
@@ -33,7 +33,7 @@ describe("the image, made in a bare folder", { skip }, () => {
     files = all.sort();
   });
 
-  it("has the program, and nothing of what is for building or testing it, and no key", () => {
+  it("has the program, but no key and nothing that is only for building or testing", () => {
     for (const needed of ["app/dist/src/main.js", "app/package.json", "app/proto/descriptors.binpb", "app/LICENSE"]) {
       assert.ok(files.includes(needed), needed);
     }
@@ -63,7 +63,7 @@ describe("the image, made in a bare folder", { skip }, () => {
     assert.ok(bytes + BASE_BYTES <= LIMIT_BYTES, `${bytes} bytes`);
   });
 
-  it("needs no library that its base does not have", () => {
+  it("needs only libraries that its base has", () => {
     const programs = files.filter((path) => /\.node$|\/bin\/node$/.test(path));
     assert.ok(programs.length >= 3, `only ${programs}`);
     for (const program of programs) {
@@ -78,12 +78,12 @@ describe("the image, made in a bare folder", { skip }, () => {
     }
   });
 
-  // Whoever clones with a umask of 077 would build an image that its own user can't read.
-  it("can be read by whoever runs it, whatever the modes of the clone are", () => {
+  // With a umask of 077 at the clone, the user of the image could otherwise not read its files.
+  it("can be read by every user, whatever the modes of the clone are", () => {
     const paths = files.filter((path) => path.startsWith("app/")).flatMap((path) => [path, dirname(path)]);
     const closed = [...new Set(paths)].filter((path) => !isReadable(statSync(join(image.folder, path))));
     assert.deepEqual(closed, []);
-    // Whatever comes from the clone goes through a stage in which its modes are set.
+    // Everything from the clone passes through a stage that sets its modes.
     const last = readFileSync("Dockerfile", "utf8")
       .split(/^FROM /m)
       .at(-1)!;
@@ -93,22 +93,22 @@ describe("the image, made in a bare folder", { skip }, () => {
     );
   });
 
-  it("is started without a shell, as nobody in particular, on the Node that it says", () => {
+  it("starts without a shell, as an unprivileged user, on the documented Node", () => {
     assert.equal(image.user, "65532:65532");
     assert.equal(image.entrypoint[0], "/usr/local/bin/node");
     assert.deepEqual(image.command, ["serve"]);
     const [, release] = /^ARG NODE=([\d.]+)-/m.exec(readFileSync("Dockerfile", "utf8"))!;
-    const told = execFileSync(join(image.folder, "usr/local/bin/node"), ["--version"], { encoding: "utf8" });
-    assert.equal(told.trim(), `v${release}`);
+    const version = execFileSync(join(image.folder, "usr/local/bin/node"), ["--version"], { encoding: "utf8" });
+    assert.equal(version.trim(), `v${release}`);
   });
 });
 
-/** All that the image adds beside the packages. */
+/** All paths that the image adds in addition to the packages. */
 const ALLOWED =
   /^(app\/(dist\/src\/(.*\.js|commit)|package\.json|LICENSE|proto\/descriptors\.binpb)|usr\/local\/bin\/node)$/;
 const NEVER = /(^|\/)(\.git|\.coffer|certs)\/|\.key$|root-key\/.|\.pem$|\.test\.js$/;
 
-/** Whether everybody may read a file, or enter a folder. */
+/** Whether every user may read a file, or enter a folder. */
 function isReadable(stats: Stats): boolean {
   const needed = stats.isDirectory() ? 0o005 : 0o004;
   return (stats.mode & needed) === needed;
@@ -121,20 +121,20 @@ function filesBelow(root: string, folder: string): string[] {
   });
 }
 
-// A session, from the first start to the second: the tests build on each other.
+// One session, from the first start to the second: the tests depend on each other.
 describe("the services of docker-compose.yml, as processes", { skip }, () => {
   let password: string;
 
-  it("start in their order, become healthy, and do their work", async () => {
+  it("start in order, become healthy, and do their work", async () => {
     await project.up();
     assert.match(project.container("api").log, /^shop\/api\/db version 1 [\s\S]*^the user of shop\/api\/db is app$/m);
     assert.match(project.container("web").log, /^the url of shop\/shared\/queue is amqp:\/\/queue:5672$/m);
     assert.match(project.container("web").log, /no rule allows the caller to read shop\/api\/db$/m);
   });
 
-  // The processes of these tests would be worth nothing if they ran with more than the file gives them.
+  // These tests would prove nothing if the processes ran with more rights than the compose file gives them.
   for (const [name, uid] of Object.entries({ coffer: 65532, "spire-server": 1000, "spire-agent": 0 })) {
-    it(`${name} runs as user ${uid} without capabilities, ways to more, and core files`, async () => {
+    it(`${name} runs as user ${uid} without capabilities, new privileges, or core dumps`, async () => {
       const pid = await project.container(name).pid();
       const status = readFileSync(`/proc/${pid}/status`, "utf8");
       assert.match(status, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, "m"));
@@ -145,7 +145,7 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     });
   }
 
-  it("coffer can write where its data is, and nowhere else", async () => {
+  it("coffer can write only to its data folder", async () => {
     const write = (path: string) => `fs.writeFileSync(${JSON.stringify(path)}, "")`;
     const node = (script: string) => project.container("coffer").exec(["/usr/local/bin/node", "-e", script]);
     assert.equal((await node(`${write("/var/lib/coffer/x")}; fs.rmSync("/var/lib/coffer/x")`)).code, 0);
@@ -154,7 +154,7 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     }
   });
 
-  it("a value, the root key and its bytes are in no log", async () => {
+  it("no log contains a value, the root key or its bytes", async () => {
     password = await passwordOfApi();
     assert.match(password, /^[\w+/]{32}\n$/);
     const rootKey = readFileSync(join(project.folder, "volumes/coffer-root-key/key"), "utf8").trim();
@@ -163,7 +163,7 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     assert.ok(logs.includes("the user of shop/api/db is app"), "the logs are not those of the services");
   });
 
-  it("stop in good order when they are told to, coffer with 0 and within its time", async (t) => {
+  it("shut down gracefully, coffer with 0 and within its time", async (t) => {
     const { stopGraceMs } = project.service("coffer");
     const { code, tookMs } = (await project.down()).get("coffer")!;
     t.diagnostic(`coffer took ${tookMs.toFixed(0)} ms`);
@@ -171,16 +171,16 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     assert.ok(tookMs < stopGraceMs);
   });
 
-  it("start again on the same volumes, and the secret is still there", async () => {
+  it("start again on the same volumes, with the secret", async () => {
     await project.up();
     assert.match(project.container("api").log, /shop\/api\/db[\s\S]*^the user of shop\/api\/db is app$/m);
     assert.doesNotMatch(project.container("api").log, /revision/, "it put something");
     assert.equal(await passwordOfApi(), password);
-    // The token of the second start was not needed.
+    // The second start did not need its token.
     assert.doesNotMatch(project.container("spire-server").log, /attestation request completed/);
   });
 
-  it("a command that is wrong, or that writes where it may not, fails", async () => {
+  it("an invalid command, or one that writes where it may not, fails", async () => {
     for (const [script, works] of [
       ["true", true],
       ["nonesuch", false],

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { readDockerIgnore } from "./docker-ignore.ts";
 
-// The rules are those of https://docs.docker.com/build/concepts/context/#dockerignore-files.
+// The rules are at https://docs.docker.com/build/concepts/context/#dockerignore-files.
 describe("the reader of .dockerignore", () => {
   const rows: readonly (readonly [text: string, path: string, isOut: boolean])[] = [
     ["", "a", false],
@@ -27,12 +27,12 @@ describe("the reader of .dockerignore", () => {
     ["*\n!a/b", "a/c", true],
   ];
   for (const [text, path, isOut] of rows) {
-    it(`${isOut ? "keeps out" : "lets in"} ${path} by ${JSON.stringify(text)}`, () => {
+    it(`${isOut ? "excludes" : "includes"} ${path} with ${JSON.stringify(text)}`, () => {
       assert.equal(readDockerIgnore(text)(path), isOut);
     });
   }
 
-  it("keeps out of the image what must never be in one", () => {
+  it("excludes from the image what must never be in one", () => {
     const ignores = readDockerIgnore(readFileSync(".dockerignore", "utf8"));
     const never = [
       ...["certs/dev/ca.key", ".coffer/root.key", ".git/config", "node_modules/x", "root.key", "src/left.key"],

@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 
-/** Tells whether a path of the build's context, relative and with slashes, is kept from the builder. */
+/** Tells whether a path of the build context, relative and with slashes, is excluded from the build. */
 export type Ignores = (path: string) => boolean;
 
 /**
- * Reads a .dockerignore as Docker does: patterns of Go's filepath.Match and "**", each for a path or any folder above it;
- * "!" lets in again; the last that matches decides.
+ * Reads a .dockerignore as Docker does: patterns of Go's filepath.Match and "**", each for a path or any folder above it.
+ * "!" includes a path again. The last pattern that matches decides.
  */
 export function readDockerIgnore(text: string): Ignores {
   const rules = text
@@ -28,7 +28,7 @@ const WILDCARDS: Readonly<Record<string, string>> = { "**/": "(.*/)?", "**": ".*
 
 function patternOf(line: string): RegExp {
   const clean = posix.normalize(line).replace(/^\/|\/$/g, "");
-  if (/[[\]\\]/.test(clean)) throw new Error(`a pattern that these tests can't read: ${line}`);
+  if (/[[\]\\]/.test(clean)) throw new Error(`a pattern that these tests do not support: ${line}`);
   const source = clean.replaceAll(/\*\*\/|\*\*|[*?]|[.+^${}()|]/g, (part) => WILDCARDS[part] ?? `\\${part}`);
   return new RegExp(`^${source}$`);
 }

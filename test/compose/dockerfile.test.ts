@@ -12,12 +12,12 @@ describe("the reader of Dockerfiles", () => {
     ]);
   });
 
-  it("takes a command in exec form, and no other", () => {
+  it("accepts a command only in exec form", () => {
     assert.deepEqual(execForm('["node", "x"]'), ["node", "x"]);
     assert.throws(() => execForm("node x"), /not in exec form/);
   });
 
-  it("replaces the arguments that were declared, and no others", () => {
+  it("replaces only declared arguments", () => {
     const known = new Map([["NODE", "24"]]);
     assert.equal(withArguments(`node:$\{NODE}-a $NODE`, known), "node:24-a 24");
     assert.throws(() => withArguments(`node:$\{OTHER}`, known), /OTHER is no argument/);

@@ -1,13 +1,13 @@
 /** One instruction of a Dockerfile. */
 export interface Instruction {
   readonly name: string;
-  /** Its flags, as in --from=build. */
+  /** Its flags, such as --from=build. */
   readonly flags: Readonly<Record<string, string>>;
-  /** What follows the flags, on one line. */
+  /** The text after the flags, on one line. */
   readonly text: string;
 }
 
-/** Reads the instructions: comments gone, continued lines joined. Variables stand as they are written. */
+/** Reads the instructions: removes comments, and joins continued lines. Variables are not replaced. */
 export function readDockerfile(text: string): Instruction[] {
   const lines = text.split("\n").filter((line) => !/^\s*(#|$)/.test(line));
   return lines
@@ -31,17 +31,17 @@ function readInstruction(line: string): Instruction {
 
 const FLAG = /^--([\w-]+)=(\S+)\s+/;
 
-/** A command in exec form. Throws at shell form: distroless has no shell, and a shell would keep signals to itself. */
+/** Parses a command in exec form. Throws at shell form: distroless has no shell, and a shell would not forward signals. */
 export function execForm(text: string): string[] {
   if (!text.startsWith("[")) throw new Error(`not in exec form: ${text}`);
   return JSON.parse(text);
 }
 
-/** Replaces ${NAME} and $NAME by the arguments of the build. Throws at one that was not declared. */
+/** Replaces ${NAME} and $NAME by the build arguments. Throws at one that was not declared. */
 export function withArguments(text: string, known: ReadonlyMap<string, string>): string {
   return text.replaceAll(/\$\{?(\w+)\}?/g, (_, name) => {
     const value = known.get(name);
-    if (value === undefined) throw new Error(`${name} is no argument of the build: ${text}`);
+    if (value === undefined) throw new Error(`${name} is not an argument of the build: ${text}`);
     return value;
   });
 }

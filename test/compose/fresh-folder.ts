@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync } from "node:fs";
 
-/** Makes a folder with a name of its own, which every user may enter: it becomes the root of a container. */
+/** Creates a folder that every user may enter, to become the root of a container. */
 export function freshFolder(prefix: string): string {
   const folder = mkdtempSync(prefix);
   chmodSync(folder, 0o755);

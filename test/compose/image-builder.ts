@@ -20,34 +20,34 @@ import { durationMs } from "./duration.ts";
 import { freshFolder } from "./fresh-folder.ts";
 import type { Healthcheck, Image } from "./image.ts";
 
-/** What instructions of one Dockerfile have made so far. */
+/** The result of the instructions of one Dockerfile so far. */
 interface Build {
   readonly known: Map<string, string>;
   readonly stages: Map<string, BaseImage>;
 }
 
-/** Does the instructions of Dockerfiles in bare folders. An instruction, or a flag, that it does not know is an error. */
+/** Executes the instructions of Dockerfiles in empty folders. An unsupported instruction or flag is an error. */
 export class ImageBuilder {
   readonly #processes: Processes;
   readonly #confiner: Confiner;
   readonly #work: string;
   readonly #ignores: Ignores = readDockerIgnore(readFileSync(".dockerignore", "utf8"));
-  /** Stages by all that went into them: the same one is made once, as an engine's cache does it. */
+  /** Stages by their inputs: the same stage is built only once, as with an engine's cache. */
   readonly #made = new Map<string, BaseImage>();
 
-  /** `work` is a folder for what it makes. */
+  /** `work` is the folder for the results. */
   constructor(processes: Processes, confiner: Confiner, work: string) {
     this.#processes = processes;
     this.#confiner = confiner;
     this.#work = work;
   }
 
-  /** An image from a registry. */
+  /** The stand-in for an image of a registry. */
   pull(name: string): BaseImage {
     return this.#once(name, () => standIn(name, freshFolder(join(this.#work, "image-"))));
   }
 
-  /** The last stage of a Dockerfile whose context is this repository. */
+  /** Builds the last stage of a Dockerfile whose context is this repository. */
   async build(dockerfile: string, given: Readonly<Record<string, string>>): Promise<Image> {
     const build: Build = { known: new Map(), stages: new Map() };
     const stages = splitStages(readDockerfile(dockerfile));
@@ -104,13 +104,13 @@ export class ImageBuilder {
       case "EXPOSE":
         return image;
       default:
-        throw new Error(`${name} is an instruction that these tests can't do`);
+        throw new Error(`${name} is an instruction that these tests do not support`);
     }
   }
 
   #copy(image: BaseImage, { from, chown, ...unknown }: Record<string, string>, words: string[], build: Build): void {
     if (Object.keys(unknown).length > 0)
-      throw new Error(`COPY has flags that these tests can't do: ${Object.keys(unknown)}`);
+      throw new Error(`COPY has flags that these tests do not support: ${Object.keys(unknown)}`);
     const isContext = from === undefined;
     const source = isContext ? process.cwd() : (build.stages.get(from) ?? this.pull(from)).folder;
     const to = words.at(-1)!;
@@ -124,7 +124,7 @@ export class ImageBuilder {
     }
   }
 
-  /** From the repository: what .dockerignore lets through, everything root's, with the mode that it has here. */
+  /** From the repository: everything that .dockerignore includes, owned by root, with its mode here. */
   #copyContext(path: string, to: string): void {
     if (statSync(path).isDirectory()) {
       for (const name of readdirSync(path)) this.#copyContext(`${path}/${name}`, join(to, name));
@@ -158,7 +158,7 @@ export class ImageBuilder {
   }
 }
 
-/** What stands before the first FROM, then each stage with its FROM. */
+/** The instructions before the first FROM, then each stage with its FROM. */
 function splitStages(instructions: readonly Instruction[]): Instruction[][] {
   const stages: Instruction[][] = [[]];
   for (const instruction of instructions) {
@@ -174,14 +174,14 @@ function declare({ known }: Build, { name, text }: Instruction, given: Readonly<
   known.set(argument!, given[argument!] ?? value!);
 }
 
-/** An argument of one stage, with its default: what runs there has it as a variable. */
+/** An argument of one stage, with its default. Commands of the stage see it as a variable. */
 function readArgument(text: string): Record<string, string> {
   const [name, value] = text.split("=");
   if (name === undefined || value === undefined) throw new Error(`an argument without a default: ${text}`);
   return { [name]: value };
 }
 
-/** Copies a file, or what is in a folder, with owners and modes; `chown` changes the owners. */
+/** Copies a file, or the content of a folder, with owners and modes; `chown` changes the owners. */
 function copyTree(from: string, to: string, chown: string | undefined): void {
   const isFolder = lstatSync(from).isDirectory();
   const names = isFolder ? readdirSync(from) : [""];
@@ -191,12 +191,12 @@ function copyTree(from: string, to: string, chown: string | undefined): void {
     execFileSync("cp", ["-a", "--reflink=auto", "--no-target-directory", join(from, name), join(to, name)]);
     if (chown !== undefined) execFileSync("chown", ["-hR", chown, join(to, name)]);
   }
-  // A folder that was there keeps its own.
+  // An existing folder keeps its owner and mode.
   if (isNew) chmodSync(to, lstatSync(from).mode);
 }
 
 function readHealthcheck(flags: Record<string, string>, text: string): Healthcheck {
   const command = /^CMD\s+(.*)$/.exec(text)?.[1];
-  if (command === undefined) throw new Error(`a healthcheck that is none: ${text}`);
+  if (command === undefined) throw new Error(`invalid healthcheck: ${text}`);
   return { test: execForm(command), startIntervalMs: durationMs(flags["start-interval"]!) };
 }

@@ -1,12 +1,12 @@
-/** How an engine finds out whether a container is healthy. */
+/** How an engine checks the health of a container. */
 export interface Healthcheck {
   /** The command, in exec form. */
   readonly test: readonly string[];
-  /** How long it waits between two questions while the container starts, in milliseconds. */
+  /** The pause between two checks while the container starts, in milliseconds. */
   readonly startIntervalMs: number;
 }
 
-/** An image: a folder that becomes the root of containers, and how they are started. */
+/** An image: a folder that becomes the root of containers, and how to start them. */
 export interface Image {
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;

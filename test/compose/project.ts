@@ -14,7 +14,7 @@ import { Volumes } from "./volumes.ts";
 /** The compose file of this repository. */
 const COMPOSE_FILE = "docker-compose.yml";
 
-/** The compose file's services as processes of this machine: what `docker compose` does with an engine. */
+/** Runs the compose file's services as processes of this machine, as `docker compose` does with an engine. */
 export class Project {
   readonly file: ComposeFile = readComposeFile(readFileSync(COMPOSE_FILE, "utf8"));
   readonly folder = freshFolder(join(tmpdir(), "coffer-compose-"));
@@ -24,7 +24,7 @@ export class Project {
   readonly #volumes = new Volumes(this.#make("volumes"), this.file.volumes);
   readonly #remove = () => rmSync(this.folder, { recursive: true, force: true });
   #engine: Engine | undefined;
-  /** Those of the last {@link up}, in the order in which they were started. */
+  /** The containers of the last {@link up}, in the order of their start. */
   readonly #containers = new Map<string, Container>();
   readonly #starting = new Map<string, Promise<Container>>();
 
@@ -51,12 +51,12 @@ export class Project {
     return this.#containers.get(name)!;
   }
 
-  /** All that was printed by those that were started last. */
+  /** The complete output of the containers that were started last. */
   logs(): string {
     return [...this.#containers.values()].map(({ log }) => log).join("");
   }
 
-  /** Runs a script in place of a service's command, beside the others, to its end. */
+  /** Runs a script instead of a service's command, beside the others, until it ends. */
   async run(name: string, script: string): Promise<{ readonly code: number | null; readonly log: string }> {
     const service = this.service(name);
     const container = new Container(this.#engine!, { ...service, command: [script] }, await this.image(service));
@@ -64,16 +64,16 @@ export class Project {
     return { code, log: container.log };
   }
 
-  /** Starts every service as soon as what it depends on has come so far. Resolves when all run or have completed. */
+  /** Starts every service as soon as its dependencies allow. Resolves when all run or have completed. */
   async up(): Promise<void> {
-    // One after the other: the second finds what the first one has made.
+    // One after the other, so that the second finds what the first one has built.
     for (const service of this.file.services) await this.image(service);
     this.#engine ??= await this.#begin();
     const containers = await Promise.all(this.file.services.map(({ name }) => this.#start(name)));
     await Promise.all(containers.map(settled));
   }
 
-  /** Stops them, each after those that depend on it, and answers how each ended. Volumes stay. */
+  /** Stops the services in reverse order of dependency, and resolves to how each ended. The volumes stay. */
   async down() {
     const endings = new Map<string, Awaited<ReturnType<Container["stop"]>>>();
     for (const [name, container] of [...this.#containers].reverse()) endings.set(name, await container.stop());
@@ -82,7 +82,7 @@ export class Project {
     return endings;
   }
 
-  /** Kills what is left, and removes the volumes and everything else. */
+  /** Kills the services that still run, and removes the volumes and everything else. */
   async end(): Promise<void> {
     await this.#processes.end();
     process.off("exit", this.#remove);
@@ -105,7 +105,7 @@ export class Project {
     return container;
   }
 
-  /** A network with nothing but a loopback, where every service has an address and is found by its name. */
+  /** A network with only a loopback device, where every service has an address and can be found by name. */
   async #begin(): Promise<Engine> {
     const script = "ip link set lo up; echo up; exec sleep infinity";
     const words = ["--pdeathsig=KILL", "unshare", "--net", "sh", "-euc", script];
@@ -137,7 +137,7 @@ const REACHED: Readonly<Record<Condition, (container: Container) => unknown>> = 
   service_completed_successfully: (container) => container.completed(),
 };
 
-/** Resolves when a service that goes on is healthy, or one that ends has ended with 0. */
+/** Resolves when a service with a health check is healthy, or another one has ended with 0. */
 function settled(container: Container): Promise<void> {
   return container.goesOn ? container.healthy() : container.completed();
 }

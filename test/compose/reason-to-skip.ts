@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { findSpire } from "../support/programs.ts";
 
-/** The programs of this machine that take the place of a container engine. */
+/** The programs of this machine that replace a container engine. */
 const TOOLS = ["unshare", "nsenter", "setpriv", "mount", "chroot", "ip", "ldd", "readelf", "npm"];
 
-/** Why these tests can't run here; false when they can. */
+/** Why these tests can't run here; false if they can. */
 export function reasonToSkip(): string | false {
   if (process.platform !== "linux") return "containers are Linux";
   if (process.getuid?.() !== 0) return "only root can start processes as several users, in namespaces of their own";
@@ -13,6 +13,6 @@ export function reasonToSkip(): string | false {
   const { status, stderr } = spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"], {
     encoding: "utf8",
   });
-  if (status !== 0) return `this machine lets nobody have namespaces: ${stderr}`;
+  if (status !== 0) return `this user may not create namespaces: ${stderr}`;
   return findSpire() === undefined && "no SPIRE here: `npm run test:compose` builds it, which takes Go";
 }

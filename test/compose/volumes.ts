@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** The named volumes: folders that outlive the containers. */
+/** The named volumes: folders that are kept when containers are removed. */
 export class Volumes {
   readonly #folder: string;
   readonly #names: readonly string[];
@@ -13,11 +13,11 @@ export class Volumes {
   }
 
   /**
-   * The folder of a volume, to be mounted where `place` is in an image. As an engine does it: as long as the volume is
-   * empty, it takes over what is there, owner and mode included.
+   * The folder of a volume, to be mounted at `place` in an image. As with an engine, an empty volume takes over the content
+   * of that path, with owner and mode.
    */
   mount(name: string, place: string): string {
-    if (!this.#names.includes(name)) throw new Error(`there is no volume ${name}`);
+    if (!this.#names.includes(name)) throw new Error(`no volume ${name}`);
     const folder = join(this.#folder, name);
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     if (readdirSync(folder).length === 0 && existsSync(place)) execFileSync("cp", ["-a", `${place}/.`, folder]);

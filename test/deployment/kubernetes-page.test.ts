@@ -28,7 +28,7 @@ const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(
   constrained: 0,
 });
 
-/** The clients of the page: each container of our image that is not the server. */
+/** The clients on the page: every container with the Coffer image that is not the server. */
 const clients = workloads.flatMap((workload) =>
   containersOf(workload.pod)
     .filter(({ image, args }) => image === server.image && args?.[0] !== "serve")
@@ -36,7 +36,7 @@ const clients = workloads.flatMap((workload) =>
 );
 
 describe("docs/kubernetes.md", () => {
-  // A selector that selects nothing is no error for Kubernetes.
+  // A selector that selects nothing is not an error for Kubernetes.
   it("selects pods by labels that they have", () => {
     const selected = manifests
       .filter(({ kind }) => /^(StatefulSet|Service|NetworkPolicy|PodMonitor|ClusterSPIFFEID)$/.test(kind))
@@ -53,8 +53,8 @@ describe("docs/kubernetes.md", () => {
     ]);
   });
 
-  // Whoever follows it from the top applies each object into a namespace that is there by then.
-  it("makes each namespace before it is used", () => {
+  // A reader who follows the page from the top applies each object to a namespace that exists by then.
+  it("creates each namespace before it is used", () => {
     const made = new Set<string>();
     for (const { kind, metadata } of manifests) {
       if (kind === "Namespace") made.add(metadata.name);
@@ -63,7 +63,7 @@ describe("docs/kubernetes.md", () => {
     assert.deepEqual([...made], ["coffer", "shop"]);
   });
 
-  it("names volumes, objects and ports that there are", () => {
+  it("names volumes, objects and ports that exist", () => {
     const named = (kind: string, namespace: string) =>
       manifests
         .filter((other) => other.kind === kind && other.metadata.namespace === namespace)
@@ -94,7 +94,7 @@ describe("docs/kubernetes.md", () => {
     assert.equal(specOf(service!)["clusterIP"], "None");
   });
 
-  it("backs up and restores the volume that the server has", () => {
+  it("backs up and restores the server's volume", () => {
     const [claim] = coffer.claims.map((name) => `${name}-${coffer.name}-0`);
     const snapshot = manifests.find(({ kind }) => kind === "VolumeSnapshot")!;
     const restored = manifests.find(({ kind }) => kind === "PersistentVolumeClaim")!;
@@ -105,8 +105,8 @@ describe("docs/kubernetes.md", () => {
     assert.ok(kubernetes.text.includes(`volumesnapshot/${name} `));
   });
 
-  // What the Pod Security Standard "restricted" asks, and what Coffer needs no more than.
-  it("gives no container more than it needs", () => {
+  // The Pod Security Standard "restricted" requires this, and Coffer needs no more.
+  it("gives no container more privileges than it needs", () => {
     for (const { pod, name } of workloads) {
       assert.equal(pod.automountServiceAccountToken, false, name);
       assert.equal(pod.enableServiceLinks, false, name);
@@ -128,15 +128,15 @@ describe("docs/kubernetes.md", () => {
 });
 
 describe("the server of docs/kubernetes.md", () => {
-  // Each of these is a choice that the page gives a reason for, and that no schema would miss.
-  it("is one pod, which is replaced when it never got ready, and found when its disk is full", () => {
+  // The page gives a reason for each of these choices, and no schema would notice if one were missing.
+  it("is one pod, which is replaced if it never became ready, and published even if its disk is full", () => {
     const { replicas, podManagementPolicy } = specOf(manifests.find(({ kind }) => kind === "StatefulSet")!);
     assert.deepEqual([replicas, podManagementPolicy], [1, "Parallel"]);
     const service = manifests.find(({ kind, metadata }) => kind === "Service" && metadata.name === "coffer")!;
     assert.equal(specOf(service)["publishNotReadyAddresses"], true);
   });
 
-  it("is a user without privileges, to whom its volume and its key are given", () => {
+  it("is an unprivileged user, with access to its volume and its key", () => {
     const { runAsUser, runAsGroup, fsGroup } = coffer.pod.securityContext as Fields;
     assert.deepEqual([runAsUser, runAsGroup, fsGroup], [65532, 65532, 65532]);
     const claims = manifests.flatMap((manifest) =>
@@ -150,15 +150,15 @@ describe("the server of docs/kubernetes.md", () => {
     );
   });
 
-  // A file that is mounted alone is never replaced.
-  it("sees its policy change", () => {
+  // A file that is mounted with subPath is never updated.
+  it("sees changes of its policy", () => {
     assert.deepEqual(
       server.volumeMounts!.filter((mount) => Object.hasOwn(mount, "subPath")),
       [],
     );
   });
 
-  it("is scraped under the name that the alerts look for", () => {
+  it("is scraped with the job name of the alerts", () => {
     const { jobLabel, podMetricsEndpoints } = specOf(manifests.find(({ kind }) => kind === "PodMonitor")!);
     assert.equal(coffer.labels[`${jobLabel}`], "coffer");
     assert.deepEqual(
@@ -167,7 +167,7 @@ describe("the server of docs/kubernetes.md", () => {
     );
   });
 
-  it("finds its files where volumes are mounted", () => {
+  it("has its files on mounted volumes", () => {
     const mounted = (name: string) => server.volumeMounts!.find((mount) => mount.name === name)?.mountPath;
     assert.ok(config.store.kind === "sqlite");
     assert.equal(config.store.data, mounted("data"));
@@ -178,7 +178,7 @@ describe("the server of docs/kubernetes.md", () => {
     assert.ok(environmentOf(server)[ENDPOINT_VARIABLE]!.startsWith(`unix://${mounted("spiffe")}/`));
   });
 
-  it("listens where Services and probes look for it", () => {
+  it("listens where Services and probes expect it", () => {
     const ports = new Map(server.ports!.map(({ name, containerPort }) => [name, containerPort]));
     const [address] = config.listen;
     assert.ok(address?.kind === "tcp");
@@ -197,8 +197,8 @@ describe("the server of docs/kubernetes.md", () => {
     );
   });
 
-  // SIGKILL loses nothing that was answered, but the next start would have to read the log of the last changes.
-  it("has the time to end in good order", () => {
+  // SIGKILL loses no acknowledged change, but the next start would have to read the write-ahead log.
+  it("has the time to shut down gracefully", () => {
     const drainMs = 10_000;
     const reserveMs = 5000;
     const needed = drainMs + config.shutdownDelayMs + reserveMs;
@@ -206,14 +206,14 @@ describe("the server of docs/kubernetes.md", () => {
   });
 
   // By the formula of docs/operations.md.
-  it("has room for its store and its connections", () => {
+  it("has enough memory for its store and its connections", () => {
     const { requests, limits } = server.resources!;
     assert.equal(limits["memory"], requests["memory"]);
     assert.equal(limits["memory"], "1Gi");
     assert.ok(memoryNeeded(config.maxStoreBytes, config.handshakes.connections) < 2 ** 30);
   });
 
-  it("is who the clients look for", () => {
+  it("has the SPIFFE ID that the clients expect", () => {
     const id = `spiffe://example.org/ns/${coffer.namespace}/sa/${coffer.pod.serviceAccountName}`;
     assert.ok(config.identity.kind === "workload-api");
     assert.deepEqual(config.identity.selection, { kind: "id", id: SpiffeId.parse(id) });
@@ -232,8 +232,8 @@ describe("the server of docs/kubernetes.md", () => {
     for (const part of parts) assert.equal(`${readConnection({}, environmentOf(part)).serverId}`, id);
   });
 
-  // A misspelt variable is no error for anybody.
-  it("and its clients are given only variables that mean something", () => {
+  // Kubernetes accepts a misspelled variable.
+  it("and its clients get only known variables", () => {
     const known = [...Object.values(serveOptions), ...Object.values(connectionOptions)].map(({ variable }) => variable);
     const parts = containerPartsIn(kubernetes) as readonly Container[];
     const given = [server, ...clients.map(({ container }) => container), ...parts].flatMap((one) =>
@@ -246,7 +246,7 @@ describe("the server of docs/kubernetes.md", () => {
     );
   });
 
-  it("lets the workload of the page read, and the admin do everything", (t) => {
+  it("allows the workload of the page to read, and the admin to do everything", (t) => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-kubernetes-"));
     t.after(() => rmSync(folder, { recursive: true }));
     const file = join(folder, "policy.yaml");
@@ -279,7 +279,7 @@ interface Selector {
   readonly matchLabels: Labels;
 }
 
-/** The workloads that its selector means, in its namespace or in those that it selects. */
+/** The workloads that its selector matches, in its namespace or in those that it selects. */
 function selectedBy(manifest: Manifest): Workload[] {
   const { selector, podSelector, namespaceSelector } = specOf(manifest) as Readonly<Record<string, Selector | Labels>>;
   const found = (podSelector ?? selector)!;

@@ -12,14 +12,14 @@ const CONTAINER = "io.k8s.api.core.v1.Container";
 
 const ajv = new Ajv({ allErrors: true, strict: false }).addSchema({ definitions }, "kubernetes");
 
-/** What an API server with strict field validation would refuse of it: unknown fields, wrong types, missing fields. */
+/** What an API server with strict field validation would refuse: unknown fields, wrong types, missing fields. */
 export function manifestProblems(manifest: Manifest): string[] {
   const name = `${manifest.apiVersion} ${manifest.kind}`;
   const definition = kinds[name];
   return definition === undefined ? [`there is no schema for ${name}`] : problemsBy(definition, manifest);
 }
 
-/** The same of fields that belong into a container. */
+/** The same for fields of a container. */
 export function containerProblems(part: object): string[] {
   return problemsBy(CONTAINER, { name: "any", ...part });
 }

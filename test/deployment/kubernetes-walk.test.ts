@@ -24,8 +24,8 @@ const spire = new SpireDomain("example.org", systemClock);
 const agents: WorkloadApiServer[] = [];
 
 /**
- * The page, followed here: the arguments and variables of each container run as processes, with what a kubelet would
- * mount below a folder of the test and a Workload API that knows each service account.
+ * Follows the page on this machine: the arguments and variables of each container are run as processes. The volumes of a
+ * kubelet are below a folder of the test, and a Workload API knows each service account.
  */
 describe("docs/kubernetes.md, followed", () => {
   let server: Serving;
@@ -44,7 +44,7 @@ describe("docs/kubernetes.md, followed", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("has a server that its probe finds well", async () => {
+  it("has a server that its probe finds healthy", async () => {
     const [part] = containerPartsIn(kubernetes) as [Container & { readinessProbe: { exec: { command: string[] } } }];
     const [node, program, ...command] = part.readinessProbe.exec.command;
     assert.deepEqual([node, program], ["/usr/local/bin/node", "/app/dist/src/main.js"]);
@@ -63,8 +63,8 @@ describe("docs/kubernetes.md, followed", () => {
     assert.equal(statSync(file).mode & 0o777, 0o400);
   });
 
-  // Otherwise the test above would say nothing of the policy.
-  it("lets the workload do no more than the page's policy says", async () => {
+  // Shows that the result of the test above depends on the policy.
+  it("allows the workload only what the page's policy says", async () => {
     const denied = await coffer(["put", "shop/api/db", "user=app"], { env: await clientOf("api") });
     assert.equal(denied.code, 4, denied.stderr);
   });
@@ -82,24 +82,24 @@ function workload(name: string) {
   return workloads.find((candidate) => candidate.name === name)!;
 }
 
-/** The first container: what runs our image. */
+/** The first container with the Coffer image. */
 function container(name: string): Container {
   return containersOf(workload(name).pod)[0]!;
 }
 
-/** A path of a container, here. */
+/** A path of a container, below the folder of the test. */
 function below(path: string): string {
   return join(folder, path);
 }
 
-/** The arguments, with mounts in our folder and addresses that nobody else has. */
+/** The arguments, with mounts below the folder of the test, and free addresses. */
 function here({ args = [], volumeMounts = [] }: Container): string[] {
   const moved = (text: string) =>
     volumeMounts.reduce((before, { mountPath }) => before.replace(`=${mountPath}`, `=${below(mountPath)}`), text);
   return args.map((text) => moved(text).replace(/=0\.0\.0\.0:\d+$/, "=127.0.0.1:0"));
 }
 
-/** The variables of the pod's container, with a Workload API that answers as SPIRE would answer this pod. */
+/** The variables of the pod's container, with a Workload API that responds as SPIRE would respond to this pod. */
 async function environment(name: string, given: Container = container(name)) {
   const { namespace, pod } = workload(name);
   const agent = await WorkloadApiServer.start(below(`agent-${agents.length}.sock`));
@@ -113,7 +113,7 @@ function policy(): string {
   return data["policy.yaml"]!;
 }
 
-/** With the modes of a pod with fsGroup; only a file of root's may be open to its group. */
+/** Sets the modes of a pod with fsGroup; only a file owned by root may be accessible to its group. */
 function mountRootKey({ code, stderr }: Ran): void {
   assert.equal(code, 0, stderr);
   const file = below("/etc/coffer/root-key/root.key");

@@ -7,7 +7,7 @@ import { containerPartsIn, manifestsIn } from "./manifests.ts";
 const pages = allPages();
 
 describe("the manifests in the pages", () => {
-  // Whoever applies a page must not be the first to learn that a field is misspelt.
+  // A misspelled field must be found here, and not when a reader applies the page.
   it("have the fields and types of Kubernetes, and no others", () => {
     const manifests = pages.flatMap((page) => manifestsIn(page).map((manifest) => ({ manifest, path: page.path })));
     assert.ok(manifests.length > 10);
@@ -17,24 +17,24 @@ describe("the manifests in the pages", () => {
     assert.deepEqual(pages.flatMap(containerPartsIn).flatMap(containerProblems), []);
   });
 
-  // The check above would not notice a schema that takes everything.
-  it("would be told of a misspelt field, a wrong type, a missing field and a kind that there is not", () => {
-    const told = (spec: string) => manifestsIn(pageWith(pod(spec))).flatMap(manifestProblems);
-    assert.deepEqual(told("containers: [{name: a, image: b}]"), []);
-    assert.deepEqual(told("containers: [{name: a, imagee: b}]"), [
+  // The check above would not notice a schema that accepts everything.
+  it("are refused with a misspelled field, a wrong type, a missing field or an unknown kind", () => {
+    const problems = (spec: string) => manifestsIn(pageWith(pod(spec))).flatMap(manifestProblems);
+    assert.deepEqual(problems("containers: [{name: a, image: b}]"), []);
+    assert.deepEqual(problems("containers: [{name: a, imagee: b}]"), [
       "/spec/containers/0 must NOT have additional properties imagee",
     ]);
-    assert.deepEqual(told("containers: [{name: a, ports: [{containerPort: http}]}]"), [
+    assert.deepEqual(problems("containers: [{name: a, ports: [{containerPort: http}]}]"), [
       "/spec/containers/0/ports/0/containerPort must be integer",
     ]);
-    assert.deepEqual(told("hostname: a"), ["/spec must have required property 'containers'"]);
+    assert.deepEqual(problems("hostname: a"), ["/spec must have required property 'containers'"]);
     const unknown = { apiVersion: "v2", kind: "Pod", metadata: { name: "a" } };
     assert.deepEqual(manifestProblems(unknown), ["there is no schema for v2 Pod"]);
     assert.equal(containerProblems({ readinessProb: {} }).length, 1);
   });
 
-  // In the newer version of YAML it would be the number four hundred, and no mode that anybody meant.
-  it("are read as kubectl reads them", () => {
+  // In YAML 1.2 this would be the number four hundred, which is not the intended mode.
+  it("are parsed as kubectl parses them", () => {
     const [read] = manifestsIn(pageWith("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nmode: 0400"));
     assert.equal(read!["mode"], 0o400);
   });

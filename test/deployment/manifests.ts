@@ -1,7 +1,7 @@
 import { type ParsedNode, parseAllDocuments, type Document } from "yaml";
 import type { Page } from "../support/pages.ts";
 
-/** An object of Kubernetes as a page has it. What stands in `spec` is for a schema to judge. */
+/** A Kubernetes object on a page. A schema checks `spec`. */
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
@@ -11,17 +11,17 @@ export interface Manifest {
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Every object in the YAML blocks of a page: whatever says which version of which API it is meant for. */
+/** Every object in the YAML blocks of a page: everything with an apiVersion. */
 export function manifestsIn(page: Page): Manifest[] {
   return documentsIn(page).filter((document): document is Manifest => Object.hasOwn(document, "apiVersion"));
 }
 
-/** Fields of a container that a page shows without the rest of it. */
+/** Fields of a container that a page shows without the rest of the container. */
 export function containerPartsIn(page: Page): object[] {
   return documentsIn(page).filter((document) => Object.hasOwn(document, "readinessProbe"));
 }
 
-/** In the version of YAML that kubectl speaks: there 0400 is octal, and `on` is true. */
+/** Parsed with the YAML version of kubectl: 0400 is octal, and `on` is true. */
 function documentsIn({ path, text }: Page): object[] {
   const blocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block]) => block!);
   return blocks

@@ -14,7 +14,7 @@ import { manifestsIn } from "./manifests.ts";
 import { serveFlags } from "./serve-flags.ts";
 import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 
-/** What this page has beside the fields that other pages have. */
+/** The fields of this page that other pages do not have. */
 interface SidecarContainer extends Container {
   readonly restartPolicy?: string;
   readonly command?: readonly string[];
@@ -32,7 +32,7 @@ const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(
 const mountOf = ({ volumeMounts = [] }: Container, name: string) =>
   volumeMounts.find((mount) => mount.name === name)?.mountPath;
 
-/** The SPIFFE ID that the page's entries give to a container of its pod. */
+/** The SPIFFE ID that the page's registration entries give to a container of its pod. */
 function idOf(container: Container): string {
   const specs = manifests.filter(({ kind }) => kind === "ClusterSPIFFEID").map(({ spec }) => spec as EntrySpec);
   const [entry, second] = specs.filter(({ workloadSelectorTemplates }) =>
@@ -53,8 +53,8 @@ interface EntrySpec {
 }
 
 describe("docs/sidecar.md", () => {
-  // With one ID for both, the workload could pose as Coffer, and Coffer would refuse it.
-  it("gives Coffer an ID of its own, which its clients look for", () => {
+  // With one ID for both, the workload could impersonate Coffer, and Coffer denies a caller with its own ID.
+  it("gives Coffer its own ID, which its clients expect", () => {
     const own = idOf(server);
     assert.ok(config.identity.kind === "workload-api");
     assert.deepEqual(config.identity.selection, { kind: "id", id: SpiffeId.parse(own) });
@@ -65,7 +65,7 @@ describe("docs/sidecar.md", () => {
     assert.equal(`${readConnection({}, environmentOf(server)).serverId}`, own);
   });
 
-  it("has server, probe and clients meet at one socket", () => {
+  it("uses the same socket for server, probe and clients", () => {
     const [socket] = config.listen;
     assert.ok(socket?.kind === "unix");
     assert.equal(socket.path, `${mountOf(server, "socket")}/coffer.sock`);
@@ -78,8 +78,8 @@ describe("docs/sidecar.md", () => {
     assert.deepEqual([socket.mode, (pod.securityContext as { fsGroup?: number }).fsGroup], [0o660, 20_000]);
   });
 
-  // As containers in their order the clients would wait for a server that starts after them.
-  it("starts the server first and for good", () => {
+  // Started as ordinary containers in this order, the clients would wait for a server that starts after them.
+  it("starts the server first, and keeps it running", () => {
     assert.deepEqual(
       pod.initContainers!.map(({ name }) => name),
       ["coffer", "secrets"],
@@ -88,7 +88,7 @@ describe("docs/sidecar.md", () => {
     assert.ok(server.startupProbe);
   });
 
-  it("mounts what there is, and what the server is told", () => {
+  it("mounts existing volumes at the paths in the server's options", () => {
     const volumes = [...pod.volumes.map(({ name }) => name), ...claims];
     const mounts = containersOf(pod).flatMap(({ volumeMounts = [] }) => volumeMounts);
     assert.deepEqual([...new Set(mounts.map(({ name }) => name))].sort(), volumes.sort());
@@ -99,7 +99,7 @@ describe("docs/sidecar.md", () => {
     assert.ok(config.maxStoreBytes + 500e6 + config.handshakes.connections * 0.06e6 < 640 * 2 ** 20);
   });
 
-  it("lets the workload read what the page reads", (t) => {
+  it("allows the workload to read what the page reads", (t) => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-sidecar-"));
     t.after(() => rmSync(folder, { recursive: true }));
     const file = join(folder, "policy.yaml");

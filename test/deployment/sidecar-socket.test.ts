@@ -6,16 +6,16 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { PROGRAM, type Ran, runToEnd } from "../support/cli-kit.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
-/** The workload's uid and the pod's fsGroup, as docs/sidecar.md has them. Nobody here has either. */
+/** The workload's uid and the pod's fsGroup of docs/sidecar.md. No user here has either of them. */
 const WORKLOAD = 10_001;
 const FS_GROUP = 20_000;
 
-/** What the container runtime makes of a process: the workload's uid, with the group of the pod or without it. */
+/** What the container runtime does for a process: sets the workload's uid, with or without the pod's group. */
 const IN_THE_GROUP = ["--reuid=10001", "--regid=10001", `--groups=${FS_GROUP}`, "--no-new-privs"] as const;
 const OUTSIDE_THE_GROUP = ["--reuid=10001", "--regid=10001", "--clear-groups", "--no-new-privs"] as const;
 
@@ -36,8 +36,8 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
       let kit: ServerKit;
       let env: Record<string, string>;
       before(async () => {
-        // The folder of the socket as an emptyDir is under fsGroup: open to the group, with the set-group-ID bit; where
-        // there is no fsGroup, open to all.
+        // The socket's folder is like an emptyDir: with fsGroup, it is writable for the group and has the set-group-ID bit;
+        // without fsGroup, it is writable for all.
         folder = mkdtempSync(join(tmpdir(), "coffer-socket-"));
         chownSync(folder, 0, FS_GROUP);
         chmodSync(folder, mode === 0o660 ? 0o2770 : 0o777);
@@ -50,7 +50,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
         rmSync(folder, { recursive: true });
       });
 
-      /** The caller's variables, with its files given to the workload. */
+      /** The caller's variables, with files that the workload owns. */
       function owned(variables: Record<string, string>): Record<string, string> {
         for (const file of [variables["COFFER_KEY"]!, variables["COFFER_CERT"]!]) chownSync(file, WORKLOAD, WORKLOAD);
         return variables;
@@ -68,7 +68,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
         assert.deepEqual([whole & 0o777, gid], [mode, mode === 0o660 ? FS_GROUP : process.getgid!()]);
       });
 
-      it("lets in the workload with its SVID, and runs its program", async () => {
+      it("accepts the workload with its SVID, and runs its program", async () => {
         for (const as of knocking) {
           assert.equal((await run(as, "put shop/api/db password=hidden")).code, 0);
           assert.equal((await run(as, "get shop/api/db password")).stdout.toString(), "hidden");
@@ -77,23 +77,23 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
         }
       });
 
-      // The kernel says no before the server knows of it. Where it says yes, an SVID of somebody else's authority is worth
-      // nothing.
-      it("lets in nobody else", async () => {
+      // The kernel refuses the connection before the server sees it. Where the kernel allows it, an SVID of another CA is
+      // refused.
+      it("refuses everyone else", async () => {
         for (const as of refused) {
           const seen = kit.log.length;
           const ran = await run(as, "get shop/api/db password");
           assert.equal(ran.code, 6, ran.stderr);
           assert.deepEqual(kit.log.slice(seen), []);
         }
-        const forger = createAuthority(TrustDomain.parse("example.org"), systemClock);
+        const forger = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
         const { cert, key } = kit.writeCredential(forger.issue({ id: API }), "forged");
-        // The stranger knows the server's authority; its own is there so that it takes its own SVID for a good one.
+        // The bundles include the client's own CA, so that the client accepts its own SVID, and the server's CA.
         const both = join(kit.folder, "both.pem");
         writeFileSync(both, forger.bundlePem + kit.authority.bundlePem);
-        const stranger = owned({ ...env, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: both });
+        const foreign = owned({ ...env, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: both });
         for (const as of knocking) {
-          const ran = await run(as, "get shop/api/db password", stranger);
+          const ran = await run(as, "get shop/api/db password", foreign);
           assert.deepEqual([ran.code, ran.stdout.toString()], [7, ""], ran.stderr);
         }
         const refusals = kit.log.filter(({ event }) => event === "connection refused");

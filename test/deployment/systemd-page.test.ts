@@ -9,7 +9,7 @@ import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";
 import { ExitCode } from "../../src/cli/exit-code.ts";
-import { fewDescriptors } from "../../src/process/descriptor-limit.ts";
+import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { page } from "../support/pages.ts";
 import { memoryNeeded } from "./capacity.ts";
 import { serveFlags } from "./serve-flags.ts";
@@ -20,7 +20,7 @@ const [unit, ...dropIns] = unitFilesIn(systemd);
 const { maxStoreBytes, handshakes, store, policy, shutdownDelayMs } = configWith();
 
 describe("the unit of docs/systemd.md", () => {
-  it("keeps what it stores and its root key where systemd puts them", () => {
+  it("has its data and its root key where systemd puts them", () => {
     const [credential, source] = lastOf(unit!, "LoadCredential").split(":");
     assert.deepEqual(store, {
       kind: "sqlite",
@@ -36,14 +36,14 @@ describe("the unit of docs/systemd.md", () => {
     const reserveMs = 5000;
     assert.ok(Number(lastOf(unit!, "TimeoutStopSec")) * 1000 >= drainMs + shutdownDelayMs + reserveMs);
     const files = `Max open files            ${lastOf(unit!, "LimitNOFILE")}   x   files`;
-    assert.equal(fewDescriptors({ read: () => files, write: () => {} }, handshakes.connections), undefined);
+    assert.equal(descriptorWarning({ read: () => files, write: () => {} }, handshakes.connections), undefined);
     // By the formula of docs/operations.md.
     assert.equal(lastOf(unit!, "MemoryMax"), "2G");
     assert.ok(memoryNeeded(maxStoreBytes, handshakes.connections) < 2 * 2 ** 30);
   });
 
-  // Nobody would notice the day on which one of these is gone: the server runs without them just as well.
-  it("has what keeps it closed and running, and not what would end Node", () => {
+  // The server would run without these directives, so only this test notices when one is missing.
+  it("has the directives that restrict it and keep it running, and none that would break Node", () => {
     const chosen = (directive: string) => unit!.values.get(directive)?.at(-1);
     assert.deepEqual(
       Object.fromEntries(Object.keys(CHOSEN).map((directive) => [directive, chosen(directive)])),
@@ -52,11 +52,11 @@ describe("the unit of docs/systemd.md", () => {
     assert.equal(chosen("MemoryDenyWriteExecute"), undefined);
   });
 
-  it("is not started again with a configuration that was refused", () => {
+  it("is not restarted if its configuration is refused", () => {
     assert.equal(lastOf(unit!, "RestartPreventExitStatus"), String(ExitCode.usage));
   });
 
-  it("and its drop-ins set variables that there are, to values that there can be", () => {
+  it("and its drop-ins set known variables to valid values", () => {
     const known = [ENDPOINT_VARIABLE, ...Object.values(serveOptions).map(({ variable }) => variable)];
     assert.equal(dropIns.length, 3);
     for (const file of [unit!, ...dropIns]) {
@@ -67,7 +67,7 @@ describe("the unit of docs/systemd.md", () => {
       );
       configWith(environmentOf(file));
     }
-    // The check above would not notice values that nobody reads.
+    // The positive control: the check above does notice invalid values.
     assert.throws(() => configWith({ COFFER_SERVER_SOCKET_MODE: "rw" }), /COFFER_SERVER_SOCKET_MODE/);
   });
 });
@@ -89,25 +89,25 @@ const CHOSEN: Readonly<Record<string, string>> = {
   SystemCallArchitectures: "native",
 };
 
-describe("systemd's opinion of docs/systemd.md", { skip: lackOfSystemd() }, () => {
+describe("docs/systemd.md, checked by systemd", { skip: lackOfSystemd() }, () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-systemd-"));
   const file = join(folder, "coffer.service");
-  // Whether there is a Node at that place is the machine's matter.
+  // Whether Node exists at that path depends on the machine.
   before(() => writeFileSync(file, unit!.text.replace("/usr/bin/node", process.execPath)));
   after(() => rmSync(folder, { recursive: true }));
 
-  it("is that the unit and each of its drop-ins is right", () => {
+  it("has a valid unit and valid drop-ins", () => {
     assert.equal(opinion(file), "");
     for (const { text } of dropIns) assert.equal(opinionWith(text), "");
   });
 
-  it("is told of a misspelt directive and of a value that there is not", () => {
+  it("is refused with a misspelled directive or an invalid value", () => {
     assert.match(opinionWith("[Service]\nMemorySwapMaxx=0\n"), /Unknown key.*MemorySwapMaxx/);
     assert.match(opinionWith("[Service]\nRestart=allways\n"), /allways/);
   });
 
-  // On its scale from 0, which is closed, to 10; the page says 1.4.
-  it("is that the service is well closed", () => {
+  // On its scale from 0 (well protected) to 10. The page says 1.4.
+  it("has a low exposure level", () => {
     assert.equal(exposure("15").status, 0);
     assert.equal(exposure("10").status, 1);
   });
@@ -122,13 +122,13 @@ describe("systemd's opinion of docs/systemd.md", { skip: lackOfSystemd() }, () =
     }
   }
 
-  /** In tenths, as the option takes it. */
+  /** In tenths, as the option expects it. */
   function exposure(threshold: string) {
     return spawnSync("systemd-analyze", ["security", "--offline=true", `--threshold=${threshold}`, "--no-pager", file]);
   }
 });
 
-/** What verify says of a unit, without what it says of others. */
+/** The messages of verify about this unit, without those about other units. */
 function opinion(file: string): string {
   const options = ["verify", "--man=no", "--recursive-errors=no", "--no-pager", file];
   const { status, stderr } = spawnSync("systemd-analyze", options, { encoding: "utf8" });
@@ -136,7 +136,7 @@ function opinion(file: string): string {
   return stderr;
 }
 
-/** Why systemd can't be asked; false when it can. */
+/** Why systemd is not available; false if it is. */
 function lackOfSystemd(): string | false {
   const { stdout } = spawnSync("systemd-analyze", ["--version"], { encoding: "utf8" });
   const release = Number(/^systemd (\d+)/.exec(stdout ?? "")?.[1] ?? 0);

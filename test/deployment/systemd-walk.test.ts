@@ -19,11 +19,11 @@ const [unit] = unitFilesIn(page("docs/systemd.md"));
 const skip = spawnSync("setpriv", ["--version"]).status === 0 ? false : "there is no setpriv";
 
 /**
- * The unit's command, with its variables and its privileges, as far as they can be had without systemd: its file system and
- * its filter of system calls can't.
+ * Runs the unit's command with its variables and privileges, as far as that is possible without systemd: its restrictions
+ * of the file system and its filter of system calls are missing.
  */
 describe("docs/systemd.md, followed", { skip }, () => {
-  it("serves, with its files closed and no privilege", async (t) => {
+  it("serves, with restricted files and without privileges", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-systemd-"));
     t.after(() => rmSync(folder, { recursive: true }));
     const agent = await WorkloadApiServer.start(join(folder, "agent.sock"));
@@ -40,7 +40,7 @@ describe("docs/systemd.md, followed", { skip }, () => {
     assert.match(status, /^CapEff:\t0+$/m);
     assert.equal(statSync(join(folder, "coffer", "store")).mode & 0o777, 0o700);
     assert.deepEqual(
-      server.lines("memory can reach a disk").filter(({ detail }) => /core dump/.test(`${detail}`)),
+      server.lines("memory may be written to disk").filter(({ detail }) => /core dump/.test(`${detail}`)),
       [],
     );
 
@@ -56,7 +56,7 @@ describe("docs/systemd.md, followed", { skip }, () => {
   });
 });
 
-/** What root and systemd would have made: %S with the state, and %d with the credential. */
+/** The folders that root and systemd would create: %S for the state, and %d for the credential. */
 function prepare(folder: string): void {
   mkdirSync(join(folder, lastOf(unit!, "StateDirectory")), {
     mode: Number.parseInt(lastOf(unit!, "StateDirectoryMode"), 8),

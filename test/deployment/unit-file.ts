@@ -1,9 +1,9 @@
 import type { Page } from "../support/pages.ts";
 
-/** A unit of systemd, or a drop-in of one, as a page has it. */
+/** A systemd unit, or a drop-in of one, on a page. */
 export interface UnitFile {
   readonly text: string;
-  /** What is assigned to each directive, in order. An empty value resets what came before (systemd.syntax). */
+  /** The values of each directive, in order. An empty value resets the earlier ones (systemd.syntax). */
   readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -20,14 +20,14 @@ function unitFile(text: string): UnitFile {
   return { text, values };
 }
 
-/** The last value of a directive; throws when it has none. */
+/** The last value of a directive. Throws if it has none. */
 export function lastOf({ values }: UnitFile, directive: string): string {
   const value = values.get(directive)?.at(-1);
   if (value === undefined) throw new Error(`the unit has no ${directive}=`);
   return value;
 }
 
-/** The variables that it sets. */
+/** The variables that the unit sets. */
 export function environmentOf({ values }: UnitFile): Readonly<Record<string, string>> {
   return Object.fromEntries((values.get("Environment") ?? []).map((assignment) => assignment.split(/=(.*)/s, 2)));
 }

@@ -1,6 +1,6 @@
 import type { Labels, Manifest } from "./manifests.ts";
 
-/** What the tests look at in a container; a schema has seen the rest. */
+/** The fields of a container that the tests check. A schema checks the others. */
 export interface Container {
   readonly name: string;
   readonly image: string;
@@ -21,14 +21,14 @@ interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
 }
 
-/** The same of a volume. */
+/** The same for a volume. */
 interface Volume {
   readonly name: string;
   readonly configMap?: { readonly name: string };
   readonly secret?: { readonly secretName: string };
 }
 
-/** The same of a pod. */
+/** The same for a pod. */
 export interface PodSpec {
   readonly serviceAccountName: string;
   readonly automountServiceAccountToken?: boolean;
@@ -40,13 +40,13 @@ export interface PodSpec {
   readonly volumes: readonly Volume[];
 }
 
-/** A pod, or what a StatefulSet makes pods of. */
+/** A pod, or the template of a StatefulSet. */
 export interface Workload {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Labels;
   readonly pod: PodSpec;
-  /** Names of volumes that are made for it. */
+  /** Names of volumes that are created for it. */
   readonly claims: readonly string[];
 }
 
@@ -55,7 +55,7 @@ interface SetSpec {
   readonly volumeClaimTemplates: readonly { readonly metadata: { readonly name: string } }[];
 }
 
-/** What runs containers among the manifests. */
+/** The manifests that run containers. */
 export function workloadsIn(manifests: readonly Manifest[]): Workload[] {
   return manifests.flatMap(({ kind, metadata: { name, namespace = "default", labels = {} }, ...rest }) => {
     if (kind === "Pod") return [{ name, namespace, labels, pod: rest["spec"] as PodSpec, claims: [] }];
@@ -66,7 +66,7 @@ export function workloadsIn(manifests: readonly Manifest[]): Workload[] {
   });
 }
 
-/** Everything that a pod runs. */
+/** All containers of a pod. */
 export function containersOf({ initContainers = [], containers }: PodSpec): Container[] {
   return [...initContainers, ...containers];
 }

@@ -86,11 +86,11 @@ it("serve warns if its memory can be swapped, and not otherwise", { skip }, asyn
   const warnings = async (script: string) => {
     const server = await site.start({ prefix: surrounded(site, script) });
     await server.stop();
-    return server.lines("memory can reach a disk").map(({ detail }) => String(detail));
+    return server.lines("memory may be written to disk").map(({ detail }) => String(detail));
   };
   assert.deepEqual(await warnings(swapAreas()), []);
   const [warning, ...more] = await warnings(swapAreas("/dev/dm-1 partition 8388604 0 -2\\n"));
-  assert.match(warning ?? "", /secrets can be swapped to a disk/);
+  assert.match(warning ?? "", /secrets may be swapped to a disk/);
   assert.deepEqual(more, []);
 });
 

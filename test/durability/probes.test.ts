@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { freePort } from "../support/free-port.ts";
 import { type IdentityArguments, type ServerProcess, Site } from "../support/server-process.ts";
 
@@ -101,7 +101,7 @@ describe("/livez is 200 while /readyz is 503, and the server is not ready,", () 
 /** An identity in files that is valid for an hour, until it is replaced by one that expires soon and is not renewed. */
 class ShortLived {
   readonly arguments: IdentityArguments;
-  readonly #ca = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly #ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
 
   constructor() {
     const bundle = this.#write("short-bundle.pem", this.#ca.bundlePem);
@@ -120,8 +120,8 @@ class ShortLived {
       const before = server.log.length;
       this.#issue(Date.now() + life);
       server.signal("SIGHUP");
-      const { event } = await server.loggedAfter(before, ["identity adopted", "identity kept"]);
-      if (event === "identity adopted") return;
+      const { event } = await server.loggedAfter(before, ["identity updated", "identity update failed"]);
+      if (event === "identity updated") return;
     }
   }
 

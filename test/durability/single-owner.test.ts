@@ -68,10 +68,7 @@ test("a second start names the server that already runs", async (t) => {
   );
   assert.doesNotMatch(stderr, /EADDRINUSE/);
   const other = await site.refusal({ data: join(site.folder, "else"), flags });
-  assert.match(
-    other.stderr,
-    /^coffer: --ops-listen: can't listen on .* \(EADDRINUSE\); give another address, or off$/m,
-  );
+  assert.match(other.stderr, /^coffer: --ops-listen: can't listen on .* \(EADDRINUSE\); use another address, or off$/m);
 });
 
 // Rolling updates: the new server starts beside the old one, waits without affecting it, takes over as soon as the old

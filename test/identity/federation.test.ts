@@ -133,10 +133,10 @@ describe("federation", { concurrency: true }, () => {
         assert.equal(await local.client.health(), "SERVING");
         await local.stream.ping();
 
-        const before = Number(federation.server.lines("identity adopted").at(-1)?.["generation"]);
+        const before = Number(federation.server.lines("identity updated").at(-1)?.["generation"]);
         await federation.trustBoth();
         await federation.server.logged(
-          "identity adopted",
+          "identity updated",
           ({ generation, detail }) => Number(generation) > before && /other\.org 1$/.test(String(detail)),
         );
         // Another one: the first will look for the server again only after a pause.

@@ -3,7 +3,7 @@ import { after, afterEach, describe, it } from "node:test";
 import { type FloodKind, UnauthenticatedClients } from "../../bench/unauthenticated-clients.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { LONG } from "../support/long-form.ts";
 import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
 
@@ -25,7 +25,7 @@ const site = new Site();
 /** The one server at a time that uses the site's data. */
 let server: ServerProcess;
 
-const foreign = createAuthority(TrustDomain.parse("example.org"), systemClock).issue({
+const foreign = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock).issue({
   id: "spiffe://example.org/admin",
 });
 

@@ -96,7 +96,7 @@ export class RotatingPair {
 
   async #adoptedByServer(svid: X509SvidMessage): Promise<void> {
     const validUntil = new Date(endOf(svid)).toISOString();
-    await this.server.logged("identity adopted", (line) => line["valid_until"] === validUntil);
+    await this.server.logged("identity updated", (line) => line["valid_until"] === validUntil);
   }
 
   #adoptedByClient(svid: X509SvidMessage): Promise<void> {

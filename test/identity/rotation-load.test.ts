@@ -91,7 +91,7 @@ function assertNothingFailed({ failures, versions }: SteadyLoad): void {
 
 /** Each snapshot made the client use another connection, and each GOAWAY as well. */
 function assertEverythingRotated({ server, identity }: RotatingPair): void {
-  const adopted = server.lines("identity adopted").length;
+  const adopted = server.lines("identity updated").length;
   assert.ok(adopted > ROTATIONS, `the server adopted ${adopted}`);
   const { generation } = identity.snapshot();
   assert.ok(generation > ROTATIONS, `the client adopted ${generation}`);

@@ -28,7 +28,7 @@ export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made go
 
 /** Rows of honest chains that OpenSSL refuses; docs/identity.md has the reason of each. */
 export const OPENSSL_IS_STRICTER: ReadonlyMap<string, "handshake-failed" | "untrusted"> = new Map([
-  ["bytes that are no certificate behind a good leaf", "handshake-failed"],
+  ["bytes that are not a certificate after a valid leaf", "handshake-failed"],
   ["any extended key usage", "untrusted"],
   ["a key identifier that misleads", "untrusted"],
   ["the sixteenth of authorities that only their keys tell apart", "untrusted"],

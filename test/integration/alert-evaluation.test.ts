@@ -36,8 +36,8 @@ describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { sk
     };
     broken("CofferDown", 'up{job="coffer"} == 0 or', 'up{job="coffer"} == 1 or');
     broken("CofferStoreFills", "_limit_bytes > 0.8", "_limit_bytes > 80");
-    broken("CofferIdentityEnds", "< 15 * 60", "< -15 * 60");
-    broken("CofferPolicyKept", "coffer_policy_loaded == 0", "coffer_policy_loaded >= 0");
+    broken("CofferIdentityExpires", "< 15 * 60", "< -15 * 60");
+    broken("CofferPolicyReloadFailed", "coffer_policy_loaded == 0", "coffer_policy_loaded >= 0");
   });
 });
 

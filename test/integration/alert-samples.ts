@@ -61,13 +61,13 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
   },
   // Less than a quarter of an hour is left, for six minutes and for four: the alert requires five.
   {
-    alert: "CofferIdentityEnds",
+    alert: "CofferIdentityExpires",
     fires: { [gauge("coffer_svid_not_after_seconds")]: always(3600 + 9 * 60) },
     quiet: { [gauge("coffer_svid_not_after_seconds")]: always(3600 + 11 * 60) },
   },
   // Less than six hours are left, for eleven minutes and for nine: the alert requires ten.
   {
-    alert: "CofferTrustEnds",
+    alert: "CofferBundleExpires",
     fires: {
       [gauge("coffer_bundle_not_after_seconds", ', trust_domain="example.org"')]: always(3600 + 6 * 3600 - 11 * 60),
     },
@@ -77,7 +77,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
   },
   // An empty bundle trusts no SVID.
   {
-    alert: "CofferTrustEnds",
+    alert: "CofferBundleExpires",
     fires: { [gauge("coffer_bundle_not_after_seconds", ', trust_domain="other.org"')]: always(0) },
     quiet: { [gauge("coffer_bundle_not_after_seconds", ', trust_domain="other.org"')]: always(3600 + 86_400) },
   },
@@ -115,7 +115,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     quiet: { [call("Get", "PermissionDenied")]: growing(0.9 * SAMPLE_SECONDS) },
   },
   {
-    alert: "CofferPolicyKept",
+    alert: "CofferPolicyReloadFailed",
     fires: { [gauge("coffer_policy_loaded")]: "1x230 0x10" },
     quiet: { [gauge("coffer_policy_loaded")]: "1x230 0x2 1x8" },
   },

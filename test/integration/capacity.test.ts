@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { after, describe, it } from "node:test";
-import { fewDescriptors } from "../../src/process/descriptor-limit.ts";
+import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
 import { page } from "../support/pages.ts";
@@ -42,9 +42,9 @@ describe("the figures of docs/operations.md", () => {
 it("the descriptors that docs/operations.md requires are enough for a start without a warning", () => {
   const [, more] = /`--max-connections` and (\d+) more/.exec(operations.text)!;
   const warning = (limit: number) =>
-    fewDescriptors({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100);
+    descriptorWarning({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100);
   assert.equal(warning(100 + Number(more)), undefined);
-  assert.match(warning(99 + Number(more))!, /files may be open/);
+  assert.match(warning(99 + Number(more))!, /the limit on open files/);
 });
 
 describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self/fd") ? false : "no /proc" }, () => {

@@ -17,7 +17,7 @@ import { Bundle } from "../../src/spiffe/bundle.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 
@@ -26,7 +26,7 @@ const DOMAIN = TrustDomain.parse("example.org");
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /** A client with this credential, which trusts this CA. */
-function client(address: Address, credential: Credential, id: string, ca: Authority, clock = systemClock) {
+function client(address: Address, credential: Credential, id: string, ca: DevelopmentCa, clock = systemClock) {
   const bundle = Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle");
   const files = [credential.certPem, credential.keyPem].map((pem) => ({ name: id, bytes: Buffer.from(pem) }));
   const svid = parseSvid(files[0]!, files[1]!, "client");
@@ -150,7 +150,7 @@ describe("a client", () => {
 
   // Only the server's log has the reason: TLS 1.3 reports nothing to the client.
   it("reports that the server closed the connection right after the handshake", async () => {
-    const otherCa = createAuthority(DOMAIN, systemClock);
+    const otherCa = createDevelopmentCa(DOMAIN, systemClock);
     const failure = await failureOfPut(client(kit.address, otherCa.issue({ id: API }), API, kit.authority));
     assert.equal(failure.kind, "closed-at-once");
     assert.deepEqual([String(failure.as), String(failure.by)], [API, String(COFFER)]);
@@ -159,8 +159,8 @@ describe("a client", () => {
 });
 
 describe("a client of a server that may be the wrong one", () => {
-  const ca = createAuthority(DOMAIN, systemClock);
-  const otherCa = createAuthority(DOMAIN, systemClock);
+  const ca = createDevelopmentCa(DOMAIN, systemClock);
+  const otherCa = createDevelopmentCa(DOMAIN, systemClock);
   const callerOf = (address: Address, clock = systemClock) => client(address, ca.issue({ id: API }), API, ca, clock);
 
   /** Makes a Put to a TLS server with this credential. Returns the failure, and the bytes that the server received. */

@@ -97,7 +97,7 @@ describe("the output of the command line", () => {
       cwd: kit.folder,
       env,
     });
-    assert.deepEqual([ran.code, ran.stderr], [1, "coffer: can't write the output: there is no room left\n"]);
+    assert.deepEqual([ran.code, ran.stderr], [1, "coffer: can't write the output: no space left on the disk\n"]);
   });
 
   // Values that look like a source are written literally with :=, and come back exactly.
@@ -125,7 +125,7 @@ describe("the output of the command line", () => {
       const ran = await run(`put shop/api/slip ${source}`);
       assert.deepEqual(
         [ran.code, ran.stderr],
-        [2, "coffer: the value of password is empty; give --allow-empty to store it all the same\n"],
+        [2, "coffer: the value of password is empty; use --allow-empty to store an empty value\n"],
       );
     }
     assert.equal((await run("get shop/api/slip password")).stdout.toString(), "old");
@@ -160,7 +160,7 @@ describe("the output of the command line", () => {
     const words = ["--mount", "sh", "-c", script, process.execPath, PROGRAM];
     const ran = await runToEnd("unshare", words, { cwd: kit.folder, env });
     assert.equal(ran.stdout.toString(), "2\n/proc/self/fd/1\n", ran.stderr);
-    assert.match(ran.stderr, /^coffer: --out \/dev\/stdout is below \/dev, .* give --out -\n$/);
+    assert.match(ran.stderr, /^coffer: --out \/dev\/stdout is below \/dev, .* use --out - for standard output\n$/);
     assert.equal(readFileSync(join(kit.folder, "redirected"), "utf8"), "");
     // The control: --out - is standard output.
     assert.equal((await run("get shop/api/out k --out -")).stdout.toString(), "v");
@@ -201,7 +201,7 @@ describe("a question on a terminal", withTerminal, () => {
   it("changes nothing when the answers differ, when they are empty, and at Ctrl-C", async () => {
     const before = await stored();
     for (const [answers, code, shown] of [
-      [["one\r", "two\r"], 2, /the two values of password differ; nothing was changed/],
+      [["one\r", "two\r"], 2, /the two values for password differ; nothing was changed/],
       [["\r"], 2, /the value of password is empty/],
       [["s3c\u0003"], 130, /interrupted; nothing was changed/],
     ] as const) {

@@ -5,12 +5,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
-import { CommandRun, type CommandRunOptions, TOLD_SIGNALS } from "../support/command-run.ts";
+import { CommandRun, type CommandRunOptions, REPORTED_SIGNALS } from "../support/command-run.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
 const PATH = "shop/api/env";
 
-/** The exit code of the command of TOLD_SIGNALS. */
+/** The exit code of the command of REPORTED_SIGNALS. */
 const ENDED = 42;
 
 const can = (program: string, ...arguments_: string[]) => spawnSync(program, arguments_).status === 0;
@@ -52,7 +52,7 @@ describe("coffer run and signals", () => {
   // Without a listener, SIGUSR1 opens a debugger in Node. Signals from one process to another arrive in order, so a
   // second delivery of one of them would be counted before SIGTERM.
   it("forwards each signal once", async () => {
-    const ran = run([PATH, "--", ...TOLD_SIGNALS]);
+    const ran = run([PATH, "--", ...REPORTED_SIGNALS]);
     const { coffer } = await ran.running();
     const signals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTERM"] as const;
     for (const signal of signals) {
@@ -80,7 +80,7 @@ describe("coffer run and signals", () => {
   // test sends each several times.
   it("does not forward the signals of a terminal", { skip: !hasTerminals && "no script(1)" }, async () => {
     // script(1) runs the program in a new terminal, and sends its own input to that terminal as keys.
-    const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix: ["sh", "-c", SCRIPT, "sh"] });
+    const ran = run([PATH, "--", ...REPORTED_SIGNALS], { prefix: ["sh", "-c", SCRIPT, "sh"] });
     const { coffer } = await ran.running();
     for (let times = 1; times <= 5; times++) {
       ran.process.stdin!.write("\x03");
@@ -138,7 +138,7 @@ describe("coffer run and signals", () => {
     }
 
     it("forwards signals, and exits with the code of the command", async () => {
-      const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix });
+      const ran = run([PATH, "--", ...REPORTED_SIGNALS], { prefix });
       assert.equal((await ran.running()).coffer, 1);
       process.kill(first(ran), "SIGHUP");
       await ran.printed(/^SIGHUP$/m);
@@ -153,7 +153,7 @@ describe("coffer run and signals", () => {
     });
 
     it("ends the command when it is killed", async () => {
-      const ran = run([PATH, "--", ...TOLD_SIGNALS], { prefix });
+      const ran = run([PATH, "--", ...REPORTED_SIGNALS], { prefix });
       await ran.running();
       const coffer = first(ran);
       const command = Number(readFileSync(`/proc/${coffer}/task/${coffer}/children`, "latin1").trim());

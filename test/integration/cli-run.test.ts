@@ -143,7 +143,7 @@ describe("coffer run", () => {
     assert.equal(given.get("PYTHONSTARTUP"), library);
 
     const path = await put("attack/set", { data: { SITE: CANARY } });
-    await refused([path], 2, /set: the variable SITE is set already; if that is meant, give SITE=/, {
+    await refused([path], 2, /set: the variable SITE is already set; if this is intended, use SITE=/, {
       env: { SITE: "" },
     });
     assert.equal((await environment([path])).get("SITE"), CANARY);
@@ -156,15 +156,15 @@ describe("coffer run", () => {
       data: { "tls.key": CANARY, NUL: `${CANARY}\0`, GOOD: CANARY },
       binary_data: { BYTES: Buffer.from([0xff, 1]) },
     });
-    await refused([path], 2, /tls\.key can't be the name .*\n.*NUL has a NUL.*\n.*BYTES is not UTF-8\n$/);
+    await refused([path], 2, /tls\.key is not a valid variable name\n.*NUL contains a NUL.*\n.*BYTES is not UTF-8\n$/);
     await refused([`B=${path}:BYTES`], 2, /the value of B is not UTF-8/);
     assert.equal((await environment([`GOOD=${path}:GOOD`])).get("GOOD"), CANARY);
   });
 
   it("refuses a name that comes from two secrets", async () => {
     const [a, b] = [await put("two/a", { data: { X: CANARY } }), await put("two/b", { data: { X: "b", Y: "y" } })];
-    await refused([a, b], 2, /^coffer: the variable X comes from shop\/api\/two\/a and from shop\/api\/two\/b\n$/);
-    await refused([a, `X=${b}:Y`], 2, /the variable X comes from/);
+    await refused([a, b], 2, /^coffer: the variable X has several sources: shop\/api\/two\/a, shop\/api\/two\/b\n$/);
+    await refused([a, `X=${b}:Y`], 2, /the variable X has several sources/);
     assert.equal((await environment([a, `Y=${b}:Y`])).get("Y"), "y");
   });
 
@@ -172,9 +172,9 @@ describe("coffer run", () => {
   it("refuses an invalid command line", async () => {
     const path = await put("line", { data: { X: "x" } });
     for (const source of [`X=${CANARY}`, `X=${path}`, `=${path}:X`, `1X=${path}:X`, `X=${path}:X:Y`, `X=:X`]) {
-      await refused([source], 2, /^coffer: argument 1 is neither PATH nor NAME=PATH:KEY\n$/);
+      await refused([source], 2, /^coffer: invalid argument 1: expected PATH or NAME=PATH:KEY\n$/);
     }
-    await refused([], 2, /give at least one secret before --/);
+    await refused([], 2, /missing secret before --/);
     assert.equal((await run([path])).code, 2);
     assert.equal((await run([path, "--"])).code, 2);
     assert.equal((await run([path, "touch", marker])).code, 2);
@@ -189,7 +189,7 @@ describe("coffer run", () => {
     await refused([path], 4, /^coffer: no rule allows/, { env: callerVariables(kit, WEB, "web") });
     await refused([path], 6, /^coffer: nothing answers/, { env: { COFFER_ADDR: "127.0.0.1:1" } });
     await refused([path], 7, /^coffer: .*expected/, { env: { COFFER_SERVER_ID: "spiffe://example.org/other" } });
-    await refused([path, "--wait", "soon"], 2, /is no duration/);
+    await refused([path, "--wait", "soon"], 2, /invalid duration "soon"/);
     assert.equal((await run([path, "--", "true"])).code, 0);
   });
 
@@ -229,7 +229,7 @@ describe("coffer run", () => {
     const ran = await run([large, "--", "true"]);
     assert.deepEqual(
       [ran.code, ran.stderr],
-      [126, "coffer: can't run true: the variables and arguments are larger than the system takes\n"],
+      [126, "coffer: can't run true: its variables and arguments exceed the limit of the operating system\n"],
     );
   });
 

@@ -81,10 +81,10 @@ describe("coffer serve", () => {
     const { server } = serving(["serve"], { env: { ...env, COFFER_SERVER_POLICI: "x", COFFER_DATA: "y" } });
     await server.serving();
     assert.deepEqual(
-      server.lines("unknown variable").map(({ detail }) => detail),
+      server.lines("unknown environment variable").map(({ detail }) => detail),
       [
-        "the variable COFFER_DATA is unknown and has no effect; the nearest is COFFER_SERVER_DATA",
-        "the variable COFFER_SERVER_POLICI is unknown and has no effect; the nearest is COFFER_SERVER_POLICY",
+        "unknown variable COFFER_DATA has no effect; did you mean COFFER_SERVER_DATA?",
+        "unknown variable COFFER_SERVER_POLICI has no effect; did you mean COFFER_SERVER_POLICY?",
       ],
     );
     await server.stop();
@@ -122,7 +122,7 @@ describe("coffer serve", () => {
     assert.ok(server.lines("policy loaded").length >= 2);
     writeFileSync(env.COFFER_SERVER_POLICY, "rules: nonsense\n");
     server.signal("SIGHUP");
-    await server.logged("policy kept");
+    await server.logged("policy reload failed");
     assert.equal((await coffer(["list"], { env: api })).code, 0);
     assert.equal((await server.stop()).code, 0);
   });

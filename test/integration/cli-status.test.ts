@@ -39,11 +39,11 @@ describe("coffer status", () => {
         .split("\n")
         .map((line) => [line.split(/ +/, 1)[0], line.replace(/^\S+ +/, "")]),
     );
-    const adopted = await running!.server.logged("identity adopted");
+    const adopted = await running!.server.logged("identity updated");
     assert.equal(lines.get("ready"), "yes");
     assert.equal(lines.get("identity"), `${ID} until ${adopted["valid_until"]}`);
     assert.match(lines.get("source") ?? "", /^the files .*coffer\.pem/);
-    assert.match(lines.get("bundle") ?? "", /^example\.org: 1 authority until /);
+    assert.match(lines.get("bundle") ?? "", /^example\.org: 1 CA until /);
     assert.match(lines.get("policy") ?? "", /^\.coffer\/policy\.yaml, 2 rules, 1 admin, loaded /);
     assert.match(lines.get("store") ?? "", /^sqlite, 0 secrets, 0 versions, /);
     assert.equal(lines.get("revision"), "0");
@@ -73,14 +73,14 @@ describe("coffer status", () => {
     assert.equal((await fetch(`http://${address}/readyz`)).status, 200);
     const ran = await status("--ops-addr", address);
     assert.equal(ran.code, 4);
-    assert.equal(ran.stderr, `coffer: ${address} tells its status to clients on its machine only\n`);
+    assert.equal(ran.stderr, `coffer: ${address} serves its status only to clients on its own machine\n`);
   });
 
   it("reports when nothing listens, and when another program does", async () => {
     const nowhere = `127.0.0.1:${await freePort()}`;
     const refused = await status("--ops-addr", nowhere);
     assert.equal(refused.code, 6);
-    assert.match(refused.stderr, /^coffer: no status from 127\.0\.0\.1:\d+: nothing listens there/);
+    assert.match(refused.stderr, /^coffer: no status from 127\.0\.0\.1:\d+: connection refused; set --ops-addr/);
     const other = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as { readonly port: number };

@@ -8,7 +8,7 @@ import type { InternalOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/timers.ts";
-import { type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { splitDer } from "../../src/x509/der.ts";
 import { certificatePem, pemText } from "../../src/x509/pem.ts";
@@ -19,7 +19,7 @@ import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
-const ca = createAuthority(TrustDomain.parse("example.org"), systemClock);
+const ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
 
 /** Awaits a failure, and returns the ClientError. */
 async function failureOf(call: Promise<unknown>): Promise<ClientError> {

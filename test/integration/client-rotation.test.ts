@@ -11,7 +11,7 @@ import type { IdentitySource } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ScriptedServer } from "../support/scripted-server.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { API } from "../support/server-kit.ts";
@@ -20,7 +20,7 @@ const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const HOUR = 3_600_000;
 
-const ca = createAuthority(DOMAIN, systemClock);
+const ca = createDevelopmentCa(DOMAIN, systemClock);
 const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle")]]);
 
 /** An identity whose snapshot the test replaces. */

@@ -8,7 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { type ListenAddress, ListenRefused, Listener } from "../../src/admission/listener.ts";
 import { ADMIN, API, Caller, type Outcome, ServerKit, WEB } from "../support/server-kit.ts";
 
@@ -73,7 +73,7 @@ describe("a connection", () => {
 
   // The SPIFFE ID is the same, but the bundle of its trust domain does not contain this CA.
   it("is closed when an unknown CA signed its SVID", async () => {
-    const unknownCa = createAuthority(TrustDomain.parse("example.org"), systemClock);
+    const unknownCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
     assert.equal(await verdict(keyPair(unknownCa.issue({ id: ADMIN }))), "closed");
     assert.equal(refusals("untrusted").at(-1)?.["spiffe_id"], ADMIN);
   });

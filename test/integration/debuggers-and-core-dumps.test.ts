@@ -55,7 +55,7 @@ describe("coffer serve and Node's debugging interfaces", () => {
     ] as const) {
       const { code, stderr } = await site.refusal(options);
       assert.equal(code, 2, stderr);
-      assert.match(stderr, new RegExp(`^coffer: ${name} .*: leave it out, or give --allow-debug$`, "m"));
+      assert.match(stderr, new RegExp(`^coffer: ${name} .*: remove it, or use --allow-debug$`, "m"));
       assert.doesNotMatch(stderr, /^ +at /m);
     }
   });
@@ -120,8 +120,8 @@ describe("coffer serve and Node's debugging interfaces", () => {
     assert.ok(!readFileSync(empty.core).includes(key));
     assert.ok(statSync(empty.core).size < 1 << 20);
     assert.match(
-      JSON.stringify(empty.server.lines("memory can reach a disk")),
-      /core dumps are on \(limit unlimited\)/,
+      JSON.stringify(empty.server.lines("memory may be written to disk")),
+      /core dumps are enabled \(limit unlimited\)/,
     );
   });
 

@@ -9,7 +9,7 @@ import { parseAddress } from "../../src/domain/address.ts";
 import { systemClock, processTimers } from "../../src/domain/timers.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { serving } from "../support/cli-kit.ts";
 import type { LogLine } from "../support/server-kit.ts";
 import type { ServerProcess } from "../support/server-process.ts";
@@ -20,7 +20,7 @@ const ADMIN = "spiffe://example.org/admin";
 
 let folder: string;
 let server: ServerProcess;
-const ca = createAuthority(TrustDomain.parse("example.org"), systemClock, { notBefore: Date.now() - 2 * HOUR });
+const ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock, { notBefore: Date.now() - 2 * HOUR });
 
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "coffer-expired-"));

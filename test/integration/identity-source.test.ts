@@ -68,13 +68,13 @@ describe("an identity from the Workload API", () => {
     const [starting] = server.lines("starting");
     assert.equal(starting?.["source"], `the Workload API at ${agent.endpoint}`);
     assert.match(String(starting?.["detail"]), /since SPIFFE_ENDPOINT_SOCKET is set, and none of --cert/);
-    assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
+    assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
   it("is chosen by its hint", async () => {
     agent.send(response([domain.issue("/other", { hint: "other" }), domain.issue("/coffer", { hint: "store" })]));
     const server = serve({ COFFER_SERVER_SVID_HINT: "store" });
-    assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
+    assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
   // Pods start in any order. A server that starts early waits, logs the reason once, and is not ready until then.
@@ -97,7 +97,7 @@ describe("an identity from the Workload API", () => {
     const server = serve({ COFFER_SERVER_STARTUP_TIMEOUT: "1s" });
     assert.equal((await server.ended).code, 2);
     assert.match(server.stderr, /PERMISSION_DENIED: no identity issued/);
-    assert.match(server.stderr, /there was no identity within the 1000 ms of --startup-timeout/);
+    assert.match(server.stderr, /no identity within the 1000 ms of --startup-timeout/);
   });
 
   // As PID 1 of a pod that never gets its identity, the process must still end on SIGTERM.
@@ -151,7 +151,7 @@ describe("an identity from files", () => {
     copyFileSync(named("pki/coffer.key"), named("x.key"));
     copyFileSync(named("pki/coffer.pem"), named("x.pem"));
     await server.serving();
-    assert.equal((await server.logged("identity adopted"))["spiffe_id"], SERVER);
+    assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
   it("is refused if it exists and is invalid", async () => {

@@ -165,7 +165,7 @@ describe("log lines that clients cause", () => {
 describe("the policy", () => {
   const rule = (path: string) =>
     `  - {name: r, spiffe_ids: ["${WEB}"], paths: ["${path}"], actions: [read, write, list]}\n`;
-  const outcomes = () => lines("policy loaded").length + lines("policy kept").length;
+  const outcomes = () => lines("policy loaded").length + lines("policy reload failed").length;
   /** Changes the file. Resolves when the log has the result. */
   const result = async (change: () => void) => {
     const before = outcomes();
@@ -191,7 +191,7 @@ describe("the policy", () => {
     await adopt(`rules:\n${rule("policy/a")}`);
     await adopt(`rules:\n${rule("policy/b")}${rule("policy/*x")}${rule("policy/../c")}`);
     assert.deepEqual(await codes(web, "policy/a", "policy/b"), ["OK", "PERMISSION_DENIED"]);
-    const faults = lines("policy kept").map((line) => String(line["detail"]));
+    const faults = lines("policy reload failed").map((line) => String(line["detail"]));
     assert.deepEqual(
       faults.map((fault) => /policy\.yaml:(\d):/.exec(fault)?.[1]),
       ["3", "4"],
@@ -200,11 +200,11 @@ describe("the policy", () => {
 
   it("stays in force if the file is missing or not text", async () => {
     await adopt(`rules:\n${rule("policy/a")}`);
-    const kept = lines("policy kept").length;
+    const kept = lines("policy reload failed").length;
     await adopt("\0");
     await result(() => rmSync(kit.config.policy!));
     assert.deepEqual(await codes(web, "policy/a"), ["OK"]);
-    assert.equal(lines("policy kept").length, kept + 2);
+    assert.equal(lines("policy reload failed").length, kept + 2);
   });
 
   it("allows every action to an admin, with any rules", async () => {

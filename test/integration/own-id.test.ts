@@ -113,7 +113,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
     assert.deepEqual(await codes(), ["PERMISSION_DENIED", "OK"]);
     kit.writeCredential(kit.issue({ id: NEXT, dns: ["localhost"] }), "coffer");
     kit.server.reload();
-    await logged("identity adopted", ({ spiffe_id }) => spiffe_id === NEXT);
+    await logged("identity updated", ({ spiffe_id }) => spiffe_id === NEXT);
     assert.deepEqual(await codes(), ["OK", "PERMISSION_DENIED"]);
     own.close();
     next.close();

@@ -108,7 +108,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       assert.deepEqual(wrong, []);
       assert.equal(state, RELOADS);
       assert.ok(calls >= RELOADS * CALLS);
-      assert.equal(lines("policy kept").length, 0);
+      assert.equal(lines("policy reload failed").length, 0);
     });
 
     it("stays in force when the next one is invalid, and the metric shows that", async () => {
@@ -116,7 +116,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
         /^coffer_policy_loaded (\d)$/m.exec(await (await fetch(`${kit.opsUrl}/metrics`)).text())?.[1];
       assert.equal(await loaded(), "1");
       deliver(file, `${policy(state + 1)}  - {}\n`);
-      await until(() => lines("policy kept").length > 0);
+      await until(() => lines("policy reload failed").length > 0);
       assert.equal(await loaded(), "0");
       await listAndRead(callers[1]!);
       assert.deepEqual(wrong, []);

@@ -10,7 +10,7 @@ import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { Connections } from "../../src/admission/connection.ts";
 import type { Refused } from "../../src/admission/connection-refusal.ts";
 import { GrpcServer } from "../../src/grpc/grpc-server.ts";
@@ -28,8 +28,8 @@ const OTHER = TrustDomain.parse("other.org");
 /** The transport of a server with an identity that the test replaces. Its only method returns the caller. */
 class Rotating {
   readonly timers = new ManualTimers(Date.now());
-  readonly example = createAuthority(EXAMPLE, systemClock);
-  readonly other = createAuthority(OTHER, systemClock);
+  readonly example = createDevelopmentCa(EXAMPLE, systemClock);
+  readonly other = createDevelopmentCa(OTHER, systemClock);
   readonly refused: Refused[] = [];
   readonly connections = new Connections();
   readonly identity: CurrentIdentity & Partial<IdentitySource>;
@@ -82,7 +82,7 @@ class Rotating {
     return this.example.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] });
   }
 
-  adopt({ certPem, keyPem }: Credential, authorities: readonly Authority[]): void {
+  adopt({ certPem, keyPem }: Credential, authorities: readonly DevelopmentCa[]): void {
     const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
     const domains = authorities.map((authority) => (authority === this.other ? OTHER : EXAMPLE));
     const bundles = new Map(

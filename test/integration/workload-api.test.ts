@@ -175,7 +175,7 @@ describe("an identity from the Workload API", () => {
       assert.equal(source.snapshot(), before);
     }
     kit.server.sendBytes(Buffer.from([0x0a, 0x7f]));
-    await troubled(source, /the bytes are no X509SVIDResponse/);
+    await troubled(source, /the bytes are not an X509SVIDResponse/);
     assert.equal(source.snapshot(), before);
     kit.server.send(response([kit.example.issue("/api")], kit.other.federated));
     await generation(source, 2);

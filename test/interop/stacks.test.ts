@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
@@ -116,7 +116,7 @@ for (const [name, skip, stackOf] of stacks) {
 
     // The program verifies the server, and the server verifies the program: each refuses the other with an unknown CA.
     it("is refused with the roots or the certificate of an unknown CA", async () => {
-      const unknownCa = createAuthority(TrustDomain.parse("example.org"), systemClock);
+      const unknownCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
       const roots = join(kit.folder, "unknown-ca.pem");
       writeFileSync(roots, unknownCa.bundlePem);
       await refusedAs("handshake-failed", stackOf({ ...access(), roots }));

@@ -32,7 +32,7 @@ describe("without an agent", { skip: reasonToSkip() }, () => {
 
   it("Coffer keeps serving with its last identity, and logs that", async () => {
     await spire.killAgent();
-    const { detail } = await server.logged("identity kept");
+    const { detail } = await server.logged("identity update failed");
     assert.match(String(detail), /^the Workload API at unix:.* (can't be reached|ended the stream with UNAVAILABLE)/);
     assert.equal((await machine.readiness()).status, 200);
     await served(Date.now());
@@ -49,11 +49,11 @@ describe("without an agent", { skip: reasonToSkip() }, () => {
   });
 
   it("it serves again when the agent has restarted", async () => {
-    const before = server.lines("identity adopted").length;
+    const before = server.lines("identity updated").length;
     await spire.restartAgent();
-    await until("it has a new identity", () => server.lines("identity adopted").length > before);
+    await until("it has a new identity", () => server.lines("identity updated").length > before);
     const events = server.log.map(({ event }) => event).filter((event) => event.includes("identity"));
-    assert.equal(events.at(-1), "identity adopted", "a new identity ends all problems with it");
+    assert.equal(events.at(-1), "identity updated", "a new identity ends all problems with it");
     assert.equal((await machine.readiness()).status, 200);
     await served(Date.now());
   });

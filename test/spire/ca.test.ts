@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { createAuthority } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ENTRIES, Machine } from "./machine.ts";
 import { reasonToSkip } from "../support/programs.ts";
 import { until } from "../support/until.ts";
@@ -29,8 +29,8 @@ it("a bundle with an expired CA is accepted", { skip }, async (t) => {
     const ends = workload.identity?.authorities?.["example.org"] ?? [];
     return ends.length > 1 && Math.min(...ends) < Date.now();
   });
-  const before = server.lines("identity adopted").length;
-  await until("the server adopts another identity", () => server.lines("identity adopted").length > before);
+  const before = server.lines("identity updated").length;
+  await until("the server adopts another identity", () => server.lines("identity updated").length > before);
   const got = await machine.command(spire, api, "put", "shop/api/db", "user=app");
   assert.equal(got.code, 0, got.stderr);
   await workload.stop();
@@ -40,7 +40,7 @@ it("a bundle with an expired CA is accepted", { skip }, async (t) => {
 
 // If SPIRE has an upstream CA, the bundle contains that CA, and SVIDs have an intermediate.
 it("SVIDs with an intermediate are accepted", { skip }, async () => {
-  const credential = createAuthority(TrustDomain.parse("example.org"), systemClock).credential;
+  const credential = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock).credential;
   const upstream = { cert: join(machine.folder, "upstream.pem"), key: join(machine.folder, "upstream.key") };
   writeFileSync(upstream.cert, credential.certPem);
   writeFileSync(upstream.key, credential.keyPem, { mode: 0o600 });

@@ -30,7 +30,7 @@ describe("a workload of a federated trust domain", { skip: reasonToSkip() }, () 
   after(() => machine.end());
 
   it("is accepted, and may do what a rule allows", async () => {
-    assert.equal(server.lines("identity adopted")[0]?.["trust_domain"], "example.org other.org");
+    assert.equal(server.lines("identity updated")[0]?.["trust_domain"], "example.org other.org");
     const put = await machine.command(example, api, "put", "shop/api/db", "user=app");
     assert.equal(put.code, 0, put.stderr);
     const got = await machine.command(other, partner, "get", "shop/api/db", "user");
@@ -46,7 +46,7 @@ describe("a workload of a federated trust domain", { skip: reasonToSkip() }, () 
     const removed = Date.now();
     await example.defederate(other);
     const adopted = await until("the server adopts the new set of bundles", () =>
-      server.lines("identity adopted").find((line) => line["trust_domain"] === "example.org"),
+      server.lines("identity updated").find((line) => line["trust_domain"] === "example.org"),
     );
     const pushed = Date.parse(String(adopted["time"]));
     t.diagnostic(`${pushed - removed} ms from the removal to the push`);

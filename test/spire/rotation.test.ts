@@ -38,7 +38,7 @@ describe("under load on a real SPIRE", { skip: reasonToSkip() }, () => {
 
   // Each SVID causes a new handshake of a client, or a new certificate for the server's next handshakes.
   it("server and clients rotate their SVIDs ten times", async (t) => {
-    const adoptions = () => [server.lines("identity adopted"), ...rotating.map(({ identities }) => identities)];
+    const adoptions = () => [server.lines("identity updated"), ...rotating.map(({ identities }) => identities)];
     const before = adoptions().map(({ length }) => length);
     await until("server and clients have had ten more SVIDs", () =>
       adoptions().every(({ length }, i) => length >= before[i]! + 10),

@@ -29,7 +29,7 @@ describe("with identities from a real SPIRE, without identity files", { skip: re
     assert.equal((await machine.readiness()).status, 503);
     await spire.addEntry(coffer);
     await server.serving();
-    assert.equal(server.lines("identity adopted")[0]?.["spiffe_id"], coffer.id);
+    assert.equal(server.lines("identity updated")[0]?.["spiffe_id"], coffer.id);
     assert.equal((await machine.readiness()).status, 200);
   });
 

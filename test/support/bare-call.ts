@@ -9,30 +9,30 @@ import { type Access, openSession } from "../../bench/access.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, retryInfo, status } from "../../src/contract/error-details.ts";
 import type { ServerKit } from "./server-kit.ts";
 
-/** What a call came to, as HTTP/2 shows it: headers that gRPC libraries hide, and how the stream ended. */
+/** The result of a call as HTTP/2 shows it: headers that gRPC libraries hide, and how the stream ended. */
 export interface BareAnswer {
-  /** The grpc-status; undefined when the stream ended without one. */
+  /** The grpc-status; undefined if the stream ended without one. */
   readonly code: number | undefined;
   readonly message: string;
-  /** Of google.rpc.ErrorInfo. */
+  /** From google.rpc.ErrorInfo. */
   readonly reason: string | undefined;
-  /** Of google.rpc.RetryInfo, in milliseconds. */
+  /** From google.rpc.RetryInfo, in milliseconds. */
   readonly retryDelay: number | undefined;
   readonly headers: IncomingHttpHeaders;
   /** The messages, with their prefixes. */
   readonly body: Buffer;
-  /** The code by which the stream was closed (RFC 9113 7). */
+  /** The error code that closed the stream (RFC 9113 7). */
   readonly resetCode: number;
 }
 
-/** What a caller of a kit's server needs to connect by TLS. */
+/** What a caller needs to connect to a kit's server by TLS. */
 export function accessTo(kit: ServerKit, id: string): Access {
   const { certPem: cert, keyPem: key } = kit.issue({ id });
   const port = kit.address.kind === "tcp" ? kit.address.port : 0;
   return { port, ca: kit.authority.bundlePem, cert, key };
 }
 
-/** A connection of a caller with this SPIFFE ID, once the server has spoken on it. */
+/** Connects as a caller with this SPIFFE ID. Resolves after the server's first frame. */
 export async function sessionOf(
   kit: ServerKit,
   id: string,
@@ -43,7 +43,7 @@ export async function sessionOf(
   return session;
 }
 
-/** Reads the answer to its end. */
+/** Reads the response to its end. */
 export async function answerOf(stream: ClientHttp2Stream): Promise<BareAnswer> {
   let headers: IncomingHttpHeaders = {};
   let trailers: IncomingHttpHeaders = {};

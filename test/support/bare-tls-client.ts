@@ -19,13 +19,13 @@ import {
   transcriptHash,
 } from "./tls-keys.ts";
 
-/** What the client shows, byte for byte, and says. */
+/** The certificates and the messages that the client sends, byte for byte. */
 export interface Introduction {
   readonly chain: readonly Uint8Array[];
   readonly key: KeyObject;
-  /** Goes out in one write with the Finished, so it is there before the server can have made up its mind. */
+  /** Sent in one write with the Finished, so that it arrives before the server has decided. */
   readonly request: Buffer;
-  /** Takes every record that the server sends after the handshake: its real type (5.1), and what it holds. */
+  /** Receives every record that the server sends after the handshake: its inner type (5.1) and its content. */
   readonly heard?: (type: number, content: Buffer) => void;
   /** Takes every handshake message of the server (4), up to its Finished. */
   readonly told?: (message: Buffer) => void;
@@ -39,17 +39,17 @@ const SERVER_HELLO = 2;
 const FINISHED = 20;
 
 /**
- * A client of TLS 1.3 (RFC 8446) with no opinion about certificates: OpenSSL's does not send one that it can't read, or
- * whose key it does not hold. It knows one cipher and one group, and believes the server everything.
+ * A TLS 1.3 client (RFC 8446) that sends any certificate: OpenSSL's client does not send one that it can't read, or whose
+ * key it does not have. It supports one cipher and one group, and does not verify the server.
  */
 export class BareTlsClient {
   readonly #socket: Socket;
   readonly #introduction: Introduction;
   readonly #pair = generateKeyPairSync("x25519");
-  /** The handshake's messages so far, of both sides. */
+  /** The messages of the handshake so far, of both sides. */
   readonly #messages: Buffer[] = [];
   #received: Buffer = Buffer.alloc(0);
-  /** Of the server's messages, what no record has completed yet. */
+  /** The bytes of the server's last message that is not complete yet. */
   #flight: Buffer = Buffer.alloc(0);
   #secret: Buffer | undefined;
   #serverKeys: RecordKeys | undefined;
@@ -63,7 +63,7 @@ export class BareTlsClient {
     socket.write(plainRecord(this.#messages[0]!));
   }
 
-  /** Shakes hands on a connection, and sends the request. */
+  /** Performs the handshake on a connection, and sends the request. */
   static introduce(socket: Socket, introduction: Introduction): void {
     new BareTlsClient(socket, introduction);
   }
@@ -82,7 +82,7 @@ export class BareTlsClient {
     const { type, content } =
       header[0] === ENCRYPTED ? this.#serverKeys!.open(header, body) : { type: header[0], content: body };
     if (this.#done) this.#introduction.heard?.(type!, content);
-    // An alert in the middle of the handshake ends the connection, which its owner sees.
+    // An alert during the handshake ends the connection, and the owner of the connection sees that.
     else if (type === HANDSHAKE) this.#shakeHands(content);
   }
 
@@ -113,7 +113,7 @@ export class BareTlsClient {
     const application = deriveSecret(master, "c ap traffic", this.#messages);
     this.#serverKeys = new RecordKeys(deriveSecret(master, "s ap traffic", this.#messages));
     const seen = [...this.#messages, certificate(chain)];
-    // Who shows no certificate has nothing to prove (4.4.3).
+    // Without a certificate there is no CertificateVerify (4.4.3).
     if (chain.length > 0) seen.push(certificateVerify(key, seen));
     seen.push(message(FINISHED, hmac(finishedKey(handshake), transcriptHash(seen))));
     const flight = Buffer.concat(seen.slice(this.#messages.length));
@@ -126,7 +126,7 @@ export class BareTlsClient {
   }
 }
 
-/** `contents` behind their length in so many bytes. */
+/** `contents` after their length, which takes so many bytes. */
 function vector(lengthBytes: number, ...contents: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(contents);
   const length = Buffer.alloc(lengthBytes);
@@ -162,7 +162,7 @@ function clientHello(publicKey: Uint8Array): Buffer {
   return message(1, version, randomBytes(32), vector(1), ciphers, vector(1, Buffer.of(0)), vector(2, ...extensions));
 }
 
-/** The server's half of the agreement: the one extension of a ServerHello that has 32 bytes of a key in it. */
+/** The server's share of the key exchange: the only extension of a ServerHello with a key of 32 bytes. */
 function keyShareOf(serverHello: Buffer): Buffer {
   const prefix = Buffer.concat([Buffer.of(0, 51, 0, 36), X25519, Buffer.of(0, 32)]);
   const from = serverHello.indexOf(prefix) + prefix.length;
@@ -180,7 +180,7 @@ function publicKeyFrom(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), type: "spki", format: "der" });
 }
 
-/** 4.4.2: no request context, and no extensions at any certificate. */
+/** 4.4.2: without a request context, and without extensions for any certificate. */
 function certificate(chain: readonly Uint8Array[]): Buffer {
   const entries = chain.flatMap((der) => [vector(3, der), vector(2)]);
   return message(11, vector(1), vector(3, ...entries));
@@ -196,7 +196,7 @@ function certificateVerify(key: KeyObject, messages: readonly Uint8Array[]): Buf
   return message(15, Buffer.of(scheme >> 8, scheme & 0xff), vector(2, signature));
 }
 
-/** SignatureScheme, 4.2.3. A curve that TLS 1.3 does not know is passed off as P-256. */
+/** SignatureScheme, 4.2.3. A curve that TLS 1.3 does not support is declared as P-256. */
 function schemeOf(key: KeyObject): { readonly scheme: number; readonly hash: string | null } {
   if (key.asymmetricKeyType === "ed25519") return { scheme: 0x0807, hash: null };
   if (key.asymmetricKeyType === "ed448") return { scheme: 0x0808, hash: null };

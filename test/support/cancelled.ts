@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { it } from "node:test";
 import { ofThisFile } from "./children.ts";
 
-// A file of tests for children.test.ts: its only test is cancelled while a child of its own runs, and holds up the file.
+// A test file for children.test.ts: its only test is cancelled while a child process still runs, which blocks the file.
 it("is cancelled", { timeout: 1 }, async () => {
   const child = ofThisFile(spawn("sleep", ["100000"], { stdio: ["ignore", "pipe", "inherit"] }));
   writeFileSync(process.env["PID_FILE"] ?? "", String(child.pid));

@@ -23,17 +23,17 @@ export type KeyType = "P-256" | "P-384" | "P-521" | "secp256k1" | "ed25519" | "e
 export type Digest = "sha256" | "sha384" | "sha512" | "sha224" | "sha1" | "md5";
 
 /**
- * What a certificate shall say. Everything has a default that makes a good certificate of the kind asked for, shaped like
- * SPIRE's; null leaves an extension out. Times are milliseconds since the epoch.
+ * The content of a certificate. The defaults make a valid certificate of the requested kind, in the form of SPIRE's; null
+ * omits an extension. Times are milliseconds since the epoch.
  */
 export interface CertificateSpec {
   /** The SPIFFE ID, or another URI. */
   readonly id?: string;
-  /** All URIs, in place of `id`. */
+  /** All URIs, instead of `id`. */
   readonly uris?: readonly (string | Buffer)[];
   readonly dns?: readonly string[];
   readonly ips?: readonly string[];
-  /** Further names, each a complete GeneralName. */
+  /** Additional names, each a complete GeneralName. */
   readonly names?: readonly Buffer[];
   /** Distinguished names in DER; see {@link commonName}. */
   readonly subject?: Buffer;
@@ -41,42 +41,42 @@ export interface CertificateSpec {
   readonly serial?: bigint;
   readonly notBefore?: number;
   readonly notAfter?: number;
-  /** What basicConstraints says; null leaves the extension out. */
+  /** The content of basicConstraints; null omits the extension. */
   readonly ca?: boolean | null;
   readonly pathLength?: number;
   /** Numbers of bits: 0 digitalSignature, 5 keyCertSign, 6 cRLSign. */
   readonly keyUsage?: readonly number[] | null;
   readonly keyUsageCritical?: boolean;
-  /** Purposes in dots. */
+  /** Object identifiers of purposes, in dotted form. */
   readonly extendedKeyUsage?: readonly string[] | null;
   /** Complete GeneralNames. */
   readonly permitted?: readonly Buffer[];
   readonly excluded?: readonly Buffer[];
-  /** Whether it says which keys are its own and its issuer's; true by default. */
+  /** Whether it has the key identifiers of itself and its issuer; true by default. */
   readonly keyIds?: boolean;
-  /** Further extensions, see {@link extension}. */
+  /** Additional extensions, see {@link extension}. */
   readonly extensions?: readonly Buffer[];
-  /** The key; a new one of `keyType`, or on P-256, by default. */
+  /** The key; by default a new one of `keyType`, or on P-256. */
   readonly key?: KeyPair;
   readonly keyType?: KeyType;
-  /** The subjectPublicKeyInfo in place of the key's own. */
+  /** The subjectPublicKeyInfo, instead of the one of the key. */
   readonly publicKeyInfo?: Buffer;
-  /** The hash that the issuer signs with; ignored for Ed25519. */
+  /** The hash of the issuer's signature; ignored for Ed25519. */
   readonly digest?: Digest;
-  /** 3 by default; 1 leaves the field out, and the extensions too. */
+  /** 3 by default; 1 omits the field and the extensions. */
   readonly version?: 1 | 3;
-  /** Changes the part to be signed just before it is signed. */
+  /** Changes the tbsCertificate just before it is signed. */
   readonly tamper?: (toBeSigned: Buffer) => Buffer;
-  /** The algorithm that both parts name, in place of the real one. */
+  /** The signature algorithm in both fields, instead of the real one. */
   readonly algorithm?: Buffer;
-  /** The algorithm that the unsigned part alone names. */
+  /** The signature algorithm in the unsigned field only. */
   readonly outerAlgorithm?: Buffer;
 }
 
-/** A certificate with its key, in every form that a test may need. */
+/** A certificate with its key, in all forms that tests need. */
 export interface Forged {
   readonly der: Buffer;
-  /** This certificate, then those of the intermediates above it: what a peer sends. */
+  /** This certificate and the intermediates above it, as a peer sends them. */
   readonly chain: readonly Buffer[];
   /** `chain` in PEM. */
   readonly certPem: string;
@@ -86,7 +86,7 @@ export interface Forged {
   readonly spec: CertificateSpec;
 }
 
-/** Somebody who signs: an authority, or, for hostile chains, whoever has a key. */
+/** An issuer: a CA or, for hostile chains, anyone with a key. */
 export class Issuer implements Forged {
   readonly der: Buffer;
   readonly chain: readonly Buffer[];
@@ -94,12 +94,12 @@ export class Issuer implements Forged {
   readonly keyPem: string;
   readonly key: KeyPair;
   readonly spec: CertificateSpec;
-  /** In PEM, without those above: as a bundle's file holds it. */
+  /** The certificate in PEM, without its issuers, as in the file of a bundle. */
   readonly bundlePem: string;
   readonly #above: readonly Buffer[];
   readonly #now: number;
 
-  /** `above` is what those below send along: nothing for an authority that is in a bundle. */
+  /** `above` is sent with the certificates that it issues: empty for a CA that is in a bundle. */
   constructor(forged: Forged, above: readonly Buffer[], now: number) {
     this.der = forged.der;
     this.chain = forged.chain;
@@ -112,12 +112,12 @@ export class Issuer implements Forged {
     this.#now = now;
   }
 
-  /** A workload's certificate. Its chain holds the intermediates above, without the self-signed authority. */
+  /** Issues a workload's certificate. Its chain contains the intermediates, without the self-signed CA. */
   issue(spec: CertificateSpec): Forged {
     return this.#sign({ ...LEAF, ...spec });
   }
 
-  /** An authority below this one. */
+  /** Issues the certificate of a CA below this one. */
   intermediate(spec: CertificateSpec = {}): Issuer {
     const forged = this.#sign({ ...ISSUER, subject: commonName("intermediate"), ...spec });
     return new Issuer(forged, forged.chain, this.#now);
@@ -131,10 +131,10 @@ export class Issuer implements Forged {
 const DAY = 24 * 3600 * 1000;
 const HOUR = 3600 * 1000;
 
-/** SPIRE dates certificates back, for machines whose clock is behind. */
+/** SPIRE sets notBefore to a time in the past, for machines whose clock is behind. */
 const BACKDATED = 10_000;
 
-/** The distinguished name that every SPIRE authority begins with: the same in all trust domains. */
+/** The distinguished name of every SPIRE CA: the same in all trust domains. */
 export const AUTHORITY = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIFFE"));
 const WORKLOAD = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIRE"));
 
@@ -150,7 +150,7 @@ const LEAF: CertificateSpec = {
 const ISSUER: CertificateSpec = { subject: AUTHORITY, ca: true, keyUsage: [5, 6], extendedKeyUsage: null };
 
 /**
- * Makes authorities whose certificates are valid around `now`, milliseconds since the epoch:
+ * Creates CAs and certificates that are valid around `now`, milliseconds since the epoch:
  *
  *     const forge = new CertificateForge();
  *     const authority = forge.authority("spiffe://example.org");
@@ -160,11 +160,11 @@ export class CertificateForge {
   readonly now: number;
 
   constructor(now: number = Date.now()) {
-    // Certificates know whole seconds.
+    // Certificates have a resolution of one second.
     this.now = Math.floor(now / 1000) * 1000;
   }
 
-  /** A self-signed authority that carries `id`. */
+  /** A self-signed CA with this SPIFFE ID. */
   authority(id: string | undefined, spec: CertificateSpec = {}): Issuer {
     const key = spec.key ?? newKey(spec.keyType ?? "P-256");
     const full = { ...ISSUER, ...(id === undefined ? {} : { id }), ...spec, key };
@@ -177,12 +177,12 @@ export class CertificateForge {
     return new Issuer(forged, [], this.now);
   }
 
-  /** Lets anybody who has a key sign, such as a workload that should not. */
+  /** Lets any holder of a key sign, such as a workload that must not. */
   issuerFrom(forged: Forged): Issuer {
     return new Issuer(forged, forged.chain, this.now);
   }
 
-  /** A certificate that signs itself, of a workload by default. */
+  /** A self-signed certificate, by default of a workload. */
   selfSigned(spec: CertificateSpec): Forged {
     const key = spec.key ?? newKey(spec.keyType ?? "P-256");
     const full = { ...LEAF, ...spec, key };
@@ -203,7 +203,7 @@ export function dnsName(name: string): Buffer {
   return element(0x82, Buffer.from(name));
 }
 
-/** One extension; `value` is the DER inside. */
+/** An extension; `value` is its content in DER. */
 export function extension(id: string, critical: boolean, value: Buffer): Buffer {
   return sequence(oid(id), ...(critical ? [boolean(true)] : []), octetString(value));
 }

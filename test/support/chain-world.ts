@@ -11,35 +11,35 @@ import {
   newKey,
 } from "./certificate-forge.ts";
 
-/** The moment at which every chain of the tables is judged: now, since OpenSSL goes by the machine's clock. */
+/** The time at which every chain of the tables is verified: now, because OpenSSL uses the machine's clock. */
 export const NOW = Math.floor(Date.now() / 1000) * 1000;
 
 export const ID = "spiffe://example.org/ns/shop/sa/api";
 
 export const forge = new CertificateForge(NOW);
 
-/** Two trust domains whose authorities have the same name, as SPIRE's have, so that only signatures tell them apart. */
+/** Two trust domains whose CAs have the same name, as with SPIRE, so that only signatures distinguish them. */
 export const example = forge.authority("spiffe://example.org");
 export const other = forge.authority("spiffe://other.org");
 
-/** One key for all workloads: making keys is most of the work of a test. */
+/** One key for all workloads, because creating keys takes most of the time of a test. */
 export const workloadKey = newKey("P-256");
 
-/** A chain, and what it is judged by. */
+/** A chain, and the inputs of its verification. */
 export interface Case {
   readonly what: string;
   readonly chain: readonly Uint8Array[];
-  /** The key that whoever shows the chain holds: {@link workloadKey} by default. */
+  /** The key of the peer that sends the chain; {@link workloadKey} by default. */
   readonly key?: KeyPair;
   /** {@link TRUST} by default. */
   readonly bundles?: ReadonlyMap<string, Bundle>;
-  /** What it is shown for; without, the verdict is the same for both purposes. */
+  /** The purpose of the verification; if absent, the result is the same for both purposes. */
   readonly purpose?: Purpose;
   /** {@link NOW} by default. */
   readonly now?: number;
 }
 
-/** The chain of a workload of example.org, with what differs from a good one. */
+/** A chain of a workload of example.org; `spec` is what differs from a valid one. */
 export function workload(spec: CertificateSpec = {}, issuer: Issuer = example): readonly Buffer[] {
   return issuer.issue({ id: ID, key: workloadKey, ...spec }).chain;
 }
@@ -50,7 +50,7 @@ export function lowestOf(count: number): Issuer {
   return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
 }
 
-/** A bundle without regard to what its certificates say. */
+/** A bundle whose certificates are not checked. */
 export function bundle(name: string, ...authorities: readonly { readonly der: Buffer }[]): Bundle {
   return new Bundle(
     TrustDomain.parse(name),
@@ -63,13 +63,13 @@ export function trust(...authorities: readonly { readonly der: Buffer }[]): Read
   return new Map([["example.org", bundle("example.org", ...authorities)]]);
 }
 
-/** What the tables trust: both trust domains, each by its authority. */
+/** The bundles of the tables: both trust domains, each with its CA. */
 export const TRUST: ReadonlyMap<string, Bundle> = new Map([
   ["example.org", bundle("example.org", example)],
   ["other.org", bundle("other.org", other)],
 ]);
 
-/** A workload below the last of so many authorities that have one name and no key identifiers. */
+/** A workload below the last of so many CAs with one name and no key identifiers. */
 export function namesakes(count: number): Pick<Case, "chain" | "bundles"> {
   const authorities = Array.from({ length: count }, () => forge.authority(undefined, { keyIds: false }));
   return { chain: workload({ keyIds: false }, authorities.at(-1)!), bundles: trust(...authorities) };

@@ -1,15 +1,15 @@
 import type { ChildProcess } from "node:child_process";
 import { after } from "node:test";
 
-// A signal ends a process without its "exit" event, and would leave children behind.
+// A signal ends a process without its "exit" event, so child processes would survive it.
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const running = new Set<ChildProcess>();
 
 /**
- * Makes a child process one of this test file: it is killed when the tests of the file are over, or when the file's own
- * process ends before. A test that was cancelled never comes to its clean-up, and its server would hold up the file until
- * that is cancelled as well, and live on behind it.
+ * Binds a child process to this test file: it is killed when the tests of the file are over, or when the process of the
+ * file ends earlier. A cancelled test does not reach its clean-up. Its server would block the file until that is cancelled
+ * too, and would then survive it.
  */
 export function ofThisFile<Child extends ChildProcess>(child: Child): Child {
   running.add(child);
@@ -21,7 +21,7 @@ function killAll(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
-// Only where the runner runs this file: the programs of bench/ use these servers as well.
+// Only if the test runner runs this file: the programs of bench/ use these servers too.
 if (process.env["NODE_TEST_CONTEXT"] !== undefined) after(killAll);
 process.once("exit", killAll);
 for (const signal of ENDINGS) process.once(signal, () => process.exit(1));

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { formatAddress } from "../../src/domain/address.ts";
 import type { ServerKit } from "./server-kit.ts";
 
-/** The variables by which a command calls the kit's server as `id`, by files in the kit's folder. */
+/** The variables with which a command calls the kit's server as `id`, with files in the kit's folder. */
 export function callerVariables(kit: ServerKit, id: string, name: string): Record<string, string> {
   const { cert, key } = kit.writeCredential(kit.issue({ id }), name);
   return {

@@ -6,32 +6,32 @@ import { fileURLToPath } from "node:url";
 import { ofThisFile } from "./children.ts";
 import { ServerProcess } from "./server-process.ts";
 
-/** The compiled program that these tests belong to. */
+/** The compiled program under test. */
 export const PROGRAM = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
-/** What a command was run with. */
+/** The environment and input of a command. */
 export interface RunOptions {
-  /** The COFFER_* variables; none of the surrounding ones are passed on. */
+  /** The COFFER_* variables. Those of the surrounding environment are not passed on. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string | Buffer;
-  /** What is typed in answer to what standard output has so far; undefined: nothing yet. Instead of `input`. */
+  /** Returns what to type after the output so far; undefined: nothing yet. Used instead of `input`. */
   readonly answer?: (shown: string) => string | undefined;
 }
 
-/** What a command came to. */
+/** The result of a command. */
 export interface Ran {
   readonly code: number | null;
   readonly stdout: Buffer;
   readonly stderr: string;
 }
 
-/** Runs `coffer` to its end. */
+/** Runs `coffer` until it ends. */
 export function coffer(arguments_: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return runToEnd(process.execPath, [PROGRAM, ...arguments_], options);
 }
 
-/** Runs a program to its end. */
+/** Runs a program until it ends. */
 export async function runToEnd(program: string, arguments_: readonly string[], options: RunOptions): Promise<Ran> {
   const child = ofThisFile(spawn(program, arguments_, { cwd: options.cwd, env: environment(options) }));
   child.stdin.on("error", () => {});
@@ -41,7 +41,7 @@ export async function runToEnd(program: string, arguments_: readonly string[], o
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** Each answer once: what was shown before the last one is not looked at again. */
+/** Answers each prompt once: output from before the last answer is not considered again. */
 function answerOn(child: ChildProcessWithoutNullStreams, answer: (shown: string) => string | undefined): void {
   let shown = "";
   child.stdout.on("data", (chunk: Buffer) => {
@@ -57,14 +57,14 @@ function environment({ env }: RunOptions): NodeJS.ProcessEnv {
   return { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
 }
 
-/** A `coffer serve` or `coffer dev`, running. */
+/** A running `coffer serve` or `coffer dev`. */
 export interface Serving {
   readonly server: ServerProcess;
-  /** Resolves to what was printed to standard output, once it matches. */
+  /** Resolves to the standard output so far, as soon as it matches. */
   readonly printed: (pattern: RegExp) => Promise<string>;
 }
 
-/** Starts `coffer serve` or `coffer dev` as a process of its own. */
+/** Starts `coffer serve` or `coffer dev` in a separate process. */
 export function serving(arguments_: readonly string[], options: RunOptions = {}): Serving {
   const child = ofThisFile(
     spawn(process.execPath, [PROGRAM, ...arguments_], {

@@ -4,26 +4,29 @@ import { fileURLToPath } from "node:url";
 import { ofThisFile } from "./children.ts";
 import { PROGRAM } from "./cli-kit.ts";
 
-/** The command that tells which signals it gets; see told-signals.ts. */
-export const TOLD_SIGNALS = [process.execPath, fileURLToPath(new URL("./told-signals.js", import.meta.url))] as const;
+/** A command that reports the signals it receives; see reported-signals.ts. */
+export const REPORTED_SIGNALS = [
+  process.execPath,
+  fileURLToPath(new URL("./reported-signals.js", import.meta.url)),
+] as const;
 
-/** How a command is run. */
+/** How to run a command. */
 export interface CommandRunOptions {
   readonly env: Readonly<Record<string, string>>;
   /** A program that becomes `coffer`, or starts it. */
   readonly prefix?: readonly string[];
 }
 
-/** A `coffer run`, running. */
+/** A running `coffer run`. */
 export class CommandRun {
   readonly process: ChildProcess;
-  /** Resolves when it is over, and all that it and its command wrote was read. */
+  /** Resolves when it has ended and its complete output was read. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   stdout = "";
   stderr = "";
   #isOver = false;
 
-  /** `line`: what stands behind `coffer run`. */
+  /** `line`: the arguments of `coffer run`. */
   constructor(line: readonly string[], { env, prefix = [] }: CommandRunOptions) {
     const [program, ...arguments_] = [...prefix, process.execPath, PROGRAM, "run", ...line];
     this.process = ofThisFile(spawn(program!, arguments_, { env: { PATH: process.env["PATH"], ...env } }));
@@ -36,7 +39,7 @@ export class CommandRun {
     });
   }
 
-  /** Resolves to the match when standard output has one. Rejects when all of it was read and has none. */
+  /** Resolves to the match when standard output matches. Rejects if it ends without a match. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this.stdout);
@@ -46,18 +49,18 @@ export class CommandRun {
     }
   }
 
-  /** The processes of the command of TOLD_SIGNALS and of the `coffer run` above it, by their ids. */
+  /** The process IDs of the command of REPORTED_SIGNALS and of the `coffer run` above it. */
   async running(): Promise<{ readonly command: number; readonly coffer: number }> {
     const [, command, coffer] = await this.printed(/running (\d+) (\d+)/);
     return { command: Number(command), coffer: Number(coffer) };
   }
 
-  /** How often the command of TOLD_SIGNALS has told this so far. */
+  /** How many times the command of REPORTED_SIGNALS has printed this line so far. */
   count(signal: string): number {
     return this.stdout.split(/\r?\n/).filter((line) => line === signal).length;
   }
 
-  /** Ends it without mercy, for a test that has failed in the middle. */
+  /** Kills it, for a test that has failed before its end. */
   kill(): void {
     this.process.kill("SIGKILL");
   }

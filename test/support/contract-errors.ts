@@ -12,7 +12,7 @@ export interface ContractError {
 const BARE = /^\/\/ {3}([A-Z_]+) +\(none\) .* (no|unknown)$/gm;
 const ROW = /^\/\/ {3}([A-Z_]+) +([A-Z_]+) .* (no|unknown)$/gm;
 
-/** What coffer.proto says of the codes that come without a reason: whether the call may have been applied. */
+/** For codes without a reason: whether the call may have been applied, as coffer.proto says. */
 export function bareCodes(): Map<string, string> {
   return new Map([...proto().matchAll(BARE)].map(([, code, applied]) => [code!, applied!]));
 }

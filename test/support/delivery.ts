@@ -12,38 +12,38 @@ import type { IdentityArguments } from "./server-process.ts";
 import { KubernetesVolume, SpiffeHelper } from "./spiffe-helper.ts";
 import { WorkloadApiServer } from "./workload-api-server.ts";
 
-/** The two ways in which material reaches a process. */
+/** The two kinds of identity sources. */
 export const DELIVERIES = ["files", "the Workload API"] as const;
 
-/** How the material of one identity reaches a process. */
+/** Delivers the SVID and the bundles of one identity to a process. */
 export interface Delivery {
-  /** What `coffer` is told to find it. */
+  /** The flags and variables of `coffer` that name the source. */
   readonly arguments: IdentityArguments;
-  /** Replaces all that was delivered before. A file whose bundle is not delivered is empty. */
+  /** Replaces everything that was delivered before. The file of a missing bundle is empty. */
   deliver(response: X509SvidResponse): Promise<void>;
-  /** Follows it in this process, as a client. */
+  /** Opens the source in this process, as a client. */
   open(): IdentitySource;
   close(): Promise<void>;
 }
 
-/** How a delivery is to be made. */
+/** The options of a delivery. */
 export interface DeliveryOptions {
   readonly kind: (typeof DELIVERIES)[number];
   /** A folder that does not exist yet. */
   readonly folder: string;
-  /** For which trust domains there are bundles, the own one first. */
+  /** The trust domains with bundles, the workload's own one first. */
   readonly domains: readonly string[];
-  /** Whose manner of writing files it has. */
+  /** The program whose way of writing files is used. */
   readonly writer: "spiffe-helper" | "Kubernetes";
 }
 
-/** Makes ready to deliver; nothing is there yet. */
+/** Prepares a delivery. Nothing is delivered yet. */
 export async function openDelivery(options: DeliveryOptions): Promise<Delivery> {
   mkdirSync(options.folder);
   return options.kind === "files" ? new FileDelivery(options) : WorkloadApiDelivery.start(options.folder);
 }
 
-/** Whoever writes the files of an identity. */
+/** A program that writes the files of an identity. */
 type Writer = Pick<SpiffeHelper, "files" | "write">;
 
 class FileDelivery implements Delivery {

@@ -1,4 +1,4 @@
-/** Writes DER, and whatever is nearly DER: a caller can put any bytes anywhere. Sizes are bytes. */
+/** Writes DER, and bytes that are almost DER: a caller can insert any bytes anywhere. Sizes are in bytes. */
 
 /** An element with this identifier octet and these contents. */
 export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
@@ -25,7 +25,7 @@ export function boolean(value: boolean): Buffer {
   return element(0x01, Buffer.of(value ? 0xff : 0x00));
 }
 
-/** A number that is not negative. */
+/** An INTEGER that is not negative. */
 export function integer(value: number | bigint): Buffer {
   const hex = value.toString(16);
   const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), "0"), "hex");
@@ -41,7 +41,7 @@ export function bitString(bytes: Uint8Array): Buffer {
   return element(0x03, Buffer.of(0), bytes);
 }
 
-/** A BIT STRING of flags, given by the numbers of the bits that are set, without zero bits at its end. */
+/** A BIT STRING with these bits set, without trailing zero bits. */
 export function flags(...bits: readonly number[]): Buffer {
   if (bits.length === 0) return element(0x03, Buffer.of(0));
   const last = Math.max(...bits);
@@ -62,7 +62,7 @@ function base128(arc: number): Buffer {
   return Buffer.from(digits);
 }
 
-/** An object identifier with a UTF8String, as one part of a distinguished name. */
+/** A relative distinguished name: an object identifier with a UTF8String. */
 export function nameAttribute(type: string, value: string): Buffer {
   return set(sequence(oid(type), element(0x0c, Buffer.from(value))));
 }

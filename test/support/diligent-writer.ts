@@ -3,32 +3,32 @@ import { contentOf } from "./dump.ts";
 import type { Caller, Outcome } from "./server-kit.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** Pause of a writer whose call failed, in milliseconds. Without one it would take the CPU from a server that starts. */
+/** How long a writer waits after a failed call, in milliseconds. Without a pause it would take CPU from a starting server. */
 const PAUSE_MS = 10;
 
-/** What a writer tells of its calls. */
+/** The callbacks of a writer. */
 export interface WriterOptions {
   readonly caller: Caller;
   readonly ledger: Ledger;
-  /** The secret that nobody else writes to. */
+  /** The secret, which no other writer changes. */
   readonly path: string;
-  /** Called after each call that was answered with OK. */
+  /** Called after each successful call. */
   readonly onAnswer: () => void;
-  /** Called with the code and the reason of each call that was not. */
+  /** Called with the code and the reason of each failed call. */
   readonly onFailure: (what: string) => void;
 }
 
 /**
- * A client that follows docs/guarantees.md: each Put has the expected version, each answer is checked by a Get, and the
- * outcome of a Put without an answer is determined before the next one.
+ * A client that follows docs/guarantees.md: each Put has the expected version, each response is checked with a Get, and
+ * the outcome of a Put without a response is determined before the next one.
  */
 export class DiligentWriter {
-  /** Answers that no sound server gives. */
+  /** Responses that a correct server never sends. */
   readonly complaints: string[] = [];
   readonly #options: WriterOptions;
-  /** The newest version; undefined: a Put had no answer, and either of two may be. */
+  /** The latest version; undefined after a Put without a response, when it is one of two. */
   #known: number | undefined = 0;
-  /** The newest version that was ever seen. */
+  /** The highest version that was ever seen. */
   #latest = 0;
   #puts = 0;
 
@@ -36,7 +36,7 @@ export class DiligentWriter {
     this.#options = options;
   }
 
-  /** Writes and reads, one call at a time, until `isOver` and the last Put is known to be there or not. */
+  /** Writes and reads, one call at a time, until `isOver` returns true and the outcome of the last Put is known. */
   async run(isOver: () => boolean): Promise<void> {
     while (!isOver() || this.#known === undefined) {
       if (this.#known === undefined) await this.#read();
@@ -56,7 +56,7 @@ export class DiligentWriter {
     await this.#read();
   }
 
-  /** The newest version is the one that is known; after a Put without an answer it is that of the Put or the one before. */
+  /** Checks the latest version: the known one or, after a Put without a response, its version or the one before. */
   async #read(): Promise<void> {
     const { caller, ledger, path } = this.#options;
     const outcome = await caller.get({ path });

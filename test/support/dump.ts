@@ -7,36 +7,36 @@ import Database from "better-sqlite3";
 import type { Caller } from "./server-kit.ts";
 import { copyAsIs } from "./copy-folder.ts";
 
-/** All that callers can learn of one version. Times are milliseconds. */
+/** Everything that callers can learn about one version. Times are in milliseconds. */
 export interface DumpedVersion {
   readonly version: number;
   readonly revision: number;
   readonly createTime: number;
   readonly createdBy: string;
   readonly deleted: { readonly time: number; readonly by: string } | undefined;
-  /** Undefined when it is deleted. */
+  /** Undefined if the version is deleted. */
   readonly value: string | undefined;
 }
 
-/** All that callers can learn of a store: the retained versions by path, ascending, and what List says. */
+/** Everything that callers can learn about a store: the retained versions by path, ascending, and the result of List. */
 export interface Dump {
   readonly secrets: ReadonlyMap<string, readonly DumpedVersion[]>;
   readonly list: readonly object[];
 }
 
-/** The content that stands for a value: as text, and as bytes that are no text and follow from it. */
+/** The content for a value: a text entry, and a binary entry that is not UTF-8 and is derived from the value. */
 export function contentOf(value: string): { data: Record<string, string>; binary_data: Record<string, Buffer> } {
   return { data: { text: value }, binary_data: { bytes: digest(value) } };
 }
 
-/** The value of an answer to Get. Both halves of the content must be as they were sent. */
+/** The value in the response to a Get. Both entries of the content must be unchanged. */
 export function storedValue(response: { data: Record<string, string>; binary_data: Record<string, Buffer> }): string {
   const value = response.data["text"]!;
   assert.deepEqual(response.binary_data["bytes"], digest(value), "the halves of a content differ");
   return value;
 }
 
-/** Asks a server for everything at these paths: List, Describe, and Get of every version. */
+/** Reads everything at these paths from a server: List, Describe, and Get of every version. */
 export async function dump(caller: Caller, paths: readonly string[]): Promise<Dump> {
   const described = await Promise.all(paths.map(async (path) => [path, await dumpSecret(caller, path)] as const));
   const list = await caller.list({ page_size: 1000 });
@@ -85,12 +85,12 @@ async function dumpVersion(caller: Caller, path: string, wire: WireVersion): Pro
   };
 }
 
-/** A timestamp of the wire, in milliseconds. */
+/** A timestamp in a message, in milliseconds. */
 export function milliseconds({ seconds = 0, nanos = 0 }: Timestamp): number {
   return seconds * 1000 + nanos / 1e6;
 }
 
-/** The dump without its values, a line for each version: what {@link rowsOf} finds on the disk. */
+/** The dump without its values, one line for each version, comparable with {@link rowsOf}. */
 export function linesOf({ secrets }: Dump): string[] {
   const lines = [...secrets].flatMap(([path, versions]) =>
     versions.map(({ version, revision, createTime, createdBy, deleted }) =>
@@ -101,8 +101,8 @@ export function linesOf({ secrets }: Dump): string[] {
 }
 
 /**
- * The rows of a store as they lie on the disk, read by SQLite alone from a copy of the data folder. Nothing of Coffer's
- * own loading is used. No server may be running.
+ * The rows of a store on disk, read with SQLite from a copy of the data folder, without Coffer's own code. No server may
+ * be running.
  */
 export function rowsOf(data: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-copy-"));

@@ -1,12 +1,12 @@
-/** The metrics of a server, as Prometheus sees them (text format 0.0.4). */
+/** The metrics of a server in Prometheus' text format 0.0.4. */
 export interface Exposed {
-  /** The types of the metrics by their names. */
+  /** The types of the metrics, by name. */
   readonly types: ReadonlyMap<string, string>;
-  /** The label sets of the series by their names, which for histograms are those of their parts. */
+  /** The label sets of the series, by name. A histogram has several series. */
   readonly series: ReadonlyMap<string, readonly Readonly<Record<string, string>>[]>;
 }
 
-/** Reads what /metrics answered. */
+/** Parses the response to /metrics. */
 export function parseExposition(body: string): Exposed {
   const types = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!] as const);
   const series = new Map<string, Record<string, string>[]>();
@@ -17,7 +17,7 @@ export function parseExposition(body: string): Exposed {
   return { types: new Map(types), series };
 }
 
-/** The metric that a series belongs to: that of a histogram's parts is without their ending. */
+/** The metric of a series: for a series of a histogram, the name without its suffix. */
 export function metricOf(name: string): string {
   return name.replace(/_(?:bucket|sum|count)$/, "");
 }

@@ -6,27 +6,27 @@ import { createInterface } from "node:readline";
 import { ofThisFile } from "./children.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** What is to fail with an I/O error, and on which file. */
+/** The system call to fail with an I/O error, and the file. */
 export interface Fault {
   readonly call: keyof typeof CALLS;
   readonly file: string;
-  /** Where strace writes down all such calls on that file from then on; nowhere by default. */
+  /** The file to which strace writes all such calls on that file from then on; none by default. */
   readonly trace?: string;
 }
 
 /** The system calls that SQLite makes for it, depending on how it was built. */
 const CALLS = { sync: "fsync,fdatasync", write: "pwrite64" } as const;
 
-/** Why faults can't be injected here; undefined: they can. */
+/** Why faults can't be injected here; undefined if they can. */
 export function whyNoFaults(): string | undefined {
-  // To attach to a process that is no child of strace's own is more than some containers allow.
+  // Some containers do not allow strace to attach to a process that is not its child.
   const { status } = spawnSync("sh", ["-c", "sleep 1 & strace -o /dev/null -p $!"]);
   return status === 0 ? undefined : "needs strace, and the right to trace a process";
 }
 
 /**
- * Makes the next such call of a server fail with EIO, and only that one: a server that goes on would find a disk that
- * works again. Resolves when strace has taken hold of the process, which lets go of it when it ends.
+ * Makes the next such call of a server fail with EIO, and only that one: a server that continues finds a disk that works
+ * again. Resolves when strace has attached to the process. It detaches when it ends.
  */
 export async function failNext(
   server: Pick<ServerProcess, "pid">,
@@ -36,14 +36,14 @@ export async function failNext(
   await attached(server, ["-P", file, ...inject, "-o", trace]);
 }
 
-/** A strace that has taken hold of a process. */
+/** An strace that is attached to a process. */
 async function attached(server: Pick<ServerProcess, "pid">, flags: readonly string[]): Promise<ChildProcess> {
   const tracer = ofThisFile(
     spawn("strace", ["-f", "-p", String(server.pid), ...flags], { stdio: ["ignore", "ignore", "pipe"] }),
   );
   const said: string[] = [];
   await new Promise<void>((resolve, reject) => {
-    // It is read to its end: a strace that can't write its messages would end, and let go of the process.
+    // Its output is read to the end: if strace can't write its messages, it ends and detaches.
     createInterface({ input: tracer.stderr }).on("line", (line) => {
       said.push(line);
       if (/^strace: Process \d+ attached/.test(line)) resolve();
@@ -54,8 +54,8 @@ async function attached(server: Pick<ServerProcess, "pid">, flags: readonly stri
 }
 
 /**
- * Makes all such calls of a server on a file fail with EDQUOT, as a quota does that is used up. Resolves, when strace has
- * taken hold of the process, to what lets go of it again.
+ * Makes all such calls of a server on a file fail with EDQUOT, as with an exhausted quota. Resolves when strace has
+ * attached to the process, to a function that detaches it.
  */
 export async function useUpQuota(
   server: Pick<ServerProcess, "pid">,
@@ -69,16 +69,16 @@ export async function useUpQuota(
   };
 }
 
-/** Why a small disk can't be mounted here; undefined: it can. */
+/** Why a small disk can't be mounted here; undefined if it can. */
 export function whyNoSmallDisk(): string | undefined {
   const script = "mount -t tmpfs tmpfs /tmp && command -v nsenter";
   const { status } = spawnSync("unshare", ["-m", "sh", "-c", script]);
   return status === 0 ? undefined : "needs root, and the right to mount in a namespace of its own";
 }
 
-/** A file system of a few megabytes that only the programs started with {@link prefix} see. It goes with the holder. */
+/** A file system of a few megabytes that only programs started with {@link prefix} see. It is removed with its holder. */
 export class SmallDisk {
-  /** What a program is started with to see it. */
+  /** The command line in front of a program that is to see it. */
   readonly prefix: readonly string[];
   readonly #holder: ChildProcess;
   readonly #folder: string;
@@ -98,7 +98,7 @@ export class SmallDisk {
     return new SmallDisk(holder, folder);
   }
 
-  /** Leaves not a byte free. */
+  /** Fills it completely. */
   fill(): void {
     const file = openSync(this.#filler, "w");
     try {
@@ -111,12 +111,12 @@ export class SmallDisk {
     }
   }
 
-  /** Frees what was filled. */
+  /** Frees the space that {@link fill} took. */
   empty(): void {
     rmSync(this.#filler);
   }
 
-  /** Takes the right to write in a folder on it from everybody; files that are open stay as they are. */
+  /** Makes a folder on it read-only for all users. Open files are not affected. */
   makeReadOnly(folder: string): void {
     const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"';
     const [program, ...rest] = [...this.prefix, "sh", "-c", script, folder];

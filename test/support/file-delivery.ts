@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
-/** A way in which a file gets a new content, the first one included. */
+/** A way to write the content of a file, initially and later. */
 export type FileDelivery = (file: string, text: string) => void;
 
-/** The ways in which files are replaced in the field, by what does it. */
+/** The ways in which programs replace files, by program. */
 export const FILE_DELIVERIES: Readonly<Record<string, FileDelivery>> = {
   "a shell, in place": (file, text) => writeFileSync(file, text),
   "an editor, by a rename": (file, text) => {

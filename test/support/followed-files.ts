@@ -11,23 +11,23 @@ import { ManualTimers } from "./manual-timers.ts";
 import { type FileContents, type KubernetesVolume, SpiffeHelper } from "./spiffe-helper.ts";
 import { example, ID, NOW, other } from "./chain-world.ts";
 
-/** Where the tests of one process write; removed in the end. */
+/** The folder of the tests of one process. It is removed at the end. */
 export const root = mkdtempSync(join(tmpdir(), "coffer-rotation-"));
 after(() => rmSync(root, { recursive: true }));
 
-/** The trust domains that have a bundle. */
+/** The trust domains with a bundle. */
 export const DOMAINS = ["example.org", "other.org"];
 /** Two SVIDs of the same workload. */
 export const first = example.issue({ id: ID });
 export const second = example.issue({ id: ID });
 
-/** A set of files that fit together, and what is in them instead, by the trust domain of a bundle. */
+/** A consistent set of files; `bundles` replaces the bundle of a trust domain. */
 export function contents({ certPem, keyPem }: Forged, changes: Readonly<Record<string, string>> = {}): FileContents {
   const texts = { "example.org": example.bundlePem, "other.org": other.bundlePem, ...changes };
   return { cert: certPem, key: keyPem, bundles: new Map(Object.entries(texts)) };
 }
 
-/** Files that a writer keeps, and a source that follows them by the clock of the test alone. */
+/** Files of a writer, and a source that follows them by the test's clock alone. */
 export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHelper> {
   readonly timers = new ManualTimers(NOW);
   readonly states: IdentityState[] = [];
@@ -39,7 +39,7 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     this.writer = new Kind(mkdtempSync(join(root, "run-")), DOMAINS);
   }
 
-  /** One whose files are good from the start. */
+  /** One whose files are valid from the start. */
   static good(): Followed {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
@@ -72,17 +72,17 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     return this.files.bundles.get(trustDomain)!;
   }
 
-  /** How many authorities there are now, by trust domain. */
+  /** The current number of CA certificates, by trust domain. */
   authorities(trustDomain: string): number | undefined {
     return this.source.snapshot().bundles.get(trustDomain)?.authorities.length;
   }
 
-  /** Whose SVID is in use. */
+  /** The name of the SVID in use. */
   holds(forged: Forged): boolean {
     return this.source.snapshot().svid.certPem === forged.certPem;
   }
 
-  /** Makes all files as old as is said, in milliseconds by the clock of the test. */
+  /** Sets the age of all files, in milliseconds by the test's clock. */
   age(ms: number): void {
     const time = new Date(this.timers.clock() - ms);
     for (const file of [this.files.cert, this.files.key, ...this.files.bundles.values()]) {

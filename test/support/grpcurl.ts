@@ -6,17 +6,17 @@ import { type Ran, runToEnd } from "./cli-kit.ts";
 import { findProgram } from "./executable.ts";
 import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
 
-/** How to get the one that these tests were written for. */
+/** The command that installs the version of these tests. */
 export const GRPCURL_INSTALL = "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4";
 
-/** Where grpcurl is: on the PATH, or where `go install` puts it; undefined when it is nowhere. */
+/** The path of grpcurl: on the PATH, or where `go install` puts it; undefined if it is not installed. */
 export function findGrpcurl(): string | undefined {
   const { stdout } = spawnSync("go", ["env", "GOPATH"], { encoding: "utf8" });
   const gopath = stdout?.trim() || join(homedir(), "go");
   return findProgram("grpcurl", join(gopath, "bin"));
 }
 
-/** A detail as grpcurl prints it: decoded, by what reflection told it of the type. */
+/** A detail as grpcurl prints it, decoded with the type from reflection. */
 interface Detail {
   readonly "@type": string;
   readonly reason?: string;
@@ -30,7 +30,7 @@ interface Failure {
   readonly details?: readonly Detail[];
 }
 
-/** Runs grpcurl with flags of one's own before the address, and verbs behind it. */
+/** Runs grpcurl with additional flags before the address, and arguments after it. */
 export type RunGrpcurl = (flags: readonly string[], ...verbs: readonly string[]) => Promise<Ran>;
 
 /** grpcurl as one workload. */
@@ -39,7 +39,7 @@ export function runGrpcurl(program: string, { address, roots, cert, key }: Acces
   return (flags, ...verbs) => runToEnd(program, [...identity, ...flags, address, ...verbs], {});
 }
 
-/** `grpcurl`: grpc-go, which asks for reflection v1 first. */
+/** `grpcurl`: grpc-go, which tries reflection v1 first. */
 export function grpcurl(run: RunGrpcurl): Stack {
   return {
     services: async () => lines(await run([], "list")),
@@ -51,7 +51,7 @@ export function grpcurl(run: RunGrpcurl): Stack {
   };
 }
 
-/** A failure of the call is JSON on stderr; anything else that is there is a failure of the program. */
+/** A failed call prints JSON on standard error. Any other output there is a failure of the program. */
 function failed(stderr: string): Answer {
   if (!stderr.startsWith("{")) throw new Error(stderr);
   const { code, message, details = [] } = JSON.parse(stderr) as Failure;

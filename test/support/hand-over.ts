@@ -4,38 +4,38 @@ import type { ServerProcess, Site } from "./server-process.ts";
 import { DiligentWriter } from "./diligent-writer.ts";
 import { Ledger } from "./ledger.ts";
 
-/** How servers are exchanged. */
+/** The options of the replacement of servers. */
 export interface HandOverOptions {
   readonly site: Site;
-  /** The data folder that they share, one after the other. */
+  /** The data folder that the servers use one after the other. */
   readonly data: string;
-  /** How often one takes the place of another. */
+  /** The number of replacements. */
   readonly times: number;
-  /** Clients that write meanwhile, each on a connection of its own. */
+  /** The number of clients that write meanwhile, each on its own connection. */
   readonly writers: number;
 }
 
-/** What the writers met. */
+/** The observations of the writers. */
 export interface HandOverFindings {
-  /** For each exchange, the longest time in which no call succeeded, in milliseconds. */
+  /** For each replacement, the longest time without a successful call, in milliseconds. */
   readonly gapsMs: readonly number[];
-  /** Changes that were acknowledged. */
+  /** The number of acknowledged changes. */
   readonly acknowledged: number;
-  /** Everything in which the store disagrees with what was answered; empty when nothing was lost. */
+  /** Every contradiction between the store and the responses; empty if nothing was lost. */
   readonly lost: readonly string[];
-  /** How often each kind of failure was told to a writer, by code and reason. */
+  /** The number of failures of each kind, by code and reason. */
   readonly failures: ReadonlyMap<string, number>;
 }
 
-/** Answers of each server before the next one takes its place: enough that all writers are at work again. */
+/** Responses of each server before its replacement: enough that all writers are active again. */
 const ANSWERS_EACH = 200;
 
-// Clients that wait a second before they connect again, as grpc-js does unless it is told, would hide the server's part.
+// Clients that wait a second before they reconnect, as grpc-js does by default, would hide the time that the server takes.
 const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 50, "grpc.max_reconnect_backoff_ms": 50 };
 
 /**
- * Rolling updates under load: a server is started with --lock-wait beside the one that serves, which then gets SIGTERM,
- * again and again, at one address. Rejects when a server does not start or does not end in good order.
+ * Rolling updates under load, repeatedly and at one address: a server starts with --lock-wait beside the one that serves,
+ * which then gets SIGTERM. Rejects if a server does not start or does not shut down gracefully.
  */
 export async function handOver({ site, data, times, writers }: HandOverOptions): Promise<HandOverFindings> {
   const port = await freePort();
@@ -79,7 +79,7 @@ async function replace(serving: ServerProcess, next: ServerProcess): Promise<voi
   await next.serving();
 }
 
-/** When calls succeeded. */
+/** The times of successful calls. */
 class Answers {
   #count = 0;
   #lastAt = performance.now();
@@ -101,7 +101,7 @@ class Answers {
     });
   }
 
-  /** The longest time between two of them, in milliseconds, since this was last asked. */
+  /** The longest time between two of them, in milliseconds, since the last call of this method. */
   longestGap(): number {
     const longest = this.#longest;
     this.#longest = 0;

@@ -1,6 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 
-/** Opens grpc.health.v1.Health/Watch of the server as a whole: a stream that lives as long as its connection may. */
+/** Opens grpc.health.v1.Health/Watch for the whole server: a stream that lives as long as its connection may. */
 export function watchHealth(session: ClientHttp2Session): ClientHttp2Stream {
   const stream = session.request({
     ":method": "POST",
@@ -9,7 +9,7 @@ export function watchHealth(session: ClientHttp2Session): ClientHttp2Stream {
     te: "trailers",
   });
   stream.on("error", () => {});
-  // An empty message behind its five bytes of framing.
+  // An empty message after its five bytes of framing.
   stream.end(Buffer.alloc(5));
   return stream;
 }

@@ -49,7 +49,7 @@ function otherDomain(name: string): Case {
 function manyNamesakes(): Case {
   const older = Array.from({ length: 20 }, () => forge.authority(undefined));
   const newest = forge.authority(undefined);
-  const what = "the last of 21 authorities with one name, told by its key identifier";
+  const what = "the last of 21 CAs with one name, identified by its key identifier";
   return { what, chain: workload({}, newest), bundles: trust(...older, newest) };
 }
 
@@ -59,7 +59,7 @@ function expiredBeside(): Case {
   const renewed = forge.authority("spiffe://example.org", { key });
   const bundles = trust(expired, renewed);
   return {
-    what: "an authority that was renewed with the same key, the expired one first",
+    what: "a CA that was renewed with the same key, the expired one first",
     chain: workload({}, renewed),
     bundles,
   };
@@ -68,23 +68,23 @@ function expiredBeside(): Case {
 function rootSignedWeakly(): Case {
   const authority = forge.authority("spiffe://example.org", { digest: "sha1" });
   return {
-    what: "an authority whose own signature is weak: nobody relies on it",
+    what: "a CA whose own signature is weak, which does not matter",
     chain: workload({}, authority),
     bundles: trust(authority),
   };
 }
 
-/** Chains that must be accepted, each for a reason of its own. */
+/** Chains that must be accepted, each for a different reason. */
 export const HONEST: readonly Case[] = [
-  { what: "a workload directly below the authority", chain: workload() },
+  { what: "a workload directly below the CA", chain: workload() },
   { what: "one intermediate", chain: workload({}, intermediate) },
   { what: "two intermediates", chain: workload({}, lower) },
   { what: "two intermediates in the wrong order", chain: [0, 2, 1].map((index) => workload({}, lower)[index]!) },
-  { what: "certificates that nobody needs", chain: [...workload(), other.der, intermediate.der] },
-  { what: "ten certificates that nobody needs", chain: Array.from({ length: 11 }, () => workload()[0]!) },
-  { what: "bytes that are no certificate behind a good leaf", chain: [...workload(), Buffer.from("junk")] },
+  { what: "unnecessary certificates", chain: [...workload(), other.der, intermediate.der] },
+  { what: "ten unnecessary certificates", chain: Array.from({ length: 11 }, () => workload()[0]!) },
+  { what: "bytes that are not a certificate after a valid leaf", chain: [...workload(), Buffer.from("junk")] },
   { what: "ten certificates, each signed by the next", chain: workload({}, lowestOf(9)) },
-  { what: "the authority sent along", chain: [...workload(), example.der] },
+  { what: "the CA, sent along", chain: [...workload(), example.der] },
   { what: "the leaf sent twice", chain: [0, 0].map(() => workload({ serial: 7n })[0]!) },
   { what: "DNS names and addresses beside the ID", chain: workload({ dns: ["localhost"], ips: ["127.0.0.1"] }) },
   { what: "a name whose text looks like an ID", chain: workload({ dns: ["URI:spiffe://example.org/admin"] }) },
@@ -93,12 +93,12 @@ export const HONEST: readonly Case[] = [
   { what: "no extended key usage", chain: workload({ extendedKeyUsage: null }) },
   { what: "any extended key usage", chain: workload({ extendedKeyUsage: ["2.5.29.37.0"] }) },
   {
-    what: "a client that may be a client only",
+    what: "a client that may only be a client",
     chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] }),
     purpose: "client",
   },
   {
-    what: "a server that may be a server only",
+    what: "a server that may only be a server",
     chain: workload({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"] }),
     purpose: "server",
   },
@@ -127,9 +127,9 @@ export const HONEST: readonly Case[] = [
     what: "an intermediate with the ID of another trust domain, as X509-SVID 3.2 allows",
     chain: workload({}, example.intermediate({ id: "spiffe://other.org" })),
   },
-  { what: "an authority that carries no ID", chain: workload({}, other), bundles: trust(other) },
+  { what: "a CA without a SPIFFE ID", chain: workload({}, other), bundles: trust(other) },
   {
-    what: "the sixteenth of authorities that only their keys tell apart",
+    what: "the sixteenth of CAs that differ only in their keys",
     ...namesakes(MAX_SIGNATURE_CHECKS),
   },
   manyNamesakes(),

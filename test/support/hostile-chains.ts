@@ -3,7 +3,7 @@ import { ENCODING } from "./hostile-encodings.ts";
 import { IDENTITY, PROFILE } from "./hostile-leaves.ts";
 import { PATH, TRUST_IN_WHOM, WORK } from "./hostile-paths.ts";
 
-/** Chains that must be refused, by what is wrong with them. */
+/** Chains that must be refused, by their defect. */
 export const HOSTILE: Readonly<Record<string, readonly HostileCase[]>> = {
   "who it says it is": IDENTITY,
   "what a leaf may be": PROFILE,

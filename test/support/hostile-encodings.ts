@@ -6,12 +6,12 @@ import { below, type HostileCase, leaf } from "./hostile-case.ts";
 
 const HOUR = 3_600_000;
 
-/** A good chain whose leaf's bytes are changed after it was signed. */
+/** A valid chain whose leaf's bytes are changed after it was signed. */
 function bytes(reason: RefusalReason, what: string, change: (der: Buffer) => Uint8Array): HostileCase {
   return { reason, what, chain: [change(Buffer.from(workload()[0]!))] };
 }
 
-/** Certificates that are not written as they must be, or not as they were signed. */
+/** Certificates with an invalid encoding, or changed after they were signed. */
 export const ENCODING: readonly HostileCase[] = [
   bytes("malformed-certificate", "no bytes", () => Buffer.alloc(0)),
   bytes("malformed-certificate", "no certificate", () => Buffer.from("not a certificate")),
@@ -39,7 +39,7 @@ export const ENCODING: readonly HostileCase[] = [
     uris: [],
     names: [element(0xa6, element(0x16, Buffer.from(ID)))],
   }),
-  leaf("malformed-certificate", "names with bytes behind them", {
+  leaf("malformed-certificate", "names with bytes after them", {
     uris: [],
     extensions: [extension("2.5.29.17", false, Buffer.concat([sequence(uriName(ID)), Buffer.of(5, 0)]))],
   }),
@@ -64,7 +64,7 @@ export const ENCODING: readonly HostileCase[] = [
     extendedKeyUsage: null,
     extensions: [extension("2.5.29.37", false, sequence())],
   }),
-  leaf("malformed-certificate", "a key usage that is no bit string", {
+  leaf("malformed-certificate", "a key usage that is not a bit string", {
     keyUsage: null,
     extensions: [extension("2.5.29.15", true, octetString(Buffer.of(0x80)))],
   }),
@@ -72,7 +72,7 @@ export const ENCODING: readonly HostileCase[] = [
     keyIds: false,
     extensions: [extension("2.5.29.14", false, integer(1))],
   }),
-  leaf("malformed-certificate", "a time that no calendar has", {
+  leaf("malformed-certificate", "a time that does not exist", {
     tamper: (tbs) =>
       replaced(
         tbs,
@@ -98,7 +98,7 @@ export const ENCODING: readonly HostileCase[] = [
   leaf("no-uri", "a certificate of version 1", { version: 1 }),
 ];
 
-/** The outermost length in one byte more than it needs. */
+/** The outermost length, encoded with one byte more than necessary. */
 function longerLength(der: Buffer): Buffer {
   return Buffer.concat([Buffer.of(0x30, 0x83, 0), der.subarray(2)]);
 }
@@ -109,7 +109,7 @@ function flipped(der: Buffer, index: number): Buffer {
   return copy;
 }
 
-/** The same bytes with the one occurrence of `from` replaced; throws when there is none, or nothing would be tested. */
+/** Replaces the only occurrence of `from`. Throws if there is none, because the case would then test nothing. */
 function replaced(der: Buffer, from: string | Buffer, to: string | Buffer): Buffer {
   const copy = Buffer.from(der);
   const index = copy.indexOf(from);

@@ -8,12 +8,12 @@ const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
 
-/** A workload whose only URI is this. */
+/** A workload with this URI as its only one. */
 function id(what: string, uri: string | Buffer): HostileCase {
   return leaf("malformed-spiffe-id", what, { uris: [uri] });
 }
 
-/** Leaves that do not say in one way who they are. */
+/** Leaves without exactly one valid SPIFFE ID. */
 export const IDENTITY: readonly HostileCase[] = [
   leaf("no-uri", "no names at all", { uris: [] }),
   leaf("no-uri", "DNS names only", { uris: [], dns: ["api.example.org"] }),
@@ -27,8 +27,8 @@ export const IDENTITY: readonly HostileCase[] = [
   leaf("several-uris", "an ID and an empty URI", { uris: [ID, ""] }),
   leaf("several-uris", "IDs of two trust domains", { uris: [ID, "spiffe://other.org/api"] }),
   leaf("no-workload-path", "the ID of the trust domain", { id: "spiffe://example.org" }),
-  { reason: "no-workload-path", what: "the authority itself", chain: [example.der], key: example.key },
-  id("a URI that is no ID", "https://example.org/api"),
+  { reason: "no-workload-path", what: "the CA itself", chain: [example.der], key: example.key },
+  id("a URI that is not a SPIFFE ID", "https://example.org/api"),
   id("an empty URI", ""),
   id("a scheme in upper case", "SPIFFE://example.org/api"),
   id("a trust domain in upper case", "spiffe://EXAMPLE.org/api"),
@@ -38,7 +38,7 @@ export const IDENTITY: readonly HostileCase[] = [
   id("a line break", "spiffe://example.org/api\r\nadmin"),
   id("a space at the end", `${ID} `),
   id("a letter beyond ASCII", "spiffe://example.org/\u00e4pi"),
-  id("a byte that is no text", Buffer.from("spiffe://example.org/\xff", "latin1")),
+  id("a byte that is not text", Buffer.from("spiffe://example.org/\xff", "latin1")),
   id("a fullwidth slash", "spiffe://example.org\uff0fadmin"),
   id("a backslash", "spiffe://example.org\\admin"),
   id("percent-encoding", "spiffe://example.org/%61pi"),
@@ -51,7 +51,7 @@ export const IDENTITY: readonly HostileCase[] = [
   id("a trust domain that is too long by one byte", `spiffe://${"a".repeat(256)}/api`),
 ];
 
-/** Leaves that are something else than a workload's, or weak. */
+/** Leaves that are not certificates of a workload, or are weak. */
 export const PROFILE: readonly HostileCase[] = [
   leaf("leaf-is-ca", "a CA that may sign", { ca: true, keyUsage: [0, 5] }),
   // node:crypto reports `ca: false` for this one.
@@ -62,29 +62,29 @@ export const PROFILE: readonly HostileCase[] = [
   leaf("leaf-key-usage", "an empty key usage", { keyUsage: [] }),
   leaf("leaf-key-usage", "a key usage without digitalSignature", { keyUsage: [2] }),
   {
-    ...leaf("leaf-extended-key-usage", "a client that may be a server only", { extendedKeyUsage: [SERVER_AUTH] }),
+    ...leaf("leaf-extended-key-usage", "a client that may only be a server", { extendedKeyUsage: [SERVER_AUTH] }),
     purpose: "client",
   },
-  leaf("leaf-extended-key-usage", "a workload that may sign code only", { extendedKeyUsage: [CODE_SIGNING] }),
+  leaf("leaf-extended-key-usage", "a workload that may only sign code", { extendedKeyUsage: [CODE_SIGNING] }),
   {
-    ...leaf("leaf-extended-key-usage", "a server that may be a client only", { extendedKeyUsage: [CLIENT_AUTH] }),
+    ...leaf("leaf-extended-key-usage", "a server that may only be a client", { extendedKeyUsage: [CLIENT_AUTH] }),
     purpose: "server",
   },
   leaf("expired", "a leaf that expired a second ago", { notAfter: NOW - SECOND }),
   { ...leaf("expired", "a leaf that expired a millisecond ago", { notAfter: NOW }), now: NOW + 1 },
-  leaf("not-yet-valid", "a leaf of the next second", { notBefore: NOW + SECOND }),
-  { ...leaf("not-yet-valid", "a leaf of the next millisecond", { notBefore: NOW }), now: NOW - 1 },
+  leaf("not-yet-valid", "a leaf that is valid from the next second", { notBefore: NOW + SECOND }),
+  { ...leaf("not-yet-valid", "a leaf that is valid from the next millisecond", { notBefore: NOW }), now: NOW - 1 },
   leaf("expired", "a validity that ends before it begins", { notBefore: NOW - HOUR, notAfter: NOW - 2 * HOUR }),
-  leaf("unknown-critical-extension", "a critical extension that nobody knows", {
+  leaf("unknown-critical-extension", "an unknown critical extension", {
     extensions: [extension("1.3.6.1.4.1.99999.1", true, Buffer.from([5, 0]))],
   }),
-  leaf("unknown-critical-extension", "critical policies", {
+  leaf("unknown-critical-extension", "a critical policies extension", {
     extensions: [extension("2.5.29.32", true, sequence(sequence(oid("2.5.29.32.0"))))],
   }),
   leaf("unacceptable-key", "an RSA key of 1024 bits", { key: newKey("rsa-1024") }),
   leaf("unacceptable-key", "a key on secp256k1", { key: newKey("secp256k1") }),
   leaf("unacceptable-key", "an Ed448 key", { key: newKey("ed448") }),
-  leaf("unacceptable-key", "a key that brings its own curve", {
+  leaf("unacceptable-key", "a key with explicit curve parameters", {
     key: generateKeyPairSync("ec", { namedCurve: "P-256", paramEncoding: "explicit" }),
   }),
   leaf("unacceptable-key", "an RSA key with a large exponent", {
@@ -118,7 +118,7 @@ function compressedKey(): Buffer {
   return keyInfo(Buffer.concat([Buffer.of(2 + (y.at(-1)! & 1)), x]));
 }
 
-/** Nobody has its private half, and making a real one would take minutes. */
+/** No private key exists for it: generating a real one would take minutes. */
 function hugeRsaKey(): Buffer {
   const modulus = (1n << 16383n) | 1n;
   const key = sequence(integer(modulus), integer(65537));

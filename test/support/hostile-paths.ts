@@ -23,47 +23,47 @@ const workloadAsIssuer = forge.issuerFrom(
   example.issue({ id: "spiffe://example.org/mallory", subject: commonName("mallory") }),
 );
 
-/** Leaves for which nobody vouches whose word counts. */
+/** Leaves without a path to a CA of the bundle. */
 export const TRUST_IN_WHOM: readonly HostileCase[] = [
-  { reason: "untrusted", what: "another trust domain's authority", chain: workload({}, other) },
+  { reason: "untrusted", what: "the CA of another trust domain", chain: workload({}, other) },
   { reason: "untrusted", what: "another trust domain's intermediate", chain: workload({}, federated) },
   {
     reason: "untrusted",
-    what: "another trust domain's authority sent along",
+    what: "the CA of another trust domain, sent along",
     chain: [...workload({}, other), other.der],
   },
-  { reason: "untrusted", what: "an authority that nobody trusts", chain: workload({}, rogue) },
+  { reason: "untrusted", what: "an untrusted CA", chain: workload({}, rogue) },
   {
     reason: "untrusted",
-    what: "an authority that nobody trusts sent along",
+    what: "an untrusted CA, sent along",
     chain: [...workload({}, rogue), rogue.der],
   },
   {
     reason: "untrusted",
-    what: "the real authority behind a false one",
+    what: "the real CA after a false one",
     chain: [...workload({}, rogue), rogue.der, example.der],
   },
-  { reason: "untrusted", what: "no key identifiers and a false authority", chain: workload({ keyIds: false }, rogue) },
+  { reason: "untrusted", what: "no key identifiers and a false CA", chain: workload({ keyIds: false }, rogue) },
   {
     reason: "untrusted",
     what: "an intermediate that was not sent",
     chain: workload({}, example.intermediate()).slice(0, 1),
   },
-  { reason: "untrusted", what: "a bundle without authorities", chain: workload(), bundles: trust() },
+  { reason: "untrusted", what: "a bundle without CA certificates", chain: workload(), bundles: trust() },
   {
     reason: "untrusted",
-    what: "an authority that was taken out of the bundle",
+    what: "a CA that was removed from the bundle",
     chain: workload(),
     bundles: trust(rogue),
   },
-  { reason: "untrusted", what: "a leaf that signed itself", chain: selfSigned.chain },
+  { reason: "untrusted", what: "a self-signed leaf", chain: selfSigned.chain },
   {
     reason: "untrusted",
-    what: "a leaf that signed itself and is in the bundle",
+    what: "a self-signed leaf that is in the bundle",
     chain: selfSigned.chain,
     bundles: trust(selfSigned),
   },
-  leaf("untrusted", "the name of an issuer that did not sign", { issuer: commonName("somebody else") }),
+  leaf("untrusted", "the name of an issuer that did not sign", { issuer: commonName("another CA") }),
   under(
     "untrusted",
     "an RSA signature that says it is of ECDSA",
@@ -81,14 +81,14 @@ export const TRUST_IN_WHOM: readonly HostileCase[] = [
   },
   {
     reason: "no-bundle",
-    what: "a trust domain that objects inherit",
+    what: "a trust domain named like an inherited property",
     chain: workload({ id: "spiffe://constructor/api" }),
   },
-  { reason: "no-bundle", what: "a trust domain that objects have", chain: workload({ id: "spiffe://__proto__/api" }) },
+  { reason: "no-bundle", what: "a trust domain named __proto__", chain: workload({ id: "spiffe://__proto__/api" }) },
   { reason: "no-bundle", what: "no bundles", chain: workload(), bundles: new Map() },
   {
     reason: "untrusted",
-    what: "an ID of the other trust domain, whose bundle we have as well",
+    what: "an ID of the other trust domain, whose bundle is also trusted",
     chain: workload({ id: "spiffe://other.org/api" }),
   },
 ];
@@ -96,25 +96,25 @@ export const TRUST_IN_WHOM: readonly HostileCase[] = [
 /** Issuers that may not sign what they signed. */
 export const PATH: readonly HostileCase[] = [
   { reason: "issuer-not-ca", what: "a workload that signs", chain: workload({}, workloadAsIssuer) },
-  below("issuer-not-ca", "an intermediate that is no CA", { ca: false }),
+  below("issuer-not-ca", "an intermediate that is not a CA", { ca: false }),
   below("issuer-not-ca", "an intermediate without basic constraints", { ca: null }),
   below("issuer-not-ca", "an intermediate without keyCertSign", { keyUsage: [6] }),
   below("issuer-not-ca", "an intermediate without key usage", { keyUsage: null }),
   below("expired", "an expired intermediate", { notAfter: NOW - SECOND }),
-  below("not-yet-valid", "an intermediate of tomorrow", { notBefore: NOW + HOUR }),
-  below("unknown-critical-extension", "an intermediate that demands what we don't know", {
+  below("not-yet-valid", "an intermediate that is not valid yet", { notBefore: NOW + HOUR }),
+  below("unknown-critical-extension", "an intermediate with an unknown critical extension", {
     extensions: [extension("2.5.29.36", true, sequence(element(0x80, Buffer.of(0))))],
   }),
   below("unacceptable-key", "an intermediate with an RSA key of 1024 bits", { keyType: "rsa-1024" }),
   below("unacceptable-key", "an intermediate on secp256k1", { keyType: "secp256k1" }),
   below("unacceptable-signature", "an intermediate signed with SHA-1", { digest: "sha1" }),
-  under("expired", "an expired authority", { notBefore: NOW - 2 * HOUR, notAfter: NOW - SECOND }),
-  under("not-yet-valid", "an authority of tomorrow", { notBefore: NOW + HOUR }),
-  under("issuer-not-ca", "an authority of version 1", { version: 1 }),
-  under("issuer-not-ca", "an authority without key usage", { keyUsage: null }),
-  under("issuer-not-ca", "an authority that is no CA", { ca: false }),
-  under("unacceptable-key", "an authority with an RSA key of 1024 bits", { keyType: "rsa-1024" }),
-  under("unknown-critical-extension", "an authority that demands what we don't know", {
+  under("expired", "an expired CA", { notBefore: NOW - 2 * HOUR, notAfter: NOW - SECOND }),
+  under("not-yet-valid", "a CA that is not valid yet", { notBefore: NOW + HOUR }),
+  under("issuer-not-ca", "a CA of version 1", { version: 1 }),
+  under("issuer-not-ca", "a CA without key usage", { keyUsage: null }),
+  under("issuer-not-ca", "an issuer in the bundle that is not a CA", { ca: false }),
+  under("unacceptable-key", "a CA with an RSA key of 1024 bits", { keyType: "rsa-1024" }),
+  under("unknown-critical-extension", "a CA with an unknown critical extension", {
     extensions: [extension("1.3.6.1.4.1.99999.1", true, Buffer.from([5, 0]))],
   }),
   deeper("an intermediate below an authority that allows none", forge.authority(undefined, { pathLength: 0 }), 1),
@@ -124,12 +124,12 @@ export const PATH: readonly HostileCase[] = [
     what: "an intermediate below an intermediate that allows none",
     chain: workload({}, example.intermediate({ pathLength: 0 }).intermediate({ subject: commonName("lower") })),
   },
-  under("name-constraint", "an authority for another trust domain", { permitted: [uriName("other.org")] }),
-  under("name-constraint", "an authority for trust domains below this one", { permitted: [uriName(".example.org")] }),
-  under("name-constraint", "an authority for a trust domain that ends alike", { permitted: [uriName("ample.org")] }),
-  under("name-constraint", "an authority for anything but this", { excluded: [uriName("example.org")] }),
+  under("name-constraint", "a CA for another trust domain", { permitted: [uriName("other.org")] }),
+  under("name-constraint", "a CA for trust domains below this one", { permitted: [uriName(".example.org")] }),
+  under("name-constraint", "a CA for a trust domain with the same ending", { permitted: [uriName("ample.org")] }),
+  under("name-constraint", "a CA for anything except this", { excluded: [uriName("example.org")] }),
   constrainedStranger(),
-  under("name-constraint", "an authority for nothing", { excluded: [uriName("")] }),
+  under("name-constraint", "a CA for nothing", { excluded: [uriName("")] }),
   under(
     "name-constraint",
     "an authority for certain DNS names",
@@ -142,7 +142,7 @@ export const PATH: readonly HostileCase[] = [
     { excluded: [element(0x87, Buffer.alloc(8))] },
     { ips: ["127.0.0.1"] },
   ),
-  under("name-constraint", "an authority for certain subjects", { permitted: [element(0xa4, commonName("x"))] }),
+  under("name-constraint", "a CA for certain subjects", { permitted: [element(0xa4, commonName("x"))] }),
   below("name-constraint", "an intermediate for another trust domain", { permitted: [uriName("other.org")] }),
   constrainedAbove(),
   constrainedFurtherAbove(),
@@ -150,7 +150,7 @@ export const PATH: readonly HostileCase[] = [
 
 const HALF = extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_PATH_BYTES / 2));
 
-/** Chains that would cost us more than an honest one. */
+/** Chains whose verification would cost more than that of a valid one. */
 export const WORK: readonly HostileCase[] = [
   { reason: "no-certificate", what: "nothing", chain: [] },
   { reason: "chain-too-long", what: "eleven certificates, each signed by the next", chain: workload({}, lowestOf(10)) },
@@ -159,17 +159,17 @@ export const WORK: readonly HostileCase[] = [
   }),
   {
     reason: "chain-too-large",
-    what: "a leaf and an intermediate that have too many bytes together",
+    what: "a leaf and an intermediate that together have too many bytes",
     chain: workload({ extensions: [HALF] }, example.intermediate({ extensions: [HALF] })),
   },
-  leaf("malformed-certificate", "an extension that is nested too deep", {
+  leaf("malformed-certificate", "an extension that is nested too deeply", {
     ca: null,
     extensions: [extension("2.5.29.19", false, nested(5000))],
   }),
-  { reason: "too-much-work", what: "intermediates that all signed one another", chain: ring() },
+  { reason: "too-much-work", what: "intermediates that all signed each other", chain: ring() },
   {
     reason: "too-much-work",
-    what: "the seventeenth of authorities that only their keys tell apart",
+    what: "the seventeenth of CAs that differ only in their keys",
     ...namesakes(MAX_SIGNATURE_CHECKS + 1),
   },
 ];
@@ -197,27 +197,27 @@ function deeper(what: string, authority: Issuer, intermediates: number): Hostile
   return { reason: "path-too-long", what, chain: workload({}, issuer), bundles: trust(authority) };
 }
 
-/** The workload is within the constraints; it is the intermediate that has a name outside. */
+/** The workload satisfies the constraints; the intermediate has a name outside them. */
 function constrainedAbove(): HostileCase {
   const authority = forge.authority("spiffe://example.org", { permitted: [uriName("example.org")] });
   const chain = workload({}, authority.intermediate({ id: "spiffe://other.org" }));
   return {
     reason: "name-constraint",
-    what: "an intermediate outside of what its authority may sign",
+    what: "an intermediate outside the constraints of its CA",
     chain,
     bundles: trust(authority),
   };
 }
 
-/** The intermediate has no names that could be outside; the constraints reach through it to the workload. */
+/** The intermediate has no names outside the constraints; they apply to the workload below it. */
 function constrainedFurtherAbove(): HostileCase {
   const authority = forge.authority(undefined, { permitted: [uriName("other.org")] });
   const chain = workload({}, authority.intermediate());
-  const what = "a workload outside of what the authority above its issuer may sign";
+  const what = "a workload outside the constraints of the CA above its issuer";
   return { reason: "name-constraint", what, chain, bundles: trust(authority) };
 }
 
-/** Which host a URI has that is no SPIFFE ID is anybody's guess; an authority with constraints may not sign for it. */
+/** A URI that is not a SPIFFE ID has no well-defined host, so a CA with name constraints may not sign for it. */
 function constrainedStranger(): HostileCase {
   const authority = forge.authority(undefined, { excluded: [uriName("other.org")] });
   const chain = workload({}, authority.intermediate({ uris: ["https://example.org/"] }));
@@ -229,7 +229,7 @@ function constrainedStranger(): HostileCase {
   };
 }
 
-/** Nine authorities with one name and one key: any order of them is a way that leads nowhere, 9! in all. */
+/** Nine CAs with one name and one key: every order of them is a path to try, 9! in all, and none ends at a CA of the bundle. */
 function ring(): readonly Buffer[] {
   const key = newKey("P-256");
   const subject = commonName("ring");

@@ -1,6 +1,6 @@
 import { page, table } from "./pages.ts";
 
-/** What a module may import from another one: all of it, or the types of one file. */
+/** A permitted import from another module: all of it, or only the types of one file. */
 interface Allowance {
   /** A module, or a path below src. */
   readonly target: string;
@@ -12,13 +12,13 @@ export interface Module {
   readonly name: string;
   /** A module imports only from lower layers. */
   readonly layer: number;
-  /** The npm packages that it may import. A package that no module names is imported nowhere. */
+  /** The npm packages that it may import. A package that no module names is not imported anywhere. */
   readonly packages: readonly string[];
-  /** The only modules and files that it may import; undefined: every module of the layers below. */
+  /** The only modules and files that it may import; undefined: every module of a lower layer. */
   readonly only: readonly Allowance[] | undefined;
 }
 
-/** The modules of src from the top layer down. The table of docs/architecture.md is their only source. */
+/** The modules of src from the top layer down. The table in docs/architecture.md is their only source. */
 export function readLayers(): readonly Module[] {
   const rows = table(page("docs/architecture.md"), "Layer", "Module", "What it does", "Packages", "May import");
   return rows.map((row) => ({

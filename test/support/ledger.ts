@@ -4,7 +4,7 @@ import type { Outcome } from "./server-kit.ts";
 /** How many versions a server retains. */
 const RETAINED = 10;
 
-/** Refusals that say for certain that nothing was applied. Any other ending but OK is unknown. */
+/** Errors that guarantee that nothing was applied. After any other error the outcome is unknown. */
 const NOT_APPLIED = new Set([
   "VERSION_MISMATCH",
   "SECRET_NOT_FOUND",
@@ -13,14 +13,14 @@ const NOT_APPLIED = new Set([
   "DISK_FULL",
 ]);
 
-/** A Put with a value that no other one has. */
+/** A Put with a unique value. */
 export interface PutIntent {
   readonly kind: "put";
   readonly path: string;
   readonly value: string;
 }
 
-/** A Delete; no versions mean the newest. */
+/** A Delete. No versions mean the latest. */
 export interface DeleteIntent {
   readonly kind: "delete";
   readonly path: string;
@@ -29,7 +29,7 @@ export interface DeleteIntent {
 
 export type Intent = PutIntent | DeleteIntent;
 
-/** What the server said to an intent. */
+/** The server's response to an intent. */
 export type Fate =
   | { readonly kind: "pending" }
   | { readonly kind: "put"; readonly version: number; readonly revision: number; readonly createTime: number }
@@ -43,29 +43,29 @@ interface Entry<I extends Intent = Intent> {
 }
 
 /**
- * What was asked of a store and what it answered, over any number of crashes, and whether its content agrees: nothing
- * acknowledged is lost, nothing is there that nobody asked for, and nothing ever goes back.
+ * Records the requests to a store and the responses, over any number of crashes, and checks the content against them:
+ * nothing acknowledged is lost, nothing is there that was not requested, and nothing is rolled back.
  */
 export class Ledger {
   readonly #puts: Entry<PutIntent>[] = [];
   readonly #deletes: Entry<DeleteIntent>[] = [];
-  /** What a Get has answered: whoever read it relies on it as whoever wrote it does. */
+  /** What Gets have returned. A reader relies on it as the writer does. */
   readonly #reads: Entry<PutIntent>[] = [];
-  /** Every version that was ever dumped, by path and number. */
+  /** Every version of any dump, by path and number. */
   readonly #seen = new Map<string, DumpedVersion>();
   readonly #complaints: string[] = [];
   #inFlight = 0;
-  /** The highest revision that is known. */
+  /** The highest known revision. */
   #revision = 0;
-  /** The same when the server started: what it acknowledges must lie above. */
+  /** The highest known revision when the server started: its acknowledgements must be above it. */
   #floor = 0;
 
-  /** Calls that have no answer yet. */
+  /** Calls without a response so far. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** How many intents have met this fate. */
+  /** The number of intents with this outcome. */
   count(kind: Fate["kind"]): number {
     return [...this.#puts, ...this.#deletes].filter(({ fate }) => fate.kind === kind).length;
   }
@@ -74,7 +74,7 @@ export class Ledger {
     return this.count("put") + this.count("deleted");
   }
 
-  /** The intent is written down before the call is made, and its fate when the answer comes. */
+  /** Records an intent before its call is made, and its outcome when the response arrives. */
   async record(intent: Intent, call: () => Promise<Outcome>): Promise<Outcome> {
     const entry = { intent, fate: { kind: "pending" } as Fate };
     if (intent.kind === "put") this.#puts.push(entry as Entry<PutIntent>);
@@ -87,13 +87,13 @@ export class Ledger {
     return outcome;
   }
 
-  /** A Get was answered with the newest version of a path. */
+  /** Records the response to a Get of the latest version of a path. */
   witness(path: string, { response }: Outcome): void {
     const intent: PutIntent = { kind: "put", path, value: storedValue(response) };
     this.#reads.push({ intent, fate: putFate(response) });
   }
 
-  /** Everything in which a store that has just started disagrees with the ledger; empty when all is well. */
+  /** Every contradiction between a store that has just started and the ledger; empty if there is none. */
   check(dump: Dump): string[] {
     const complaints = [
       ...this.#complaints.splice(0),
@@ -109,7 +109,7 @@ export class Ledger {
     return complaints;
   }
 
-  /** An answer must carry a revision above all that was known when the server started. A Delete of nothing changes nothing. */
+  /** A response has a revision above all that were known at the start of the server, except for a Delete without effect. */
   #checkRevision({ intent, fate }: Entry): void {
     if (fate.kind !== "put" && fate.kind !== "deleted") return;
     this.#revision = Math.max(this.#revision, fate.revision);
@@ -125,9 +125,10 @@ export class Ledger {
     return [...secrets].flatMap(([path, versions]) =>
       versions.flatMap(({ version, value, deleted }) => {
         const at = `version ${version} of ${path}`;
-        if (deleted !== undefined) return this.#mayBeDeleted(path, version) ? [] : [`${at} was deleted by nobody`];
+        if (deleted !== undefined)
+          return this.#mayBeDeleted(path, version) ? [] : [`${at} was deleted without a request`];
         const put = intents.get(value!);
-        if (put === undefined || put.intent.path !== path) return [`${at} has a value that nobody put there`];
+        if (put === undefined || put.intent.path !== path) return [`${at} has a value that no Put wrote`];
         if (put.fate.kind === "refused") return [`${at} has a value that was refused`];
         if (found.has(value!)) return [`${at} has a value that is there twice`];
         found.add(value!);
@@ -179,7 +180,7 @@ function putFate({ version, revision, create_time }: Outcome["response"]): Fate 
   return { kind: "put", version, revision, createTime: milliseconds(create_time) };
 }
 
-/** An acknowledged version is there as it was acknowledged, unless ten later ones have pushed it out. */
+/** An acknowledged version is there unchanged, unless ten later ones have displaced it. */
 function lostPut({ intent: { path, value }, fate }: Entry<PutIntent>, { secrets }: Dump): string[] {
   if (fate.kind !== "put") return [];
   const versions = secrets.get(path) ?? [];
@@ -197,7 +198,7 @@ function lostDelete({ intent: { path }, fate }: Entry<DeleteIntent>, { secrets }
   return alive.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
 }
 
-/** Versions without a gap up to the latest, ten at most, in the order of their revisions and times. */
+/** The versions are consecutive up to the latest, at most ten, and their revisions and times ascend. */
 function misshapen(path: string, versions: readonly DumpedVersion[]): string[] {
   const complaints: string[] = [];
   if (versions.length !== Math.min(latestOf(versions), RETAINED)) complaints.push(`${path} has lost a version`);

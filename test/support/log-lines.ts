@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 
-/** A stream that keeps what is written, and can be told to take nothing for a while as a stalled reader does. */
+/** A stream that keeps what is written to it. It can stop accepting data for a while, like a stalled reader. */
 export class Lines extends Writable {
   #text = "";
   #stalled: (() => void) | "no" | "yes" = "no";
@@ -10,7 +10,7 @@ export class Lines extends Writable {
     return this.raw.map((line) => JSON.parse(line));
   }
 
-  /** The lines so far, as they were written. */
+  /** The lines so far, as text. */
   get raw(): string[] {
     return this.#text.split("\n").slice(0, -1);
   }

@@ -1,2 +1,2 @@
-/** Whether the long forms of tests run, as "npm run test:identity -- --long" asks for. */
+/** Whether the long variants of tests run, as with "npm run test:identity -- --long". */
 export const LONG = process.env["COFFER_TEST_LONG"] === "1";

@@ -5,7 +5,7 @@ interface Task {
   readonly run: () => void;
 }
 
-/** A clock that moves when a test says so, and the tasks that wait for it. */
+/** A clock that the test advances, and the tasks that wait for it. */
 export class ManualTimers implements Timers {
   #now: number;
   #tasks: Task[] = [];
@@ -34,12 +34,12 @@ export class ManualTimers implements Timers {
     };
   };
 
-  /** In how many milliseconds each waiting task is due, the next one first. */
+  /** For each waiting task, the milliseconds until it is due, in ascending order. */
   get pauses(): readonly number[] {
     return this.#tasks.map(({ due }) => due - this.#now).sort((a, b) => a - b);
   }
 
-  /** How many tasks run at the end of each turn. */
+  /** The number of tasks that run at the end of each turn. */
   get watchers(): number {
     return this.#turnEnds.size;
   }
@@ -49,7 +49,7 @@ export class ManualTimers implements Timers {
     for (const task of [...this.#turnEnds]) task();
   }
 
-  /** Moves the clock on, and runs each task at the time when it is due. */
+  /** Advances the clock, and runs each task at the time when it is due. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (let task = this.#next(end); task !== undefined; task = this.#next(end)) {

@@ -1,21 +1,21 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A control group in which processes have so much memory, as in a container: the kernel kills what takes more. */
+/** A cgroup with a memory limit, as a container has: the kernel kills processes that exceed it. */
 export interface MemoryCgroup {
-  /** Runs a program in it: what stands before the program's own name. */
+  /** The command line in front of a program that is to run in it. */
   readonly prefix: readonly string[];
-  /** Its processes must have ended. */
+  /** Removes it. Its processes must have ended. */
   readonly remove: () => void;
 }
 
-// Where the two versions of cgroups have their root, and the file with the limit in bytes.
+// The root of each version of cgroups, and the file with the limit in bytes.
 const VERSIONS = [
   { root: "/sys/fs/cgroup/memory", limit: "memory.limit_in_bytes" },
   { root: "/sys/fs/cgroup", limit: "memory.max" },
 ] as const;
 
-/** Makes a control group with a limit in bytes; why not, where only others may. */
+/** Creates a cgroup with a limit in bytes. Returns the reason if this user may not. */
 export function memoryCgroup(bytes: number): MemoryCgroup | { readonly because: string } {
   let because = "this machine has no control groups for memory";
   for (const { root, limit } of VERSIONS) {

@@ -1,11 +1,11 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
-/** The largest piece of memory that is read at once, in bytes. */
+/** The largest block of memory that is read at once, in bytes. */
 const PIECE = 8 * 1024 * 1024;
 
 /**
- * What stands behind a mark in the memory of a process that may be traced, such as a child: `length` characters at each
- * place where the mark occurs, in all that the process can write, used or freed. Together they are shorter than a page.
+ * Finds a mark in the memory of a process that may be traced, such as a child, and returns the `length` characters after
+ * each occurrence. Searches all writable memory, in use or freed. Mark and characters must be shorter than a page.
  */
 export function markedInMemory(pid: number, mark: Buffer, length: number): Set<string> {
   const memory = openSync(`/proc/${pid}/mem`, "r");
@@ -38,7 +38,7 @@ function writableRegions(pid: number): { start: number; end: number }[] {
     });
 }
 
-/** They overlap, so that no mark lies between two. */
+/** The blocks overlap, so that no mark is split between two of them. */
 function* piecesOf(memory: number, start: number, end: number): Generator<Buffer> {
   const overlap = 4096;
   for (let at = start; at < end; at += PIECE - overlap) {
@@ -46,7 +46,7 @@ function* piecesOf(memory: number, start: number, end: number): Generator<Buffer
   }
 }
 
-/** Empty where a region was unmapped meanwhile, or is kept from every reader. */
+/** Empty if the region was unmapped meanwhile, or can't be read. */
 function readPiece(memory: number, at: number, length: number): Buffer {
   const piece = Buffer.alloc(length);
   try {

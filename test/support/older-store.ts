@@ -7,7 +7,7 @@ import { SecretKey } from "../../src/sealing/secret-key.ts";
 import { XChaChaSealer } from "../../src/sealing/xchacha-sealer.ts";
 import { copyAsIs } from "./copy-folder.ts";
 
-/** The first schema, as commit 50e62ba made it. Never edited: it stands for the stores that are out there. */
+/** The first schema, as commit 50e62ba created it. Never edited: it represents existing stores. */
 const FIRST_SCHEMA = `
   CREATE TABLE identity (
      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
@@ -30,18 +30,18 @@ const FIRST_SCHEMA = `
    ) STRICT;
    CREATE INDEX versions_deleted ON versions (delete_revision) WHERE delete_revision IS NOT NULL;`;
 
-/** What an older store is made of. */
+/** The content of an older store. */
 export interface OlderStore {
-  /** The data folder, made here. */
+  /** The data folder, which is created. */
   readonly data: string;
   readonly rootKey: SecretKey;
   readonly storeId: Buffer;
-  /** Values by path: those in the database, and those that only its log has. None in the log: it ended in good order. */
+  /** Values by path: those in the database, and those only in its log. An empty log means a graceful shutdown. */
   readonly folded: Readonly<Record<string, string>>;
   readonly logged: Readonly<Record<string, string>>;
 }
 
-/** Makes the files of a store as a server of commit 50e62ba leaves them, when it ends or when it is killed. */
+/** Creates the files of a store as a server of commit 50e62ba leaves them, after a shutdown or a kill. */
 export function makeOlderStore({ data, rootKey, storeId, folded, logged }: OlderStore): void {
   const work = `${data}.making`;
   mkdirSync(join(work, "store"), { recursive: true, mode: 0o700 });
@@ -66,7 +66,7 @@ export function makeOlderStore({ data, rootKey, storeId, folded, logged }: Older
   write(folded);
   db.pragma("wal_checkpoint(TRUNCATE)");
   write(logged);
-  // A copy of the open files is what a kill leaves behind.
+  // A copy of the open files is in the state after a kill.
   if (Object.keys(logged).length > 0) copyAsIs(work, data);
   db.close();
   if (Object.keys(logged).length === 0) copyAsIs(work, data);

@@ -7,12 +7,12 @@ export interface Page {
   readonly text: string;
 }
 
-/** One document. */
+/** Reads one document. */
 export function page(path: string): Page {
   return { path, text: readFileSync(path, "utf8") };
 }
 
-/** Every document in Markdown that the repository has. */
+/** Every Markdown document of the repository. */
 export function allPages(): Page[] {
   const docs = readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
   return ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", join("certs", "README.md"), ...docs]
@@ -20,10 +20,10 @@ export function allPages(): Page[] {
     .map(page);
 }
 
-/** A row of a table by the headings of its columns. */
+/** A row of a table, by column heading. */
 export type Row = Readonly<Record<string, string>>;
 
-/** The rows of the table whose heading has these columns, in this order. Throws when the page has no such table. */
+/** The rows of the table with these columns in this order. Throws if the page has no such table. */
 export function table({ path, text }: Page, ...columns: readonly string[]): Row[] {
   const lines = text.split("\n");
   const heading = lines.findIndex((line) => line.startsWith("|") && cellsOf(line).join("|") === columns.join("|"));
@@ -42,7 +42,7 @@ function cellsOf(line: string): string[] {
     .map((cell) => cell.trim());
 }
 
-/** What a text has between backticks, code blocks left out. */
+/** The inline code of a text: everything between backticks, except in code blocks. */
 export function inlineCode({ text }: Page): string[] {
   return [...withoutCodeBlocks(text).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!);
 }
@@ -53,8 +53,8 @@ function withoutCodeBlocks(text: string): string {
 }
 
 /**
- * The code blocks of one language below a heading, up to the next heading. Throws when the page has no such heading, or
- * no such block below it.
+ * The code blocks of one language below a heading, up to the next heading. Throws if the page has no such heading, or no
+ * such block below it.
  */
 export function codeBlocks({ path, text }: Page, heading: string, language: string): string[] {
   const [, below] = text.split(new RegExp(`^#+ ${heading}$`, "m"));
@@ -66,7 +66,7 @@ export function codeBlocks({ path, text }: Page, heading: string, language: stri
   return blocks;
 }
 
-/** The anchors of a page's headings as GitHub makes them: lower case, spaces as dashes, without punctuation. */
+/** The anchors of a page's headings, as GitHub creates them: lower case, with dashes for spaces, without punctuation. */
 export function anchorsOf({ text }: Page): string[] {
   return [...withoutCodeBlocks(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading!

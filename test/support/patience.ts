@@ -1,5 +1,5 @@
 /**
- * Milliseconds that a call of a test may take before it counts as one that hangs. No test waits for it to pass: it is far
- * more than the slowest machine needs, and less than the time after which the runner ends a test.
+ * How long a call of a test may take, in milliseconds, before it counts as hanging. No test waits until this time has
+ * passed: it is far more than the slowest machine needs, and less than the timeout of the test runner.
  */
 export const PATIENCE_MS = 300_000;

@@ -21,7 +21,7 @@ const ext4 = 0xef53;
 /** The time of every change: no change is older than the one before it. */
 const TIME = 1_700_000_000_000;
 
-/** A content that has the tables of a store and nothing that a key protects. */
+/** Content with the tables of a store, but nothing that a key protects. */
 export const plainContent: StoreContent = {
   create: (db) => writeIdentity(db, { storeId: Buffer.alloc(16, 3), dataKey: { keyId: 1, wrapped: Buffer.alloc(60) } }),
   check: () => {},
@@ -31,7 +31,7 @@ export const plainContent: StoreContent = {
   checkSeals: () => {},
 };
 
-/** A new folder under the system's temporary one; it goes when the tests of the file are through. */
+/** Creates a folder below the system's temporary folder. It is removed after the tests of the file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "coffer-persistence-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,12 +42,12 @@ export function rootKey(byte = 5): SecretKey {
   return SecretKey.take(Buffer.alloc(32, byte));
 }
 
-/** Opens or makes a store; whatever the temporary folder lies on counts as a local disk. */
+/** Opens or creates a store. Whatever file system the temporary folder is on counts as a local disk. */
 export function openStore(data: string, key = rootKey(), rest: Partial<StoreFileOptions> = {}): StoreFile {
   return openStoreFile({ data, rootKey: key, fileSystemType: () => ext4, ...rest });
 }
 
-/** A new version; what it seals is never looked at unless a test says so. */
+/** A new version. Tests that don't need its sealed content ignore it. */
 export function put(
   path: string,
   version: number,
@@ -70,7 +70,7 @@ export function entries(...changes: (PutChange | DeleteChange)[]): JournalEntry[
   return changes.map((change) => ({ changes: [change] }));
 }
 
-/** Commits a group that must succeed, and gives its revisions. */
+/** Commits a group, which must succeed, and returns its revisions. */
 export async function committed(journal: Journal, group: readonly JournalEntry[]): Promise<readonly Revision[]> {
   const outcome: CommitOutcome = await journal.commit(group, 0);
   if (outcome.kind !== "committed") throw new Error(`the commit was ${outcome.kind}`, { cause: outcome });
@@ -83,7 +83,7 @@ export async function loaded(journal: Journal): Promise<CommittedEntry[]> {
   return all;
 }
 
-/** What a store holds, a line each: enough to compare two states. */
+/** The content of a store, one line each, to compare two states. */
 export async function summary(journal: Journal): Promise<string[]> {
   const lines = (entry: CommittedEntry) =>
     entry.changes.map((change) =>
@@ -94,7 +94,7 @@ export async function summary(journal: Journal): Promise<string[]> {
   return (await loaded(journal)).flatMap(lines);
 }
 
-/** Why the action was refused, or undefined if it was not. */
+/** Why the action was refused; undefined if it was not. */
 export function refusalOf(action: () => unknown): StoreRefused | undefined {
   try {
     action();
@@ -110,8 +110,8 @@ export function refusalKind(action: () => unknown): StoreRefusal | undefined {
 }
 
 /**
- * Runs a script in a process of its own. It may use what this file exports, under its names, and `data`, a folder;
- * `shell` can set limits first and ends by running the process.
+ * Runs a script in a separate process. It may use the exports of this file by name, and `data`, a folder. `shell` can set
+ * limits first, and ends by running the process.
  */
 export function inChild(data: string, script: string, shell = 'exec "$@"'): SpawnSyncReturns<string> {
   const names = "openStore, put, putSealed, deletion, entries, committed, loaded, refusalOf, rootKey";

@@ -1,6 +1,6 @@
 import { SealBroken, type Sealer } from "../../src/sealing/sealer.ts";
 
-/** Binds bytes to their context and hides nothing: for tests of the store, where the content is beside the point. */
+/** Binds bytes to their context without encryption: for tests of the store that are not about encryption. */
 export const plainSealer: Sealer = {
   overhead: 0,
   seal: (plaintext, context) => Buffer.concat([Buffer.from([context.length]), Buffer.from(context), plaintext]),

@@ -7,37 +7,37 @@ import type { FileDelivery } from "./file-delivery.ts";
 import { API, type Caller, type Outcome } from "./server-kit.ts";
 import type { Site } from "./server-process.ts";
 
-/** A load, and the policies that come and go meanwhile. */
+/** A load, and the policies that replace each other meanwhile. */
 export interface PolicySwapsOptions {
   readonly site: Site;
   /** How the policy file is replaced. */
   readonly deliver: FileDelivery;
-  /** How many sets are delivered, not counting what is spoiled. */
+  /** The number of valid policies that are delivered. */
   readonly swaps: number;
-  /** Calls that begin in a second, whether or not the ones before have been answered. */
+  /** Calls that begin per second, whether or not earlier ones have a response. */
   readonly callsPerSecond: number;
 }
 
-/** What became of the calls. */
+/** The results of the calls. */
 export interface PolicySwapsFindings {
   readonly calls: number;
-  /** Decisions that no set made which was in force during the call. */
+  /** Decisions that no policy in force during the call could have made. */
   readonly wrong: readonly string[];
-  /** Calls that came to nothing, by code: neither an answer nor a refusal by the policy. */
+  /** Failed calls by code: neither a response nor a denial by the policy. */
   readonly failed: ReadonlyMap<string, number>;
-  /** How many sets decided a call. The others were replaced before a server reads a file that has just changed. */
+  /** The number of policies that decided a call. The others were replaced before the server read the file. */
   readonly setsSeen: number;
 }
 
-/** A secret that every set lets be read. */
+/** A secret that every policy allows to be read. */
 const ALWAYS = "always";
 
-/** The secrets that only this set lets be read and listed. */
+/** The secrets that only this policy allows to be read and listed. */
 function secretsOf(set: number): readonly string[] {
   return ["a", "b", "c"].map((name) => `set/${set}/${name}`);
 }
 
-/** A whole policy, in rules of one path each: a mixture of two, or half of one, would show. */
+/** A complete policy, in rules of one path each, so that a mixture of two policies, or half of one, is noticed. */
 function policySet(set: number): string {
   const rules = [ALWAYS, ...secretsOf(set)].map(
     (path) => `  - {name: ${path}, spiffe_ids: [${API}], paths: [${path}], actions: [read, list]}\n`,
@@ -45,7 +45,7 @@ function policySet(set: number): string {
   return `rules:\n${rules.join("")}`;
 }
 
-/** Files that are no policy, made from one that would be the next: none of it may come into force. */
+/** Invalid files, made from the policy that would be the next: none of it may come into force. */
 const SPOILED: readonly ((text: string) => string)[] = [
   (text) => `${text}  - {}\n`,
   () => "",
@@ -53,15 +53,15 @@ const SPOILED: readonly ((text: string) => string)[] = [
   (text) => text.replace("read, list", "read, lst"),
 ];
 
-/** Milliseconds that a file stays, in turns: a server that waits until a file has settled sees some and misses others. */
+/** How long each file stays, in milliseconds, in turn: a server that waits until a file settles reads some and misses others. */
 const STAYS_MS = [100, 20, 400, 100, 250];
 
-/** Connections that the calls come on, in turns. */
+/** The number of connections that the calls use, in turn. */
 const CONNECTIONS = 4;
 
 /**
- * Replaces the policy of a server again and again, with a spoiled one before every other, while calls go on. Each set is
- * another one, so that a List tells by which one it was decided, and sets must come in the order of their delivery.
+ * Replaces the policy of a server repeatedly, with an invalid one before every second one, while calls continue. Every
+ * policy is different, so a List shows which policy decided it, and the policies must come in the order of their delivery.
  * Resolves when the last one has decided a call, or a decision was wrong.
  */
 export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
@@ -123,7 +123,7 @@ class Load {
     this.#isOver = true;
   }
 
-  /** Resolves after end(), when every call has its answer. */
+  /** Resolves after end(), when every call has a response. */
   async run(): Promise<void> {
     const underWay = new Set<Promise<void>>();
     const startedAt = performance.now();
@@ -147,17 +147,17 @@ class Load {
   }
 }
 
-/** Knows which sets may be in force: none before the last that has shown, and none that was not delivered. */
+/** Knows which policies may be in force: not one before the last that was observed, and none that was not delivered. */
 class Judge {
-  /** The number of the last set that was delivered. */
+  /** The number of the last policy that was delivered. */
   delivered = 0;
-  /** The highest number of a set that has decided a call. */
+  /** The highest number of a policy that has decided a call. */
   shown = 0;
   readonly sets = new Set<number>();
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
 
-  /** Shows exactly the secrets of one set. */
+  /** Lists exactly the secrets of one policy. */
   async list(caller: Caller): Promise<void> {
     const least = this.shown;
     const outcome = await caller.list({ prefix: "set/" });
@@ -169,7 +169,7 @@ class Judge {
     else this.#show(set);
   }
 
-  /** Asks for a secret of the last set that was delivered. */
+  /** Reads a secret of the last policy that was delivered. */
   async read(caller: Caller): Promise<void> {
     const [least, set] = [this.shown, this.delivered];
     const outcome = await caller.get({ path: secretsOf(set)[1]! });

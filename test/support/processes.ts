@@ -3,18 +3,18 @@ import { once } from "node:events";
 import { buffer, text } from "node:stream/consumers";
 import type { Ran } from "./cli-kit.ts";
 
-/** What a program runs with. Of our own environment it gets the PATH. */
+/** The user and environment of a program. From the environment of this process it gets only the PATH. */
 export interface RunAs {
-  /** The user, and the group of the same number; ourselves by default. */
+  /** The user, and the group of the same number; by default those of this process. */
   readonly uid?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-// A signal ends a process without its "exit" event, and would leave programs behind.
+// A signal ends a process without its "exit" event, so programs would survive it.
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const leave = () => process.exit(1);
 
-/** The programs that a test has started. They are gone when it has ended, however it ends. */
+/** The programs that a test has started. They are killed when the test ends, in whatever way it ends. */
 export class Processes {
   readonly #running = new Map<ChildProcess, Promise<unknown>>();
   readonly #kill = () => {
@@ -26,7 +26,7 @@ export class Processes {
     for (const signal of ENDINGS) process.once(signal, leave);
   }
 
-  /** Starts a program that goes on; what it prints is for the caller to read. */
+  /** Starts a program that keeps running. The caller reads its output. */
   start(program: string, arguments_: readonly string[], { uid, env }: RunAs = {}): ChildProcess {
     const child = spawn(program, arguments_, {
       // A folder that every user may enter.
@@ -42,14 +42,14 @@ export class Processes {
     return child;
   }
 
-  /** Runs a program to its end. */
+  /** Runs a program until it ends. */
   async run(program: string, arguments_: readonly string[], as: RunAs = {}): Promise<Ran> {
     const child = this.start(program, arguments_, as);
     const [stdout, stderr] = await Promise.all([buffer(child.stdout!), text(child.stderr!), once(child, "close")]);
     return { code: child.exitCode, stdout, stderr };
   }
 
-  /** Kills what is left, and waits until it is gone. */
+  /** Kills the programs that still run, and waits until they have ended. */
   async end(): Promise<void> {
     process.off("exit", this.#kill);
     for (const signal of ENDINGS) process.off(signal, leave);

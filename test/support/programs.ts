@@ -9,10 +9,10 @@ export interface SpirePrograms {
   readonly agent: string;
 }
 
-/** A user of this machine that is nobody else's, to see what such a one may do. */
+/** A user of this machine that no other test uses, to check what an unrelated user may do. */
 const PROBE_UID = 21_000;
 
-/** SPIRE's programs: those that the environment names, else those on the PATH; undefined without both. */
+/** SPIRE's programs: those that the environment names, otherwise those on the PATH; undefined unless both exist. */
 export function findSpire(): SpirePrograms | undefined {
   const server = process.env["SPIRE_SERVER_BIN"] ?? onPath("spire-server");
   const agent = process.env["SPIRE_AGENT_BIN"] ?? onPath("spire-agent");
@@ -20,8 +20,8 @@ export function findSpire(): SpirePrograms | undefined {
 }
 
 /**
- * Why these tests can't run here; false when they can. SPIRE tells workloads apart by the user that they run as, every
- * Node program being the same executable, and only root can start programs as other users.
+ * Why these tests can't run here; false if they can. SPIRE distinguishes workloads by their user, because every Node
+ * program has the same executable, and only root can start programs as other users.
  */
 export function reasonToSkip(): string | false {
   if (findSpire() === undefined) return "no SPIRE here: `npm run test:spire` builds it, which takes Go";

@@ -3,32 +3,32 @@ import { parser } from "@prometheus-io/lezer-promql";
 type Tree = ReturnType<typeof parser.parse>;
 type Node = Tree["topNode"];
 
-/** One condition on a label of a selector. */
+/** A condition on a label of a selector. */
 interface LabelMatcher {
   readonly label: string;
   readonly operator: string;
-  /** What stands between the quotes. */
+  /** The text between the quotes. */
   readonly value: string;
 }
 
-/** Where a query asks for series. */
+/** A selector of series in a query. */
 export interface Selector {
   readonly metric: string;
   readonly matchers: readonly LabelMatcher[];
-  /** Whether it is asked how it grew, as by rate(): something that only counts up must be there. */
+  /** Whether the query asks for its increase, as with rate(): the series must exist and only count up. */
   readonly isCounted: boolean;
 }
 
-/** What a query asks for. */
+/** The selectors and labels of a query. */
 export interface Query {
   readonly selectors: readonly Selector[];
-  /** The labels that it groups or joins by. */
+  /** The labels by which it groups or joins. */
   readonly grouping: readonly string[];
 }
 
 const strict = parser.configure({ strict: true });
 
-/** Reads a query by Prometheus' own grammar. Throws SyntaxError where it is none; types are not checked. */
+/** Parses a query with Prometheus' own grammar. Throws SyntaxError if it is invalid; types are not checked. */
 export function parseQuery(text: string): Query {
   const { topNode } = strict.parse(text);
   return {
@@ -53,7 +53,7 @@ function selectorAt(node: Node, text: string): Selector {
 
 const COUNTING = ["rate", "irate", "increase", "resets"];
 
-/** The function that a range of the selector is an argument of; empty when there is none. */
+/** The function whose argument is a range of the selector; empty if there is none. */
 function functionAround(node: Node, text: string): string {
   if (node.parent?.name !== "MatrixSelector") return "";
   let call: Node | null = node.parent;

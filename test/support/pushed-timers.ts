@@ -6,13 +6,13 @@ interface Task {
   readonly timer: NodeJS.Timeout;
 }
 
-// Milliseconds. Handshakes, keepalive and shutdown have less: a loaded machine needs that time for itself.
+// Milliseconds. Handshakes, keepalive and shutdown have shorter times, which a loaded machine needs for itself.
 const LONG_MS = 90_000;
 
 /**
- * The machine's time, which a test can also push ahead for all that takes long. What comes due by a push runs in a turn of its own, as a timer
- * does. A test that pushes it by a fixed amount with each answered call decides how many calls a minute has, and is the
- * same test on a slow machine.
+ * The machine's time, which a test can also advance for everything that waits long. A task that becomes due by an advance
+ * runs in its own turn, as a timer does. A test that advances time by a fixed amount with each response decides how many
+ * calls a minute has, and behaves the same on a slow machine.
  */
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();
@@ -20,7 +20,7 @@ export class PushedTimers implements Timers {
   #ahead = 0;
   #jumped = 0;
 
-  /** What takes `longMs` milliseconds or more is pushed. */
+  /** Tasks that wait `longMs` milliseconds or more are affected by {@link push}. */
   constructor(longMs = LONG_MS) {
     this.#longMs = longMs;
   }
@@ -39,14 +39,14 @@ export class PushedTimers implements Timers {
     return () => this.#forget(task);
   };
 
-  /** Moves time on by so many milliseconds. */
+  /** Advances the time by so many milliseconds. */
   push(ms: number): void {
     this.#ahead += ms;
     const now = this.elapsed();
     for (const task of this.#tasks) if (task.due <= now) setImmediate(() => this.#run(task));
   }
 
-  /** Moves the clock alone, as on a machine that was suspended: the timers go on from where they were. */
+  /** Advances the clock alone, as on a machine that was suspended: timers continue from where they were. */
   jump(ms: number): void {
     this.#jumped += ms;
   }

@@ -1,16 +1,16 @@
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../../src/store/journal.ts";
 
 /**
- * A journal shared with imaginary other replicas: it goes stale when they were faster, and feeds what they wrote. It
- * keeps the promise of {@link Journal} and nothing more, so it proves that the store needs nothing more.
+ * A journal that imaginary other replicas share: it becomes stale when they were faster, and feeds what they wrote. It
+ * implements {@link Journal} and nothing more, so it proves that the store needs nothing more.
  */
 export class ScriptedJournal implements Journal {
   readonly entries: CommittedEntry[] = [];
-  /** How many entries each commit brought. */
+  /** The number of entries of each commit. */
   readonly groups: number[] = [];
-  /** Called before each commit is decided; what it commits through {@link commitElsewhere} makes the commit stale. */
+  /** Called before each commit is decided. If it calls {@link commitElsewhere}, the commit becomes stale. */
   beforeCommit: () => void | Promise<void> = () => {};
-  /** Replaces the outcome of the next commits, in order. */
+  /** Replaces the outcomes of the next commits, in order. */
   readonly outcomes: CommitOutcome[] = [];
   #listener: (entries: readonly CommittedEntry[]) => void = () => {};
   #unfed: CommittedEntry[] = [];
@@ -36,12 +36,12 @@ export class ScriptedJournal implements Journal {
     this.#listener = listener;
   }
 
-  /** Another replica commits an entry; the feed brings it when {@link feed} is called. */
+  /** Commits an entry of another replica. The feed delivers it when {@link feed} is called. */
   commitElsewhere(entry: JournalEntry): void {
     this.#unfed.push(this.#append(entry));
   }
 
-  /** Brings what other replicas committed, or the given entries. */
+  /** Delivers the commits of other replicas, or the given entries. */
   feed(entries: readonly CommittedEntry[] = this.#unfed.splice(0)): void {
     this.#listener(entries);
   }
@@ -56,7 +56,7 @@ export class ScriptedJournal implements Journal {
 
   close(): void {}
 
-  // Revisions have gaps, as the interface allows.
+  // Revisions have gaps, which the interface allows.
   #append(entry: JournalEntry): CommittedEntry {
     const committed = { ...entry, revision: this.revision + 3 };
     this.entries.push(committed);

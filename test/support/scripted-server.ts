@@ -5,18 +5,18 @@ import { type Server, type TLSSocket, createServer as createTlsServer } from "no
 import type { Address } from "../../src/domain/address.ts";
 import type { Credential } from "../../src/pki/development-ca.ts";
 
-/** gRPC messages of one field, `status`, behind their five bytes of framing. */
+/** gRPC messages with the field `status`, after their five bytes of framing. */
 const HEALTH = { SERVING: Buffer.from([0, 0, 0, 0, 2, 8, 1]), NOT_SERVING: Buffer.from([0, 0, 0, 0, 2, 8, 2]) };
 
-/** A call that has arrived, and waits for what the test does with it. */
+/** A call that has arrived and waits for the test. */
 export class ArrivedCall {
-  /** The connection that it came on. */
+  /** The connection of the call. */
   readonly socket: TLSSocket;
   readonly #stream: ServerHttp2Stream;
 
   constructor(stream: ServerHttp2Stream, socket: TLSSocket) {
     stream.on("error", () => {});
-    // A request that nobody reads would keep its stream open.
+    // An unread request would keep its stream open.
     stream.resume();
     this.#stream = stream;
     this.socket = socket;
@@ -27,19 +27,19 @@ export class ArrivedCall {
     return this.socket.getPeerX509Certificate()!.raw;
   }
 
-  /** Answers as Health/Check does. */
+  /** Responds as Health/Check does. */
   answer(status: keyof typeof HEALTH = "SERVING"): void {
     this.#stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
     this.#stream.once("wantTrailers", () => this.#stream.sendTrailers({ "grpc-status": "0" }));
     this.#stream.end(HEALTH[status]);
   }
 
-  /** Says that the call has not been looked at (RFC 9113, 8.7). */
+  /** Refuses the stream: the call was not processed (RFC 9113 8.7). */
   refuse(): void {
     this.#stream.close(constants.NGHTTP2_REFUSED_STREAM);
   }
 
-  /** Sends GOAWAY: this call is the last of its connection. Resolves when the client has read it, and said the same. */
+  /** Sends a GOAWAY whose last stream is this call. Resolves when the client has received it and has sent its own. */
   async goAway(): Promise<void> {
     const session = this.#stream.session!;
     session.close();
@@ -57,7 +57,7 @@ export class ArrivedCall {
   }
 }
 
-/** A server that speaks TLS, HTTP/2 and a word of gRPC, and does with each call what a test says. */
+/** A server that speaks TLS, HTTP/2 and the minimum of gRPC. A test decides what it does with each call. */
 export class ScriptedServer {
   readonly #tls: Server;
   readonly #sockets = new Set<TLSSocket>();
@@ -80,12 +80,12 @@ export class ScriptedServer {
     return { kind: "tcp", host: "127.0.0.1", port: (this.#tls.address() as AddressInfo).port };
   }
 
-  /** How many calls have arrived that no test has asked for. */
+  /** The number of calls that have arrived and that no test has taken. */
   get waiting(): number {
     return this.#arrived.length;
   }
 
-  /** Shows another SVID from the next handshake on. */
+  /** Uses another SVID from the next handshake on. */
   rotate({ certPem: cert, keyPem: key }: Credential): void {
     this.#tls.setSecureContext({ cert, key });
   }

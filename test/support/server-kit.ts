@@ -14,7 +14,12 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { type Authority, type Credential, type SvidRequest, createAuthority } from "../../src/pki/development-ca.ts";
+import {
+  type DevelopmentCa,
+  type Credential,
+  type SvidRequest,
+  createDevelopmentCa,
+} from "../../src/pki/development-ca.ts";
 import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/admission/handshake-gate.ts";
 import { PATIENCE_MS } from "./patience.ts";
@@ -24,7 +29,7 @@ export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";
 export const WEB = "spiffe://example.org/ns/shop/sa/web";
 
-/** api may do everything under shop/api, and web may read shop/shared. */
+/** A policy: api may do everything under shop/api, and web may read shop/shared. */
 export const POLICY = `
 rules:
   - name: api
@@ -41,16 +46,16 @@ rules:
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
 
 /**
- * A real server in this process with a folder, an authority and a log of its own. It listens on a free port of the
- * loopback address; `config` replaces what it is told.
+ * A real server in this process, with its own folder, CA and log. It listens on a free port of the loopback address.
+ * `config` replaces parts of its configuration.
  */
 export class ServerKit {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-test-"));
-  readonly authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly authority: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly log: LogLine[] = [];
-  /** What the server's process would have died of. */
+  /** The error for which the server's process would have been killed. */
   readonly deaths: string[] = [];
-  /** The files of the server's own identity; it has another source when the configuration says so. */
+  /** The files of the server's own identity. The configuration may name another source. */
   readonly files: IdentityFiles;
   readonly config: ServeConfig;
   #server: CofferServer | undefined;
@@ -132,7 +137,7 @@ export class ServerKit {
     return { cert, key };
   }
 
-  /** A caller with a connection of its own. */
+  /** A caller with its own connection. */
   caller(id: string, options: ClientOptions = {}): Caller {
     return this.callerWith(this.issue({ id }), options);
   }
@@ -154,16 +159,16 @@ export class ServerKit {
   }
 }
 
-/** What a call came to. */
+/** The result of a call. */
 export interface Outcome {
   /** The name of the gRPC code. */
   readonly code: string;
   readonly message: string;
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-  /** The fields of google.rpc.BadRequest; absent when the error has none. */
+  /** The fields of google.rpc.BadRequest; absent if the error has none. */
   readonly violations?: readonly string[];
-  /** The answer, as proto-loader reads it. */
+  /** The response, as proto-loader decodes it. */
   // biome-ignore lint/suspicious/noExplicitAny: a test looks at what it expects
   readonly response: any;
 }
@@ -176,7 +181,7 @@ const proto = loadSync("coffer/v1/coffer.proto", {
 });
 const secrets = proto["coffer.v1.Secrets"] as ServiceDefinition;
 
-/** Calls the server with grpc-js and proto-loader alone: nothing of Coffer's own client or codecs is used. */
+/** Calls the server with grpc-js and proto-loader alone, without Coffer's own client and codecs. */
 export class Caller {
   readonly client: Client;
 
@@ -196,7 +201,7 @@ export class Caller {
     return this.#send(method.path, method.requestSerialize(request), deadlineMs);
   }
 
-  /** Sends bytes that may be no message at all. */
+  /** Sends bytes that may not be a valid message. */
   raw(name: string, bytes: Buffer): Promise<Outcome> {
     return this.#send(secrets[name]!.path, bytes, PATIENCE_MS);
   }
@@ -235,7 +240,7 @@ function outcome(error: ServiceError): Outcome {
   const { reason, metadata } = errorInfo.decode(info.value);
   const entries = metadata.map(({ key, value }) => [key, Buffer.from(value).toString()]);
   const bad = details.find((detail) => detail.typeUrl === DetailType.badRequest);
-  const told = { ...base, reason, metadata: Object.fromEntries(entries) };
-  if (bad === undefined) return told;
-  return { ...told, violations: badRequest.decode(bad.value).fieldViolations.map(({ field }) => field) };
+  const result = { ...base, reason, metadata: Object.fromEntries(entries) };
+  if (bad === undefined) return result;
+  return { ...result, violations: badRequest.decode(bad.value).fieldViolations.map(({ field }) => field) };
 }

@@ -11,33 +11,33 @@ import { CofferClient } from "../../src/client/coffer-client.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { type Authority, type Credential, createAuthority } from "../../src/pki/development-ca.ts";
+import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 
-/** The program itself, compiled beside this file. */
+/** The program, compiled beside this file. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
-/** How a process ended: by itself with a code, or by a signal. */
+/** How a process ended: with an exit code, or by a signal. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** What tells a process where its identity is. */
+/** The flags and variables that name the identity source of a process. */
 export interface IdentityArguments {
   readonly flags: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** How the server's process is started, beside what every one of them is told. */
+/** Additional options of a server's process. */
 export interface StartOptions {
-  /** Where its identity is; in files of the site by default. */
+  /** Its identity source; by default files of the site. */
   readonly identity?: IdentityArguments;
-  /** The data folder and the root key; those of the site by default. */
+  /** The data folder and the root key; by default those of the site. */
   readonly data?: string;
   readonly rootKey?: string;
-  /** More flags of `coffer serve`. */
+  /** Additional flags of `coffer serve`. */
   readonly flags?: readonly string[];
   /** Options of Node itself. */
   readonly node?: readonly string[];
@@ -46,14 +46,14 @@ export interface StartOptions {
 }
 
 /**
- * Everything that servers of one test need and share: a folder with an authority, credentials, a root key and a place
- * for data. What was started here is killed when the site is removed, or when the test's own process ends before.
+ * Everything that the servers of one test share: a folder with a CA, credentials, a root key and a place for data. Its
+ * processes are killed when the site is removed, or when the test's own process ends earlier.
  */
 export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-durability-"));
   readonly data = join(this.folder, "data");
   readonly rootKey = join(this.folder, "root.key");
-  readonly #authority: Authority = createAuthority(TrustDomain.parse("example.org"), systemClock);
+  readonly #authority: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly #admin: Credential = this.#authority.issue({ id: ADMIN });
   readonly #processes = new Set<ServerProcess>();
   #clients = 0;
@@ -68,14 +68,14 @@ export class Site {
     process.once("exit", this.#abandon);
   }
 
-  /** A server that serves. Rejects with what it wrote when it ends instead. */
+  /** Starts a server and waits until it serves. Rejects with its output if it ends instead. */
   async start(options: StartOptions = {}): Promise<ServerProcess> {
     const server = this.launch(options);
     await server.serving();
     return server;
   }
 
-  /** A server that has only just begun to start. */
+  /** A server that has only begun to start. */
   launch(options: StartOptions = {}): ServerProcess {
     const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
     const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
@@ -91,7 +91,7 @@ export class Site {
     return server;
   }
 
-  /** How a server ends that must not come to serve, and what it wrote. Rejects when it serves all the same. */
+  /** Starts a server that must not serve. Resolves to its ending and its output. Rejects if it serves. */
   async refusal(options: StartOptions = {}): Promise<Ending & { readonly stderr: string }> {
     const server = this.launch(options);
     const ending = await Promise.race([server.ended, server.serving().catch(() => server.ended)]);
@@ -99,17 +99,17 @@ export class Site {
     return { ...ending, stderr: server.stderr };
   }
 
-  /** An administrator with a connection of its own. */
+  /** An administrator with its own connection. */
   caller(server: Pick<ServerProcess, "port">, options: GrpcOptions = {}): Caller {
     return this.#callerWith(this.#admin, server, options);
   }
 
-  /** Any workload, with a connection of its own. */
+  /** A workload with its own connection. */
   workload(id: string, server: Pick<ServerProcess, "port">, options: GrpcOptions = {}): Caller {
     return this.#callerWith(this.#authority.issue({ id }), server, options);
   }
 
-  /** Coffer's own client, by files of its own. */
+  /** Coffer's own client, with its own identity files. */
   client(id: string, options: Pick<ClientOptions, "address"> & Partial<ClientOptions>): CofferClient {
     this.#clients += 1;
     const name = `client-${this.#clients}`;
@@ -121,17 +121,17 @@ export class Site {
     return new CofferClient({ serverId: "spiffe://example.org/coffer", identity, ...options });
   }
 
-  /** What node:tls and node:http2 need to speak as the administrator. */
+  /** The options of node:tls and node:http2 to connect as the administrator. */
   get clientTls() {
     return { ...this.#tlsOf(this.#admin), ALPNProtocols: ["h2"] };
   }
 
-  /** What node:tls and node:http2 need to speak as any workload. */
+  /** The options of node:tls and node:http2 to connect as a workload. */
   tlsOf(id: string) {
     return this.#tlsOf(this.#authority.issue({ id }));
   }
 
-  /** Kills every server that is left, waits until they are gone, and removes the folder. */
+  /** Kills all servers that still run, waits until they have ended, and removes the folder. */
   async remove(): Promise<void> {
     process.off("exit", this.#abandon);
     this.#killAll();
@@ -178,11 +178,11 @@ export class Site {
   }
 }
 
-/** `coffer serve` as a process of its own. */
+/** `coffer serve` in a separate process. */
 export class ServerProcess {
   /** Its log so far. */
   readonly log: LogLine[] = [];
-  /** Resolves when the process is gone and all that it wrote was read. */
+  /** Resolves when the process has ended and its complete output was read. */
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
   readonly #progress = new EventEmitter();
@@ -208,7 +208,7 @@ export class ServerProcess {
     return Number(String(address).split(":").at(-1));
   }
 
-  /** All that it wrote to stderr. */
+  /** Its standard error so far. */
   get stderr(): string {
     return this.#stderr;
   }
@@ -222,7 +222,7 @@ export class ServerProcess {
     return this.log.filter((line) => line.event === event);
   }
 
-  /** Resolves when the log has such a line. Rejects when the process ends without one. */
+  /** Resolves when the log has such a line. Rejects if the process ends without one. */
   async logged(event: string, isWanted: (line: LogLine) => boolean = () => true): Promise<LogLine> {
     for (;;) {
       const line = this.lines(event).find(isWanted);
@@ -232,7 +232,7 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves to the first such line behind the first `count` lines of the log. Rejects when the process ends before. */
+  /** Resolves to the first such line after the first `count` lines of the log. Rejects if the process ends before. */
   async loggedAfter(count: number, events: readonly string[]): Promise<LogLine> {
     for (;;) {
       const line = this.log.slice(count).find(({ event }) => events.includes(event));
@@ -242,7 +242,7 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves when it has written such a line, of the log or not. Rejects when the process ends without one. */
+  /** Resolves when standard error has a matching line, in the log or not. Rejects if the process ends without one. */
   async wrote(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.#stderr)) {
       if (this.#isGone) throw new Error(`the server ended without ${pattern}:\n${this.#stderr}`);
@@ -258,13 +258,13 @@ export class ServerProcess {
     this.#child.kill(signal);
   }
 
-  /** Kills it the hard way. */
+  /** Kills it with SIGKILL. */
   async kill(): Promise<Ending> {
     this.signal("SIGKILL");
     return this.ended;
   }
 
-  /** Stops it in good order. */
+  /** Stops it gracefully. */
   async stop(): Promise<Ending> {
     this.signal("SIGTERM");
     return this.ended;

@@ -3,19 +3,19 @@ import type { Operation, Target } from "../../bench/job.ts";
 import type { Outcome } from "../../bench/meter.ts";
 import { RequestTemplate } from "../../bench/request.ts";
 
-/** What the load does on each of its connections. */
+/** The options of the load. */
 export interface Lane {
   readonly operation: Operation;
-  /** Calls in flight. */
+  /** Calls in flight on each connection. */
   readonly inFlight: number;
-  /** Where the next connection goes, and with which SVID. */
+  /** The address and the SVID of the next connection. */
   readonly target: () => Target;
 }
 
 /**
- * Calls by a client that forgives nothing: it opens a connection, keeps it full of calls until it has read a GOAWAY,
- * waits for the answers that are due, and only then opens the next one. No call is made twice, and there is no gRPC
- * library that could make it again unseen (gRFC A6, "Transparent Retries").
+ * Calls by a client that never retries. It opens a connection, keeps it full of calls until it receives a GOAWAY, waits
+ * for the outstanding responses, and only then opens the next one. There is no gRPC library that could retry a call
+ * transparently (gRFC A6, "Transparent Retries").
  */
 export class SingleAttemptLoad {
   readonly #onAnswered: () => void;
@@ -25,37 +25,37 @@ export class SingleAttemptLoad {
   #connecting = 0;
   #state: "running" | "stopped" = "running";
 
-  /** `onAnswered` runs after each call that was answered with OK. */
+  /** `onAnswered` runs after each successful call. */
   constructor(onAnswered: () => void) {
     this.#onAnswered = onAnswered;
   }
 
-  /** Calls that ended, whatever they came to. */
+  /** Calls that have ended, with any result. */
   get calls(): number {
     return this.#calls;
   }
 
-  /** Connections that ended by a GOAWAY. */
+  /** Connections that ended with a GOAWAY. */
   get goAways(): number {
     return this.#goAways;
   }
 
-  /** Whether a connection is being made at this moment. */
+  /** Whether a connection is being opened. */
   get isConnecting(): boolean {
     return this.#connecting > 0;
   }
 
-  /** How often each kind of failure came; empty when every call was answered with OK. */
+  /** The number of failures of each kind; empty if every call succeeded. */
   get failures(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#failures);
   }
 
-  /** Begins no call any more. */
+  /** Begins no more calls. */
   stop(): void {
     this.#state = "stopped";
   }
 
-  /** Opens one connection after the other until it is stopped, or for as long as `reconnects` says. */
+  /** Opens one connection after the other until it is stopped, or as long as `reconnects` allows. */
   async run(lane: Lane, reconnects: () => boolean = () => true): Promise<void> {
     do {
       await this.#connect(lane);

@@ -13,21 +13,21 @@ import {
 import { basename, join } from "node:path";
 import type { IdentityFiles } from "../../src/identity/identity-files.ts";
 
-/** What is to be in the files of an identity. */
+/** The content of the files of an identity. */
 export interface FileContents {
   readonly cert: string;
   readonly key: string;
-  /** By the bare name of the trust domain. */
+  /** By the name of the trust domain, without `spiffe://`. */
   readonly bundles: ReadonlyMap<string, string>;
 }
 
-/** The names that spiffe-helper gives to its files by default; bundles of other domains are ours to name. */
+/** The default file names of spiffe-helper. The names for bundles of other trust domains are chosen by the tests. */
 function identityFilesIn(folder: string, trustDomains: Iterable<string>): IdentityFiles {
   const bundles = [...trustDomains].map((name) => [name, join(folder, `${name}.pem`)] as const);
   return { cert: join(folder, "svid.pem"), key: join(folder, "svid_key.pem"), bundles: new Map(bundles) };
 }
 
-/** Each file with what is to be in it and its mode, in the order in which spiffe-helper writes: cert, key, bundles. */
+/** Each file with its content and mode, in the order in which spiffe-helper writes: certificate, key, bundles. */
 function plan(
   files: IdentityFiles,
   contents: FileContents,
@@ -36,7 +36,7 @@ function plan(
   return [[files.cert, contents.cert, 0o644], [files.key, contents.key, 0o600], ...bundles];
 }
 
-/** Writes files as spiffe-helper does: each is truncated and written, one after the other, nothing is renamed. */
+/** Writes files as spiffe-helper does: truncates and writes one after the other, without renames. */
 export class SpiffeHelper {
   readonly files: IdentityFiles;
 
@@ -44,14 +44,14 @@ export class SpiffeHelper {
     this.files = identityFilesIn(folder, trustDomains);
   }
 
-  /** Writes everything. */
+  /** Writes all files. */
   write(contents: FileContents): void {
     Array.from(this.steps(contents));
   }
 
   /**
-   * Writes everything, and stops after each step for as long as the caller likes: a file is empty, half written, whole.
-   * Gives the step in words.
+   * Writes all files, and pauses after each step: a file is empty, half written, complete. Yields a description of the
+   * step.
    */
   *steps(contents: FileContents): Generator<string, void> {
     for (const [file, text, mode] of plan(this.files, contents)) yield* writeInSteps(file, text, mode);
@@ -73,8 +73,8 @@ function* writeInSteps(file: string, text: string, mode: number): Generator<stri
 }
 
 /**
- * Writes files as Kubernetes does in a volume: each name is a link through `..data`, which is itself a link to a folder;
- * a new folder is written whole, and then `..data` is replaced by a rename.
+ * Writes files as Kubernetes does in a volume: each name is a link through `..data`, which is a link to a folder. A new
+ * folder is written completely, and then `..data` is replaced by a rename.
  */
 export class KubernetesVolume {
   readonly files: IdentityFiles;
@@ -86,7 +86,7 @@ export class KubernetesVolume {
     this.files = identityFilesIn(folder, trustDomains);
   }
 
-  /** Swaps everything at once. */
+  /** Replaces all files at once. */
   write(contents: FileContents): void {
     mkdirSync(this.#folder, { recursive: true });
     const data = join(this.#folder, "..data");

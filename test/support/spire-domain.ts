@@ -4,19 +4,19 @@ import { AUTHORITY, CertificateForge, type CertificateSpec, type Issuer } from "
 
 const HOUR = 3600_000;
 
-/** SPIRE's dates its certificates back by this much. */
+/** SPIRE sets notBefore this long before the time of issue. */
 const BACKDATED = 10_000;
 
-/** What one identity is asked to be, beside the shape that SPIRE gives to all. */
+/** The properties of one identity; the rest is as SPIRE issues it. */
 export interface SvidWish extends CertificateSpec {
   readonly hint?: string;
-  /** How long it is valid, in milliseconds; an hour by default, as SPIRE's. */
+  /** Its lifetime in milliseconds; one hour by default, as with SPIRE. */
   readonly ttl?: number;
 }
 
 /**
- * A SPIRE server's part: the authorities of one trust domain, how they change, and the SVIDs that they sign, in the form
- * of the Workload API. All domains give their authorities the same name, to catch whoever goes by names.
+ * Imitates a SPIRE server: the CAs of one trust domain, their rotation, and the SVIDs that they issue, in the form of the
+ * Workload API. The CAs of all domains have the same name, to detect code that identifies CAs by name.
  */
 export class SpireDomain {
   readonly name: string;
@@ -25,7 +25,7 @@ export class SpireDomain {
   #published: Issuer[];
   #signer: Issuer;
 
-  /** With `upstream` SVIDs come with an intermediate, and the bundle holds the authority above it. */
+  /** With `upstream`, SVIDs have an intermediate, and the bundle has the CA above it. */
   constructor(name: string, clock: () => number, shape: "self-signed" | "upstream" = "self-signed") {
     this.name = name;
     this.#clock = clock;
@@ -34,17 +34,17 @@ export class SpireDomain {
     this.#published = [this.#upstream ?? this.#signer];
   }
 
-  /** The bundle: the authorities in DER, one behind the other. */
+  /** The bundle: the CA certificates in DER, concatenated. */
   get bundle(): Buffer {
     return Buffer.concat(this.#published.map(({ der }) => der));
   }
 
-  /** The bundle as a federation of another trust domain. */
+  /** The bundle, as federated in another trust domain. */
   get federated(): MapEntry {
     return { key: `spiffe://${this.name}`, value: this.bundle };
   }
 
-  /** An X.509-SVID for the workload at `path`, fresh from the authority that signs at the moment. */
+  /** Issues an X.509-SVID for the workload at `path` with the CA that currently signs. */
   issue(path: string, { hint = "", ttl = HOUR, ...spec }: SvidWish = {}): X509SvidMessage {
     const id = `spiffe://${this.name}${path}`;
     const now = this.#clock();
@@ -53,22 +53,22 @@ export class SpireDomain {
     return { spiffeId: id, x509Svid: Buffer.concat(forged.chain), x509SvidKey, bundle: this.bundle, hint };
   }
 
-  /** A new authority enters the bundle, and signs nothing yet. */
+  /** Adds a new CA to the bundle. It signs nothing yet. */
   prepare(): void {
     this.#published.push(this.#newSigner());
   }
 
-  /** The newest authority signs from now on. */
+  /** The newest CA signs from now on. */
   activate(): void {
     this.#signer = this.#published.at(-1)!;
   }
 
-  /** The oldest authority leaves the bundle. */
+  /** Removes the oldest CA from the bundle. */
   retire(): void {
     this.#published.shift();
   }
 
-  /** An authority that expired long ago, which SPIRE leaves in the bundle for a day. */
+  /** A CA that expired long ago. SPIRE keeps one in the bundle for a day. */
   publishExpired(): void {
     const now = this.#clock();
     const id = `spiffe://${this.name}`;
@@ -85,7 +85,7 @@ export class SpireDomain {
   }
 }
 
-/** A whole message. */
+/** A complete message. */
 export function response(
   svids: readonly X509SvidMessage[],
   ...federatedBundles: readonly MapEntry[]

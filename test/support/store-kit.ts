@@ -17,7 +17,7 @@ export interface StoreKitOptions {
   readonly onFailed?: (cause: unknown) => void;
 }
 
-/** A store over a journal, observed by nobody. */
+/** A store on a journal, without an observer. */
 export function loadStore(journal: Journal, options: StoreKitOptions = {}): Promise<SecretStore> {
   return SecretStore.load({
     journal,
@@ -28,7 +28,7 @@ export function loadStore(journal: Journal, options: StoreKitOptions = {}): Prom
   });
 }
 
-/** A content of one text value. */
+/** Content with one text value. */
 export function textContent(value: string, key = "value"): Content {
   return Content.parse([{ key, kind: "text", value: Buffer.from(value) }]);
 }
@@ -41,7 +41,7 @@ export function deleteRequest(path: string, versions: number[] = [], expectedVer
   return { path: parseSecretPath(path), versions, expectedVersion, author: AUTHOR };
 }
 
-/** The text of a version, or the reason why there is none. */
+/** The text of a version, or the reason of the error. */
 export function read(store: SecretStore, path: string, version = 0): string {
   try {
     const [entry] = store.get(parseSecretPath(path), version).content.entries();
@@ -51,7 +51,7 @@ export function read(store: SecretStore, path: string, version = 0): string {
   }
 }
 
-/** What a promise came to: its value, or the reason of its CofferError. */
+/** The result of a promise: its value, or the reason of its CofferError. */
 export async function outcomeOf<T>(promise: Promise<T>): Promise<T | string> {
   return promise.catch(reasonOf);
 }

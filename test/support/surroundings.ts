@@ -3,13 +3,13 @@ import { chmodSync, chownSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MAIN, type ServerProcess, type Site } from "./server-process.ts";
 
-/** A user without a name: no line of /etc/passwd has this number. */
+/** A user without a name: /etc/passwd has no line with this number. */
 export const NOBODY = 21_011;
 
-/** Becomes that user with no group, no capability and no way back, as a container's runtime does. */
+/** Switches to that user permanently, without groups or capabilities, as a container runtime does. */
 export const AS_NOBODY = `setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups --no-new-privs --bounding-set=-all`;
 
-/** Why no surroundings can be made here; undefined: they can. */
+/** Why no namespaces can be created here; undefined if they can. */
 export function whyNoSurroundings(): string | undefined {
   const script = `mount -t tmpfs tmpfs /mnt && command -v mkfifo && exec ${AS_NOBODY} "$@"`;
   const arguments_ = ["--mount", "--pid", "--fork", "sh", "-c", script, "sh", process.execPath, MAIN, "--version"];
@@ -21,24 +21,25 @@ export function whyNoSurroundings(): string | undefined {
 const FAILS = 'fails() { if "$@" 2>&-; then echo "must not work: $*" >&2; exit 99; fi; }';
 
 /**
- * What starts a server in a mount namespace of its own, after a script has changed what it will see. In the script `$0`
- * is the site's folder, `"$@"` the server, and `fails` ends all when a command succeeds that must not.
+ * The command line that starts a server in its own mount namespace, after a script has changed what the server will see.
+ * In the script, `$0` is the site's folder, `"$@"` is the server, and `fails` ends everything if a command succeeds that
+ * must fail.
  */
 export function surrounded(site: Site, script: string, namespaces: readonly string[] = []): string[] {
   return ["unshare", "--mount", ...namespaces, "sh", "-c", `set -e; ${FAILS}; ${script}`, site.folder];
 }
 
-/** The same, and the server is process 1 of a namespace, as in a container. */
+/** The same, with the server as process 1 of a PID namespace, as in a container. */
 export function asFirstProcess(site: Site, script = 'exec "$@"'): string[] {
   return surrounded(site, script, ["--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]);
 }
 
-/** The server that `unshare` waits for, seen from outside of its namespace. */
+/** The process ID of the server that `unshare` waits for, as seen from outside of its namespace. */
 export function firstProcess({ pid }: ServerProcess): { readonly pid: number } {
   return { pid: Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1")) };
 }
 
-/** Gives a site, and what lies directly in it, to {@link NOBODY}. */
+/** Gives a site, and the entries directly below it, to {@link NOBODY}. */
 export function giveAway({ folder }: Site): void {
   chmodSync(folder, 0o755);
   for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))])

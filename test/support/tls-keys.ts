@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
 
-/** The key schedule and the record protection of TLS 1.3 (RFC 8446 5 and 7) for TLS_AES_128_GCM_SHA256 alone. */
+/** The key schedule and the record protection of TLS 1.3 (RFC 8446 5 and 7), for TLS_AES_128_GCM_SHA256 only. */
 
 const HASH_BYTES = 32;
 const NOTHING = Buffer.alloc(0);
@@ -14,7 +14,7 @@ export function hmac(key: Uint8Array, data: Uint8Array): Buffer {
   return createHmac("sha256", key).update(data).digest();
 }
 
-/** HKDF-Expand-Label, 7.1; one block of HKDF is enough for all that is asked for here. */
+/** HKDF-Expand-Label, 7.1. One block of HKDF suffices for all uses here. */
 function expandLabel(secret: Uint8Array, label: string, context: Uint8Array, length: number): Buffer {
   const name = Buffer.from(`tls13 ${label}`);
   const info = [Buffer.of(0, length, name.length), name, Buffer.of(context.length), context, Buffer.of(1)];
@@ -26,30 +26,30 @@ export function deriveSecret(secret: Uint8Array, label: string, messages: readon
   return expandLabel(secret, label, transcriptHash(messages), HASH_BYTES);
 }
 
-/** The secret of the handshake, from that which the two sides agreed upon. */
+/** The handshake secret, from the shared secret. */
 export function handshakeSecret(agreed: Uint8Array): Buffer {
   const zero = Buffer.alloc(HASH_BYTES);
   return hmac(deriveSecret(hmac(zero, zero), "derived", []), agreed);
 }
 
-/** The secret of what comes after it. */
+/** The master secret, which follows the handshake secret. */
 export function masterSecret(handshake: Uint8Array): Buffer {
   return hmac(deriveSecret(handshake, "derived", []), Buffer.alloc(HASH_BYTES));
 }
 
-/** The key with which a side shows in its Finished that it saw the same messages, 4.4.4. */
+/** The key of a side's Finished message, which proves that it saw the same messages, 4.4.4. */
 export function finishedKey(trafficSecret: Uint8Array): Buffer {
   return expandLabel(trafficSecret, "finished", NOTHING, HASH_BYTES);
 }
 
-/** The type of a record that is encrypted; the real one is inside. */
+/** The outer type of an encrypted record; the inner type is encrypted. */
 export const ENCRYPTED = 23;
 
-// Plain bytes in a record, at most (5.1).
+// The largest plaintext of a record, in bytes (5.1).
 const MAX_PLAIN = 2 ** 14;
 const TAG_BYTES = 16;
 
-/** Encrypts what one side sends, or decrypts what the other sent: for each side and secret one, since records count. */
+/** Encrypts what one side sends, or decrypts what the other sent. One instance for each side and secret: records are counted. */
 export class RecordKeys {
   readonly #key: Buffer;
   readonly #iv: Buffer;
@@ -60,7 +60,7 @@ export class RecordKeys {
     this.#iv = expandLabel(trafficSecret, "iv", NOTHING, 12);
   }
 
-  /** As many records as it takes. */
+  /** Encrypts into as many records as necessary. */
   protect(type: number, plain: Uint8Array): Buffer {
     const records: Buffer[] = [];
     for (let from = 0; from < plain.length; from += MAX_PLAIN - 1) {
@@ -69,7 +69,7 @@ export class RecordKeys {
     return Buffer.concat(records);
   }
 
-  /** The content of a record, and its real type. */
+  /** The content of a record, and its inner type. */
   open(header: Uint8Array, body: Buffer): { readonly type: number; readonly content: Buffer } {
     const decipher = createDecipheriv("aes-128-gcm", this.#key, this.#nonce()).setAAD(header);
     decipher.setAuthTag(body.subarray(-TAG_BYTES));

@@ -1,4 +1,4 @@
-/** A field of protobuf with a length (wire type 2), byte by byte: no codec writes the messages that some tests need. */
+/** A protobuf field with a length (wire type 2), byte by byte, for messages that no codec writes. */
 export function bytesField(number: number, content: Uint8Array | string): Buffer {
   const body = Buffer.from(content);
   return Buffer.concat([Buffer.of((number << 3) | 2), varint(body.length), body]);

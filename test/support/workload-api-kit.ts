@@ -11,9 +11,9 @@ import { SpireDomain } from "./spire-domain.ts";
 import { WorkloadApiServer } from "./workload-api-server.ts";
 
 /**
- * A Workload API of two trust domains, and sources that ask it. The sockets, HTTP/2 and certificates are real; only the
- * clock is the test's. Nothing sleeps: a test waits for what a source tells, and what must not happen it looks for
- * behind a later message that is sure to arrive.
+ * A Workload API of two trust domains, and sources that use it. The sockets, HTTP/2 and certificates are real; only the
+ * clock is the test's. Nothing sleeps: a test waits for a state of a source, and checks that something does not happen by
+ * waiting for a later message that must arrive.
  */
 export class WorkloadApiKit {
   readonly timers = new ManualTimers(Date.parse("2026-03-01T12:00:00Z"));
@@ -39,7 +39,7 @@ export class WorkloadApiKit {
     rmSync(this.#folder, { recursive: true });
   }
 
-  /** A source whose pauses are not shortened by chance. */
+  /** A source whose retry delays have no random part. */
   open(selection: Selection = { kind: "default" }, endpoint = this.server.endpoint): WorkloadApiSource {
     const source = WorkloadApiSource.open({
       endpoint: parseEndpoint(endpoint),
@@ -52,7 +52,7 @@ export class WorkloadApiKit {
     return source;
   }
 
-  /** Lets what is due next come due, such as the next attempt. How many milliseconds it had to wait. */
+  /** Advances to the next task that is due, such as the next attempt. Returns the milliseconds until then. */
   comeDue(): number {
     const [pause] = this.timers.pauses;
     assert.ok(pause !== undefined, "nothing is waiting");
@@ -61,7 +61,7 @@ export class WorkloadApiKit {
   }
 }
 
-/** The source's state, as soon as it is one like that. */
+/** The source's state, as soon as it matches. */
 export function stateOf(
   source: WorkloadApiSource,
   isWanted: (state: IdentityState) => boolean,
@@ -82,7 +82,7 @@ export function troubled(source: WorkloadApiSource, problem: RegExp): Promise<Id
   return stateOf(source, ({ problems }) => problem.test(problems.join("\n")));
 }
 
-/** The source's snapshot, as soon as there have been so many; more of them are a failure. */
+/** The source's snapshot, as soon as it has this number; a higher number is a failure. */
 export async function generation(source: WorkloadApiSource, wanted: number): Promise<IdentitySnapshot> {
   await stateOf(source, (state) => state.kind === "ready" && state.snapshot.generation >= wanted);
   assert.equal(source.snapshot().generation, wanted);

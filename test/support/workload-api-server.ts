@@ -11,7 +11,7 @@ import {
 } from "@grpc/grpc-js";
 import { FETCH_X509_SVID, type X509SvidResponse, x509SvidResponse } from "../../src/workload-api/x509-messages.ts";
 
-/** One request, as it came. */
+/** One request, as received. */
 export interface Call {
   readonly method: string;
   /** The values of the security header. */
@@ -42,9 +42,9 @@ const NO_IDENTITY = { code: status.PERMISSION_DENIED, details: "no identity issu
 const NO_HEADER = { code: status.INVALID_ARGUMENT, details: "security header missing from request" };
 
 /**
- * A Workload API that behaves like the one of SPIRE's agent: the header is checked, the first message comes at once, each
- * change is a whole new message to every stream, and no stream ends by itself. What the agent can't be made to do on
- * demand, this one does when a test asks for it.
+ * A Workload API that behaves like the one of SPIRE's agent: it checks the header, sends the first message immediately,
+ * sends every change as a complete new message to every stream, and ends no stream by itself. At a test's request it also
+ * does what the agent can't be made to do on demand.
  */
 export class WorkloadApiServer {
   readonly calls: Call[] = [];
@@ -63,50 +63,50 @@ export class WorkloadApiServer {
     this.#listener = this.#listen();
   }
 
-  /** Serves at the path of a socket, or on 127.0.0.1. There is no identity for anybody yet. */
+  /** Serves at the path of a socket, or on 127.0.0.1. At first no caller has an identity. */
   static async start(path?: string): Promise<WorkloadApiServer> {
     const server = new WorkloadApiServer(path === undefined ? { host: "127.0.0.1", port: 0 } : { path });
     await server.#listening();
     return server;
   }
 
-  /** As SPIFFE_ENDPOINT_SOCKET names it. */
+  /** Its address, in the form of SPIFFE_ENDPOINT_SOCKET. */
   get endpoint(): string {
     if ("path" in this.#where) return `unix://${this.#where.path}`;
     return `tcp://127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
   }
 
-  /** How many streams are open. */
+  /** The number of open streams. */
   get streams(): number {
     return this.#streams.size;
   }
 
-  /** From now on this is the state: every stream is sent it, and each new one begins with it. */
+  /** Sets the state: every stream is sent it, and each new stream begins with it. */
   send(response: X509SvidResponse): void {
     this.sendBytes(x509SvidResponse.encode(response));
   }
 
-  /** The same, for bytes that need not be a message. */
+  /** The same, for bytes that may not be a valid message. */
   sendBytes(bytes: Buffer): void {
     this.#give({ kind: "message", bytes });
   }
 
-  /** From now on this ends every stream, open ones too. */
+  /** Ends every stream with this from now on, including open ones. */
   fail(code: status, details: string): void {
     this.#give({ kind: "status", code, details });
   }
 
-  /** There is no identity for anybody any more. */
+  /** From now on, no caller has an identity. */
   deny(): void {
     this.fail(NO_IDENTITY.code, NO_IDENTITY.details);
   }
 
-  /** Ends every stream with this, once: those that are opened later are answered as before. */
+  /** Ends every open stream with this, once. Later streams are served as before. */
   interrupt(code: status, details: string): void {
     for (const stream of this.#streams) this.#end(stream, { code, details });
   }
 
-  /** As SIGKILL ends an agent: connections break, and the file of the socket stays behind. */
+  /** Ends like an agent that gets SIGKILL: connections break, and the socket's file remains. */
   async kill(): Promise<void> {
     const path = "path" in this.#where ? this.#where.path : undefined;
     if (path !== undefined) linkSync(path, `${path}.left`);
@@ -114,21 +114,21 @@ export class WorkloadApiServer {
     if (path !== undefined) renameSync(`${path}.left`, path);
   }
 
-  /** As SIGTERM ends an agent: the file of the socket is removed. */
+  /** Ends like an agent that gets SIGTERM: the socket's file is removed. */
   async stop(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
-  /** Comes back after {@link kill} or {@link stop}. */
+  /** Serves again after {@link kill} or {@link stop}. */
   async restart(): Promise<void> {
     if ("path" in this.#where) rmSync(this.#where.path, { force: true });
     this.#listener = this.#listen();
     await this.#listening();
   }
 
-  /** Ends for good. */
+  /** Stops permanently. */
   async close(): Promise<void> {
     if (this.#listener.listening) await this.stop();
     this.#injector.destroy();

@@ -4,7 +4,7 @@ import { write } from "../output.ts";
 import type { World } from "../../process/world.ts";
 
 const EXAMPLES = `
-Put one of these lines into the file that your shell reads at its start:
+Add one of these lines to the startup file of your shell:
   source <(coffer completion bash)     # ~/.bashrc
   source <(coffer completion zsh)      # ~/.zshrc, after compinit
   coffer completion fish | source      # ~/.config/fish/config.fish`;
@@ -13,7 +13,7 @@ Put one of these lines into the file that your shell reads at its start:
 export function addCompletion(program: Command, world: World, tree: () => Promise<Command>): void {
   program
     .command("completion")
-    .description("Print a script for your shell that completes the commands and options of coffer.")
+    .description("Print a completion script for your shell.")
     .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
     .addHelpText("after", EXAMPLES)
     .action(async (shell: Shell) => write(world.stdout, completionScript(await tree(), shell)));

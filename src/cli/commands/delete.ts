@@ -10,10 +10,10 @@ export function addDelete(program: Command, world: World): void {
   const command = program
     .command("delete <path>")
     .description(
-      "Delete versions of a secret, the newest by default. An older version does not take its place: a secret whose newest " +
-        "version is deleted is not found until something is put. Deleting again what is deleted changes nothing.",
+      "Delete versions of a secret, the latest by default. An older version does not become the latest: while the latest " +
+        "version is deleted, get fails with not found until the next put. Deleting a deleted version changes nothing.",
     )
-    .option("--versions <list>", "the versions, such as 1,2; all of them have to exist", parsed(parseVersions))
+    .option("--versions <list>", "the versions, such as 1,2; all of them must exist", parsed(parseVersions))
     .option("--expected-version <n>", "delete only if this is the latest version", parsed(parseUint32));
   callsServer(command, world, async (client) => {
     const { change } = await import("../unclear-change.ts");

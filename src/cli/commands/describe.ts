@@ -10,8 +10,10 @@ import type { World } from "../../process/world.ts";
 export function addDescribe(program: Command, world: World): void {
   const command = program
     .command("describe <path>")
-    .description("Show the versions of a secret: their state, who made and who deleted them, and when. Never a value.")
-    .addOption(outputOption(new Option("-o, --output <format>", "the format"), ["table", "json"], "table"));
+    .description(
+      "Show the versions of a secret: their state, and who created and deleted them, and when. Shows no values.",
+    )
+    .addOption(outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"));
   callsServer(command, world, async (client) => {
     const description = await client.describe(command.processedArgs[0]);
     const show = command.opts()["output"] === "json" ? describeJson : describeTable;

@@ -13,10 +13,10 @@ export function addDevPki(program: Command, world: World): void {
   program
     .command("dev-pki")
     .description(
-      "Make an authority and SVIDs for development: bundle.pem, and NAME.pem with NAME.key for coffer, admin, api and web. " +
-        "What is there and still good is kept. Never trust this authority with anything real: its key lies beside it.",
+      "Create a CA and SVIDs for development: bundle.pem, and NAME.pem with NAME.key for coffer, admin, api and web. " +
+        "Existing files that are still valid are not replaced. Never use this CA in production: its key is in the same folder.",
     )
-    .requiredOption("--dir <folder>", "where to put them")
+    .requiredOption("--dir <folder>", "the folder for the files")
     .requiredOption("--trust-domain <name>", "the trust domain, such as example.org", parsed(parseTrustDomain))
     .action(async ({ dir, trustDomain }: { readonly dir: string; readonly trustDomain: TrustDomain }) => {
       const { mintDevelopmentPki } = await import("../../pki/development.ts");
@@ -26,5 +26,5 @@ export function addDevPki(program: Command, world: World): void {
 }
 
 function row({ certFile, id, notAfter, because }: MintedCredential): string[] {
-  return [certFile, id, new Date(notAfter).toISOString(), because === undefined ? "kept" : "made"];
+  return [certFile, id, new Date(notAfter).toISOString(), because === undefined ? "unchanged" : "created"];
 }

@@ -8,8 +8,8 @@ export function addDev(program: Command, world: World): void {
   const command = program
     .command("dev")
     .description(
-      "Run a server for development, with nothing to configure. Certificates are made in certs/dev, data, root key and " +
-        "policy in .coffer, all in the current folder, and all kept for the next time. Prints lines to paste.",
+      "Run a server for development, without configuration. Creates certificates in certs/dev, and data, root key and " +
+        "policy in .coffer, below the current folder, and reuses them at the next start. Prints commands to paste.",
     );
   addOptions(command, runningOptions);
   command.action(async () => {

@@ -20,11 +20,11 @@ interface GetOptions {
 
 const FORMATS = `
 Formats:
-  table   for reading; characters that could confuse a terminal are escaped
+  table   for people; control characters are escaped
   json    path, version, revision, create_time, data, and binary_data in base64
-  env     export KEY='value' lines, quoted for sh; refused when a key can't be a variable's name,
-          or is one that loaders and interpreters obey, such as PATH or LD_PRELOAD
-  raw     the bytes of one value, exactly; on a terminal, control characters are escaped
+  env     export KEY='value' lines, quoted for sh; fails if a key is not a valid variable name, or
+          is one that loaders and interpreters read, such as PATH or LD_PRELOAD
+  raw     the bytes of one value, unchanged; on a terminal, control characters are escaped
 
 Examples:
   coffer get shop/api/db
@@ -43,13 +43,13 @@ export function addGet(program: Command, world: World): void {
         SECRET_FORMATS,
       ),
     )
-    .option("--version <n>", "the version to read; the newest by default", parsed(parseUint32))
+    .option("--version <n>", "the version to read; the latest by default", parsed(parseUint32))
     .option(
       "--out <file>",
-      "write to this file, readable by you alone (0400), replacing it at once; - is standard output",
+      "write to this file, which only you can read (0400), and replace it atomically; - is standard output",
       notEmpty,
     )
-    .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
+    .option("--wait <duration>", "retry while the secret does not exist or no server responds", parsed(parseDuration))
     .addHelpText("after", FORMATS);
   callsServer(command, world, async (client) => {
     const [path, key] = command.processedArgs as [string, string | undefined];
@@ -75,6 +75,6 @@ async function get(
   const format = output ?? (key !== undefined ? "raw" : out !== undefined ? "json" : "table");
   const bytes = formatSecret(secret, entriesOf(secret, key), format);
   if (out !== undefined) return writeSecretFile(out, bytes);
-  // A file or a pipe gets the bytes of the value. A terminal would obey the control characters among them.
+  // A file or a pipe gets the bytes of the value. On a terminal, control characters in it would be executed.
   await write(world.stdout, format === "raw" && world.stdout.isTTY ? forTerminal(bytes) : bytes);
 }

@@ -8,10 +8,10 @@ import type { World } from "../../process/world.ts";
 export function addHealth(program: Command, world: World): void {
   const command = program
     .command("health [service]")
-    .description("Ask the server whether it takes calls, by grpc.health.v1. It exits with 0 only when it does.");
+    .description("Check whether the server is serving, with grpc.health.v1. Exits with 0 only if it is.");
   callsServer(command, world, async (client) => {
     const status = await client.health(command.processedArgs[0]);
-    if (status !== "SERVING") throw new CommandFailed("unavailable", `the server says ${status}`);
+    if (status !== "SERVING") throw new CommandFailed("unavailable", `the server reports ${status}`);
     await write(world.stdout, `${status}\n`);
   });
 }

@@ -10,8 +10,8 @@ import type { World } from "../../process/world.ts";
 export function addList(program: Command, world: World): void {
   const command = program
     .command("list [prefix]")
-    .description("List the secrets whose path begins with a prefix, as far as you may list them, in path order.")
-    .addOption(outputOption(new Option("-o, --output <format>", "the format"), ["table", "json"], "table"));
+    .description("List the secrets whose path begins with a prefix and that you may list, in path order.")
+    .addOption(outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"));
   callsServer(command, world, async (client) => {
     const entries: ListEntry[] = [];
     for await (const entry of client.list(command.processedArgs[0])) entries.push(entry);

@@ -16,7 +16,7 @@ interface CheckOptions extends Partial<Omit<PolicyQuestion, "caller">> {
 }
 
 const EXAMPLES = `
-Exits with 0 when the file is right and the answer is yes, with 4 when it is no, and with 2 when the file is wrong.
+Exits with 0 if the file is valid and the action is allowed, with 4 if it is denied, and with 2 if the file is invalid.
 
 Examples:
   coffer policy check policy.yaml
@@ -28,15 +28,15 @@ export function addPolicy(program: Command, world: World): void {
     .command("policy")
     .description("Check a policy file, without a server.")
     .command("check <file>")
-    .summary("tell what is wrong with a policy file, or what it allows")
+    .summary("report the problems of a policy file, or what it allows")
     .description(
-      "Tell what is wrong with a policy file, each problem with its line and column. With --as, --action and --path, " +
-        "tell whether it allows that, and by which rule. No server is asked.",
+      "Report the problems of a policy file, each with its line and column. With --as, --action and --path, report " +
+        "whether the policy allows the action, and by which rule. Calls no server.",
     )
     .option("--as <spiffe-id>", "the caller", parsed(parseSpiffeId))
     .option("--action <action>", ACTIONS.join(", "), parsed(parseAction))
-    .option("--path <path>", "the path of a secret, whether or not there is one", parsed(parseSecretPath))
-    .option("--admin <spiffe-id>", "an admin of that server, as given to serve [repeatable]", addAdmin)
+    .option("--path <path>", "the path of a secret, which need not exist", parsed(parseSecretPath))
+    .option("--admin <spiffe-id>", "an admin, as in the options of serve [repeatable]", addAdmin)
     .addHelpText("after", EXAMPLES);
   command.action((file: string, options: CheckOptions) => check(file, options, world));
 }
@@ -49,17 +49,17 @@ async function check(file: string, options: CheckOptions, world: World): Promise
   const question = questionOf(options);
   const { checkPolicy } = await import("../../app/policy-check.ts");
   const policy = checkPolicy(file, options.admin ?? []);
-  if (question === undefined) return write(world.stdout, `${printable(file)} is right: ${countRules(policy.rules)}\n`);
+  if (question === undefined) return write(world.stdout, `${printable(file)} is valid: ${countRules(policy.rules)}\n`);
   const decision = policy.decide(question);
   if (decision.kind === "denied") throw new CommandFailed("denied", `denied: no rule allows ${describe(question)}`);
   await write(world.stdout, `allowed by ${printable(decision.by.name)}: ${describe(question)}\n`);
 }
 
-/** Undefined when only the file is in question. Half a question is a slip, and its answer would be taken for a whole one. */
+/** Undefined to check only the file. A partial question is an error: its answer could be mistaken for a complete one. */
 function questionOf({ as: caller, action, path }: CheckOptions): PolicyQuestion | undefined {
   if (caller !== undefined && action !== undefined && path !== undefined) return { caller, action, path };
   if (caller === undefined && action === undefined && path === undefined) return undefined;
-  throw new CommandFailed("usage", "--as, --action and --path make one question; give all of them or none");
+  throw new CommandFailed("usage", "--as, --action and --path belong together; use all of them or none");
 }
 
 function describe({ caller, action, path }: PolicyQuestion): string {

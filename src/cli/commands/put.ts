@@ -9,17 +9,17 @@ import type { World } from "../../process/world.ts";
 
 const VALUES = `
 Where a value comes from:
-  key=@FILE   the bytes of a file, exactly
-  key=-       the bytes of standard input, exactly (a trailing line break included)
-  key=?       you are asked for it twice, and it is not shown; quote it in zsh: 'key=?'
-  key=VALUE   the command line; only for what is no secret: other users of this machine can read it
-              there (ps, /proc), and your shell keeps it in its history
-  key:=VALUE  the same, also where VALUE begins with @ or is - or ?
+  key=@FILE   the bytes of a file, unchanged
+  key=-       the bytes of standard input, unchanged, including a trailing line break
+  key=?       two prompts, without echo; quote it in zsh: 'key=?'
+  key=VALUE   the command line; only for values that are not secret: other users of this machine can
+              read it (ps, /proc), and your shell keeps it in its history
+  key:=VALUE  the same, for a VALUE that begins with @ or is - or ?
 
 An empty value is refused without --allow-empty.
 
-Bytes that are UTF-8 are stored as text, all others as binary. The new version replaces all keys of
-the secret.
+A value that is UTF-8 is stored as text, any other value as binary. The new version replaces all
+keys of the secret.
 
 Examples:
   coffer put shop/api/db user=app 'password=?'
@@ -30,10 +30,10 @@ Examples:
 export function addPut(program: Command, world: World): void {
   const command = program
     .command("put <path> <key=value...>")
-    .description("Write a new version of a secret. Its number is printed when it is on the server's disk.")
+    .description("Write a new version of a secret. Prints its number when it is on the server's disk.")
     .option(
       "--expected-version <n>",
-      "write only if this is the latest version; 0: if there is none",
+      "write only if this is the latest version; 0: only if the secret does not exist",
       parsed(parseUint32),
     )
     .option("--allow-empty", "store values that are empty")

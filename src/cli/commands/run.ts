@@ -16,26 +16,27 @@ import type { World } from "../../process/world.ts";
 
 const EXAMPLES = `
 Sources:
-  PATH            every key of the secret, as it is named
-  NAME=PATH:KEY   one value, as NAME
+  PATH            every key of the secret, as the variable of that name
+  NAME=PATH:KEY   one value, as the variable NAME
 
-Names that loaders and interpreters obey, such as PATH or LD_PRELOAD, and variables that are
-set already are taken from NAME=PATH:KEY only.
+Only NAME=PATH:KEY can set a variable that loaders and interpreters read, such as PATH or
+LD_PRELOAD, or replace a variable that is already set.
 
 Examples:
   coffer run shop/api/env -- ./server --port 8080
   coffer run --wait 60s DB_PASSWORD=shop/api/db:password -- ./server
 
-Exits as the command does: with its exit code, or 128 and the number of the signal that ended it;
-127 and 126 when it is not there or can't be run. Before it is run, the codes are Coffer's own.`;
+Exits with the command's exit code, or with 128 plus the number of the signal that ended it; with
+127 if the command is not found, and 126 if it can't be run. Errors before that have Coffer's own
+exit codes.`;
 
 /** `coffer run`. */
 export function addRun(program: Command, world: World): void {
   const command = program
     .command("run <source...>")
     .usage("[options] <source...> -- <command> [args...]")
-    .description("Run a command with secrets in its environment. Options come before --; what follows is not touched.")
-    .option("--wait <duration>", "keep trying while there is no such secret or no server", parsed(parseDuration))
+    .description("Run a command with secrets in its environment. Options come before --; the command follows it.")
+    .option("--wait <duration>", "retry while the secret does not exist or no server responds", parsed(parseDuration))
     .addHelpText("after", EXAMPLES);
   addOptions(command, connectionOptions);
   command.action(() => run(command, world));
@@ -50,7 +51,7 @@ async function run(command: Command, world: World): Promise<never> {
   const { sources, program, rest } = readLine(command.args, world.argv);
   const { wait = 0 } = command.opts<{ readonly wait?: number }>();
   const reading = askServer(command, world, (client) => untilAvailable(() => readAll(client, sources), wait));
-  // The client is closed by then: the command inherits no connection, and we hold none for as long as it runs.
+  // The client is closed before the command starts, so no connection is inherited or stays open while the command runs.
   const env = { ...world.env, ...secretVariables(await relay.until(reading), world.env) };
   throw await runCommand({ program, arguments: rest, env }, relay);
 }
@@ -61,12 +62,12 @@ function readLine(operands: readonly string[], argv: readonly string[]) {
   const words = separator === -1 ? [] : argv.slice(separator + 1);
   const sources = parseVariableSources(operands.slice(0, operands.length - words.length));
   const [program, ...rest] = words;
-  if (program === undefined) throw new CommandFailed("usage", "give the command behind --, as in run PATH -- COMMAND");
-  if (sources.length === 0) throw new CommandFailed("usage", "give at least one secret before --");
+  if (program === undefined) throw new CommandFailed("usage", "missing command after --, as in run PATH -- COMMAND");
+  if (sources.length === 0) throw new CommandFailed("usage", "missing secret before --");
   return { sources, program, rest };
 }
 
-/** Each path once: two values of one secret are those of one version. */
+/** Reads each path once, so that two values of one secret come from the same version. */
 function readAll(client: CofferClient, sources: readonly VariableSource[]): Promise<SourcedSecret[]> {
   const reading = new Map<string, Promise<Secret>>();
   const read = (path: string) => {

@@ -4,11 +4,12 @@ import { addOptions, givenFlags } from "../option-flags.ts";
 import type { World } from "../../process/world.ts";
 
 const NOTES = `
-An option is taken from its flag, else from its variable, else from its default. Variables hold
-repeatable options as a list with commas. Sizes are bytes, or a number with KiB, MiB or GiB.
+An option is read from its flag, otherwise from its variable, otherwise its default applies. A
+variable holds a repeatable option as a comma-separated list. Sizes are bytes, or a number with
+KiB, MiB or GiB.
 
-SIGTERM and SIGINT stop the server in good order, a second one at once. SIGHUP has it look for
-new certificates and a new policy at once; both are followed without it as well.`;
+SIGTERM and SIGINT shut the server down gracefully; a second signal exits immediately. SIGHUP
+reloads certificates and policy immediately; the server also reloads them when they change.`;
 
 /** `coffer serve`. */
 export function addServe(program: Command, world: World): void {

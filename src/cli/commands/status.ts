@@ -11,19 +11,19 @@ import { write } from "../output.ts";
 import type { World } from "../../process/world.ts";
 
 const NOTES = `
-The ops listener answers this question to programs on its own machine only, and needs no SVID: run it where
-the server runs, as with kubectl exec or docker exec. Exits with 0 when the server is ready, and with 6 when it
-is not, or does not answer.`;
+The ops listener serves the status only to programs on its own machine, and needs no SVID. Run this command
+where the server runs, for example with kubectl exec or docker exec. Exits with 0 if the server is ready, and
+with 6 if it is not ready or does not respond.`;
 
 /** `coffer status`. */
 export function addStatus(program: Command, world: World): void {
   const command = program
     .command("status")
     .description(
-      "Show what an operator asks first of a server: whether it is ready, its identity and when that ends, where " +
-        "identity and policy come from, its store, revision, disk, threads and uptime.",
+      "Show the state of a server: whether it is ready, its identity and its expiry, the sources of identity and policy, " +
+        "its store, revision, disk, threads and uptime.",
     )
-    .addOption(outputOption(new Option("-o, --output <format>", "the format"), ["table", "json"], "table"))
+    .addOption(outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"))
     .addHelpText("after", NOTES);
   addOptions(command, statusOptions);
   command.action(() => showStatus(command, world));
@@ -44,6 +44,6 @@ async function showStatus(command: Command, world: World): Promise<void> {
 
 function parseOpsAddress(text: string): { readonly host: string; readonly port: number } {
   const address = parseAddress(text);
-  if (address.kind === "unix") throw new Error("the ops listener has no unix socket; give HOST:PORT");
+  if (address.kind === "unix") throw new Error(`invalid address ${JSON.stringify(text)}: expected HOST:PORT`);
   return { host: address.host, port: address.port };
 }

@@ -1,7 +1,8 @@
-// Variables by which loaders, the C library, shells and interpreters decide what code runs, which files they take for
-// their own and whom they trust. After glibc's sysdeps/generic/unsecvars.h and sudo's plugins/sudoers/env.c (the tables
-// initial_badenv_table and initial_checkenv_table), with what Node, the JVM and .NET obey, and what tells programs
-// where their own identity and their servers are. No such list is complete: any program may have variables of its own.
+// Variables that decide which code loaders, the C library, shells and interpreters run, which configuration files they
+// read and which certificates they trust. The sources are glibc's sysdeps/generic/unsecvars.h and sudo's
+// plugins/sudoers/env.c (the tables initial_badenv_table and initial_checkenv_table). Added are the variables of Node, the
+// JVM and .NET, and those that configure a program's own identity and its servers. No such list is complete: any program
+// may have variables of its own.
 
 const PREFIXES = [
   "LD_",
@@ -25,7 +26,7 @@ const NAMES = new Set([
   ...["GCONV_PATH", "GETCONF_DIR", "HOSTALIASES", "LOCALDOMAIN", "LOCPATH", "NIS_PATH", "NLSPATH", "PATH_LOCALE"],
   ...["RES_OPTIONS", "RESOLV_HOST_CONF", "TMPDIR", "TZDIR"],
   ...["TERMCAP", "TERMINFO", "TERMINFO_DIRS", "TERMPATH"],
-  // Shells, and what starts other programs.
+  // Shells, and other programs that start programs.
   ...["PATH", "HOME", "SHELL", "IFS", "ENV", "CDPATH", "PS4", "SHELLOPTS", "GLOBIGNORE", "FPATH", "NULLCMD"],
   ...["READNULLCMD", "ZDOTDIR", "TMPPREFIX", "EDITOR", "VISUAL", "PAGER", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS"],
   ...["PROMPT_COMMAND", "PS0", "PS1", "PS2", "MAILPATH", "LESS", "LESSOPEN", "LESSCLOSE", "MANPAGER", "BROWSER"],
@@ -45,18 +46,18 @@ const NAMES = new Set([
   ],
   ...["_JAVA_OPTIONS", "CLASSPATH", "DOTNET_STARTUP_HOOKS", "LUA_INIT", "LUA_PATH", "LUA_CPATH", "PHPRC"],
   ...["PHP_INI_SCAN_DIR"],
-  // Whom programs trust, and by whose hands their connections go.
+  // Trusted certificates, and the proxies of connections.
   ...["NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"],
   ...["SSL_CERT_DIR", "SSL_CERT_FILE", "SSLKEYLOGFILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"],
   ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"],
 ]);
 
 /**
- * Why a secret must not set a variable of this name, as a sentence; undefined: it may. Who may write a secret could
- * otherwise have any program that is run with it load a library (LD_PRELOAD), a script (NODE_OPTIONS, BASH_ENV) or
+ * Why a secret must not set a variable of this name, as a sentence; undefined if it may. Otherwise a caller that may write
+ * the secret could make every program that runs with it load a library (LD_PRELOAD), a script (NODE_OPTIONS, BASH_ENV) or
  * another program (PATH).
  */
 export function obeyedProblem(name: string): string | undefined {
   const isObeyed = NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
-  return isObeyed ? `${name} tells loaders or other programs what to run or whom to trust` : undefined;
+  return isObeyed ? `${name} controls which code or certificates programs load` : undefined;
 }

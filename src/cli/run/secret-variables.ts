@@ -8,29 +8,28 @@ import { obeyedProblem } from "./obeyed-variable.ts";
 import { variableProblem } from "./variable.ts";
 import type { VariableSource } from "./variable-source.ts";
 
-/** A variable that is to be, and where it comes from. */
+/** A variable to set, and its source. */
 interface Candidate {
   readonly name: string;
   readonly value: Uint8Array;
   readonly source: VariableSource;
 }
 
-/** A source of variables, and the secret that it names. */
+/** A source of variables, and the secret that was read from it. */
 export interface SourcedSecret {
   readonly source: VariableSource;
   readonly secret: Secret;
 }
 
 /**
- * The variables that secrets become. `inherited` is the environment that they
- * are added to: a secret that is taken whole never replaces what is set there. Throws CommandFailed with everything that
- * is wrong, in words that hold no value.
+ * Converts secrets to variables. `inherited` is the environment to which they are added: a source without a variable name
+ * never replaces a variable in it. Throws CommandFailed with all problems; its message contains no value.
  */
 export function secretVariables(secrets: readonly SourcedSecret[], inherited: Environment): Record<string, string> {
   const candidates = secrets.flatMap(candidatesOf);
   const problems = [...candidates.flatMap((candidate) => problemsOf(candidate, inherited)), ...collisions(candidates)];
   if (problems.length > 0) throw new CommandFailed("usage", problems.join("\n"));
-  // fromEntries makes own properties, so that `__proto__` is one more name.
+  // fromEntries creates own properties, so the name `__proto__` does not change the prototype.
   return Object.fromEntries(candidates.map(({ name, value }) => [name, Buffer.from(value).toString()]));
 }
 
@@ -46,26 +45,26 @@ function problemsOf(candidate: Candidate, inherited: Environment): string[] {
   return problem === undefined ? [] : [`${source.path}: ${problem}`];
 }
 
-/** Node takes variables as strings, and would put replacement characters in place of such bytes. */
+/** Refuses values that are not UTF-8: Node passes variables as strings and would replace invalid bytes. */
 function textProblem({ name, value }: Candidate): string | undefined {
   return isUtf8(value) ? undefined : `the value of ${name} is not UTF-8`;
 }
 
-/** A name on the command line is the word of whoever runs the command; any other name is that of whoever wrote a secret. */
+/** The caller of the command chooses a name on the command line. The writer of the secret chooses every other name. */
 function nameProblem({ name, source }: Candidate, inherited: Environment): string | undefined {
   if (source.kind === "value") return undefined;
-  const instead = `if that is meant, give ${name}=${source.path}:${name}`;
+  const instead = `if this is intended, use ${name}=${source.path}:${name}`;
   const obeyed = obeyedProblem(name);
   if (obeyed !== undefined) return `${obeyed}; ${instead}`;
-  if (Object.hasOwn(inherited, name)) return `the variable ${name} is set already; ${instead}`;
+  if (Object.hasOwn(inherited, name)) return `the variable ${name} is already set; ${instead}`;
   return undefined;
 }
 
-/** Nobody could tell which of the values is meant. */
+/** Variables that several sources set: the intended value is ambiguous. */
 function collisions(candidates: readonly Candidate[]): string[] {
   const paths = new Map<string, string[]>();
   for (const { name, source } of candidates) paths.set(name, [...(paths.get(name) ?? []), source.path]);
   return [...paths].flatMap(([name, from]) =>
-    from.length === 1 ? [] : [`the variable ${name} comes from ${from.join(" and from ")}`],
+    from.length === 1 ? [] : [`the variable ${name} has several sources: ${from.join(", ")}`],
   );
 }

@@ -1,26 +1,26 @@
 import { constants } from "node:os";
 import { ExitStatus } from "../exit-status.ts";
 
-/** What people, terminals and supervisors send to a workload. */
+/** The signals that users, terminals and supervisors send to a workload. */
 const PASSED_ON = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 
 type PassedOn = (typeof PASSED_ON)[number];
 
-/** What a terminal sends to every process in its foreground. */
+/** The signals that a terminal sends to every process of its foreground group. */
 const OF_TERMINALS: readonly PassedOn[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
-/** What a relay needs of its surroundings. */
+/** The dependencies of a {@link SignalRelay}. */
 export interface SignalRelayOptions {
-  /** The process's own. */
+  /** Registers a listener for a signal of this process. */
   readonly on: (signal: PassedOn, listener: () => void) => unknown;
-  /** Whether the terminal's signals reach the command without us. */
+  /** Whether the terminal sends its signals to the command directly. */
   readonly isInForeground: () => boolean;
 }
 
 /**
- * Takes the signals that are meant for the command that `coffer run` runs. It listens from the beginning: as a
- * container's first process we would not even be ended by a signal that nobody listens to, and for SIGUSR1 Node would
- * open a debugger.
+ * Forwards signals to the command that `coffer run` runs. It listens from the beginning, before there is a command: as
+ * process 1 of a container, the process ignores every signal without a listener, and for SIGUSR1 Node would open a
+ * debugger.
  */
 export class SignalRelay {
   readonly #isInForeground: () => boolean;
@@ -32,8 +32,8 @@ export class SignalRelay {
   }
 
   /**
-   * What `work` comes to, before there is a command. Rejects with ExitStatus at the first signal that would end a
-   * program that does not listen.
+   * Waits for `work`, before there is a command. Rejects with ExitStatus at the first signal whose default action ends a
+   * process.
    */
   until<Result>(work: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -44,7 +44,7 @@ export class SignalRelay {
     });
   }
 
-  /** From now on `send` gets each signal, unless the command has it from the terminal: twice may mean something else. */
+  /** Passes each further signal to `send`, unless the terminal sends it to the command: a second one may mean "kill". */
   passTo(send: (signal: PassedOn) => void): void {
     this.#receive = (signal) => {
       if (!OF_TERMINALS.includes(signal) || !this.#isInForeground()) send(signal);
@@ -52,7 +52,7 @@ export class SignalRelay {
   }
 }
 
-/** The status by which shells tell that a command was ended by a signal (POSIX.1, XCU 2.8.2). */
+/** The status that shells report for a command that a signal ended (POSIX.1, XCU 2.8.2). */
 export function endedBy(signal: NodeJS.Signals, message?: string): ExitStatus {
   return new ExitStatus(128 + constants.signals[signal], message);
 }

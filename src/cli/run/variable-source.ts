@@ -1,23 +1,23 @@
 import { CommandFailed } from "../command-failed.ts";
 import { isVariableName } from "./variable.ts";
 
-/** What `coffer run` makes variables of. */
+/** A source of variables for `coffer run`. */
 export type VariableSource =
-  /** Every key of the secret becomes a variable of the same name: whoever writes the secret chooses the names. */
+  /** Every key of the secret becomes a variable of the same name. The writer of the secret chooses the names. */
   | { readonly kind: "secret"; readonly path: string }
   /** One value becomes the variable that the command line names. */
   | { readonly kind: "value"; readonly path: string; readonly key: string; readonly name: string };
 
-// Neither a path nor a key can hold "=" or ":" (coffer.proto, "Limits").
+// Neither a path nor a key contains "=" or ":" (coffer.proto, "Limits").
 const VALUE = /^(?<name>[^=]+)=(?<path>[^:=]+):(?<key>[^:=]+)$/;
 
-/** Reads `PATH` and `NAME=PATH:KEY`. Throws CommandFailed with everything that is wrong. */
+/** Parses `PATH` and `NAME=PATH:KEY`. Throws CommandFailed with all problems. */
 export function parseVariableSources(texts: readonly string[]): VariableSource[] {
   const problems: string[] = [];
   const sources = texts.flatMap((text, index) => {
     const source = parseVariableSource(text);
-    // The text is not shown: whoever writes NAME=VALUE, as for env, has put a secret here.
-    if (source === undefined) problems.push(`argument ${index + 1} is neither PATH nor NAME=PATH:KEY`);
+    // The message does not quote the argument: it may be NAME=VALUE, as for env, with a secret as the value.
+    if (source === undefined) problems.push(`invalid argument ${index + 1}: expected PATH or NAME=PATH:KEY`);
     return source ?? [];
   });
   if (problems.length > 0) throw new CommandFailed("usage", problems.join("\n"));

@@ -8,7 +8,7 @@ import { parseSvid } from "../../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
-import { createAuthority } from "../../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../../src/pki/development-ca.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 
 const NOW = Date.UTC(2026, 2, 1, 12);
@@ -41,10 +41,10 @@ afterEach(() => {
   metrics.close();
 });
 
-/** An SVID that is valid for `ttl` milliseconds from now on. */
+/** An SVID that is valid for `ttl` milliseconds from now. */
 function adopt(ttl: number, id = "spiffe://example.org/x"): void {
   const now = timers.clock();
-  const authority = createAuthority(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
+  const authority = createDevelopmentCa(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
   const { certPem, keyPem } = authority.issue({ id, notBefore: now, notAfter: now + ttl });
   const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
   const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");
@@ -66,8 +66,8 @@ async function metric(name: string): Promise<number> {
 const events = () => lines.map(({ event, detail }) => (detail === undefined ? event : `${event}: ${detail}`));
 
 describe("the watch over an identity", () => {
-  // A sentence is logged when it becomes true, not each time it is found true again.
-  it("tells each problem once, and the end of all of them", () => {
+  // A problem is logged when it occurs, not each time it is found again.
+  it("logs each problem once, and the end of all of them", () => {
     current.complain("no socket");
     current.complain("no socket");
     current.complain("no entry");
@@ -78,14 +78,14 @@ describe("the watch over an identity", () => {
       "waiting for an identity: nothing has come yet",
       "no identity: no socket",
       "no identity: no entry",
-      "identity adopted: authorities: example.org 1",
-      "identity kept: the agent is gone",
-      "identity confirmed",
+      "identity updated: CA certificates: example.org 1",
+      "identity update failed: the agent is gone",
+      "identity source recovered",
     ]);
   });
 
-  // Clients know the server by its SPIFFE ID: an operator must not learn of another one from them.
-  it("warns when the SPIFFE ID is another one than before, and not when it is the same", () => {
+  // Clients know the server by its SPIFFE ID, so the operator must learn of a change before they refuse the server.
+  it("warns when the SPIFFE ID changes, and not when it stays the same", () => {
     adopt(HOUR);
     adopt(HOUR);
     timers.advance(2 * HOUR);
@@ -97,7 +97,7 @@ describe("the watch over an identity", () => {
     );
   });
 
-  it("says whether there is one", () => {
+  it("reports whether there is an identity", () => {
     assert.deepEqual(watch.check, { name: "identity", state: "not ready", why: "nothing has come yet" });
     adopt(HOUR);
     assert.deepEqual(watch.check, { name: "identity", state: "ok" });
@@ -105,13 +105,13 @@ describe("the watch over an identity", () => {
     assert.match(JSON.stringify(watch.check), /not ready.*expired at/);
   });
 
-  // SPIRE renews at half of an SVID's life: when two thirds are over, something is wrong.
+  // SPIRE renews an SVID at half of its lifetime. When two thirds are over, the renewal has failed.
   it("warns once when the renewal is overdue, and not after a rotation", () => {
     adopt(HOUR);
     timers.advance(39 * 60_000);
     adopt(HOUR);
     timers.advance(39 * 60_000);
-    const adopted = "identity adopted: authorities: example.org 1";
+    const adopted = "identity updated: CA certificates: example.org 1";
     assert.deepEqual(events().slice(1), [adopted, adopted]);
     timers.advance(2 * 60_000);
     timers.advance(5 * 60_000);
@@ -122,7 +122,7 @@ describe("the watch over an identity", () => {
     );
   });
 
-  it("tells the metrics until when the SVID and the bundles are good", async () => {
+  it("reports the expiry of the SVID and of the bundles in the metrics", async () => {
     assert.equal(await metric("coffer_svid_not_after_seconds"), 0);
     assert.equal(await metric("coffer_source_last_update_seconds"), 0);
     adopt(HOUR);

@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => source?.close());
 
-/** A policy in which one rule lets everybody of example.org read everything; `name` is its name. */
+/** A policy with one rule, named `name`, which allows every workload of example.org to read everything. */
 const policy = (name: string) =>
   `rules:\n  - {name: ${name}, spiffe_ids: ["spiffe://example.org/**"], paths: ["**"], actions: [read]}\n`;
 
@@ -43,7 +43,7 @@ function open(options: { readonly file?: string | undefined } = { file }): Polic
   return source;
 }
 
-/** A source whose file says "first". */
+/** A source whose file contains the policy "first". */
 function opened(): PolicySource {
   writeFileSync(file, policy("first"));
   return open();
@@ -52,11 +52,11 @@ function opened(): PolicySource {
 /** The rule in force. */
 const inForce = ({ current }: PolicySource) =>
   decidedBy(current.decide(SpiffeId.parse("spiffe://example.org/x"), "read", parseSecretPath("a")));
-const told = (event: string) => log.all.filter((line) => line["event"] === event);
+const logged = (event: string) => log.all.filter((line) => line["event"] === event);
 
 describe("A policy file", () => {
   for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
-    it(`that ${what}, replaces is followed, each time`, () => {
+    it(`that ${what} is reloaded, each time`, () => {
       deliver(file, policy("first"));
       const source = open();
       for (const name of ["second", "third"]) {
@@ -64,11 +64,11 @@ describe("A policy file", () => {
         timers.advance(1100);
         assert.equal(inForce(source), name);
       }
-      assert.equal(told("policy loaded").length, 3);
+      assert.equal(logged("policy loaded").length, 3);
     });
   }
 
-  it("is taken a tenth of a second after the change where the system reports it", () => {
+  it("is reloaded a tenth of a second after a change that the operating system reports", () => {
     const source = opened();
     writeFileSync(file, policy("second"));
     hint();
@@ -78,7 +78,7 @@ describe("A policy file", () => {
     assert.equal(inForce(source), "second");
   });
 
-  // A file that breaks off between two rules is a good policy, of fewer rules.
+  // A file that ends between two rules is a valid policy, with fewer rules.
   it("is not read while it is being written", () => {
     const source = opened();
     for (const text of ["rules: []\n", policy("second"), "rules: []\n"]) {
@@ -90,32 +90,32 @@ describe("A policy file", () => {
     writeFileSync(file, policy("third"));
     timers.advance(1100);
     assert.equal(inForce(source), "third");
-    assert.equal(told("policy loaded").length, 2);
+    assert.equal(logged("policy loaded").length, 2);
   });
 
-  const BAD: readonly [what: string, spoil: () => void, details: readonly RegExp[]][] = [
+  const BAD: readonly [what: string, damage: () => void, details: readonly RegExp[]][] = [
     [
-      "has faults",
+      "has errors",
       () => writeFileSync(file, `${policy("second")}  - {}\n  - {name: x}\n`),
       [3, 3, 3, 4, 4, 4].map((line) => new RegExp(`policy\\.yaml:${line}:5: the rule has no `)),
     ],
-    ["is no YAML", () => writeFileSync(file, "rules: [\n"), [/policy\.yaml:2:1: not valid YAML/]],
+    ["is not YAML", () => writeFileSync(file, "rules: [\n"), [/policy\.yaml:2:1: not valid YAML/]],
     ["is empty", () => writeFileSync(file, ""), [/policy\.yaml is empty$/]],
     ["is gone", () => rmSync(file), [/policy\.yaml does not exist$/]],
     ["is too large", () => writeFileSync(file, Buffer.alloc(1024 * 1024 + 1)), [/larger than 1048576 bytes$/]],
   ];
-  for (const [what, spoil, details] of BAD) {
-    it(`that ${what} leaves the last good one in force; every error is told once, and the metric says so`, () => {
+  for (const [what, damage, details] of BAD) {
+    it(`that ${what} leaves the previous policy in force; every error is logged once, and the metric shows it`, () => {
       const source = opened();
       timers.advance(5000);
       assert.deepEqual(source.loaded, { isNewest: true, lastLoad: NOW });
-      spoil();
+      damage();
       timers.advance(10_000);
       assert.equal(inForce(source), "first");
       assert.deepEqual(source.loaded, { isNewest: false, lastLoad: NOW });
-      const kept = told("policy kept").map(({ detail }) => String(detail));
-      assert.equal(kept.length, details.length, kept.join("\n"));
-      for (const [index, detail] of kept.entries()) assert.match(detail, details[index]!);
+      const problems = logged("policy reload failed").map(({ detail }) => String(detail));
+      assert.equal(problems.length, details.length, problems.join("\n"));
+      for (const [index, detail] of problems.entries()) assert.match(detail, details[index]!);
 
       writeFileSync(file, policy("second"));
       hint();
@@ -126,7 +126,7 @@ describe("A policy file", () => {
 
     it(`that ${what} is refused at the start, with every error`, () => {
       opened().close();
-      spoil();
+      damage();
       assert.throws(open, (error) => {
         assert.ok(error instanceof StartRefused);
         assert.equal(error.problems.length, details.length);
@@ -136,7 +136,7 @@ describe("A policy file", () => {
     });
   }
 
-  it("that is good again is in force again, even if it is the one before", () => {
+  it("that is valid again comes into force, even if it is the previous one", () => {
     const source = opened();
     writeFileSync(file, "nonsense");
     timers.advance(1100);
@@ -147,8 +147,8 @@ describe("A policy file", () => {
     assert.equal(inForce(source), "first");
   });
 
-  // Remembered decisions belong to an authorizer: only a new one forgets them.
-  it("that stays as it is makes no new authorizer, unless somebody asks", () => {
+  // An authorizer caches its decisions: only a new one forgets them.
+  it("that does not change creates no new authorizer, except at a reload", () => {
     const source = opened();
     const { current } = source;
     timers.advance(60_000);
@@ -157,10 +157,10 @@ describe("A policy file", () => {
     timers.advance(100);
     assert.notEqual(source.current, current);
     assert.equal(source.current.epoch, current.epoch + 1);
-    assert.equal(told("policy loaded").length, 2);
+    assert.equal(logged("policy loaded").length, 2);
   });
 
-  it("is followed no more once the source is closed", () => {
+  it("is not followed after the source is closed", () => {
     const source = opened();
     source.close();
     writeFileSync(file, policy("second"));
@@ -171,7 +171,7 @@ describe("A policy file", () => {
   });
 });
 
-it("Without a policy file there are no rules, and nothing is looked at", () => {
+it("Without a policy file there are no rules, and no file is read", () => {
   const source = open({ file: undefined });
   source.reload();
   assert.deepEqual(timers.pauses, []);
@@ -179,8 +179,8 @@ it("Without a policy file there are no rules, and nothing is looked at", () => {
   assert.equal(source.loaded.isNewest, true);
 });
 
-// Whoever may write the policy decides what everybody may do.
-describe("A policy file that others may write", () => {
+// A user who can write the policy decides what every caller may do.
+describe("A policy file that other users can write", () => {
   const OPEN = [0o666, 0o646, 0o602];
 
   it("is refused at the start", () => {
@@ -198,7 +198,7 @@ describe("A policy file that others may write", () => {
     assert.equal(inForce(open()), "first");
   });
 
-  it("does not replace the one in force", () => {
+  it("does not replace the policy in force", () => {
     const source = opened();
     for (const mode of OPEN) {
       writeFileSync(file, policy("second"));
@@ -206,7 +206,7 @@ describe("A policy file that others may write", () => {
       timers.advance(1100);
       assert.equal(inForce(source), "first");
     }
-    assert.match(String(told("policy kept")[0]?.["detail"]), /can be changed by every user/);
+    assert.match(String(logged("policy reload failed")[0]?.["detail"]), /can be changed by every user/);
     chmodSync(file, 0o644);
     timers.advance(1100);
     assert.equal(inForce(source), "second");

@@ -15,7 +15,7 @@ const failure = (message: RegExp) => (error: unknown) => {
 };
 
 describe("assignments", () => {
-  it("say where a value comes from", () => {
+  it("name the source of each value", () => {
     assert.deepEqual(
       parseAssignments(["a=@f", "b=-", "c=?", "d=v", "e=", "f=x=y", "g=--", "h= @f", "i:=@f", "j:=?", "k:="]),
       [
@@ -27,7 +27,7 @@ describe("assignments", () => {
         { key: "f", source: { kind: "literal", text: "x=y" } },
         { key: "g", source: { kind: "literal", text: "--" } },
         { key: "h", source: { kind: "literal", text: " @f" } },
-        // What would be a source by its first character can be written literally.
+        // key:=value takes a value literally that otherwise would name a source.
         { key: "i", source: { kind: "literal", text: "@f" } },
         { key: "j", source: { kind: "literal", text: "?" } },
         { key: "k", source: { kind: "literal", text: "" } },
@@ -35,12 +35,12 @@ describe("assignments", () => {
     );
   });
 
-  // A forgotten key means that the argument is the secret itself: it must not appear in what is printed about it.
-  it("are refused together, without showing what may be a secret", () => {
+  // If the key was forgotten, the argument is the secret itself, so the message must not contain it.
+  it("are refused together, without showing a possible secret", () => {
     const check = (error: unknown) => {
       assert.ok(error instanceof CommandFailed);
       assert.doesNotMatch(error.message, /hunter2|other/);
-      return failure(/argument 1 .*\nargument 2 .*\nonly one value .*\nthe key a is given twice/)(error);
+      return failure(/invalid argument 1: .*\ninvalid argument 2: .*\nonly one value .*\nduplicate key a/)(error);
     };
     assert.throws(() => parseAssignments(["hunter2", "=other", "a=-", "b=-", "a=x"]), check);
   });
@@ -49,8 +49,8 @@ describe("assignments", () => {
 describe("values", () => {
   const terminal = (stdin: Readable) => ({ stdin, stdout: new PassThrough(), stderr: new PassThrough() });
 
-  // Bytes are taken exactly, and only those that are no UTF-8 are binary.
-  it("are read byte by byte", async () => {
+  // Bytes are not changed, and only values that are not UTF-8 are binary.
+  it("are read without changes", async () => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-cli-"));
     try {
       const file = join(folder, "value");
@@ -67,8 +67,8 @@ describe("values", () => {
     }
   });
 
-  // An Enter at a prompt, an empty pipe and an empty file would each make an empty secret the newest version.
-  it("are not empty, unless that is meant", async () => {
+  // A bare Enter at a prompt, an empty pipe and an empty file would each make an empty secret the latest version.
+  it("must not be empty without --allow-empty", async () => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-cli-"));
     try {
       const empty = join(folder, "empty");
@@ -83,7 +83,7 @@ describe("values", () => {
         const assignments = parseAssignments([text]);
         await assert.rejects(
           readEntries(assignments, terminal(stdin())),
-          failure(/^the value of k is empty; give --allow-/),
+          failure(/^the value of k is empty; use --allow-/),
         );
         const [entry] = await readEntries(assignments, terminal(stdin()), { allowEmpty: true });
         assert.equal(entry?.value.length, 0);
@@ -93,8 +93,8 @@ describe("values", () => {
     }
   });
 
-  // The system's own words would be "ENOENT: no such file or directory, open 'missing'".
-  it("say which file can't be read, and why", async () => {
+  // Node's own message would be "ENOENT: no such file or directory, open 'missing'".
+  it("that can't be read are reported with the file and the reason", async () => {
     for (const [file, why] of [
       ["/nowhere/missing", "does not exist"],
       [tmpdir(), "is a folder"],
@@ -104,18 +104,18 @@ describe("values", () => {
     }
   });
 
-  // An endless standard input is given up, not gathered until memory is full.
-  it("are bounded", async () => {
+  // Reading an endless standard input fails before memory is full.
+  it("have a maximum size", async () => {
     const endless = Readable.from(
       (function* () {
         for (;;) yield Buffer.alloc(64 * 1024);
       })(),
     );
     const reading = readEntries(parseAssignments(["a=-"]), terminal(endless));
-    await assert.rejects(reading, failure(/standard input holds more than 3145728 bytes/));
+    await assert.rejects(reading, failure(/standard input is larger than 3145728 bytes/));
   });
 
-  it("are asked for on a terminal only", async () => {
+  it("are prompted for only on a terminal", async () => {
     const reading = readEntries(parseAssignments(["a=?"]), terminal(Readable.from([])));
     await assert.rejects(reading, failure(/needs a terminal/));
   });

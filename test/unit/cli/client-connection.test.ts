@@ -21,7 +21,7 @@ function bundles(text: string): unknown {
 }
 
 describe("the connection of a command", () => {
-  it("is made by variables, with the server on this machine by default", () => {
+  it("is configured by variables, with the server on this machine as the default", () => {
     const { address, serverId, timeoutMs } = readConnection({}, ENVIRONMENT);
     assert.deepEqual(address, { kind: "tcp", host: "127.0.0.1", port: 8553 });
     assert.equal(String(serverId), "spiffe://example.org/coffer");
@@ -30,7 +30,7 @@ describe("the connection of a command", () => {
     assert.deepEqual([cert, key], ["a.pem", "a.key"]);
   });
 
-  it("is changed by flags", () => {
+  it("is configured by flags", () => {
     const flags = { "--addr": "unix:/run/x", "--timeout": "1s", "--server-id": "spiffe://example.org/y" };
     const { address, serverId, timeoutMs } = readConnection(flags, ENVIRONMENT);
     assert.deepEqual(address, { kind: "unix", path: "/run/x" });
@@ -38,8 +38,8 @@ describe("the connection of a command", () => {
     assert.equal(timeoutMs, 1000);
   });
 
-  // A bundle that names no trust domain is that of the server's; the server's own list of bundles works as well.
-  it("takes the bundle in both spellings", () => {
+  // A bundle without a trust domain belongs to the server's trust domain. The form of the server's --bundle also works.
+  it("accepts both forms of --bundle", () => {
     assert.deepEqual(bundles("bundle.pem"), [["example.org", "bundle.pem"]]);
     assert.deepEqual(bundles("./a=b.pem"), [["example.org", "./a=b.pem"]]);
     assert.deepEqual(bundles("other.org=o.pem,example.org=e.pem"), [
@@ -48,7 +48,7 @@ describe("the connection of a command", () => {
     ]);
   });
 
-  // There is no "any server": without an ID nothing is sent to anybody.
+  // Without --server-id, nothing is sent to any server.
   it("reports all problems together", () => {
     assert.throws(
       () => readConnection({ "--addr": "here", "--timeout": "soon" }, {}),

@@ -15,9 +15,9 @@ import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
 
 const id = SpiffeId.parse("spiffe://example.org/coffer");
-const answered = (code: StatusName, reason?: Reason) => new ClientError(code, "told", reason && { reason });
-const failed = (failure: ConnectionFailure) => new ClientError("UNAVAILABLE", "told", { failure });
-const open = (code: StatusName) => new ClientError(code, "told", { applied: "unknown" });
+const answered = (code: StatusName, reason?: Reason) => new ClientError(code, "reported", reason && { reason });
+const failed = (failure: ConnectionFailure) => new ClientError("UNAVAILABLE", "reported", { failure });
+const open = (code: StatusName) => new ClientError(code, "reported", { applied: "unknown" });
 
 function describeError({ code, reason, failure, applied }: ClientError): string {
   const outcome = applied === "unknown" ? ", which may have been applied," : "";
@@ -67,30 +67,30 @@ describe("exit codes", () => {
 });
 
 describe("complaints", () => {
-  it("are a line for each problem", () => {
+  it("have one line for each problem", () => {
     assert.equal(complaint(new StartRefused(["one", "two"])), "coffer: one\ncoffer: two\n");
     assert.equal(complaint(new MaterialError("one", "two")), "coffer: one\ncoffer: two\n");
     assert.equal(complaint(new CommanderError(1, "x", "said already")), "");
   });
 
-  // A script, or its author, repeats a command that failed. This one must not be repeated blindly.
-  it("say what became of a change, and nothing of it where there was none", async () => {
+  // A script or its author retries a command that failed. This one must not be retried blindly.
+  it("report whether a change may have been applied", async () => {
     const failed = (error: Error) => change(() => Promise.reject(error)).catch(complaint);
     assert.match(
       String(await failed(open("UNKNOWN"))),
-      /^coffer: told\ncoffer: the change may have been applied: look /,
+      /^coffer: reported\ncoffer: the change may have been applied: check /,
     );
-    assert.equal(await failed(answered("NOT_FOUND")), "coffer: told\ncoffer: nothing was changed\n");
-    assert.equal(complaint(answered("UNKNOWN")), "coffer: told\n");
+    assert.equal(await failed(answered("NOT_FOUND")), "coffer: reported\ncoffer: nothing was changed\n");
+    assert.equal(complaint(answered("UNKNOWN")), "coffer: reported\n");
   });
 
-  // A message comes from a server, and its text in part from whoever wrote the secret.
+  // The message comes from a server, and parts of it from the writer of the secret.
   it("can't move a terminal's cursor", () => {
-    assert.equal(complaint(answered("NOT_FOUND")), "coffer: told\n");
+    assert.equal(complaint(answered("NOT_FOUND")), "coffer: reported\n");
     assert.equal(complaint(new ClientError("NOT_FOUND", "a\u001b[2J")), "coffer: a\\u001b[2J\n");
   });
 
-  it("show a stack for a fault of ours, and for nothing else", () => {
+  it("show a stack only for a bug in Coffer", () => {
     assert.match(complaint(new TypeError("oops")), /^coffer: TypeError: oops\ncoffer: {5}at /);
     const system = Object.assign(new Error("ENOENT: no such file"), { code: "ENOENT", syscall: "open" });
     assert.equal(complaint(system), "coffer: ENOENT: no such file\n");

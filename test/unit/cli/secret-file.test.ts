@@ -22,7 +22,7 @@ describe("a secret's file", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("is readable by its owner alone, and replaces another one", async () => {
+  it("is readable only by its owner, and replaces an existing file", async () => {
     const file = join(folder, "key");
     for (const content of ["one", "two"]) {
       await writeSecretFile(file, Buffer.from(content));
@@ -32,9 +32,9 @@ describe("a secret's file", () => {
     assert.deepEqual(readdirSync(folder), ["key"]);
   });
 
-  // A link was replaced, also one whose place is the machine's: /dev/stdout leads to a file where standard output is
-  // redirected, and as root it became a secret file for every program.
-  it("takes the place of no link, folder, device or pipe", async () => {
+  // Links were once replaced, even system-wide ones: /dev/stdout is a link to a file if standard output is redirected, and a
+  // command run by root turned it into a secret file for every program.
+  it("does not replace links, folders, devices or pipes", async () => {
     const elsewhere = join(folder, "elsewhere");
     writeFileSync(elsewhere, "mine");
     mkdirSync(join(folder, "key"));
@@ -42,9 +42,9 @@ describe("a secret's file", () => {
     symlinkSync("elsewhere", join(folder, "link"));
     symlinkSync("nowhere", join(folder, "dangling"));
     for (const [name, why] of [
-      ["key", "is not a regular file \\(owner uid \\d+, gid \\d+, mode \\d{4}\\); give another"],
+      ["key", "is not a regular file \\(owner uid \\d+, gid \\d+, mode \\d{4}\\); use another path"],
       ["pipe", "is not a regular file .*"],
-      ["link", "is a symbolic link, which would be replaced; give the file that it leads to"],
+      ["link", "is a symbolic link, which would be replaced; use the path of its target"],
       ["dangling", "is a symbolic link, .*"],
     ] as const) {
       const problem = new RegExp(`^--out ${folder}/${name} ${why}$`);
@@ -53,20 +53,20 @@ describe("a secret's file", () => {
     }
     assert.deepEqual(readdirSync(folder).sort(), ["dangling", "elsewhere", "key", "link", "pipe"]);
     assert.equal(readFileSync(elsewhere, "utf8"), "mine");
-    // The control: beside all of them a file can be made.
+    // The positive control: a new file can be created beside them.
     await writeSecretFile(join(folder, "new"), Buffer.from("secret"));
   });
 
-  // Whatever is there, a regular file or nothing: these folders are the kernel's, also by the way of a link.
-  it("is not made below /dev and /proc", async () => {
+  // Whether a regular file exists or not: these folders belong to the kernel, even if a link leads to them.
+  it("is not created below /dev and /proc", async () => {
     symlinkSync("/dev", join(folder, "devices"));
     for (const file of ["/dev/stdout", "/dev/new", "/dev/shm/new", "/proc/self/comm", join(folder, "devices", "new")]) {
-      await assert.rejects(expectSecretFile(file), /is below \/(dev|proc).*; for standard output give --out -$/, file);
+      await assert.rejects(expectSecretFile(file), /is below \/(dev|proc).*; use --out - for standard output$/, file);
     }
   });
 
-  // Not with a command: the folder may be /etc, and to make that the caller's own would be no mend.
-  it("needs its folder, and says why that is none", async () => {
+  // The message has no command: the folder may be /etc, and giving that to the caller would be wrong.
+  it("needs a folder, and reports why the folder can't be used", async () => {
     const [missing, file, link] = ["missing", "file", "link"].map((name) => join(folder, name)) as [
       string,
       string,
@@ -79,7 +79,7 @@ describe("a secret's file", () => {
       [file, `can't be used \\(ENOTDIR\\): its path ends at ${file} \\(owner .*\\)`],
       [link, `is a symbolic link to ${folder}/nowhere, which does not exist; mount it first`],
     ]) {
-      const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; give another --out$`);
+      const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; use another --out$`);
       await assert.rejects(expectSecretFile(`${above}/key`), { message });
     }
     await assert.rejects(expectSecretFile(`${folder}/x/`), /is the path of a folder/);

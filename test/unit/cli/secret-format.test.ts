@@ -26,8 +26,8 @@ describe("env", () => {
     assert.equal(lines.toString(), "export A='plain'\nexport _b1='it'\\''s $HOME `x`\n\\'\nexport C=''\n");
   });
 
-  // The oracle is sh itself: whatever bytes a value has, they are in the variable after the lines were evaluated.
-  it("brings every value through sh, byte by byte", () => {
+  // The oracle is sh itself: after it has evaluated the lines, the variable has exactly the bytes of the value.
+  it("preserves every value through sh, byte by byte", () => {
     const value = fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0))),
       fc
@@ -43,15 +43,15 @@ describe("env", () => {
     );
   });
 
-  // Who may write the secret would choose what the shell, or whatever it starts, runs.
-  it("sets no variable that loaders or shells obey", () => {
+  // Otherwise the writer of the secret would choose what the shell, or a program that it starts, runs.
+  it("refuses variables that loaders or shells read", () => {
     for (const key of ["PATH", "LD_PRELOAD", "BASH_ENV", "KRB5_CONFIG"])
       assert.throws(() => format("env", text(key, "v")), usage);
     assert.doesNotThrow(() => format("env", text("PATHS", "v")));
   });
 
-  // A key that is no name would make another command of the line: `a;b`, `a b`. A variable can't hold a NUL.
-  it("refuses what no variable can be", () => {
+  // A key that is not a name would change the command line: `a;b`, `a b`. A variable can't contain a NUL.
+  it("refuses keys and values that can't be a variable", () => {
     for (const key of ["tls.key", "1a", "a-b", "__proto__.x"])
       assert.throws(() => format("env", text(key, "v")), usage);
     assert.throws(() => format("env", text("A", "a\0b")), usage);
@@ -60,7 +60,7 @@ describe("env", () => {
 });
 
 describe("json", () => {
-  it("has text as it is and bytes in base64, whatever the keys are", () => {
+  it("has text unchanged and bytes in base64, whatever the keys are", () => {
     const printed = format(
       "json",
       text("__proto__", "x"),
@@ -86,14 +86,14 @@ describe("raw", () => {
     assert.deepEqual(format("raw", binary("a", Buffer.from([0, 255, 10]))), Buffer.from([0, 255, 10]));
   });
 
-  it("refuses to glue several together", () => {
+  it("refuses to concatenate several values", () => {
     assert.throws(() => format("raw", text("a", "1"), text("b", "2")), usage);
   });
 });
 
 describe("table", () => {
-  // A value could otherwise clear the screen, change the window's title, or turn the direction of text around.
-  it("escapes what moves a terminal's cursor or hides text", () => {
+  // Otherwise a value could clear the screen, change the window's title, or reverse the direction of text.
+  it("escapes characters that move the cursor or hide text", () => {
     const lines = format(
       "table",
       text("key", "a\u001b[2Jb\u009b\r\n\t\u202ec\u200bd\u2028"),

@@ -7,7 +7,7 @@ import { isInForeground } from "../../../src/cli/run/terminal-job.ts";
 
 const ALL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 
-/** A relay, and the process that it listens to. */
+/** A relay, and the process whose signals it receives. */
 function relayIn(isInForeground: () => boolean) {
   const process = new EventEmitter();
   return {
@@ -17,7 +17,7 @@ function relayIn(isInForeground: () => boolean) {
 }
 
 describe("a relay of signals", () => {
-  it("keeps back what the terminal sends, as long as it is in the foreground", () => {
+  it("does not forward the terminal's signals while it is in the foreground", () => {
     let inForeground = true;
     const { process, relay } = relayIn(() => inForeground);
     const sent: string[] = [];
@@ -29,8 +29,8 @@ describe("a relay of signals", () => {
     assert.deepEqual(sent, ALL);
   });
 
-  // The size of a terminal is nobody's wish to end. What the work comes to later is nobody's matter.
-  it("ends what comes before the command, but not for a new size", async () => {
+  // A change of the terminal's size ends nothing, and the result of the work after a signal is ignored.
+  it("rejects at a signal before the command runs, except for SIGWINCH", async () => {
     const { process, relay } = relayIn(() => true);
     const status = (error: unknown) => error instanceof ExitStatus && error.status === 143;
     const ended = relay.until(new Promise((_, reject) => setImmediate(reject, new Error("too late"))));
@@ -47,15 +47,15 @@ describe("the foreground of a terminal", () => {
   const inForeground = (stat: string | undefined, hasTerminal = false) =>
     isInForeground({ read: () => stat, write: () => {} }, hasTerminal);
 
-  // proc(5): the fifth field is the process group, the eighth the foreground's; the name can look like fields.
-  it("is where the terminal's group is ours", () => {
+  // proc(5): the fifth field is the process group, the eighth the foreground group. The program's name may look like fields.
+  it("is found by the process group", () => {
     assert.ok(inForeground("7 (node) S 1 5 5 34816 5 0"));
     assert.ok(inForeground("7 (a) S 1 9 (b) S 1 5 5 34816 5 0"));
     assert.ok(!inForeground("7 (node) S 1 5 5 34816 6 0"));
     assert.ok(!inForeground("7 (node) S 1 5 5 0 -1 0"));
   });
 
-  it("is guessed without /proc", () => {
+  it("is assumed without /proc if there is a terminal", () => {
     assert.ok(inForeground(undefined, true));
     assert.ok(!inForeground(undefined, false));
   });

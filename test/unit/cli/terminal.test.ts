@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import { promptNewSecret } from "../../../src/cli/terminal.ts";
 
 /**
- * A terminal on which each question is answered by the next of `answers`, or by the last one again. The keys of an answer
- * come in a chunk each.
+ * A terminal that answers each prompt with the next of `answers`, or with the last one again. Each string of an answer
+ * arrives as one chunk.
  */
 function typing(...answers: (readonly string[])[]) {
   const modes: boolean[] = [];
@@ -23,7 +23,7 @@ function typing(...answers: (readonly string[])[]) {
 }
 
 describe("a prompt", () => {
-  // What was typed is the value: erased characters are gone whole, and the line break is not part of it.
+  // The value is what was typed: erased characters are removed completely, and the line break is not part of it.
   for (const [name, keys, expected] of [
     ["a line", ["s3cret\r"], "s3cret"],
     ["single keys", ["a", "b", "\n"], "ab"],
@@ -41,21 +41,21 @@ describe("a prompt", () => {
     });
   }
 
-  // The question and a line break are all that is printed, and standard output stays empty.
-  it("shows nothing of what is typed", async () => {
+  // Only the prompt and a line break are printed, and standard output stays empty.
+  it("does not show what is typed", async () => {
     const terminal = typing(["s3cret\r"]);
     await promptNewSecret("password", terminal);
     assert.equal(terminal.shown(), "password: \npassword, again: \n");
     assert.equal(terminal.stdout.read(), null);
   });
 
-  it("is left by Ctrl-C, with the terminal as it was", async () => {
+  it("ends at Ctrl-C, and restores the terminal", async () => {
     const terminal = typing(["s3c\x03"]);
     await assert.rejects(promptNewSecret("password", terminal), { name: "ExitStatus", status: 130 });
     assert.deepEqual(terminal.modes, [true, false]);
   });
 
-  // What is typed unseen is typed twice: a slip of the finger must not become a secret.
+  // A value that is not shown is typed twice, so that a typing error does not become the secret.
   it("asks for a new secret twice", async () => {
     const same = typing(["s3cret\r"]);
     assert.equal((await promptNewSecret("password", same)).toString(), "s3cret");
@@ -63,12 +63,12 @@ describe("a prompt", () => {
     const other = typing(["s3cret\r"], ["s3cert\r"]);
     await assert.rejects(promptNewSecret("password", other), {
       name: "CommandFailed",
-      message: "the two values of password differ; nothing was changed",
+      message: "the two values for password differ; nothing was changed",
     });
   });
 
-  // An empty answer is refused by the caller, and need not be given twice for that.
-  it("asks once where the answer is empty", async () => {
+  // The caller refuses an empty answer, so it is asked for only once.
+  it("asks once if the answer is empty", async () => {
     const terminal = typing(["\r"]);
     assert.equal((await promptNewSecret("password", terminal)).length, 0);
     assert.equal(terminal.shown(), "password: \n");

@@ -4,16 +4,16 @@ import { connectionOptions, statusOptions } from "../../../src/cli/connection-op
 import { describeUnknown, unknownVariables } from "../../../src/cli/unknown-variables.ts";
 import { serveOptions } from "../../../src/config/serve-options.ts";
 
-/** The nearest name that is suggested for each unknown variable. */
+/** The suggested name for each unknown variable. */
 async function nearest(...names: string[]): Promise<Record<string, string>> {
   const unknown = await unknownVariables(Object.fromEntries(names.map((name) => [name, "x"])));
   return Object.fromEntries(unknown.map((variable) => [variable.name, variable.nearest]));
 }
 
 describe("unknown variables", () => {
-  // A typing error leaves the default in force, which may be another server. The suggestion is the name that was meant,
-  // also where it is the server's, whose prefix is longer.
-  it("are reported with the nearest name", async () => {
+  // A typing error leaves the default in use, which may name another server. The suggestion is the intended name, even if
+  // that is a server's variable, whose prefix is longer.
+  it("are reported with the most similar name", async () => {
     assert.deepEqual(await nearest("COFFER_ADRR", "COFFER_DATA", "COFFER_SERVER_LISTN", "COFFER_SERVER_IDS"), {
       COFFER_ADRR: "COFFER_ADDR",
       COFFER_DATA: "COFFER_SERVER_DATA",
@@ -22,15 +22,15 @@ describe("unknown variables", () => {
     });
   });
 
-  it("are named in a sentence", () => {
+  it("are described in one sentence", () => {
     assert.equal(
       describeUnknown({ name: "COFFER_ADRR", nearest: "COFFER_ADDR" }),
-      "the variable COFFER_ADRR is unknown and has no effect; the nearest is COFFER_ADDR",
+      "unknown variable COFFER_ADRR has no effect; did you mean COFFER_ADDR?",
     );
   });
 
-  // The control: every variable that a command reads, and those of other programs, are nothing to warn of.
-  it("are none of the program's own", async () => {
+  // The control: there is no warning about variables that a command reads, or that belong to other programs.
+  it("do not include the program's own", async () => {
     const own = [connectionOptions, statusOptions, serveOptions].flatMap((options) =>
       Object.values(options).map(({ variable }) => variable),
     );
@@ -39,7 +39,7 @@ describe("unknown variables", () => {
   });
 
   // Kubernetes sets these for a Service named coffer, and Docker for a link.
-  it("are none that a platform sets", async () => {
+  it("do not include those that platforms set", async () => {
     const names = ["COFFER_SERVICE_HOST", "COFFER_SERVICE_PORT_GRPC", "COFFER_PORT", "COFFER_PORT_8553_TCP_ADDR"];
     assert.deepEqual(await nearest(...names), {});
   });

@@ -25,11 +25,11 @@ function problems(flags: GivenFlags, environment: Record<string, string> = {}): 
 }
 
 describe("the source of the identity", () => {
-  // Whoever names files means them, whatever the platform has put into the environment.
+  // An operator who names files wants files, whatever the platform sets in the environment.
   it("is files when any is named", () => {
     const choice = choose(FILES, SOCKET);
     assert.equal(choice.kind, "files");
-    assert.equal(choice.because, "--cert, --key, --bundle are given");
+    assert.equal(choice.because, "--cert, --key, --bundle are set");
     assert.equal(describeChoice(choice), "the files a.pem, a.key, b.pem");
     assert.equal(
       choose({}, { ...SOCKET, COFFER_SERVER_CERT: "a", COFFER_SERVER_KEY: "b", COFFER_SERVER_BUNDLE: "c=d" }).kind,
@@ -41,37 +41,35 @@ describe("the source of the identity", () => {
     const choice = choose({}, SOCKET);
     assert.ok(choice.kind === "workload-api");
     assert.deepEqual(choice.selection, { kind: "default" });
-    assert.equal(choice.because, "SPIFFE_ENDPOINT_SOCKET is set, and none of --cert, --key and --bundle is given");
+    assert.equal(choice.because, "SPIFFE_ENDPOINT_SOCKET is set, and none of --cert, --key and --bundle");
     assert.equal(describeChoice(choice), "the Workload API at unix:///run/spire/agent.sock");
   });
 
-  // Half of a set would otherwise end in another identity than the one that was meant.
+  // Falling back to the Workload API would use an identity that the operator did not intend.
   for (const [name, missing] of [
     ["--cert", ["--key", "--bundle"]],
     ["--key", ["--cert", "--bundle"]],
     ["--bundle", ["--cert", "--key"]],
   ] as const) {
-    it(`is not ${name} alone`, () => {
+    it(`is not chosen by ${name} alone`, () => {
       const found = problems({ [name]: FILES[name] }, SOCKET);
       assert.deepEqual(
         found.map((problem) => problem.split(":")[0]),
-        missing.map(
-          (flag) => `${flag} (or COFFER_SERVER_${flag.slice(2).toUpperCase()}) is required, since ${name} is given`,
-        ),
+        missing.map((flag) => `${flag} (or COFFER_SERVER_${flag.slice(2).toUpperCase()}) is required with ${name}`),
       );
     });
   }
 
-  it("has to be given", () => {
+  it("is required", () => {
     const required = [
-      "an identity is required: give --cert, --key and --bundle, " +
+      "an identity is required: set --cert, --key and --bundle, " +
         "or set SPIFFE_ENDPOINT_SOCKET to the address of the SPIFFE Workload API",
     ];
     assert.deepEqual(problems({}), required);
     assert.deepEqual(problems({}, { SPIFFE_ENDPOINT_SOCKET: " " }), required);
   });
 
-  it("has to be an endpoint", () => {
+  it("must be a valid endpoint", () => {
     assert.deepEqual(problems({}, { SPIFFE_ENDPOINT_SOCKET: "/run/agent.sock" }), [
       "SPIFFE_ENDPOINT_SOCKET: is neither unix:///PATH nor tcp://IP:PORT",
     ]);
@@ -89,12 +87,12 @@ describe("the SVID among several", () => {
     assert.equal(byId?.kind === "id" && byId.id.toString(), "spiffe://example.org/coffer");
   });
 
-  it("is chosen in one way, and only where there is a choice", () => {
+  it("is selected in one way, and only with the Workload API", () => {
     const both = { "--svid-hint": "internal", "--svid-id": "spiffe://example.org/coffer" };
-    assert.deepEqual(problems(both, SOCKET), ["--svid-hint and --svid-id choose in two ways; give one of them"]);
+    assert.deepEqual(problems(both, SOCKET), ["--svid-hint and --svid-id can't be combined; use one of them"]);
     assert.deepEqual(problems({ ...FILES, "--svid-hint": "internal" }), [
-      "--svid-hint chooses among the SVIDs of the Workload API, but --cert is given",
+      "--svid-hint selects an SVID of the Workload API, and can't be used with --cert",
     ]);
-    assert.match(problems({ "--svid-id": "coffer" }, SOCKET)[0]!, /^--svid-id: the SPIFFE ID "coffer"/);
+    assert.match(problems({ "--svid-id": "coffer" }, SOCKET)[0]!, /^--svid-id: invalid SPIFFE ID "coffer"/);
   });
 });

@@ -25,7 +25,7 @@ function files({ identity }: ServeConfig) {
   return identity.files;
 }
 
-/** The problems of a configuration; an empty list when there are none. */
+/** The problems of a configuration; an empty list if there are none. */
 function problems(flags: GivenFlags, environment: Record<string, string> = {}): readonly string[] {
   try {
     readServeConfig(flags, environment, MEMORY);
@@ -37,7 +37,7 @@ function problems(flags: GivenFlags, environment: Record<string, string> = {}): 
 }
 
 describe("the configuration of the server", () => {
-  // With nothing but the required options, everything else has the default that the table promises.
+  // With only the required options, all others have the defaults of the table.
   it("has defaults", () => {
     assert.deepEqual(read(), {
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 8553 }],
@@ -51,7 +51,7 @@ describe("the configuration of the server", () => {
       identity: {
         kind: "files",
         files: { cert: "a.pem", key: "a.key", bundles: new Map([["example.org", "bundle.pem"]]) },
-        because: "--cert, --key, --bundle are given",
+        because: "--cert, --key, --bundle are set",
       },
       startupTimeoutMs: undefined,
       shutdownDelayMs: 0,
@@ -63,7 +63,7 @@ describe("the configuration of the server", () => {
     });
   });
 
-  // A flag wins over its variable, a variable over the default, and an empty variable is none.
+  // A flag overrides its variable, a variable overrides the default, and an empty variable counts as unset.
   it("takes flags, then variables, then defaults", () => {
     const environment = { COFFER_SERVER_LOG_LEVEL: "debug", COFFER_SERVER_POLICY: "", COFFER_SERVER_CERT: "b.pem" };
     const config = read({ "--cert": "a.pem" }, environment);
@@ -72,7 +72,7 @@ describe("the configuration of the server", () => {
     assert.equal(files(read({ "--cert": undefined }, environment)).cert, "b.pem");
   });
 
-  // What may be given several times is a list with commas in its variable.
+  // The variable of a repeatable option is a comma-separated list.
   it("reads lists", () => {
     const config = read(
       { "--bundle": undefined, "--listen": ["127.0.0.1:1", "unix:/run/coffer.sock"], "--socket-mode": "600" },
@@ -100,23 +100,23 @@ describe("the configuration of the server", () => {
     ]);
   });
 
-  // A switch is off unless it is switched on; a variable can say both, and nothing else.
+  // A switch is off by default; its variable is true or false.
   it("reads switches", () => {
     assert.equal(read({ "--allow-debug": "true" }).allowDebug, true);
     assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "true" }).allowDebug, true);
     assert.equal(read({}, { COFFER_SERVER_ALLOW_DEBUG: "false" }).allowDebug, false);
     assert.deepEqual(problems(COMPLETE, { COFFER_SERVER_ALLOW_DEBUG: "yes" }), [
-      'COFFER_SERVER_ALLOW_DEBUG: "yes" is none of true, false',
+      'COFFER_SERVER_ALLOW_DEBUG: invalid value "yes": expected one of true, false',
     ]);
   });
 
-  it("turns the port for probes off on request", () => {
+  it("disables the ops listener on request", () => {
     assert.equal(read({ "--ops-listen": "off" }).opsListen, undefined);
     assert.deepEqual(read({ "--ops-listen": "0.0.0.0:1" }).opsListen, { host: "0.0.0.0", port: 1 });
   });
 
-  // The smaller of the cgroup's and the machine's memory counts; a cgroup without a limit reports 0 or far too much.
-  it("takes its share of the memory that there is", () => {
+  // The limit of the cgroup or the machine's memory, whichever is smaller. A cgroup without a limit reports 0 or a huge number.
+  it("takes its share of the available memory", () => {
     for (const [constrained, expected] of [
       [0, 750],
       [400, 300],
@@ -127,27 +127,27 @@ describe("the configuration of the server", () => {
     assert.equal(read({ "--max-store-bytes": "2GiB" }).maxStoreBytes, 2 * 1024 ** 3);
   });
 
-  it("limits what strangers may take", () => {
+  it("limits unauthenticated clients", () => {
     const { handshakes } = read(
       { "--max-connections": "5", "--handshake-rate": "7" },
       { COFFER_SERVER_MAX_HANDSHAKES: "6" },
     );
     assert.deepEqual(handshakes, { connections: 5, inProgress: 6, perSecond: 7 });
     assert.deepEqual(problems({ ...COMPLETE, "--max-handshakes": "0" }), [
-      '--max-handshakes: "0" is no whole number from 1 to 999999999',
+      '--max-handshakes: invalid number "0": expected a whole number from 1 to 999999999',
     ]);
   });
 
-  it("keeps nothing on request, and then wants no files for the store", () => {
+  it("stores nothing on disk on request, and then accepts no files for the store", () => {
     const memory = { ...COMPLETE, "--data": undefined, "--root-key": undefined, "--store": "memory" };
     assert.deepEqual(readServeConfig(memory, {}, MEMORY).store, { kind: "memory" });
     assert.deepEqual(problems({ ...COMPLETE, "--store": "memory" }), [
-      "--data contradicts --store memory, which keeps nothing",
-      "--root-key contradicts --store memory, which keeps nothing",
+      "--data can't be used with --store memory, which stores nothing on disk",
+      "--root-key can't be used with --store memory, which stores nothing on disk",
     ]);
   });
 
-  // Whoever configures a server learns everything at once, each problem by the name under which it was given.
+  // The operator sees all problems at once, each with the name of its flag or variable.
   it("reports all problems together", () => {
     const flags: GivenFlags = {
       "--listen": ["nowhere", "127.0.0.1:70000", "[::1]:1", "[::1]:1"],
@@ -163,31 +163,31 @@ describe("the configuration of the server", () => {
       COFFER_SERVER_MAX_STORE_BYTES: "1 TB",
     };
     assert.deepEqual(problems(flags, environment), [
-      'COFFER_SERVER_SOCKET_MODE: "9" is no mode; give three octal digits like 660',
+      'COFFER_SERVER_SOCKET_MODE: invalid mode "9": expected three octal digits, such as 660',
       '--listen: invalid address "nowhere": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
       '--listen: invalid address "127.0.0.1:70000": expected HOST:PORT, [IPV6]:PORT or unix:PATH',
-      "--listen: [::1]:1 is given twice",
-      "--ops-listen: has to be HOST:PORT or off",
-      'COFFER_SERVER_MAX_STORE_BYTES: "1 TB" is no size; give bytes, or a number with KiB, MiB or GiB',
-      'COFFER_SERVER_LOG_LEVEL: "loud" is none of error, warn, info, debug',
-      '--store: "etcd" is none of sqlite, memory',
+      "--listen: [::1]:1 is set twice",
+      "--ops-listen: expected HOST:PORT or off",
+      'COFFER_SERVER_MAX_STORE_BYTES: invalid size "1 TB": expected bytes, or a number with KiB, MiB or GiB',
+      'COFFER_SERVER_LOG_LEVEL: invalid value "loud": expected one of error, warn, info, debug',
+      '--store: invalid value "etcd": expected one of sqlite, memory',
       "--data (or COFFER_SERVER_DATA) is required: the data folder, for `--store sqlite`",
       "--root-key (or COFFER_SERVER_ROOT_KEY) is required: the key that encrypts the store, for `--store sqlite`; created by `coffer root-key`",
-      "--cert (or COFFER_SERVER_CERT) is required, since --bundle is given: " +
+      "--cert (or COFFER_SERVER_CERT) is required with --bundle: " +
         "the server's X.509-SVID with its intermediates; without files, the Workload API is used",
-      "--key (or COFFER_SERVER_KEY) is required, since --bundle is given: the private key of the SVID",
-      '--bundle: "example.org" is not of the form <trust-domain>=<pem>',
-      '--bundle: the trust domain "Example.org" contains "E"; allowed are a-z 0-9 . _ -',
-      "--bundle: a.test is given twice",
-      '--admin: the SPIFFE ID "spiffe://example.org/" ends with a slash',
-      "--max-content-bytes: 4MiB is more than the 3 MiB that are possible",
+      "--key (or COFFER_SERVER_KEY) is required with --bundle: the private key of the SVID",
+      '--bundle: invalid bundle "example.org": expected <trust-domain>=<pem>',
+      '--bundle: invalid trust domain "Example.org": it contains "E"; allowed are a-z 0-9 . _ -',
+      "--bundle: a.test is set twice",
+      '--admin: invalid SPIFFE ID "spiffe://example.org/": it ends with a slash',
+      "--max-content-bytes: 4MiB is more than the maximum of 3 MiB",
     ]);
     assert.deepEqual(problems(COMPLETE), []);
   });
 });
 
 describe("the options", () => {
-  // Beside a Kubernetes Service named coffer, COFFER_PORT, COFFER_SERVICE_HOST and their like are set by others.
+  // For a Kubernetes Service named coffer, Kubernetes sets COFFER_PORT, COFFER_SERVICE_HOST and similar variables.
   it("have no variable that Kubernetes would set", () => {
     for (const { variable } of [...Object.values(serveOptions), ...Object.values(connectionOptions)]) {
       assert.match(variable, /^COFFER_[A-Z_]+$/);

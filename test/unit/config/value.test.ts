@@ -9,7 +9,7 @@ import {
   parseUint32,
 } from "../../../src/config/value.ts";
 
-/** Rows of [text, value]; undefined stands for a refusal. */
+/** Rows of [text, value]; undefined means that the text is refused. */
 function check<T>(parse: (text: string) => T, rows: readonly (readonly [string, T | undefined])[]): void {
   for (const [text, expected] of rows) {
     if (expected === undefined) assert.throws(() => parse(text), Error, text);
@@ -36,8 +36,8 @@ describe("values of options", () => {
   });
 
   it("are durations in milliseconds", () => {
-    // Node's timers do not wait at all when they are told to wait for longer.
-    assert.throws(() => parseDuration("577h"), /^Error: 577h is more than the 576h that are possible$/);
+    // Node's timers do not wait at all for a longer time.
+    assert.throws(() => parseDuration("577h"), /^Error: 577h is more than the maximum of 576h$/);
     assert.equal(parseDuration("576h"), 24 * 24 * 3_600_000);
     check(parseDuration, [
       ["500ms", 500],

@@ -5,7 +5,7 @@ import { APPLIED, type Reason } from "../../../src/contract/reasons.ts";
 import { codeName } from "../../../src/grpc/status.ts";
 import { contractErrors } from "../../support/contract-errors.ts";
 
-/** The members of the type, which is gone at run time. */
+/** The members of the type, which does not exist at run time. */
 const reasons = [...readFileSync("src/contract/reasons.ts", "utf8").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(
   ([, reason]) => reason as Reason,
 );
@@ -25,13 +25,13 @@ describe("the table of errors in coffer.proto", () => {
     for (const { code, reason } of contractErrors()) assert.equal(codeName(reason as Reason), code, reason);
   });
 
-  it("says of each reason what Coffer's own client concludes from it", () => {
-    const told = contractErrors().map(({ reason, applied }) => [reason, applied]);
-    assert.deepEqual(Object.fromEntries(told), APPLIED);
+  it("gives each reason the conclusion of Coffer's own client", () => {
+    const documented = contractErrors().map(({ reason, applied }) => [reason, applied]);
+    assert.deepEqual(Object.fromEntries(documented), APPLIED);
   });
 
-  // gRPC's retryableStatusCodes and Envoy's retry_on go by the code alone, and UNAVAILABLE is what they name.
-  it("has UNAVAILABLE and ABORTED for what was not applied, and for nothing else", () => {
+  // gRPC's retryableStatusCodes and Envoy's retry_on decide by the code alone, and usually name UNAVAILABLE.
+  it("has UNAVAILABLE and ABORTED only for what was not applied", () => {
     const codes = contractErrors().filter(({ code }) => code === "UNAVAILABLE" || code === "ABORTED");
     assert.deepEqual(
       codes.map(({ reason, applied }) => [reason, applied]),
@@ -45,8 +45,8 @@ describe("the table of errors in coffer.proto", () => {
 });
 
 describe("the comments of the RPCs", () => {
-  // A reason that was renamed would live on in a list of errors.
-  it("name only reasons that there are", () => {
+  // A list of errors could otherwise keep a reason that was renamed.
+  it("name only reasons that exist", () => {
     const proto = readFileSync("proto/coffer/v1/coffer.proto", "utf8");
     const lists = [...proto.matchAll(/^ {2}\/\/ Errors:(.*?)^ {2}rpc /gms)].map(([, list]) => list!);
     assert.equal(lists.length, 5);

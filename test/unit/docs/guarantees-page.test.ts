@@ -8,13 +8,13 @@ const errors = table(page("docs/guarantees.md"), "Code", "Reason", "Applied?", "
 );
 
 describe("the table of errors in docs/guarantees.md", () => {
-  // A code without a reason comes from a library or a proxy; a caller must not conclude more than the contract states.
-  it("says of each code without a reason what the contract says", () => {
+  // A code without a reason comes from a library or a proxy. A caller must not conclude more than the contract states.
+  it("agrees with the contract about each code without a reason", () => {
     const bare = errors.filter(({ Reason }) => Reason === "none");
     assert.deepEqual(new Map(bare.map((row) => [row["Code"]!, row["Applied?"]!])), bareCodes());
   });
 
-  it("says of each reason what the contract says, and has every reason of a Put or a Delete", () => {
+  it("agrees with the contract about each reason, and has every reason of a Put or a Delete", () => {
     const contract = new Map(contractErrors().map((error) => [error.reason, error]));
     const rows = errors
       .filter(({ Reason }) => Reason !== "none")
@@ -25,7 +25,7 @@ describe("the table of errors in docs/guarantees.md", () => {
       rows,
       rows.map(({ reason }) => contract.get(reason)),
     );
-    // Only Get and List end with these.
+    // Only Get and List fail with these.
     const others = ["CONTENT_UNREADABLE", "INVALID_PAGE_TOKEN", "VERSION_DELETED"];
     assert.deepEqual([...rows.map(({ reason }) => reason), ...others].sort(), [...contract.keys()].sort());
   });

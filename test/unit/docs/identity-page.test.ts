@@ -7,14 +7,14 @@ import { page, table } from "../../support/pages.ts";
 const identity = page("docs/identity.md");
 
 describe("docs/identity.md", () => {
-  // Whoever reads a reason in the log looks for it there.
+  // An operator who finds a reason in the log looks it up here.
   it("explains every reason of a refusal, and no other", () => {
     const rows = table(identity, "Reason", "What it means", "What to do");
     const named = rows.flatMap((row) => [...row["Reason"]!.matchAll(/`([^`]+)`/g)].map(([, reason]) => reason!));
     assert.deepEqual(named.sort(), [...CONNECTION_REFUSALS].sort());
   });
 
-  it("has the limits that the server has", () => {
+  it("has the limits of the server", () => {
     const limits = new Map(table(identity, "Limit", "Default", "Because").map((row) => [row["Limit"], row["Default"]]));
     const { connections, inProgress, perSecond } = DEFAULT_HANDSHAKE_LIMITS;
     assert.equal(limits.get("`--max-connections`"), connections.toLocaleString("en"));

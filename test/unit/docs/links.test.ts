@@ -22,8 +22,8 @@ describe("the documents", () => {
     }
   });
 
-  // A name of a file in the text: from the top, or below src as docs/architecture.md does.
-  it("name files that there are", () => {
+  // The name of a file in the text: relative to the top of the repository, or to src as in docs/architecture.md.
+  it("name only files that exist", () => {
     const named = pages.flatMap(({ path, text }) =>
       inlineCode({ path, text })
         .filter(isFile)
@@ -38,7 +38,7 @@ describe("the documents", () => {
     );
   });
 
-  it("name scripts and metrics that there are", () => {
+  it("name only scripts and metrics that exist", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
     const run = pages.flatMap(({ text }) => [...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, name]) => name!));
     assert.ok(run.length > 5);
@@ -55,15 +55,15 @@ describe("the documents", () => {
     );
   });
 
-  // The check of files above would not notice names that it fails to see.
-  it("are read whole: the name of a file in the text is found", () => {
+  // The check of files above would not notice names that it does not recognize.
+  it("are read completely: the name of a file in the text is found", () => {
     assert.deepEqual(inlineCode({ path: "docs/x.md", text: "`src/gone.ts`, `not a file`" }).filter(isFile), [
       "src/gone.ts",
     ]);
   });
 });
 
-/** Made and kept by the program or by a user, and in no clone. */
+/** Files that the program or a user creates, which are not in a clone. */
 const NOT_IN_A_CLONE = /^(certs\/dev|\.coffer|dist|bench\/results)\b/;
 
 function isFile(code: string): boolean {

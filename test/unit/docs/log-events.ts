@@ -1,25 +1,25 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** What the calls of a logger in some code write. */
+/** The events that the logger calls in some code write. */
 export interface LoggedEvents {
   /** Each event with the levels at which it is written, sorted. */
   readonly levels: ReadonlyMap<string, readonly string[]>;
-  /** The first arguments that name no event as it stands. */
+  /** First arguments that are not a literal event. */
   readonly hidden: readonly string[];
 }
 
-/** A call of a logger: no other object in src has methods of these names. */
+/** A call of a logger. No other object in src has methods with these names. */
 const CALL = /\.(?<level>error|warn|info|debug)\(\s*(?<first>[^,)]*)/g;
 
-/** The call of the library behind the logger, for the logger's own event. */
+/** The logger's own event, which it writes with its library. */
 const OWN = /level: "(?<level>\w+)", message: (?<first>"[^"]+")/g;
 
-/** An event as it stands, or a choice between two. */
+/** A literal event, or a choice between two. */
 const LITERAL = /^"(?<event>[^"]+)"$/;
 const CHOICE = /^[^?]+ \? "(?<one>[^"]+)" : "(?<other>[^"]+)"$/;
 
-/** The events of some code of src. */
+/** Finds the events in code of src. */
 export function loggedEvents(code: string): LoggedEvents {
   const calls = [...code.matchAll(CALL), ...code.matchAll(OWN)].map(({ groups }) => ({
     level: groups!["level"]!,

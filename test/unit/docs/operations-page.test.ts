@@ -11,23 +11,23 @@ const sources = sourceFiles();
 const code = sources.map((source) => source.code).join("\n");
 
 describe("docs/operations.md", () => {
-  // Whoever finds an event in the log looks for it there, and must not look in vain.
+  // An operator who finds an event in the log looks it up here.
   it("explains every event of the log at its level, and no other", () => {
     const rows = table(operations, "Event", "Level", "What it means", "What to do");
-    const told = rows.map((row) => `${code1(row["Event"]!)} at ${row["Level"]!.split(", ").sort().join(", ")}`);
+    const documented = rows.map((row) => `${code1(row["Event"]!)} at ${row["Level"]!.split(", ").sort().join(", ")}`);
     const logged = [...loggedEvents(code).levels].map(([event, levels]) => `${event} at ${levels.join(", ")}`);
     assert.ok(logged.length > 30);
-    assert.deepEqual(told.sort(), logged.sort());
+    assert.deepEqual(documented.sort(), logged.sort());
   });
 
-  // The check above sees what stands in the call. Only the limiter writes for others, who name the event in their calls.
-  it("can know every event: each call of a logger names its own", () => {
+  // The check above sees only literals in the calls. Only the limiter writes events of others, who name them in their calls.
+  it("can know every event: each call of a logger has a literal one", () => {
     assert.deepEqual(loggedEvents(code).hidden, []);
     const computed = sources.filter((source) => /\blog\w*\[/.test(source.code)).map(({ path }) => path);
     assert.deepEqual(computed, ["src/observability/limiter.ts"]);
   });
 
-  it("would notice an event in any form of call", () => {
+  it("would find an event in any form of call", () => {
     const sample = `log.info("one"); this.#log.warn(\n "two", { detail }); log.error(gone ? "three" : "four", {});
       logger.log({ level: "error", message: "five" }); log.warn(event, {}); log.info("six" + n);`;
     const expected: LoggedEvents = {
@@ -43,7 +43,7 @@ describe("docs/operations.md", () => {
     assert.deepEqual(loggedEvents(sample), expected);
   });
 
-  it("has the fields that a line may carry, and no other", () => {
+  it("has the fields of a log line, and no other", () => {
     const named = table(operations, "Field", "What it is").flatMap((row) => codes(row["Field"]!));
     const logger = readFileSync("src/observability/logger.ts", "utf8");
     const fields = [...logger.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name!);
@@ -58,15 +58,15 @@ describe("docs/operations.md", () => {
     );
   });
 
-  // A message of a refused start is searched for on the page, and a row that nothing says would mislead.
-  it("quotes messages that the program has", () => {
+  // An operator searches the page for the message of a refused start, and a row with an outdated message would mislead.
+  it("quotes messages that exist in the program", () => {
     const quoted = table(operations, "Class", "Message", "Fix").flatMap((row) => codes(row["Message"]!));
     assert.ok(quoted.length > 30);
     assert.deepEqual(
       quoted.filter((message) => !code.includes(message)),
       [],
     );
-    assert.equal(code.includes("is a message that nobody wrote"), false);
+    assert.equal(code.includes("is a message that does not exist"), false);
   });
 
   it("has every reason for which a store or a root key is refused", () => {
@@ -76,13 +76,13 @@ describe("docs/operations.md", () => {
       ...unionOf("src/sealing/root-key.ts", "RootKeyProblem"),
     ];
     assert.equal(members.length, 16);
-    // Only `coffer root-key` can meet with it.
+    // Only `coffer root-key` reports this one.
     const missing = members.filter((member) => !classes.includes(member));
     assert.deepEqual(missing, ["exists"]);
   });
 
-  // The first thing that somebody on call has is what a caller was told.
-  it("leads from every code and reason of a caller to something that there is", () => {
+  // The operator's first information is often the error that a caller got.
+  it("explains codes and reasons that exist", () => {
     const rows = table(operations, "Callers get", "Look at");
     const words = rows.flatMap((row) => codes(row["Callers get"]!).filter((word) => /^[A-Z_]+$/.test(word)));
     const known = [...Object.keys(Code), ...contractErrors().map(({ reason }) => reason)];
@@ -94,7 +94,7 @@ describe("docs/operations.md", () => {
   });
 });
 
-/** What a cell has between backticks. */
+/** The inline code of a cell. */
 function codes(cell: string): string[] {
   return inlineCode({ path: operations.path, text: cell });
 }
@@ -103,7 +103,7 @@ function code1(cell: string): string {
   return codes(cell)[0] ?? cell;
 }
 
-/** The members of a union of strings. */
+/** The members of a union of string literals. */
 function unionOf(file: string, name: string): string[] {
   const [, members] = new RegExp(`export type ${name} =(.*?);`, "s").exec(readFileSync(file, "utf8"))!;
   return [...members!.matchAll(/^ *\| "([^"]+)"/gm)].map(([, member]) => member!);

@@ -28,7 +28,7 @@ describe("the README", () => {
     }
   });
 
-  // A new measurement changes docs/benchmark.md first. A figure that only the README has is an old one.
+  // A new measurement changes docs/benchmark.md first. A figure that only the README has is outdated.
   it("has no figure in its benchmarks that docs/benchmark.md does not have", () => {
     const shown = table(readme, "What", "Required", "Measured");
     const results = table(page("docs/benchmark.md"), "What", "Required", "Measured");

@@ -74,7 +74,7 @@ it("a server without Server._streamHandler is refused when it is made", () => {
   assert.ok(own, "it is a method of grpc-js's Server");
   Reflect.deleteProperty(prototype, "_streamHandler");
   try {
-    assert.throws(() => new CallServer({}), /this release of grpc-js takes no single HTTP\/2 streams/);
+    assert.throws(() => new CallServer({}), /this release of grpc-js does not accept single HTTP\/2 streams/);
   } finally {
     Object.defineProperty(prototype, "_streamHandler", own);
   }

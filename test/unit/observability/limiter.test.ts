@@ -85,7 +85,7 @@ test("a summary reports the counts that no later line reported", () => {
   limited.summarize();
   assert.equal(lines.all.length, 11);
   const { event, detail, reason, suppressed } = lines.all.at(-1)!;
-  assert.deepEqual([event, detail, reason, suppressed], ["lines suppressed", "call denied", "no rule", 2]);
+  assert.deepEqual([event, detail, reason, suppressed], ["log lines suppressed", "call denied", "no rule", 2]);
 });
 
 // If peers could choose reasons, all reasons beyond the first 256 would share one limit, so memory is bounded.
@@ -132,8 +132,8 @@ test("counts are logged after a while, for each caller", () => {
   timers.advance(10_000);
   const told = lines.all.slice(before).map(({ event, spiffe_id, suppressed }) => [event, spiffe_id, suppressed]);
   assert.deepEqual(told, [
-    ["lines suppressed", "spiffe://example.org/a", 5],
-    ["lines suppressed", "spiffe://example.org/b", 17],
+    ["log lines suppressed", "spiffe://example.org/a", 5],
+    ["log lines suppressed", "spiffe://example.org/b", 17],
   ]);
   timers.advance(60_000);
   assert.equal(lines.all.length, before + 2);

@@ -106,7 +106,7 @@ test("an error of a page is logged, and the client gets status 500", async () =>
   assert.equal(status, 500);
   assert.doesNotMatch(body, /SELECT/);
   const [line] = lines.all;
-  assert.deepEqual([line!["event"], line!["detail"]], ["ops answer failed", "/metrics"]);
+  assert.deepEqual([line!["event"], line!["detail"]], ["ops response failed", "/metrics"]);
   assert.match(String(line!["error"]), /SELECT went wrong/);
 });
 

@@ -15,18 +15,23 @@ import { Bundle } from "../../../src/spiffe/bundle.ts";
 import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { verifySvid } from "../../../src/spiffe/verify.ts";
-import { type Authority, createAuthority, type Credential, type SvidRequest } from "../../../src/pki/development-ca.ts";
+import {
+  type DevelopmentCa,
+  createDevelopmentCa,
+  type Credential,
+  type SvidRequest,
+} from "../../../src/pki/development-ca.ts";
 
 const DOMAIN = TrustDomain.parse("example.org");
 const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);
 const HOUR = 3_600_000;
 const SERVER: SvidRequest = { id: "spiffe://example.org/coffer", dns: ["localhost"], ip: ["127.0.0.1"] };
 
-function bundlesOf(authority: Authority): ReadonlyMap<string, Bundle> {
+function bundlesOf(authority: DevelopmentCa): ReadonlyMap<string, Bundle> {
   return new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle.pem")]]);
 }
 
-function refusal(authority: Authority, request: SvidRequest, now = NOW): string | undefined {
+function refusal(authority: DevelopmentCa, request: SvidRequest, now = NOW): string | undefined {
   try {
     verifySvid([authority.issue(request).certificate], bundlesOf(authority), now, "client");
     return undefined;
@@ -36,9 +41,9 @@ function refusal(authority: Authority, request: SvidRequest, now = NOW): string 
   }
 }
 
-// What is issued passes our own strict verifier, for either side of a connection, as the ID that was asked for.
-test("an SVID is accepted as its ID", () => {
-  const authority = createAuthority(DOMAIN, () => NOW);
+// An issued SVID passes Coffer's strict verifier with the requested SPIFFE ID, for both purposes.
+test("an SVID is accepted with its SPIFFE ID", () => {
+  const authority = createDevelopmentCa(DOMAIN, () => NOW);
   const { certificate, notAfter } = authority.issue(SERVER);
   for (const purpose of ["client", "server"] as const) {
     const verified = verifySvid([certificate], bundlesOf(authority), NOW, purpose);
@@ -47,9 +52,9 @@ test("an SVID is accepted as its ID", () => {
   }
 });
 
-// A test that needs an SVID to be refused gets one that is wrong in what it asked for, and in nothing else.
-test("an SVID can be made wrong on purpose", () => {
-  const authority = createAuthority(DOMAIN, () => NOW);
+// A test that needs an invalid SVID gets one that differs from a valid one only in what it requested.
+test("an SVID can be made invalid on purpose", () => {
+  const authority = createDevelopmentCa(DOMAIN, () => NOW);
   const id = "spiffe://example.org/api";
   assert.equal(refusal(authority, { id }), undefined);
   assert.equal(refusal(authority, { id, notAfter: NOW + HOUR }, NOW + HOUR), undefined);
@@ -57,13 +62,13 @@ test("an SVID can be made wrong on purpose", () => {
   assert.equal(refusal(authority, { id, notBefore: NOW }), undefined);
   assert.equal(refusal(authority, { id, notBefore: NOW + 1000 }), "not-yet-valid");
   assert.equal(refusal(authority, { id: "spiffe://elsewhere.org/api" }), "no-bundle");
-  const stranger = createAuthority(DOMAIN, () => NOW).issue({ id }).certificate;
-  assert.throws(() => verifySvid([stranger], bundlesOf(authority), NOW, "client"), SvidRefused);
+  const foreign = createDevelopmentCa(DOMAIN, () => NOW).issue({ id }).certificate;
+  assert.throws(() => verifySvid([foreign], bundlesOf(authority), NOW, "client"), SvidRefused);
 });
 
-// Times survive the trip through the certificate to the second, on both sides of 2050, where the encoding changes.
-test("validity is kept to the second", () => {
-  const authority = createAuthority(DOMAIN, () => NOW);
+// Times are preserved to the second, before and after 2050, where the encoding changes.
+test("validity is preserved to the second", () => {
+  const authority = createDevelopmentCa(DOMAIN, () => NOW);
   const date = fc.integer({ min: 0, max: Date.UTC(2200, 0) });
   fc.assert(
     fc.property(date, date, (notBefore, notAfter) => {
@@ -75,9 +80,9 @@ test("validity is kept to the second", () => {
   );
 });
 
-// Two credentials share neither serial number nor key, and two authorities not even their name.
-test("nothing is used twice", () => {
-  const authorities = [createAuthority(DOMAIN, () => NOW), createAuthority(DOMAIN, () => NOW)];
+// Two credentials have different serial numbers and keys, and two CAs also have different names.
+test("serial numbers, keys and the names of CAs are unique", () => {
+  const authorities = [createDevelopmentCa(DOMAIN, () => NOW), createDevelopmentCa(DOMAIN, () => NOW)];
   const subjects = authorities.map(({ credential }) => new X509Certificate(credential.certificate).subject);
   assert.equal(new Set(subjects).size, 2);
   const svids = [1, 2, 3].map(() => new X509Certificate(authorities[0]!.issue(SERVER).certificate));
@@ -85,10 +90,10 @@ test("nothing is used twice", () => {
   assert.equal(new Set(svids.map(({ publicKey }) => publicKey.export({ type: "spki", format: "pem" }))).size, 3);
 });
 
-// Two peers that trust the same authority meet over TLS 1.3, each proving its ID; OpenSSL verifies both chains and the
-// server's host name. The same ID from another authority does not verify.
-test("a TLS 1.3 handshake", async () => {
-  const authority = createAuthority(DOMAIN, systemClock);
+// Two peers that trust the same CA complete a TLS 1.3 handshake, each with its ID. OpenSSL verifies both chains and the
+// server's host name. A certificate with the same ID from another CA does not verify.
+test("peers with the same CA complete a TLS 1.3 handshake", async () => {
+  const authority = createDevelopmentCa(DOMAIN, systemClock);
   const ca = authority.bundlePem;
   const { certPem: cert, keyPem: key } = authority.issue(SERVER);
   const options = { ca, cert, key, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" } as const;
@@ -106,8 +111,8 @@ test("a TLS 1.3 handshake", async () => {
     const [theServer, ours] = await call(authority.issue(request));
     assert.equal(theServer, "TLSv1.3 verified URI:spiffe://example.org/coffer, DNS:localhost, IP Address:127.0.0.1");
     assert.equal(ours, "TLSv1.3 verified URI:spiffe://example.org/api");
-    const [, stranger] = await call(createAuthority(DOMAIN, systemClock).issue(request));
-    assert.equal(stranger, "TLSv1.3 UNABLE_TO_VERIFY_LEAF_SIGNATURE URI:spiffe://example.org/api");
+    const [, foreign] = await call(createDevelopmentCa(DOMAIN, systemClock).issue(request));
+    assert.equal(foreign, "TLSv1.3 UNABLE_TO_VERIFY_LEAF_SIGNATURE URI:spiffe://example.org/api");
   } finally {
     server.close();
   }
@@ -130,11 +135,11 @@ function missingOpenssl(): string | false {
   }
 }
 
-// An implementation that shares nothing with ours finds the chain in order, and in the fields exactly what SPIRE writes.
-test("openssl reads what SPIRE would have written", { skip: missingOpenssl() }, () => {
+// OpenSSL, an independent implementation, verifies the chain and finds exactly the fields that SPIRE writes.
+test("openssl finds the fields that SPIRE writes", { skip: missingOpenssl() }, () => {
   const dir = mkdtempSync(join(tmpdir(), "coffer-pki-"));
   try {
-    const authority = createAuthority(DOMAIN, systemClock);
+    const authority = createDevelopmentCa(DOMAIN, systemClock);
     const [bundle, leaf] = [join(dir, "bundle.pem"), join(dir, "leaf.pem")];
     writeFileSync(bundle, authority.bundlePem);
     writeFileSync(leaf, authority.issue(SERVER).certPem);
@@ -160,7 +165,7 @@ test("openssl reads what SPIRE would have written", { skip: missingOpenssl() }, 
   }
 });
 
-/** The extensions of a certificate, one a line; key identifiers, which are random, as ID. */
+/** The extensions of a certificate, one per line. Key identifiers, which are random, are shown as ID. */
 function extensionsOf(file: string): string[] {
   const all = openssl("x509", "-in", file, "-noout", "-text");
   const lines = [...all.matchAll(/^ {12}(X509v3 .*)\n\s*(.*)$/gm)];

@@ -33,7 +33,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-/** A folder that does not exist yet, and what mints into it. */
+/** A folder that does not exist yet, and a function that mints into it. */
 function setUp() {
   const parent = mkdtempSync(join(tmpdir(), "coffer-pki-"));
   folders.push(parent);
@@ -50,7 +50,7 @@ function setUp() {
   return { dir, mint, file, contents };
 }
 
-/** What a run made, with the reason, as in "api: missing". */
+/** The credentials that a run created, with the reason, such as "api: missing". */
 function made(report: MintReport): string[] {
   const entries = Object.entries(report) as [string, MintedCredential][];
   return entries.flatMap(([name, { because }]) => (because === undefined ? [] : [`${name}: ${because}`]));
@@ -58,8 +58,8 @@ function made(report: MintReport): string[] {
 
 const all = (because: string, ...names: string[]) => names.map((name) => `${name}: ${because}`);
 
-// The first run makes everything, each file with the rights that it should have, and nothing else.
-test("an empty folder is filled", () => {
+// The first run creates all files, with the right modes, and no others.
+test("creates all files in an empty folder", () => {
   const { dir, mint, file } = setUp();
   assert.deepEqual(made(mint()), all("missing", ...ALL));
   assert.deepEqual(readdirSync(dir).sort(), FILES);
@@ -68,8 +68,8 @@ test("an empty folder is filled", () => {
     assert.equal(statSync(file(name)).mode & 0o777, 0o600);
 });
 
-// Each SVID is one by our own verifier, with the bundle that lies beside it, and says what the report says.
-test("what is minted is accepted", () => {
+// Coffer's verifier accepts each SVID with the bundle in the same folder, and the report matches the certificates.
+test("mints certificates that are accepted", () => {
   const { mint } = setUp();
   const { authority, ...svids } = mint();
   const domain = TrustDomain.parse("example.org");
@@ -87,7 +87,7 @@ test("what is minted is accepted", () => {
 });
 
 // A second run changes no byte.
-test("what is good is kept", () => {
+test("does not replace valid credentials", () => {
   const { mint, contents } = setUp();
   const first = mint();
   const before = contents();
@@ -97,16 +97,16 @@ test("what is good is kept", () => {
   assert.deepEqual(second.api.notAfter, first.api.notAfter);
 });
 
-// Whatever happens to one SVID, it alone is made anew, and the bundle that others have copied stays.
+// Only a defective SVID is replaced. The bundle, of which others have copies, does not change.
 const damages: Record<string, (file: (name: string) => string) => void> = {
   missing: (file) => rmSync(file("api.pem")),
   unreadable: (file) => writeFileSync(file("api.key"), "", { mode: 0o600 }),
   exposed: (file) => chmodSync(file("api.key"), 0o644),
-  // A run that was interrupted between the key and the certificate leaves a pair that does not fit.
+  // A run that was interrupted between the key and the certificate leaves files that don't match.
   foreign: (file) => copyFileSync(file("web.key"), file("api.key")),
 };
 for (const [because, damage] of Object.entries(damages)) {
-  test(`an SVID that is ${because} is made anew, alone`, () => {
+  test(`replaces only the SVID, if it is ${because}`, () => {
     const { mint, file, contents } = setUp();
     mint();
     const before = contents();
@@ -118,17 +118,17 @@ for (const [because, damage] of Object.entries(damages)) {
   });
 }
 
-// An SVID in another's place is not taken for it, though the authority signed it and its key fits.
-test("an SVID for somebody else is not kept", () => {
+// An SVID in the files of another one is replaced, even though the CA signed it and its key matches.
+test("replaces an SVID with another SPIFFE ID", () => {
   const { mint, file } = setUp();
   mint();
   for (const end of ["pem", "key"]) copyFileSync(file(`web.${end}`), file(`api.${end}`));
   assert.deepEqual(made(mint()), all("foreign", "api"));
 });
 
-// SVIDs are made anew when a third of their 30 days is left, and the authority stays; when a third of its year is left,
-// everything is made anew. So is everything when the clock stands before it all.
-test("what is nearly expired is made anew", () => {
+// An SVID is replaced when less than a third of its 30 days is left, and the CA does not change. When less than a third of
+// the CA's year is left, or if the clock is before all validity, everything is replaced.
+test("replaces credentials that are about to expire", () => {
   const { mint } = setUp();
   mint();
   assert.deepEqual(made(mint(NOW + 19 * DAY)), []);
@@ -141,8 +141,8 @@ test("what is nearly expired is made anew", () => {
   assert.equal(made(mint(NOW)).length, ALL.length);
 });
 
-// An authority is of one trust domain, and so is all that it signed.
-test("another trust domain begins anew", () => {
+// A CA belongs to one trust domain, and so do its SVIDs.
+test("replaces everything for another trust domain", () => {
   const { mint } = setUp();
   mint();
   const report = mint(NOW, "example.com");
@@ -150,9 +150,9 @@ test("another trust domain begins anew", () => {
   assert.equal(report.web.id, "spiffe://example.com/ns/shop/sa/web");
 });
 
-// A folder with files of these names that were not made here is left as it is: a real bundle or key could be lost.
+// A folder that has files with these names but was not created here is not changed: a real bundle or key could be lost.
 for (const name of ["bundle.pem", "coffer.key", "web.pem"]) {
-  test(`a folder with only a ${name} is left alone`, () => {
+  test(`does not change a folder with only a ${name}`, () => {
     const { dir, mint, file, contents } = setUp();
     mint();
     for (const other of FILES) if (other !== name) rmSync(file(other));
@@ -160,7 +160,7 @@ for (const name of ["bundle.pem", "coffer.key", "web.pem"]) {
     assert.throws(() => mint(), {
       name: "PkiError",
       code: "FOREIGN_FOLDER",
-      message: new RegExp(`${dir} has a ${name}`),
+      message: new RegExp(`${dir} contains ${name}`),
     });
     assert.deepEqual(contents(), before);
     rmSync(file(name));

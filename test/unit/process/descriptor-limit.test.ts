@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fewDescriptors } from "../../../src/process/descriptor-limit.ts";
+import { descriptorWarning } from "../../../src/process/descriptor-limit.ts";
 import type { KernelFiles } from "../../../src/process/kernel-files.ts";
 
 function machine(limits: string | undefined): KernelFiles {
@@ -13,11 +13,14 @@ Max processes             94000                94000                processes
 Max open files            ${soft.padEnd(20)} ${soft.padEnd(20)} files
 `);
 
-// Enough is enough, and where the kernel does not tell there is nothing to warn of; too few are named with what is
-// needed.
-test("file descriptors are warned of when connections could use them up", () => {
-  assert.match(fewDescriptors(limited("1024"), 1000) ?? "", /^1024 files.*--max-connections 1000 needs 1128;.*nofile/);
-  assert.equal(fewDescriptors(limited("1128"), 1000), undefined);
-  assert.equal(fewDescriptors(limited("unlimited"), 1000), undefined);
-  assert.equal(fewDescriptors(machine(undefined), 1000), undefined);
+// There is no warning with enough descriptors, or if the kernel does not report the limit. Otherwise the warning has the
+// number that is needed.
+test("warns if connections could use up the file descriptors", () => {
+  assert.match(
+    descriptorWarning(limited("1024"), 1000) ?? "",
+    /^the limit on open files is 1024.*--max-connections 1000 needs 1128;.*nofile/,
+  );
+  assert.equal(descriptorWarning(limited("1128"), 1000), undefined);
+  assert.equal(descriptorWarning(limited("unlimited"), 1000), undefined);
+  assert.equal(descriptorWarning(machine(undefined), 1000), undefined);
 });

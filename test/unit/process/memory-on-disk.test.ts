@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { KernelFiles } from "../../../src/process/kernel-files.ts";
 import { emptyCoreDumps, swapWarning } from "../../../src/process/memory-on-disk.ts";
 
-/** A machine with these files; writing to one that is not there does nothing, as in a container without /proc. */
+/** A machine with these files. Writing to a missing file does nothing, as in a container without /proc. */
 function machine(given: Record<string, string>, { readOnly = false } = {}): KernelFiles {
   const files = new Map(Object.entries(given));
   return {
@@ -24,24 +24,24 @@ Max resident set          unlimited            unlimited            bytes
 });
 
 describe("core dumps", () => {
-  // Off and empty: nothing to say.
-  it("are no matter when they are off and hold no memory", () => {
+  // Disabled and without memory: no warning.
+  it("cause no warning if they are disabled and exclude memory", () => {
     assert.equal(emptyCoreDumps(machine({ ...FILTER, ...limits("0") })), undefined);
   });
 
-  // Empty but on: what still lands in them are registers, and that is said with what ends it.
-  it("are warned of while they are on", () => {
+  // They exclude memory, but are enabled: they still contain registers, and the warning says how to disable them.
+  it("cause a warning while they are enabled", () => {
     for (const limit of ["unlimited", "1024"]) {
       const warning = emptyCoreDumps(machine({ ...FILTER, ...limits(limit) }));
-      assert.match(warning ?? "", new RegExp(`limit ${limit}\\), though without memory;.*ulimit -c 0.*LimitCORE=0`));
+      assert.match(warning ?? "", new RegExp(`limit ${limit}\\), but exclude memory;.*ulimit -c 0.*LimitCORE=0`));
     }
     assert.match(emptyCoreDumps(machine(FILTER)) ?? "", /limit unknown/);
   });
 
-  // A limit of 0 does not hold where dumps go into a pipe, so it is no comfort.
-  it("are warned of when they can't be emptied, whatever their limit is", () => {
+  // A size limit of 0 does not apply to dumps that go into a pipe, so it does not suppress this warning.
+  it("cause a warning if memory can't be excluded, whatever their limit is", () => {
     for (const files of [{}, limits("0"), { ...FILTER, ...limits("0") }]) {
-      assert.match(emptyCoreDumps(machine(files, { readOnly: true })) ?? "", /can hold secrets.*can't be set to 0/);
+      assert.match(emptyCoreDumps(machine(files, { readOnly: true })) ?? "", /may contain secrets.*can't be set to 0/);
     }
   });
 });
@@ -52,19 +52,19 @@ const UNIT = { "/proc/self/cgroup": "0::/system.slice/coffer.service\n" };
 const swapMax = (folder: string, limit: string) => ({ [`/sys/fs/cgroup${folder}/memory.swap.max`]: `${limit}\n` });
 
 describe("swap", () => {
-  it("is no matter on a machine that has none", () => {
+  it("causes no warning on a machine without swap", () => {
     assert.equal(swapWarning(machine({ "/proc/swaps": HEADER })), undefined);
   });
 
-  it("is warned of on a machine that has some, and when that can't be seen", () => {
-    assert.match(swapWarning(machine(SWAP)) ?? "", /can be swapped to a disk; set MemorySwapMax=0/);
-    assert.match(swapWarning(machine({ ...SWAP, ...UNIT })) ?? "", /can be swapped to a disk/);
-    assert.match(swapWarning(machine({})) ?? "", /unknown, because \/proc\/swaps can't be read/);
+  it("causes a warning on a machine with swap, and if /proc/swaps can't be read", () => {
+    assert.match(swapWarning(machine(SWAP)) ?? "", /may be swapped to a disk; set MemorySwapMax=0/);
+    assert.match(swapWarning(machine({ ...SWAP, ...UNIT })) ?? "", /may be swapped to a disk/);
+    assert.match(swapWarning(machine({})) ?? "", /may be swapped to a disk: \/proc\/swaps can't be read/);
   });
 
-  // The limit of the unit, of the slice around it, or of the container, which sees itself as the root. Any other limit
-  // than 0 lets something be swapped, and the limit of another unit is none of ours.
-  it("is no matter where the cgroup, or one above it, forbids it", () => {
+  // The limit of the unit, of the slice that contains it, or of the container, which sees itself as the root. Any limit
+  // other than 0 allows some swap, and the limit of another unit does not apply.
+  it("causes no warning if the cgroup, or one above it, forbids it", () => {
     for (const folder of ["/system.slice/coffer.service", "/system.slice", ""]) {
       assert.equal(swapWarning(machine({ ...SWAP, ...UNIT, ...swapMax(folder, "0") })), undefined, folder);
       for (const limit of ["max", "1048576"])

@@ -71,11 +71,11 @@ describe("A bundle file in JSON", () => {
 
   const twice = set(jwk(example)).slice(1, -1);
   const REFUSED: readonly [what: string, json: string, said: RegExp][] = [
-    ["is cut off", set(jwk(example)).slice(0, -1), /^bundle\.json begins like JSON and is none$/],
-    ["has no keys", "{}", /^bundle\.json has no list "keys"/],
-    ["has something else as keys", '{"keys":{}}', /^bundle\.json has no list "keys"/],
-    ["has a key that is no object", set(null), /^bundle\.json, keys\[0\] is no object$/],
-    ["has an x5c that is no list", set(jwk(example, { x5c: base64 })), /^bundle\.json, keys\[0\]\.x5c is no list$/],
+    ["is cut off", set(jwk(example)).slice(0, -1), /^bundle\.json begins like JSON, but is not valid JSON$/],
+    ["has no keys", "{}", /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
+    ["has something else as keys", '{"keys":{}}', /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
+    ["has a key that is no object", set(null), /^bundle\.json, keys\[0\] is not an object$/],
+    ["has an x5c that is no list", set(jwk(example, { x5c: base64 })), /^bundle\.json, keys\[0\]\.x5c is not a list$/],
     ["has junk as base64", set(jwk(example, { x5c: [`${base64}!`] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
     ["has a number as base64", set(jwk(example, { x5c: [1] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
     ["has base64url", set(jwk(example, { x5c: ["-_-_"] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],

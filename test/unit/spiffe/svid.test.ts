@@ -172,7 +172,7 @@ describe("parseSvid", () => {
 
   it("refuses an intermediate that may not sign", () => {
     assert.equal(chainProblem({}), "none");
-    assert.match(chainProblem({ ca: false }), /^svid\.pem, line \d\d: the issuer .* is no certificate authority/);
+    assert.match(chainProblem({ ca: false }), /^svid\.pem, line \d\d: the issuer .* is not a CA/);
     assert.match(chainProblem({ keyUsage: [6] }), /keyCertSign/);
   });
 

@@ -92,8 +92,12 @@ describe("a message of the Workload API is discarded", () => {
       { spiffeId: "SPIFFE://example.org/api" },
       /^svids\[0\]\.spiffe_id does not begin with/,
     ],
-    ["with bytes behind the chain", { x509Svid: trailing(good.x509Svid) }, /^svids\[0\]\.x509_svid is no sequence of/],
-    ["with a chain cut short", { x509Svid: cut(good.x509Svid) }, /^svids\[0\]\.x509_svid is no sequence of/],
+    [
+      "with bytes behind the chain",
+      { x509Svid: trailing(good.x509Svid) },
+      /^svids\[0\]\.x509_svid is not a sequence of/,
+    ],
+    ["with a chain cut short", { x509Svid: cut(good.x509Svid) }, /^svids\[0\]\.x509_svid is not a sequence of/],
     ["with something else in the chain", { x509Svid: good.x509SvidKey }, /x509_svid, certificate 1: .* is malformed/],
     [
       "with bytes behind the key",
@@ -102,7 +106,7 @@ describe("a message of the Workload API is discarded", () => {
     ],
     ["with a key in PEM", { x509SvidKey: Buffer.from("-----BEGIN") }, /x509_svid_key: the private key is malformed$/],
     ["with another's key", { x509SvidKey: example.issue("/api").x509SvidKey }, /_key: this is not the key of the leaf/],
-    ["with bytes behind the bundle", { bundle: trailing(good.bundle) }, /^svids\[0\]\.bundle is no sequence of/],
+    ["with bytes behind the bundle", { bundle: trailing(good.bundle) }, /^svids\[0\]\.bundle is not a sequence of/],
     ["with another domain's bundle", { bundle: other.bundle }, /bundle, certificate 1: .* belongs to .* other\.org/],
     [
       "with another authority",
@@ -157,7 +161,7 @@ describe("a message of the Workload API is discarded", () => {
       [],
     );
     const short = problems(() => readX509Context(bytes.subarray(0, -1), "server"));
-    assert.match(short[0]!, /^the bytes are no X509SVIDResponse: svids is truncated$/);
+    assert.match(short[0]!, /^the bytes are not an X509SVIDResponse: svids is truncated$/);
   });
 
   it("with all that is wrong told together, wherever it is, and no byte of a key", () => {
@@ -177,8 +181,8 @@ describe("a federated bundle", () => {
   it("that can't be used costs its own trust domain only", () => {
     const third = new SpireDomain("third.org", clock);
     const cases: readonly (readonly [what: Buffer, problem: RegExp])[] = [
-      [Buffer.concat([other.bundle, Buffer.from([0])]), /^federated_bundles\[other\.org\] is no sequence of certif/],
-      [Buffer.from("garbage"), /^federated_bundles\[other\.org\] is no sequence of certificates in DER$/],
+      [Buffer.concat([other.bundle, Buffer.from([0])]), /^federated_bundles\[other\.org\] is not a sequence of certif/],
+      [Buffer.from("garbage"), /^federated_bundles\[other\.org\] is not a sequence of certificates in DER$/],
       [third.bundle, /^federated_bundles\[other\.org\], certificate 1: this authority belongs to .* third\.org/],
       [
         Buffer.concat([other.bundle, third.bundle]),
@@ -203,8 +207,8 @@ describe("a federated bundle", () => {
       ],
       ["spiffe://example.org", /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
       ["spiffe://other.org/w", /^federated_bundles, entry 1: the key is the SPIFFE ID of a workload/],
-      ["spiffe://OTHER.org", /^federated_bundles, entry 1: the key is no trust domain: it has a trust domain that/],
-      ["", /^federated_bundles, entry 1: the key is no trust domain: it is empty$/],
+      ["spiffe://OTHER.org", /^federated_bundles, entry 1: the key is not a trust domain: it has a trust domain that/],
+      ["", /^federated_bundles, entry 1: the key is not a trust domain: it is empty$/],
     ];
     for (const [key, problem] of cases) {
       for (const value of [EMPTY, other.bundle, example.bundle]) {

@@ -45,7 +45,7 @@ describe("pemBlocks", () => {
     ["a length that base64 does not have", BLOCK.replace(body, body.slice(1))],
     ["padding in the middle", BLOCK.replace(body, `QQ==${body}`)],
     ["headers", BLOCK.replace(body, `Proc-Type: 4,ENCRYPTED\n\n${body}`)],
-    ["a byte that is no text", BLOCK.replace(body, `${body.slice(0, 4)}\u00e9${body.slice(4)}`)],
+    ["a byte that is not text", BLOCK.replace(body, `${body.slice(0, 4)}\u00e9${body.slice(4)}`)],
   ];
   for (const [what, text] of BAD) {
     it(`refuses a block with ${what}`, () => {
