@@ -100,7 +100,7 @@ describe("a call", () => {
     abort.abort(new Error("the user has cancelled"));
     const error = await failureOf(put);
     assert.deepEqual([error.code, error.applied], ["CANCELLED", "unknown"]);
-    assert.equal((error.cause as Error).message, "the user has left");
+    assert.equal((error.cause as Error).message, "the user has cancelled");
     await call.closed();
     // The control: a signal that is not aborted has no effect.
     const health = client.health("", { signal: new AbortController().signal });
