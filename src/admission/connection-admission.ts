@@ -179,7 +179,9 @@ export class ConnectionAdmission {
     peer.state = "refused";
     peer.cancelTimer();
     const remote = peer.raw.remoteAddress ?? "";
-    peer.socket.destroy();
+    // OpenSSL may have called this. If the socket is destroyed within its callback, Node 24 and 26 send no close_notify.
+    if (peer.socket === peer.raw) peer.raw.destroy();
+    else this.#options.timers.afterTurn(() => peer.socket.destroy());
     this.#options.onRefused({ reason, connection: peer.number, remote, detail, claimed });
   }
 }

@@ -49,8 +49,8 @@ export interface Secret {
  * A client of a Coffer server. It authenticates with this workload's X.509-SVID, and calls only a server with the
  * SPIFFE ID `serverId`. It connects with the first call, keeps one connection, and makes a new one when its SVID
  * rotates or the server sends GOAWAY. Calls in flight end on the connection on which they began. Create one client for
- * each process, and close it at the end: an open client keeps the process running. Every method rejects with {@link
- * ClientError}, and the constructor throws it.
+ * each process, and close it at the end: an open client keeps the process running. Every method rejects with
+ * {@link ClientError}, and the constructor throws it.
  *
  * @example
  * ```ts

@@ -1,7 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-
-/** A stream with its buffer of bytes that have not been read. Node does not document the property's type. */
-type Buffered = ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array> };
+import { unreadChunks } from "./unread-chunks.ts";
 
 type Written = (error: Error | null | undefined) => void;
 
@@ -18,11 +16,17 @@ export class CarriedBytes {
     this.#stream = stream;
   }
 
-  /** Reads the bytes that have arrived, or null. If there are several chunks, node:http2 copies them into one. */
+  /**
+   * Reads all bytes that have arrived, or null. Node 26 returns one chunk at a time. Earlier releases copy several
+   * chunks into one.
+   */
   read(): Buffer | null {
-    for (const chunk of (this.#stream as Buffered).readableBuffer ?? []) this.#arrived.push(chunk);
-    const bytes = this.#stream.read() as Buffer | null;
-    if (bytes !== null) this.#arrived.push(bytes);
+    this.#arrived.push(...unreadChunks(this.#stream));
+    const parts: Buffer[] = [];
+    for (let part = this.#stream.read(); part !== null; part = this.#stream.read()) parts.push(part as Buffer);
+    const bytes = parts.length > 1 ? Buffer.concat(parts) : parts[0];
+    if (bytes === undefined) return null;
+    this.#arrived.push(...parts, bytes);
     return bytes;
   }
 

@@ -1,4 +1,5 @@
 import { type ServerHttp2Stream, constants } from "node:http2";
+import { unreadChunks } from "./unread-chunks.ts";
 
 // A request may have this many pieces, and one more for each PIECE_BYTES of it. HTTP/2 libraries send frames of 16 KiB.
 const FREE_PIECES = 64;
@@ -14,17 +15,22 @@ const IN_PLACE = 4;
  */
 export function boundPieces(stream: ServerHttp2Stream): void {
   const push = stream.push.bind(stream);
-  let pieces = 0;
-  let bytes = 0;
+  // On Node 26, the "stream" event comes after the whole read that contained the headers has been processed.
+  const arrived = unreadChunks(stream);
+  let pieces = arrived.length;
+  let bytes = arrived.reduce((sum, { length }) => sum + length, 0);
+  const areTooMany = () => pieces > FREE_PIECES + bytes / PIECE_BYTES;
+  const close = () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   stream.push = (piece: Buffer | null) => {
     if (piece === null) return push(piece);
     pieces += 1;
     bytes += piece.length;
     if (pieces <= IN_PLACE) return push(piece);
-    if (pieces <= FREE_PIECES + bytes / PIECE_BYTES) return push(moved(piece));
-    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (!areTooMany()) return push(moved(piece));
+    close();
     return false;
   };
+  if (areTooMany()) close();
 }
 
 /**

@@ -20,13 +20,13 @@ const DAY_MS = 86_400_000;
 const CA_LIFETIME_MS = 365 * DAY_MS;
 
 /**
- * The lifetime of a development SVID: 30 days, instead of one hour as in SPIRE. Nothing renews these SVIDs while a program
- * runs, and a development server may run for days.
+ * The lifetime of a development SVID: 30 days, instead of one hour as in SPIRE. Nothing renews these SVIDs while a
+ * program runs, and a development server may run for days.
  */
 const SVID_LIFETIME_MS = 30 * DAY_MS;
 
 /** Validity begins this many milliseconds before now, as with SPIRE, because a peer's clock may be behind. */
-const BACKDATE_MS = 10_000;
+export const BACKDATE_MS = 10_000;
 
 /** A certificate with its private key. */
 export interface Credential {

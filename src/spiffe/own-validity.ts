@@ -8,8 +8,8 @@ import { verifySvid } from "./verify.ts";
 
 /**
  * Until when peers that trust `bundle` accept this process's own SVID, in milliseconds since the epoch: the earliest
- * notAfter on its path. Throws {@link MaterialError} if they would refuse it at the time `now`, and {@link
- * UntimelySvid} if the reason is only its validity period. `where` names the SVID and the bundle in the error.
+ * notAfter on its path. Throws {@link MaterialError} if they would refuse it at the time `now`, and
+ * {@link UntimelySvid} if the reason is only its validity period. `where` names the SVID and the bundle in the error.
  */
 export function ownValidity(svid: Svid, bundle: Bundle, now: number, purpose: Purpose, where: string): number {
   try {

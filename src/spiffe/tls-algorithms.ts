@@ -32,14 +32,19 @@ const SIGNATURE_SCHEMES: readonly string[] = [
  */
 const CIPHERS = "DEFAULT@SECLEVEL=2";
 
+/** The settings of a TLS context that restrict the algorithms. */
+export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "ciphers" | "sigalgs">> & {
+  /** The names of the groups, separated by colons. */
+  readonly ecdhCurve: string;
+};
+
 /** The restrictions of every handshake, as the server and as the client: TLS 1.3, and the accepted algorithms. */
-export const TLS_ALGORITHMS: Readonly<Pick<SecureContextOptions, "minVersion" | "ciphers" | "ecdhCurve" | "sigalgs">> =
-  {
-    minVersion: "TLSv1.3",
-    ciphers: CIPHERS,
-    ecdhCurve: GROUPS.filter(isKnown).join(":"),
-    sigalgs: SIGNATURE_SCHEMES.join(":"),
-  };
+export const TLS_ALGORITHMS: TlsAlgorithms = {
+  minVersion: "TLSv1.3",
+  ciphers: CIPHERS,
+  ecdhCurve: GROUPS.filter(isKnown).join(":"),
+  sigalgs: SIGNATURE_SCHEMES.join(":"),
+};
 
 /** Whether this OpenSSL supports the group. ML-KEM needs 3.5, and an unknown name in the list is an error. */
 function isKnown(group: string): boolean {

@@ -86,8 +86,8 @@ export function proveByKnown(claim: Claim, known: readonly Certificate[], now: n
 
 /**
  * Verifies a peer again after a change of the bundles. Checks no signature if the CA at the end of its path is still in
- * the bundle, because a path depends on no other CA. Does not extend the validity of an expired proof. Throws {@link
- * SvidRefused}.
+ * the bundle, because a path depends on no other CA. Does not extend the validity of an expired proof. Throws
+ * {@link SvidRefused}.
  */
 export function verifyAgain(
   proven: VerifiedSvid,

@@ -22,8 +22,8 @@ export interface Extensions {
   /** The bits of keyUsage that are set; undefined if the extension is absent. See {@link KEY_USAGE}. */
   keyUsage: ReadonlySet<number> | undefined;
   /**
-   * The purposes of extendedKeyUsage in dotted form; undefined if the extension is absent. See {@link
-   * EXTENDED_KEY_USAGE}.
+   * The purposes of extendedKeyUsage in dotted form; undefined if the extension is absent. See
+   * {@link EXTENDED_KEY_USAGE}.
    */
   extendedKeyUsage: readonly string[] | undefined;
   /** The subjectAltNames; empty when absent. */

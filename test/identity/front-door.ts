@@ -15,14 +15,14 @@ import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 import type { Peer } from "./peers.ts";
 
-/** What became of a peer. */
+/** What happened to a peer. */
 export interface Reply {
   readonly refused: readonly Refused[];
   /** The SPIFFE ID of each call that reached a handler. */
   readonly handled: readonly string[];
 }
 
-/** The server part of Coffer, from accept(2) to the call of a method, lets one peer in and says what became of it. */
+/** Serves one peer with the server's part from accept(2) to the call of a method, and returns what happened to it. */
 export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
   const [reply] = await inTurnAtTheFrontDoor(row, [row], peer);
   return reply!;
@@ -46,10 +46,10 @@ export async function inTurnAtTheFrontDoor(
 const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 
-/** For one row: its bundles are those of the server's identity, and its time is the server's. */
+/** A server for one row, with the row's bundles and time. */
 class FrontDoor {
   readonly #identity: IdentitySource;
-  /** The pauses between handshakes; the time that certificates are judged by stands still. */
+  /** Real timers for the pauses between handshakes, with a clock that stands still for certificates. */
   readonly #gateTimers = new ManualTimers(0);
   #refused: Refused[] = [];
   #handled: string[] = [];
@@ -86,7 +86,7 @@ class FrontDoor {
     this.#refused = [];
     this.#handled = [];
     this.#gateTimers.advance(1000);
-    // Resolves when the peer was refused, or its call was handled.
+    // Resolves when the peer is refused, or its call is handled.
     const decided = new Promise<void>((resolve) => {
       this.#decide = resolve;
     });
@@ -102,7 +102,7 @@ class FrontDoor {
     await decided;
     peer.destroy();
     await Promise.all([peer, ...accepted].map((socket) => socket.closed || once(socket, "close")));
-    // A call that was on its way to a handler would arrive in this turn.
+    // A call that was still on its way to a handler would arrive in this turn.
     await new Promise((resolve) => setImmediate(resolve));
     listener.close();
     return { refused: this.#refused, handled: this.#handled };

@@ -6,7 +6,7 @@ import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 
 // A program: what OpenSSL objects to a client whose certificate is in one file of PEM, and whose key is in another one,
-// when the server has no bundle. With "default", when its context has OpenSSL's default store.
+// when the server has no bundle. With "default", the server's context has OpenSSL's default store.
 const [certFile, keyFile, store] = process.argv.slice(2);
 const certPem = readFileSync(certFile!, "utf8");
 const keyPem = readFileSync(keyFile!, "utf8");

@@ -53,7 +53,7 @@ export class RotatingPair {
     try {
       return await RotatingPair.#begin(parts);
     } catch (error) {
-      // What is open already would keep the test's process from ending.
+      // Resources that are already open would prevent the test's process from exiting.
       await letGo(parts);
       throw error;
     }
@@ -67,7 +67,7 @@ export class RotatingPair {
     return new RotatingPair(parts, server, identity);
   }
 
-  /** A client of another identity. */
+  /** A client with another identity. */
   connect(identity: Pick<IdentitySource, "snapshot" | "onChange">): CofferClient {
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
     const serverId = SpiffeId.parse(`spiffe://${this.domain.name}${PATHS[0]}`);
@@ -115,7 +115,7 @@ async function letGo({ site, deliveries }: Parts): Promise<void> {
   await site.remove();
 }
 
-/** Who the server is, and who the client: see ADMIN. */
+/** The identities of the server and the client, see ADMIN. */
 const PATHS = ["/coffer", "/admin"];
 
 /** When an SVID expires, in milliseconds since the epoch. */

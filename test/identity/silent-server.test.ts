@@ -14,7 +14,7 @@ import { ADMIN, ServerKit } from "../support/server-kit.ts";
  */
 class Way {
   readonly sockets: Socket[] = [];
-  /** Resolves to the first one. */
+  /** Resolves to the first connection. */
   readonly first: Promise<Socket>;
   readonly #server: Server;
 
@@ -76,7 +76,7 @@ describe("a server that falls silent in the handshake", () => {
   it("holds no connection of a client that is closed", async () => {
     const { client, way, close } = await open();
     await assert.rejects(client.health(), { code: "DEADLINE_EXCEEDED" });
-    // The call may have been given up before its connection was seen here.
+    // The call may have ended before its connection arrived here.
     const silent = await way.first;
     const gone = once(silent, "close");
     silent.resume();
@@ -85,7 +85,7 @@ describe("a server that falls silent in the handshake", () => {
     close();
   });
 
-  // Without an end of its own the client would wait on that one connection for ever.
+  // Without its own time limit, the client would wait on that connection forever.
   it("is tried again", { skip: LONG ? false : "takes ten seconds; npm run test:identity -- --long" }, async () => {
     const { client, close } = await open();
     let status: string | undefined;

@@ -9,7 +9,7 @@ import { bare } from "./peers.ts";
 /** All of the tables. */
 export const ROWS: readonly Case[] = [...HONEST, ...Object.values(HOSTILE).flat()];
 
-/** What is said of each chain of the tables, a line for each: by the verifier alone, then by a server over TLS. */
+/** The verdicts on each chain of the tables, a line for each: of the verifier alone, then of a server over TLS. */
 export async function verdicts(): Promise<string[]> {
   const lines: string[] = [];
   for (const row of ROWS) lines.push(`${row.what}: ${directly(row)}; over TLS ${await overTls(row)}`);

@@ -24,7 +24,7 @@ describe("coffer policy check", () => {
   }
 
   it("accepts a valid file", async () => {
-    assert.deepEqual(await check("good.yaml"), { code: 0, stdout: "good.yaml is right: 1 rule\n", stderr: "" });
+    assert.deepEqual(await check("good.yaml"), { code: 0, stdout: "good.yaml is valid: 1 rule\n", stderr: "" });
   });
 
   it("reports each problem with its line and column, and exits with 2, with and without a question", async () => {
@@ -82,10 +82,10 @@ describe("coffer policy check", () => {
 
   it("refuses an incomplete or invalid question", async () => {
     const wrong: [line: string, message: RegExp][] = [
-      [`--as ${API} --action read`, /--as, --action and --path make one question/],
-      ["--path shop/x", /--as, --action and --path make one question/],
+      [`--as ${API} --action read`, /--as, --action and --path belong together/],
+      ["--path shop/x", /--as, --action and --path belong together/],
       [`--as ${API} --action get --path shop/x`, /unknown action "get": expected read, write, delete, list, describe/],
-      ["--as me --action read --path shop/x", /the SPIFFE ID "me"/],
+      ["--as me --action read --path shop/x", /invalid SPIFFE ID "me"/],
       [`--as ${API} --action read --path /shop`, /begins with a slash/],
     ];
     for (const [line, message] of wrong) {
