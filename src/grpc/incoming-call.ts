@@ -97,7 +97,7 @@ export class IncomingCall {
   }
 
   /**
-   * Runs `task`, which creates the answer, when the budget has space beside the answers that the caller has not read
+   * Runs `task`, which creates the answer, when the budget has space in addition to the answers that the caller has not read
    * yet. The budget for requests alone does not bound this: many small requests can arrive in one turn, with large
    * answers.
    */

@@ -33,7 +33,7 @@ export function identify(leaf: Certificate): SpiffeId {
 export function leafProblem(leaf: Certificate, id: SpiffeId, purpose: Purpose): Problem | undefined {
   if (!id.isWorkload) return problem("no-workload-path", "the SPIFFE ID is that of a trust domain, not of a workload");
   // Read from the extension: node:crypto's `ca` is false for a CA without keyCertSign.
-  if (leaf.ca) return problem("leaf-is-ca", "the leaf is a certificate authority");
+  if (leaf.ca) return problem("leaf-is-ca", "the leaf is a CA");
   const { keyUsage } = leaf;
   if (keyUsage?.has(KEY_USAGE.keyCertSign) || keyUsage?.has(KEY_USAGE.crlSign)) {
     return problem("leaf-may-sign", "the leaf's key usage has keyCertSign or cRLSign");

@@ -10,7 +10,8 @@ const GROUPS: readonly string[] = ["X25519MLKEM768", "X25519", "P-256", "P-384"]
 /**
  * The signature schemes (RFC 8446 4.2.3): those for each kind of key that the verifier accepts (algorithms.ts), and
  * those of PKCS #1 1.5, which TLS 1.3 allows only for signatures in certificates. Ed448, RSA keys restricted to PSS,
- * brainpool curves, DSA, SHA-1 and SHA-224 are excluded: the handshake of a peer that needs one of them fails.
+ * brainpool curves, DSA, SHA-1 and SHA-224 are excluded: a peer that needs one of them is refused before its
+ * certificate is verified.
  */
 const SIGNATURE_SCHEMES: readonly string[] = [
   "ecdsa_secp256r1_sha256",

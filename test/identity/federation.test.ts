@@ -114,8 +114,8 @@ interface Member {
 
 describe("federation", { concurrency: true }, () => {
   for (const kind of DELIVERIES) {
-    // Whoever's trust domain is removed is out, with all that it held open, and nobody else notices. It gets in again
-    // when the trust domain is back.
+    // After a trust domain is removed, its workloads are refused and their open streams end. Others are not affected.
+    // The workloads connect again when the trust domain is restored.
     it(`accepts the workloads of a trust domain while its bundle is present, from ${kind}`, async () => {
       const federation = await Federation.start(kind);
       try {

@@ -69,7 +69,7 @@ describe("a legitimate client", () => {
     ["half-hello", HERE],
     ["hello", ELSEWHERE],
   ] as const) {
-    it(`gets in at the first attempt while strangers stall: ${kind}`, async () => {
+    it(`connects at the first attempt while unauthenticated clients stall: ${kind}`, async () => {
       await start();
       const strangers = await gather(kind, from);
       assert.deepEqual(await newcomers(), new Set(["OK"]));

@@ -17,8 +17,8 @@ const ROUNDS = 2;
 const CONTROL_COUNT = 200;
 
 /**
- * Bytes that a handshake may leave behind, in the long form. The short one compares with the leak: noise is larger
- * there.
+ * The most bytes that a handshake may leak, in the long form. The short form has more noise, and compares with a known
+ * leak instead.
  */
 const BOUND = 500;
 
@@ -82,7 +82,7 @@ describe("a handshake leaks no memory in the server:", () => {
   }
 
   /**
-   * By how many bytes the server has grown, for each handshake: the least of several measurements, since a leak is in
+   * How many bytes the server grew for each handshake: the minimum of several measurements, since a leak occurs in
    * all.
    */
   async function growth(chain: readonly Buffer[], count = COUNT): Promise<number> {

@@ -22,7 +22,7 @@ after(() => {
 });
 
 /**
- * What became of the peers that showed these chains to one server, one after the other, and how often it read a chain.
+ * The verdicts of one server on these chains, presented one after the other, and how often it read a chain.
  */
 async function inTurn(row: Parameters<typeof inTurnAtTheFrontDoor>[0], ...chains: readonly (readonly Buffer[])[]) {
   const before = reads;

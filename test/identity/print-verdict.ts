@@ -5,7 +5,7 @@ import { connect, createSecureContext } from "node:tls";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 
-// A program: what OpenSSL objects to a client whose certificate is in one file of PEM, and whose key is in another one,
+// A program that prints OpenSSL's objection to a client whose certificate and key are in two PEM files,
 // when the server has no bundle. With "default", the server's context has OpenSSL's default store.
 const [certFile, keyFile, store] = process.argv.slice(2);
 const certPem = readFileSync(certFile!, "utf8");

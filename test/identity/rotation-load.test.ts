@@ -58,7 +58,7 @@ class Cycle {
   }
 
   /**
-   * Two rotations, the second one so late that the server has sent GOAWAY before, and closes what still clings to it.
+   * Rotates twice, the second time after the server has sent GOAWAY, so that it closes connections that ignored it.
    */
   async #rotateLate(): Promise<void> {
     const { server } = this.#pair;

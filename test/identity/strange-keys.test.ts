@@ -30,8 +30,8 @@ function* keys(): Generator<readonly [kind: string, key: KeyObject]> {
   yield ["rsa-pss", generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey];
 }
 
-// node:tls can describe certificates, and some releases end the process at some of these keys: then this test ends as
-// well. Neither a chain that OpenSSL refuses nor one that is read may get there.
+// node:tls can describe certificates, but some releases end the process for some of these keys. This test would then
+// end too. Neither a chain that OpenSSL refuses nor one that is read may reach that code.
 describe("a certificate with a key of any kind", () => {
   let shown = 0;
   for (const [kind, key] of keys()) {

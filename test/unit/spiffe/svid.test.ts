@@ -149,7 +149,7 @@ describe("parseSvid", () => {
     ["two IDs", { uris: [ID, ID] }, /2 URIs/],
     ["a malformed ID", { id: "spiffe://EXAMPLE.org/api" }, /trust domain that contains "E"/],
     ["the ID of a trust domain", { id: "spiffe://example.org" }, /that of a trust domain/],
-    ["a CA", { ca: true }, /certificate authority/],
+    ["a CA", { ca: true }, /is a CA/],
     ["keyCertSign", { keyUsage: [0, 5] }, /keyCertSign/],
     ["cRLSign", { keyUsage: [0, 6] }, /cRLSign/],
     ["no digitalSignature", { keyUsage: [2] }, /lacks digitalSignature/],

@@ -125,7 +125,7 @@ describe("a message of the Workload API is discarded", () => {
 
   it("if its leaf violates a rule for leaves", () => {
     const leaves: readonly (readonly [X509SvidMessage, RegExp])[] = [
-      [example.issue("/api", { ca: true }), /x509_svid, certificate 1: the leaf is a certificate authority$/],
+      [example.issue("/api", { ca: true }), /x509_svid, certificate 1: the leaf is a CA$/],
       [example.issue("/api", { keyUsage: [2] }), /certificate 1: the leaf's key usage lacks digitalSignature$/],
       [
         example.issue("/api", { extendedKeyUsage: [] }),
