@@ -8,12 +8,12 @@
 # (docker-library/repo-info). Distroless publishes no such records; its digest is from public Dockerfiles. Neither was
 # compared with a registry. A wrong digest fails the build and cannot select another image. This prints the digest of a tag:
 #
-#   docker buildx imagetools inspect --format '{{.Manifest.Digest}}' node:22.23.3-trixie
+#   docker buildx imagetools inspect --format '{{.Manifest.Digest}}' node:24.21.0-trixie
 
-# All stages have the same release of Node, because SQLite is compiled for it. Not Node 24, which a certificate of an
-# unauthenticated client can crash (docs/decisions/0005-own-svid-verifier.md). Node 22 is supported for longer than 20.
+# All stages have the same release of Node, because SQLite is compiled for it. Node 24 gets security fixes until April 2028.
+# Node 26 needs libatomic, which the base of the last stage does not have (docs/decisions/0014-node-lines.md).
 # An engine ignores the tag if there is a digest: change both.
-ARG NODE=22.23.3-trixie@sha256:072889700aecef94c5cee46c6e60107cc2aaad9aa9e418ce05abaa1e85752ee3
+ARG NODE=24.21.0-trixie@sha256:acd6b1bc507facfd69a145935a7409a8686d2faf57dfc3f242de642c8e0b2b07
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
 ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 
@@ -61,6 +61,8 @@ COPY --from=build /app/proto /app/proto
 COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
+# Remembers beside the store that this Node has passed the probe of the start. The rest of the file system may be read-only.
+ENV XDG_CACHE_HOME=/var/lib/coffer
 EXPOSE 8553
 # SIGUSR1 would open a debugger. docs/benchmark.md has the effect of V8's larger young generation.
 ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "--max-semi-space-size=64", "/app/dist/src/main.js"]

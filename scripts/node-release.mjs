@@ -4,13 +4,18 @@ import { readFileSync } from "node:fs";
 
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
-/** Whether a release such as "22.12.1" is in a line of engines.node. Each line is "^" and its oldest release. */
+/**
+ * Whether a release such as "22.12.1" satisfies engines.node: "^" and the oldest release of a line, or ">=" and the oldest
+ * release of all later ones.
+ */
 function isSupported(release) {
   const [major, ...rest] = release.split(".").map(Number);
-  return engines.node.split(" || ").some((line) => {
-    const [lineMajor, ...oldest] = line.slice(1).split(".").map(Number);
-    const differs = oldest.findIndex((number, index) => number !== rest[index]);
-    return lineMajor === major && (differs === -1 || rest[differs] > oldest[differs]);
+  return engines.node.split(" || ").some((range) => {
+    const [, operator, oldest] = /^(\^|>=)([\d.]+)$/.exec(range);
+    const [line, ...others] = oldest.split(".").map(Number);
+    const differs = others.findIndex((number, index) => number !== rest[index]);
+    const isNewer = differs === -1 || rest[differs] > others[differs];
+    return line === major ? isNewer : operator === ">=" && major > line;
   });
 }
 

@@ -175,7 +175,9 @@ export class ConnectionAdmission {
     stranger.state = "refused";
     stranger.cancelTimer();
     const remote = stranger.raw.remoteAddress ?? "";
-    stranger.socket.destroy();
+    // OpenSSL may have called this: from within its callback, Node 24 and 26 send no close_notify.
+    if (stranger.socket === stranger.raw) stranger.raw.destroy();
+    else this.#options.timers.afterTurn(() => stranger.socket.destroy());
     this.#options.onRefused({ reason, connection: stranger.number, remote, detail, claimed });
   }
 }

@@ -2,19 +2,11 @@ import { readFileSync } from "node:fs";
 
 interface Manifest {
   readonly version: string;
-  readonly engines: { readonly node: string };
 }
 
 /** The release of this program, from package.json. */
 export function release(): string {
   return manifest().version;
-}
-
-/**
- * The supported releases of Node, from package.json: the oldest release of each line, such as "^20.19.0 || ^22.12.0".
- */
-export function supportedNodes(): string {
-  return manifest().engines.node;
 }
 
 /**

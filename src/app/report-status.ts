@@ -1,17 +1,21 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { IdentitySource } from "../identity/source.ts";
+import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 import type {
   Check,
   DiskStatus,
   IdentityStatus,
   PolicyStatus,
+  RuntimeStatus,
   ServerStatus,
   StoreStatus,
 } from "../observability/server-status.ts";
 import { diskUsage } from "../persistence/disk-usage.ts";
 import { sqliteVersion } from "../persistence/sqlite-version.ts";
 import type { SecretStore } from "../store/secret-store.ts";
+import { fixedUntil } from "./node-line.ts";
+import type { ProbeResult } from "./node-probe.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { describeChoice } from "../config/identity-choice.ts";
 import type { PolicySource } from "./policy-source.ts";
@@ -23,10 +27,12 @@ export interface StatusOptions {
   readonly config: ServeConfig;
   readonly checks: readonly Check[];
   readonly progress: Progress;
+  /** Undefined while the probe runs. */
+  readonly probed: ProbeResult | undefined;
 }
 
 /** The current status, as /status and `coffer status` show it. */
-export function reportStatus({ config, checks, progress }: StatusOptions): ServerStatus {
+export function reportStatus({ config, checks, progress, probed }: StatusOptions): ServerStatus {
   const resources = progress.kind === "opening" ? undefined : progress.opened.resources;
   const store = progress.kind === "loaded" ? progress.opened.store : undefined;
   return {
@@ -34,6 +40,7 @@ export function reportStatus({ config, checks, progress }: StatusOptions): Serve
     commit: commit(),
     node: process.version,
     sqlite: sqliteVersion(),
+    runtime: runtimeStatus(probed),
     process: processStatus(),
     ready: checks.every(({ state }) => state === "ok"),
     checks,
@@ -41,6 +48,17 @@ export function reportStatus({ config, checks, progress }: StatusOptions): Serve
     policy: resources === undefined ? null : policyStatus(config, resources.policy),
     store: storeStatus(config, store),
     disk: diskStatus(config),
+  };
+}
+
+function runtimeStatus(probed: ProbeResult | undefined): RuntimeStatus {
+  const options = [...process.execArgv, ...(process.env["NODE_OPTIONS"] ?? "").split(" ")];
+  return {
+    fixed_until: fixedUntil(process.version) ?? null,
+    openssl: process.versions.openssl,
+    key_exchange: TLS_ALGORITHMS.ecdhCurve.split(":"),
+    sigusr1: options.includes("--disable-sigusr1") ? "disabled" : "handled",
+    probe: probed === undefined ? "running" : probed.kind,
   };
 }
 

@@ -14,6 +14,7 @@ import { Front } from "./front.ts";
 import { listenOps } from "./listen-ops.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
+import type { ProbeResult } from "./node-probe.ts";
 import { reportStatus } from "./report-status.ts";
 import { type Opened, Startup } from "./startup.ts";
 
@@ -29,6 +30,8 @@ export interface CofferServerOptions {
   readonly timers: Timers;
   /** Ends the process immediately, without clean-up: nothing may be written after a failed commit. */
   readonly die: () => void;
+  /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
+  readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
 }
 
 /** The result of a start: the server serves calls, or it was stopped before that. */
@@ -165,7 +168,8 @@ export class CofferServer {
   }
 
   #status(): ServerStatus {
-    return reportStatus({ config: this.#config, checks: this.#readiness(), progress: this.#startup.progress });
+    const { progress, probed } = this.#startup;
+    return reportStatus({ config: this.#config, checks: this.#readiness(), progress, probed });
   }
 
   #readiness(): readonly Check[] {
@@ -181,6 +185,8 @@ export class CofferServer {
   /** Closes everything that was opened so far. */
   async #release(): Promise<void> {
     this.#phase = { kind: "ended" };
+    // A probe may still run.
+    this.#stopping.abort();
     this.#startup.close();
     this.#limited.summarize();
     this.#metrics.close();

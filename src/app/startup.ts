@@ -13,6 +13,7 @@ import { awaitIdentity } from "./identity-wait.ts";
 import { IdentityWatch } from "./identity-watch.ts";
 import { loadStore } from "./load-store.ts";
 import { watchOwnership } from "./ownership-watch.ts";
+import type { ProbeResult } from "./node-probe.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
 
 /** The dependencies of a {@link Startup}. */
@@ -23,7 +24,9 @@ export interface StartupOptions {
   readonly metrics: Metrics;
   readonly calls: CallLog;
   readonly front: Front;
-  /** Ends every wait of the start. */
+  /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
+  readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
+  /** Ends every wait of the start, and the probe. */
   readonly signal: AbortSignal;
   /** The journal failed: the process must end. */
   readonly onFailed: (cause: unknown) => void;
@@ -56,6 +59,7 @@ export class Startup {
   /** A function that closes each opened part, in the order of opening. */
   readonly #closers: (() => void)[] = [];
   #progress: Progress = { kind: "opening", why: "loading" };
+  #probed: ProbeResult | undefined;
 
   constructor(options: StartupOptions) {
     this.#options = options;
@@ -65,8 +69,14 @@ export class Startup {
     return this.#progress;
   }
 
+  /** The result of the probe of Node; undefined while it runs. */
+  get probed(): ProbeResult | undefined {
+    return this.#probed;
+  }
+
   /** Resolves when calls are served; undefined if it was stopped before. Rejects with any StartError. */
   async run(): Promise<Running | undefined> {
+    const probed = this.#probe();
     const opened = await this.#open();
     if (opened === undefined) return undefined;
     this.#progress = { kind: "loading", opened };
@@ -75,8 +85,21 @@ export class Startup {
     const { config, timers, signal } = this.#options;
     const wait = { timers, signal, maxMs: config.startupTimeoutMs };
     if (!(await awaitIdentity(opened.resources.identity, wait))) return undefined;
+    await probed;
     await this.#serve(running);
     return running;
+  }
+
+  /** Runs beside the rest of the start. The listeners open after it has passed. */
+  #probe(): Promise<void> {
+    const { probe, signal, log } = this.#options;
+    const probed = probe(signal).then((result) => {
+      this.#probed = result;
+      if (result.kind === "not-run") log.warn("node not probed", { detail: result.why });
+    });
+    // The start may fail before it waits for this.
+    probed.catch(() => {});
+    return probed;
   }
 
   /** Closes everything that was opened, in the reverse order. */

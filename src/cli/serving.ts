@@ -1,3 +1,5 @@
+import { unfixedNode } from "../app/node-line.ts";
+import { probeNode } from "../app/node-probe.ts";
 import { CofferServer } from "../app/server.ts";
 import type { GivenFlags } from "../config/option.ts";
 import { readServeConfig } from "../config/read-serve-config.ts";
@@ -6,7 +8,6 @@ import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { hardenProcess } from "../process/hardening.ts";
 import { machineMemory } from "../process/machine-memory.ts";
-import { refuseOtherNodes } from "../process/node-release.ts";
 import { warnOfShortages } from "../process/shortages.ts";
 import { die, stopSignal } from "../process/stop-signal.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
@@ -29,7 +30,6 @@ export async function serveUntilStopped(
   world: World,
   onStarted: (server: CofferServer) => Promise<void> = async () => {},
 ): Promise<void> {
-  refuseOtherNodes(world.version);
   const unknown = await unknownVariables(world.env);
   const log = createLogger(config.logLevel, world.stderr);
   const warnings = hardenProcess(config.allowDebug, world, log);
@@ -37,6 +37,7 @@ export async function serveUntilStopped(
     log,
     timers: processTimers,
     die: () => die(world),
+    probe: (signal) => probeNode(world, signal),
   });
   // Before the start: as process 1 of a container, the process ignores every signal that has no listener.
   world.on("SIGHUP", () => {
@@ -51,6 +52,8 @@ export async function serveUntilStopped(
   const started = server.start();
   for (const warn of warnings) warn(log);
   warnOfShortages(config, log);
+  const unfixed = unfixedNode(world.version, processTimers.clock());
+  if (unfixed !== undefined) log.warn("node without security fixes", { detail: unfixed });
   for (const variable of unknown) log.warn("unknown environment variable", { detail: describeUnknown(variable) });
   if ((await started) === "serving") await onStarted(server);
   await stopped;

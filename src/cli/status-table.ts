@@ -61,6 +61,7 @@ export function statusTable(status: ServerStatus): string {
   return table([
     ["ready", status.ready ? "yes" : notReady(status.checks)],
     ["release", `${status.release} (commit ${status.commit}), Node ${status.node.slice(1)}, SQLite ${status.sqlite}`],
+    ["runtime", runtimeText(status.runtime)],
     ["process", `${process.pid}, ${size(process.memory_bytes)} of memory, ${process.threads ?? "unknown"} threads`],
     ["uptime", `${duration(process.uptime_seconds)}, since ${process.started_at}`],
     ["identity", identity.svid === null ? "none" : `${identity.svid.spiffe_id} until ${identity.svid.valid_until}`],
@@ -75,6 +76,14 @@ export function statusTable(status: ServerStatus): string {
     ["revision", store.revision === null ? "not loaded" : String(store.revision)],
     ["disk", disk === null ? "none: --store memory" : diskText(disk)],
   ]);
+}
+
+/** Absent in the status of an older server. */
+function runtimeText(runtime: ServerStatus["runtime"] | undefined): string {
+  if (runtime === undefined) return "unknown";
+  const { fixed_until, openssl, key_exchange, sigusr1, probe } = runtime;
+  const fixes = fixed_until === null ? "security fixes: unknown" : `security fixes until ${fixed_until}`;
+  return `OpenSSL ${openssl}, ${key_exchange.join(", ")}; SIGUSR1 ${sigusr1}; probe ${probe}; ${fixes}`;
 }
 
 function notReady(checks: readonly Check[]): string {

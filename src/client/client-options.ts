@@ -68,7 +68,10 @@ export interface GetOptions extends CallOptions {
 
 /** What a Put may be given. */
 export interface PutOptions extends CallOptions {
-  /** The latest version must be this, whatever its state, or the call fails with VERSION_MISMATCH; 0: no version was ever written. */
+  /**
+   * The latest version must be this, whatever its state, or the call fails with VERSION_MISMATCH; 0: no version was ever
+   * written.
+   */
   readonly expectedVersion?: number | undefined;
 }
 

@@ -47,9 +47,10 @@ export interface Secret {
 
 /**
  * Calls a Coffer server as the workload that its X.509-SVID names, and no other server than the one that `serverId`
- * names. It connects with its first call, keeps one connection, and makes another one when its SVID rotates or the server
- * goes away; calls in flight end on the connection on which they began. Make one client for a process, and close it at the end: an open one
- * keeps the process running. Every method rejects with {@link ClientError}, and the constructor throws it.
+ * names. It connects with its first call, keeps one connection, and makes another one when its SVID rotates or the
+ * server goes away; calls in flight end on the connection on which they began. Make one client for a process, and close
+ * it at the end: an open one keeps the process running. Every method rejects with {@link ClientError}, and the
+ * constructor throws it.
  *
  * @example
  * ```ts

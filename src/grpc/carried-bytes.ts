@@ -1,7 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-
-/** A stream with what has arrived and was not read. The property is Node's, and not in its documentation. */
-type Buffered = ServerHttp2Stream & { readonly readableBuffer?: Iterable<Uint8Array> };
+import { unreadChunks } from "./unread-chunks.ts";
 
 type Written = (error: Error | null | undefined) => void;
 
@@ -18,11 +16,17 @@ export class CarriedBytes {
     this.#stream = stream;
   }
 
-  /** Reads what has arrived; null when that is nothing. When it is more than one chunk, node:http2 makes a copy. */
+  /**
+   * Reads all that has arrived; null when that is nothing. Node 26 hands out one chunk at a time. Before, when there is
+   * more than one, node:http2 makes a copy of them.
+   */
   read(): Buffer | null {
-    for (const chunk of (this.#stream as Buffered).readableBuffer ?? []) this.#arrived.push(chunk);
-    const bytes = this.#stream.read() as Buffer | null;
-    if (bytes !== null) this.#arrived.push(bytes);
+    this.#arrived.push(...unreadChunks(this.#stream));
+    const parts: Buffer[] = [];
+    for (let part = this.#stream.read(); part !== null; part = this.#stream.read()) parts.push(part as Buffer);
+    const bytes = parts.length > 1 ? Buffer.concat(parts) : parts[0];
+    if (bytes === undefined) return null;
+    this.#arrived.push(...parts, bytes);
     return bytes;
   }
 

@@ -1,4 +1,5 @@
 import { type ServerHttp2Stream, constants } from "node:http2";
+import { unreadChunks } from "./unread-chunks.ts";
 
 // The pieces that a request may have beyond one for each PIECE_BYTES of it. HTTP/2 stacks send frames of 16 KiB.
 const FREE_PIECES = 64;
@@ -14,17 +15,22 @@ const IN_PLACE = 4;
  */
 export function boundPieces(stream: ServerHttp2Stream): void {
   const push = stream.push.bind(stream);
-  let pieces = 0;
-  let bytes = 0;
+  // On Node 26 a stream is announced when the whole read that it came with has been taken in.
+  const arrived = unreadChunks(stream);
+  let pieces = arrived.length;
+  let bytes = arrived.reduce((sum, { length }) => sum + length, 0);
+  const areTooMany = () => pieces > FREE_PIECES + bytes / PIECE_BYTES;
+  const close = () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   stream.push = (piece: Buffer | null) => {
     if (piece === null) return push(piece);
     pieces += 1;
     bytes += piece.length;
     if (pieces <= IN_PLACE) return push(piece);
-    if (pieces <= FREE_PIECES + bytes / PIECE_BYTES) return push(moved(piece));
-    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (!areTooMany()) return push(moved(piece));
+    close();
     return false;
   };
+  if (areTooMany()) close();
 }
 
 /** A copy of its own, so that no more than the piece is kept. It may be of a secret's value: the original is overwritten. */

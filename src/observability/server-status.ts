@@ -8,6 +8,7 @@ export interface ServerStatus {
   readonly commit: string;
   readonly node: string;
   readonly sqlite: string;
+  readonly runtime: RuntimeStatus;
   readonly process: {
     readonly pid: number;
     /** The threads of the process, including those of Node; null if the kernel does not report them. */
@@ -23,6 +24,19 @@ export interface ServerStatus {
   readonly policy: PolicyStatus | null;
   readonly store: StoreStatus;
   readonly disk: DiskStatus | null;
+}
+
+/** What this release of Node brings. */
+export interface RuntimeStatus {
+  /** The day on which its line gets the last security fixes, as in "2028-04-30"; null where this release does not know. */
+  readonly fixed_until: string | null;
+  readonly openssl: string;
+  /** The groups that the server takes in a handshake, most preferred first. X25519MLKEM768 needs OpenSSL 3.5. */
+  readonly key_exchange: readonly string[];
+  /** "disabled": by --disable-sigusr1 (Node 22.14), from the first instant on; "handled": by the server, once it runs. */
+  readonly sigusr1: "disabled" | "handled";
+  /** Whether this Node has survived the certificates of the start-up probe. */
+  readonly probe: "running" | "passed" | "not-run";
 }
 
 /** The server's own identity. */

@@ -75,6 +75,11 @@ export function wrapped(number: number, value: Asn1): Asn1 {
   return asn1.create(Class.CONTEXT_SPECIFIC, number, true, [value]);
 }
 
+/** A value that is in DER already, such as a SubjectPublicKeyInfo. */
+export function parsed(der: Buffer): Asn1 {
+  return asn1.fromDer(binary(der));
+}
+
 /** Encodes a value in DER. */
 export function encode(value: Asn1): Buffer {
   return Buffer.from(asn1.toDer(value).getBytes(), "latin1");

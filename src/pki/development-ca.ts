@@ -26,7 +26,7 @@ const CA_LIFETIME_MS = 365 * DAY_MS;
 const SVID_LIFETIME_MS = 30 * DAY_MS;
 
 /** Validity begins this many milliseconds before now, as with SPIRE, because a peer's clock may be behind. */
-const BACKDATE_MS = 10_000;
+export const BACKDATE_MS = 10_000;
 
 /** A certificate with its private key. */
 export interface Credential {

@@ -4,6 +4,7 @@ import {
   bits,
   encode,
   oid,
+  parsed,
   printableString,
   sequence,
   setOf,
@@ -70,9 +71,9 @@ export function signCertificate(draft: CertificateDraft, key: KeyObject): Buffer
   return encode(sequence(body, algorithm, bits(sign("sha256", encode(body), key))));
 }
 
-/** A SubjectPublicKeyInfo: id-ecPublicKey on secp256r1 (RFC 5480 2). */
+/** The SubjectPublicKeyInfo of a key of any kind (RFC 5280 4.1). */
 function publicKeyInfo(publicKey: KeyObject): Asn1 {
-  return sequence(sequence(oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")), bits(point(publicKey)));
+  return parsed(publicKey.export({ type: "spki", format: "der" }));
 }
 
 /** The uncompressed point of a P-256 key (SEC 1, 2.3.3). */

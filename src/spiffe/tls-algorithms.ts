@@ -31,14 +31,19 @@ const SIGNATURE_SCHEMES: readonly string[] = [
  */
 const CIPHERS = "DEFAULT@SECLEVEL=2";
 
+/** The settings of a TLS context that say which algorithms may be used. */
+export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "ciphers" | "sigalgs">> & {
+  /** The names of the groups, with colons between. */
+  readonly ecdhCurve: string;
+};
+
 /** What every handshake is restricted to, as the server and as the client: TLS 1.3, and the algorithms that we accept. */
-export const TLS_ALGORITHMS: Readonly<Pick<SecureContextOptions, "minVersion" | "ciphers" | "ecdhCurve" | "sigalgs">> =
-  {
-    minVersion: "TLSv1.3",
-    ciphers: CIPHERS,
-    ecdhCurve: GROUPS.filter(isKnown).join(":"),
-    sigalgs: SIGNATURE_SCHEMES.join(":"),
-  };
+export const TLS_ALGORITHMS: TlsAlgorithms = {
+  minVersion: "TLSv1.3",
+  ciphers: CIPHERS,
+  ecdhCurve: GROUPS.filter(isKnown).join(":"),
+  sigalgs: SIGNATURE_SCHEMES.join(":"),
+};
 
 /** Whether this OpenSSL has the group. ML-KEM came with 3.5, and an unknown name in the list is an error. */
 function isKnown(group: string): boolean {

@@ -86,6 +86,7 @@ export class ImageBuilder {
         this.#copy(image, flags, withArguments(text, build.known).split(/\s+/), build);
         return image;
       case "ARG":
+      case "ENV":
         return { ...image, env: { ...image.env, ...readArgument(text) } };
       case "RUN":
         await this.#run(image, text);

@@ -1,6 +1,6 @@
 import { page } from "../support/pages.ts";
 
-const FORMULA = /= --max-store-bytes \+ (\d+) MB \+ \d+ kB for each connection \((\d+) kB with Node 22\)$/m;
+const FORMULA = /= --max-store-bytes \+ (\d+) MB \+ \d+ kB for each connection \((\d+) kB with Node 24\)$/m;
 
 /** The memory in bytes that a server needs by the formula of docs/operations.md, with the larger of its two figures. */
 export function memoryNeeded(maxStoreBytes: number, connections: number): number {

@@ -1,6 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { LONG } from "../support/long-form.ts";
 
 /** Another Node than the one that runs. */
@@ -8,35 +6,29 @@ export type OtherNode =
   | { readonly kind: "here"; readonly name: string; readonly path: string }
   | { readonly kind: "missing"; readonly name: string; readonly why: string };
 
-/** The releases on which Coffer runs, see "engines" in package.json. */
-const RELEASES = ["20", "22", "24", "26"];
+/** The lines on which Coffer runs, see "engines" in package.json. */
+const LINES = ["20", "22", "24", "26"];
 
-const CACHE = resolve("node_modules/.cache/coffer-nodes");
-
-/** Those of COFFER_TEST_NODES, paths with colons between; otherwise in the long form one of each other release. */
+/** Those of COFFER_TEST_NODES, paths with colons between; otherwise in the long form the tested releases of each other line. */
 export function otherNodes(): readonly OtherNode[] {
   const paths = process.env["COFFER_TEST_NODES"]?.split(":") ?? [];
   if (paths.length > 0) return paths.map((path) => ({ kind: "here", name: path, path }));
-  const others = RELEASES.filter((release) => !process.version.startsWith(`v${release}.`));
-  return LONG ? others.map(fetched) : [];
+  const others = LINES.filter((line) => !process.version.startsWith(`v${line}.`));
+  return LONG ? others.flatMap(fetched) : [];
 }
 
-/** From the npm registry, where Node's own binaries are packages; kept for the next time. */
-function fetched(release: string): OtherNode {
-  const name = `Node ${release}`;
-  const program = `node-${process.platform}-${process.arch}`;
-  const folder = join(CACHE, release);
-  const path = join(folder, "node_modules", program, "bin/node");
+/** From the npm registry, as `npm run test:nodes` does it; kept for the next time. */
+function fetched(line: string): readonly OtherNode[] {
+  const name = `Node ${line}`;
+  const command = ["scripts/test-nodes.mjs", "--paths", `--lines=${line}`];
   try {
-    if (!existsSync(path)) install(`${program}@${release}`, folder);
-    return { kind: "here", name, path };
+    const paths = execFileSync(process.execPath, command, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return paths
+      .trim()
+      .split("\n")
+      .map((path) => ({ kind: "here", name, path }));
   } catch (error) {
-    const [told] = String((error as { stderr?: Buffer }).stderr ?? error).split("\n");
-    return { kind: "missing", name, why: `npm can't fetch ${program}@${release}: ${told}` };
+    const output = String((error as { stderr?: string }).stderr ?? error);
+    return [{ kind: "missing", name, why: `it can't be fetched: ${/Error: .*/.exec(output)?.[0] ?? output}` }];
   }
-}
-
-function install(what: string, folder: string): void {
-  const quiet = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-  execFileSync("npm", ["install", ...quiet, "--prefix", folder, what], { stdio: ["ignore", "ignore", "pipe"] });
 }

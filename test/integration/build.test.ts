@@ -49,17 +49,21 @@ describe("the build", () => {
   it("checks the release of Node before it installs or compiles anything", async () => {
     const npm = recorder("npm");
     const manifest = JSON.parse(readFileSync(join(clone, "package.json"), "utf8"));
-    write("package.json", JSON.stringify({ ...manifest, engines: { node: "^99.1.0" } }));
-    const refused = await run(process.execPath, "scripts/install.mjs");
-    assert.equal(refused.code, 1);
-    assert.match(
-      refused.stderr,
-      /^coffer: unsupported Node \d+\.\d+\.\d+: Coffer needs \^99\.1\.0\. Nothing was built/,
-    );
+    const major = Number.parseInt(process.versions.node, 10);
+    const unmet = [`^${major - 1}.0.0`, `^${major}.99.0`, `^${major + 1}.0.0`, `>=${major}.99.0`, `>=${major + 1}.0.0`];
+    for (const node of [...unmet, unmet.join(" || ")]) {
+      write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
+      const refused = await run(process.execPath, "scripts/install.mjs");
+      const expected = `coffer: unsupported Node ${process.versions.node}: Coffer needs ${node}. Nothing was built.`;
+      assert.deepEqual([refused.code, refused.stderr.trimEnd()], [1, expected]);
+    }
     assert.ok(!existsSync(npm));
-    write("package.json", JSON.stringify(manifest));
-    await run(process.execPath, "scripts/install.mjs");
-    assert.ok(existsSync(npm));
+    for (const node of [manifest.engines.node, `^${major}.0.0`, `>=${major}.0.0`, `>=${major - 1}.99.0`]) {
+      rmSync(npm, { force: true });
+      write("package.json", JSON.stringify({ ...manifest, engines: { node } }));
+      await run(process.execPath, "scripts/install.mjs");
+      assert.ok(existsSync(npm), node);
+    }
   });
 
   // No checksum here pins the prebuilt binary, so the build never downloads it. It reports the compiler's steps as they

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { unfixedNode } from "../../src/app/node-line.ts";
 import { coffer, type Serving, serving } from "../support/cli-kit.ts";
 import { freePort } from "../support/free-port.ts";
 
@@ -51,6 +52,16 @@ describe("coffer status", () => {
     assert.match(lines.get("process") ?? "", new RegExp(`^${running!.server.pid}, .* \\d+ threads$`));
     assert.match(lines.get("uptime") ?? "", /^\d+[smhd]/);
     assert.match(lines.get("release") ?? "", /^\d+\.\d+\.\d+ \(commit \S+\), Node \d+\S+, SQLite 3\./);
+    assert.match(
+      lines.get("runtime") ?? "",
+      /^OpenSSL 3\S+, (X25519MLKEM768, )?X25519, .*; probe passed; security fixes /,
+    );
+  });
+
+  // The control is the other lines of Node: on the day of this test, only some get no fixes.
+  it("is of a server that warns of a Node without security fixes, and of no other", async () => {
+    const warned = running!.server.stderr.includes('"event":"node without security fixes"');
+    assert.equal(warned, unfixedNode(process.version, Date.now()) !== undefined);
   });
 
   // For programs: the same values, as numbers and times.

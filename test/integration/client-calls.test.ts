@@ -19,9 +19,9 @@ import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
-const authority = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
+const ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
 
-/** Expects a ClientError, and returns it. */
+/** Awaits a failure, and returns the ClientError. */
 async function failureOf(call: Promise<unknown>): Promise<ClientError> {
   const error = await call.then(
     () => undefined,
@@ -31,16 +31,16 @@ async function failureOf(call: Promise<unknown>): Promise<ClientError> {
   return error;
 }
 
-/** Files of an identity, as a workload has them. */
+/** The identity files of a workload. */
 class IdentityFolder {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-identity-"));
 
   constructor() {
-    this.#write("bundle.pem", authority.bundlePem);
+    this.#write("bundle.pem", ca.bundlePem);
     this.rotate();
   }
 
-  /** The variables by which a client finds the files. */
+  /** The variables that name the files. */
   get environment(): Record<string, string> {
     const [COFFER_CERT, COFFER_KEY, COFFER_BUNDLE] = ["svid.pem", "svid.key", "bundle.pem"].map((name) =>
       join(this.folder, name),
@@ -48,9 +48,9 @@ class IdentityFolder {
     return { COFFER_CERT, COFFER_KEY, COFFER_BUNDLE };
   }
 
-  /** Writes another SVID, and returns it. */
+  /** Writes a new SVID, and returns it. */
   rotate(): Credential {
-    const credential = authority.issue({ id: API });
+    const credential = ca.issue({ id: API });
     this.#write("svid.key", credential.keyPem);
     this.#write("svid.pem", credential.certPem);
     return credential;
@@ -73,7 +73,7 @@ describe("a call", () => {
   let client: CofferClient;
   before(async () => {
     files = new IdentityFolder();
-    server = await ScriptedServer.start(authority.issue({ id: SERVER_ID }));
+    server = await ScriptedServer.start(ca.issue({ id: SERVER_ID }));
   });
   beforeEach(() => {
     client = open();
@@ -93,32 +93,32 @@ describe("a call", () => {
       ...options,
     });
 
-  it("ends when its signal is aborted, and says why", async () => {
+  it("fails when its signal is aborted, with the reason as cause", async () => {
     const abort = new AbortController();
     const put = client.put("a", { k: "v" }, { signal: abort.signal });
     const call = await server.call();
-    abort.abort(new Error("the user has left"));
+    abort.abort(new Error("the user has cancelled"));
     const error = await failureOf(put);
     assert.deepEqual([error.code, error.applied], ["CANCELLED", "unknown"]);
     assert.equal((error.cause as Error).message, "the user has left");
     await call.closed();
-    // The control: a signal that is not aborted changes nothing.
+    // The control: a signal that is not aborted has no effect.
     const health = client.health("", { signal: new AbortController().signal });
     (await server.call()).answer();
     assert.equal(await health, "SERVING");
   });
 
-  it("is not made when its signal is aborted already", async () => {
+  it("is not sent if its signal is already aborted", async () => {
     const error = await failureOf(client.put("a", { k: "v" }, { signal: AbortSignal.abort() }));
     assert.deepEqual([error.code, error.applied], ["CANCELLED", "no"]);
     assert.equal(server.waiting, 0);
   });
 
-  it("ends when its signal is aborted between two attempts", async () => {
+  it("fails when its signal is aborted between two attempts", async () => {
     const abort = new AbortController();
     const waiting = open({
       address: "unix:/nowhere/coffer.sock",
-      // The pause is where the signal is aborted.
+      // The signal is aborted during the pause.
       random: () => {
         setImmediate(() => abort.abort());
         return 0.5;
@@ -129,8 +129,8 @@ describe("a call", () => {
     await waiting.close();
   });
 
-  // grpc.health.v1: a server that is shutting down, or not ready yet, answers all the same.
-  it("waits for a server that answers and does not serve yet", async () => {
+  // grpc.health.v1: a server that is not ready yet, or shuts down, answers with NOT_SERVING.
+  it("waits for a server that answers but does not serve yet", async () => {
     const ready = client.waitForReady();
     (await server.call()).answer("NOT_SERVING");
     (await server.call()).answer();
@@ -138,7 +138,7 @@ describe("a call", () => {
     assert.equal(server.waiting, 0);
   });
 
-  it("is answered when the client is closed meanwhile, and close() waits for that", async () => {
+  it("is answered if the client is closed meanwhile, and close() waits for the answer", async () => {
     const health = client.health();
     const call = await server.call();
     let isClosed = false;
@@ -153,15 +153,15 @@ describe("a call", () => {
     assert.equal(client.close(), client.close());
   });
 
-  it("is not repeated once the client is closed", async () => {
+  it("is not retried after the client is closed", async () => {
     const waiting = open({ address: "unix:/nowhere/coffer.sock" });
     const call = failureOf(waiting.get("a"));
     await waiting.close();
     assert.match((await call).message, /the client is closed|nothing answers/);
   });
 
-  // A read changes nothing, and the next connection answers it.
-  it("is made again when it reads and its connection broke, and is not when it may have changed something", async () => {
+  // A read changes nothing, so the client can repeat it on the next connection.
+  it("is retried after a broken connection if it only reads, and not if it may have changed something", async () => {
     const health = client.health();
     (await server.call()).hangUp();
     (await server.call()).answer();
@@ -173,7 +173,7 @@ describe("a call", () => {
     assert.equal(server.waiting, 0);
   });
 
-  it("is made with the SVID that the files have, and with the next one after a rotation", async () => {
+  it("uses the SVID in the files, and the next one after a rotation", async () => {
     const first = files.rotate();
     const own = open();
     const health = own.health();
@@ -182,7 +182,7 @@ describe("a call", () => {
     call.answer();
     await health;
     const second = files.rotate();
-    // The files are looked at now and then; calls continue meanwhile.
+    // The client checks the files at intervals. Calls continue meanwhile.
     for (;;) {
       const next = own.health();
       const arrived = await server.call();
@@ -194,7 +194,7 @@ describe("a call", () => {
     await own.close();
   });
 
-  it("says what is missing when the files of the identity are not there", async () => {
+  it("reports which identity file is missing", async () => {
     const environment = { ...files.environment, COFFER_CERT: "/nowhere/svid.pem" };
     const missing = open({ environment, waitForReady: false });
     const error = await failureOf(missing.get("a"));
@@ -215,7 +215,7 @@ describe("a client with the Workload API", () => {
     const agent = await WorkloadApiServer.start(join(folder, "agent.sock"));
     const svid = domain.issue("/coffer");
     const server = await ScriptedServer.start({
-      ...authority.issue({ id: SERVER_ID }),
+      ...ca.issue({ id: SERVER_ID }),
       certPem: certificatePem(splitDer(svid.x509Svid)),
       keyPem: pemText("PRIVATE KEY", svid.x509SvidKey),
     });
@@ -225,7 +225,7 @@ describe("a client with the Workload API", () => {
       environment: { SPIFFE_ENDPOINT_SOCKET: agent.endpoint },
       timeoutMs: PATIENCE_MS,
     });
-    // The agent has no identity for it yet, and says so.
+    // The agent has no identity for the workload yet, and reports that.
     const early = await failureOf(client.health("", { waitForReady: false }));
     assert.equal(early.failure?.kind, "no-identity");
     await client.close();

@@ -13,7 +13,7 @@ import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
 
-/** Expects a ClientError, and returns it. */
+/** Awaits a failure, and returns the ClientError. */
 async function failureOf(call: Promise<unknown>): Promise<ClientError> {
   const error = await call.then(
     () => undefined,
@@ -28,7 +28,7 @@ describe("a client whose server is restarted under load", () => {
   let client: CofferClient;
   let folder: string;
   beforeEach(async () => {
-    // A socket has the same address after a restart; a free port would be another one.
+    // A unix socket has the same address after a restart. A free port would be another one.
     folder = mkdtempSync(join(tmpdir(), "coffer-restart-"));
     const socket = { kind: "unix", path: join(folder, "socket"), mode: 0o600 } as const;
     kit = await ServerKit.start({ listen: [socket] });
@@ -46,7 +46,7 @@ describe("a client whose server is restarted under load", () => {
     rmSync(folder, { recursive: true });
   });
 
-  // Not one: a server that stops in good order takes each call or refuses it.
+  // A graceful shutdown serves or refuses each call, so the client loses none.
   it("fails no call", async () => {
     const load = new ClientLoad(client, 8);
     await load.pass(200);
@@ -61,8 +61,8 @@ describe("a client whose server is restarted under load", () => {
     );
   });
 
-  // The control: what the test above would see without repetition.
-  it("fails calls when nothing is repeated", async () => {
+  // The control: the test above would detect failed calls without retries.
+  it("fails calls without retries", async () => {
     const identity = { ...kit.writeCredential(kit.issue({ id: API }), "bare"), bundle: join(kit.folder, "bundle.pem") };
     const bare = new CofferClient({
       address: `unix:${(kit.address as { path: string }).path}`,
@@ -88,8 +88,8 @@ describe("a client whose server is killed under load", () => {
   });
   after(() => site.remove());
 
-  // A Put under which the connection broke may be on disk, and the error says so. Everything else is repeated.
-  it("fails no call but Puts that may have been applied", async () => {
+  // A Put whose connection broke may be on disk, and its error says so. All other calls are retried.
+  it("fails only Puts that may have been applied", async () => {
     const flags = ["--listen", `unix:${join(site.folder, "socket")}`];
     let server = await site.start({ flags });
     const client = site.client(ADMIN, { address: `unix:${join(site.folder, "socket")}` });
@@ -114,14 +114,14 @@ describe("a client with two addresses", () => {
   let site: Site;
   let servers: readonly [ServerProcess, ServerProcess];
   let client: CofferClient;
-  // Sockets have the same address after a restart.
+  // Unix sockets have the same address after a restart.
   const addressOf = (name: string) => `unix:${join(site.folder, name)}.sock`;
   const start = (name: string) => site.start({ data: join(site.folder, name), flags: ["--listen", addressOf(name)] });
   const addresses = () => ["first", "second"].map(addressOf);
   beforeEach(async () => {
     site = new Site();
     servers = await Promise.all([start("first"), start("second")]);
-    // Each server says by its content which one it is.
+    // The content of each server's secret identifies the server.
     for (const [index, address] of addresses().entries()) {
       const caller = site.client(ADMIN, { address });
       await caller.put("name", { name: String(index) });
@@ -138,7 +138,7 @@ describe("a client with two addresses", () => {
     site.client(ADMIN, { address: addresses(), timeoutMs: PATIENCE_MS, ...options });
   const answering = async () => Number((await client.get("name")).content.text("name"));
 
-  it("uses the first one, moves to the other when that is killed, and stays there until that is killed", async () => {
+  it("uses the first server, switches when it is killed, and stays until the other is killed", async () => {
     assert.equal(await answering(), 0);
     await servers[0].kill();
     assert.equal(await answering(), 1);
@@ -148,13 +148,13 @@ describe("a client with two addresses", () => {
     assert.equal(await answering(), 0);
   });
 
-  it("loses no call that may be repeated when the one in use is killed under load", async () => {
+  it("loses no call that it can retry when the server in use is killed under load", async () => {
     const load = new ClientLoad(client, 8);
     await load.pass(100);
     await servers[0].kill();
     await load.pass(100);
     await load.stop();
-    // The stores of the two are not the same: a Get of what only the first one has is answered, with NOT_FOUND.
+    // The stores of the two servers differ: a Get of a secret that only the first one has is answered with NOT_FOUND.
     const lost = load.errors.filter(({ error }) => error.code !== "NOT_FOUND" && error.applied !== "unknown");
     assert.deepEqual(
       lost.map(({ method, error }) => [method, error.message]),
@@ -163,9 +163,9 @@ describe("a client with two addresses", () => {
     assert.equal(await answering(), 1);
   });
 
-  it("passes over one that is another server, and says so when no other answers", async () => {
-    const impostor = await ServerKit.start();
-    const address = [`127.0.0.1:${(impostor.address as { port: number }).port}`, addressOf("second")];
+  it("skips a server with an untrusted identity, and reports it if no other answers", async () => {
+    const untrusted = await ServerKit.start();
+    const address = [`127.0.0.1:${(untrusted.address as { port: number }).port}`, addressOf("second")];
     await client.close();
     client = open({ address });
     assert.equal(await answering(), 1);
@@ -175,18 +175,18 @@ describe("a client with two addresses", () => {
     const error = await failureOf(client.get("name"));
     assert.equal(error.code, "UNAVAILABLE");
     assert.match(error.message, /does not prove its identity.*; nothing answers at unix:/);
-    await impostor.stop();
+    await untrusted.stop();
   });
 
-  // A frozen process closes no connection: its kernel still takes what is sent.
+  // A stopped process closes no connection: its kernel still accepts the bytes.
   it("moves to the other when the one in use hangs", async () => {
     await client.close();
     client = open({ timeoutMs: 20_000 });
     assert.equal(await answering(), 0);
     servers[0].signal("SIGSTOP");
-    // The Get is repeated at the other address, when half of its time is over.
+    // The client repeats the Get at the other address after half of its time.
     assert.equal(await answering(), 1);
-    // What comes next does not wait for the first one.
+    // Later calls do not wait for the first server.
     assert.equal((await client.put("name", { name: "1" })).version, 2);
     servers[0].signal("SIGCONT");
   });
@@ -201,7 +201,7 @@ describe("a client whose server hangs", () => {
   });
   afterEach(() => site.remove());
 
-  it("fails when the time of the call is over, says what that means for a Put, and calls again when it is back", async () => {
+  it("fails at the deadline, reports whether a Put was applied, and makes calls again afterwards", async () => {
     const client = site.client(ADMIN, { address: `127.0.0.1:${server.port}`, timeoutMs: PATIENCE_MS });
     await client.put("a", { k: "v" });
     server.signal("SIGSTOP");
@@ -217,7 +217,7 @@ describe("a client whose server hangs", () => {
 });
 
 describe("a client with a host name", () => {
-  // localhost has an IPv6 address as well on most machines, where nothing listens.
+  // On most machines, localhost also has an IPv6 address, where no server listens.
   it("tries each of its IP addresses", async () => {
     const site = new Site();
     const { port } = await site.start();
@@ -228,18 +228,18 @@ describe("a client with a host name", () => {
   });
 });
 
-describe("a client that waits", () => {
+describe("a client that waits for its server", () => {
   let site: Site;
   beforeEach(() => {
     site = new Site();
   });
   afterEach(() => site.remove());
 
-  it("is ready when its server is, and not before", async () => {
+  it("is ready when its server is ready, and not before", async () => {
     const address = `unix:${join(site.folder, "socket")}`;
     const client = site.client(ADMIN, { address, timeoutMs: PATIENCE_MS });
     const early = await failureOf(client.waitForReady({ timeoutMs: 100 }));
-    // On a slow machine the time is over before the first attempt is.
+    // On a slow machine, the time can end before the first attempt does.
     assert.match(`${early.failure?.kind}`, /^(unreachable|no-answer)$/);
     const ready = client.waitForReady();
     const put = client.put("a", { k: "v" });
@@ -256,8 +256,8 @@ describe("a client that waits", () => {
     await client.close();
   });
 
-  // Waiting changes nothing about a server that is another one. Nothing is sent to it.
-  it("does not wait for a server that has the wrong SPIFFE ID", async () => {
+  // Waiting does not help if the server has another SPIFFE ID. The client sends nothing to it.
+  it("does not wait for a server with the wrong SPIFFE ID", async () => {
     const server = await site.start();
     const client = site.client(ADMIN, {
       address: `127.0.0.1:${server.port}`,

@@ -6,7 +6,7 @@ import { connect } from "node:tls";
 import { CofferServer } from "../../src/app/server.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { ADMIN, API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
+import { ADMIN, API, type Caller, PASSED, ServerKit, WEB } from "../support/server-kit.ts";
 
 /** Time passes only when a test advances it. No commit starts while `held` is a list. */
 let now = Date.now();
@@ -108,7 +108,7 @@ describe("the ops listener", () => {
 it("an ops address that is in use is refused, with the name of its option", async () => {
   const log = createLogger("error", process.stderr);
   const config = { ...kit.config, store: { kind: "memory" as const }, opsListen: kit.server.opsAddress };
-  const second = new CofferServer(config, { log, timers, die: () => {} });
+  const second = new CofferServer(config, { log, timers, die: () => {}, probe: PASSED });
   await assert.rejects(second.start(), { name: "StartRefused", message: /^--ops-listen: .* \(EADDRINUSE\)/ });
 });
 
@@ -123,12 +123,12 @@ describe("a shutdown", () => {
     await other.server.stop();
     const address = other.config.listen[0]!;
     const taken = { ...other.config, listen: [address, kit.address] };
-    const refused = new CofferServer(taken, { log, timers: processTimers, die });
+    const refused = new CofferServer(taken, { log, timers: processTimers, die, probe: PASSED });
     const start = refused.start();
     const stop = refused.stop();
     await Promise.allSettled([start, stop]);
     await refused.stop();
-    const again = new CofferServer(taken, { log, timers: processTimers, die });
+    const again = new CofferServer(taken, { log, timers: processTimers, die, probe: PASSED });
     await assert.rejects(again.start(), { name: "StartRefused" });
     await again.stop();
     assert.deepEqual(other.deaths, []);

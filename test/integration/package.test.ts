@@ -13,10 +13,10 @@ import { type Example, commentExamples, pageExamples } from "../support/document
 import { API, ServerKit } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
-/** The pages whose blocks of TypeScript are programs. */
+/** The pages whose TypeScript blocks are programs. */
 const PAGES = ["README.md", "docs/clients-typescript.md"];
 
-/** What of the package the client may load: @grpc/grpc-js, and what that depends on. */
+/** The packages and folders that only the server needs. The client loads none of them. */
 const SERVER_PACKAGES = [
   "better-sqlite3",
   "sodium-native",
@@ -46,7 +46,7 @@ describe("the packed package", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** npm as a user has it, except that it prefers packages that it has seen before to those on the network. */
+  /** Runs npm as a user does, except that it prefers packages in its cache. */
   async function npm(...words: readonly string[]): Promise<void> {
     const ran = await runToEnd("npm", [...words, "--prefer-offline", "--no-audit", "--no-fund"], {
       cwd: project,
@@ -69,14 +69,15 @@ describe("the packed package", () => {
       ofCoffer.filter((file) => /test|bench|\.map$|(?<!\.d)\.ts$/.test(file)),
       [],
     );
-    // Declarations that import ".ts" files are read by the newest compilers only.
+    // Only the newest compilers can read declarations that import ".ts" files.
     const declarations = ofCoffer.filter((file) => file.endsWith(".d.ts"));
     for (const file of declarations)
       assert.doesNotMatch(readFileSync(join(installed, file), "utf8"), /from "\.[^"]*\.ts"/, file);
   });
 
-  // The prebuilt SQLite comes from a host that nothing pins, and compiling takes minutes that a workload has no use for.
-  it("has no install script of its own, nor one of what it bundles", () => {
+  // No checksum pins the prebuilt SQLite, and compiling it takes minutes. A workload that uses the client needs
+  // neither.
+  it("has no install script, and no bundled package has one", () => {
     const installed = join(project, "node_modules/coffer");
     const manifests = [
       installed,
@@ -94,14 +95,14 @@ describe("the packed package", () => {
     assert.ok(!existsSync(join(installed, "node_modules/better-sqlite3/build")));
   });
 
-  it("is in order for publint", async () => {
+  it("passes publint", async () => {
     const { publint } = await import("publint");
     const { messages } = await publint({ pack: { tarball: toArrayBuffer(readFileSync(packed)) }, strict: true });
     assert.deepEqual(messages, []);
   });
 
-  // The control: what publint says of a package whose declarations are missing.
-  it("would not be in order without its declarations", async () => {
+  // The control: publint reports a package without its declarations.
+  it("would fail publint without its declarations", async () => {
     const { publint } = await import("publint");
     const broken = join(folder, "broken");
     cpSync(join(project, "node_modules/coffer"), broken, { recursive: true });
@@ -113,8 +114,8 @@ describe("the packed package", () => {
     );
   });
 
-  // A module that resolves only by node10, or by CommonJS that has no require of ES modules, is not promised.
-  it("has the types that its modules have, for arethetypeswrong", async () => {
+  // The package does not promise resolution by node10, or by CommonJS without require of ES modules.
+  it("has correct types for each entry point, by arethetypeswrong", async () => {
     const program = resolve("node_modules/@arethetypeswrong/cli/dist/index.js");
     const ran = await node([program, packed, "--profile", "esm-only", "--format", "json"]);
     const { analysis } = JSON.parse(ran.stdout.toString());
@@ -122,8 +123,8 @@ describe("the packed package", () => {
     assert.ok(Object.hasOwn(analysis.entrypoints, "./client"));
   });
 
-  // An exported thing without a comment, or a link to nothing, fails it.
-  it("has a reference that is whole", async () => {
+  // An exported declaration without a comment fails it, and so does a broken link.
+  it("has a complete reference", async () => {
     const out = join(folder, "reference");
     const made = await runToEnd(process.execPath, ["scripts/reference.mjs", out], { env: { PATH: path } });
     assert.equal(made.code, 0, `${made.stdout}${made.stderr}`);
@@ -149,7 +150,7 @@ describe("the packed package", () => {
     });
   }
 
-  /** What a program has loaded: files and packages of JavaScript, and native modules. */
+  /** The modules that a program loads: files and packages of JavaScript, and native modules. */
   async function loadedBy(
     program: string,
   ): Promise<{ readonly modules: readonly string[]; readonly native: readonly string[] }> {
@@ -180,7 +181,7 @@ describe("the packed package", () => {
     const { modules, native } = await loadedBy('import { CofferClient } from "coffer/client"; void CofferClient;');
     assert.ok(modules.some((url) => url.includes("/@grpc/grpc-js/")));
     assert.deepEqual([serverPartsOf(modules), native], [[], []]);
-    // The control: what the server loads is seen, and so is a native module.
+    // The control: the hook records the server's modules and its native module.
     const server = new URL(`file://${join(project, "node_modules/coffer/dist/src/sealing/xchacha-sealer.js")}`);
     const other = await loadedBy(`await import(${JSON.stringify(server.href)});`);
     assert.notEqual(serverPartsOf(other.modules).length, 0);
@@ -192,7 +193,7 @@ describe("the packed package", () => {
     const coffer = (words: readonly string[], env: Record<string, string>) =>
       runToEnd("coffer", words, { cwd: "/", env: { PATH: [join(prefix, "bin"), path].join(delimiter), ...env } });
 
-    it("puts coffer on the PATH, which calls a server from outside of the clone", async () => {
+    it("puts coffer on the PATH, where it calls a server from any folder", async () => {
       const kit = await ServerKit.start();
       const env = callerVariables(kit, API, "api");
       const put = await coffer(["put", "shop/api/x", "key=value"], env);
@@ -202,15 +203,15 @@ describe("the packed package", () => {
       await kit.stop();
     });
 
-    it("says its version, and that SQLite is not compiled", async () => {
+    it("prints its version, and reports that SQLite is not compiled", async () => {
       const { stdout, code } = await coffer(["--version"], {});
       assert.equal(code, 0);
       assert.match(stdout.toString(), /^coffer \d+\.\d+\.\d+ \(commit [0-9a-f]{12}(-modified)?\)\n/);
       assert.match(stdout.toString(), /SQLite \(can't be loaded: /);
     });
 
-    // The compiler is the one thing that is not run here: it takes minutes. What it makes is copied from the clone.
-    it("compiles SQLite with the first server, and with no later one", async () => {
+    // The test does not run the compiler, which takes minutes. It copies the compiled SQLite of the clone.
+    it("compiles SQLite at the first start of a server, and not at later ones", async () => {
       const sqlite = join(prefix, "lib/node_modules/coffer/node_modules/better-sqlite3");
       const built = resolve("node_modules/better-sqlite3/build/Release/better_sqlite3.node");
       const compile = `require("fs").cpSync(${JSON.stringify(built)}, "build/Release/better_sqlite3.node")`;
@@ -263,7 +264,7 @@ describe("the packed package", () => {
 
     const fileOf = (index: number) => join(project, `example-${index}.ts`);
 
-    it("are found, and are compiled in strict mode with the declarations of the package", async () => {
+    it("are found, and compile in strict mode with the package's declarations", async () => {
       assert.ok(examples.length > 15);
       const ran = await node([resolve("node_modules/typescript/bin/tsc"), "-p", "."]);
       assert.equal(ran.code, 0, ran.stdout.toString());
@@ -281,7 +282,7 @@ describe("the packed package", () => {
   });
 });
 
-/** The example, at the kit's server. */
+/** Replaces the address in an example with the kit's. */
 function addressed(program: Example["program"], kit: ServerKit): string {
   return program.replaceAll(/127\.0\.0\.1:8553|coffer\.example:8443/g, formatAddress(kit.address));
 }

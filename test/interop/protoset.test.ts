@@ -27,18 +27,18 @@ describe("grpcurl with a descriptor set", { skip }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** A line of the page, at the kit's server and as its caller. */
+  /** Runs a line of the page with the kit's address and a caller's identity. */
   const run = (line: string): Promise<Ran> => {
-    const ours = line
+    const command = line
       .replace(/^grpcurl/, program as string)
       .replace("localhost:8553", `localhost:${(kit.address as { port: number }).port}`)
       .replace("certs/dev/bundle.pem", env["COFFER_BUNDLE"] as string)
       .replace("certs/dev/api.pem", env["COFFER_CERT"] as string)
       .replace("certs/dev/api.key", env["COFFER_KEY"] as string);
-    return runToEnd("sh", ["-c", ours], {});
+    return runToEnd("sh", ["-c", command], {});
   };
 
-  it("does what docs/api.md says", async () => {
+  it("works as docs/api.md shows", async () => {
     const lines = block.trim().split("\n");
     assert.equal(lines.length, 4);
     const shown: string[] = [];
@@ -54,13 +54,13 @@ describe("grpcurl with a descriptor set", { skip }, () => {
     assert.deepEqual(JSON.parse(got).data, { user: "app" });
   });
 
-  // The control: without a descriptor set, and without reflection, grpcurl knows no message.
-  it("needs one where there is no reflection", async () => {
+  // The control: grpcurl knows no message without a descriptor set and without reflection.
+  it("fails without a set and without reflection", async () => {
     const { code } = await runToEnd(program as string, ["describe", "coffer.v1.Secrets"], {});
     assert.notEqual(code, 0);
   });
 
-  it("shows the comments of the set that npm run protoset makes", async () => {
+  it("shows the comments in the set of npm run protoset", async () => {
     const file = join(folder, "coffer.protoset");
     const words = ["build", "proto", "--as-file-descriptor-set", "-o", `${file}#format=binpb`];
     execFileSync("node_modules/.bin/buf", words);

@@ -5,7 +5,7 @@ import { Writable } from "node:stream";
 import { Client, type ClientOptions, Metadata, type ServiceError, credentials, status as Code } from "@grpc/grpc-js";
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
 import type { ServeConfig } from "../../src/config/serve-config.ts";
-import { CofferServer } from "../../src/app/server.ts";
+import { CofferServer, type CofferServerOptions } from "../../src/app/server.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, badRequest, errorInfo, status } from "../../src/contract/error-details.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock, type Timers, processTimers } from "../../src/domain/timers.ts";
@@ -28,6 +28,9 @@ import type { ListenAddress } from "../../src/admission/listener.ts";
 export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";
 export const WEB = "spiffe://example.org/ns/shop/sa/web";
+
+/** For servers in the process of the tests, which would have ended with it: the probe has a test of its own. */
+export const PASSED: CofferServerOptions["probe"] = async () => ({ kind: "passed", remembered: true });
 
 /** A policy: api may do everything under shop/api, and web may read shop/shared. */
 export const POLICY = `
@@ -110,11 +113,11 @@ export class ServerKit {
     return `http://${host}:${port}`;
   }
 
-  async restart(timers: Timers = processTimers): Promise<void> {
+  async restart(timers: Timers = processTimers, probe: CofferServerOptions["probe"] = PASSED): Promise<void> {
     await this.#server?.stop();
     this.#server = undefined;
     const die = () => void this.deaths.push("died");
-    const server = new CofferServer(this.config, { log: this.#logger(), timers, die });
+    const server = new CofferServer(this.config, { log: this.#logger(), timers, die, probe });
     await server.start();
     this.#server = server;
   }

@@ -13,6 +13,9 @@ import { Memory } from "../../../src/store/memory.ts";
 import { findVersion } from "../../../src/store/secret.ts";
 
 setFlagsFromString("--expose-gc");
+// What a collection frees is freed when it returns, and not by threads that a busy machine may run much later.
+setFlagsFromString("--no-concurrent-array-buffer-sweeping");
+setFlagsFromString("--no-concurrent-sweeping");
 const collect = runInNewContext("gc") as () => void;
 
 const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
@@ -54,8 +57,7 @@ class Filling {
   }
 }
 
-// The measurement ends after this number of collections in a row that free nothing: V8 frees Buffers later, in other
-// threads.
+// Collections in a row after which less may be held no more: a collection can release what the next one frees.
 const SETTLED = 10;
 
 /** The bytes of the heap and of all Buffers that are still reachable. */
@@ -108,16 +110,24 @@ const FILLINGS: Readonly<Record<string, (store: Filling) => void>> = {
   },
 };
 
+function filled(fill: (store: Filling) => void): Filling {
+  const store = new Filling();
+  fill(store);
+  store.end();
+  return store;
+}
+
 describe("the memory of a store", () => {
   // --max-store-bytes limits memory only if the counted size is the memory in use, whatever was written before.
   for (const [name, fill] of Object.entries(FILLINGS)) {
     it(`is within 15 % of its counted size, with ${name}`, async () => {
       const before = await heldBytes();
-      const store = new Filling();
-      fill(store);
-      store.end();
-      const held = (await heldBytes()) - before;
-      const counted = store.memory.totals.bytes;
+      const stores = [filled(fill)];
+      const during = await heldBytes();
+      const counted = stores[0]?.memory.totals.bytes ?? 0;
+      stores.pop();
+      // What the test before had left may be gone only now: Node 26 keeps a megabyte of it for a while.
+      const held = during - Math.min(before, await heldBytes());
       const ratio = held / counted;
       assert.ok(ratio > 0.85 && ratio < 1.15, `${held} bytes are held and ${counted} counted: ${ratio.toFixed(3)}`);
     });

@@ -1,0 +1,66 @@
+// "npm run test:nodes": runs "npm test" with each line of Node, each in a folder of its own, `.nodes/RELEASE`: a copy of
+// the files of this clone, with its own node_modules and its own SQLite. Those of the clone are not touched.
+//
+//   npm run test:nodes                                   all lines, all tests
+//   npm run test:nodes -- --lines=24,26 identity/        these lines, and the files whose path contains "identity/"
+//   npm run test:nodes -- --paths --lines=26             only fetches Node, and prints the path of the binary
+//
+// Everything else is passed on to "npm test".
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { folderOf, installedNode, releasesOf } from "./node-lines.mjs";
+
+/** What a run leaves in a folder for the next one. */
+const KEPT = ["node", "node_modules", "dist", "dist-test"];
+
+const LINES = "--lines=";
+const PATHS = "--paths";
+const words = process.argv.slice(2);
+const lines = words.filter((word) => word.startsWith(LINES)).flatMap((word) => word.slice(LINES.length).split(","));
+const passedOn = words.filter((word) => word !== PATHS && !word.startsWith(LINES));
+
+/** The clone as it is now, changes that are not committed included. */
+function copyOfClone(release) {
+  const folder = folderOf(release);
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (!KEPT.includes(name)) rmSync(join(folder, name), { recursive: true });
+  }
+  const list = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    encoding: "utf8",
+  });
+  for (const file of list.split("\0").filter((name) => name !== "" && existsSync(name))) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    // With its time: a lock file that looks newer than what was installed by it would be installed again.
+    cpSync(file, join(folder, file), { preserveTimestamps: true, verbatimSymlinks: true });
+  }
+  return folder;
+}
+
+/** Runs the tests with one release. The verdicts about certificates are compared with those of the Node at hand. */
+function passes(release) {
+  const bin = installedNode(release);
+  const env = {
+    ...process.env,
+    PATH: [bin, process.env.PATH].join(delimiter),
+    COFFER_TEST_NODES: process.execPath,
+  };
+  console.error(`\ncoffer: Node ${release}, in .nodes/${release}`);
+  const { status } = spawnSync("npm", ["test", "--", ...passedOn], {
+    cwd: copyOfClone(release),
+    env,
+    stdio: "inherit",
+  });
+  return status === 0;
+}
+
+const releases = releasesOf(lines);
+if (words.includes(PATHS)) {
+  for (const release of releases) console.log(join(installedNode(release), "node"));
+} else {
+  const results = releases.map((release) => ({ release, passed: passes(release) }));
+  console.error();
+  for (const { release, passed } of results) console.error(`coffer: Node ${release}: ${passed ? "passed" : "FAILED"}`);
+  process.exit(results.every(({ passed }) => passed) ? 0 : 1);
+}

@@ -1,0 +1,87 @@
+import { once } from "node:events";
+import { writeSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { connect } from "node:tls";
+import { processTimers } from "../domain/timers.ts";
+import { Bundle } from "../spiffe/bundle.ts";
+import { CurrentIdentity } from "../identity/current-identity.ts";
+import { parseSvid } from "../spiffe/svid.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { Connections } from "../admission/connection.ts";
+import { HandshakeGate } from "../admission/handshake-gate.ts";
+import { ConnectionAdmission } from "../admission/connection-admission.ts";
+import { ChainForge, type ProbeChain, strangeKeys } from "./probe-chain.ts";
+
+// A program, run by node-probe.ts: shows a server's way of accepting connections certificates with keys of every kind.
+// Writes a line before each chain, so that the last line names the keys at which the process has ended, and "passed" at
+// the end.
+
+/** A chain may have ten certificates: the leaf, its intermediate, and these. */
+const KEYS_IN_A_CHAIN = 8;
+
+/** As many as come: nothing else uses this server. */
+const LIMITS = { connections: 100, inProgress: 100, perSecond: 100_000 };
+
+const trustDomain = TrustDomain.parse("probe.invalid");
+const chains = new ChainForge(trustDomain, processTimers.clock);
+
+/** What a new server, which has seen no chain yet, says to one: that it takes the connection, or why it does not. */
+async function verdictOn(chain: ProbeChain): Promise<string> {
+  const identity = ownIdentity();
+  const server = createServer();
+  const verdict = new Promise<string>((resolve) => {
+    const admission = new ConnectionAdmission({
+      identity,
+      connections: new Connections(),
+      gate: new HandshakeGate(LIMITS, processTimers),
+      timers: processTimers,
+      onConnection: ({ socket }) => {
+        socket.destroy();
+        resolve("accepted");
+      },
+      onRefused: ({ reason, detail }) => resolve(`${reason}: ${detail}`),
+    });
+    server.on("connection", (raw) => admission.receive(raw));
+    server.on("close", () => admission.close());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = connect({ host: "127.0.0.1", port, ...chain, ...CLIENT });
+  client.on("error", () => {});
+  try {
+    return await verdict;
+  } finally {
+    client.destroy();
+    server.close();
+    identity.close();
+  }
+}
+
+/** Level 0: the client's own OpenSSL would otherwise not send certificates with short keys. */
+const CLIENT = { rejectUnauthorized: false, ALPNProtocols: ["h2"], ciphers: "DEFAULT:@SECLEVEL=0" };
+
+function ownIdentity(): CurrentIdentity {
+  const { certPem, keyPem, notAfter } = chains.issue("/server");
+  const inPem = (text: string) => ({ name: "the probe", bytes: Buffer.from(text) });
+  const bundle = Bundle.fromPem(trustDomain, Buffer.from(chains.bundlePem), "the probe");
+  const identity = new CurrentIdentity(processTimers, "none");
+  const bundles = new Map([[trustDomain.name, bundle]]);
+  identity.adopt({ svid: parseSvid(inPem(certPem), inPem(keyPem), "server"), validUntil: notAfter, bundles });
+  return identity;
+}
+
+function say(line: string): void {
+  writeSync(process.stdout.fd, `${line}\n`);
+}
+
+const control = await verdictOn(chains.chain([]));
+if (control !== "accepted") throw new Error(`a good chain is refused: ${control}`);
+const keys = strangeKeys();
+while (keys.length > 0) {
+  const shown = keys.splice(0, KEYS_IN_A_CHAIN);
+  say(`showing ${shown.map(({ kind }) => kind).join(", ")}`);
+  const verdict = await verdictOn(chains.chain(shown));
+  if (process.argv.includes("--verbose")) say(verdict);
+}
+say("passed");

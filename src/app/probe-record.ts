@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readPrivateFile } from "../files/private-file.ts";
+import type { Environment } from "../config/option.ts";
+import { release } from "./release.ts";
+
+/** The Node that runs: its options on the command line, as in process.execArgv, and the environment. */
+export interface NodeAtHand {
+  readonly execArgv: readonly string[];
+  readonly env: Environment;
+}
+
+/** How the names of Node's options begin that change what OpenSSL does. */
+const CRYPTO_OPTIONS =
+  /^--(openssl|use-openssl|use-bundled|use-system|enable-fips|force-fips|secure-heap|security-revert|tls-)/;
+
+/**
+ * Those options, with their values. Others are left out: the code that --require and --import load is the server's, and a
+ * debugger's port is taken.
+ */
+export function cryptoOptions({ execArgv, env }: NodeAtHand): string[] {
+  const words = [...execArgv, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)];
+  return words.flatMap((word, place) => {
+    if (!CRYPTO_OPTIONS.test(word.replaceAll("_", "-"))) return [];
+    const next = words[place + 1];
+    return word.includes("=") || next === undefined || /^-|^$/.test(next) ? [word] : [word, next];
+  });
+}
+
+/** Whether a probe of this Node has passed before. */
+export interface ProbeRecord {
+  has(): boolean;
+  add(): void;
+}
+
+const FILE = "node-probes.json";
+
+/** More binaries than one user runs at a time. */
+const MAX_ENTRIES = 16;
+
+/**
+ * The file that remembers probes that have passed: `node-probes.json` in systemd's CACHE_DIRECTORY, else in
+ * `$XDG_CACHE_HOME/coffer`, else in `~/.cache/coffer`. It is a user's cache and lies outside of the data folder, since
+ * it says something of the machine and nothing of the store: a backup must not carry it elsewhere. It is used only if
+ * other users cannot write it. Where it can't be read or written, as on a read-only file system, every start runs
+ * the probe.
+ */
+export function probeRecord(node: NodeAtHand): ProbeRecord {
+  const folder = cacheFolder(node);
+  if (folder === undefined) return { has: () => false, add: () => {} };
+  const key = keyOf(node);
+  return {
+    has: () => entries(folder).includes(key),
+    add: () => replace(folder, [...entries(folder).filter((entry) => entry !== key), key].slice(-MAX_ENTRIES)),
+  };
+}
+
+/** Undefined for a user without a home. */
+function cacheFolder({ env }: NodeAtHand): string | undefined {
+  const [unit] = env["CACHE_DIRECTORY"]?.split(":") ?? [];
+  if (unit) return unit;
+  const base = env["XDG_CACHE_HOME"] || join(home() ?? "", ".cache");
+  return isAbsolute(base) ? join(base, "coffer") : undefined;
+}
+
+function home(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}
+
+function entries(folder: string): readonly string[] {
+  try {
+    const list: unknown = JSON.parse(readPrivateFile(join(folder, FILE)).toString("utf8"));
+    return Array.isArray(list) ? list.filter((entry) => typeof entry === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Whole or not at all: another server may write at the same time, and the later one is kept. */
+function replace(folder: string, list: readonly string[]): void {
+  const temporary = join(folder, `${FILE}.${process.pid}`);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // What a process with this number has left when it was killed.
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, JSON.stringify(list), { mode: 0o600, flag: "wx" });
+    renameSync(temporary, join(folder, FILE));
+  } catch {
+    // The next start runs the probe.
+  }
+}
+
+/** Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program. */
+function keyOf(node: NodeAtHand): string {
+  const files = [process.execPath, ...libraries(), fileURLToPath(new URL("../commit", import.meta.url))];
+  const options = [cryptoOptions(node), node.env["OPENSSL_CONF"], node.env["OPENSSL_MODULES"]];
+  const subject = [release(), process.versions, options, files.map(identityOf)];
+  return createHash("sha256").update(JSON.stringify(subject)).digest("base64url");
+}
+
+/** A distribution's Node takes OpenSSL, or all of itself, from libraries (proc_pid_maps(5)). */
+function libraries(): string[] {
+  try {
+    const maps = readFileSync("/proc/self/maps", "latin1");
+    const mapped = [...maps.matchAll(/ r-xp .* (\/\S*lib(?:node|ssl|crypto)\S*)$/gm)].map(([, path]) => path ?? "");
+    return [...new Set(mapped)].sort();
+  } catch {
+    return [];
+  }
+}
+
+function identityOf(path: string): readonly unknown[] {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return [path, stats?.size, stats?.mtimeMs];
+}

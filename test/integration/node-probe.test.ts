@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { probeCommand, probeNode, runProbe } from "../../src/app/node-probe.ts";
+import { probeRecord } from "../../src/app/probe-record.ts";
+import { StartRefused } from "../../src/domain/start-refused.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { ServerKit } from "../support/server-kit.ts";
+
+const LEGACY_READER = fileURLToPath(new URL("./legacy-chain-reader.js", import.meta.url));
+const NEVER = new AbortController().signal;
+const PASSED = { kind: "passed", remembered: false };
+
+let cache: string;
+beforeEach(() => {
+  cache = mkdtempSync(join(tmpdir(), "coffer-probe-"));
+});
+afterEach(() => rmSync(cache, { recursive: true }));
+
+const atHand = (env: Record<string, string> = {}) => ({
+  execArgv: process.execArgv,
+  env: { ...process.env, CACHE_DIRECTORY: "", XDG_CACHE_HOME: cache, ...env },
+});
+
+/** A probe that runs this script in the place of the real one. */
+function scripted(script: string, record = probeRecord(atHand())) {
+  const command = { program: process.execPath, words: ["-e", script], env: process.env };
+  return runProbe(command, record, NEVER);
+}
+
+/** What a start is refused for. */
+async function refusal(probe: Promise<unknown>): Promise<string> {
+  const error = await probe.then(
+    () => assert.fail("it passed"),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof StartRefused, String(error));
+  return error.problems.join("\n");
+}
+
+describe("The probe of Node at the start", () => {
+  // By the calls with which the server reads the certificates of its peers.
+  it("passes on the Node that runs this, and is remembered for it", async () => {
+    assert.deepEqual(await probeNode(atHand(), NEVER), PASSED);
+    assert.deepEqual(await probeNode(atHand(), NEVER), { kind: "passed", remembered: true });
+  });
+
+  // The fault that it is for, in a real Node. Where Node survives, the same program is the control.
+  it("refuses a Node that a certificate ends, and names the key", async () => {
+    const env = atHand().env;
+    const probe = runProbe({ program: process.execPath, words: [LEGACY_READER], env }, probeRecord(atHand()), NEVER);
+    if (Number.parseInt(process.versions.node, 10) < 24) assert.deepEqual(await probe, PASSED);
+    else
+      assert.match(
+        await refusal(probe),
+        /^Node v\d+\.\d+\.\d+ \(.*\) did not survive .*: SIGSEGV, at certificates with the keys \S+ \((named|explicit)\); /,
+      );
+  });
+
+  it("refuses a Node that ends in any other way, and does not remember that", async () => {
+    const rows: [script: string, expected: RegExp][] = [
+      ["console.log('showing secp256k1'); process.kill(process.pid, 'SIGABRT')", /: SIGABRT, at .* secp256k1; /],
+      ["console.log('showing secp256k1')", /: exit code 0, at .* secp256k1; /],
+      ["console.log('passed'); process.exit(3)", /: exit code 3, at passed; /],
+      ["throw new Error('a good chain is refused')", /: exit code 1, /],
+      ["", /: exit code 0, at its beginning; /],
+    ];
+    for (const [script, expected] of rows) {
+      assert.match(await refusal(scripted(script)), expected);
+      assert.ok(!probeRecord(atHand()).has());
+    }
+    // The control.
+    assert.deepEqual(await scripted("console.log('passed')"), PASSED);
+    assert.ok(probeRecord(atHand()).has());
+  });
+
+  // The server is stopped during its start, or Node hangs at a certificate.
+  it("ends with an abort", async () => {
+    const command = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
+    const probe = runProbe(command, probeRecord(atHand()), AbortSignal.timeout(100));
+    assert.match(await refusal(probe), /: SIGKILL, at its beginning; /);
+  });
+
+  it("says so where no process can be started", async () => {
+    const command = { program: join(cache, "absent"), words: [], env: {} };
+    const result = await runProbe(command, probeRecord(atHand()), NEVER);
+    assert.equal(result.kind, "not-run");
+  });
+
+  // --require could load anything, and the port of a debugger is taken.
+  it("takes the options of OpenSSL along, and no others", () => {
+    const env = { NODE_OPTIONS: "--inspect-brk --openssl-shared-config --require ./a.js", HOME: "/h" };
+    const given = ["--inspect=0", "--max-semi-space-size=64", "--openssl-config", "/o.cnf", "--import", "./b.js"];
+    const command = probeCommand({ execArgv: [...given, "--secure_heap=4096"], env });
+    const kept = ["--openssl-config", "/o.cnf", "--secure_heap=4096", "--openssl-shared-config"];
+    assert.deepEqual(command.words.slice(0, -1), kept);
+    assert.deepEqual(command.env, { HOME: "/h" });
+  });
+
+  // The signals of a terminal go to all processes of a group. The control is the test's own group.
+  it("is in a process group of its own", async () => {
+    const group = (of: string) => `Number(require("fs").readFileSync("/proc/${of}/stat", "latin1").split(" ")[4])`;
+    const script = `console.log(${group("self")} === process.pid && ${group(String(process.pid))} !== process.pid ? "passed" : "not")`;
+    assert.deepEqual(await scripted(script), PASSED);
+  });
+});
+
+describe("The record of a probe", () => {
+  const file = () => join(cache, "coffer", "node-probes.json");
+
+  // OpenSSL may be another one, or behave in another way.
+  it("is one of a binary with its options", () => {
+    probeRecord(atHand()).add();
+    assert.ok(probeRecord(atHand()).has());
+    assert.ok(!probeRecord(atHand({ NODE_OPTIONS: "--openssl-shared-config" })).has());
+    assert.ok(!probeRecord(atHand({ OPENSSL_CONF: "/etc/other.cnf" })).has());
+    assert.ok(!probeRecord({ ...atHand(), execArgv: ["--force-fips"] }).has());
+  });
+
+  it("is kept for several, of which the oldest are forgotten", () => {
+    const records = Array.from({ length: 17 }, (_, i) => probeRecord(atHand({ NODE_OPTIONS: `--secure-heap=${i}` })));
+    for (const record of records) record.add();
+    assert.deepEqual(
+      records.map((record) => record.has()),
+      records.map((_, i) => i > 0),
+    );
+    assert.deepEqual(readdirSync(join(cache, "coffer")), ["node-probes.json"]);
+  });
+
+  // Somebody else could have written it.
+  it("is not believed when others can write it", () => {
+    probeRecord(atHand()).add();
+    chmodSync(file(), 0o666);
+    assert.ok(!probeRecord(atHand()).has());
+    chmodSync(file(), 0o600);
+    assert.ok(probeRecord(atHand()).has());
+  });
+
+  it("is made again when it is damaged", () => {
+    probeRecord(atHand()).add();
+    writeFileSync(file(), readFileSync(file(), "utf8").slice(1));
+    assert.ok(!probeRecord(atHand()).has());
+    probeRecord(atHand()).add();
+    assert.ok(probeRecord(atHand()).has());
+  });
+
+  // A read-only file system, here a file in the place of the folder: the probe runs at every start.
+  it("is not needed", async () => {
+    writeFileSync(join(cache, "coffer"), "");
+    assert.deepEqual(await scripted("console.log('passed')"), PASSED);
+    assert.ok(!probeRecord(atHand()).has());
+  });
+
+  // The XDG Base Directory Specification has relative paths ignored.
+  it("is not needed by a user without a home", async () => {
+    const homeless = probeRecord(atHand({ XDG_CACHE_HOME: "cache" }));
+    assert.deepEqual(await scripted("console.log('passed')", homeless), PASSED);
+    assert.ok(!homeless.has());
+  });
+
+  it("lies where systemd gives the unit a cache", () => {
+    probeRecord(atHand({ CACHE_DIRECTORY: join(cache, "unit") })).add();
+    assert.deepEqual(readdirSync(join(cache, "unit")), ["node-probes.json"]);
+  });
+});
+
+describe("A server whose Node has not passed", () => {
+  let kit: ServerKit;
+  before(async () => {
+    kit = await ServerKit.start();
+  });
+  after(() => kit.stop());
+
+  // The control is the start of the kit, whose probe passes.
+  it("accepts no connection, and its start is refused", async () => {
+    const served = () => kit.log.filter(({ event }) => event === "serving").length;
+    assert.equal(served(), 1);
+    const died = async () => {
+      throw new StartRefused(["this Node died"]);
+    };
+    assert.equal(await refusal(kit.restart(processTimers, died)), "this Node died");
+    assert.equal(served(), 1);
+  });
+
+  it("serves, and warns, if the probe could not be run", async () => {
+    await kit.restart(processTimers, async () => ({ kind: "not-run", why: "spawn EPERM" }));
+    const warning = kit.log.find(({ event }) => event === "node not probed");
+    assert.equal(warning?.["detail"], "spawn EPERM");
+  });
+});
