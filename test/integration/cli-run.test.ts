@@ -220,9 +220,9 @@ describe("coffer run", () => {
       assert.equal(ran.code, code, ran.stderr);
       assert.match(ran.stderr, message);
     };
-    await exits("no-such-program", 127, /^coffer: can't run no-such-program: .*\n$/);
-    await exits(script, 126, /^coffer: can't run \S+script: it is not executable for this user\n$/);
-    await exits(kit.folder, 126, /not executable/);
+    await exits("no-such-program", 127, /^coffer: can't run no-such-program: program not found\n$/);
+    await exits(script, 126, /^coffer: can't run \S+script: this user may not execute it\n$/);
+    await exits(kit.folder, 126, /may not execute/);
     chmodSync(script, 0o755);
     await exits(script, 0, /^$/);
     const large = await put("large", { data: { X: CANARY.repeat(20_000) } });
