@@ -141,7 +141,7 @@ describe("the architecture", () => {
   });
 
   // Each rule is violated by one line, beside a line that keeps it.
-  const rows: [rule: string, broken: Source, complaint: RegExp, kept: Source][] = [
+  const rows: [rule: string, broken: Source, violation: RegExp, kept: Source][] = [
     [
       "imports point downward",
       source("domain/x.ts", 'import { y } from "../store/y.ts";'),
@@ -216,10 +216,10 @@ describe("the architecture", () => {
       source("domain/x.ts", 'import { y } from "./y.ts";'),
     ],
   ];
-  for (const [rule, broken, complaint, kept] of rows) {
+  for (const [rule, broken, violation, kept] of rows) {
     it(`reports a violation of: ${rule}`, () => {
       const [problem, ...others] = violations([broken]);
-      assert.match(problem ?? "nothing", complaint);
+      assert.match(problem ?? "nothing", violation);
       assert.deepEqual(others, []);
       assert.deepEqual(violations([kept]), []);
     });

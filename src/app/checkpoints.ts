@@ -18,7 +18,10 @@ export class Checkpoints {
     this.#options = options;
   }
 
-  /** Call this after each commit. The checkpoint, if one is due, runs after the responses, so that no caller waits for it. */
+  /**
+   * Call this after each commit. The checkpoint, if one is due, runs after the responses, so that no caller waits for
+   * it.
+   */
   committed(): void {
     if (this.#state !== "idle") return;
     this.#state = "due";

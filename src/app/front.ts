@@ -69,7 +69,10 @@ export class Front {
     this.#open?.grpc.leave();
   }
 
-  /** Accepts no more connections. Calls in progress, and calls that cross the GOAWAY on the wire, get `graceMs` milliseconds. */
+  /**
+   * Accepts no more connections. Calls in progress, and calls that cross the GOAWAY on the wire, get `graceMs`
+   * milliseconds.
+   */
   async drain(graceMs: number): Promise<void> {
     this.#closeListeners();
     await this.#open?.grpc.drain(graceMs);

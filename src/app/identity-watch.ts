@@ -14,15 +14,16 @@ export interface IdentityWatchOptions {
   readonly timers: Timers;
 }
 
-// The remaining share of an SVID's lifetime at which its renewal is overdue. SPIRE renews an SVID at half of its lifetime.
+// The remaining share of an SVID's lifetime at which its renewal is overdue. SPIRE renews an SVID at half of its
+// lifetime.
 const OVERDUE_SHARE = 1 / 3;
 
 // How often the clock is checked, in milliseconds: it may be set, and a timer of Node can't wait for more than 24 days.
 const CHECK_MS = 60_000;
 
 /**
- * Reports the state of the server's identity: its changes and problems to the log, its expiry to the metrics, and whether
- * there is one to the probes.
+ * Reports the state of the server's identity: its changes and problems to the log, its expiry to the metrics, and
+ * whether there is one to the probes.
  */
 export class IdentityWatch {
   readonly #options: IdentityWatchOptions;

@@ -5,9 +5,9 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 
 /**
- * Serves probes, metrics and the status; undefined with `--ops-listen off`. Rejects with {@link StartRefused} when it can't
- * listen. The message names the option, or the server that already runs on the same data: a second start on one machine
- * fails here first.
+ * Serves probes, metrics and the status; undefined with `--ops-listen off`. Rejects with {@link StartRefused} when it
+ * can't listen. The message names the option, or the server that already runs on the same data: a second start on one
+ * machine fails here first.
  */
 export async function listenOps(config: ServeConfig, sources: OpsSources): Promise<OpsServer | undefined> {
   if (config.opsListen === undefined) return undefined;

@@ -12,7 +12,9 @@ export interface OwnershipOptions {
   readonly onLost: (cause: Error) => void;
 }
 
-/** Checks every second that this process still has exclusive access to the journal. Returns a function that stops it. */
+/**
+ * Checks every second that this process still has exclusive access to the journal. Returns a function that stops it.
+ */
 export function watchOwnership({ journal, timers, onLost }: OwnershipOptions): () => void {
   let cancel = timers.delay(PAUSE_MS, check);
   function check(): void {

@@ -11,8 +11,8 @@ export type Phase =
   | { readonly kind: "ended" };
 
 /**
- * The checks of `/readyz`: whether there is an identity, whether the store is loaded, whether its journal accepts changes,
- * and whether calls are served.
+ * The checks of `/readyz`: whether there is an identity, whether the store is loaded, whether its journal accepts
+ * changes, and whether calls are served.
  */
 export function checksOf(phase: Phase, progress: Progress): readonly Check[] {
   const why = phase.kind === "starting" ? obstacleOf(progress) : phase.kind;

@@ -79,8 +79,8 @@ export class PolicySource {
   }
 
   /**
-   * Sets the server's own identity, at the start and after each change. From the next call on, a caller with the server's
-   * SPIFFE ID is denied. Logs a warning for each rule that can match no caller.
+   * Sets the server's own identity, at the start and after each change. From the next call on, a caller with the
+   * server's SPIFFE ID is denied. Logs a warning for each rule that can match no caller.
    */
   serveAs({ svid, bundles }: Pick<Identity, "svid" | "bundles">): void {
     const trusted = Array.from(bundles.keys()).sort();

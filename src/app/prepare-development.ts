@@ -28,8 +28,8 @@ export interface Development {
 
 /**
  * Creates what a development server needs: certificates in certs/dev, and a root key, a policy and the data in .coffer.
- * Existing files are not replaced: the user may edit the policy, and secrets survive a restart. For convenience, the root
- * key is in the same folder as the data that it encrypts; a real server must not do that.
+ * Existing files are not replaced: the user may edit the policy, and secrets survive a restart. For convenience, the
+ * root key is in the same folder as the data that it encrypts; a real server must not do that.
  */
 export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOptions): Development {
   const minted = mintDevelopmentPki({ dir: join(folder, "certs", "dev"), trustDomain: TRUST_DOMAIN, clock });

@@ -81,8 +81,8 @@ export class CofferServer {
   }
 
   /**
-   * Resolves when the server serves calls. Without `--startup-timeout` it waits for an identity without a limit. Rejects
-   * with {@link StartRefused} when the configuration, or a resource that it names, can't be used. Call it once.
+   * Resolves when the server serves calls. Without `--startup-timeout` it waits for an identity without a limit.
+   * Rejects with {@link StartRefused} when the configuration, or a resource that it names, can't be used. Call it once.
    */
   start(): Promise<Started> {
     const started = this.#startOrRelease();

@@ -51,7 +51,9 @@ export type Progress =
   /** The store is in memory. The server waits for an identity, or serves. */
   | { readonly kind: "loaded"; readonly opened: Running };
 
-/** Starts a server in order: opens identity, policy and storage, loads the store, waits for an identity, and listens. */
+/**
+ * Starts a server in order: opens identity, policy and storage, loads the store, waits for an identity, and listens.
+ */
 export class Startup {
   readonly #options: StartupOptions;
   /** A function that closes each opened part, in the order of opening. */

@@ -3,7 +3,8 @@ import { StoreRefused } from "../persistence/store-refused.ts";
 import type { StoreConfig } from "../config/serve-config.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
-// Milliseconds between two attempts. This is short compared with the rest of the start, and an attempt takes about 1 ms.
+// Milliseconds between two attempts. This is short compared with the rest of the start, and an attempt takes about 1
+// ms.
 const PAUSE_MS = 100;
 
 /** The options of {@link openStorageWhenFree}. */

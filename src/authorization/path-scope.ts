@@ -21,7 +21,7 @@ export class PathScope {
   /**
    * Returns a text that is not less than `text`, and not greater than the next covered path at or after `text`. If
    * `text` is a path, the result is `text` exactly if the path is covered. Returns undefined if no path at or after
-   * `text` is covered. Neither `text` nor the result must be a path.
+   * `text` is covered. Neither `text` nor the result has to be a path.
    */
   atOrAfter(text: string): string | undefined {
     return this.#root.atOrAfter(text);

@@ -57,8 +57,9 @@ function repeatedKeys(assignments: readonly Assignment[]): string[] {
 
 /**
  * Reads the values, in order. Their bytes are not changed; a value that is not UTF-8 becomes a binary entry. Throws
- * CommandFailed when a source can't be read. Also throws CommandFailed for an empty value, unless `allowEmpty` is set: a
- * bare Enter, an empty file, or a failed program in front of the pipe would otherwise overwrite the secret with nothing.
+ * CommandFailed when a source can't be read. Also throws CommandFailed for an empty value, unless `allowEmpty` is set:
+ * a bare Enter, an empty file, or a failed program in front of the pipe would otherwise overwrite the secret with
+ * nothing.
  */
 export async function readEntries(
   assignments: readonly Assignment[],
@@ -99,7 +100,10 @@ async function readFile(key: string, file: string): Promise<Buffer> {
   }
 }
 
-/** Stops at the largest size that a server can accept: a wrong file may be a disk image, and standard input may never end. */
+/**
+ * Stops at the largest size that a server can accept: a wrong file may be a disk image, and standard input may never
+ * end.
+ */
 async function readBounded(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -10,7 +10,9 @@ import type { World } from "../process/world.ts";
 /** What a command does with the server. */
 export type ClientAction = (client: CofferClient, command: Command) => Promise<void>;
 
-/** Adds the connection options to `command` and makes it run `action` with a client. The client is closed afterwards. */
+/**
+ * Adds the connection options to `command` and makes it run `action` with a client. The client is closed afterwards.
+ */
 export function callsServer(command: Command, world: World, action: ClientAction): void {
   addOptions(command, connectionOptions);
   command.action(() => askServer(command, world, (client) => action(client, command)));
@@ -29,7 +31,9 @@ export async function askServer<Answer>(
   return withClient(connection, processTimers, ask);
 }
 
-/** Writes a warning for each COFFER_ variable that no command reads. It is probably mistyped, so the default applies. */
+/**
+ * Writes a warning for each COFFER_ variable that no command reads. It is probably mistyped, so the default applies.
+ */
 export async function warnOfUnknownVariables({ env, stderr }: Pick<World, "env" | "stderr">): Promise<void> {
   const unknown = await unknownVariables(env);
   for (const variable of unknown) await write(stderr, `coffer warning: ${describeUnknown(variable)}\n`);

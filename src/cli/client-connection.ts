@@ -12,8 +12,8 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { whenReady } from "../identity/when-ready.ts";
 import { connectionOptions, DEFAULT_TIMEOUT } from "./connection-options.ts";
 
-// How long to wait, in milliseconds, for identity files that can't be used yet: they may be in the middle of a rotation.
-// The limit is short because a user who mistyped a file name waits for it.
+// How long to wait, in milliseconds, for identity files that can't be used yet: they may be in the middle of a
+// rotation. The limit is short because a user who mistyped a file name waits for it.
 const FILES_PATIENCE_MS = 1000;
 
 /** The configuration of a connection to a server. */
@@ -44,8 +44,8 @@ function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], s
 }
 
 /**
- * Calls `use` with a client, then closes the client and its identity source. Throws MaterialError when there is no usable
- * identity and waiting would not help.
+ * Calls `use` with a client, then closes the client and its identity source. Throws MaterialError when there is no
+ * usable identity and waiting would not help.
  */
 export async function withClient<Result>(
   { address, identity, serverId, timeoutMs }: ConnectionConfig,

@@ -39,9 +39,9 @@ const pattern = (words: readonly string[]) => `"${words.map((word) => ` ${word}`
 const flagsOf = ({ short, long }: Option) => [short, long].filter((flag) => flag !== undefined);
 
 /**
- * The part that bash and zsh share: a shell function that finds the command on the line and sets `candidates` to the words
- * that may follow. Its arguments are the words before the cursor, without the program name. After `--`, which begins the
- * command line of another program (`coffer run`), it sets no candidates.
+ * The part that bash and zsh share: a shell function that finds the command on the line and sets `candidates` to the
+ * words that may follow. Its arguments are the words before the cursor, without the program name. After `--`, which
+ * begins the command line of another program (`coffer run`), it sets no candidates.
  */
 function candidateFunction(completions: readonly Completion[]): string {
   const commands = completions.filter(({ words }) => words.length > 0).map(({ words }) => pattern(words));

@@ -12,7 +12,10 @@ export interface DevSession {
   readonly policy: string;
 }
 
-/** What `coffer dev` prints. Every command works as printed, in sh, bash and zsh, in the folder in which the server was started. */
+/**
+ * What `coffer dev` prints. Every command works as printed, in sh, bash and zsh, in the folder in which the server was
+ * started.
+ */
 export function devSession({ address, minted, program, policy }: DevSession): string {
   const { authority, coffer, api, web } = minted;
   const coffer_ = (line: string) => `  ${program} ${line}\n`;

@@ -57,7 +57,10 @@ const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
   "closed-at-once": ExitCode.identity,
 };
 
-/** Maps the error that a command threw to the exit code of the program: an {@link ExitCode}, or the status of an ExitStatus. */
+/**
+ * Maps the error that a command threw to the exit code of the program: an {@link ExitCode}, or the status of an
+ * ExitStatus.
+ */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof ExitStatus) return error.status;
   if (error instanceof CommandFailed) return ExitCode[error.outcome];

@@ -4,8 +4,8 @@ import type { GivenFlags, OptionDefinition } from "../config/option.ts";
 type Definitions = Readonly<Record<string, OptionDefinition>>;
 
 /**
- * Adds options to a command. Their variables and defaults appear only in the help text. OptionReader applies them, because
- * it reports all problems together; commander would stop at the first.
+ * Adds options to a command. Their variables and defaults appear only in the help text. OptionReader applies them,
+ * because it reports all problems together; commander would stop at the first.
  */
 export function addOptions(command: Command, definitions: Definitions): Command {
   for (const definition of Object.values(definitions)) command.addOption(toOption(definition));

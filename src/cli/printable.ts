@@ -17,8 +17,8 @@ export function printable(text: string): string {
 }
 
 /**
- * One value in a form that is safe to show on a terminal, ending with a line break. Line breaks and tabs stay as they are.
- * A value that is not UTF-8 can't be shown, so its size is shown instead.
+ * One value in a form that is safe to show on a terminal, ending with a line break. Line breaks and tabs stay as they
+ * are. A value that is not UTF-8 can't be shown, so its size is shown instead.
  */
 export function forTerminal(value: Uint8Array): string {
   if (!isUtf8(value)) return `(${value.length} bytes that are not text; write them to a file or a pipe)\n`;
@@ -27,7 +27,9 @@ export function forTerminal(value: Uint8Array): string {
   return shown.endsWith("\n") ? shown : `${shown}\n`;
 }
 
-/** Formats rows as lines with aligned columns. The first row may be a heading. Control characters in cells are escaped. */
+/**
+ * Formats rows as lines with aligned columns. The first row may be a heading. Control characters in cells are escaped.
+ */
 export function table(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printable));
   const widthOf = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0));

@@ -28,7 +28,7 @@ async function showVersion(world: World): Promise<void> {
 async function end(error: unknown, world: World): Promise<number> {
   // A C program ends silently by SIGPIPE when its reader closes the pipe. Node ignores SIGPIPE, so this imitates it.
   if (error instanceof OutputFailed && error.isBrokenPipe) return ENDED_BY_SIGPIPE;
-  const [{ complaint }, { exitCodeOf }] = await Promise.all([import("./complaint.ts"), import("./exit-code.ts")]);
-  await write(world.stderr, complaint(error)).catch(() => {});
+  const [{ errorText }, { exitCodeOf }] = await Promise.all([import("./error-text.ts"), import("./exit-code.ts")]);
+  await write(world.stderr, errorText(error)).catch(() => {});
   return exitCodeOf(error);
 }

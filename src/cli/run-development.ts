@@ -20,7 +20,9 @@ export async function runDevelopment(flags: GivenFlags, world: World): Promise<v
   );
 }
 
-/** Empty for a server that listens only on unix sockets: grpcurl needs a host name to verify, so no command would work. */
+/**
+ * Empty for a server that listens only on unix sockets: grpcurl needs a host name to verify, so no command would work.
+ */
 function session({ minted, policy }: Development, addresses: readonly ListenAddress[], world: World): string {
   const address = addresses.find((candidate) => candidate.kind === "tcp");
   if (address === undefined) return "";

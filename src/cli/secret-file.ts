@@ -5,8 +5,8 @@ import { describeAccess, describeObstacle } from "../files/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
 
 /**
- * Checks that {@link writeSecretFile} can write a secret to this file, so that the problem is reported before a long wait
- * and not after it. Rejects with CommandFailed.
+ * Checks that {@link writeSecretFile} can write a secret to this file, so that the problem is reported before a long
+ * wait and not after it. Rejects with CommandFailed.
  */
 export async function expectSecretFile(file: string): Promise<void> {
   const problem = await problemOf(file);
@@ -31,8 +31,8 @@ async function problemOf(file: string): Promise<string | undefined> {
 }
 
 /**
- * Writes a secret to a file that only its owner can read (0400). The replacement is atomic, by renaming a temporary file
- * in the same folder: a reader sees the complete old content or the complete new one. Rejects with CommandFailed.
+ * Writes a secret to a file that only its owner can read (0400). The replacement is atomic, by renaming a temporary
+ * file in the same folder: a reader sees the complete old content or the complete new one. Rejects with CommandFailed.
  */
 export async function writeSecretFile(file: string, content: Uint8Array): Promise<void> {
   await expectSecretFile(file);

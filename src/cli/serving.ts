@@ -22,8 +22,8 @@ export async function runServer(flags: GivenFlags, world: World): Promise<void> 
 }
 
 /**
- * Serves until SIGTERM or SIGINT, then shuts down gracefully. A second signal exits immediately; acknowledged writes are
- * durable. SIGHUP reloads identity and policy. Throws StartRefused.
+ * Serves until SIGTERM or SIGINT, then shuts down gracefully. A second signal exits immediately; acknowledged writes
+ * are durable. SIGHUP reloads identity and policy. Throws StartRefused.
  */
 export async function serveUntilStopped(
   config: ServeConfig,

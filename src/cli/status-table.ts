@@ -4,7 +4,8 @@ import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { table } from "./printable.ts";
 
-// More than the status of a server with a thousand trust domains. Another service, on a wrong port, may send without end.
+// More than the status of a server with a thousand trust domains. Another service, on a wrong port, may send without
+// end.
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** Requests the status from the ops listener. Rejects with CommandFailed when there is none within `timeoutMs`. */

@@ -19,14 +19,15 @@ const CTRL_U = 0x15;
 const DELETE = 0x7f;
 
 /**
- * Prompts for a new secret twice, without echo: the user does not see a typing error, so the second answer detects it. An
- * empty answer is not asked for again. The prompts go to standard error, because standard output may be a pipe. Throws
- * CommandFailed when standard input is not a terminal or the answers differ, and the ExitStatus of SIGINT on Ctrl-C.
+ * Prompts for a new secret twice, without echo: the user does not see a typing error, so the second answer detects it.
+ * An empty answer is not asked for again. The prompts go to standard error, because standard output may be a pipe.
+ * Throws CommandFailed when standard input is not a terminal or the answers differ, and the ExitStatus of SIGINT on
+ * Ctrl-C.
  */
 export async function promptNewSecret(name: string, { stdin, stderr }: Terminal): Promise<Buffer> {
   if (!stdin.isTTY) throw new CommandFailed("usage", "key=? needs a terminal; use key=- to read standard input");
-  // In raw mode the terminal neither echoes nor keeps a line that it could show again. It is set before the first prompt,
-  // because the terminal would echo anything that is typed before.
+  // In raw mode the terminal neither echoes nor keeps a line that it could show again. It is set before the first
+  // prompt, because the terminal would echo anything that is typed before.
   stdin.setRawMode?.(true);
   try {
     const first = await ask(`${name}: `, stdin, stderr);

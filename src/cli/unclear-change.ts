@@ -1,8 +1,8 @@
 import { ClientError } from "../client/client-error.ts";
 
 /**
- * Makes a call that changes a secret. If it fails with a {@link ClientError}, adds a line to the message: that nothing was
- * changed, or that this is unknown, and what to do.
+ * Makes a call that changes a secret. If it fails with a {@link ClientError}, adds a line to the message: that nothing
+ * was changed, or that this is unknown, and what to do.
  */
 export async function change<Response>(call: () => Promise<Response>): Promise<Response> {
   try {

@@ -8,8 +8,8 @@ export interface UnknownVariable {
 }
 
 /**
- * Variables that Kubernetes sets in every container for a Service whose name begins with "coffer", and Docker for a link:
- * COFFER_SERVICE_HOST, COFFER_PORT, COFFER_PORT_8553_TCP_ADDR. No option has such a name.
+ * Variables that Kubernetes sets in every container for a Service whose name begins with "coffer", and Docker for a
+ * link: COFFER_SERVICE_HOST, COFFER_PORT, COFFER_PORT_8553_TCP_ADDR. No option has such a name.
  */
 const SET_BY_PLATFORMS = /_SERVICE_|_PORT(_|$)/;
 
@@ -40,7 +40,9 @@ function isOurs(name: string): boolean {
   return name.startsWith("COFFER_") && !SET_BY_PLATFORMS.test(name) && !OF_TESTS.test(name);
 }
 
-/** Compares names without their prefixes first, so that COFFER_DATA is closer to COFFER_SERVER_DATA than to COFFER_ADDR. */
+/**
+ * Compares names without their prefixes first, so that COFFER_DATA is closer to COFFER_SERVER_DATA than to COFFER_ADDR.
+ */
 function nearestName(name: string, known: readonly string[]): string {
   const distance = (candidate: string) => [editDistance(bare(name), bare(candidate)), editDistance(name, candidate)];
   const [nearest = ""] = known.toSorted((one, other) => compare(distance(one), distance(other)));

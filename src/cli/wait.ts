@@ -5,8 +5,9 @@ import { ExitCode, exitCodeOf } from "./exit-code.ts";
 const PAUSE_MS = 1000;
 
 /**
- * Calls `attempt` until it succeeds, for at most `waitMs` milliseconds. Retries only while the secret does not exist, the
- * server does not respond or the client has no identity yet, as at the start of a deployment. Throws the last error.
+ * Calls `attempt` until it succeeds, for at most `waitMs` milliseconds. Retries only while the secret does not exist,
+ * the server does not respond or the client has no identity yet, as at the start of a deployment. Throws the last
+ * error.
  */
 export async function untilAvailable<T>(attempt: () => Promise<T>, waitMs: number): Promise<T> {
   const end = performance.now() + waitMs;

@@ -13,8 +13,8 @@ export interface OptionDefinition {
   /** The placeholder of the value in help texts, such as "<address>"; empty for a switch, whose value is "true". */
   readonly value: string;
   /**
-   * The variable, such as COFFER_SERVER_LISTEN. No name ends in _PORT or contains _SERVICE_: for a Service named coffer,
-   * Kubernetes sets variables with such names in every container.
+   * The variable, such as COFFER_SERVER_LISTEN. No name ends in _PORT or contains _SERVICE_: for a Service named
+   * coffer, Kubernetes sets variables with such names in every container.
    */
   readonly variable: string;
   /** Whether the flag may be repeated. The variable then holds a comma-separated list. */
@@ -35,7 +35,8 @@ export type DefineOption = (
 
 /**
  * Defines options whose variables are `prefix` and the name of the flag. The client and the server have different
- * prefixes: a certificate that a shell exports for clients must not become the identity of a server started in that shell.
+ * prefixes: a certificate that a shell exports for clients must not become the identity of a server started in that
+ * shell.
  */
 function definitionsWith(prefix: string): DefineOption {
   return (flag, value, description, { standard, repeatable = false } = {}) => {

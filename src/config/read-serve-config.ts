@@ -30,8 +30,8 @@ export interface MachineMemory {
 }
 
 /**
- * Reads the configuration of `coffer serve`: flags, then COFFER_SERVER_* variables, then defaults. Reads no files. Throws
- * ConfigurationError with all problems.
+ * Reads the configuration of `coffer serve`: flags, then COFFER_SERVER_* variables, then defaults. Reads no files.
+ * Throws ConfigurationError with all problems.
  */
 export function readServeConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): ServeConfig {
   const reader = new OptionReader(flags, environment);

@@ -26,7 +26,9 @@ export interface ServeConfig {
   readonly identity: IdentityChoice;
   /** How long the start waits for that identity, in milliseconds; undefined: without a limit. */
   readonly startupTimeoutMs: number | undefined;
-  /** How long calls are still served after the shutdown has begun, in milliseconds. Probes report it during this time. */
+  /**
+   * How long calls are still served after the shutdown has begun, in milliseconds. Probes report it during this time.
+   */
   readonly shutdownDelayMs: number;
   /** The policy file; undefined: no rules, so only admins are allowed anything. */
   readonly policy: string | undefined;

@@ -65,7 +65,7 @@ export function tooManyElements(field: string, limit: number): CofferError {
   return new CofferError("LIMIT_EXCEEDED", message, { field, limit: String(limit) });
 }
 
-/** The same message for an altered token and for another caller's token: to distinguish them would be an oracle. */
+/** The same message for an altered token and for another caller's token: distinguishing them would be an oracle. */
 export function invalidPageToken(): CofferError {
   const message = "page_token is damaged, or was made for another caller or another prefix";
   return new CofferError("INVALID_PAGE_TOKEN", message, { field: "page_token" });
@@ -142,7 +142,7 @@ export function contentUnreadable(path: string, version: number, cause: unknown)
 
 // ---- committing a change
 
-/** In each attempt to commit, another replica had committed first. To retry is safe and may succeed. */
+/** In each attempt to commit, another replica had committed first. Retrying is safe and may succeed. */
 export function contention(): CofferError {
   return new CofferError("CONTENTION", "other replicas changed the store at the same time; nothing was applied; retry");
 }

@@ -97,7 +97,7 @@ function look(path: string, read: Read): Reading {
 
 function readPublic(path: string): Buffer {
   const stats = statSync(path);
-  // To read a named pipe would wait for a writer, possibly forever.
+  // Reading a named pipe would wait for a writer, possibly forever.
   if (!stats.isFile()) throw new Unusable(`${path} is not a regular file`);
   if (stats.size > MAX_BYTES) throw new Unusable(`${path} is larger than ${MAX_BYTES} bytes`);
   return readFileSync(path);

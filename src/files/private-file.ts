@@ -103,7 +103,7 @@ function ownReader({ uid, gid }: FileAccess): Reader {
   return { uid: process.geteuid?.() ?? uid, gid: process.getegid?.() ?? gid };
 }
 
-/** Opens a file without blocking. To open a named pipe would otherwise wait for a writer, possibly forever. */
+/** Opens a file without blocking. Otherwise, opening a named pipe would wait for a writer, possibly forever. */
 function open(file: string): number {
   try {
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -91,8 +91,8 @@ const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
 
 /**
  * Makes a logger that writes JSON lines with time (RFC 3339), level, event and the fields. A line is passed to `stream`
- * before the call returns. Files and terminals accept it immediately, and a pipe if its reader keeps up; see {@link
- * LogSink.flush}.
+ * before the call returns. Files and terminals accept it immediately, and a pipe if its reader keeps up; see
+ * {@link LogSink.flush}.
  */
 export function createLogger(level: LogLevel, stream: Writable = process.stderr): LogSink {
   const depth = LOG_LEVELS.indexOf(level);

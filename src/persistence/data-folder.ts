@@ -25,7 +25,7 @@ export type FileSystemType = (path: string) => number;
  * missing, durably. Makes sure that only this process's user has access to what exists (see {@link tightenEntry}).
  * Throws {@link StoreRefused}.
  *
- * This module opens no file: to close it would drop the locks that SQLite holds in this process
+ * This module opens no file: closing it would drop the locks that SQLite holds in this process
  * (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function prepareDataFolder(data: string, fileSystemType: FileSystemType = localType): DataFolder {

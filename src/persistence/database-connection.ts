@@ -47,7 +47,7 @@ export function checkLibrary(): void {
 
 /**
  * Opens a database with an exclusive lock and durable settings. It takes the lock, reads the log, and writes nothing.
- * To close the connection checkpoints the log, unless another file has replaced the database meanwhile.
+ * Closing the connection checkpoints the log, unless another file has replaced the database meanwhile.
  */
 export function connect(file: string): Database.Database {
   const db = new Database(file, { fileMustExist: true, timeout: PROBE_MS });
@@ -63,7 +63,7 @@ export function connect(file: string): Database.Database {
 
 /**
  * Whether a process, this one included, has the database open as a server does. A read-only connection requests the
- * lock. If another connection holds the lock, this fails with SQLITE_BUSY before anything else is read. To close a
+ * lock. If another connection holds the lock, this fails with SQLITE_BUSY before anything else is read. Closing a
  * read-only connection can't checkpoint the log, because it can't take the lock that a checkpoint needs.
  *
  * Call this before reading the files without SQLite: a process that closes a file loses all its locks on it

@@ -156,7 +156,7 @@ function damagedLog({ log }: StoreFiles, why: string): StoreRefused {
   return new StoreRefused("damaged", `${message}; keep the folder, and restore it from a copy`);
 }
 
-/** Refuses the database of another program. To open it would set it to WAL mode. */
+/** Refuses the database of another program. Opening it would set it to WAL mode. */
 function refuseForeign({ applicationId }: DatabaseHeader, file: string): void {
   if (applicationId === APPLICATION_ID) return;
   throw new StoreRefused("not a store", `${file} belongs to another program (application_id ${applicationId})`);

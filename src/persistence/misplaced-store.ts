@@ -11,8 +11,8 @@ const DEPTH = 3;
 
 /**
  * Refuses to create a store in a data folder that has a database in another place, because the server would become
- * ready with an empty store. A restored folder easily ends up one level too deep or too high. Throws {@link
- * StoreRefused}.
+ * ready with an empty store. A restored folder easily ends up one level too deep or too high. Throws
+ * {@link StoreRefused}.
  */
 export function refuseBesideAnother(data: string, store: string): void {
   if (existsSync(join(store, DATABASE_NAME)) || existsSync(join(store, `${DATABASE_NAME}-wal`))) return;

@@ -39,8 +39,8 @@ export function readRootKey({ file, outside }: RootKeySource): SecretKey {
 
 /**
  * Makes a root key: a new file of 64 hex digits and a line break, with mode 0600, durable when this returns. It never
- * replaces a file, because without the old key every store of that key is lost. Throws {@link RootKeyRefused}, {@link
- * PrivateFileError} if the file can't be created, or an error of the file system.
+ * replaces a file, because without the old key every store of that key is lost. Throws {@link RootKeyRefused},
+ * {@link PrivateFileError} if the file can't be created, or an error of the file system.
  */
 export function makeRootKey(file: string): void {
   const key = SecretKey.random();

@@ -16,8 +16,8 @@ export interface StoreContent {
 }
 
 /**
- * Checks a database without writing. `file` is its name in messages, because an image has none. Throws {@link
- * StoreRefused}.
+ * Checks a database without writing. `file` is its name in messages, because an image has none. Throws
+ * {@link StoreRefused}.
  */
 export function checkDatabase(db: Database.Database, file: string, content: StoreContent): void {
   reading(db, file, () => {

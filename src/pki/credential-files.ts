@@ -53,8 +53,8 @@ export function findCredential(files: CredentialFiles, expected: Expectation): F
 }
 
 /**
- * Writes a credential, each file atomically and the key first. If the machine stops in between, key and certificate don't
- * match, and the next run finds the credential "foreign". Only the owner can read the key.
+ * Writes a credential, each file atomically and the key first. If the machine stops in between, key and certificate
+ * don't match, and the next run finds the credential "foreign". Only the owner can read the key.
  */
 export function writeCredential(files: CredentialFiles, credential: Credential): void {
   replaceFile(files.keyFile, credential.keyPem, 0o600);

@@ -20,8 +20,8 @@ const DAY_MS = 86_400_000;
 const CA_LIFETIME_MS = 365 * DAY_MS;
 
 /**
- * The lifetime of a development SVID: 30 days, instead of one hour as in SPIRE. Nothing renews these SVIDs while a program
- * runs, and a development server may run for days.
+ * The lifetime of a development SVID: 30 days, instead of one hour as in SPIRE. Nothing renews these SVIDs while a
+ * program runs, and a development server may run for days.
  */
 const SVID_LIFETIME_MS = 30 * DAY_MS;
 

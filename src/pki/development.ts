@@ -61,13 +61,14 @@ export interface MintReport {
 }
 
 /**
- * Ensures that `dir` contains a CA for the trust domain and SVIDs that it issued. Creates what is missing, damaged, nearly
- * expired, or of another trust domain or CA, and does not change anything else. The CA's key stays in the folder, so that
- * a later run can renew SVIDs without a new bundle.pem, of which others have copies. Throws {@link PkiError} for a folder
- * that this function did not create, and the errors of the file system.
+ * Ensures that `dir` contains a CA for the trust domain and SVIDs that it issued. Creates what is missing, damaged,
+ * nearly expired, or of another trust domain or CA, and does not change anything else. The CA's key stays in the
+ * folder, so that a later run can renew SVIDs without a new bundle.pem, of which others have copies. Throws {@link
+ * PkiError} for a folder that this function did not create, and the errors of the file system.
  */
 export function mintDevelopmentPki(options: MintOptions): MintReport {
-  // An absolute path: for a relative one in a working folder that was removed, Node 20 creates parents in an endless loop.
+  // An absolute path: for a relative one in a working folder that was removed, Node 20 creates parents in an endless
+  // loop.
   mkdirSync(resolve(options.dir), { recursive: true, mode: 0o700 });
   refuseForeignFolder(options.dir);
   const { minted, authority } = ensureCa(options);

@@ -38,14 +38,19 @@ export function distinguishedName(parts: Partial<Record<keyof typeof ATTRIBUTES,
   return sequence(...entries.map(([name, text]) => setOf(sequence(oid(ATTRIBUTES[name]), printableString(text)))));
 }
 
-/** 127 random bits: positive, and at most the 20 bytes of RFC 5280 4.1.2.2. The second highest bit is set, so it is not zero. */
+/**
+ * 127 random bits: positive, and at most the 20 bytes of RFC 5280 4.1.2.2. The second highest bit is set, so it is not
+ * zero.
+ */
 export function randomSerial(): Buffer {
   const serial = randomBytes(16);
   serial.writeUInt8((serial.readUInt8() & 0x7f) | 0x40);
   return serial;
 }
 
-/** The key identifier of a P-256 key: SHA-1 of its point (RFC 5280 4.2.1.2, method 1). Security does not depend on it. */
+/**
+ * The key identifier of a P-256 key: SHA-1 of its point (RFC 5280 4.2.1.2, method 1). Security does not depend on it.
+ */
 export function keyId(publicKey: KeyObject): Buffer {
   return createHash("sha1").update(point(publicKey)).digest();
 }
@@ -73,7 +78,7 @@ function publicKeyInfo(publicKey: KeyObject): Asn1 {
 
 /** The uncompressed point of a P-256 key (SEC 1, 2.3.3). */
 function point(publicKey: KeyObject): Buffer {
-  // The point is the end of the SubjectPublicKeyInfo (RFC 5480 2). A JWK is not used: on Node 20, exporting a JWK from a
-  // new key blocks forever on a lock about once in ten thousand times.
+  // The point is the end of the SubjectPublicKeyInfo (RFC 5480 2). A JWK is not used: on Node 20, exporting a JWK from
+  // a new key blocks forever on a lock about once in ten thousand times.
   return publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES);
 }

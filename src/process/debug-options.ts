@@ -48,7 +48,9 @@ function nameOf(option: string): string {
   return name.replaceAll("_", "-");
 }
 
-/** Splits NODE_OPTIONS as Node does: at spaces outside double quotes. Within quotes, a backslash escapes a character. */
+/**
+ * Splits NODE_OPTIONS as Node does: at spaces outside double quotes. Within quotes, a backslash escapes a character.
+ */
 function splitNodeOptions(text: string): string[] {
   const words = text.match(/(?:"(?:\\.|[^"\\])*"|[^ "])+/gs) ?? [];
   return words.map((word) =>

@@ -1,13 +1,13 @@
 import type { KernelFiles } from "./kernel-files.ts";
 
-// Files that the server opens in addition to its connections: its store (3), its listeners, Node's own (about 20), at most
-// 64 probes and scrapes, and briefly the files that it follows.
+// Files that the server opens in addition to its connections: its store (3), its listeners, Node's own (about 20), at
+// most 64 probes and scrapes, and briefly the files that it follows.
 const OTHER_FILES = 128;
 
 /**
- * A warning, with its fix, if this process can't open enough files for its connections: those beyond the limit would fail
- * in accept(2), where the peer can get no reason. Node has already raised the soft limit to the hard one. Undefined if
- * the limit suffices or the kernel does not report it.
+ * A warning, with its fix, if this process can't open enough files for its connections: those beyond the limit would
+ * fail in accept(2), where the peer can get no reason. Node has already raised the soft limit to the hard one.
+ * Undefined if the limit suffices or the kernel does not report it.
  */
 export function descriptorWarning({ read }: KernelFiles, connections: number): string | undefined {
   const limit = /^Max open files +(\d+)/m.exec(read("/proc/self/limits") ?? "")?.[1];

@@ -1,6 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** Access to files in /proc and /sys, by absolute path. In a container, or on a system other than Linux, they may not exist. */
+/**
+ * Access to files in /proc and /sys, by absolute path. In a container, or on a system other than Linux, they may not
+ * exist.
+ */
 export interface KernelFiles {
   /** The content of the file; undefined if it can't be read. */
   readonly read: (file: string) => string | undefined;

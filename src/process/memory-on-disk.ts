@@ -1,15 +1,15 @@
 import type { KernelFiles } from "./kernel-files.ts";
 
 /**
- * The kinds of memory that a core dump of this process contains, as bits (core(5), proc_pid_coredump_filter(5)). A program
- * can set this for itself; Node can't set the size limit of core dumps. It also applies to dumps that go into a pipe, as
- * with systemd-coredump, where a size limit of 0 does not.
+ * The kinds of memory that a core dump of this process contains, as bits (core(5), proc_pid_coredump_filter(5)). A
+ * program can set this for itself; Node can't set the size limit of core dumps. It also applies to dumps that go into a
+ * pipe, as with systemd-coredump, where a size limit of 0 does not.
  */
 const DUMP_FILTER = "/proc/self/coredump_filter";
 
 /**
- * Excludes all memory from core dumps. Returns a warning, with its fix, if that failed, or if a dump would be written at
- * all, because it still contains the registers.
+ * Excludes all memory from core dumps. Returns a warning, with its fix, if that failed, or if a dump would be written
+ * at all, because it still contains the registers.
  */
 export function emptyCoreDumps({ read, write }: KernelFiles): string | undefined {
   write(DUMP_FILTER, "0");
@@ -34,7 +34,9 @@ export function swapWarning({ read }: KernelFiles): string | undefined {
   return "secrets may be swapped to a disk; set MemorySwapMax=0 (systemd) or memory.swap.max of the cgroup, or run swapoff";
 }
 
-/** Whether this process's cgroup, or one above it, forbids swap. A limit on a cgroup applies to all cgroups below it. */
+/**
+ * Whether this process's cgroup, or one above it, forbids swap. A limit on a cgroup applies to all cgroups below it.
+ */
 function isForbiddenToSwap(read: KernelFiles["read"]): boolean {
   const path = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup") ?? "")?.[1] ?? "/";
   const names = path.split("/").filter((name) => name !== "");

@@ -11,7 +11,9 @@ export function die(world: World): void {
   world.exit(128 + constants.signals.SIGKILL);
 }
 
-/** Resolves with the first SIGTERM or SIGINT. A second one exits immediately, with the status that shells use for it. */
+/**
+ * Resolves with the first SIGTERM or SIGINT. A second one exits immediately, with the status that shells use for it.
+ */
 export function stopSignal(world: World): Promise<string> {
   return new Promise((resolve) => {
     let received = false;

@@ -4,7 +4,7 @@ import type { Timers } from "../domain/timers.ts";
 /** How long a task may use the thread in one turn of the event loop, in milliseconds. */
 const SHARE_MS = 1;
 
-/** The number of steps between two reads of the clock. A step takes some microseconds. */
+/** The number of steps between two reads of the clock. A step takes a few microseconds. */
 const STEPS = 16;
 
 /** A long task, as a series of short steps. */

@@ -16,7 +16,10 @@ import type { Bind } from "./confinement.ts";
 import type { Image } from "./image.ts";
 import { copyTo, librariesOf, place } from "./shared-libraries.ts";
 
-/** Stands in for an image that a Dockerfile or the compose file takes from a registry. It is made from this machine's files. */
+/**
+ * Stands in for an image that a Dockerfile or the compose file takes from a registry. It is made from this machine's
+ * files.
+ */
 export interface BaseImage extends Image {
   /** What RUN instructions see in addition to the image: this machine's system instead of Debian's. */
   readonly system: readonly Bind[];
@@ -28,7 +31,9 @@ const APPLETS = ["sh", "cp", "mv", "head", "base64"];
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const CACHE = resolve("node_modules/.cache/coffer-nodes");
 
-/** Creates the image of this name in an empty folder. A digest after the tag is ignored. Throws if there is no stand-in. */
+/**
+ * Creates the image of this name in an empty folder. A digest after the tag is ignored. Throws if there is no stand-in.
+ */
 export function standIn(name: string, folder: string): BaseImage {
   const [tagged] = name.split("@", 1);
   const [, make] = STAND_INS.find(([pattern]) => pattern.test(tagged!)) ?? [];

@@ -48,7 +48,10 @@ export class Confiner {
     for (const name of ["env", "setpriv"]) this.#takeTool(name);
   }
 
-  /** The command line that starts `execution` in a new confinement, and becomes it; with "own", a parent process remains. */
+  /**
+   * The command line that starts `execution` in a new confinement, and becomes it; with "own", a parent process
+   * remains.
+   */
   start(confinement: Confinement, execution: Execution): string[] {
     const { network, pid } = confinement;
     const enter = network === undefined ? [] : ["nsenter", `--net=/proc/${network}/ns/net`];

@@ -4,8 +4,8 @@ import { posix } from "node:path";
 export type Ignores = (path: string) => boolean;
 
 /**
- * Reads a .dockerignore as Docker does: patterns of Go's filepath.Match and "**", each for a path or any folder above it.
- * "!" includes a path again. The last pattern that matches decides.
+ * Reads a .dockerignore as Docker does: patterns of Go's filepath.Match and "**", each for a path or any folder above
+ * it. "!" includes a path again. The last pattern that matches decides.
  */
 export function readDockerIgnore(text: string): Ignores {
   const rules = text

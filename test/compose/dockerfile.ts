@@ -31,7 +31,9 @@ function readInstruction(line: string): Instruction {
 
 const FLAG = /^--([\w-]+)=(\S+)\s+/;
 
-/** Parses a command in exec form. Throws at shell form: distroless has no shell, and a shell would not forward signals. */
+/**
+ * Parses a command in exec form. Throws at shell form: distroless has no shell, and a shell would not forward signals.
+ */
 export function execForm(text: string): string[] {
   if (!text.startsWith("[")) throw new Error(`not in exec form: ${text}`);
   return JSON.parse(text);

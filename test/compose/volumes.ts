@@ -13,8 +13,8 @@ export class Volumes {
   }
 
   /**
-   * The folder of a volume, to be mounted at `place` in an image. As with an engine, an empty volume takes over the content
-   * of that path, with owner and mode.
+   * The folder of a volume, to be mounted at `place` in an image. As with an engine, an empty volume takes over the
+   * content of that path, with owner and mode.
    */
   mount(name: string, place: string): string {
     if (!this.#names.includes(name)) throw new Error(`no volume ${name}`);

@@ -24,8 +24,8 @@ const spire = new SpireDomain("example.org", systemClock);
 const agents: WorkloadApiServer[] = [];
 
 /**
- * Follows the page on this machine: the arguments and variables of each container are run as processes. The volumes of a
- * kubelet are below a folder of the test, and a Workload API knows each service account.
+ * Follows the page on this machine: the arguments and variables of each container are run as processes. The volumes of
+ * a kubelet are below a folder of the test, and a Workload API knows each service account.
  */
 describe("docs/kubernetes.md, followed", () => {
   let server: Serving;

@@ -36,8 +36,8 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
       let kit: ServerKit;
       let env: Record<string, string>;
       before(async () => {
-        // The socket's folder is like an emptyDir: with fsGroup, it is writable for the group and has the set-group-ID bit;
-        // without fsGroup, it is writable for all.
+        // The socket's folder is like an emptyDir: with fsGroup, it is writable for the group and has the set-group-ID
+        // bit; without fsGroup, it is writable for all.
         folder = mkdtempSync(join(tmpdir(), "coffer-socket-"));
         chownSync(folder, 0, FS_GROUP);
         chmodSync(folder, mode === 0o660 ? 0o2770 : 0o777);
@@ -77,8 +77,8 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
         }
       });
 
-      // The kernel refuses the connection before the server sees it. Where the kernel allows it, an SVID of another CA is
-      // refused.
+      // The kernel refuses the connection before the server sees it. Where the kernel allows it, an SVID of another CA
+      // is refused.
       it("refuses everyone else", async () => {
         for (const as of refused) {
           const seen = kit.log.length;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { contentOf, storedValue } from "../support/dump.ts";
 import { Site, type StartOptions } from "../support/server-process.ts";
-import { AS_NOBODY, NOBODY, giveAway, surrounded, whyNoSurroundings } from "../support/surroundings.ts";
+import { AS_UNPRIVILEGED, UNPRIVILEGED, giveAway, surrounded, whyNoSurroundings } from "../support/surroundings.ts";
 
 let site: Site;
 beforeEach(() => {
@@ -33,7 +33,7 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
     // Only the data folder and the socket's folder are writable.
     "HOME, space in /dev/shm, a name of its user, or a writable root file system",
     `mkdir "$0/data" "$0/run"
-     chown ${NOBODY} "$0/data" "$0/run"
+     chown ${UNPRIVILEGED} "$0/data" "$0/run"
      mount -t tmpfs -o size=4k,mode=1777 tmpfs /dev/shm
      head -c 4096 /dev/zero > /dev/shm/full
      mount --bind /tmp /tmp
@@ -42,7 +42,7 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
      mount -o remount,bind,ro /tmp
      mount -o remount,bind,ro /
      fails touch "$0/x" /tmp/x /x
-     exec ${AS_NOBODY} env -i "$@" --listen "unix:$0/run/coffer.sock"`,
+     exec ${AS_UNPRIVILEGED} env -i "$@" --listen "unix:$0/run/coffer.sock"`,
   ],
   [
     "an existing HOME, TMPDIR and compile cache",
@@ -51,9 +51,9 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
   ["/proc", `umount -l /proc; fails test -e /proc/self; exec "$@"`],
   ["the devices in /dev", `mount -t tmpfs -o ro tmpfs /dev; fails test -e /dev/null; exec "$@"`],
   ["an existing working folder", `mkdir "$0/gone"; cd "$0/gone"; rmdir "$0/gone"; exec "$@"`],
-  ["access to its working folder", `mkdir -m 700 "$0/closed"; cd "$0/closed"; exec ${AS_NOBODY} "$@"`],
+  ["access to its working folder", `mkdir -m 700 "$0/closed"; cd "$0/closed"; exec ${AS_UNPRIVILEGED} "$@"`],
   ["standard input and output", `exec "$@" <&- >&-`],
-  ["a umask that leaves permissions", `umask 0777; exec ${AS_NOBODY} "$@"`],
+  ["a umask that leaves permissions", `umask 0777; exec ${AS_UNPRIVILEGED} "$@"`],
   ["a umask that removes permissions", `umask 0; exec "$@"`],
   ["a locale other than C, and a known time zone", `exec env -i LC_ALL=C TZ=No/Where "$@"`],
 ];
@@ -61,7 +61,7 @@ const SERVED: readonly (readonly [what: string, script: string])[] = [
 describe("serve does not need", { skip }, () => {
   for (const [what, script] of SERVED) {
     it(what, async () => {
-      if (script.includes(AS_NOBODY)) giveAway(site);
+      if (script.includes(AS_UNPRIVILEGED)) giveAway(site);
       await assertServes({ prefix: surrounded(site, script) });
     });
   }
@@ -139,7 +139,7 @@ const REFUSED: readonly Refused[] = [
   },
   {
     what: "a socket in a folder without write access",
-    script: `mkdir -m 755 "$0/closed"; chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@" --listen "unix:$0/closed/coffer.sock"`,
+    script: `mkdir -m 755 "$0/closed"; chown -R 21011 "$0/data"; exec ${AS_UNPRIVILEGED} "$@" --listen "unix:$0/closed/coffer.sock"`,
     said: /closed is denied to uid 21011 \(EACCES\) by \S+closed \(owner uid 0, gid 0, mode 0755\); run: chown 21011 /,
   },
   {
@@ -147,7 +147,7 @@ const REFUSED: readonly Refused[] = [
     script: `mkdir -m 777 "$0/run"; "$1" -e '${LEAVE_SOCKET}' "$0/run/coffer.sock"
       test -S "$0/run/coffer.sock"
       chmod 600 "$0/run/coffer.sock"
-      chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@" --listen "unix:$0/run/coffer.sock"`,
+      chown -R 21011 "$0/data"; exec ${AS_UNPRIVILEGED} "$@" --listen "unix:$0/run/coffer.sock"`,
     said: /coffer\.sock is denied to uid 21011 \(EACCES\) by \S+coffer\.sock \(owner uid 0, gid 0, mode 0600\); run: chown 21011 /,
   },
   {
@@ -163,7 +163,7 @@ const REFUSED: readonly Refused[] = [
   },
   {
     what: "a bundle that it can't read",
-    script: `chmod 600 "$0/bundle.pem"; chown 0 "$0/bundle.pem"; chown -R 21011 "$0/data"; exec ${AS_NOBODY} "$@"`,
+    script: `chmod 600 "$0/bundle.pem"; chown 0 "$0/bundle.pem"; chown -R 21011 "$0/data"; exec ${AS_UNPRIVILEGED} "$@"`,
     said: /bundle\.pem is denied to uid 21011 \(EACCES\) by \S+ \(owner uid 0, gid \d+, mode 0600\); run: chown 21011 /,
   },
 ];
@@ -173,7 +173,7 @@ describe("serve refuses to start, with one line, with", { skip }, () => {
     it(what, async () => {
       // The control: the same site serves.
       await assertServes({});
-      if (script.includes(AS_NOBODY)) giveAway(site);
+      if (script.includes(AS_UNPRIVILEGED)) giveAway(site);
       const refusal = await site.refusal({ prefix: surrounded(site, script) });
       assert.equal(refusal.code, 2, refusal.stderr);
       assert.match(refusal.stderr, said);

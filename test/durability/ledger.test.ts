@@ -23,7 +23,7 @@ function deleteAnswer(versions: number[], revision: number): Outcome {
   return { ...OK, response: { versions, revision } };
 }
 
-const NOBODY = { time: 9000, by: "spiffe://example.org/admin" };
+const UNPRIVILEGED = { time: 9000, by: "spiffe://example.org/admin" };
 
 function found(version: number, revision: number, value: string): DumpedVersion {
   const createdBy = "spiffe://example.org/admin";
@@ -31,7 +31,7 @@ function found(version: number, revision: number, value: string): DumpedVersion 
 }
 
 function deleted(version: number, revision: number): DumpedVersion {
-  return { ...found(version, revision, ""), value: undefined, deleted: NOBODY };
+  return { ...found(version, revision, ""), value: undefined, deleted: UNPRIVILEGED };
 }
 
 function dumped(...versions: DumpedVersion[]): Dump {
@@ -76,14 +76,14 @@ describe("the ledger", () => {
   });
 
   const deletion: Intent = { kind: "delete", path: "a", versions: [1] };
-  const faults: readonly (readonly [name: string, history: History, dumps: Dump[], complaint: RegExp])[] = [
+  const faults: readonly (readonly [name: string, history: History, dumps: Dump[], problem: RegExp])[] = [
     ["a lost acknowledged version", HISTORY, [dumped()], /version 1 of a is lost/],
     ["another value under its number", HISTORY, [dumped(found(1, 1, "two"))], /has another value/],
     ["another revision", HISTORY, [dumped(found(1, 2, "one"))], /is another one/],
-    ["a value that no caller put", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /nobody put there/],
+    ["a value that no caller put", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "x"))], /no Put wrote/],
     ["a value of a refused Put", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "three"))], /was refused/],
     ["a value that occurs twice", HISTORY, [dumped(found(1, 1, "one"), found(2, 2, "one"))], /there twice/],
-    ["a deletion that no caller requested", HISTORY, [dumped(deleted(1, 1))], /deleted by nobody/],
+    ["a deletion that no caller requested", HISTORY, [dumped(deleted(1, 1))], /deleted without a request/],
     [
       "a lost acknowledged deletion",
       [HISTORY[0]!, [deletion, deleteAnswer([1], 2)]],

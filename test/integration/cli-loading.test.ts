@@ -96,7 +96,7 @@ describe("importing the command line", () => {
 
   it("loads no native addon: neither with all commands nor with the mapping of errors to exit codes", async () => {
     assert.ok(commands.length > 10);
-    const files = ["program.js", "complaint.js", "exit-code.js", "client-connection.js"].map((name) => `cli/${name}`);
+    const files = ["program.js", "error-text.js", "exit-code.js", "client-connection.js"].map((name) => `cli/${name}`);
     assert.deepEqual(await addonsOf(...files, ...commands.map((name) => `cli/commands/${name}`)), []);
   });
 

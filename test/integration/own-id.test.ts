@@ -57,7 +57,10 @@ describe("a caller with the server's own SPIFFE ID", () => {
     const [own, api] = [kit.caller(OWN), kit.caller(API)];
     for (const { code, reason, message } of await callEach(own)) {
       assert.deepEqual([code, reason], ["PERMISSION_DENIED", "ACCESS_DENIED"]);
-      assert.match(message, /^the caller has the server's own SPIFFE ID, spiffe:\/\/example\.org\/coffer, with which /);
+      assert.match(
+        message,
+        /^the caller has the server's own SPIFFE ID, spiffe:\/\/example\.org\/coffer, which is never allowed any action; /,
+      );
     }
     assert.equal(lines("call denied").filter(({ spiffe_id, rule }) => spiffe_id === OWN && rule === BECAUSE).length, 5);
     const codes = (await callEach(api)).map(({ code }) => code);
@@ -94,7 +97,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
       assert.equal(ran.code, 7, ran.stderr);
       assert.match(
         ran.stderr,
-        /^coffer: nothing was sent to .* give Coffer an entry and a SPIFFE ID of its own\n(coffer: nothing was changed\n)?$/,
+        /^coffer: nothing was sent to .* give Coffer a SPIFFE ID of its own\n(coffer: nothing was changed\n)?$/,
       );
     }
     assert.deepEqual(

@@ -39,8 +39,8 @@ const SERVER_HELLO = 2;
 const FINISHED = 20;
 
 /**
- * A TLS 1.3 client (RFC 8446) that sends any certificate: OpenSSL's client does not send one that it can't read, or whose
- * key it does not have. It supports one cipher and one group, and does not verify the server.
+ * A TLS 1.3 client (RFC 8446) that sends any certificate: OpenSSL's client does not send one that it can't read, or
+ * whose key it does not have. It supports one cipher and one group, and does not verify the server.
  */
 export class BareTlsClient {
   readonly #socket: Socket;

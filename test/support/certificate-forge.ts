@@ -23,8 +23,8 @@ export type KeyType = "P-256" | "P-384" | "P-521" | "secp256k1" | "ed25519" | "e
 export type Digest = "sha256" | "sha384" | "sha512" | "sha224" | "sha1" | "md5";
 
 /**
- * The content of a certificate. The defaults make a valid certificate of the requested kind, in the form of SPIRE's; null
- * omits an extension. Times are milliseconds since the epoch.
+ * The content of a certificate. The defaults make a valid certificate of the requested kind, in the form of SPIRE's;
+ * null omits an extension. Times are milliseconds since the epoch.
  */
 export interface CertificateSpec {
   /** The SPIFFE ID, or another URI. */

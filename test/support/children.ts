@@ -8,8 +8,8 @@ const running = new Set<ChildProcess>();
 
 /**
  * Binds a child process to this test file: it is killed when the tests of the file are over, or when the process of the
- * file ends earlier. A cancelled test does not reach its clean-up. Its server would block the file until that is cancelled
- * too, and would then survive it.
+ * file ends earlier. A cancelled test does not reach its clean-up. Its server would block the file until that is
+ * cancelled too, and would then survive it.
  */
 export function ofThisFile<Child extends ChildProcess>(child: Child): Child {
   running.add(child);

@@ -3,7 +3,10 @@ import { contentOf } from "./dump.ts";
 import type { Caller, Outcome } from "./server-kit.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** How long a writer waits after a failed call, in milliseconds. Without a pause it would take CPU from a starting server. */
+/**
+ * How long a writer waits after a failed call, in milliseconds. Without a pause it would take CPU from a starting
+ * server.
+ */
 const PAUSE_MS = 10;
 
 /** The callbacks of a writer. */

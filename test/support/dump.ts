@@ -18,7 +18,9 @@ export interface DumpedVersion {
   readonly value: string | undefined;
 }
 
-/** Everything that callers can learn about a store: the retained versions by path, ascending, and the result of List. */
+/**
+ * Everything that callers can learn about a store: the retained versions by path, ascending, and the result of List.
+ */
 export interface Dump {
   readonly secrets: ReadonlyMap<string, readonly DumpedVersion[]>;
   readonly list: readonly object[];
@@ -101,8 +103,8 @@ export function linesOf({ secrets }: Dump): string[] {
 }
 
 /**
- * The rows of a store on disk, read with SQLite from a copy of the data folder, without Coffer's own code. No server may
- * be running.
+ * The rows of a store on disk, read with SQLite from a copy of the data folder, without Coffer's own code. No server
+ * may be running.
  */
 export function rowsOf(data: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-copy-"));

@@ -25,8 +25,8 @@ export function whyNoFaults(): string | undefined {
 }
 
 /**
- * Makes the next such call of a server fail with EIO, and only that one: a server that continues finds a disk that works
- * again. Resolves when strace has attached to the process. It detaches when it ends.
+ * Makes the next such call of a server fail with EIO, and only that one: a server that continues finds a disk that
+ * works again. Resolves when strace has attached to the process. It detaches when it ends.
  */
 export async function failNext(
   server: Pick<ServerProcess, "pid">,
@@ -76,7 +76,9 @@ export function whyNoSmallDisk(): string | undefined {
   return status === 0 ? undefined : "needs root, and the right to mount in a namespace of its own";
 }
 
-/** A file system of a few megabytes that only programs started with {@link prefix} see. It is removed with its holder. */
+/**
+ * A file system of a few megabytes that only programs started with {@link prefix} see. It is removed with its holder.
+ */
 export class SmallDisk {
   /** The command line in front of a program that is to see it. */
   readonly prefix: readonly string[];

@@ -30,12 +30,13 @@ export interface HandOverFindings {
 /** Responses of each server before its replacement: enough that all writers are active again. */
 const ANSWERS_EACH = 200;
 
-// Clients that wait a second before they reconnect, as grpc-js does by default, would hide the time that the server takes.
+// Clients that wait a second before they reconnect, as grpc-js does by default, would hide the time that the server
+// takes.
 const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 50, "grpc.max_reconnect_backoff_ms": 50 };
 
 /**
- * Rolling updates under load, repeatedly and at one address: a server starts with --lock-wait beside the one that serves,
- * which then gets SIGTERM. Rejects if a server does not start or does not shut down gracefully.
+ * Rolling updates under load, repeatedly and at one address: a server starts with --lock-wait beside the one that
+ * serves, which then gets SIGTERM. Rejects if a server does not start or does not shut down gracefully.
  */
 export async function handOver({ site, data, times, writers }: HandOverOptions): Promise<HandOverFindings> {
   const port = await freePort();

@@ -142,11 +142,8 @@ export const HONEST: readonly Case[] = [
   otherDomain("__proto__"),
   otherDomain("constructor"),
   otherDomain("a..-b."),
-  constrained("an authority for this trust domain only", [uriName("example.org")]),
-  constrained("an authority for anything but another trust domain", undefined, [
-    uriName("other.org"),
-    uriName(".example.org"),
-  ]),
-  constrained("an authority for certain DNS names, and a workload without any", [dnsName("example.com")]),
-  constrained("an authority for all trust domains", [uriName("")], undefined, ["localhost"]),
+  constrained("a CA for this trust domain only", [uriName("example.org")]),
+  constrained("a CA for anything but another trust domain", undefined, [uriName("other.org"), uriName(".example.org")]),
+  constrained("a CA for certain DNS names, and a workload without any", [dnsName("example.com")]),
+  constrained("a CA for all trust domains", [uriName("")], undefined, ["localhost"]),
 ];

@@ -128,17 +128,17 @@ export const PATH: readonly HostileCase[] = [
   under("name-constraint", "a CA for trust domains below this one", { permitted: [uriName(".example.org")] }),
   under("name-constraint", "a CA for a trust domain with the same ending", { permitted: [uriName("ample.org")] }),
   under("name-constraint", "a CA for anything except this", { excluded: [uriName("example.org")] }),
-  constrainedStranger(),
+  constrainedForeignUri(),
   under("name-constraint", "a CA for nothing", { excluded: [uriName("")] }),
   under(
     "name-constraint",
-    "an authority for certain DNS names",
+    "a CA for certain DNS names",
     { permitted: [dnsName("example.org")] },
     { dns: ["localhost"] },
   ),
   under(
     "name-constraint",
-    "an authority that may not name addresses",
+    "a CA that may not name addresses",
     { excluded: [element(0x87, Buffer.alloc(8))] },
     { ips: ["127.0.0.1"] },
   ),
@@ -218,7 +218,7 @@ function constrainedFurtherAbove(): HostileCase {
 }
 
 /** A URI that is not a SPIFFE ID has no well-defined host, so a CA with name constraints may not sign for it. */
-function constrainedStranger(): HostileCase {
+function constrainedForeignUri(): HostileCase {
   const authority = forge.authority(undefined, { excluded: [uriName("other.org")] });
   const chain = workload({}, authority.intermediate({ uris: ["https://example.org/"] }));
   return {
@@ -229,7 +229,10 @@ function constrainedStranger(): HostileCase {
   };
 }
 
-/** Nine CAs with one name and one key: every order of them is a path to try, 9! in all, and none ends at a CA of the bundle. */
+/**
+ * Nine CAs with one name and one key: every order of them is a path to try, 9! in all, and none ends at a CA of the
+ * bundle.
+ */
 function ring(): readonly Buffer[] {
   const key = newKey("P-256");
   const subject = commonName("ring");

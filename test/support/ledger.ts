@@ -109,7 +109,9 @@ export class Ledger {
     return complaints;
   }
 
-  /** A response has a revision above all that were known at the start of the server, except for a Delete without effect. */
+  /**
+   * A response has a revision above all that were known at the start of the server, except for a Delete without effect.
+   */
   #checkRevision({ intent, fate }: Entry): void {
     if (fate.kind !== "put" && fate.kind !== "deleted") return;
     this.#revision = Math.max(this.#revision, fate.revision);

@@ -4,8 +4,9 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 const PIECE = 8 * 1024 * 1024;
 
 /**
- * Finds a mark in the memory of a process that may be traced, such as a child, and returns the `length` characters after
- * each occurrence. Searches all writable memory, in use or freed. Mark and characters must be shorter than a page.
+ * Finds a mark in the memory of a process that may be traced, such as a child, and returns the `length` characters
+ * after each occurrence. Searches all writable memory, in use or freed. Mark and characters must be shorter than a
+ * page.
  */
 export function markedInMemory(pid: number, mark: Buffer, length: number): Set<string> {
   const memory = openSync(`/proc/${pid}/mem`, "r");

@@ -53,8 +53,8 @@ function withoutCodeBlocks(text: string): string {
 }
 
 /**
- * The code blocks of one language below a heading, up to the next heading. Throws if the page has no such heading, or no
- * such block below it.
+ * The code blocks of one language below a heading, up to the next heading. Throws if the page has no such heading, or
+ * no such block below it.
  */
 export function codeBlocks({ path, text }: Page, heading: string, language: string): string[] {
   const [, below] = text.split(new RegExp(`^#+ ${heading}$`, "m"));
@@ -66,7 +66,9 @@ export function codeBlocks({ path, text }: Page, heading: string, language: stri
   return blocks;
 }
 
-/** The anchors of a page's headings, as GitHub creates them: lower case, with dashes for spaces, without punctuation. */
+/**
+ * The anchors of a page's headings, as GitHub creates them: lower case, with dashes for spaces, without punctuation.
+ */
 export function anchorsOf({ text }: Page): string[] {
   return [...withoutCodeBlocks(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading!

@@ -110,8 +110,8 @@ export function refusalKind(action: () => unknown): StoreRefusal | undefined {
 }
 
 /**
- * Runs a script in a separate process. It may use the exports of this file by name, and `data`, a folder. `shell` can set
- * limits first, and ends by running the process.
+ * Runs a script in a separate process. It may use the exports of this file by name, and `data`, a folder. `shell` can
+ * set limits first, and ends by running the process.
  */
 export function inChild(data: string, script: string, shell = 'exec "$@"'): SpawnSyncReturns<string> {
   const names = "openStore, put, putSealed, deletion, entries, committed, loaded, refusalOf, rootKey";

@@ -53,7 +53,10 @@ const SPOILED: readonly ((text: string) => string)[] = [
   (text) => text.replace("read, list", "read, lst"),
 ];
 
-/** How long each file stays, in milliseconds, in turn: a server that waits until a file settles reads some and misses others. */
+/**
+ * How long each file stays, in milliseconds, in turn: a server that waits until a file settles reads some and misses
+ * others.
+ */
 const STAYS_MS = [100, 20, 400, 100, 250];
 
 /** The number of connections that the calls use, in turn. */
@@ -61,8 +64,8 @@ const CONNECTIONS = 4;
 
 /**
  * Replaces the policy of a server repeatedly, with an invalid one before every second one, while calls continue. Every
- * policy is different, so a List shows which policy decided it, and the policies must come in the order of their delivery.
- * Resolves when the last one has decided a call, or a decision was wrong.
+ * policy is different, so a List shows which policy decided it, and the policies must come in the order of their
+ * delivery. Resolves when the last one has decided a call, or a decision was wrong.
  */
 export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
   const { site, deliver, swaps, callsPerSecond } = options;

@@ -10,9 +10,9 @@ interface Task {
 const LONG_MS = 90_000;
 
 /**
- * The machine's time, which a test can also advance for everything that waits long. A task that becomes due by an advance
- * runs in its own turn, as a timer does. A test that advances time by a fixed amount with each response decides how many
- * calls a minute has, and behaves the same on a slow machine.
+ * The machine's time, which a test can also advance for everything that waits long. A task that becomes due by an
+ * advance runs in its own turn, as a timer does. A test that advances time by a fixed amount with each response decides
+ * how many calls a minute has, and behaves the same on a slow machine.
  */
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();

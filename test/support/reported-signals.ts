@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 
-// A command for `coffer run` that reports on standard output, one line each: its own process ID, that of its parent, and
-// then every signal each time it receives it. At SIGTERM, or at the end of standard input, it exits with 42.
+// A command for `coffer run` that reports on standard output, one line each: its own process ID, that of its parent,
+// and then every signal each time it receives it. At SIGTERM, or at the end of standard input, it exits with 42.
 
 const END = 42;
 

@@ -15,8 +15,8 @@ export interface SvidWish extends CertificateSpec {
 }
 
 /**
- * Imitates a SPIRE server: the CAs of one trust domain, their rotation, and the SVIDs that they issue, in the form of the
- * Workload API. The CAs of all domains have the same name, to detect code that identifies CAs by name.
+ * Imitates a SPIRE server: the CAs of one trust domain, their rotation, and the SVIDs that they issue, in the form of
+ * the Workload API. The CAs of all domains have the same name, to detect code that identifies CAs by name.
  */
 export class SpireDomain {
   readonly name: string;

@@ -12,8 +12,8 @@ import { WorkloadApiServer } from "./workload-api-server.ts";
 
 /**
  * A Workload API of two trust domains, and sources that use it. The sockets, HTTP/2 and certificates are real; only the
- * clock is the test's. Nothing sleeps: a test waits for a state of a source, and checks that something does not happen by
- * waiting for a later message that must arrive.
+ * clock is the test's. Nothing sleeps: a test waits for a state of a source, and checks that something does not happen
+ * by waiting for a later message that must arrive.
  */
 export class WorkloadApiKit {
   readonly timers = new ManualTimers(Date.parse("2026-03-01T12:00:00Z"));

@@ -43,8 +43,8 @@ const NO_HEADER = { code: status.INVALID_ARGUMENT, details: "security header mis
 
 /**
  * A Workload API that behaves like the one of SPIRE's agent: it checks the header, sends the first message immediately,
- * sends every change as a complete new message to every stream, and ends no stream by itself. At a test's request it also
- * does what the agent can't be made to do on demand.
+ * sends every change as a complete new message to every stream, and ends no stream by itself. At a test's request it
+ * also does what the agent can't be made to do on demand.
  */
 export class WorkloadApiServer {
   readonly calls: Call[] = [];

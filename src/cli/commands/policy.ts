@@ -55,7 +55,9 @@ async function check(file: string, options: CheckOptions, world: World): Promise
   await write(world.stdout, `allowed by ${printable(decision.by.name)}: ${describe(question)}\n`);
 }
 
-/** Undefined to check only the file. A partial question is an error: its answer could be mistaken for a complete one. */
+/**
+ * Undefined to check only the file. A partial question is an error: its answer could be mistaken for a complete one.
+ */
 function questionOf({ as: caller, action, path }: CheckOptions): PolicyQuestion | undefined {
   if (caller !== undefined && action !== undefined && path !== undefined) return { caller, action, path };
   if (caller === undefined && action === undefined && path === undefined) return undefined;

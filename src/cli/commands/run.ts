@@ -56,7 +56,7 @@ async function run(command: Command, world: World): Promise<never> {
   throw await runCommand({ program, arguments: rest, env }, relay);
 }
 
-/** Commander makes one list of what stands before and behind `--`. */
+/** Separates the arguments before and after `--`, which commander returns as one list. */
 function readLine(operands: readonly string[], argv: readonly string[]) {
   const separator = argv.indexOf("--");
   const words = separator === -1 ? [] : argv.slice(separator + 1);

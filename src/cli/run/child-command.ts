@@ -15,8 +15,8 @@ export interface ChildCommand {
 }
 
 /**
- * Runs a command with the standard streams of this process, and forwards signals to it. Resolves to its exit code, or to
- * 128 plus the number of the signal that ended it. Rejects with ExitStatus when the command can't be run.
+ * Runs a command with the standard streams of this process, and forwards signals to it. Resolves to its exit code, or
+ * to 128 plus the number of the signal that ended it. Rejects with ExitStatus when the command can't be run.
  */
 export async function runCommand(command: ChildCommand, relay: SignalRelay): Promise<ExitStatus> {
   const { program, env } = command;
@@ -26,7 +26,8 @@ export async function runCommand(command: ChildCommand, relay: SignalRelay): Pro
     // Node passes either a code or a signal.
     child.once("exit", (code, signal) => resolve(signal === null ? new ExitStatus(code ?? 0) : endedBy(signal)));
     child.on("error", (error) => {
-      // Without a pid the command did not start. Later errors concern signals that may not be sent to another user's process.
+      // Without a pid the command did not start. Later errors concern signals that may not be sent to another user's
+      // process.
       if (child.pid === undefined) reject(notRun(program, error));
     });
   });

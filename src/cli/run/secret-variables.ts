@@ -22,8 +22,8 @@ export interface SourcedSecret {
 }
 
 /**
- * Converts secrets to variables. `inherited` is the environment to which they are added: a source without a variable name
- * never replaces a variable in it. Throws CommandFailed with all problems; its message contains no value.
+ * Converts secrets to variables. `inherited` is the environment to which they are added: a source without a variable
+ * name never replaces a variable in it. Throws CommandFailed with all problems; its message contains no value.
  */
 export function secretVariables(secrets: readonly SourcedSecret[], inherited: Environment): Record<string, string> {
   const candidates = secrets.flatMap(candidatesOf);

@@ -32,8 +32,8 @@ export class SignalRelay {
   }
 
   /**
-   * Waits for `work`, before there is a command. Rejects with ExitStatus at the first signal whose default action ends a
-   * process.
+   * Waits for `work`, before there is a command. Rejects with ExitStatus at the first signal whose default action ends
+   * a process.
    */
   until<Result>(work: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -44,7 +44,9 @@ export class SignalRelay {
     });
   }
 
-  /** Passes each further signal to `send`, unless the terminal sends it to the command: a second one may mean "kill". */
+  /**
+   * Passes each further signal to `send`, unless the terminal sends it to the command: a second one may mean "kill".
+   */
   passTo(send: (signal: PassedOn) => void): void {
     this.#receive = (signal) => {
       if (!OF_TERMINALS.includes(signal) || !this.#isInForeground()) send(signal);

@@ -5,7 +5,7 @@ import { ConfigurationError } from "../../../src/config/option.ts";
 import { StartRefused } from "../../../src/domain/start-refused.ts";
 import { CommandFailed } from "../../../src/cli/command-failed.ts";
 import { change } from "../../../src/cli/unclear-change.ts";
-import { complaint } from "../../../src/cli/complaint.ts";
+import { errorText } from "../../../src/cli/error-text.ts";
 import { exitCodeOf } from "../../../src/cli/exit-code.ts";
 import { ClientError, type StatusName } from "../../../src/client/client-error.ts";
 import type { Reason } from "../../../src/contract/reasons.ts";
@@ -66,33 +66,33 @@ describe("exit codes", () => {
   }
 });
 
-describe("complaints", () => {
+describe("error texts", () => {
   it("have one line for each problem", () => {
-    assert.equal(complaint(new StartRefused(["one", "two"])), "coffer: one\ncoffer: two\n");
-    assert.equal(complaint(new MaterialError("one", "two")), "coffer: one\ncoffer: two\n");
-    assert.equal(complaint(new CommanderError(1, "x", "said already")), "");
+    assert.equal(errorText(new StartRefused(["one", "two"])), "coffer: one\ncoffer: two\n");
+    assert.equal(errorText(new MaterialError("one", "two")), "coffer: one\ncoffer: two\n");
+    assert.equal(errorText(new CommanderError(1, "x", "said already")), "");
   });
 
   // A script or its author retries a command that failed. This one must not be retried blindly.
   it("report whether a change may have been applied", async () => {
-    const failed = (error: Error) => change(() => Promise.reject(error)).catch(complaint);
+    const failed = (error: Error) => change(() => Promise.reject(error)).catch(errorText);
     assert.match(
       String(await failed(open("UNKNOWN"))),
       /^coffer: reported\ncoffer: the change may have been applied: check /,
     );
     assert.equal(await failed(answered("NOT_FOUND")), "coffer: reported\ncoffer: nothing was changed\n");
-    assert.equal(complaint(answered("UNKNOWN")), "coffer: reported\n");
+    assert.equal(errorText(answered("UNKNOWN")), "coffer: reported\n");
   });
 
   // The message comes from a server, and parts of it from the writer of the secret.
   it("can't move a terminal's cursor", () => {
-    assert.equal(complaint(answered("NOT_FOUND")), "coffer: reported\n");
-    assert.equal(complaint(new ClientError("NOT_FOUND", "a\u001b[2J")), "coffer: a\\u001b[2J\n");
+    assert.equal(errorText(answered("NOT_FOUND")), "coffer: reported\n");
+    assert.equal(errorText(new ClientError("NOT_FOUND", "a\u001b[2J")), "coffer: a\\u001b[2J\n");
   });
 
   it("show a stack only for a bug in Coffer", () => {
-    assert.match(complaint(new TypeError("oops")), /^coffer: TypeError: oops\ncoffer: {5}at /);
+    assert.match(errorText(new TypeError("oops")), /^coffer: TypeError: oops\ncoffer: {5}at /);
     const system = Object.assign(new Error("ENOENT: no such file"), { code: "ENOENT", syscall: "open" });
-    assert.equal(complaint(system), "coffer: ENOENT: no such file\n");
+    assert.equal(errorText(system), "coffer: ENOENT: no such file\n");
   });
 });

@@ -32,8 +32,8 @@ describe("a secret's file", () => {
     assert.deepEqual(readdirSync(folder), ["key"]);
   });
 
-  // Links were once replaced, even system-wide ones: /dev/stdout is a link to a file if standard output is redirected, and a
-  // command run by root turned it into a secret file for every program.
+  // Links were once replaced, even system-wide ones: /dev/stdout is a link to a file if standard output is redirected,
+  // and a command run by root turned it into a secret file for every program.
   it("does not replace links, folders, devices or pipes", async () => {
     const elsewhere = join(folder, "elsewhere");
     writeFileSync(elsewhere, "mine");

@@ -47,7 +47,8 @@ describe("the foreground of a terminal", () => {
   const inForeground = (stat: string | undefined, hasTerminal = false) =>
     isInForeground({ read: () => stat, write: () => {} }, hasTerminal);
 
-  // proc(5): the fifth field is the process group, the eighth the foreground group. The program's name may look like fields.
+  // proc(5): the fifth field is the process group, the eighth the foreground group. The program's name may look like
+  // fields.
   it("is found by the process group", () => {
     assert.ok(inForeground("7 (node) S 1 5 5 34816 5 0"));
     assert.ok(inForeground("7 (a) S 1 9 (b) S 1 5 5 34816 5 0"));

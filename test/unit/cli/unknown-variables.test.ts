@@ -11,8 +11,8 @@ async function nearest(...names: string[]): Promise<Record<string, string>> {
 }
 
 describe("unknown variables", () => {
-  // A typing error leaves the default in use, which may name another server. The suggestion is the intended name, even if
-  // that is a server's variable, whose prefix is longer.
+  // A typing error leaves the default in use, which may name another server. The suggestion is the intended name, even
+  // if that is a server's variable, whose prefix is longer.
   it("are reported with the most similar name", async () => {
     assert.deepEqual(await nearest("COFFER_ADRR", "COFFER_DATA", "COFFER_SERVER_LISTN", "COFFER_SERVER_IDS"), {
       COFFER_ADRR: "COFFER_ADDR",

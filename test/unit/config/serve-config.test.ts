@@ -115,7 +115,8 @@ describe("the configuration of the server", () => {
     assert.deepEqual(read({ "--ops-listen": "0.0.0.0:1" }).opsListen, { host: "0.0.0.0", port: 1 });
   });
 
-  // The limit of the cgroup or the machine's memory, whichever is smaller. A cgroup without a limit reports 0 or a huge number.
+  // The limit of the cgroup or the machine's memory, whichever is smaller. A cgroup without a limit reports 0 or a huge
+  // number.
   it("takes its share of the available memory", () => {
     for (const [constrained, expected] of [
       [0, 750],

@@ -20,7 +20,8 @@ describe("docs/operations.md", () => {
     assert.deepEqual(documented.sort(), logged.sort());
   });
 
-  // The check above sees only literals in the calls. Only the limiter writes events of others, who name them in their calls.
+  // The check above sees only literals in the calls. Only the limiter writes events of others, who name them in their
+  // calls.
   it("can know every event: each call of a logger has a literal one", () => {
     assert.deepEqual(loggedEvents(code).hidden, []);
     const computed = sources.filter((source) => /\blog\w*\[/.test(source.code)).map(({ path }) => path);

@@ -55,8 +55,8 @@ describe("the README", () => {
     assert.deepEqual(session, printed);
   });
 
-  // Readers paste these lines into an interactive shell. zsh expands an unquoted ? or * to file names and fails if there
-  // are none, and takes a # for the beginning of a word.
+  // Readers paste these lines into an interactive shell. zsh expands an unquoted ? or * to file names and fails if
+  // there are none, and takes a # for the beginning of a word.
   it("has lines that no shell takes for a pattern or a comment", () => {
     assert.ok(pasted.length > 20);
     for (const line of pasted) assert.doesNotMatch(line.replaceAll(/'[^']*'|"[^"]*"/g, ""), /[?*[\]#~^(){}]/, line);

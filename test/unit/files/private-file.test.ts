@@ -40,13 +40,13 @@ describe("privacyProblem", () => {
   });
 
   // With chmod alone, the reader would lose access too.
-  it("suggests to give a third user's file to its reader first", () => {
+  it("suggests giving a third user's file to its reader first", () => {
     const said = privacyProblem({ uid: 3000, gid: GROUP, mode: 0o644 }, "key", AS_USER);
     assert.match(said ?? "", /open to every user .*; run: chown 1000 key && chmod 0600 key$/);
   });
 
   // A reader other than root could not read a file of root with mode 0600.
-  it("suggests to give the reader's group access to a file of root", () => {
+  it("suggests giving the reader's group access to a file of root", () => {
     const command = "chown root:1000 key && chmod 0440 key - or, in Kubernetes, defaultMode: 0440 and fsGroup: 1000";
     const said = privacyProblem({ uid: ROOT, gid: ROOT, mode: 0o644 }, "key", AS_USER);
     assert.ok(said?.endsWith(`; run: ${command}`), said);

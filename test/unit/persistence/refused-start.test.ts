@@ -201,7 +201,7 @@ function tamperAndDie(data: string, sql: string): void {
   renameSync(copy, data);
 }
 
-// A failing disk does not mean that the store is damaged. To restore an older copy would lose acknowledged changes.
+// A failing disk does not mean that the store is damaged. Restoring an older copy would lose acknowledged changes.
 describe("an I/O error at the start", { skip: whyNoFaults() ?? false }, () => {
   for (const [name, from, suffix] of [
     ["the database", closed, ""],

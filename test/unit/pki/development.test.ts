@@ -126,8 +126,8 @@ test("replaces an SVID with another SPIFFE ID", () => {
   assert.deepEqual(made(mint()), all("foreign", "api"));
 });
 
-// An SVID is replaced when less than a third of its 30 days is left, and the CA does not change. When less than a third of
-// the CA's year is left, or if the clock is before all validity, everything is replaced.
+// An SVID is replaced when less than a third of its 30 days is left, and the CA does not change. When less than a third
+// of the CA's year is left, or if the clock is before all validity, everything is replaced.
 test("replaces credentials that are about to expire", () => {
   const { mint } = setUp();
   mint();

@@ -55,8 +55,8 @@ describe("Node's debugging options", () => {
     assert.deepEqual(names, ["node --cpu-prof", "NODE_OPTIONS --tls-keylog", "NODE_OPTIONS --inspect"]);
   });
 
-  // Quotes do not hide an option from Node, so they must not hide it here. Node is the oracle for which words are options
-  // and which are parts of a value.
+  // Quotes do not hide an option from Node, so they must not hide it here. Node is the oracle for which words are
+  // options and which are parts of a value.
   it("are those that Node finds", () => {
     const quoted = [
       ['"--report-on-signal"', true],

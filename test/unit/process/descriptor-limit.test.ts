@@ -13,8 +13,8 @@ Max processes             94000                94000                processes
 Max open files            ${soft.padEnd(20)} ${soft.padEnd(20)} files
 `);
 
-// There is no warning with enough descriptors, or if the kernel does not report the limit. Otherwise the warning has the
-// number that is needed.
+// There is no warning with enough descriptors, or if the kernel does not report the limit. Otherwise the warning has
+// the number that is needed.
 test("warns if connections could use up the file descriptors", () => {
   assert.match(
     descriptorWarning(limited("1024"), 1000) ?? "",

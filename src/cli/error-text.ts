@@ -6,7 +6,7 @@ import { printable } from "./printable.ts";
 const FAULTS = new Set(["Error", "TypeError", "RangeError", "ReferenceError", "SyntaxError", "AssertionError"]);
 
 /** The text that the program prints for an error: one line for each problem, and a stack only for a bug in Coffer. */
-export function complaint(error: unknown): string {
+export function errorText(error: unknown): string {
   // Commander has already printed its message, and a child command its own.
   if (error instanceof CommanderError || (error instanceof ExitStatus && error.message === "")) return "";
   const lines = isFault(error) ? (error.stack ?? error.message).split("\n") : problems(error);
