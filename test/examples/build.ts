@@ -13,8 +13,13 @@ export interface Build {
   readonly folders: readonly string[];
   /** The name of its copy below the cache folder. Test files run at the same time, so each has a copy of its own. */
   readonly copy: string;
-  /** Commands that have to be there, such as `go version`. */
+  /** Commands that must succeed before the build, such as `go version`. */
   readonly needs: readonly string[];
+  /**
+   * Downloads the packages of the example, from the top of the repository. If this fails, the tests are skipped: a registry
+   * that can't be reached says nothing about the example. Undefined if npm is the only registry.
+   */
+  readonly fetch?: string;
 }
 
 /** Where an example was built, and how it is started. */
@@ -27,11 +32,18 @@ export interface Built {
 
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "coffer", "examples");
 
-/** Why an example can't be built here; false when it can. */
-export function missing({ needs }: Pick<Build, "needs">): string | false {
+/** Why an example can't be built here; false if it can. */
+export function missing({ needs, fetch }: Pick<Build, "needs" | "fetch">): string | false {
   const absent = needs.find((command) => spawnSync(command, { shell: true }).status !== 0);
-  return absent !== undefined && `no \`${absent}\` here`;
+  if (absent !== undefined) return `no \`${absent}\` here`;
+  if (fetch === undefined) return false;
+  const { status, stderr } = spawnSync("nice", ["-n", "10", "sh", "-ec", fetch], { encoding: "utf8" });
+  return status !== 0 && `its packages can't be downloaded: ${stderr.trim().split("\n").at(-1)}`;
 }
+
+/** Downloads the packages of examples/python, see {@link Build}. */
+export const FETCH_PYTHON =
+  'wheels="$(mktemp -d)" && trap "rm -rf $wheels" EXIT && python3 -m pip download --quiet --dest "$wheels" --require-hashes -r examples/python/requirements.txt';
 
 /** Builds an example by the commands of docs/clients.md, in a copy below the user's cache folder. */
 export async function build({ heading, folders, copy: name }: Build): Promise<Built> {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ENVOY_INSTALL, findEnvoy } from "../interop/envoy.ts";
 import { freePort } from "../support/free-port.ts";
+import { FETCH_PYTHON } from "./build.ts";
 import type { Variables } from "./site.ts";
 import { type Identity, testStack } from "./stack.ts";
 
@@ -13,6 +14,7 @@ testStack({
   folders: ["envoy", "python"],
   copy: "envoy",
   needs: ["python3 -m ensurepip --version"],
+  fetch: FETCH_PYTHON,
   lacks: envoy === undefined && `no envoy here; ${ENVOY_INSTALL}`,
   notFound: "NOT_FOUND",
   verifiesId: true,

@@ -5,6 +5,7 @@ testStack({
   folders: ["go"],
   copy: "go",
   needs: ["go version"],
+  fetch: "cd examples/go && go mod download",
   notFound: "NotFound",
   verifiesId: true,
 });

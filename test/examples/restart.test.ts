@@ -5,7 +5,13 @@ import { type Built, build, missing } from "./build.ts";
 import type { Example } from "./example.ts";
 import { Site } from "./site.ts";
 
-const GO = { heading: "Go", folders: ["go"], copy: "go-restart", needs: ["go version"] };
+const GO = {
+  heading: "Go",
+  folders: ["go"],
+  copy: "go-restart",
+  needs: ["go version"],
+  fetch: "cd examples/go && go mod download",
+};
 
 /** Programs at once, each of which reads its own secret and puts the next version of it, again and again. */
 const PROGRAMS = 4;
