@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ID } from "../support/chain-world.ts";
-import { atTheFrontDoor } from "./front-door.ts";
+import { servePeer } from "./peer-server.ts";
 import { bare, openssl, type Peer } from "./peers.ts";
 import { arriving, honest, hostile, NEVER_REACHES_US, OPENSSL_IS_STRICTER, strictlyRefused, uriOf } from "./rows.ts";
 
@@ -20,7 +20,7 @@ for (const [name, peer] of Object.entries(PEERS)) {
     describe("a valid chain reaches the handler:", () => {
       for (const row of HONEST) {
         it(row.what, async () => {
-          assert.deepEqual(await atTheFrontDoor(row, peer), { refused: [], handled: [uriOf(row.chain[0]!)] });
+          assert.deepEqual(await servePeer(row, peer), { refused: [], handled: [uriOf(row.chain[0]!)] });
         });
       }
     });
@@ -28,7 +28,7 @@ for (const [name, peer] of Object.entries(PEERS)) {
     describe("a hostile chain is refused:", () => {
       for (const row of ARRIVING) {
         it(`${row.what} (${row.reason})`, async () => {
-          const { refused, handled } = await atTheFrontDoor(row, peer);
+          const { refused, handled } = await servePeer(row, peer);
           assert.deepEqual([refused.map(({ reason }) => reason), handled], [[row.reason], []]);
         });
       }
@@ -41,7 +41,7 @@ describe("over TLS, a chain that does not reach the verifier as it was sent,", (
   for (const [what, end] of NEVER_REACHES_US) {
     it(`${what}: ${end}`, async () => {
       const row = HOSTILE.find((candidate) => candidate.what === what)!;
-      const { refused, handled } = await atTheFrontDoor(row, bare);
+      const { refused, handled } = await servePeer(row, bare);
       const reasons = refused.map(({ reason }) => reason);
       assert.deepEqual([reasons, handled], end === "made good" ? [[], [ID]] : [[end], []]);
     });
@@ -52,14 +52,14 @@ describe("over TLS, a chain that does not reach the verifier as it was sent,", (
 describe("over TLS, a valid chain that OpenSSL is too strict for is refused:", () => {
   for (const row of strictlyRefused("client")) {
     it(row.what, async () => {
-      const { refused, handled } = await atTheFrontDoor(row, bare);
+      const { refused, handled } = await servePeer(row, bare);
       assert.deepEqual([refused.map(({ reason }) => reason), handled], [[OPENSSL_IS_STRICTER.get(row.what)], []]);
     });
   }
 });
 
 it("most rows of the tables reach the verifier over TLS", (t) => {
-  const counts = { honest: HONEST.length, hostile: ARRIVING.length, "never reach us": NEVER_REACHES_US.size };
+  const counts = { honest: HONEST.length, hostile: ARRIVING.length, "never reach the verifier": NEVER_REACHES_US.size };
   t.diagnostic(JSON.stringify(counts));
   assert.ok(HONEST.length >= 25 && ARRIVING.length >= 120, JSON.stringify(counts));
 });

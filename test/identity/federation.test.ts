@@ -154,8 +154,8 @@ describe("federation", { concurrency: true }, () => {
       try {
         const { example, other } = federation;
         const id = "spiffe://example.org/member";
-        const honest = await federation.hold(example.issue("/member", { id }));
-        honest.close();
+        const member = await federation.hold(example.issue("/member", { id }));
+        member.close();
         await assert.rejects(federation.hold(other.issue("/member", { id })), /closed/);
         const refused = await federation.server.logged("connection refused", ({ spiffe_id }) => spiffe_id === id);
         assert.equal(refused["reason"], "untrusted");

@@ -7,8 +7,8 @@ import { certificatePem, pemText } from "../../src/x509/pem.ts";
 import type { X509SvidMessage } from "../../src/workload-api/x509-messages.ts";
 
 /**
- * A connection with a stream on it, a health Watch, that its owner never lets go of: neither when it has a new SVID nor
- * when the server asks it to go away.
+ * A connection with an open stream, a health Watch. The client never closes it, neither after a rotation of its SVID
+ * nor after a GOAWAY of the server.
  */
 export class HeldStream {
   /** Resolves when the server sends GOAWAY. */

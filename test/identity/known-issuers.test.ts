@@ -4,7 +4,7 @@ import { TLSSocket } from "node:tls";
 import type { X509Certificate } from "node:crypto";
 import { commonName, newKey } from "../support/certificate-forge.ts";
 import { bundle, example, forge, ID, other, TRUST, trust, workload } from "../support/chain-world.ts";
-import { inTurnAtTheFrontDoor } from "./front-door.ts";
+import { servePeers } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
 /** How often the certificates behind a leaf were read in this process. */
@@ -24,10 +24,10 @@ after(() => {
 /**
  * The verdicts of one server on these chains, presented one after the other, and how often it read a chain.
  */
-async function inTurn(row: Parameters<typeof inTurnAtTheFrontDoor>[0], ...chains: readonly (readonly Buffer[])[]) {
+async function inTurn(row: Parameters<typeof servePeers>[0], ...chains: readonly (readonly Buffer[])[]) {
   const before = reads;
   const shown = chains.map((chain) => ({ chain }));
-  const replies = await inTurnAtTheFrontDoor(row, shown, bare);
+  const replies = await servePeers(row, shown, bare);
   const verdicts = replies.map(({ refused, handled }) => [...refused.map(({ reason }) => reason), ...handled].join());
   return { verdicts, reads: reads - before };
 }

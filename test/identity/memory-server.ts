@@ -25,9 +25,9 @@ export interface MemoryReport {
   readonly refused: readonly string[];
 }
 
-// A program: the server's way from accept(2) to a verified connection, which is then closed. It is asked for its
-// resident memory after a full collection. "read" switches to reading every chain whole, which is the leak that the
-// test looks for.
+// A program with the server's part from accept(2) to a verified connection, which it then closes. On request, it
+// reports its resident memory after a full garbage collection. After the message "read", it reads every chain
+// completely, which is the leak that the test looks for.
 const { cert, key, bundle } = JSON.parse(process.argv[2]!) as MemoryServerOptions;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;

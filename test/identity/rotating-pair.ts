@@ -21,8 +21,8 @@ interface Parts {
 }
 
 /**
- * A server in a process of its own, and a client in this one, which is an administrator. Both follow the identities
- * that they are delivered; files are written in another manner for the one than for the other.
+ * A server in its own process, and a client in this one, which is an administrator. Both follow the identities that the
+ * test delivers. If these are files, the two sides get them in different ways.
  */
 export class RotatingPair {
   readonly domain: SpireDomain;
@@ -75,9 +75,9 @@ export class RotatingPair {
   }
 
   /**
-   * Delivers new SVIDs, and the bundle as the domain has it now. Resolves with the client's SVID when both have adopted
-   * theirs. They are valid for `ttl` milliseconds, by default for an hour and longer each time, so that each can be
-   * told from the others by its end.
+   * Delivers new SVIDs, and the current bundle of the trust domain. Resolves with the client's SVID when both sides
+   * have adopted theirs. The SVIDs are valid for `ttl` milliseconds. The default is an hour, and increases each time,
+   * so that SVIDs can be distinguished by their expiry.
    */
   async rotate(ttl = HOUR + ++this.#rotations * MINUTE): Promise<X509SvidMessage> {
     const [forServer, forClient] = PATHS.map((path) => this.domain.issue(path, { ttl }));

@@ -9,8 +9,8 @@ const PATH = "load/secret";
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /**
- * Calls that begin at a steady pace, whether or not earlier ones are answered: a Put, a Get, a Put, and so on. Whoever
- * waits for the last answer before the next call would spare the server the calls of the moment in which it is away.
+ * Calls that begin at a constant rate, alternately a Put and a Get. They do not wait for the answers to earlier calls:
+ * otherwise no call would begin while the server is unavailable.
  */
 export class SteadyLoad {
   /** Descriptions of the failed calls. */

@@ -3,7 +3,7 @@ import { generateKeyPairSync, getCurves, type KeyObject } from "node:crypto";
 import { describe, it } from "node:test";
 import { example, ID, workload } from "../support/chain-world.ts";
 import { commonName } from "../support/certificate-forge.ts";
-import { atTheFrontDoor } from "./front-door.ts";
+import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 import { call } from "./server-meeting.ts";
 
@@ -42,13 +42,13 @@ describe("a certificate with a key of any kind", () => {
 
     it(`${kind}: is refused between leaf and CA, and the server continues`, async () => {
       const chain = workload({}, example.intermediate({ publicKeyInfo }));
-      const { refused, handled } = await atTheFrontDoor({ what: kind, chain }, bare);
+      const { refused, handled } = await servePeer({ what: kind, chain }, bare);
       assert.deepEqual([refused.length, handled], [1, []]);
     });
 
     it(`${kind}: changes nothing after a valid chain, which has to be read`, async () => {
       const chain = [...workload({}, example.intermediate()), strange.der];
-      assert.deepEqual(await atTheFrontDoor({ what: kind, chain }, bare), { refused: [], handled: [ID] });
+      assert.deepEqual(await servePeer({ what: kind, chain }, bare), { refused: [], handled: [ID] });
       assert.deepEqual(await call({ what: kind, chain }, ID), { refused: undefined, heard: true });
     });
   }

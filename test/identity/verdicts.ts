@@ -3,7 +3,7 @@ import { verifySvid } from "../../src/spiffe/verify.ts";
 import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { HONEST } from "../support/honest-chains.ts";
 import { HOSTILE } from "../support/hostile-chains.ts";
-import { atTheFrontDoor } from "./front-door.ts";
+import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
 /** All of the tables. */
@@ -25,6 +25,6 @@ function directly({ chain, bundles = TRUST, now = NOW, purpose = "client" }: Cas
 }
 
 async function overTls(row: Case): Promise<string> {
-  const { refused, handled } = await atTheFrontDoor(row, bare);
+  const { refused, handled } = await servePeer(row, bare);
   return [...refused.map(({ reason }) => reason), ...handled].join(", ");
 }

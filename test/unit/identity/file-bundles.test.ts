@@ -137,7 +137,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
   });
 
   // The reverse: a revocation by another trust domain must not wait while the own files are half written.
-  it("does not matter for one that can be used, even if the own files are wrong", () => {
+  it("does not prevent the use of a valid one, even if the own files are wrong", () => {
     const followed = Followed.good();
     writeFileSync(followed.files.cert, "x");
     writeFileSync(followed.bundleFile("other.org"), forge.authority("spiffe://other.org").bundlePem + other.bundlePem);

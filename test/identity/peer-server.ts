@@ -23,23 +23,23 @@ export interface Reply {
 }
 
 /** Serves one peer with the server's part from accept(2) to the call of a method, and returns what happened to it. */
-export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
-  const [reply] = await inTurnAtTheFrontDoor(row, [row], peer);
+export async function servePeer(row: Case, peer: Peer): Promise<Reply> {
+  const [reply] = await servePeers(row, [row], peer);
   return reply!;
 }
 
 /**
- * The same for several peers that one server meets one after the other; its bundles and its time are those of `row`.
+ * The same for several peers of one server, one after the other, with the bundles and the time of `row`.
  */
-export async function inTurnAtTheFrontDoor(
+export async function servePeers(
   row: Pick<Case, "bundles" | "now">,
   shown: readonly Pick<Case, "chain" | "key">[],
   peer: Peer,
 ): Promise<Reply[]> {
-  const door = new FrontDoor(row);
+  const server = new PeerServer(row);
   const replies: Reply[] = [];
-  for (const each of shown) replies.push(await door.meet((socket) => peer(socket, each)));
-  door.close();
+  for (const each of shown) replies.push(await server.meet((socket) => peer(socket, each)));
+  server.close();
   return replies;
 }
 
@@ -47,7 +47,7 @@ const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 
 /** A server for one row, with the row's bundles and time. */
-class FrontDoor {
+class PeerServer {
   readonly #identity: IdentitySource;
   /** Real timers for the pauses between handshakes, with a clock that stands still for certificates. */
   readonly #gateTimers = new ManualTimers(0);
