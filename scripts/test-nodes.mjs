@@ -1,4 +1,4 @@
-// "npm run test:nodes": runs "npm test" with each line of Node, each in a folder of its own, `.nodes/RELEASE`: a copy of
+// "npm run test:nodes": runs "npm test" with each line of Node, each in its own folder, `.nodes/RELEASE`: a copy of
 // the files of this clone, with its own node_modules and its own SQLite. Those of the clone are not touched.
 //
 //   npm run test:nodes                                   all lines, all tests
