@@ -58,7 +58,7 @@ export function addGet(program: Command, world: World): void {
 }
 
 const notEmpty = parsed((text) => {
-  if (text === "") throw new Error("It is empty.");
+  if (text === "") throw new Error("expected a file name, or - for standard output");
   return text;
 });
 
