@@ -24,7 +24,7 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
 /**
  * - open: in use.
  * - ended: closed, or failed. After a failure it is unknown what is on the disk: with the same error at COMMIT, the
- *   change was present in one test and lost in another. So nothing is written through this connection any more. It
+ *   change was present in one test and lost in another. So this connection writes nothing more. It
  *   stays open, because closing it would make a checkpoint on a disk that has just failed. The process must end by
  *   SIGKILL or process.exit: if it runs out of work instead, a hook of better-sqlite3 closes every database.
  */

@@ -28,7 +28,7 @@ export class SealedMemory {
     return this.#place(new Resident(bytes.length), bytes);
   }
 
-  /** Releases bytes that {@link add} returned. They must not be read any more. */
+  /** Releases bytes that {@link add} returned. They must not be read afterwards. */
   release(sealed: SealedBytes): void {
     if (!(sealed instanceof Resident)) throw new Error("released sealed bytes that this memory did not add");
     const { chunk } = sealed;
