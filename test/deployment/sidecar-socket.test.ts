@@ -79,7 +79,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
 
       // The kernel refuses the connection before the server sees it. Where the kernel allows it, an SVID of another CA
       // is refused.
-      it("refuses everyone else", async () => {
+      it("refuses other users", async () => {
         for (const as of refused) {
           const seen = kit.log.length;
           const ran = await run(as, "get shop/api/db password");

@@ -156,7 +156,7 @@ describe("rotation while serving", () => {
   });
 
   // The peers of a removed trust domain are disconnected and cannot reconnect. All others stay connected.
-  it("ends exactly the connections whose trust domain has no bundle any more", async () => {
+  it("ends exactly the connections whose trust domain no longer has a bundle", async () => {
     const stays = server.caller(server.example.issue({ id: "spiffe://example.org/stays" }));
     const goes = server.caller(server.other.issue({ id: "spiffe://other.org/goes" }));
     assert.equal(await whoami(stays), "spiffe://example.org/stays");

@@ -44,12 +44,12 @@ interface Entry<I extends Intent = Intent> {
 
 /**
  * Records the requests to a store and the responses, over any number of crashes, and checks the content against them:
- * nothing acknowledged is lost, nothing is there that was not requested, and nothing is rolled back.
+ * no acknowledged change is lost, no change is present that was not requested, and no change is rolled back.
  */
 export class Ledger {
   readonly #puts: Entry<PutIntent>[] = [];
   readonly #deletes: Entry<DeleteIntent>[] = [];
-  /** What Gets have returned. A reader relies on it as the writer does. */
+  /** The results of Gets. A reader relies on them as the writer relies on an acknowledgement. */
   readonly #reads: Entry<PutIntent>[] = [];
   /** Every version of any dump, by path and number. */
   readonly #seen = new Map<string, DumpedVersion>();
@@ -57,8 +57,8 @@ export class Ledger {
   #inFlight = 0;
   /** The highest known revision. */
   #revision = 0;
-  /** The highest known revision when the server started: its acknowledgements must be above it. */
-  #floor = 0;
+  /** The highest known revision when the server started. Each later acknowledgement has a higher one. */
+  #revisionAtStart = 0;
 
   /** Calls without a response so far. */
   get inFlight(): number {
@@ -93,16 +93,16 @@ export class Ledger {
     this.#reads.push({ intent, fate: putFate(response) });
   }
 
-  /** Every contradiction between a store that has just started and the ledger; empty if there is none. */
+  /** Returns every contradiction between the ledger and a store that has just started. */
   check(dump: Dump): string[] {
     const complaints = [
       ...this.#complaints.splice(0),
       ...[...this.#puts, ...this.#reads].flatMap((put) => lostPut(put, dump)),
       ...this.#deletes.flatMap((deletion) => lostDelete(deletion, dump)),
-      ...this.#phantoms(dump),
+      ...this.#unrequested(dump),
       ...[...dump.secrets].flatMap(([path, versions]) => [
-        ...misshapen(path, versions),
-        ...this.#wentBack(path, versions),
+        ...inconsistentVersions(path, versions),
+        ...this.#changedVersions(path, versions),
       ]),
     ];
     this.#remember(dump);
@@ -110,18 +110,19 @@ export class Ledger {
   }
 
   /**
-   * A response has a revision above all that were known at the start of the server, except for a Delete without effect.
+   * The revision of a response is higher than all that were known when the server started. A Delete without effect is
+   * the exception.
    */
   #checkRevision({ intent, fate }: Entry): void {
     if (fate.kind !== "put" && fate.kind !== "deleted") return;
     this.#revision = Math.max(this.#revision, fate.revision);
     if (fate.kind === "deleted" && fate.versions.length === 0) return;
-    if (fate.revision <= this.#floor) {
-      this.#complaints.push(`${intent.kind} ${intent.path}: revision ${fate.revision} after ${this.#floor}`);
+    if (fate.revision <= this.#revisionAtStart) {
+      this.#complaints.push(`${intent.kind} ${intent.path}: revision ${fate.revision} after ${this.#revisionAtStart}`);
     }
   }
 
-  #phantoms({ secrets }: Dump): string[] {
+  #unrequested({ secrets }: Dump): string[] {
     const intents = new Map(this.#puts.map((put) => [put.intent.value, put]));
     const found = new Set<string>();
     return [...secrets].flatMap(([path, versions]) =>
@@ -131,8 +132,8 @@ export class Ledger {
           return this.#mayBeDeleted(path, version) ? [] : [`${at} was deleted without a request`];
         const put = intents.get(value!);
         if (put === undefined || put.intent.path !== path) return [`${at} has a value that no Put wrote`];
-        if (put.fate.kind === "refused") return [`${at} has a value that was refused`];
-        if (found.has(value!)) return [`${at} has a value that is there twice`];
+        if (put.fate.kind === "refused") return [`${at} has the value of a refused Put`];
+        if (found.has(value!)) return [`${at} has a value that occurs twice`];
         found.add(value!);
         return [];
       }),
@@ -147,16 +148,16 @@ export class Ledger {
     });
   }
 
-  #wentBack(path: string, versions: readonly DumpedVersion[]): string[] {
+  #changedVersions(path: string, versions: readonly DumpedVersion[]): string[] {
     return versions.flatMap((now) => {
       const before = this.#seen.get(`${path}@${now.version}`);
       if (before === undefined) return [];
       const same =
         before.revision === now.revision && before.createTime === now.createTime && before.createdBy === now.createdBy;
       const at = `version ${now.version} of ${path}`;
-      if (!same) return [`${at} is another one than before`];
-      if (before.deleted !== undefined && now.deleted === undefined) return [`${at} came back from its deletion`];
-      if (now.value !== undefined && now.value !== before.value) return [`${at} has another value than before`];
+      if (!same) return [`${at} differs from before`];
+      if (before.deleted !== undefined && now.deleted === undefined) return [`${at} is live again after its deletion`];
+      if (now.value !== undefined && now.value !== before.value) return [`${at} has a different value than before`];
       return [];
     });
   }
@@ -168,7 +169,7 @@ export class Ledger {
         this.#revision = Math.max(this.#revision, version.revision);
       }
     }
-    this.#floor = this.#revision;
+    this.#revisionAtStart = this.#revision;
   }
 }
 
@@ -182,33 +183,34 @@ function putFate({ version, revision, create_time }: Outcome["response"]): Fate 
   return { kind: "put", version, revision, createTime: milliseconds(create_time) };
 }
 
-/** An acknowledged version is there unchanged, unless ten later ones have displaced it. */
+/** An acknowledged version is present and unchanged, unless ten later versions have replaced it. */
 function lostPut({ intent: { path, value }, fate }: Entry<PutIntent>, { secrets }: Dump): string[] {
   if (fate.kind !== "put") return [];
   const versions = secrets.get(path) ?? [];
   const found = versions.find(({ version }) => version === fate.version);
   const at = `version ${fate.version} of ${path}`;
   if (found === undefined) return fate.version > latestOf(versions) - RETAINED ? [`${at} is lost`] : [];
-  if (found.revision !== fate.revision || found.createTime !== fate.createTime) return [`${at} is another one`];
-  return found.deleted === undefined && found.value !== value ? [`${at} has another value`] : [];
+  if (found.revision !== fate.revision || found.createTime !== fate.createTime)
+    return [`${at} differs from its acknowledgement`];
+  return found.deleted === undefined && found.value !== value ? [`${at} has a different value`] : [];
 }
 
 function lostDelete({ intent: { path }, fate }: Entry<DeleteIntent>, { secrets }: Dump): string[] {
   if (fate.kind !== "deleted") return [];
   const versions = secrets.get(path) ?? [];
-  const alive = versions.filter(({ version, deleted }) => fate.versions.includes(version) && deleted === undefined);
-  return alive.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
+  const live = versions.filter(({ version, deleted }) => fate.versions.includes(version) && deleted === undefined);
+  return live.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
 }
 
 /** The versions are consecutive up to the latest, at most ten, and their revisions and times ascend. */
-function misshapen(path: string, versions: readonly DumpedVersion[]): string[] {
+function inconsistentVersions(path: string, versions: readonly DumpedVersion[]): string[] {
   const complaints: string[] = [];
   if (versions.length !== Math.min(latestOf(versions), RETAINED)) complaints.push(`${path} has lost a version`);
   versions.slice(1).forEach((later, i) => {
     const earlier = versions[i]!;
     if (later.version !== earlier.version + 1) complaints.push(`${path} has a gap at version ${later.version}`);
     if (later.revision <= earlier.revision) complaints.push(`${path} has revisions out of order`);
-    if (later.createTime < earlier.createTime) complaints.push(`${path} has times that run backwards`);
+    if (later.createTime < earlier.createTime) complaints.push(`${path} has decreasing times`);
   });
   return complaints;
 }

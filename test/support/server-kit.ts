@@ -29,7 +29,7 @@ export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";
 export const WEB = "spiffe://example.org/ns/shop/sa/web";
 
-/** For servers in the process of the tests, which would have ended with it: the probe has a test of its own. */
+/** Replaces the Node probe for servers in the process of the tests. The probe has its own test. */
 export const PASSED: CofferServerOptions["probe"] = async () => ({ kind: "passed", remembered: true });
 
 /** A policy: api may do everything under shop/api, and web may read shop/shared. */

@@ -3,14 +3,14 @@ import { type ServerHttp2Session, performServerHandshake } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { Duplex } from "node:stream";
 import { it } from "node:test";
-import { FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { FrameSplitter, FrameType } from "../../../bench/frame.ts";
 import { OPENING } from "../../../bench/connection.ts";
 import { SessionSocket } from "../../../src/grpc/session-socket.ts";
 
 /** What the server writes, and a way to write to it, in place of a TLS socket. */
 class Wire extends Duplex {
   readonly frames: { readonly type: number; readonly payload: Buffer }[] = [];
-  readonly #cutter = new FrameCutter();
+  readonly #cutter = new FrameSplitter();
 
   override _read(): void {}
 
@@ -37,8 +37,8 @@ async function written(wire: Wire, type: number): Promise<void> {
   }
 }
 
-// node:http2 wraps a stream that is no socket of Node's by its methods (JSStreamSocket, internal). An update of Node that
-// asks more of it, or offers no performServerHandshake, fails here.
+// node:http2 wraps a stream that is no socket of Node's by its methods (JSStreamSocket, internal). An update of Node
+// that asks more of it, or offers no performServerHandshake, fails here.
 it("node:http2 reads and writes a SessionSocket (performServerHandshake, JSStreamSocket)", async () => {
   const { wire, session } = opened();
   const heard = new Promise((resolve) => session.once("remoteSettings", resolve));
