@@ -4,19 +4,22 @@ import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { invalidOption } from "./client-error.ts";
 
 /**
- * The values to put, by key. A string is stored as text, bytes as binary. A Map may have keys such as `__proto__`, which
- * an object literal can't have. A Content, as `get` returns it, is put as it is.
+ * The values to put, by key. Strings are stored as text, bytes as binary. Use a Map for keys such as `__proto__`, which
+ * an object literal can't have. A Content from `get` is stored unchanged.
  */
 export type Values = Content | Readonly<Record<string, string | Uint8Array>> | ReadonlyMap<string, string | Uint8Array>;
 
-/** The content that the values make. The server checks keys and sizes. Throws {@link ClientError}. */
+/** Converts values to a content. The server checks keys and sizes. Throws {@link ClientError}. */
 export function contentOf(values: Values): Content {
   if (values instanceof Content) return values;
   const pairs = values instanceof Map ? [...values] : Object.entries(values);
   return Content.unchecked(pairs.map(([key, value]) => entryOf(key, value)));
 }
 
-/** Text of an option: a string, or bytes that are UTF-8. `name` begins the message of the {@link ClientError}. */
+/**
+ * Reads the text of an option: a string, or bytes in UTF-8. `name` is the first word of the {@link ClientError}'s
+ * message.
+ */
 export function textOf(name: string, value: string | Uint8Array): string {
   if (typeof value === "string") return wellFormed(name, value);
   try {
@@ -26,7 +29,7 @@ export function textOf(name: string, value: string | Uint8Array): string {
   }
 }
 
-/** A SPIFFE ID in any form. Throws {@link ClientError}. */
+/** Reads a SPIFFE ID in any form. Throws {@link ClientError}. */
 export function readSpiffeId(name: string, id: string | Uint8Array | SpiffeId): SpiffeId {
   if (id instanceof SpiffeId) return id;
   try {
@@ -42,11 +45,11 @@ function entryOf(key: string, value: string | Uint8Array): ContentEntry {
   if (typeof value === "string")
     return { key: name, kind: "text", value: Buffer.from(wellFormed(`the value of ${name}`, value)) };
   if (value instanceof Uint8Array) return { key: name, kind: "binary", value };
-  // Neither the value nor a part of it: it may be a secret of another type.
+  // The message contains no part of the value, which may be a secret of another type.
   throw invalidOption(`the value of ${name} is neither a string nor a Uint8Array`);
 }
 
-/** Encoding replaces half of a surrogate pair by U+FFFD, and so would store another value than the one that was given. */
+/** Refuses half of a surrogate pair. Encoding would replace it by U+FFFD, and so store another value. */
 function wellFormed(name: string, text: string): string {
   if (/\p{Surrogate}/u.test(text))
     throw invalidOption(`${name} has half of a surrogate pair, which UTF-8 can't encode`);

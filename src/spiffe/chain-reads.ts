@@ -1,24 +1,25 @@
 import type { Certificate } from "../x509/certificate.ts";
 import type { Claim } from "./verify.ts";
 
-/** How many chains of one trust domain may be read at once, after a start or a change of its bundle. */
+/** How many chains of one trust domain may be read without a pause after the start. */
 export const MAX_READS = 256;
 
-/** How many of these become available again in a minute. */
+/** How many further reads become available in each minute. */
 export const READS_PER_MINUTE = 4;
 
 const MINUTE = 60_000;
 
 /**
- * Limits how often chains are read: Node never frees the certificates that it has shown of one. Each trust domain has its
- * own limit, so that an authority that makes intermediates without end affects only its own. Within it, an issuer behind
- * which a chain was refused is not read again for a minute: one misconfigured intermediate, below which hundreds of
- * workloads reconnect every second, must not keep the new ones of its trust domain out.
+ * Limits how often the certificates behind a leaf are read, because Node never frees those that it has returned. Each
+ * trust domain has its own limit, so a CA that issues intermediates without end affects only its own trust domain.
+ * Within it, after a chain below an issuer was refused, no chain of that issuer is read for a minute. Otherwise one
+ * misconfigured intermediate, with hundreds of workloads that reconnect every second, would use up the reads that new
+ * intermediates of its trust domain need.
  */
 export class ChainReads {
   readonly #domains = new Map<string, Domain>();
 
-  /** Whether the chain behind this leaf may be read now; counts it if so. */
+  /** Whether the chain behind this leaf may be read now. Counts the read if so. */
   take({ id, leaf }: Claim, now: number): boolean {
     const domain = this.#domain(id.trustDomain.name, now);
     const refused = domain.refused.get(issuerOf(leaf));
@@ -27,7 +28,7 @@ export class ChainReads {
     return true;
   }
 
-  /** The chain behind this leaf was read and did not prove its claim. */
+  /** Records that the chain behind this leaf was read and did not prove its claim. */
   refused({ id, leaf }: Claim, now: number): void {
     this.#domain(id.trustDomain.name, now).refused.set(issuerOf(leaf), now);
   }
@@ -35,7 +36,7 @@ export class ChainReads {
   #domain(name: string, now: number): Domain {
     const domain = this.#domains.get(name) ?? { left: MAX_READS, since: now, refused: new Map() };
     this.#domains.set(name, domain);
-    // A clock that was set back gives nothing back.
+    // A clock that is set back adds no reads.
     domain.left = Math.min(MAX_READS, domain.left + (Math.max(0, now - domain.since) / MINUTE) * READS_PER_MINUTE);
     domain.since = now;
     for (const [issuer, time] of domain.refused) if (Math.abs(now - time) >= MINUTE) domain.refused.delete(issuer);
@@ -46,11 +47,11 @@ export class ChainReads {
 interface Domain {
   left: number;
   since: number;
-  /** When the chain behind each issuer was refused; as many at most as chains may be read in a minute. */
+  /** When a chain of each issuer was refused. Has at most as many entries as reads that are possible in a minute. */
   readonly refused: Map<string, number>;
 }
 
-/** An issuer as its leaves tell it: by name and key identifier. */
+/** Identifies the issuer of a leaf by the name and the key identifier in the leaf. */
 function issuerOf({ issuer, issuerKeyId }: Certificate): string {
   return `${issuer.toString("hex")} ${issuerKeyId?.toString("hex") ?? ""}`;
 }

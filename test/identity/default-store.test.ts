@@ -13,7 +13,7 @@ const PROGRAM = fileURLToPath(new URL("./print-verdict.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "coffer-default-store-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** What OpenSSL objects to a client of this authority, when Node's default store has it and no bundle does. */
+/** OpenSSL's objection to a client of this CA, if the CA is in Node's default store and in no bundle. */
 function objection(authority: Buffer, leaf: Buffer, store: "ours" | "default"): string {
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
@@ -25,8 +25,8 @@ function objection(authority: Buffer, leaf: Buffer, store: "ours" | "default"): 
   return execFileSync(process.execPath, [PROGRAM, cert, key, store], { env, encoding: "utf8", timeout: 60_000 });
 }
 
-// Without a bundle there is no list of authorities to give to OpenSSL, and a missing list would mean those of the machine.
-it("the authorities of the machine vouch for no peer", () => {
+// Without a bundle, the list of CAs for OpenSSL is empty. If the list were missing, Node would use its default CAs.
+it("accepts no peer by a CA of Node's default store", () => {
   const authority = forge.authority("spiffe://example.org");
   const [leaf] = authority.issue({ id: "spiffe://example.org/a", key: workloadKey }).chain;
   assert.equal(objection(authority.der, leaf!, "ours"), "UNABLE_TO_GET_ISSUER_CERT_LOCALLY");

@@ -57,12 +57,12 @@ describe("the output of the command line", () => {
         `put shop/api/x a=b --addr ${silent} --timeout 100ms`,
         6,
         `coffer: there was no connection to ${silent} in time, and nothing was sent; ` +
-          "check the address, or give it more time\ncoffer: nothing was changed\n",
+          "check the address, or use a longer timeout\ncoffer: nothing was changed\n",
       ],
       [
         `put shop/api/x a=b --addr ${http}`,
         7,
-        `coffer: ${http} does not complete a TLS 1.3 handshake: what listens there does not speak TLS; ` +
+        `coffer: ${http} does not complete a TLS 1.3 handshake: the server at this address does not speak TLS; ` +
           "it may be a port for plain HTTP\ncoffer: nothing was changed\n",
       ],
       [

@@ -11,7 +11,7 @@ const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
 const FILES = { COFFER_CERT: "a.pem", COFFER_KEY: "a.key", COFFER_BUNDLE: "b.pem" };
 const SOCKET = { SPIFFE_ENDPOINT_SOCKET: "unix:///run/agent.sock" };
 
-/** The error of a code, with a message like that. */
+/** Matches an error with this code and a message that matches `message`. */
 function refuses(message: RegExp, code = "INVALID_ARGUMENT") {
   return (error: unknown) => {
     assert.ok(error instanceof ClientError, String(error));
@@ -33,7 +33,7 @@ describe("the options of a client", () => {
     assert.deepEqual([timeoutMs, waitForReady, retry], [10_000, true, true]);
   });
 
-  it("take one address or several, and a SPIFFE ID in each of its forms", () => {
+  it("accept one address or several, and a SPIFFE ID in each of its forms", () => {
     for (const serverId of [`${SERVER}`, Buffer.from(`${SERVER}`), SERVER]) {
       const { addresses, ...read } = readSettings({ address: ["[::1]:1", "unix:/run/x"], serverId });
       assert.deepEqual(addresses, [
@@ -48,13 +48,13 @@ describe("the options of a client", () => {
   const rows: [what: string, options: object, message: RegExp][] = [
     ["no server ID", { address: "a:1" }, /^serverId is required/],
     [
-      "a server ID that is none",
+      "a server ID that is not a SPIFFE ID",
       { address: "a:1", serverId: "coffer" },
       /^serverId is not a SPIFFE ID: it does not begin/,
     ],
-    ["an address that is none", { address: "here", serverId }, /^address: .*"here"/],
+    ["an invalid address", { address: "here", serverId }, /^address: .*"here"/],
     ["no address in the list", { address: [], serverId }, /^address is an empty list/],
-    ["a timeout of nothing", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
+    ["a timeout of zero", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
     ["a timeout that is not finite", { address: "a:1", serverId, timeoutMs: Number.NaN }, /^timeoutMs is NaN/],
   ];
   for (const [what, options, message] of rows) {
@@ -67,8 +67,8 @@ describe("the options of a client", () => {
 describe("the identity of a client", () => {
   const choose = (environment: Record<string, string>) => chooseIdentity(undefined, SERVER, environment);
 
-  // Production has the Workload API, a developer's machine the files.
-  it("is that of the Workload API where there is one, else that of the files", () => {
+  // Production uses the Workload API, a developer's machine uses files.
+  it("is that of the Workload API if it is configured, otherwise that of the files", () => {
     const both = choose({ ...SOCKET, ...FILES });
     assert.ok(both.kind === "workload-api");
     assert.equal(both.endpoint.target, "unix:/run/agent.sock");
@@ -78,7 +78,7 @@ describe("the identity of a client", () => {
     assert.deepEqual([...files.files.bundles], [["example.org", "b.pem"]]);
   });
 
-  it("is the one that the option names, whatever the environment has", () => {
+  it("is the one in the option, whatever the environment contains", () => {
     const files = chooseIdentity({ cert: "c", key: "k", bundle: { "example.org": "x=y" } }, SERVER, SOCKET);
     assert.ok(files.kind === "files");
     assert.deepEqual([...files.files.bundles], [["example.org", "x=y"]]);
@@ -87,7 +87,7 @@ describe("the identity of a client", () => {
     assert.deepEqual(api.selection, { kind: "hint", hint: "internal" });
   });
 
-  it("takes bundles of several trust domains from the variable", () => {
+  it("reads bundles of several trust domains from the variable", () => {
     const choice = choose({ ...FILES, COFFER_BUNDLE: "other.org=o.pem,./a=b.pem" });
     assert.ok(choice.kind === "files");
     assert.deepEqual(
@@ -99,7 +99,7 @@ describe("the identity of a client", () => {
     );
   });
 
-  it("is asked for by name when there is none", () => {
+  it("is required, and the error names the variables to set", () => {
     const message =
       /^no identity: set SPIFFE_ENDPOINT_SOCKET to the address of the SPIFFE Workload API, or set COFFER_KEY, or give the option identity$/;
     const { COFFER_KEY: _, ...incomplete } = FILES;
@@ -111,7 +111,7 @@ describe("the identity of a client", () => {
     );
   });
 
-  it("is refused when it could prove no server", () => {
+  it("is refused without a bundle for the server's trust domain", () => {
     const options = { cert: "c", key: "k", bundle: { "other.org": "o.pem" } };
     assert.throws(
       () => chooseIdentity(options, SERVER, {}),
@@ -141,8 +141,8 @@ describe("the values of a Put", () => {
     assert.equal(contentOf(content), content);
   });
 
-  // Encoding would replace it, and another value than the one that was given would be stored.
-  it("are refused when they are no text and no bytes, without being shown", () => {
+  // Encoding would replace half of a surrogate pair, and another value would be stored.
+  it("are refused if they are neither valid text nor bytes, and the error does not contain them", () => {
     assert.throws(
       () => contentOf({ password: "s3cret\ud800" }),
       refuses(/^the value of password has half of a surrogate pair/),
