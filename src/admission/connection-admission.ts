@@ -71,7 +71,7 @@ export class ConnectionAdmission {
   /** Reports an error of accept(2). Such an error can concern a single connection, so it must not end the others. */
   notAccepted(error: NodeJS.ErrnoException): void {
     const connection = this.#options.connections.nextNumber();
-    const detail = error.code ?? "it failed";
+    const detail = error.code ?? "unknown error";
     this.#options.onRefused({ reason: "not-accepted", connection, remote: "", detail, claimed: undefined });
   }
 

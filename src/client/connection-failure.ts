@@ -26,7 +26,7 @@ export type ConnectionFailure =
   /** No answer came in time. If `wasSent`, a change may have been applied; the call was not sent otherwise. */
   | { readonly kind: "no-answer"; readonly wasSent: boolean };
 
-/** The failure as a sentence for people. `address` is the address that was called. */
+/** The failure as a sentence for humans. `address` is the address that was called. */
 export function describeFailure(failure: ConnectionFailure, address: string): string {
   switch (failure.kind) {
     case "no-identity":

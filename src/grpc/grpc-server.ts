@@ -6,7 +6,7 @@ import { fileDescriptors } from "../contract/file-descriptors.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import { type BudgetLimits, Budgets, LEAST_BUDGET } from "./budget.ts";
+import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
 import type { Arrival, Route } from "./incoming-call.ts";
@@ -39,7 +39,7 @@ export interface GrpcServerOptions {
   readonly connections: Connections;
   /** What all callers together may hold. */
   readonly limits: BudgetLimits;
-  /** The most connections that are served. */
+  /** The maximum number of connections that are served. */
   readonly maxConnections: number;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
@@ -65,7 +65,7 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    this.#budgets = new Budgets(options.limits, LEAST_BUDGET);
+    this.#budgets = new Budgets(options.limits, MINIMUM_BUDGET);
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,

@@ -23,7 +23,7 @@ const MAX_SOCKET_PATH_BYTES = 107;
 // spellings.
 const PATH = /^\/[!-"$&->@-~]+$/;
 
-// RFC 3986 allows an empty authority to be left out, with its slashes.
+// RFC 3986 allows an empty authority to be omitted together with its slashes.
 const UNIX = /^unix:(?:\/\/)?(?<path>\/(?!\/).*)$/s;
 const TCP = /^tcp:\/\/(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/;
 

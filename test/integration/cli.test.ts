@@ -139,7 +139,7 @@ describe("the command line", () => {
     const otherCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
     const untrusted = kit.writeCredential(otherCa.issue({ id: API }), "untrusted");
     // This bundle has both CAs: the client accepts its own SVID and the server's, but the server refuses the client's.
-    writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + otherCa.bundlePem);
+    writeFileSync(join(kit.folder, "both.pem"), kit.ca.bundlePem + otherCa.bundlePem);
     writeFileSync(join(kit.folder, "other-bundle.pem"), otherCa.bundlePem);
     const address = formatAddress(kit.address);
     for (const [options, code, stderr] of [

@@ -30,7 +30,7 @@ export interface DeleteIntent {
 export type Intent = PutIntent | DeleteIntent;
 
 /** The server's response to an intent. */
-export type Fate =
+export type Result =
   | { readonly kind: "pending" }
   | { readonly kind: "put"; readonly version: number; readonly revision: number; readonly createTime: number }
   | { readonly kind: "deleted"; readonly versions: readonly number[]; readonly revision: number }
@@ -39,7 +39,7 @@ export type Fate =
 
 interface Entry<I extends Intent = Intent> {
   readonly intent: I;
-  fate: Fate;
+  result: Result;
 }
 
 /**
@@ -66,8 +66,8 @@ export class Ledger {
   }
 
   /** The number of intents with this outcome. */
-  count(kind: Fate["kind"]): number {
-    return [...this.#puts, ...this.#deletes].filter(({ fate }) => fate.kind === kind).length;
+  count(kind: Result["kind"]): number {
+    return [...this.#puts, ...this.#deletes].filter(({ result }) => result.kind === kind).length;
   }
 
   get acknowledged(): number {
@@ -76,13 +76,13 @@ export class Ledger {
 
   /** Records an intent before its call is made, and its outcome when the response arrives. */
   async record(intent: Intent, call: () => Promise<Outcome>): Promise<Outcome> {
-    const entry = { intent, fate: { kind: "pending" } as Fate };
+    const entry = { intent, result: { kind: "pending" } as Result };
     if (intent.kind === "put") this.#puts.push(entry as Entry<PutIntent>);
     else this.#deletes.push(entry as Entry<DeleteIntent>);
     this.#inFlight += 1;
     const outcome = await call();
     this.#inFlight -= 1;
-    entry.fate = fateOf(intent, outcome);
+    entry.result = resultOf(intent, outcome);
     this.#checkRevision(entry);
     return outcome;
   }
@@ -90,7 +90,7 @@ export class Ledger {
   /** Records the response to a Get of the latest version of a path. */
   witness(path: string, { response }: Outcome): void {
     const intent: PutIntent = { kind: "put", path, value: storedValue(response) };
-    this.#reads.push({ intent, fate: putFate(response) });
+    this.#reads.push({ intent, result: putResult(response) });
   }
 
   /** Returns every contradiction between the ledger and a store that has just started. */
@@ -113,12 +113,14 @@ export class Ledger {
    * The revision of a response is higher than all that were known when the server started. A Delete without effect is
    * the exception.
    */
-  #checkRevision({ intent, fate }: Entry): void {
-    if (fate.kind !== "put" && fate.kind !== "deleted") return;
-    this.#revision = Math.max(this.#revision, fate.revision);
-    if (fate.kind === "deleted" && fate.versions.length === 0) return;
-    if (fate.revision <= this.#revisionAtStart) {
-      this.#complaints.push(`${intent.kind} ${intent.path}: revision ${fate.revision} after ${this.#revisionAtStart}`);
+  #checkRevision({ intent, result }: Entry): void {
+    if (result.kind !== "put" && result.kind !== "deleted") return;
+    this.#revision = Math.max(this.#revision, result.revision);
+    if (result.kind === "deleted" && result.versions.length === 0) return;
+    if (result.revision <= this.#revisionAtStart) {
+      this.#complaints.push(
+        `${intent.kind} ${intent.path}: revision ${result.revision} after ${this.#revisionAtStart}`,
+      );
     }
   }
 
@@ -132,7 +134,7 @@ export class Ledger {
           return this.#mayBeDeleted(path, version) ? [] : [`${at} was deleted without a request`];
         const put = intents.get(value!);
         if (put === undefined || put.intent.path !== path) return [`${at} has a value that no Put wrote`];
-        if (put.fate.kind === "refused") return [`${at} has the value of a refused Put`];
+        if (put.result.kind === "refused") return [`${at} has the value of a refused Put`];
         if (found.has(value!)) return [`${at} has a value that occurs twice`];
         found.add(value!);
         return [];
@@ -141,10 +143,10 @@ export class Ledger {
   }
 
   #mayBeDeleted(path: string, version: number): boolean {
-    return this.#deletes.some(({ intent, fate }) => {
+    return this.#deletes.some(({ intent, result }) => {
       if (intent.path !== path) return false;
-      if (fate.kind === "deleted") return fate.versions.includes(version);
-      return fate.kind === "unknown" && (intent.versions.length === 0 || intent.versions.includes(version));
+      if (result.kind === "deleted") return result.versions.includes(version);
+      return result.kind === "unknown" && (intent.versions.length === 0 || intent.versions.includes(version));
     });
   }
 
@@ -173,32 +175,32 @@ export class Ledger {
   }
 }
 
-function fateOf(intent: Intent, { code, reason, response }: Outcome): Fate {
+function resultOf(intent: Intent, { code, reason, response }: Outcome): Result {
   if (code !== "OK") return { kind: NOT_APPLIED.has(reason ?? "") ? "refused" : "unknown" };
-  if (intent.kind === "put") return putFate(response);
+  if (intent.kind === "put") return putResult(response);
   return { kind: "deleted", versions: response.versions ?? [], revision: response.revision };
 }
 
-function putFate({ version, revision, create_time }: Outcome["response"]): Fate {
+function putResult({ version, revision, create_time }: Outcome["response"]): Result {
   return { kind: "put", version, revision, createTime: milliseconds(create_time) };
 }
 
 /** An acknowledged version is present and unchanged, unless ten later versions have replaced it. */
-function lostPut({ intent: { path, value }, fate }: Entry<PutIntent>, { secrets }: Dump): string[] {
-  if (fate.kind !== "put") return [];
+function lostPut({ intent: { path, value }, result }: Entry<PutIntent>, { secrets }: Dump): string[] {
+  if (result.kind !== "put") return [];
   const versions = secrets.get(path) ?? [];
-  const found = versions.find(({ version }) => version === fate.version);
-  const at = `version ${fate.version} of ${path}`;
-  if (found === undefined) return fate.version > latestOf(versions) - RETAINED ? [`${at} is lost`] : [];
-  if (found.revision !== fate.revision || found.createTime !== fate.createTime)
+  const found = versions.find(({ version }) => version === result.version);
+  const at = `version ${result.version} of ${path}`;
+  if (found === undefined) return result.version > latestOf(versions) - RETAINED ? [`${at} is lost`] : [];
+  if (found.revision !== result.revision || found.createTime !== result.createTime)
     return [`${at} differs from its acknowledgement`];
   return found.deleted === undefined && found.value !== value ? [`${at} has a different value`] : [];
 }
 
-function lostDelete({ intent: { path }, fate }: Entry<DeleteIntent>, { secrets }: Dump): string[] {
-  if (fate.kind !== "deleted") return [];
+function lostDelete({ intent: { path }, result }: Entry<DeleteIntent>, { secrets }: Dump): string[] {
+  if (result.kind !== "deleted") return [];
   const versions = secrets.get(path) ?? [];
-  const live = versions.filter(({ version, deleted }) => fate.versions.includes(version) && deleted === undefined);
+  const live = versions.filter(({ version, deleted }) => result.versions.includes(version) && deleted === undefined);
   return live.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
 }
 

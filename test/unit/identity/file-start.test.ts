@@ -124,7 +124,7 @@ describe("at the start", () => {
     ["garbage", (file) => writeFileSync(file, "x"), /\.org\.pem contains no PEM block/],
     [
       "that of another trust domain",
-      (file) => writeFileSync(file, forge.authority("spiffe://third.org").bundlePem),
+      (file) => writeFileSync(file, forge.ca("spiffe://third.org").bundlePem),
       /third\.org/,
     ],
   ];
