@@ -143,7 +143,7 @@ describe("an identity from the Workload API", () => {
     assert.equal(authorities(await generation(source, 4)), 1);
     // The bundle no longer contains the old CA.
     kit.server.send(response([{ ...old, bundle: kit.example.bundle }]));
-    await stateWithProblem(source, /svids\[0\], verified with its own bundle: no ca/);
+    await stateWithProblem(source, /svids\[0\], verified with its own bundle: no CA in the bundle/);
   });
 
   // Redaction: the source no longer trusts a bundle that the message does not contain.
