@@ -37,7 +37,7 @@ function callOptions(maxReceiveBytes: number) {
 /** What a server needs. */
 export interface GrpcServerOptions {
   readonly connections: Connections;
-  /** What all callers together may hold. */
+  /** The limits of all callers together. */
   readonly limits: BudgetLimits;
   /** The maximum number of connections that are served. */
   readonly maxConnections: number;
@@ -96,13 +96,13 @@ export class GrpcServer {
     if (this.#state === "serving") this.#setHealth(status);
   }
 
-  /** Reports NOT_SERVING to health checks, so that clients use another server. Calls that arrive anyway are served. */
+  /** Reports NOT_SERVING to health checks, so that clients use another server. Calls that still arrive are served. */
   leave(): void {
     this.#state = "leaving";
     this.#setHealth("NOT_SERVING");
   }
 
-  /** Refuses every new call with SHUTTING_DOWN. For a server that must not write any more. */
+  /** Refuses every new call with SHUTTING_DOWN. For a server that can no longer write. */
   refuseCalls(): void {
     this.#setHealth("NOT_SERVING");
     this.#state = "refusing";

@@ -43,7 +43,7 @@ function socketPath(text: string): string {
     throw new EndpointError("is not unix:///PATH with an absolute path of printable characters, without ? # and %");
   }
   if (path.length > MAX_SOCKET_PATH_BYTES) {
-    throw new EndpointError(`has a path of more than ${MAX_SOCKET_PATH_BYTES} bytes, the most that a socket can have`);
+    throw new EndpointError(`has a path of more than ${MAX_SOCKET_PATH_BYTES} bytes, the maximum for a socket`);
   }
   return path;
 }

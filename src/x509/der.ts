@@ -70,7 +70,7 @@ export function splitDer(bytes: Uint8Array): Buffer[] {
   return parts;
 }
 
-/** How many more elements may be read, in the whole tree. */
+/** The number of elements that may still be read, in the whole tree. */
 interface Allowance {
   left: number;
 }

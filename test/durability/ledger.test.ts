@@ -132,7 +132,7 @@ describe("the ledger", () => {
   it("reports a version that was read and is lost", async () => {
     const ledger = await ledgerOf([[put("two"), NO_RESPONSE]]);
     const { response } = putResponse(1, 1);
-    ledger.witness("a", { ...OK, response: { ...response, ...contentOf("two") } });
+    ledger.recordRead("a", { ...OK, response: { ...response, ...contentOf("two") } });
     assert.deepEqual(ledger.check(dumped(found(1, 1, "two"))), []);
     assert.match(ledger.check(dumped()).join(), /version 1 of a is lost/);
   });

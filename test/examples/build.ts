@@ -16,7 +16,7 @@ export interface Build {
   /** Commands that must succeed before the build, such as `go version`. */
   readonly needs: readonly string[];
   /**
-   * Downloads the packages of the example, from the top of the repository. If this fails, the tests are skipped: a
+   * Downloads the packages of the example, in the root of the repository. If this fails, the tests are skipped: a
    * registry that can't be reached says nothing about the example. Undefined if npm is the only registry.
    */
   readonly fetch?: string;
@@ -24,7 +24,7 @@ export interface Build {
 
 /** Where an example was built, and how it is started. */
 export interface Built {
-  /** A folder like the top of the repository, with this example in it. */
+  /** A copy of the root of the repository that contains this example. */
   readonly root: string;
   /** The command in docs/clients.md that starts it, in the root of the repository. */
   readonly command: string;

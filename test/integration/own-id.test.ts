@@ -97,7 +97,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
       assert.equal(ran.code, 7, ran.stderr);
       assert.match(
         ran.stderr,
-        /^coffer: nothing was sent to .* give Coffer a SPIFFE ID of its own\n(coffer: nothing was changed\n)?$/,
+        /^coffer: nothing was sent to .* give Coffer its own SPIFFE ID\n(coffer: nothing was changed\n)?$/,
       );
     }
     assert.deepEqual(

@@ -86,7 +86,7 @@ export interface Forged {
   readonly spec: CertificateSpec;
 }
 
-/** An issuer: a CA or, for hostile chains, anyone with a key. */
+/** An issuer: a CA or, for hostile chains, any holder of a key. */
 export class Issuer implements Forged {
   readonly der: Buffer;
   readonly chain: readonly Buffer[];

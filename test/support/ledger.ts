@@ -88,7 +88,7 @@ export class Ledger {
   }
 
   /** Records the response to a Get of the latest version of a path. */
-  witness(path: string, { response }: Outcome): void {
+  recordRead(path: string, { response }: Outcome): void {
     const intent: PutIntent = { kind: "put", path, value: storedValue(response) };
     this.#reads.push({ intent, result: putResult(response) });
   }

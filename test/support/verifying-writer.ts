@@ -66,7 +66,7 @@ export class VerifyingWriter {
     const outcome = await caller.get({ path });
     if (outcome.code === "NOT_FOUND" && this.#latest === 0) this.#known = 0;
     else if (!(await this.#failed(outcome))) {
-      ledger.witness(path, outcome);
+      ledger.recordRead(path, outcome);
       this.#learn(outcome.response.version, this.#latest, this.#known ?? this.#latest + 1);
     }
   }
