@@ -31,7 +31,7 @@ const VERIFIED_IN_A_TURN = 16;
 
 /**
  * Takes each accepted socket through the limits, the ClientHello, the handshake and the verification of the peer's
- * SVID, and creates a {@link Connection} of it. No byte of HTTP/2 is read before that. When the bundles change, it
+ * SVID, and creates a {@link Connection} from it. No byte of HTTP/2 is read before that. When the bundles change, it
  * verifies every open connection again and closes those that fail.
  */
 export class ConnectionAdmission {
@@ -59,7 +59,7 @@ export class ConnectionAdmission {
     const tooLate = () => this.#abandon(peer, `no handshake in ${HANDSHAKE_MS} ms`);
     const cancelTimer = timers.delay(HANDSHAKE_MS, tooLate);
     const peer: UnverifiedPeer = { raw, number: connections.nextNumber(), cancelTimer, socket: raw, state: "silent" };
-    raw.once("close", () => this.#abandon(peer, "the peer left"));
+    raw.once("close", () => this.#abandon(peer, "the peer disconnected"));
     if (!gate.enter(raw, (reason) => this.#refuse(peer, reason, "a limit was reached"))) return;
     awaitClientHello(
       raw,
@@ -71,7 +71,7 @@ export class ConnectionAdmission {
   /** Reports an error of accept(2). Such an error can concern a single connection, so it must not end the others. */
   notAccepted(error: NodeJS.ErrnoException): void {
     const connection = this.#options.connections.nextNumber();
-    const detail = error.code ?? "it failed";
+    const detail = error.code ?? "unknown error";
     this.#options.onRefused({ reason: "not-accepted", connection, remote: "", detail, claimed: undefined });
   }
 

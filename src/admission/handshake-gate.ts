@@ -8,11 +8,13 @@ import { HandshakeQueue } from "./handshake-queue.ts";
  * cost is one that anyone who can connect can cause.
  */
 export interface HandshakeLimits {
-  /** The most open connections, in handshake or served. */
+  /** The maximum number of open connections, in handshake or served. */
   readonly connections: number;
-  /** The most connections whose handshake is not complete. */
+  /** The maximum number of connections whose handshake is not complete. */
   readonly inProgress: number;
-  /** The most handshakes that begin in a second. Each takes a millisecond or two of the only thread. */
+  /**
+   * The maximum number of handshakes that begin in a second. Each takes the only thread for one or two milliseconds.
+   */
   readonly perSecond: number;
 }
 
@@ -20,9 +22,9 @@ export interface HandshakeLimits {
 export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, inProgress: 1024, perSecond: 200 };
 
 /**
- * The most connections that may be served. A sixteenth of all connections is reserved for handshakes. Without it, one
- * SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new connection
- * belongs to only after the handshake.
+ * The maximum number of connections that may be served. A sixteenth of all connections is reserved for handshakes.
+ * Without it, one SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new
+ * connection belongs to only after the handshake.
  */
 export function mostServed({ connections, inProgress }: HandshakeLimits): number {
   return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
@@ -39,7 +41,7 @@ export type GateRefusal =
 // handshake in progress in each turn would cost more than most handshakes.
 const LONG_TURN_MS = 5;
 
-// The most pauses in a second: no timer is shorter than a millisecond.
+// The maximum number of pauses in a second: no timer is shorter than a millisecond.
 const MOST_PAUSES = 1000;
 
 /**

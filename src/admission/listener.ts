@@ -74,7 +74,7 @@ function bindProblem(error: NodeJS.ErrnoException): string {
   if (error.code === "EADDRNOTAVAIL")
     return "this machine does not have the address; use one that it has, or 0.0.0.0 for all";
   if (error.code === "EACCES") return "permission denied; use a port of 1024 or higher";
-  return error.code ?? "it failed";
+  return error.code ?? "unknown error";
 }
 
 /**

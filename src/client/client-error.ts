@@ -16,7 +16,7 @@ import type { ConnectionFailure } from "./connection-failure.ts";
 export type StatusName = keyof typeof grpcStatus;
 
 /**
- * A call that failed, or an option that can't be used. `message` is for people. It comes from the server, or from the
+ * A call that failed, or an option that can't be used. `message` is for humans. It comes from the server, or from the
  * client if no server answered. The code UNAVAILABLE always means that nothing was applied.
  */
 export class ClientError extends Error {

@@ -71,7 +71,7 @@ export function snapshotOf(source: OpenIdentity, address: Address): IdentitySnap
   } catch (error) {
     if (!(error instanceof MaterialError)) throw error;
     const failure: ConnectionFailure = { kind: "no-identity", problems: error.problems };
-    // A source that has failed does not look for an identity any more, so waiting does not help.
+    // A source that has failed no longer looks for an identity, so waiting does not help.
     const code = source.state?.kind === "failed" ? "FAILED_PRECONDITION" : "UNAVAILABLE";
     throw new ClientError(code, describeFailure(failure, formatAddress(address)), { failure }, { cause: error });
   }

@@ -8,8 +8,8 @@ import { readSpiffeId } from "./values.ts";
 /** The options of a {@link CofferClient}. `address` and `serverId` are required. */
 export interface ClientOptions {
   /**
-   * The server: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. With several addresses, one is in use at a time, at first
-   * the first one. If it fails, the client tries the next one, which stays in use. All IP addresses of a host name are
+   * The server: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. With several addresses, one is in use at a
+   * time, initially the first. If it fails, the client switches to the next one. All IP addresses of a host name are
    * tried.
    */
   readonly address: string | Address | readonly (string | Address)[];
@@ -25,7 +25,7 @@ export interface ClientOptions {
    */
   readonly identity?: IdentityOption | undefined;
   /**
-   * The longest time of a call in milliseconds, including connecting and all of its attempts. The default is 10,000:
+   * The maximum duration of a call in milliseconds, including connecting and all attempts. The default is 10,000:
    * longer than a restart of a server, and shorter than the usual deadlines of a workload's own callers. `list` applies
    * it to each page.
    */
@@ -38,7 +38,7 @@ export interface ClientOptions {
   readonly waitForReady?: boolean | undefined;
   /**
    * Whether the client repeats failed calls where the table of errors in coffer.proto permits it: calls that were
-   * certainly not applied, and calls that only read. True by default. A Put or Delete that may have been applied is
+   * not applied, and calls that only read. True by default. A Put or Delete that may have been applied is
    * never repeated.
    */
   readonly retry?: boolean | undefined;

@@ -3,7 +3,7 @@ import type { SvidRefused } from "../spiffe/svid-refused.ts";
 
 /** Why a call got no answer from its server. */
 export type ConnectionFailure =
-  /** The client has no SVID at the moment. Each problem is a sentence. The call was not sent. */
+  /** The client currently has no SVID. Each problem is a sentence. The call was not sent. */
   | { readonly kind: "no-identity"; readonly problems: readonly string[] }
   /** The client has the SPIFFE ID of the server, so the server's SVID would prove nothing. The call was not sent. */
   | { readonly kind: "own-id"; readonly id: SpiffeId }
@@ -11,7 +11,7 @@ export type ConnectionFailure =
   | { readonly kind: "unreachable"; readonly problem: string }
   /** The peer accepted the connection but did not complete the TLS 1.3 handshake. The call was not sent. */
   | { readonly kind: "handshake-failed"; readonly problem: string }
-  /** The server has no valid X.509-SVID of the bundle. The call was not sent. */
+  /** The server's X.509-SVID is not valid for the bundle. The call was not sent. */
   | { readonly kind: "untrusted-server"; readonly refusal: SvidRefused }
   /** The server has another SPIFFE ID. The call was not sent. */
   | { readonly kind: "wrong-server"; readonly expected: SpiffeId; readonly got: SpiffeId }
@@ -26,13 +26,13 @@ export type ConnectionFailure =
   /** No answer came in time. If `wasSent`, a change may have been applied; the call was not sent otherwise. */
   | { readonly kind: "no-answer"; readonly wasSent: boolean };
 
-/** The failure as a sentence for people. `address` is the address that was called. */
+/** The failure as a sentence for humans. `address` is the address that was called. */
 export function describeFailure(failure: ConnectionFailure, address: string): string {
   switch (failure.kind) {
     case "no-identity":
       return `there is no identity to call ${address} with: ${failure.problems.join("; ")}`;
     case "own-id":
-      return `nothing was sent to ${address}: the expected SPIFFE ID of the server is ${failure.id}, which is also the SPIFFE ID of this client, so any workload that has it could impersonate the server; give Coffer a SPIFFE ID of its own`;
+      return `nothing was sent to ${address}: the expected SPIFFE ID of the server is ${failure.id}, which is also the SPIFFE ID of this client, so any workload that has it could impersonate the server; give Coffer its own SPIFFE ID`;
     case "unreachable":
       return `nothing answers at ${address}: ${inWords(failure.problem)}; check the address, and that the server runs`;
     case "handshake-failed":
@@ -55,8 +55,8 @@ export function describeFailure(failure: ConnectionFailure, address: string): st
 /** Descriptions of the operating system's error codes. Other codes are shown unchanged. */
 const CODES: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the connection was refused",
-  ECONNRESET: "the other end reset the connection",
-  EPIPE: "the other end closed the connection",
+  ECONNRESET: "the peer reset the connection",
+  EPIPE: "the peer closed the connection",
   ENOENT: "there is no such socket",
   EACCES: "this user may not connect to the socket",
   ETIMEDOUT: "there was no answer",

@@ -20,7 +20,7 @@ export interface Servers {
 }
 
 /**
- * The channels to the servers of one client. One address is in use, at first the first one. A call that its server
+ * The channels to the servers of one client. One address is in use, initially the first. A call that its server
  * certainly did not apply is made at the next address immediately, which stays in use if it answers.
  */
 export class ServerChannels {
@@ -70,7 +70,7 @@ export class ServerChannels {
     limitsOf: (channel: IdentityChannel) => CallLimits,
   ): Promise<Response> {
     const index = this.#inUse;
-    // Without `await` if it is open, so that a call uses the identity of the moment in which it begins.
+    // Without `await` if it is open, so that a call uses the identity that is current when it begins.
     const source = this.#servers.identity.source ?? (await this.#servers.identity.open());
     const channel = this.#channel(index, source);
     try {
@@ -138,7 +138,7 @@ function summary(errors: readonly ClientError[]): ClientError {
   const [error, ...others] = [...errors].reverse();
   if (error === undefined || others.length === 0) return error as ClientError;
   if (error.failure === undefined || error.code !== "UNAVAILABLE") return error;
-  const telling = errors.find(mayPass) ?? error;
+  const temporary = errors.find(mayPass) ?? error;
   const message = errors.map((each) => each.message).join("; ");
-  return new ClientError("UNAVAILABLE", message, { failure: telling.failure as ConnectionFailure }, { cause: error });
+  return new ClientError("UNAVAILABLE", message, { failure: temporary.failure as ConnectionFailure }, { cause: error });
 }

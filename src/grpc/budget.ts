@@ -1,4 +1,4 @@
-/** What all calls together may hold. One SPIFFE ID may hold at most half of what the others leave free. */
+/** Limits for all calls together. One SPIFFE ID may use at most half of what the others leave free. */
 export interface BudgetLimits {
   /** Bytes of requests that have been read, and of answers that have not been sent. */
   readonly bytes: number;
@@ -8,15 +8,17 @@ export interface BudgetLimits {
   readonly calls: number;
 }
 
-/** Including copies during decoding and encryption, these take at most some 400 MB (docs/operations.md, "Capacity"). */
+/**
+ * Including copies during decoding and encryption, these take at most about 400 MB (docs/operations.md, "Capacity").
+ */
 export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, unread: 1024, calls: 8192 };
 
 /**
- * What each caller may always hold. Without a minimum, half of what is left is almost nothing after some ten callers,
- * and an attacker with the SVIDs of that many workloads would lock out all others. The bytes are one HTTP/2 window,
- * which a caller may send before the server reads anything. An answer may begin as long as they are not used up.
+ * The minimum that each caller may always hold. Without it, ten callers could reduce the share of the next one to
+ * almost nothing, and an attacker with the SVIDs of ten workloads could lock out all others. The bytes are one HTTP/2
+ * window, which a caller may send before the server reads anything. An answer may begin while some of them are free.
  */
-export const LEAST_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
+export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
 
 /** A resource that is limited for each caller. */
 export type Resource = keyof BudgetLimits;
@@ -25,12 +27,12 @@ export type Resource = keyof BudgetLimits;
 class Pool {
   readonly size: number;
   /** What each caller may hold even if the pool is used up. */
-  readonly least: number;
+  readonly minimum: number;
   used = 0;
 
-  constructor(size: number, least: number) {
+  constructor(size: number, minimum: number) {
     this.size = size;
-    this.least = least;
+    this.minimum = minimum;
   }
 
   get free(): number {
@@ -65,9 +67,9 @@ class Share {
     this.take(-amount);
   }
 
-  /** The most that the caller may hold now. */
+  /** The maximum that the caller may hold now. */
   get limit(): number {
-    return Math.max(this.#pool.least, Math.floor((this.#pool.free + this.#held) / 2));
+    return Math.max(this.#pool.minimum, Math.floor((this.#pool.free + this.#held) / 2));
   }
 }
 
@@ -83,8 +85,8 @@ export class Budgets {
   /** The callers with requests that wait for space, in the order in which they began to wait. */
   readonly #waiting = new Set<Budget>();
 
-  constructor(limits: BudgetLimits, least: BudgetLimits) {
-    const pool = (resource: Resource) => new Pool(limits[resource], least[resource]);
+  constructor(limits: BudgetLimits, minimum: BudgetLimits) {
+    const pool = (resource: Resource) => new Pool(limits[resource], minimum[resource]);
     this.#pools = { bytes: pool("bytes"), unread: pool("unread"), calls: pool("calls") };
   }
 
@@ -126,7 +128,7 @@ export class Budget {
     this.#waiting = waiting;
   }
 
-  /** The lease of a new call; undefined if the caller has the most calls that it may have. */
+  /** The lease of a new call; undefined if the caller has reached its limit of calls. */
   open(): Lease | undefined {
     if (!this.shares.calls.fits(1)) return undefined;
     return new Lease(this);
@@ -144,7 +146,7 @@ export class Budget {
     this.#waiting.delete(this);
   }
 
-  /** The most that the SPIFFE ID may hold of a resource now. */
+  /** The maximum that the SPIFFE ID may hold of a resource now. */
   limitOf(resource: Resource): number {
     return this.shares[resource].limit;
   }
@@ -218,7 +220,7 @@ export class Lease {
     return true;
   }
 
-  /** The most that its caller may hold of a resource now. */
+  /** The maximum that its caller may hold of a resource now. */
   limitOf(resource: Resource): number {
     return this.#budget.limitOf(resource);
   }

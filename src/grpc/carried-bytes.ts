@@ -5,7 +5,7 @@ type Written = (error: Error | null | undefined) => void;
 
 /**
  * Overwrites the bytes that a stream carried in either direction. grpc-js copies a message out of the chunks that
- * node:http2 delivers, and an answer into a buffer of its own. It leaves both to the garbage collector, which does not
+ * node:http2 delivers, and an answer into its own buffer. It leaves both to the garbage collector, which does not
  * overwrite the memory that it frees.
  */
 export class CarriedBytes {

@@ -6,7 +6,7 @@ import { fileDescriptors } from "../contract/file-descriptors.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import { type BudgetLimits, Budgets, LEAST_BUDGET } from "./budget.ts";
+import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
 import type { Arrival, Route } from "./incoming-call.ts";
@@ -37,9 +37,9 @@ function callOptions(maxReceiveBytes: number) {
 /** What a server needs. */
 export interface GrpcServerOptions {
   readonly connections: Connections;
-  /** What all callers together may hold. */
+  /** The limits of all callers together. */
   readonly limits: BudgetLimits;
-  /** The most connections that are served. */
+  /** The maximum number of connections that are served. */
   readonly maxConnections: number;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
@@ -65,7 +65,7 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    this.#budgets = new Budgets(options.limits, LEAST_BUDGET);
+    this.#budgets = new Budgets(options.limits, MINIMUM_BUDGET);
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,
@@ -96,13 +96,13 @@ export class GrpcServer {
     if (this.#state === "serving") this.#setHealth(status);
   }
 
-  /** Reports NOT_SERVING to health checks, so that clients use another server. Calls that arrive anyway are served. */
+  /** Reports NOT_SERVING to health checks, so that clients use another server. Calls that still arrive are served. */
   leave(): void {
     this.#state = "leaving";
     this.#setHealth("NOT_SERVING");
   }
 
-  /** Refuses every new call with SHUTTING_DOWN. For a server that must not write any more. */
+  /** Refuses every new call with SHUTTING_DOWN. For a server that can no longer write. */
   refuseCalls(): void {
     this.#setHealth("NOT_SERVING");
     this.#state = "refusing";

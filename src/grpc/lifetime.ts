@@ -7,8 +7,8 @@ const MAX_AGE_MS = 10 * 60_000;
 // How long the calls of a connection may continue after its GOAWAY, in milliseconds.
 const DRAIN_GRACE_MS = 30_000;
 
-// The part of its SVID's remaining validity after which a connection gets a GOAWAY. A client that rotates at half of
-// its SVID's lifetime, as SPIRE's clients do, has a newer SVID by then.
+// The fraction of its SVID's remaining validity after which a connection gets a GOAWAY. A client that rotates at half
+// of its SVID's lifetime, as SPIRE's clients do, has a newer SVID by then.
 const VALIDITY_SHARE = 0.8;
 
 // Connections that began together, for example after a restart of the server, must not all reconnect together.

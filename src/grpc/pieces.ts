@@ -9,9 +9,9 @@ const PIECE_BYTES = 256;
 const IN_PLACE = 4;
 
 /**
- * Bounds the memory that a request takes in addition to its bytes, which are all that the budget counts. Each DATA
- * frame becomes an object of some 200 bytes, and keeps the whole buffer that it was read with: 3 MB in frames of one
- * byte took 1 GB. A stream with more pieces than any client sends is closed with ENHANCE_YOUR_CALM (RFC 9113 7).
+ * Bounds the memory that a request takes in addition to its payload, because the budget counts only the payload. Each
+ * DATA frame becomes an object of about 200 bytes, and retains the whole buffer that it was read with: 3 MB in frames
+ * of one byte took 1 GB. A stream with more pieces than any client sends is closed with ENHANCE_YOUR_CALM (RFC 9113 7).
  */
 export function boundPieces(stream: ServerHttp2Stream): void {
   const push = stream.push.bind(stream);
@@ -26,7 +26,7 @@ export function boundPieces(stream: ServerHttp2Stream): void {
     pieces += 1;
     bytes += piece.length;
     if (pieces <= IN_PLACE) return push(piece);
-    if (!areTooMany()) return push(moved(piece));
+    if (!areTooMany()) return push(copied(piece));
     close();
     return false;
   };
@@ -37,7 +37,7 @@ export function boundPieces(stream: ServerHttp2Stream): void {
  * Copies a small piece, so that the buffer it was read with can be freed. Overwrites the original, which may contain
  * secret values.
  */
-function moved(piece: Buffer): Buffer {
+function copied(piece: Buffer): Buffer {
   if (piece.length >= PIECE_BYTES) return piece;
   const copy = Buffer.allocUnsafeSlow(piece.length);
   piece.copy(copy);

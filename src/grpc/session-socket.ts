@@ -5,7 +5,8 @@ import type { TLSSocket } from "node:tls";
 // A GOAWAY (RFC 9113 6.8) on stream 0: 8 bytes of payload, type 7, the highest possible last stream ID, code NO_ERROR.
 const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex");
 
-// The most bytes that may wait for a peer that does not read. Above it, the server stops reading from that peer.
+// The maximum number of bytes that wait for a peer that does not read. Above it, the server stops reading from the
+// peer.
 const MOST_UNSENT = 1024 * 1024;
 
 /**

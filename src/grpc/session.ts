@@ -24,9 +24,9 @@ export interface SessionOptions {
   readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 }
 
-// The most open streams, and the most bytes of one header list (RFC 9113 6.5.2). gRPC libraries accept 8 KiB of headers
-// by default. With HPACK, a peer can repeat a long header with one byte, so a header list can take far more memory than
-// the bytes received.
+// The maximum number of open streams, and the maximum size of a header list in bytes (RFC 9113 6.5.2). gRPC libraries
+// accept 8 KiB of headers by default. With HPACK, a peer can repeat a long header with one byte, so a header list can
+// take far more memory than the bytes received.
 const SETTINGS = { maxConcurrentStreams: 256, maxHeaderListSize: 8192 };
 
 // In megabytes. Node rejects streams above its limit for a session. Coffer bounds memory by the budgets of callers
@@ -67,7 +67,7 @@ export class Session {
     // An error of the peer ends its session. Without a listener it would end the process.
     this.#http2.on("error", () => {});
     this.#http2.on("stream", (stream, headers) => {
-      // Every stream needs this listener from here on, also if its call is refused. Without it, an error ends the
+      // Every stream needs this listener from the start, also if its call is refused. Without it, an error ends the
       // process. A stream can fail before its headers are delivered, if a frame that arrived with them ends the
       // session.
       stream.on("error", () => {});
@@ -75,7 +75,7 @@ export class Session {
       onStream(stream, headers);
     });
     connection.endBy(() => this.close());
-    this.#live(lifetimeOf(connection.validUntil, timers.clock(), random()));
+    this.#startTimers(lifetimeOf(connection.validUntil, timers.clock(), random()));
   }
 
   /** Whether the peer has no stream open. */
@@ -138,7 +138,7 @@ export class Session {
     this.#http2.destroy();
   }
 
-  #live(lifetime: ReturnType<typeof lifetimeOf>): void {
+  #startTimers(lifetime: ReturnType<typeof lifetimeOf>): void {
     const ending = { goAway: () => this.goAway(), close: () => this.close() };
     const cancelEnding = endInTime(lifetime, ending, this.#timers);
     this.#keepAlive();

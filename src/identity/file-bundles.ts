@@ -83,7 +83,7 @@ export class FileBundles {
   }
 
   #without(trustDomain: TrustDomain, problem: string, isWrong: boolean): ChosenBundle {
-    const kept = this.#kept.standIn(trustDomain.name, this.#timers.clock());
+    const kept = this.#kept.lastValid(trustDomain.name, this.#timers.clock());
     if (kept !== undefined) return { kind: "kept", bundle: kept.bundle, problem, isWrong };
     return { kind: "missing", bundle: new Bundle(trustDomain, []), problem, isWrong };
   }

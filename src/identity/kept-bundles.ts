@@ -27,8 +27,8 @@ export class KeptBundles {
     for (const name of this.#kept.keys()) if (!isStillGiven(name)) this.#kept.delete(name);
   }
 
-  /** The bundle to use in place of that of a trust domain at the time `now`, in milliseconds since the epoch. */
-  standIn(trustDomain: string, now: number): KeptBundle | undefined {
+  /** The last valid bundle of a trust domain; undefined if it has expired at `now`, in milliseconds since the epoch. */
+  lastValid(trustDomain: string, now: number): KeptBundle | undefined {
     const kept = this.#kept.get(trustDomain);
     return kept !== undefined && now <= kept.until ? kept : undefined;
   }

@@ -1,7 +1,7 @@
 import type { Bundle } from "./bundle.ts";
 import type { Certificate } from "../x509/certificate.ts";
 
-/** The most intermediates that are stored for one trust domain. Each takes some 12 kB when parsed. */
+/** The maximum number of intermediates stored for one trust domain. Each takes about 12 kB when parsed. */
 export const MAX_KNOWN_INTERMEDIATES = 500;
 
 /**

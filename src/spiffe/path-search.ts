@@ -11,15 +11,15 @@ import {
 } from "./certificate-rules.ts";
 
 /**
- * The most signatures that are checked for one chain. An unauthenticated peer chooses the certificates. With P-521, the
- * slowest keys that are accepted, this many checks take about 15 ms.
+ * The maximum number of signatures that are checked for one chain. An unauthenticated peer chooses the certificates.
+ * With P-521, the slowest keys that are accepted, this many checks take about 15 ms.
  */
 export const MAX_SIGNATURE_CHECKS = 16;
 
-/** The most certificates on a path, without the CA in the bundle. Real paths have one to three. */
+/** The maximum number of certificates on a path, without the CA in the bundle. Real paths have one to three. */
 const MAX_PATH_CERTIFICATES = 10;
 
-/** The most bytes of the certificates on a path, without the CA in the bundle. */
+/** The maximum size of the certificates on a path in bytes, without the CA in the bundle. */
 export const MAX_PATH_BYTES = 64 * 1024;
 
 /** A certification path from a leaf to a CA. */
@@ -31,8 +31,9 @@ export interface Path {
 }
 
 /**
- * Searches a path from a leaf to a CA that satisfies the rules of RFC 5280 6.1. If several issuers have the same name,
- * it tries each of them. This supports trust domains whose CAs have the same name, and CAs that changed their key.
+ * Searches for a path from a leaf to a CA that satisfies the rules of RFC 5280 6.1. If several issuers have the same
+ * name, it tries each of them. This supports trust domains whose CAs have the same name, and CAs that changed their
+ * key.
  */
 export class PathSearch {
   readonly #authorities: readonly Certificate[];
@@ -104,8 +105,8 @@ export class PathSearch {
   #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
     const hinted = named.filter(({ keyId }) => child.issuerKeyId && keyId?.equals(child.issuerKeyId));
-    const sound = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
-    return new Set([...hinted.filter(sound), ...hinted, ...named.filter(sound), ...named]);
+    const isValid = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
+    return new Set([...hinted.filter(isValid), ...hinted, ...named.filter(isValid), ...named]);
   }
 
   #signed(issuer: Certificate, child: Certificate): boolean {

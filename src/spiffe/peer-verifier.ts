@@ -26,9 +26,9 @@ export interface ShownChain {
 /**
  * Verifies the peers on one side of TLS: "client" for the callers of a server, "server" for the servers of a client. It
  * refuses a chain that OpenSSL objects to. For any other chain, the rules of this module and the bundle of the leaf's
- * own trust domain decide. It first searches a path over intermediates that were verified before. Only if there is none
- * does it read the rest of the chain. Earlier connections thus influence how a chain is verified, not whether it is
- * accepted; docs/identity.md describes the one exception, intermediates that several trust domains have signed.
+ * own trust domain decide. It first searches for a path through intermediates that were verified before. Only if there
+ * is none does it read the rest of the chain. Earlier connections thus influence how a chain is verified, not whether
+ * it is accepted; docs/identity.md describes the one exception, intermediates that several trust domains have signed.
  */
 export class PeerVerifier {
   readonly #purpose: Purpose;
@@ -70,7 +70,7 @@ export class PeerVerifier {
 }
 
 const NOT_READ =
-  "its issuer is not known, and too many chains of its trust domain, or one of this issuer, were read a short time ago";
+  "its issuer is not known, and too many chains of its trust domain, or one of this issuer, were read recently";
 
 /**
  * The reasons for OpenSSL's error codes. OpenSSL reports only the last error that it found, so these are hints for

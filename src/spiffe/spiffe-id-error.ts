@@ -31,7 +31,7 @@ export type SpiffeIdRule =
 export class SpiffeIdError extends Error {
   /** Always "SpiffeIdError". */
   override readonly name = "SpiffeIdError";
-  /** The rule that the text breaks. */
+  /** The rule that the text violates. */
   readonly rule: SpiffeIdRule;
 
   constructor(rule: SpiffeIdRule, message: string) {

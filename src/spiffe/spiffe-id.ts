@@ -55,7 +55,7 @@ export class SpiffeId {
     return this.path !== "";
   }
 
-  /** Whether the other one is the same ID. */
+  /** Whether both IDs are equal. */
   equals(other: SpiffeId): boolean {
     return this.#text === other.#text;
   }
@@ -72,8 +72,8 @@ export class SpiffeId {
 }
 
 /**
- * The trust domain of a bare name (`example.org`) or of any SPIFFE ID in it (`spiffe://example.org`). The Workload API
- * labels bundles in both ways. Throws {@link SpiffeIdError}.
+ * The trust domain of a bare name (`example.org`) or of any SPIFFE ID in it (`spiffe://example.org`). Implementations
+ * of the Workload API use both forms as keys of bundles. Throws {@link SpiffeIdError}.
  */
 export function trustDomainOf(nameOrId: string | Uint8Array): TrustDomain {
   const text = Buffer.from(nameOrId);

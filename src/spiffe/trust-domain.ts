@@ -10,7 +10,7 @@ const NAME = new CharacterSet("abcdefghijklmnopqrstuvwxyz0123456789.-_", "a-z 0-
 
 /**
  * The name of a trust domain, such as `example.org`, that satisfies SPIFFE-ID 2.1. It need not be a valid DNS name:
- * `a..b` and `__proto__` are names as well. So use it as a key of a Map, never of an object, and never as a part of a
+ * `a..b` and `__proto__` are valid names. Use it as a key of a Map, never of an object, and never as a part of a
  * file name.
  */
 export class TrustDomain {
@@ -37,7 +37,7 @@ export class TrustDomain {
     throw new SpiffeIdError("trust-domain-character", problem);
   }
 
-  /** Whether the other one is the same trust domain. */
+  /** Whether both trust domains are equal. */
   equals(other: TrustDomain): boolean {
     return this.name === other.name;
   }

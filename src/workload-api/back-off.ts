@@ -2,7 +2,7 @@ const STEP_MS = 1000;
 const MAX_STEPS = 30;
 
 /**
- * The largest part by which a pause is shortened at random, so that the workloads of a machine don't all reconnect
+ * The largest fraction by which a pause is shortened at random, so that the workloads of a machine don't all reconnect
  * together.
  */
 const JITTER = 0.2;

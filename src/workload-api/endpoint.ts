@@ -23,7 +23,7 @@ const MAX_SOCKET_PATH_BYTES = 107;
 // spellings.
 const PATH = /^\/[!-"$&->@-~]+$/;
 
-// RFC 3986 allows an empty authority to be left out, with its slashes.
+// RFC 3986 allows an empty authority to be omitted together with its slashes.
 const UNIX = /^unix:(?:\/\/)?(?<path>\/(?!\/).*)$/s;
 const TCP = /^tcp:\/\/(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/;
 
@@ -43,7 +43,7 @@ function socketPath(text: string): string {
     throw new EndpointError("is not unix:///PATH with an absolute path of printable characters, without ? # and %");
   }
   if (path.length > MAX_SOCKET_PATH_BYTES) {
-    throw new EndpointError(`has a path of more than ${MAX_SOCKET_PATH_BYTES} bytes, the most that a socket can have`);
+    throw new EndpointError(`has a path of more than ${MAX_SOCKET_PATH_BYTES} bytes, the maximum for a socket`);
   }
   return path;
 }

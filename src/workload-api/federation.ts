@@ -28,7 +28,7 @@ export class Federation {
     this.#kept.retain((name) => federated.has(name) || unusable.has(name));
     for (const bundle of federated.values()) this.#kept.keep(bundle, validUntil);
     const others = [...unusable.values()].map(({ trustDomain, problem }) => {
-      const kept = this.#kept.standIn(trustDomain.name, now);
+      const kept = this.#kept.lastValid(trustDomain.name, now);
       if (kept === undefined) {
         return { bundle: new Bundle(trustDomain, []), problem: describeNone(problem, trustDomain), until: [] };
       }

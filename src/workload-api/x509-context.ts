@@ -101,7 +101,7 @@ function readId(text: string, where: string): SpiffeId {
   }
 }
 
-/** Workload API 5.2.1: of several identities with the same hint, the first counts. */
+/** Workload API 5.2.1: of several identities with the same hint, the first is used. */
 function isFirstOfItsHint({ hint }: OfferedSvid, index: number, all: readonly OfferedSvid[]): boolean {
   return hint === "" || all.findIndex((other) => other.hint === hint) === index;
 }
@@ -115,10 +115,10 @@ function readFederated(entries: readonly MapEntry[], svids: readonly OfferedSvid
     if (trustDomain === undefined) continue;
     const { name } = trustDomain;
     const where = `federated_bundles[${name}]`;
-    // Protobuf implementations differ in which of two entries counts.
-    const isTwice = federated.delete(name) || unusable.has(name);
-    const problems = isTwice ? [`${where} occurs twice`] : [];
-    const bundle = isTwice ? undefined : collect(problems, () => Bundle.fromDer(trustDomain, value, where));
+    // If a key occurs twice, Protobuf implementations differ in which entry they use.
+    const isDuplicate = federated.delete(name) || unusable.has(name);
+    const problems = isDuplicate ? [`${where} occurs twice`] : [];
+    const bundle = isDuplicate ? undefined : collect(problems, () => Bundle.fromDer(trustDomain, value, where));
     if (bundle !== undefined) federated.set(name, bundle);
     else unusable.set(name, { trustDomain, problem: problems.join("; ") });
   }
@@ -151,5 +151,5 @@ function parseTrustDomain(key: string, where: string): TrustDomain {
 function checkForeign(trustDomain: TrustDomain, svids: readonly OfferedSvid[], where: string): void {
   const own = svids.find(({ svid }) => svid.id.trustDomain.equals(trustDomain));
   if (own !== undefined)
-    throw new MaterialError(`${where} is of the trust domain of ${own.where}, which has its own bundle`);
+    throw new MaterialError(`${where} belongs to the trust domain of ${own.where}, which has its own bundle`);
 }

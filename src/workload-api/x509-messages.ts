@@ -3,7 +3,7 @@ import { bytes, type Codec, message, repeated, string } from "../contract/messag
 
 /**
  * The path of FetchX509SVID, from workload.proto in the SPIFFE standards (SPIFFE_Workload_API 5.2.1). The service has
- * no package. Every message is the whole state: anything that it does not contain is no longer valid.
+ * no package. Every message is the complete state: anything that it does not contain is no longer valid.
  */
 export const FETCH_X509_SVID = "/SpiffeWorkloadAPI/FetchX509SVID";
 
@@ -20,7 +20,7 @@ export interface X509SvidMessage {
   readonly hint: string;
 }
 
-/** The whole state of a workload. The list of CRLs, field 2, is omitted: no known implementation sends one. */
+/** The complete state of a workload. The list of CRLs, field 2, is omitted: no known implementation sends one. */
 export interface X509SvidResponse {
   /** The first is the default identity. */
   readonly svids: readonly X509SvidMessage[];

@@ -41,7 +41,7 @@ export class DerFields {
 
   /** Checks that no field remains. */
   end(): void {
-    if (this.#next < this.#fields.length) throw new MalformedDer(`${this.#what} has a field too many`);
+    if (this.#next < this.#fields.length) throw new MalformedDer(`${this.#what} has an extra field`);
   }
 }
 
@@ -59,7 +59,7 @@ export function optionalBoolean(element: DerElement | undefined): boolean {
 
 /** The contents of a BIT STRING of whole bytes, such as a key or a signature. */
 export function wholeBytes(element: DerElement): Buffer {
-  if (element.value[0] !== 0) throw new MalformedDer("a bit string does not hold whole bytes");
+  if (element.value[0] !== 0) throw new MalformedDer("a bit string is not a whole number of bytes");
   return element.value.subarray(1);
 }
 
@@ -72,7 +72,9 @@ export function setBits(element: DerElement): ReadonlySet<number> {
   return bits;
 }
 
-/** Longer than any in use. Identifiers are logged, so an unauthenticated peer must not choose their length. */
+/**
+ * Longer than any identifier in use. Identifiers are logged, so an unauthenticated peer must not choose their length.
+ */
 const MAX_OID_BYTES = 32;
 
 /** An OBJECT IDENTIFIER in dotted form, such as `2.5.29.15`. */

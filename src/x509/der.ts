@@ -70,7 +70,7 @@ export function splitDer(bytes: Uint8Array): Buffer[] {
   return parts;
 }
 
-/** How many more elements may be read, in the whole tree. */
+/** The number of elements that may still be read, in the whole tree. */
 interface Allowance {
   left: number;
 }
@@ -95,7 +95,7 @@ function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement
   return { tag, value, der, children };
 }
 
-/** Where the first element ends, by its length alone. */
+/** The end of the first element, determined only from its length. */
 function firstElement(bytes: Buffer): Pick<DerElement, "value" | "der"> {
   const { length, header } = readLength(bytes);
   const end = header + length;

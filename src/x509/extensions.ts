@@ -71,7 +71,7 @@ export function parseExtensions(element: DerElement | undefined): Extensions {
   let unknownCritical: string | undefined;
   for (const child of element.children) {
     const { oid, critical, value } = parseExtension(child);
-    // Readers differ in which of two extensions they use, so another one could read another SPIFFE ID.
+    // Parsers differ in which of two extensions they use, so another parser could read a different SPIFFE ID.
     if (seen.has(oid)) throw new MalformedDer(`the extension ${oid} occurs twice`);
     seen.add(oid);
     const reader = READERS.get(oid);

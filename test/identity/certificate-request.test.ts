@@ -15,7 +15,7 @@ const CERTIFICATE_REQUEST = 13;
 
 /** So many CAs that their names take more than the 64 KiB that a certificate request can contain. */
 const many = Array.from({ length: 700 }, (_, number) =>
-  forge.authority(undefined, { key: example.key, subject: commonName(`${number} ${"x".repeat(100)}`) }),
+  forge.ca(undefined, { key: example.key, subject: commonName(`${number} ${"x".repeat(100)}`) }),
 );
 const bundles = new Map([
   ["example.org", bundle("example.org", example)],

@@ -118,7 +118,7 @@ const CLOSE_NOTIFY = ["0100"];
 // Without close_notify, a client can't distinguish the server's end of a connection from a truncation by an attacker,
 // and some TLS libraries report it as an error (RFC 8446 6.1).
 describe("a connection that the server ends is closed with close_notify:", () => {
-  const foreign = workload({}, forge.authority("spiffe://example.org"));
+  const foreign = workload({}, forge.ca("spiffe://example.org"));
   const nothing = () => {};
   const ends: readonly [what: string, chain: readonly Buffer[], request: Buffer, end: (site: Site) => void][] = [
     ["its client is refused", foreign, PREFACE, nothing],

@@ -22,16 +22,16 @@ const CONTROL_COUNT = 200;
  */
 const BOUND = 500;
 
-const rogue = forge.authority("spiffe://example.org");
+const rogue = forge.ca("spiffe://example.org");
 const intermediate = example.intermediate();
 const extra = Array.from({ length: 9 }, (_, depth) => example.intermediate({ subject: commonName(`extra ${depth}`) }));
 
 /** A leaf and nine intermediates below this CA. */
-function ten(authority: Issuer): readonly Buffer[] {
+function ten(ca: Issuer): readonly Buffer[] {
   const names = Array.from({ length: 9 }, (_, depth) => commonName(`intermediate ${depth}`));
   return workload(
     {},
-    names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), authority),
+    names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), ca),
   );
 }
 

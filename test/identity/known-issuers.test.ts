@@ -48,7 +48,7 @@ describe("over TLS, one server", () => {
 
   // Anyone can present such chains, as often as the handshake rate allows.
   it("reads no chain without a path to a CA", async () => {
-    const rogue = forge.authority("spiffe://example.org");
+    const rogue = forge.ca("spiffe://example.org");
     const chains = [workload({}, rogue.intermediate()), [...workload({}, rogue), rogue.der, example.der], []];
     assert.deepEqual(await inTurn({}, ...chains), { verdicts: ["untrusted", "untrusted", "no-certificate"], reads: 0 });
   });
@@ -91,9 +91,9 @@ describe("over TLS, one server", () => {
   });
 
   it("accepts an intermediate that two CAs of its trust domain have signed, by either CA", async () => {
-    const second = forge.authority("spiffe://example.org", { subject: commonName("second") });
+    const second = forge.ca("spiffe://example.org", { subject: commonName("second") });
     const key = newKey("P-256");
-    const [byFirst, bySecond] = [example, second].map((authority) => authority.intermediate({ key }));
+    const [byFirst, bySecond] = [example, second].map((ca) => ca.intermediate({ key }));
     const leaf = workload({}, byFirst)[0]!;
     const row = { bundles: trust(example, second) };
     const chains = [[leaf, byFirst!.der], [leaf, bySecond!.der], [leaf, bySecond!.der, byFirst!.der], [leaf]];
@@ -102,7 +102,7 @@ describe("over TLS, one server", () => {
 
   // The only case in which earlier connections influence the verdict, see docs/identity.md. The peer has a valid SVID.
   it("accepts a leaf sent with an intermediate that another trust domain signed, if it knows the right intermediate", async () => {
-    const elsewhere = forge.authority("spiffe://other.org", { subject: commonName("elsewhere") });
+    const elsewhere = forge.ca("spiffe://other.org", { subject: commonName("elsewhere") });
     const key = newKey("P-256");
     const right = example.intermediate({ key });
     const wrong = elsewhere.intermediate({ key });

@@ -205,7 +205,7 @@ describe("a method that fails unexpectedly", () => {
       failed: (error) => admission.notAccepted(error),
     });
     const { port } = listener.address as { port: number };
-    client = new Caller(`localhost:${port}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id: API }), {});
+    client = new Caller(`localhost:${port}`, Buffer.from(kit.ca.bundlePem), kit.issue({ id: API }), {});
   });
   after(async () => {
     client.close();

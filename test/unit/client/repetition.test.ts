@@ -39,7 +39,7 @@ describe("what is repeated", () => {
     [{ kind: "closed-at-once", as: ID, by: ID }, true, false, true],
     [{ kind: "broken", problem: "ECONNRESET" }, true, true, true],
     [{ kind: "no-answer", wasSent: false }, true, true, true],
-    [{ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "no authority") }, false, false, true],
+    [{ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "no CA") }, false, false, true],
     [{ kind: "wrong-server", expected: ID, got: ID }, false, false, true],
     [{ kind: "own-id", id: ID }, false, false, false],
   ];

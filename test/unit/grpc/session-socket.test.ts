@@ -3,14 +3,14 @@ import { type ServerHttp2Session, performServerHandshake } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { Duplex } from "node:stream";
 import { it } from "node:test";
-import { FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { FrameSplitter, FrameType } from "../../../bench/frame.ts";
 import { OPENING } from "../../../bench/connection.ts";
 import { SessionSocket } from "../../../src/grpc/session-socket.ts";
 
 /** Takes the place of a TLS socket: records the frames that the server writes, and delivers bytes to it. */
 class Wire extends Duplex {
   readonly frames: { readonly type: number; readonly payload: Buffer }[] = [];
-  readonly #cutter = new FrameCutter();
+  readonly #cutter = new FrameSplitter();
 
   override _read(): void {}
 

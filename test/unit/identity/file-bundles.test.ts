@@ -99,7 +99,7 @@ describe("a bundle file that is empty or absent", () => {
 describe("a bundle file of another trust domain that can't be used", () => {
   const WAYS: readonly [what: string, content: string][] = [
     ["garbage", "garbage"],
-    ["a CA of a third trust domain", forge.authority("spiffe://third.org").bundlePem],
+    ["a CA of a third trust domain", forge.ca("spiffe://third.org").bundlePem],
     ["half a certificate", other.bundlePem.slice(0, 200)],
   ];
   for (const [what, content] of WAYS) {
@@ -112,9 +112,9 @@ describe("a bundle file of another trust domain that can't be used", () => {
       assert.ok(followed.holds(second));
       assert.equal(followed.authorities("other.org"), 1);
       assert.match(followed.problems.join(), /other\.org\.pem.*; the last good bundle of other\.org stays in use$/);
-      const authority = forge.authority("spiffe://example.org");
+      const ca = forge.ca("spiffe://example.org");
       followed.writer.write(
-        contents(second, { "example.org": example.bundlePem + authority.bundlePem, "other.org": content }),
+        contents(second, { "example.org": example.bundlePem + ca.bundlePem, "other.org": content }),
       );
       followed.timers.advance(1100);
       assert.equal(followed.authorities("example.org"), 2);
@@ -140,7 +140,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
   it("does not prevent the use of a valid one, even if the own files are wrong", () => {
     const followed = Followed.good();
     writeFileSync(followed.files.cert, "x");
-    writeFileSync(followed.bundleFile("other.org"), forge.authority("spiffe://other.org").bundlePem + other.bundlePem);
+    writeFileSync(followed.bundleFile("other.org"), forge.ca("spiffe://other.org").bundlePem + other.bundlePem);
     followed.timers.advance(1100);
     assert.ok(followed.holds(first));
     assert.equal(followed.authorities("other.org"), 2);
@@ -148,7 +148,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
 
   // While the file of a trust domain is garbage, its last good CAs still belong to it.
   it("still owns its last good CAs: another bundle that contains one of them is refused", () => {
-    const nameless = forge.authority(undefined);
+    const nameless = forge.ca(undefined);
     const followed = Followed.good();
     followed.writer.write(contents(first, { "other.org": nameless.bundlePem }));
     followed.timers.advance(1100);
@@ -163,7 +163,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
 
 // With that option, the CAs of every federated trust domain could issue SVIDs of the own one.
 describe("the bundles that spiffe-helper mixes with include_federated_domains", () => {
-  const nameless = forge.authority(undefined);
+  const nameless = forge.ca(undefined);
 
   function problems(own: string, foreign: string): string {
     const followed = Followed.good();

@@ -43,7 +43,7 @@ describe("files that are rewritten", () => {
     });
   }
 
-  const successor = forge.authority("spiffe://example.org");
+  const successor = forge.ca("spiffe://example.org");
   const ROTATIONS: readonly [what: string, next: Forged, bundle: string, complete: string][] = [
     ["SVID", second, example.bundlePem, "svid_key.pem is written"],
     ["SVID and CA", successor.issue({ id: ID }), successor.bundlePem, "example.org.pem is written"],
@@ -155,8 +155,8 @@ describe("FileSource.close", () => {
 });
 
 describe("files on a real clock", () => {
-  const authority = new CertificateForge(Date.now()).authority("spiffe://example.org");
-  const fresh = () => contents(authority.issue({ id: ID }), { "example.org": authority.bundlePem });
+  const ca = new CertificateForge(Date.now()).ca("spiffe://example.org");
+  const fresh = () => contents(ca.issue({ id: ID }), { "example.org": ca.bundlePem });
 
   for (const Kind of [SpiffeHelper, KubernetesVolume]) {
     it(`are followed as ${Kind.name} writes them`, async () => {

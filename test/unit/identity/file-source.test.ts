@@ -74,7 +74,7 @@ describe("FileSource.open", () => {
   });
 
   it("refuses an SVID that its own bundle does not verify", () => {
-    const rogue = write("rogue.pem", forge.authority("spiffe://example.org").bundlePem);
+    const rogue = write("rogue.pem", forge.ca("spiffe://example.org").bundlePem);
     const [said, ...more] = problems({ bundles: new Map([["example.org", rogue]]) });
     assert.match(said!, /svid\.pem, verified with .*rogue\.pem: no CA in the bundle/);
     assert.deepEqual(more, []);

@@ -49,7 +49,8 @@ describe("at the start", () => {
     assert.ok(followed.holds(first));
   });
 
-  // Another trust domain may publish that it has no CAs any more. That must not prevent serving the own trust domain.
+  // Another trust domain may publish that it no longer has CAs. That must not stop the service for the own trust
+  // domain.
   it("accepts a bundle that states that it has no CAs", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first, { "other.org": '{"keys":[]}' }));
@@ -124,7 +125,7 @@ describe("at the start", () => {
     ["garbage", (file) => writeFileSync(file, "x"), /\.org\.pem contains no PEM block/],
     [
       "that of another trust domain",
-      (file) => writeFileSync(file, forge.authority("spiffe://third.org").bundlePem),
+      (file) => writeFileSync(file, forge.ca("spiffe://third.org").bundlePem),
       /third\.org/,
     ],
   ];

@@ -23,7 +23,7 @@ function problem(pem: string): string {
 
 describe("Bundle.fromPem", () => {
   it("reads CA certificates in order, each once, and ignores the text around them", () => {
-    const second = forge.authority(undefined);
+    const second = forge.ca(undefined);
     const pem = `# two\n${example.bundlePem}${second.bundlePem}${example.bundlePem}`;
     assert.deepEqual(
       read(pem).authorities.map(({ der }) => der),
@@ -37,7 +37,7 @@ describe("Bundle.fromPem", () => {
   });
 
   it("accepts expired CAs: SPIRE leaves them in the bundle for a day", () => {
-    const expired = forge.authority("spiffe://example.org", { notBefore: 0, notAfter: 1000 });
+    const expired = forge.ca("spiffe://example.org", { notBefore: 0, notAfter: 1000 });
     assert.equal(read(expired.bundlePem).authorities.length, 1);
   });
 
@@ -61,8 +61,8 @@ describe("Bundle.fromPem", () => {
     const said = problem(example.bundlePem + other.bundlePem);
     assert.match(said, /line \d+: this CA belongs to the trust domain other\.org, .* given for example\.org/);
     assert.equal(problem(example.bundlePem), "none");
-    assert.equal(problem(forge.authority(undefined).bundlePem), "none");
-    assert.equal(problem(forge.authority("https://example.com/").bundlePem), "none");
+    assert.equal(problem(forge.ca(undefined).bundlePem), "none");
+    assert.equal(problem(forge.ca("https://example.com/").bundlePem), "none");
   });
 
   it("is immutable", () => {

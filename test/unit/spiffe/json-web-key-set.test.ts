@@ -7,7 +7,7 @@ import type { Issuer } from "../../support/certificate-forge.ts";
 import { example, forge, other } from "../../support/chain-world.ts";
 
 const TD = TrustDomain.parse("example.org");
-const second = forge.authority(undefined);
+const second = forge.ca(undefined);
 
 /** A CA's key in the form of a bundle. The coordinates of its point are the last bytes of the key in DER. */
 function jwk({ key, der }: Issuer, changes: object = {}): object {
@@ -130,8 +130,8 @@ describe("a bundle file in JSON", () => {
 
 describe("Bundle.notAfter", () => {
   it("is the latest notAfter of its CAs", () => {
-    const short = forge.authority(undefined, { notAfter: forge.now + 1000 });
-    const long = forge.authority(undefined, { notAfter: forge.now + 5000 });
+    const short = forge.ca(undefined, { notAfter: forge.now + 1000 });
+    const long = forge.ca(undefined, { notAfter: forge.now + 5000 });
     assert.equal(read(short.bundlePem + long.bundlePem).notAfter, forge.now + 5000);
     assert.equal(read("").notAfter, undefined);
   });

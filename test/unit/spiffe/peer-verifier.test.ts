@@ -49,7 +49,7 @@ describe("a peer verifier", () => {
     // A snapshot with the same CAs in other objects, as after a renewal of the server's own SVID.
     verifier.verifier.follow(new Map([...trust(example), ["other.org", bundle("other.org", other)]]));
     assert.deepEqual([verifier.verdict(chain), verifier.reads], [ID, 1]);
-    verifier.verifier.follow(trust(example, forge.authority("spiffe://example.org")));
+    verifier.verifier.follow(trust(example, forge.ca("spiffe://example.org")));
     assert.deepEqual([verifier.verdict(chain), verifier.reads], [ID, 2]);
   });
 
@@ -57,7 +57,7 @@ describe("a peer verifier", () => {
     const verifier = new Verifier();
     const chain = fresh();
     verifier.verdict(chain);
-    verifier.verifier.follow(trust(forge.authority("spiffe://example.org")));
+    verifier.verifier.follow(trust(forge.ca("spiffe://example.org")));
     assert.equal(verifier.verdict(chain), "untrusted");
     verifier.verifier.follow(new Map());
     assert.equal(verifier.verdict(chain), "no-bundle");

@@ -57,7 +57,7 @@ describe("a verified SVID", () => {
     assert.equal(verify({ chain: workload({ notAfter: soon }) }).validUntil, soon);
     const intermediate = example.intermediate({ notAfter: soon });
     assert.equal(verify({ chain: workload({ notAfter: later }, intermediate) }).validUntil, soon);
-    const authority = forge.authority(undefined, { notAfter: soon });
+    const authority = forge.ca(undefined, { notAfter: soon });
     assert.equal(
       verify({ chain: workload({ notAfter: later }, authority), bundles: trust(authority) }).validUntil,
       soon,
@@ -77,11 +77,11 @@ describe("verifyAgain, after a change of the bundles", () => {
   // Thousands of connections are verified again when a single CA is replaced, and most of them are not affected.
   it("accepts a path without checking a signature while its CA is in the bundle", () => {
     const proven = verify({ chain: workload() });
-    assert.equal(verifyAgain(proven, trust(example, forge.authority("spiffe://example.org")), NOW, "client"), proven);
+    assert.equal(verifyAgain(proven, trust(example, forge.ca("spiffe://example.org")), NOW, "client"), proven);
   });
 
   it("accepts a path to another CA that verifies the same chain", () => {
-    const again = forge.authority("spiffe://example.org", { key: example.key, notAfter: NOW + 60_000 });
+    const again = forge.ca("spiffe://example.org", { key: example.key, notAfter: NOW + 60_000 });
     const proven = verify({ chain: workload() });
     const next = verifyAgain(proven, trust(again), NOW, "client");
     assert.deepEqual(next.authority, again.der);
@@ -91,7 +91,7 @@ describe("verifyAgain, after a change of the bundles", () => {
   it("refuses a path whose CA or trust domain was removed", () => {
     const proven = verify({ chain: workload({}, example.intermediate()) });
     const verdict = (bundles: Case["bundles"]) => () => verifyAgain(proven, bundles!, NOW, "client");
-    assert.throws(verdict(trust(forge.authority("spiffe://example.org"))), { reason: "untrusted" });
+    assert.throws(verdict(trust(forge.ca("spiffe://example.org"))), { reason: "untrusted" });
     assert.throws(verdict(new Map()), { reason: "no-bundle" });
     // The same CA in the bundle of another trust domain verifies no SVID of this one.
     assert.throws(verdict(new Map([["other.org", TRUST.get("example.org")!]])), { reason: "no-bundle" });

@@ -203,9 +203,9 @@ describe("a federated bundle", () => {
     const cases: readonly (readonly [key: string, problem: RegExp])[] = [
       [
         "example.org",
-        /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\], which has its own bundle$/,
+        /^federated_bundles\[example\.org\] belongs to the trust domain of svids\[0\], which has its own bundle$/,
       ],
-      ["spiffe://example.org", /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
+      ["spiffe://example.org", /^federated_bundles\[example\.org\] belongs to the trust domain of svids\[0\]/],
       ["spiffe://other.org/w", /^federated_bundles, entry 1: the key is the SPIFFE ID of a workload/],
       ["spiffe://OTHER.org", /^federated_bundles, entry 1: the key is not a trust domain: it has a trust domain that/],
       ["", /^federated_bundles, entry 1: the key is not a trust domain: it is empty$/],
