@@ -111,6 +111,23 @@ describe("the identity of a client", () => {
     );
   });
 
+  // tls.connect takes the text of a key. As a path, it would be in the error that the file does not exist.
+  it("is refused if it contains a key or a certificate instead of its path, and the error does not contain it", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----\n";
+    const texts = [key, Buffer.from(key).toString("base64")];
+    const identities = texts.flatMap((text) => [
+      () => chooseIdentity({ cert: "c", key: text, bundle: "b" }, SERVER, {}),
+      () => chooseIdentity({ cert: text, key: "k", bundle: "b" }, SERVER, {}),
+      () => chooseIdentity({ cert: "c", key: "k", bundle: text }, SERVER, {}),
+      () => choose({ ...FILES, COFFER_KEY: text }),
+    ]);
+    const message = /^identity: expected the paths of files, not the text of a key or a certificate$/;
+    for (const choice of identities) assert.throws(choice, refuses(message));
+    // The control: an unusual path.
+    const choice = choose({ ...FILES, COFFER_KEY: "./BEGIN PRIVATE KEY=" });
+    assert.ok(choice.kind === "files" && choice.files.key === "./BEGIN PRIVATE KEY=");
+  });
+
   it("is refused without a bundle for the server's trust domain", () => {
     const options = { cert: "c", key: "k", bundle: { "other.org": "o.pem" } };
     assert.throws(
