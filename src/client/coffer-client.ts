@@ -251,6 +251,10 @@ export class CofferClient {
     this.#calls.add(call);
     try {
       return await call;
+    } catch (error) {
+      // The error was created in a callback of grpc-js, so its own stack does not contain the caller of this client.
+      if (error instanceof ClientError) Error.captureStackTrace(error);
+      throw error;
     } finally {
       this.#calls.delete(call);
     }

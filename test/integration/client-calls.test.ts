@@ -108,6 +108,17 @@ describe("a call", () => {
     assert.equal(await health, "SERVING");
   });
 
+  // A log line with the stack has to show which of a program's calls has failed.
+  it("fails with a stack that contains its caller", async () => {
+    async function callerOfPut() {
+      return await client.put("a", { k: "v" });
+    }
+    const failed = failureOf(callerOfPut());
+    (await server.call()).hangUp();
+    const { stack = "" } = await failed;
+    assert.match(stack, /^ClientError: .*\n(?: +at .*\n)* +at async callerOfPut/);
+  });
+
   it("is not sent if its signal is already aborted", async () => {
     const error = await failureOf(client.put("a", { k: "v" }, { signal: AbortSignal.abort() }));
     assert.deepEqual([error.code, error.applied], ["CANCELLED", "no"]);
