@@ -120,8 +120,14 @@ export function checkTimeout(ms: number): number {
   throw invalidOption(`timeoutMs is ${ms}; expected milliseconds, more than 0 and at most ${MAX_TIMEOUT_MS}`);
 }
 
+/** Checks a signal, if there is one. grpc-js would throw away from the call, and end the process. Throws {@link ClientError}. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal && typeof signal.addEventListener !== "function") throw invalidOption("signal is not an AbortSignal");
+}
+
 function readAddress(address: string | Address): Address {
   if (typeof address === "object" && address !== null) return address;
+  if (typeof address !== "string") throw invalidOption("address is required, such as 127.0.0.1:8553");
   try {
     return parseAddress(address);
   } catch (error) {

@@ -4,7 +4,7 @@ import { ClientError } from "../../../src/client/client-error.ts";
 import { readSettings } from "../../../src/client/client-options.ts";
 import { CofferClient } from "../../../src/client/coffer-client.ts";
 import { chooseIdentity } from "../../../src/client/identity-option.ts";
-import { contentOf, textOf } from "../../../src/client/values.ts";
+import { contentOf, textOf, versionOf } from "../../../src/client/values.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 
 const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -46,6 +46,7 @@ describe("the options of a client", () => {
 
   const serverId = `${SERVER}`;
   const rows: [what: string, options: object, message: RegExp][] = [
+    ["no address", { serverId }, /^address is required/],
     ["no server ID", { address: "a:1" }, /^serverId is required/],
     [
       "a server ID that is not a SPIFFE ID",
@@ -143,6 +144,16 @@ describe("the identity of a client", () => {
   });
 });
 
+// Encoding truncates 1.5 to 1, NaN to 0: another version would be read or deleted.
+describe("a version in a call", () => {
+  it("is a whole number of 32 bits", () => {
+    for (const version of [0, 1, 2 ** 32 - 1, undefined]) assert.equal(versionOf("version", version), version);
+    for (const version of [1.5, -1, 2 ** 32, Number.NaN, "1" as never]) {
+      assert.throws(() => versionOf("version", version), refuses(/^version is .*; expected a whole number from 0 to/));
+    }
+  });
+});
+
 describe("the values of a Put", () => {
   const entries = (values: Parameters<typeof contentOf>[0]) => contentOf(values).entries();
 
@@ -173,8 +184,16 @@ describe("the values of a Put", () => {
     );
   });
 
+  // A string has entries as well, one for each character.
+  it("are refused if they are not an object, and the error does not contain them", () => {
+    for (const values of [undefined, null, "s3cret", ["s3cret"]]) {
+      assert.throws(() => contentOf(values as never), refuses(/^the values are neither an object nor a Map$/));
+    }
+  });
+
   it("have a path that may be bytes", () => {
     assert.equal(textOf("path", Buffer.from("shop/ü")), "shop/ü");
     assert.throws(() => textOf("path", Buffer.from([0xff])), refuses(/^path is not UTF-8$/));
+    assert.throws(() => textOf("path", undefined as never), refuses(/^path is neither a string nor a Uint8Array$/));
   });
 });
