@@ -53,6 +53,11 @@ describe("the options of a client", () => {
       { address: "a:1", serverId: "coffer" },
       /^serverId is not a SPIFFE ID: it does not begin/,
     ],
+    [
+      "the SPIFFE ID of a trust domain",
+      { address: "a:1", serverId: "spiffe://example.org" },
+      /^serverId spiffe:\/\/example.org is that of a trust domain/,
+    ],
     ["an invalid address", { address: "here", serverId }, /^address: .*"here"/],
     ["no address in the list", { address: [], serverId }, /^address is an empty list/],
     ["a timeout of zero", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
