@@ -156,6 +156,7 @@ describe("a version in a call", () => {
     for (const version of [1.5, -1, 2 ** 32, Number.NaN, "1" as never]) {
       assert.throws(() => versionOf("version", version), refuses(/^version is .*; expected a whole number from 0 to/));
     }
+    assert.throws(() => versionOf("version", "1" as never), refuses(/^version is '1'; expected/));
   });
 });
 
