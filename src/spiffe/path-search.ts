@@ -96,20 +96,23 @@ export class PathSearch {
   /**
    * By name. Key identifiers are mere hints (RFC 5280 4.2.1.1): they only change the order. So does what is wrong with a
    * certificate: in this order the first candidate is the one that OpenSSL takes, and certificates that a peer adds to a
-   * chain that OpenSSL accepts do not use up the signature checks.
+   * chain that OpenSSL accepts do not use up the signature checks. As for OpenSSL, a certificate without a key identifier
+   * contradicts none, so that an authority without one comes before certificates that a peer has given its identifier.
    */
   #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
-    const hinted = named.filter(({ keyId }) => child.issuerKeyId && keyId?.equals(child.issuerKeyId));
+    const hinted = named.filter(({ keyId }) => !child.issuerKeyId || !keyId || keyId.equals(child.issuerKeyId));
     const sound = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
     return new Set([...hinted.filter(sound), ...hinted, ...named.filter(sound), ...named]);
   }
 
   #signed(issuer: Certificate, child: Certificate): boolean {
-    if (child.signatureAlgorithm === undefined) return false;
+    const { signatureAlgorithm } = child;
+    if (signatureAlgorithm === undefined) return false;
     this.#problem ??= keyProblem(issuer, describe(issuer));
-    if (issuer.publicKey === undefined || ++this.#checks > MAX_SIGNATURE_CHECKS) return false;
-    return isSignedBy(issuer.publicKey, child.signatureAlgorithm, child.signed, child.signature);
+    // A key of another kind can't have signed it. OpenSSL passes over it as well, so it must not count as a check.
+    if (issuer.publicKey?.kind !== signatureAlgorithm.kind || ++this.#checks > MAX_SIGNATURE_CHECKS) return false;
+    return isSignedBy(issuer.publicKey, signatureAlgorithm, child.signed, child.signature);
   }
 }
 

@@ -63,14 +63,14 @@ export class PeerVerifier {
     try {
       return proveBySent(claim, shown.readRest(), now);
     } catch (error) {
-      this.#reads.refused(claim, now);
+      this.#reads.refused(claim, error instanceof SvidRefused ? error.reason : undefined, now);
       throw error;
     }
   }
 }
 
 const NOT_READ =
-  "its issuer is not known, and too many chains of its trust domain, or one of this issuer, were read a short time ago";
+  "its issuer is not known, and too many chains of its trust domain, or one of this issuer or ID, were read a short time ago";
 
 /**
  * What OpenSSL's codes are called here. It reports the last thing it found, so these are hints for operators. All others
