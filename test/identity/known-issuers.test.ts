@@ -142,7 +142,7 @@ describe("over TLS, one server", () => {
   });
 
   it("finds a path past certificates that a member has given the name of an authority without identifier", async () => {
-    const authority = forge.authority("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
+    const authority = forge.ca("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
     const chain = workload({}, authority.intermediate());
     const lookalikes = lookalikesOf(commonName("bare"), chain[1]!);
     assert.deepEqual((await inTurn({ bundles: trust(authority) }, [...chain, ...lookalikes])).verdicts, [ID]);
@@ -168,7 +168,7 @@ describe("over TLS, one server", () => {
 
 /** As many CA certificates as signatures are checked, each named as the issuer of `child` and with its key identifier. */
 function lookalikesOf(subject: Buffer, child: Buffer, spec: CertificateSpec = {}): Buffer[] {
-  const rogue = forge.authority("spiffe://example.org");
+  const rogue = forge.ca("spiffe://example.org");
   const keyId = extension("2.5.29.14", false, octetString(parseCertificate(child).issuerKeyId!));
   const all = { subject, keyIds: false, extensions: [keyId], ...spec };
   return Array.from({ length: MAX_SIGNATURE_CHECKS }, () => rogue.intermediate(all).der);
