@@ -20,6 +20,6 @@ describe("the reader of Dockerfiles", () => {
   it("replaces only declared arguments", () => {
     const known = new Map([["NODE", "24"]]);
     assert.equal(withArguments(`node:$\{NODE}-a $NODE`, known), "node:24-a 24");
-    assert.throws(() => withArguments(`node:$\{OTHER}`, known), /OTHER is no argument/);
+    assert.throws(() => withArguments(`node:$\{OTHER}`, known), /OTHER is not an argument/);
   });
 });
