@@ -108,6 +108,8 @@ export function readSettings(options: InternalOptions): Settings {
   const addresses = [options.address].flat().map((address) => readAddress(address as string | Address));
   if (addresses.length === 0) throw invalidOption("address is an empty list");
   const serverId = readSpiffeId("serverId", options.serverId);
+  // X509-SVID 5.2: no server can prove it, because the SPIFFE ID of a leaf has a path.
+  if (!serverId.isWorkload) throw invalidOption(`serverId ${serverId} is that of a trust domain, not of a server`);
   return { addresses, serverId, timeoutMs: checkTimeout(timeoutMs), waitForReady, retry, timers, random };
 }
 
@@ -120,8 +122,14 @@ export function checkTimeout(ms: number): number {
   throw invalidOption(`timeoutMs is ${ms}; expected milliseconds, more than 0 and at most ${MAX_TIMEOUT_MS}`);
 }
 
+/** Checks a signal, if there is one. grpc-js would throw away from the call, and end the process. Throws {@link ClientError}. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal && typeof signal.addEventListener !== "function") throw invalidOption("signal is not an AbortSignal");
+}
+
 function readAddress(address: string | Address): Address {
   if (typeof address === "object" && address !== null) return address;
+  if (typeof address !== "string") throw invalidOption("address is required, such as 127.0.0.1:8553");
   try {
     return parseAddress(address);
   } catch (error) {

@@ -11,6 +11,7 @@ import {
   type InternalOptions,
   type PutOptions,
   type Settings,
+  checkSignal,
   checkTimeout,
   readSettings,
 } from "./client-options.ts";
@@ -29,7 +30,7 @@ import {
 import { Pauses } from "./pauses.ts";
 import { mayRepeat, pauseMs } from "./repetition.ts";
 import { ServerChannels } from "./server-channels.ts";
-import { type Values, contentOf, textOf } from "./values.ts";
+import { type Values, contentOf, textOf, versionOf } from "./values.ts";
 
 /** The content of one version. */
 export interface Secret {
@@ -96,7 +97,7 @@ export class CofferClient {
    * ```
    */
   async put(path: string | Uint8Array, values: Values, options: PutOptions = {}): Promise<PutResponse> {
-    const { expectedVersion } = options;
+    const expectedVersion = versionOf("expectedVersion", options.expectedVersion);
     const entries = contentOf(values).entries();
     const data = entries.filter((entry) => entry.kind === "text");
     const binaryData = entries.filter((entry) => entry.kind === "binary");
@@ -117,7 +118,7 @@ export class CofferClient {
    * ```
    */
   async get(path: string | Uint8Array, options: GetOptions = {}): Promise<Secret> {
-    const request = { path: textOf("path", path), version: options.version ?? 0 };
+    const request = { path: textOf("path", path), version: versionOf("version", options.version ?? 0) };
     const { data, binaryData, ...rest } = await this.#call(getMethod, request, options);
     const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
     const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
@@ -134,7 +135,8 @@ export class CofferClient {
    * ```
    */
   async delete(path: string | Uint8Array, options: DeleteOptions = {}): Promise<DeleteResponse> {
-    const { versions = [], expectedVersion } = options;
+    const versions = (options.versions ?? []).map((version) => versionOf("a version", version));
+    const expectedVersion = versionOf("expectedVersion", options.expectedVersion);
     return this.#call(deleteMethod, { path: textOf("path", path), versions, expectedVersion }, options);
   }
 
@@ -251,6 +253,10 @@ export class CofferClient {
     this.#calls.add(call);
     try {
       return await call;
+    } catch (error) {
+      // The error was created in a callback of grpc-js, so its own stack does not contain the caller of this client.
+      if (error instanceof ClientError) Error.captureStackTrace(error);
+      throw error;
     } finally {
       this.#calls.delete(call);
     }
@@ -263,6 +269,7 @@ export class CofferClient {
   ): Promise<Response> {
     const { timers, random, retry } = this.#settings;
     const end = timers.elapsed() + checkTimeout(options.timeoutMs ?? this.#settings.timeoutMs);
+    checkSignal(signal);
     for (let attempts = 1; ; attempts++) {
       if (this.#closed !== undefined) throw clientClosed();
       if (signal?.aborted) throw callAborted(signal);

@@ -1,3 +1,4 @@
+import { isKeyText } from "../domain/key-text.ts";
 import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -95,6 +96,8 @@ function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): 
   const { cert, key, bundle } = option;
   if (!cert || !key || !bundle) throw invalidOption("identity: expected workloadApi, or cert, key and bundle");
   const bundles = typeof bundle === "string" ? { [serverId.trustDomain.name]: bundle } : bundle;
+  if ([cert, key, ...Object.values(bundles)].some(isKeyText))
+    throw invalidOption("identity: expected the paths of files, not the text of a key or a certificate");
   return { kind: "files", files: { cert, key, bundles: new Map(Object.entries(bundles)) } };
 }
 

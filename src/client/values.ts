@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -12,6 +13,9 @@ export type Values = Content | Readonly<Record<string, string | Uint8Array>> | R
 /** Converts values to a content. The server checks keys and sizes. Throws {@link ClientError}. */
 export function contentOf(values: Values): Content {
   if (values instanceof Content) return values;
+  // The entries of a string are its characters, and those of an array have indexes as keys.
+  if (typeof values !== "object" || values === null || Array.isArray(values))
+    throw invalidOption("the values are neither an object nor a Map");
   const pairs = values instanceof Map ? [...values] : Object.entries(values);
   return Content.unchecked(pairs.map(([key, value]) => entryOf(key, value)));
 }
@@ -22,11 +26,20 @@ export function contentOf(values: Values): Content {
  */
 export function textOf(name: string, value: string | Uint8Array): string {
   if (typeof value === "string") return wellFormed(name, value);
+  if (!(value instanceof Uint8Array)) throw invalidOption(`${name} is neither a string nor a Uint8Array`);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
   } catch (error) {
     throw invalidOption(`${name} is not UTF-8`, { cause: error });
   }
+}
+
+const MAX_VERSION = 2 ** 32 - 1;
+
+/** Checks a version, if there is one. Encoding truncates a fraction and so names another version. Throws {@link ClientError}. */
+export function versionOf<Version extends number | undefined>(name: string, version: Version): Version {
+  if (version === undefined || (Number.isInteger(version) && version >= 0 && version <= MAX_VERSION)) return version;
+  throw invalidOption(`${name} is ${inspect(version)}; expected a whole number from 0 to ${MAX_VERSION}`);
 }
 
 /** Reads a SPIFFE ID in any form. Throws {@link ClientError}. */

@@ -1,4 +1,5 @@
 import type { Certificate } from "../x509/certificate.ts";
+import type { RefusalReason } from "./svid-refused.ts";
 import type { Claim } from "./verify.ts";
 
 /** How many chains of one trust domain may be read without a pause after the start. */
@@ -14,7 +15,9 @@ const MINUTE = 60_000;
  * trust domain has its own limit, so a CA that issues intermediates without end affects only its own trust domain.
  * Within it, after a chain below an issuer was refused, no chain of that issuer is read for a minute. Otherwise one
  * misconfigured intermediate, with hundreds of workloads that reconnect every second, would use up the reads that new
- * intermediates of its trust domain need.
+ * intermediates of its trust domain need. A chain that takes too much work was refused because of
+ * certificates that the peer added, which anyone with an SVID can do. It blocks only the SPIFFE ID of that peer for the
+ * minute, and not other workloads with the same issuer.
  */
 export class ChainReads {
   readonly #domains = new Map<string, Domain>();
@@ -22,15 +25,15 @@ export class ChainReads {
   /** Whether the chain behind this leaf may be read now. Counts the read if so. */
   take({ id, leaf }: Claim, now: number): boolean {
     const domain = this.#domain(id.trustDomain.name, now);
-    const refused = domain.refused.get(issuerOf(leaf));
-    if (domain.left < 1 || (refused !== undefined && now - refused < MINUTE)) return false;
+    if (domain.left < 1 || domain.refused.has(issuerOf(leaf)) || domain.refused.has(String(id))) return false;
     domain.left -= 1;
     return true;
   }
 
-  /** Records that the chain behind this leaf was read and did not prove its claim. */
-  refused({ id, leaf }: Claim, now: number): void {
-    this.#domain(id.trustDomain.name, now).refused.set(issuerOf(leaf), now);
+  /** Records that the chain behind this leaf did not prove its claim. `reason` is undefined for an unexpected error. */
+  refused({ id, leaf }: Claim, reason: RefusalReason | undefined, now: number): void {
+    const cause = reason === "too-much-work" ? String(id) : issuerOf(leaf);
+    this.#domain(id.trustDomain.name, now).refused.set(cause, now);
   }
 
   #domain(name: string, now: number): Domain {
@@ -47,7 +50,7 @@ export class ChainReads {
 interface Domain {
   left: number;
   since: number;
-  /** When a chain of each issuer was refused. Has at most as many entries as reads that are possible in a minute. */
+  /** When a chain was refused because of an issuer or SPIFFE ID. At most as many entries as reads possible in a minute. */
   readonly refused: Map<string, number>;
 }
 

@@ -100,20 +100,23 @@ export class PathSearch {
    * The certificates with the name of the issuer of `child`. Key identifiers are only hints (RFC 5280 4.2.1.1), so they
    * change only the order, and so does a rule that a candidate violates. In this order, the first candidate is the one
    * that OpenSSL selects. Therefore certificates that a peer adds to a chain that OpenSSL accepts do not use up the
-   * signature checks.
+   * signature checks. A certificate without a key identifier contradicts none, as in OpenSSL, so a CA without one comes
+   * before certificates to which a peer gave that identifier.
    */
   #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
-    const hinted = named.filter(({ keyId }) => child.issuerKeyId && keyId?.equals(child.issuerKeyId));
+    const hinted = named.filter(({ keyId }) => !child.issuerKeyId || !keyId || keyId.equals(child.issuerKeyId));
     const isValid = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
     return new Set([...hinted.filter(isValid), ...hinted, ...named.filter(isValid), ...named]);
   }
 
   #signed(issuer: Certificate, child: Certificate): boolean {
-    if (child.signatureAlgorithm === undefined) return false;
+    const { signatureAlgorithm } = child;
+    if (signatureAlgorithm === undefined) return false;
     this.#problem ??= keyProblem(issuer, describe(issuer));
-    if (issuer.publicKey === undefined || ++this.#checks > MAX_SIGNATURE_CHECKS) return false;
-    return isSignedBy(issuer.publicKey, child.signatureAlgorithm, child.signed, child.signature);
+    // A key of another kind can't have signed it. OpenSSL passes over it as well, so it must not count as a check.
+    if (issuer.publicKey?.kind !== signatureAlgorithm.kind || ++this.#checks > MAX_SIGNATURE_CHECKS) return false;
+    return isSignedBy(issuer.publicKey, signatureAlgorithm, child.signed, child.signature);
   }
 }
 

@@ -63,14 +63,14 @@ export class PeerVerifier {
     try {
       return proveBySent(claim, shown.readRest(), now);
     } catch (error) {
-      this.#reads.refused(claim, now);
+      this.#reads.refused(claim, error instanceof SvidRefused ? error.reason : undefined, now);
       throw error;
     }
   }
 }
 
 const NOT_READ =
-  "its issuer is not known, and too many chains of its trust domain, or one of this issuer, were read recently";
+  "its issuer is not known, and too many chains of its trust domain, its issuer or its SPIFFE ID were read recently";
 
 /**
  * The reasons for OpenSSL's error codes. OpenSSL reports only the last error that it found, so these are hints for

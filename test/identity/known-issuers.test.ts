@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { TLSSocket } from "node:tls";
 import type { X509Certificate } from "node:crypto";
-import { commonName, newKey } from "../support/certificate-forge.ts";
+import { type CertificateSpec, commonName, extension, newKey } from "../support/certificate-forge.ts";
+import { element, octetString, sequence } from "../support/der-writer.ts";
+import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
 import { bundle, example, forge, ID, other, TRUST, trust, workload } from "../support/chain-world.ts";
 import { servePeers } from "./peer-server.ts";
 import { bare } from "./peers.ts";
@@ -122,4 +125,56 @@ describe("over TLS, one server", () => {
     }
     assert.deepEqual((await inTurn({}, [rest[0]!, leaf!, rest[1]!])).verdicts, ["handshake-failed"]);
   });
+
+  // OpenSSL passes over each of these. If the verifier checked a signature with each, the search would end before the real
+  // issuer, and one workload could have the chains of all others below that issuer refused.
+  it("finds a path past certificates that a member has given the name and identifier of an issuer", async () => {
+    const intermediate = example.intermediate();
+    const [leaf] = workload({}, intermediate);
+    for (const keyType of ["rsa-2048", "ed25519"] as const) {
+      const lookalikes = lookalikesOf(intermediate.spec.subject!, leaf!, { key: newKey(keyType) });
+      assert.deepEqual((await inTurn({}, [leaf!, ...lookalikes, intermediate.der])).verdicts, [ID], keyType);
+    }
+    const bare = example.intermediate({ keyIds: false });
+    const [below] = workload({}, bare);
+    const lookalikes = lookalikesOf(bare.spec.subject!, below!);
+    assert.deepEqual((await inTurn({}, [below!, bare.der, ...lookalikes])).verdicts, [ID]);
+  });
+
+  it("finds a path past certificates that a member has given the name of an authority without identifier", async () => {
+    const authority = forge.ca("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
+    const chain = workload({}, authority.intermediate());
+    const lookalikes = lookalikesOf(commonName("bare"), chain[1]!);
+    assert.deepEqual((await inTurn({ bundles: trust(authority) }, [...chain, ...lookalikes])).verdicts, [ID]);
+  });
+
+  // OpenSSL compares the issuer's serial number as well, so it passes over certificates that the verifier tries.
+  it("keeps a member out whose additional certificates took too much work, and none of its siblings", async () => {
+    const intermediate = example.intermediate({ serial: 77n });
+    const { keyId } = parseCertificate(intermediate.der);
+    const bySerial = extension(
+      "2.5.29.35",
+      false,
+      sequence(element(0x80, keyId!), ...serialOf(example.spec.subject!, 77)),
+    );
+    const spec = { keyIds: false, extensions: [bySerial] };
+    const [leaf] = workload(spec, intermediate);
+    const attack = [leaf!, ...lookalikesOf(intermediate.spec.subject!, leaf!), intermediate.der];
+    const sibling = workload({ ...spec, id: "spiffe://example.org/sibling" }, intermediate);
+    const { verdicts } = await inTurn({}, attack, attack, sibling);
+    assert.deepEqual(verdicts, ["too-much-work", "chain-not-read", "spiffe://example.org/sibling"]);
+  });
 });
+
+/** As many CA certificates as signatures are checked, each named as the issuer of `child` and with its key identifier. */
+function lookalikesOf(subject: Buffer, child: Buffer, spec: CertificateSpec = {}): Buffer[] {
+  const rogue = forge.ca("spiffe://example.org");
+  const keyId = extension("2.5.29.14", false, octetString(parseCertificate(child).issuerKeyId!));
+  const all = { subject, keyIds: false, extensions: [keyId], ...spec };
+  return Array.from({ length: MAX_SIGNATURE_CHECKS }, () => rogue.intermediate(all).der);
+}
+
+/** The other two fields of an authority key identifier (RFC 5280 4.2.1.1). */
+function serialOf(issuer: Buffer, serial: number): Buffer[] {
+  return [element(0xa1, element(0xa4, issuer)), element(0x82, Buffer.of(serial))];
+}

@@ -4,7 +4,7 @@ import { ClientError } from "../../../src/client/client-error.ts";
 import { readSettings } from "../../../src/client/client-options.ts";
 import { CofferClient } from "../../../src/client/coffer-client.ts";
 import { chooseIdentity } from "../../../src/client/identity-option.ts";
-import { contentOf, textOf } from "../../../src/client/values.ts";
+import { contentOf, textOf, versionOf } from "../../../src/client/values.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 
 const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -46,11 +46,17 @@ describe("the options of a client", () => {
 
   const serverId = `${SERVER}`;
   const rows: [what: string, options: object, message: RegExp][] = [
+    ["no address", { serverId }, /^address is required/],
     ["no server ID", { address: "a:1" }, /^serverId is required/],
     [
       "a server ID that is not a SPIFFE ID",
       { address: "a:1", serverId: "coffer" },
       /^serverId is not a SPIFFE ID: it does not begin/,
+    ],
+    [
+      "the SPIFFE ID of a trust domain",
+      { address: "a:1", serverId: "spiffe://example.org" },
+      /^serverId spiffe:\/\/example.org is that of a trust domain/,
     ],
     ["an invalid address", { address: "here", serverId }, /^address: .*"here"/],
     ["no address in the list", { address: [], serverId }, /^address is an empty list/],
@@ -111,6 +117,23 @@ describe("the identity of a client", () => {
     );
   });
 
+  // tls.connect takes the text of a key. As a path, it would be in the error that the file does not exist.
+  it("is refused if it contains a key or a certificate instead of its path, and the error does not contain it", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----\n";
+    const texts = [key, Buffer.from(key).toString("base64")];
+    const identities = texts.flatMap((text) => [
+      () => chooseIdentity({ cert: "c", key: text, bundle: "b" }, SERVER, {}),
+      () => chooseIdentity({ cert: text, key: "k", bundle: "b" }, SERVER, {}),
+      () => chooseIdentity({ cert: "c", key: "k", bundle: text }, SERVER, {}),
+      () => choose({ ...FILES, COFFER_KEY: text }),
+    ]);
+    const message = /^identity: expected the paths of files, not the text of a key or a certificate$/;
+    for (const choice of identities) assert.throws(choice, refuses(message));
+    // The control: an unusual path.
+    const choice = choose({ ...FILES, COFFER_KEY: "./BEGIN PRIVATE KEY=" });
+    assert.ok(choice.kind === "files" && choice.files.key === "./BEGIN PRIVATE KEY=");
+  });
+
   it("is refused without a bundle for the server's trust domain", () => {
     const options = { cert: "c", key: "k", bundle: { "other.org": "o.pem" } };
     assert.throws(
@@ -123,6 +146,17 @@ describe("the identity of a client", () => {
     );
     const both = { workloadApi: "unix:///x", svidHint: "a", svidId: "spiffe://example.org/a" };
     assert.throws(() => chooseIdentity(both, SERVER, {}), refuses(/svidHint or svidId, not both/));
+  });
+});
+
+// Encoding truncates 1.5 to 1, NaN to 0: another version would be read or deleted.
+describe("a version in a call", () => {
+  it("is a whole number of 32 bits", () => {
+    for (const version of [0, 1, 2 ** 32 - 1, undefined]) assert.equal(versionOf("version", version), version);
+    for (const version of [1.5, -1, 2 ** 32, Number.NaN, "1" as never]) {
+      assert.throws(() => versionOf("version", version), refuses(/^version is .*; expected a whole number from 0 to/));
+    }
+    assert.throws(() => versionOf("version", "1" as never), refuses(/^version is '1'; expected/));
   });
 });
 
@@ -156,8 +190,16 @@ describe("the values of a Put", () => {
     );
   });
 
+  // A string has entries as well, one for each character.
+  it("are refused if they are not an object, and the error does not contain them", () => {
+    for (const values of [undefined, null, "s3cret", ["s3cret"]]) {
+      assert.throws(() => contentOf(values as never), refuses(/^the values are neither an object nor a Map$/));
+    }
+  });
+
   it("have a path that may be bytes", () => {
     assert.equal(textOf("path", Buffer.from("shop/ü")), "shop/ü");
     assert.throws(() => textOf("path", Buffer.from([0xff])), refuses(/^path is not UTF-8$/));
+    assert.throws(() => textOf("path", undefined as never), refuses(/^path is neither a string nor a Uint8Array$/));
   });
 });
