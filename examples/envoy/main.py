@@ -1,4 +1,4 @@
-"""Puts and gets a secret through an Envoy beside it, and reads the reason of an error. It has no identity of its own."""
+"""Puts and gets a secret through an Envoy beside it, and reads the reason of an error. It has no identity."""
 
 import os
 import time

@@ -90,7 +90,7 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
     rejectUnauthorized: false,
     ALPNCallback: ({ protocols }) => {
       // OpenSSL calls this for each ClientHello, before it answers. Usually the hello arrived before the TLSSocket was
-      // created, which reads it in a tick of its own: the next tick then comes before any further input. After a
+      // created, which reads it in a separate tick: the next tick then comes before any further input. After a
       // HelloRetryRequest (RFC 8446 4.1.4), or with a hello in several pieces, the hello arrives as input. The next
       // tick is then too early, and the end of the turn comes before further input.
       process.nextTick(verifyOnceRequested);

@@ -122,7 +122,7 @@ export function checkTimeout(ms: number): number {
   throw invalidOption(`timeoutMs is ${ms}; expected milliseconds, more than 0 and at most ${MAX_TIMEOUT_MS}`);
 }
 
-/** Checks a signal, if there is one. grpc-js would throw away from the call, and end the process. Throws {@link ClientError}. */
+/** Checks a signal, if there is one. grpc-js would throw outside of the call and end the process. Throws {@link ClientError}. */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal && typeof signal.addEventListener !== "function") throw invalidOption("signal is not an AbortSignal");
 }

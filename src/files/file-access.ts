@@ -25,7 +25,7 @@ interface Denial {
 
 /**
  * Describes why this process can't use `path`, which belongs to it: the error code, the permissions that deny access,
- * and the command that corrects them. The text is to be written after the path.
+ * and the command that corrects them. The text follows the path in a message.
  */
 export function describeDenial(path: string, code: string | undefined): string {
   const { why, command } = denialOf(path, code);

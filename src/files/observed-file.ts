@@ -11,7 +11,7 @@ const MAX_BYTES = 1024 * 1024;
 
 /**
  * The result of reading a file.
- * - absent: the file does not exist or is empty, possibly because it is being written. `problem` is to be written after
+ * - absent: the file does not exist or is empty, possibly because it is being written. `problem` follows
  *   the file's name.
  * - unusable: the file exists, but can't or must not be read. `problem` includes the file's name.
  */

@@ -57,7 +57,7 @@ export interface Reader {
  * Why the owner and the mode of a file do not protect a secret; undefined if they do. The rules are those of PostgreSQL
  * for its keys (ssl_key_file): the file belongs to its reader or to root, other users have no access, the group can't
  * write it, and the group can read it only if root owns it. The last case is how Kubernetes gives a file to a process
- * that does not run as root (fsGroup). The text is to be written after the file's name.
+ * that does not run as root (fsGroup). The text follows the name of the file in a message.
  */
 export function privacyProblem(access: FileAccess, file: string, reader = ownReader(access)): string | undefined {
   const { uid, mode } = access;

@@ -47,7 +47,7 @@ export function checkLibrary(): void {
 
 /**
  * Opens a database with an exclusive lock and durable settings. It takes the lock, reads the log, and writes nothing.
- * Closing the connection checkpoints the log, unless another file has replaced the database meanwhile.
+ * Closing the connection checkpoints the log, unless another file has replaced the database.
  */
 export function connect(file: string): Database.Database {
   const db = new Database(file, { fileMustExist: true, timeout: PROBE_MS });

@@ -7,7 +7,7 @@ import type { TrustDomain } from "./trust-domain.ts";
 
 /** Advice for a file that contains CAs of several trust domains. */
 export const FEDERATED_ADVICE =
-  "give each trust domain a file of its own (spiffe-helper mixes them when include_federated_domains is true)";
+  "use a separate file for each trust domain (spiffe-helper mixes them when include_federated_domains is true)";
 
 /**
  * The CA certificates of one trust domain, which issue the SVIDs of its workloads (SPIFFE Trust Domain and Bundle 3).
@@ -58,7 +58,7 @@ export class Bundle {
    * Zero bytes are an empty bundle. `where` names the bytes in errors. Throws {@link MaterialError}.
    */
   static fromDer(trustDomain: TrustDomain, der: Uint8Array, where: string): Bundle {
-    return Bundle.#of(trustDomain, certificatesInDer(der, where), "each has a bundle of its own");
+    return Bundle.#of(trustDomain, certificatesInDer(der, where), "each trust domain has its own bundle");
   }
 
   static #of(trustDomain: TrustDomain, found: readonly LocatedCertificate[], advice: string): Bundle {

@@ -124,7 +124,7 @@ export class GroupCommit {
     });
   }
 
-  /** Commits the entries, then publishes them together with those that other replicas committed meanwhile. */
+  /** Commits the entries, then publishes them together with those that other replicas have committed. */
   async #commit(entries: readonly JournalEntry[]): Promise<CommitOutcome> {
     if (entries.length === 0) return NOTHING_TO_COMMIT;
     const begun = this.#timers.elapsed();

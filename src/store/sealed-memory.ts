@@ -8,7 +8,7 @@ export interface SealedBytes {
 /** The size of a chunk. It is large, so that the unused bytes at its end are a small part of it. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Longer sealed bytes get a chunk of their own. */
+/** Longer sealed bytes get their own chunk. */
 const LONGEST_PACKED_BYTES = CHUNK_BYTES / 16;
 
 /** When less than this part of a chunk is in use, its remaining bytes move to the current chunk. */

@@ -71,9 +71,9 @@ describe("a legitimate client", () => {
   ] as const) {
     it(`connects at the first attempt while unauthenticated clients stall: ${kind}`, async () => {
       await start();
-      const strangers = await gather(kind, from);
+      const flood = await gather(kind, from);
       assert.deepEqual(await newcomers(), new Set(["OK"]));
-      const { opened } = await strangers.stop();
+      const { opened } = await flood.stop();
       assert.ok(opened >= connections);
       assert.equal((await server.logged("connection refused"))["reason"], "handshake-displaced");
     });
@@ -84,12 +84,12 @@ describe("a legitimate client", () => {
     await start();
     const connected = site.caller(server);
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
-    const strangers = await gather("handshake", ELSEWHERE, 16);
+    const flood = await gather("handshake", ELSEWHERE, 16);
     await server.logged("connection refused");
     const codes = new Set<string>();
     for (let i = 0; i < GETS; i++) codes.add((await connected.get({ path: "flood/known" })).code);
     assert.deepEqual([codes, await newcomers()], [new Set(["OK"]), new Set(["OK"])]);
-    await strangers.stop();
+    await flood.stop();
     connected.close();
     const reasons = new Set(server.lines("connection refused").map((line) => line["reason"]));
     // Handshakes that had not begun after ten seconds, or when all clients left, waited because of the limit.
@@ -102,10 +102,10 @@ describe("a legitimate client", () => {
     await start({ flags: [], prefix: ["bash", "-c", 'ulimit -n 80 && exec "$@"', "bash"] });
     const connected = site.caller(server);
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
-    const strangers = await gather("silent", ELSEWHERE);
+    const flood = await gather("silent", ELSEWHERE);
     assert.equal(await newcomer(), "UNAVAILABLE", "there are no descriptors left");
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
-    await strangers.stop();
+    await flood.stop();
     connected.close();
     while ((await newcomer()) !== "OK");
   });

@@ -22,7 +22,7 @@ export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made go
   ["an Ed448 key", "handshake-failed"],
   // No peer has this key.
   ["an RSA key of 16384 bits", "handshake-failed"],
-  // OpenSSL writes the outermost length anew. What was signed is intact.
+  // OpenSSL encodes the outermost length again. The signed part is unchanged.
   ["a length with a leading zero", "made good"],
 ]);
 

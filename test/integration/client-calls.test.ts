@@ -168,7 +168,7 @@ describe("a call", () => {
     assert.equal(server.waiting, 0);
   });
 
-  it("is answered if the client is closed meanwhile, and close() waits for the answer", async () => {
+  it("is answered if the client is closed during the call, and close() waits for the answer", async () => {
     const health = client.health();
     const call = await server.call();
     let isClosed = false;
@@ -212,7 +212,7 @@ describe("a call", () => {
     call.answer();
     await health;
     const second = files.rotate();
-    // The client checks the files at intervals. Calls continue meanwhile.
+    // The client checks the files at intervals. Calls continue during the checks.
     for (;;) {
       const next = own.health();
       const arrived = await server.call();

@@ -187,7 +187,7 @@ describe("a socket file", () => {
     const address = { kind: "unix" as const, path: socket, mode: 0o600 };
     await assert.rejects(
       listen(address),
-      (error) => error instanceof ListenRefused && /listens there already/.test(error.message),
+      (error) => error instanceof ListenRefused && /another server is listening on it/.test(error.message),
     );
     assert.ok(existsSync(socket));
   });

@@ -97,7 +97,7 @@ class Answers {
     if (this.#waiting !== undefined && this.#count >= this.#waiting.count) this.#waiting.resolve();
   }
 
-  /** Resolves after `more` further ones. */
+  /** Resolves after `count` further ones. */
   more(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting = { count: this.#count + count, resolve };
