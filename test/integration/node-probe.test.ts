@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -90,6 +91,31 @@ describe("The probe of Node at the start", () => {
     assert.equal(result.kind, "not-run");
   });
 
+  // Node throws the errors that it does not emit. No sandbox is needed for E2BIG: a variable of more than 128 KiB causes it.
+  it("says so where Node throws because no process can be started", async () => {
+    const env = { LONG: "x".repeat(256 * 1024) };
+    const command = { program: process.execPath, words: ["-e", "console.log('passed')"], env };
+    const result = await runProbe(command, probeRecord(atHand()), NEVER);
+    assert.deepEqual(result, { kind: "not-run", why: "spawn E2BIG" });
+    assert.deepEqual(await runProbe({ ...command, env: {} }, probeRecord(atHand()), NEVER), PASSED);
+  });
+
+  // A child process, because it uses up its own file descriptors. It could not run a probe with them either.
+  it("says so where the process has no file descriptor left", () => {
+    const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    const script = `
+      import { openSync } from "node:fs";
+      import { runProbe } from ${url("../../src/app/node-probe.js")};
+      const command = { program: process.execPath, words: ["-e", "console.log('passed')"], env: {} };
+      const probe = () => runProbe(command, { has: () => false, add: () => {} }, new AbortController().signal);
+      const results = [await probe()];
+      try { for (;;) openSync("/dev/null"); } catch {}
+      results.push(await probe());
+      console.log(results.map(({ kind }) => kind).join());`;
+    const words = ["-c", 'ulimit -n 200 && exec "$0" --input-type=module -e "$1"', process.execPath, script];
+    assert.equal(execFileSync("/bin/sh", words, { encoding: "utf8" }), "passed,not-run\n");
+  });
+
   // --require could load anything, and the port of a debugger is taken.
   it("takes the options of OpenSSL along, and no others", () => {
     const env = { NODE_OPTIONS: "--inspect-brk --openssl-shared-config --require ./a.js", HOME: "/h" };
@@ -109,6 +135,20 @@ describe("The probe of Node at the start", () => {
 });
 
 describe("The record of a probe", () => {
+  // Node's recursive mkdir never returns there. Without an end, this test would hang in a system call.
+  it("is left out for a home below /proc", () => {
+    const script = `
+      import { probeRecord } from ${JSON.stringify(new URL("../../src/app/probe-record.js", import.meta.url).href)};
+      for (const home of ["/proc", process.argv[1]]) {
+        const record = probeRecord({ execArgv: [], env: { XDG_CACHE_HOME: home } });
+        record.add();
+        console.log(record.has());
+      }`;
+    const words = ["--input-type=module", "-e", script, join(cache, "new")];
+    const output = execFileSync(process.execPath, words, { encoding: "utf8", timeout: 60_000, killSignal: "SIGKILL" });
+    assert.equal(output, "false\ntrue\n");
+  });
+
   const file = () => join(cache, "coffer", "node-probes.json");
 
   // OpenSSL may be another one, or behave in another way.
