@@ -22,7 +22,7 @@ ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a600
 FROM node:${NODE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-COPY scripts/native.mjs scripts/alone.mjs scripts/node-release.mjs scripts/object-wrap.h scripts/
+COPY scripts/native.mjs scripts/build-lock.mjs scripts/node-release.mjs scripts/object-wrap.h scripts/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 RUN node scripts/native.mjs
 # Removes SQLite's source, the compiler's intermediate files, and sodium for other platforms: two thirds of all packages.

@@ -61,7 +61,7 @@ async function over(stream: ClientHttp2Stream): Promise<void> {
   if (!stream.closed) await once(stream, "close");
 }
 
-/** Opens as many connections as the concurrent calls need, and replaces one that the server closes. */
+/** Opens the connections that the concurrent calls need, and replaces those that the server closes. */
 class Sessions {
   readonly #access: Access;
   readonly #callsEach: number;

@@ -3,7 +3,7 @@ import { type Access, beginCall, openSession } from "./access.ts";
 import { closed, open, secured } from "./attack-handshakes.ts";
 import type { Action } from "./attack.ts";
 import { OPENING } from "./connection.ts";
-import { FrameCutter, FrameFlag, FrameType, frame } from "./frame.ts";
+import { FrameSplitter, FrameFlag, FrameType, frame } from "./frame.ts";
 import { grpcMessage } from "./request.ts";
 
 /** The attacks that break an HTTP/2 connection. No rule names the attackers' SVID. */
@@ -27,7 +27,7 @@ export const attackByFrames = {
       const socket = open(access);
       const secure = secured(socket, access);
       await once(secure, "secureConnect");
-      const answers = new FrameCutter();
+      const answers = new FrameSplitter();
       secure.on("data", (chunk: Buffer) =>
         answers.push(chunk, ({ type }) => type === FrameType.goAway && socket.destroy()),
       );

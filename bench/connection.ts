@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type TLSSocket, connect } from "node:tls";
-import { type Frame, FrameCutter, FrameFlag, FrameType, frame } from "./frame.ts";
+import { type Frame, FrameSplitter, FrameFlag, FrameType, frame } from "./frame.ts";
 import { StatusReader } from "./hpack.ts";
 import type { Target } from "./job.ts";
 import type { Outcome } from "./meter.ts";
@@ -26,7 +26,7 @@ export interface Work {
 export class Connection {
   readonly #socket: TLSSocket;
   readonly #work: Work;
-  readonly #cutter = new FrameCutter();
+  readonly #cutter = new FrameSplitter();
   readonly #statuses = new StatusReader();
   readonly #calls = new Map<number, Call>();
   #nextStream = 1;

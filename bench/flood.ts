@@ -44,7 +44,10 @@ interface NewClients {
 /** The effect of unauthenticated clients on legitimate ones. */
 export interface FloodFindings {
   readonly newClients: readonly NewClients[];
-  /** Gets of connected clients, many at a time and one at a time: calm, and during continuous handshakes of others. */
+  /**
+   * Gets of connected clients, many at a time and one at a time: without load, and during continuous handshakes of
+   * other clients.
+   */
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
 }

@@ -35,7 +35,7 @@ export function frame(type: number, flags: number, streamId: number, payload: Bu
 }
 
 /** Splits the bytes of a connection into frames. */
-export class FrameCutter {
+export class FrameSplitter {
   #rest: Buffer = Buffer.alloc(0);
 
   /** Calls `take` for each frame that this chunk completes. */

@@ -2,9 +2,9 @@
  * Decodes the header compression of one connection (HPACK, RFC 7541) as far as the grpc-status of each block requires.
  * A client that guessed the status from the size of the trailers would count failures as calls.
  *
- * Two facts keep it small. It compares names and codes in their encoded form, so it decompresses nothing. An entry of
- * the dynamic table takes at least 32 of its 4,096 bytes (section 4.1), so the newest 128 entries contain every entry
- * that the server can still refer to, and no eviction has to be followed.
+ * Two facts keep this class small. It compares names and codes in their encoded form, so it decompresses nothing. An
+ * entry of the dynamic table takes at least 32 of its 4,096 bytes (section 4.1), so the newest 128 entries contain
+ * every entry that the server can still refer to, and no eviction has to be followed.
  */
 export class StatusReader {
   /** Newest first, as section 2.3.3 counts them. */
@@ -85,7 +85,7 @@ class Cursor {
   }
 
   peek(): number {
-    return this.#bytes[this.#offset] ?? refuse("a block that is cut short");
+    return this.#bytes[this.#offset] ?? refuse("a truncated block");
   }
 
   /** Section 5.1: the low bits of one byte, and further bytes if those bits are all ones. */
@@ -105,7 +105,7 @@ class Cursor {
     const start = this.#offset;
     const length = this.integer(7);
     this.#offset += length;
-    if (this.#offset > this.#bytes.length) refuse("a string that is cut short");
+    if (this.#offset > this.#bytes.length) refuse("a truncated string");
     return this.#bytes.toString("latin1", start, this.#offset);
   }
 

@@ -11,11 +11,12 @@ import type { RunFolder } from "./run-folder.ts";
 /** The growth of a server's memory for each idle connection, in kB (1,000 bytes). */
 export interface IdleCost {
   /**
-   * In a server that has just started. This includes memory that it keeps for later, such as space for young objects.
+   * In a server that has just started. This includes memory that V8 keeps for later, such as the young generation.
    */
   readonly fresh: Spread;
   /**
-   * In the same server, after these clients have disconnected and as many have connected again. It reuses that memory.
+   * In the same server, after these clients have disconnected and the same number has reconnected. The server reuses
+   * memory.
    */
   readonly again: Spread;
 }
@@ -29,7 +30,9 @@ export interface Idle {
 
 const AT_MOST_KB = 60;
 
-/** Memory is steady when this many samples in a row, at this interval, differ from the first by at most this part. */
+/**
+ * Memory is steady when this many samples in a row, at this interval, differ from the first by at most this fraction.
+ */
 const SAMPLES = 4;
 const SAMPLE_MS = 500;
 const STEADY = 0.001;

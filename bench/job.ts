@@ -61,7 +61,7 @@ export interface JobResult {
   /** The number of failures of each kind. */
   readonly errors: Readonly<Record<string, number>>;
   readonly seconds: number;
-  /** Calls a second. */
+  /** Calls per second. */
   readonly rate: number;
   /** Latencies in milliseconds. */
   readonly p50: number;
@@ -71,7 +71,7 @@ export interface JobResult {
   readonly serverMicros: number;
   /** The client's share of one core. Near 1, the client limited the result, and the rates have no meaning. */
   readonly clientLoad: number;
-  /** The cores that neither server nor client used: other programs, or other virtual machines on the same hardware. */
+  /** The cores used by other programs, or by other virtual machines on the same hardware. */
   readonly othersLoad: number;
   /** The start and end of the measured time, in microseconds of the machine's monotonic clock. */
   readonly window: { readonly from: number; readonly to: number };

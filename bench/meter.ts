@@ -5,7 +5,7 @@ import { cpuMicros, machineCpuMicros } from "./process-stat.ts";
 /** The outcome of a call. */
 export type Outcome = { readonly kind: "ok" } | { readonly kind: "error"; readonly what: string };
 
-/** Measures calls during a period of time, and the CPU time that the server, the client and others use in it. */
+/** Measures calls over a period, and the CPU time that the server, the client and other processes use during it. */
 export class Meter {
   readonly #serverPid: number;
   readonly #latencies = createHistogram({ lowest: 1, figures: 3 });
@@ -17,17 +17,17 @@ export class Meter {
     this.#serverPid = serverPid;
   }
 
-  /** Starts the measured time. */
+  /** Starts the measurement. */
   start(): void {
     this.#start = this.#read();
   }
 
-  /** Ends the measured time. */
+  /** Ends the measurement. */
   stop(): void {
     this.#end = this.#read();
   }
 
-  /** Records a call that started at `startedAt`, of performance.now(), and has just ended. Errors count at any time. */
+  /** Records a call that has just ended. `startedAt` is a time of performance.now(). Errors always count. */
   record(outcome: Outcome, startedAt: number): void {
     if (outcome.kind === "error") this.#errors.set(outcome.what, (this.#errors.get(outcome.what) ?? 0) + 1);
     else if (this.#start !== undefined && this.#end === undefined)

@@ -6,7 +6,7 @@ import { fill, startCoffer } from "./servers.ts";
 import { jobFor } from "./throughput.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** The use of the main thread's time during Gets, as shares of its busy time. The sum of all shares is 1. */
+/** How the main thread spends its busy time during Gets. The shares sum to 1. */
 export interface Profile {
   readonly result: JobResult;
   /** The share of each group, the largest first. */
@@ -15,7 +15,7 @@ export interface Profile {
   readonly functions: readonly Share[];
 }
 
-/** A group or a function, and its own time, without that of the functions that it called. */
+/** The self time of a group or a function, without the functions that it calls. */
 interface Share {
   readonly name: string;
   readonly share: number;

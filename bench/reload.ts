@@ -10,12 +10,12 @@ export const CALLS_PER_SECOND = 500;
 
 /** How calls were decided while the policy was replaced. */
 export interface Reload {
-  /** By the way of replacing the file. */
+  /** By how the file was replaced. */
   readonly findings: ReadonlyMap<string, PolicySwapsFindings>;
   readonly requirements: readonly Requirement[];
 }
 
-/** Does what test/integration/policy-swaps.test.ts asserts, for longer and at a higher rate. */
+/** Runs the check of test/integration/policy-swaps.test.ts for longer and at a higher rate. */
 export async function measureReload({ policySwaps }: Options): Promise<Reload> {
   const findings = new Map<string, PolicySwapsFindings>();
   const site = new Site();

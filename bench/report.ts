@@ -79,7 +79,7 @@ export function startReport({ secrets, nodeSeconds, starts, requirements }: Star
   return [
     `start: ${whole(secrets)} secrets, median of ${rounds} (least-most), seconds since the start of the process`,
     columns([["server", "ready", "program loaded", "store loaded", "CPU time until ready"], ...[...starts].map(row)]),
-    `Node alone, with an empty program: ${withRange(spreadOf(nodeSeconds), 2)} s`,
+    `Node with an empty program: ${withRange(spreadOf(nodeSeconds), 2)} s`,
     "",
     requirementsTable(requirements),
   ].join("\n");

@@ -6,7 +6,7 @@ export type Rounds = ReadonlyMap<string, readonly JobResult[]>;
 /** Selects one number of a result. */
 export type Figure = (result: JobResult) => number;
 
-/** The median of some values, with the least and the most. */
+/** The median, minimum and maximum of some values. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
@@ -14,9 +14,8 @@ export interface Spread {
 }
 
 /**
- * In each round, measures every subject, such as a server, one after the other. A shared machine is slow for minutes at
- * a time. Within a round, this affects all subjects; if each subject were measured completely before the next, it would
- * not.
+ * In each round, measures every subject, such as a server, once. A shared machine can be slow for minutes. Interleaved
+ * measurements spread such a period over all subjects; otherwise it would affect only one of them.
  */
 export async function interleave<Subject extends { readonly name: string }, Result>(
   subjects: readonly Subject[],
@@ -34,7 +33,7 @@ export function spread(rounds: Rounds, server: string, figure: Figure): Spread {
   return spreadOf(rounds.get(server)!.map(figure));
 }
 
-/** The ratio of a figure of two servers: calculated within each round, then its spread over all rounds. */
+/** The spread over all rounds of the ratio of two servers. The ratio is calculated within each round. */
 export function ratio(rounds: Rounds, server: string, base: string, figure: Figure): Spread {
   const bases = rounds.get(base)!;
   return spreadOf(rounds.get(server)!.map((result, round) => figure(result) / figure(bases[round]!)));

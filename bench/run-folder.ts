@@ -31,7 +31,7 @@ export class RunFolder {
 
   /** Issues an SVID, in PEM. `path` is the path of its SPIFFE ID. */
   issue(path: string): { readonly cert: string; readonly key: string } {
-    const { certFile, keyFile, notAfter } = this.pki.authority;
+    const { certFile, keyFile, notAfter } = this.pki.ca;
     const [certPem, keyPem] = [readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8")];
     const certificate = new X509Certificate(certPem).raw;
     const ca = new DevelopmentCa({ certificate, certPem, keyPem, notAfter }, systemClock);

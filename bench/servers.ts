@@ -32,8 +32,8 @@ export function startBareGrpc(folder: RunFolder): Promise<Server> {
 
 async function startBare(folder: RunFolder, name: string, module: string): Promise<Server> {
   const port = await freePort();
-  const { coffer, authority } = folder.pki;
-  const files = ["--cert", coffer.certFile, "--key", coffer.keyFile, "--bundle", authority.certFile];
+  const { coffer, ca } = folder.pki;
+  const files = ["--cert", coffer.certFile, "--key", coffer.keyFile, "--bundle", ca.certFile];
   const child = new Child(
     name,
     [process.execPath, ...NODE_FLAGS, pathOf(module), "--port", `${port}`, ...files],
@@ -66,13 +66,13 @@ export interface CofferOptions {
 export async function startCoffer(folder: RunFolder, options: CofferOptions): Promise<CofferServer> {
   const { name, data, nodeOptions = [], flags = [], otherBuild } = options;
   const [port, opsPort] = [await freePort(), await freePort()];
-  const { coffer, authority } = folder.pki;
+  const { coffer, ca } = folder.pki;
   const command = [
     ...[otherBuild?.node ?? process.execPath, ...NODE_FLAGS, ...nodeOptions, mainOf(otherBuild), "serve"],
     ...["--listen", `127.0.0.1:${port}`, "--ops-listen", `127.0.0.1:${opsPort}`],
     ...["--data", folder.at(data), "--root-key", folder.rootKey, "--policy", folder.policy],
     ...["--cert", coffer.certFile, "--key", coffer.keyFile],
-    ...["--bundle", `${TRUST_DOMAIN.name}=${authority.certFile}`, ...flags],
+    ...["--bundle", `${TRUST_DOMAIN.name}=${ca.certFile}`, ...flags],
   ];
   mkdirSync(folder.at(data), { recursive: true, mode: 0o700 });
   const child = new Child(name, command, logOf(folder, name));
@@ -88,7 +88,7 @@ export function coffers(otherBuilds: readonly OtherBuild[]): readonly Pick<Coffe
 /** Starts `etcd`: one node, with client certificates. By default, its Puts are durable and its Gets linearizable. */
 export async function startEtcd(folder: RunFolder, binary: string): Promise<Server> {
   const [port, peerPort] = [await freePort(), await freePort()];
-  const { coffer, authority } = folder.pki;
+  const { coffer, ca } = folder.pki;
   const [url, peerUrl] = [`https://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
   const command = [
     ...[binary, "--data-dir", folder.at("etcd"), "--log-level", "error"],
@@ -96,7 +96,7 @@ export async function startEtcd(folder: RunFolder, binary: string): Promise<Serv
     ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
     ...["--initial-cluster", `default=${peerUrl}`],
     ...["--cert-file", coffer.certFile, "--key-file", coffer.keyFile],
-    ...["--client-cert-auth", "--trusted-ca-file", authority.certFile],
+    ...["--client-cert-auth", "--trusted-ca-file", ca.certFile],
   ];
   const child = new Child("etcd", command, logOf(folder, "etcd"));
   await child.waitUntil(() => accepts(port));
@@ -121,8 +121,8 @@ export async function fill({ name, target }: Server, secrets: number): Promise<{
 }
 
 function serverOf(folder: RunFolder, child: Child, protocol: Target["protocol"], port: number): Server {
-  const { api, authority } = folder.pki;
-  const files = { cert: api.certFile, key: api.keyFile, bundle: authority.certFile };
+  const { api, ca } = folder.pki;
+  const files = { cert: api.certFile, key: api.keyFile, bundle: ca.certFile };
   return { name: child.name, target: { protocol, port, pid: child.pid, ...files }, stop: () => child.stop() };
 }
 

@@ -3,8 +3,8 @@ import { connect as connectTls, createSecureContext } from "node:tls";
 import { clientHello } from "./client-hello.ts";
 import type { FloodKind, Flood } from "./unauthenticated-clients.ts";
 
-// The process of the unauthenticated clients. It receives its flood from the parent, sends a count when all connections
-// have been open once, and sends the final count when it is stopped.
+// The process of the unauthenticated clients. The parent sends the flood to start. This process sends a count when all
+// connections have been opened once, and the final count at the parent's second message.
 
 const count = { opened: 0, closed: 0 };
 
@@ -31,7 +31,7 @@ function keepOpen(flood: Flood, behave: (socket: Socket) => void): void {
   });
 }
 
-/** A closed or reset connection is reopened. Without file descriptors there is no flood to measure. */
+/** A closed or reset connection is reopened. Without free file descriptors the flood would stop unnoticed. */
 function exitWithoutDescriptors({ code }: NodeJS.ErrnoException): void {
   if (code === "EMFILE") process.exit(1);
 }

@@ -38,7 +38,7 @@ export function measureVerification({ rounds }: Options): Verification {
 
 /** Workloads of one trust domain, and the bundle that verifies them. */
 class Peers {
-  readonly #ca = new CertificateForge().authority(`spiffe://${TRUST_DOMAIN.name}`);
+  readonly #ca = new CertificateForge().ca(`spiffe://${TRUST_DOMAIN.name}`);
   readonly #bundles = new Map([
     [TRUST_DOMAIN.name, Bundle.fromPem(TRUST_DOMAIN, Buffer.from(this.#ca.bundlePem), "bundle")],
   ]);

@@ -30,11 +30,12 @@ function pack() {
   const missing = Object.values(bin).filter((program) => !paths.includes(`package/${program}`));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(", ")}`);
   const tests = paths.filter((path) => /^package\/(?!node_modules\/)(.*\/)?((test|bench)\/|[^/]*\.test\.)/.test(path));
-  if (tests.length > 0) throw new Error(`the package has ${tests.length} files of tests, such as ${tests[0]}`);
+  if (tests.length > 0) throw new Error(`the package has ${tests.length} test files, such as ${tests[0]}`);
 }
 
 /**
- * Writes the bill of materials. It is made from the lock file, so it does not depend on what is installed. `npm sbom
+ * Writes the bill of materials. It is generated from the lock file, so it does not depend on what is installed. `npm
+ * sbom
  * --omit=dev` (npm 11.19) also omits packages that both the program and a development tool depend on. For that reason npm
  * reads a manifest and a lock file without the tools. The folder has the program's name because npm uses it in the bill.
  */

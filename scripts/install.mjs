@@ -1,12 +1,12 @@
-// Checks the release of Node, installs the packages if they are missing or older than the lock file, and compiles SQLite
-// if that is not done. Prints nothing if there is nothing to do.
+// Checks the release of Node, installs the packages if they are missing or older than the lock file, and compiles
+// SQLite if that is not done. Prints nothing if there is nothing to do.
 //
 // No package runs its install script. npm 11 respects "allowScripts" in package.json, but the npm 10 of Node 20 and 22
 // does not, and better-sqlite3's script would download Node's headers.
 import "./node-release.mjs";
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { alone } from "./alone.mjs";
+import { withBuildLock } from "./build-lock.mjs";
 
 const MARKER = "node_modules/.package-lock.json";
 
@@ -22,5 +22,5 @@ function install() {
   if (!isFresh()) run("npm ci --ignore-scripts --no-audit --no-fund");
 }
 
-if (!isFresh()) await alone(install);
+if (!isFresh()) await withBuildLock(install);
 run("node scripts/native.mjs");

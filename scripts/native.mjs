@@ -1,12 +1,12 @@
 // Builds better-sqlite3's native part once, after its package has been unpacked.
 //
-// It is always compiled from the source in the package, which the lock file's integrity covers. The package's own install
-// script would download a prebuilt binary from another host, and nothing pins that binary. The script is disabled in
-// package.json ("allowScripts"). Another reason is that it can't use existing headers of Node: node-gyp downloads them,
-// which fails on a machine that reaches only its package registry. This script uses the headers beside the node binary, if
-// they exist.
+// It is always compiled from the source in the package, which the lock file's integrity covers. The package's own
+// install script would download a prebuilt binary from another host, and nothing pins that binary. The script is
+// disabled in package.json ("allowScripts"). Another reason is that it can't use existing headers of Node: node-gyp
+// downloads them, which fails on a machine that reaches only its package registry. This script uses the headers beside
+// the node binary, if they exist.
 import "./node-release.mjs";
-import { alone } from "./alone.mjs";
+import { withBuildLock } from "./build-lock.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -93,4 +93,4 @@ async function build() {
   console.error("coffer: SQLite is compiled");
 }
 
-if (!works()) await alone(build);
+if (!works()) await withBuildLock(build);

@@ -1,10 +1,11 @@
-// Makes the package of a release, "coffer-VERSION.tgz": "npm run package [-- FOLDER]" writes it into dist-package, or into
-// FOLDER. It is compiled and laid out in a folder of its own, so that neither a running server nor what an earlier build
-// left in dist is in it.
+// Makes the package of a release, "coffer-VERSION.tgz": "npm run package [-- FOLDER]" writes it into dist-package, or
+// into FOLDER. It is compiled and laid out in a separate folder, so that neither a running server nor what an earlier
+// build left in dist is in it.
 //
-// It has the program, the client with its declarations, the proto, and the source of SQLite as a bundled package without
-// its install script: nothing is compiled or fetched by npm, and a workload that imports the client needs no compiler.
-// The first `coffer serve` compiles SQLite with the script that is packed along (docs/decisions/0013-client-and-package.md).
+// It has the program, the client with its declarations, the proto, and the source of SQLite as a bundled package
+// without its install script: nothing is compiled or fetched by npm, and a workload that imports the client needs no
+// compiler. The first `coffer serve` compiles SQLite with the script that is packed along
+// (docs/decisions/0013-client-and-package.md).
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +15,7 @@ import { dirname, join, relative, resolve } from "node:path";
 /** What is taken from the clone as it is. */
 const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "proto/README.md", "proto/buf.yaml", "proto/descriptors.binpb"];
 const PROTOS = ["proto/coffer", "proto/google", "proto/grpc"];
-const NATIVE = ["native.mjs", "alone.mjs", "node-release.mjs", "object-wrap.h"];
+const NATIVE = ["native.mjs", "build-lock.mjs", "node-release.mjs", "object-wrap.h"];
 
 /** The package with the native part, and what its loader needs. */
 const BUNDLED = ["better-sqlite3", "bindings", "file-uri-to-path"];
@@ -32,7 +33,9 @@ function compile(stage) {
   run(process.execPath, "scripts/commit.mjs", join(stage, "dist"));
 }
 
-/** The declarations that coffer/client reaches. tsc leaves ".ts" in their imports, which only its newest releases take. */
+/**
+ * The declarations that coffer/client reaches. tsc leaves ".ts" in their imports, which only its newest releases take.
+ */
 function declare(stage) {
   const all = mkdtempSync(join(tmpdir(), "coffer-declarations-"));
   run("node_modules/.bin/tsc", "-p", "tsconfig.declarations.json", "--outDir", all);

@@ -1,5 +1,5 @@
-// "npm run test:nodes": runs "npm test" with each line of Node, each in a folder of its own, `.nodes/RELEASE`: a copy of
-// the files of this clone, with its own node_modules and its own SQLite. Those of the clone are not touched.
+// "npm run test:nodes": runs "npm test" with each line of Node, each in its own folder, `.nodes/RELEASE`: a copy of
+// the files of this clone, with its own node_modules and its own SQLite. Those of the clone are not changed.
 //
 //   npm run test:nodes                                   all lines, all tests
 //   npm run test:nodes -- --lines=24,26 identity/        these lines, and the files whose path contains "identity/"
@@ -11,7 +11,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { folderOf, installedNode, releasesOf } from "./node-lines.mjs";
 
-/** What a run leaves in a folder for the next one. */
+/** The entries of a folder that are kept for the next run. */
 const KEPT = ["node", "node_modules", "dist", "dist-test"];
 
 const LINES = "--lines=";
@@ -20,7 +20,7 @@ const words = process.argv.slice(2);
 const lines = words.filter((word) => word.startsWith(LINES)).flatMap((word) => word.slice(LINES.length).split(","));
 const passedOn = words.filter((word) => word !== PATHS && !word.startsWith(LINES));
 
-/** The clone as it is now, changes that are not committed included. */
+/** Copies the clone, including uncommitted changes. Returns the folder of the copy. */
 function copyOfClone(release) {
   const folder = folderOf(release);
   mkdirSync(folder, { recursive: true });
@@ -32,13 +32,16 @@ function copyOfClone(release) {
   });
   for (const file of list.split("\0").filter((name) => name !== "" && existsSync(name))) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
-    // With its time: a lock file that looks newer than what was installed by it would be installed again.
+    // Preserves times: a lock file that is newer than node_modules would cause another install.
     cpSync(file, join(folder, file), { preserveTimestamps: true, verbatimSymlinks: true });
   }
   return folder;
 }
 
-/** Runs the tests with one release. The verdicts about certificates are compared with those of the Node at hand. */
+/**
+ * Runs the tests with one release. The verdicts on certificates are compared with those of the Node that runs this
+ * script.
+ */
 function passes(release) {
   const bin = installedNode(release);
   const env = {

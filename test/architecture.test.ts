@@ -102,7 +102,7 @@ function cycles(imports: readonly Import[]): string[] {
   return found.map((cycle) => `import cycle: ${cycle}`);
 }
 
-/** All files of src. Tests run from the top of the repository. */
+/** All files of src. Tests run in the root of the repository. */
 const program: readonly Source[] = readdirSync("src", { recursive: true, encoding: "utf8" })
   .map((path) => relative("src", join("src", path.replaceAll("\\", "/"))))
   .filter((path) => path.endsWith(".ts"))

@@ -7,28 +7,29 @@ const RECORD_HEADER = 5;
 // The largest record that a peer may send in plain text (RFC 8446 5.1).
 const MAX_RECORD = 2 ** 14;
 
-/** What the first bytes of a connection are. */
-type Beginning = "incomplete" | "hello" | "not TLS";
+/** What the bytes received so far contain. "hello": a complete first record. */
+type FirstRecord = "incomplete" | "hello" | "not TLS";
 
 /**
- * Waits until the first TLS record of a connection is here, and puts it back to be read. Only then does a handshake cost
- * anything: peers that say nothing, or stop halfway, never get that far. `notTls` is called for other protocols.
+ * Waits until the first TLS record of a connection has arrived completely, then puts it back into the socket and calls
+ * `complete`. A peer that sends nothing, or stops in the middle of the record, therefore causes no work of a handshake.
+ * Calls `notTls` if the bytes are of another protocol.
  */
 export function awaitClientHello(socket: Socket, complete: () => void, notTls: () => void): void {
   let received = Buffer.alloc(0);
   const onReadable = () => {
     for (let part = socket.read(); part !== null; part = socket.read()) received = Buffer.concat([received, part]);
-    const beginning = beginningOf(received);
-    if (beginning === "incomplete") return;
+    const record = firstRecord(received);
+    if (record === "incomplete") return;
     socket.off("readable", onReadable);
-    if (beginning === "not TLS") return notTls();
+    if (record === "not TLS") return notTls();
     socket.unshift(received);
     complete();
   };
   socket.on("readable", onReadable);
 }
 
-function beginningOf(bytes: Buffer): Beginning {
+function firstRecord(bytes: Buffer): FirstRecord {
   if (bytes.length === 0) return "incomplete";
   if (bytes[0] !== HANDSHAKE_RECORD) return "not TLS";
   if (bytes.length < RECORD_HEADER) return "incomplete";

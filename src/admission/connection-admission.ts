@@ -9,7 +9,7 @@ import { SvidRefused } from "../spiffe/svid-refused.ts";
 import { awaitClientHello } from "./client-hello.ts";
 import type { Connection, Connections } from "./connection.ts";
 import type { ConnectionRefusal, Refused } from "./connection-refusal.ts";
-import { type HandshakeContexts, handshakeContexts, shakeHands } from "./handshake.ts";
+import { type HandshakeContexts, handshakeContexts, performHandshake } from "./handshake.ts";
 import type { HandshakeGate } from "./handshake-gate.ts";
 
 /** What a {@link ConnectionAdmission} needs. */
@@ -18,20 +18,21 @@ export interface ConnectionAdmissionOptions {
   readonly connections: Connections;
   readonly gate: HandshakeGate;
   readonly timers: Timers;
-  /** Takes a connection whose peer is verified; nothing of HTTP/2 has been read from it. */
+  /** Called with each connection whose peer is verified, before any byte of HTTP/2 is read. */
   readonly onConnection: (connection: Connection) => void;
   readonly onRefused: (refused: Refused) => void;
 }
 
-// A peer that takes longer, in milliseconds, is not shaking hands; Node's own limit is two minutes.
+// The longest time from accepting a connection to the end of its handshake. Node's own limit is two minutes.
 const HANDSHAKE_MS = 10_000;
 
-// How many connections are verified again in one turn of the event loop: a few milliseconds of work.
+// The number of connections that are verified again in one turn of the event loop: a few milliseconds of work.
 const VERIFIED_IN_A_TURN = 16;
 
 /**
- * The whole way from a stranger to a {@link Connection}: let in, heard, shaken hands with, verified once, before a byte
- * of HTTP/2 is read. And the way out: when trust changes, each connection is verified again.
+ * Takes each accepted socket through the limits, the ClientHello, the handshake and the verification of the peer's
+ * SVID, and creates a {@link Connection} from it. No byte of HTTP/2 is read before that. When the bundles change, it
+ * verifies every open connection again and closes those that fail.
  */
 export class ConnectionAdmission {
   readonly #options: ConnectionAdmissionOptions;
@@ -50,85 +51,88 @@ export class ConnectionAdmission {
     this.#stopRotation = options.identity.onChange((next) => this.#rotate(next));
   }
 
-  /** Takes a connection that was just accepted. */
+  /** Begins with a socket that was just accepted. */
   receive(raw: Socket): void {
     const { gate, timers, connections } = this.#options;
-    // A peer that vanishes emits an error, which would end the process if nobody listened for it.
+    // A peer that disconnects can cause an error event, which would end the process without a listener.
     raw.on("error", () => {});
-    const tooLate = () => this.#abandon(stranger, `no handshake in ${HANDSHAKE_MS} ms`);
+    const tooLate = () => this.#abandon(peer, `no handshake in ${HANDSHAKE_MS} ms`);
     const cancelTimer = timers.delay(HANDSHAKE_MS, tooLate);
-    const stranger: Stranger = { raw, number: connections.nextNumber(), cancelTimer, socket: raw, state: "silent" };
-    raw.once("close", () => this.#abandon(stranger, "the peer left"));
-    if (!gate.enter(raw, (reason) => this.#refuse(stranger, reason, "a limit was reached"))) return;
+    const peer: UnverifiedPeer = { raw, number: connections.nextNumber(), cancelTimer, socket: raw, state: "silent" };
+    raw.once("close", () => this.#abandon(peer, "the peer disconnected"));
+    if (!gate.enter(raw, (reason) => this.#refuse(peer, reason, "a limit was reached"))) return;
     awaitClientHello(
       raw,
-      () => this.#queue(stranger),
-      () => this.#refuse(stranger, "handshake-failed", "the peer does not speak TLS"),
+      () => this.#queue(peer),
+      () => this.#refuse(peer, "handshake-failed", "the peer does not speak TLS"),
     );
   }
 
-  /** accept(2) reports what became of a single connection, too: it must not end all the others. */
+  /** Reports an error of accept(2). Such an error can concern a single connection, so it must not end the others. */
   notAccepted(error: NodeJS.ErrnoException): void {
     const connection = this.#options.connections.nextNumber();
-    const detail = error.code ?? "it failed";
+    const detail = error.code ?? "unknown error";
     this.#options.onRefused({ reason: "not-accepted", connection, remote: "", detail, claimed: undefined });
   }
 
-  /** Stops following the identity. */
+  /** Stops following changes of the identity. */
   close(): void {
     this.#stopRotation();
   }
 
-  #queue(stranger: Stranger): void {
-    stranger.state = "waiting";
-    this.#options.gate.turn(stranger.raw, () => this.#shakeHands(stranger));
+  #queue(peer: UnverifiedPeer): void {
+    peer.state = "waiting";
+    this.#options.gate.turn(peer.raw, () => this.#beginHandshake(peer));
   }
 
-  /** One that has said hello and was not called would have been served by a faster server: that is no peer's fault. */
-  #abandon(stranger: Stranger, detail: string): void {
-    this.#refuse(stranger, stranger.state === "waiting" ? "handshake-not-begun" : "handshake-abandoned", detail);
+  /** Distinguishes a peer that was still in the queue: the delay is then the server's, not the peer's. */
+  #abandon(peer: UnverifiedPeer, detail: string): void {
+    this.#refuse(peer, peer.state === "waiting" ? "handshake-not-begun" : "handshake-abandoned", detail);
   }
 
-  #shakeHands(stranger: Stranger): void {
-    stranger.state = "shaking";
+  #beginHandshake(peer: UnverifiedPeer): void {
+    peer.state = "in handshake";
     const { gate } = this.#options;
-    shakeHands(stranger.raw, this.#contexts, {
-      failed: (code) => this.#refuse(stranger, failure(code), code),
+    performHandshake(peer.raw, this.#contexts, {
+      failed: (code) => this.#refuse(peer, failure(code), code),
       complete: (socket) => {
-        stranger.socket = socket;
-        gate.complete(stranger.raw, () => this.#judgeSafely(stranger, socket));
+        peer.socket = socket;
+        gate.complete(peer.raw, () => this.#checkSafely(peer, socket));
       },
     });
   }
 
-  /** Thrown from here, a stray error would end the process, and a stranger may know how to cause it. */
-  #judgeSafely(stranger: Stranger, socket: TLSSocket): void {
+  /**
+   * An unexpected error thrown in a socket's event ends the process, and an unauthenticated peer may be able to cause
+   * one.
+   */
+  #checkSafely(peer: UnverifiedPeer, socket: TLSSocket): void {
     try {
-      this.#judge(stranger, socket);
+      this.#check(peer, socket);
     } catch (error) {
-      this.#refuse(stranger, "internal", String(error));
+      this.#refuse(peer, "internal", String(error));
     }
   }
 
-  #judge(stranger: Stranger, socket: TLSSocket): void {
+  #check(peer: UnverifiedPeer, socket: TLSSocket): void {
     const { state } = this.#options.identity;
-    if (socket.isSessionReused()) this.#refuse(stranger, "session-resumed", "no ticket was given out");
-    else if (socket.alpnProtocol !== "h2") this.#refuse(stranger, "no-h2", "the client does not offer h2");
-    else if (state.kind !== "ready") this.#refuse(stranger, "not-ready", state.problems.join("; "));
-    else this.#verify(stranger, socket);
+    if (socket.isSessionReused()) this.#refuse(peer, "session-resumed", "the server issues no session tickets");
+    else if (socket.alpnProtocol !== "h2") this.#refuse(peer, "no-h2", "the client does not offer h2");
+    else if (state.kind !== "ready") this.#refuse(peer, "not-ready", state.problems.join("; "));
+    else this.#verify(peer, socket);
   }
 
-  #verify(stranger: Stranger, socket: TLSSocket): void {
+  #verify(peer: UnverifiedPeer, socket: TLSSocket): void {
     const { connections, timers, onConnection } = this.#options;
     try {
       const verified = this.#verifier.verify(shownBy(socket), timers.clock());
-      onConnection(connections.admit({ socket, number: stranger.number, verified }));
-      // Not before: should it not be served, for a fault of ours, it is still a stranger, and is closed.
-      stranger.state = "known";
-      stranger.cancelTimer();
+      onConnection(connections.admit({ socket, number: peer.number, verified }));
+      // Set last: if onConnection throws, #refuse must still close the socket.
+      peer.state = "verified";
+      peer.cancelTimer();
     } catch (error) {
       if (!(error instanceof SvidRefused)) throw error;
-      this.#refuse(stranger, error.reason, error.detail, error.claimed);
+      this.#refuse(peer, error.reason, error.detail, error.claimed);
     }
   }
 
@@ -139,7 +143,7 @@ export class ConnectionAdmission {
     this.#verifyAgain(this.#options.connections.all());
   }
 
-  /** A few in each turn: thousands of signatures at once would hold up every call. */
+  /** Verifies a few in each turn: checking thousands of signatures in one turn would delay every call. */
   #verifyAgain(connections: readonly Connection[]): void {
     for (const connection of connections.slice(0, VERIFIED_IN_A_TURN)) this.#verifyOnce(connection);
     const rest = connections.slice(VERIFIED_IN_A_TURN);
@@ -155,47 +159,47 @@ export class ConnectionAdmission {
     } catch (error) {
       const { connection: number, remote, id: claimed } = connection;
       connection.close();
-      // Any other error is a fault of ours. Thrown from here it would end the process.
+      // Any other error is a bug. If it were thrown from here, it would end the process.
       const reason = error instanceof SvidRefused ? error.reason : "internal";
       const detail = error instanceof SvidRefused ? error.detail : String(error);
       this.#options.onRefused({ reason, connection: number, remote, detail, claimed });
     }
   }
 
-  /** An authority with an earlier end took the place of the one that had vouched: streams must not outlive it either. */
+  /** The new path can end at a CA that expires earlier than the previous one. Streams must not outlive it. */
   #endSooner(connection: Connection): void {
     const { timers } = this.#options;
     const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close());
     connection.socket.once("close", cancel);
   }
 
-  /** The first reason counts: a connection that is closed for it also leaves, and may fail in its handshake. */
-  #refuse(stranger: Stranger, reason: ConnectionRefusal, detail: string, claimed?: SpiffeId): void {
-    if (stranger.state === "known" || stranger.state === "refused") return;
-    stranger.state = "refused";
-    stranger.cancelTimer();
-    const remote = stranger.raw.remoteAddress ?? "";
-    // OpenSSL may have called this: from within its callback, Node 24 and 26 send no close_notify.
-    if (stranger.socket === stranger.raw) stranger.raw.destroy();
-    else this.#options.timers.afterTurn(() => stranger.socket.destroy());
-    this.#options.onRefused({ reason, connection: stranger.number, remote, detail, claimed });
+  /** Reports the first reason only: closing the connection can also cause a close event and a handshake error. */
+  #refuse(peer: UnverifiedPeer, reason: ConnectionRefusal, detail: string, claimed?: SpiffeId): void {
+    if (peer.state === "verified" || peer.state === "refused") return;
+    peer.state = "refused";
+    peer.cancelTimer();
+    const remote = peer.raw.remoteAddress ?? "";
+    // OpenSSL may have called this. If the socket is destroyed within its callback, Node 24 and 26 send no close_notify.
+    if (peer.socket === peer.raw) peer.raw.destroy();
+    else this.#options.timers.afterTurn(() => peer.socket.destroy());
+    this.#options.onRefused({ reason, connection: peer.number, remote, detail, claimed });
   }
 }
 
-/** A peer on its way through the handshake. */
-interface Stranger {
+/** A connection whose peer is not verified yet. */
+interface UnverifiedPeer {
   readonly raw: Socket;
   /** The number of its connection in this process. */
   readonly number: number;
-  /** Stops the clock that its handshake runs against. */
+  /** Cancels the timer that limits the time until the end of the handshake. */
   readonly cancelTimer: () => void;
-  /** What to destroy: `raw`, and from the end of the handshake on the TLS socket, which then sends close_notify. */
+  /** The socket to destroy: `raw`, or after the handshake the TLS socket, which then sends close_notify. */
   socket: Socket;
-  /** "waiting": it has said hello, and its turn has not come. */
-  state: "silent" | "waiting" | "shaking" | "known" | "refused";
+  /** "silent": no complete ClientHello yet. "waiting": in the queue for a handshake. */
+  state: "silent" | "waiting" | "in handshake" | "verified" | "refused";
 }
 
-/** Peers that just leave are no event; TLS that does not work is. */
+/** A peer that only disconnects is counted; a TLS error is also logged. */
 function failure(code: string): ConnectionRefusal {
   return code === "" || code === "ECONNRESET" || code === "EPIPE" ? "handshake-abandoned" : "handshake-failed";
 }

@@ -2,30 +2,33 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { RefusalReason } from "../spiffe/svid-refused.ts";
 import type { GateRefusal } from "./handshake-gate.ts";
 
-/** Why a connection was refused, or ended because trust had changed: a closed set, for logs, metrics and tests. */
+/** Why a connection was refused, or closed after a change of the bundles. A closed set, for logs, metrics and tests. */
 export type ConnectionRefusal =
   | RefusalReason
   | GateRefusal
   /** TLS itself failed: another protocol, an older version, no common algorithm. */
   | "handshake-failed"
-  /** Gone or silent before the handshake was complete, as port scans and TCP probes are. Counted, not logged. */
+  /**
+   * The peer left, or was silent for too long, before the handshake was complete, as in port scans and TCP probes.
+   * Counted, not logged.
+   */
   | "handshake-abandoned"
-  /** It waited in vain for its turn to shake hands: connections come faster than `--handshake-rate`. */
+  /** Its handshake had not begun when its time was over: connections arrive faster than `--handshake-rate`. */
   | "handshake-not-begun"
   /** The client did not offer h2 by ALPN (RFC 7301), so it does not speak gRPC. */
   | "no-h2"
-  /** The client resumed a TLS session. No ticket is ever given out, so this can't be honest. */
+  /** The client resumed a TLS session, although the server issues no session tickets. */
   | "session-resumed"
-  /** The system could not hand over a connection that had come, or has no more descriptors for it. */
+  /** accept(2) failed, for example because the process has no free file descriptor. */
   | "not-accepted"
-  /** We could not tell, which is a fault of ours; who can't be verified is not served. */
+  /** Verification failed with an unexpected error. A peer that can't be verified is not served. */
   | "internal"
-  /** It was served, and there were too many connections, of which its SPIFFE ID had the most. */
+  /** It was served, and was closed because there were too many connections and its SPIFFE ID had the most. */
   | "crowded-out"
-  /** We have no identity at the moment: nothing by which to tell who the peer is. */
+  /** The server has no valid identity at the moment, so it has no bundles to verify the peer with. */
   | "not-ready";
 
-// A record, so that the compiler misses the reason that is forgotten here.
+// A record, so that the compiler reports a reason that is missing here.
 const EVERY: Readonly<Record<ConnectionRefusal, true>> = {
   "no-certificate": true,
   "chain-too-long": true,
@@ -64,15 +67,15 @@ const EVERY: Readonly<Record<ConnectionRefusal, true>> = {
   "not-ready": true,
 };
 
-/** All reasons, for metrics that begin at zero. */
+/** All reasons, so that metrics can start each of them at zero. */
 export const CONNECTION_REFUSALS: readonly string[] = Object.keys(EVERY);
 
-/** A connection that was closed before HTTP/2 began, or that did not pass when trust changed. */
+/** A connection that was closed before HTTP/2 began, or that failed verification after a change of the bundles. */
 export interface Refused {
   readonly reason: ConnectionRefusal;
   readonly connection: number;
   readonly remote: string;
   readonly detail: string;
-  /** Who the peer says it is; only when it parses. */
+  /** The SPIFFE ID in the peer's certificate, not proven. Undefined if it does not parse. */
   readonly claimed: SpiffeId | undefined;
 }

@@ -4,7 +4,7 @@ import type { Principal } from "../spiffe/principal.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { type VerifiedSvid, verifyAgain } from "../spiffe/verify.ts";
 
-/** What is known of a peer when its handshake is over and its SVID has been verified. */
+/** A peer whose handshake is complete and whose SVID is verified. */
 export interface VerifiedPeer {
   readonly socket: TLSSocket;
   /** The number of the connection in this process. */
@@ -12,7 +12,7 @@ export interface VerifiedPeer {
   readonly verified: VerifiedSvid;
 }
 
-/** A connection whose peer has proven its identity. As a {@link Principal} it is the caller of each of its calls. */
+/** A connection whose peer has proven its identity. It is the caller ({@link Principal}) of every call on it. */
 export class Connection implements Principal {
   readonly socket: TLSSocket;
   readonly connection: number;
@@ -33,28 +33,28 @@ export class Connection implements Principal {
     return this.#verified.id;
   }
 
-  /** Until when the proof holds, in milliseconds since the epoch. */
+  /** When the first certificate on the peer's path expires, in milliseconds since the epoch. */
   get validUntil(): number {
     return this.#verified.validUntil;
   }
 
-  /** From now on `close` is how the connection ends: a protocol above TLS has begun, and ends with it. */
+  /** Sets how the connection is closed from now on. A protocol above TLS uses it to end its session as well. */
   endBy(close: () => void): void {
     this.#close = close;
   }
 
-  /** Ends the connection at once: calls under way fail. */
+  /** Ends the connection immediately. Calls in flight fail. */
   close(): void {
     this.#close();
   }
 
-  /** Looks at what the peer sent once more, with other bundles. Throws SvidRefused when it is no longer good. */
+  /** Verifies the peer's certificates again, with other bundles. Throws SvidRefused if they are no longer valid. */
   verifyAgain(bundles: ReadonlyMap<string, Bundle>, now: number): void {
     this.#verified = verifyAgain(this.#verified, bundles, now, "client");
   }
 }
 
-/** The connections that are open. */
+/** The open connections. */
 export class Connections {
   readonly #open = new Set<Connection>();
   #last = 0;
@@ -63,13 +63,13 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Numbers a connection; the number also stands in the lines about refused ones. */
+  /** The number for the next connection. Log lines about refused connections contain it as well. */
   nextNumber(): number {
     this.#last += 1;
     return this.#last;
   }
 
-  /** Takes a peer in: it is the caller of every call that will come on its socket. */
+  /** Adds a verified peer: it is the caller of every call on its socket. */
   admit(peer: VerifiedPeer): Connection {
     const connection = new Connection(peer);
     this.#open.add(connection);
@@ -77,19 +77,19 @@ export class Connections {
     return connection;
   }
 
-  /** Those that are open at this moment. */
+  /** The connections that are open at this moment. */
   all(): readonly Connection[] {
     return [...this.#open];
   }
 
-  /** Resolves when the last of them is closed, those included that are admitted meanwhile. */
+  /** Resolves when the last connection is closed, including those that are admitted in the meantime. */
   async allClosed(): Promise<void> {
     while (this.#open.size > 0) {
       await Promise.all(this.all().map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))));
     }
   }
 
-  /** Ends every connection at once. */
+  /** Ends every connection immediately. */
   closeAll(): void {
     for (const connection of this.#open) connection.close();
   }

@@ -4,93 +4,96 @@ import { Pace } from "./pace.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 
 /**
- * What strangers may take. A peer proves who it is in the handshake: until its end every one of them is a stranger, and
- * what it costs is what anybody can make the server pay.
+ * What unauthenticated peers may use. A peer proves its identity in the handshake. Until the handshake is complete, its
+ * cost is one that anyone who can connect can cause.
  */
 export interface HandshakeLimits {
-  /** Connections that are open, in handshake or served. */
+  /** The maximum number of open connections, in handshake or served. */
   readonly connections: number;
-  /** Connections whose handshake is not over. */
+  /** The maximum number of connections whose handshake is not complete. */
   readonly inProgress: number;
-  /** Handshakes that begin in a second. Each costs a millisecond or two of the only thread. */
+  /**
+   * The maximum number of handshakes that begin in a second. Each takes the only thread for one or two milliseconds.
+   */
   readonly perSecond: number;
 }
 
-/** Enough for a node full of workloads, of which each shakes hands once in some minutes. */
+/** Enough for a full node of workloads that each open a connection every few minutes. */
 export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, inProgress: 1024, perSecond: 200 };
 
 /**
- * The most connections that may be served. A sixteenth of all is left for handshakes: one SPIFFE ID that takes every place
- * would otherwise keep all others out, and who a newcomer is shows only after its handshake.
+ * The maximum number of connections that may be served. A sixteenth of all connections is reserved for handshakes.
+ * Without it, one SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new
+ * connection belongs to only after the handshake.
  */
 export function mostServed({ connections, inProgress }: HandshakeLimits): number {
   return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
 }
 
-/** Why the gate dropped a connection. */
+/** Why the gate closed a connection. */
 export type GateRefusal =
-  /** As many connections as may be are open, and none of them is in handshake. */
+  /** The maximum number of connections is open, and none of them is in handshake. */
   | "too-many-connections"
-  /** It was in handshake and gave way to a newer one, since there were too many: {@link HandshakeQueue} says which. */
+  /** It was in handshake, and was closed for a newer connection at the limit. {@link HandshakeQueue} selects it. */
   | "handshake-displaced";
 
-// Milliseconds of work in one turn of the event loop. No shorter one holds a costly handshake, and to look at every handshake
-// under way in each turn would cost more than most of them.
+// Milliseconds of work in one turn of the event loop. A shorter turn cannot contain a costly handshake. Examining every
+// handshake in progress in each turn would cost more than most handshakes.
 const LONG_TURN_MS = 5;
 
-// Pauses in a second, since no timer is shorter than a millisecond.
+// The maximum number of pauses in a second: no timer is shorter than a millisecond.
 const MOST_PAUSES = 1000;
 
 /**
- * Bounds the connections of all listeners together. `enter` when one is accepted, `turn` when its client has said
- * hello, `complete` when it has shaken hands; a connection that closes is forgotten.
+ * Limits the connections of all listeners together. Call `enter` when a connection is accepted, `turn` when its
+ * ClientHello has arrived, and `complete` when its handshake is complete. The gate removes a connection that closes.
  *
- * Handshakes begin one by one with a pause after each, and never many in a row: every call that arrives meanwhile waits
- * for all that the thread has begun. The pause is the longer of two: what the rate leaves to each, and the time that this
- * and other handshakes took ({@link Pace}).
+ * Handshakes begin one at a time with a pause after each, because every call that arrives waits for the work that the
+ * thread has begun. The pause is the longer of two: the interval of the handshake rate, and the rest that {@link Pace}
+ * requires for the work of handshakes.
  */
 export class HandshakeGate {
   readonly limits: HandshakeLimits;
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
-  readonly #strangers: HandshakeQueue;
+  readonly #queue: HandshakeQueue;
   readonly #pace: Pace;
-  /** The handshakes under way, with the bytes that had been read of each at the end of the last turn. */
-  readonly #shaking = new Map<Socket, number>();
+  /** The handshakes in progress, each with the number of bytes that had been read at the end of the last turn. */
+  readonly #inHandshake = new Map<Socket, number>();
   #stopWatching: (() => void) | undefined;
   #begun = 0;
   #hasRequested = false;
 
   constructor(limits: HandshakeLimits, timers: Timers, random: () => number = Math.random) {
     this.limits = limits;
-    this.#strangers = new HandshakeQueue(random);
+    this.#queue = new HandshakeQueue(random);
     this.#pace = new Pace(timers);
     this.#timers = timers;
   }
 
-  /** Connections that are open, in handshake or served. */
+  /** The number of open connections, in handshake or served. */
   get open(): number {
     return this.#open.size;
   }
 
-  /** Connections whose handshake is not over. */
+  /** The number of connections whose handshake is not complete. */
   get inProgress(): number {
-    return this.#strangers.size;
+    return this.#queue.size;
   }
 
-  /** Handshakes that have begun since the start. */
+  /** The number of handshakes that have begun since the start. */
   get begun(): number {
     return this.#begun;
   }
 
-  /** A connection was accepted. `drop` closes it; false when it was dropped at once. */
+  /** Adds an accepted connection. `drop` closes it. Returns false if it was closed immediately. */
   enter(socket: Socket, drop: (reason: GateRefusal) => void): boolean {
-    if (this.#isFull() && !this.#strangers.makeRoom()) {
+    if (this.#isFull() && !this.#queue.dropOne()) {
       drop("too-many-connections");
       return false;
     }
     this.#open.add(socket);
-    this.#strangers.enter(socket, () => {
+    this.#queue.enter(socket, () => {
       this.#open.delete(socket);
       drop("handshake-displaced");
     });
@@ -98,20 +101,20 @@ export class HandshakeGate {
     return true;
   }
 
-  /** Begins a handshake when its turn has come. */
+  /** Queues a connection. `begin` is called when its handshake may begin. */
   turn(socket: Socket, begin: () => void): void {
-    this.#strangers.hear(socket, () => {
+    this.#queue.helloArrived(socket, () => {
       this.#watch(socket);
       begin();
     });
     this.#advance();
   }
 
-  /** The handshake is complete; `verify` decides who the peer is. The rest that follows is for its work as well. */
+  /** Ends a handshake and runs `verify`, which verifies the peer. The pause that follows includes its work. */
   complete(socket: Socket, verify: () => void): void {
-    const hasCost = this.#shaking.has(socket);
+    const hasCost = this.#inHandshake.has(socket);
     this.#unwatch(socket);
-    this.#strangers.leave(socket);
+    this.#queue.leave(socket);
     try {
       verify();
     } finally {
@@ -121,13 +124,13 @@ export class HandshakeGate {
 
   #isFull(): boolean {
     const { connections, inProgress } = this.limits;
-    return this.#open.size >= connections || this.#strangers.size >= inProgress;
+    return this.#open.size >= connections || this.#queue.size >= inProgress;
   }
 
   #forget(socket: Socket): void {
     this.#open.delete(socket);
     this.#unwatch(socket);
-    this.#strangers.leave(socket);
+    this.#queue.leave(socket);
   }
 
   #advance(): void {
@@ -149,41 +152,45 @@ export class HandshakeGate {
     });
   }
 
-  /** Begins up to so many, and says how many it was. */
+  /** Begins up to `most` handshakes, and returns how many. */
   #begin(most: number): number {
     let begun = 0;
-    while (begun < most && this.#strangers.callNext()) begun += 1;
+    while (begun < most && this.#queue.beginNext()) begun += 1;
     return begun;
   }
 
   #watch(socket: Socket): void {
-    if (this.#shaking.size === 0) this.#pace.skip();
-    // Only what comes after the hello is charged, whose cost the groups bound. While connections pour in, each turn would
-    // count for the hellos in it, and good clients would wait for the rests.
-    this.#shaking.set(socket, socket.bytesRead);
+    if (this.#inHandshake.size === 0) this.#pace.skip();
+    // Only work after the ClientHello is charged; the choice of groups bounds the cost of the hello itself. If hellos
+    // were charged, every turn during a flood of connections would add to the pauses, and legitimate clients would wait
+    // for them.
+    this.#inHandshake.set(socket, socket.bytesRead);
     this.#stopWatching ??= this.#timers.eachTurn(() => this.#chargeTurn());
   }
 
   #unwatch(socket: Socket): void {
-    this.#shaking.delete(socket);
-    if (this.#shaking.size > 0) return;
+    this.#inHandshake.delete(socket);
+    if (this.#inHandshake.size > 0) return;
     this.#stopWatching?.();
     this.#stopWatching = undefined;
   }
 
-  /** OpenSSL reads a client's messages by itself, and not all of them end the handshake: bytes show that it has. */
+  /**
+   * OpenSSL processes a client's messages on its own, also those that do not end the handshake. New bytes show that it
+   * did.
+   */
   #chargeTurn(): void {
     if (this.#pace.uncharged >= LONG_TURN_MS && this.#hasRead()) this.#pace.charge();
     this.#pace.skip();
   }
 
-  /** Whether a handshake under way has read bytes since the last look. */
+  /** Whether any handshake in progress has read bytes since the last check. */
   #hasRead(): boolean {
     let hasRead = false;
-    for (const [socket, before] of this.#shaking) {
+    for (const [socket, before] of this.#inHandshake) {
       if (socket.bytesRead === before) continue;
       hasRead = true;
-      this.#shaking.set(socket, socket.bytesRead);
+      this.#inHandshake.set(socket, socket.bytesRead);
     }
     return hasRead;
   }

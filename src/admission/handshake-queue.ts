@@ -1,122 +1,128 @@
 import { isIPv6, type Socket } from "node:net";
 
-/** A stranger, and what closes its connection. */
-interface Guest {
-  readonly crowd: Crowd;
+/** A connection whose handshake is not complete. `drop` closes it. */
+interface Pending {
+  readonly source: Source;
   readonly drop: () => void;
 }
 
-/** A stranger that has said hello, and what begins its handshake. */
+/** A connection whose ClientHello has arrived. `begin` begins its handshake. */
 interface Waiting {
   readonly socket: Socket;
-  readonly crowd: Crowd;
+  readonly source: Source;
   readonly begin: () => void;
 }
 
-/** The strangers from one address, in the order of their arrival. */
-class Crowd {
+/** The pending connections from one source, in the order of their arrival. */
+class Source {
   readonly address: string;
   readonly #silent = new Set<Socket>();
-  readonly #heard = new Set<Socket>();
+  readonly #withHello = new Set<Socket>();
 
   constructor(address: string) {
     this.address = address;
   }
 
   get size(): number {
-    return this.#silent.size + this.#heard.size;
+    return this.#silent.size + this.#withHello.size;
   }
 
-  /** Who gives way: before all, one that has not said hello. A good client does with the packet after its connection. */
-  get weakest(): Socket | undefined {
+  /**
+   * The connection to close at the limit: one without a ClientHello if there is one. A legitimate client sends it with
+   * the packet after its connection.
+   */
+  get firstToDrop(): Socket | undefined {
     const [silent] = this.#silent;
-    const [heard] = this.#heard;
-    return silent ?? heard;
+    const [withHello] = this.#withHello;
+    return silent ?? withHello;
   }
 
   add(socket: Socket): void {
     this.#silent.add(socket);
   }
 
-  hear(socket: Socket): void {
+  helloArrived(socket: Socket): void {
     this.#silent.delete(socket);
-    this.#heard.add(socket);
+    this.#withHello.add(socket);
   }
 
   remove(socket: Socket): void {
     this.#silent.delete(socket);
-    this.#heard.delete(socket);
+    this.#withHello.delete(socket);
   }
 }
 
 /**
- * The strangers: connections whose handshake is not over. It says whose turn it is to begin, and who has to give way
- * when there are too many, by all that is known of a stranger: its address, whether it has said hello, and when.
+ * The connections whose handshake is not complete. It selects the next handshake to begin, and the connection to close
+ * at the limit. It uses all that is known of an unauthenticated peer: its address, and whether and when its ClientHello
+ * arrived.
  *
- * - The address with the fewest strangers comes first, and the one with the most gives way. Whoever floods us takes from
- *   itself, and not from peers at other addresses. All peers on unix sockets have the same address, an empty one. Of
- *   several addresses with as few, chance decides: a flood from thousands of them must not always be before good peers.
- * - Of one address, the newest comes first and the oldest gives way. A good peer is through within a round trip; those
- *   that stall stay. First come, first served would make the next good one wait for all that a flood has left behind.
+ * - The source with the fewest pending connections begins first, and the one with the most loses a connection. A flood
+ *   therefore delays itself, not peers at other addresses. All peers on unix sockets have the same address, an empty
+ * one.   Among several sources with the fewest, the choice is random, so that a flood from thousands of addresses is
+ * not always   ahead of legitimate peers.
+ * - Within one source, the newest begins first and the oldest is closed. A legitimate peer completes within a round
+ *   trip, and stalled ones remain. With first come, first served, the next legitimate peer would wait for all
+ *   connections that a flood has left behind.
  */
 export class HandshakeQueue {
   readonly #random: () => number;
-  readonly #guests = new Map<Socket, Guest>();
-  readonly #crowds = new Map<string, Crowd>();
-  /** Those that have said hello and were not called yet, in the order of the hellos. */
+  readonly #pending = new Map<Socket, Pending>();
+  readonly #sources = new Map<string, Source>();
+  /** The connections that wait for their handshake to begin, in the order in which their ClientHellos arrived. */
   readonly #waiting = new Map<Socket, Waiting>();
 
-  /** `random` is in [0, 1), each time another one. */
+  /** `random` returns a new number in [0, 1) at each call. */
   constructor(random: () => number) {
     this.#random = random;
   }
 
   get size(): number {
-    return this.#guests.size;
+    return this.#pending.size;
   }
 
-  /** A stranger came. `drop` is called if it has to give way. */
+  /** Adds a connection. `drop` is called if it is to be closed at the limit. */
   enter(socket: Socket, drop: () => void): void {
-    const address = neighbourhood(socket.remoteAddress ?? "");
-    const crowd = this.#crowds.get(address) ?? new Crowd(address);
-    this.#crowds.set(address, crowd);
-    crowd.add(socket);
-    this.#guests.set(socket, { crowd, drop });
+    const address = sourceAddress(socket.remoteAddress ?? "");
+    const source = this.#sources.get(address) ?? new Source(address);
+    this.#sources.set(address, source);
+    source.add(socket);
+    this.#pending.set(socket, { source, drop });
   }
 
-  /** It has said hello; `begin` is called when its turn comes. */
-  hear(socket: Socket, begin: () => void): void {
-    const guest = this.#guests.get(socket);
-    // It had to give way before it was heard.
-    if (guest === undefined) return;
-    guest.crowd.hear(socket);
-    this.#waiting.set(socket, { socket, crowd: guest.crowd, begin });
+  /** The connection's ClientHello has arrived. `begin` is called when its handshake may begin. */
+  helloArrived(socket: Socket, begin: () => void): void {
+    const pending = this.#pending.get(socket);
+    // It was closed at the limit before its hello was processed.
+    if (pending === undefined) return;
+    pending.source.helloArrived(socket);
+    this.#waiting.set(socket, { socket, source: pending.source, begin });
   }
 
-  /** It left, or is no stranger any more. */
+  /** Removes a connection: it is closed, or its handshake is complete. */
   leave(socket: Socket): void {
-    const crowd = this.#guests.get(socket)?.crowd;
-    if (crowd === undefined) return;
-    this.#guests.delete(socket);
+    const source = this.#pending.get(socket)?.source;
+    if (source === undefined) return;
+    this.#pending.delete(socket);
     this.#waiting.delete(socket);
-    crowd.remove(socket);
-    if (crowd.size === 0) this.#crowds.delete(crowd.address);
+    source.remove(socket);
+    if (source.size === 0) this.#sources.delete(source.address);
   }
 
-  /** Makes one give way; false when there is nobody. */
-  makeRoom(): boolean {
-    let largest: Crowd | undefined;
-    for (const crowd of this.#crowds.values()) if (crowd.size > (largest?.size ?? 0)) largest = crowd;
-    const socket = largest?.weakest;
+  /** Closes one connection; false if there is none. */
+  dropOne(): boolean {
+    let largest: Source | undefined;
+    for (const source of this.#sources.values()) if (source.size > (largest?.size ?? 0)) largest = source;
+    const socket = largest?.firstToDrop;
     if (socket === undefined) return false;
-    const guest = this.#guests.get(socket);
+    const pending = this.#pending.get(socket);
     this.leave(socket);
-    guest?.drop();
+    pending?.drop();
     return true;
   }
 
-  /** Begins the handshake whose turn it is; false when nobody waits. */
-  callNext(): boolean {
+  /** Begins the next handshake; false if none is waiting. */
+  beginNext(): boolean {
     const next = this.#next();
     if (next === undefined) return false;
     this.#waiting.delete(next.socket);
@@ -125,16 +131,16 @@ export class HandshakeQueue {
   }
 
   #next(): Waiting | undefined {
-    const newest = new Map<Crowd, Waiting>();
-    for (const waiting of this.#waiting.values()) newest.set(waiting.crowd, waiting);
+    const newest = new Map<Source, Waiting>();
+    for (const waiting of this.#waiting.values()) newest.set(waiting.source, waiting);
     const fewest = Math.min(...[...newest.keys()].map(({ size }) => size));
     const first = [...newest].filter(([{ size }]) => size === fewest);
     return first[Math.floor(this.#random() * first.length)]?.[1];
   }
 }
 
-/** What one host has to itself: an IPv4 address, or the /64 of an IPv6 one (RFC 6177), any address of which it may use. */
-function neighbourhood(address: string): string {
+/** The addresses that one host can use: an IPv4 address, or the /64 of an IPv6 address (RFC 6177). */
+function sourceAddress(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
   const [head = "", tail] = address.split("::");
   const groups = head.split(":");

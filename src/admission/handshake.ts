@@ -13,82 +13,88 @@ import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
- * OpenSSL 3.0 and later, SSL_CTX_set_options(3): overwrites what it has decrypted, in its own buffer, once it was read.
- * Otherwise that buffer keeps it, and is freed with it. Node does not name this option.
+ * SSL_CTX_set_options(3), OpenSSL 3.0 and later: OpenSSL overwrites decrypted bytes in its own buffer after they are
+ * read. Without it, the buffer is freed with the plain text in it. Node has no name for this option.
  */
 const SSL_OP_CLEANSE_PLAINTEXT = 1 << 1;
 
 /**
- * How the server's half of a handshake is done. Both contexts show the same SVID; a handshake begins with the first and
- * goes on with the second when the certificate request is sent, see {@link shakeHands}.
+ * The TLS contexts of the server's side of a handshake. Both present the same SVID. A handshake begins with
+ * `requesting` and continues with `verifying` after the certificate request is sent, see {@link performHandshake}.
  */
 export interface HandshakeContexts {
-  /** Trusts no authority, so that the certificate request names none. */
-  readonly asking: SecureContext;
-  /** Trusts every authority of every bundle. */
-  readonly judging: SecureContext;
+  /** Trusts no CA, so that the certificate request names none. */
+  readonly requesting: SecureContext;
+  /** Trusts every CA of every bundle. */
+  readonly verifying: SecureContext;
 }
 
 /**
- * What the server shows and demands in a handshake. It is made anew, whole, for each snapshot of its identity, so that no
- * rotation can leave a setting behind: an update of only the certificate would silently let TLS 1.2 in.
+ * Creates the contexts for a snapshot of the server's identity. Every snapshot gets completely new ones, so that a
+ * rotation cannot lose a setting: replacing only the certificate would silently allow TLS 1.2.
  */
 export function handshakeContexts({ svid, bundles }: Pick<IdentitySnapshot, "svid" | "bundles">): HandshakeContexts {
   const options: SecureContextOptions = {
     ...TLS_ALGORITHMS,
     cert: svid.certPem,
     key: svid.keyPem,
-    // A resumed session carries the identity of an earlier handshake, without its certificate being looked at again.
+    // A resumed session has the identity of an earlier handshake, and its certificate would not be verified again.
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT,
   };
   return {
-    asking: createSecureContext({ ...options, ...anchorsOf(new Map()) }),
-    judging: createSecureContext({ ...options, ...anchorsOf(bundles) }),
+    requesting: createSecureContext({ ...options, ...anchorsOf(new Map()) }),
+    verifying: createSecureContext({ ...options, ...anchorsOf(bundles) }),
   };
 }
 
 /** How a handshake ended. */
 export interface HandshakeEnd {
-  /** It is complete. That the peer holds the key of its certificate is shown; whose certificate it is, is not. */
+  /**
+   * It is complete: the peer has proven that it holds the key of its certificate. The certificate is not verified yet.
+   */
   readonly complete: (socket: TLSSocket) => void;
-  /** TLS failed; `code` is OpenSSL's or the system's, empty when the peer just left. */
+  /** TLS failed. `code` is that of OpenSSL or of the operating system, or empty if the peer only disconnected. */
   readonly failed: (code: string) => void;
 }
 
 /**
- * Shakes hands as the server, on a connection whose client has sent its hello. One of the two ends is called, once.
+ * Performs the server's side of a handshake, on a connection whose ClientHello has arrived. Calls one function of
+ * `end`, once.
  *
- * node:tls puts the name of every authority that a context trusts into the certificate request. Anyone who can connect
- * could read there with whom this trust domain federates, clients that choose their certificate by these names might send
- * none, and above 64 KiB of names, some 600 authorities, every handshake would fail. So the handshake begins with a context
- * that trusts none, and `setKeyCert` replaces it, trusted authorities included, when the request is sent and before the
- * client can have answered it. Afterwards it goes back, since the connection would keep a copy of every name.
+ * node:tls writes the name of every CA that a context trusts into the certificate request. Anyone who can connect could
+ * read there which trust domains this one federates with. Clients that select their certificate by these names might
+ * send none. Above 64 KiB of names, about 600 CAs, every handshake would fail. So the handshake begins with a context
+ * that trusts no CA. `setKeyCert` replaces it, including its trusted CAs, after the request is sent and before the
+ * client can answer it. After the handshake, the first context is set again, because the connection would keep a copy
+ * of every name.
  */
-export function shakeHands(raw: Socket, { asking, judging }: HandshakeContexts, end: HandshakeEnd): void {
-  let isJudging = false;
-  const judgeOnceAsked = () => {
-    // The server's Finished is the last message of the flight that the certificate request is in (RFC 8446 2).
-    if (isJudging || socket.destroyed || socket.getFinished() === undefined) return;
-    isJudging = true;
+export function performHandshake(raw: Socket, { requesting, verifying }: HandshakeContexts, end: HandshakeEnd): void {
+  let isVerifying = false;
+  const verifyOnceRequested = () => {
+    // The server's Finished is the last message of the flight that contains the certificate request (RFC 8446 2).
+    if (isVerifying || socket.destroyed || socket.getFinished() === undefined) return;
+    isVerifying = true;
     try {
-      socket.setKeyCert(judging);
+      socket.setKeyCert(verifying);
     } catch (error) {
-      // Thrown from here, it would end the process.
+      // If it were thrown from here, it would end the process.
       socket.destroy(error as Error);
     }
   };
   const options: TLSSocketOptions & Pick<SecureContextOptions, "ALPNCallback"> = {
     isServer: true,
-    secureContext: asking,
+    secureContext: requesting,
     requestCert: true,
-    // A client whose certificate OpenSSL does not trust is refused after the handshake, with a reason in the log.
+    // ConnectionAdmission refuses a client that OpenSSL does not trust, after the handshake and with a reason in the
+    // log.
     rejectUnauthorized: false,
     ALPNCallback: ({ protocols }) => {
-      // OpenSSL calls this for each hello, before it answers. Usually the hello was here before the TLSSocket, which reads it
-      // in a tick of its own: the next tick is then before any input. After a HelloRetryRequest (4.1.4), or a hello in pieces,
-      // it arrives as input, ticks come too early, and the end of the turn is before further input.
-      process.nextTick(judgeOnceAsked);
-      setImmediate(judgeOnceAsked);
+      // OpenSSL calls this for each ClientHello, before it answers. Usually the hello arrived before the TLSSocket was
+      // created, which reads it in a tick of its own: the next tick then comes before any further input. After a
+      // HelloRetryRequest (RFC 8446 4.1.4), or with a hello in several pieces, the hello arrives as input. The next
+      // tick is then too early, and the end of the turn comes before further input.
+      process.nextTick(verifyOnceRequested);
+      setImmediate(verifyOnceRequested);
       return protocols.includes("h2") ? "h2" : undefined;
     },
   };
@@ -102,11 +108,12 @@ export function shakeHands(raw: Socket, { asking, judging }: HandshakeContexts, 
   socket.once("close", () => endOnce(() => end.failed("")));
   socket.once("secure", () => {
     socket.secured();
-    // As Node's own tls.Server does at this point: http2 begins to send when it is false.
+    // As Node's own tls.Server does at this point: node:http2 begins to send when it is false.
     Object.assign(socket, { secureConnecting: false });
-    if (isJudging) socket.setKeyCert(asking);
-    // Its input overtook the end of the turn, so OpenSSL has judged it by no authority. Not expected; refusing is safe.
-    if (!isJudging && socket.alpnProtocol === "h2") return endOnce(() => end.failed("the client answered too early"));
+    if (isVerifying) socket.setKeyCert(requesting);
+    // The client's answer was processed before the contexts were replaced, so OpenSSL verified it without any CA. This
+    // is not expected to happen; refusing is safe.
+    if (!isVerifying && socket.alpnProtocol === "h2") return endOnce(() => end.failed("the client answered too early"));
     endOnce(() => end.complete(socket));
   });
 }

@@ -5,33 +5,34 @@ import { type Address, formatAddress } from "../domain/address.ts";
 import { StartError } from "../domain/start-refused.ts";
 import { describeDenial } from "../files/file-access.ts";
 
-/** Where the server listens. mTLS on both. `mode`: the permissions of the socket file, such as 0o660. */
+/** Where the server listens, in both cases with mTLS. `mode`: the permissions of the socket file, such as 0o660. */
 export type ListenAddress =
   | Extract<Address, { kind: "tcp" }>
   | (Extract<Address, { kind: "unix" }> & { readonly mode: number });
 
-/** An address that can't be listened on; the message says what to do. */
+/** The server can't listen on an address. The message states what to do. */
 export class ListenRefused extends StartError {
   override readonly name = "ListenRefused";
 }
 
-/** Who takes what comes in. */
+/** Receives the events of a {@link Listener}. */
 export interface Arrivals {
-  /** A connection. */
+  /** Called with each accepted connection. */
   readonly accept: (socket: Socket) => void;
-  /** A connection that the system could not hand over. */
+  /** Called when accept(2) fails. */
   readonly failed: (error: Error) => void;
 }
 
-// Connections that the system may have ready for us; it has a bound of its own (on Linux net.core.somaxconn, 4096). With
-// Node's 511 a flood fills it between two turns of the event loop, and a good client's SYN that finds it full is dropped:
-// TCP sends it again only after a second (RFC 6298 2.1).
+// The length of the system's queue of connections that are not accepted yet; the system has its own limit as well
+// (net.core.somaxconn on Linux, 4096). With Node's default of 511, a flood fills the queue between two turns of the
+// event loop. The system then drops the SYN of a legitimate client, and TCP sends it again only after a second (RFC
+// 6298 2.1).
 const BACKLOG = 4096;
 
 /** Accepts connections at one address. */
 export class Listener {
   readonly #server: Server;
-  /** Where it listens; with the real port, if 0 was asked for. */
+  /** Where it listens, with the real port if port 0 was requested. */
   readonly address: ListenAddress;
 
   private constructor(server: Server, address: ListenAddress) {
@@ -49,7 +50,7 @@ export class Listener {
     return new Listener(server, withRealPort(address, server));
   }
 
-  /** Accepts no more connections; those that are open stay. */
+  /** Stops accepting connections. Open connections remain. */
   close(): void {
     this.#server.close();
   }
@@ -69,21 +70,23 @@ function bind(server: Server, address: ListenAddress): Promise<void> {
 }
 
 function bindProblem(error: NodeJS.ErrnoException): string {
-  if (error.code === "EADDRINUSE") return "something listens there already";
+  if (error.code === "EADDRINUSE") return "the address is already in use";
   if (error.code === "EADDRNOTAVAIL")
-    return "this machine has no such address; give one of its own, or 0.0.0.0 for all";
-  if (error.code === "EACCES") return "this user may not; give a port from 1024 on";
-  return error.code ?? "it failed";
+    return "this machine does not have the address; use one that it has, or 0.0.0.0 for all";
+  if (error.code === "EACCES") return "permission denied; use a port of 1024 or higher";
+  return error.code ?? "unknown error";
 }
 
-/** Of a socket's path without the NUL at its end (unix(7)); macOS has four less. */
+/**
+ * The longest path of a unix socket in bytes, without the NUL at its end (unix(7)). On macOS it is four bytes shorter.
+ */
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 
-/** Makes way for a socket. What libuv would cut off, or call by another error's name, is refused here. */
+/** Removes a stale socket file. Refuses what libuv would truncate, or report with the code of another error. */
 async function prepareSocket(path: string): Promise<void> {
   const length = Buffer.byteLength(path);
   if (length > MAX_PATH_BYTES) {
-    const why = `a socket's path has at most ${MAX_PATH_BYTES} bytes, and this one ${length}; give a shorter one`;
+    const why = `the path has ${length} bytes, and a socket's path may have at most ${MAX_PATH_BYTES}; use a shorter one`;
     throw new ListenRefused(`can't listen on unix:${path}: ${why}`);
   }
   const folder = dirname(path);
@@ -95,7 +98,9 @@ function withRealPort(address: ListenAddress, server: Server): ListenAddress {
   return address.kind === "unix" ? address : { ...address, port: (server.address() as AddressInfo).port };
 }
 
-/** Runs an action on `used`, which is the socket or its folder. What the system says against it becomes a refusal. */
+/**
+ * Runs an action on `used`, which is the socket or its folder. An error of the system becomes a {@link ListenRefused}.
+ */
 async function permitted(path: string, used: string, action: () => void | Promise<void>): Promise<void> {
   try {
     await action();
@@ -106,16 +111,16 @@ async function permitted(path: string, used: string, action: () => void | Promis
   }
 }
 
-/** A server that was killed leaves its socket file behind. A file on which somebody answers is left alone. */
+/** Removes the socket file that a killed server left behind. Does not remove one on which a server answers. */
 async function removeDeadSocket(path: string): Promise<void> {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined) return;
   if (!status.isSocket()) throw new ListenRefused(`can't listen on unix:${path}: the file there is not a socket`);
-  if (await answers(path)) throw new ListenRefused(`can't listen on unix:${path}: a server listens there already`);
+  if (await answers(path)) throw new ListenRefused(`can't listen on unix:${path}: another server is listening on it`);
   unlinkSync(path);
 }
 
-/** Rejects when the socket may not be asked. */
+/** Whether a server answers on a socket. Rejects if this user may not connect to it. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const probe = connect(path);

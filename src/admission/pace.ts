@@ -1,23 +1,24 @@
 import type { Timers } from "../domain/timers.ts";
 
-// A rest for this part of the work before it: peers that are not verified take at most two thirds of the thread. With half
-// of it, sixty costly handshakes a second kept all others from the same address out.
+// The length of a rest as a part of the work before it. Unverified peers thus use at most two thirds of the thread.
+// With a limit of half the thread, sixty costly handshakes a second locked out all other peers at the same address.
 const REST_FOR_WORK = 0.5;
 
-// Milliseconds. No timer is shorter: a lesser debt waits until there is more to rest for.
+// Milliseconds. No timer is shorter, so a shorter rest is deferred and added to the next.
 const SHORTEST_REST = 1;
 
 /**
- * Gives the work that peers can cause before they are verified at most two thirds of the thread: one piece at a time, in the
- * order of the requests, and after each a rest of half as long as it took. What took long is measured by the work itself, not by a count of
- * handshakes: a client chooses its key, its certificates and their number, and one handshake can cost a hundred others.
+ * Limits the work that peers can cause before they are verified to two thirds of the thread. It does one piece of work
+ * at a time, in the order of the requests, and rests after each for half of the time that it took. It measures the time
+ * of the work and does not count handshakes: a client chooses its key, its certificates and their number, and one
+ * handshake can cost as much as a hundred others.
  */
 export class Pace {
   readonly #timers: Pick<Timers, "busy" | "delay">;
   readonly #requests: (() => void)[] = [];
-  /** Of {@link Timers.busy}: the work up to here is charged, or was not caused by a peer. */
+  /** A value of {@link Timers.busy}: the work before it is charged already, or was not caused by an unverified peer. */
   #chargedUntil = 0;
-  /** Milliseconds of work that no rest has followed yet. */
+  /** Milliseconds of work for which no rest has been taken yet. */
   #owed = 0;
   #state: "idle" | "working" | "resting" = "idle";
 
@@ -25,7 +26,7 @@ export class Pace {
     this.#timers = timers;
   }
 
-  /** Does a piece of work: now, or when the rest after those before it is over. */
+  /** Does a piece of work: now, or after the earlier pieces and their rests. */
   next(work: () => void): void {
     this.#requests.push(work);
     this.#advance();
@@ -37,9 +38,9 @@ export class Pace {
   }
 
   /**
-   * Adds to the rest what the thread has done since the last charge, or since the turn of the event loop began. It is for
-   * what OpenSSL does when bytes arrive, which is not a piece of work here. Calls that were answered before it in the same turn are
-   * charged too: their time can't be told apart, and too long a rest is the safe error.
+   * Charges the work since the last charge, or since the turn of the event loop began. It accounts for what OpenSSL
+   * does when bytes arrive, which does not pass through {@link next}. It also charges calls that were answered earlier
+   * in the same turn: their time cannot be distinguished, and too long a rest is the safe error.
    */
   charge(): void {
     const now = this.#timers.busy();
@@ -48,7 +49,9 @@ export class Pace {
     if (this.#state === "idle") this.#rest();
   }
 
-  /** Leaves out what was done up to here: a turn of the event loop is over, or no handshake was under way. */
+  /**
+   * Excludes the work up to now from later charges: a turn of the event loop is over, or no handshake was in progress.
+   */
   skip(): void {
     this.#chargedUntil = this.#timers.busy();
   }
@@ -69,7 +72,7 @@ export class Pace {
     } finally {
       const took = this.#timers.busy() - began;
       this.#owed += took;
-      // So that a charge later in this turn leaves it out.
+      // A charge later in this turn must not include it again.
       this.#chargedUntil += took;
       this.#rest();
     }

@@ -76,12 +76,15 @@ export class IdentityWatch {
     this.#awaitOverdue(snapshot);
   }
 
-  /** Clients know the server by its SPIFFE ID alone, and refuse it if the ID changes. */
+  /** Clients identify the server only by its SPIFFE ID, and refuse it if the ID changes. */
   #warnOfChange(id: SpiffeId): void {
     const before = this.#id;
     this.#id = id;
     if (before === undefined || before.equals(id)) return;
-    this.#options.log.warn("identity changed", { spiffe_id: id.toString(), detail: `the server was ${before} before` });
+    this.#options.log.warn("identity changed", {
+      spiffe_id: id.toString(),
+      detail: `the previous SPIFFE ID was ${before}`,
+    });
   }
 
   /** At the start an identity is usually still missing, so this is logged at info and not as a warning. */

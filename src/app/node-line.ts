@@ -12,12 +12,15 @@ const LAST_FIXES: Readonly<Record<number, string>> = {
   26: "2029-04-30",
 };
 
-/** Until which day the line of a release such as "v22.12.0" gets security fixes; undefined for one that is not known here. */
+/**
+ * Until which day the line of a release such as "v22.12.0" gets security fixes; undefined for one that is not known
+ * here.
+ */
 export function fixedUntil(version: string): string | undefined {
   return LAST_FIXES[lineOf(version)];
 }
 
-/** A warning when the line of a release gets no security fixes any more; undefined otherwise. `now` in milliseconds. */
+/** A warning when the line of a release no longer gets security fixes; undefined otherwise. `now` in milliseconds. */
 export function unfixedNode(version: string, now: number): string | undefined {
   const last = fixedUntil(version);
   if (last === undefined || isLater(last, now)) return undefined;

@@ -23,7 +23,9 @@ type Ended =
   | { readonly kind: "not-started"; readonly why: string }
   | { readonly kind: "ended"; readonly how: string; readonly output: string };
 
-/** Milliseconds. An idle machine takes about one second; a certificate that Node hangs at would hang the server, too. */
+/**
+ * Milliseconds. An idle machine takes about one second; a certificate that Node hangs at would hang the server, too.
+ */
 const PROBE_MS = 120_000;
 
 /** The last of what the probe wrote that is kept, in characters. */
@@ -34,8 +36,8 @@ const PROGRAM = fileURLToPath(new URL("./probe-program.js", import.meta.url));
 /**
  * Finds out whether this Node survives the certificates that an unauthenticated client can send. Some releases end the
  * process while they make JavaScript objects of them, which no code can catch; so a child process reads them first. It
- * runs once for each Node binary and each build of the program ({@link probeRecord}). An abort of `signal` ends it. Throws
- * StartRefused when the child died.
+ * runs once for each Node binary and each build of the program ({@link probeRecord}). An abort of `signal` ends it.
+ * Throws StartRefused when the child died.
  */
 export async function probeNode(node: NodeAtHand, signal: AbortSignal): Promise<ProbeResult> {
   const record = probeRecord(node);
@@ -71,7 +73,7 @@ function notSafe(how: string, lines: readonly string[]): StartRefused {
 function run({ program, words, env }: ProbeCommand, signal: AbortSignal): Promise<Ended> {
   // Not by spawn's own timeout, which stays behind and holds the process where no child could be started.
   const ending = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-  // In a process group of its own: Ctrl-C and the end of a terminal are for the server, which then ends the probe.
+  // In a separate process group: only the server receives Ctrl-C and the hangup of a terminal, and it ends the probe.
   const limits = { signal: ending, killSignal: "SIGKILL", detached: true } as const;
   try {
     return endOf(spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"], ...limits }));

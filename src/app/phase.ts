@@ -1,7 +1,7 @@
 import type { Check } from "../observability/server-status.ts";
 import type { Progress } from "./startup.ts";
 
-/** The phase of the server's life, which probes report. */
+/** The phase of the server's lifecycle, which probes report. */
 export type Phase =
   | { readonly kind: "starting" }
   | { readonly kind: "serving" }

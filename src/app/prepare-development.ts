@@ -49,7 +49,7 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
       files: {
         cert: minted.coffer.certFile,
         key: minted.coffer.keyFile,
-        bundles: new Map([[TRUST_DOMAIN.name, minted.authority.certFile]]),
+        bundles: new Map([[TRUST_DOMAIN.name, minted.ca.certFile]]),
       },
       because: "coffer dev creates its own identity",
     },

@@ -37,8 +37,8 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
   const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
   if (problems.length === 0 && policy !== undefined && storage !== undefined) return { identity, policy, storage };
-  // Missing identity files alone are waited for. With other problems they are reported too: their names may be
-  // mistyped.
+  // If only identity files are missing, the server waits for them. With other problems they are reported too: their
+  // names may be mistyped.
   const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
   const absent = isAbsent ? identity.state.problems : [];
   closeResources({ identity, policy, storage });

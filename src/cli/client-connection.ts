@@ -53,7 +53,7 @@ export async function withClient<Result>(
   use: (client: CofferClient) => Promise<Result>,
 ): Promise<Result> {
   const source = await openSource(identity, "client", timers);
-  // A person at a terminal is told at once; --wait repeats the call. A script decides by the exit code.
+  // By default a failure is reported immediately; --wait repeats the call. A script can decide by the exit code.
   const client = new CofferClient({ address, identity: source, serverId, timeoutMs, timers, retry: false });
   try {
     await untilReady(source, identity.kind === "files" ? FILES_PATIENCE_MS : timeoutMs);

@@ -83,6 +83,14 @@ async function assemble(isNeeded: (name: string) => boolean, world: World): Prom
   return program;
 }
 
+/**
+ * Shortens commander's `option '--version <n>' argument 'x' is invalid. invalid number "x": …`, because the messages of
+ * our parsers name the value themselves, with control characters escaped.
+ */
+function withoutRepetition(usageError: string): string {
+  return usageError.replace(/^(error: option '[^']*') argument '.*' is invalid\. /s, "$1: ");
+}
+
 function bareProgram(world: World): Command {
   return (
     new Command("coffer")
@@ -98,6 +106,7 @@ function bareProgram(world: World): Command {
       .configureOutput({
         writeOut: (text) => world.stdout.write(text),
         writeErr: (text) => world.stderr.write(text),
+        outputError: (text, write) => write(withoutRepetition(text)),
       })
   );
 }

@@ -17,9 +17,9 @@ export interface DevSession {
  * started.
  */
 export function devSession({ address, minted, program, policy }: DevSession): string {
-  const { authority, coffer, api, web } = minted;
+  const { ca, coffer, api, web } = minted;
   const coffer_ = (line: string) => `  ${program} ${line}\n`;
-  const identity = `--cacert ${authority.certFile} --cert ${api.certFile} --key ${api.keyFile}`;
+  const identity = `--cacert ${ca.certFile} --cert ${api.certFile} --key ${api.keyFile}`;
   // grpcurl does not support SPIFFE and checks the host name, which the server's SVID contains in addition to its ID.
   const server = `localhost:${address.port}`;
   const grpcurl = (method: string, request: string) =>
@@ -32,7 +32,7 @@ ${coffer.id} serves at ${address.host}:${address.port} with the policy ${policy}
 As ${api.id}, in another terminal:
 
   export COFFER_ADDR=${address.host}:${address.port} COFFER_SERVER_ID=${coffer.id}
-  export COFFER_BUNDLE=${authority.certFile} COFFER_CERT=${api.certFile} COFFER_KEY=${api.keyFile}
+  export COFFER_BUNDLE=${ca.certFile} COFFER_CERT=${api.certFile} COFFER_KEY=${api.keyFile}
 
 ${[
   coffer_("put shop/api/db user=app 'password=?'"),

@@ -11,7 +11,7 @@ import { ExitStatus } from "./exit-status.ts";
 /** The exit codes of the program. docs/cli.md documents them for scripts. */
 export const ExitCode = {
   ok: 0,
-  /** Every error without a code of its own. */
+  /** Any other error. */
   other: 1,
   /** The command line, the configuration or the request is invalid. */
   usage: 2,
@@ -38,7 +38,7 @@ const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
   UNAUTHENTICATED: ExitCode.identity,
 };
 
-/** Reasons whose gRPC code stands for several kinds of error. */
+/** Reasons whose gRPC code covers several kinds of error. */
 const BY_REASON: Readonly<Partial<Record<Reason, ExitCode>>> = {
   VERSION_MISMATCH: ExitCode.conflict,
   CONTENTION: ExitCode.conflict,

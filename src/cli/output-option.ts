@@ -8,7 +8,8 @@ export function outputOption(option: Option, formats: readonly string[], standar
   const takesChoice = standard === undefined ? option.choices(formats) : option.choices(formats).default(standard);
   return takesChoice.argParser((text: string) => {
     const format = text.replace(/^=/, "");
-    if (!formats.includes(format)) throw new InvalidArgumentError(`Allowed choices are ${formats.join(", ")}.`);
+    if (!formats.includes(format))
+      throw new InvalidArgumentError(`unknown format "${format}": expected ${formats.join(", ")}`);
     return format;
   });
 }

@@ -16,23 +16,28 @@ import type { ConnectionFailure } from "./connection-failure.ts";
 export type StatusName = keyof typeof grpcStatus;
 
 /**
- * A call that failed, or an option that can't be used. `message` is for people: it is the server's, or the client's when
- * no server answered. The code UNAVAILABLE always means that nothing was applied.
+ * A call that failed, or an option that can't be used. `message` is for humans. It comes from the server, or from the
+ * client if no server answered. The code UNAVAILABLE always means that nothing was applied.
  */
 export class ClientError extends Error {
   /** Always "ClientError". */
   override readonly name = "ClientError";
   /** The gRPC status. */
   readonly code: StatusName;
-  /** Why, when the server says so; coffer.proto lists them. A newer server may send one that is not in the type. */
+  /**
+   * The server's reason, if it sent one; coffer.proto lists them. A newer server may send one that is not in the type.
+   */
   readonly reason: Reason | undefined;
   /** Facts about the failure by name, such as `path` or `latest_version`. Never a value. */
   readonly metadata: ErrorMetadata;
-  /** After how many milliseconds the same call may succeed, when the server says so. */
+  /** After how many milliseconds the same call may succeed, if the server sent a delay. */
   readonly retryDelayMs: number | undefined;
-  /** Present when the call got no answer. */
+  /** Defined if the call got no answer. */
   readonly failure: ConnectionFailure | undefined;
-  /** After "unknown", read the secret before the call is repeated, or repeat it with the version that it expects. */
+  /**
+   * Whether a change was applied. After "unknown", read the secret before you repeat the call, or repeat it with
+   * `expectedVersion`.
+   */
   readonly applied: Applied;
 
   /** @internal */
@@ -47,7 +52,7 @@ export class ClientError extends Error {
   }
 
   /**
-   * The error of a call to which gRPC gave a status. `changes` says whether the call is a Put or a Delete.
+   * The error of a call that ended with a gRPC status. `changes` states whether the call is a Put or a Delete.
    *
    * @internal
    */
@@ -80,7 +85,7 @@ export function callAborted(signal: AbortSignal, applied: Applied = "no"): Clien
   return new ClientError("CANCELLED", "the call was aborted by its signal", { applied }, { cause: signal.reason });
 }
 
-/** What is known of a failure in addition to its code and message. */
+/** The properties of a failure in addition to its code and message. */
 export interface ErrorFacts {
   readonly reason?: Reason;
   readonly metadata?: ErrorMetadata;
@@ -95,8 +100,9 @@ function statusName(error: ServiceError): StatusName {
 }
 
 /**
- * The codes that say "not applied" even without a reason: grpc-js refuses a request so before the service sees it, and
- * a proxy one that it does not let through. Any other may be a connection that broke after the server had the request.
+ * The codes that mean "not applied" even without a reason. grpc-js sends them when it refuses a request before the
+ * service sees it, and a proxy sends them for a request that it does not forward. With any other code, the connection
+ * may have failed after the server had received the request.
  */
 const REFUSALS: ReadonlySet<StatusName> = new Set([
   "UNIMPLEMENTED",
@@ -105,7 +111,7 @@ const REFUSALS: ReadonlySet<StatusName> = new Set([
   "UNAUTHENTICATED",
 ]);
 
-/** A reason that this release does not know is a newer server's, and leaves the outcome open. */
+/** A reason that this release does not know comes from a newer server, so the outcome is unknown. */
 function appliedBy(code: StatusName, reason: Reason | undefined): Applied {
   if (reason !== undefined) return APPLIED[reason] ?? "unknown";
   return REFUSALS.has(code) ? "no" : "unknown";

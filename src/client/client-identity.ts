@@ -7,7 +7,10 @@ import { type ConnectionFailure, describeFailure } from "./connection-failure.ts
 import type { ClientSource, OpenIdentity } from "./identity-option.ts";
 import { openSource } from "../workload-api/open-source.ts";
 
-/** The identity of a client: opened with the first call and closed with the client, or a source that is open already. */
+/**
+ * The identity of a client: a source that is opened with the first call and closed with the client, or one that is open
+ * already.
+ */
 export class ClientIdentity {
   readonly #choice: ClientSource;
   readonly #timers: Timers;
@@ -24,12 +27,12 @@ export class ClientIdentity {
     if (choice.kind === "open") this.#follow(choice.source, () => {});
   }
 
-  /** The source; undefined: it was not needed yet, see {@link open}. */
+  /** The source; undefined before it is opened, see {@link open}. */
   get source(): OpenIdentity | undefined {
     return this.#source;
   }
 
-  /** Begins to look for the identity, once. Nothing may be ready yet. */
+  /** Opens the source, once. It may not be ready yet when the promise resolves. */
   open(): Promise<OpenIdentity> {
     this.#opening ??= this.#open();
     return this.#opening;
@@ -47,7 +50,7 @@ export class ClientIdentity {
     return this.#follow(source, () => source.close());
   }
 
-  /** An idle client also follows its identity: otherwise it would keep a connection with an SVID that was replaced. */
+  /** Follows the identity also while the client is idle: otherwise it would keep a connection with a replaced SVID. */
   #follow(source: OpenIdentity, close: () => void): OpenIdentity {
     const stopFollowing = source.onChange(this.#onChange);
     this.#source = source;
@@ -59,14 +62,16 @@ export class ClientIdentity {
   }
 }
 
-/** The identity as of now. `address` is the server that is to be called, for the {@link ClientError} if there is none. */
+/**
+ * The current identity. Throws {@link ClientError} if there is none; `address` is the server to call, for the message.
+ */
 export function snapshotOf(source: OpenIdentity, address: Address): IdentitySnapshot {
   try {
     return source.snapshot();
   } catch (error) {
     if (!(error instanceof MaterialError)) throw error;
     const failure: ConnectionFailure = { kind: "no-identity", problems: error.problems };
-    // A source that has failed has given up: waiting does not help.
+    // A source that has failed no longer looks for an identity, so waiting does not help.
     const code = source.state?.kind === "failed" ? "FAILED_PRECONDITION" : "UNAVAILABLE";
     throw new ClientError(code, describeFailure(failure, formatAddress(address)), { failure }, { cause: error });
   }

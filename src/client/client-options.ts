@@ -5,83 +5,87 @@ import { invalidOption } from "./client-error.ts";
 import type { IdentityOption, OpenIdentity } from "./identity-option.ts";
 import { readSpiffeId } from "./values.ts";
 
-/** What {@link CofferClient} is made with. `address` and `serverId` are required. */
+/** The options of a {@link CofferClient}. `address` and `serverId` are required. */
 export interface ClientOptions {
   /**
-   * The server: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. Of several, one is in use at a time, the first to begin with;
-   * when it fails, the next one is tried, and stays in use. All IP addresses of a host name are tried as well.
+   * The server: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. With several addresses, one is in use at a
+   * time, initially the first. If it fails, the client switches to the next one. All IP addresses of a host name are
+   * tried.
    */
   readonly address: string | Address | readonly (string | Address)[];
   /**
-   * The server's SPIFFE ID, as `spiffe://example.org/coffer`. It is compared exactly, and has no default: requests carry
-   * secrets, and any workload of the trust domain could answer at the address.
+   * The server's SPIFFE ID, such as `spiffe://example.org/coffer`. It is compared exactly, and has no default: requests
+   * contain secrets, and any workload of the trust domain could answer at the address.
    */
   readonly serverId: string | Uint8Array | SpiffeId;
   /**
-   * Where this workload's own identity comes from. By default the Workload API that SPIFFE_ENDPOINT_SOCKET names, and
-   * without that variable the files that COFFER_CERT, COFFER_KEY and COFFER_BUNDLE name: production has the first, a
-   * developer's machine the second, and the program is the same.
+   * The source of this workload's own identity. The default is the Workload API at SPIFFE_ENDPOINT_SOCKET, or without
+   * that variable the files in COFFER_CERT, COFFER_KEY and COFFER_BUNDLE. The same program therefore works with the
+   * Workload API in production and with files on a developer's machine.
    */
   readonly identity?: IdentityOption | undefined;
   /**
-   * How long a call may take, in milliseconds, with connecting and all of its attempts. 10,000 by default: longer than
-   * the restart of a server takes, and shorter than what waits for a workload. `list` applies it to each page.
+   * The maximum duration of a call in milliseconds, including connecting and all attempts. The default is 10,000:
+   * longer than a restart of a server, and shorter than the usual deadlines of a workload's own callers. `list` applies
+   * it to each page.
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Whether a call waits while there is no connection or no identity yet, until its time is over. True by default: a
-   * workload may start before its server, and a server is restarted. With false it fails as soon as no address answers.
+   * Whether a call waits, until its timeout, while there is no connection or no identity. True by default, because a
+   * workload can start before its server, and a server can be restarted. If false, a call fails as soon as no address
+   * answers.
    */
   readonly waitForReady?: boolean | undefined;
   /**
-   * Whether a call that failed is made again where the table of errors in coffer.proto permits it: what was certainly
-   * not applied, and what only reads. True by default. A Put or Delete that may have been applied is never repeated.
+   * Whether the client repeats failed calls where the table of errors in coffer.proto permits it: calls that were
+   * not applied, and calls that only read. True by default. A Put or Delete that may have been applied is
+   * never repeated.
    */
   readonly retry?: boolean | undefined;
 }
 
-/** What Coffer's own parts may pass in addition: an identity that is open already, and the time. */
+/** Further options for Coffer's own code: an identity that is open already, and sources of time and randomness. */
 export interface InternalOptions extends Omit<ClientOptions, "identity"> {
   readonly identity?: IdentityOption | OpenIdentity | undefined;
   readonly timers?: Timers | undefined;
-  /** Numbers from 0 up to but not including 1, which spread the attempts; Math.random by default. */
+  /** Returns numbers in [0, 1), which vary the pauses between attempts; Math.random by default. */
   readonly random?: (() => number) | undefined;
-  /** The variables that name the identity by default; those of the process by default. */
+  /** The environment variables; process.env by default. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** What every call may be given. */
+/** The options of every call. */
 export interface CallOptions {
-  /** Ends the call when it is aborted, with the code CANCELLED. A Put or Delete under way may be applied all the same. */
+  /** Ends the call with the code CANCELLED when it is aborted. A Put or Delete in flight may still be applied. */
   readonly signal?: AbortSignal | undefined;
-  /** For this call, instead of the client's. */
+  /** Overrides the client's `timeoutMs` for this call. */
   readonly timeoutMs?: number | undefined;
-  /** For this call, instead of the client's. */
+  /** Overrides the client's `waitForReady` for this call. */
   readonly waitForReady?: boolean | undefined;
 }
 
-/** What a Get may be given. */
+/** The options of a Get. */
 export interface GetOptions extends CallOptions {
   /** The version to read. The newest by default. */
   readonly version?: number | undefined;
 }
 
-/** What a Put may be given. */
+/** The options of a Put. */
 export interface PutOptions extends CallOptions {
   /**
-   * The latest version must be this, whatever its state, or the call fails with VERSION_MISMATCH; 0: no version was ever
-   * written.
+   * The number of the latest version, deleted or not; 0 if none was ever written. Otherwise the call fails with
+   * VERSION_MISMATCH.
    */
   readonly expectedVersion?: number | undefined;
 }
 
-/** What a Delete may be given. */
+/** The options of a Delete. */
 export interface DeleteOptions extends PutOptions {
   /** The versions to delete. The newest by default. */
   readonly versions?: readonly number[] | undefined;
 }
 
-/** The options as the client uses them, checked. */
+/** The checked options, with their defaults. */
 export interface Settings {
   readonly addresses: readonly Address[];
   readonly serverId: SpiffeId;
@@ -92,7 +96,7 @@ export interface Settings {
   readonly random: () => number;
 }
 
-/** Checks all options but the identity. Throws {@link ClientError}. */
+/** Checks all options except the identity. Throws {@link ClientError}. */
 export function readSettings(options: InternalOptions): Settings {
   const {
     timeoutMs = 10_000,
@@ -104,20 +108,28 @@ export function readSettings(options: InternalOptions): Settings {
   const addresses = [options.address].flat().map((address) => readAddress(address as string | Address));
   if (addresses.length === 0) throw invalidOption("address is an empty list");
   const serverId = readSpiffeId("serverId", options.serverId);
+  // X509-SVID 5.2: no server can prove it, because the SPIFFE ID of a leaf has a path.
+  if (!serverId.isWorkload) throw invalidOption(`serverId ${serverId} is that of a trust domain, not of a server`);
   return { addresses, serverId, timeoutMs: checkTimeout(timeoutMs), waitForReady, retry, timers, random };
 }
 
-// A timer of Node can wait for 2^31 - 1 ms; given more it does not wait at all.
+// A timer of Node can wait for 2^31 - 1 ms. With a longer time, it fires immediately.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** Milliseconds, more than none. Throws {@link ClientError}. */
+/** Checks a timeout in milliseconds. Throws {@link ClientError}. */
 export function checkTimeout(ms: number): number {
   if (ms > 0 && ms <= MAX_TIMEOUT_MS) return ms;
   throw invalidOption(`timeoutMs is ${ms}; expected milliseconds, more than 0 and at most ${MAX_TIMEOUT_MS}`);
 }
 
+/** Checks a signal, if there is one. grpc-js would throw away from the call, and end the process. Throws {@link ClientError}. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal && typeof signal.addEventListener !== "function") throw invalidOption("signal is not an AbortSignal");
+}
+
 function readAddress(address: string | Address): Address {
   if (typeof address === "object" && address !== null) return address;
+  if (typeof address !== "string") throw invalidOption("address is required, such as 127.0.0.1:8553");
   try {
     return parseAddress(address);
   } catch (error) {

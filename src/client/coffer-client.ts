@@ -11,6 +11,7 @@ import {
   type InternalOptions,
   type PutOptions,
   type Settings,
+  checkSignal,
   checkTimeout,
   readSettings,
 } from "./client-options.ts";
@@ -29,28 +30,28 @@ import {
 import { Pauses } from "./pauses.ts";
 import { mayRepeat, pauseMs } from "./repetition.ts";
 import { ServerChannels } from "./server-channels.ts";
-import { type Values, contentOf, textOf } from "./values.ts";
+import { type Values, contentOf, textOf, versionOf } from "./values.ts";
 
 /** The content of one version. */
 export interface Secret {
-  /** The secret. */
+  /** The path of the secret. */
   readonly path: string;
-  /** The version whose content this is. */
+  /** The number of the version. */
   readonly version: number;
-  /** The revision of the store that made the version. Revisions grow with every change of any secret. */
+  /** The revision of the store at which the version was created. It grows with every change of any secret. */
   readonly revision: number;
-  /** When the version was made, in milliseconds since the epoch. */
+  /** When the version was created, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
-  /** Its values. It prints none of them. */
+  /** The values. Printing it shows none of them. */
   readonly content: Content;
 }
 
 /**
- * Calls a Coffer server as the workload that its X.509-SVID names, and no other server than the one that `serverId`
- * names. It connects with its first call, keeps one connection, and makes another one when its SVID rotates or the
- * server goes away; calls in flight end on the connection on which they began. Make one client for a process, and close
- * it at the end: an open one keeps the process running. Every method rejects with {@link ClientError}, and the
- * constructor throws it.
+ * A client of a Coffer server. It authenticates with this workload's X.509-SVID, and calls only a server with the
+ * SPIFFE ID `serverId`. It connects with the first call, keeps one connection, and makes a new one when its SVID
+ * rotates or the server sends GOAWAY. Calls in flight end on the connection on which they began. Create one client for
+ * each process, and close it at the end: an open client keeps the process running. Every method rejects with
+ * {@link ClientError}, and the constructor throws it.
  *
  * @example
  * ```ts
@@ -71,7 +72,7 @@ export class CofferClient {
   readonly #calls = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  /** Checks the options and makes a client. Throws {@link ClientError} when one can't be used, or no identity is named. */
+  /** Creates a client. Throws {@link ClientError} if an option can't be used, or if no identity is configured. */
   constructor(options: ClientOptions);
   /** @internal */
   constructor(options: InternalOptions);
@@ -85,8 +86,8 @@ export class CofferClient {
   }
 
   /**
-   * Adds a version with these values, which replace all values of the version before. Resolves when it is on the server's
-   * disk. When it is not certain whether a Put was applied, the error says so by `applied`.
+   * Adds a version with these values, which replace all values of the previous version. Resolves when the version is on
+   * the server's disk. If it is unknown whether a Put was applied, the error has `applied: "unknown"`.
    *
    * @example
    * ```ts
@@ -96,7 +97,7 @@ export class CofferClient {
    * ```
    */
   async put(path: string | Uint8Array, values: Values, options: PutOptions = {}): Promise<PutResponse> {
-    const { expectedVersion } = options;
+    const expectedVersion = versionOf("expectedVersion", options.expectedVersion);
     const entries = contentOf(values).entries();
     const data = entries.filter((entry) => entry.kind === "text");
     const binaryData = entries.filter((entry) => entry.kind === "binary");
@@ -117,7 +118,7 @@ export class CofferClient {
    * ```
    */
   async get(path: string | Uint8Array, options: GetOptions = {}): Promise<Secret> {
-    const request = { path: textOf("path", path), version: options.version ?? 0 };
+    const request = { path: textOf("path", path), version: versionOf("version", options.version ?? 0) };
     const { data, binaryData, ...rest } = await this.#call(getMethod, request, options);
     const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
     const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
@@ -134,13 +135,14 @@ export class CofferClient {
    * ```
    */
   async delete(path: string | Uint8Array, options: DeleteOptions = {}): Promise<DeleteResponse> {
-    const { versions = [], expectedVersion } = options;
+    const versions = (options.versions ?? []).map((version) => versionOf("a version", version));
+    const expectedVersion = versionOf("expectedVersion", options.expectedVersion);
     return this.#call(deleteMethod, { path: textOf("path", path), versions, expectedVersion }, options);
   }
 
   /**
-   * Every secret whose path begins with `prefix` and that the caller may list, in path order. Pages are fetched as they
-   * are needed.
+   * Lists every secret whose path begins with `prefix` and that the caller may list, in the order of paths. Fetches
+   * pages when they are needed.
    *
    * @example
    * ```ts
@@ -158,7 +160,7 @@ export class CofferClient {
   }
 
   /**
-   * What is known of a secret except its content.
+   * Returns everything about a secret except its content.
    *
    * @example
    * ```ts
@@ -171,7 +173,8 @@ export class CofferClient {
   }
 
   /**
-   * Whether the server, or one of its services by full name, takes calls. Source: gRPC Health Checking Protocol.
+   * Returns whether the server, or one of its services by full name, accepts calls. Source: gRPC Health Checking
+   * Protocol.
    *
    * @example
    * ```ts
@@ -184,8 +187,8 @@ export class CofferClient {
   }
 
   /**
-   * Resolves when there is an identity, and a server has accepted it and takes calls: what a workload may wait for before
-   * it says that it is ready itself. Rejects with the last problem when that takes longer than `timeoutMs`.
+   * Resolves when there is an identity and a server has accepted it and serves calls. A workload can wait for this
+   * before it reports its own readiness. Rejects with the last problem if this takes longer than `timeoutMs`.
    *
    * @example
    * ```ts
@@ -207,8 +210,8 @@ export class CofferClient {
   }
 
   /**
-   * Takes no more calls. Calls in flight continue, but are not repeated. Resolves when they are over; the connection
-   * and the identity are closed then.
+   * Accepts no more calls. Calls in flight continue, but are not repeated. Resolves when they are over and the
+   * connection and the identity are closed.
    *
    * @example
    * ```ts
@@ -230,12 +233,12 @@ export class CofferClient {
     this.#channels.drain();
     this.#pauses.endAll();
     await Promise.allSettled(this.#calls);
-    // Calls that were about to begin may have opened both.
+    // Calls that were about to begin may have opened both again.
     this.#identity.close();
     this.#channels.drain();
   }
 
-  /** There is a newer identity: no call begins on a connection of the older one. */
+  /** Called for each newer identity: no call begins on a connection of the previous one. */
   #renew(): void {
     this.#channels.drain();
     this.#pauses.endAll();
@@ -250,6 +253,10 @@ export class CofferClient {
     this.#calls.add(call);
     try {
       return await call;
+    } catch (error) {
+      // The error was created in a callback of grpc-js, so its own stack does not contain the caller of this client.
+      if (error instanceof ClientError) Error.captureStackTrace(error);
+      throw error;
     } finally {
       this.#calls.delete(call);
     }
@@ -262,6 +269,7 @@ export class CofferClient {
   ): Promise<Response> {
     const { timers, random, retry } = this.#settings;
     const end = timers.elapsed() + checkTimeout(options.timeoutMs ?? this.#settings.timeoutMs);
+    checkSignal(signal);
     for (let attempts = 1; ; attempts++) {
       if (this.#closed !== undefined) throw clientClosed();
       if (signal?.aborted) throw callAborted(signal);

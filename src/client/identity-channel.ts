@@ -7,36 +7,38 @@ import type { Method } from "./methods.ts";
 import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
 
 const GRPC_OPTIONS: GrpcOptions = {
-  // A proxy that the environment names would learn which workload calls which server.
+  // A proxy in the environment's variables would learn which workload calls which server.
   "grpc.enable_http_proxy": 0,
-  // Otherwise a TXT record could say how calls are to be made, and that a Put that may have been applied is repeated.
+  // Otherwise a TXT record could contain a service config with a retry policy that repeats a Put that may have been
+  // applied.
   "grpc.service_config_disable_resolution": 1,
-  // Without a policy for them, retries are the transparent ones alone (gRFC A6): of calls that crossed the server's
-  // GOAWAY, which no code of the server has seen (RFC 9113, 8.7). Without those, each GOAWAY fails a handful of calls.
+  // Without a retry policy, this enables only transparent retries (gRFC A6): of calls that were sent before the
+  // server's GOAWAY arrived, and that the server has not processed (RFC 9113 8.7). Without them, each GOAWAY fails a
+  // few calls.
   "grpc.enable_retries": 1,
-  // A request that is not kept until it is answered is not repeated. The default keeps no Put of more than a MiB.
+  // grpc-js repeats only requests that it has buffered. Its default buffers no Put of more than a MiB.
   "grpc.per_rpc_retry_buffer_size": MAX_RECEIVE_BYTES,
   "grpc.retry_buffer_size": Number.MAX_SAFE_INTEGER,
   "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
-  // Milliseconds. A second at first and two minutes at last, the defaults, are long for a workload that starts before
-  // its server, or whose server is restarted.
+  // Milliseconds. The defaults, from one second up to two minutes, are too long for a workload that starts before its
+  // server, or whose server is restarted.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 5000,
-  // A server that vanished without a word is noticed after a minute and a third, if a call is under way.
+  // Milliseconds. A server that disappeared without closing its connection is detected after 80 seconds, during a call.
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 20_000,
   "grpc.enable_channelz": 0,
 };
 
-/** Until when a call may take, in milliseconds since the epoch, and what ends it before. */
+/** The deadline of a call, in milliseconds since the epoch, and the signal that can end it earlier. */
 export interface CallLimits {
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Calls one server with one identity: over one connection at a time, made when it is first needed. An identity that has
- * rotated gets a channel of its own, and the old one is drained.
+ * Calls one server with one identity, over one connection at a time, which is made when it is first needed. After a
+ * rotation, the new identity gets a new channel, and the previous one is drained.
  */
 export class IdentityChannel {
   readonly #client: Client;
@@ -44,7 +46,7 @@ export class IdentityChannel {
   readonly #introduction: Introduction;
   readonly #address: string;
   #calls = 0;
-  /** `silent`: a call got no answer in its time, and nothing else came on the connection meanwhile. */
+  /** `silent`: a call got no answer in time, and nothing else arrived on the connection during the call. */
   #state: "open" | "silent" | "draining" = "open";
 
   constructor(address: Address, introduction: Introduction) {
@@ -55,9 +57,10 @@ export class IdentityChannel {
   }
 
   /**
-   * Whether a call of this identity may begin here. Not when the proof that the server gave of its own identity has
-   * ended meanwhile: a rotated server is asked for its new one before it is sent another secret. Nor on a connection
-   * that has gone silent: a host that is frozen or unplugged closes none, and keepalive notices after a minute and more.
+   * Whether a call with this identity may begin on this channel. False if the server's SVID has expired since the
+   * handshake: the server must prove its identity again before it receives another secret. Also false on a silent
+   * connection: a host that is frozen or unplugged does not close its connections, and keepalive takes more than a
+   * minute to detect it.
    */
   serves(identity: Introduction["identity"]): boolean {
     const { handshake } = this.#credentials;
@@ -65,13 +68,13 @@ export class IdentityChannel {
     return this.#introduction.identity === identity && proven && this.#state !== "silent";
   }
 
-  /** Whether there is a connection, as far as is known. */
+  /** Whether there is a connection that is not known to be closed. */
   get isConnected(): boolean {
     const { handshake } = this.#credentials;
     return handshake.kind === "accepted" && !handshake.socket.destroyed;
   }
 
-  /** Whether the last call got no answer, and nothing else came on the connection meanwhile. */
+  /** Whether a call got no answer in time, and nothing else arrived on the connection during the call. */
   get isSilent(): boolean {
     return this.#state === "silent";
   }
@@ -92,7 +95,10 @@ export class IdentityChannel {
     }
   }
 
-  /** Any workload with this SPIFFE ID could prove to be the server, and would receive the secrets. */
+  /**
+   * Refuses to call a server with the client's own SPIFFE ID: any workload with it could impersonate the server and get
+   * secrets.
+   */
   #refuseOwnId(): void {
     const { identity, serverId } = this.#introduction;
     if (!identity.svid.id.equals(serverId)) return;
@@ -100,7 +106,10 @@ export class IdentityChannel {
     throw new ClientError("FAILED_PRECONDITION", describeFailure(failure, this.#address), { failure });
   }
 
-  /** Takes no more calls, and closes the connection when the last one is over: grpc-js would fail those that wait. */
+  /**
+   * Accepts no more calls, and closes the connection after the last one. An earlier close would fail calls that wait in
+   * grpc-js.
+   */
   drain(): void {
     this.#state = "draining";
     this.#closeWhenIdle();
@@ -133,12 +142,15 @@ export class IdentityChannel {
       );
       const cancel = () => call.cancel();
       signal?.addEventListener("abort", cancel);
-      // It may have been aborted while the identity was opened, and says so only once.
+      // It may have been aborted while the identity was opened, and the event occurs only once.
       if (signal?.aborted) cancel();
     });
   }
 
-  /** How much has come on the latest connection. Answers to HTTP/2 pings count: the server's process sends them. */
+  /**
+   * The bytes received on the latest connection, including answers to HTTP/2 pings, which show that the server's
+   * process runs.
+   */
   get #bytesReceived(): number {
     const { handshake } = this.#credentials;
     return handshake.kind === "accepted" ? handshake.socket.bytesRead : 0;
@@ -156,14 +168,17 @@ export class IdentityChannel {
     if (error.code !== status.UNAVAILABLE || answer.reason !== undefined) return answer;
     const failure = this.#failure(error.details);
     const message = describeFailure(failure, this.#address);
-    // grpc-js says UNAVAILABLE of a connection that broke under a Put as well, which a policy of retries would repeat.
+    // grpc-js also reports UNAVAILABLE if a connection fails during a Put, and a retry policy would repeat that call.
     if (changes && failure.kind === "broken") {
       return new ClientError("UNKNOWN", message, { failure, applied: "unknown" }, { cause: error });
     }
     return new ClientError("UNAVAILABLE", message, { failure }, { cause: error });
   }
 
-  /** The client's deadline has passed. The message of grpc-js lists the times of its own parts, which do not help users. */
+  /**
+   * The error after the client's deadline has passed. Replaces the message of grpc-js, which lists times of its
+   * internals.
+   */
   #unanswered(cause: ServiceError, changes: boolean): ClientError {
     const wasSent = this.#wasSent;
     const failure: ConnectionFailure = { kind: "no-answer", wasSent };
@@ -180,7 +195,7 @@ export class IdentityChannel {
     const { handshake } = this.#credentials;
     const sent = handshake.kind !== "none" && !NEVER_SENT.test(problem);
     if (handshake.kind === "failed" && !sent) return handshake.failure;
-    // An open connection was not refused: the call failed with an earlier attempt, just before this connection was made.
+    // A connection that is still open was not refused: the call then failed on an earlier connection.
     if (handshake.kind === "accepted" && handshake.socket.bytesRead === 0 && handshake.socket.destroyed) {
       return { kind: "closed-at-once", as: this.#introduction.identity.svid.id, by: this.#introduction.serverId };
     }
@@ -188,18 +203,21 @@ export class IdentityChannel {
   }
 }
 
-/** What is known of a call when it ends. */
+/** The facts about a sent call that are needed when it ends. */
 interface SentCall {
   readonly method: Pick<Method<unknown, unknown>, "changes">;
   readonly signal: AbortSignal | undefined;
-  /** What had come on the connection when the call was made, in bytes. */
+  /** The bytes that had arrived on the connection when the call was made. */
   readonly received: number;
 }
 
-/** How grpc-js says that a call was never put on a connection. Anything else may be a connection that broke. */
+/**
+ * The messages of grpc-js for a call that was never sent on a connection. With any other, the connection may have
+ * failed.
+ */
 const NEVER_SENT = /^(No connection established|Name resolution failed|Channel closed before call started)/;
 
-/** The error of the operating system, from what grpc-js reports of a connection that was never made. */
+/** The operating system's error in the message of grpc-js for a connection that could not be made. */
 function lastError(problem: string): string {
   return /Last error: (?:Error: )?(.*?)\.? Resolution note: .*$/.exec(problem)?.[1] ?? problem;
 }

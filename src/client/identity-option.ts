@@ -1,3 +1,4 @@
+import { isKeyText } from "../domain/key-text.ts";
 import type { IdentityFiles } from "../identity/identity-files.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -14,7 +15,10 @@ export interface FilesIdentity {
   readonly cert: string;
   /** Its private key in PEM. Only its owner may be able to read it. */
   readonly key: string;
-  /** The authorities of the server's trust domain, in PEM or as a SPIFFE bundle; or files by the name of their trust domain. */
+  /**
+   * The bundle of the server's trust domain, in PEM or as a SPIFFE bundle in JSON; or several bundle files, by trust
+   * domain.
+   */
   readonly bundle: string | Readonly<Record<string, string>>;
 }
 
@@ -22,25 +26,25 @@ export interface FilesIdentity {
 export interface WorkloadApiIdentity {
   /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8000`. */
   readonly workloadApi: string;
-  /** Which SVID to take where several are offered, by its hint. The first one by default. */
+  /** Selects an SVID by its hint if several are offered. The default is the first one. */
   readonly svidHint?: string | undefined;
-  /** Which SVID to take, by its SPIFFE ID. */
+  /** Selects an SVID by its SPIFFE ID. */
   readonly svidId?: string | Uint8Array | SpiffeId | undefined;
 }
 
-/** Where an identity comes from. */
+/** The source of an identity. */
 export type IdentityOption = FilesIdentity | WorkloadApiIdentity;
 
-/** An identity that is open already. Who opened it closes it. */
+/** An identity source that is open already. Its owner closes it, not the client. */
 export type OpenIdentity = Pick<IdentitySource, "snapshot" | "onChange"> & Partial<Pick<IdentitySource, "state">>;
 
-/** The source that is open already, or the one to open. */
+/** A source that is open already, or the choice of one to open. */
 export type ClientSource = { readonly kind: "open"; readonly source: OpenIdentity } | SourceChoice;
 
-/** The variables of the process. */
+/** Environment variables. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The identity that the option names, or that the environment names without it. Throws {@link ClientError}. */
+/** Chooses the identity by the option, or without it by the environment. Throws {@link ClientError}. */
 export function chooseIdentity(
   option: IdentityOption | OpenIdentity | undefined,
   serverId: SpiffeId,
@@ -52,8 +56,8 @@ export function chooseIdentity(
 }
 
 /**
- * A bundle as people write it: `FILE`, which is that of the server's trust domain, or `TRUST-DOMAIN=FILE`. What precedes
- * "=" is a trust domain where it can be one: `./a=b.pem` is a file.
+ * Parses a bundle option: `FILE` for the server's trust domain, or `TRUST-DOMAIN=FILE`. The text before "=" is a trust
+ * domain if it is a valid name; so `./a=b.pem` is a file.
  */
 export function readBundleFile(
   text: string,
@@ -92,6 +96,8 @@ function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): 
   const { cert, key, bundle } = option;
   if (!cert || !key || !bundle) throw invalidOption("identity: expected workloadApi, or cert, key and bundle");
   const bundles = typeof bundle === "string" ? { [serverId.trustDomain.name]: bundle } : bundle;
+  if ([cert, key, ...Object.values(bundles)].some(isKeyText))
+    throw invalidOption("identity: expected the paths of files, not the text of a key or a certificate");
   return { kind: "files", files: { cert, key, bundles: new Map(Object.entries(bundles)) } };
 }
 
@@ -111,7 +117,7 @@ function readWorkloadApi({ workloadApi, svidHint: hint, svidId }: WorkloadApiIde
   }
 }
 
-/** Without it the client can't verify the server. */
+/** Checks for the bundle without which the client can't verify the server. */
 function checkBundles({ bundles }: IdentityFiles, { trustDomain }: SpiffeId): void {
   if (bundles.has(trustDomain.name)) return;
   throw invalidOption(`identity: there is no bundle for ${trustDomain.name}, the trust domain of serverId`);

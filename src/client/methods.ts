@@ -1,12 +1,12 @@
 import { type Codec, enumeration, message, string } from "../contract/message.ts";
 import * as messages from "../contract/messages.ts";
 
-/** One RPC: its path on the wire, and how its messages are read and written. */
+/** An RPC: its path, and the encoding of its messages. */
 export interface Method<Request, Response> {
   readonly path: string;
-  /** Whether it has to do with secrets: then it is not made to a server that anybody with our own ID could be. */
+  /** Whether it concerns secrets. Such a call is not made to a server with the client's own SPIFFE ID. */
   readonly isSecret: boolean;
-  /** Whether a call may change the store: then a failure says whether it was applied. */
+  /** Whether a call can change the store. The error of such a call states whether it was applied. */
   readonly changes: boolean;
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;

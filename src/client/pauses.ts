@@ -1,6 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 
-/** Pauses between attempts, which can all be ended early. */
+/** The pauses between attempts. All of them can be ended early. */
 export class Pauses {
   readonly #timers: Pick<Timers, "delay">;
   readonly #ends = new Set<() => void>();

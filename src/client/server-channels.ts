@@ -10,7 +10,7 @@ import type { OpenIdentity } from "./identity-option.ts";
 import type { Method } from "./methods.ts";
 import { isServerGone, mayGoElsewhere, mayPass } from "./repetition.ts";
 
-/** The servers of one client, and as whom they are called. */
+/** The servers of one client, and the identity to call them with. */
 export interface Servers {
   /** At least one. */
   readonly addresses: readonly Address[];
@@ -20,13 +20,16 @@ export interface Servers {
 }
 
 /**
- * The channels to the servers of one client. One address is in use, the first to begin with. A call that its server
- * certainly did not take is made at the next address at once, which stays in use when it answers.
+ * The channels to the servers of one client. One address is in use, initially the first. A call that its server
+ * certainly did not apply is made at the next address immediately, which stays in use if it answers.
  */
 export class ServerChannels {
   readonly #servers: Servers;
   readonly #verifier = new PeerVerifier("server");
-  /** By the index of the address. Those that failed keep their pause between two connections while no other answers. */
+  /**
+   * By the index of the address. Failed channels are kept, with their reconnect back-off, until another address
+   * answers.
+   */
   readonly #channels = new Map<number, IdentityChannel>();
   #inUse = 0;
 
@@ -34,7 +37,7 @@ export class ServerChannels {
     this.#servers = servers;
   }
 
-  /** Makes a call at each address in turn until one takes it. Rejects with {@link ClientError}. */
+  /** Makes a call at each address in turn until one answers. Rejects with {@link ClientError}. */
   async call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
@@ -55,7 +58,7 @@ export class ServerChannels {
     }
   }
 
-  /** Ends the connections when their last calls are over. The next call makes a new one. */
+  /** Closes each connection after its last call. The next call makes a new connection. */
   drain(): void {
     for (const channel of this.#channels.values()) channel.drain();
     this.#channels.clear();
@@ -67,7 +70,7 @@ export class ServerChannels {
     limitsOf: (channel: IdentityChannel) => CallLimits,
   ): Promise<Response> {
     const index = this.#inUse;
-    // Without a wait when it is open: a call is made as of the moment in which it begins.
+    // Without `await` if it is open, so that a call uses the identity that is current when it begins.
     const source = this.#servers.identity.source ?? (await this.#servers.identity.open());
     const channel = this.#channel(index, source);
     try {
@@ -80,7 +83,7 @@ export class ServerChannels {
     }
   }
 
-  /** The channel of the newest identity. */
+  /** The channel for the newest identity. */
   #channel(index: number, source: OpenIdentity): IdentityChannel {
     const { addresses, serverId, clock } = this.#servers;
     const address = addresses[index] as Address;
@@ -103,14 +106,14 @@ export class ServerChannels {
     }
   }
 
-  /** After a failure: the next address is in use, unless another call has seen to that already. */
+  /** Uses the next address after a failure, unless another call has already changed it. */
   #leave(index: number, channel: IdentityChannel, error: ClientError): void {
-    // The connection shows the SVID of its handshake for as long as it lasts.
+    // A connection keeps the SVID of its handshake, so the next call needs a new connection.
     if (error.reason === "SVID_EXPIRED" && this.#channels.get(index) === channel) {
       channel.drain();
       this.#channels.delete(index);
     }
-    // A server that answers other calls is slow, and not gone.
+    // A server that answers other calls is slow, but reachable.
     const isSlow = error.failure?.kind === "no-answer" && channel.isConnected && !channel.isSilent;
     if (index === this.#inUse && isServerGone(error) && !isSlow)
       this.#inUse = (index + 1) % this.#servers.addresses.length;
@@ -118,8 +121,8 @@ export class ServerChannels {
 }
 
 /**
- * Half of the time that is left, so that another address gets the rest. Not for a change that may be on its way to the
- * server: it can't be made elsewhere, and so gets all the time.
+ * Limits an attempt to half of the remaining time, so that the next address gets the rest. A change that may reach the
+ * server can't be repeated at another address, so it gets all of the time.
  */
 function firstPart<R, S>(limits: CallLimits, { changes }: Method<R, S>, channel: IdentityChannel): CallLimits {
   if (changes && channel.isConnected) return limits;
@@ -127,12 +130,15 @@ function firstPart<R, S>(limits: CallLimits, { changes }: Method<R, S>, channel:
   return { ...limits, deadline: now + (limits.deadline - now) / 2 };
 }
 
-/** One error for the failures at several addresses: what may pass decides, because the call may succeed then. */
+/**
+ * One error for the failures at several addresses. It has the first failure that may be temporary, since the call may
+ * succeed later.
+ */
 function summary(errors: readonly ClientError[]): ClientError {
   const [error, ...others] = [...errors].reverse();
   if (error === undefined || others.length === 0) return error as ClientError;
   if (error.failure === undefined || error.code !== "UNAVAILABLE") return error;
-  const telling = errors.find(mayPass) ?? error;
+  const temporary = errors.find(mayPass) ?? error;
   const message = errors.map((each) => each.message).join("; ");
-  return new ClientError("UNAVAILABLE", message, { failure: telling.failure as ConnectionFailure }, { cause: error });
+  return new ClientError("UNAVAILABLE", message, { failure: temporary.failure as ConnectionFailure }, { cause: error });
 }

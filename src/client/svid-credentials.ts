@@ -12,29 +12,31 @@ import type { PeerVerifier } from "../spiffe/peer-verifier.ts";
 import { shownBy } from "../spiffe/sent-chain.ts";
 import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
 
-/** The identity of the client, and the one server that it calls. */
+/** The identity of the client, and the server that it calls. */
 export interface Introduction {
-  /** What every connection is made with: credentials never change their identity. */
+  /** The identity of every connection: credentials never change it. */
   readonly identity: Pick<Identity, "svid" | "bundles">;
-  /** The server's SPIFFE ID, compared exactly: requests carry secrets, and any workload could answer at the address. */
+  /**
+   * The server's SPIFFE ID, compared exactly: requests contain secrets, and any workload could answer at the address.
+   */
   readonly serverId: SpiffeId;
   readonly clock: Clock;
   /** Verifies servers. It follows the bundles of the newest identity. */
   readonly verifier: PeerVerifier;
 }
 
-/** How far the latest connection came. */
+/** The state of the latest connection. */
 export type Handshake =
-  /** Not even TCP. */
+  /** No connection was established. */
   | { readonly kind: "none" }
   | { readonly kind: "failed"; readonly failure: ConnectionFailure }
   | { readonly kind: "accepted"; readonly server: VerifiedSvid; readonly socket: TLSSocket };
 
 /**
- * Channel credentials that make mTLS connections between SVIDs. They are a subclass, which grpc-js's types provide for,
- * because its own take the decision in checkServerIdentity, which is shown neither the chain as it was sent nor the
- * time, and is not called at all when OpenSSL has said no. Here our verifier alone decides, as on the server's side,
- * after the handshake and before HTTP/2 begins: a server that is refused has not been sent a byte.
+ * Channel credentials for mTLS between X.509-SVIDs. A subclass, which the types of grpc-js allow for. grpc-js's own
+ * credentials verify the server in checkServerIdentity, which gets neither the chain as it was sent nor the time, and
+ * which is not called if OpenSSL refuses the chain. This class uses {@link PeerVerifier}, like the server does, after
+ * the handshake and before HTTP/2 begins: a server that is refused receives no byte of HTTP/2.
  */
 export class SvidCredentials extends ChannelCredentials {
   readonly #introduction: Introduction;
@@ -82,7 +84,7 @@ export class SvidCredentials extends ChannelCredentials {
   }
 
   async #connect(socket: Socket): Promise<TLSSocket> {
-    const secured = await this.#shakeHands(socket);
+    const secured = await this.#handshakeWith(socket);
     try {
       this.#handshake = { kind: "accepted", server: this.#verify(secured), socket: secured };
     } catch (error) {
@@ -99,10 +101,10 @@ export class SvidCredentials extends ChannelCredentials {
     return server;
   }
 
-  async #shakeHands(socket: Socket): Promise<TLSSocket> {
+  async #handshakeWith(socket: Socket): Promise<TLSSocket> {
     try {
       this.#pending.add(socket);
-      return await shakeHands(socket, this.#context);
+      return await performHandshake(socket, this.#context);
     } catch (error) {
       throw this.#fail(error as Error, { kind: "handshake-failed", problem: handshakeProblem(error as Error) });
     } finally {
@@ -116,7 +118,7 @@ export class SvidCredentials extends ChannelCredentials {
     return { kind: "wrong-server", expected: this.#introduction.serverId, got: error.got };
   }
 
-  /** What is known of a connection that is in use is kept, whatever becomes of another attempt. */
+  /** Records a failed attempt, unless an earlier connection is still in use. */
   #fail(error: Error, failure: ConnectionFailure): Error {
     const inUse = this.#handshake.kind === "accepted" && !this.#handshake.socket.destroyed;
     if (!inUse) this.#handshake = { kind: "failed", failure };
@@ -133,20 +135,22 @@ class WrongServer extends Error {
   }
 }
 
-// Milliseconds of silence in a handshake. A host that loses its power in the middle of one says nothing ever again.
+// The longest silence during a handshake, in milliseconds. A host that loses power during a handshake sends nothing
+// more.
 const HANDSHAKE_MS = 10_000;
 
 /**
- * Resolves when TLS is up. Whose certificate it is has not been looked at then. Not by tls.connect: that one reads a chain
- * that OpenSSL trusts by `getPeerCertificate(true)`, see sent-chain.ts, and compares host names, which SVIDs are not for.
+ * Performs a TLS handshake. The server's certificate is not verified yet when it resolves. Does not use tls.connect,
+ * which reads a chain that OpenSSL trusts by `getPeerCertificate(true)`, see sent-chain.ts, and compares host names,
+ * which SVIDs do not have.
  */
-function shakeHands(socket: Socket, secureContext: SecureContext): Promise<TLSSocket> {
+function performHandshake(socket: Socket, secureContext: SecureContext): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const secured = new TLSSocket(socket, {
       isServer: false,
       secureContext,
       requestCert: true,
-      // A server whose certificate OpenSSL does not trust is refused after the handshake, with a reason.
+      // A server that OpenSSL does not trust is refused after the handshake, with a reason.
       rejectUnauthorized: false,
       ALPNProtocols: ["h2"],
     });
@@ -155,7 +159,7 @@ function shakeHands(socket: Socket, secureContext: SecureContext): Promise<TLSSo
     secured.once("close", () => reject(new Error("the connection was closed")));
     secured.once("secure", () => {
       secured.setTimeout(0);
-      // As tls.connect does at this point: http2 begins to send when it is false.
+      // As tls.connect does at this point: node:http2 begins to send when it is false.
       Object.assign(secured, { secureConnecting: false });
       resolve(secured);
     });
@@ -163,7 +167,7 @@ function shakeHands(socket: Socket, secureContext: SecureContext): Promise<TLSSo
   });
 }
 
-/** Sends the hello. This is what tls.connect calls; it is not documented. */
+/** Sends the ClientHello, with the internal function that tls.connect calls. */
 function startHandshake(secured: TLSSocket): void {
   (secured as unknown as { readonly _start: () => void })._start();
 }

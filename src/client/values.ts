@@ -1,24 +1,32 @@
+import { inspect } from "node:util";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { invalidOption } from "./client-error.ts";
 
 /**
- * The values to put, by key. A string is stored as text, bytes as binary. A Map may have keys such as `__proto__`, which
- * an object literal can't have. A Content, as `get` returns it, is put as it is.
+ * The values to put, by key. Strings are stored as text, bytes as binary. Use a Map for keys such as `__proto__`, which
+ * an object literal can't have. A Content from `get` is stored unchanged.
  */
 export type Values = Content | Readonly<Record<string, string | Uint8Array>> | ReadonlyMap<string, string | Uint8Array>;
 
-/** The content that the values make. The server checks keys and sizes. Throws {@link ClientError}. */
+/** Converts values to a content. The server checks keys and sizes. Throws {@link ClientError}. */
 export function contentOf(values: Values): Content {
   if (values instanceof Content) return values;
+  // The entries of a string are its characters, and those of an array have indexes as keys.
+  if (typeof values !== "object" || values === null || Array.isArray(values))
+    throw invalidOption("the values are neither an object nor a Map");
   const pairs = values instanceof Map ? [...values] : Object.entries(values);
   return Content.unchecked(pairs.map(([key, value]) => entryOf(key, value)));
 }
 
-/** Text of an option: a string, or bytes that are UTF-8. `name` begins the message of the {@link ClientError}. */
+/**
+ * Reads the text of an option: a string, or bytes in UTF-8. `name` is the first word of the {@link ClientError}'s
+ * message.
+ */
 export function textOf(name: string, value: string | Uint8Array): string {
   if (typeof value === "string") return wellFormed(name, value);
+  if (!(value instanceof Uint8Array)) throw invalidOption(`${name} is neither a string nor a Uint8Array`);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
   } catch (error) {
@@ -26,7 +34,15 @@ export function textOf(name: string, value: string | Uint8Array): string {
   }
 }
 
-/** A SPIFFE ID in any form. Throws {@link ClientError}. */
+const MAX_VERSION = 2 ** 32 - 1;
+
+/** Checks a version, if there is one. Encoding truncates a fraction and so names another version. Throws {@link ClientError}. */
+export function versionOf<Version extends number | undefined>(name: string, version: Version): Version {
+  if (version === undefined || (Number.isInteger(version) && version >= 0 && version <= MAX_VERSION)) return version;
+  throw invalidOption(`${name} is ${inspect(version)}; expected a whole number from 0 to ${MAX_VERSION}`);
+}
+
+/** Reads a SPIFFE ID in any form. Throws {@link ClientError}. */
 export function readSpiffeId(name: string, id: string | Uint8Array | SpiffeId): SpiffeId {
   if (id instanceof SpiffeId) return id;
   try {
@@ -42,11 +58,11 @@ function entryOf(key: string, value: string | Uint8Array): ContentEntry {
   if (typeof value === "string")
     return { key: name, kind: "text", value: Buffer.from(wellFormed(`the value of ${name}`, value)) };
   if (value instanceof Uint8Array) return { key: name, kind: "binary", value };
-  // Neither the value nor a part of it: it may be a secret of another type.
+  // The message contains no part of the value, which may be a secret of another type.
   throw invalidOption(`the value of ${name} is neither a string nor a Uint8Array`);
 }
 
-/** Encoding replaces half of a surrogate pair by U+FFFD, and so would store another value than the one that was given. */
+/** Refuses half of a surrogate pair. Encoding would replace it by U+FFFD, and so store another value. */
 function wellFormed(name: string, text: string): string {
   if (/\p{Surrogate}/u.test(text))
     throw invalidOption(`${name} has half of a surrogate pair, which UTF-8 can't encode`);

@@ -2,7 +2,7 @@ import { ENDPOINT_VARIABLE, parseEndpoint } from "../workload-api/endpoint.ts";
 import type { SourceChoice } from "../workload-api/open-source.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import type { DefineOption, OptionDefinition, OptionReader } from "./option.ts";
-import { parseSpiffeId } from "./value.ts";
+import { parseFilePath, parseSpiffeId } from "./value.ts";
 
 /** The chosen identity source. `because` is the reason for the choice, as the end of a sentence. */
 export type IdentityChoice = SourceChoice & { readonly because: string };
@@ -80,8 +80,8 @@ function readFiles(
     const source = reader.sourceOf(option);
     if (source) reader.problem(`${source} selects an SVID of the Workload API, and can't be used with ${sources[0]}`);
   }
-  const cert = reader.optional(options.cert, (text) => text);
-  const key = reader.optional(options.key, (text) => text);
+  const cert = reader.optional(options.cert, parseFilePath);
+  const key = reader.optional(options.key, parseFilePath);
   const bundles = reader.all(options.bundle, parseBundle);
   reportRepeated(reader, options.bundle, bundles);
   if (cert === undefined || key === undefined) return undefined;

@@ -11,6 +11,7 @@ import {
   parseChoice,
   parseCount,
   parseDuration,
+  parseFilePath,
   parseMode,
   parseNamedBundle,
   parseSpiffeId,
@@ -118,7 +119,7 @@ function readStore(reader: OptionReader): StoreConfig | undefined {
 
 function readSqlite(reader: OptionReader): StoreConfig | undefined {
   const data = reader.required(options.data, asIs);
-  const rootKey = reader.required(options.rootKey, asIs);
+  const rootKey = reader.required(options.rootKey, parseFilePath);
   if (data === undefined || rootKey === undefined) return undefined;
   return { kind: "sqlite", data, rootKey };
 }

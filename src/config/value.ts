@@ -1,3 +1,4 @@
+import { isKeyText } from "../domain/key-text.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 
@@ -53,6 +54,12 @@ export function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text))
     throw new Error(`invalid mode ${JSON.stringify(text)}: expected three octal digits, such as 660`);
   return Number.parseInt(text, 8);
+}
+
+/** The path of a file, which is not verified to exist. Refuses the text of a key, which errors would contain. */
+export function parseFilePath(text: string): string {
+  if (isKeyText(text)) throw new Error("expected the path of a file, not the text of a key or a certificate");
+  return text;
 }
 
 /** An unsigned number of 32 bits, such as a version. */

@@ -12,7 +12,7 @@ export type PathPrefix = string & { readonly __brand: "PathPrefix" };
 const SEGMENT = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+`;
 const PATH = new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`);
 const PREFIX = new RegExp(`^(?:${SEGMENT}/)*[A-Za-z0-9._-]*$`);
-const OUTSIDE = /[^A-Za-z0-9._/-]/u;
+const NOT_ALLOWED = /[^A-Za-z0-9._/-]/u;
 
 /** Checks a path against the grammar in coffer.proto. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
 export function parseSecretPath(text: string): SecretPath {
@@ -35,8 +35,8 @@ function checkLength(field: string, text: string): void {
 
 function pathProblem(text: string): string {
   if (text === "") return "is empty";
-  const outside = OUTSIDE.exec(text);
-  if (outside) return `contains ${JSON.stringify(outside[0])}; allowed are A-Z a-z 0-9 . _ - and / between segments`;
+  const found = NOT_ALLOWED.exec(text);
+  if (found) return `contains ${JSON.stringify(found[0])}; allowed are A-Z a-z 0-9 . _ - and / between segments`;
   if (text.startsWith("/")) return "begins with a slash";
   if (text.includes("//")) return "contains an empty segment (//)";
   if (text.endsWith("/")) return "ends with a slash";

@@ -29,7 +29,7 @@ export function otherWriters({ uid, gid, mode }: FileAccess, self = ownProcess()
 }
 
 /**
- * Describes who can write a file, and the command that corrects it. The text is to be written after the file's name.
+ * Describes who can write a file, and the command that corrects it. The text follows the name of the file in a message.
  */
 export function describeWriters(writers: Writers, access: FileAccess, file: string): string {
   const owned = `(${describeAccess(access)})`;

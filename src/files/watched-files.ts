@@ -24,7 +24,7 @@ export interface WatchedFilesOptions {
 }
 
 /**
- * Watches a set of files that can be rewritten in place, replaced by a rename as editors do, or replaced all at once
+ * Watches a set of files that can be rewritten in place, replaced by a rename as editors do, or all replaced together
  * through the link `..data` as Kubernetes does. A changed set counts as new only when two reads in a row found the same
  * content.
  */

@@ -6,21 +6,21 @@ import {
 } from "node:http2";
 import type { Metadata } from "@grpc/grpc-js";
 
-/** How a call ends, as gRPC says it. */
+/** The gRPC status of a call. */
 export interface CallStatus {
   readonly code: number;
   readonly details: string;
   readonly metadata: Metadata | undefined;
 }
 
-// Bytes. A message that repeats what a caller sent (grpc-js's of an unknown method, health's of an unknown service) could
-// make trailers longer than any peer takes, and nghttp2 would send none at all.
+// Bytes. Some messages repeat what the caller sent: grpc-js's for an unknown method, and that of the health service for
+// an unknown service. They could make trailers longer than any peer accepts, and nghttp2 would then send none at all.
 const MAX_GRPC_MESSAGE = 1024;
 
-/** How requests may be compressed. grpc-js would answer that it takes gzip and deflate. */
+/** The compression that the server accepts. Without this header, grpc-js announces gzip and deflate. */
 export const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
 
-/** Bounds the headers that another library answers on a stream with. */
+/** Bounds the headers with which grpc-js answers on a stream. */
 export function boundHeaders(stream: ServerHttp2Stream): void {
   const respond = stream.respond.bind(stream);
   stream.respond = (headers: OutgoingHttpHeaders = {}, options?: ServerStreamResponseOptions) => {
@@ -32,8 +32,8 @@ export function boundHeaders(stream: ServerHttp2Stream): void {
 }
 
 /**
- * Answers a call with a status and nothing else ("Trailers-Only" in gRPC over HTTP/2), whether or not all of its request
- * has come.
+ * Answers a call with a status and nothing else ("Trailers-Only" in gRPC over HTTP/2), even if its request is
+ * incomplete.
  */
 export function answerStatus(stream: ServerHttp2Stream, { code, details, metadata }: CallStatus): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
@@ -47,16 +47,16 @@ export function answerStatus(stream: ServerHttp2Stream, { code, details, metadat
   };
   stream.respond(headers, { endStream: true });
   askToStop(stream);
-  // node:http2 keeps a stream that is closed until all that has come was read, and with it what the call holds.
+  // node:http2 keeps a closed stream, and with it what the call holds, until everything that arrived has been read.
   stream.resume();
 }
 
-/** The answer is complete: the peer need not send the rest of its request (RFC 9113 8.1). */
+/** The answer is complete. Asks the peer not to send the rest of its request (RFC 9113 8.1). */
 function askToStop(stream: ServerHttp2Stream): void {
   if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
-/** Percent-encoding is not cut in the middle of a character. */
+/** Truncates a message, but not in the middle of a percent-encoded character. */
 function boundMessage(message: string): string {
   if (message.length <= MAX_GRPC_MESSAGE) return message;
   return message.slice(0, MAX_GRPC_MESSAGE).replace(/(%[0-9A-F]{0,2})*$/i, "");

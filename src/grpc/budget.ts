@@ -1,36 +1,38 @@
-/** What all calls together may hold. One SPIFFE ID may hold at most half of what the others leave. */
+/** Limits for all calls together. One SPIFFE ID may use at most half of what the others leave free. */
 export interface BudgetLimits {
-  /** Bytes of requests that are read, and of answers that are not sent. */
+  /** Bytes of requests that have been read, and of answers that have not been sent. */
   readonly bytes: number;
-  /** Requests that are not complete yet: HTTP/2 lets a peer send 64 KiB of each before it is read. */
+  /** Incomplete requests. HTTP/2 lets a peer send 64 KiB of each before the server reads it. */
   readonly unread: number;
-  /** Calls under way. */
+  /** Calls in flight. */
   readonly calls: number;
 }
 
-/** With copies while they are decoded and sealed, these take some 400 MB at the most (docs/operations.md, "Capacity"). */
+/**
+ * Including copies during decoding and encryption, these take at most about 400 MB (docs/operations.md, "Capacity").
+ */
 export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, unread: 1024, calls: 8192 };
 
 /**
- * What each caller may hold, whatever the others hold. Halves of what is left come to nothing after some ten callers, and
- * an attacker with the SVIDs of that many workloads would keep all others out. The bytes are those of one window of
- * HTTP/2, which a caller may send before anything is read; and an answer may begin as long as they are not used up.
+ * The minimum that each caller may always hold. Without it, ten callers could reduce the share of the next one to
+ * almost nothing, and an attacker with the SVIDs of ten workloads could lock out all others. The bytes are one HTTP/2
+ * window, which a caller may send before the server reads anything. An answer may begin while some of them are free.
  */
-export const LEAST_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
+export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
 
-/** What is bounded. */
+/** A resource that is limited for each caller. */
 export type Resource = keyof BudgetLimits;
 
-/** One resource of the process. */
+/** One resource, over all callers. */
 class Pool {
   readonly size: number;
-  /** What each caller may hold of it, also when it is used up. */
-  readonly least: number;
+  /** What each caller may hold even if the pool is used up. */
+  readonly minimum: number;
   used = 0;
 
-  constructor(size: number, least: number) {
+  constructor(size: number, minimum: number) {
     this.size = size;
-    this.least = least;
+    this.minimum = minimum;
   }
 
   get free(): number {
@@ -48,8 +50,8 @@ class Share {
   }
 
   /**
-   * Whether the caller may have `amount` more. It may not have more than half of what the others leave, so that others
-   * find room. One that holds nothing may take all that is free, and each may have the least that every caller gets.
+   * Whether the caller may hold `amount` more. It may hold at most half of what the others leave free, so that space
+   * remains for them. A caller that holds nothing may take all that is free. Every caller may hold the pool's minimum.
    */
   fits(amount: number): boolean {
     const held = this.#held + amount;
@@ -65,28 +67,30 @@ class Share {
     this.take(-amount);
   }
 
-  /** The most that the caller could hold now. */
+  /** The maximum that the caller may hold now. */
   get limit(): number {
-    return Math.max(this.#pool.least, Math.floor((this.#pool.free + this.#held) / 2));
+    return Math.max(this.#pool.minimum, Math.floor((this.#pool.free + this.#held) / 2));
   }
 }
 
 type Pools = Readonly<Record<Resource, Pool>>;
 type Shares = Readonly<Record<Resource, Share>>;
 
-/** The budgets of all callers, by SPIFFE ID: one mechanism for whatever a caller can make the process hold. */
+/**
+ * The budgets of all callers, by SPIFFE ID. One mechanism limits everything that a caller can make the process hold.
+ */
 export class Budgets {
   readonly #pools: Pools;
   readonly #byId = new Map<string, Budget>();
-  /** The callers for whose next request there was no room, in the order in which they began to wait. */
+  /** The callers with requests that wait for space, in the order in which they began to wait. */
   readonly #waiting = new Set<Budget>();
 
-  constructor(limits: BudgetLimits, least: BudgetLimits) {
-    const pool = (resource: Resource) => new Pool(limits[resource], least[resource]);
+  constructor(limits: BudgetLimits, minimum: BudgetLimits) {
+    const pool = (resource: Resource) => new Pool(limits[resource], minimum[resource]);
     this.#pools = { bytes: pool("bytes"), unread: pool("unread"), calls: pool("calls") };
   }
 
-  /** The budget of a SPIFFE ID, for as long as one of its connections is open: `leave` ends that. */
+  /** Adds a connection of a SPIFFE ID, and returns its budget. Call {@link leave} when the connection is closed. */
   join(id: string): Budget {
     const budget = this.#byId.get(id) ?? new Budget(this.#pools, this.#waiting);
     this.#byId.set(id, budget);
@@ -94,7 +98,7 @@ export class Budgets {
     return budget;
   }
 
-  /** A connection of the SPIFFE ID is closed. */
+  /** Removes a connection of a SPIFFE ID. Its budget ends with its last connection. */
   leave(id: string): void {
     const budget = this.#byId.get(id);
     if (budget === undefined) return;
@@ -102,7 +106,7 @@ export class Budgets {
     if (budget.connections === 0) this.#byId.delete(id);
   }
 
-  /** That of the SPIFFE ID with the most connections; undefined when there is none. */
+  /** The budget of the SPIFFE ID with the most connections; undefined if there are no connections. */
   get mostConnected(): Budget | undefined {
     let most: Budget | undefined;
     for (const budget of this.#byId.values()) if (budget.connections > (most?.connections ?? 0)) most = budget;
@@ -112,49 +116,49 @@ export class Budgets {
 
 /** What one SPIFFE ID holds, over all its connections. */
 export class Budget {
-  /** Its open connections. */
+  /** The number of its open connections. */
   connections = 0;
   readonly shares: Shares;
-  readonly #everyone: Set<Budget>;
-  /** Its requests that wait for room, in order of arrival. */
+  readonly #waiting: Set<Budget>;
+  /** Its requests that wait for space, in order of arrival. */
   readonly #queue = new Map<Lease, { readonly bytes: number; readonly granted: () => void }>();
 
   constructor(pools: Pools, waiting: Set<Budget>) {
     this.shares = { bytes: new Share(pools.bytes), unread: new Share(pools.unread), calls: new Share(pools.calls) };
-    this.#everyone = waiting;
+    this.#waiting = waiting;
   }
 
-  /** What a new call holds; undefined when the caller has as many as it may. */
+  /** The lease of a new call; undefined if the caller has reached its limit of calls. */
   open(): Lease | undefined {
     if (!this.shares.calls.fits(1)) return undefined;
     return new Lease(this);
   }
 
-  /** Calls `granted` when the bytes have room: now, or when others have given theirs back. */
+  /** Queues a request for bytes. Calls `granted` when there is space for them. */
   wait(lease: Lease, bytes: number, granted: () => void): void {
     this.#queue.set(lease, { bytes, granted });
-    this.#everyone.add(this);
+    this.#waiting.add(this);
   }
 
-  /** The call is over, or its request need not be read any more. */
+  /** Removes a request from the queue: it has its bytes, or its call is over. */
   forget(lease: Lease): void {
     if (!this.#queue.delete(lease) || this.#queue.size > 0) return;
-    this.#everyone.delete(this);
+    this.#waiting.delete(this);
   }
 
-  /** What it could hold of a resource at the most, as of now. */
+  /** The maximum that the SPIFFE ID may hold of a resource now. */
   limitOf(resource: Resource): number {
     return this.shares[resource].limit;
   }
 
-  /** Whether one of its requests waits: a later one must not overtake it. */
+  /** Whether one of its requests waits. A later request must not overtake it. */
   get isWaiting(): boolean {
     return this.#queue.size > 0;
   }
 
-  /** Room was given back: requests that wait may go on. */
+  /** Grants waiting requests of all callers what fits now. Call it after space was released. */
   wakeAll(): void {
-    for (const budget of this.#everyone) budget.#wake();
+    for (const budget of this.#waiting) budget.#wake();
   }
 
   #wake(): void {
@@ -167,7 +171,7 @@ export class Budget {
   }
 }
 
-/** What one call holds of its caller's budget. Everything is given back when it is released. */
+/** What one call holds of its caller's budget, until it is released. */
 export class Lease {
   readonly #budget: Budget;
   readonly #held = { bytes: 0, unread: 0, calls: 0 };
@@ -178,7 +182,7 @@ export class Lease {
     this.hold("calls", 1);
   }
 
-  /** Whether its caller may have so much more. */
+  /** Whether its caller may hold `amount` more of a resource. */
   fits(resource: Resource, amount: number): boolean {
     return this.#budget.shares[resource].fits(amount);
   }
@@ -188,19 +192,24 @@ export class Lease {
     return this.#held[resource] > 0;
   }
 
-  /** Holds more, whether or not it fits. A Put may be answered after its call is over: that is not counted. */
+  /**
+   * Holds more, whether or not it fits. Does nothing after the release: a Put can be answered after its call is over.
+   */
   hold(resource: Resource, amount: number): void {
     if (this.#isReleased) return;
     this.#held[resource] += amount;
     this.#budget.shares[resource].take(amount);
   }
 
-  /** Its request is about to be read: it no longer counts among the unread ones. No request waits for that. */
+  /** Its request is about to be read, so it is no longer counted as unread. No request waits for this resource. */
   read(): void {
-    this.#give("unread");
+    this.#return("unread");
   }
 
-  /** Holds bytes, now if there is room and nothing of its caller waits before it. False when it has to wait. */
+  /**
+   * Takes bytes and calls `granted` if there is space and no earlier request of its caller waits; otherwise queues it
+   * and returns false.
+   */
   request(bytes: number, granted: () => void): boolean {
     if (this.#budget.isWaiting || !this.fits("bytes", bytes)) {
       this.#budget.wait(this, bytes, granted);
@@ -211,20 +220,20 @@ export class Lease {
     return true;
   }
 
-  /** What its caller could hold of a resource at the most, as of now. */
+  /** The maximum that its caller may hold of a resource now. */
   limitOf(resource: Resource): number {
     return this.#budget.limitOf(resource);
   }
 
-  /** The call is over. */
+  /** Returns everything that the call holds, because the call is over. */
   release(): void {
     this.#isReleased = true;
     this.#budget.forget(this);
-    for (const resource of ["bytes", "unread", "calls"] as const) this.#give(resource);
+    for (const resource of ["bytes", "unread", "calls"] as const) this.#return(resource);
     this.#budget.wakeAll();
   }
 
-  #give(resource: Resource): void {
+  #return(resource: Resource): void {
     this.#budget.shares[resource].give(this.#held[resource]);
     this.#held[resource] = 0;
   }

@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { Server, type ServerOptions } from "@grpc/grpc-js";
 
-/** How grpc-js begins a call. It is private, so a test holds each release of grpc-js to it. */
+/** The method with which grpc-js begins a call. It is private, so a test checks it with each release of grpc-js. */
 interface StreamHandler {
   _streamHandler?(interceptors: readonly [], stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
 }
 
 /**
- * grpc-js as the server of single calls: it gets an HTTP/2 stream and answers it. It never sees the session, because its
- * public API gives no access to one: without that there is no GOAWAY in two steps, no flow control across streams, and
- * no look at a header before grpc-js has acted on it.
+ * Uses grpc-js to answer single HTTP/2 streams. grpc-js does not own the session, because its public API gives no
+ * access to it. Without that access, Coffer could not send a GOAWAY in two steps, control the flow across streams, or
+ * read a header before grpc-js acts on it.
  */
 export class CallServer extends Server {
   constructor(options: ServerOptions) {
@@ -17,7 +17,7 @@ export class CallServer extends Server {
     if (handlerOf(this) === undefined) throw new Error("this release of grpc-js does not accept single HTTP/2 streams");
   }
 
-  /** Answers the call of a stream whose headers have come. */
+  /** Answers the call on a stream whose headers have arrived. */
   answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     handlerOf(this)?.call(this, [], stream, headers);
   }

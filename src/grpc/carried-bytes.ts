@@ -4,9 +4,9 @@ import { unreadChunks } from "./unread-chunks.ts";
 type Written = (error: Error | null | undefined) => void;
 
 /**
- * What a stream carried in either direction, so that it can be overwritten: grpc-js copies a message out of the chunks that
- * HTTP/2 hands over, and an answer into a buffer of its own, and leaves both to the garbage collector, which frees memory
- * and does not clear it.
+ * Overwrites the bytes that a stream carried in either direction. grpc-js copies a message out of the chunks that
+ * node:http2 delivers, and an answer into its own buffer. It leaves both to the garbage collector, which does not
+ * overwrite the memory that it frees.
  */
 export class CarriedBytes {
   readonly #stream: ServerHttp2Stream;
@@ -17,8 +17,8 @@ export class CarriedBytes {
   }
 
   /**
-   * Reads all that has arrived; null when that is nothing. Node 26 hands out one chunk at a time. Before, when there is
-   * more than one, node:http2 makes a copy of them.
+   * Reads all bytes that have arrived, or null. Node 26 returns one chunk at a time. Earlier releases copy several
+   * chunks into one.
    */
   read(): Buffer | null {
     this.#arrived.push(...unreadChunks(this.#stream));
@@ -30,7 +30,9 @@ export class CarriedBytes {
     return bytes;
   }
 
-  /** The request will be read by others, from its beginning. `exceeded` is called when it is longer than `length` bytes. */
+  /**
+   * Records the chunks that grpc-js reads from now on. Calls `exceeded` if the request is longer than `length` bytes.
+   */
   follow(length: number, exceeded: () => void): void {
     let left = length;
     this.#stream.on("data", (chunk: Uint8Array) => {
@@ -41,7 +43,9 @@ export class CarriedBytes {
     });
   }
 
-  /** The answer is about to be written, in one piece. It is overwritten when the session has given it to its socket. */
+  /**
+   * Overwrites the answer, which grpc-js writes next and in one piece, after the session has passed it to its socket.
+   */
   expectAnswer(): void {
     const write = this.#stream.write.bind(this.#stream) as (chunk: Uint8Array, written: Written) => boolean;
     this.#stream.write = ((chunk: Uint8Array, written: Written) =>
@@ -51,7 +55,7 @@ export class CarriedBytes {
       })) as ServerHttp2Stream["write"];
   }
 
-  /** Overwrites the request, which is whole by now and was copied. */
+  /** Overwrites the request. Call it after the complete request has been copied. */
   wipeRequest(): void {
     for (const chunk of this.#arrived) chunk.fill(0);
     this.#arrived = [];

@@ -6,7 +6,7 @@ import { fileDescriptors } from "../contract/file-descriptors.ts";
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import { type BudgetLimits, Budgets, LEAST_BUDGET } from "./budget.ts";
+import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
 import type { Arrival, Route } from "./incoming-call.ts";
@@ -22,14 +22,14 @@ export const SECRETS_SERVICE = "coffer.v1.Secrets";
 
 const HEALTH_SERVICE = "grpc.health.v1.Health";
 
-// Bytes. Requests of health and reflection are names.
+// Bytes. Requests to health and reflection contain only names.
 const MAX_NAME_REQUEST_BYTES = 8 * 1024;
 
 /** Options of grpc-js. Sizes are bytes. */
 function callOptions(maxReceiveBytes: number) {
   return {
     "grpc.max_receive_message_length": maxReceiveBytes,
-    // Measured: channelz costs a tenth of the throughput, and nothing could ask it.
+    // Measured: channelz costs a tenth of the throughput, and its service is not served.
     "grpc.enable_channelz": 0,
   };
 }
@@ -37,20 +37,20 @@ function callOptions(maxReceiveBytes: number) {
 /** What a server needs. */
 export interface GrpcServerOptions {
   readonly connections: Connections;
-  /** What all callers together may hold. */
+  /** The limits of all callers together. */
   readonly limits: BudgetLimits;
-  /** The most connections that are served. */
+  /** The maximum number of connections that are served. */
   readonly maxConnections: number;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
-  /** A connection was closed to make room for another one. */
+  /** Called with a connection that was closed because there were too many. */
   readonly onCrowdedOut: (connection: Connection) => void;
   readonly timers: Timers;
-  /** A number in [0, 1), each time another one. */
+  /** Returns a new number in [0, 1) at each call. */
   readonly random: () => number;
 }
 
-/** gRPC over connections that were verified elsewhere: Coffer's own service, health and reflection. */
+/** Serves Coffer's own service, health and reflection over verified connections. */
 export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #budgets: Budgets;
@@ -65,7 +65,7 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    this.#budgets = new Budgets(options.limits, LEAST_BUDGET);
+    this.#budgets = new Budgets(options.limits, MINIMUM_BUDGET);
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,
@@ -82,34 +82,36 @@ export class GrpcServer {
   }
 
   /**
-   * Serves a connection from its first byte of HTTP/2 on, until its lifetime is over. One whose handshake ends when the
-   * server drains already is told to go away at once: its client may have sent calls behind its handshake.
+   * Serves a connection from its first byte of HTTP/2 until its lifetime is over. While the server drains, a new
+   * connection gets a GOAWAY immediately instead of being refused: its client may have sent calls together with its
+   * handshake.
    */
   serve(connection: Connection): void {
     if (this.#state === "refusing") connection.close();
-    else this.#hold(connection);
+    else this.#begin(connection);
   }
 
-  /** What the health service says from now on, unless the server is about to end. */
+  /** Sets the status that the health service reports, unless the server is shutting down. */
   reportHealth(status: "SERVING" | "NOT_SERVING"): void {
     if (this.#state === "serving") this.#setHealth(status);
   }
 
-  /** Health says from now on that no calls are to be sent here. Those that come all the same are served. */
+  /** Reports NOT_SERVING to health checks, so that clients use another server. Calls that still arrive are served. */
   leave(): void {
     this.#state = "leaving";
     this.#setHealth("NOT_SERVING");
   }
 
-  /** Begins no further call: each is refused with SHUTTING_DOWN. For a server that must not write any more. */
+  /** Refuses every new call with SHUTTING_DOWN. For a server that can no longer write. */
   refuseCalls(): void {
     this.#setHealth("NOT_SERVING");
     this.#state = "refusing";
   }
 
   /**
-   * Ends gracefully: health says so, streams end, connections are told to go away, and calls that cross that on the wire
-   * are served. A connection closes when its last call is answered, or when `graceMs` are over.
+   * Shuts down gracefully: health reports it, streams end, and every connection gets a GOAWAY. Calls that the peer sent
+   * before it received the GOAWAY are served. A connection closes after its last answer, or after `graceMs`
+   * milliseconds.
    */
   async drain(graceMs: number): Promise<void> {
     if (this.#state === "serving") this.leave();
@@ -122,7 +124,7 @@ export class GrpcServer {
     });
     await Promise.race([this.#options.connections.allClosed(), tooLong]);
     cancel();
-    // What a later connection would change could meet a closed journal.
+    // From here on the journal may be closed, so a later connection must not reach the store.
     this.#state = "refusing";
     this.#options.connections.closeAll();
     this.#calls.close();
@@ -163,7 +165,7 @@ export class GrpcServer {
     }
   }
 
-  #hold(connection: Connection): void {
+  #begin(connection: Connection): void {
     const { timers, random } = this.#options;
     const session = new Session({
       connection,
@@ -173,31 +175,31 @@ export class GrpcServer {
       onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
     });
     this.#sessions.add(session);
-    if (this.#sessions.size > this.#options.maxConnections) this.#crowdOut();
-    connection.socket.once("close", () => this.#letGo(session));
+    if (this.#sessions.size > this.#options.maxConnections) this.#closeOneOfMost();
+    connection.socket.once("close", () => this.#remove(session));
     if (this.#state === "draining") session.goAway();
   }
 
-  /** A session no longer counts among those of its SPIFFE ID: its socket is closed, or is about to be. */
-  #letGo(session: Session): void {
+  /** Removes a session, whose socket is closed or about to be, from the sessions of its SPIFFE ID. */
+  #remove(session: Session): void {
     if (this.#sessions.delete(session)) this.#budgets.leave(session.connection.id.toString());
   }
 
   /**
-   * Closes the oldest idle connection of the SPIFFE ID that has the most, or its oldest if none is idle: one that takes
-   * every place takes them from itself.
+   * Closes the oldest idle connection of the SPIFFE ID that has the most, or its oldest if none is idle. A SPIFFE ID
+   * that opens too many connections therefore loses its own.
    */
-  #crowdOut(): void {
+  #closeOneOfMost(): void {
     const budget = this.#budgets.mostConnected;
     const sessions = [...this.#sessions].filter((session) => session.budget === budget);
     const session = sessions.find(({ isIdle }) => isIdle) ?? sessions[0];
     if (session === undefined) return;
-    this.#letGo(session);
+    this.#remove(session);
     session.close();
     this.#options.onCrowdedOut(session.connection);
   }
 
-  /** Only of Coffer's own methods: the names of others are what any peer makes them. */
+  /** Reports a refused call of Coffer's own methods only: any other method name is arbitrary text from the peer. */
   #refused({ caller, headers, route }: Arrival, code: Code, error: CofferError | undefined): void {
     if (route.kind === "open") return;
     this.#options.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
@@ -214,7 +216,7 @@ function methodOf(service: ServiceDefinition, name: string): ServiceDefinition[s
   return method;
 }
 
-/** The service with its messages left as bytes: the unary wrapper reads them, strictly. */
+/** The service definition with messages left as bytes, which `unary` decodes strictly. */
 function passingBytes(service: ServiceDefinition): ServiceDefinition {
   const asIs = (bytes: Buffer) => bytes;
   const codec = {

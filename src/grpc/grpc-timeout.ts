@@ -1,10 +1,10 @@
-/** What a `grpc-timeout` header comes to: what grpc-js is to read, or why it is not a timeout. */
+/** The result of reading a `grpc-timeout` header. `header` is the value to pass to grpc-js. */
 export type GrpcTimeout =
   | { readonly kind: "none" }
   | { readonly kind: "timeout"; readonly header: string }
   | { readonly kind: "malformed" };
 
-// TimeoutValue and TimeoutUnit of gRPC over HTTP/2 ("Requests"): one to eight digits, and a unit.
+// TimeoutValue and TimeoutUnit in gRPC over HTTP/2 ("Requests"): one to eight digits, and a unit.
 const GRAMMAR = /^(\d{1,8})([HMSmun])$/;
 
 const SECONDS: Readonly<Record<string, number>> = { H: 3600, M: 60, S: 1, m: 1e-3, u: 1e-6, n: 1e-9 };
@@ -13,9 +13,9 @@ const SECONDS: Readonly<Record<string, number>> = { H: 3600, M: 60, S: 1, m: 1e-
 const LONGEST_S = 2_147_483;
 
 /**
- * Reads the header. A longer timeout becomes the longest that a timer can wait: grpc-js computes it modulo 2^32
- * milliseconds and gives it to a timer that takes 2^31 - 1, so that a caller with a deadline of 30 days would be answered
- * DEADLINE_EXCEEDED at once, for a change that is applied.
+ * Reads the header. A timeout longer than a timer can wait is replaced by the longest one. grpc-js computes timeouts
+ * modulo 2^32 milliseconds and passes them to a timer that accepts at most 2^31 - 1. A caller with a deadline of 30
+ * days would get DEADLINE_EXCEEDED immediately, for a change that is applied.
  */
 export function readTimeout(header: string | string[] | undefined): GrpcTimeout {
   if (header === undefined) return { kind: "none" };

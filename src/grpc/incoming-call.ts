@@ -9,20 +9,23 @@ import type { Connection } from "../admission/connection.ts";
 import { toCofferError, toStatus } from "./status.ts";
 import { CarriedBytes } from "./carried-bytes.ts";
 
-/** What is known of a method before its request is read. */
+/** How calls of a method are admitted, before their requests are read. */
 export type Route =
-  /** Only some callers may call it: its request begins with the target by which `authorize` decides, or throws. */
+  /**
+   * The policy decides who may call it. `authorize` throws if the caller may not use `target`, the first field of the
+   * request.
+   */
   | {
       readonly kind: "authorized";
       readonly target: LeadingField;
       readonly authorize: (caller: Connection, target: string) => void;
     }
-  /** Every caller with a valid SVID may call it, and its requests are small. `isStreaming`: its calls have no end. */
+  /** Every caller with a valid SVID may call it, and its requests are small. `isStreaming`: its calls can stay open. */
   | { readonly kind: "open"; readonly isStreaming: boolean };
 
-/** A call as it came. */
+/** A call as it arrived. */
 export interface Arrival {
-  /** By which {@link IncomingCalls} finds it again. */
+  /** Identifies the call in {@link IncomingCalls}. */
   readonly number: string;
   readonly caller: Connection;
   readonly stream: ServerHttp2Stream;
@@ -30,18 +33,18 @@ export interface Arrival {
   readonly route: Route;
 }
 
-/** What becomes of a call. */
+/** Receives the outcome of admitting a call. */
 export interface Outcomes {
-  /** grpc-js may read the request and answer it. */
+  /** Called when grpc-js may read the request and answer it. */
   readonly admitted: (call: IncomingCall) => void;
-  /** It was answered before its method could be called. */
+  /** Called when the call was answered with a status instead of being admitted. */
   readonly refused: (arrival: Arrival, code: Code, error: CofferError | undefined) => void;
 }
 
-/** The longest that a request may take from its headers to its end, in milliseconds. */
+/** The longest time from a request's headers to its end, in milliseconds. */
 export const REQUEST_MS = 30_000;
 
-/** When a call that was over its caller's budget may be made again, in milliseconds. */
+/** The delay after which a caller may retry a call that exceeded its budget, in milliseconds. */
 export const RETRY_MS = 1000;
 
 // A compressed-flag and a length of four bytes ("Length-Prefixed-Message" in gRPC over HTTP/2).
@@ -49,7 +52,7 @@ const PREFIX_BYTES = 5;
 
 const COMPRESSED: CallStatus = {
   code: Code.INTERNAL,
-  details: "the message is marked as compressed, and there is no grpc-encoding",
+  details: "the message is marked as compressed, but the request has no grpc-encoding",
   metadata: undefined,
 };
 
@@ -62,19 +65,20 @@ const TOO_LONG: CallStatus = {
 const NOTHING = Buffer.alloc(0);
 
 /**
- * A call from its headers to its end. grpc-js may read it when its caller is authorized and there is room for the request.
- * Until then HTTP/2's flow control holds the request back, so that it costs the server one window of 64 KiB.
+ * A call from its headers to its end. grpc-js reads the request only after the caller is authorized and its budget has
+ * space for the request. Until then, HTTP/2 flow control holds the request back, so that it costs the server at most
+ * one window of 64 KiB.
  */
 export class IncomingCall {
   readonly arrival: Arrival;
   readonly #lease: Lease;
   readonly #outcomes: Outcomes;
   readonly #carried: CarriedBytes;
-  /** What was read to look at it. It goes back into the stream before grpc-js gets that. */
+  /** The bytes that were read for authorization. They are put back into the stream before grpc-js gets it. */
   #bytes: Buffer = NOTHING;
   #state: "reading" | "waiting" | "answering" | "refused" = "reading";
   #isWatched = false;
-  /** The bytes of its one message, with the prefix. */
+  /** The length of its one message in bytes, including the prefix. */
   #length = 0;
 
   constructor(arrival: Arrival, lease: Lease, outcomes: Outcomes) {
@@ -84,7 +88,7 @@ export class IncomingCall {
     this.#carried = new CarriedBytes(arrival.stream);
   }
 
-  /** Begins to read the request, as far as that is due. */
+  /** Begins to read the request if its route requires authorization; otherwise admits it. */
   begin(): void {
     const { stream, route } = this.arrival;
     boundHeaders(stream);
@@ -93,38 +97,41 @@ export class IncomingCall {
   }
 
   /**
-   * Runs `task`, which makes the answer, when the answers that the caller has not read leave room. Many requests arrive in one
-   * turn, each of them small, so that their own room does not bound what they are answered with.
+   * Runs `task`, which creates the answer, when the budget has space in addition to the answers that the caller has not read
+   * yet. The budget for requests alone does not bound this: many small requests can arrive in one turn, with large
+   * answers.
    */
   whenRoom(task: () => void): void {
     this.#state = "waiting";
     this.#lease.request(0, () => {
-      // It was refused meanwhile, and its stream is not closed yet, since its caller does not read the refusal.
+      // The call was refused in the meantime. Its stream is still open because its caller does not read the refusal.
       if (this.#state !== "waiting") return;
       this.#state = "answering";
       task();
     });
   }
 
-  /** An answer of so many bytes is about to be sent. They are held until the call is closed. */
+  /** An answer of `bytes` bytes is about to be sent. They count against the budget until the call is closed. */
   answers(bytes: number): void {
     this.#lease.hold("bytes", bytes);
     this.#carried.expectAnswer();
   }
 
-  /** The request was decoded, into copies. */
+  /** Overwrites the bytes of the request, after it has been decoded into copies. */
   wipeRequest(): void {
     this.#carried.wipeRequest();
   }
 
-  /** The time for the request is over. */
+  /** Refuses the call if its request is still incomplete or waiting at the end of REQUEST_MS. */
   expire(): void {
     if (this.#isEndless) return;
     if (this.#state === "waiting") this.#refuse(this.#overBudget("bytes"));
     else if (this.arrival.stream.state.remoteClose !== 1) this.#refuse(requestIncomplete(REQUEST_MS));
   }
 
-  /** The time for the answer is over: what was sent of it, the caller does not read. A stream that waits for news stays open. */
+  /**
+   * Cancels the call if its answer is still unread when its time is over. A stream without pending output stays open.
+   */
   abandon(): void {
     const { stream } = this.arrival;
     const isUnread = stream.headersSent && (stream.writableLength > 0 || stream.writableEnded);
@@ -152,14 +159,14 @@ export class IncomingCall {
     }
   };
 
-  /** Decides by what has been read: wait for more, refuse, or let the call have the room that it needs. */
+  /** Decides by the bytes read so far: wait for more, refuse the call, or request space for it in the budget. */
   #look(): void {
     if (this.#bytes.length < PREFIX_BYTES) this.#readOn();
     else if (this.#bytes[0] !== 0) this.#reject(COMPRESSED);
     else this.#admit(this.#bytes.readUInt32BE(1));
   }
 
-  /** The same, of a message of so many bytes. */
+  /** Continues {@link #look} for a message of `length` bytes. */
   #admit(length: number): void {
     this.#length = PREFIX_BYTES + length;
     const isWhole = this.#bytes.length >= this.#length;
@@ -168,7 +175,10 @@ export class IncomingCall {
     else this.#readOn();
   }
 
-  /** Whether the caller may make this call, before the rest of its request is read. Throws when it may not. */
+  /**
+   * Authorizes the call by the start of its request. False if too little has arrived. Throws if the caller may not make
+   * it.
+   */
   #isAuthorized(): boolean {
     const { caller, route } = this.arrival;
     if (route.kind === "open") return true;
@@ -190,7 +200,7 @@ export class IncomingCall {
     stream.once("end", () => this.#ended());
   }
 
-  /** Lets the call have room for its request, now or when there is some. */
+  /** Takes space for the request from the budget, now or when there is some. */
   #request(bytes: number): void {
     this.#state = "waiting";
     this.#putBack();
@@ -198,7 +208,7 @@ export class IncomingCall {
     if (!this.#holdUnread()) this.#refuse(this.#overBudget("unread"));
   }
 
-  /** False when the caller has as many unfinished requests as it may. */
+  /** Counts the request as unread. False if the caller has the most unread requests that it may have. */
   #holdUnread(): boolean {
     if (this.#lease.holds("unread")) return true;
     const fits = this.#lease.fits("unread", 1);
@@ -222,13 +232,16 @@ export class IncomingCall {
     this.#outcomes.admitted(this);
   }
 
-  /** grpc-js would collect a second message of up to 4 MiB before it refuses it, and the budget has room for the first alone. */
+  /**
+   * Refuses a second message. grpc-js would collect up to 4 MiB of it first, and the budget contains only the first
+   * one.
+   */
   #follow(): void {
     const exceeded = () => this.#refuse(malformedRequest("bytes follow its message"));
     this.#carried.follow(this.#length, exceeded);
   }
 
-  /** The caller sends no more. grpc-js learns of it by itself when it has the stream. */
+  /** The caller has ended its request. After the call is admitted, grpc-js handles this itself. */
   #ended(): void {
     if (this.#state === "reading") this.#refuse(malformedRequest("it ends before its message is complete"));
   }

@@ -10,9 +10,9 @@ import { Overdue } from "./overdue.ts";
 import type { Session } from "./session.ts";
 import { toStatus } from "./status.ts";
 
-/** What incoming calls need. */
+/** What {@link IncomingCalls} needs. */
 export interface IncomingCallsOptions {
-  /** The route of a method by its full path; the one for unknown methods when there is none. */
+  /** The route of a method by its full path, or the route of unknown methods. */
   readonly routeOf: (path: string | undefined) => Route;
   /** Whether a new call may begin. */
   readonly accepts: () => boolean;
@@ -20,16 +20,17 @@ export interface IncomingCallsOptions {
   readonly outcomes: Outcomes;
 }
 
-// The longest that a caller may take to read its answer once the time for its request is over, in milliseconds.
+// The longest time for a caller to read its answer, in milliseconds. It begins when the time for the request is over.
 const ANSWER_MS = 60_000;
 
-/** Why a call is not begun: a status, and the error that it comes from if that is one of Coffer's. */
+/** Why a call is refused by its headers. `error` is defined if the status comes from one of Coffer's errors. */
 interface Refusal {
   readonly status: CallStatus;
   readonly error: CofferError | undefined;
 }
 
-// A few kilobytes of gzip become millions of entries. No client of Coffer needs it: secrets are small, and do not compress.
+// A few kilobytes of gzip can decompress to millions of entries. No client needs it: secrets are small, and do not
+// compress.
 const COMPRESSED: Refusal = {
   status: { code: Code.UNIMPLEMENTED, details: "compressed requests are not supported", metadata: undefined },
   error: undefined,
@@ -44,12 +45,12 @@ const MALFORMED_TIMEOUT: Refusal = {
   error: undefined,
 };
 
-/** Looks at the headers of each call before grpc-js does, and refuses what grpc-js would take. */
+/** Receives each new stream before grpc-js does, and refuses by its headers what grpc-js would accept. */
 export class IncomingCalls {
   readonly #options: IncomingCallsOptions;
   readonly #unfinished: Overdue<IncomingCall>;
   readonly #unread: Overdue<IncomingCall>;
-  /** The calls that were begun and are not closed. */
+  /** The calls that have begun and are not closed. */
   readonly #open = new Map<string, IncomingCall>();
   #last = 0;
 
@@ -66,12 +67,12 @@ export class IncomingCalls {
     });
   }
 
-  /** Takes a stream that a peer has opened. */
+  /** Receives a stream that a peer has opened. */
   take(session: Session, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const route = this.#options.routeOf(headers[":path"]);
     this.#last += 1;
     const arrival = { number: String(this.#last), caller: session.connection, stream, headers, route };
-    // Always replaced, whatever the peer sent: this is how a handler learns which call it answers, and so whose it is.
+    // Always overwritten, whatever the peer sent: a handler finds its call, and so its caller, by this number.
     headers[":authority"] = arrival.number;
     const refusal = this.#refusal(session, headers);
     const lease = refusal === undefined ? session.budget.open() : undefined;
@@ -80,8 +81,9 @@ export class IncomingCalls {
   }
 
   /**
-   * The call that a handler of grpc-js answers. grpc-js shows its handlers no stream, but the authority of the request,
-   * which is the number of the call here. Undefined when its stream is closed.
+   * The call that a handler of grpc-js answers. grpc-js does not give its handlers the stream, but it does give them
+   * the `:authority` of the request, which {@link take} sets to the number of the call. Undefined if the stream is
+   * closed.
    */
   of(call: Pick<ServerUnaryCall<unknown, unknown>, "getHost">): IncomingCall | undefined {
     return this.#open.get(call.getHost());
@@ -107,7 +109,7 @@ export class IncomingCalls {
     if (this.#isExpired(session)) session.expire();
   }
 
-  /** Waits for no call any more. */
+  /** Cancels the timers of all calls. */
   close(): void {
     this.#unfinished.close();
     this.#unread.close();
@@ -125,7 +127,7 @@ export class IncomingCalls {
   }
 }
 
-/** Has grpc-js read a timeout that it can compute with; refuses what is not one, as the other gRPC servers do. */
+/** Replaces a timeout that grpc-js computes incorrectly. Refuses a malformed one, as other gRPC servers do. */
 function boundTimeout(headers: IncomingHttpHeaders): Refusal | undefined {
   const timeout = readTimeout(headers["grpc-timeout"]);
   if (timeout.kind === "malformed") return MALFORMED_TIMEOUT;

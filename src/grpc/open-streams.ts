@@ -2,13 +2,13 @@ import { type Server, type UntypedHandleCall, type UntypedServiceImplementation,
 import type { EventEmitter } from "node:events";
 
 /**
- * The streams that are open. A health Watch or a reflection stream never ends by itself, and a shutdown that waited for
- * it would wait for ever.
+ * The open streams of health Watch and reflection. They do not end by themselves, so a shutdown that waited for them
+ * would never finish.
  */
 export class OpenStreams {
   readonly #open = new Set<EventEmitter>();
 
-  /** A server that remembers the streams of every service added through it. */
+  /** A wrapper of a server that tracks the streams of every service that is added through it. */
   tracking(server: Server): Pick<Server, "addService"> {
     return {
       addService: (definition, implementation) => {
@@ -19,7 +19,7 @@ export class OpenStreams {
     };
   }
 
-  /** Ends each stream with UNAVAILABLE: its reader is to look for another server. */
+  /** Ends each stream with UNAVAILABLE, so that its client tries another server. */
   endAll(): void {
     for (const call of this.#open) {
       call.emit("error", { code: status.UNAVAILABLE, details: "the server is shutting down" });
@@ -32,15 +32,15 @@ export class OpenStreams {
   ): UntypedServiceImplementation {
     const entries = Object.entries(implementation).map(([name, handler]): [string, UntypedHandleCall] => [
       name,
-      streaming(name) || streaming(name.charAt(0).toLowerCase() + name.slice(1)) ? this.#remembering(handler) : handler,
+      streaming(name) || streaming(name.charAt(0).toLowerCase() + name.slice(1)) ? this.#trackCalls(handler) : handler,
     ]);
     return Object.fromEntries(entries);
   }
 
-  #remembering(handler: UntypedHandleCall): UntypedHandleCall {
+  #trackCalls(handler: UntypedHandleCall): UntypedHandleCall {
     return ((call: EventEmitter, ...rest: unknown[]) => {
       this.#open.add(call);
-      // grpc-js emits it after every call, not only after a cancelled one.
+      // grpc-js emits this event after every call, not only after a cancelled one.
       call.once("cancelled", () => this.#open.delete(call));
       return (handler as (...parts: unknown[]) => void)(call, ...rest);
     }) as UntypedHandleCall;

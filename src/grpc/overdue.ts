@@ -1,37 +1,37 @@
 import type { Timers } from "../domain/timers.ts";
 
 /**
- * What has to be over in a fixed time. One timer waits for the oldest: a timer for each call would cost more than the
- * call's other bookkeeping, and almost none of them would ever run.
+ * Items that have to end within a fixed time. A single timer waits for the oldest item. A timer for each call would
+ * cost more than the rest of the call's bookkeeping, and almost none of them would ever fire.
  */
 export class Overdue<Item> {
   readonly #timers: Pick<Timers, "elapsed" | "delay">;
   readonly #limitMs: number;
   readonly #expire: (item: Item) => void;
-  /** When each began, the oldest first. */
+  /** When each item began, the oldest first. */
   readonly #began = new Map<Item, number>();
   #cancel: (() => void) | undefined;
 
-  /** `expire` is called with an item that was not over in `limitMs` milliseconds. */
+  /** `expire` is called with each item that has not ended within `limitMs` milliseconds. */
   constructor(timers: Pick<Timers, "elapsed" | "delay">, limitMs: number, expire: (item: Item) => void) {
     this.#timers = timers;
     this.#limitMs = limitMs;
     this.#expire = expire;
   }
 
-  /** The time of an item begins, once. */
+  /** Starts the time of an item. Does nothing if it is running already. */
   begin(item: Item): void {
     if (this.#began.has(item)) return;
     this.#began.set(item, this.#timers.elapsed());
     if (this.#cancel === undefined) this.#wait(this.#limitMs);
   }
 
-  /** An item is over, or was never begun. */
+  /** Removes an item, if it is present. */
   end(item: Item): void {
     this.#began.delete(item);
   }
 
-  /** Forgets all items. */
+  /** Removes all items, and cancels the timer. */
   close(): void {
     this.#began.clear();
     this.#cancel?.();
@@ -42,7 +42,7 @@ export class Overdue<Item> {
     this.#cancel = this.#timers.delay(ms, () => this.#look());
   }
 
-  /** `#cancel` stays set until the end, so that an item that `expire` begins again does not start a second timer. */
+  /** Keeps `#cancel` set until the end, so that an item that `expire` begins again does not start a second timer. */
   #look(): void {
     const now = this.#timers.elapsed();
     for (const [item, began] of this.#began) {

@@ -1,21 +1,21 @@
 import { type ServerHttp2Stream, constants } from "node:http2";
 import { unreadChunks } from "./unread-chunks.ts";
 
-// The pieces that a request may have beyond one for each PIECE_BYTES of it. HTTP/2 stacks send frames of 16 KiB.
+// A request may have this many pieces, and one more for each PIECE_BYTES of it. HTTP/2 libraries send frames of 16 KiB.
 const FREE_PIECES = 64;
 const PIECE_BYTES = 256;
 
-// The pieces of a request that may stay where they arrived. Requests of a usual size come in one or two.
+// The number of pieces of a request that are not copied. Requests of a usual size arrive in one or two.
 const IN_PLACE = 4;
 
 /**
- * Bounds what it costs to hold a request beyond its bytes, which is what is budgeted. Each DATA frame becomes an object
- * of some 200 bytes and keeps the whole read that it came with: 3 MB in frames of one byte took 1 GB. A stream with more
- * pieces than any client sends is closed with ENHANCE_YOUR_CALM (RFC 9113 7).
+ * Bounds the memory that a request takes in addition to its payload, because the budget counts only the payload. Each
+ * DATA frame becomes an object of about 200 bytes, and retains the whole buffer that it was read with: 3 MB in frames
+ * of one byte took 1 GB. A stream with more pieces than any client sends is closed with ENHANCE_YOUR_CALM (RFC 9113 7).
  */
 export function boundPieces(stream: ServerHttp2Stream): void {
   const push = stream.push.bind(stream);
-  // On Node 26 a stream is announced when the whole read that it came with has been taken in.
+  // On Node 26, the "stream" event comes after the whole read that contained the headers has been processed.
   const arrived = unreadChunks(stream);
   let pieces = arrived.length;
   let bytes = arrived.reduce((sum, { length }) => sum + length, 0);
@@ -26,15 +26,18 @@ export function boundPieces(stream: ServerHttp2Stream): void {
     pieces += 1;
     bytes += piece.length;
     if (pieces <= IN_PLACE) return push(piece);
-    if (!areTooMany()) return push(moved(piece));
+    if (!areTooMany()) return push(copied(piece));
     close();
     return false;
   };
   if (areTooMany()) close();
 }
 
-/** A copy of its own, so that no more than the piece is kept. It may be of a secret's value: the original is overwritten. */
-function moved(piece: Buffer): Buffer {
+/**
+ * Copies a small piece, so that the buffer it was read with can be freed. Overwrites the original, which may contain
+ * secret values.
+ */
+function copied(piece: Buffer): Buffer {
   if (piece.length >= PIECE_BYTES) return piece;
   const copy = Buffer.allocUnsafeSlow(piece.length);
   piece.copy(copy);

@@ -2,13 +2,13 @@ import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grp
 import { status as Code } from "@grpc/grpc-js";
 import type { FileDescriptor } from "../contract/file-descriptors.ts";
 
-/** The names of the two versions of the service; their messages are the same. */
+/** The names of the two versions of the service. Their messages are the same. */
 export const REFLECTION_SERVICES = [
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",
 ] as const;
 
-/** A request as the descriptor set's codec reads it: one of the members is there. */
+/** A request as the codec of the descriptor set decodes it: one of the members is set. */
 interface ReflectionRequest {
   readonly host?: string;
   readonly file_by_filename?: string;
@@ -25,15 +25,15 @@ type Answer =
   | { readonly error_response: { readonly error_code: number; readonly error_message: string } };
 
 /**
- * Server reflection from the compiler's own descriptor set, so that grpcurl and buf curl see imported types, optional
- * fields and the details of errors exactly as the proto says. Source: grpc/reflection/v1/reflection.proto.
+ * Server reflection from the descriptor set that the proto compiler wrote, so that grpcurl and buf curl see imported
+ * types, optional fields and error details exactly as in the proto. Source: grpc/reflection/v1/reflection.proto.
  */
 export class Reflection {
   readonly #byName: ReadonlyMap<string, FileDescriptor>;
   readonly #bySymbol: ReadonlyMap<string, FileDescriptor>;
   readonly #services: readonly string[];
 
-  /** `services`: the full names that are listed; everything in `files` can be looked up. */
+  /** `services`: the full names that a list request returns. Everything in `files` can be looked up. */
   constructor(files: readonly FileDescriptor[], services: readonly string[]) {
     this.#byName = new Map(files.map((file) => [file.name, file]));
     this.#bySymbol = new Map(files.flatMap((file) => file.symbols.map((symbol) => [symbol, file] as const)));
@@ -50,7 +50,8 @@ export class Reflection {
             original_request: request,
             ...this.answer(request),
           });
-          // An answer is a thousand times as long as its question: who asks and never reads would fill our memory.
+          // An answer is a thousand times as long as its request. A client that sends requests and does not read the
+          // answers would fill the server's memory.
           if (!more) call.pause().once("drain", () => call.resume());
         });
         call.on("end", () => call.end());
@@ -81,8 +82,8 @@ export class Reflection {
     return { all_extension_numbers_response: { base_type_name: type, extension_number: [] } };
   }
 
-  #file(file: FileDescriptor | undefined, asked: string): Answer {
-    if (file === undefined) return failure(Code.NOT_FOUND, `not found: ${asked}`);
+  #file(file: FileDescriptor | undefined, name: string): Answer {
+    if (file === undefined) return failure(Code.NOT_FOUND, `not found: ${name}`);
     const closure = this.#withDependencies(file, new Set());
     return { file_descriptor_response: { file_descriptor_proto: [...closure].map(({ bytes }) => bytes) } };
   }

@@ -8,7 +8,7 @@ import { type StoredSecret, type Version, lastChange, newest } from "../store/se
 import type { Connection } from "../admission/connection.ts";
 import type { UnaryMethod } from "./unary.ts";
 
-/** The methods of coffer.v1.Secrets by name. Each reads as: check the message, call the engine, write the message. */
+/** The methods of coffer.v1.Secrets by name. Each checks the request, calls the engine, and creates the response. */
 export interface SecretsMethods {
   readonly Put: UnaryMethod<wire.PutRequest, wire.PutResponse, Permit>;
   readonly Get: UnaryMethod<wire.GetRequest, wire.GetResponse, Permit>;
@@ -17,7 +17,9 @@ export interface SecretsMethods {
   readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, Permit>;
 }
 
-/** The service over an engine. `maxContentBytes` bounds the keys and values of one version. */
+/**
+ * Creates the methods over an engine. `maxContentBytes` bounds the total size of the keys and values of one version.
+ */
 export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): SecretsMethods {
   return {
     Put: {
@@ -75,7 +77,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
   };
 }
 
-/** Of a call to one secret: its request begins with the path. */
+/** The target and permit of a method on one secret, whose request begins with the path. */
 function onPath(engine: SecretsEngine, call: Exclude<Call, "List">) {
   return {
     target: { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path },
@@ -100,7 +102,8 @@ function split(content: Content): { data: readonly MapEntry[]; binaryData: reado
 
 function checkDelete(versions: readonly number[], expectedVersion: number | undefined): void {
   if (versions.includes(0)) throw invalidField("versions", "contains 0; versions start at 1");
-  if (expectedVersion === 0) throw invalidField("expected_version", "is 0; what was never written can't be deleted");
+  if (expectedVersion === 0)
+    throw invalidField("expected_version", "is 0; a secret that was never written can't be deleted");
 }
 
 function effectivePageSize(pageSize: number): number {
@@ -108,7 +111,7 @@ function effectivePageSize(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-/** Without the right to describe a secret the caller learns its name alone. */
+/** A caller that may not describe a secret gets only its path. */
 function listEntry({ path, described }: ListedSecret): wire.ListEntry {
   if (described === undefined) return { path, latestVersion: 0, updateTime: undefined };
   return { path, latestVersion: newest(described).number, updateTime: lastChange(described).time };

@@ -2,21 +2,22 @@ import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 
-// A GOAWAY (RFC 9113 6.8) on stream 0: 8 bytes of payload, type 7; the last stream ID is the highest there is, and the
-// code NO_ERROR.
+// A GOAWAY (RFC 9113 6.8) on stream 0: 8 bytes of payload, type 7, the highest possible last stream ID, code NO_ERROR.
 const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex");
 
-// Bytes that may wait for a peer that does not read before nothing more is read from it.
+// The maximum number of bytes that wait for a peer that does not read. Above it, the server stops reading from the
+// peer.
 const MOST_UNSENT = 1024 * 1024;
 
 /**
- * A TLS socket as node:http2 reads and writes it, with one thing more: it can put a frame of the server's between those of the session.
+ * A TLS socket as node:http2 reads and writes it, which can also insert a frame between those of the session.
  *
- * The notice that announces a graceful shutdown can't be sent by `session.goaway()`: nghttp2 ignores every stream that
- * begins after it has sent a GOAWAY, and the call that it has for this, nghttp2_submit_shutdown_notice, is not in Node's
- * API. Each write of the session is of whole frames, so a frame can go between two of them.
+ * `session.goaway()` can't send the notice that announces a graceful shutdown: nghttp2 ignores every stream that begins
+ * after it has sent a GOAWAY. nghttp2 has a function for this notice, nghttp2_submit_shutdown_notice, but Node's API
+ * does not expose it. The session writes only whole frames, so another frame can be written between two of its writes.
  *
- * It is the least of a stream that node:http2 wraps (JSStreamSocket): a Duplex between them doubled the CPU of a call.
+ * The class has only those members of a stream that node:http2 uses when it wraps one (JSStreamSocket). A Duplex in
+ * this place doubled the CPU time of a call.
  */
 export class SessionSocket extends EventEmitter {
   readonly #socket: TLSSocket;
@@ -26,17 +27,17 @@ export class SessionSocket extends EventEmitter {
     super();
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) => this.#receive(bytes));
-    // The peer's end is told by the close that follows it, and not before: node:http2 would shut its side down, and a write
-    // of a call that is still answered would then fail an assertion of Node's.
+    // There is no "end" event, only the close that follows it. On "end", node:http2 would shut down its side, and the
+    // write of an answer in progress would then fail an assertion in Node.
     socket.once("close", () => this.emit("close"));
   }
 
-  /** Itself, as what node:http2 takes. */
+  /** This object, with the type that node:http2 expects. */
   get stream(): Duplex {
     return this as unknown as Duplex;
   }
 
-  /** Tells the peer that the connection will end; it still may open streams, and none is refused. */
+  /** Announces to the peer that the connection will end. The peer may still open streams, and none is refused. */
   announceShutdown(): void {
     this.#socket.write(SHUTDOWN_NOTICE);
   }
@@ -49,7 +50,7 @@ export class SessionSocket extends EventEmitter {
     return !this.#socket.destroyed;
   }
 
-  /** node:http2 pauses for each write that is under way. Only a peer that does not read is a reason to. */
+  /** node:http2 pauses reading during each write. Only a peer that does not read is a reason to do so. */
   pause(): void {
     if (this.#socket.writableLength > MOST_UNSENT) this.#socket.pause();
   }
@@ -66,7 +67,7 @@ export class SessionSocket extends EventEmitter {
     this.#socket.uncork();
   }
 
-  /** node:http2 made a copy for this, which holds values in clear: it is overwritten once it is encrypted. */
+  /** Overwrites the bytes after TLS has encrypted them: they are a copy by node:http2 and contain secret values. */
   write(bytes: Buffer, written: (error?: Error | null) => void): boolean {
     return this.#socket.write(bytes, (error) => {
       bytes.fill(0);
@@ -82,7 +83,7 @@ export class SessionSocket extends EventEmitter {
     this.#socket.destroy();
   }
 
-  /** The session takes a copy at once. What it was taken from holds values in clear. */
+  /** Overwrites the bytes after the session has copied them: they contain secret values. */
   #receive(bytes: Buffer): void {
     this.emit("data", bytes);
     bytes.fill(0);

@@ -12,35 +12,37 @@ import { endInTime, lifetimeOf } from "./lifetime.ts";
 import { boundPieces } from "./pieces.ts";
 import { SessionSocket } from "./session-socket.ts";
 
-/** What a session needs. */
+/** What a {@link Session} needs. */
 export interface SessionOptions {
   readonly connection: Connection;
-  /** What the peer's SPIFFE ID may hold. */
+  /** The budget of the peer's SPIFFE ID. */
   readonly budget: Budget;
   readonly timers: Timers;
-  /** A number in [0, 1), each time another one. */
+  /** Returns a new number in [0, 1) at each call. */
   readonly random: () => number;
-  /** Takes each stream that the peer opens, with its headers. */
+  /** Called with each stream that the peer opens, and its headers. */
   readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 }
 
-// Open streams, and bytes of one header list (RFC 9113 6.5.2). gRPC's own stacks take 8 KiB of headers by default. HPACK
-// lets a peer name a long header again with one byte, so that a header list costs far more memory than bytes received.
+// The maximum number of open streams, and the maximum size of a header list in bytes (RFC 9113 6.5.2). gRPC libraries
+// accept 8 KiB of headers by default. With HPACK, a peer can repeat a long header with one byte, so a header list can
+// take far more memory than the bytes received.
 const SETTINGS = { maxConcurrentStreams: 256, maxHeaderListSize: 8192 };
 
-// In megabytes; Node rejects streams and calls when it is reached. The budgets of callers bound memory instead.
+// In megabytes. Node rejects streams above its limit for a session. Coffer bounds memory by the budgets of callers
+// instead.
 const NO_SESSION_LIMIT = Number.MAX_SAFE_INTEGER;
 
-// Milliseconds. A peer that vanished without a word is noticed after a minute and a third.
+// Milliseconds. A peer that disappeared without closing its connection is detected after 80 seconds.
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
-// Milliseconds that a socket gets to send its last bytes, close_notify among them, once its session is over.
+// The time for a socket to send its last bytes, including close_notify, after its session has ended, in milliseconds.
 const LINGER_MS = 5000;
 
 /**
- * The HTTP/2 session of a connection: what it admits, how it is kept alive, and how it ends. A session and its socket end
- * together, whichever of them ends first.
+ * The HTTP/2 session of a connection: its settings, its keepalive, and its end. A session and its socket end together:
+ * when one of them ends, so does the other.
  */
 export class Session {
   readonly connection: Connection;
@@ -62,17 +64,18 @@ export class Session {
       maxSessionMemory: NO_SESSION_LIMIT,
     });
     destroyLater(this.#http2);
-    // What a peer does wrong ends its session. Without a listener it would end the process.
+    // An error of the peer ends its session. Without a listener it would end the process.
     this.#http2.on("error", () => {});
     this.#http2.on("stream", (stream, headers) => {
-      // A stream may have failed before its headers are delivered: a frame that arrived with them ends the session. Every
-      // stream needs the listener from here on, whatever becomes of its call. Without one the error ends the process.
+      // Every stream needs this listener from the start, also if its call is refused. Without it, an error ends the
+      // process. A stream can fail before its headers are delivered, if a frame that arrived with them ends the
+      // session.
       stream.on("error", () => {});
       boundPieces(stream);
       onStream(stream, headers);
     });
     connection.endBy(() => this.close());
-    this.#live(lifetimeOf(connection.validUntil, timers.clock(), random()));
+    this.#startTimers(lifetimeOf(connection.validUntil, timers.clock(), random()));
   }
 
   /** Whether the peer has no stream open. */
@@ -80,7 +83,7 @@ export class Session {
     return this.#streams === 0;
   }
 
-  /** A stream was taken; `closed` is called at its end. */
+  /** Counts a stream as open. `closed` is called when it is closed. */
   opened(stream: ServerHttp2Stream, closed: () => void): void {
     this.#streams += 1;
     stream.once("close", () => {
@@ -90,10 +93,10 @@ export class Session {
   }
 
   /**
-   * Asks the peer to make its next calls on another connection, without losing one (RFC 9113 6.8). The first GOAWAY
-   * refuses no stream. The peer has seen it when it answers the PING behind it. A second PING waits for the streams that
-   * it had begun by then: nghttp2, which Envoy and Node use, sends the answer to a PING ahead of them. The final GOAWAY
-   * names the last stream, and the session ends with the last call.
+   * Asks the peer to make its next calls on another connection, without losing a call (RFC 9113 6.8). The first GOAWAY
+   * refuses no stream. The peer has received it when it answers the PING that follows. A second PING waits for the
+   * streams that the peer had begun by then: nghttp2, which Envoy and Node use, sends the answer to a PING ahead of
+   * them. The final GOAWAY names the last stream, and the session ends with the last call.
    */
   goAway(): void {
     if (this.#state !== "open" || this.#http2.destroyed) return;
@@ -104,16 +107,16 @@ export class Session {
     });
   }
 
-  /** A session begins with SETTINGS, which nothing may overtake (RFC 9113 3.4). The peer acknowledges them. */
+  /** Runs `task` after the peer has acknowledged the SETTINGS with which a session must begin (RFC 9113 3.4). */
   #onceBegun(task: () => void): void {
     if (this.#http2.connecting || this.#http2.pendingSettingsAck) this.#http2.once("localSettings", task);
     else task();
   }
 
-  /** Ends the session of an SVID that has expired: answers under way are sent, and then the socket is closed. */
+  /** Ends the session because the peer's SVID has expired: pending answers are sent, then the socket is closed. */
   expire(): void {
     if (this.#http2.closed || this.#http2.destroyed) return;
-    // So that goAway() sends nothing more: a later GOAWAY must not name a higher stream (RFC 9113 6.8).
+    // goAway() must not send anything after this: a later GOAWAY must not name a higher stream (RFC 9113 6.8).
     this.#state = "leaving";
     this.#http2.close();
     this.connection.socket.once(
@@ -122,12 +125,12 @@ export class Session {
     );
   }
 
-  /** Ends the session and its socket at once: open calls fail. */
+  /** Ends the session and its socket immediately. Open calls fail. */
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     const { socket } = this.connection;
-    // Node ends the socket with close_notify when the session is over. A peer that does not read would keep it for ever.
+    // Node ends the socket with close_notify after the session. A peer that does not read would keep it open forever.
     socket.once(
       "close",
       this.#timers.delay(LINGER_MS, () => socket.destroy()),
@@ -135,7 +138,7 @@ export class Session {
     this.#http2.destroy();
   }
 
-  #live(lifetime: ReturnType<typeof lifetimeOf>): void {
+  #startTimers(lifetime: ReturnType<typeof lifetimeOf>): void {
     const ending = { goAway: () => this.goAway(), close: () => this.close() };
     const cancelEnding = endInTime(lifetime, ending, this.#timers);
     this.#keepAlive();
@@ -146,8 +149,8 @@ export class Session {
   }
 
   /**
-   * Looks after the peer again and again. It also finds what nothing reports: Node 20 stops reading after some protocol
-   * errors and keeps the socket, and a clock that jumped (a resumed machine) leaves timers behind.
+   * Checks the peer at regular intervals. It also detects what no event reports: Node 20 stops reading after some
+   * protocol errors but keeps the socket open, and after a jump of the clock (a resumed machine) timers fire too late.
    */
   #keepAlive(): void {
     this.#cancelKeepalive = this.#timers.delay(KEEPALIVE_MS, () => {
@@ -165,7 +168,7 @@ export class Session {
     });
   }
 
-  /** `answered` is called when the peer has answered; never, if it does not. */
+  /** Sends a PING, and calls `answered` if the peer answers it. */
   #ping(answered: () => void): void {
     if (this.#http2.destroyed) return;
     this.#http2.ping((error) => {
@@ -175,9 +178,10 @@ export class Session {
 }
 
 /**
- * Has a session be destroyed when it has read what has arrived, not while it reads. Node destroys one for a frame that it
- * reads (a GOAWAY with an error code, an answer to a PING that was not sent), and from then on makes no streams. DATA of
- * such a stream in the same bytes is a failed assertion, which ends the process (Node 22.23.3, in plain node:http2 too).
+ * Defers the destruction of a session until it has read the bytes that have arrived. Node destroys a session while it
+ * reads certain frames (a GOAWAY with an error code, an answer to a PING that was not sent), and creates no streams
+ * from then on. DATA of a stream that begins later in the same bytes then fails an assertion, which ends the process
+ * (Node 22.23.3, also in plain node:http2).
  */
 function destroyLater(session: ServerHttp2Session): void {
   const destroy = session.destroy.bind(session);

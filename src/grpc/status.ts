@@ -12,7 +12,7 @@ import { ERROR_DOMAIN, type Reason } from "../contract/reasons.ts";
 import { TooManyElements, WireError } from "../contract/wire.ts";
 import { CofferError, malformedRequest, tooManyElements } from "../domain/errors.ts";
 
-/** The one table from reasons to gRPC codes; coffer.proto shows it to callers. */
+/** The only mapping from reasons to gRPC codes. coffer.proto documents it for callers. */
 const CODES: Readonly<Record<Reason, Code>> = {
   MALFORMED_REQUEST: Code.INVALID_ARGUMENT,
   INVALID_FIELD: Code.INVALID_ARGUMENT,
@@ -29,18 +29,18 @@ const CODES: Readonly<Record<Reason, Code>> = {
   CONTENTION: Code.ABORTED,
   STORE_FULL: Code.RESOURCE_EXHAUSTED,
   DISK_FULL: Code.RESOURCE_EXHAUSTED,
-  // Not UNAVAILABLE: generic retry policies repeat such a call, and a Put that is applied twice makes two versions.
+  // Not UNAVAILABLE: generic retry policies repeat such a call, and a Put that is applied twice creates two versions.
   OUTCOME_UNKNOWN: Code.UNKNOWN,
   SHUTTING_DOWN: Code.UNAVAILABLE,
   DEADLINE_EXCEEDED: Code.DEADLINE_EXCEEDED,
   INTERNAL: Code.INTERNAL,
 };
 
-const INTERNAL_MESSAGE = "the server failed; its log says more, under this connection's number";
+const INTERNAL_MESSAGE = "internal error; the server's log has the cause";
 
 /**
- * The error that a caller is told of. Whatever is not a CofferError is a fault of ours and becomes INTERNAL, with a
- * fixed text: the message of a stray error may hold SQL, a file name, or worse.
+ * The error that is sent to a caller. Any error that is not a CofferError is a bug and becomes INTERNAL with a fixed
+ * text: the message of an unexpected error may contain SQL, a file name, or worse.
  */
 export function toCofferError(error: unknown): CofferError {
   if (error instanceof CofferError) return error;
@@ -54,7 +54,7 @@ export function codeName(reason: Reason): string {
   return Code[CODES[reason]];
 }
 
-/** A CofferError as gRPC carries it: code, message, and google.rpc details in the trailer. */
+/** A CofferError as a gRPC status: code, message, and google.rpc details in the trailer. */
 export function toStatus(error: CofferError): ServerErrorResponse & StatusObject {
   const code = CODES[error.reason];
   const metadata = new Metadata();

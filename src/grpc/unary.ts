@@ -16,21 +16,26 @@ import type { IncomingCall } from "./incoming-call.ts";
 import { codeName, toCofferError, toStatus } from "./status.ts";
 
 /**
- * A method: how its messages are read and written, who may call it, and what it does. It may answer at once or later.
- * `Permit` is what says that the caller may.
+ * A method: how its messages are encoded, who may call it, and what it does. `Permit` is the proof that the caller may
+ * make the call.
  */
 export interface UnaryMethod<Request, Response, Permit> {
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
-  /** The field that the request begins with, by which a caller is authorized. */
+  /** The first field of the request, by which a caller is authorized. */
   readonly target: LeadingField & { readonly of: (request: Request) => string };
-  /** Authorizes the caller by the target. Throws when it may not make this call. */
+  /** Authorizes the caller by the target. Throws if it may not make this call. */
   readonly permit: (caller: Connection, target: string) => Permit;
-  /** Whether its answer may be much larger than its request. It then waits until the caller has read enough of others. */
+  /**
+   * Whether its answer can be much larger than its request. The call then waits until the caller has read enough of its
+   * other answers.
+   */
   readonly hasLargeAnswer: boolean;
-  /** `isOver` tells whether the caller has stopped waiting: it has left, or its time is over. */
+  /**
+   * Performs the call. `isOver` returns whether the caller no longer waits: it has left, or its deadline has passed.
+   */
   readonly handle: (permit: Permit, request: Request, isOver: () => boolean) => Response | Promise<Response>;
-  /** Overwrites the values of secrets in a request that is done with, and in its response, once that is written. */
+  /** Overwrites the secret values in a request after the call, and in its response after that is encoded. */
   readonly wipe?: (request: Request, response: Response | undefined) => void;
 }
 
@@ -46,17 +51,17 @@ export interface Handled {
   readonly error: CofferError | undefined;
 }
 
-/** What every call passes through. */
+/** What {@link unary} needs for every method. */
 export interface UnaryOptions {
-  /** The call that grpc-js has a handler answer. */
+  /** Finds the call that a handler of grpc-js answers. */
   readonly callOf: (call: ServerUnaryCall<Buffer, Buffer>) => IncomingCall | undefined;
   readonly onHandled: (handled: Handled) => void;
   readonly timers: Timers;
 }
 
 /**
- * The handler of a method as grpc-js wants it. This is the only place where a call's errors are caught: grpc-js would
- * send the message of a stray error to the caller, and leave a call whose handler rejects without an answer for ever.
+ * Creates the grpc-js handler of a method. This is the only place where the errors of a call are caught. grpc-js would
+ * send the message of an unexpected error to the caller, and would never answer a call whose handler rejects.
  */
 export function unary<Request, Response, Permit>(
   path: string,
@@ -65,7 +70,7 @@ export function unary<Request, Response, Permit>(
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const incoming = options.callOf(call);
-    // The caller has left meanwhile: no answer would be read.
+    // The stream is closed already, so no answer would be read.
     if (incoming === undefined) return callback({ code: Code.CANCELLED });
     const answer = new Answer(path, options, { incoming, call, callback });
     const run = () => answer.from(method, call.request);
@@ -74,7 +79,7 @@ export function unary<Request, Response, Permit>(
   };
 }
 
-/** Authorizes the caller before the rest of the request is decoded: until then a request costs next to nothing. */
+/** Authorizes the caller before it decodes the rest of the request, so that a refused request costs little. */
 function answerOf<Request, Response, Permit>(
   method: UnaryMethod<Request, Response, Permit>,
   caller: Connection,
@@ -85,12 +90,12 @@ function answerOf<Request, Response, Permit>(
   const leading = leadingString(bytes, target);
   const permit = method.permit(caller, leading);
   const request = method.request.decode(bytes);
-  // Of a field that comes twice the last one counts: a caller would be authorized for one secret and handed another.
-  if (target.of(request) !== leading) throw malformedRequest(`${target.name} comes twice`, target.name);
+  // In protobuf the last occurrence of a field counts: a caller would be authorized for one secret and get another.
+  if (target.of(request) !== leading) throw malformedRequest(`${target.name} occurs twice`, target.name);
   return responseOf(method, request, () => method.handle(permit, request, isOver));
 }
 
-/** The bytes of a method's response. What it was given and what it gave is overwritten as soon as it is done with. */
+/** The encoded response of a method. Overwrites the request and the response as soon as they are no longer needed. */
 function responseOf<Request, Response>(
   { response: codec, wipe }: Pick<UnaryMethod<Request, Response, unknown>, "response" | "wipe">,
   request: Request,
@@ -113,7 +118,7 @@ function responseOf<Request, Response>(
   }
 }
 
-/** What grpc-js gave, and the call that it belongs to. */
+/** The arguments of a grpc-js handler, and the call that they belong to. */
 interface Call {
   readonly incoming: IncomingCall;
   readonly call: Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "sendMetadata" | "cancelled">;
@@ -122,14 +127,14 @@ interface Call {
 
 const ACCEPTS_IDENTITY = Metadata.fromHttp2Headers(ACCEPT_ENCODING);
 
-/** The one answer of a call: the method, its failure or the deadline gives it, whichever comes first. */
+/** The single answer of a call: the response, an error or the exceeded deadline, whichever comes first. */
 class Answer {
   readonly #path: string;
   readonly #options: UnaryOptions;
   readonly #call: Call;
   readonly #since: number;
   #cancelDeadline: (() => void) | undefined;
-  #state: "pending" | "given" = "pending";
+  #state: "pending" | "sent" = "pending";
 
   constructor(path: string, options: UnaryOptions, call: Call) {
     this.#path = path;
@@ -138,10 +143,10 @@ class Answer {
     this.#since = options.timers.elapsed();
   }
 
-  /** Gives what the method comes to. */
+  /** Answers with the outcome of a method. */
   from<Request, Response, Permit>(method: UnaryMethod<Request, Response, Permit>, request: Buffer): void {
     const { call, incoming } = this.#call;
-    const isOver = () => call.cancelled || this.#state === "given";
+    const isOver = () => call.cancelled || this.#state === "sent";
     try {
       const response = answerOf(method, this.caller, request, isOver);
       if (response instanceof Promise) this.later(response);
@@ -149,7 +154,7 @@ class Answer {
     } catch (error) {
       this.fail(error);
     } finally {
-      // What was decoded are copies.
+      // The decoded message consists of copies.
       request.fill(0);
       incoming.wipeRequest();
     }
@@ -159,7 +164,10 @@ class Answer {
     return this.#call.incoming.arrival.caller;
   }
 
-  /** Waits for a response. A caller that set no deadline must not wait for ever. */
+  /**
+   * Answers when the response is available. Sets a default deadline if the caller set none, so that it does not wait
+   * forever.
+   */
   later(response: Promise<Buffer>): void {
     if (this.#call.call.getDeadline() === Number.POSITIVE_INFINITY) {
       const tooLate = () => this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
@@ -169,24 +177,24 @@ class Answer {
   }
 
   succeed(response: Buffer): void {
-    this.#give("OK", undefined, () => {
+    this.#send("OK", undefined, () => {
       const { incoming, call, callback } = this.#call;
       incoming.answers(response.length);
       call.sendMetadata(ACCEPTS_IDENTITY);
       callback(null, response);
     });
-    // grpc-js has copied it.
+    // grpc-js has copied the response.
     response.fill(0);
   }
 
   fail(failure: unknown): void {
     const error = toCofferError(failure);
-    this.#give(codeName(error.reason), error, () => this.#call.callback(toStatus(error)));
+    this.#send(codeName(error.reason), error, () => this.#call.callback(toStatus(error)));
   }
 
-  #give(code: string, error: CofferError | undefined, send: () => void): void {
-    if (this.#state === "given") return;
-    this.#state = "given";
+  #send(code: string, error: CofferError | undefined, send: () => void): void {
+    if (this.#state === "sent") return;
+    this.#state = "sent";
     this.#cancelDeadline?.();
     send();
     const seconds = (this.#options.timers.elapsed() - this.#since) / 1000;

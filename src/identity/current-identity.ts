@@ -2,12 +2,12 @@ import type { Timers } from "../domain/timers.ts";
 import { MaterialError } from "../spiffe/material-error.ts";
 import type { Identity, IdentitySnapshot, IdentityState } from "./source.ts";
 
-/** How often the end of the validity is looked for, in milliseconds: the clock may be set in the meantime. */
+/** The longest time between checks for expiry, in milliseconds. The clock can be set in the meantime. */
 const EXPIRY_CHECK_MS = 60_000;
 
 /**
- * What a source knows at the moment: it keeps the state, numbers the snapshots, lets go of an identity that has expired
- * and tells those who listen. The source itself says what it found: {@link adopt}, {@link complain}, {@link fail}.
+ * The current state of a source. It numbers the snapshots, drops an identity that has expired, and notifies listeners.
+ * The source reports what it found by {@link adopt}, {@link complain} and {@link fail}.
  */
 export class CurrentIdentity {
   readonly #timers: Timers;
@@ -18,10 +18,10 @@ export class CurrentIdentity {
   #generation = 0;
   #problems: readonly string[];
   #expired: readonly string[] = [];
-  #hopeless = false;
+  #isFinal = false;
   #stopExpiryCheck = () => {};
 
-  /** Begins to wait; `missing` says for what. */
+  /** Begins in the state "waiting". `missing` is the problem to report until the source reports something else. */
   constructor(timers: Timers, missing: string) {
     this.#timers = timers;
     this.#problems = [missing];
@@ -49,8 +49,8 @@ export class CurrentIdentity {
   }
 
   /**
-   * This is the newest. All problems are over but those that are given, which it has nevertheless. The same identity
-   * once more makes no new snapshot.
+   * Sets the current identity, and replaces all problems by `problems`. Creates no new snapshot if the identity has not
+   * changed.
    */
   adopt(identity: Identity, ...problems: readonly string[]): void {
     this.#problems = problems;
@@ -61,19 +61,19 @@ export class CurrentIdentity {
     this.#update();
   }
 
-  /** Nothing newer can be had, for these reasons, at least one. What there is stays in use. */
+  /** Reports why there is no newer identity, with at least one problem. The current identity stays in use. */
   complain(...problems: readonly string[]): void {
     this.#problems = problems;
     this.#update();
   }
 
-  /** Nothing newer will ever be had. What there is stays in use until it expires. */
+  /** Reports that there will be no newer identity. The current one stays in use until it expires. */
   fail(...problems: readonly string[]): void {
-    this.#hopeless = true;
+    this.#isFinal = true;
     this.complain(...problems);
   }
 
-  /** Nobody is told anything any more. */
+  /** Removes all listeners and cancels the timer. */
   close(): void {
     this.#stopExpiryCheck();
     this.#changeListeners.clear();
@@ -82,7 +82,7 @@ export class CurrentIdentity {
 
   #awaitExpiry(snapshot: IdentitySnapshot): void {
     this.#stopExpiryCheck();
-    // The last millisecond of its validity is a valid one.
+    // The validity includes its last millisecond.
     const left = snapshot.validUntil + 1 - this.#timers.clock();
     const pause = Math.max(0, Math.min(left, EXPIRY_CHECK_MS));
     this.#stopExpiryCheck = this.#timers.delay(pause, () => this.#checkExpiry(snapshot));
@@ -94,8 +94,8 @@ export class CurrentIdentity {
   }
 
   /**
-   * No peer accepts an expired SVID. The bundles go with it: whoever has had no news for the whole life of an SVID does
-   * not know either whom to trust.
+   * Drops the identity, because no peer accepts an expired SVID. The bundles are dropped as well: a source without
+   * updates for the whole lifetime of an SVID can't know which CAs are still trusted.
    */
   #expire({ svid, validUntil }: IdentitySnapshot): void {
     this.#snapshot = undefined;
@@ -116,7 +116,7 @@ export class CurrentIdentity {
 
   #describe(): IdentityState {
     if (this.#snapshot !== undefined) return { kind: "ready", snapshot: this.#snapshot, problems: this.#problems };
-    return { kind: this.#hopeless ? "failed" : "waiting", problems: [...this.#expired, ...this.#problems] };
+    return { kind: this.#isFinal ? "failed" : "waiting", problems: [...this.#expired, ...this.#problems] };
   }
 }
 

@@ -7,34 +7,34 @@ import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
 import { parseSvid, type Svid } from "../spiffe/svid.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 
-/** What a bundle file holds. */
+/** The contents of a bundle file. */
 type BundleReading =
-  /** Without authorities when the file says so in so many words. */
+  /** The bundle is empty if the file says so explicitly. */
   | { readonly kind: "bundle"; readonly bundle: Bundle }
   /** It does not exist, or is empty. `problem` is a whole sentence. */
   | { readonly kind: "absent"; readonly problem: string }
-  /** It is there and can't be used. */
+  /** The file exists and can't be used. */
   | { readonly kind: "wrong"; readonly problem: string };
 
-/** The bundle file of one trust domain, and what it holds. */
+/** The bundle file of one trust domain, and its contents. */
 export interface BundleMaterial {
   readonly trustDomain: TrustDomain;
   readonly file: ObservedFile;
   readonly reading: BundleReading;
 }
 
-/** What a set of files holds, without regard to the time, and what is the matter with the rest. */
+/** The contents of the files of an identity, without any check of validity periods, and their problems. */
 export interface FileMaterial {
-  /** Undefined when `absent` or `wrong` says why. */
+  /** Undefined if `absent` or `wrong` has the reason. */
   readonly svid: Svid | undefined;
   readonly bundles: readonly BundleMaterial[];
-  /** Of the certificate and the key: what is absent. */
+  /** A sentence for each absent file of certificate and key. */
   readonly absent: readonly string[];
-  /** The same: what is there and can't be used; and bundles that are given for no trust domain. */
+  /** A sentence for each of these two that can't be used, and for each bundle with an invalid trust domain name. */
   readonly wrong: readonly string[];
 }
 
-/** Reads what the files held when they were last looked at. */
+/** Parses the contents that the files had at their last observation. */
 export function readMaterial(files: ObservedFiles, purpose: Purpose): FileMaterial {
   const { cert, key } = files;
   const wrong = [cert, key].flatMap(({ reading }) => (reading.kind === "unusable" ? [reading.problem] : []));
@@ -46,7 +46,7 @@ export function readMaterial(files: ObservedFiles, purpose: Purpose): FileMateri
   return { svid, bundles: read.filter((bundle) => bundle !== undefined), absent, wrong };
 }
 
-/** Undefined when one of the two can't be read, which is reported already. */
+/** Undefined if one of the two files can't be read, which is reported already. */
 function readSvid({ cert, key }: ObservedFiles, purpose: Purpose): Svid | undefined {
   if (cert.reading.kind !== "bytes" || key.reading.kind !== "bytes") return undefined;
   const [certBytes, keyBytes] = [cert.reading.bytes, key.reading.bytes];
@@ -67,7 +67,7 @@ function readingOf(trustDomain: TrustDomain, { path, reading }: ObservedFile): B
   return bundle === undefined ? { kind: "wrong", problem: problems.join("; ") } : { kind: "bundle", bundle };
 }
 
-/** A bundle file, as sentences name it. */
+/** Names a bundle file in a sentence. */
 export function describeBundle(path: string, trustDomain: TrustDomain): string {
   return `${path}, the bundle of ${trustDomain}`;
 }

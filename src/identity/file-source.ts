@@ -15,14 +15,17 @@ import type { Svid } from "../spiffe/svid.ts";
 /** What a source of this kind needs. */
 export interface FileSourceOptions {
   readonly files: IdentityFiles;
-  /** What the SVID must be good for. */
+  /** The side of TLS on which the SVID must be accepted. */
   readonly purpose: Purpose;
   readonly timers: Timers;
-  /** How to hear of changes sooner; watchDirectory by default. */
+  /** Reports changes between the regular checks of the files; watchDirectory by default. */
   readonly watch?: WatchDirectory;
 }
 
-/** Our SVID and the bundle of its trust domain, which peers need to accept it: they are taken together or not at all. */
+/**
+ * The own SVID and the bundle of its trust domain. They are adopted only together, because the SVID must verify with
+ * the bundle.
+ */
 interface Own {
   readonly svid: Svid;
   readonly bundle: Bundle;
@@ -30,18 +33,19 @@ interface Own {
   readonly validUntil: number;
 }
 
-/** What becomes of our own files as they are now. */
+/** The result of checking the own files in their current state. */
 type Verdict =
   | { readonly kind: "whole"; readonly own: Own }
-  /** Waited for: some of it is not there, or has expired, or is not valid yet. */
+  /** A file is absent, or the SVID has expired or is not valid yet. The source waits for a newer one. */
   | { readonly kind: "absent"; readonly problems: readonly string[] }
   | { readonly kind: "wrong"; readonly problems: readonly string[] };
 
 /**
- * The identity in files, followed as they change: rewritten one after the other, as spiffe-helper does, or all swapped
- * at once, as Kubernetes does. The SVID, its key and the bundle of its own trust domain are taken only if they fit
- * together; each other bundle by itself. What can't be used changes nothing, with one exception: a bundle that stays
- * empty, or away, withdraws all trust, whatever else is wrong.
+ * An identity in files, which it reads again when they change. The files may be rewritten one after the other, as
+ * spiffe-helper does, or replaced together, as Kubernetes does. It adopts the SVID, its key and the bundle of its own
+ * trust domain only if they match each other, and each other bundle independently. A file that can't be used changes
+ * nothing, with one exception: a bundle that remains empty or absent withdraws all trust in its trust domain, whatever
+ * else is wrong.
  */
 export class FileSource extends FollowedSource {
   readonly #options: FileSourceOptions;
@@ -50,7 +54,7 @@ export class FileSource extends FollowedSource {
   readonly #watched: WatchedFiles;
   readonly #openedAt: number;
   #material: FileMaterial;
-  /** The last one that fit together. */
+  /** The last SVID and bundle that matched each other. */
   #good: Pick<Own, "svid" | "bundle"> | undefined;
 
   private constructor(options: FileSourceOptions) {
@@ -69,7 +73,7 @@ export class FileSource extends FollowedSource {
     this.#material = readMaterial(this.#files, options.purpose);
   }
 
-  /** Reads the files at once: when they are good, the source is ready when this returns. Throws nothing. */
+  /** Reads the files immediately: if they can be used, the source is ready when this returns. Never throws. */
   static open(options: FileSourceOptions): FileSource {
     const source = new FileSource(options);
     source.#judge();
@@ -122,7 +126,7 @@ export class FileSource extends FollowedSource {
     }
   }
 
-  /** When the bundle is empty there is nothing to hold the SVID against, and only its times are looked at. */
+  /** If the bundle is empty, the SVID can't be verified, and only its validity period is checked. */
   #validity(svid: Svid, bundle: Bundle): number {
     const { purpose, timers } = this.#options;
     const cert = this.#files.cert.path;
@@ -137,7 +141,10 @@ export class FileSource extends FollowedSource {
     else this.#adopt(own, chosen, [...chosen.values()].flatMap(describeChosenBundle));
   }
 
-  /** At the start the bundles of other trust domains get some time to be written. Then we go on without them. */
+  /**
+   * At the start, waits for some time until the bundles of other trust domains are written. Then continues without
+   * them.
+   */
   #pending(chosen: ChosenBundles): readonly string[] {
     const { unchangedMs } = this.#files;
     const waitedMs = Math.min(unchangedMs, this.#options.timers.elapsed() - this.#openedAt);
@@ -147,7 +154,10 @@ export class FileSource extends FollowedSource {
     });
   }
 
-  /** Trust that was withdrawn does not come back because another file is wrong, or this one is half written. */
+  /**
+   * Keeps the last good SVID. Withdrawn trust does not return because another file is wrong, or this one is half
+   * written.
+   */
   #keep(
     { svid, bundle: before }: Pick<Own, "svid" | "bundle">,
     chosen: ChosenBundles,

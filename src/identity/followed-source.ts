@@ -1,7 +1,7 @@
 import type { CurrentIdentity } from "./current-identity.ts";
 import type { IdentitySnapshot, IdentityState, ReloadableSource } from "./source.ts";
 
-/** A source that follows something, and whose state a {@link CurrentIdentity} keeps: all that does not depend on what. */
+/** The common part of sources that follow changes. A {@link CurrentIdentity} has their state. */
 export abstract class FollowedSource implements ReloadableSource {
   protected readonly current: CurrentIdentity;
 
@@ -27,7 +27,7 @@ export abstract class FollowedSource implements ReloadableSource {
 
   abstract reload(): void;
 
-  /** Whoever extends this stops following first. */
+  /** A subclass must stop following changes before it calls this. */
   close(): void {
     this.current.close();
   }

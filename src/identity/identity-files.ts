@@ -5,24 +5,26 @@ import type { Timers } from "../domain/timers.ts";
 export interface IdentityFiles {
   /** The X.509-SVID in PEM: the leaf, then the intermediates. */
   readonly cert: string;
-  /** Its private key in PEM: PKCS#8, SEC 1 or PKCS#1. Only its owner may be able to read it, see readPrivateFile. */
+  /**
+   * Its private key in PEM: PKCS#8, SEC 1 or PKCS#1. Only its owner may be able to read the file, see readPrivateFile.
+   */
   readonly key: string;
   /**
-   * One file for each trust domain, in PEM or as a SPIFFE bundle in JSON, by the bare name of the trust domain. Others may
-   * not be able to write them.
+   * One file for each trust domain, in PEM or as a SPIFFE bundle in JSON, by the bare name of the trust domain. Other
+   * users must not be able to write them.
    */
   readonly bundles: ReadonlyMap<string, string>;
 }
 
-/** The files of one identity as they were when they were last looked at. */
+/** The files of one identity, as they were at their last observation. */
 export class ObservedFiles {
   readonly cert: ObservedFile;
   readonly key: ObservedFile;
-  /** By the bare name of the trust domain, as it was given. */
+  /** By the bare name of the trust domain, as it was configured. */
   readonly bundles: ReadonlyMap<string, ObservedFile>;
   readonly all: readonly ObservedFile[];
 
-  /** Looks at all of them. */
+  /** Observes all files once. */
   constructor({ cert, key, bundles }: IdentityFiles, timers: Timers) {
     this.cert = ObservedFile.public(cert, timers);
     this.key = ObservedFile.private(key, timers);
@@ -30,7 +32,7 @@ export class ObservedFiles {
     this.all = [this.cert, this.key, ...this.bundles.values()];
   }
 
-  /** For how long nothing has changed about any of them, in milliseconds. */
+  /** How long none of the files has changed, in milliseconds. */
   get unchangedMs(): number {
     return Math.min(...this.all.map(({ unchangedMs }) => unchangedMs));
   }

@@ -2,8 +2,8 @@ import { MaterialError } from "../spiffe/material-error.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "./source.ts";
 
 /**
- * Waits for a source to be ready. Rejects with {@link MaterialError}, which holds the problems of the source, when it
- * has failed, or when `signal` is aborted first: by a timeout, or because the process shall end.
+ * Waits for a source to be ready. Rejects with a {@link MaterialError} with the problems of the source if it fails, or
+ * if `signal` is aborted first, for example by a timeout or a shutdown.
  */
 export function whenReady(source: IdentitySource, signal?: AbortSignal): Promise<IdentitySnapshot> {
   return new Promise((resolve, reject) => {

@@ -61,7 +61,7 @@ export interface LogFields {
   // ---- text
   /** The release of the program. */
   readonly release?: string | undefined;
-  /** An explanation for people. */
+  /** An explanation for humans. */
   readonly detail?: string | undefined;
   /** The message of an error, or its stack if it is a bug in Coffer. */
   readonly error?: string | undefined;

@@ -45,7 +45,7 @@ const BYTES_PER_CHANGE = 4 * 4096;
 const BYTES_PER_COMMIT = 4096;
 
 /** The bytes that the smallest change writes, such as a Delete. */
-export const LEAST_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_CHANGE);
+export const MINIMUM_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_CHANGE);
 
 /**
  * Estimates the maximum number of bytes that a group writes. Its content counts twice, because pruned content of the

@@ -19,7 +19,9 @@ export type LogReading =
   | { readonly kind: "empty" }
   /** `log` has every acknowledged commit. At most one incomplete commit follows it. */
   | { readonly kind: "intact"; readonly log: CommittedLog }
-  /** Acknowledged commits can't be read any more. `why` is the reason, to be written after the name of the log. */
+  /**
+   * Acknowledged commits can no longer be read. `why` is the reason, which follows the name of the log in a message.
+   */
   | { readonly kind: "damaged"; readonly why: string };
 
 /** The committed pages of a log. */

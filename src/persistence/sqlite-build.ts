@@ -11,7 +11,7 @@ const PACKAGE = fileURLToPath(new URL("../../../", import.meta.url));
 /** Compiles SQLite for the release of Node that runs it (scripts/native.mjs). */
 const SCRIPT = `${PACKAGE}scripts/native.mjs`;
 
-/** Whether SQLite is there, compiled for this release of Node. A package that npm has installed has its source alone. */
+/** Whether SQLite is compiled for this release of Node. The npm package contains only its source. */
 export function isSqliteBuilt(): boolean {
   try {
     new Database(":memory:").close();

@@ -11,7 +11,7 @@ import type {
   CommitSpace,
 } from "../store/journal.ts";
 import { truncateLog } from "./truncate-log.ts";
-import { type FreeBytes, LEAST_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
+import { type FreeBytes, MINIMUM_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
 import { Ownership } from "./ownership.ts";
@@ -24,7 +24,7 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
 /**
  * - open: in use.
  * - ended: closed, or failed. After a failure it is unknown what is on the disk: with the same error at COMMIT, the
- *   change was present in one test and lost in another. So nothing is written through this connection any more. It
+ *   change was present in one test and lost in another. So this connection writes nothing more. It
  *   stays open, because closing it would make a checkpoint on a disk that has just failed. The process must end by
  *   SIGKILL or process.exit: if it runs out of work instead, a hook of better-sqlite3 closes every database.
  */
@@ -170,11 +170,11 @@ export class SqliteJournal implements Journal {
   }
 
   get #upgradeBytes(): number {
-    return this.#isOlder ? LEAST_BYTES_WRITTEN : 0;
+    return this.#isOlder ? MINIMUM_BYTES_WRITTEN : 0;
   }
 
   get #leastBytes(): number {
-    return LEAST_BYTES_WRITTEN + this.#upgradeBytes;
+    return MINIMUM_BYTES_WRITTEN + this.#upgradeBytes;
   }
 
   /** The bytes that the smallest change writes, and the checkpoint of the changes that are already in the log. */

@@ -53,7 +53,7 @@ export interface MintedCredential extends CredentialFiles {
 /** The credentials after minting, created or unchanged. */
 export interface MintReport {
   /** Its files are bundle.pem and ca.key. */
-  readonly authority: MintedCredential;
+  readonly ca: MintedCredential;
   readonly coffer: MintedCredential;
   readonly admin: MintedCredential;
   readonly api: MintedCredential;
@@ -61,22 +61,24 @@ export interface MintReport {
 }
 
 /**
- * Ensures that `dir` contains a CA for the trust domain and SVIDs that it issued. Creates what is missing, damaged,
- * nearly expired, or of another trust domain or CA, and does not change anything else. The CA's key stays in the
- * folder, so that a later run can renew SVIDs without a new bundle.pem, of which others have copies. Throws {@link
- * PkiError} for a folder that this function did not create, and the errors of the file system.
+ * Ensures that `dir` contains a CA for the trust domain and SVIDs that it issued. Creates those that are missing,
+ * damaged, nearly expired, or of another trust domain or CA, and does not change anything else. The CA's key stays in
+ * the folder, so that a later run renews SVIDs under the same bundle.pem, which may have been copied to other machines.
+ * Throws {@link PkiError} for a folder that this function did not create, and the errors of the file system.
  */
 export function mintDevelopmentPki(options: MintOptions): MintReport {
   // An absolute path: for a relative one in a working folder that was removed, Node 20 creates parents in an endless
   // loop.
   mkdirSync(resolve(options.dir), { recursive: true, mode: 0o700 });
   refuseForeignFolder(options.dir);
-  const { minted, authority } = ensureCa(options);
-  const svid = (name: DevelopmentName) => ensureSvid(options, authority, name);
-  return { authority: minted, coffer: svid("coffer"), admin: svid("admin"), api: svid("api"), web: svid("web") };
+  const { minted, ca } = ensureCa(options);
+  const svid = (name: DevelopmentName) => ensureSvid(options, ca, name);
+  return { ca: minted, coffer: svid("coffer"), admin: svid("admin"), api: svid("api"), web: svid("web") };
 }
 
-/** Protects bundles and keys of others if `--dir` names the wrong folder. A folder of this command has the CA's key. */
+/**
+ * Protects unrelated bundles and keys if `--dir` names the wrong folder: only a folder with the CA's key is changed.
+ */
 function refuseForeignFolder(dir: string): void {
   if (existsSync(join(dir, CA_FILES.keyFile))) return;
   const names = [CA_FILES.certFile, ...Object.keys(SUBJECTS).flatMap((name) => [`${name}.pem`, `${name}.key`])];
@@ -86,22 +88,22 @@ function refuseForeignFolder(dir: string): void {
 
 function ensureCa({ dir, trustDomain, clock }: MintOptions): {
   minted: MintedCredential;
-  authority: DevelopmentCa;
+  ca: DevelopmentCa;
 } {
   const id = `spiffe://${trustDomain.name}`;
   const files = { certFile: join(dir, CA_FILES.certFile), keyFile: join(dir, CA_FILES.keyFile) };
   const expected = { names: `URI:${id}`, now: clock() };
   const { credential, minted } = ensure(id, files, expected, () => createDevelopmentCa(trustDomain, clock).credential);
-  return { minted, authority: new DevelopmentCa(credential, clock) };
+  return { minted, ca: new DevelopmentCa(credential, clock) };
 }
 
-function ensureSvid({ dir, trustDomain, clock }: MintOptions, authority: DevelopmentCa, name: DevelopmentName) {
+function ensureSvid({ dir, trustDomain, clock }: MintOptions, ca: DevelopmentCa, name: DevelopmentName) {
   const { path, dns = [], ip = [] } = SUBJECTS[name];
   const id = `spiffe://${trustDomain.name}${path}`;
   const files = { certFile: join(dir, `${name}.pem`), keyFile: join(dir, `${name}.key`) };
   const names = [`URI:${id}`, ...dns.map((host) => `DNS:${host}`), ...ip.map((address) => `IP Address:${address}`)];
-  const expected = { names: names.join(", "), signerPem: authority.bundlePem, now: clock() };
-  return ensure(id, files, expected, () => authority.issue({ id, dns, ip })).minted;
+  const expected = { names: names.join(", "), signerPem: ca.bundlePem, now: clock() };
+  return ensure(id, files, expected, () => ca.issue({ id, dns, ip })).minted;
 }
 
 function ensure(id: string, files: CredentialFiles, expected: Expectation, make: () => Credential) {

@@ -12,7 +12,7 @@ export type DeferredLine = (log: Logger) => void;
 /**
  * Prevents the memory of this process from leaving it: disables debuggers and excludes memory from core dumps. Returns
  * warnings about what only the environment can prevent. Throws StartRefused when an option of Node exposes the process.
- * With `allowDebug` it changes nothing and returns one line, which says so.
+ * With `allowDebug` it changes nothing and returns one line that states this.
  */
 export function hardenProcess(allowDebug: boolean, world: World, log: Logger): DeferredLine[] {
   if (allowDebug) return [debuggingAllowed(debugOptions(nodeStart(world)))];

@@ -114,7 +114,7 @@ export class XChaChaSealer implements Sealer {
     return plaintext;
   }
 
-  /** Wipes the key. The sealer can't be used any more. */
+  /** Wipes the key. The sealer can't be used afterwards. */
   close(): void {
     this.#key.wipe();
   }

@@ -2,19 +2,19 @@ import { type GeneralName, NAME_FORM } from "../x509/general-name.ts";
 import type { NameConstraints } from "../x509/name-constraints.ts";
 import { SpiffeId } from "./spiffe-id.ts";
 
-/** The names of a certificate that constraints apply to. */
+/** The names of a certificate to which name constraints apply. */
 export interface ConstrainedNames {
   readonly names: readonly GeneralName[];
-  /** The subject's DER: it counts as a directory name unless it is empty. */
+  /** The subject in DER. It counts as a directory name unless it is empty. */
   readonly subject: Buffer;
 }
 
-/** The DER of a name without any parts. */
+/** The length in DER of an empty name. */
 const EMPTY_SUBJECT_BYTES = 2;
 
 /**
- * Whether every name is one that the constraints allow. URIs are compared; for any other form that is constrained we
- * can't tell, so a certificate that has a name of that form is not allowed.
+ * Whether the constraints allow every name of a certificate. Only URIs are compared. If another form of name is
+ * constrained, a certificate with a name of that form is not allowed.
  */
 export function allowsNames(constraints: NameConstraints, child: ConstrainedNames): boolean {
   const constrained = new Set([...constraints.permitted, ...constraints.excluded].map((name) => name.form));
@@ -36,7 +36,10 @@ function uris(names: readonly GeneralName[]): string[] {
   return names.filter((name) => name.form === NAME_FORM.uri).map((name) => name.value.toString("latin1").toLowerCase());
 }
 
-/** Undefined for a URI that is no SPIFFE ID: we can't say which host it has, and an attacker may wish us to guess. */
+/**
+ * Undefined for a URI that is not a SPIFFE ID: readers differ in which host such a URI has, and an attacker can use
+ * that.
+ */
 function hostOf(uri: Buffer): string | undefined {
   try {
     return SpiffeId.parse(uri).trustDomain.name;
@@ -45,7 +48,10 @@ function hostOf(uri: Buffer): string | undefined {
   }
 }
 
-/** RFC 5280 4.2.1.10: a leading period means any host below, none means that one host, and nothing means all hosts. */
+/**
+ * RFC 5280 4.2.1.10: with a leading period, the base covers all hosts below it; without one, only that host. An empty
+ * base covers every host.
+ */
 function covers(base: string, host: string): boolean {
   if (base === "") return true;
   return base.startsWith(".") ? host.endsWith(base) : host === base;

@@ -3,13 +3,13 @@ import type { Bundle } from "./bundle.ts";
 import { certificatePem } from "../x509/pem.ts";
 
 /**
- * The authorities of all bundles, for OpenSSL, which takes any of them as the end of a chain, self-signed or not. It can't
- * keep trust domains apart, so its verdict can only refuse.
+ * The CAs of all bundles as trust anchors for OpenSSL, which accepts a path to any of them, self-signed or not. OpenSSL
+ * can't distinguish trust domains, so its verdict is used only to refuse a chain, never to accept one.
  */
 export function anchorsOf(
   bundles: ReadonlyMap<string, Bundle>,
 ): Pick<SecureContextOptions, "ca" | "allowPartialTrustChain"> {
   const authorities = [...bundles.values()].flatMap((bundle) => bundle.authorities.map(({ der }) => der));
-  // Never left out, not even when it is empty: Node would then trust the authorities of the machine.
+  // `ca` must be present even if it is empty: without it, Node trusts its default CAs.
   return { ca: authorities.length === 0 ? [] : certificatePem(authorities), allowPartialTrustChain: true };
 }

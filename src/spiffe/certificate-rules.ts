@@ -5,10 +5,10 @@ import { SpiffeId } from "./spiffe-id.ts";
 import { SpiffeIdError } from "./spiffe-id-error.ts";
 import { type RefusalReason, SvidRefused } from "./svid-refused.ts";
 
-/** What the certificate is shown for: "client" by whoever opens a connection, "server" by whoever accepts it. */
+/** The side of TLS on which a certificate is presented: "client" opens the connection, "server" accepts it. */
 export type Purpose = "client" | "server";
 
-/** A rule that a certificate breaks. */
+/** A rule that a certificate violates. */
 export interface Problem {
   readonly reason: RefusalReason;
   readonly detail: string;
@@ -18,7 +18,8 @@ export interface Problem {
 export function identify(leaf: Certificate): SpiffeId {
   const [uri, ...more] = leaf.uris;
   if (uri === undefined) throw new SvidRefused("no-uri", "the leaf has no URI among its names");
-  // X509-SVID 5.2: whatever the others are. Filtering for spiffe:// first would let readers disagree about who this is.
+  // X509-SVID 5.2: refused whatever the other URIs are. If only spiffe:// URIs counted, readers could disagree about
+  // the ID.
   if (more.length > 0) throw new SvidRefused("several-uris", `the leaf has ${leaf.uris.length} URIs`);
   try {
     return SpiffeId.parse(uri);
@@ -28,11 +29,11 @@ export function identify(leaf: Certificate): SpiffeId {
   }
 }
 
-/** The first rule for leaves that `leaf`, whose SPIFFE ID is `id`, breaks; time and signature aside. */
+/** The first rule for leaves that `leaf`, with the SPIFFE ID `id`, violates. Does not check times and signatures. */
 export function leafProblem(leaf: Certificate, id: SpiffeId, purpose: Purpose): Problem | undefined {
-  if (!id.isWorkload) return problem("no-workload-path", "the SPIFFE ID is that of a trust domain");
+  if (!id.isWorkload) return problem("no-workload-path", "the SPIFFE ID is that of a trust domain, not of a workload");
   // Read from the extension: node:crypto's `ca` is false for a CA without keyCertSign.
-  if (leaf.ca) return problem("leaf-is-ca", "the leaf is a certificate authority");
+  if (leaf.ca) return problem("leaf-is-ca", "the leaf is a CA");
   const { keyUsage } = leaf;
   if (keyUsage?.has(KEY_USAGE.keyCertSign) || keyUsage?.has(KEY_USAGE.crlSign)) {
     return problem("leaf-may-sign", "the leaf's key usage has keyCertSign or cRLSign");
@@ -43,14 +44,17 @@ export function leafProblem(leaf: Certificate, id: SpiffeId, purpose: Purpose): 
   return purposeProblem(leaf, purpose);
 }
 
-/** X509-SVID 4.4: no extended key usage at all is no restriction. */
+/** X509-SVID 4.4: a leaf without the extended key usage extension is not restricted. */
 function purposeProblem({ extendedKeyUsage }: Certificate, purpose: Purpose): Problem | undefined {
   if (extendedKeyUsage === undefined || extendedKeyUsage.includes(EXTENDED_KEY_USAGE.any)) return undefined;
   if (extendedKeyUsage.includes(EXTENDED_KEY_USAGE[purpose])) return undefined;
   return problem("leaf-extended-key-usage", `the leaf's extended key usage lacks ${purpose}Auth`);
 }
 
-/** The first rule that `certificate` breaks at the time `now` wherever on a path it stands. `who` names it in details. */
+/**
+ * The first rule for any certificate on a path that `certificate` violates at the time `now`. `who` names it in
+ * details.
+ */
 export function commonProblem(certificate: Certificate, now: number, who: string): Problem | undefined {
   const { notBefore, notAfter, unknownCritical } = certificate;
   if (now < notBefore) return problem("not-yet-valid", `${who} is valid from ${new Date(notBefore).toISOString()} on`);
@@ -61,7 +65,7 @@ export function commonProblem(certificate: Certificate, now: number, who: string
   return keyProblem(certificate, who);
 }
 
-/** Whether the key is too weak, too costly or of a kind that we don't know. */
+/** Whether the key is too weak, too costly to use, or of an unknown kind. */
 export function keyProblem(certificate: Certificate, who: string): Problem | undefined {
   if (certificate.publicKey !== undefined) return undefined;
   return problem(
@@ -70,7 +74,7 @@ export function keyProblem(certificate: Certificate, who: string): Problem | und
   );
 }
 
-/** Whether the certificate is signed in a way that anybody could have forged, or that we don't know. */
+/** Whether the signature algorithm is forgeable or unknown. */
 export function signatureProblem(certificate: Certificate): Problem | undefined {
   if (certificate.signatureAlgorithm !== undefined) return undefined;
   const detail = `the certificate with serial number ${shortSerial(certificate)} is not signed with SHA-2 or Ed25519`;
@@ -78,39 +82,42 @@ export function signatureProblem(certificate: Certificate): Problem | undefined 
 }
 
 /**
- * The first rule for issuers that `issuer` breaks, time, names and signature aside. `below` is the path that it would
- * end: the leaf first, the certificate that it signed last.
+ * The first rule for issuers that `issuer` violates. Does not check times, names and signatures. `below` is the path
+ * below it: the leaf first, the certificate that it signed last.
  */
 export function issuerProblem(issuer: Certificate, below: readonly Certificate[]): Problem | undefined {
   if (!issuer.ca || !issuer.keyUsage?.has(KEY_USAGE.keyCertSign)) {
     return problem("issuer-not-ca", `${describe(issuer)} is not a CA with keyCertSign`);
   }
-  // RFC 5280 does not count an authority that issued itself a new certificate; we do, as Go does.
+  // RFC 5280 does not count self-issued certificates. This count includes them, as Go's does.
   const between = below.length - 1;
   const { pathLength = between } = issuer;
   if (between <= pathLength) return undefined;
-  return problem("path-too-long", `${describe(issuer)} allows ${pathLength} authorities below it and has ${between}`);
+  return problem("path-too-long", `${describe(issuer)} allows ${pathLength} CAs below it and has ${between}`);
 }
 
 /**
- * Whether somebody on a complete path has a name that an authority above may not sign for. Asked only when an authority
- * of the bundle stands at the end: comparing names costs the product of both lists, which strangers could make long.
+ * Whether a certificate on a complete path has a name that a CA above it may not sign for. Call it only for paths that
+ * end at a CA of the bundle: the cost is the product of the lengths of both lists, and an unauthenticated peer could
+ * make them long.
  */
 export function nameProblem(path: readonly Certificate[]): Problem | undefined {
-  for (const [index, authority] of path.entries()) {
-    const { nameConstraints } = authority;
+  for (const [index, ca] of path.entries()) {
+    const { nameConstraints } = ca;
     const allowed = path.slice(0, index).every((below) => !nameConstraints || allowsNames(nameConstraints, below));
-    if (!allowed) return problem("name-constraint", `${describe(authority)} may not sign for the names below it`);
+    if (!allowed) return problem("name-constraint", `${describe(ca)} may not sign for the names below it`);
   }
   return undefined;
 }
 
-/** A certificate other than the leaf, as details name it. Its serial number is all we show: its names are free text. */
+/**
+ * Names a certificate other than the leaf in details. Shows only its serial number, because its names are free text.
+ */
 export function describe(issuer: Certificate): string {
   return `the issuer with serial number ${shortSerial(issuer)}`;
 }
 
-/** RFC 5280 4.1.2.2: at most 20 bytes; whoever sends more does not fill our log with it. */
+/** RFC 5280 4.1.2.2: a serial number has at most 20 bytes. A longer one is truncated, so that it can't fill the log. */
 function shortSerial({ serial }: Certificate): string {
   return serial.slice(0, 40);
 }

@@ -1,9 +1,10 @@
-/** A string, with the colon behind it if it is a name, or the beginning or end of an object. */
+/** A string, with the colon after it if it is a name, or the beginning or end of an object. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}]/g;
 
 /**
- * A name that occurs twice in one object of `json`, which is valid JSON. RFC 8259 4 leaves open which of the two counts:
- * JSON.parse takes the last, other readers the first, and so two of them could see two bundles in one file.
+ * A name that occurs twice in one object of `json`, which must be valid JSON. RFC 8259 4 does not define which of the
+ * two counts: JSON.parse uses the last, other readers the first. Two readers could read different bundles from the same
+ * file.
  */
 export function repeatedName(json: string): string | undefined {
   const open: Set<string>[] = [];

@@ -1,31 +1,31 @@
 import type { Bundle } from "./bundle.ts";
 import type { Certificate } from "../x509/certificate.ts";
 
-/** The most intermediates that are kept of one trust domain; parsed, each takes some 12 kB. */
+/** The maximum number of intermediates stored for one trust domain. Each takes about 12 kB when parsed. */
 export const MAX_KNOWN_INTERMEDIATES = 500;
 
 /**
- * Intermediates that were on a verified path, so that later leaves below them are verified without their chains. Each
- * trust domain has a set of its own, tied to one state of its bundle: an intermediate vouches for nobody in another trust
- * domain, nor after its own bundle has changed. A search over them applies every rule again, so being in this set grants
- * nothing by itself.
+ * Intermediates from verified paths. With them, later leaves below the same intermediates are verified without reading
+ * their chains. Each trust domain has its own set, which is valid for one state of its bundle: an intermediate is used
+ * neither for another trust domain nor after its own bundle has changed. A search over them applies every rule again,
+ * so an entry in this set alone proves nothing.
  */
 export class KnownIntermediates {
   readonly #domains = new Map<string, Domain>();
 
-  /** Drops the intermediates of each trust domain whose bundle is gone or has changed. */
+  /** Removes the intermediates of each trust domain whose bundle was removed or has changed. */
   follow(bundles: ReadonlyMap<string, Bundle>): void {
     for (const [name, { bundle }] of this.#domains) if (!bundles.get(name)?.equals(bundle)) this.#domains.delete(name);
   }
 
-  /** Those of the bundle's trust domain that have not expired, the one that was used last first. */
+  /** The intermediates of the bundle's trust domain that have not expired, the most recently used first. */
   of(bundle: Bundle, now: number): readonly Certificate[] {
     const { certificates } = this.#domain(bundle);
     for (const [key, { notAfter }] of certificates) if (now > notAfter) certificates.delete(key);
     return [...certificates.values()].reverse();
   }
 
-  /** Adds intermediates of a verified path, or notes that they were used. The least recently used make way. */
+  /** Adds intermediates of a verified path, or marks them as used. Removes the least recently used above the limit. */
   add(bundle: Bundle, intermediates: readonly Certificate[]): void {
     const { certificates } = this.#domain(bundle);
     for (const intermediate of intermediates) {
@@ -51,6 +51,6 @@ export class KnownIntermediates {
 
 interface Domain {
   readonly bundle: Bundle;
-  /** Keyed by their bytes, the least recently used first. */
+  /** Keyed by their DER, the least recently used first. */
   readonly certificates: Map<string, Certificate>;
 }

@@ -1,8 +1,8 @@
 import { StartError } from "../domain/start-refused.ts";
 
 /**
- * Certificates, keys or bundles of our own that can't be used. Each problem is a sentence that names what is wrong and
- * where; none shows any part of a key.
+ * This process's own certificates, keys or bundles can't be used. Each problem is a sentence that states what is wrong
+ * and where. None contains any part of a key.
  */
 export class MaterialError extends StartError {
   override readonly name = "MaterialError";
@@ -13,12 +13,12 @@ export class MaterialError extends StartError {
 }
 
 /**
- * An SVID of our own that has expired, or whose time has not come. Nothing is wrong with it but the time, so it counts as
- * one that has not arrived: its writer renews it.
+ * This process's own SVID has expired, or is not valid yet. Nothing else is wrong with it, so it is handled like an
+ * SVID that has not arrived yet: the program that writes it will renew it.
  */
 export class UntimelySvid extends MaterialError {}
 
-/** Runs `read`; the problems of its MaterialError are added to `problems`, and it gives undefined. */
+/** Runs `read`. If it throws a MaterialError, adds its problems to `problems` and returns undefined. */
 export function collect<T>(problems: string[], read: () => T): T | undefined {
   try {
     return read();

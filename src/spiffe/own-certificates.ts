@@ -3,7 +3,9 @@ import { MalformedDer, splitDer } from "../x509/der.ts";
 import { MaterialError } from "./material-error.ts";
 import { PemError, pemBlocks } from "../x509/pem.ts";
 
-/** A certificate of our own material, and where it stands there, for errors: `svid.pem, line 1`. */
+/**
+ * A certificate of this process's own files or messages, and its position there for errors, such as `svid.pem, line 1`.
+ */
 export interface LocatedCertificate {
   readonly certificate: Certificate;
   readonly where: string;
@@ -19,7 +21,7 @@ export function certificatesInPem(pem: Uint8Array, where: string): LocatedCertif
   }
 }
 
-/** Certificates in DER, one behind the other and nothing else. Throws {@link MaterialError}; `where` names the bytes. */
+/** Concatenated certificates in DER, and nothing else. Throws {@link MaterialError}; `where` names the bytes. */
 export function certificatesInDer(der: Uint8Array, where: string): LocatedCertificate[] {
   return split(der, where).map((part, index) => certificateInDer(part, `${where}, certificate ${index + 1}`));
 }

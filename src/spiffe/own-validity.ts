@@ -7,9 +7,9 @@ import { SvidRefused } from "./svid-refused.ts";
 import { verifySvid } from "./verify.ts";
 
 /**
- * Until when peers that trust `bundle` accept our SVID, in milliseconds since the epoch: the earliest notAfter on its
- * path. Throws {@link MaterialError} when they would refuse it at the time `now` already, {@link UntimelySvid} when that is
- * for its times; better to find out here than from each of them. `where` names the SVID and the bundle in the error.
+ * Until when peers that trust `bundle` accept this process's own SVID, in milliseconds since the epoch: the earliest
+ * notAfter on its path. Throws {@link MaterialError} if they would refuse it at the time `now`, and
+ * {@link UntimelySvid} if the reason is only its validity period. `where` names the SVID and the bundle in the error.
  */
 export function ownValidity(svid: Svid, bundle: Bundle, now: number, purpose: Purpose, where: string): number {
   try {
@@ -21,9 +21,9 @@ export function ownValidity(svid: Svid, bundle: Bundle, now: number, purpose: Pu
 }
 
 /**
- * Until when our SVID may be valid when we have no authority to hold it against, in milliseconds since the epoch: the
- * earliest notAfter of what we send. Throws {@link UntimelySvid} when that is over at the time `now`, or has not begun. `where` names the
- * SVID in the error.
+ * Until when this process's own SVID can be valid if there is no CA to verify it with, in milliseconds since the epoch:
+ * the earliest notAfter in its chain. Throws {@link UntimelySvid} if a certificate has expired at the time `now`, or is
+ * not valid yet. `where` names the SVID in the error.
  */
 export function chainValidity(svid: Svid, now: number, where: string): number {
   const certificates = svid.chain.map(parseCertificate);

@@ -11,29 +11,29 @@ import {
 } from "./certificate-rules.ts";
 
 /**
- * How many signatures are checked for one chain. A peer that has not shown who it is chooses the certificates; on P-521,
- * the slowest keys we accept, this many checks take about 15 ms.
+ * The maximum number of signatures that are checked for one chain. An unauthenticated peer chooses the certificates.
+ * With P-521, the slowest keys that are accepted, this many checks take about 15 ms.
  */
 export const MAX_SIGNATURE_CHECKS = 16;
 
-/** The most certificates on a path, the authority in the bundle not counted; real paths have one to three. */
+/** The maximum number of certificates on a path, without the CA in the bundle. Real paths have one to three. */
 const MAX_PATH_CERTIFICATES = 10;
 
-/** The most bytes of the certificates on a path, the authority in the bundle not counted. */
+/** The maximum size of the certificates on a path in bytes, without the CA in the bundle. */
 export const MAX_PATH_BYTES = 64 * 1024;
 
-/** A way from a leaf to an authority over certificates that signed one another. */
+/** A certification path from a leaf to a CA. */
 export interface Path {
-  /** The authority in the bundle. */
+  /** The CA in the bundle. */
   readonly authority: Certificate;
-  /** The leaf, then the intermediates, each signed by the next, the last one by the authority. */
+  /** The leaf, then the intermediates. Each is signed by the next, the last one by the CA. */
   readonly below: readonly Certificate[];
 }
 
 /**
- * Searches a path from a leaf to an authority, over certificates that signed one another and that keep the rules of
- * RFC 5280 6.1. Where several issuers have the same name it tries each, so that trust domains whose authorities share a
- * name, and authorities that changed their key, both work.
+ * Searches for a path from a leaf to a CA that satisfies the rules of RFC 5280 6.1. If several issuers have the same
+ * name, it tries each of them. This supports trust domains whose CAs have the same name, and CAs that changed their
+ * key.
  */
 export class PathSearch {
   readonly #authorities: readonly Certificate[];
@@ -42,19 +42,19 @@ export class PathSearch {
   #checks = 0;
   #problem: Problem | undefined;
 
-  /** `intermediates` may come from a peer: each counts only as far as an authority vouches for it. */
+  /** `intermediates` may come from a peer: each is used only on a path that ends at one of `authorities`. */
   constructor(authorities: readonly Certificate[], intermediates: readonly Certificate[], now: number) {
     this.#authorities = authorities;
     this.#intermediates = intermediates;
     this.#now = now;
   }
 
-  /** Undefined when there is no path, see {@link problem}. */
+  /** The path from `leaf`. Undefined if there is none, see {@link problem}. */
   from(leaf: Certificate): Path | undefined {
     return this.#extend([leaf]);
   }
 
-  /** Why no path was found: the first rule that a real issuer broke; undefined when there was no such issuer. */
+  /** Why no path was found: the first rule that an actual issuer violated. Undefined if there was no such issuer. */
   get problem(): Problem | undefined {
     if (this.#checks > MAX_SIGNATURE_CHECKS) {
       return { reason: "too-much-work", detail: `no path was found with ${MAX_SIGNATURE_CHECKS} signature checks` };
@@ -77,12 +77,15 @@ export class PathSearch {
     return undefined;
   }
 
-  /** The first rule that `issuer` breaks by itself, or by what is below it; names aside. */
+  /** The first rule that `issuer` violates, alone or together with the path below it. Does not check names. */
   #ownProblem(issuer: Certificate, below: readonly Certificate[]): Problem | undefined {
     return commonProblem(issuer, this.#now, describe(issuer)) ?? issuerProblem(issuer, below);
   }
 
-  /** Those that signed the last one of `below`, one by one: a signature is checked only when it is needed. */
+  /**
+   * The certificates that signed the last one of `below`. A generator, so that each signature is checked only when
+   * needed.
+   */
   *#issuers(below: readonly Certificate[]): Generator<Certificate> {
     const child = below.at(-1);
     if (child === undefined) return;
@@ -94,16 +97,17 @@ export class PathSearch {
   }
 
   /**
-   * By name. Key identifiers are mere hints (RFC 5280 4.2.1.1): they only change the order. So does what is wrong with a
-   * certificate: in this order the first candidate is the one that OpenSSL takes, and certificates that a peer adds to a
-   * chain that OpenSSL accepts do not use up the signature checks. As for OpenSSL, a certificate without a key identifier
-   * contradicts none, so that an authority without one comes before certificates that a peer has given its identifier.
+   * The certificates with the name of the issuer of `child`. Key identifiers are only hints (RFC 5280 4.2.1.1), so they
+   * change only the order, and so does a rule that a candidate violates. In this order, the first candidate is the one
+   * that OpenSSL selects. Therefore certificates that a peer adds to a chain that OpenSSL accepts do not use up the
+   * signature checks. A certificate without a key identifier contradicts none, as in OpenSSL, so a CA without one comes
+   * before certificates to which a peer gave that identifier.
    */
   #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
     const hinted = named.filter(({ keyId }) => !child.issuerKeyId || !keyId || keyId.equals(child.issuerKeyId));
-    const sound = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
-    return new Set([...hinted.filter(sound), ...hinted, ...named.filter(sound), ...named]);
+    const isValid = (issuer: Certificate) => this.#ownProblem(issuer, below) === undefined;
+    return new Set([...hinted.filter(isValid), ...hinted, ...named.filter(isValid), ...named]);
   }
 
   #signed(issuer: Certificate, child: Certificate): boolean {
@@ -116,7 +120,7 @@ export class PathSearch {
   }
 }
 
-/** Bounds what a search costs. Counted without the authority, whose size is the operator's choice. */
+/** Bounds the cost of a search. Does not count the CA, whose size the operator chooses. */
 function sizeProblem(below: readonly Certificate[]): Problem | undefined {
   if (below.length > MAX_PATH_CERTIFICATES) {
     return { reason: "chain-too-long", detail: `the path has more than ${MAX_PATH_CERTIFICATES} certificates` };

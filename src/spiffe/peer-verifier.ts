@@ -5,30 +5,30 @@ import { KnownIntermediates } from "./known-intermediates.ts";
 import { type RefusalReason, SvidRefused } from "./svid-refused.ts";
 import { type Claim, proveByKnown, proveBySent, readClaim, type VerifiedSvid } from "./verify.ts";
 
-/** OpenSSL could not bring the peer's chain to any authority of any bundle. */
+/** OpenSSL's reason why the peer's chain has no valid path to a CA of any bundle. */
 export interface Objection {
-  /** How node:tls names what OpenSSL found, such as `UNABLE_TO_GET_ISSUER_CERT_LOCALLY`. */
+  /** The name of OpenSSL's error in node:tls, such as `UNABLE_TO_GET_ISSUER_CERT_LOCALLY`. */
   readonly code: string;
-  /** The same in OpenSSL's words. */
+  /** OpenSSL's message for the same error. */
   readonly message: string;
 }
 
-/** What a peer showed in a TLS handshake. */
+/** The certificates that a peer presented in a TLS handshake. */
 export interface ShownChain {
-  /** Undefined when OpenSSL brought the chain to an authority of some bundle, of whichever trust domain. */
+  /** Undefined if OpenSSL found a path from the chain to a CA of some bundle, of any trust domain. */
   readonly objection: Objection | undefined;
-  /** In DER; undefined when the peer showed no certificate. */
+  /** In DER; undefined if the peer presented no certificate. */
   readonly leaf: Uint8Array | undefined;
-  /** The other certificates in DER, as the peer sent them. Reading them is expensive, see sent-chain.ts. */
+  /** Reads the other certificates in DER, as the peer sent them. This is expensive, see sent-chain.ts. */
   readonly readRest: () => readonly Uint8Array[];
 }
 
 /**
- * Verifies peers of one side of TLS: "client" for a server's callers, "server" for a client's servers. A chain that OpenSSL
- * objects to is refused. Any other is decided by our own rules and by the bundle of the leaf's own trust domain: over
- * intermediates that were verified before, and only below an issuer that is not among them by the rest of the chain. What
- * connected before therefore decides how a chain is verified, not whether it is accepted; docs/identity.md names the one
- * exception, intermediates that several trust domains have signed.
+ * Verifies the peers on one side of TLS: "client" for the callers of a server, "server" for the servers of a client. It
+ * refuses a chain that OpenSSL objects to. For any other chain, the rules of this module and the bundle of the leaf's
+ * own trust domain decide. It first searches for a path through intermediates that were verified before. Only if there
+ * is none does it read the rest of the chain. Earlier connections thus influence how a chain is verified, not whether
+ * it is accepted; docs/identity.md describes the one exception, intermediates that several trust domains have signed.
  */
 export class PeerVerifier {
   readonly #purpose: Purpose;
@@ -40,16 +40,16 @@ export class PeerVerifier {
     this.#purpose = purpose;
   }
 
-  /** From now on these bundles decide, keyed by the bare name of the trust domain. */
+  /** Sets the bundles to verify with from now on, keyed by the bare name of the trust domain. */
   follow(bundles: ReadonlyMap<string, Bundle>): void {
     this.#bundles = bundles;
     this.#known.follow(bundles);
     this.#reads.forgetRefusals();
   }
 
-  /** The identity of a peer at the time `now`, in milliseconds since the epoch. Throws {@link SvidRefused}. */
+  /** Verifies a peer at the time `now`, in milliseconds since the epoch. Throws {@link SvidRefused}. */
   verify(shown: ShownChain, now: number): VerifiedSvid {
-    // Also of a chain that OpenSSL objects to: the leaf alone shows the reason of most refusals, and whom they concern.
+    // Also for a chain that OpenSSL objects to: for most refusals, the leaf alone shows the reason and the SPIFFE ID.
     const claim = readClaim(shown.leaf, this.#bundles, now, this.#purpose);
     if (shown.objection !== undefined) throw refusalBy(shown.objection, claim);
     const { bundle } = claim;
@@ -71,11 +71,11 @@ export class PeerVerifier {
 }
 
 const NOT_READ =
-  "its issuer is not known, and too many chains of its trust domain, or one of this issuer or ID, were read a short time ago";
+  "its issuer is not known, and too many chains of its trust domain, its issuer or its SPIFFE ID were read recently";
 
 /**
- * What OpenSSL's codes are called here. It reports the last thing it found, so these are hints for operators. All others
- * mean that there is no path that it accepts.
+ * The reasons for OpenSSL's error codes. OpenSSL reports only the last error that it found, so these are hints for
+ * operators. All other codes mean that there is no path that it accepts.
  */
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
   ["CERT_HAS_EXPIRED", "expired"],

@@ -1,8 +1,8 @@
 import type { SpiffeId } from "./spiffe-id.ts";
 
-/** Who is calling: proven by the handshake of the connection that the call came on, never by what the call says. */
+/** The caller of a call. The handshake of its connection proves its identity; nothing in the call itself does. */
 export interface Principal {
   readonly id: SpiffeId;
-  /** The number of the connection in this process, to find its lines in the log. */
+  /** The number of the connection in this process, which log lines contain. */
   readonly connection: number;
 }

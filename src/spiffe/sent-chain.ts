@@ -2,16 +2,17 @@ import type { TLSSocket } from "node:tls";
 import type { Objection, ShownChain } from "./peer-verifier.ts";
 
 /**
- * What the peer of a completed handshake showed, read as late and as little as possible.
+ * The certificates that the peer of a completed handshake presented. Each part is read only when it is used.
  *
- * - The verdict is that of OpenSSL. node:tls makes `authorized` of it, but only on sockets of its own tls.Server and
- *   tls.connect, of which the latter also reads the whole chain. It is good news as well when a session was resumed
- *   without a certificate, so callers refuse resumed sessions first.
- * - The leaf is read by `getPeerCertificate(false)`, which leaves no memory behind. A leaf is of a kind of key that TLS 1.3
- *   can sign with, so node:tls can describe it. With `true` it would describe every certificate, and end the process on
- *   Node 24 and 26 at a key on a curve without a NIST name, such as secp256k1.
- * - The rest is read by `getPeerX509Certificate()`, which shows any certificate in any order. It takes those behind the
- *   leaf out of OpenSSL's list and never frees them: 2 to 8 kB each, on every release. On most it can be read once only.
+ * - `objection` is OpenSSL's verdict. node:tls sets `authorized` from it, but only on sockets of its own tls.Server and
+ *   tls.connect, and tls.connect also reads the whole chain. OpenSSL also has no objection to a session that was
+ * resumed   without a certificate, so callers must refuse resumed sessions first.
+ * - `leaf` is read by `getPeerCertificate(false)`, which leaks no memory. TLS 1.3 can sign with the key of a leaf, so
+ *   node:tls can describe it. With `true` it would describe every certificate. On Node 24 and 26, it then ends the
+ * process   if there is a key on a curve without a NIST name, such as secp256k1.
+ * - `readRest` uses `getPeerX509Certificate()`, which returns any certificates in any order. It removes those behind
+ *   the leaf from OpenSSL's list and never frees them: 2 to 8 kB each, on every release. On most releases, they can be
+ *   read only once.
  */
 export function shownBy(socket: TLSSocket): ShownChain {
   return {
@@ -25,7 +26,10 @@ export function shownBy(socket: TLSSocket): ShownChain {
   };
 }
 
-/** The handle of node:tls, which is not documented. A release without this function ends each verification by an error. */
+/**
+ * The internal handle of a TLSSocket. If a release of Node has no such function, every verification fails with an
+ * error.
+ */
 interface Handle {
   readonly verifyError: () => (Error & { readonly code?: string }) | null | undefined;
 }

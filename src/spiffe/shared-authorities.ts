@@ -1,12 +1,13 @@
 import type { Bundle } from "./bundle.ts";
 
-/** Two bundles, of two trust domains, that hold the same authority. */
+/** Two bundles of two trust domains that contain the same CA. */
 export type Sharing = readonly [one: Bundle, other: Bundle];
 
 /**
- * The pairs of bundles of two trust domains that hold the same authority, each with the first that holds it. No authority may be one of two
- * trust domains: it could give out the IDs of both. A bundle file into which spiffe-helper has written federated bundles is
- * found out by this when the authorities in it do not say whose they are.
+ * The pairs of bundles of two trust domains that contain the same CA. Each bundle is paired with the first one that
+ * contains it. A CA must not belong to two trust domains, because it could issue SVIDs for both. This check also
+ * detects a bundle file into which spiffe-helper has written federated bundles, if the CAs in it do not contain the
+ * SPIFFE ID of their trust domain.
  */
 export function sharedAuthorities(bundles: Iterable<Bundle>): readonly Sharing[] {
   const owners = new Map<string, Bundle>();

@@ -2,10 +2,13 @@ import { CharacterSet, showByte } from "./character-set.ts";
 import { SpiffeIdError } from "./spiffe-id-error.ts";
 import { TrustDomain } from "./trust-domain.ts";
 
-/** The longest SPIFFE ID, in bytes. Every implementation must support this much; we take no more (SPIFFE-ID 2.3). */
+/**
+ * The longest SPIFFE ID, in bytes. SPIFFE-ID 2.3: implementations must support this length, and may refuse longer IDs.
+ */
 const MAX_SPIFFE_ID_BYTES = 2048;
 
-// SPIFFE-ID 2. RFC 3986 allows other spellings of the scheme; one ID must not have two, so they are refused.
+// SPIFFE-ID 2. RFC 3986 allows other spellings of the scheme. They are refused, because an ID must not have two
+// spellings.
 const SCHEME = Buffer.from("spiffe://");
 
 // SPIFFE-ID 2.2.
@@ -17,8 +20,8 @@ const SEGMENT = new CharacterSet(
 const SLASH = 0x2f;
 
 /**
- * A SPIFFE ID, checked against SPIFFE-ID.md and immutable. It is read byte by byte and never through the URL class,
- * which would quietly repair what it is given: fold case, drop an empty fragment, resolve dot segments.
+ * A SPIFFE ID that satisfies SPIFFE-ID.md. Immutable. The parser reads bytes and does not use the URL class, which
+ * would silently normalize its input: fold case, remove an empty fragment, resolve dot segments.
  */
 export class SpiffeId {
   /** The trust domain that the ID belongs to. */
@@ -34,7 +37,7 @@ export class SpiffeId {
     Object.freeze(this);
   }
 
-  /** Throws {@link SpiffeIdError}; its message completes "the SPIFFE ID". */
+  /** Parses an ID. Throws {@link SpiffeIdError}; its message continues a sentence that begins with "the SPIFFE ID". */
   static parse(input: string | Uint8Array): SpiffeId {
     const bytes =
       typeof input === "string" ? Buffer.from(input) : Buffer.from(input.buffer, input.byteOffset, input.length);
@@ -47,17 +50,17 @@ export class SpiffeId {
     return new SpiffeId(trustDomain, path.toString("latin1"));
   }
 
-  /** Whether it can name a workload. An ID without a path names the trust domain, and no workload (X509-SVID 5.2). */
+  /** Whether it can name a workload. An ID without a path names only the trust domain (X509-SVID 5.2). */
   get isWorkload(): boolean {
     return this.path !== "";
   }
 
-  /** Whether the other one is the same ID. */
+  /** Whether both IDs are equal. */
   equals(other: SpiffeId): boolean {
     return this.#text === other.#text;
   }
 
-  /** The one spelling of this ID: `spiffe://trust-domain/path`. Two IDs are equal when their texts are. */
+  /** The only spelling of this ID: `spiffe://trust-domain/path`. Two IDs are equal if their texts are. */
   toString(): string {
     return this.#text;
   }
@@ -69,15 +72,15 @@ export class SpiffeId {
 }
 
 /**
- * The trust domain that a bare name (`example.org`) or any SPIFFE ID of it (`spiffe://example.org`) names. The Workload
- * API labels bundles in both ways. Throws {@link SpiffeIdError}.
+ * The trust domain of a bare name (`example.org`) or of any SPIFFE ID in it (`spiffe://example.org`). Implementations
+ * of the Workload API use both forms as keys of bundles. Throws {@link SpiffeIdError}.
  */
 export function trustDomainOf(nameOrId: string | Uint8Array): TrustDomain {
   const text = Buffer.from(nameOrId);
   return text.includes(":/") ? SpiffeId.parse(text).trustDomain : TrustDomain.parse(text);
 }
 
-/** What can be told without looking into the parts. */
+/** Checks the rules that do not concern a single part: the length and the scheme. */
 function checkFrame(bytes: Buffer): void {
   if (bytes.length === 0) throw new SpiffeIdError("empty", "is empty");
   if (bytes.length > MAX_SPIFFE_ID_BYTES) {
@@ -96,7 +99,7 @@ function parseAuthority(bytes: Buffer): TrustDomain {
   }
 }
 
-/** SPIFFE-ID 2.2: nothing at all, or segments that each begin with a slash. */
+/** SPIFFE-ID 2.2: a path is empty, or consists of segments that each begin with a slash. */
 function checkPath(path: Buffer): void {
   for (let start = 0; start < path.length; ) {
     const next = path.indexOf(SLASH, start + 1);

@@ -24,14 +24,17 @@ export interface NamedBytes {
   readonly bytes: Uint8Array;
 }
 
-/** An X.509-SVID of our own: what we show to others, and the key that proves it is ours. It never prints its key. */
+/**
+ * This process's own X.509-SVID: the certificates that it presents to peers, and their private key. Never prints the
+ * key.
+ */
 export class Svid {
   readonly id: SpiffeId;
   /** The certificates in DER, leaf first, then the intermediates. */
   readonly chain: readonly Buffer[];
   /** The same chain in PEM, as node:tls takes it. */
   readonly certPem: string;
-  /** When the leaf begins to be valid, in milliseconds since the epoch. */
+  /** When the leaf becomes valid, in milliseconds since the epoch. */
   readonly notBefore: number;
   /** When the leaf expires, in milliseconds since the epoch. */
   readonly notAfter: number;
@@ -52,7 +55,7 @@ export class Svid {
     return this.#keyPem;
   }
 
-  /** Whether it consists of the same certificates and the same key. */
+  /** Whether both have the same certificates and the same key. */
   equals(other: Svid): boolean {
     return this.certPem === other.certPem && this.#keyPem === other.#keyPem;
   }
@@ -71,15 +74,15 @@ export class Svid {
 }
 
 /**
- * Reads an X.509-SVID and its key, each in PEM. `cert` holds the leaf first, then the intermediates; `key` holds one
- * private key, unencrypted, in PKCS#8, SEC 1 or PKCS#1. Both may be in one file. Checks everything but times and the signature path. Throws
- * {@link MaterialError} with all problems.
+ * Reads an X.509-SVID and its key, each in PEM. `cert` contains the leaf first, then the intermediates. `key` contains
+ * one unencrypted private key in PKCS#8, SEC 1 or PKCS#1. Both may be in one file. Checks everything except times and
+ * the path to a CA. Throws {@link MaterialError} with all problems.
  */
 export function parseSvid(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
   return assemble(cert, key, purpose, { certificates: certificatesInPem, key: keyInPem });
 }
 
-/** The same for DER, the form of the Workload API: certificates one behind the other, and a PKCS#8 key. */
+/** The same for DER, the form of the Workload API: concatenated certificates, and a PKCS#8 key. */
 export function parseSvidDer(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
   return assemble(cert, key, purpose, {
     certificates: certificatesInDer,
@@ -87,7 +90,7 @@ export function parseSvidDer(cert: NamedBytes, key: NamedBytes, purpose: Purpose
   });
 }
 
-/** How certificates and keys are written. */
+/** How certificates and keys are encoded. */
 interface Encoding {
   readonly certificates: (bytes: Uint8Array, where: string) => LocatedCertificate[];
   readonly key: (bytes: Uint8Array, where: string) => KeyObject;
@@ -109,8 +112,8 @@ function assemble(cert: NamedBytes, key: NamedBytes, purpose: Purpose, encoding:
 }
 
 /**
- * OpenSSL has rules of its own for what it shows to others, which depend on its release and settings. Better to hear of
- * them here, where the last good SVID is kept, than when the next handshake is prepared.
+ * OpenSSL has its own rules for the certificates that it presents, which depend on its release and settings. They are
+ * checked here, while the previous SVID stays in use, and not when the next TLS context is created.
  */
 function checkPresentable({ certPem, keyPem }: Svid, where: string): void {
   try {
@@ -120,7 +123,7 @@ function checkPresentable({ certPem, keyPem }: Svid, where: string): void {
   }
 }
 
-/** The SPIFFE ID of a chain in which each certificate is what its place asks for. */
+/** Checks each certificate of a chain for its position, and returns the SPIFFE ID. */
 function checkChain(found: readonly LocatedCertificate[], name: string, purpose: Purpose): SpiffeId {
   const [leaf, ...issuers] = found;
   if (leaf === undefined) throw new MaterialError(`${name} contains no certificate`);
@@ -129,7 +132,8 @@ function checkChain(found: readonly LocatedCertificate[], name: string, purpose:
   const certificates = found.map(({ certificate }) => certificate);
   for (const [index, { certificate, where }] of issuers.entries()) {
     const below = certificates.slice(0, index + 1);
-    // Also of one that leads nowhere: some releases of OpenSSL refuse to show a weak certificate, others don't.
+    // Also for an intermediate that no path needs: some releases of OpenSSL refuse to present a weak certificate,
+    // others don't.
     throwIf(
       issuerProblem(certificate, below) ?? keyProblem(certificate, "the intermediate") ?? signatureProblem(certificate),
       where,
@@ -151,7 +155,10 @@ function throwIf(problem: Problem | undefined, where: string): void {
   if (problem) throw new MaterialError(`${where}: ${problem.detail}`);
 }
 
-/** How keys are written in PEM: by PKCS#8 (RFC 5958), SEC 1 (RFC 5915) or PKCS#1 (RFC 8017), by the labels of RFC 7468. */
+/**
+ * The PEM labels of private keys, and their encodings: PKCS#8 (RFC 5958, RFC 7468), SEC 1 (RFC 5915), PKCS#1 (RFC
+ * 8017).
+ */
 const KEY_FORMS: ReadonlyMap<string, KeyForm> = new Map([
   ["PRIVATE KEY", "pkcs8"],
   ["EC PRIVATE KEY", "sec1"],
@@ -170,7 +177,7 @@ function keyInPem(bytes: Uint8Array, name: string): KeyObject {
   const where = `${name}, line ${block.line}`;
   const form = KEY_FORMS.get(block.label);
   if (form === undefined)
-    throw new MaterialError(`${where}: the private key is encrypted; give it without a passphrase`);
+    throw new MaterialError(`${where}: the private key is encrypted; provide it without a passphrase`);
   return decodeKey(block.der, where, form);
 }
 
@@ -183,7 +190,10 @@ function readKeyBlocks(name: string, bytes: Uint8Array): PemBlock[] {
   }
 }
 
-/** OpenSSL ignores what follows the key; our own reader does not. Neither's error is passed on: it knows the bytes. */
+/**
+ * OpenSSL ignores bytes after the key, so `parseDer` checks them first. Errors of both are replaced: they may contain
+ * bytes of the key.
+ */
 function decodeKey(der: Uint8Array, where: string, type: KeyForm = "pkcs8"): KeyObject {
   try {
     parseDer(der);

@@ -1,15 +1,17 @@
 import { type SecureContextOptions, createSecureContext } from "node:tls";
 
 /**
- * The groups for key exchange, most preferred first (RFC 8446 4.2.7). OpenSSL's own list has ffdhe8192 in it, of which one
- * handshake costs as much as eighty with X25519: a client that offers nothing else chooses what the server pays.
+ * The groups for key exchange, most preferred first (RFC 8446 4.2.7). OpenSSL's default list contains ffdhe8192. One
+ * handshake with it costs as much as eighty with X25519, and a client that offers only ffdhe8192 would choose that
+ * cost.
  */
 const GROUPS: readonly string[] = ["X25519MLKEM768", "X25519", "P-256", "P-384"];
 
 /**
- * The signature schemes (RFC 8446 4.2.3): one for each kind of key that the verifier accepts (algorithms.ts), and those of
- * PKCS #1 1.5, which TLS 1.3 has for signatures in certificates only. Left out are Ed448, RSA keys that are for PSS alone,
- * brainpool curves, DSA, SHA-1 and SHA-224: a peer that needs one of them fails before it is verified.
+ * The signature schemes (RFC 8446 4.2.3): those for each kind of key that the verifier accepts (algorithms.ts), and
+ * those of PKCS #1 1.5, which TLS 1.3 allows only for signatures in certificates. Ed448, RSA keys restricted to PSS,
+ * brainpool curves, DSA, SHA-1 and SHA-224 are excluded: a peer that needs one of them is refused before its
+ * certificate is verified.
  */
 const SIGNATURE_SCHEMES: readonly string[] = [
   "ecdsa_secp256r1_sha256",
@@ -25,19 +27,19 @@ const SIGNATURE_SCHEMES: readonly string[] = [
 ];
 
 /**
- * OpenSSL's security level 2, 112 bits (SSL_CTX_set_security_level(3)): it accepts no RSA key below 2,048 bits and no SHA-1
- * on a path, as the verifier does. Node 24 has it by default, earlier lines have level 1. The rest of the list is for
- * TLS 1.2, which is off.
+ * OpenSSL's security level 2, 112 bits (SSL_CTX_set_security_level(3)): like the verifier, it accepts no RSA key below
+ * 2,048 bits and no SHA-1 on a path. It is the default since Node 24; earlier releases have level 1. The rest of the
+ * list concerns TLS 1.2, which is disabled.
  */
 const CIPHERS = "DEFAULT@SECLEVEL=2";
 
-/** The settings of a TLS context that say which algorithms may be used. */
+/** The settings of a TLS context that restrict the algorithms. */
 export type TlsAlgorithms = Readonly<Pick<SecureContextOptions, "minVersion" | "ciphers" | "sigalgs">> & {
-  /** The names of the groups, with colons between. */
+  /** The names of the groups, separated by colons. */
   readonly ecdhCurve: string;
 };
 
-/** What every handshake is restricted to, as the server and as the client: TLS 1.3, and the algorithms that we accept. */
+/** The restrictions of every handshake, as the server and as the client: TLS 1.3, and the accepted algorithms. */
 export const TLS_ALGORITHMS: TlsAlgorithms = {
   minVersion: "TLSv1.3",
   ciphers: CIPHERS,
@@ -45,7 +47,7 @@ export const TLS_ALGORITHMS: TlsAlgorithms = {
   sigalgs: SIGNATURE_SCHEMES.join(":"),
 };
 
-/** Whether this OpenSSL has the group. ML-KEM came with 3.5, and an unknown name in the list is an error. */
+/** Whether this OpenSSL supports the group. ML-KEM needs 3.5, and an unknown name in the list is an error. */
 function isKnown(group: string): boolean {
   try {
     createSecureContext({ ecdhCurve: group });

@@ -4,13 +4,14 @@ import { SpiffeIdError } from "./spiffe-id-error.ts";
 /** The longest trust domain name, in bytes (SPIFFE-ID 2.3). */
 const MAX_TRUST_DOMAIN_BYTES = 255;
 
-// SPIFFE-ID 2.1. Upper case is refused rather than folded: names are keys of bundles, policies and audit records, and
-// one domain must not have two spellings there.
+// SPIFFE-ID 2.1. Upper case is refused and not folded: names are keys of bundles and policies, and a trust domain must
+// not have two spellings there.
 const NAME = new CharacterSet("abcdefghijklmnopqrstuvwxyz0123456789.-_", "a-z 0-9 . _ -");
 
 /**
- * The name of a trust domain, such as `example.org`, checked against SPIFFE-ID 2.1. It only looks like a DNS name:
- * `a..b` and `__proto__` are names too, so it is a key of a Map and never of an object, and never part of a file name.
+ * The name of a trust domain, such as `example.org`, that satisfies SPIFFE-ID 2.1. It need not be a valid DNS name:
+ * `a..b` and `__proto__` are valid names. Use it as a key of a Map, never of an object, and never as a part of a
+ * file name.
  */
 export class TrustDomain {
   /** The bare name, such as `example.org`. */
@@ -21,7 +22,9 @@ export class TrustDomain {
     Object.freeze(this);
   }
 
-  /** Takes a bare name, without `spiffe://`. Throws {@link SpiffeIdError}; its message completes "the trust domain". */
+  /**
+   * Parses a bare name, without `spiffe://`. Throws {@link SpiffeIdError}; its message continues "the trust domain".
+   */
   static parse(input: string | Uint8Array): TrustDomain {
     const bytes = typeof input === "string" ? Buffer.from(input) : input;
     if (bytes.length === 0) throw new SpiffeIdError("no-trust-domain", "is empty");
@@ -34,7 +37,7 @@ export class TrustDomain {
     throw new SpiffeIdError("trust-domain-character", problem);
   }
 
-  /** Whether the other one is the same trust domain. */
+  /** Whether both trust domains are equal. */
   equals(other: TrustDomain): boolean {
     return this.name === other.name;
   }

@@ -6,18 +6,21 @@ import { MAX_PATH_BYTES, type Path, PathSearch } from "./path-search.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
 import { SvidRefused } from "./svid-refused.ts";
 
-/** A peer whose identity is proven. */
+/** The proven identity of a peer. */
 export interface VerifiedSvid {
   readonly id: SpiffeId;
-  /** Until when the proof holds: the earliest notAfter on the path, in milliseconds since the epoch. */
+  /** The earliest notAfter on the path, in milliseconds since the epoch. */
   readonly validUntil: number;
-  /** The authority in the bundle that the path ends at, in DER: the bundle's own bytes. */
+  /** The CA in the bundle at which the path ends, in DER. The buffer is the bundle's own. */
   readonly authority: Buffer;
-  /** The path below that authority, in DER, leaf first: parsed certificates would take ten times the memory. */
+  /** The path below that CA, in DER, leaf first. Parsed certificates would take ten times the memory. */
   readonly chain: readonly Buffer[];
 }
 
-/** What a leaf says, with every rule for leaves kept. That somebody trusted signed it has yet to be proven. */
+/**
+ * The identity that a leaf claims. The leaf satisfies every rule for leaves; that a trusted CA issued it is not proven
+ * yet.
+ */
 export interface Claim {
   readonly leaf: Certificate;
   readonly id: SpiffeId;
@@ -25,17 +28,18 @@ export interface Claim {
   readonly bundle: Bundle;
 }
 
-/** A proven identity, and the intermediates of its path, parsed, for callers that keep them. */
+/** A proven identity, and the parsed intermediates of its path, for callers that store them. */
 export interface Proof {
   readonly verified: VerifiedSvid;
   readonly intermediates: readonly Certificate[];
 }
 
 /**
- * Decides whether `chain`, certificates in DER, leaf first, the others in any order, is an X.509-SVID of a trust domain
- * in `bundles` (keyed by the bare name of the trust domain) at the time `now`, in milliseconds since the epoch. Pure and
- * synchronous; at most 16 signatures are checked. Certificates that the path does not need change nothing, malformed ones
- * included. Throws {@link SvidRefused}. That the peer has the leaf's private key is for the TLS handshake to prove.
+ * Verifies that `chain` is an X.509-SVID of a trust domain in `bundles` at the time `now`, in milliseconds since the
+ * epoch. `chain` contains certificates in DER, the leaf first, the others in any order; `bundles` is keyed by the bare
+ * name of the trust domain. Pure and synchronous. Checks at most 16 signatures. Ignores certificates that the path does
+ * not need, also malformed ones. Throws {@link SvidRefused}. Only the TLS handshake proves that the peer has the
+ * private key of the leaf.
  */
 export function verifySvid(
   chain: readonly Uint8Array[],
@@ -58,13 +62,13 @@ export function readClaim(
   const id = identify(leaf);
   const problem = leafProblem(leaf, id, purpose) ?? commonProblem(leaf, now, "the leaf");
   if (problem) throw new SvidRefused(problem.reason, problem.detail, id);
-  // Only this one: an authority of any other trust domain could sign a certificate that claims this ID.
+  // Only this bundle is used: a CA of any other trust domain could sign a certificate that claims this ID.
   const bundle = bundles.get(id.trustDomain.name);
   if (bundle === undefined) throw new SvidRefused("no-bundle", "there is no bundle for its trust domain", id);
   return { leaf, id, bundle };
 }
 
-/** Proves a claim by certificates in DER that came from the peer. Throws {@link SvidRefused}. */
+/** Proves a claim with certificates in DER that the peer sent. Throws {@link SvidRefused}. */
 export function proveBySent(claim: Claim, sent: readonly Uint8Array[], now: number): Proof {
   const { certificates, unreadable } = readAll(sent);
   const search = new PathSearch(claim.bundle.authorities, certificates, now);
@@ -74,16 +78,16 @@ export function proveBySent(claim: Claim, sent: readonly Uint8Array[], now: numb
   throw new SvidRefused(reason, detail, claim.id);
 }
 
-/** Proves a claim by intermediates that were verified before; undefined if there is no path over them. */
+/** Proves a claim with intermediates that were verified before. Undefined if there is no path over them. */
 export function proveByKnown(claim: Claim, known: readonly Certificate[], now: number): Proof | undefined {
   const path = new PathSearch(claim.bundle.authorities, known, now).from(claim.leaf);
   return path && proofOf(claim.id, path);
 }
 
 /**
- * Decides again about a peer whose identity was proven before, when the bundles have changed. Cheap where the change does
- * not matter: only the authority at the end of a path is taken from a bundle, so a path stands as long as that one is
- * there. A proof that has expired stays expired. Throws {@link SvidRefused}.
+ * Verifies a peer again after a change of the bundles. Checks no signature if the CA at the end of its path is still in
+ * the bundle, because a path depends on no other CA. Does not extend the validity of an expired proof. Throws
+ * {@link SvidRefused}.
  */
 export function verifyAgain(
   proven: VerifiedSvid,
@@ -96,7 +100,7 @@ export function verifyAgain(
   return verifySvid(proven.chain, bundles, now, purpose);
 }
 
-const UNTRUSTED: Problem = { reason: "untrusted", detail: "no authority in the bundle of its trust domain signed it" };
+const UNTRUSTED: Problem = { reason: "untrusted", detail: "no CA in the bundle of its trust domain signed it" };
 
 function proofOf(id: SpiffeId, path: Path): Proof {
   const { authority, below } = path;
@@ -107,14 +111,14 @@ function proofOf(id: SpiffeId, path: Path): Proof {
 
 function readLeaf(der: Uint8Array | undefined): Certificate {
   if (der === undefined) throw new SvidRefused("no-certificate", "the peer sent no certificate");
-  // Before it is parsed: a peer must not cause more work than honest ones need.
+  // Checked before parsing, so that a peer can't cause more work than a real certificate needs.
   if (der.length > MAX_PATH_BYTES) throw new SvidRefused("chain-too-large", `the leaf has ${der.length} bytes`);
   const leaf = readCertificate(der);
   if (leaf instanceof MalformedDer) throw new SvidRefused("malformed-certificate", `the leaf: ${leaf.message}`);
   return leaf;
 }
 
-/** Those that are certificates in strict DER, and what is wrong with the first that is not one. */
+/** The certificates in strict DER, and the problem of the first one that is malformed. */
 function readAll(sent: readonly Uint8Array[]) {
   const certificates: Certificate[] = [];
   let unreadable: Problem | undefined;

@@ -80,7 +80,7 @@ export interface Journal {
   space(): CommitSpace | undefined;
 
   /**
-   * Why this process must not write any more, such as a lost lock; undefined if no reason is known. After a loss the
+   * Why this process can no longer write, such as a lost lock; undefined if no reason is known. After a loss the
    * journal must not be used, because another process may have the database open.
    */
   loss(): string | undefined;

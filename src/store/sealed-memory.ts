@@ -12,7 +12,7 @@ const CHUNK_BYTES = 256 * 1024;
 const LONGEST_PACKED_BYTES = CHUNK_BYTES / 16;
 
 /** When less than this part of a chunk is in use, its remaining bytes move to the current chunk. */
-const LEAST_USE = 7 / 8;
+const MINIMUM_USE = 7 / 8;
 
 /**
  * Packs the sealed bytes of all versions into few large chunks of memory. A separate Buffer for each would take about
@@ -28,7 +28,7 @@ export class SealedMemory {
     return this.#place(new Resident(bytes.length), bytes);
   }
 
-  /** Releases bytes that {@link add} returned. They must not be read any more. */
+  /** Releases bytes that {@link add} returned. They must not be read afterwards. */
   release(sealed: SealedBytes): void {
     if (!(sealed instanceof Resident)) throw new Error("released sealed bytes that this memory did not add");
     const { chunk } = sealed;
@@ -37,7 +37,7 @@ export class SealedMemory {
   }
 
   #compact(chunk: Chunk): void {
-    if (chunk.use >= LEAST_USE) return;
+    if (chunk.use >= MINIMUM_USE) return;
     for (const resident of chunk.residents()) this.#place(resident, resident.bytes());
   }
 

@@ -6,18 +6,19 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { OfferedSvid, X509Context } from "./x509-context.ts";
 
 /**
- * Which identity to take when the Workload API offers several. The default is the first (Workload API 5.2.1), and from then
- * on the one in use as long as it is offered: the order of a message means nothing else, and agents change it.
+ * Which identity to use if the Workload API offers several. The default is the first one (Workload API 5.2.1). After
+ * that, it is the one in use as long as it is offered: the order of later messages has no meaning, and agents change
+ * it.
  */
 export type Selection =
   | { readonly kind: "default" }
   | { readonly kind: "hint"; readonly hint: string }
   | { readonly kind: "id"; readonly id: SpiffeId };
 
-/** What decides which identity is taken, and whether it can be used. */
+/** The parameters of {@link chooseSvid}. */
 export interface Choice {
   readonly selection: Selection;
-  /** The SPIFFE ID in use; undefined: none was yet. */
+  /** The SPIFFE ID in use; undefined if there was none yet. */
   readonly inUse: SpiffeId | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -28,9 +29,9 @@ export interface Choice {
 export type ChosenSvid = Pick<OfferedSvid, "svid" | "bundle"> & Pick<Identity, "validUntil">;
 
 /**
- * The identity that the selection asks for. Only this one is held against the time: that another of them has expired does
- * not matter. Throws {@link MaterialError} when it is not offered, or when peers would refuse it, which is an
- * {@link UntimelySvid} when they would for its times.
+ * The identity that the selection requests. Verifies only this one, so it does not matter if another one has expired.
+ * Throws {@link MaterialError} if it is not offered, or if peers would refuse it, and {@link UntimelySvid} if the
+ * reason is only its validity period.
  */
 export function chooseSvid(context: X509Context, { selection, inUse, now, purpose }: Choice): ChosenSvid {
   const selected = context.svids.filter((svid) => isSelected(svid, selection));
@@ -50,7 +51,7 @@ function isSelected({ svid, hint }: OfferedSvid, selection: Selection): boolean 
 }
 
 function describeMiss({ svids }: X509Context, selection: Selection): string {
-  const wanted = selection.kind === "hint" ? `the hint ${JSON.stringify(selection.hint)}` : `the ID that was asked for`;
+  const wanted = selection.kind === "hint" ? `the hint ${JSON.stringify(selection.hint)}` : `the requested SPIFFE ID`;
   const offers = svids.map(({ svid, hint }) =>
     hint === "" ? `${svid.id}` : `${svid.id} (hint ${JSON.stringify(hint)})`,
   );

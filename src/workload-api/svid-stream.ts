@@ -2,40 +2,40 @@ import { Client, type ClientOptions, credentials, Metadata, type StatusObject, s
 import type { Endpoint } from "./endpoint.ts";
 import { FETCH_X509_SVID } from "./x509-messages.ts";
 
-/** How a stream ended, and whether another attempt could help. `problem` is a sentence for the log. */
+/** How a stream ended. "lost": another attempt can help; "refused": it can't. `problem` is a sentence for the log. */
 export interface StreamEnd {
   readonly kind: "lost" | "refused";
   readonly problem: string;
 }
 
-/** What happens on a stream: any number of messages, then one end. */
+/** Receives the events of a stream: any number of messages, then one end. */
 export interface StreamListener {
-  /** The bytes of an X509SVIDResponse, not looked at. */
+  /** Called with the undecoded bytes of an X509SVIDResponse. */
   readonly onMessage: (bytes: Buffer) => void;
   readonly onEnd: (end: StreamEnd) => void;
 }
 
 const OPTIONS: ClientOptions = {
-  // Keys travel here: nobody stands between us and the agent.
+  // The stream carries private keys, so it must not pass through a proxy.
   "grpc.enable_http_proxy": 0,
   "grpc.service_config_disable_resolution": 1,
-  // A bundle of 10,000 authorities still fits.
+  // Enough for a bundle of 10,000 CAs.
   "grpc.max_receive_message_length": 16 * 1024 * 1024,
   "grpc.enable_retries": 0,
-  // Milliseconds. An agent that hangs, or a host that vanishes, says nothing. Servers of grpc-go, as SPIRE's agent is one,
-  // close a connection on which pings come more often than every five minutes.
+  // Milliseconds. Keepalive detects an agent that hangs and a host that disappears. grpc-go servers such as SPIRE's
+  // agent close a connection with more than one ping in five minutes.
   "grpc.keepalive_time_ms": 6 * 60_000,
   "grpc.keepalive_timeout_ms": 20_000,
   "grpc.enable_channelz": 0,
 };
 
-/** Workload Endpoint 3: without it a request is refused. A program that is lured into calling does not know to send it. */
+/** Workload Endpoint 3: a request without this header is refused. It prevents server-side request forgery. */
 const SECURITY_HEADER = { "workload.spiffe.io": "true" };
 
 /**
- * Opens a FetchX509SVID stream (Workload API 5.2.1). It has a channel of its own, which connects at once: one that had
- * failed before would first sit out its own back-off, which knows nothing of ours. Nothing is told any more once the
- * returned function was called.
+ * Opens a FetchX509SVID stream (Workload API 5.2.1). It uses a new channel, which connects immediately: a channel that
+ * failed before would first wait for its own back-off, in addition to that of the source. The returned function closes
+ * the stream; the listener is not called after that.
  */
 export function openSvidStream(endpoint: Endpoint, listener: StreamListener): () => void {
   const client = new Client(endpoint.target, credentials.createInsecure(), OPTIONS);
@@ -50,7 +50,7 @@ export function openSvidStream(endpoint: Endpoint, listener: StreamListener): ()
   call.on("data", (bytes: Buffer) => {
     if (open) listener.onMessage(bytes);
   });
-  // What it says comes as the status too, but an error that nobody listens for would end the process.
+  // The "status" event reports the same, but an error event without a listener would end the process.
   call.on("error", () => {});
   call.on("status", (end) => {
     if (!open) return;
@@ -60,22 +60,25 @@ export function openSvidStream(endpoint: Endpoint, listener: StreamListener): ()
   return close;
 }
 
-/** Decoding is the reader's: here it would turn a message that can't be used into the end of the stream. */
+/** The listener decodes messages. Decoding them here would end the stream for a malformed message. */
 function passBytes(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** Workload Endpoint 6: these two say that the request itself is wrong, and it will be the same next time. */
-const HOPELESS: ReadonlySet<status> = new Set([status.INVALID_ARGUMENT, status.UNIMPLEMENTED]);
+/** Workload Endpoint 6: these two codes mean that the request itself is wrong, so repeating it does not help. */
+const NOT_RETRYABLE: ReadonlySet<status> = new Set([status.INVALID_ARGUMENT, status.UNIMPLEMENTED]);
 
 function describeEnd({ code, details }: StatusObject, { text }: Endpoint): StreamEnd {
   const systemError = UNREACHABLE.exec(details)?.[1];
   if (systemError !== undefined) {
     return { kind: "lost", problem: `the Workload API at ${text} can't be reached: ${systemError}` };
   }
-  const kind = HOPELESS.has(code) ? "refused" : "lost";
+  const kind = NOT_RETRYABLE.has(code) ? "refused" : "lost";
   return { kind, problem: `the Workload API at ${text} ended the stream with ${status[code]}: ${details}` };
 }
 
-/** What grpc-js says of a connection that never was, and in it the operating system's word, such as ENOENT. */
+/**
+ * The message of grpc-js for a connection that could not be established, with the operating system's error, such as
+ * ENOENT.
+ */
 const UNREACHABLE = /^No connection established\..*?\b(E[A-Z]{3,})\b/s;

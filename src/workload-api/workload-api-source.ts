@@ -12,44 +12,47 @@ import { openSvidStream, type StreamEnd } from "./svid-stream.ts";
 import { readX509Context, type X509Context } from "./x509-context.ts";
 
 /**
- * How long a list that lacks something waits for a fuller one, in milliseconds. When an authority is tainted, SPIRE's
- * agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. Short enough that a trust
- * domain that is removed along with an SVID is out within a second.
+ * How long the source waits for a more complete message if one lacks an SVID, in milliseconds. When a CA is tainted,
+ * SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. The time is short
+ * enough that a trust domain that is removed together with an SVID is no longer trusted within a second.
  */
 const SETTLE_MS = 250;
 
-/** How soon a message is looked at again whose SVID has expired or is not valid yet, in milliseconds. */
+/** After how long a message is checked again if its SVID has expired or is not valid yet, in milliseconds. */
 const UNTIMELY_MS = 1000;
 
-/** How often it is looked whether bundles that stand in for others still may, in milliseconds: the clock may be set. */
+/**
+ * The longest time between checks whether kept bundles have expired, in milliseconds. The clock can be set in the
+ * meantime.
+ */
 const LOOK_MS = 60_000;
 
 /** What a source of this kind needs. */
 export interface WorkloadApiOptions {
   readonly endpoint: Endpoint;
   readonly selection: Selection;
-  /** What the SVID must be good for. */
+  /** The side of TLS on which the SVID must be accepted. */
   readonly purpose: Purpose;
   readonly timers: Timers;
-  /** Numbers from 0 up to but not including 1, which spread the attempts; Math.random by default. */
+  /** Returns numbers in [0, 1), which vary the pauses between attempts; Math.random by default. */
   readonly random?: () => number;
 }
 
 /**
- * The identity that the SPIFFE Workload API gives to this process, followed over one long stream. Each message replaces
- * everything; one that can't be used changes nothing, and what is wrong with the bundle of another trust domain concerns
- * that one alone. When the stream is lost, or the API has no identity for us any more, what there is stays in use until
- * it expires.
+ * The identity that the SPIFFE Workload API provides to this process over a long-lived stream. Each message replaces
+ * the whole state. A message that can't be used changes nothing. A problem with the bundle of another trust domain
+ * affects only that trust domain. If the stream is lost, or the API no longer has an identity for this process, the
+ * current one stays in use until it expires.
  */
 export class WorkloadApiSource extends FollowedSource {
   readonly #options: WorkloadApiOptions;
   readonly #backOff: BackOff;
   readonly #federation = new Federation();
-  /** How many SVIDs there were where the current one comes from. */
+  /** The number of SVIDs in the message that was adopted last. */
   #offered = 0;
-  /** The SPIFFE ID of the current one, or of the last one that there was. */
+  /** The SPIFFE ID of the current identity, or of the last one. */
   #inUse: SpiffeId | undefined;
-  /** Whether a message has ever come. */
+  /** Whether any message has arrived. */
   #answered = false;
   #isClosed = false;
   #stopFetching = () => {};
@@ -62,14 +65,14 @@ export class WorkloadApiSource extends FollowedSource {
     this.#backOff = new BackOff(options.random ?? Math.random);
   }
 
-  /** Begins to fetch. Nothing is ready yet: see whenReady. */
+  /** Begins to fetch. The source is not ready yet when this returns: see whenReady. */
   static open(options: WorkloadApiOptions): WorkloadApiSource {
     const source = new WorkloadApiSource(options);
     source.#fetch();
     return source;
   }
 
-  /** A new stream begins with all there is, and an attempt that was to wait begins at once. */
+  /** Opens a new stream immediately, also if the next attempt was to wait. A stream begins with the complete state. */
   override reload(): void {
     if (this.#isClosed || this.state.kind === "failed") return;
     this.#stopFetching();
@@ -93,9 +96,9 @@ export class WorkloadApiSource extends FollowedSource {
   }
 
   #onEnd({ kind, problem }: StreamEnd): void {
-    // A list that was still waiting for the rest is not acted on: the next stream begins with all there is.
+    // A pending incomplete message is discarded: the next stream begins with the complete state.
     this.#stopSettling();
-    // Whoever has answered once has shown that the request is right: what it says now is of the moment.
+    // After one answer the request is known to be valid, so a later refusal is temporary.
     if (kind === "refused" && !this.#answered) this.current.fail(problem);
     else this.#retry(problem);
   }
@@ -108,7 +111,7 @@ export class WorkloadApiSource extends FollowedSource {
   #receive(bytes: Buffer): void {
     this.#answered = true;
     const context = readX509Context(bytes, this.#options.purpose);
-    // Not before: a message that is discarded must not take the one before with it.
+    // Only after decoding: a message that is discarded must not cancel a pending earlier one.
     this.#stopSettling();
     this.#backOff.reset();
     if (this.#lacksSomething(context)) this.#takeLater(SETTLE_MS, context);
@@ -121,7 +124,7 @@ export class WorkloadApiSource extends FollowedSource {
     return svids.length < this.#offered || !svids.some(({ svid }) => svid.id.equals(state.snapshot.svid.id));
   }
 
-  /** Looks at a message again after `ms` milliseconds, unless another one comes before. */
+  /** Adopts a message after `ms` milliseconds, unless another one arrives before. */
   #takeLater(ms: number, context: X509Context): void {
     this.#stopSettling = this.#options.timers.delay(ms, () => this.#judging(() => this.#take(context)));
   }
@@ -138,7 +141,7 @@ export class WorkloadApiSource extends FollowedSource {
     try {
       return chooseSvid(context, { selection, inUse: this.#inUse, now: timers.clock(), purpose });
     } catch (error) {
-      // Its time may come, or the clock be set right; the agent sends it once.
+      // It may become valid, or the clock may be corrected, and the agent does not send it again.
       if (error instanceof UntimelySvid) this.#takeLater(UNTIMELY_MS, context);
       throw error;
     }
@@ -157,7 +160,7 @@ export class WorkloadApiSource extends FollowedSource {
     this.#stopKeeping = timers.delay(pause, () => timers.clock() <= validUntil && this.#adopt(chosen, context));
   }
 
-  /** A message that can't be used is discarded whole and reported (Workload API 4.5). */
+  /** Discards a message that can't be used completely, and reports it (Workload API 4.5). */
   #judging(use: () => void): void {
     try {
       use();

@@ -12,42 +12,42 @@ import { type X509SvidMessage, type X509SvidResponse, x509SvidResponse } from ".
 /** One identity that the Workload API offers. */
 export interface OfferedSvid {
   readonly svid: Svid;
-  /** Of its own trust domain. */
+  /** The bundle of its own trust domain. */
   readonly bundle: Bundle;
-  /** What the operator says that it is for; empty when nothing is said. */
+  /** The operator's hint of its purpose; empty if there is none. */
   readonly hint: string;
-  /** Its place in the message, for errors. */
+  /** Its position in the message, for errors. */
   readonly where: string;
 }
 
-/** What is wrong with the bundle of another trust domain. */
+/** A bundle of another trust domain that can't be used. */
 interface UnusableBundle {
   readonly trustDomain: TrustDomain;
   /** A sentence that begins with the field. */
   readonly problem: string;
 }
 
-/** The bundles of other trust domains in a message, by their bare names. No name is in two of the lists. */
+/** The bundles of other trust domains in a message, by their bare names. No name is in both maps. */
 interface FederatedContext {
-  /** Those that can be used. One may be empty, which trusts no workload. */
+  /** The bundles that can be used. An empty one trusts no workload. */
   readonly federated: ReadonlyMap<string, Bundle>;
-  /** The others. */
+  /** The bundles that can't be used. */
   readonly unusable: ReadonlyMap<string, UnusableBundle>;
-  /** What is wrong with entries that stand for no other trust domain. */
+  /** The problems of entries whose key is not another trust domain. */
   readonly ignored: readonly string[];
 }
 
-/** A message of the Workload API, checked: all that a workload may have. */
+/** A checked message of the Workload API: all identities and bundles of a workload. */
 export interface X509Context extends FederatedContext {
-  /** At least one; the first is the default. No hint occurs twice. */
+  /** At least one. The first is the default. No hint occurs twice. */
   readonly svids: readonly OfferedSvid[];
 }
 
 /**
- * Reads an X509SVIDResponse (Workload API 5.2.1). A message with an SVID in which anything is missing or wrong is refused
- * whole (4.5). What is wrong with the bundle of another trust domain concerns that one alone: its operator could else
- * stop our renewal. Times and signature paths are looked at when an identity is chosen. Throws {@link MaterialError} with
- * every problem that was found; each says in which field.
+ * Reads an X509SVIDResponse (Workload API 5.2.1). If anything is missing or wrong in one SVID, refuses the whole
+ * message (4.5). A problem with the bundle of another trust domain affects only that trust domain: otherwise its
+ * operator could stop the renewal of this process's SVID. Times and paths are checked when an identity is chosen.
+ * Throws {@link MaterialError} with every problem, each with its field.
  */
 export function readX509Context(bytes: Uint8Array, purpose: Purpose): X509Context {
   const response = decode(bytes);
@@ -85,7 +85,7 @@ function readSvid(message: X509SvidMessage, where: string, purpose: Purpose): Of
   return { svid, bundle, hint: message.hint, where };
 }
 
-/** Workload API 4.5: a mandatory field that has its default value was not set. */
+/** Workload API 4.5: a mandatory field with its default value counts as missing. */
 function checkComplete({ spiffeId, x509Svid, x509SvidKey, bundle }: X509SvidMessage, where: string): void {
   const lengths = { spiffe_id: spiffeId, x509_svid: x509Svid, x509_svid_key: x509SvidKey, bundle };
   const missing = Object.entries(lengths).filter(([, { length }]) => length === 0);
@@ -101,7 +101,7 @@ function readId(text: string, where: string): SpiffeId {
   }
 }
 
-/** Workload API 5.2.1: of several identities with the same hint the first counts. */
+/** Workload API 5.2.1: of several identities with the same hint, the first is used. */
 function isFirstOfItsHint({ hint }: OfferedSvid, index: number, all: readonly OfferedSvid[]): boolean {
   return hint === "" || all.findIndex((other) => other.hint === hint) === index;
 }
@@ -115,10 +115,10 @@ function readFederated(entries: readonly MapEntry[], svids: readonly OfferedSvid
     if (trustDomain === undefined) continue;
     const { name } = trustDomain;
     const where = `federated_bundles[${name}]`;
-    // Readers of protobuf differ in which of two entries counts.
-    const isTwice = federated.delete(name) || unusable.has(name);
-    const problems = isTwice ? [`${where} occurs twice`] : [];
-    const bundle = isTwice ? undefined : collect(problems, () => Bundle.fromDer(trustDomain, value, where));
+    // If a key occurs twice, Protobuf implementations differ in which entry they use.
+    const isDuplicate = federated.delete(name) || unusable.has(name);
+    const problems = isDuplicate ? [`${where} occurs twice`] : [];
+    const bundle = isDuplicate ? undefined : collect(problems, () => Bundle.fromDer(trustDomain, value, where));
     if (bundle !== undefined) federated.set(name, bundle);
     else unusable.set(name, { trustDomain, problem: problems.join("; ") });
   }
@@ -131,7 +131,7 @@ function readForeign(key: string, svids: readonly OfferedSvid[], where: string):
   return trustDomain;
 }
 
-/** The standard wants the SPIFFE ID of the trust domain; bare names are sent too. */
+/** The standard requires the SPIFFE ID of the trust domain as the key. Some implementations send the bare name. */
 function readKey(key: string, where: string): TrustDomain {
   const trustDomain = parseTrustDomain(key, where);
   if (key === trustDomain.name || key === `spiffe://${trustDomain}`) return trustDomain;
@@ -147,9 +147,9 @@ function parseTrustDomain(key: string, where: string): TrustDomain {
   }
 }
 
-/** Else a federation, of all things, could replace the authorities of our own trust domain. */
+/** Without this check, a federated bundle could replace the CAs of this process's own trust domain. */
 function checkForeign(trustDomain: TrustDomain, svids: readonly OfferedSvid[], where: string): void {
   const own = svids.find(({ svid }) => svid.id.trustDomain.equals(trustDomain));
   if (own !== undefined)
-    throw new MaterialError(`${where} is of the trust domain of ${own.where}, which has its own bundle`);
+    throw new MaterialError(`${where} belongs to the trust domain of ${own.where}, which has its own bundle`);
 }

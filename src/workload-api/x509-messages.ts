@@ -2,29 +2,29 @@ import { type MapEntry, map } from "../contract/map-field.ts";
 import { bytes, type Codec, message, repeated, string } from "../contract/message.ts";
 
 /**
- * The messages of FetchX509SVID, from workload.proto in the SPIFFE standards (SPIFFE_Workload_API 5.2.1). The service
- * has no package. Every message is the whole state: what it does not hold is not valid any more.
+ * The path of FetchX509SVID, from workload.proto in the SPIFFE standards (SPIFFE_Workload_API 5.2.1). The service has
+ * no package. Every message is the complete state: anything that it does not contain is no longer valid.
  */
 export const FETCH_X509_SVID = "/SpiffeWorkloadAPI/FetchX509SVID";
 
-/** One identity, as it is sent. Everything but the hint is mandatory. */
+/** One identity in a message. Every field except the hint is mandatory. */
 export interface X509SvidMessage {
   readonly spiffeId: string;
-  /** Certificates in DER, one behind the other, leaf first. */
+  /** Concatenated certificates in DER, leaf first. */
   readonly x509Svid: Uint8Array;
   /** PKCS#8 in DER, unencrypted. A secret. */
   readonly x509SvidKey: Uint8Array;
-  /** The authorities of its own trust domain, in DER, one behind the other. */
+  /** The CA certificates of its own trust domain, concatenated in DER. */
   readonly bundle: Uint8Array;
-  /** What the operator says that it is for; often empty. */
+  /** The operator's hint of its purpose; often empty. */
   readonly hint: string;
 }
 
-/** All that the workload may have. The list of CRLs, field 2, is left out: nobody has ever sent one. */
+/** The complete state of a workload. The list of CRLs, field 2, is omitted: no known implementation sends one. */
 export interface X509SvidResponse {
   /** The first is the default identity. */
   readonly svids: readonly X509SvidMessage[];
-  /** By trust domain: authorities in DER, one behind the other. */
+  /** By trust domain: CA certificates, concatenated in DER. */
   readonly federatedBundles: readonly MapEntry[];
 }
 

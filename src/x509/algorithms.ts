@@ -2,35 +2,40 @@ import { type KeyObject, verify, type X509Certificate } from "node:crypto";
 import { type DerElement, TAG } from "./der.ts";
 import { DerFields, wholeBytes } from "./der-fields.ts";
 
-/** The families of keys that we accept. */
+/** The kinds of accepted keys. */
 type KeyKind = "ec" | "rsa" | "ed25519";
 
-/** A public key that is good enough to trust. */
+/** An accepted public key. */
 export interface PublicKey {
   readonly kind: KeyKind;
   readonly key: KeyObject;
 }
 
-/** How a signature was made. */
+/** An accepted signature algorithm. */
 export interface SignatureAlgorithm {
   readonly kind: KeyKind;
-  /** The hash, by the name that node:crypto knows it by; null where the scheme has its own. */
+  /** The hash by its name in node:crypto; null if the scheme defines its own. */
   readonly digest: "sha256" | "sha384" | "sha512" | null;
 }
 
-/** RSA keys are at least this long; shorter ones can be factored. */
+/** The shortest accepted RSA key. Shorter ones may be factored. */
 const MIN_RSA_BITS = 2048;
 
-/** Longer keys, and larger exponents, only serve to keep us busy: with 3,072 bits of exponent one check takes 10 ms. */
+/**
+ * Longer keys and larger exponents make verification expensive: with an exponent of 3,072 bits, one check takes 10 ms.
+ */
 const MAX_RSA_BITS = 8192;
 const MAX_RSA_EXPONENT = 2n ** 31n - 1n;
 
-/** RFC 5480 2.2: the point with both of its coordinates. The other forms are optional, and OpenSSL alone reads them. */
+/**
+ * RFC 5480 2.2: the point with both coordinates. Other forms are optional, and of the usual libraries only OpenSSL
+ * reads them.
+ */
 const UNCOMPRESSED = 0x04;
 
-// Both tables are keyed by the whole AlgorithmIdentifier, in hex. Its parameters are part of what is accepted: an EC key
-// that brings its own curve parameters may claim a famous curve with a generator of the attacker's (CVE-2020-0601), and
-// node:crypto would report it under that curve's name.
+// Both tables are keyed by the whole AlgorithmIdentifier in hex, including its parameters. An EC key with explicit
+// curve parameters can claim a standard curve with a generator that the attacker chose (CVE-2020-0601), and node:crypto
+// would report it under the name of that curve.
 const KEYS: ReadonlyMap<string, KeyKind> = new Map([
   ["301306072a8648ce3d020106082a8648ce3d030107", "ec"], // id-ecPublicKey, P-256
   ["301006072a8648ce3d020106052b81040022", "ec"], // id-ecPublicKey, P-384
@@ -49,15 +54,15 @@ const SIGNATURES: ReadonlyMap<string, SignatureAlgorithm> = new Map([
   ["300506032b6570", { kind: "ed25519", digest: null }],
 ]);
 
-/** The algorithm that an AlgorithmIdentifier names, if signatures made with it are accepted. */
+/** The algorithm that an AlgorithmIdentifier names; undefined if it is not accepted. */
 export function acceptedSignature(identifier: DerElement): SignatureAlgorithm | undefined {
   return SIGNATURES.get(identifier.der.toString("hex"));
 }
 
 /**
- * The key in a SubjectPublicKeyInfo, if it is good enough: EC on P-256, P-384 or P-521, Ed25519, or RSA of 2048 to 8192
- * bits. `certificate` is what OpenSSL read from the same bytes: it has the key at a seventh of the cost of decoding it
- * anew. Throws MalformedDer when it is no SubjectPublicKeyInfo.
+ * The key in a SubjectPublicKeyInfo, if it is EC on P-256, P-384 or P-521, Ed25519, or RSA of 2048 to 8192 bits;
+ * otherwise undefined. `certificate` is OpenSSL's reading of the same bytes, and provides the key at a seventh of the
+ * cost of decoding it again. Throws MalformedDer if `info` is not a SubjectPublicKeyInfo.
  */
 export function acceptedKey(info: DerElement, certificate: X509Certificate): PublicKey | undefined {
   const fields = new DerFields(info, "subjectPublicKeyInfo");
@@ -70,12 +75,12 @@ export function acceptedKey(info: DerElement, certificate: X509Certificate): Pub
   return { kind, key };
 }
 
-/** Whether the holder of `key` signed `data`. */
+/** Whether `signature` is a signature of `data` by `key`. */
 export function isSignedBy(key: PublicKey, algorithm: SignatureAlgorithm, data: Buffer, signature: Buffer): boolean {
   return key.kind === algorithm.kind && verify(algorithm.digest, data, key.key, signature);
 }
 
-/** Undefined for what OpenSSL can't make a key of, such as a point that is not on its curve. */
+/** Undefined if OpenSSL refuses the key, for example a point that is not on its curve. */
 function decodedKey(certificate: X509Certificate): KeyObject | undefined {
   try {
     return certificate.publicKey;

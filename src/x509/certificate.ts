@@ -7,14 +7,14 @@ import { NAME_FORM } from "./general-name.ts";
 
 /** An X.509 certificate (RFC 5280 4.1), read strictly. Times are milliseconds since the epoch. */
 export interface Certificate extends Readonly<Extensions> {
-  /** All of it. */
+  /** The whole certificate. */
   readonly der: Buffer;
   /** The part that is signed. */
   readonly signed: Buffer;
-  /** Undefined when signatures of that algorithm are not accepted. */
+  /** Undefined if the algorithm is not accepted. */
   readonly signatureAlgorithm: SignatureAlgorithm | undefined;
   readonly signature: Buffer;
-  /** In hex, of any length. For people: nothing is decided by it. */
+  /** In hex, of any length. For messages only: no decision depends on it. */
   readonly serial: string;
   /** The names of issuer and subject in DER. Compared by bytes, as RFC 5280 7.1 allows. */
   readonly issuer: Buffer;
@@ -23,7 +23,7 @@ export interface Certificate extends Readonly<Extensions> {
   readonly notBefore: number;
   /** The last millisecond of its validity. */
   readonly notAfter: number;
-  /** Undefined when the key is not accepted. */
+  /** Undefined if the key is not accepted. */
   readonly publicKey: PublicKey | undefined;
   /** The URIs among its names, all of them, as bytes. */
   readonly uris: readonly Buffer[];
@@ -33,7 +33,7 @@ const VERSION = 0xa0;
 const ISSUER_UNIQUE_ID = 0x81;
 const SUBJECT_UNIQUE_ID = 0x82;
 const EXTENSIONS = 0xa3;
-/** In DER: versions are counted from 0. */
+/** Version 3 in DER, where versions are counted from 0. */
 const VERSION_3 = Buffer.of(TAG.integer, 1, 2);
 
 /** Reads exactly one certificate. Throws {@link MalformedDer}. */
@@ -58,7 +58,7 @@ function parseSigned(signed: DerElement, algorithm: DerElement, second: X509Cert
   const fields = new DerFields(signed, "the signed part of a certificate");
   const version = explicit(fields.maybe(VERSION));
   const serial = fields.take(TAG.integer).value.toString("hex");
-  // RFC 5280 4.1.1.2: the algorithm that was signed is the one that is used.
+  // RFC 5280 4.1.1.2: the algorithm in the signed part must equal the one outside of it.
   if (!fields.take(TAG.sequence).der.equals(algorithm.der)) throw new MalformedDer("two signature algorithms");
   const issuer = fields.take(TAG.sequence).der;
   const validity = parseValidity(fields.take(TAG.sequence));
@@ -81,13 +81,14 @@ function parseValidity(element: DerElement): { notBefore: number; notAfter: numb
   return validity;
 }
 
-/** The one element inside an EXPLICIT tag. */
+/** The single element inside an EXPLICIT tag. */
 function explicit(element: DerElement | undefined): DerElement | undefined {
-  if (element !== undefined && element.children.length !== 1) throw new MalformedDer("an explicit tag is not of one");
+  if (element !== undefined && element.children.length !== 1)
+    throw new MalformedDer("an explicit tag does not contain exactly one element");
   return element?.children[0];
 }
 
-/** RFC 5280 4.1.2.1: extensions are for version 3 only. */
+/** RFC 5280 4.1.2.1: only version 3 has extensions. */
 function checkVersion(version: DerElement | undefined, extensions: DerElement | undefined): void {
   if (extensions !== undefined && !version?.der.equals(VERSION_3)) {
     throw new MalformedDer("extensions in a certificate that is not of version 3");
@@ -95,8 +96,8 @@ function checkVersion(version: DerElement | undefined, extensions: DerElement | 
 }
 
 /**
- * OpenSSL must read the same certificate out of the same bytes. It knows rules of parts that we do not look into, such
- * as the strings in names.
+ * Checks that OpenSSL reads the same certificate from the same bytes. OpenSSL also checks parts that this reader does
+ * not, such as the strings in names.
  */
 function secondReading(der: Buffer): X509Certificate {
   try {

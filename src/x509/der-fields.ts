@@ -1,6 +1,6 @@
 import { type DerElement, MalformedDer, TAG } from "./der.ts";
 
-/** Takes the fields of a sequence one after the other, as an ASN.1 definition lists them. Throws {@link MalformedDer}. */
+/** Reads the fields of a sequence in the order of its ASN.1 definition. Throws {@link MalformedDer}. */
 export class DerFields {
   readonly #fields: readonly DerElement[];
   readonly #what: string;
@@ -13,7 +13,7 @@ export class DerFields {
     this.#what = what;
   }
 
-  /** The next field, whatever it is. */
+  /** The next field, with any tag. */
   any(): DerElement {
     const field = this.#fields[this.#next++];
     if (field === undefined) throw new MalformedDer(`${this.#what} lacks a field`);
@@ -27,43 +27,43 @@ export class DerFields {
     return field;
   }
 
-  /** The next field if it has this tag; otherwise it stays for later. */
+  /** The next field if it has this tag; otherwise undefined, without advancing. */
   maybe(tag: number): DerElement | undefined {
     return this.#fields[this.#next]?.tag === tag ? this.any() : undefined;
   }
 
-  /** All that is left. */
+  /** All remaining fields. */
   rest(): readonly DerElement[] {
     const rest = this.#fields.slice(this.#next);
     this.#next = this.#fields.length;
     return rest;
   }
 
-  /** Says that nothing may be left. */
+  /** Checks that no field remains. */
   end(): void {
-    if (this.#next < this.#fields.length) throw new MalformedDer(`${this.#what} has a field too many`);
+    if (this.#next < this.#fields.length) throw new MalformedDer(`${this.#what} has an extra field`);
   }
 }
 
-/** The value of a small INTEGER that is not negative, such as a version. */
+/** The value of a small, non-negative INTEGER, such as a version. */
 export function smallInteger(element: DerElement): number {
   const [first = 0x80] = element.value;
   if (element.value.length > 4 || first >= 0x80) throw new MalformedDer("a number is out of range");
   return element.value.readUIntBE(0, element.value.length);
 }
 
-/** The value of a BOOLEAN that may be left out when it is false. */
+/** The value of a BOOLEAN that is false if it is absent. */
 export function optionalBoolean(element: DerElement | undefined): boolean {
   return element?.value[0] === 0xff;
 }
 
-/** The contents of a BIT STRING that holds whole bytes, such as a key or a signature. */
+/** The contents of a BIT STRING of whole bytes, such as a key or a signature. */
 export function wholeBytes(element: DerElement): Buffer {
-  if (element.value[0] !== 0) throw new MalformedDer("a bit string does not hold whole bytes");
+  if (element.value[0] !== 0) throw new MalformedDer("a bit string is not a whole number of bytes");
   return element.value.subarray(1);
 }
 
-/** The numbers of the bits that are set in a BIT STRING of flags; the first bit is number 0. */
+/** The numbers of the bits that are set in a BIT STRING of flags. The first bit has the number 0. */
 export function setBits(element: DerElement): ReadonlySet<number> {
   const bits = new Set<number>();
   for (let bit = 0; bit < (element.value.length - 1) * 8; bit++) {
@@ -72,10 +72,12 @@ export function setBits(element: DerElement): ReadonlySet<number> {
   return bits;
 }
 
-/** Longer than any that is in use. They are logged, so a stranger must not choose their length. */
+/**
+ * Longer than any identifier in use. Identifiers are logged, so an unauthenticated peer must not choose their length.
+ */
 const MAX_OID_BYTES = 32;
 
-/** An OBJECT IDENTIFIER in dots, such as `2.5.29.15`. */
+/** An OBJECT IDENTIFIER in dotted form, such as `2.5.29.15`. */
 export function oidText(element: DerElement): string {
   if (element.value.length > MAX_OID_BYTES) throw new MalformedDer("an object identifier is too long");
   const arcs: number[] = [];
@@ -93,7 +95,7 @@ export function oidText(element: DerElement): string {
 
 const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 
-/** A time in milliseconds since the epoch, from the two forms that RFC 5280 4.1.2.5 allows: in UTC, with seconds. */
+/** A time in milliseconds since the epoch. Accepts the two forms that RFC 5280 4.1.2.5 allows: in UTC, with seconds. */
 export function timeOf(element: DerElement): number {
   const parts = TIME.exec(fullYear(element))?.slice(1).map(Number);
   if (parts === undefined) throw new MalformedDer("a time is not in UTC with seconds");
@@ -101,13 +103,13 @@ export function timeOf(element: DerElement): number {
   const time = new Date(0);
   time.setUTCFullYear(year, month - 1, day);
   time.setUTCHours(hour, minute, second);
-  // The 31st of April would silently become the 1st of May.
+  // Date would silently turn the 31st of April into the 1st of May.
   const same = time.getUTCMonth() === month - 1 && time.getUTCDate() === day && time.getUTCHours() === hour;
-  if (!same || minute > 59 || second > 59) throw new MalformedDer("a time that no calendar has");
+  if (!same || minute > 59 || second > 59) throw new MalformedDer("a time does not exist in the calendar");
   return time.getTime();
 }
 
-/** RFC 5280 4.1.2.5.1: the two digits of a UTCTime from 50 on are in the last century. */
+/** RFC 5280 4.1.2.5.1: in a UTCTime, the years 50 to 99 are in the 20th century, 00 to 49 in the 21st. */
 function fullYear(element: DerElement): string {
   const text = element.value.toString("latin1");
   if (element.tag === TAG.generalizedTime) return text;

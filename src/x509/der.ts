@@ -1,4 +1,4 @@
-/** Identifier octets that X.509 uses (ITU-T X.690 8.1.2). Context tags are written where they are used. */
+/** Identifier octets that X.509 uses (ITU-T X.690 8.1.2). Context-specific tags are defined where they are used. */
 export const TAG = {
   boolean: 0x01,
   integer: 0x02,
@@ -15,13 +15,13 @@ export const TAG = {
 
 const CONSTRUCTED = 0x20;
 const CLASS = 0xc0;
-/** A tag number of 31 announces that the number follows in further bytes; X.509 has no such tags. */
+/** A tag number of 31 means that the number follows in further bytes. X.509 has no such tags. */
 const LONG_TAG = 0x1f;
 
-/** Nested further than any certificate is. Without a limit, 64 KiB of nested sequences would exhaust the stack. */
+/** More levels than any certificate has. Without a limit, 64 KiB of nested sequences would exhaust the stack. */
 const MAX_DEPTH = 24;
 
-/** More than a certificate with 800 names has. 64 KiB can hold 30,000 elements, and reading those takes 30 ms. */
+/** More than a certificate with 800 names has. 64 KiB can contain 30,000 elements, which would take 30 ms to read. */
 const MAX_ELEMENTS = 1000;
 
 /** One element of DER. All of its buffers are views of the bytes that were read. */
@@ -32,18 +32,18 @@ export interface DerElement {
   readonly value: Buffer;
   /** Everything, tag and length included. */
   readonly der: Buffer;
-  /** What a constructed element consists of; empty for a primitive one. */
+  /** The elements inside a constructed element; empty for a primitive one. */
   readonly children: readonly DerElement[];
 }
 
-/** The bytes are not what they should be: not DER, or DER of another shape. Shows none of them. */
+/** The bytes are not DER, or not the expected structure. The message contains none of the bytes. */
 export class MalformedDer extends Error {
   override readonly name = "MalformedDer";
 }
 
 /**
- * Reads exactly one element and all that it contains, as DER only (X.690 10 and 11). Other encodings of the same value
- * are refused, wherever they are: another reader could take them for another value. Throws {@link MalformedDer}.
+ * Reads exactly one element and everything in it, as DER (X.690 10 and 11). Refuses any other encoding of the same
+ * value, at every level, because another reader could read another value from it. Throws {@link MalformedDer}.
  */
 export function parseDer(bytes: Uint8Array): DerElement {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -56,8 +56,8 @@ export function parseDer(bytes: Uint8Array): DerElement {
 }
 
 /**
- * Cuts elements that stand one behind the other, as certificates do in the Workload API, into the bytes of each. What
- * is in them is not looked at. Throws {@link MalformedDer} when the last one does not end with the bytes.
+ * Splits concatenated elements, such as the certificates in the Workload API, into the bytes of each. Does not read
+ * their contents. Throws {@link MalformedDer} if the last one does not end with the bytes.
  */
 export function splitDer(bytes: Uint8Array): Buffer[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -70,7 +70,7 @@ export function splitDer(bytes: Uint8Array): Buffer[] {
   return parts;
 }
 
-/** How many more elements may be read; one count for the whole tree. */
+/** The number of elements that may still be read, in the whole tree. */
 interface Allowance {
   left: number;
 }
@@ -95,7 +95,7 @@ function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement
   return { tag, value, der, children };
 }
 
-/** Where the first element ends, by its length alone. */
+/** The end of the first element, determined only from its length. */
 function firstElement(bytes: Buffer): Pick<DerElement, "value" | "der"> {
   const { length, header } = readLength(bytes);
   const end = header + length;
@@ -103,7 +103,7 @@ function firstElement(bytes: Buffer): Pick<DerElement, "value" | "der"> {
   return { value: bytes.subarray(header, end), der: bytes.subarray(0, end) };
 }
 
-/** X.690 10.1: definite, and in the fewest bytes. Three bytes of length are more than we ever read. */
+/** X.690 10.1: a length is definite and in the fewest bytes. No certificate needs more than three bytes of length. */
 function readLength(bytes: Buffer): { length: number; header: number } {
   const first = bytes[1];
   if (first === undefined) throw new MalformedDer("an element ends before its length");
@@ -121,13 +121,13 @@ function checkForm(tag: number, value: Buffer): void {
   if ((tag & CLASS) !== 0) return;
   const composite = tag === TAG.sequence || tag === TAG.set;
   if (composite !== ((tag & CONSTRUCTED) !== 0) || tag === 0x10 || tag === 0x11) {
-    throw new MalformedDer("a string in pieces, or a sequence in one");
+    throw new MalformedDer("a constructed string, or a primitive sequence");
   }
   const wellFormed = FORMS.get(tag);
   if (wellFormed?.(value) === false) throw new MalformedDer(`an ill-formed value of type 0x${tag.toString(16)}`);
 }
 
-/** What DER asks of the contents of the primitive types, as far as there is a choice to forbid. */
+/** The rules of DER for the contents of primitive types that have several encodings in BER. */
 const FORMS: ReadonlyMap<number, (value: Buffer) => boolean> = new Map([
   [TAG.boolean, isBoolean],
   [TAG.integer, isInteger],

@@ -13,24 +13,27 @@ export const EXTENDED_KEY_USAGE = {
   client: "1.3.6.1.5.5.7.3.2",
 } as const;
 
-/** What a certificate's extensions say, as far as we act on it (RFC 5280 4.2.1). */
+/** The contents of the extensions that Coffer implements (RFC 5280 4.2.1). */
 export interface Extensions {
   /** basicConstraints.cA; false when absent. */
   ca: boolean;
-  /** basicConstraints.pathLenConstraint; undefined when absent, which is no limit. */
+  /** basicConstraints.pathLenConstraint; undefined (no limit) if absent. */
   pathLength: number | undefined;
-  /** The bits of keyUsage that are set; undefined when the extension is absent. See {@link KEY_USAGE}. */
+  /** The bits of keyUsage that are set; undefined if the extension is absent. See {@link KEY_USAGE}. */
   keyUsage: ReadonlySet<number> | undefined;
-  /** The purposes of extendedKeyUsage in dots; undefined when the extension is absent. See {@link EXTENDED_KEY_USAGE}. */
+  /**
+   * The purposes of extendedKeyUsage in dotted form; undefined if the extension is absent. See
+   * {@link EXTENDED_KEY_USAGE}.
+   */
   extendedKeyUsage: readonly string[] | undefined;
   /** The subjectAltNames; empty when absent. */
   names: readonly GeneralName[];
   nameConstraints: NameConstraints | undefined;
   /** The subjectKeyIdentifier. A hint for finding an issuer, never a proof. */
   keyId: Buffer | undefined;
-  /** The authorityKeyIdentifier's key. A hint likewise. */
+  /** The keyIdentifier of the authorityKeyIdentifier. Also only a hint. */
   issuerKeyId: Buffer | undefined;
-  /** The first critical extension that is none of the above, in dots: a verifier must refuse it (RFC 5280 4.2). */
+  /** The first other critical extension, in dotted form. A verifier must refuse the certificate (RFC 5280 4.2). */
   unknownCritical: string | undefined;
 }
 
@@ -56,7 +59,10 @@ const ABSENT: Extensions = {
   unknownCritical: undefined,
 };
 
-/** Reads Extensions, each at most once (RFC 5280 4.2). Undefined is a certificate without any. Throws MalformedDer. */
+/**
+ * Reads the extensions, each at most once (RFC 5280 4.2). `element` is undefined if there are none. Throws
+ * MalformedDer.
+ */
 export function parseExtensions(element: DerElement | undefined): Extensions {
   if (element === undefined) return ABSENT;
   if (element.tag !== TAG.sequence || element.children.length === 0) throw new MalformedDer("extensions are empty");
@@ -65,7 +71,7 @@ export function parseExtensions(element: DerElement | undefined): Extensions {
   let unknownCritical: string | undefined;
   for (const child of element.children) {
     const { oid, critical, value } = parseExtension(child);
-    // Readers differ in which of two they believe: one would see another SPIFFE ID than we do.
+    // Parsers differ in which of two extensions they use, so another parser could read a different SPIFFE ID.
     if (seen.has(oid)) throw new MalformedDer(`the extension ${oid} occurs twice`);
     seen.add(oid);
     const reader = READERS.get(oid);
@@ -96,7 +102,7 @@ function parsePurposes(element: DerElement): string[] {
   const purposes = new DerFields(element, "extendedKeyUsage").rest();
   if (purposes.length === 0) throw new MalformedDer("extendedKeyUsage is empty");
   return purposes.map((purpose) => {
-    if (purpose.tag !== TAG.oid) throw new MalformedDer("extendedKeyUsage holds something else than purposes");
+    if (purpose.tag !== TAG.oid) throw new MalformedDer("extendedKeyUsage contains an element that is not a purpose");
     return oidText(purpose);
   });
 }

@@ -13,7 +13,10 @@ export const NAME_FORM = {
   registeredId: 0x88,
 } as const;
 
-/** One name, as bytes. It is never turned into text that is searched: names inside names would be found there. */
+/**
+ * A name, as bytes. Never convert several names to one text and search it: a name could contain the text of another
+ * one.
+ */
 export interface GeneralName {
   /** One of {@link NAME_FORM}. */
   readonly form: number;
@@ -22,7 +25,7 @@ export interface GeneralName {
 
 const FORMS: ReadonlySet<number> = new Set(Object.values(NAME_FORM));
 
-/** Reads a name. Throws MalformedDer for a form that does not exist, such as a URI in pieces. */
+/** Reads a name. Throws MalformedDer for a form that does not exist, such as a constructed URI. */
 export function parseGeneralName(element: DerElement): GeneralName {
   if (!FORMS.has(element.tag)) throw new MalformedDer("a name of a form that does not exist");
   return { form: element.tag, value: element.value };
@@ -39,12 +42,12 @@ export function parseGeneralNames(element: DerElement): GeneralName[] {
 }
 
 /**
- * Go's reader refuses these as well; we agree with it about what a certificate is. The bytes of a URI are left to the
- * parser of SPIFFE IDs, which knows better what to say about them.
+ * Refuses the same values as Go's reader, so that both agree about what a certificate is. The parser of SPIFFE IDs
+ * checks the bytes of a URI, and has better messages for them.
  */
 function checkValue({ form, value }: GeneralName): void {
   if (form === NAME_FORM.ip && value.length !== 4 && value.length !== 16) {
-    throw new MalformedDer("an IP address is not of 4 or 16 bytes");
+    throw new MalformedDer("an IP address does not have 4 or 16 bytes");
   }
   if ((form === NAME_FORM.dns || form === NAME_FORM.email) && value.some((byte) => byte >= 0x80)) {
     throw new MalformedDer("a DNS name or e-mail address is not ASCII");

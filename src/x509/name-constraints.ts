@@ -2,7 +2,7 @@ import type { DerElement } from "./der.ts";
 import { DerFields } from "./der-fields.ts";
 import { type GeneralName, parseGeneralName } from "./general-name.ts";
 
-/** Which names an authority may sign for (RFC 5280 4.2.1.10). */
+/** The names that a CA may sign for (RFC 5280 4.2.1.10). */
 export interface NameConstraints {
   readonly permitted: readonly GeneralName[];
   readonly excluded: readonly GeneralName[];

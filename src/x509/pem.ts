@@ -7,7 +7,10 @@ export interface PemBlock {
   readonly line: number;
 }
 
-/** A file is not PEM. `message` completes the sentence that the file's name begins, and shows nothing of what is in it. */
+/**
+ * A file is not PEM. `message` continues a sentence that begins with the file's name, and contains nothing of its
+ * contents.
+ */
 export class PemError extends Error {
   override readonly name = "PemError";
 }
@@ -15,21 +18,24 @@ export class PemError extends Error {
 const BEGIN = /^-----BEGIN ([^-]+)-----[ \t]*$/;
 const BOUNDARY = /^-----(?:BEGIN|END)\b/;
 
-/** The header of a block that is encrypted the old way (RFC 1421 4.6.1.1), as `openssl genrsa -aes256` wrote it. */
+/**
+ * The header of a block in the traditional encrypted form (RFC 1421 4.6.1.1), as older `openssl genrsa -aes256` writes
+ * it.
+ */
 const ENCRYPTED = /^Proc-Type:.*\bENCRYPTED\b/;
 
-// Padding only at the end.
+// Base64 with padding only at the end.
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Whether text is base64 (RFC 4648 4) of at least one byte and nothing else, not even a line break. */
+/** Whether text is base64 (RFC 4648 4) of at least one byte, without any other character such as a line break. */
 export function isBase64(text: string): boolean {
   return text !== "" && BASE64.test(text);
 }
 
 /**
- * The blocks with one of these labels, in order; blocks with other labels and text around blocks are skipped. No bytes
- * at all are no blocks. Throws {@link PemError} when there is something, but no block of any label in it; when a block
- * does not end; and when a wanted one is not plain base64.
+ * The blocks with one of these labels, in order. Skips blocks with other labels, and text outside of blocks. An empty
+ * file has no blocks. Throws {@link PemError} if a file that is not empty has no block with any label, if a block does
+ * not end, or if a block with one of the labels is not plain base64.
  */
 export function pemBlocks(file: Uint8Array, ...labels: readonly string[]): PemBlock[] {
   if (file.length === 0) return [];
@@ -70,7 +76,7 @@ function rawBlocks(lines: readonly string[]): RawBlock[] {
   return blocks;
 }
 
-/** A file that is being written ends in the middle of a block: that must not pass for a shorter file. */
+/** Refuses a block without its END line: a file that is still being written must not be read as a shorter file. */
 function readBlock(lines: readonly string[], begin: number, label: string): RawBlock {
   const length = lines.slice(begin + 1).findIndex((line) => BOUNDARY.test(line));
   const end = lines[begin + 1 + length];

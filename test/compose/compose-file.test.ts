@@ -52,7 +52,7 @@ describe("docker-compose.yml", () => {
       /coffer-with-shell is built twice/,
     ],
     [
-      "an image of its own that is looked for elsewhere",
+      "a local image that is pulled from a registry",
       "  pull_policy: never\n",
       "  pull_policy: missing\n",
       /api has the pull_policy missing/,

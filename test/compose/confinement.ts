@@ -49,8 +49,8 @@ export class Confiner {
   }
 
   /**
-   * The command line that starts `execution` in a new confinement, and becomes it; with "own", a parent process
-   * remains.
+   * The command line that starts `execution` in a new confinement. The process execs the command; with "own", it stays
+   * as the parent of the command.
    */
   start(confinement: Confinement, execution: Execution): string[] {
     const { network, pid } = confinement;
@@ -99,10 +99,10 @@ export class Confiner {
     const loader = [`${TOOLS}/loader`, "--library-path", `${TOOLS}/lib`];
     const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const identity = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-    const nothing = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--pdeathsig=KILL"];
+    const noPrivileges = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--pdeathsig=KILL"];
     return [
       ...[...loader, `${TOOLS}/env`, "-i", "-C", workdir, ...variables],
-      ...[...loader, `${TOOLS}/setpriv`, ...identity, ...nothing, "--", ...command],
+      ...[...loader, `${TOOLS}/setpriv`, ...identity, ...noPrivileges, "--", ...command],
     ];
   }
 

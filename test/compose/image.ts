@@ -1,4 +1,4 @@
-/** How an engine checks the health of a container. */
+/** How a container engine checks the health of a container. */
 export interface Healthcheck {
   /** The command, in exec form. */
   readonly test: readonly string[];

@@ -7,7 +7,7 @@ const TOOLS = ["unshare", "nsenter", "setpriv", "mount", "chroot", "ip", "ldd", 
 /** Why these tests can't run here; false if they can. */
 export function reasonToSkip(): string | false {
   if (process.platform !== "linux") return "containers are Linux";
-  if (process.getuid?.() !== 0) return "only root can start processes as several users, in namespaces of their own";
+  if (process.getuid?.() !== 0) return "only root can start processes as several users, in their own namespaces";
   const missing = TOOLS.filter((name) => spawnSync("sh", ["-c", `command -v ${name}`]).status !== 0);
   if (missing.length > 0) return `this machine has no ${missing.join(", ")}`;
   const { status, stderr } = spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"], {

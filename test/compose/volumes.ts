@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** The named volumes: folders that are kept when containers are removed. */
+/** Named volumes: folders that outlive their containers. */
 export class Volumes {
   readonly #folder: string;
   readonly #names: readonly string[];
@@ -13,8 +13,8 @@ export class Volumes {
   }
 
   /**
-   * The folder of a volume, to be mounted at `place` in an image. As with an engine, an empty volume takes over the
-   * content of that path, with owner and mode.
+   * The folder of a volume, to be mounted at `place` in an image. As in a container engine, an empty volume is
+   * filled with the content of that path, including owners and modes.
    */
   mount(name: string, place: string): string {
     if (!this.#names.includes(name)) throw new Error(`no volume ${name}`);

@@ -79,7 +79,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
 
       // The kernel refuses the connection before the server sees it. Where the kernel allows it, an SVID of another CA
       // is refused.
-      it("refuses everyone else", async () => {
+      it("refuses other users", async () => {
         for (const as of refused) {
           const seen = kit.log.length;
           const ran = await run(as, "get shop/api/db password");
@@ -90,7 +90,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
         const { cert, key } = kit.writeCredential(forger.issue({ id: API }), "forged");
         // The bundles include the client's own CA, so that the client accepts its own SVID, and the server's CA.
         const both = join(kit.folder, "both.pem");
-        writeFileSync(both, forger.bundlePem + kit.authority.bundlePem);
+        writeFileSync(both, forger.bundlePem + kit.ca.bundlePem);
         const foreign = owned({ ...env, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: both });
         for (const as of knocking) {
           const ran = await run(as, "get shop/api/db password", foreign);

@@ -159,7 +159,7 @@ const REFUSED: readonly Refused[] = [
     // libuv would truncate the path and listen on another one.
     what: "a socket whose path is longer than the kernel allows",
     script: `exec "$@" --listen "unix:/tmp/${"x".repeat(103)}"`,
-    said: /a socket's path has at most 107 bytes, and this one 108/,
+    said: /the path has 108 bytes, and a socket's path may have at most 107/,
   },
   {
     what: "a bundle that it can't read",

@@ -20,7 +20,7 @@ export const LOAD_PATHS: readonly string[] = Array.from({ length: 16 }, (_, i) =
 export interface LoadOptions {
   readonly callers: readonly Caller[];
   readonly ledger: Ledger;
-  /** Distinguishes the values of this load from those of every other one with the same ledger. */
+  /** Distinguishes the values of this load from those of other loads with the same ledger. */
   readonly name: string;
   readonly writers: number;
   /** Called after each answer that acknowledges a change. */
@@ -29,7 +29,7 @@ export interface LoadOptions {
 
 /**
  * Runs writers that put and delete, with one call at a time, and on each connection a reader that records what it
- * reads, until the server answers no more.
+ * reads, until the server stops responding.
  */
 export async function writeUntilGone({ writers, callers, ...rest }: LoadOptions): Promise<void> {
   const names = Array.from({ length: writers }, (_, i) => i);
@@ -41,7 +41,7 @@ async function read(caller: Caller, ledger: Ledger): Promise<void> {
   for (let n = 0; ; n++) {
     const path = LOAD_PATHS[n % LOAD_PATHS.length]!;
     const outcome = await caller.get({ path });
-    if (outcome.code === "OK") ledger.witness(path, outcome);
+    if (outcome.code === "OK") ledger.recordRead(path, outcome);
     else if (outcome.code !== "NOT_FOUND") return;
   }
 }

@@ -35,8 +35,9 @@ async function killedStore(): Promise<string> {
 const ACKNOWLEDGED = ["a", "b", "c", "d", "e"];
 
 /**
- * Makes a log look as after a failed last write and a power failure. After the failed write, the kernel still returns
- * the pages to every reader and considers them written. Only a power failure shows that they are not on the disk.
+ * Changes a log to its state after a failed last write and a power failure. After the failed write, the kernel still
+ * returns the pages to every reader and considers them written. Only a power failure shows that they are not on the
+ * disk.
  */
 function withoutLastWrite(log: string): void {
   const bytes = readFileSync(log);

@@ -15,7 +15,7 @@ async function fill(caller: Caller): Promise<{ accepted: number; refusal: Outcom
     const outcome = await caller.put({ path: `fill/${accepted}`, ...contentOf(`${accepted} ${LARGE}`) });
     if (outcome.code !== "OK") return { accepted, refusal: outcome };
   }
-  throw new Error("the store refuses no Put");
+  throw new Error("the store accepted every Put");
 }
 
 // A Put beyond --max-store-bytes is refused and not applied. Get, Delete and smaller Puts still work. A store that is

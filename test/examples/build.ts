@@ -11,22 +11,22 @@ export interface Build {
   readonly heading: string;
   /** The folders of examples/ that it is made of. */
   readonly folders: readonly string[];
-  /** The name of its copy below the cache folder. Test files run at the same time, so each has a copy of its own. */
+  /** The name of its copy below the cache folder. Test files run at the same time, so each has its own copy. */
   readonly copy: string;
   /** Commands that must succeed before the build, such as `go version`. */
   readonly needs: readonly string[];
   /**
-   * Downloads the packages of the example, from the top of the repository. If this fails, the tests are skipped: a registry
-   * that can't be reached says nothing about the example. Undefined if npm is the only registry.
+   * Downloads the packages of the example, in the root of the repository. If this fails, the tests are skipped: a
+   * registry that can't be reached says nothing about the example. Undefined if npm is the only registry.
    */
   readonly fetch?: string;
 }
 
 /** Where an example was built, and how it is started. */
 export interface Built {
-  /** A folder like the top of the repository, with this example in it. */
+  /** A copy of the root of the repository that contains this example. */
   readonly root: string;
-  /** What docs/clients.md says that starts it, from the top of the repository. */
+  /** The command in docs/clients.md that starts it, in the root of the repository. */
   readonly command: string;
 }
 
@@ -67,7 +67,7 @@ export async function build({ heading, folders, copy: name }: Build): Promise<Bu
   return { root, command: command!.trim() };
 }
 
-/** What a build leaves behind, and the next one goes on from. */
+/** The files of a build that the next build reuses. */
 const BUILT = ["out", "node_modules"];
 
 function copy(from: string, to: string): void {

@@ -13,7 +13,7 @@ const clients = page("docs/clients.md");
 const skip = reasonToSkip() || missing({ needs: ["go version"] });
 
 // What a reader does who has only the page and Coffer's package.
-describe("a Go program from docs/clients.md alone", { skip }, () => {
+describe("a Go program built only from docs/clients.md", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-go-"));
   let site: Site;
   before(async () => {

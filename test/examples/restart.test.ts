@@ -13,7 +13,7 @@ const GO = {
   fetch: "cd examples/go && go mod download",
 };
 
-/** Programs at once, each of which reads its own secret and puts the next version of it, again and again. */
+/** The number of concurrent programs. Each repeatedly reads its own secret and puts the next version. */
 const PROGRAMS = 4;
 
 /** How many rounds each has done before a restart, and does after it. */

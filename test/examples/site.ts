@@ -65,7 +65,7 @@ export class Site {
   variables(spire: Spire = this.spire): Variables {
     return {
       HOME: process.env["HOME"] ?? "/",
-      // java-spiffe takes no URI without an authority, empty though it is.
+      // java-spiffe requires a URI with an authority, even an empty one.
       SPIFFE_ENDPOINT_SOCKET: spire.endpoint.replace("unix:/", "unix:///"),
       COFFER_ADDR: `127.0.0.1:${this.#port}`,
       COFFER_SERVER_ID: this.serverId,

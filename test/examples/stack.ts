@@ -48,7 +48,7 @@ export function testStack(stack: Stack): void {
     after(() => site?.end());
 
     // A connection ends before its SVID expires. Calls after that time are made with a newer SVID.
-    it("puts, gets, reads the reason of an error, and goes on with the next SVIDs", async () => {
+    it("puts, gets, reads the reason of an error, and continues with the next SVIDs", async () => {
       const example = await start(site.spire, site.serverId);
       await example.prints("get", 3);
       assert.deepEqual(example.lines.slice(0, 2), ["put shop/api/db", `error ${stack.notFound} SECRET_NOT_FOUND`]);

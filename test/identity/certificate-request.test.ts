@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { awaitClientHello } from "../../src/admission/client-hello.ts";
-import { type HandshakeContexts, handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { type HandshakeContexts, handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { commonName } from "../support/certificate-forge.ts";
 import { bundle, example, forge, ID, NOW, workload, workloadKey } from "../support/chain-world.ts";
@@ -13,9 +13,9 @@ import { ownIdentity } from "./own-identity.ts";
 
 const CERTIFICATE_REQUEST = 13;
 
-/** So many authorities that their names take more than the 64 KiB that a certificate request can hold. */
+/** So many CAs that their names take more than the 64 KiB that a certificate request can contain. */
 const many = Array.from({ length: 700 }, (_, number) =>
-  forge.authority(undefined, { key: example.key, subject: commonName(`${number} ${"x".repeat(100)}`) }),
+  forge.ca(undefined, { key: example.key, subject: commonName(`${number} ${"x".repeat(100)}`) }),
 );
 const bundles = new Map([
   ["example.org", bundle("example.org", example)],
@@ -26,11 +26,14 @@ function contextsFor(trusted: typeof bundles): HandshakeContexts {
   return handshakeContexts(ownIdentity(trusted, new ManualTimers(NOW)).snapshot());
 }
 
-/** A server that says what OpenSSL makes of each client. `late` has it begin before the hello is there. */
+/**
+ * A server that reports OpenSSL's verdict on each client. With `late`, it begins the handshake before the hello
+ * arrives.
+ */
 async function serving(contexts: HandshakeContexts, beginning: "early" | "late", visit: (port: number) => void) {
   const outcome = new Promise<string>((resolve) => {
     const shake = (raw: Socket) =>
-      shakeHands(raw, contexts, {
+      performHandshake(raw, contexts, {
         complete: (socket) => {
           resolve(shownBy(socket).objection?.code ?? "no objection");
           socket.destroy();
@@ -53,7 +56,7 @@ async function serving(contexts: HandshakeContexts, beginning: "early" | "late",
   return outcome;
 }
 
-/** A whole handshake, and the names in the server's certificate request. */
+/** Performs a whole handshake, and returns the names in the server's certificate request. */
 async function namesIn(contexts: HandshakeContexts): Promise<{ readonly request: string; readonly outcome: string }> {
   let request = "";
   const outcome = await serving(contexts, "late", (port) => {
@@ -82,32 +85,33 @@ function tlsClient(ecdhCurve: string) {
   };
 }
 
-describe("A certificate request", () => {
-  // Anyone who can connect reads it. The control is a server whose first context trusts the authorities already.
-  it("names no authority, and the client is judged by all of them", async () => {
+describe("a certificate request", () => {
+  // Anyone who can connect can read it. The control is a server whose first context already trusts the CAs.
+  it("names no CA, and the client is verified with all of them", async () => {
     const contexts = contextsFor(new Map([["example.org", bundle("example.org", example)]]));
     const name = /SPIFFE/;
     const { request, outcome } = await namesIn(contexts);
     assert.ok(request.length > 0);
     assert.doesNotMatch(request, name);
     assert.equal(outcome, "no objection");
-    const telling = await namesIn({ ...contexts, asking: contexts.judging });
+    const telling = await namesIn({ ...contexts, requesting: contexts.verifying });
     assert.match(telling.request, name);
   });
 
-  // P-521 is not taken, so that the client is asked for another share (HelloRetryRequest). A hello that is not there yet when
-  // the handshake begins is read at another point of the event loop. With names, each handshake would fail for their size.
+  // P-521 is not accepted, so the server requests another key share (HelloRetryRequest). A hello that has not arrived
+  // when the handshake begins is read at another point of the event loop. With names, each handshake would fail for
+  // their size.
   for (const beginning of ["early", "late"] as const) {
     for (const groups of ["X25519", "P-521:P-256"]) {
-      it(`has the size of one without authorities when there are 701 (${groups}, begun ${beginning})`, async () => {
+      it(`is as small with 701 CAs as without any (${groups}, begun ${beginning})`, async () => {
         assert.equal(await serving(contextsFor(bundles), beginning, tlsClient(groups)), "no objection");
       });
     }
   }
 
-  it("(control) fails when it names them", async () => {
-    const { judging } = contextsFor(bundles);
-    const outcome = await serving({ asking: judging, judging }, "late", tlsClient("X25519"));
+  it("(control) fails if it names them", async () => {
+    const { verifying } = contextsFor(bundles);
+    const outcome = await serving({ requesting: verifying, verifying }, "late", tlsClient("X25519"));
     assert.match(outcome, /^ERR_SSL_/);
   });
 });

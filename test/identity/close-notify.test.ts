@@ -7,7 +7,7 @@ import { connect as connectTls, createSecureContext, type TLSSocket } from "node
 import type { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import { Connections } from "../../src/admission/connection.ts";
 import { GrpcServer } from "../../src/grpc/grpc-server.ts";
-import { shakeHands } from "../../src/admission/handshake.ts";
+import { performHandshake } from "../../src/admission/handshake.ts";
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
@@ -18,25 +18,25 @@ import { example, forge, NOW, TRUST, workload, workloadKey } from "../support/ch
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { ownIdentity } from "./own-identity.ts";
 
-// Record types, RFC 8446 5.1.
+// Record types (RFC 8446 5.1).
 const ALERT = 21;
 const HANDSHAKE = 22;
 
-// The first message type of a post-handshake record, RFC 8446 4.
+// The message type of a NewSessionTicket (RFC 8446 4).
 const NEW_SESSION_TICKET = 4;
 
 const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
 const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
 const HOUR = 3_600_000;
 
-/** What a client heard from the server, from the end of its handshake to the end of the connection. */
+/** What a client received from the server between the end of its handshake and the end of the connection. */
 interface Heard {
   readonly alerts: readonly string[];
-  /** Messages of the handshake that came after it. */
+  /** Post-handshake messages. */
   readonly messages: readonly Buffer[];
 }
 
-/** The server's side of connections, from accept(2) to grpc-js. */
+/** The server's part from accept(2) to grpc-js. */
 class Site {
   readonly timers = new ManualTimers(NOW);
   readonly identity = ownIdentity(TRUST, this.timers) as CurrentIdentity;
@@ -58,7 +58,10 @@ class Site {
     onRefused: () => {},
   });
 
-  /** Lets one client in with this chain, and does `end` as soon as HTTP/2 is up. Resolves when the connection is closed. */
+  /**
+   * Serves one client with this chain, and calls `end` as soon as HTTP/2 is established. Resolves when the connection
+   * is closed.
+   */
   async meet(chain: readonly Buffer[], request: Buffer, end: () => void): Promise<Heard> {
     const accept = (socket: Socket) => this.#admission.receive(socket);
     const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
@@ -76,7 +79,7 @@ class Site {
       else endOnce();
     };
     BareTlsClient.introduce(client, { chain, key: workloadKey.privateKey, request, heard });
-    // The server has the last word: the client only answers its FIN.
+    // The server closes first: the client only answers its FIN.
     await once(client, "close");
     listener.close();
     this.#admission.close();
@@ -84,7 +87,7 @@ class Site {
     return { alerts, messages };
   }
 
-  /** Time goes on until the client is asked for a sign of life, and then until it should have answered. */
+  /** Advances the time until the server sends a keepalive PING, and then until the answer is overdue. */
   async keepAlive(): Promise<void> {
     const [first] = this.connections.all();
     assert.ok(first);
@@ -94,13 +97,13 @@ class Site {
     this.timers.advance(20_000);
   }
 
-  /** Without any grace: this client answers no PING. */
+  /** Shuts down without a grace period: this client answers no PING. */
   shutDown(): void {
     void this.server.drain(0);
     this.timers.advance(0);
   }
 
-  /** From now on nobody is trusted. */
+  /** Withdraws trust in every client. */
   endTrust(): void {
     const { state } = this.identity;
     assert.ok(state.kind === "ready");
@@ -112,14 +115,14 @@ class Site {
 // A warning alert, close_notify (RFC 8446 6.1), once.
 const CLOSE_NOTIFY = ["0100"];
 
-// Without close_notify a client can't tell the server's end of a connection from one that an attacker has cut off, and some
-// TLS libraries report it as an error (RFC 8446 6.1).
-describe("A connection that the server ends is closed with close_notify:", () => {
-  const foreign = workload({}, forge.authority("spiffe://example.org"));
+// Without close_notify, a client can't distinguish the server's end of a connection from a truncation by an attacker,
+// and some TLS libraries report it as an error (RFC 8446 6.1).
+describe("a connection that the server ends is closed with close_notify:", () => {
+  const foreign = workload({}, forge.ca("spiffe://example.org"));
   const nothing = () => {};
   const ends: readonly [what: string, chain: readonly Buffer[], request: Buffer, end: (site: Site) => void][] = [
     ["its client is refused", foreign, PREFACE, nothing],
-    ["its client shows no certificate", [], PREFACE, nothing],
+    ["its client presents no certificate", [], PREFACE, nothing],
     ["its client is no longer trusted", workload(), PREFACE, (site) => site.endTrust()],
     ["its client answers no PING", workload(), PREFACE, (site) => void site.keepAlive()],
     ["the server shuts down", workload(), PREFACE, (site) => site.shutDown()],
@@ -133,39 +136,39 @@ describe("A connection that the server ends is closed with close_notify:", () =>
   }
 });
 
-// Node has no setting for how many tickets OpenSSL sends (SSL_CTX_set_num_tickets). What is sent must be worth nothing: 32
-// random bytes that name a session which the server does not keep. A ticket of the other kind carries the session itself,
-// sealed, with the client's whole certificate in it.
-it("A ticket that OpenSSL sends by itself holds nothing of the session", async () => {
+// Node has no setting for the number of tickets that OpenSSL sends (SSL_CTX_set_num_tickets). The tickets must be
+// useless: 32 random bytes that identify a session which the server does not store. A ticket of the other kind contains
+// the session itself, encrypted, with the client's whole certificate.
+it("a ticket that OpenSSL sends contains nothing of the session", async () => {
   const site = new Site();
   const longNames = workload({ dns: Array(50).fill("a.name.of.some.length") });
   const { messages } = await site.meet(longNames, PREFACE, () => site.shutDown());
   assert.ok(messages.length <= 2);
   for (const message of messages) {
     assert.equal(message[0], NEW_SESSION_TICKET);
-    // RFC 8446 4.6.1: the header, a lifetime and age_add of four bytes each, and the nonce come before the ticket.
+    // RFC 8446 4.6.1: the header, lifetime and age_add of four bytes each, and the nonce precede the ticket.
     const ticket = message.subarray(4 + 8 + 1 + message[12]!);
     assert.equal(ticket.readUInt16BE(0), 32);
   }
 });
 
-// The alert must not be waited for: whoever does not read would keep a descriptor.
-it("A connection whose client does not read is closed all the same", async () => {
+// The server must not wait for the alert to be sent: a client that does not read would keep a descriptor open.
+it("a connection whose client does not read is closed as well", async () => {
   const { certPem: cert, keyPem: key } = example.issue({ id: "spiffe://example.org/ours" });
   const secureContext = createSecureContext({ cert, key, minVersion: "TLSv1.3" });
   const listener = createServer((raw) => {
     raw.once("close", () => listener.emit("ended"));
     const complete = async (socket: TLSSocket) => {
-      // More than the kernel takes: the rest waits for the client.
+      // More than the kernel buffers: the rest waits for the client.
       while (socket.write(Buffer.alloc(1 << 20)));
       for (let i = 0; i < 64; i++) socket.write(Buffer.alloc(1 << 20));
       await turn();
       assert.ok(socket.writableLength > 0);
       socket.destroy();
     };
-    shakeHands(
+    performHandshake(
       raw,
-      { asking: secureContext, judging: secureContext },
+      { requesting: secureContext, verifying: secureContext },
       {
         complete,
         failed: assert.fail,

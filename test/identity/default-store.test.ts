@@ -13,22 +13,22 @@ const PROGRAM = fileURLToPath(new URL("./print-verdict.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "coffer-default-store-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** What OpenSSL objects to a client of this authority, when Node's default store has it and no bundle does. */
-function objection(authority: Buffer, leaf: Buffer, store: "ours" | "default"): string {
+/** OpenSSL's objection to a client of this CA, if the CA is in Node's default store and in no bundle. */
+function objection(ca: Buffer, leaf: Buffer, store: "ours" | "default"): string {
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
     return join(folder, name);
   };
   const cert = file("leaf.pem", pemText("CERTIFICATE", leaf));
   const key = file("leaf.key", workloadKey.privateKey.export({ type: "pkcs8", format: "pem" }).toString());
-  const env = { ...process.env, NODE_EXTRA_CA_CERTS: file("store.pem", pemText("CERTIFICATE", authority)) };
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: file("store.pem", pemText("CERTIFICATE", ca)) };
   return execFileSync(process.execPath, [PROGRAM, cert, key, store], { env, encoding: "utf8", timeout: 60_000 });
 }
 
-// Without a bundle there is no list of authorities to give to OpenSSL, and a missing list would mean those of the machine.
-it("the authorities of the machine vouch for no peer", () => {
-  const authority = forge.authority("spiffe://example.org");
-  const [leaf] = authority.issue({ id: "spiffe://example.org/a", key: workloadKey }).chain;
-  assert.equal(objection(authority.der, leaf!, "ours"), "UNABLE_TO_GET_ISSUER_CERT_LOCALLY");
-  assert.equal(objection(authority.der, leaf!, "default"), "none");
+// Without a bundle, the list of CAs for OpenSSL is empty. If the list were missing, Node would use its default CAs.
+it("accepts no peer by a CA of Node's default store", () => {
+  const ca = forge.ca("spiffe://example.org");
+  const [leaf] = ca.issue({ id: "spiffe://example.org/a", key: workloadKey }).chain;
+  assert.equal(objection(ca.der, leaf!, "ours"), "UNABLE_TO_GET_ISSUER_CERT_LOCALLY");
+  assert.equal(objection(ca.der, leaf!, "default"), "none");
 });

@@ -1,17 +1,19 @@
 import { element } from "../support/der-writer.ts";
 
-/** DER as a tree, to be changed and written again with lengths that fit. Lenient: what it can't read stays bytes. */
+/**
+ * DER as a tree that can be changed and encoded again with correct lengths. Lenient: what it can't read remains bytes.
+ */
 export interface Node {
   /** The identifier octet. */
   tag: number;
-  /** Bytes, or what is inside: of an OCTET STRING too, since extensions hide in them. */
+  /** Bytes, or the elements inside. An OCTET STRING is read as well, because it can contain an extension. */
   content: Buffer | Node[];
 }
 
 const OCTET_STRING = 0x04;
 const CONSTRUCTED = 0x20;
 
-/** One element after the other; undefined when these bytes are something else. */
+/** Reads consecutive elements; undefined if the bytes are not DER. */
 export function readNodes(bytes: Buffer): Node[] | undefined {
   const nodes: Node[] = [];
   for (let rest = bytes; rest.length > 0; ) {
@@ -23,7 +25,7 @@ export function readNodes(bytes: Buffer): Node[] | undefined {
   return nodes;
 }
 
-/** All nodes of a tree with the list that each is in, the outer ones first. */
+/** All nodes of a tree, each with the list that contains it, the outer ones first. */
 export function placesOf(nodes: Node[]): { readonly list: Node[]; readonly index: number }[] {
   return nodes.flatMap(({ content }, index) => [
     { list: nodes, index },
@@ -42,7 +44,7 @@ function readNode(tag: number, content: Buffer): Node {
   return { tag, content: (holdsNodes && content.length > 0 && readNodes(content)) || content };
 }
 
-/** Where the contents of the first element are. */
+/** The position of the first element's contents. */
 function extentOf(bytes: Buffer): { readonly start: number; readonly end: number } | undefined {
   const short = bytes[1] ?? 0x80;
   const digits = short < 0x80 ? 0 : short - 0x80;

@@ -14,7 +14,7 @@ import { HeldStream } from "./held-stream.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 
-/** A server of example.org, in a process of its own, which trusts other.org as well, and callers of both. */
+/** A server of example.org in its own process, which also trusts other.org, and callers of both trust domains. */
 class Federation {
   readonly example = new SpireDomain("example.org", Date.now);
   readonly other = new SpireDomain("other.org", Date.now);
@@ -33,7 +33,7 @@ class Federation {
     try {
       await federation.#begin();
     } catch (error) {
-      // What is open already would keep the test's process from ending.
+      // Resources that are already open would prevent the test's process from exiting.
       await federation.stop();
       throw error;
     }
@@ -48,24 +48,24 @@ class Federation {
     return this.#delivery!.deliver(response([this.example.issue("/coffer")], this.other.federated));
   }
 
-  /** The server's bundles are replaced; its SVID and its own bundle stay good. */
+  /** Replaces the server's federated bundles. Its SVID and its own bundle stay valid. */
   trustExampleOnly(): Promise<void> {
     return this.#delivery!.deliver(response([this.example.issue("/coffer")]));
   }
 
-  /** A member of example.org. */
+  /** A workload of example.org. */
   local(): Promise<Member> {
     const svid = this.example.issue("/member");
     return this.#admit([this.example], response([svid]));
   }
 
-  /** A member of other.org, which trusts example.org in turn. */
+  /** A workload of other.org, which also trusts example.org. */
   foreign(): Promise<Member> {
     const svid = this.other.issue("/member");
     return this.#admit([this.other, this.example], response([svid], this.example.federated));
   }
 
-  /** A stream of whoever has this SVID. */
+  /** A stream of a client with this SVID. */
   hold(svid: X509SvidMessage): Promise<HeldStream> {
     return HeldStream.open(this.server.port, svid);
   }
@@ -106,7 +106,7 @@ class Federation {
   }
 }
 
-/** A caller, and a stream that it holds on another connection. */
+/** A caller, and a stream that it keeps open on another connection. */
 interface Member {
   readonly client: CofferClient;
   readonly stream: HeldStream;
@@ -114,9 +114,9 @@ interface Member {
 
 describe("federation", { concurrency: true }, () => {
   for (const kind of DELIVERIES) {
-    // Whoever's trust domain is removed is out, with all that it held open, and nobody else notices. It gets in again when
-    // the trust domain is back.
-    it(`lets the members of a trust domain in as long as there is its bundle, from ${kind}`, async () => {
+    // After a trust domain is removed, its workloads are refused and their open streams end. Others are not affected.
+    // The workloads connect again when the trust domain is restored.
+    it(`accepts the workloads of a trust domain while its bundle is present, from ${kind}`, async () => {
       const federation = await Federation.start(kind);
       try {
         const local = await federation.local();
@@ -139,7 +139,7 @@ describe("federation", { concurrency: true }, () => {
           "identity updated",
           ({ generation, detail }) => Number(generation) > before && /other\.org 1$/.test(String(detail)),
         );
-        // Another one: the first will look for the server again only after a pause.
+        // A new client, because the first one reconnects only after a pause.
         const returned = await federation.foreign();
         assert.equal(await returned.client.health(), "SERVING");
         await local.stream.ping();
@@ -148,14 +148,14 @@ describe("federation", { concurrency: true }, () => {
       }
     });
 
-    // Were the bundles one heap, every federated authority could make members of every trust domain, the own one too.
-    it(`takes nobody for a member of one trust domain on the word of another, from ${kind}`, async () => {
+    // If the bundles were merged, every federated CA could issue SVIDs of every trust domain, including the own one.
+    it(`accepts no workload of one trust domain by a CA of another, from ${kind}`, async () => {
       const federation = await Federation.start(kind);
       try {
         const { example, other } = federation;
         const id = "spiffe://example.org/member";
-        const honest = await federation.hold(example.issue("/member", { id }));
-        honest.close();
+        const member = await federation.hold(example.issue("/member", { id }));
+        member.close();
         await assert.rejects(federation.hold(other.issue("/member", { id })), /closed/);
         const refused = await federation.server.logged("connection refused", ({ spiffe_id }) => spiffe_id === id);
         assert.equal(refused["reason"], "untrusted");
@@ -166,7 +166,7 @@ describe("federation", { concurrency: true }, () => {
   }
 });
 
-/** Without a bundle, and with an empty one: a file that has lost its content. */
+/** Without a bundle, and with an empty one, which is a file that has lost its content. */
 function isDistrust(reason: unknown): boolean {
   return reason === "no-bundle" || reason === "untrusted";
 }

@@ -7,22 +7,22 @@ import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { LONG } from "../support/long-form.ts";
 import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
 
-/** How many connections strangers hold, and what the server allows: its defaults, or the same made small. */
+/** How many connections unauthenticated clients hold, and the server's limits: the defaults, or smaller ones. */
 const { connections, flags } = LONG
   ? { connections: 5000, flags: [] }
   : { connections: 300, flags: ["--max-handshakes", "64", "--max-connections", "500"] };
 
-/** How many good clients come, one after the other. */
+/** How many legitimate clients connect, one after the other. */
 const NEWCOMERS = LONG ? 50 : 5;
 
-/** Calls of a connected client. */
+/** The number of calls of a connected client. */
 const GETS = LONG ? 10_000 : 500;
 
 const HERE = "127.0.0.1";
 const ELSEWHERE = "127.0.0.2";
 
 const site = new Site();
-/** The one server at a time that uses the site's data. */
+/** The current server, the only one that uses the site's data. */
 let server: ServerProcess;
 
 const foreign = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock).issue({
@@ -37,7 +37,7 @@ function gather(kind: FloodKind, from: string, count = connections): Promise<Una
   return UnauthenticatedClients.start({ kind, port: server.port, from, connections: count, certificate });
 }
 
-/** A client that connects and makes a call, each time another one. */
+/** Makes a call with a new client, and returns the status. */
 async function newcomer(): Promise<string> {
   const caller = site.caller(server);
   const { code } = await caller.get({ path: "flood/known" });
@@ -51,7 +51,7 @@ async function newcomers(): Promise<ReadonlySet<string>> {
   return codes;
 }
 
-/** Starts it, with one secret. */
+/** Starts a server with one secret. */
 async function start(options: StartOptions = {}): Promise<void> {
   server = await site.start({ flags, ...options });
   const caller = site.caller(server);
@@ -61,15 +61,15 @@ async function start(options: StartOptions = {}): Promise<void> {
 
 afterEach(() => server.kill());
 
-describe("a good client", () => {
-  // More strangers than may be in handshake, who come again whenever they are closed. Those that say all of their hello
-  // can't be told from good ones until they should answer, except by their address.
+describe("a legitimate client", () => {
+  // More unauthenticated clients than may be in handshake, which reconnect whenever they are closed. Those that send a
+  // complete ClientHello can't be distinguished from legitimate ones until they should answer, except by their address.
   for (const [kind, from] of [
     ["silent", HERE],
     ["half-hello", HERE],
     ["hello", ELSEWHERE],
   ] as const) {
-    it(`gets in at the first attempt while strangers stall: ${kind}`, async () => {
+    it(`connects at the first attempt while unauthenticated clients stall: ${kind}`, async () => {
       await start();
       const strangers = await gather(kind, from);
       assert.deepEqual(await newcomers(), new Set(["OK"]));
@@ -79,8 +79,8 @@ describe("a good client", () => {
     });
   }
 
-  // Whoever has any certificate can make the server do all the work of a handshake, again and again.
-  it("is served while strangers shake hands without end", async () => {
+  // A client with any certificate can make the server do all the work of a handshake, repeatedly.
+  it("is served while unauthenticated clients open handshakes continuously", async () => {
     await start();
     const connected = site.caller(server);
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
@@ -92,13 +92,13 @@ describe("a good client", () => {
     await strangers.stop();
     connected.close();
     const reasons = new Set(server.lines("connection refused").map((line) => line["reason"]));
-    // Those whose turn had not come in ten seconds, or when they all left: that they waited is what the limit is for.
+    // Handshakes that had not begun after ten seconds, or when all clients left, waited because of the limit.
     reasons.delete("handshake-not-begun");
     assert.deepEqual([...reasons], ["untrusted"]);
   });
 
-  // Node closes connections that it has no descriptors for. Those that are open must not suffer from it.
-  it("stays connected when the process has no more descriptors, and others get in when there are again", async () => {
+  // Node closes connections that it has no file descriptors for. Open connections must not be affected.
+  it("stays connected while the process has no free descriptors, and others connect when there are free ones again", async () => {
     await start({ flags: [], prefix: ["bash", "-c", 'ulimit -n 80 && exec "$@"', "bash"] });
     const connected = site.caller(server);
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");

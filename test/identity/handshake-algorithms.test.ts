@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect, createSecureContext, createServer as createTlsServer } from "node:tls";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
-import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
@@ -13,12 +13,15 @@ import { ownIdentity } from "./own-identity.ts";
 const timers = new ManualTimers(NOW);
 const own = ownIdentity(TRUST, timers);
 
-/** What a client can offer alone. The first costs the server a hundred times as much as X25519. */
+/** Groups that a client can offer alone. The first costs the server a hundred times as much as X25519. */
 const COSTLY = ["ffdhe8192", "ffdhe6144", "ffdhe4096", "ffdhe3072", "ffdhe2048", "P-521", "X448"];
-// Groups that not every OpenSSL has.
+// Groups that not every OpenSSL supports.
 const NEWER = ["brainpoolP512r1tls13", "MLKEM1024", "SecP384r1MLKEM1024"];
 
-/** The last one offers a key share for a group that is not taken, and is asked for another one (HelloRetryRequest). */
+/**
+ * Accepted groups. For the last entry, the client sends a key share for an unaccepted group, and the server requests
+ * another one (HelloRetryRequest).
+ */
 const TAKEN = ["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521:P-384"];
 
 function isKnown(group: string): boolean {
@@ -30,10 +33,10 @@ function isKnown(group: string): boolean {
   }
 }
 
-// Every group has to be a decision: the server's thread computes whatever a client that has proven nothing asks for.
-describe("The server, in a handshake,", () => {
+// Every group must be a decision: the server's thread computes the group that an unauthenticated client chooses.
+describe("the server, in a handshake,", () => {
   const server = createServer((raw) =>
-    shakeHands(raw, handshakeContexts(own.snapshot()), {
+    performHandshake(raw, handshakeContexts(own.snapshot()), {
       complete: (socket) => {
         const { raw: certificate } = socket.getPeerCertificate();
         server.emit("outcome", certificate === undefined ? "complete" : "complete, with a certificate");
@@ -64,12 +67,12 @@ describe("The server, in a handshake,", () => {
     });
   }
   for (const group of TAKEN) {
-    it(`takes ${group}`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
+    it(`accepts ${group}`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
       assert.equal(await outcome({ ecdhCurve: group }), "complete");
     });
   }
 
-  // The server says which signatures it takes, and OpenSSL shows no certificate that can't make one of them.
+  // The server states which signatures it accepts, and OpenSSL presents no certificate that can't make one of them.
   for (const [keyType, expected] of [
     ["P-256", "complete, with a certificate"],
     ["P-521", "complete, with a certificate"],
@@ -82,8 +85,8 @@ describe("The server, in a handshake,", () => {
   }
 });
 
-// The same the other way round: a server that pretends to be Coffer must not cost its clients either.
-describe("The client, in a handshake,", () => {
+// The same for clients: a server that pretends to be Coffer must not cause expensive work in its clients.
+describe("the client, in a handshake,", () => {
   async function call(ecdhCurve: string): Promise<string | undefined> {
     const { certPem: cert, keyPem: key } = example.issue({ id: ID });
     const server = createTlsServer({ cert, key, ecdhCurve, ALPNProtocols: ["h2"] }, (socket) => socket.destroy());

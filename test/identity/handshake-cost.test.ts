@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import type { KeyType } from "../support/certificate-forge.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
@@ -13,11 +13,11 @@ import { ownIdentity } from "./own-identity.ts";
 
 const own = ownIdentity(TRUST, new ManualTimers(NOW));
 
-/** Handshakes of each measurement, and how many measurements of each row take turns with one of the yardstick. */
+/** The handshakes of each measurement, and how many measurements of each row alternate with one of the reference. */
 const COUNT = 20;
 const ROUNDS = 7;
 
-/** No choice of a client may cost more than so many handshakes with X25519 and a key on P-256. */
+/** The most that any choice of a client may cost, in handshakes with X25519 and a key on P-256. */
 const BOUND = 3;
 
 interface Choice {
@@ -33,11 +33,11 @@ const CHOICES: readonly Choice[] = [
   })),
 ];
 
-// Only in the long form: it counts the CPU time of this process, which a machine under load can spoil.
-describe("A handshake costs no more than three ordinary ones:", { skip: LONG ? false : "measures CPU time" }, () => {
+// Only in the long form: it measures the CPU time of this process, which a machine under load can distort.
+describe("a handshake costs no more than three ordinary ones:", { skip: LONG ? false : "measures CPU time" }, () => {
   const contexts = handshakeContexts(own.snapshot());
   const server = createServer((raw) =>
-    shakeHands(raw, contexts, {
+    performHandshake(raw, contexts, {
       complete: (socket) => socket.destroy(),
       failed: () => raw.destroy(),
     }),

@@ -9,26 +9,29 @@ import { LONG } from "../support/long-form.ts";
 import { example, forge, workload, workloadKey } from "../support/chain-world.ts";
 import type { MemoryReport, MemoryServerOptions } from "./memory-server.ts";
 
-/** Handshakes of one measurement, and how many measurements there are of each kind of peer. */
+/** The handshakes of one measurement, and the number of measurements of each kind of peer. */
 const COUNT = LONG ? 5000 : 300;
 const ROUNDS = 2;
 
-/** Enough for a leak to show. */
+/** Enough to show a leak. */
 const CONTROL_COUNT = 200;
 
-/** Bytes that a handshake may leave behind, in the long form. The short one compares with the leak: noise is larger there. */
+/**
+ * The most bytes that a handshake may leak, in the long form. The short form has more noise, and compares with a known
+ * leak instead.
+ */
 const BOUND = 500;
 
-const rogue = forge.authority("spiffe://example.org");
+const rogue = forge.ca("spiffe://example.org");
 const intermediate = example.intermediate();
 const extra = Array.from({ length: 9 }, (_, depth) => example.intermediate({ subject: commonName(`extra ${depth}`) }));
 
-/** Nine intermediates and a leaf, below this authority. */
-function ten(authority: Issuer): readonly Buffer[] {
+/** A leaf and nine intermediates below this CA. */
+function ten(ca: Issuer): readonly Buffer[] {
   const names = Array.from({ length: 9 }, (_, depth) => commonName(`intermediate ${depth}`));
   return workload(
     {},
-    names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), authority),
+    names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), ca),
   );
 }
 
@@ -38,7 +41,7 @@ const PEERS: Readonly<Record<string, readonly Buffer[]>> = {
   "members below one intermediate": workload({}, intermediate),
 };
 
-describe("A handshake leaves nothing behind in the server's memory:", () => {
+describe("a handshake leaks no memory in the server:", () => {
   let server: ChildProcess;
   let port: number;
 
@@ -64,13 +67,13 @@ describe("A handshake leaves nothing behind in the server's memory:", () => {
       rejectUnauthorized: false,
       ALPNProtocols: ["h2"],
     });
-    // A refused client may see a reset.
+    // A refused client may receive a reset.
     client.on("error", () => {});
     client.resume();
     await new Promise((resolve) => client.once("close", resolve));
   }
 
-  /** Collections in between keep what waits for one from looking like a leak. */
+  /** Collects garbage in between, so that memory that waits for a collection does not look like a leak. */
   async function meetOften(context: SecureContext, count: number): Promise<void> {
     for (let met = 1; met <= count; met++) {
       await meet(context);
@@ -78,12 +81,15 @@ describe("A handshake leaves nothing behind in the server's memory:", () => {
     }
   }
 
-  /** By how many bytes the server has grown, for each handshake: the least of several measurements, since a leak is in all. */
+  /**
+   * How many bytes the server grew for each handshake: the minimum of several measurements, since a leak occurs in
+   * all.
+   */
   async function growth(chain: readonly Buffer[], count = COUNT): Promise<number> {
     const key = workloadKey.privateKey.export({ type: "pkcs8", format: "pem" });
     const context = createSecureContext({ cert: certificatePem(chain), key, minVersion: "TLSv1.3" });
     const grown: number[] = [];
-    // The first measurement warms up: it includes what is allocated once.
+    // The first measurement is a warm-up: it includes memory that is allocated once.
     for (let round = 0, last = 0; round <= ROUNDS + 1; round++) {
       const { resident } = await ask("report");
       if (round > 1) grown.push((resident - last) / count);
@@ -103,13 +109,13 @@ describe("A handshake leaves nothing behind in the server's memory:", () => {
     });
   }
 
-  it("and they were refused or accepted as they should be", async () => {
+  it("(control) each kind of peer is refused or accepted as expected", async () => {
     const { accepted, refused } = await ask("report");
     const members = Object.keys(PEERS).filter((who) => who.startsWith("members"));
     assert.deepEqual([accepted, refused], [members.length * COUNT * (ROUNDS + 1), ["untrusted"]]);
   });
 
-  // The control, last since it spoils the server: a chain that is read each time stays in memory for good.
+  // The control comes last, because it makes the server leak: a chain that is read for each handshake is never freed.
   it("(control) unless chains are read each time", async (t) => {
     await ask("read");
     const leaked = await growth(PEERS["members with nine certificates too many"]!, CONTROL_COUNT);

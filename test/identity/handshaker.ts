@@ -1,13 +1,13 @@
 import { connect, type ConnectionOptions } from "node:tls";
 
-/** What a process of clients is told: to shake hands so often, one after the other. */
+/** The message to a client process: how many handshakes to perform, one after the other. */
 export interface Handshakes {
   readonly port: number;
   readonly count: number;
   readonly options: Pick<ConnectionOptions, "cert" | "key" | "ecdhCurve">;
 }
 
-// Clients in a process of their own, so that what they do is not counted as the server's work.
+// Clients in their own process, so that their work is not counted as the server's.
 process.on("message", async ({ port, count, options }: Handshakes) => {
   for (let i = 0; i < count; i++) await shakeHands(port, options);
   process.send?.("done");

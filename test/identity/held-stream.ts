@@ -7,11 +7,11 @@ import { certificatePem, pemText } from "../../src/x509/pem.ts";
 import type { X509SvidMessage } from "../../src/workload-api/x509-messages.ts";
 
 /**
- * A connection with a stream on it, a health Watch, that its owner never lets go of: neither when it has a new SVID nor
- * when the server asks it to go away.
+ * A connection with an open stream, a health Watch. The client never closes it, neither after a rotation of its SVID
+ * nor after a GOAWAY of the server.
  */
 export class HeldStream {
-  /** Resolves when the server says GOAWAY. */
+  /** Resolves when the server sends GOAWAY. */
   readonly askedToLeave: Promise<unknown>;
   /** Resolves when the connection is closed. */
   readonly closed: Promise<unknown>;
@@ -24,7 +24,7 @@ export class HeldStream {
     this.askedToLeave = new Promise((resolve) => session.once("goaway", resolve));
   }
 
-  /** Resolves when the server has said on the stream how it is. Rejects when it closes the connection instead. */
+  /** Resolves when the server has sent its status on the stream. Rejects if it closes the connection instead. */
   static async open(port: number, { x509Svid, x509SvidKey }: X509SvidMessage): Promise<HeldStream> {
     const tls = {
       cert: certificatePem(splitDer(x509Svid)),
@@ -36,12 +36,12 @@ export class HeldStream {
     const held = new HeldStream(connect("https://localhost", { createConnection }));
     const refused = held.closed.then(() => assert.fail("the server closed the connection"));
     await Promise.race([held.#watch(), refused]);
-    // Once it is open, closing it is what the test waits for.
+    // After it is open, the tests expect it to be closed.
     refused.catch(() => {});
     return held;
   }
 
-  /** Resolves when the server has answered: the connection is as it was. */
+  /** Resolves when the server has answered a PING, which shows that the connection is still open. */
   async ping(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#session.ping((error) => (error === null ? resolve() : reject(error)));

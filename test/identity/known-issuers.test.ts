@@ -7,10 +7,10 @@ import { element, octetString, sequence } from "../support/der-writer.ts";
 import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import { bundle, example, forge, ID, other, TRUST, trust, workload } from "../support/chain-world.ts";
-import { inTurnAtTheFrontDoor } from "./front-door.ts";
+import { servePeers } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
-/** How often the certificates behind a leaf were read, in this process. */
+/** How often the certificates behind a leaf were read in this process. */
 let reads = 0;
 const original = TLSSocket.prototype.getPeerX509Certificate;
 
@@ -24,18 +24,20 @@ after(() => {
   TLSSocket.prototype.getPeerX509Certificate = original;
 });
 
-/** What became of the peers that showed these chains to one server, one after the other, and how often it read a chain. */
-async function inTurn(row: Parameters<typeof inTurnAtTheFrontDoor>[0], ...chains: readonly (readonly Buffer[])[]) {
+/**
+ * The verdicts of one server on these chains, presented one after the other, and how often it read a chain.
+ */
+async function inTurn(row: Parameters<typeof servePeers>[0], ...chains: readonly (readonly Buffer[])[]) {
   const before = reads;
   const shown = chains.map((chain) => ({ chain }));
-  const replies = await inTurnAtTheFrontDoor(row, shown, bare);
+  const replies = await servePeers(row, shown, bare);
   const verdicts = replies.map(({ refused, handled }) => [...refused.map(({ reason }) => reason), ...handled].join());
   return { verdicts, reads: reads - before };
 }
 
-describe("Over TLS, one server", () => {
-  // Node never frees what it has shown of a chain.
-  it("reads no chain of a leaf below an authority, and below an intermediate the first one only", async () => {
+describe("over TLS, one server", () => {
+  // Node never frees the certificates of a chain that it has returned.
+  it("reads no chain of a leaf below a CA of the bundle, and only the first chain below an intermediate", async () => {
     const intermediate = example.intermediate();
     const extra = [example.intermediate({ subject: commonName("extra") }).der, other.der];
     const direct = await inTurn({}, workload(), [...workload(), ...extra]);
@@ -47,29 +49,29 @@ describe("Over TLS, one server", () => {
     assert.deepEqual(below, { verdicts: [ID, ID, ID], reads: 1 });
   });
 
-  // Anyone may show such chains, as often as the handshake rate allows.
-  it("reads no chain that leads to no authority", async () => {
-    const rogue = forge.authority("spiffe://example.org");
+  // Anyone can present such chains, as often as the handshake rate allows.
+  it("reads no chain without a path to a CA", async () => {
+    const rogue = forge.ca("spiffe://example.org");
     const chains = [workload({}, rogue.intermediate()), [...workload({}, rogue), rogue.der, example.der], []];
     assert.deepEqual(await inTurn({}, ...chains), { verdicts: ["untrusted", "untrusted", "no-certificate"], reads: 0 });
   });
 
   // Otherwise the same chain would be refused after a restart.
-  it("refuses a leaf without its intermediate, although it knows the intermediate", async () => {
+  it("refuses a leaf without its intermediate, even if it knows the intermediate", async () => {
     const [leaf, intermediate] = workload({}, example.intermediate());
     const { verdicts } = await inTurn({}, [leaf!], [leaf!, intermediate!], [leaf!], [leaf!, intermediate!]);
     assert.deepEqual(verdicts, ["untrusted", ID, "untrusted", ID]);
   });
 
-  it("keeps apart what it knows of two trust domains", async () => {
+  it("separates the intermediates that it knows of two trust domains", async () => {
     const shared = example.intermediate();
     const [stolen] = workload({ id: "spiffe://other.org/api" }, shared);
     const honest = workload({}, shared);
     assert.deepEqual((await inTurn({}, honest, [stolen!, honest[1]!], honest)).verdicts, [ID, "untrusted", ID]);
   });
 
-  // Each one's search goes through all that are known by that name.
-  it("tells intermediates with one name apart, by key identifier or by key", async () => {
+  // Each search considers all known intermediates with that name.
+  it("distinguishes intermediates with the same name by key identifier or by key", async () => {
     for (const keyIds of [true, false]) {
       const chains = Array.from({ length: 5 }, () => workload({}, example.intermediate({ keyIds })));
       const { verdicts, reads } = await inTurn({}, ...chains, ...chains);
@@ -77,7 +79,7 @@ describe("Over TLS, one server", () => {
     }
   });
 
-  it("accepts a renewed intermediate with the key of an expired one, and the expired one not", async () => {
+  it("accepts a renewed intermediate with the key of an expired one, but not the expired one", async () => {
     const key = newKey("P-256");
     const renewed = example.intermediate({ key });
     const expired = example.intermediate({ key, notAfter: Date.now() - 60_000 });
@@ -91,19 +93,19 @@ describe("Over TLS, one server", () => {
     assert.deepEqual((await inTurn({}, ...chains)).verdicts, ["expired", ID, "expired", ID]);
   });
 
-  it("accepts an intermediate that two authorities of its trust domain have signed, by either", async () => {
-    const second = forge.authority("spiffe://example.org", { subject: commonName("second") });
+  it("accepts an intermediate that two CAs of its trust domain have signed, by either CA", async () => {
+    const second = forge.ca("spiffe://example.org", { subject: commonName("second") });
     const key = newKey("P-256");
-    const [byFirst, bySecond] = [example, second].map((authority) => authority.intermediate({ key }));
+    const [byFirst, bySecond] = [example, second].map((ca) => ca.intermediate({ key }));
     const leaf = workload({}, byFirst)[0]!;
     const row = { bundles: trust(example, second) };
     const chains = [[leaf, byFirst!.der], [leaf, bySecond!.der], [leaf, bySecond!.der, byFirst!.der], [leaf]];
     assert.deepEqual((await inTurn(row, ...chains)).verdicts, [ID, ID, ID, "untrusted"]);
   });
 
-  // The one exception to "what connected before decides nothing", see docs/identity.md. Its holder has a valid SVID.
-  it("accepts a leaf whose intermediate came signed by another trust domain, if it knows the right one", async () => {
-    const elsewhere = forge.authority("spiffe://other.org", { subject: commonName("elsewhere") });
+  // The only case in which earlier connections influence the verdict, see docs/identity.md. The peer has a valid SVID.
+  it("accepts a leaf sent with an intermediate that another trust domain signed, if it knows the right intermediate", async () => {
+    const elsewhere = forge.ca("spiffe://other.org", { subject: commonName("elsewhere") });
     const key = newKey("P-256");
     const right = example.intermediate({ key });
     const wrong = elsewhere.intermediate({ key });
@@ -140,7 +142,7 @@ describe("Over TLS, one server", () => {
   });
 
   it("finds a path past certificates that a member has given the name of an authority without identifier", async () => {
-    const authority = forge.authority("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
+    const authority = forge.ca("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
     const chain = workload({}, authority.intermediate());
     const lookalikes = lookalikesOf(commonName("bare"), chain[1]!);
     assert.deepEqual((await inTurn({ bundles: trust(authority) }, [...chain, ...lookalikes])).verdicts, [ID]);
@@ -166,7 +168,7 @@ describe("Over TLS, one server", () => {
 
 /** As many CA certificates as signatures are checked, each named as the issuer of `child` and with its key identifier. */
 function lookalikesOf(subject: Buffer, child: Buffer, spec: CertificateSpec = {}): Buffer[] {
-  const rogue = forge.authority("spiffe://example.org");
+  const rogue = forge.ca("spiffe://example.org");
   const keyId = extension("2.5.29.14", false, octetString(parseCertificate(child).issuerKeyId!));
   const all = { subject, keyIds: false, extensions: [keyId], ...spec };
   return Array.from({ length: MAX_SIGNATURE_CHECKS }, () => rogue.intermediate(all).der);

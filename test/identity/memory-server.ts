@@ -11,22 +11,23 @@ import { type Connection, Connections } from "../../src/admission/connection.ts"
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 
-/** How the program is set up: files in PEM, of example.org. */
+/** The setup of the program: files in PEM, of example.org. */
 export interface MemoryServerOptions {
   readonly cert: string;
   readonly key: string;
   readonly bundle: string;
 }
 
-/** What the program reports when it is asked. */
+/** The program's answer to a request. */
 export interface MemoryReport {
   readonly resident: number;
   readonly accepted: number;
   readonly refused: readonly string[];
 }
 
-// A program: the server's way from accept(2) to a verified connection, which is then closed. It is asked for its resident
-// memory after a full collection. "read" switches to reading every chain whole, which is the leak that the test looks for.
+// A program with the server's part from accept(2) to a verified connection, which it then closes. On request, it
+// reports its resident memory after a full garbage collection. After the message "read", it reads every chain
+// completely, which is the leak that the test looks for.
 const { cert, key, bundle } = JSON.parse(process.argv[2]!) as MemoryServerOptions;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -46,7 +47,7 @@ const refused = new Set<string>();
 const admission = new ConnectionAdmission({
   identity: Object.assign(identity, { close: () => {} }),
   connections: new Connections(),
-  // Without rests between handshakes, of which there are thousands.
+  // Without rests between handshakes, because there are thousands of them.
   gate: new HandshakeGate(
     { connections: 1000, inProgress: 1000, perSecond: 100_000 },
     { ...processTimers, busy: () => 0 },
@@ -64,7 +65,7 @@ const server = createServer({ pauseOnConnect: false }, (socket) => admission.rec
 server.listen(0, "127.0.0.1", () => process.send?.(server.address()));
 process.on("message", async (asked: "report" | "read") => {
   if (asked === "read") readsAll = true;
-  // What the first collection finds dead in JavaScript frees its native memory in the turn after it.
+  // JavaScript objects that the first collection frees release their native memory in the next turn.
   for (let collection = 0; collection < 3; collection++) {
     collectGarbage();
     await new Promise((resolve) => setImmediate(resolve));

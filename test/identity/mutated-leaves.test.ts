@@ -11,11 +11,11 @@ import { mutated, mutations } from "./mutations.ts";
 
 const LEAVES = LONG ? 100_000 : 3000;
 
-// fast-check tells the seed of a run that failed; COFFER_TEST_SEED repeats it.
+// fast-check prints the seed of a failed run; COFFER_TEST_SEED repeats it.
 const seed = process.env["COFFER_TEST_SEED"];
 const repeatable = seed === undefined ? {} : { seed: Number(seed) };
 
-/** Whose it is; undefined when it is refused. Whatever else is thrown gets through. */
+/** The SPIFFE ID of a leaf; undefined if it is refused. Other errors are thrown. */
 function identityOf(chain: readonly Buffer[]): string | undefined {
   try {
     return String(verifySvid(chain, TRUST, NOW, "client").id);
@@ -25,16 +25,16 @@ function identityOf(chain: readonly Buffer[]): string | undefined {
   }
 }
 
-/** The URIs that OpenSSL sees in a certificate. */
+/** The URIs that OpenSSL reads in a certificate. */
 function uris(der: Buffer): string[] | undefined {
   const names = new X509Certificate(der).subjectAltName?.split(", ");
   return names?.filter((name) => name.startsWith("URI:")).map((name) => name.slice("URI:".length));
 }
 
-describe("A leaf with altered bytes", () => {
-  // Worse than any real attacker: the authority signs whatever it is given. What is then accepted has the one ID that
-  // OpenSSL reads in it as well, spelled out as a URI in its bytes; and nothing but SvidRefused is ever thrown.
-  it("and a good signature is refused, or has the one ID that OpenSSL sees in it", (t) => {
+describe("a leaf with modified bytes", () => {
+  // Stronger than any real attack: the CA signs any bytes. An accepted leaf has the only ID that OpenSSL reads in it
+  // too, and its bytes contain that ID as a URI. No other error than SvidRefused is thrown.
+  it("and a valid signature is refused, or has the only ID that OpenSSL reads in it", (t) => {
     const seen = { "accepted as it was": 0, "accepted with another ID": 0, refused: 0 };
     const property = fc.property(mutations, (changes) => {
       const chain = workload({ tamper: (tbs) => mutated(tbs, changes) });
@@ -49,8 +49,8 @@ describe("A leaf with altered bytes", () => {
     for (const [outcome, count] of Object.entries(seen)) assert.ok(count > 0, outcome);
   });
 
-  // Its control: with no change the very same leaf is accepted.
-  it("and the signature of the leaf that it was is refused", () => {
+  // The control: without a change, the same leaf is accepted.
+  it("and the signature of the original leaf is refused", () => {
     const [good] = workload({ serial: 1n });
     assert.equal(identityOf([good!]), ID);
     const property = fc.property(mutations, (changes) => {

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { type Node, placesOf, readNodes, writeNodes } from "./der-tree.ts";
 
-/** A change at a place, given as a fraction of all there are. */
+/** A change at a position, given as a fraction of all positions. */
 interface Mutation {
   readonly kind: keyof typeof IN_BYTES | keyof typeof IN_TREE;
   readonly at: number;
   readonly byte: number;
 }
 
-/** Of bytes as they stand: most lengths do not fit any more afterwards. */
+/** Changes of single bytes, after which most lengths are wrong. */
 const IN_BYTES = {
   set: (before: Buffer, rest: Buffer, byte: number) => [before, Buffer.of(byte), rest.subarray(1)],
   flip: (before: Buffer, rest: Buffer, byte: number) => [
@@ -23,7 +23,7 @@ const IN_BYTES = {
 
 const A = "a".charCodeAt(0);
 
-/** Of elements, whose lengths are then written anew: these get further into the verifier. */
+/** Changes of elements, whose lengths are then corrected, so that the result gets further into the verifier. */
 const IN_TREE = {
   drop: (list: Node[], index: number) => void list.splice(index, 1),
   double: (list: Node[], index: number) => void list.splice(index, 0, list[index]!),
@@ -50,7 +50,7 @@ const IN_TREE = {
   },
 } as const;
 
-/** A leaf's names come last: half of all changes are about them. */
+/** Half of all changes concern the names of a leaf, which are its last elements. */
 function within(min: number): fc.Arbitrary<number> {
   return fc.double({ min, max: 1, noNaN: true, maxExcluded: true });
 }
@@ -65,7 +65,7 @@ export const mutations: fc.Arbitrary<readonly Mutation[]> = fc.array(
   { minLength: 1, maxLength: 3 },
 );
 
-/** `der` with these changes, one after the other. */
+/** Applies these changes to `der`, one after the other. */
 export function mutated(der: Buffer, changes: readonly Mutation[]): Buffer {
   return changes.reduce(mutate, der);
 }
@@ -76,7 +76,7 @@ function mutate(der: Buffer, { kind, at, byte }: Mutation): Buffer {
   return Buffer.concat(IN_BYTES[kind](der.subarray(0, index), der.subarray(index), byte));
 }
 
-/** What an earlier change made empty or unreadable stays as it is. */
+/** Does not change what an earlier change made empty or unreadable. */
 function mutateTree(der: Buffer, kind: keyof typeof IN_TREE, at: number, byte: number): Buffer {
   const nodes = readNodes(der) ?? [];
   const places = placesOf(nodes);

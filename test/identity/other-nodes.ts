@@ -9,7 +9,10 @@ export type OtherNode =
 /** The lines on which Coffer runs, see "engines" in package.json. */
 const LINES = ["20", "22", "24", "26"];
 
-/** Those of COFFER_TEST_NODES, paths with colons between; otherwise in the long form the tested releases of each other line. */
+/**
+ * Those of COFFER_TEST_NODES, paths with colons between; otherwise in the long form the tested releases of each other
+ * line.
+ */
 export function otherNodes(): readonly OtherNode[] {
   const paths = process.env["COFFER_TEST_NODES"]?.split(":") ?? [];
   if (paths.length > 0) return paths.map((path) => ({ kind: "here", name: path, path }));

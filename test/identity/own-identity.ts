@@ -7,7 +7,7 @@ import { example } from "../support/chain-world.ts";
 const HOUR = 3_600_000;
 const OURS = example.issue({ id: "spiffe://example.org/ours" });
 
-/** The identity of the side that is ours in a test: it trusts whom a row trusts. */
+/** The identity of the server or client under test, with the bundles of a row. */
 export function ownIdentity(bundles: IdentitySnapshot["bundles"], timers: ManualTimers): IdentitySource {
   const [cert, key] = [OURS.certPem, OURS.keyPem].map((pem) => ({ name: "ours", bytes: Buffer.from(pem) }));
   const identity = new CurrentIdentity(timers, "nothing yet");

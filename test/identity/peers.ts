@@ -6,7 +6,7 @@ import { pemText } from "../../src/x509/pem.ts";
 import { type Case, workloadKey } from "../support/chain-world.ts";
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 
-/** Somebody who shows a row's chain on a connection, and calls Get without waiting for anything. */
+/** A client that presents a row's chain on a connection, and calls Get without waiting for anything. */
 export type Peer = (socket: Socket, row: Pick<Case, "chain" | "key">) => void;
 
 /** A call of Get as the first bytes of an HTTP/2 connection (RFC 9113 3.4). */
@@ -23,11 +23,11 @@ function get(): Buffer {
   return bytes;
 }
 
-/** Sends anything at all, and its request in one write with the last message of its handshake. */
+/** A client that can send any certificates. Its request is in one write with the last message of its handshake. */
 export const bare: Peer = (socket, { chain, key = workloadKey }) =>
   BareTlsClient.introduce(socket, { chain, key: key.privateKey, request: REQUEST });
 
-/** node:tls, as any client of ours would do it, but for the weak keys and hashes that it is told not to mind. */
+/** A client with node:tls, like Coffer's own clients, but with a security level that permits weak keys and hashes. */
 export const openssl: Peer = (socket, { chain, key = workloadKey }) => {
   const cert = chain.map((der) => pemText("CERTIFICATE", der)).join("");
   const shown = cert === "" ? {} : { cert, key: key.privateKey.export({ type: "pkcs8", format: "pem" }) };

@@ -3,19 +3,20 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
-import { handshakeContexts, shakeHands } from "../../src/admission/handshake.ts";
+import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 
-// A program: what OpenSSL objects to a client whose certificate is in one file of PEM, and whose key is in another one, when
-// the server has no bundle. With "default", when its context has OpenSSL's default store.
+// A program that prints OpenSSL's objection to a client whose certificate and key are in two PEM files,
+// when the server has no bundle. With "default", the server's context has OpenSSL's default store.
 const [certFile, keyFile, store] = process.argv.slice(2);
 const certPem = readFileSync(certFile!, "utf8");
 const keyPem = readFileSync(keyFile!, "utf8");
 const svid = { certPem, keyPem } as Parameters<typeof handshakeContexts>[0]["svid"];
 const ours = handshakeContexts({ svid, bundles: new Map() });
-const contexts = store === "default" ? { ...ours, judging: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
+const contexts =
+  store === "default" ? { ...ours, verifying: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
 
 const server = createServer((raw) =>
-  shakeHands(raw, contexts, {
+  performHandshake(raw, contexts, {
     failed: (code) => {
       throw new Error(code);
     },

@@ -1,4 +1,4 @@
 import { verdicts } from "./verdicts.ts";
 
-// A program, for the Node that runs it.
+// A program that prints the verdicts of the Node release that runs it.
 process.stdout.write((await verdicts()).join("\n"));

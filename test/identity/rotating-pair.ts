@@ -21,8 +21,8 @@ interface Parts {
 }
 
 /**
- * A server in a process of its own, and a client in this one, which is an administrator. Both follow the identities that
- * they are delivered; files are written in another manner for the one than for the other.
+ * A server in its own process, and a client in this one, which is an administrator. Both follow the identities that the
+ * test delivers. If these are files, the two sides get them in different ways.
  */
 export class RotatingPair {
   readonly domain: SpireDomain;
@@ -53,7 +53,7 @@ export class RotatingPair {
     try {
       return await RotatingPair.#begin(parts);
     } catch (error) {
-      // What is open already would keep the test's process from ending.
+      // Resources that are already open would prevent the test's process from exiting.
       await letGo(parts);
       throw error;
     }
@@ -67,7 +67,7 @@ export class RotatingPair {
     return new RotatingPair(parts, server, identity);
   }
 
-  /** A client of another identity. */
+  /** A client with another identity. */
   connect(identity: Pick<IdentitySource, "snapshot" | "onChange">): CofferClient {
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
     const serverId = SpiffeId.parse(`spiffe://${this.domain.name}${PATHS[0]}`);
@@ -75,9 +75,9 @@ export class RotatingPair {
   }
 
   /**
-   * Delivers new SVIDs, and the bundle as the domain has it now. Resolves with the client's SVID when both have adopted
-   * theirs. They are valid for `ttl` milliseconds, by default for an hour and longer each time, so that each can be told
-   * from the others by its end.
+   * Delivers new SVIDs, and the current bundle of the trust domain. Resolves with the client's SVID when both sides
+   * have adopted theirs. The SVIDs are valid for `ttl` milliseconds. The default is an hour, and increases each time,
+   * so that SVIDs can be distinguished by their expiry.
    */
   async rotate(ttl = HOUR + ++this.#rotations * MINUTE): Promise<X509SvidMessage> {
     const [forServer, forClient] = PATHS.map((path) => this.domain.issue(path, { ttl }));
@@ -115,7 +115,7 @@ async function letGo({ site, deliveries }: Parts): Promise<void> {
   await site.remove();
 }
 
-/** Who the server is, and who the client: see ADMIN. */
+/** The identities of the server and the client, see ADMIN. */
 const PATHS = ["/coffer", "/admin"];
 
 /** When an SVID expires, in milliseconds since the epoch. */

@@ -10,16 +10,16 @@ import { HeldStream } from "./held-stream.ts";
 import { RotatingPair } from "./rotating-pair.ts";
 import { SteadyLoad } from "./steady-load.ts";
 
-/** How many times it goes through all kinds of rotation, ten rotations each. */
+/** How often the test repeats all kinds of rotation, ten rotations each time. */
 const CYCLES = LONG ? 10 : 1;
 const ROTATIONS = CYCLES * 10;
 
-/** How many calls are made between two rotations. */
+/** The number of calls between two rotations. */
 const CALLS_BETWEEN = 20;
 
 /**
- * The life of SVIDs that are renewed late, in milliseconds: after the server has asked their connections to leave, which
- * is when a fifth of it is left. A machine under load needs seconds for a rotation.
+ * The life of SVIDs that are renewed late, in milliseconds: after the server has asked their connections to leave,
+ * which is when a fifth of it is left. A machine under load needs seconds for a rotation.
  */
 const SHORT_LIFE_MS = 30_000;
 
@@ -29,7 +29,7 @@ function connectionsUsed(server: ServerProcess): ReadonlySet<number> {
   return new Set(calls.map(({ connection }) => Number(connection)));
 }
 
-/** One pass through everything that rotates. Each step is one rotation of both. */
+/** One cycle of all kinds of rotation. Each step rotates server and client. */
 class Cycle {
   readonly #pair: RotatingPair;
   readonly #load: SteadyLoad;
@@ -57,7 +57,9 @@ class Cycle {
     await this.#load.pass(CALLS_BETWEEN);
   }
 
-  /** Two rotations, the second one so late that the server has sent GOAWAY before, and closes what still clings to it. */
+  /**
+   * Rotates twice, the second time after the server has sent GOAWAY, so that it closes connections that ignored it.
+   */
   async #rotateLate(): Promise<void> {
     const { server } = this.#pair;
     const svid = await this.#pair.rotate(SHORT_LIFE_MS);
@@ -71,7 +73,7 @@ class Cycle {
   }
 }
 
-/** The client's first SVID for ever, beside the newest bundles: all that a thief of the SVID has. */
+/** Uses the client's first SVID forever, with the newest bundles, like a thief of the SVID. */
 function clinging(identity: IdentitySource): Pick<IdentitySource, "snapshot" | "onChange"> {
   const first = identity.snapshot();
   return { snapshot: () => ({ ...first, bundles: identity.snapshot().bundles }), onChange: () => () => {} };
@@ -79,7 +81,7 @@ function clinging(identity: IdentitySource): Pick<IdentitySource, "snapshot" | "
 
 function assertNothingFailed({ failures, versions }: SteadyLoad): void {
   assert.deepEqual(failures, []);
-  // The first version was there before; a Put that was applied twice would leave a gap.
+  // The first version existed before. A Put that was applied twice would leave a gap.
   const made = [...versions].sort((a, b) => a - b);
   assert.deepEqual(
     made,
@@ -89,7 +91,7 @@ function assertNothingFailed({ failures, versions }: SteadyLoad): void {
   assert.ok(made.length >= least, `${made.length} Puts`);
 }
 
-/** Each snapshot made the client use another connection, and each GOAWAY as well. */
+/** Each new snapshot and each GOAWAY made the client use another connection. */
 function assertEverythingRotated({ server, identity }: RotatingPair): void {
   const adopted = server.lines("identity updated").length;
   assert.ok(adopted > ROTATIONS, `the server adopted ${adopted}`);
@@ -99,14 +101,14 @@ function assertEverythingRotated({ server, identity }: RotatingPair): void {
   assert.ok(connections > ROTATIONS + CYCLES, `the client used ${connections} connections`);
 }
 
-/** The authority that signed the first SVID is gone. */
+/** The CA that signed the first SVID is removed from the bundle. */
 async function assertOut(thief: CofferClient, server: ServerProcess): Promise<void> {
   await assert.rejects(thief.health(), { code: "UNAVAILABLE" });
   await server.logged("connection refused", ({ spiffe_id, reason }) => spiffe_id === ADMIN && reason === "untrusted");
 }
 
-// Server and client rotate again and again, their authority too, while calls begin every five milliseconds, Puts among
-// them. No call fails, and no Put is applied twice. Whoever has not rotated is out.
+// Server and client rotate continuously, including their CA, while calls begin every five milliseconds, some of
+// them Puts. No call fails, and no Put is applied twice. A client that has not rotated is refused.
 describe("rotations under load", { concurrency: true }, () => {
   for (const kind of DELIVERIES) {
     it(`fail no call: ${ROTATIONS} of them, from ${kind}`, async () => {

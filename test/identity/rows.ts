@@ -26,7 +26,7 @@ export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made go
   ["a length with a leading zero", "made good"],
 ]);
 
-/** Rows of honest chains that OpenSSL refuses; docs/identity.md has the reason of each. */
+/** Rows of valid chains that OpenSSL refuses; docs/identity.md has the reason of each. */
 export const OPENSSL_IS_STRICTER: ReadonlyMap<string, "handshake-failed" | "untrusted"> = new Map([
   ["bytes that are not a certificate after a valid leaf", "handshake-failed"],
   ["any extended key usage", "untrusted"],
@@ -36,8 +36,8 @@ export const OPENSSL_IS_STRICTER: ReadonlyMap<string, "handshake-failed" | "untr
 ]);
 
 /**
- * Rows of hostile chains that OpenSSL refuses for the reason that the verifier has as well, but whose reason shows in the
- * log only in OpenSSL's words.
+ * Rows of hostile chains that OpenSSL refuses for the reason of the verifier, but whose reason appears in
+ * the log only in OpenSSL's words.
  */
 const UNTRUSTED_OVER_TLS: ReadonlySet<string> = new Set([
   "a signature with SHA-1",
@@ -65,7 +65,7 @@ const UNTRUSTED_OVER_TLS: ReadonlySet<string> = new Set([
   "the seventeenth of CAs that differ only in their keys",
 ]);
 
-/** The rows of honest chains that are shown for this purpose and that OpenSSL accepts as well. */
+/** The rows of valid chains that are presented for this purpose and that OpenSSL accepts as well. */
 export function honest(purpose: Purpose): readonly Case[] {
   return honestRows(purpose).filter(({ what }) => !OPENSSL_IS_STRICTER.has(what));
 }
@@ -79,13 +79,15 @@ function honestRows(purpose: Purpose): readonly Case[] {
   return HONEST.filter((row) => (row.purpose ?? purpose) === purpose);
 }
 
-/** The rows of hostile chains that are shown for this purpose. */
+/** The rows of hostile chains that are presented for this purpose. */
 export function hostile(purpose: Purpose): readonly HostileCase[] {
   const rows = Object.values(HOSTILE).flat();
   return rows.filter((row) => (row.purpose ?? purpose) === purpose);
 }
 
-/** Of those, the rows that reach the verifier as they are sent, each with the reason that it is refused for over TLS. */
+/**
+ * Of those, the rows that reach the verifier as they are sent, each with the reason that it is refused for over TLS.
+ */
 export function arriving(purpose: Purpose): readonly HostileCase[] {
   const rows = hostile(purpose).filter(({ what }) => !NEVER_REACHES_US.has(what));
   return rows.map((row) => (UNTRUSTED_OVER_TLS.has(row.what) ? { ...row, reason: "untrusted" } : row));

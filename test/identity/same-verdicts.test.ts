@@ -13,8 +13,8 @@ async function verdictsOf(node: string): Promise<string[]> {
   return stdout.split("\n");
 }
 
-// Each process makes chains of its own: keys and serial numbers do not matter. Each Node brings an OpenSSL of its own,
-// which refuses some peers before we see them.
+// Each process creates its own chains: keys and serial numbers do not matter. Each Node release has its own OpenSSL,
+// which refuses some peers before the verifier sees them.
 describe("The verdicts on the tables, in the verifier and over TLS,", () => {
   const others = otherNodes();
   if (others.length === 0) it("are the same on other Nodes", { skip: "none is named: COFFER_TEST_NODES, or --long" });

@@ -11,15 +11,15 @@ import { type Case, NOW, TRUST, workloadKey } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 
-/** What became of a client's call. */
+/** The outcome of a client's call. */
 export interface Meeting {
-  /** Why the client takes the server for nobody; undefined when it does not. */
+  /** Why the client refused the server; undefined if it accepted it. */
   readonly refused: string | undefined;
-  /** Whether the server was sent a byte of HTTP/2. */
+  /** Whether the server received a byte of HTTP/2. */
   readonly heard: boolean;
 }
 
-/** Coffer's client calls a server that shows the row's chain, and expects it to be `serverId`. */
+/** Calls a server that presents the row's chain with Coffer's client, which expects the ID `serverId`. */
 export async function call(
   { chain, key = workloadKey, bundles = TRUST, now = NOW }: Case,
   serverId: string,

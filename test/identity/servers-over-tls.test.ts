@@ -4,9 +4,9 @@ import { ID } from "../support/chain-world.ts";
 import { arriving, honest, OPENSSL_IS_STRICTER, strictlyRefused, uriOf } from "./rows.ts";
 import { call } from "./server-meeting.ts";
 
-// The same tables the other way around: a client of ours verifies the server, and says nothing to one that it refuses.
-// Every server closes the connection as soon as it hears something, so no call succeeds.
-describe("Over TLS, a server that shows an honest chain is spoken to:", () => {
+// The same tables for servers: Coffer's client verifies the server, and sends nothing to one that it refuses.
+// Every server closes the connection as soon as it receives something, so no call succeeds.
+describe("over TLS, a server with a valid chain receives the call:", () => {
   for (const row of honest("server")) {
     it(row.what, async () => {
       assert.deepEqual(await call(row, uriOf(row.chain[0]!)), { refused: undefined, heard: true });
@@ -14,7 +14,7 @@ describe("Over TLS, a server that shows an honest chain is spoken to:", () => {
   }
 });
 
-describe("Over TLS, a server that shows a hostile chain is told nothing:", () => {
+describe("over TLS, a server with a hostile chain receives nothing:", () => {
   for (const row of arriving("server").filter(({ chain }) => chain.length > 0)) {
     it(`${row.what} (${row.reason})`, async () => {
       assert.deepEqual(await call(row, ID), { refused: row.reason, heard: false });
@@ -22,8 +22,8 @@ describe("Over TLS, a server that shows a hostile chain is told nothing:", () =>
   }
 });
 
-describe("Over TLS, a server that shows an honest chain that OpenSSL is too strict for is told nothing:", () => {
-  // A server of node:tls can't be given bytes that are no certificate.
+describe("over TLS, a server with a valid chain that OpenSSL is too strict for receives nothing:", () => {
+  // A server of node:tls can't be configured with bytes that are not a certificate.
   const rows = strictlyRefused("server").filter(({ what }) => OPENSSL_IS_STRICTER.get(what) !== "handshake-failed");
   for (const row of rows) {
     it(row.what, async () => {

@@ -9,10 +9,12 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { LONG } from "../support/long-form.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 
-/** A way to a server on which the first connection falls silent, as when a host loses its power, and all others work. */
-class Way {
+/**
+ * A proxy in front of a server. Its first connection falls silent, as when a host loses power; all others work.
+ */
+class SilentProxy {
   readonly sockets: Socket[] = [];
-  /** Resolves to the first one. */
+  /** Resolves to the first connection. */
   readonly first: Promise<Socket>;
   readonly #server: Server;
 
@@ -45,9 +47,9 @@ describe("a server that falls silent in the handshake", () => {
   });
   after(() => kit.stop());
 
-  async function open(): Promise<{ client: CofferClient; way: Way; close: () => void }> {
-    const way = new Way((kit.address as { port: number }).port);
-    const address = { kind: "tcp" as const, host: "127.0.0.1", port: await way.listen() };
+  async function open(): Promise<{ client: CofferClient; proxy: SilentProxy; close: () => void }> {
+    const proxy = new SilentProxy((kit.address as { port: number }).port);
+    const address = { kind: "tcp" as const, host: "127.0.0.1", port: await proxy.listen() };
     const files = kit.writeCredential(kit.issue({ id: ADMIN }), "admin");
     const identity = FileSource.open({
       files: { ...files, bundles: kit.files.bundles },
@@ -66,16 +68,16 @@ describe("a server that falls silent in the handshake", () => {
     const close = () => {
       void client.close();
       identity.close();
-      way.close();
+      proxy.close();
     };
-    return { client, way, close };
+    return { client, proxy, close };
   }
 
   it("holds no connection of a client that is closed", async () => {
-    const { client, way, close } = await open();
+    const { client, proxy, close } = await open();
     await assert.rejects(client.health(), { code: "DEADLINE_EXCEEDED" });
-    // The call may have been given up before its connection was seen here.
-    const silent = await way.first;
+    // The call may have ended before its connection arrived here.
+    const silent = await proxy.first;
     const gone = once(silent, "close");
     silent.resume();
     await client.close();
@@ -83,7 +85,7 @@ describe("a server that falls silent in the handshake", () => {
     close();
   });
 
-  // Without an end of its own the client would wait on that one connection for ever.
+  // Without its own time limit, the client would wait on that connection forever.
   it("is tried again", { skip: LONG ? false : "takes ten seconds; npm run test:identity -- --long" }, async () => {
     const { client, close } = await open();
     let status: string | undefined;

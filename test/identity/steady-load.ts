@@ -2,20 +2,20 @@ import { EventEmitter, once } from "node:events";
 import type { CofferClient } from "../../src/client/coffer-client.ts";
 import { Content } from "../../src/domain/content.ts";
 
-/** Milliseconds from the beginning of one call to that of the next: 200 calls a second. */
+/** The interval between the starts of two calls, in milliseconds: 200 calls a second. */
 const PACE_MS = 5;
 
 const PATH = "load/secret";
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /**
- * Calls that begin at a steady pace, whether or not earlier ones are answered: a Put, a Get, a Put, and so on. Whoever
- * waits for the last answer before the next call would spare the server the calls of the moment in which it is away.
+ * Calls that begin at a constant rate, alternately a Put and a Get. They do not wait for the answers to earlier calls:
+ * otherwise no call would begin while the server is unavailable.
  */
 export class SteadyLoad {
-  /** What failed, in words. */
+  /** Descriptions of the failed calls. */
   readonly failures: string[] = [];
-  /** The versions that Puts have made, in the order of their answers. */
+  /** The versions that Puts have created, in the order of their answers. */
   readonly versions: number[] = [];
   readonly #client: CofferClient;
   readonly #open = new Set<Promise<void>>();
@@ -30,31 +30,31 @@ export class SteadyLoad {
     this.#timer = setInterval(() => this.#catchUp(), PACE_MS);
   }
 
-  /** Begins; the secret is there before the first Get. */
+  /** Starts the load. The secret exists before the first Get. */
   static async begin(client: CofferClient): Promise<SteadyLoad> {
     await client.put(PATH, CONTENT);
     return new SteadyLoad(client);
   }
 
-  /** How many calls are over. */
+  /** The number of calls that have ended. */
   get over(): number {
     return this.#over;
   }
 
-  /** Resolves when the calls that are under way are over, and then so many others. */
+  /** Resolves when the calls in flight have ended, and then `count` others. */
   async pass(count: number): Promise<void> {
     await Promise.all(this.#open);
     const enough = this.#over + count;
     while (this.#over < enough) await once(this.#progress, "over");
   }
 
-  /** Begins no more calls, and waits for the last. */
+  /** Starts no more calls, and waits for the last one. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#open);
   }
 
-  /** A timer that comes late makes up for it. */
+  /** Starts several calls if the timer is late. */
   #catchUp(): void {
     const due = (performance.now() - this.#since) / PACE_MS;
     while (this.#begun < due) this.#begin(this.#begun++ % 2 === 0 ? this.#put() : this.#get());

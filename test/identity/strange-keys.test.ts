@@ -3,11 +3,11 @@ import { generateKeyPairSync, getCurves, type KeyObject } from "node:crypto";
 import { describe, it } from "node:test";
 import { example, ID, workload } from "../support/chain-world.ts";
 import { commonName } from "../support/certificate-forge.ts";
-import { atTheFrontDoor } from "./front-door.ts";
+import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 import { call } from "./server-meeting.ts";
 
-/** As it stands in a certificate; undefined for the few curves that have no name to write there. */
+/** The key in the form of a certificate; undefined for the few curves without an object identifier. */
 function written(key: KeyObject): Buffer | undefined {
   try {
     return key.export({ type: "spki", format: "der" });
@@ -16,7 +16,7 @@ function written(key: KeyObject): Buffer | undefined {
   }
 }
 
-/** Public keys of every kind that this Node can make. */
+/** Public keys of every kind that this release of Node can generate. */
 function* keys(): Generator<readonly [kind: string, key: KeyObject]> {
   for (const curve of getCurves()) {
     for (const paramEncoding of ["named", "explicit"] as const) {
@@ -30,9 +30,9 @@ function* keys(): Generator<readonly [kind: string, key: KeyObject]> {
   yield ["rsa-pss", generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey];
 }
 
-// node:tls can describe certificates, and some releases end the process at some of these keys: then this test ends as well.
-// Neither a chain that OpenSSL refuses nor one that is read may get there.
-describe("A certificate with a key of any kind", () => {
+// node:tls can describe certificates, but some releases end the process for some of these keys. This test would then
+// end too. Neither a chain that OpenSSL refuses nor one that is read may reach that code.
+describe("a certificate with a key of any kind", () => {
   let shown = 0;
   for (const [kind, key] of keys()) {
     const publicKeyInfo = written(key);
@@ -40,20 +40,20 @@ describe("A certificate with a key of any kind", () => {
     shown += 1;
     const strange = example.intermediate({ publicKeyInfo, subject: commonName("strange") });
 
-    it(`${kind}: between leaf and authority it is refused, and the server goes on`, async () => {
+    it(`${kind}: is refused between leaf and CA, and the server continues`, async () => {
       const chain = workload({}, example.intermediate({ publicKeyInfo }));
-      const { refused, handled } = await atTheFrontDoor({ what: kind, chain }, bare);
+      const { refused, handled } = await servePeer({ what: kind, chain }, bare);
       assert.deepEqual([refused.length, handled], [1, []]);
     });
 
-    it(`${kind}: behind a good chain, which has to be read, it changes nothing`, async () => {
+    it(`${kind}: changes nothing after a valid chain, which has to be read`, async () => {
       const chain = [...workload({}, example.intermediate()), strange.der];
-      assert.deepEqual(await atTheFrontDoor({ what: kind, chain }, bare), { refused: [], handled: [ID] });
+      assert.deepEqual(await servePeer({ what: kind, chain }, bare), { refused: [], handled: [ID] });
       assert.deepEqual(await call({ what: kind, chain }, ID), { refused: undefined, heard: true });
     });
   }
 
-  it("was really shown", (t) => {
+  it("was presented for more than 100 kinds", (t) => {
     t.diagnostic(`${shown} kinds of keys`);
     assert.ok(shown > 100, `${shown}`);
   });

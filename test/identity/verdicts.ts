@@ -3,13 +3,13 @@ import { verifySvid } from "../../src/spiffe/verify.ts";
 import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { HONEST } from "../support/honest-chains.ts";
 import { HOSTILE } from "../support/hostile-chains.ts";
-import { atTheFrontDoor } from "./front-door.ts";
+import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
 /** All of the tables. */
 export const ROWS: readonly Case[] = [...HONEST, ...Object.values(HOSTILE).flat()];
 
-/** What is said of each chain of the tables, a line for each: by the verifier alone, then by a server over TLS. */
+/** The verdicts on each chain of the tables, a line for each: of the verifier alone, then of a server over TLS. */
 export async function verdicts(): Promise<string[]> {
   const lines: string[] = [];
   for (const row of ROWS) lines.push(`${row.what}: ${directly(row)}; over TLS ${await overTls(row)}`);
@@ -25,6 +25,6 @@ function directly({ chain, bundles = TRUST, now = NOW, purpose = "client" }: Cas
 }
 
 async function overTls(row: Case): Promise<string> {
-  const { refused, handled } = await atTheFrontDoor(row, bare);
+  const { refused, handled } = await servePeer(row, bare);
   return [...refused.map(({ reason }) => reason), ...handled].join(", ");
 }

@@ -9,8 +9,8 @@ import { page } from "../support/pages.ts";
 const operations = page("docs/operations.md");
 
 describe("the figures of docs/operations.md", () => {
-  // Operators determine the size of a container by this formula and this example.
-  it("are the size of a secret in coffer_store_bytes", async (t) => {
+  // Operators size a container with this formula and this example.
+  it("match coffer_store_bytes for one secret", async (t) => {
     const kit = await ServerKit.start();
     t.after(() => kit.stop());
     const admin = kit.caller(ADMIN);
@@ -51,8 +51,8 @@ describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self
   const site = new Site();
   after(() => site.remove());
 
-  // The test counts sockets, because the files that the server follows are open only for moments.
-  it("are fewer than forty, and one for each connection", async () => {
+  // The test counts sockets, because the files that the server watches are open only briefly.
+  it("are fewer than forty without connections, and one more for each connection", async () => {
     const server = await site.start();
     const sockets = () => descriptorsOf(server.pid).filter((target) => target.startsWith("socket:")).length;
     const idle = descriptorsOf(server.pid).length;
@@ -71,7 +71,7 @@ function descriptorsOf(pid: number): string[] {
     try {
       return readlinkSync(`/proc/${pid}/fd/${descriptor}`);
     } catch {
-      return "closed meanwhile";
+      return "closed";
     }
   });
 }

@@ -76,7 +76,7 @@ describe("a client", () => {
     rmSync(folder, { recursive: true });
   });
 
-  const api = (address: Address = kit.address) => client(address, kit.issue({ id: API }), API, kit.authority);
+  const api = (address: Address = kit.address) => client(address, kit.issue({ id: API }), API, kit.ca);
 
   it("puts, gets, lists, describes and deletes", async () => {
     const coffer = api();
@@ -99,7 +99,7 @@ describe("a client", () => {
   });
 
   it("lists every page", async () => {
-    const admin = client(kit.address, kit.issue({ id: ADMIN }), ADMIN, kit.authority);
+    const admin = client(kit.address, kit.issue({ id: ADMIN }), ADMIN, kit.ca);
     const paths = Array.from({ length: 120 }, (_, i) => `many/${String(i).padStart(3, "0")}`);
     await Promise.all(paths.map((path) => admin.put(path, CONTENT)));
     const listed: string[] = [];
@@ -151,7 +151,7 @@ describe("a client", () => {
   // Only the server's log has the reason: TLS 1.3 reports nothing to the client.
   it("reports that the server closed the connection right after the handshake", async () => {
     const otherCa = createDevelopmentCa(DOMAIN, systemClock);
-    const failure = await failureOfPut(client(kit.address, otherCa.issue({ id: API }), API, kit.authority));
+    const failure = await failureOfPut(client(kit.address, otherCa.issue({ id: API }), API, kit.ca));
     assert.equal(failure.kind, "closed-at-once");
     assert.deepEqual([String(failure.as), String(failure.by)], [API, String(COFFER)]);
     assert.ok(kit.log.some(({ event, reason }) => event === "connection refused" && reason === "untrusted"));

@@ -57,12 +57,12 @@ describe("the output of the command line", () => {
         `put shop/api/x a=b --addr ${silent} --timeout 100ms`,
         6,
         `coffer: there was no connection to ${silent} in time, and nothing was sent; ` +
-          "check the address, or give it more time\ncoffer: nothing was changed\n",
+          "check the address, or use a longer timeout\ncoffer: nothing was changed\n",
       ],
       [
         `put shop/api/x a=b --addr ${http}`,
         7,
-        `coffer: ${http} does not complete a TLS 1.3 handshake: what listens there does not speak TLS; ` +
+        `coffer: ${http} does not complete a TLS 1.3 handshake: the server at this address does not speak TLS; ` +
           "it may be a port for plain HTTP\ncoffer: nothing was changed\n",
       ],
       [
@@ -100,7 +100,7 @@ describe("the output of the command line", () => {
     assert.deepEqual([ran.code, ran.stderr], [1, "coffer: can't write the output: no space left on the disk\n"]);
   });
 
-  // Values that look like a source are written literally with :=, and come back exactly.
+  // Values that look like a source are written literally with :=, and read back unchanged.
   it("takes values literally after :=", async () => {
     for (const value of ["@x", "-", "?"]) {
       assert.equal((await run(`put shop/api/literal k:=${value}`)).code, 0);
@@ -114,7 +114,7 @@ describe("the output of the command line", () => {
     assert.deepEqual(secret.data, { a: "b" });
     const wrong = await run("get shop/api/format -o=yaml");
     assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /Allowed choices are table, json, env, raw/);
+    assert.match(wrong.stderr, /unknown format "yaml": expected table, json, env, raw/);
   });
 
   // Without the option, an empty value is refused; with it, the value is stored.
@@ -152,7 +152,7 @@ describe("the output of the command line", () => {
   });
 
   // /dev/stdout is a link to a file if standard output is redirected, and root's rename once replaced it by a secret
-  // file for the whole machine. The test gives the command a /dev of its own, where a fault does no harm.
+  // file for the whole machine. The test gives the command a private /dev, where a fault does no harm.
   it("does not replace /dev/stdout", { skip: !canMount && "needs root and a mount namespace" }, async () => {
     await run("put shop/api/out k=v");
     const script = `mount -t tmpfs tmpfs /dev && ln -s /proc/self/fd/1 /dev/stdout &&

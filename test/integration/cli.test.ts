@@ -66,7 +66,7 @@ describe("the command line", () => {
     check(await run("health"), { stdout: "SERVING\n" });
   });
 
-  // Binary values come back exactly, from a file and into one.
+  // Binary values from a file are read back into a file unchanged.
   it("stores and returns exact bytes", async () => {
     const bytes = Buffer.from([0, 255, 13, 10, 10]);
     writeFileSync(join(kit.folder, "in"), bytes);
@@ -139,7 +139,7 @@ describe("the command line", () => {
     const otherCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
     const untrusted = kit.writeCredential(otherCa.issue({ id: API }), "untrusted");
     // This bundle has both CAs: the client accepts its own SVID and the server's, but the server refuses the client's.
-    writeFileSync(join(kit.folder, "both.pem"), kit.authority.bundlePem + otherCa.bundlePem);
+    writeFileSync(join(kit.folder, "both.pem"), kit.ca.bundlePem + otherCa.bundlePem);
     writeFileSync(join(kit.folder, "other-bundle.pem"), otherCa.bundlePem);
     const address = formatAddress(kit.address);
     for (const [options, code, stderr] of [
@@ -167,7 +167,7 @@ describe("the command line", () => {
   });
 
   // Other users of the machine may have copied a key that they can read.
-  it("refuses a key that is open to everybody", async () => {
+  it("refuses a key that is open to every user", async () => {
     const open = kit.writeCredential(kit.issue({ id: API }), "open");
     chmodSync(open.key, 0o644);
     const ran = await run("list", { env: { COFFER_CERT: open.cert, COFFER_KEY: open.key } });
@@ -181,8 +181,11 @@ describe("the command line", () => {
       ["put shop/api/x", /missing required argument 'key=value'/],
       ["put shop/api/x hunter2", /invalid argument 1: expected key=@file/],
       ["put shop/api/x a=?", /needs a terminal/],
-      ["get shop/api/x -o yaml", /Allowed choices are table, json, env, raw/],
-      ["get shop/api/x --version one", /expected a whole number/],
+      [
+        "get shop/api/x -o yaml",
+        /option '-o, --output <format>': unknown format "yaml": expected table, json, env, raw/,
+      ],
+      ["get shop/api/x --version one", /^error: option '--version <n>': invalid number "one": expected a whole number/],
       ["delete shop/api/x --versions 1,x", /expected a whole number/],
       ["list --server-id any", /--server-id: invalid SPIFFE ID "any"/],
       ["fetch x", /unknown command 'fetch'/],

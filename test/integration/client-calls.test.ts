@@ -108,6 +108,36 @@ describe("a call", () => {
     assert.equal(await health, "SERVING");
   });
 
+  // A log line with the stack has to show which of a program's calls has failed.
+  it("fails with a stack that contains its caller", async () => {
+    async function callerOfPut() {
+      return await client.put("a", { k: "v" });
+    }
+    const failed = failureOf(callerOfPut());
+    (await server.call()).hangUp();
+    const { stack = "" } = await failed;
+    assert.match(stack, /^ClientError: .*\n(?: +at .*\n)* +at async callerOfPut/);
+  });
+
+  // grpc-js reports the end of a call in a callback, where an exception ends the process.
+  it("is not sent if an argument has the wrong type", async () => {
+    const calls = [
+      client.get("a", { signal: {} as AbortSignal }),
+      client.get("a", { version: 1.5 }),
+      client.put("a", { k: "v" }, { expectedVersion: Number.NaN }),
+      client.put("a", undefined as never),
+      client.delete("a", { versions: [1.5] }),
+      client.delete("a", { expectedVersion: -1 }),
+      client.describe(undefined as never),
+    ];
+    for (const call of calls) assert.equal((await failureOf(call)).code, "INVALID_ARGUMENT");
+    assert.equal(server.waiting, 0);
+    // The control: the same client sends a call with valid arguments.
+    const health = client.health();
+    (await server.call()).answer();
+    assert.equal(await health, "SERVING");
+  });
+
   it("is not sent if its signal is already aborted", async () => {
     const error = await failureOf(client.put("a", { k: "v" }, { signal: AbortSignal.abort() }));
     assert.deepEqual([error.code, error.applied], ["CANCELLED", "no"]);

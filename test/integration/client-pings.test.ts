@@ -15,7 +15,7 @@ describe("the keepalive of clients", () => {
     kit = await ServerKit.start();
     const { certPem: cert, keyPem: key } = kit.issue({ id: API });
     const port = kit.address.kind === "tcp" ? kit.address.port : 0;
-    session = connect(`https://localhost:${port}`, { cert, key, ca: kit.authority.bundlePem, ALPNProtocols: ["h2"] });
+    session = connect(`https://localhost:${port}`, { cert, key, ca: kit.ca.bundlePem, ALPNProtocols: ["h2"] });
     await once(session, "connect");
   });
   after(async () => {

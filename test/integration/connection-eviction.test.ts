@@ -43,7 +43,7 @@ function reasons(): (string | undefined)[] {
 
 // One SPIFFE ID opens connections as fast as possible, and reopens those that are closed. It displaces only its own
 // connections.
-it("a SPIFFE ID that opens connections continuously keeps none of twenty others out", async () => {
+it("serves twenty other SPIFFE IDs while one opens connections continuously", async () => {
   let isGreedy = true;
   let opens = 0;
   const openContinuously = async () => {
@@ -68,7 +68,7 @@ it("a SPIFFE ID that opens connections continuously keeps none of twenty others 
 });
 
 // The server keeps a connection with a call in progress longer than an idle one.
-it("the oldest idle connection of the SPIFFE ID with the most is closed first, and busy ones last", async () => {
+it("closes the oldest idle connection of the SPIFFE ID with the most connections, and busy connections last", async () => {
   const busy = await opened(WEB);
   await once(watchHealth(busy), "data");
   const idle = await opened(WEB);
@@ -83,7 +83,7 @@ it("the oldest idle connection of the SPIFFE ID with the most is closed first, a
   assert.ok(rest.every((session) => !session.closed));
 });
 
-it("if all connections are busy, the oldest is closed", async () => {
+it("closes the oldest connection if all are busy", async () => {
   const all: ClientHttp2Session[] = [];
   for (let i = 0; i < SERVED; i++) {
     const session = await opened(WEB);

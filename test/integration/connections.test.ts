@@ -179,7 +179,7 @@ describe("identity on a unix socket", () => {
 
 function unixCaller(id: string): Caller {
   const options = { "grpc.ssl_target_name_override": "localhost", "grpc.default_authority": "localhost" };
-  return new Caller(`unix:${socket}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id }), options);
+  return new Caller(`unix:${socket}`, Buffer.from(kit.ca.bundlePem), kit.issue({ id }), options);
 }
 
 describe("a socket file", () => {

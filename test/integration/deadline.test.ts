@@ -205,7 +205,7 @@ describe("a method that fails unexpectedly", () => {
       failed: (error) => admission.notAccepted(error),
     });
     const { port } = listener.address as { port: number };
-    client = new Caller(`localhost:${port}`, Buffer.from(kit.authority.bundlePem), kit.issue({ id: API }), {});
+    client = new Caller(`localhost:${port}`, Buffer.from(kit.ca.bundlePem), kit.issue({ id: API }), {});
   });
   after(async () => {
     client.close();
@@ -241,7 +241,7 @@ describe("a method that fails unexpectedly", () => {
       seen.length = 0;
       const error = await failure(client);
       assert.equal(Code[error.code], "INTERNAL");
-      assert.equal(error.details, "the server failed; its log says more, under this connection's number");
+      assert.equal(error.details, "internal error; the server's log has the cause");
       assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
       assert.deepEqual(
         seen.map(({ code, error, caller }) => [code, error?.reason, caller?.id.toString()]),

@@ -67,7 +67,7 @@ describe("an identity from the Workload API", () => {
     assert.equal((await admin(server, "get", "a/b", "k")).stdout.toString(), "v");
     const [starting] = server.lines("starting");
     assert.equal(starting?.["source"], `the Workload API at ${agent.endpoint}`);
-    assert.match(String(starting?.["detail"]), /since SPIFFE_ENDPOINT_SOCKET is set, and none of --cert/);
+    assert.match(String(starting?.["detail"]), /because SPIFFE_ENDPOINT_SOCKET is set, and none of --cert/);
     assert.equal((await server.logged("identity updated"))["spiffe_id"], SERVER);
   });
 
@@ -144,7 +144,7 @@ describe("an identity from files", () => {
     await server.logged("waiting for an identity", withDetail(/x\.pem/));
     assert.match(
       String(server.lines("starting")[0]?.["detail"]),
-      /COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE are given/,
+      /COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE are set/,
     );
     assert.equal((await coffer(["dev-pki", "--dir", named("pki"), "--trust-domain", "example.org"])).code, 0);
     copyFileSync(named("pki/bundle.pem"), named("b.pem"));

@@ -65,7 +65,7 @@ function unreadGets(session: ClientHttp2Session): ClientHttp2Stream[] {
   return Array.from({ length: GETS }, () => beginCall(session, "/coffer.v1.Secrets/Get").end(message));
 }
 
-/** Attacks until every Put is answered. Resolves with the outcomes of a well-behaved caller meanwhile. */
+/** Attacks until every Put is answered. Resolves with the outcomes of a well-behaved caller during the attack. */
 async function attack(server: ServerProcess): Promise<Set<string>> {
   const wellBehaved = site.workload(WELL_BEHAVED, server);
   assert.equal((await wellBehaved.put({ path: SECRET, data: { k: "v".repeat(1_000_000) } })).code, "OK");

@@ -127,7 +127,7 @@ describe("The probe of Node at the start", () => {
   });
 
   // The signals of a terminal go to all processes of a group. The control is the test's own group.
-  it("is in a process group of its own", async () => {
+  it("is in a separate process group", async () => {
     const group = (of: string) => `Number(require("fs").readFileSync("/proc/${of}/stat", "latin1").split(" ")[4])`;
     const script = `console.log(${group("self")} === process.pid && ${group(String(process.pid))} !== process.pid ? "passed" : "not")`;
     assert.deepEqual(await scripted(script), PASSED);

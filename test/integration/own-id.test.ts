@@ -16,7 +16,7 @@ const BECAUSE = "the server's own SPIFFE ID";
  */
 const POLICY = `
 rules:
-  - name: everybody
+  - name: all workloads
     spiffe_ids: ["spiffe://example.org/**"]
     paths: ["**"]
     actions: [read, write, delete, list, describe]
@@ -74,7 +74,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
     assert.ok(details.includes(`the rule "the server" names ${OWN}`), details.join("\n"));
     assert.ok(details.includes(`--admin names ${OWN}`));
     assert.deepEqual(
-      details.filter((detail) => /everybody/.test(String(detail))),
+      details.filter((detail) => /all workloads/.test(String(detail))),
       [],
     );
   });
@@ -97,7 +97,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
       assert.equal(ran.code, 7, ran.stderr);
       assert.match(
         ran.stderr,
-        /^coffer: nothing was sent to .* give Coffer a SPIFFE ID of its own\n(coffer: nothing was changed\n)?$/,
+        /^coffer: nothing was sent to .* give Coffer its own SPIFFE ID\n(coffer: nothing was changed\n)?$/,
       );
     }
     assert.deepEqual(

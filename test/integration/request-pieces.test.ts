@@ -4,7 +4,7 @@ import { constants } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
 import { OPENING } from "../../bench/connection.ts";
-import { FrameCutter, FrameFlag, FrameType, frame } from "../../bench/frame.ts";
+import { FrameSplitter, FrameFlag, FrameType, frame } from "../../bench/frame.ts";
 import { grpcMessage, requestHeaders } from "../../bench/request.ts";
 import { putRequest } from "../../src/contract/messages.ts";
 import { accessTo } from "../support/bare-call.ts";
@@ -42,7 +42,7 @@ async function called(path: string, pieces: readonly Buffer[], isLast: boolean, 
 }
 
 async function endOf(socket: TLSSocket, kind: End["kind"] | undefined): Promise<End> {
-  const cutter = new FrameCutter();
+  const cutter = new FrameSplitter();
   let end: End | undefined;
   while (end === undefined) {
     const [chunk] = (await once(socket, "data")) as [Buffer];
@@ -65,14 +65,14 @@ function cut(whole: Buffer, size: number): Buffer[] {
   return Array.from({ length: count }, (_, n) => whole.subarray(n * size, (n + 1) * size));
 }
 
-// Each piece costs about 200 bytes in addition to its own, wherever it waits, and the buffer of the read that it
-// arrived with. Budgets count only bytes.
+// While a DATA frame waits, it occupies about 200 bytes in addition to its payload, and it retains the buffer of the
+// read that it arrived with. Budgets count only payload bytes.
 describe("a request in many DATA frames", () => {
-  it("is served if they have a size that clients send", async () => {
+  it("is served if the frames have a size that clients use", async () => {
     assert.deepEqual(await called(PUT, cut(put(60_000), 1024), true), { kind: "answered" });
   });
 
-  it("is served if it is small, with one byte in each frame", async () => {
+  it("is served if it is small, even with one byte in each frame", async () => {
     assert.deepEqual(await called(PUT, cut(put(20), 1), true), { kind: "answered" });
   });
 
@@ -81,16 +81,16 @@ describe("a request in many DATA frames", () => {
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.health.v1.Health/Check",
   ]) {
-    it(`ends the connection if they have one byte each: ${path}`, async () => {
+    it(`is reset if the frames have one byte each: ${path}`, async () => {
       const end = await called(path, cut(put(4000), 1), false);
       assert.deepEqual(end, { kind: "reset", code: constants.NGHTTP2_ENHANCE_YOUR_CALM });
     });
   }
 });
 
-// grpc-js answers a second message with an error and continues to read. It would keep everything that arrives after
-// that.
-it("a call that is answered before its request ends gets RST_STREAM, so that it stops sending", async () => {
+// grpc-js answers a second message with an error and continues to read. It would buffer everything that arrives
+// after that.
+it("resets a stream that was answered before its request ended, so that the client stops sending", async () => {
   const whole = put(20);
   const pieces = [whole.subarray(0, 9), whole.subarray(9), Buffer.alloc(16_000, "A")];
   assert.deepEqual(await called(PUT, pieces, false, "reset"), { kind: "reset", code: constants.NGHTTP2_NO_ERROR });

@@ -84,12 +84,9 @@ class Rotating {
 
   adopt({ certPem, keyPem }: Credential, authorities: readonly DevelopmentCa[]): void {
     const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
-    const domains = authorities.map((authority) => (authority === this.other ? OTHER : EXAMPLE));
+    const domains = authorities.map((ca) => (ca === this.other ? OTHER : EXAMPLE));
     const bundles = new Map(
-      authorities.map((authority, i) => [
-        domains[i]!.name,
-        Bundle.fromPem(domains[i]!, Buffer.from(authority.bundlePem), "bundle"),
-      ]),
+      authorities.map((ca, i) => [domains[i]!.name, Bundle.fromPem(domains[i]!, Buffer.from(ca.bundlePem), "bundle")]),
     );
     const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");
     this.identity.adopt({ svid, validUntil: this.timers.clock() + 1e9, bundles });
@@ -156,7 +153,7 @@ describe("rotation while serving", () => {
   });
 
   // The peers of a removed trust domain are disconnected and cannot reconnect. All others stay connected.
-  it("ends exactly the connections whose trust domain has no bundle any more", async () => {
+  it("ends exactly the connections whose trust domain no longer has a bundle", async () => {
     const stays = server.caller(server.example.issue({ id: "spiffe://example.org/stays" }));
     const goes = server.caller(server.other.issue({ id: "spiffe://other.org/goes" }));
     assert.equal(await whoami(stays), "spiffe://example.org/stays");

@@ -59,7 +59,7 @@ function targetOf(fd: string): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {
-    return "closed meanwhile";
+    return "closed";
   }
 }
 

@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { MaterialError } from "../../src/spiffe/material-error.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
 import { response } from "../support/spire-domain.ts";
-import { generation, troubled, WorkloadApiKit } from "../support/workload-api-kit.ts";
+import { generation, stateWithProblem, WorkloadApiKit } from "../support/workload-api-kit.ts";
 
 const HOUR = 3600_000;
 
@@ -17,29 +17,29 @@ afterEach(() => kit.close());
 describe("without an identity", () => {
   it("the source waits, and adopts it when it arrives: no entry yet", async () => {
     const source = kit.open();
-    const { kind, problems } = await troubled(source, /PERMISSION_DENIED: no identity issued$/);
+    const { kind, problems } = await stateWithProblem(source, /PERMISSION_DENIED: no identity issued$/);
     assert.equal(kind, "waiting");
     assert.equal(problems.length, 1);
     kit.server.send(response([kit.example.issue("/api")]));
-    assert.equal(kit.comeDue(), 1000);
+    assert.equal(kit.advanceToNext(), 1000);
     await generation(source, 1);
   });
 
   it("the source waits, and adopts it when it arrives: no socket yet", async () => {
     await kit.server.stop();
     const source = kit.open();
-    const { kind, problems } = await troubled(source, /ENOENT/);
+    const { kind, problems } = await stateWithProblem(source, /ENOENT/);
     assert.equal(kind, "waiting");
     assert.deepEqual(problems, [`the Workload API at ${kit.server.endpoint} can't be reached: ENOENT`]);
     await kit.server.restart();
     kit.server.send(response([kit.example.issue("/api")]));
-    kit.comeDue();
+    kit.advanceToNext();
     await generation(source, 1);
   });
 
   it("the source requests it immediately on demand, and not after close", async () => {
     const source = kit.open();
-    await troubled(source, /PERMISSION_DENIED/);
+    await stateWithProblem(source, /PERMISSION_DENIED/);
     kit.server.send(response([kit.example.issue("/api")]));
     source.reload();
     await generation(source, 1);
@@ -57,10 +57,10 @@ describe("without an identity", () => {
     it(`the source retries after ${status[code]}`, async () => {
       kit.server.fail(code, details);
       const source = kit.open();
-      await troubled(source, new RegExp(`ended the stream with ${status[code]}: ${details}$`));
+      await stateWithProblem(source, new RegExp(`ended the stream with ${status[code]}: ${details}$`));
       assert.equal(source.state.kind, "waiting");
       kit.server.send(response([kit.example.issue("/api")]));
-      kit.comeDue();
+      kit.advanceToNext();
       await generation(source, 1);
     });
   }
@@ -85,10 +85,10 @@ describe("without an identity", () => {
     const source = kit.open();
     await generation(source, 1);
     kit.server.fail(status.UNIMPLEMENTED, "not yet");
-    await troubled(source, /UNIMPLEMENTED: not yet$/);
+    await stateWithProblem(source, /UNIMPLEMENTED: not yet$/);
     assert.equal(source.state.kind, "ready");
     kit.server.send(response([kit.example.issue("/api")]));
-    kit.comeDue();
+    kit.advanceToNext();
     await generation(source, 2);
   });
 
@@ -99,12 +99,12 @@ describe("without an identity", () => {
     const pauses: number[] = [];
     for (let attempt = 1; attempt <= 4; attempt++) {
       await attempts(attempt);
-      pauses.push(kit.comeDue());
+      pauses.push(kit.advanceToNext());
     }
     kit.server.fail(status.UNAVAILABLE, "workload attestation failed");
     await attempts(5);
-    kit.comeDue();
-    await troubled(source, /attestation/);
+    kit.advanceToNext();
+    await stateWithProblem(source, /attestation/);
     assert.deepEqual(pauses, [1000, 2000, 3000, 4000]);
     assert.equal(reported.length, 2);
     assert.match(reported.join(), /no identity issued,.*attestation failed$/);
@@ -122,14 +122,14 @@ describe("when the Workload API is lost", () => {
     const source = kit.open();
     const before = await generation(source, 1);
     await kit.server.kill();
-    await troubled(source, /the Workload API at unix:.* (can't be reached|ended the stream with UNAVAILABLE)/);
+    await stateWithProblem(source, /the Workload API at unix:.* (can't be reached|ended the stream with UNAVAILABLE)/);
     assert.equal(source.snapshot(), before);
-    kit.comeDue();
-    await troubled(source, /can't be reached: ECONNREFUSED$/);
+    kit.advanceToNext();
+    await stateWithProblem(source, /can't be reached: ECONNREFUSED$/);
     assert.equal(source.snapshot(), before);
     await kit.server.restart();
     kit.server.send(response([kit.example.issue("/api")]));
-    assert.equal(kit.comeDue(), 2000);
+    assert.equal(kit.advanceToNext(), 2000);
     await generation(source, 2);
     assert.deepEqual(source.state.problems, []);
   });
@@ -140,9 +140,9 @@ describe("when the Workload API is lost", () => {
     for (let round = 1; round <= 3; round++) {
       await generation(source, round);
       kit.server.interrupt(status.UNAVAILABLE, `round ${round}`);
-      await troubled(source, new RegExp(`round ${round}$`));
+      await stateWithProblem(source, new RegExp(`round ${round}$`));
       kit.server.send(response([kit.example.issue("/api")]));
-      assert.equal(kit.comeDue(), 1000);
+      assert.equal(kit.advanceToNext(), 1000);
     }
     await generation(source, 4);
   });
@@ -152,7 +152,7 @@ describe("when the Workload API is lost", () => {
     const source = kit.open();
     await generation(source, 1);
     kit.server.deny();
-    assert.equal((await troubled(source, /PERMISSION_DENIED: no identity issued$/)).kind, "ready");
+    assert.equal((await stateWithProblem(source, /PERMISSION_DENIED: no identity issued$/)).kind, "ready");
     kit.timers.advance(HOUR);
     assert.equal(source.state.kind, "ready");
     kit.timers.advance(1);
@@ -179,7 +179,7 @@ describe("a source that is closed", () => {
 
   it("makes no further request", async () => {
     const source = kit.open();
-    await troubled(source, /PERMISSION_DENIED/);
+    await stateWithProblem(source, /PERMISSION_DENIED/);
     source.close();
     assert.deepEqual(kit.timers.pauses, []);
   });

@@ -9,7 +9,7 @@ import { whenReady } from "../../src/identity/when-ready.ts";
 import { FETCH_X509_SVID, x509SvidResponse } from "../../src/workload-api/x509-messages.ts";
 import type { Selection } from "../../src/workload-api/selection.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
-import { generation, idOf, stateOf, troubled, WorkloadApiKit } from "../support/workload-api-kit.ts";
+import { generation, idOf, stateOf, stateWithProblem, WorkloadApiKit } from "../support/workload-api-kit.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
 const SETTLE_MS = 250;
@@ -63,7 +63,7 @@ describe("an identity from the Workload API", () => {
     const source = kit.open();
     await generation(source, 1);
     kit.server.sendBytes(Buffer.concat([message, unknownField(17)]));
-    await troubled(source, /RESOURCE_EXHAUSTED: Received message larger than max/);
+    await stateWithProblem(source, /RESOURCE_EXHAUSTED: Received message larger than max/);
   });
 
   it("may be selected by its hint or its SPIFFE ID", async () => {
@@ -116,7 +116,7 @@ describe("an identity from the Workload API", () => {
     const before = await generation(source, 1);
     kit.server.send(same);
     kit.server.send(response([]));
-    await troubled(source, /svids is empty/);
+    await stateWithProblem(source, /svids is empty/);
     assert.equal(source.snapshot(), before);
     kit.server.send(same);
     await stateOf(source, ({ problems }) => problems.length === 0);
@@ -143,7 +143,7 @@ describe("an identity from the Workload API", () => {
     assert.equal(authorities(await generation(source, 4)), 1);
     // The bundle no longer contains the old CA.
     kit.server.send(response([{ ...old, bundle: kit.example.bundle }]));
-    await troubled(source, /svids\[0\], verified with its own bundle: no authority/);
+    await stateWithProblem(source, /svids\[0\], verified with its own bundle: no CA in the bundle/);
   });
 
   // Redaction: the source no longer trusts a bundle that the message does not contain.
@@ -170,12 +170,12 @@ describe("an identity from the Workload API", () => {
     for (const [index, message] of unusable.entries()) {
       kit.server.send(message);
       const problem = [/is not the key of/, /the leaf expired/][index]!;
-      const { problems } = await troubled(source, problem);
+      const { problems } = await stateWithProblem(source, problem);
       assert.match(problems[0]!, /^a message of the Workload API at unix:\/\/\/.*agent\.sock is discarded: /);
       assert.equal(source.snapshot(), before);
     }
     kit.server.sendBytes(Buffer.from([0x0a, 0x7f]));
-    await troubled(source, /the bytes are not an X509SVIDResponse/);
+    await stateWithProblem(source, /the bytes are not an X509SVIDResponse/);
     assert.equal(source.snapshot(), before);
     kit.server.send(response([kit.example.issue("/api")], kit.other.federated));
     await generation(source, 2);
@@ -222,7 +222,7 @@ describe("an identity from the Workload API", () => {
     const ahead = new SpireDomain("example.org", () => kit.timers.clock() + 30_000);
     kit.server.send(response([ahead.issue("/api")]));
     const source = kit.open();
-    assert.equal((await troubled(source, /the leaf is valid from/)).kind, "waiting");
+    assert.equal((await stateWithProblem(source, /the leaf is valid from/)).kind, "waiting");
     kit.timers.advance(21_000);
     assert.equal(idOf(await generation(source, 1)), "spiffe://example.org/api");
     assert.deepEqual(source.state.problems, []);
@@ -232,7 +232,7 @@ describe("an identity from the Workload API", () => {
     const good = kit.example.issue("/api");
     kit.server.send(response([{ ...good, bundle: Buffer.alloc(0) }]));
     const source = kit.open();
-    assert.equal((await troubled(source, /svids\[0\]\.bundle is empty/)).kind, "waiting");
+    assert.equal((await stateWithProblem(source, /svids\[0\]\.bundle is empty/)).kind, "waiting");
     kit.server.send(response([good]));
     await generation(source, 1);
   });
@@ -298,7 +298,7 @@ describe("an incomplete list of SVIDs", () => {
     kit.server.send(response([kit.example.issue("/b")]));
     await settling();
     kit.timers.advance(SETTLE_MS);
-    await troubled(source, /no X.509-SVID has the hint "a"; offered are spiffe:\/\/example\.org\/b/);
+    await stateWithProblem(source, /no X.509-SVID has the hint "a"; offered are spiffe:\/\/example\.org\/b/);
     assert.equal(idOf(source.snapshot()), "spiffe://example.org/a");
   });
 
@@ -310,7 +310,7 @@ describe("an incomplete list of SVIDs", () => {
     kit.server.send(response([kit.example.issue("/b")]));
     await settling();
     kit.server.fail(status.UNAVAILABLE, "restarting");
-    await troubled(source, /UNAVAILABLE: restarting/);
+    await stateWithProblem(source, /UNAVAILABLE: restarting/);
     kit.timers.advance(SETTLE_MS);
     assert.equal(source.snapshot().generation, 1);
     assert.match(source.state.problems[0]!, /restarting/);

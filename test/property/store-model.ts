@@ -32,7 +32,7 @@ export type ChangeRequest =
     };
 
 /** The result of a request: the reason of its refusal, a new version, or the deleted versions. */
-export type Verdict =
+export type ModelResult =
   | { readonly refused: string }
   | { readonly version: number; readonly pruned: readonly number[] }
   | { readonly versions: readonly number[] };
@@ -47,7 +47,7 @@ export class StoreModel {
   lastTime = 0;
 
   /** Returns what the request would result in now, without applying it. */
-  judge(request: ChangeRequest): Verdict {
+  resultOf(request: ChangeRequest): ModelResult {
     const versions = this.secrets.get(request.path) ?? [];
     const latest = versions.at(-1)?.number ?? 0;
     if (request.kind === "delete" && latest === 0) return { refused: "SECRET_NOT_FOUND" };
@@ -65,24 +65,24 @@ export class StoreModel {
   }
 
   /** Applies a request with a revision and a time. */
-  apply(request: ChangeRequest, revision: number, time: number): Verdict {
-    const verdict = this.judge(request);
-    if ("refused" in verdict) return verdict;
+  apply(request: ChangeRequest, revision: number, time: number): ModelResult {
+    const result = this.resultOf(request);
+    if ("refused" in result) return result;
     const versions = this.secrets.get(request.path) ?? [];
-    if (request.kind === "put" && "version" in verdict) {
-      const added = { number: verdict.version, value: request.value, revision, time, author: request.author };
-      const retained = versions.filter(({ number }) => !verdict.pruned.includes(number));
+    if (request.kind === "put" && "version" in result) {
+      const added = { number: result.version, value: request.value, revision, time, author: request.author };
+      const retained = versions.filter(({ number }) => !result.pruned.includes(number));
       this.secrets.set(request.path, [...retained, { ...added, deletion: undefined }]);
     }
-    if ("versions" in verdict) {
+    if ("versions" in result) {
       for (const version of versions) {
-        if (verdict.versions.includes(version.number)) version.deletion = { time, by: request.author, revision };
+        if (result.versions.includes(version.number)) version.deletion = { time, by: request.author, revision };
       }
     }
-    if (isIdle(verdict)) return verdict;
+    if (changesNothing(result)) return result;
     this.revision = revision;
     this.lastTime = time;
-    return verdict;
+    return result;
   }
 
   /** The revision of the last change of a secret. */
@@ -93,6 +93,6 @@ export class StoreModel {
 }
 
 /** Whether an accepted request changes nothing, as a repeated Delete does. */
-export function isIdle(verdict: Verdict): boolean {
-  return "versions" in verdict && verdict.versions.length === 0;
+export function changesNothing(result: ModelResult): boolean {
+  return "versions" in result && result.versions.length === 0;
 }

@@ -5,7 +5,7 @@ import { processTimers } from "../../src/domain/timers.ts";
 import type { ListPage } from "../../src/store/listing.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
 import { outcomeOf } from "../support/store-kit.ts";
-import { StoreModel, type Verdict, type ChangeRequest, isIdle } from "./store-model.ts";
+import { StoreModel, type ModelResult, type ChangeRequest, changesNothing } from "./store-model.ts";
 import { PATHS, PREFIXES, type Step } from "./store-steps.ts";
 
 /** A store under test, with the operations of its kind of journal. */
@@ -81,10 +81,10 @@ export class Run {
       return;
     }
     const time = Math.max(this.now, this.model.lastTime);
-    const verdicts = requests.map((request, i) => this.#apply(request, answers[i], time));
+    const results = requests.map((request, i) => this.#apply(request, answers[i], time));
     // A Delete that changes nothing returns the last revision after the whole group.
-    verdicts.forEach((verdict, i) => {
-      if (!isIdle(verdict)) return;
+    results.forEach((result, i) => {
+      if (!changesNothing(result)) return;
       assert.deepEqual(answers[i], { versions: [], revision: this.model.lastRevision(requests[i]!.path) });
       this.seen.add("idle");
     });
@@ -102,26 +102,26 @@ export class Run {
     return answer;
   }
 
-  /** Applies the request to the model, with the revision of the store's answer, and compares the two answers. */
-  #apply(request: ChangeRequest, answer: unknown, time: number): Verdict {
-    const verdict = this.model.judge(request);
-    if ("refused" in verdict) {
-      assert.equal(answer, verdict.refused);
-      this.seen.add(verdict.refused);
-      return verdict;
+  /** Applies the request to the model, with the revision that the store returned, and compares the results. */
+  #apply(request: ChangeRequest, answer: unknown, time: number): ModelResult {
+    const result = this.model.resultOf(request);
+    if ("refused" in result) {
+      assert.equal(answer, result.refused);
+      this.seen.add(result.refused);
+      return result;
     }
-    if (isIdle(verdict)) return verdict;
+    if (changesNothing(result)) return result;
     const { revision } = answer as { revision: number };
     assert.ok(revision > this.model.revision, `revision ${revision} after ${this.model.revision}`);
     this.model.apply(request, revision, time);
-    const { pruned, ...result } = { pruned: [], ...verdict };
+    const { pruned, ...expected } = { pruned: [], ...result };
     assert.deepEqual(
       answer,
-      "version" in verdict ? { ...result, revision, createTime: time } : { ...result, revision },
+      "version" in result ? { ...expected, revision, createTime: time } : { ...expected, revision },
     );
     this.seen.add(request.kind);
     if (pruned.length > 0) this.seen.add("pruned");
-    return verdict;
+    return result;
   }
 
   #known(): object {

@@ -11,7 +11,7 @@ import type { Change, VersionRef } from "../../src/store/change.ts";
 import { encodeContent } from "../../src/store/content-format.ts";
 import { ScriptedJournal } from "../support/scripted-journal.ts";
 import { loadStore } from "../support/store-kit.ts";
-import { type StoreModel, type ChangeRequest, isIdle } from "./store-model.ts";
+import { type StoreModel, type ChangeRequest, changesNothing } from "./store-model.ts";
 import { type Run, type Subject, contentOf } from "./store-run.ts";
 import { ATTEMPTS } from "./store-steps.ts";
 
@@ -116,18 +116,18 @@ export async function sharedSubject(run: Run): Promise<Subject> {
 
 /** The change of another replica for a request; undefined if it changes nothing. */
 function changeOf(request: ChangeRequest, model: StoreModel, sealer: XChaChaSealer, time: number): Change | undefined {
-  const verdict = model.judge(request);
+  const result = model.resultOf(request);
   const path = parseSecretPath(request.path);
   const { author } = request;
   const ref = (version: number): VersionRef => ({
     version,
     revision: model.secrets.get(request.path)!.find(({ number }) => number === version)!.revision,
   });
-  if ("versions" in verdict && !isIdle(verdict)) {
-    return { kind: "delete", path, versions: verdict.versions.map(ref), time, author };
+  if ("versions" in result && !changesNothing(result)) {
+    return { kind: "delete", path, versions: result.versions.map(ref), time, author };
   }
-  if (request.kind === "delete" || !("version" in verdict)) return undefined;
-  const { version } = verdict;
+  if (request.kind === "delete" || !("version" in result)) return undefined;
+  const { version } = result;
   const sealed = sealer.seal(encodeContent(contentOf(request.value)), versionContext(path, version));
-  return { kind: "put", path, version, sealed, time, author, pruned: verdict.pruned.map(ref) };
+  return { kind: "put", path, version, sealed, time, author, pruned: result.pruned.map(ref) };
 }

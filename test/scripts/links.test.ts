@@ -27,7 +27,7 @@ describe("scripts/links.mjs", () => {
   };
 
   // The positive control: every form of link and anchor, with targets that exist.
-  it("accepts links to files, folders, headings and ids that exist, and leaves other sites alone", async () => {
+  it("accepts links to files, folders, headings and ids that exist, and ignores links to other sites", async () => {
     write(
       "docs/page.md",
       "# Two words, `code`!\n## Again\n## Again\n### [Linked](x.ts) title\n<a id='x' name=\"by-hand\"></a>\n",

@@ -4,13 +4,13 @@ import type { LogLine } from "../support/server-kit.ts";
 import type { WorkloadProcess } from "./machine.ts";
 import { until } from "../support/until.ts";
 
-/** How long a workload may stay connected after its time, in milliseconds. */
+/** How long a workload may stay connected after `moment`, in milliseconds. */
 const DISCONNECTED_MS = 1000;
 
 /**
  * Waits until a workload that keeps its first SVID is disconnected: its open connection is closed, and a new one is
- * refused. Fails unless both happened within a second of `moment`, in milliseconds since the epoch. Returns when it
- * last started an accepted connection.
+ * refused. Fails unless both happened within a second of `moment`, in milliseconds since the epoch. Returns the
+ * time at which it last started an accepted connection.
  */
 export async function assertDisconnected(t: TestContext, keeper: WorkloadProcess, moment: number): Promise<number> {
   const closed = await until("its open connection is closed", () => keeper.reports("closed")[0]);

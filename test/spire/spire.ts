@@ -34,7 +34,7 @@ export interface Entry {
 /** The steps of a CA rotation, as the commands of `spire-server localauthority x509`. */
 export type AuthorityStep = "prepare" | "activate" | "taint" | "revoke";
 
-/** A real SPIRE of one trust domain: its server, and the only agent of this machine. */
+/** A real SPIRE deployment for one trust domain: its server, and the only agent of this machine. */
 export class Spire {
   readonly trustDomain: string;
   readonly #processes: Processes;
@@ -89,7 +89,7 @@ export class Spire {
     );
   }
 
-  /** Deletes an entry. The agent learns of it when it synchronizes next. */
+  /** Deletes an entry. The agent notices at its next synchronization. */
   async remove(name: string): Promise<void> {
     await this.#server("entry", "delete", "-entryID", name);
   }
@@ -120,7 +120,7 @@ export class Spire {
     await this.#server("bundle", "set", "-format", "spiffe", "-id", `spiffe://${other.trustDomain}`, "-path", file);
   }
 
-  /** Deletes the bundle of another trust domain, here and in all entries. */
+  /** Deletes the bundle of another trust domain from the server and from all entries. */
   async defederate(other: Spire): Promise<void> {
     await this.#server("bundle", "delete", "-mode", "dissociate", "-id", `spiffe://${other.trustDomain}`);
   }

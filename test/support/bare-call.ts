@@ -29,7 +29,7 @@ export interface BareAnswer {
 export function accessTo(kit: ServerKit, id: string): Access {
   const { certPem: cert, keyPem: key } = kit.issue({ id });
   const port = kit.address.kind === "tcp" ? kit.address.port : 0;
-  return { port, ca: kit.authority.bundlePem, cert, key };
+  return { port, ca: kit.ca.bundlePem, cert, key };
 }
 
 /** Connects as a caller with this SPIFFE ID. Resolves after the server's first frame. */

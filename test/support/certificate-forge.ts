@@ -86,7 +86,7 @@ export interface Forged {
   readonly spec: CertificateSpec;
 }
 
-/** An issuer: a CA or, for hostile chains, anyone with a key. */
+/** An issuer: a CA or, for hostile chains, any holder of a key. */
 export class Issuer implements Forged {
   readonly der: Buffer;
   readonly chain: readonly Buffer[];
@@ -135,7 +135,7 @@ const HOUR = 3600 * 1000;
 const BACKDATED = 10_000;
 
 /** The distinguished name of every SPIRE CA: the same in all trust domains. */
-export const AUTHORITY = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIFFE"));
+export const CA_SUBJECT = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIFFE"));
 const WORKLOAD = sequence(nameAttribute("2.5.4.6", "US"), nameAttribute("2.5.4.10", "SPIRE"));
 
 export const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
@@ -147,14 +147,14 @@ const LEAF: CertificateSpec = {
   keyUsage: [0, 2, 4],
   extendedKeyUsage: [SERVER_AUTH, CLIENT_AUTH],
 };
-const ISSUER: CertificateSpec = { subject: AUTHORITY, ca: true, keyUsage: [5, 6], extendedKeyUsage: null };
+const ISSUER: CertificateSpec = { subject: CA_SUBJECT, ca: true, keyUsage: [5, 6], extendedKeyUsage: null };
 
 /**
  * Creates CAs and certificates that are valid around `now`, milliseconds since the epoch:
  *
  *     const forge = new CertificateForge();
- *     const authority = forge.authority("spiffe://example.org");
- *     const { certPem, keyPem } = authority.issue({ id: "spiffe://example.org/api" });
+ *     const ca = forge.ca("spiffe://example.org");
+ *     const { certPem, keyPem } = ca.issue({ id: "spiffe://example.org/api" });
  */
 export class CertificateForge {
   readonly now: number;
@@ -165,11 +165,11 @@ export class CertificateForge {
   }
 
   /** A self-signed CA with this SPIFFE ID. */
-  authority(id: string | undefined, spec: CertificateSpec = {}): Issuer {
+  ca(id: string | undefined, spec: CertificateSpec = {}): Issuer {
     const key = spec.key ?? newKey(spec.keyType ?? "P-256");
     const full = { ...ISSUER, ...(id === undefined ? {} : { id }), ...spec, key };
     const forged = forgeCertificate(
-      { issuer: full.subject ?? AUTHORITY, notAfter: this.now + DAY, ...full },
+      { issuer: full.subject ?? CA_SUBJECT, notAfter: this.now + DAY, ...full },
       key,
       [],
       this.now,
@@ -237,7 +237,7 @@ function toBeSigned(spec: CertificateSpec, key: KeyPair, signer: KeyPair, algori
     ...(old ? [] : [element(0xa0, integer(2))]),
     integer(spec.serial ?? BigInt(`0x7f${randomBytes(15).toString("hex")}`)),
     algorithm,
-    spec.issuer ?? AUTHORITY,
+    spec.issuer ?? CA_SUBJECT,
     sequence(time(spec.notBefore ?? now - BACKDATED), time(spec.notAfter ?? now + HOUR)),
     spec.subject ?? WORKLOAD,
     spec.publicKeyInfo ?? key.publicKey.export({ type: "spki", format: "der" }),

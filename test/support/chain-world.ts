@@ -19,8 +19,8 @@ export const ID = "spiffe://example.org/ns/shop/sa/api";
 export const forge = new CertificateForge(NOW);
 
 /** Two trust domains whose CAs have the same name, as with SPIRE, so that only signatures distinguish them. */
-export const example = forge.authority("spiffe://example.org");
-export const other = forge.authority("spiffe://other.org");
+export const example = forge.ca("spiffe://example.org");
+export const other = forge.ca("spiffe://other.org");
 
 /** One key for all workloads, because creating keys takes most of the time of a test. */
 export const workloadKey = newKey("P-256");
@@ -71,6 +71,6 @@ export const TRUST: ReadonlyMap<string, Bundle> = new Map([
 
 /** A workload below the last of so many CAs with one name and no key identifiers. */
 export function namesakes(count: number): Pick<Case, "chain" | "bundles"> {
-  const authorities = Array.from({ length: count }, () => forge.authority(undefined, { keyIds: false }));
+  const authorities = Array.from({ length: count }, () => forge.ca(undefined, { keyIds: false }));
   return { chain: workload({ keyIds: false }, authorities.at(-1)!), bundles: trust(...authorities) };
 }

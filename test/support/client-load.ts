@@ -2,7 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { ClientError } from "../../src/client/client-error.ts";
 import type { CofferClient } from "../../src/client/coffer-client.ts";
 
-/** Lanes that call a server all the time, a Put after three Gets, each of a secret of its own. */
+/** Workers that call a server continuously, a Put after three Gets. Each worker has its own secret. */
 export class ClientLoad {
   /** Everything that was thrown. */
   readonly errors: { readonly method: "get" | "put"; readonly error: ClientError }[] = [];

@@ -1,11 +1,11 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** A program that a document shows. */
+/** A code example in the documentation. */
 export interface Example {
-  /** Where it is, for people. */
+  /** The page or file and the number of the example, for the title of a test. */
   readonly where: string;
-  /** What has to precede it is there: its imports, and a client. */
+  /** The code, with imports and a client added if the example has none. */
   readonly program: string;
 }
 
@@ -22,7 +22,7 @@ export function commentExamples(): Example[] {
   });
 }
 
-/** The blocks of TypeScript of a page. */
+/** The TypeScript code blocks of a page. */
 export function pageExamples(file: string): Example[] {
   return blocksOf(file, readFileSync(file, "utf8"));
 }
@@ -32,7 +32,7 @@ function blocksOf(file: string, text: string): Example[] {
   return blocks.map((block, index) => ({ where: `${file}, example ${index + 1}`, program: complete(block) }));
 }
 
-/** An example that makes its own client is whole. Any other one is about a client that is there. */
+/** Adds a client named `coffer`, unless the example creates its own. */
 function complete(block: string): string {
   if (/\bnew CofferClient\(/.test(block)) return block;
   const imports = block.match(/^import .*;\n/gm)?.join("") ?? "";

@@ -73,7 +73,7 @@ export async function useUpQuota(
 export function whyNoSmallDisk(): string | undefined {
   const script = "mount -t tmpfs tmpfs /tmp && command -v nsenter";
   const { status } = spawnSync("unshare", ["-m", "sh", "-c", script]);
-  return status === 0 ? undefined : "needs root, and the right to mount in a namespace of its own";
+  return status === 0 ? undefined : "needs root, and the right to mount in a private namespace";
 }
 
 /**

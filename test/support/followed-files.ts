@@ -27,7 +27,7 @@ export function contents({ certPem, keyPem }: Forged, changes: Readonly<Record<s
   return { cert: certPem, key: keyPem, bundles: new Map(Object.entries(texts)) };
 }
 
-/** Files of a writer, and a source that follows them by the test's clock alone. */
+/** Files of a writer, and a source that follows them with the test's clock. */
 export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHelper> {
   readonly timers = new ManualTimers(NOW);
   readonly states: IdentityState[] = [];

@@ -1,7 +1,7 @@
 import { dump } from "./dump.ts";
 import { freePort } from "./free-port.ts";
 import type { ServerProcess, Site } from "./server-process.ts";
-import { DiligentWriter } from "./diligent-writer.ts";
+import { VerifyingWriter } from "./verifying-writer.ts";
 import { Ledger } from "./ledger.ts";
 
 /** The options of the replacement of servers. */
@@ -11,7 +11,7 @@ export interface HandOverOptions {
   readonly data: string;
   /** The number of replacements. */
   readonly times: number;
-  /** The number of clients that write meanwhile, each on its own connection. */
+  /** The number of clients that write during the hand-over, each on its own connection. */
   readonly writers: number;
 }
 
@@ -48,12 +48,14 @@ export async function handOver({ site, data, times, writers }: HandOverOptions):
   const callers = paths.map(() => site.caller({ port }, RECONNECT));
   const onFailure = (what: string) => void failures.set(what, (failures.get(what) ?? 0) + 1);
   const onAnswer = () => answers.count();
-  const crew = paths.map((path, i) => new DiligentWriter({ caller: callers[i]!, ledger, path, onAnswer, onFailure }));
+  const running = paths.map(
+    (path, i) => new VerifyingWriter({ caller: callers[i]!, ledger, path, onAnswer, onFailure }),
+  );
 
   let serving = launch();
   await serving.serving();
   let isOver = false;
-  const writing = Promise.all(crew.map((writer) => writer.run(() => isOver)));
+  const writing = Promise.all(running.map((writer) => writer.run(() => isOver)));
   const gapsMs: number[] = [];
   for (let i = 0; i < times; i++) {
     await answers.more(ANSWERS_EACH);
@@ -68,7 +70,7 @@ export async function handOver({ site, data, times, writers }: HandOverOptions):
   await answers.more(ANSWERS_EACH);
   isOver = true;
   await writing;
-  const lost = [...crew.flatMap(({ complaints }) => complaints), ...ledger.check(await dump(callers[0]!, paths))];
+  const lost = [...running.flatMap(({ complaints }) => complaints), ...ledger.check(await dump(callers[0]!, paths))];
   for (const caller of callers) caller.close();
   await serving.stop();
   return { gapsMs, acknowledged: ledger.acknowledged, lost, failures };
@@ -95,7 +97,7 @@ class Answers {
     if (this.#waiting !== undefined && this.#count >= this.#waiting.count) this.#waiting.resolve();
   }
 
-  /** Resolves after so many more. */
+  /** Resolves after `more` further ones. */
   more(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting = { count: this.#count + count, resolve };

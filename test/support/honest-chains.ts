@@ -25,38 +25,38 @@ const lower = intermediate.intermediate({ subject: commonName("lower") });
 const longId = `spiffe://example.org/${"a".repeat(2048 - 21)}`;
 
 function signedBy(keyType: "P-384" | "P-521" | "ed25519" | "rsa-2048", digest: "sha256" | "sha384" | "sha512"): Case {
-  const authority = forge.authority("spiffe://example.org", { keyType, digest });
-  const leaf = authority.issue({ id: ID, keyType, digest });
-  return { what: `${keyType} keys and ${digest}`, chain: leaf.chain, key: leaf.key, bundles: trust(authority) };
+  const ca = forge.ca("spiffe://example.org", { keyType, digest });
+  const leaf = ca.issue({ id: ID, keyType, digest });
+  return { what: `${keyType} keys and ${digest}`, chain: leaf.chain, key: leaf.key, bundles: trust(ca) };
 }
 
 function constrained(what: string, permitted: Buffer[] | undefined, excluded?: Buffer[], dns: string[] = []): Case {
-  const authority = forge.authority("spiffe://example.org", {
+  const ca = forge.ca("spiffe://example.org", {
     ...(permitted && { permitted }),
     ...(excluded && { excluded }),
   });
-  return { what, chain: workload({ dns, subject: sequence() }, authority), bundles: trust(authority) };
+  return { what, chain: workload({ dns, subject: sequence() }, ca), bundles: trust(ca) };
 }
 
 function otherDomain(name: string): Case {
   const id = `spiffe://${name}/api`;
-  const authority = forge.authority(`spiffe://${name}`);
-  const bundles = new Map([[name, bundle(name, authority)]]);
-  const { chain } = authority.issue({ id, key: workloadKey });
+  const ca = forge.ca(`spiffe://${name}`);
+  const bundles = new Map([[name, bundle(name, ca)]]);
+  const { chain } = ca.issue({ id, key: workloadKey });
   return { what: `the trust domain ${name}`, chain, bundles };
 }
 
 function manyNamesakes(): Case {
-  const older = Array.from({ length: 20 }, () => forge.authority(undefined));
-  const newest = forge.authority(undefined);
+  const older = Array.from({ length: 20 }, () => forge.ca(undefined));
+  const newest = forge.ca(undefined);
   const what = "the last of 21 CAs with one name, identified by its key identifier";
   return { what, chain: workload({}, newest), bundles: trust(...older, newest) };
 }
 
 function expiredBeside(): Case {
   const key = newKey("P-256");
-  const expired = forge.authority("spiffe://example.org", { key, notBefore: NOW - YEAR, notAfter: NOW - SECOND });
-  const renewed = forge.authority("spiffe://example.org", { key });
+  const expired = forge.ca("spiffe://example.org", { key, notBefore: NOW - YEAR, notAfter: NOW - SECOND });
+  const renewed = forge.ca("spiffe://example.org", { key });
   const bundles = trust(expired, renewed);
   return {
     what: "a CA that was renewed with the same key, the expired one first",
@@ -66,11 +66,11 @@ function expiredBeside(): Case {
 }
 
 function rootSignedWeakly(): Case {
-  const authority = forge.authority("spiffe://example.org", { digest: "sha1" });
+  const ca = forge.ca("spiffe://example.org", { digest: "sha1" });
   return {
     what: "a CA whose own signature is weak, which does not matter",
-    chain: workload({}, authority),
-    bundles: trust(authority),
+    chain: workload({}, ca),
+    bundles: trust(ca),
   };
 }
 

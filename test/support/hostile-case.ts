@@ -24,6 +24,6 @@ export function under(
   spec: CertificateSpec,
   workloadSpec: CertificateSpec = {},
 ): HostileCase {
-  const authority = forge.authority("spiffe://example.org", spec);
-  return { reason, what, chain: workload(workloadSpec, authority), bundles: trust(authority) };
+  const ca = forge.ca("spiffe://example.org", spec);
+  return { reason, what, chain: workload(workloadSpec, ca), bundles: trust(ca) };
 }

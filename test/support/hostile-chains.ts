@@ -9,6 +9,6 @@ export const HOSTILE: Readonly<Record<string, readonly HostileCase[]>> = {
   "what a leaf may be": PROFILE,
   "how it is written": ENCODING,
   "who vouches for it": TRUST_IN_WHOM,
-  "the way to the authority": PATH,
+  "the path to the CA": PATH,
   "how much work it is": WORK,
 };

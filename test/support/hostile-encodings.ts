@@ -49,7 +49,7 @@ export const ENCODING: readonly HostileCase[] = [
     ca: null,
     extensions: [extension("2.5.29.19", true, sequence(element(0x01, Buffer.of(1))))],
   }),
-  leaf("malformed-certificate", "basic constraints with a field too many", {
+  leaf("malformed-certificate", "basic constraints with an extra field", {
     ca: null,
     extensions: [extension("2.5.29.19", true, sequence(integer(0), integer(0)))],
   }),

@@ -1,7 +1,7 @@
 import { MAX_PATH_BYTES, MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
 import {
   algorithmOf,
-  AUTHORITY,
+  CA_SUBJECT,
   commonName,
   dnsName,
   extension,
@@ -16,8 +16,8 @@ import { below, type HostileCase, leaf, under } from "./hostile-case.ts";
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 
-const rogue = forge.authority("spiffe://example.org");
-const federated = other.intermediate({ subject: AUTHORITY });
+const rogue = forge.ca("spiffe://example.org");
+const federated = other.intermediate({ subject: CA_SUBJECT });
 const selfSigned = forge.selfSigned({ id: ID, key: workloadKey });
 const workloadAsIssuer = forge.issuerFrom(
   example.issue({ id: "spiffe://example.org/mallory", subject: commonName("mallory") }),
@@ -117,8 +117,8 @@ export const PATH: readonly HostileCase[] = [
   under("unknown-critical-extension", "a CA with an unknown critical extension", {
     extensions: [extension("1.3.6.1.4.1.99999.1", true, Buffer.from([5, 0]))],
   }),
-  deeper("an intermediate below an authority that allows none", forge.authority(undefined, { pathLength: 0 }), 1),
-  deeper("two intermediates below an authority that allows one", forge.authority(undefined, { pathLength: 1 }), 2),
+  deeper("an intermediate below a CA that allows none", forge.ca(undefined, { pathLength: 0 }), 1),
+  deeper("two intermediates below a CA that allows one", forge.ca(undefined, { pathLength: 1 }), 2),
   {
     reason: "path-too-long",
     what: "an intermediate below an intermediate that allows none",
@@ -190,42 +190,42 @@ function leafInBundle(): HostileCase {
   };
 }
 
-function deeper(what: string, authority: Issuer, intermediates: number): HostileCase {
-  let issuer = authority;
+function deeper(what: string, ca: Issuer, intermediates: number): HostileCase {
+  let issuer = ca;
   for (let level = 0; level < intermediates; level++)
     issuer = issuer.intermediate({ subject: commonName(`level ${level}`) });
-  return { reason: "path-too-long", what, chain: workload({}, issuer), bundles: trust(authority) };
+  return { reason: "path-too-long", what, chain: workload({}, issuer), bundles: trust(ca) };
 }
 
 /** The workload satisfies the constraints; the intermediate has a name outside them. */
 function constrainedAbove(): HostileCase {
-  const authority = forge.authority("spiffe://example.org", { permitted: [uriName("example.org")] });
-  const chain = workload({}, authority.intermediate({ id: "spiffe://other.org" }));
+  const ca = forge.ca("spiffe://example.org", { permitted: [uriName("example.org")] });
+  const chain = workload({}, ca.intermediate({ id: "spiffe://other.org" }));
   return {
     reason: "name-constraint",
     what: "an intermediate outside the constraints of its CA",
     chain,
-    bundles: trust(authority),
+    bundles: trust(ca),
   };
 }
 
 /** The intermediate has no names outside the constraints; they apply to the workload below it. */
 function constrainedFurtherAbove(): HostileCase {
-  const authority = forge.authority(undefined, { permitted: [uriName("other.org")] });
-  const chain = workload({}, authority.intermediate());
+  const ca = forge.ca(undefined, { permitted: [uriName("other.org")] });
+  const chain = workload({}, ca.intermediate());
   const what = "a workload outside the constraints of the CA above its issuer";
-  return { reason: "name-constraint", what, chain, bundles: trust(authority) };
+  return { reason: "name-constraint", what, chain, bundles: trust(ca) };
 }
 
 /** A URI that is not a SPIFFE ID has no well-defined host, so a CA with name constraints may not sign for it. */
 function constrainedForeignUri(): HostileCase {
-  const authority = forge.authority(undefined, { excluded: [uriName("other.org")] });
-  const chain = workload({}, authority.intermediate({ uris: ["https://example.org/"] }));
+  const ca = forge.ca(undefined, { excluded: [uriName("other.org")] });
+  const chain = workload({}, ca.intermediate({ uris: ["https://example.org/"] }));
   return {
     reason: "name-constraint",
     what: "an intermediate with a URI of unknown host",
     chain,
-    bundles: trust(authority),
+    bundles: trust(ca),
   };
 }
 
@@ -237,7 +237,7 @@ function ring(): readonly Buffer[] {
   const key = newKey("P-256");
   const subject = commonName("ring");
   const members = Array.from({ length: 9 }, (_, serial) =>
-    forge.authority(undefined, { key, subject, serial: BigInt(serial + 1) }),
+    forge.ca(undefined, { key, subject, serial: BigInt(serial + 1) }),
   );
   return [...workload({}, members[0]), ...members.map(({ der }) => der)];
 }

@@ -7,7 +7,7 @@ interface Allowance {
   readonly kind: "module" | "types of a file";
 }
 
-/** A folder of src, or its one file at the top, as docs/architecture.md describes it. */
+/** A folder of src, or the one file directly in it, as docs/architecture.md describes it. */
 export interface Module {
   readonly name: string;
   /** A module imports only from lower layers. */

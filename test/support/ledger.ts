@@ -30,7 +30,7 @@ export interface DeleteIntent {
 export type Intent = PutIntent | DeleteIntent;
 
 /** The server's response to an intent. */
-export type Fate =
+export type Result =
   | { readonly kind: "pending" }
   | { readonly kind: "put"; readonly version: number; readonly revision: number; readonly createTime: number }
   | { readonly kind: "deleted"; readonly versions: readonly number[]; readonly revision: number }
@@ -39,17 +39,17 @@ export type Fate =
 
 interface Entry<I extends Intent = Intent> {
   readonly intent: I;
-  fate: Fate;
+  result: Result;
 }
 
 /**
  * Records the requests to a store and the responses, over any number of crashes, and checks the content against them:
- * nothing acknowledged is lost, nothing is there that was not requested, and nothing is rolled back.
+ * no acknowledged change is lost, no change is present that was not requested, and no change is rolled back.
  */
 export class Ledger {
   readonly #puts: Entry<PutIntent>[] = [];
   readonly #deletes: Entry<DeleteIntent>[] = [];
-  /** What Gets have returned. A reader relies on it as the writer does. */
+  /** The results of Gets. A reader relies on them as the writer relies on an acknowledgement. */
   readonly #reads: Entry<PutIntent>[] = [];
   /** Every version of any dump, by path and number. */
   readonly #seen = new Map<string, DumpedVersion>();
@@ -57,8 +57,8 @@ export class Ledger {
   #inFlight = 0;
   /** The highest known revision. */
   #revision = 0;
-  /** The highest known revision when the server started: its acknowledgements must be above it. */
-  #floor = 0;
+  /** The highest known revision when the server started. Each later acknowledgement has a higher one. */
+  #revisionAtStart = 0;
 
   /** Calls without a response so far. */
   get inFlight(): number {
@@ -66,8 +66,8 @@ export class Ledger {
   }
 
   /** The number of intents with this outcome. */
-  count(kind: Fate["kind"]): number {
-    return [...this.#puts, ...this.#deletes].filter(({ fate }) => fate.kind === kind).length;
+  count(kind: Result["kind"]): number {
+    return [...this.#puts, ...this.#deletes].filter(({ result }) => result.kind === kind).length;
   }
 
   get acknowledged(): number {
@@ -76,33 +76,33 @@ export class Ledger {
 
   /** Records an intent before its call is made, and its outcome when the response arrives. */
   async record(intent: Intent, call: () => Promise<Outcome>): Promise<Outcome> {
-    const entry = { intent, fate: { kind: "pending" } as Fate };
+    const entry = { intent, result: { kind: "pending" } as Result };
     if (intent.kind === "put") this.#puts.push(entry as Entry<PutIntent>);
     else this.#deletes.push(entry as Entry<DeleteIntent>);
     this.#inFlight += 1;
     const outcome = await call();
     this.#inFlight -= 1;
-    entry.fate = fateOf(intent, outcome);
+    entry.result = resultOf(intent, outcome);
     this.#checkRevision(entry);
     return outcome;
   }
 
   /** Records the response to a Get of the latest version of a path. */
-  witness(path: string, { response }: Outcome): void {
+  recordRead(path: string, { response }: Outcome): void {
     const intent: PutIntent = { kind: "put", path, value: storedValue(response) };
-    this.#reads.push({ intent, fate: putFate(response) });
+    this.#reads.push({ intent, result: putResult(response) });
   }
 
-  /** Every contradiction between a store that has just started and the ledger; empty if there is none. */
+  /** Returns every contradiction between the ledger and a store that has just started. */
   check(dump: Dump): string[] {
     const complaints = [
       ...this.#complaints.splice(0),
       ...[...this.#puts, ...this.#reads].flatMap((put) => lostPut(put, dump)),
       ...this.#deletes.flatMap((deletion) => lostDelete(deletion, dump)),
-      ...this.#phantoms(dump),
+      ...this.#unrequested(dump),
       ...[...dump.secrets].flatMap(([path, versions]) => [
-        ...misshapen(path, versions),
-        ...this.#wentBack(path, versions),
+        ...inconsistentVersions(path, versions),
+        ...this.#changedVersions(path, versions),
       ]),
     ];
     this.#remember(dump);
@@ -110,18 +110,21 @@ export class Ledger {
   }
 
   /**
-   * A response has a revision above all that were known at the start of the server, except for a Delete without effect.
+   * The revision of a response is higher than all that were known when the server started. A Delete without effect is
+   * the exception.
    */
-  #checkRevision({ intent, fate }: Entry): void {
-    if (fate.kind !== "put" && fate.kind !== "deleted") return;
-    this.#revision = Math.max(this.#revision, fate.revision);
-    if (fate.kind === "deleted" && fate.versions.length === 0) return;
-    if (fate.revision <= this.#floor) {
-      this.#complaints.push(`${intent.kind} ${intent.path}: revision ${fate.revision} after ${this.#floor}`);
+  #checkRevision({ intent, result }: Entry): void {
+    if (result.kind !== "put" && result.kind !== "deleted") return;
+    this.#revision = Math.max(this.#revision, result.revision);
+    if (result.kind === "deleted" && result.versions.length === 0) return;
+    if (result.revision <= this.#revisionAtStart) {
+      this.#complaints.push(
+        `${intent.kind} ${intent.path}: revision ${result.revision} after ${this.#revisionAtStart}`,
+      );
     }
   }
 
-  #phantoms({ secrets }: Dump): string[] {
+  #unrequested({ secrets }: Dump): string[] {
     const intents = new Map(this.#puts.map((put) => [put.intent.value, put]));
     const found = new Set<string>();
     return [...secrets].flatMap(([path, versions]) =>
@@ -131,8 +134,8 @@ export class Ledger {
           return this.#mayBeDeleted(path, version) ? [] : [`${at} was deleted without a request`];
         const put = intents.get(value!);
         if (put === undefined || put.intent.path !== path) return [`${at} has a value that no Put wrote`];
-        if (put.fate.kind === "refused") return [`${at} has a value that was refused`];
-        if (found.has(value!)) return [`${at} has a value that is there twice`];
+        if (put.result.kind === "refused") return [`${at} has the value of a refused Put`];
+        if (found.has(value!)) return [`${at} has a value that occurs twice`];
         found.add(value!);
         return [];
       }),
@@ -140,23 +143,23 @@ export class Ledger {
   }
 
   #mayBeDeleted(path: string, version: number): boolean {
-    return this.#deletes.some(({ intent, fate }) => {
+    return this.#deletes.some(({ intent, result }) => {
       if (intent.path !== path) return false;
-      if (fate.kind === "deleted") return fate.versions.includes(version);
-      return fate.kind === "unknown" && (intent.versions.length === 0 || intent.versions.includes(version));
+      if (result.kind === "deleted") return result.versions.includes(version);
+      return result.kind === "unknown" && (intent.versions.length === 0 || intent.versions.includes(version));
     });
   }
 
-  #wentBack(path: string, versions: readonly DumpedVersion[]): string[] {
+  #changedVersions(path: string, versions: readonly DumpedVersion[]): string[] {
     return versions.flatMap((now) => {
       const before = this.#seen.get(`${path}@${now.version}`);
       if (before === undefined) return [];
       const same =
         before.revision === now.revision && before.createTime === now.createTime && before.createdBy === now.createdBy;
       const at = `version ${now.version} of ${path}`;
-      if (!same) return [`${at} is another one than before`];
-      if (before.deleted !== undefined && now.deleted === undefined) return [`${at} came back from its deletion`];
-      if (now.value !== undefined && now.value !== before.value) return [`${at} has another value than before`];
+      if (!same) return [`${at} differs from before`];
+      if (before.deleted !== undefined && now.deleted === undefined) return [`${at} is live again after its deletion`];
+      if (now.value !== undefined && now.value !== before.value) return [`${at} has a different value than before`];
       return [];
     });
   }
@@ -168,47 +171,48 @@ export class Ledger {
         this.#revision = Math.max(this.#revision, version.revision);
       }
     }
-    this.#floor = this.#revision;
+    this.#revisionAtStart = this.#revision;
   }
 }
 
-function fateOf(intent: Intent, { code, reason, response }: Outcome): Fate {
+function resultOf(intent: Intent, { code, reason, response }: Outcome): Result {
   if (code !== "OK") return { kind: NOT_APPLIED.has(reason ?? "") ? "refused" : "unknown" };
-  if (intent.kind === "put") return putFate(response);
+  if (intent.kind === "put") return putResult(response);
   return { kind: "deleted", versions: response.versions ?? [], revision: response.revision };
 }
 
-function putFate({ version, revision, create_time }: Outcome["response"]): Fate {
+function putResult({ version, revision, create_time }: Outcome["response"]): Result {
   return { kind: "put", version, revision, createTime: milliseconds(create_time) };
 }
 
-/** An acknowledged version is there unchanged, unless ten later ones have displaced it. */
-function lostPut({ intent: { path, value }, fate }: Entry<PutIntent>, { secrets }: Dump): string[] {
-  if (fate.kind !== "put") return [];
+/** An acknowledged version is present and unchanged, unless ten later versions have replaced it. */
+function lostPut({ intent: { path, value }, result }: Entry<PutIntent>, { secrets }: Dump): string[] {
+  if (result.kind !== "put") return [];
   const versions = secrets.get(path) ?? [];
-  const found = versions.find(({ version }) => version === fate.version);
-  const at = `version ${fate.version} of ${path}`;
-  if (found === undefined) return fate.version > latestOf(versions) - RETAINED ? [`${at} is lost`] : [];
-  if (found.revision !== fate.revision || found.createTime !== fate.createTime) return [`${at} is another one`];
-  return found.deleted === undefined && found.value !== value ? [`${at} has another value`] : [];
+  const found = versions.find(({ version }) => version === result.version);
+  const at = `version ${result.version} of ${path}`;
+  if (found === undefined) return result.version > latestOf(versions) - RETAINED ? [`${at} is lost`] : [];
+  if (found.revision !== result.revision || found.createTime !== result.createTime)
+    return [`${at} differs from its acknowledgement`];
+  return found.deleted === undefined && found.value !== value ? [`${at} has a different value`] : [];
 }
 
-function lostDelete({ intent: { path }, fate }: Entry<DeleteIntent>, { secrets }: Dump): string[] {
-  if (fate.kind !== "deleted") return [];
+function lostDelete({ intent: { path }, result }: Entry<DeleteIntent>, { secrets }: Dump): string[] {
+  if (result.kind !== "deleted") return [];
   const versions = secrets.get(path) ?? [];
-  const alive = versions.filter(({ version, deleted }) => fate.versions.includes(version) && deleted === undefined);
-  return alive.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
+  const live = versions.filter(({ version, deleted }) => result.versions.includes(version) && deleted === undefined);
+  return live.map(({ version }) => `the deletion of version ${version} of ${path} is lost`);
 }
 
 /** The versions are consecutive up to the latest, at most ten, and their revisions and times ascend. */
-function misshapen(path: string, versions: readonly DumpedVersion[]): string[] {
+function inconsistentVersions(path: string, versions: readonly DumpedVersion[]): string[] {
   const complaints: string[] = [];
   if (versions.length !== Math.min(latestOf(versions), RETAINED)) complaints.push(`${path} has lost a version`);
   versions.slice(1).forEach((later, i) => {
     const earlier = versions[i]!;
     if (later.version !== earlier.version + 1) complaints.push(`${path} has a gap at version ${later.version}`);
     if (later.revision <= earlier.revision) complaints.push(`${path} has revisions out of order`);
-    if (later.createTime < earlier.createTime) complaints.push(`${path} has times that run backwards`);
+    if (later.createTime < earlier.createTime) complaints.push(`${path} has decreasing times`);
   });
   return complaints;
 }

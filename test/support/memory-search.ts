@@ -47,7 +47,7 @@ function* piecesOf(memory: number, start: number, end: number): Generator<Buffer
   }
 }
 
-/** Empty if the region was unmapped meanwhile, or can't be read. */
+/** Empty if the region is no longer mapped, or can't be read. */
 function readPiece(memory: number, at: number, length: number): Buffer {
   const piece = Buffer.alloc(length);
   try {

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** A document: its path from the top of the repository, where tests run, and its text. */
+/** A document: its path relative to the root of the repository, where tests run, and its text. */
 export interface Page {
   readonly path: string;
   readonly text: string;

@@ -18,7 +18,7 @@ const AUTHOR = "spiffe://example.org/test";
 
 const ext4 = 0xef53;
 
-/** The time of every change: no change is older than the one before it. */
+/** The time of every change. A store accepts equal times, but no decreasing ones. */
 const TIME = 1_700_000_000_000;
 
 /** Content with the tables of a store, but nothing that a key protects. */
@@ -42,7 +42,7 @@ export function rootKey(byte = 5): SecretKey {
   return SecretKey.take(Buffer.alloc(32, byte));
 }
 
-/** Opens or creates a store. Whatever file system the temporary folder is on counts as a local disk. */
+/** Opens or creates a store. The temporary folder counts as a local disk, on any file system. */
 export function openStore(data: string, key = rootKey(), rest: Partial<StoreFileOptions> = {}): StoreFile {
   return openStoreFile({ data, rootKey: key, fileSystemType: () => ext4, ...rest });
 }

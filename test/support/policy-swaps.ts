@@ -7,7 +7,7 @@ import type { FileDelivery } from "./file-delivery.ts";
 import { API, type Caller, type Outcome } from "./server-kit.ts";
 import type { Site } from "./server-process.ts";
 
-/** A load, and the policies that replace each other meanwhile. */
+/** A load, and the policies that replace each other during it. */
 export interface PolicySwapsOptions {
   readonly site: Site;
   /** How the policy file is replaced. */

@@ -14,7 +14,7 @@ export interface RunAs {
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const leave = () => process.exit(1);
 
-/** The programs that a test has started. They are killed when the test ends, in whatever way it ends. */
+/** The programs that a test has started. They are killed when the test ends, however it ends. */
 export class Processes {
   readonly #running = new Map<ChildProcess, Promise<unknown>>();
   readonly #kill = () => {

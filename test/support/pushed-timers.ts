@@ -46,7 +46,7 @@ export class PushedTimers implements Timers {
     for (const task of this.#tasks) if (task.due <= now) setImmediate(() => this.#run(task));
   }
 
-  /** Advances the clock alone, as on a machine that was suspended: timers continue from where they were. */
+  /** Advances only the clock, as on a machine that was suspended: timers continue from where they were. */
   jump(ms: number): void {
     this.#jumped += ms;
   }

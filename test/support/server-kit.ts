@@ -29,7 +29,7 @@ export const ADMIN = "spiffe://example.org/admin";
 export const API = "spiffe://example.org/ns/shop/sa/api";
 export const WEB = "spiffe://example.org/ns/shop/sa/web";
 
-/** For servers in the process of the tests, which would have ended with it: the probe has a test of its own. */
+/** Replaces the Node probe for servers in the process of the tests. The probe has its own test. */
 export const PASSED: CofferServerOptions["probe"] = async () => ({ kind: "passed", remembered: true });
 
 /** A policy: api may do everything under shop/api, and web may read shop/shared. */
@@ -54,7 +54,7 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
  */
 export class ServerKit {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-test-"));
-  readonly authority: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
+  readonly ca: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly log: LogLine[] = [];
   /** The error for which the server's process would have been killed. */
   readonly deaths: string[] = [];
@@ -68,7 +68,7 @@ export class ServerKit {
     const bundle = join(this.folder, "bundle.pem");
     const policy = join(this.folder, "policy.yaml");
     const rootKey = join(this.folder, "root.key");
-    writeFileSync(bundle, this.authority.bundlePem);
+    writeFileSync(bundle, this.ca.bundlePem);
     writeFileSync(policy, POLICY);
     makeRootKey(rootKey);
     this.files = { ...files, bundles: new Map([["example.org", bundle]]) };
@@ -129,7 +129,7 @@ export class ServerKit {
   }
 
   issue(request: SvidRequest): Credential {
-    return this.authority.issue(request);
+    return this.ca.issue(request);
   }
 
   writeCredential({ certPem, keyPem }: Credential, name: string): { cert: string; key: string } {
@@ -147,7 +147,7 @@ export class ServerKit {
 
   callerWith(credential: Credential, options: ClientOptions = {}): Caller {
     const target = this.address.kind === "tcp" ? `localhost:${this.address.port}` : formatAddress(this.address);
-    return new Caller(target, Buffer.from(this.authority.bundlePem), credential, options);
+    return new Caller(target, Buffer.from(this.ca.bundlePem), credential, options);
   }
 
   #logger() {
@@ -184,7 +184,7 @@ const proto = loadSync("coffer/v1/coffer.proto", {
 });
 const secrets = proto["coffer.v1.Secrets"] as ServiceDefinition;
 
-/** Calls the server with grpc-js and proto-loader alone, without Coffer's own client and codecs. */
+/** Calls the server with only grpc-js and proto-loader, without Coffer's own client and codecs. */
 export class Caller {
   readonly client: Client;
 

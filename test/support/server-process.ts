@@ -53,17 +53,17 @@ export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-durability-"));
   readonly data = join(this.folder, "data");
   readonly rootKey = join(this.folder, "root.key");
-  readonly #authority: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
-  readonly #admin: Credential = this.#authority.issue({ id: ADMIN });
+  readonly #ca: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
+  readonly #admin: Credential = this.#ca.issue({ id: ADMIN });
   readonly #processes = new Set<ServerProcess>();
   #clients = 0;
   readonly #abandon = () => this.#removeFolder();
 
   constructor() {
-    const coffer = this.#authority.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] });
+    const coffer = this.#ca.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] });
     this.#write("coffer.pem", coffer.certPem);
     this.#write("coffer.key", coffer.keyPem);
-    this.#write("bundle.pem", this.#authority.bundlePem);
+    this.#write("bundle.pem", this.#ca.bundlePem);
     makeRootKey(this.rootKey);
     process.once("exit", this.#abandon);
   }
@@ -106,14 +106,14 @@ export class Site {
 
   /** A workload with its own connection. */
   workload(id: string, server: Pick<ServerProcess, "port">, options: GrpcOptions = {}): Caller {
-    return this.#callerWith(this.#authority.issue({ id }), server, options);
+    return this.#callerWith(this.#ca.issue({ id }), server, options);
   }
 
   /** Coffer's own client, with its own identity files. */
   client(id: string, options: Pick<ClientOptions, "address"> & Partial<ClientOptions>): CofferClient {
     this.#clients += 1;
     const name = `client-${this.#clients}`;
-    const { certPem, keyPem } = this.#authority.issue({ id });
+    const { certPem, keyPem } = this.#ca.issue({ id });
     this.#write(`${name}.pem`, certPem);
     this.#write(`${name}.key`, keyPem);
     const [cert, key, bundle] = [`${name}.pem`, `${name}.key`, "bundle.pem"].map((file) => join(this.folder, file));
@@ -128,7 +128,7 @@ export class Site {
 
   /** The options of node:tls and node:http2 to connect as a workload. */
   tlsOf(id: string) {
-    return this.#tlsOf(this.#authority.issue({ id }));
+    return this.#tlsOf(this.#ca.issue({ id }));
   }
 
   /** Kills all servers that still run, waits until they have ended, and removes the folder. */
@@ -140,11 +140,11 @@ export class Site {
   }
 
   #tlsOf({ certPem: cert, keyPem: key }: Credential) {
-    return { cert, key, ca: this.#authority.bundlePem };
+    return { cert, key, ca: this.#ca.bundlePem };
   }
 
   #callerWith(credential: Credential, { port }: Pick<ServerProcess, "port">, options: GrpcOptions): Caller {
-    const roots = Buffer.from(this.#authority.bundlePem);
+    const roots = Buffer.from(this.#ca.bundlePem);
     const named = { "grpc.ssl_target_name_override": "localhost", ...options };
     return new Caller(`127.0.0.1:${port}`, roots, credential, named);
   }

@@ -1,6 +1,6 @@
 import type { MapEntry } from "../../src/contract/map-field.ts";
 import type { X509SvidMessage, X509SvidResponse } from "../../src/workload-api/x509-messages.ts";
-import { AUTHORITY, CertificateForge, type CertificateSpec, type Issuer } from "./certificate-forge.ts";
+import { CA_SUBJECT, CertificateForge, type CertificateSpec, type Issuer } from "./certificate-forge.ts";
 
 const HOUR = 3600_000;
 
@@ -29,7 +29,7 @@ export class SpireDomain {
   constructor(name: string, clock: () => number, shape: "self-signed" | "upstream" = "self-signed") {
     this.name = name;
     this.#clock = clock;
-    this.#upstream = shape === "upstream" ? this.#forge().authority(undefined) : undefined;
+    this.#upstream = shape === "upstream" ? this.#forge().ca(undefined) : undefined;
     this.#signer = this.#newSigner();
     this.#published = [this.#upstream ?? this.#signer];
   }
@@ -72,7 +72,7 @@ export class SpireDomain {
   publishExpired(): void {
     const now = this.#clock();
     const id = `spiffe://${this.name}`;
-    this.#published.unshift(this.#forge().authority(id, { notBefore: now - 3 * HOUR, notAfter: now - HOUR }));
+    this.#published.unshift(this.#forge().ca(id, { notBefore: now - 3 * HOUR, notAfter: now - HOUR }));
   }
 
   #forge(): CertificateForge {
@@ -81,7 +81,7 @@ export class SpireDomain {
 
   #newSigner(): Issuer {
     const id = `spiffe://${this.name}`;
-    return this.#upstream?.intermediate({ id, subject: AUTHORITY }) ?? this.#forge().authority(id);
+    return this.#upstream?.intermediate({ id, subject: CA_SUBJECT }) ?? this.#forge().ca(id);
   }
 }
 

@@ -15,7 +15,7 @@ export function whyNoSurroundings(): string | undefined {
   const arguments_ = ["--mount", "--pid", "--fork", "sh", "-c", script, "sh", process.execPath, MAIN, "--version"];
   const { status, stderr } = spawnSync("unshare", arguments_, { cwd: "/", encoding: "utf8" });
   if (status === 0) return undefined;
-  return `needs root, namespaces of its own, and a clone that other users can run: ${stderr ?? "no unshare"}`;
+  return `needs root, its own namespaces, and a clone that other users can run: ${stderr ?? "no unshare"}`;
 }
 
 const FAILS = 'fails() { if "$@" 2>&-; then echo "must not work: $*" >&2; exit 99; fi; }';

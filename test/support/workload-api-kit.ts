@@ -53,7 +53,7 @@ export class WorkloadApiKit {
   }
 
   /** Advances to the next task that is due, such as the next attempt. Returns the milliseconds until then. */
-  comeDue(): number {
+  advanceToNext(): number {
     const [pause] = this.timers.pauses;
     assert.ok(pause !== undefined, "nothing is waiting");
     this.timers.advance(pause);
@@ -78,7 +78,7 @@ export function stateOf(
 }
 
 /** The source's state, as soon as it has such a problem. */
-export function troubled(source: WorkloadApiSource, problem: RegExp): Promise<IdentityState> {
+export function stateWithProblem(source: WorkloadApiSource, problem: RegExp): Promise<IdentityState> {
   return stateOf(source, ({ problems }) => problem.test(problems.join("\n")));
 }
 

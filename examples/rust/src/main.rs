@@ -49,7 +49,7 @@ fn reason(status: &Status) -> Option<String> {
 // #endregion
 
 // #region retry
-/// Repeats a Get, which changes nothing. tonic has no retry policy of its own.
+/// Repeats a Get, which changes nothing. tonic has no retry policy.
 async fn get(secrets: &mut SecretsClient<Channel>, path: &str) -> Result<GetResponse, Status> {
     let mut attempt = 1;
     loop {

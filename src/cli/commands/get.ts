@@ -20,7 +20,7 @@ interface GetOptions {
 
 const FORMATS = `
 Formats:
-  table   for people; control characters are escaped
+  table   for humans; control characters are escaped
   json    path, version, revision, create_time, data, and binary_data in base64
   env     export KEY='value' lines, quoted for sh; fails if a key is not a valid variable name, or
           is one that loaders and interpreters read, such as PATH or LD_PRELOAD
@@ -58,7 +58,7 @@ export function addGet(program: Command, world: World): void {
 }
 
 const notEmpty = parsed((text) => {
-  if (text === "") throw new Error("It is empty.");
+  if (text === "") throw new Error("expected a file name, or - for standard output");
   return text;
 });
 

@@ -2,7 +2,7 @@
 // read and which certificates they trust. The sources are glibc's sysdeps/generic/unsecvars.h and sudo's
 // plugins/sudoers/env.c (the tables initial_badenv_table and initial_checkenv_table). Added are the variables of Node,
 // the JVM and .NET, and those that configure a program's own identity and its servers. No such list is complete: any
-// program may have variables of its own.
+// program may use other variables.
 
 const PREFIXES = [
   "LD_",

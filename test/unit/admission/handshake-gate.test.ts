@@ -13,28 +13,28 @@ interface Visit {
 }
 
 function visit(gate: HandshakeGate): Visit {
-  const guest: Visit = { socket: new Socket(), dropped: undefined };
-  gate.enter(guest.socket, (reason) => {
-    guest.dropped = reason;
+  const entry: Visit = { socket: new Socket(), dropped: undefined };
+  gate.enter(entry.socket, (reason) => {
+    entry.dropped = reason;
   });
-  return guest;
+  return entry;
 }
 
-/** A guest whose handshake is over, and who was judged. */
+/** A connection whose handshake is complete and whose peer is verified. */
 function served(gate: HandshakeGate, timers: ManualTimers): Visit {
-  const guest = visit(gate);
-  gate.complete(guest.socket, () => {});
+  const entry = visit(gate);
+  gate.complete(entry.socket, () => {});
   timers.advance(0);
-  return guest;
+  return entry;
 }
 
-/** Does the work, and fails then. */
+/** Does the work and then throws, and catches the error as the gate's caller does. */
 function thrown(work: () => void): void {
   try {
     work();
-    throw new Error("a fault");
+    throw new Error("after the work");
   } catch {
-    // It is for the caller of the gate.
+    // The gate passes errors to its caller.
   }
 }
 
@@ -44,54 +44,54 @@ async function leave({ socket }: Visit): Promise<void> {
   await closed;
 }
 
-describe("the gate", () => {
-  it("lets the newest in and makes another one give way when too many are in handshake", () => {
+describe("the handshake gate", () => {
+  it("admits the newest connection and closes another one when too many are in handshake", () => {
     const gate = new HandshakeGate(LIMITS, new ManualTimers(0));
-    const guests = [visit(gate), visit(gate), visit(gate), visit(gate)];
+    const visits = [visit(gate), visit(gate), visit(gate), visit(gate)];
     assert.deepEqual(
-      guests.map(({ dropped }) => dropped),
+      visits.map(({ dropped }) => dropped),
       ["handshake-displaced", undefined, undefined, undefined],
     );
     assert.deepEqual([gate.open, gate.inProgress], [3, 3]);
   });
 
-  it("does not count a handshake that is over", () => {
+  it("does not count a complete handshake as in progress", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(LIMITS, timers);
-    const guests = [served(gate, timers), visit(gate), visit(gate), visit(gate)];
+    const visits = [served(gate, timers), visit(gate), visit(gate), visit(gate)];
     assert.deepEqual(
-      guests.map(({ dropped }) => dropped),
+      visits.map(({ dropped }) => dropped),
       [undefined, undefined, undefined, undefined],
     );
     assert.deepEqual([gate.open, gate.inProgress], [4, 3]);
   });
 
-  it("refuses more connections than may be open, and takes one again when one has closed", async () => {
+  it("refuses a connection above the maximum, and admits one again after another has closed", async () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(LIMITS, timers);
-    const guests = [served(gate, timers), served(gate, timers), served(gate, timers), served(gate, timers)];
+    const visits = [served(gate, timers), served(gate, timers), served(gate, timers), served(gate, timers)];
     assert.equal(visit(gate).dropped, "too-many-connections");
-    await leave(guests[0]!);
+    await leave(visits[0]!);
     assert.equal(visit(gate).dropped, undefined);
   });
 
-  // Otherwise silent strangers could hold the last places for as long as a handshake may take.
-  it("makes a stranger give way when as many connections as may be are open", () => {
+  // Otherwise silent peers could hold the last connections for as long as a handshake may take.
+  it("closes a connection in handshake when the maximum number of connections is open", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(LIMITS, timers);
-    const guests = [served(gate, timers), served(gate, timers), served(gate, timers)];
-    const stranger = visit(gate);
+    const visits = [served(gate, timers), served(gate, timers), served(gate, timers)];
+    const inHandshake = visit(gate);
     assert.equal(visit(gate).dropped, undefined);
-    assert.equal(stranger.dropped, "handshake-displaced");
+    assert.equal(inHandshake.dropped, "handshake-displaced");
     assert.deepEqual(
-      guests.map(({ dropped }) => dropped),
+      visits.map(({ dropped }) => dropped),
       [undefined, undefined, undefined],
     );
     assert.equal(gate.open, 4);
   });
 
-  // Each takes a millisecond or two of the thread: two in a row would hold up every call twice as long.
-  it("lets handshakes begin one by one, the first at once", () => {
+  // Each takes a millisecond or two of the thread: two in a row would delay every call twice as long.
+  it("begins handshakes one at a time, the first immediately", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(MANY, timers);
     for (let i = 0; i < 5; i++) gate.turn(visit(gate).socket, () => {});
@@ -103,11 +103,11 @@ describe("the gate", () => {
     timers.advance(10_000);
     assert.equal(gate.begun, 5);
     gate.turn(visit(gate).socket, () => {});
-    assert.equal(gate.begun, 6, "after a pause the next one begins at once");
+    assert.equal(gate.begun, 6, "after a pause the next one begins immediately");
   });
 
-  // A timer is a millisecond at least: what a higher rate needs has to begin together.
-  it("keeps to a rate of more than a thousand in a second", () => {
+  // A timer takes at least a millisecond, so a higher rate requires that several handshakes begin together.
+  it("reaches and keeps a rate of more than a thousand in a second", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate({ connections: 10_000, inProgress: 10_000, perSecond: 2500 }, timers);
     for (let i = 0; i < 6000; i++) gate.turn(visit(gate).socket, () => {});
@@ -115,7 +115,7 @@ describe("the gate", () => {
     assert.ok(gate.begun >= 2500 && gate.begun <= 2503, `${gate.begun}`);
   });
 
-  it("does not begin with a peer that has left", async () => {
+  it("does not begin the handshake of a peer that has left", async () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(MANY, timers);
     const begun: string[] = [];
@@ -129,8 +129,8 @@ describe("the gate", () => {
     assert.equal(gate.begun, 2);
   });
 
-  // The rate counts handshakes, and one of them can cost as much as a hundred others.
-  it("rests after a handshake for half as long as it took", () => {
+  // The rate counts handshakes, and one handshake can cost as much as a hundred others.
+  it("rests after a handshake for half of the time that it took", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate({ ...MANY, perSecond: 1000 }, timers);
     gate.turn(visit(gate).socket, () => timers.advance(300));
@@ -141,8 +141,8 @@ describe("the gate", () => {
     assert.equal(gate.begun, 2);
   });
 
-  // OpenSSL reads the client's certificates as they arrive. A client that then says no more has cost as much as others.
-  it("rests for what a handshake took that never ends", () => {
+  // OpenSSL reads the client's certificates as they arrive, also those of a client that never completes the handshake.
+  it("rests for the work of a handshake that is never completed", () => {
     for (const [bytesRead, pause] of [
       [100, 200],
       [0, 0],
@@ -157,13 +157,13 @@ describe("the gate", () => {
       timers.endTurn();
       gate.turn(visit(gate).socket, () => {});
       timers.advance(pause - 1);
-      assert.equal(gate.begun, pause > 0 ? 1 : 2, "bytes that arrived are work, and none are none");
+      assert.equal(gate.begun, pause > 0 ? 1 : 2, "only bytes that arrived count as work");
       timers.advance(1);
       assert.equal(gate.begun, 2);
     }
   });
 
-  it("does not rest for what was done when no handshake was under way", () => {
+  it("does not rest for work that was done when no handshake was in progress", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(MANY, timers);
     timers.advance(10_000);
@@ -175,7 +175,7 @@ describe("the gate", () => {
   });
 
   // Verifying can cost as much as the handshake, and a peer chooses its certificates.
-  it("rests after a handshake for what its verification took", () => {
+  it("rests after a handshake for half of the time of its verification", () => {
     for (const verify of [(work: () => void) => work(), thrown]) {
       const timers = new ManualTimers(0);
       const gate = new HandshakeGate({ ...MANY, perSecond: 1000 }, timers);
@@ -191,16 +191,16 @@ describe("the gate", () => {
     }
   });
 
-  // A handshake that has begun is watched in each turn of the event loop; when there is none, nothing is.
-  it("watches no turn when no handshake is under way", async () => {
+  // The gate looks at handshakes in progress in each turn of the event loop. Without any it must cost nothing.
+  it("does not watch the turns of the event loop when no handshake is in progress", async () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(MANY, timers);
-    const [judged, left] = [visit(gate), visit(gate)];
-    gate.turn(judged.socket, () => {});
+    const [verified, left] = [visit(gate), visit(gate)];
+    gate.turn(verified.socket, () => {});
     gate.turn(left.socket, () => {});
     timers.advance(1000);
     assert.equal(timers.watchers, 1);
-    gate.complete(judged.socket, () => {});
+    gate.complete(verified.socket, () => {});
     await leave(left);
     assert.equal(timers.watchers, 0);
   });

@@ -3,14 +3,14 @@ import { Socket } from "node:net";
 import { describe, it } from "node:test";
 import { HandshakeQueue } from "../../../src/admission/handshake-queue.ts";
 
-/** A room, and what happened in it to strangers that have names and addresses. */
+/** A queue of connections that have names and addresses, and a record of what the queue did with them. */
 class Scene {
-  readonly room = new HandshakeQueue(() => this.chance);
-  /** Who had to give way, in order. */
+  readonly queue = new HandshakeQueue(() => this.chance);
+  /** The closed connections, in order. */
   readonly dropped: string[] = [];
-  /** Whose turn came, in order. */
+  /** The connections whose handshakes began, in order. */
   readonly begun: string[] = [];
-  /** What chance says, in [0, 1). */
+  /** The next random number, in [0, 1). */
   chance = 0.999;
   readonly #sockets = new Map<string, Socket>();
 
@@ -18,120 +18,118 @@ class Scene {
     const socket = new Socket();
     Object.defineProperty(socket, "remoteAddress", { value: address });
     this.#sockets.set(name, socket);
-    this.room.enter(socket, () => this.dropped.push(name));
+    this.queue.enter(socket, () => this.dropped.push(name));
   }
 
-  heard(name: string, address?: string): void {
+  withHello(name: string, address?: string): void {
     this.silent(name, address);
-    this.hear(name);
+    this.helloArrives(name);
   }
 
-  hear(name: string): void {
-    this.room.hear(this.#sockets.get(name)!, () => this.begun.push(name));
+  helloArrives(name: string): void {
+    this.queue.helloArrived(this.#sockets.get(name)!, () => this.begun.push(name));
   }
 
   leave(name: string): void {
-    this.room.leave(this.#sockets.get(name)!);
+    this.queue.leave(this.#sockets.get(name)!);
   }
 
-  /** Everybody's turn comes. */
-  callAll(): void {
-    while (this.room.callNext());
+  beginAll(): void {
+    while (this.queue.beginNext());
   }
 
-  /** Everybody has to give way. */
-  empty(): void {
-    while (this.room.makeRoom());
+  dropAll(): void {
+    while (this.queue.dropOne());
   }
 }
 
-describe("strangers", () => {
-  it("give way if they have said nothing, and else the oldest first", () => {
+describe("the handshake queue", () => {
+  it("closes connections without a ClientHello first, and then the oldest", () => {
     const scene = new Scene();
-    scene.heard("old, heard");
+    scene.withHello("old, with hello");
     scene.silent("silent");
-    scene.heard("heard");
-    scene.silent("newly silent");
-    scene.empty();
-    assert.deepEqual(scene.dropped, ["silent", "newly silent", "old, heard", "heard"]);
-    assert.equal(scene.room.size, 0);
+    scene.withHello("new, with hello");
+    scene.silent("new, silent");
+    scene.dropAll();
+    assert.deepEqual(scene.dropped, ["silent", "new, silent", "old, with hello", "new, with hello"]);
+    assert.equal(scene.queue.size, 0);
   });
 
-  // Whatever a flood does, and however much newer it is: from another address it makes nobody give way but itself.
-  it("of the address with the most of them give way", () => {
+  // A flood, even a newer one, causes only connections of its own address to be closed.
+  it("closes a connection of the address that has the most", () => {
     const scene = new Scene();
-    scene.silent("good", "192.0.2.2");
-    for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`);
-    scene.room.makeRoom();
-    scene.room.makeRoom();
+    scene.silent("legitimate", "192.0.2.2");
+    for (let i = 0; i < 3; i++) scene.withHello(`flood ${i}`);
+    scene.queue.dropOne();
+    scene.queue.dropOne();
     assert.deepEqual(scene.dropped, ["flood 0", "flood 1"]);
   });
 
-  // First come, first served would make a good peer wait for all that a flood has left behind.
-  it("begin with the newest", () => {
+  // With first come, first served, a legitimate peer would wait for all connections that a flood has left behind.
+  it("begins the newest first", () => {
     const scene = new Scene();
-    for (const name of ["first", "second", "third"]) scene.heard(name);
-    scene.callAll();
+    for (const name of ["first", "second", "third"]) scene.withHello(name);
+    scene.beginAll();
     assert.deepEqual(scene.begun, ["third", "second", "first"]);
-    assert.equal(scene.room.size, 3, "a handshake that has begun is not over");
+    assert.equal(scene.queue.size, 3, "a handshake that has begun is still pending");
   });
 
-  it("begin with the address that has the fewest of them", () => {
+  it("begins with the address that has the fewest connections", () => {
     const scene = new Scene();
-    scene.heard("good", "192.0.2.2");
-    scene.silent("good and silent", "192.0.2.2");
-    for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`);
-    scene.callAll();
-    assert.deepEqual(scene.begun, ["good", "flood 2", "flood 1", "flood 0"]);
+    scene.withHello("legitimate", "192.0.2.2");
+    scene.silent("legitimate and silent", "192.0.2.2");
+    for (let i = 0; i < 3; i++) scene.withHello(`flood ${i}`);
+    scene.beginAll();
+    assert.deepEqual(scene.begun, ["legitimate", "flood 2", "flood 1", "flood 0"]);
   });
 
-  // A flood from thousands of addresses would otherwise always have one that is newer than a good peer.
-  it("begin by chance where several addresses have as few of them", () => {
+  // A flood from thousands of addresses would otherwise always have one that is newer than a legitimate peer.
+  it("chooses at random among the addresses with the fewest connections", () => {
     for (const [chance, first] of [
-      [0, "good"],
+      [0, "legitimate"],
       [0.5, "flood 1"],
       [0.999, "flood 2"],
     ] as const) {
       const scene = new Scene();
       scene.chance = chance;
-      scene.heard("good", "192.0.2.200");
-      for (let i = 0; i < 3; i++) scene.heard(`flood ${i}`, `192.0.2.${i}`);
-      scene.room.callNext();
+      scene.withHello("legitimate", "192.0.2.200");
+      for (let i = 0; i < 3; i++) scene.withHello(`flood ${i}`, `192.0.2.${i}`);
+      scene.queue.beginNext();
       assert.deepEqual(scene.begun, [first]);
     }
   });
 
-  // One host may use every address of its /64, and would otherwise be as many peers as it likes.
-  it("of one IPv6 network are from one address", () => {
+  // One host can use every address of its /64, and would otherwise count as many sources.
+  it("counts an IPv6 /64 as one address", () => {
     const scene = new Scene();
-    scene.silent("good", "2001:db8:0:1::1");
+    scene.silent("legitimate", "2001:db8:0:1::1");
     scene.silent("flood 0", "2001:db8::1");
     scene.silent("flood 1", "2001:db8:0:0:1:2:3:4");
-    scene.room.makeRoom();
+    scene.queue.dropOne();
     scene.silent("IPv4 0", "::ffff:192.0.2.1");
     scene.silent("IPv4 1", "::ffff:192.0.2.2");
     scene.silent("flood 2", "2001:db8::2");
-    scene.room.makeRoom();
+    scene.queue.dropOne();
     assert.deepEqual(scene.dropped, ["flood 0", "flood 1"]);
   });
 
-  it("that left or gave way are not called, and nobody twice", () => {
+  it("begins each handshake once, and none of a connection that left or was closed", () => {
     const scene = new Scene();
-    for (const name of ["displaced", "gone", "here"]) scene.heard(name);
-    scene.room.makeRoom();
+    for (const name of ["displaced", "gone", "here"]) scene.withHello(name);
+    scene.queue.dropOne();
     scene.leave("gone");
     scene.leave("gone");
-    scene.callAll();
-    scene.callAll();
-    assert.deepEqual([scene.dropped, scene.begun, scene.room.size], [["displaced"], ["here"], 1]);
+    scene.beginAll();
+    scene.beginAll();
+    assert.deepEqual([scene.dropped, scene.begun, scene.queue.size], [["displaced"], ["here"], 1]);
   });
 
-  // What was read just before the connection was closed may still be heard.
-  it("that gave way before they were heard stay outside", () => {
+  // A hello that was read just before the connection was closed can still be reported to the queue.
+  it("ignores the ClientHello of a connection that it has closed", () => {
     const scene = new Scene();
     scene.silent("displaced");
-    scene.room.makeRoom();
-    scene.hear("displaced");
-    assert.deepEqual([scene.room.callNext(), scene.room.makeRoom(), scene.room.size], [false, false, 0]);
+    scene.queue.dropOne();
+    scene.helloArrives("displaced");
+    assert.deepEqual([scene.queue.beginNext(), scene.queue.dropOne(), scene.queue.size], [false, false, 0]);
   });
 });

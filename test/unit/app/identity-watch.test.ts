@@ -44,11 +44,11 @@ afterEach(() => {
 /** An SVID that is valid for `ttl` milliseconds from now. */
 function adopt(ttl: number, id = "spiffe://example.org/x"): void {
   const now = timers.clock();
-  const authority = createDevelopmentCa(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
-  const { certPem, keyPem } = authority.issue({ id, notBefore: now, notAfter: now + ttl });
+  const ca = createDevelopmentCa(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
+  const { certPem, keyPem } = ca.issue({ id, notBefore: now, notAfter: now + ttl });
   const named = (name: string, text: string) => ({ name, bytes: Buffer.from(text) });
   const svid = parseSvid(named("cert", certPem), named("key", keyPem), "server");
-  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle");
+  const bundle = Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle");
   current.adopt({ svid, validUntil: svid.notAfter, bundles: new Map([[DOMAIN.name, bundle]]) });
 }
 
@@ -93,7 +93,7 @@ describe("the watch over an identity", () => {
     const changed = lines.filter(({ event }) => event === "identity changed");
     assert.deepEqual(
       changed.map(({ level, detail }) => [level, detail]),
-      [["warn", "the server was spiffe://example.org/x before"]],
+      [["warn", "the previous SPIFFE ID was spiffe://example.org/x"]],
     );
   });
 

@@ -4,7 +4,7 @@ import { fixedUntil, unfixedNode } from "../../../src/app/node-line.ts";
 
 const on = (day: string) => Date.parse(`${day}T12:00:00Z`);
 
-describe("a line of Node that gets no security fixes any more", () => {
+describe("a line of Node that no longer gets security fixes", () => {
   const rows: [version: string, day: string, warning: string | undefined][] = [
     ["v20.20.2", "2026-04-30", undefined],
     ["v20.20.2", "2026-05-01", "Node 20 has had no security fixes since 2026-04-30; run Node 22 or 24 or 26"],

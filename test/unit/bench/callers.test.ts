@@ -12,7 +12,7 @@ import { Attackers } from "../../../bench/attack.ts";
 import { attacksOn } from "../../../bench/attacks.ts";
 import { type Episode, p99Ratio } from "../../../bench/callers.ts";
 import { OPENING } from "../../../bench/connection.ts";
-import { FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { FrameSplitter, FrameType } from "../../../bench/frame.ts";
 import { type JobResult, type Target, runPacedJob } from "../../../bench/job.ts";
 import { Meter } from "../../../bench/meter.ts";
 import { systemClock } from "../../../src/domain/timers.ts";
@@ -35,7 +35,7 @@ before(async () => {
   server.on("sessionError", () => {}); // the attackers break sessions
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.authority.certFile };
+  const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.ca.certFile };
   target = { protocol: "coffer", port: (server.address() as AddressInfo).port, pid: process.pid, ...files };
 });
 
@@ -48,8 +48,8 @@ after(() => {
   rmSync(dir, { recursive: true });
 });
 
-function optionsOf({ coffer, authority }: MintReport) {
-  const [cert, key, ca] = [coffer.certFile, coffer.keyFile, authority.certFile].map((file) => readFileSync(file));
+function optionsOf({ coffer, ca: issuer }: MintReport) {
+  const [cert, key, ca] = [coffer.certFile, coffer.keyFile, issuer.certFile].map((file) => readFileSync(file));
   return { cert: cert!, key: key!, ca: ca!, requestCert: true, rejectUnauthorized: false, ecdhCurve: "auto" };
 }
 
@@ -140,7 +140,7 @@ describe("attackers", () => {
 
 async function goAwayCode(port: number, broken: Buffer): Promise<number> {
   const socket = connect(port, "127.0.0.1");
-  const answers = new FrameCutter();
+  const answers = new FrameSplitter();
   const code = new Promise<number>((resolve) => {
     socket.on("data", (chunk) =>
       answers.push(chunk, ({ type, payload }) => type === FrameType.goAway && resolve(payload.readUInt32BE(4))),

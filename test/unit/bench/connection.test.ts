@@ -24,7 +24,7 @@ before(async () => {
   server = createSecureServer({
     cert: readFileSync(pki.coffer.certFile),
     key: readFileSync(pki.coffer.keyFile),
-    ca: readFileSync(pki.authority.certFile),
+    ca: readFileSync(pki.ca.certFile),
     requestCert: true,
   });
   server.on("stream", (stream) => {
@@ -44,7 +44,7 @@ after(() => {
 /** Makes `calls` Gets on one connection and returns the outcome of each, in the order of completion. */
 async function call(calls: number, inFlight = 4): Promise<string[]> {
   const { port } = server.address() as AddressInfo;
-  const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.authority.certFile };
+  const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.ca.certFile };
   const outcomes: string[] = [];
   let left = calls;
   const connection = await Connection.open(

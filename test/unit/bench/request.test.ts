@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Frame, FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { type Frame, FrameSplitter, FrameType } from "../../../bench/frame.ts";
 import { RequestTemplate, VALUE_BYTES, secretPath } from "../../../bench/request.ts";
 import { putRequest } from "../../../src/contract/messages.ts";
 
 /** Returns the frames in `bytes`, which arrive in chunks of `size` bytes. */
 function cut(bytes: Buffer, size: number): Frame[] {
   const frames: Frame[] = [];
-  const cutter = new FrameCutter();
+  const cutter = new FrameSplitter();
   for (let offset = 0; offset < bytes.length; offset += size)
     cutter.push(bytes.subarray(offset, offset + size), (frame) => frames.push({ ...frame }));
   return frames;

@@ -15,7 +15,7 @@ function typing(...answers: (readonly string[])[]) {
   stderr.on("data", (chunk) => {
     shown += chunk;
     if (!shown.endsWith(": ")) return;
-    assert.deepEqual(modes, [true], "no question stands on a terminal that echoes");
+    assert.deepEqual(modes, [true], "echo is off before the prompt is shown");
     const keys = answers.length > 1 ? answers.shift() : answers[0];
     for (const key of keys ?? []) stdin.write(key);
   });
@@ -23,7 +23,7 @@ function typing(...answers: (readonly string[])[]) {
 }
 
 describe("a prompt", () => {
-  // The value is what was typed: erased characters are removed completely, and the line break is not part of it.
+  // The value is the typed text without erased characters and without the line break.
   for (const [name, keys, expected] of [
     ["a line", ["s3cret\r"], "s3cret"],
     ["single keys", ["a", "b", "\n"], "ab"],

@@ -31,7 +31,7 @@ const info = (domain: string, reason: string): ErrorInfo => ({
   metadata: [{ key: "latest_version", value: Buffer.from("3") }],
 });
 
-// A Put is repeated blindly only where nothing was applied. A read changes nothing, whatever it came to.
+// A Put without expectedVersion may be repeated only if it was not applied. A read never changes anything.
 describe("whether a failed call was applied", () => {
   for (const [code, applied] of bareCodes()) {
     it(`${code} without a reason: ${applied}, as coffer.proto says`, () => {
@@ -41,7 +41,7 @@ describe("whether a failed call was applied", () => {
     });
   }
 
-  it("goes by the reason, where there is one", () => {
+  it("depends on the reason, if there is one", () => {
     for (const [reason, applied] of Object.entries(APPLIED)) {
       const error = serviceError(trailer(info("coffer", reason)));
       assert.equal(ClientError.answered(error, true).applied, applied, reason);
@@ -54,7 +54,7 @@ describe("whether a failed call was applied", () => {
 });
 
 describe("the error of an answered call", () => {
-  it("says how long to wait, when the server says so", () => {
+  it("has the retry delay that the server sent", () => {
     const { metadata } = toStatus(budgetExceeded("bytes", 1024, 250));
     const error = ClientError.answered(Object.assign(serviceError(), { metadata }), true);
     assert.deepEqual([error.reason, error.retryDelayMs], ["BUDGET_EXCEEDED", 250]);
@@ -64,15 +64,15 @@ describe("the error of an answered call", () => {
     );
   });
 
-  it("has the server's code, words, reason and facts", () => {
+  it("has the server's code, message, reason and metadata", () => {
     const error = ClientError.answered(serviceError(trailer(info("coffer", "VERSION_MISMATCH"))), true);
     assert.deepEqual([error.code, error.message, error.reason], ["ABORTED", "no", "VERSION_MISMATCH"]);
     assert.deepEqual(error.metadata, { latest_version: "3" });
     assert.equal(error.failure, undefined);
   });
 
-  // A proxy on the way may have reasons of its own; they are not ours.
-  it("takes the reason of Coffer's domain alone", () => {
+  // A proxy between client and server may send its own reasons, which are not Coffer's.
+  it("uses only a reason of Coffer's domain", () => {
     const both = trailer(info("proxy.example", "OVERLOADED"), info("coffer", "CONTENTION"));
     assert.equal(ClientError.answered(serviceError(both), true).reason, "CONTENTION");
     assert.equal(
@@ -81,7 +81,7 @@ describe("the error of an answered call", () => {
     );
   });
 
-  it("keeps code and words when the details are missing or can't be read", () => {
+  it("has code and message if the details are missing or can't be decoded", () => {
     for (const error of [serviceError(), serviceError(Buffer.from([0xff])), serviceError(Buffer.alloc(0))]) {
       const { code, message, reason, metadata } = ClientError.answered(error, true);
       assert.deepEqual(

@@ -4,14 +4,14 @@ import { ClientError } from "../../../src/client/client-error.ts";
 import { readSettings } from "../../../src/client/client-options.ts";
 import { CofferClient } from "../../../src/client/coffer-client.ts";
 import { chooseIdentity } from "../../../src/client/identity-option.ts";
-import { contentOf, textOf } from "../../../src/client/values.ts";
+import { contentOf, textOf, versionOf } from "../../../src/client/values.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 
 const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
 const FILES = { COFFER_CERT: "a.pem", COFFER_KEY: "a.key", COFFER_BUNDLE: "b.pem" };
 const SOCKET = { SPIFFE_ENDPOINT_SOCKET: "unix:///run/agent.sock" };
 
-/** The error of a code, with a message like that. */
+/** Matches an error with this code and a message that matches `message`. */
 function refuses(message: RegExp, code = "INVALID_ARGUMENT") {
   return (error: unknown) => {
     assert.ok(error instanceof ClientError, String(error));
@@ -33,7 +33,7 @@ describe("the options of a client", () => {
     assert.deepEqual([timeoutMs, waitForReady, retry], [10_000, true, true]);
   });
 
-  it("take one address or several, and a SPIFFE ID in each of its forms", () => {
+  it("accept one address or several, and a SPIFFE ID in each of its forms", () => {
     for (const serverId of [`${SERVER}`, Buffer.from(`${SERVER}`), SERVER]) {
       const { addresses, ...read } = readSettings({ address: ["[::1]:1", "unix:/run/x"], serverId });
       assert.deepEqual(addresses, [
@@ -46,15 +46,21 @@ describe("the options of a client", () => {
 
   const serverId = `${SERVER}`;
   const rows: [what: string, options: object, message: RegExp][] = [
+    ["no address", { serverId }, /^address is required/],
     ["no server ID", { address: "a:1" }, /^serverId is required/],
     [
-      "a server ID that is none",
+      "a server ID that is not a SPIFFE ID",
       { address: "a:1", serverId: "coffer" },
       /^serverId is not a SPIFFE ID: it does not begin/,
     ],
-    ["an address that is none", { address: "here", serverId }, /^address: .*"here"/],
+    [
+      "the SPIFFE ID of a trust domain",
+      { address: "a:1", serverId: "spiffe://example.org" },
+      /^serverId spiffe:\/\/example.org is that of a trust domain/,
+    ],
+    ["an invalid address", { address: "here", serverId }, /^address: .*"here"/],
     ["no address in the list", { address: [], serverId }, /^address is an empty list/],
-    ["a timeout of nothing", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
+    ["a timeout of zero", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
     ["a timeout that is not finite", { address: "a:1", serverId, timeoutMs: Number.NaN }, /^timeoutMs is NaN/],
   ];
   for (const [what, options, message] of rows) {
@@ -67,8 +73,8 @@ describe("the options of a client", () => {
 describe("the identity of a client", () => {
   const choose = (environment: Record<string, string>) => chooseIdentity(undefined, SERVER, environment);
 
-  // Production has the Workload API, a developer's machine the files.
-  it("is that of the Workload API where there is one, else that of the files", () => {
+  // Production uses the Workload API, a developer's machine uses files.
+  it("is that of the Workload API if it is configured, otherwise that of the files", () => {
     const both = choose({ ...SOCKET, ...FILES });
     assert.ok(both.kind === "workload-api");
     assert.equal(both.endpoint.target, "unix:/run/agent.sock");
@@ -78,7 +84,7 @@ describe("the identity of a client", () => {
     assert.deepEqual([...files.files.bundles], [["example.org", "b.pem"]]);
   });
 
-  it("is the one that the option names, whatever the environment has", () => {
+  it("is the one in the option, whatever the environment contains", () => {
     const files = chooseIdentity({ cert: "c", key: "k", bundle: { "example.org": "x=y" } }, SERVER, SOCKET);
     assert.ok(files.kind === "files");
     assert.deepEqual([...files.files.bundles], [["example.org", "x=y"]]);
@@ -87,7 +93,7 @@ describe("the identity of a client", () => {
     assert.deepEqual(api.selection, { kind: "hint", hint: "internal" });
   });
 
-  it("takes bundles of several trust domains from the variable", () => {
+  it("reads bundles of several trust domains from the variable", () => {
     const choice = choose({ ...FILES, COFFER_BUNDLE: "other.org=o.pem,./a=b.pem" });
     assert.ok(choice.kind === "files");
     assert.deepEqual(
@@ -99,7 +105,7 @@ describe("the identity of a client", () => {
     );
   });
 
-  it("is asked for by name when there is none", () => {
+  it("is required, and the error names the variables to set", () => {
     const message =
       /^no identity: set SPIFFE_ENDPOINT_SOCKET to the address of the SPIFFE Workload API, or set COFFER_KEY, or give the option identity$/;
     const { COFFER_KEY: _, ...incomplete } = FILES;
@@ -111,7 +117,24 @@ describe("the identity of a client", () => {
     );
   });
 
-  it("is refused when it could prove no server", () => {
+  // tls.connect takes the text of a key. As a path, it would be in the error that the file does not exist.
+  it("is refused if it contains a key or a certificate instead of its path, and the error does not contain it", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----\n";
+    const texts = [key, Buffer.from(key).toString("base64")];
+    const identities = texts.flatMap((text) => [
+      () => chooseIdentity({ cert: "c", key: text, bundle: "b" }, SERVER, {}),
+      () => chooseIdentity({ cert: text, key: "k", bundle: "b" }, SERVER, {}),
+      () => chooseIdentity({ cert: "c", key: "k", bundle: text }, SERVER, {}),
+      () => choose({ ...FILES, COFFER_KEY: text }),
+    ]);
+    const message = /^identity: expected the paths of files, not the text of a key or a certificate$/;
+    for (const choice of identities) assert.throws(choice, refuses(message));
+    // The control: an unusual path.
+    const choice = choose({ ...FILES, COFFER_KEY: "./BEGIN PRIVATE KEY=" });
+    assert.ok(choice.kind === "files" && choice.files.key === "./BEGIN PRIVATE KEY=");
+  });
+
+  it("is refused without a bundle for the server's trust domain", () => {
     const options = { cert: "c", key: "k", bundle: { "other.org": "o.pem" } };
     assert.throws(
       () => chooseIdentity(options, SERVER, {}),
@@ -123,6 +146,17 @@ describe("the identity of a client", () => {
     );
     const both = { workloadApi: "unix:///x", svidHint: "a", svidId: "spiffe://example.org/a" };
     assert.throws(() => chooseIdentity(both, SERVER, {}), refuses(/svidHint or svidId, not both/));
+  });
+});
+
+// Encoding truncates 1.5 to 1, NaN to 0: another version would be read or deleted.
+describe("a version in a call", () => {
+  it("is a whole number of 32 bits", () => {
+    for (const version of [0, 1, 2 ** 32 - 1, undefined]) assert.equal(versionOf("version", version), version);
+    for (const version of [1.5, -1, 2 ** 32, Number.NaN, "1" as never]) {
+      assert.throws(() => versionOf("version", version), refuses(/^version is .*; expected a whole number from 0 to/));
+    }
+    assert.throws(() => versionOf("version", "1" as never), refuses(/^version is '1'; expected/));
   });
 });
 
@@ -141,8 +175,8 @@ describe("the values of a Put", () => {
     assert.equal(contentOf(content), content);
   });
 
-  // Encoding would replace it, and another value than the one that was given would be stored.
-  it("are refused when they are no text and no bytes, without being shown", () => {
+  // Encoding would replace half of a surrogate pair, and another value would be stored.
+  it("are refused if they are neither valid text nor bytes, and the error does not contain them", () => {
     assert.throws(
       () => contentOf({ password: "s3cret\ud800" }),
       refuses(/^the value of password has half of a surrogate pair/),
@@ -156,8 +190,16 @@ describe("the values of a Put", () => {
     );
   });
 
+  // A string has entries as well, one for each character.
+  it("are refused if they are not an object, and the error does not contain them", () => {
+    for (const values of [undefined, null, "s3cret", ["s3cret"]]) {
+      assert.throws(() => contentOf(values as never), refuses(/^the values are neither an object nor a Map$/));
+    }
+  });
+
   it("have a path that may be bytes", () => {
     assert.equal(textOf("path", Buffer.from("shop/ü")), "shop/ü");
     assert.throws(() => textOf("path", Buffer.from([0xff])), refuses(/^path is not UTF-8$/));
+    assert.throws(() => textOf("path", undefined as never), refuses(/^path is neither a string nor a Uint8Array$/));
   });
 });

@@ -15,17 +15,17 @@ function failed(failure: ConnectionFailure, code: StatusName = "UNAVAILABLE", ap
 
 describe("what is repeated", () => {
   // The contract: after "unknown" a Put or a Delete may be applied twice.
-  it("is never what may have been applied", () => {
+  it("is never a call that may have been applied", () => {
     const broken = { kind: "broken", problem: "ECONNRESET" } as const;
     assert.ok(!mayRepeat(failed(broken, "UNKNOWN", "unknown"), true));
     for (const reason of Object.keys(APPLIED) as Reason[]) {
       assert.ok(!mayRepeat(new ClientError("UNAVAILABLE", "", { reason, applied: "unknown" }), true), reason);
     }
-    // The control: the same under a call that only reads.
+    // The control: the same failures of a call that only reads.
     assert.ok(mayRepeat(failed(broken), true));
   });
 
-  it("is, of the reasons, what the contract says may succeed later", () => {
+  it("is a call with a reason that is temporary according to the contract", () => {
     const repeated = (Object.keys(APPLIED) as Reason[]).filter((reason) =>
       mayRepeat(new ClientError("UNAVAILABLE", "", { reason }), true),
     );
@@ -39,7 +39,7 @@ describe("what is repeated", () => {
     [{ kind: "closed-at-once", as: ID, by: ID }, true, false, true],
     [{ kind: "broken", problem: "ECONNRESET" }, true, true, true],
     [{ kind: "no-answer", wasSent: false }, true, true, true],
-    [{ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "no authority") }, false, false, true],
+    [{ kind: "untrusted-server", refusal: new SvidRefused("untrusted", "no CA") }, false, false, true],
     [{ kind: "wrong-server", expected: ID, got: ID }, false, false, true],
     [{ kind: "own-id", id: ID }, false, false, false],
   ];
@@ -51,11 +51,11 @@ describe("what is repeated", () => {
     });
   }
 
-  it("is not a call without an identity that will never come", () => {
+  it("is not a call whose identity source has failed", () => {
     assert.ok(!mayRepeat(failed({ kind: "no-identity", problems: [] }, "FAILED_PRECONDITION"), true));
   });
 
-  it("is, without a reason, what a connection that ended looks like, and no refusal", () => {
+  it("is, without a reason, a call with a code of a failed connection, and not one with a code of a refusal", () => {
     const isRepeated = (code: StatusName, message = "") => mayRepeat(new ClientError(code, message), true);
     const codes = ["UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN"] as const;
     for (const code of codes) assert.ok(isRepeated(code), code);
@@ -72,7 +72,7 @@ describe("what is repeated", () => {
 });
 
 describe("the pause before the next attempt", () => {
-  it("doubles up to a second, is spread by a quarter, and is at least what the server asks for", () => {
+  it("doubles up to a second, varies by a quarter, and is at least the server's delay", () => {
     const middle = (attempts: number) => pauseMs(attempts, undefined, () => 0.5);
     assert.deepEqual([1, 2, 3, 4, 5, 6, 60].map(middle), [50, 100, 200, 400, 800, 1000, 1000]);
     assert.equal(

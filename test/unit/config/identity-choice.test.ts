@@ -25,8 +25,8 @@ function problems(flags: GivenFlags, environment: Record<string, string> = {}): 
 }
 
 describe("the source of the identity", () => {
-  // An operator who names files wants files, whatever the platform sets in the environment.
-  it("is files when any is named", () => {
+  // Options that the operator sets take precedence over a variable that the platform sets.
+  it("is files if an option or variable names one", () => {
     const choice = choose(FILES, SOCKET);
     assert.equal(choice.kind, "files");
     assert.equal(choice.because, "--cert, --key, --bundle are set");
@@ -45,13 +45,13 @@ describe("the source of the identity", () => {
     assert.equal(describeChoice(choice), "the Workload API at unix:///run/spire/agent.sock");
   });
 
-  // Falling back to the Workload API would use an identity that the operator did not intend.
+  // With the Workload API instead, the server would have an identity that the operator did not intend.
   for (const [name, missing] of [
     ["--cert", ["--key", "--bundle"]],
     ["--key", ["--cert", "--bundle"]],
     ["--bundle", ["--cert", "--key"]],
   ] as const) {
-    it(`is not chosen by ${name} alone`, () => {
+    it(`is refused with ${name} alone`, () => {
       const found = problems({ [name]: FILES[name] }, SOCKET);
       assert.deepEqual(
         found.map((problem) => problem.split(":")[0]),

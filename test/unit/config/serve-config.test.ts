@@ -148,6 +148,23 @@ describe("the configuration of the server", () => {
     ]);
   });
 
+  // As a path, the key would be in the error that the file does not exist, and in the first line of the log.
+  it("refuses a key instead of its file, and the problem does not contain the key", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----";
+    const expected = "expected the path of a file, not the text of a key or a certificate";
+    const { "--key": _key, "--root-key": _rootKey, ...flags } = COMPLETE;
+    for (const rootKey of ["0f".repeat(32), Buffer.alloc(32, 7).toString("base64")]) {
+      const environment = { COFFER_SERVER_KEY: key, COFFER_SERVER_ROOT_KEY: rootKey };
+      assert.deepEqual(problems(flags, environment), [
+        `COFFER_SERVER_ROOT_KEY: ${expected}`,
+        `COFFER_SERVER_KEY: ${expected}`,
+      ]);
+    }
+    assert.deepEqual(problems({ ...COMPLETE, "--cert": key }), [`--cert: ${expected}`]);
+    // The control: a path with the same characters.
+    assert.deepEqual(problems({ ...COMPLETE, "--root-key": `./${"0f".repeat(32)}` }), []);
+  });
+
   // The operator sees all problems at once, each with the name of its flag or variable.
   it("reports all problems together", () => {
     const flags: GivenFlags = {

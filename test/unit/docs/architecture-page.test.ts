@@ -11,7 +11,7 @@ function unquoted(text: string): string {
 }
 
 describe("docs/architecture.md", () => {
-  it("lists every decision, in order, by its title", () => {
+  it("lists every decision in order, with its title", () => {
     const listed = [...architecture.text.matchAll(/^\d+\. \[(.*)\]\(decisions\/(.*)\)$/gm)];
     const files = readdirSync("docs/decisions").sort();
     assert.deepEqual(
@@ -26,7 +26,7 @@ describe("docs/architecture.md", () => {
 });
 
 describe("the decisions", () => {
-  it("say when, in what situation, what and with what consequences", () => {
+  it("have a date, a context, a decision and consequences", () => {
     for (const file of readdirSync("docs/decisions")) {
       const { text } = page(join("docs/decisions", file));
       assert.match(text, /^# \d{4}: .+\n\n\d{4}-\d\d-\d\d, accepted/, file);
@@ -40,7 +40,7 @@ describe("the decisions", () => {
     }
   });
 
-  it("give a reason for every package, and for no other", () => {
+  it("give a reason for each dependency, and for no others", () => {
     const { dependencies, devDependencies } = JSON.parse(readFileSync("package.json", "utf8")) as Packages;
     const rows = table(page("docs/decisions/0008-dependencies.md"), "Package", "Why", "What would replace it");
     assert.deepEqual(

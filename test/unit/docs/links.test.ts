@@ -22,7 +22,7 @@ describe("the documents", () => {
     }
   });
 
-  // The name of a file in the text: relative to the top of the repository, or to src as in docs/architecture.md.
+  // The name of a file in the text: relative to the root of the repository, or to src as in docs/architecture.md.
   it("name only files that exist", () => {
     const named = pages.flatMap(({ path, text }) =>
       inlineCode({ path, text })

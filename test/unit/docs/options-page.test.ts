@@ -11,7 +11,7 @@ describe("docs/options.md", () => {
     assert.ok(options.text.includes(`\n${serveOptionsTable()}\n`), `the table should be:\n${serveOptionsTable()}`);
   });
 
-  it("names the options of `coffer dev`, and no other", () => {
+  it("names the options of `coffer dev`, and no others", () => {
     const sentence = /`coffer dev` has\s+((?:`--[\w-]+`(?:, | and )?)+)/.exec(options.text.replaceAll("\n", " "));
     const flags = [...(sentence?.[1] ?? "").matchAll(/--[\w-]+/g)].map(([flag]) => flag);
     assert.deepEqual(

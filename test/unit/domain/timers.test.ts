@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { processTimers } from "../../../src/domain/timers.ts";
 
 describe("processTimers", () => {
-  // `busy` advances while the process computes and not while its event loop is idle, whatever the load of the machine.
+  // `busy` advances while the process computes and not while its event loop is idle, at any load of the machine.
   it("measures the time of work without the idle time of the event loop", async () => {
     const { busy, elapsed } = processTimers;
     const [worked, began] = [busy(), elapsed()];

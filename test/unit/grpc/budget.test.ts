@@ -6,14 +6,14 @@ import { type Budget, Budgets, type Lease } from "../../../src/grpc/budget.ts";
 const LIMITS = { bytes: 100, unread: 8, calls: 8 };
 const NOTHING = { bytes: 0, unread: 0, calls: 0 };
 
-/** A call of this budget; there must be room for it. */
+/** Opens a call in a budget, which must have space for it. */
 function opened(budget: Budget): Lease {
   const lease = budget.open();
   assert.ok(lease);
   return lease;
 }
 
-/** A call that asks for bytes, and when it got them. */
+/** Opens a call that requests bytes, and logs its name when it gets them. */
 function requested(budget: Budget, bytes: number, log: string[], name: string): Lease {
   const lease = opened(budget);
   lease.request(bytes, () => log.push(name));
@@ -21,8 +21,8 @@ function requested(budget: Budget, bytes: number, log: string[], name: string): 
 }
 
 describe("a budget", () => {
-  // The first may take what is free, and another half of what the first leaves: each finds room.
-  it("is half of what the others leave", () => {
+  // Each later caller gets half of what the earlier ones leave, so every caller finds some space.
+  it("is half of what the other callers leave free", () => {
     const budgets = new Budgets(LIMITS, NOTHING);
     const [a, b, c] = ["a", "b", "c"].map((id) => budgets.join(id)) as [Budget, Budget, Budget];
     assert.deepEqual(
@@ -49,27 +49,27 @@ describe("a budget", () => {
     assert.deepEqual(log, ["all"]);
   });
 
-  // Halves of halves come to nothing: without this, the SVIDs of a dozen workloads keep every other caller out.
-  it("is never less than the least of each, however many others hold all that they may", () => {
+  // Without a minimum, the SVIDs of a dozen workloads lock out every other caller.
+  it("is never less than the minimum, however many others hold all that they may", () => {
     const least = { bytes: 10, unread: 1, calls: 2 };
     const budgets = new Budgets(LIMITS, least);
     for (let i = 0; i < 20; i++) {
-      const greedy = budgets.join(`greedy-${i}`);
-      for (let lease = greedy.open(); lease !== undefined; lease = greedy.open())
+      const large = budgets.join(`large-${i}`);
+      for (let lease = large.open(); lease !== undefined; lease = large.open())
         lease.request(0, () => lease?.hold("bytes", 40));
     }
-    const honest = budgets.join("honest");
-    assert.deepEqual([honest.limitOf("bytes"), honest.limitOf("calls")], [10, 2]);
+    const other = budgets.join("other");
+    assert.deepEqual([other.limitOf("bytes"), other.limitOf("calls")], [10, 2]);
     const log: string[] = [];
-    const small = requested(honest, 10, log, "small");
-    requested(honest, 1, log, "more");
+    const small = requested(other, 10, log, "small");
+    requested(other, 1, log, "more");
     assert.deepEqual(log, ["small"]);
-    assert.equal(honest.open(), undefined);
+    assert.equal(other.open(), undefined);
     small.release();
     assert.deepEqual(log, ["small", "more"]);
   });
 
-  it("belongs to a SPIFFE ID, and is forgotten with its last connection", () => {
+  it("belongs to a SPIFFE ID, and is removed with its last connection", () => {
     const budgets = new Budgets(LIMITS, NOTHING);
     const first = budgets.join("a");
     assert.equal(budgets.join("a"), first);
@@ -82,8 +82,8 @@ describe("a budget", () => {
   });
 });
 
-describe("requests that wait", () => {
-  it("go on in the order in which they came, and none overtakes", () => {
+describe("waiting requests", () => {
+  it("are granted in the order of arrival", () => {
     const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     const first = requested(budget, 60, log, "first");
@@ -94,8 +94,8 @@ describe("requests that wait", () => {
     assert.deepEqual(log, ["first", "second"]);
   });
 
-  // A handler begins to read as soon as it is granted, and gives back what it held while it waited.
-  it("go on in that order when being granted gives something back", () => {
+  // A handler reads its request as soon as it is granted, and releases the "unread" that it held while it waited.
+  it("are granted in that order when a granted one releases something", () => {
     const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     const first = requested(budget, 40, log, "first");
@@ -112,7 +112,7 @@ describe("requests that wait", () => {
     assert.deepEqual(log, ["first", "second", "third", "fourth"]);
   });
 
-  it("do not hold up those of another SPIFFE ID", () => {
+  it("do not delay those of another SPIFFE ID", () => {
     const budgets = new Budgets(LIMITS, NOTHING);
     const [a, b] = [budgets.join("a"), budgets.join("b")];
     const log: string[] = [];
@@ -122,7 +122,7 @@ describe("requests that wait", () => {
     assert.deepEqual(log, ["a1", "b1"]);
   });
 
-  it("are forgotten with their call, and the next goes on", () => {
+  it("are removed with their call, and the next one is granted", () => {
     const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     requested(budget, 40, log, "first");
@@ -133,8 +133,8 @@ describe("requests that wait", () => {
   });
 });
 
-// A Put is answered after its commit, and its caller may have left by then.
-it("what a call holds after its end is not counted", () => {
+// A Put is answered after its commit, and the caller may have left by then.
+it("does not count what a call holds after its end", () => {
   const budgets = new Budgets(LIMITS, NOTHING);
   const lease = opened(budgets.join("a"));
   lease.release();
@@ -142,7 +142,7 @@ it("what a call holds after its end is not counted", () => {
   assert.equal(budgets.join("b").limitOf("bytes"), 50);
 });
 
-// What callers do, in any order. The numbers choose a caller and a call of the model, where there is one.
+// Actions of callers in any order. The numbers select a caller and one of its calls, if it has any.
 const step = fc.record({
   act: fc.constantFrom("open", "open", "request", "request", "hold", "unread", "release"),
   caller: fc.nat(3),
@@ -157,7 +157,7 @@ interface ModelCall {
   state: "new" | "waiting" | "granted" | "over";
 }
 
-/** One caller: its calls, what they should hold, and its requests that wait, in order. */
+/** The model of one caller: its calls, what they should hold, and its waiting requests in order. */
 class ModelCaller {
   readonly budget: Budget;
   readonly calls: ModelCall[] = [];
@@ -206,8 +206,8 @@ class ModelCaller {
   }
 }
 
-// A sum that is wrong by one byte a call ends in a server that reads nothing any more, or in one without a limit.
-it("whatever callers do, the sums are right and no request waits that has room", () => {
+// A sum that is wrong by one byte in each call leads to a server that stops reading, or to one without a limit.
+it("keeps correct sums for any sequence of actions, and no request waits although it fits", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const budgets = new Budgets(LIMITS, NOTHING);
@@ -237,7 +237,7 @@ function check(callers: readonly ModelCaller[]): void {
     assert.equal(budget.limitOf("bytes"), Math.max(0, Math.floor((free + held) / 2)));
     const [first] = queue;
     if (first === undefined) continue;
-    const hasRoom = first.bytes <= free && (held === 0 || held + first.bytes <= (free + held) / 2);
-    assert.ok(!hasRoom, `${first.bytes} bytes wait, and ${free} are free`);
+    const fits = first.bytes <= free && (held === 0 || held + first.bytes <= (free + held) / 2);
+    assert.ok(!fits, `${first.bytes} bytes wait, and ${free} are free`);
   }
 }

@@ -25,7 +25,7 @@ const definition = {
   },
 };
 
-/** A call that the server's end hands to grpc-js by `answer`. */
+/** Makes a call whose stream the server passes to `answer`, and returns the response. */
 async function called(
   answer: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
   message: Buffer,
@@ -44,8 +44,8 @@ async function called(
   return { body: Buffer.concat(chunks), status: trailers["grpc-status"] };
 }
 
-// grpc-js has no public API for this. An update that removes or renames Server._streamHandler fails here, by this name.
-it("grpc-js answers a single HTTP/2 stream that is handed to Server._streamHandler", async () => {
+// grpc-js has no public API for this. This test fails when an update removes or renames Server._streamHandler.
+it("grpc-js answers a single HTTP/2 stream that is passed to Server._streamHandler", async () => {
   const server = new CallServer({});
   const hosts: string[] = [];
   server.addService(definition, {
@@ -56,7 +56,7 @@ it("grpc-js answers a single HTTP/2 stream that is handed to Server._streamHandl
   });
   const message = Buffer.from([0, 0, 0, 0, 2, 104, 105]);
   const { body, status } = await called((stream, headers) => {
-    // Bytes that were read and put back, and an authority that was replaced: incoming calls rely on both.
+    // IncomingCalls relies on both: bytes that were read and put back, and a replaced `:authority`.
     headers[":authority"] = "7";
     stream.once("readable", () => {
       stream.unshift(stream.read() as Buffer);
@@ -68,7 +68,7 @@ it("grpc-js answers a single HTTP/2 stream that is handed to Server._streamHandl
   assert.deepEqual(hosts, ["7"], "ServerUnaryCall.getHost is the :authority of the headers");
 });
 
-it("a server without Server._streamHandler is refused when it is made", () => {
+it("refuses to create a server without Server._streamHandler", () => {
   const prototype = Object.getPrototypeOf(CallServer.prototype) as { _streamHandler: unknown };
   const own = Object.getOwnPropertyDescriptor(prototype, "_streamHandler");
   assert.ok(own, "it is a method of grpc-js's Server");

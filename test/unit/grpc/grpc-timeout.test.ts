@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readTimeout } from "../../../src/grpc/grpc-timeout.ts";
 
-/** The longest that a timer of Node's can wait: 2^31 - 1 ms, in whole seconds. */
+/** The longest time that a timer of Node can wait: 2^31 - 1 ms, in whole seconds. */
 const LONGEST = "2147483S";
 
 // gRPC over HTTP/2, "Requests": TimeoutValue is a positive integer of at most eight digits.
@@ -11,7 +11,7 @@ describe("a grpc-timeout", () => {
     assert.deepEqual(readTimeout(undefined), { kind: "none" });
   });
 
-  it("is left as it is in each of the units", () => {
+  it("is not changed if a timer can wait for it, in each of the units", () => {
     for (const header of [
       "596H",
       "35791M",
@@ -27,8 +27,8 @@ describe("a grpc-timeout", () => {
     }
   });
 
-  // grpc-js computes modulo 2^32 ms and Node's timers take 2^31 - 1: 30 days would be over at once.
-  it("that is longer than a timer can wait is cut to the longest", () => {
+  // grpc-js computes modulo 2^32 ms and Node's timers accept 2^31 - 1: a timeout of 30 days would expire immediately.
+  it("is reduced to the longest time that a timer can wait", () => {
     for (const header of [
       "2147484S",
       "2592000S",

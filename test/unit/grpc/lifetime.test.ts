@@ -7,13 +7,13 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
 describe("the lifetime of a connection", () => {
-  // [remaining validity, random] -> [goes away after, is closed after]
+  // [remaining validity, random] -> [GOAWAY after, closed after]
   const rows: [what: string, remaining: number, random: number, goAway: number, close: number][] = [
-    ["a long-lived SVID: ten minutes and the grace", 30 * DAY, 0.5, 10 * MINUTE, 10.5 * MINUTE],
-    ["a tenth sooner", 30 * DAY, 0, 9 * MINUTE, 9.5 * MINUTE],
-    ["an SVID of ten seconds: 80 %, and not beyond its end", 10_000, 0.5, 8000, 10_000],
-    ["an SVID of five minutes: the grace ends before it does", 5 * MINUTE, 0.5, 4 * MINUTE, 4.5 * MINUTE],
-    ["an SVID that ends now", 0, 0.5, 0, 0],
+    ["is ten minutes and 30 seconds of grace for a long-lived SVID", 30 * DAY, 0.5, 10 * MINUTE, 10.5 * MINUTE],
+    ["is up to a tenth shorter, depending on the random number", 30 * DAY, 0, 9 * MINUTE, 9.5 * MINUTE],
+    ["is 80 % of the validity, and at most all of it, for an SVID of ten seconds", 10_000, 0.5, 8000, 10_000],
+    ["ends before an SVID of five minutes expires", 5 * MINUTE, 0.5, 4 * MINUTE, 4.5 * MINUTE],
+    ["is over immediately for an SVID that expires now", 0, 0.5, 0, 0],
   ];
   for (const [what, remaining, random, goAway, close] of rows) {
     it(what, () => {
@@ -22,7 +22,7 @@ describe("the lifetime of a connection", () => {
     });
   }
 
-  // First it is asked to go, then it is closed, each once and at its time; a connection that ended before is left alone.
+  // First the GOAWAY, then the close, each once and at its time. Neither happens after the connection has ended.
   it("ends in two steps", () => {
     const timers = new ManualTimers(0);
     const seen: string[] = [];

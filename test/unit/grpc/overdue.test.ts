@@ -32,7 +32,7 @@ describe("an item", () => {
     assert.deepEqual(expired, ["b"]);
   });
 
-  it("has the time that began first when it is begun twice", () => {
+  it("keeps its first start time when it is begun twice", () => {
     overdue.begin("a");
     timers.advance(50);
     overdue.begin("a");
@@ -40,8 +40,8 @@ describe("an item", () => {
     assert.deepEqual(expired, ["a"]);
   });
 
-  // So the answer of a call is looked after again and again.
-  it("may begin again when it expires", () => {
+  // In this way an unread answer is checked at regular intervals.
+  it("can begin again when it expires", () => {
     const again: Overdue<string> = new Overdue(timers, 100, (item) => {
       expired.push(item);
       again.begin(item);
@@ -53,9 +53,9 @@ describe("an item", () => {
   });
 });
 
-// A timer for each call would cost more than the call.
-describe("one timer", () => {
-  it("waits for all, and each has its own time", () => {
+// A timer for each call would cost more than the rest of the call's bookkeeping.
+describe("the single timer", () => {
+  it("waits for all items, and each expires at its own time", () => {
     overdue.begin("a");
     timers.advance(30);
     overdue.begin("b");
@@ -71,7 +71,7 @@ describe("one timer", () => {
     assert.deepEqual(expired, ["a", "b", "c"]);
   });
 
-  it("stays the only one while items begin again as they expire", () => {
+  it("remains the only one while items begin again as they expire", () => {
     const again: Overdue<string> = new Overdue(timers, 100, (item) => again.begin(item));
     for (const item of ["a", "b"]) again.begin(item);
     for (let round = 0; round < 5; round++) {
@@ -80,7 +80,7 @@ describe("one timer", () => {
     }
   });
 
-  it("is left behind by no item, and by none after the close", () => {
+  it("is not left running by an item that ended, or after close", () => {
     overdue.begin("a");
     overdue.end("a");
     timers.advance(100);

@@ -5,12 +5,12 @@ import { it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Reflection } from "../../../src/grpc/reflection.ts";
 
-const QUESTIONS = 1000;
+const REQUESTS = 1000;
 
-/** A stream that has all its questions at hand, and whose peer reads an answer when it is told to. */
+/** A stream that sends all its requests without waiting, and reads one answer at each call of `readOne`. */
 class Peer extends Duplex {
   answered = 0;
-  #asked = 0;
+  #sent = 0;
   #waiting: (() => void) | undefined;
 
   constructor() {
@@ -18,7 +18,7 @@ class Peer extends Duplex {
   }
 
   override _read(): void {
-    this.push(this.#asked++ < QUESTIONS ? { list_services: "" } : null);
+    this.push(this.#sent++ < REQUESTS ? { list_services: "" } : null);
   }
 
   override _write(_answer: object, _encoding: string, done: () => void): void {
@@ -38,14 +38,14 @@ function open(): Peer {
   return peer;
 }
 
-// A caller who asks and does not read must not make the server keep an answer for each question.
-it("answers no further than the caller reads", async () => {
+// A client that sends requests and does not read must not make the server keep an answer for each request.
+it("stops answering while the client does not read", async () => {
   const peer = open();
   for (let i = 0; i < 100; i++) await turn();
   assert.ok(peer.writableLength <= peer.writableHighWaterMark, `${peer.writableLength} answers wait`);
 });
 
-it("answers everything to a caller who reads", async () => {
+it("answers every request of a client that reads", async () => {
   const peer = open();
   const finished = once(peer, "finish");
   while (!peer.writableFinished) {
@@ -53,5 +53,5 @@ it("answers everything to a caller who reads", async () => {
     await turn();
   }
   await finished;
-  assert.equal(peer.answered, QUESTIONS);
+  assert.equal(peer.answered, REQUESTS);
 });

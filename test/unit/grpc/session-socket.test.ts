@@ -3,14 +3,14 @@ import { type ServerHttp2Session, performServerHandshake } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { Duplex } from "node:stream";
 import { it } from "node:test";
-import { FrameCutter, FrameType } from "../../../bench/frame.ts";
+import { FrameSplitter, FrameType } from "../../../bench/frame.ts";
 import { OPENING } from "../../../bench/connection.ts";
 import { SessionSocket } from "../../../src/grpc/session-socket.ts";
 
-/** What the server writes, and a way to write to it, in place of a TLS socket. */
+/** Takes the place of a TLS socket: records the frames that the server writes, and delivers bytes to it. */
 class Wire extends Duplex {
   readonly frames: { readonly type: number; readonly payload: Buffer }[] = [];
-  readonly #cutter = new FrameCutter();
+  readonly #cutter = new FrameSplitter();
 
   override _read(): void {}
 
@@ -29,7 +29,6 @@ function opened(): { wire: Wire; socket: SessionSocket; session: ServerHttp2Sess
   return { wire, socket, session };
 }
 
-// What is received is overwritten: each test gives a copy.
 /** Resolves when the server has written a frame of this type. */
 async function written(wire: Wire, type: number): Promise<void> {
   while (!wire.frames.some((frame) => frame.type === type)) {
@@ -37,20 +36,21 @@ async function written(wire: Wire, type: number): Promise<void> {
   }
 }
 
-// node:http2 wraps a stream that is no socket of Node's by its methods (JSStreamSocket, internal). An update of Node that
-// asks more of it, or offers no performServerHandshake, fails here.
+// node:http2 wraps a stream that is not one of Node's sockets, and calls its methods (JSStreamSocket, internal). This
+// test fails when an update of Node needs more methods or has no performServerHandshake.
 it("node:http2 reads and writes a SessionSocket (performServerHandshake, JSStreamSocket)", async () => {
   const { wire, session } = opened();
-  const heard = new Promise((resolve) => session.once("remoteSettings", resolve));
+  const settled = new Promise((resolve) => session.once("remoteSettings", resolve));
+  // A copy, because the socket overwrites what it receives.
   wire.push(Buffer.from(OPENING));
-  await heard;
+  await settled;
   await written(wire, FrameType.settings);
   session.destroy();
   await new Promise((resolve) => wire.once("close", resolve));
 });
 
-// nghttp2 never hears of it, so that it takes the streams that come after.
-it("a shutdown is announced between two frames, and streams are taken after it", async () => {
+// nghttp2 does not know of this GOAWAY, so it accepts the streams that begin after it.
+it("announces a shutdown between two frames, and the session stays open", async () => {
   const { wire, socket, session } = opened();
   wire.push(Buffer.from(OPENING));
   await written(wire, FrameType.settings);

@@ -17,13 +17,13 @@ function detailOf({ metadata }: StatusObject, type: string): Uint8Array | undefi
 }
 
 describe("the status of an error", () => {
-  // A client library that knows google.rpc.RetryInfo waits as long as the server says. Half a millisecond is rounded up:
-  // the call would come too early otherwise.
-  it("says when a call may be repeated that exceeds its caller's budget", () => {
-    const told = toStatus(budgetExceeded("calls", 64, 1500.5));
-    assert.equal(told.code, Code.RESOURCE_EXHAUSTED);
-    assert.equal(retryInfo.decode(detailOf(told, DetailType.retryInfo)!).retryDelay, 1501);
-    const { reason, metadata } = errorInfo.decode(detailOf(told, DetailType.errorInfo)!);
+  // A client library that supports google.rpc.RetryInfo waits for this delay. Half a millisecond is rounded up, so that
+  // the call is not repeated too early.
+  it("contains the retry delay of a call that exceeds its caller's budget", () => {
+    const status = toStatus(budgetExceeded("calls", 64, 1500.5));
+    assert.equal(status.code, Code.RESOURCE_EXHAUSTED);
+    assert.equal(retryInfo.decode(detailOf(status, DetailType.retryInfo)!).retryDelay, 1501);
+    const { reason, metadata } = errorInfo.decode(detailOf(status, DetailType.errorInfo)!);
     assert.equal(reason, "BUDGET_EXCEEDED");
     assert.deepEqual(
       metadata.map(({ key, value }) => [key, Buffer.from(value).toString()]),
@@ -34,9 +34,9 @@ describe("the status of an error", () => {
     );
   });
 
-  it("names no delay where waiting does not help", () => {
-    const told = toStatus(storeFull(1024));
-    assert.equal(told.code, Code.RESOURCE_EXHAUSTED);
-    assert.equal(detailOf(told, DetailType.retryInfo), undefined);
+  it("contains no retry delay if waiting does not help", () => {
+    const status = toStatus(storeFull(1024));
+    assert.equal(status.code, Code.RESOURCE_EXHAUSTED);
+    assert.equal(detailOf(status, DetailType.retryInfo), undefined);
   });
 });

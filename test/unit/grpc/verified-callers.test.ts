@@ -7,7 +7,7 @@ import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Connection } from "../../../src/admission/connection.ts";
 import { getRequest, getResponse } from "../../../src/contract/messages.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
-import { Budgets, DEFAULT_BUDGET_LIMITS, LEAST_BUDGET } from "../../../src/grpc/budget.ts";
+import { Budgets, DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET } from "../../../src/grpc/budget.ts";
 import { CallServer } from "../../../src/grpc/call-server.ts";
 import { IncomingCalls } from "../../../src/grpc/incoming-calls.ts";
 import type { Session } from "../../../src/grpc/session.ts";
@@ -31,16 +31,16 @@ const service = {
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 const API = { id: SpiffeId.parse("spiffe://example.org/api"), connection: 7 } as unknown as Connection;
 
-/** A session of a verified connection, as far as calls see it. */
+/** A session of a verified connection, with only the members that IncomingCalls uses. */
 function sessionOf(connection: Connection): Session {
-  const budget = new Budgets(DEFAULT_BUDGET_LIMITS, LEAST_BUDGET).join(connection.id.toString());
+  const budget = new Budgets(DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET).join(connection.id.toString());
   const opened = (stream: ServerHttp2Stream, closed: () => void) => stream.once("close", closed);
   return { connection: Object.assign(connection, { validUntil: Infinity }), budget, opened } as unknown as Session;
 }
 
 type Take = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
-/** Makes a Get on a connection whose streams the server's end takes in one of two ways; gives the gRPC status. */
+/** Makes a Get on a connection whose streams are passed to `take`, and returns the gRPC status. */
 async function statusOf(take: Take, authority: string): Promise<unknown> {
   const server = createServer().on("stream", take);
   await once(server.listen(0, "127.0.0.1"), "listening");
@@ -73,10 +73,10 @@ async function statusOf(take: Take, authority: string): Promise<unknown> {
   return status;
 }
 
-// grpc-js answers whatever stream it is given. A method still is not called, unless IncomingCalls took the stream from the
-// session of a verified connection: the caller of a call is found there, and nowhere else. The :authority by
-// which it is found is never the peer's: IncomingCalls replaces it.
-it("no method is called for a stream that no verified connection has brought", async () => {
+// grpc-js answers any stream that it is given. A method is still not called unless IncomingCalls took the stream from the
+// session of a verified connection, because the caller of a call is found only there. It is found by the :authority, which
+// is never the peer's: IncomingCalls overwrites it.
+it("calls no method for a stream that did not arrive on a verified connection", async () => {
   const callers: Connection[] = [];
   const server = new CallServer({});
   const handle = (caller: Connection) => {
@@ -100,9 +100,9 @@ it("no method is called for a stream that no verified connection has brought", a
   };
   server.addService(service, { Get: unary(PATH, method, options) });
 
-  const past: Take = (stream, headers) => server.answer(stream, headers);
+  const direct: Take = (stream, headers) => server.answer(stream, headers);
   for (const authority of ["1", "coffer", "api.example.org"]) {
-    assert.equal(await statusOf(past, authority), "1", "CANCELLED");
+    assert.equal(await statusOf(direct, authority), "1", "CANCELLED");
   }
   assert.deepEqual(callers, []);
 

@@ -24,7 +24,7 @@ function identity(spec: CertificateSpec = {}, ...authorities: Issuer[]): Identit
   };
 }
 
-/** A source of which the test plays the outside, and what those who listen have heard. */
+/** A CurrentIdentity that the test drives, and what its listeners received. */
 function begin() {
   const timers = new ManualTimers(NOW);
   const current = new CurrentIdentity(timers, "nothing yet");
@@ -38,7 +38,7 @@ function begin() {
 const told = (states: readonly IdentityState[]) => states.map(({ kind, problems }) => [kind, ...problems]);
 
 describe("CurrentIdentity", () => {
-  it("waits, with a reason, until an identity arrives", () => {
+  it("is waiting, with a problem, until an identity arrives", () => {
     const { current, states, snapshots } = begin();
     assert.deepEqual(current.state, { kind: "waiting", problems: ["nothing yet"] });
     assert.throws(() => current.snapshot(), new MaterialError("nothing yet"));
@@ -49,8 +49,8 @@ describe("CurrentIdentity", () => {
     assert.deepEqual(snapshots, [current.snapshot()]);
   });
 
-  // Sources are pushed the same material again and again; whoever listens may do costly things.
-  it("makes a new snapshot of another SVID or another bundle, and none of the same ones", () => {
+  // A source can receive the same material many times, and listeners may do expensive work.
+  it("creates a new snapshot for another SVID or another bundle, and none for the same ones", () => {
     const { current, states, snapshots } = begin();
     const first = identity({}, example, other);
     current.adopt(first);
@@ -66,7 +66,7 @@ describe("CurrentIdentity", () => {
     assert.equal(states.length, 3);
   });
 
-  it("tells a problem once, again when it changes, and that it is over", () => {
+  it("reports a problem once, again when it changes, and when it is over", () => {
     const { current, states } = begin();
     current.complain("no socket");
     current.complain("no socket");
@@ -81,7 +81,7 @@ describe("CurrentIdentity", () => {
     assert.equal(current.snapshot().generation, 1);
   });
 
-  it("keeps an identity to the last millisecond of its validity, and no longer", () => {
+  it("keeps an identity until the last millisecond of its validity, and no longer", () => {
     const { timers, current, states } = begin();
     current.adopt(identity({ notAfter: NOW + HOUR }, example));
     current.complain("no socket");
@@ -101,7 +101,7 @@ describe("CurrentIdentity", () => {
     assert.equal(timers.pauses.length, 1);
   });
 
-  it("follows the newest identity's validity, not that of one before it", () => {
+  it("expires with the newest identity, not with the previous one", () => {
     const { timers, current } = begin();
     current.adopt(identity({ notAfter: NOW + HOUR }, example));
     current.adopt(identity({ notAfter: NOW + 2 * HOUR }, example));
@@ -111,7 +111,7 @@ describe("CurrentIdentity", () => {
     assert.equal(current.state.kind, "waiting");
   });
 
-  it("fails at once when there is nothing, and at the end of its life when there is an identity", () => {
+  it("fails immediately without an identity, and otherwise when its identity expires", () => {
     const empty = begin();
     empty.current.fail("unsupported");
     assert.deepEqual(told(empty.states), [["failed", "unsupported"]]);
@@ -122,7 +122,7 @@ describe("CurrentIdentity", () => {
     assert.deepEqual(told(states), [["ready"], ["ready", "unsupported"], ["failed", EXPIRED, "unsupported"]]);
   });
 
-  it("tells nobody anything once it is closed, and leaves no timer behind", () => {
+  it("calls no listener after it is closed, and has no timer running", () => {
     const { timers, current, states } = begin();
     current.adopt(identity({}, example));
     assert.equal(timers.pauses.length, 1);
@@ -139,7 +139,7 @@ describe("whenReady", () => {
     return { current, source: current };
   }
 
-  it("gives the first snapshot, whether it is there or still to come", async () => {
+  it("resolves to the first snapshot, whether it is available or arrives later", async () => {
     const { current, source } = waiting();
     const before = whenReady(source);
     current.complain("no socket");
@@ -148,7 +148,7 @@ describe("whenReady", () => {
     assert.equal(await whenReady(source), current.snapshot());
   });
 
-  it("rejects with the source's problems when it fails, or when the caller waits no longer", async () => {
+  it("rejects with the source's problems if it fails, or if the caller aborts", async () => {
     const failing = waiting();
     const failed = whenReady(failing.source);
     failing.current.fail("unsupported");

@@ -7,18 +7,18 @@ import { contents, DOMAINS, first, Followed, second } from "../../support/follow
 
 const EMPTY_SET = '{"keys":[]}';
 
-describe("A bundle file that is empty or gone", () => {
-  const WAYS: readonly [what: string, ruin: (file: string) => void, said: string][] = [
+describe("a bundle file that is empty or absent", () => {
+  const WAYS: readonly [what: string, damage: (file: string) => void, said: string][] = [
     ["truncated", (file) => writeFileSync(file, ""), "is empty"],
     ["removed", (file) => unlinkSync(file), "does not exist"],
     ["a set without keys", (file) => writeFileSync(file, EMPTY_SET), "is empty"],
   ];
   for (const domain of DOMAINS) {
-    for (const [what, ruin, said] of WAYS) {
-      it(`(${what}) distrusts everybody of ${domain}, after 5 s and until it is back`, () => {
+    for (const [what, damage, said] of WAYS) {
+      it(`(${what}) withdraws trust in all workloads of ${domain} after 5 s, until it is restored`, () => {
         const followed = Followed.good();
         const file = followed.bundleFile(domain);
-        ruin(file);
+        damage(file);
         followed.timers.advance(1000);
         followed.timers.advance(4900);
         assert.equal(followed.snapshots.length, 0);
@@ -42,7 +42,7 @@ describe("A bundle file that is empty or gone", () => {
     }
   }
 
-  it("is of no account when it is back within 5 s", () => {
+  it("changes nothing if it is restored within 5 s", () => {
     const followed = Followed.good();
     writeFileSync(followed.bundleFile("other.org"), "");
     followed.timers.advance(5000);
@@ -52,7 +52,7 @@ describe("A bundle file that is empty or gone", () => {
     assert.deepEqual(followed.problems, []);
   });
 
-  it("does not keep a new SVID out", () => {
+  it("does not prevent a rotation of the SVID", () => {
     for (const domain of DOMAINS) {
       const followed = Followed.good();
       followed.writer.write(contents(first, { [domain]: "" }));
@@ -64,7 +64,7 @@ describe("A bundle file that is empty or gone", () => {
     }
   });
 
-  it("leaves our SVID valid until the first certificate that we send expires, if it is our own", () => {
+  it("is the own bundle: the SVID stays valid until the first certificate in its chain expires", () => {
     const followed = new Followed(SpiffeHelper);
     const intermediate = example.intermediate({ notAfter: NOW + 60_000 });
     followed.writer.write(contents(intermediate.issue({ id: ID })));
@@ -77,8 +77,8 @@ describe("A bundle file that is empty or gone", () => {
     assert.equal(followed.source.state.kind, "waiting");
   });
 
-  // A volume that is gone must not keep alive the trust that it gave.
-  it("distrusts although other files are wrong too, and what comes instead does not undo it", () => {
+  // Trust must not outlive the volume that contained the bundle.
+  it("withdraws trust even if other files are wrong too, and a wrong replacement does not restore it", () => {
     const followed = Followed.good();
     writeFileSync(followed.files.cert, "x");
     followed.timers.advance(2000);
@@ -96,32 +96,33 @@ describe("A bundle file that is empty or gone", () => {
   });
 });
 
-describe("A bundle file of another trust domain that can't be used", () => {
+describe("a bundle file of another trust domain that can't be used", () => {
   const WAYS: readonly [what: string, content: string][] = [
     ["garbage", "garbage"],
-    ["an authority of a third domain", forge.authority("spiffe://third.org").bundlePem],
+    ["a CA of a third trust domain", forge.ca("spiffe://third.org").bundlePem],
     ["half a certificate", other.bundlePem.slice(0, 200)],
   ];
   for (const [what, content] of WAYS) {
-    // A partner publishes nonsense: our own renewal, and everybody else's, go on.
-    it(`(${what}) leaves its last good one in use, and everything else as it would be`, () => {
+    // Another trust domain publishes an invalid bundle. The rotation of the own SVID and of all other bundles
+    // continues.
+    it(`(${what}) leaves the last good one in use, and affects nothing else`, () => {
       const followed = Followed.good();
       followed.writer.write(contents(second, { "other.org": content }));
       followed.timers.advance(1100);
       assert.ok(followed.holds(second));
       assert.equal(followed.authorities("other.org"), 1);
       assert.match(followed.problems.join(), /other\.org\.pem.*; the last good bundle of other\.org stays in use$/);
-      const authority = forge.authority("spiffe://example.org");
+      const ca = forge.ca("spiffe://example.org");
       followed.writer.write(
-        contents(second, { "example.org": example.bundlePem + authority.bundlePem, "other.org": content }),
+        contents(second, { "example.org": example.bundlePem + ca.bundlePem, "other.org": content }),
       );
       followed.timers.advance(1100);
       assert.equal(followed.authorities("example.org"), 2);
     });
   }
 
-  // Who has had no good bundle for the whole life of an SVID does not know whom to trust.
-  it("is stood in for no longer than the SVID lasts that was in use when it was good", () => {
+  // Without a good bundle for the whole lifetime of an SVID, it is unknown which CAs are still trusted.
+  it("is replaced by its last good one only until the SVID expires that was in use then", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(example.issue({ id: ID, notAfter: NOW + 60_000 })));
     followed.open();
@@ -135,19 +136,19 @@ describe("A bundle file of another trust domain that can't be used", () => {
     assert.ok(followed.holds(second));
   });
 
-  // The other way round: while our own files are half written, a partner's revocation must not wait for them.
-  it("and one that can be used is used, although our own files are wrong", () => {
+  // The reverse: a revocation by another trust domain must not wait while the own files are half written.
+  it("does not prevent the use of a valid one, even if the own files are wrong", () => {
     const followed = Followed.good();
     writeFileSync(followed.files.cert, "x");
-    writeFileSync(followed.bundleFile("other.org"), forge.authority("spiffe://other.org").bundlePem + other.bundlePem);
+    writeFileSync(followed.bundleFile("other.org"), forge.ca("spiffe://other.org").bundlePem + other.bundlePem);
     followed.timers.advance(1100);
     assert.ok(followed.holds(first));
     assert.equal(followed.authorities("other.org"), 2);
   });
 
-  // While a partner's file is garbage, its last good authorities are as much its own as before.
-  it("still owns its authorities: a bundle that holds one of them is refused", () => {
-    const nameless = forge.authority(undefined);
+  // While the file of a trust domain is garbage, its last good CAs still belong to it.
+  it("still owns its last good CAs: another bundle that contains one of them is refused", () => {
+    const nameless = forge.ca(undefined);
     const followed = Followed.good();
     followed.writer.write(contents(first, { "other.org": nameless.bundlePem }));
     followed.timers.advance(1100);
@@ -156,13 +157,13 @@ describe("A bundle file of another trust domain that can't be used", () => {
     followed.writer.write(contents(first, { "example.org": mixed, "other.org": "garbage" }));
     followed.timers.advance(1100);
     assert.equal(followed.authorities("example.org"), 1);
-    assert.match(followed.problems.join("\n"), /hold the same authority/);
+    assert.match(followed.problems.join("\n"), /contain the same CA/);
   });
 });
 
-// With that option every trust domain that we federate with could give out the IDs of ours.
-describe("The bundles that spiffe-helper mixes with include_federated_domains", () => {
-  const nameless = forge.authority(undefined);
+// With that option, the CAs of every federated trust domain could issue SVIDs of the own one.
+describe("the bundles that spiffe-helper mixes with include_federated_domains", () => {
+  const nameless = forge.ca(undefined);
 
   function problems(own: string, foreign: string): string {
     const followed = Followed.good();
@@ -172,16 +173,16 @@ describe("The bundles that spiffe-helper mixes with include_federated_domains", 
     return followed.problems.join("\n");
   }
 
-  it("are refused by the domain that an authority names", () => {
+  it("are refused because of the trust domain in a CA certificate", () => {
     const said = problems(example.bundlePem + other.bundlePem, other.bundlePem);
     assert.match(said, /example\.org\.pem, line \d+: .* other\.org, .* example\.org; .*include_federated_domains/);
   });
 
-  it("are refused by an authority that is in two of them", () => {
+  it("are refused because of a CA that is in two of them", () => {
     const said = problems(example.bundlePem + nameless.bundlePem, nameless.bundlePem);
     assert.match(
       said,
-      /example\.org\.pem, the bundle of example\.org, .*other\.org\.pem, the bundle of other\.org, hold the/,
+      /example\.org\.pem, the bundle of example\.org, .*other\.org\.pem, the bundle of other\.org, contain the/,
     );
     assert.match(said, /include_federated_domains/);
     assert.equal(problems(example.bundlePem + nameless.bundlePem, other.bundlePem), "");

@@ -9,10 +9,10 @@ import { KubernetesVolume, SpiffeHelper } from "../../support/spiffe-helper.ts";
 import { example, forge, ID } from "../../support/chain-world.ts";
 import { contents, DOMAINS, first, Followed, root, second } from "../../support/followed-files.ts";
 
-describe("Files that are rewritten", () => {
-  // A certificate that is sent along and leads nowhere is no matter of a path. But a release of OpenSSL that refuses to show
-  // it would only say so when the next handshake is prepared.
-  it("with a weak certificate that leads nowhere keep the last good set", () => {
+describe("files that are rewritten", () => {
+  // A certificate in the chain that is not on the path does not affect verification. But a release of OpenSSL that
+  // refuses to present it would report that only when the next TLS context is created.
+  it("keep the last good set if the chain has a weak certificate outside of its path", () => {
     const followed = Followed.good();
     const legacy = example.intermediate({ digest: "md5" });
     followed.writer.write(contents({ ...second, certPem: second.certPem + legacy.bundlePem }));
@@ -25,8 +25,8 @@ describe("Files that are rewritten", () => {
   });
 
   for (const Kind of [SpiffeHelper, KubernetesVolume]) {
-    // Whoever takes a key from one set and a certificate from another can't shake hands with anybody.
-    it(`as ${Kind.name} does end in each new identity, and never show a mixed one`, () => {
+    // With a key of one set and a certificate of another, no handshake succeeds.
+    it(`by ${Kind.name} lead to each new identity, and never to a mixed one`, () => {
       const followed = new Followed<SpiffeHelper | KubernetesVolume>(Kind);
       const issued = [first, second, example.issue({ id: ID }), example.intermediate().issue({ id: ID })];
       const keys = new Map(issued.map(({ certPem, keyPem }) => [certPem, keyPem]));
@@ -43,13 +43,13 @@ describe("Files that are rewritten", () => {
     });
   }
 
-  const successor = forge.authority("spiffe://example.org");
+  const successor = forge.ca("spiffe://example.org");
   const ROTATIONS: readonly [what: string, next: Forged, bundle: string, complete: string][] = [
     ["SVID", second, example.bundlePem, "svid_key.pem is written"],
-    ["SVID and authority", successor.issue({ id: ID }), successor.bundlePem, "example.org.pem is written"],
+    ["SVID and CA", successor.issue({ id: ID }), successor.bundlePem, "example.org.pem is written"],
   ];
   for (const [what, next, bundle, complete] of ROTATIONS) {
-    it(`keep the last good set while a new ${what} is half written, and say so`, () => {
+    it(`keep the last good set while a new ${what} is half written, and report it`, () => {
       const followed = Followed.good();
       let isComplete = false;
       for (const step of followed.writer.steps(contents(next, { "example.org": bundle }))) {
@@ -69,7 +69,7 @@ describe("Files that are rewritten", () => {
     });
   }
 
-  it("are looked at soon when somebody asks, and no more once the source is closed", () => {
+  it("are read soon after a reload, and not after the source is closed", () => {
     const followed = Followed.good();
     followed.writer.write(contents(second));
     followed.source.reload();
@@ -80,8 +80,8 @@ describe("Files that are rewritten", () => {
     assert.deepEqual(followed.timers.pauses, []);
   });
 
-  // A file that breaks off between two certificates looks like a bundle from which one was removed.
-  it("are not read until two looks have found them the same", () => {
+  // A file that is truncated between two certificates looks like a bundle from which one was removed.
+  it("are not read until two observations have found them unchanged", () => {
     const followed = Followed.good();
     writeFileSync(followed.bundleFile("example.org"), successor.bundlePem);
     followed.timers.advance(1050);
@@ -94,7 +94,7 @@ describe("Files that are rewritten", () => {
     );
   });
 
-  it("are told of once, whatever goes on for long, and not at all when they are the same", () => {
+  it("cause one report for a problem that persists, and none if they have not changed", () => {
     const followed = Followed.good();
     followed.writer.write(contents(first));
     followed.timers.advance(60_000);
@@ -111,8 +111,8 @@ describe("Files that are rewritten", () => {
   });
 });
 
-describe("A hint that something has changed", () => {
-  it("brings the next look forward, and counts from the first of many", () => {
+describe("a notification of a change", () => {
+  it("makes the next observation earlier, counted from the first of many notifications", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
     const hints: (() => void)[] = [];
@@ -134,7 +134,7 @@ describe("A hint that something has changed", () => {
 });
 
 describe("FileSource.close", () => {
-  it("stops all looking and watching, and tells nothing more", () => {
+  it("stops observing and watching, and calls no listener after that", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
     let watching = 0;
@@ -154,9 +154,9 @@ describe("FileSource.close", () => {
   });
 });
 
-describe("Files on a real clock", () => {
-  const authority = new CertificateForge(Date.now()).authority("spiffe://example.org");
-  const fresh = () => contents(authority.issue({ id: ID }), { "example.org": authority.bundlePem });
+describe("files on a real clock", () => {
+  const ca = new CertificateForge(Date.now()).ca("spiffe://example.org");
+  const fresh = () => contents(ca.issue({ id: ID }), { "example.org": ca.bundlePem });
 
   for (const Kind of [SpiffeHelper, KubernetesVolume]) {
     it(`are followed as ${Kind.name} writes them`, async () => {
@@ -176,7 +176,7 @@ describe("Files on a real clock", () => {
     });
   }
 
-  it("are polled where they can't be watched", async () => {
+  it("are polled if they can't be watched", async () => {
     const folder = join(root, "later");
     const writer = new KubernetesVolume(folder, DOMAINS);
     const source = FileSource.open({ files: writer.files, purpose: "server", timers: processTimers });

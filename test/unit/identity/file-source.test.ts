@@ -45,7 +45,7 @@ function problems(files: Partial<IdentityFiles>, now: number = NOW): readonly st
 }
 
 describe("FileSource.open", () => {
-  it("gives one snapshot of a set of files that fit together", () => {
+  it("provides one snapshot of a set of files that match each other", () => {
     const source = open();
     const { generation, svid, bundles } = source.snapshot();
     assert.equal(generation, 1);
@@ -73,10 +73,10 @@ describe("FileSource.open", () => {
     assert.match(problems({}, NOW - 10_001)[0]!, /the leaf is valid from 2026-/);
   });
 
-  it("refuses an SVID that its own bundle does not vouch for", () => {
-    const rogue = write("rogue.pem", forge.authority("spiffe://example.org").bundlePem);
+  it("refuses an SVID that its own bundle does not verify", () => {
+    const rogue = write("rogue.pem", forge.ca("spiffe://example.org").bundlePem);
     const [said, ...more] = problems({ bundles: new Map([["example.org", rogue]]) });
-    assert.match(said!, /svid\.pem, verified with .*rogue\.pem: no authority in the bundle/);
+    assert.match(said!, /svid\.pem, verified with .*rogue\.pem: no CA in the bundle/);
     assert.deepEqual(more, []);
   });
 
@@ -93,7 +93,7 @@ describe("FileSource.open", () => {
     );
   });
 
-  it("refuses a trust domain that is none", () => {
+  it("refuses an invalid trust domain name", () => {
     const bundles = new Map([...good.bundles, ["Other.org", good.bundles.get("other.org")!]]);
     assert.match(problems({ bundles })[0]!, /^a bundle is given for "Other\.org": the trust domain contains "O"/);
   });
@@ -105,7 +105,7 @@ describe("FileSource.open", () => {
     assert.deepEqual(problems({ key }), []);
   });
 
-  it("tells all problems of a set at once", () => {
+  it("reports all problems of a set together", () => {
     const files = { cert: join(folder, "absent.pem"), key: write("open_key.pem", svid.keyPem, 0o644) };
     const bundles = new Map([
       ["example.org", join(folder, "gone.pem")],
@@ -119,7 +119,7 @@ describe("FileSource.open", () => {
     assert.match(said[3]!, /text\.pem contains no PEM block$/);
   });
 
-  it("never shows what is in a key", () => {
+  it("never shows the contents of a key", () => {
     const secret = svid.keyPem.split("\n")[1]!;
     const key = write("broken_key.pem", svid.keyPem.replace("\nMI", "\nMJ"));
     const said = problems({ key }).join("\n");

@@ -5,7 +5,7 @@ import { SpiffeHelper } from "../../support/spiffe-helper.ts";
 import { example, forge, ID, NOW, other } from "../../support/chain-world.ts";
 import { contents, first, Followed, second } from "../../support/followed-files.ts";
 
-describe("At the start", () => {
+describe("at the start", () => {
   function wrong(age: number): Followed {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write({ ...contents(first), key: second.keyPem });
@@ -14,7 +14,7 @@ describe("At the start", () => {
     return followed;
   }
 
-  it("wrong files that nobody has touched for 5 s are refused at once, and not looked at again", () => {
+  it("refuses wrong files that are unchanged for 5 s immediately, and does not read them again", () => {
     const followed = wrong(5000);
     assert.equal(followed.source.state.kind, "failed");
     assert.match(
@@ -24,7 +24,7 @@ describe("At the start", () => {
     assert.deepEqual(followed.timers.pauses, []);
   });
 
-  it("wrong files are refused when they are still wrong 5 s after the last change", () => {
+  it("refuses wrong files that are still wrong 5 s after the last change", () => {
     for (const [age, patience] of [
       [0, 5000],
       [3000, 2000],
@@ -38,7 +38,7 @@ describe("At the start", () => {
     }
   });
 
-  it("wrong files are taken when they become good in that time, and each change gives them more of it", () => {
+  it("accepts wrong files that become good in that time, and each change restarts the time", () => {
     const followed = wrong(0);
     followed.timers.advance(4000);
     writeFileSync(followed.files.cert, "x");
@@ -49,8 +49,9 @@ describe("At the start", () => {
     assert.ok(followed.holds(first));
   });
 
-  // Another trust domain may publish that it has no authorities any more; that must not keep us from serving our own.
-  it("a bundle that says it has no authorities is taken at its word", () => {
+  // Another trust domain may publish that it no longer has CAs. That must not stop the service for the own trust
+  // domain.
+  it("accepts a bundle that states that it has no CAs", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first, { "other.org": '{"keys":[]}' }));
     followed.age(5000);
@@ -60,7 +61,7 @@ describe("At the start", () => {
     assert.match(followed.problems.join(), /no workload of other\.org is trusted$/);
   });
 
-  it("files that are missing are waited for without end, each by its name", () => {
+  it("waits without limit for missing files, and names each of them", () => {
     const followed = new Followed(SpiffeHelper);
     followed.open();
     const { cert, key, bundles } = followed.files;
@@ -76,7 +77,7 @@ describe("At the start", () => {
     assert.equal(followed.source.snapshot().generation, 1);
   });
 
-  it("an SVID is waited for whose time has not come", () => {
+  it("waits for an SVID to become valid", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(example.issue({ id: ID, notBefore: NOW + 3000 })));
     followed.age(0);
@@ -86,12 +87,13 @@ describe("At the start", () => {
     assert.equal(followed.source.state.kind, "ready");
   });
 
-  // Who renews it writes another one, perhaps only when the server runs: that is no reason to end.
+  // The program that renews the SVID writes another one, perhaps only after the server has started, so the server must
+  // not exit.
   for (const [what, times] of [
     ["has expired", { notBefore: NOW - 3600_000, notAfter: NOW - 1000 }],
-    ["is not valid for long yet", { notBefore: NOW + 3600_000, notAfter: NOW + 7200_000 }],
+    ["is not valid for a long time", { notBefore: NOW + 3600_000, notAfter: NOW + 7200_000 }],
   ] as const) {
-    it(`an SVID that ${what} counts as absent, and is waited for until another one is there`, () => {
+    it(`treats an SVID that ${what} as absent, and waits for another one`, () => {
       const followed = new Followed(SpiffeHelper);
       followed.writer.write(contents(example.issue({ id: ID, ...times })));
       followed.age(60_000);
@@ -105,7 +107,7 @@ describe("At the start", () => {
     });
   }
 
-  const UNUSABLE: readonly [what: string, ruin: (file: string) => void, said: RegExp][] = [
+  const UNUSABLE: readonly [what: string, damage: (file: string) => void, said: RegExp][] = [
     ["a folder", (file) => mkdirSync(file), /\.org\.pem is not a regular file/],
     [
       "too large",
@@ -113,7 +115,7 @@ describe("At the start", () => {
       /\.org\.pem is larger than 1048576 bytes/,
     ],
     [
-      "open to every writer",
+      "writable by every user",
       (file) => {
         writeFileSync(file, file.includes("example.org") ? example.bundlePem : other.bundlePem);
         chmodSync(file, 0o666);
@@ -121,27 +123,31 @@ describe("At the start", () => {
       /\.org\.pem can be changed by every user of this machine \(.* mode 0666\); run: chmod go-w/,
     ],
     ["garbage", (file) => writeFileSync(file, "x"), /\.org\.pem contains no PEM block/],
-    ["another domain's", (file) => writeFileSync(file, forge.authority("spiffe://third.org").bundlePem), /third\.org/],
+    [
+      "that of another trust domain",
+      (file) => writeFileSync(file, forge.ca("spiffe://third.org").bundlePem),
+      /third\.org/,
+    ],
   ];
-  for (const [what, ruin, said] of UNUSABLE) {
-    function ruined(domain: string): Followed {
+  for (const [what, damage, said] of UNUSABLE) {
+    function damaged(domain: string): Followed {
       const followed = new Followed(SpiffeHelper);
       followed.writer.write(contents(first));
       unlinkSync(followed.bundleFile(domain));
-      ruin(followed.bundleFile(domain));
+      damage(followed.bundleFile(domain));
       followed.age(5000);
       followed.open();
       assert.match(followed.problems.join(), said);
       return followed;
     }
 
-    it(`a bundle file of our own trust domain that is ${what} is wrong`, () => {
-      assert.equal(ruined("example.org").source.state.kind, "failed");
+    it(`fails with an own bundle file that is ${what}`, () => {
+      assert.equal(damaged("example.org").source.state.kind, "failed");
     });
 
-    // A partner's mistake must not keep us from serving our own.
-    it(`a bundle file of another trust domain that is ${what} costs only that one`, () => {
-      const followed = ruined("other.org");
+    // A mistake of another trust domain must not prevent serving the own one.
+    it(`distrusts only the trust domain with a bundle file that is ${what}`, () => {
+      const followed = damaged("other.org");
       assert.ok(followed.holds(first));
       assert.deepEqual([followed.authorities("example.org"), followed.authorities("other.org")], [1, 0]);
       assert.match(followed.problems.join(), /; no workload of other\.org is trusted$/);
@@ -153,8 +159,8 @@ describe("At the start", () => {
     });
   }
 
-  // It may be written in the next moment; for longer than that a partner does not keep us waiting.
-  it("the bundle file of another trust domain that is missing is waited for, but for 5 s only", () => {
+  // It may be written a moment later. The server does not wait longer for another trust domain.
+  it("waits for a missing bundle file of another trust domain, but only for 5 s", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
     const file = followed.bundleFile("other.org");

@@ -48,7 +48,7 @@ for (const [rank, level] of LOG_LEVELS.entries()) {
   });
 }
 
-// An object that was passed in spite of the types is not printed, because it could be a request with its content.
+// An object that was passed despite the types is not printed, because it could be a request with its content.
 test("only plain values are written", () => {
   const lines = new Lines();
   const log = createLogger("info", lines);

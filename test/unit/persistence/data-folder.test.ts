@@ -110,7 +110,7 @@ describe("a data folder", () => {
     assert.match(prepareDataFolder(data, ext4).warnings.join(), /every user can rename.*run: chmod o-w/);
   });
 
-  // Files that every user can read or write can't be trusted any more.
+  // Files that every user can read or write can no longer be trusted.
   it("is refused when it is open to every user", () => {
     for (const which of ["store", "database"] as const) {
       const folder = usedFolder();

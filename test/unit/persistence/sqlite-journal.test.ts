@@ -99,7 +99,7 @@ describe("SQLite's journal", () => {
     journal.close();
   });
 
-  // A pruned version has no row any more. It can have been deleted before.
+  // A pruned version no longer has a row. It can have been deleted before.
   it("removes the rows of pruned versions", async () => {
     const opened = openJournal();
     await committed(opened.journal, entries(put("a", 1), put("a", 2)));

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../support/persistence-kit.ts";
 
 describe("the write-ahead log", () => {
   // An incomplete checkpoint is an error, although SQLite reports it only as a number. The reader in this test stands
-  // for a process that has opened the database in spite of the lock.
+  // for a process that has opened the database despite the lock.
   it("throws if a checkpoint is incomplete", () => {
     const file = join(temporaryFolder(), "shared.db");
     const db = new Database(file, { timeout: 0 });

@@ -27,13 +27,13 @@ const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);
 const HOUR = 3_600_000;
 const SERVER: SvidRequest = { id: "spiffe://example.org/coffer", dns: ["localhost"], ip: ["127.0.0.1"] };
 
-function bundlesOf(authority: DevelopmentCa): ReadonlyMap<string, Bundle> {
-  return new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(authority.bundlePem), "bundle.pem")]]);
+function bundlesOf(ca: DevelopmentCa): ReadonlyMap<string, Bundle> {
+  return new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle.pem")]]);
 }
 
-function refusal(authority: DevelopmentCa, request: SvidRequest, now = NOW): string | undefined {
+function refusal(ca: DevelopmentCa, request: SvidRequest, now = NOW): string | undefined {
   try {
-    verifySvid([authority.issue(request).certificate], bundlesOf(authority), now, "client");
+    verifySvid([ca.issue(request).certificate], bundlesOf(ca), now, "client");
     return undefined;
   } catch (error) {
     assert.ok(error instanceof SvidRefused);
@@ -43,10 +43,10 @@ function refusal(authority: DevelopmentCa, request: SvidRequest, now = NOW): str
 
 // An issued SVID passes Coffer's strict verifier with the requested SPIFFE ID, for both purposes.
 test("an SVID is accepted with its SPIFFE ID", () => {
-  const authority = createDevelopmentCa(DOMAIN, () => NOW);
-  const { certificate, notAfter } = authority.issue(SERVER);
+  const ca = createDevelopmentCa(DOMAIN, () => NOW);
+  const { certificate, notAfter } = ca.issue(SERVER);
   for (const purpose of ["client", "server"] as const) {
-    const verified = verifySvid([certificate], bundlesOf(authority), NOW, purpose);
+    const verified = verifySvid([certificate], bundlesOf(ca), NOW, purpose);
     assert.equal(verified.id.toString(), SERVER.id);
     assert.equal(verified.validUntil, notAfter);
   }
@@ -54,25 +54,25 @@ test("an SVID is accepted with its SPIFFE ID", () => {
 
 // A test that needs an invalid SVID gets one that differs from a valid one only in what it requested.
 test("an SVID can be made invalid on purpose", () => {
-  const authority = createDevelopmentCa(DOMAIN, () => NOW);
+  const ca = createDevelopmentCa(DOMAIN, () => NOW);
   const id = "spiffe://example.org/api";
-  assert.equal(refusal(authority, { id }), undefined);
-  assert.equal(refusal(authority, { id, notAfter: NOW + HOUR }, NOW + HOUR), undefined);
-  assert.equal(refusal(authority, { id, notAfter: NOW + HOUR }, NOW + HOUR + 1), "expired");
-  assert.equal(refusal(authority, { id, notBefore: NOW }), undefined);
-  assert.equal(refusal(authority, { id, notBefore: NOW + 1000 }), "not-yet-valid");
-  assert.equal(refusal(authority, { id: "spiffe://elsewhere.org/api" }), "no-bundle");
+  assert.equal(refusal(ca, { id }), undefined);
+  assert.equal(refusal(ca, { id, notAfter: NOW + HOUR }, NOW + HOUR), undefined);
+  assert.equal(refusal(ca, { id, notAfter: NOW + HOUR }, NOW + HOUR + 1), "expired");
+  assert.equal(refusal(ca, { id, notBefore: NOW }), undefined);
+  assert.equal(refusal(ca, { id, notBefore: NOW + 1000 }), "not-yet-valid");
+  assert.equal(refusal(ca, { id: "spiffe://elsewhere.org/api" }), "no-bundle");
   const foreign = createDevelopmentCa(DOMAIN, () => NOW).issue({ id }).certificate;
-  assert.throws(() => verifySvid([foreign], bundlesOf(authority), NOW, "client"), SvidRefused);
+  assert.throws(() => verifySvid([foreign], bundlesOf(ca), NOW, "client"), SvidRefused);
 });
 
 // Times are preserved to the second, before and after 2050, where the encoding changes.
 test("validity is preserved to the second", () => {
-  const authority = createDevelopmentCa(DOMAIN, () => NOW);
+  const ca = createDevelopmentCa(DOMAIN, () => NOW);
   const date = fc.integer({ min: 0, max: Date.UTC(2200, 0) });
   fc.assert(
     fc.property(date, date, (notBefore, notAfter) => {
-      const issued = new X509Certificate(authority.issue({ id: SERVER.id, notBefore, notAfter }).certificate);
+      const issued = new X509Certificate(ca.issue({ id: SERVER.id, notBefore, notAfter }).certificate);
       assert.equal(Date.parse(issued.validFrom), Math.floor(notBefore / 1000) * 1000);
       assert.equal(Date.parse(issued.validTo), Math.floor(notAfter / 1000) * 1000);
     }),
@@ -93,22 +93,36 @@ test("serial numbers, keys and the names of CAs are unique", () => {
 // Two peers that trust the same CA complete a TLS 1.3 handshake, each with its ID. OpenSSL verifies both chains and the
 // server's host name. A certificate with the same ID from another CA does not verify.
 test("peers with the same CA complete a TLS 1.3 handshake", async () => {
-  const authority = createDevelopmentCa(DOMAIN, systemClock);
-  const ca = authority.bundlePem;
-  const { certPem: cert, keyPem: key } = authority.issue(SERVER);
-  const options = { ca, cert, key, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" } as const;
+  const ca = createDevelopmentCa(DOMAIN, systemClock);
+  const { bundlePem } = ca;
+  const { certPem: cert, keyPem: key } = ca.issue(SERVER);
+  const options = {
+    ca: bundlePem,
+    cert,
+    key,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.3",
+  } as const;
   const server = createServer(options, (socket) => socket.end(peerOf(socket)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const call = async ({ certPem, keyPem }: Credential): Promise<string[]> => {
-    const socket = connect({ port, host: "127.0.0.1", servername: "localhost", ca, cert: certPem, key: keyPem });
+    const socket = connect({
+      port,
+      host: "127.0.0.1",
+      servername: "localhost",
+      ca: bundlePem,
+      cert: certPem,
+      key: keyPem,
+    });
     await once(socket, "secureConnect");
     return [peerOf(socket), await text(socket)];
   };
   try {
     const request = { id: "spiffe://example.org/api" };
-    const [theServer, ours] = await call(authority.issue(request));
+    const [theServer, ours] = await call(ca.issue(request));
     assert.equal(theServer, "TLSv1.3 verified URI:spiffe://example.org/coffer, DNS:localhost, IP Address:127.0.0.1");
     assert.equal(ours, "TLSv1.3 verified URI:spiffe://example.org/api");
     const [, foreign] = await call(createDevelopmentCa(DOMAIN, systemClock).issue(request));
@@ -139,10 +153,10 @@ function missingOpenssl(): string | false {
 test("openssl finds the fields that SPIRE writes", { skip: missingOpenssl() }, () => {
   const dir = mkdtempSync(join(tmpdir(), "coffer-pki-"));
   try {
-    const authority = createDevelopmentCa(DOMAIN, systemClock);
+    const ca = createDevelopmentCa(DOMAIN, systemClock);
     const [bundle, leaf] = [join(dir, "bundle.pem"), join(dir, "leaf.pem")];
-    writeFileSync(bundle, authority.bundlePem);
-    writeFileSync(leaf, authority.issue(SERVER).certPem);
+    writeFileSync(bundle, ca.bundlePem);
+    writeFileSync(leaf, ca.issue(SERVER).certPem);
     assert.match(openssl("verify", "-x509_strict", "-CAfile", bundle, leaf), /: OK$/m);
     assert.deepEqual(extensionsOf(leaf), [
       "X509v3 Key Usage: critical = Digital Signature, Key Encipherment, Key Agreement",

@@ -26,7 +26,7 @@ const FILES = ["admin.key", "admin.pem", "api.key", "api.pem", "bundle.pem", "ca
   "web.key",
   "web.pem",
 ]);
-const ALL = ["authority", "coffer", "admin", "api", "web"];
+const ALL = ["ca", "coffer", "admin", "api", "web"];
 const folders: string[] = [];
 
 afterEach(() => {
@@ -71,9 +71,9 @@ test("creates all files in an empty folder", () => {
 // Coffer's verifier accepts each SVID with the bundle in the same folder, and the report matches the certificates.
 test("mints certificates that are accepted", () => {
   const { mint } = setUp();
-  const { authority, ...svids } = mint();
+  const { ca, ...svids } = mint();
   const domain = TrustDomain.parse("example.org");
-  const bundles = new Map([[domain.name, Bundle.fromPem(domain, readFileSync(authority.certFile), "bundle.pem")]]);
+  const bundles = new Map([[domain.name, Bundle.fromPem(domain, readFileSync(ca.certFile), "bundle.pem")]]);
   const paths = { coffer: "/coffer", admin: "/admin", api: "/ns/shop/sa/api", web: "/ns/shop/sa/web" };
   for (const [name, path] of Object.entries(paths)) {
     const { id, certFile, notAfter } = svids[name as keyof typeof svids];
@@ -134,10 +134,7 @@ test("replaces credentials that are about to expire", () => {
   assert.deepEqual(made(mint(NOW + 19 * DAY)), []);
   assert.deepEqual(made(mint(NOW + 21 * DAY)), all("expiring", "coffer", "admin", "api", "web"));
   assert.deepEqual(made(mint(NOW + 240 * DAY)), all("expiring", "coffer", "admin", "api", "web"));
-  assert.deepEqual(made(mint(NOW + 250 * DAY)), [
-    "authority: expiring",
-    ...all("foreign", "coffer", "admin", "api", "web"),
-  ]);
+  assert.deepEqual(made(mint(NOW + 250 * DAY)), ["ca: expiring", ...all("foreign", "coffer", "admin", "api", "web")]);
   assert.equal(made(mint(NOW)).length, ALL.length);
 });
 

@@ -22,8 +22,8 @@ function problem(pem: string): string {
 }
 
 describe("Bundle.fromPem", () => {
-  it("reads authorities in order, each once, with whatever stands around them", () => {
-    const second = forge.authority(undefined);
+  it("reads CA certificates in order, each once, and ignores the text around them", () => {
+    const second = forge.ca(undefined);
     const pem = `# two\n${example.bundlePem}${second.bundlePem}${example.bundlePem}`;
     assert.deepEqual(
       read(pem).authorities.map(({ der }) => der),
@@ -32,12 +32,12 @@ describe("Bundle.fromPem", () => {
     assert.equal(read(pem).trustDomain, TD);
   });
 
-  it("takes an empty file for an empty bundle, which trusts nobody", () => {
+  it("reads an empty file as an empty bundle, which trusts no workload", () => {
     assert.deepEqual(read("").authorities, []);
   });
 
-  it("takes expired authorities: SPIRE leaves them in the bundle for a day", () => {
-    const expired = forge.authority("spiffe://example.org", { notBefore: 0, notAfter: 1000 });
+  it("accepts expired CAs: SPIRE leaves them in the bundle for a day", () => {
+    const expired = forge.ca("spiffe://example.org", { notBefore: 0, notAfter: 1000 });
     assert.equal(read(expired.bundlePem).authorities.length, 1);
   });
 
@@ -46,7 +46,7 @@ describe("Bundle.fromPem", () => {
     assert.equal(problem(example.keyPem), "bundle.pem contains no CERTIFICATE block");
   });
 
-  it("refuses a malformed certificate, wherever it stands, and says in which line", () => {
+  it("refuses a malformed certificate at any position, and names its line", () => {
     const lines = example.bundlePem.split("\n").length;
     const broken = example.bundlePem.replace("\nMII", "\nMIJ");
     assert.equal(problem(example.bundlePem), "none");
@@ -56,16 +56,16 @@ describe("Bundle.fromPem", () => {
     );
   });
 
-  // One file for all federated domains would let each of them speak for this one.
-  it("refuses an authority of another trust domain, and names both", () => {
+  // With one file for all federated trust domains, the CAs of each could issue SVIDs for this one.
+  it("refuses a CA of another trust domain, and names both", () => {
     const said = problem(example.bundlePem + other.bundlePem);
-    assert.match(said, /line \d+: this authority belongs to the trust domain other\.org, .* given for example\.org/);
+    assert.match(said, /line \d+: this CA belongs to the trust domain other\.org, .* given for example\.org/);
     assert.equal(problem(example.bundlePem), "none");
-    assert.equal(problem(forge.authority(undefined).bundlePem), "none");
-    assert.equal(problem(forge.authority("https://example.com/").bundlePem), "none");
+    assert.equal(problem(forge.ca(undefined).bundlePem), "none");
+    assert.equal(problem(forge.ca("https://example.com/").bundlePem), "none");
   });
 
-  it("can't be changed", () => {
+  it("is immutable", () => {
     const bundle = read(example.bundlePem);
     assert.throws(() => (bundle.authorities as unknown[]).push(1), TypeError);
   });

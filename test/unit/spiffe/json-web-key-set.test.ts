@@ -7,9 +7,9 @@ import type { Issuer } from "../../support/certificate-forge.ts";
 import { example, forge, other } from "../../support/chain-world.ts";
 
 const TD = TrustDomain.parse("example.org");
-const second = forge.authority(undefined);
+const second = forge.ca(undefined);
 
-/** An authority's key as a bundle has it. The point is cut out of the key in DER, where it stands last. */
+/** A CA's key in the form of a bundle. The coordinates of its point are the last bytes of the key in DER. */
 function jwk({ key, der }: Issuer, changes: object = {}): object {
   const point = key.publicKey.export({ type: "spki", format: "der" }).subarray(-64);
   const [x, y] = [point.subarray(0, 32).toString("base64url"), point.subarray(32).toString("base64url")];
@@ -37,20 +37,20 @@ function problem(json: string): string {
 const jwt = { use: "jwt-svid", kty: "EC", kid: "1", crv: "P-256", x: "AA", y: "AA" };
 const base64 = example.der.toString("base64");
 
-describe("A bundle file in JSON", () => {
+describe("a bundle file in JSON", () => {
   const TAKEN: readonly [what: string, json: string, expected: readonly Buffer[]][] = [
-    ["one authority", set(jwk(example)), [example.der]],
-    ["several authorities", set(jwk(example), jwk(second)), [example.der, second.der]],
-    ["an authority twice", set(jwk(example), jwk(example)), [example.der]],
+    ["one CA", set(jwk(example)), [example.der]],
+    ["several CAs", set(jwk(example), jwk(second)), [example.der, second.der]],
+    ["a CA twice", set(jwk(example), jwk(example)), [example.der]],
     ["white space around", ` \r\n\t${set(jwk(example))}\n`, [example.der]],
-    ["keys for JWT-SVIDs beside", set(jwt, jwk(example), jwt), [example.der]],
+    ["keys for JWT-SVIDs as well", set(jwt, jwk(example), jwt), [example.der]],
     [
       "an unknown use, or none",
       set(jwk(other, { use: "new" }), jwk(other, { use: undefined }), jwk(example)),
       [example.der],
     ],
-    ["a use in other letters", set(jwk(other, { use: "X509-SVID" }), jwk(example)), [example.der]],
-    ["an unknown type of key", set(jwk(other, { kty: "new" }), jwk(example)), [example.der]],
+    ["a use in upper case, which is ignored", set(jwk(other, { use: "X509-SVID" }), jwk(example)), [example.der]],
+    ["an unknown type of key, which is ignored", set(jwk(other, { kty: "new" }), jwk(example)), [example.der]],
     ["an x5c that is missing or empty", set(jwk(second, { x5c: undefined }), jwk(second, { x5c: [] })), []],
     ["no keys", set(), []],
     ["an x5c of several, of which the first counts", set(jwk(example, { x5c: [base64, "junk"] })), [example.der]],
@@ -66,19 +66,27 @@ describe("A bundle file in JSON", () => {
     ],
   ];
   for (const [what, json, expected] of TAKEN) {
-    it(`may have ${what}`, () => assert.deepEqual(authorities(json), expected));
+    it(`may contain ${what}`, () => assert.deepEqual(authorities(json), expected));
   }
 
   const twice = set(jwk(example)).slice(1, -1);
   const REFUSED: readonly [what: string, json: string, said: RegExp][] = [
-    ["is cut off", set(jwk(example)).slice(0, -1), /^bundle\.json begins like JSON, but is not valid JSON$/],
+    ["is truncated", set(jwk(example)).slice(0, -1), /^bundle\.json begins like JSON, but is not valid JSON$/],
     ["has no keys", "{}", /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
-    ["has something else as keys", '{"keys":{}}', /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
-    ["has a key that is no object", set(null), /^bundle\.json, keys\[0\] is not an object$/],
-    ["has an x5c that is no list", set(jwk(example, { x5c: base64 })), /^bundle\.json, keys\[0\]\.x5c is not a list$/],
-    ["has junk as base64", set(jwk(example, { x5c: [`${base64}!`] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
-    ["has a number as base64", set(jwk(example, { x5c: [1] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
-    ["has base64url", set(jwk(example, { x5c: ["-_-_"] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
+    ["has keys that are not a list", '{"keys":{}}', /^bundle\.json is not a SPIFFE bundle: it has no list "keys"$/],
+    ["has a key that is not an object", set(null), /^bundle\.json, keys\[0\] is not an object$/],
+    [
+      "has an x5c that is not a list",
+      set(jwk(example, { x5c: base64 })),
+      /^bundle\.json, keys\[0\]\.x5c is not a list$/,
+    ],
+    ["has invalid base64", set(jwk(example, { x5c: [`${base64}!`] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
+    ["has a number in place of base64", set(jwk(example, { x5c: [1] })), /keys\[0\]\.x5c\[0\] is not plain base64$/],
+    [
+      "has base64url in place of base64",
+      set(jwk(example, { x5c: ["-_-_"] })),
+      /keys\[0\]\.x5c\[0\] is not plain base64$/,
+    ],
     [
       "has something else as certificate",
       set(jwt, jwk(example, { x5c: ["AAAA"] })),
@@ -89,10 +97,18 @@ describe("A bundle file in JSON", () => {
       set(jwk(example, { x5c: [second.der.toString("base64")] })),
       /keys\[0\] is not the key of the cert/,
     ],
-    ["has a certificate without its key", set(jwk(example, { x: undefined })), /keys\[0\] is not the key of the cert/],
+    [
+      "has an incomplete key beside the certificate",
+      set(jwk(example, { x: undefined })),
+      /keys\[0\] is not the key of the cert/,
+    ],
     ["has a name twice", `{"keys":[],${twice}}`, /^bundle\.json has the name "keys" twice in one object$/],
     ["has a name twice, written differently", `{"\\u006beys":[],${twice}}`, /the name "keys" twice/],
-    ["has a name twice further inside", set(jwk(example)).replace('"use"', '"x5c":[],"use"'), /the name "x5c" twice/],
+    [
+      "has a name twice in a nested object",
+      set(jwk(example)).replace('"use"', '"x5c":[],"use"'),
+      /the name "x5c" twice/,
+    ],
     [
       "is of another trust domain",
       set(jwk(other)),
@@ -106,16 +122,16 @@ describe("A bundle file in JSON", () => {
     });
   }
 
-  it("is told from PEM by its first character", () => {
+  it("is distinguished from PEM by its first character", () => {
     assert.deepEqual(authorities(example.bundlePem), [example.der]);
     assert.deepEqual(authorities(""), []);
   });
 });
 
 describe("Bundle.notAfter", () => {
-  it("is the end of the authority that lives longest", () => {
-    const short = forge.authority(undefined, { notAfter: forge.now + 1000 });
-    const long = forge.authority(undefined, { notAfter: forge.now + 5000 });
+  it("is the latest notAfter of its CAs", () => {
+    const short = forge.ca(undefined, { notAfter: forge.now + 1000 });
+    const long = forge.ca(undefined, { notAfter: forge.now + 5000 });
     assert.equal(read(short.bundlePem + long.bundlePem).notAfter, forge.now + 5000);
     assert.equal(read("").notAfter, undefined);
   });

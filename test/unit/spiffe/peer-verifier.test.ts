@@ -11,7 +11,7 @@ import { bundle, example, forge, ID, NOW, other, TRUST, trust, workload } from "
 
 const MINUTE = 60_000;
 
-/** A server that counts how often it reads the certificates behind a leaf. */
+/** A verifier, and a count of how often it reads the certificates behind a leaf. */
 class Verifier {
   readonly verifier = new PeerVerifier("client");
   reads = 0;
@@ -20,7 +20,7 @@ class Verifier {
     this.verifier.follow(bundles);
   }
 
-  /** The SPIFFE ID of a peer that OpenSSL has no objection to, or why it is refused. */
+  /** The SPIFFE ID of a peer, or the reason why it is refused. */
   verdict(chain: readonly Uint8Array[], now = NOW, objection?: ShownChain["objection"]): string {
     const [leaf, ...rest] = chain;
     const readRest = () => {
@@ -36,43 +36,43 @@ class Verifier {
   }
 }
 
-/** Each time another intermediate, with one name and different keys. */
+/** A new intermediate at each call, always with the same name and with another key. */
 function fresh(issuer: Issuer = example): readonly Buffer[] {
   return workload({}, issuer.intermediate());
 }
 
-describe("A verifier of peers", () => {
+describe("a peer verifier", () => {
   it("reads the chain of an unknown issuer once, and again when the bundle has changed", () => {
     const verifier = new Verifier();
     const chain = fresh();
     assert.deepEqual([verifier.verdict(chain), verifier.verdict(chain), verifier.reads], [ID, ID, 1]);
-    // A snapshot that brings the same authorities in other objects, as when the server's own SVID was renewed.
+    // A snapshot with the same CAs in other objects, as after a renewal of the server's own SVID.
     verifier.verifier.follow(new Map([...trust(example), ["other.org", bundle("other.org", other)]]));
     assert.deepEqual([verifier.verdict(chain), verifier.reads], [ID, 1]);
-    verifier.verifier.follow(trust(example, forge.authority("spiffe://example.org")));
+    verifier.verifier.follow(trust(example, forge.ca("spiffe://example.org")));
     assert.deepEqual([verifier.verdict(chain), verifier.reads], [ID, 2]);
   });
 
-  it("knows no issuer any more when the authority above it is gone", () => {
+  it("removes known issuers when the CA above them is removed", () => {
     const verifier = new Verifier();
     const chain = fresh();
     verifier.verdict(chain);
-    verifier.verifier.follow(trust(forge.authority("spiffe://example.org")));
+    verifier.verifier.follow(trust(forge.ca("spiffe://example.org")));
     assert.equal(verifier.verdict(chain), "untrusted");
     verifier.verifier.follow(new Map());
     assert.equal(verifier.verdict(chain), "no-bundle");
   });
 
-  it("knows no issuer any more when it has expired", () => {
+  it("removes a known issuer when it has expired", () => {
     const verifier = new Verifier();
     const chain = workload({}, example.intermediate({ notAfter: NOW + 1000 }));
     assert.equal(verifier.verdict(chain, NOW + 1000), ID);
     assert.equal(verifier.verdict(chain, NOW + 1001), "expired");
-    // It is read again: a renewed one might be in the chain.
+    // The chain is read again, because it may contain a renewed intermediate.
     assert.equal(verifier.reads, 2);
   });
 
-  it("refuses what OpenSSL objects to, known issuer or not, for the reason that the leaf shows", () => {
+  it("refuses what OpenSSL objects to, also below a known issuer, with the reason that the leaf shows", () => {
     const verifier = new Verifier();
     const [leaf, intermediate] = fresh();
     verifier.verdict([leaf!, intermediate!]);
@@ -84,8 +84,8 @@ describe("A verifier of peers", () => {
     assert.equal(verifier.reads, 1);
   });
 
-  // OpenSSL has no objection to these: it can't keep trust domains apart.
-  it("accepts nobody by another trust domain's authority or intermediate", () => {
+  // OpenSSL has no objection to these chains: it can't distinguish trust domains.
+  it("accepts no peer by a CA or an intermediate of another trust domain", () => {
     const verifier = new Verifier();
     const id = "spiffe://other.org/api";
     const shared = example.intermediate();
@@ -96,9 +96,9 @@ describe("A verifier of peers", () => {
   });
 });
 
-describe("The chains of one trust domain", () => {
-  // Each one that is read stays in memory. Those of another trust domain, and known issuers, are not affected.
-  it("are read a number of times at once, and then a few a minute", () => {
+describe("the chains of one trust domain", () => {
+  // Each chain that is read leaks memory. Other trust domains and known issuers are not affected by the limit.
+  it("are read up to a limit without a pause, and then a few in each minute", () => {
     const verifier = new Verifier();
     const known = fresh();
     assert.equal(verifier.verdict(known), ID);
@@ -111,13 +111,14 @@ describe("The chains of one trust domain", () => {
     );
     for (let minted = 0; minted < READS_PER_MINUTE; minted++) assert.equal(verifier.verdict(fresh(), NOW + MINUTE), ID);
     assert.equal(verifier.verdict(fresh(), NOW + MINUTE), "chain-not-read");
-    // A clock that is set back and forth gives nothing.
+    // A clock that is set back and forth adds no reads.
     assert.equal(verifier.verdict(fresh(), NOW), "chain-not-read");
     assert.equal(verifier.reads, MAX_READS + READS_PER_MINUTE + 1);
   });
 
-  // Hundreds of workloads below it reconnect again and again, and would use up the reads that new intermediates need.
-  it("are read once a minute behind an issuer of which one was refused", () => {
+  // Hundreds of workloads below the issuer can reconnect continuously, and would use up the reads that new
+  // intermediates need.
+  it("are read once a minute below an issuer after one of its chains was refused", () => {
     const verifier = new Verifier();
     const bad = example.intermediate({ subject: commonName("bad"), keyUsage: null });
     const verdicts = Array.from({ length: 1000 }, () => verifier.verdict(workload({}, bad)));
@@ -139,13 +140,13 @@ describe("The chains of one trust domain", () => {
   });
 });
 
-describe("Known intermediates", () => {
+describe("known intermediates", () => {
   const trusted = bundle("example.org", example);
   const intermediates = Array.from({ length: MAX_KNOWN_INTERMEDIATES + 1 }, (_, serial) =>
     parseCertificate(example.intermediate({ key: example.key, serial: BigInt(serial + 1) }).der),
   );
 
-  it("are bounded for each trust domain, and the least recently used make way", () => {
+  it("are bounded for each trust domain, and the least recently used are removed first", () => {
     const known = new KnownIntermediates();
     const elsewhere = bundle("other.org", other);
     known.add(elsewhere, intermediates.slice(0, 1));
@@ -160,9 +161,9 @@ describe("Known intermediates", () => {
   });
 });
 
-// What a peer adds to a chain that OpenSSL accepts must not use up the signature checks, or the verdict would depend on
-// whether the chain is read.
-it("Certificates with the name of an issuer, unfit to be one, do not keep the real one from being found", () => {
+// Certificates that a peer adds to a chain that OpenSSL accepts must not use up the signature checks: the verdict would
+// depend on whether the chain is read.
+it("finds the actual issuer among certificates that have its name but may not issue", () => {
   const subject = commonName("issuer");
   const real = example.intermediate({ subject, keyIds: false });
   const [leaf, ...above] = workload({ keyIds: false }, real);

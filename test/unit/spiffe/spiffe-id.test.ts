@@ -31,10 +31,11 @@ interface Vectors {
   readonly paths: readonly { readonly path: string; readonly valid: boolean }[];
 }
 
-// Data is not compiled: it is read from where the tests are run, the root of the project.
+// The compiler does not copy data files, so they are read from the working directory of the tests, the root of the
+// project.
 const vectors: Vectors = JSON.parse(readFileSync("test/vectors/spiffeid-cases.json", "utf8"));
 
-/** Our rules by the words of the vectors. */
+/** The rules of SpiffeIdRule by the reasons in the vectors. */
 const RULES: Readonly<Record<string, SpiffeIdRule>> = {
   "cannot be empty": "empty",
   "SPIFFE ID exceeds 2048 bytes": "too-long",
@@ -60,7 +61,7 @@ function ruleBroken(parse: () => unknown): SpiffeIdRule | "none" {
 }
 
 describe("SpiffeId.parse", () => {
-  it("takes every good ID of the vectors apart, and puts it together again unchanged", () => {
+  it("parses every valid ID of the vectors, and writes it unchanged", () => {
     const good = vectors.fromString.filter(({ valid }) => valid);
     assert.ok(good.length > 90);
     for (const { id, trustDomain, path, leafUsable } of good) {
@@ -73,7 +74,7 @@ describe("SpiffeId.parse", () => {
     }
   });
 
-  it("refuses every bad ID of the vectors for the right rule, as text and as bytes", () => {
+  it("refuses every invalid ID of the vectors with the expected rule, as text and as bytes", () => {
     const bad = vectors.fromString.filter(({ valid }) => !valid);
     assert.ok(bad.length > 300);
     for (const { id, reason } of bad) {
@@ -92,9 +93,9 @@ describe("SpiffeId.parse", () => {
     }
   });
 
-  it("takes paths that are made of good segments only", () => {
+  it("accepts exactly the paths that consist of valid segments", () => {
     for (const { segments, valid, path } of vectors.fromSegments) {
-      // A segment that holds slashes is more than one; only a maker of paths could refuse it.
+      // A segment with a slash becomes two segments in the text, which only a builder of paths could refuse.
       if (segments.some((segment) => segment.startsWith("/"))) continue;
       const text = ["spiffe://td", ...segments].join("/");
       assert.equal(ruleBroken(() => SpiffeId.parse(text)) === "none", valid, text);
@@ -105,7 +106,7 @@ describe("SpiffeId.parse", () => {
     }
   });
 
-  it("refuses bytes that are no text at all", () => {
+  it("refuses bytes that are not text", () => {
     assert.equal(
       ruleBroken(() => SpiffeId.parse(Buffer.from("spiffe://td/\xe9", "latin1"))),
       "path-character",
@@ -125,8 +126,8 @@ describe("SpiffeId.parse", () => {
     assert.equal(String(SpiffeId.parse(memory.subarray(2, -2))), "spiffe://td/a");
   });
 
-  // Whatever is accepted is its own and only spelling, and is made of the characters that the specification lists.
-  it("never accepts what it would write differently", () => {
+  // An accepted text is the only spelling of its ID, and consists of the characters that the specification lists.
+  it("accepts no text that it would write differently", () => {
     const part = fc.oneof(
       fc.stringMatching(/^[a-z0-9.]{1,4}$/),
       fc.stringMatching(/^[a-zA-Z0-9._\-/%?#@: \u00e9]{0,8}$/),
@@ -146,14 +147,14 @@ describe("SpiffeId.parse", () => {
     assert.ok(accepted > 0, "nothing was accepted, so nothing was tested");
   });
 
-  it("can't be changed", () => {
+  it("is immutable", () => {
     const id = SpiffeId.parse("spiffe://example.org/api");
     assert.throws(() => Object.assign(id, { path: "/admin" }), TypeError);
     assert.throws(() => Object.assign(id.trustDomain, { name: "other.org" }), TypeError);
     assert.equal(JSON.stringify({ id }), '{"id":"spiffe://example.org/api"}');
   });
 
-  it("says what is wrong in words that go on from 'the SPIFFE ID'", () => {
+  it("has error messages that continue a sentence with 'the SPIFFE ID'", () => {
     const message = (id: string | Uint8Array) => {
       try {
         return String(SpiffeId.parse(id));
@@ -172,7 +173,7 @@ describe("SpiffeId.parse", () => {
 });
 
 describe("trustDomainOf", () => {
-  it("agrees with the vectors on names and on IDs", () => {
+  it("agrees with the vectors for names and for IDs", () => {
     assert.ok(vectors.trustDomainFromString.length > 200);
     for (const { input, valid, reason, trustDomain } of vectors.trustDomainFromString) {
       const expected = valid ? "none" : RULES[reason!];
@@ -187,7 +188,7 @@ describe("trustDomainOf", () => {
 });
 
 describe("TrustDomain.parse", () => {
-  it("takes a bare name and nothing else", () => {
+  it("accepts only a bare name", () => {
     assert.equal(TrustDomain.parse("__proto__").name, "__proto__");
     assert.equal(TrustDomain.parse("a".repeat(255)).name.length, 255);
     assert.equal(

@@ -40,7 +40,7 @@ function chainProblem(spec: CertificateSpec): string {
 }
 
 describe("parseSvid", () => {
-  it("reads a leaf and its key, in forms that node:tls takes", () => {
+  it("reads a leaf and its key, and returns them in forms that node:tls accepts", () => {
     const svid = read(good.certPem, good.keyPem);
     assert.equal(String(svid.id), ID);
     assert.deepEqual(svid.chain, good.chain);
@@ -48,7 +48,7 @@ describe("parseSvid", () => {
     assert.ok(createSecureContext({ cert: svid.certPem, key: svid.keyPem }));
   });
 
-  it("reads intermediates behind the leaf", () => {
+  it("reads intermediates after the leaf", () => {
     const below = example
       .intermediate()
       .intermediate({ subject: commonName("lower") })
@@ -62,15 +62,15 @@ describe("parseSvid", () => {
     }
   });
 
-  it("reads every kind of key that we accept from others", () => {
+  it("reads every kind of key that the verifier accepts from peers", () => {
     for (const keyType of ["P-384", "P-521", "ed25519", "rsa-2048"] as const) {
       const leaf = example.issue({ id: ID, keyType });
       assert.equal(problem(leaf.certPem, leaf.keyPem), "none", keyType);
     }
   });
 
-  // cert-manager writes PKCS#1 and SEC 1 unless it is asked for PKCS#8; openssl writes EC PARAMETERS before the key.
-  it("reads keys in every form that writers use", () => {
+  // cert-manager writes PKCS#1 and SEC 1 unless PKCS#8 is configured; openssl writes EC PARAMETERS before the key.
+  it("reads keys in every form that common tools write", () => {
     const rsa = example.issue({ id: ID, keyType: "rsa-2048" });
     const pkcs1 = rsa.key.privateKey.export({ type: "pkcs1", format: "pem" }).toString();
     assert.match(pkcs1, /^-----BEGIN RSA PRIVATE KEY-----/);
@@ -107,7 +107,7 @@ describe("parseSvid", () => {
     ["an empty key file", good.certPem, "", /^key\.pem contains no PRIVATE KEY block$/],
     ["a key file that is not PEM", good.certPem, "x", /^key\.pem contains no PEM block$/],
     ["a broken key in SEC 1", good.certPem, sec1.replace("\nMH", "\nMI"), /^key\.pem, line 1: .* key is malformed$/],
-    ["a key that is encrypted", good.certPem, encrypted, /^key\.pem, line 1: .* is encrypted; give it without a pass/],
+    ["an encrypted key", good.certPem, encrypted, /^key\.pem, line 1: .* is encrypted; provide it without a pass/],
     [
       "one that is encrypted as of old",
       good.certPem,
@@ -121,7 +121,7 @@ describe("parseSvid", () => {
       good.keyPem.replace("\nMI", "\nMJ"),
       /^key\.pem, line 1: the private key is malformed$/,
     ],
-    ["bytes behind the key", good.certPem, trailing, /^key\.pem, line 1: the private key is malformed$/],
+    ["bytes after the key", good.certPem, trailing, /^key\.pem, line 1: the private key is malformed$/],
     ["two keys", good.certPem, good.keyPem + foreign, /^key\.pem contains more than one private key$/],
     [
       "a key of somebody else",
@@ -137,7 +137,7 @@ describe("parseSvid", () => {
     });
   }
 
-  it("tells the problems of both files at once", () => {
+  it("reports the problems of both files together", () => {
     assert.deepEqual(problem("x", "x").split("\n"), [
       "svid.pem contains no PEM block",
       "key.pem contains no PEM block",
@@ -149,7 +149,7 @@ describe("parseSvid", () => {
     ["two IDs", { uris: [ID, ID] }, /2 URIs/],
     ["a malformed ID", { id: "spiffe://EXAMPLE.org/api" }, /trust domain that contains "E"/],
     ["the ID of a trust domain", { id: "spiffe://example.org" }, /that of a trust domain/],
-    ["a CA", { ca: true }, /certificate authority/],
+    ["a CA", { ca: true }, /is a CA/],
     ["keyCertSign", { keyUsage: [0, 5] }, /keyCertSign/],
     ["cRLSign", { keyUsage: [0, 6] }, /cRLSign/],
     ["no digitalSignature", { keyUsage: [2] }, /lacks digitalSignature/],
@@ -164,7 +164,7 @@ describe("parseSvid", () => {
     });
   }
 
-  it("asks for the purpose that the SVID is used for", () => {
+  it("requires the purpose that the SVID is used for", () => {
     const client = example.issue({ id: ID, extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] });
     assert.equal(String(read(client.certPem, client.keyPem, "client").id), ID);
     assert.throws(() => read(client.certPem, client.keyPem, "server"), MaterialError);

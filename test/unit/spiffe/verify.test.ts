@@ -21,7 +21,7 @@ function refusal(hostile: Omit<Case, "what">): SvidRefused | undefined {
   }
 }
 
-/** A row, once for each purpose for which it is to be judged. */
+/** A row, once for each purpose that it applies to. */
 function forEachPurpose<Row extends Case>(row: Row): readonly Row[] {
   return row.purpose ? [row] : (["client", "server"] as const).map((purpose) => ({ ...row, purpose }));
 }
@@ -36,10 +36,10 @@ describe("verifySvid accepts", () => {
   }
 });
 
-// The positive control of all of them: the same workload, unaltered, is accepted under the same trust.
+// The positive control for all of them: the same workload, unmodified, is accepted with the same bundles.
 for (const [aspect, cases] of Object.entries(HOSTILE)) {
   describe(`verifySvid refuses because of ${aspect}:`, () => {
-    it("(control) not the good one", () => {
+    it("(control) accepts the unmodified one", () => {
       assert.equal(String(verify({ chain: workload() }).id), ID);
     });
     for (const hostile of cases.flatMap(forEachPurpose)) {
@@ -50,22 +50,22 @@ for (const [aspect, cases] of Object.entries(HOSTILE)) {
   });
 }
 
-describe("A verified SVID", () => {
+describe("a verified SVID", () => {
   it("is valid until the first certificate of its path expires", () => {
     const soon = NOW + 60_000;
     const later = NOW + 120_000;
     assert.equal(verify({ chain: workload({ notAfter: soon }) }).validUntil, soon);
     const intermediate = example.intermediate({ notAfter: soon });
     assert.equal(verify({ chain: workload({ notAfter: later }, intermediate) }).validUntil, soon);
-    const authority = forge.authority(undefined, { notAfter: soon });
+    const authority = forge.ca(undefined, { notAfter: soon });
     assert.equal(
       verify({ chain: workload({ notAfter: later }, authority), bundles: trust(authority) }).validUntil,
       soon,
     );
   });
 
-  // There are thousands of them, one for each connection: parsed certificates and keys would take twelve kilobytes each.
-  it("keeps the bytes of its path, and those of the authority that it ends at", () => {
+  // There is one for each of thousands of connections. Parsed certificates and keys would take twelve kilobytes each.
+  it("has only the bytes of its path, and those of the CA at its end", () => {
     const chain = workload({}, example.intermediate());
     const sent = [...chain, example.intermediate().der];
     const { id, validUntil, ...kept } = verify({ chain: sent, bundles: trust(other, example) });
@@ -73,33 +73,33 @@ describe("A verified SVID", () => {
   });
 });
 
-describe("A proof, when trust has changed", () => {
-  // Thousands of connections are looked at when one authority is replaced; most of them it does not concern.
-  it("stands without a signature being checked as long as its authority is there", () => {
+describe("verifyAgain, after a change of the bundles", () => {
+  // Thousands of connections are verified again when a single CA is replaced, and most of them are not affected.
+  it("accepts a path without checking a signature while its CA is in the bundle", () => {
     const proven = verify({ chain: workload() });
-    assert.equal(verifyAgain(proven, trust(example, forge.authority("spiffe://example.org")), NOW, "client"), proven);
+    assert.equal(verifyAgain(proven, trust(example, forge.ca("spiffe://example.org")), NOW, "client"), proven);
   });
 
-  it("is made anew by another authority that vouches for the same chain", () => {
-    const again = forge.authority("spiffe://example.org", { key: example.key, notAfter: NOW + 60_000 });
+  it("accepts a path to another CA that verifies the same chain", () => {
+    const again = forge.ca("spiffe://example.org", { key: example.key, notAfter: NOW + 60_000 });
     const proven = verify({ chain: workload() });
     const next = verifyAgain(proven, trust(again), NOW, "client");
     assert.deepEqual(next.authority, again.der);
     assert.equal(next.validUntil, NOW + 60_000);
   });
 
-  it("ends with its authority, and with its trust domain", () => {
+  it("refuses a path whose CA or trust domain was removed", () => {
     const proven = verify({ chain: workload({}, example.intermediate()) });
-    const judge = (bundles: Case["bundles"]) => () => verifyAgain(proven, bundles!, NOW, "client");
-    assert.throws(judge(trust(forge.authority("spiffe://example.org"))), { reason: "untrusted" });
-    assert.throws(judge(new Map()), { reason: "no-bundle" });
-    // The same authority in another trust domain's bundle vouches for nobody here.
-    assert.throws(judge(new Map([["other.org", TRUST.get("example.org")!]])), { reason: "no-bundle" });
+    const verdict = (bundles: Case["bundles"]) => () => verifyAgain(proven, bundles!, NOW, "client");
+    assert.throws(verdict(trust(forge.ca("spiffe://example.org"))), { reason: "untrusted" });
+    assert.throws(verdict(new Map()), { reason: "no-bundle" });
+    // The same CA in the bundle of another trust domain verifies no SVID of this one.
+    assert.throws(verdict(new Map([["other.org", TRUST.get("example.org")!]])), { reason: "no-bundle" });
   });
 });
 
-describe("A refusal", () => {
-  it("tells the claimed ID when the leaf holds exactly one that parses", () => {
+describe("a refusal", () => {
+  it("contains the claimed ID if the leaf has exactly one that parses", () => {
     assert.equal(String(refusal({ chain: workload({ ca: true }) })?.claimed), ID);
     assert.equal(String(refusal({ chain: workload(), bundles: new Map() })?.claimed), ID);
     assert.equal(refusal({ chain: workload({ uris: [ID, ID] }) })?.claimed, undefined);
@@ -107,8 +107,8 @@ describe("A refusal", () => {
     assert.equal(refusal({ chain: [Buffer.from("junk")] })?.claimed, undefined);
   });
 
-  // Log lines must not be forged by whoever is refused.
-  it("shows nothing that could break a log line", () => {
+  // A refused peer must not be able to forge log lines.
+  it("contains nothing that could break a log line", () => {
     for (const hostile of Object.values(HOSTILE).flat()) {
       const refused = refusal(hostile);
       assert.match(refused?.message ?? "", /^[\x20-\x7e]{1,250}$/, hostile.what);

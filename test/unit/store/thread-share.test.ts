@@ -71,7 +71,7 @@ describe("long tasks", () => {
     assert.deepEqual(order, ["short", "long", "longer"]);
   });
 
-  // A caller that has gone needs no result. Without this, calls that are cancelled at once would accumulate work.
+  // A caller that has gone needs no result. Otherwise, calls that are cancelled immediately would accumulate work.
   it("end when their caller no longer waits, and when a step throws", async () => {
     const machine = new Machine();
     const share = new ThreadShare(machine.timers);

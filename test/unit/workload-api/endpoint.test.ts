@@ -30,7 +30,7 @@ describe("parseEndpoint", () => {
     });
   }
 
-  it("names the endpoint as gRPC's resolvers do, and keeps the text", () => {
+  it("converts the endpoint to the form of gRPC's resolvers, and keeps the text", () => {
     const targets = {
       "unix:///run/spire/agent.sock": "unix:/run/spire/agent.sock",
       "unix:/run/spire/agent.sock": "unix:/run/spire/agent.sock",
@@ -40,7 +40,7 @@ describe("parseEndpoint", () => {
     for (const [text, target] of Object.entries(targets)) assert.deepEqual(parseEndpoint(text), { text, target });
   });
 
-  // Each line is a good endpoint and, beside it, the same with one thing wrong.
+  // Each line has a valid endpoint, and the same endpoint with one error.
   const pairs: readonly (readonly [good: string, bad: string])[] = [
     ["unix:///a", "unix:///"],
     ["unix:///a", "unix:////a"],

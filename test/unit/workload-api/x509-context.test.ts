@@ -29,7 +29,7 @@ function choose(message: X509SvidResponse, selection: Selection = { kind: "defau
   return chooseSvid(read(message), { selection, inUse: undefined, now, purpose: "server" });
 }
 
-/** What is wrong with a message; nothing when an identity comes of it. */
+/** The problems of a message; empty if it has a usable identity. */
 function problems(use: () => unknown): readonly string[] {
   try {
     use();
@@ -45,7 +45,7 @@ function svidProblems(change: Partial<X509SvidMessage>): readonly string[] {
 }
 
 describe("a message of the Workload API", () => {
-  it("is an identity with its own bundle and the federated ones, each by its bare name", () => {
+  it("provides an identity with its own bundle and the federated ones, each by its bare name", () => {
     const message = response([good], other.federated);
     const { svid, bundle, validUntil } = choose(message);
     const { federated, unusable, ignored } = read(message);
@@ -57,7 +57,7 @@ describe("a message of the Workload API", () => {
     assert.deepEqual([unusable.size, ignored.length], [0, 0]);
   });
 
-  it("may bring intermediates, and a bundle with expired authorities among others", () => {
+  it("may contain intermediates, and a bundle with an expired CA", () => {
     const domain = new SpireDomain("example.org", clock, "upstream");
     domain.publishExpired();
     const { svid, bundle } = choose(response([domain.issue("/api")]));
@@ -65,12 +65,12 @@ describe("a message of the Workload API", () => {
     assert.equal(bundle.authorities.length, 2);
   });
 
-  it("may name a federated trust domain by its bare name, and have an empty bundle for it", () => {
+  it("may have a federated trust domain with its bare name and an empty bundle", () => {
     const { federated } = read(response([good], { key: "other.org", value: Buffer.alloc(0) }));
     assert.deepEqual(federated.get("other.org")?.authorities, []);
   });
 
-  // The name of an object's own property is a legal trust domain.
+  // The name of a property of every object is a valid trust domain name.
   it("may federate with __proto__", () => {
     const { federated } = read(response([good], new SpireDomain("__proto__", clock).federated));
     assert.equal(federated.get("__proto__")?.authorities.length, 1);
@@ -88,31 +88,31 @@ describe("a message of the Workload API is discarded", () => {
     ["without bundle", { bundle: EMPTY }, /^svids\[0\]\.bundle is empty$/],
     ["with another SPIFFE ID", { spiffeId: `${ID}2` }, /^svids\[0\]\.spiffe_id is .*api2, but .* of spiffe.*api$/],
     [
-      "with what is no SPIFFE ID",
+      "with an invalid SPIFFE ID",
       { spiffeId: "SPIFFE://example.org/api" },
       /^svids\[0\]\.spiffe_id does not begin with/,
     ],
     [
-      "with bytes behind the chain",
+      "with bytes after the chain",
       { x509Svid: trailing(good.x509Svid) },
       /^svids\[0\]\.x509_svid is not a sequence of/,
     ],
-    ["with a chain cut short", { x509Svid: cut(good.x509Svid) }, /^svids\[0\]\.x509_svid is not a sequence of/],
+    ["with a truncated chain", { x509Svid: cut(good.x509Svid) }, /^svids\[0\]\.x509_svid is not a sequence of/],
     ["with something else in the chain", { x509Svid: good.x509SvidKey }, /x509_svid, certificate 1: .* is malformed/],
-    [
-      "with bytes behind the key",
-      { x509SvidKey: trailing(good.x509SvidKey) },
-      /x509_svid_key: the private key is malf/,
-    ],
+    ["with bytes after the key", { x509SvidKey: trailing(good.x509SvidKey) }, /x509_svid_key: the private key is malf/],
     ["with a key in PEM", { x509SvidKey: Buffer.from("-----BEGIN") }, /x509_svid_key: the private key is malformed$/],
-    ["with another's key", { x509SvidKey: example.issue("/api").x509SvidKey }, /_key: this is not the key of the leaf/],
-    ["with bytes behind the bundle", { bundle: trailing(good.bundle) }, /^svids\[0\]\.bundle is not a sequence of/],
-    ["with another domain's bundle", { bundle: other.bundle }, /bundle, certificate 1: .* belongs to .* other\.org/],
     [
-      "with another authority",
-      { bundle: new SpireDomain("example.org", clock).bundle },
-      /^svids\[0\], verified with its own/,
+      "with the key of another SVID",
+      { x509SvidKey: example.issue("/api").x509SvidKey },
+      /_key: this is not the key of the leaf/,
     ],
+    ["with bytes after the bundle", { bundle: trailing(good.bundle) }, /^svids\[0\]\.bundle is not a sequence of/],
+    [
+      "with the bundle of another trust domain",
+      { bundle: other.bundle },
+      /bundle, certificate 1: .* belongs to .* other\.org/,
+    ],
+    ["with another CA", { bundle: new SpireDomain("example.org", clock).bundle }, /^svids\[0\], verified with its own/],
   ];
   for (const [what, change, problem] of cases) {
     it(what, () => {
@@ -123,9 +123,9 @@ describe("a message of the Workload API is discarded", () => {
     });
   }
 
-  it("whose leaf is not what a leaf must be", () => {
+  it("if its leaf violates a rule for leaves", () => {
     const leaves: readonly (readonly [X509SvidMessage, RegExp])[] = [
-      [example.issue("/api", { ca: true }), /x509_svid, certificate 1: the leaf is a certificate authority$/],
+      [example.issue("/api", { ca: true }), /x509_svid, certificate 1: the leaf is a CA$/],
       [example.issue("/api", { keyUsage: [2] }), /certificate 1: the leaf's key usage lacks digitalSignature$/],
       [
         example.issue("/api", { extendedKeyUsage: [] }),
@@ -134,7 +134,7 @@ describe("a message of the Workload API is discarded", () => {
       [example.issue("/api", { extendedKeyUsage: ["1.3.6.1.5.5.7.3.3"] }), /extended key usage lacks serverAuth$/],
       [example.issue("/api", { uris: [ID, ID] }), /x509_svid: the leaf has 2 URIs$/],
       [example.issue("/api", { key: newKey("rsa-1024") }), /certificate 1: the key of the leaf is not/],
-      [example.issue(""), /certificate 1: the SPIFFE ID is that of a trust domain$/],
+      [example.issue(""), /certificate 1: the SPIFFE ID is that of a trust domain, not of a workload$/],
     ];
     for (const [leaf, problem] of leaves) assert.match(problems(() => choose(response([leaf])))[0]!, problem);
     assert.deepEqual(
@@ -143,14 +143,14 @@ describe("a message of the Workload API is discarded", () => {
     );
   });
 
-  it("that is expired, or not valid yet, by the second", () => {
+  it("if its SVID is expired or not valid yet, to the millisecond", () => {
     const at = (now: number) => problems(() => choose(response([good]), { kind: "default" }, now));
     assert.deepEqual([at(NOW + HOUR), at(NOW - 10_000)], [[], []]);
     assert.match(at(NOW + HOUR + 1)[0]!, /^svids\[0\], verified with its own bundle: the leaf expired at 2026-/);
     assert.match(at(NOW - 10_001)[0]!, /the leaf is valid from 2026-/);
   });
 
-  it("without any SVID, and when its bytes are no message", () => {
+  it("without any SVID, and if its bytes are not a message", () => {
     assert.deepEqual(
       problems(() => choose(response([]))),
       ["svids is empty: there is no identity for this process"],
@@ -164,7 +164,7 @@ describe("a message of the Workload API is discarded", () => {
     assert.match(short[0]!, /^the bytes are not an X509SVIDResponse: svids is truncated$/);
   });
 
-  it("with all that is wrong told together, wherever it is, and no byte of a key", () => {
+  it("with all of its problems reported together, and no byte of a key", () => {
     const bad = { ...example.issue("/b"), spiffeId: "x", x509SvidKey: Buffer.from("key material") };
     const said = problems(() => choose(response([good, bad])));
     assert.equal(said.length, 2);
@@ -177,13 +177,13 @@ describe("a federated bundle", () => {
   const EMPTY = Buffer.alloc(0);
   const entry = (key: string, value: Buffer) => ({ key, value });
 
-  // A partner's mistake, or malice, must not keep us from our own renewal, nor the other partners from calling.
-  it("that can't be used costs its own trust domain only", () => {
+  // A mistake or an attack by another trust domain must affect neither the own renewal nor the other trust domains.
+  it("that can't be used affects only its own trust domain", () => {
     const third = new SpireDomain("third.org", clock);
     const cases: readonly (readonly [what: Buffer, problem: RegExp])[] = [
       [Buffer.concat([other.bundle, Buffer.from([0])]), /^federated_bundles\[other\.org\] is not a sequence of certif/],
       [Buffer.from("garbage"), /^federated_bundles\[other\.org\] is not a sequence of certificates in DER$/],
-      [third.bundle, /^federated_bundles\[other\.org\], certificate 1: this authority belongs to .* third\.org/],
+      [third.bundle, /^federated_bundles\[other\.org\], certificate 1: this CA belongs to .* third\.org/],
       [
         Buffer.concat([other.bundle, third.bundle]),
         /^federated_bundles\[other\.org\], certificate 2: .* third\.org, but the bundle is given for other\.org/,
@@ -199,13 +199,13 @@ describe("a federated bundle", () => {
     }
   });
 
-  it("that is of no other trust domain is ignored", () => {
+  it("whose key is not another trust domain is ignored", () => {
     const cases: readonly (readonly [key: string, problem: RegExp])[] = [
       [
         "example.org",
-        /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\], which has its own bundle$/,
+        /^federated_bundles\[example\.org\] belongs to the trust domain of svids\[0\], which has its own bundle$/,
       ],
-      ["spiffe://example.org", /^federated_bundles\[example\.org\] is of the trust domain of svids\[0\]/],
+      ["spiffe://example.org", /^federated_bundles\[example\.org\] belongs to the trust domain of svids\[0\]/],
       ["spiffe://other.org/w", /^federated_bundles, entry 1: the key is the SPIFFE ID of a workload/],
       ["spiffe://OTHER.org", /^federated_bundles, entry 1: the key is not a trust domain: it has a trust domain that/],
       ["", /^federated_bundles, entry 1: the key is not a trust domain: it is empty$/],
@@ -213,7 +213,7 @@ describe("a federated bundle", () => {
     for (const [key, problem] of cases) {
       for (const value of [EMPTY, other.bundle, example.bundle]) {
         const message = response([good], entry(key, value));
-        // Our own authorities are those beside our SVID, whatever a federation says.
+        // The CAs of the own trust domain are those delivered with the SVID, whatever a federated bundle contains.
         assert.deepEqual(choose(message).bundle.authorities[0]?.der, example.bundle);
         const { federated, unusable, ignored } = read(message);
         assert.deepEqual([federated.size, unusable.size, ignored.length], [0, 0, 1]);
@@ -222,8 +222,8 @@ describe("a federated bundle", () => {
     }
   });
 
-  // As JSON, protobuf leaves it to the reader which of two entries counts; readers differ.
-  it("of a trust domain that is named more than once, in whatever spelling, can't be used", () => {
+  // Protobuf implementations differ in which of two entries with the same key counts.
+  it("of a trust domain that occurs more than once, in any spelling, can't be used", () => {
     const twice = { ...other.federated, key: "other.org" };
     assert.deepEqual([...read(response([good], twice)).federated.keys()], ["other.org"]);
     for (const entries of [
@@ -245,22 +245,25 @@ describe("of several identities", () => {
   const all = response([a, b]);
   const chosen = (message: X509SvidResponse, selection?: Selection) => `${choose(message, selection).svid.id}`;
 
-  it("the first is taken, unless another is asked for by its hint or its SPIFFE ID", () => {
+  it("the first is used, unless another is selected by its hint or its SPIFFE ID", () => {
     assert.equal(chosen(all), a.spiffeId);
     assert.equal(chosen(all, { kind: "hint", hint: "external" }), b.spiffeId);
     assert.equal(chosen(all, { kind: "id", id: SpiffeId.parse(b.spiffeId) }), b.spiffeId);
   });
 
-  it("the first of those with the same hint counts; no hint is no name", () => {
+  it("the first with the same hint counts, and those without a hint are all kept", () => {
     const again = example.issue("/c", { hint: "internal" });
     assert.equal(chosen(response([a, again]), { kind: "hint", hint: "internal" }), a.spiffeId);
     const wanted = { kind: "id", id: SpiffeId.parse(again.spiffeId) } as const;
-    assert.match(problems(() => choose(response([a, again]), wanted))[0]!, /^no X.509-SVID has the ID/);
+    assert.match(
+      problems(() => choose(response([a, again]), wanted))[0]!,
+      /^no X.509-SVID has the requested SPIFFE ID/,
+    );
     const unnamed = response([example.issue("/x"), { ...again, hint: "" }]);
     assert.equal(chosen(unnamed, wanted), again.spiffeId);
   });
 
-  it("one that is not offered is told with those that are", () => {
+  it("the error for one that is not offered lists those that are", () => {
     assert.deepEqual(
       problems(() => choose(all, { kind: "hint", hint: "public" })),
       [
@@ -269,7 +272,7 @@ describe("of several identities", () => {
     );
   });
 
-  it("only the one that is taken must be valid, but all must be well-formed", () => {
+  it("only the selected one must be valid, but all must be well-formed", () => {
     assert.equal(chosen(response([a, expired])), a.spiffeId);
     assert.match(problems(() => choose(response([expired, a])))[0]!, /^svids\[0\], .* expired/);
     assert.match(problems(() => choose(response([a, { ...b, x509SvidKey: a.x509SvidKey }])))[0]!, /^svids\[1\]\./);

@@ -7,7 +7,7 @@ import { loadSync, type ServiceDefinition } from "@grpc/proto-loader";
 import fc from "fast-check";
 import { FETCH_X509_SVID, type X509SvidResponse, x509SvidResponse } from "../../../src/workload-api/x509-messages.ts";
 
-/** The part of the standard's proto that the tables stand for, for an independent reader. */
+/** The part of the standard's proto that the tables implement, for protobufjs as an independent implementation. */
 const PROTO = `
   syntax = "proto3";
   service SpiffeWorkloadAPI { rpc FetchX509SVID(X509SVIDRequest) returns (stream X509SVIDResponse); }
@@ -41,7 +41,7 @@ const responses: fc.Arbitrary<X509SvidResponse> = fc.record(
   PLAIN,
 );
 
-/** As protobufjs holds it. */
+/** A message in the form of protobufjs. */
 function plain({ svids, federatedBundles }: X509SvidResponse): object {
   return {
     svids: svids.map(({ spiffeId, x509Svid, x509SvidKey, bundle, hint }) => ({
@@ -57,11 +57,11 @@ function plain({ svids, federatedBundles }: X509SvidResponse): object {
 }
 
 describe("X509SVIDResponse", () => {
-  it("is asked for at the path of a service without a package", () => {
+  it("has the method path of a service without a package", () => {
     assert.equal(FETCH_X509_SVID, method.path);
   });
 
-  it("is read by protobufjs as we wrote it", () => {
+  it("is decoded by protobufjs as Coffer encodes it", () => {
     fc.assert(
       fc.property(responses, (response) => {
         assert.deepEqual(method.responseDeserialize(x509SvidResponse.encode(response)), plain(response));
@@ -69,7 +69,7 @@ describe("X509SVIDResponse", () => {
     );
   });
 
-  it("is read by us as protobufjs wrote it, with CRLs passed over", () => {
+  it("is decoded by Coffer as protobufjs encodes it, without the CRLs", () => {
     fc.assert(
       fc.property(responses, (response) => {
         const once = new Map(response.federatedBundles.map((entry) => [entry.key, entry]));

@@ -7,11 +7,11 @@ import { element, flags, integer, oid, sequence, time } from "../../support/der-
 
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
 
-/** Pairs: what DER allows, and the nearest thing that it does not. */
+/** For each rule: bytes that DER allows, and similar bytes that violate the rule. */
 const PAIRS: readonly [rule: string, good: string, bad: string][] = [
-  ["nothing follows", "05 00", "05 00 00"],
-  ["an element does not end early", "04 02 01 02", "04 03 01 02"],
-  ["a length is there", "05 00", "05"],
+  ["no bytes follow the element", "05 00", "05 00 00"],
+  ["an element is complete", "04 02 01 02", "04 03 01 02"],
+  ["a length is present", "05 00", "05"],
   ["a short length is one byte", "04 01 00", "04 81 01 00"],
   ["a long length has no leading zero", `04 81 80 ${"00".repeat(128)}`, `04 82 00 80 ${"00".repeat(128)}`],
   ["a length is definite", "30 02 05 00", "30 80 05 00 00 00"],
@@ -24,32 +24,32 @@ const PAIRS: readonly [rule: string, good: string, bad: string][] = [
   ["an integer is not empty", "02 01 00", "02 00"],
   ["an integer has no leading zeros", "02 02 00 80", "02 02 00 7f"],
   ["an integer has no leading ones", "02 02 ff 7f", "02 02 ff 80"],
-  ["an enumerated likewise", "0a 01 01", "0a 02 00 01"],
+  ["an enumerated has no leading zeros", "0a 01 01", "0a 02 00 01"],
   ["NULL is empty", "05 00", "05 01 00"],
-  ["a bit string knows its unused bits", "03 01 00", "03 00"],
+  ["a bit string states its unused bits", "03 01 00", "03 00"],
   ["an empty bit string has no unused bits", "03 01 00", "03 01 01"],
   ["at most 7 bits are unused", "03 02 07 80", "03 02 08 00"],
   ["unused bits are zero", "03 02 01 fe", "03 02 01 ff"],
   ["an object identifier is not empty", "06 01 2a", "06 00"],
   ["an object identifier is complete", "06 02 81 00", "06 01 81"],
   ["an object identifier has no padding", "06 03 2a 81 00", "06 03 2a 80 01"],
-  ["a string is in one piece", "04 02 05 00", "24 02 05 00"],
+  ["a string is primitive", "04 02 05 00", "24 02 05 00"],
   ["a sequence is constructed", "30 00", "10 00"],
   ["a set is constructed", "31 00", "11 00"],
-  ["there is no end-of-contents", "05 00", "00 00"],
+  ["end-of-contents does not occur", "05 00", "00 00"],
   ["tags are one byte", "9e 00", "9f 1f 00"],
 ];
 
 describe("parseDer", () => {
   for (const [rule, good, bad] of PAIRS) {
-    it(`holds that ${rule}`, () => {
+    it(`requires that ${rule}`, () => {
       assert.deepEqual(parseDer(bytes(good)).der, bytes(good));
       assert.throws(() => parseDer(bytes(bad)), MalformedDer);
     });
-    it(`holds inside others that ${rule}`, () => {
+    it(`requires in nested elements that ${rule}`, () => {
       assert.deepEqual(parseDer(sequence(bytes(good))).children[0]!.der, bytes(good));
       assert.throws(() => {
-        // What is too much inside a sequence is a second element there, and only the count tells.
+        // Inside a sequence, bytes that follow an element are a second element, which is valid there.
         if (parseDer(sequence(bytes(bad))).children.length !== 1) throw new MalformedDer("two elements");
       }, MalformedDer);
     });
@@ -72,13 +72,14 @@ describe("parseDer", () => {
     assert.throws(() => parseDer(sequence(wide(600), wide(600))), MalformedDer);
   });
 
-  it("refuses nothing at all, and more than one", () => {
+  it("refuses zero bytes, and more than one element", () => {
     assert.throws(() => parseDer(Buffer.alloc(0)), MalformedDer);
     assert.throws(() => parseDer(Buffer.concat([integer(1), integer(2)])), MalformedDer);
   });
 
-  // Any bytes either are refused as such or consist of exactly the elements that were found, without gaps.
-  it("never throws anything else, and never skips a byte", () => {
+  // Arbitrary bytes are either refused with MalformedDer or consist exactly of the elements that were found, without
+  // gaps.
+  it("never throws another error, and never skips a byte", () => {
     let read = 0;
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 10 }), (contents) => {
@@ -101,7 +102,7 @@ describe("DER values", () => {
   it("reads object identifiers", () => {
     for (const dotted of ["1.2.840.113549.1.1.11", "2.5.29.17", "1.3.101.112", "2.999.3", "0.9.2342"]) {
       const [first, second, ...others] = dotted.split(".").map(Number);
-      // The writer's first byte holds both arcs only while they are small.
+      // The test's encoder supports only small first arcs.
       const written =
         first === 2 && second! > 47 ? element(0x06, bytes("88 37 03")) : oid([first, second, ...others].join("."));
       assert.equal(oidText(parseDer(written)), dotted);
@@ -120,7 +121,7 @@ describe("DER values", () => {
     assert.deepEqual([...setBits(parseDer(flags(0, 5, 8)))], [0, 5, 8]);
   });
 
-  it("reads times in both forms", () => {
+  it("reads times in both forms that RFC 5280 allows", () => {
     for (const text of [
       "1950-01-01T00:00:00Z",
       "1999-12-31T23:59:59Z",

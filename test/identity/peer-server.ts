@@ -15,39 +15,41 @@ import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 import type { Peer } from "./peers.ts";
 
-/** What became of a peer. */
+/** What happened to a peer. */
 export interface Reply {
   readonly refused: readonly Refused[];
   /** The SPIFFE ID of each call that reached a handler. */
   readonly handled: readonly string[];
 }
 
-/** The server part of Coffer, from accept(2) to the call of a method, lets one peer in and says what became of it. */
-export async function atTheFrontDoor(row: Case, peer: Peer): Promise<Reply> {
-  const [reply] = await inTurnAtTheFrontDoor(row, [row], peer);
+/** Serves one peer with the server's part from accept(2) to the call of a method, and returns what happened to it. */
+export async function servePeer(row: Case, peer: Peer): Promise<Reply> {
+  const [reply] = await servePeers(row, [row], peer);
   return reply!;
 }
 
-/** The same for several peers that one server meets one after the other; its bundles and its time are those of `row`. */
-export async function inTurnAtTheFrontDoor(
+/**
+ * The same for several peers of one server, one after the other, with the bundles and the time of `row`.
+ */
+export async function servePeers(
   row: Pick<Case, "bundles" | "now">,
   shown: readonly Pick<Case, "chain" | "key">[],
   peer: Peer,
 ): Promise<Reply[]> {
-  const door = new FrontDoor(row);
+  const server = new PeerServer(row);
   const replies: Reply[] = [];
-  for (const each of shown) replies.push(await door.meet((socket) => peer(socket, each)));
-  door.close();
+  for (const each of shown) replies.push(await server.meet((socket) => peer(socket, each)));
+  server.close();
   return replies;
 }
 
 const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 
-/** For one row: its bundles are those of the server's identity, and its time is the server's. */
-class FrontDoor {
+/** A server for one row, with the row's bundles and time. */
+class PeerServer {
   readonly #identity: IdentitySource;
-  /** The pauses between handshakes; the time that certificates are judged by stands still. */
+  /** Real timers for the pauses between handshakes, with a clock that stands still for certificates. */
   readonly #gateTimers = new ManualTimers(0);
   #refused: Refused[] = [];
   #handled: string[] = [];
@@ -84,7 +86,7 @@ class FrontDoor {
     this.#refused = [];
     this.#handled = [];
     this.#gateTimers.advance(1000);
-    // Resolves when the peer was refused, or its call was handled.
+    // Resolves when the peer is refused, or its call is handled.
     const decided = new Promise<void>((resolve) => {
       this.#decide = resolve;
     });
@@ -100,7 +102,7 @@ class FrontDoor {
     await decided;
     peer.destroy();
     await Promise.all([peer, ...accepted].map((socket) => socket.closed || once(socket, "close")));
-    // A call that was on its way to a handler would arrive in this turn.
+    // A call that was still on its way to a handler would arrive in this turn.
     await new Promise((resolve) => setImmediate(resolve));
     listener.close();
     return { refused: this.#refused, handled: this.#handled };

@@ -9,7 +9,7 @@ const LOCK = new URL("../.building", import.meta.url);
 const PAUSE_MS = 500;
 
 /** Runs `work` while no other process of this clone builds. Resolves to the result of `work`. */
-export async function alone(work) {
+export async function withBuildLock(work) {
   for (let waits = 0; !take(); waits++) {
     if (waits === 0) console.error("coffer: waiting for another build of this clone");
     await sleep(PAUSE_MS);

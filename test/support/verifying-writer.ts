@@ -4,8 +4,8 @@ import type { Caller, Outcome } from "./server-kit.ts";
 import type { Ledger } from "./ledger.ts";
 
 /**
- * How long a writer waits after a failed call, in milliseconds. Without a pause it would take CPU from a starting
- * server.
+ * How long a writer waits after a failed call, in milliseconds. Without the pause, its retries would slow the start of
+ * the server.
  */
 const PAUSE_MS = 10;
 
@@ -25,11 +25,11 @@ export interface WriterOptions {
  * A client that follows docs/guarantees.md: each Put has the expected version, each response is checked with a Get, and
  * the outcome of a Put without a response is determined before the next one.
  */
-export class DiligentWriter {
+export class VerifyingWriter {
   /** Responses that a correct server never sends. */
   readonly complaints: string[] = [];
   readonly #options: WriterOptions;
-  /** The latest version; undefined after a Put without a response, when it is one of two. */
+  /** The latest version; undefined after a Put without a response, which may have been applied. */
   #known: number | undefined = 0;
   /** The highest version that was ever seen. */
   #latest = 0;
@@ -53,7 +53,8 @@ export class DiligentWriter {
     this.#known = undefined;
     const request = { path, ...contentOf(value), expected_version: expected };
     const outcome = await ledger.record({ kind: "put", path, value }, () => caller.put(request));
-    if (outcome.code === "ABORTED") this.complaints.push(`${path}: ${expected} was the newest version and is not`);
+    if (outcome.code === "ABORTED")
+      this.complaints.push(`${path}: VERSION_MISMATCH, although ${expected} is the latest version`);
     if (await this.#failed(outcome)) return;
     this.#learn(outcome.response.version, expected + 1, expected + 1);
     await this.#read();
@@ -65,14 +66,14 @@ export class DiligentWriter {
     const outcome = await caller.get({ path });
     if (outcome.code === "NOT_FOUND" && this.#latest === 0) this.#known = 0;
     else if (!(await this.#failed(outcome))) {
-      ledger.witness(path, outcome);
+      ledger.recordRead(path, outcome);
       this.#learn(outcome.response.version, this.#latest, this.#known ?? this.#latest + 1);
     }
   }
 
   #learn(version: number, least: number, most: number): void {
     if (version < least || version > most)
-      this.complaints.push(`${this.#options.path}: version ${version}, not ${least} to ${most}`);
+      this.complaints.push(`${this.#options.path}: version ${version}, expected ${least} to ${most}`);
     this.#latest = version;
     this.#known = version;
   }
