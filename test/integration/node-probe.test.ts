@@ -9,6 +9,8 @@ import { probeCommand, probeNode, runProbe } from "../../src/app/node-probe.ts";
 import { probeRecord } from "../../src/app/probe-record.ts";
 import { StartRefused } from "../../src/domain/start-refused.ts";
 import { processTimers } from "../../src/domain/timers.ts";
+import { CofferServer } from "../../src/app/server.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import { ServerKit } from "../support/server-kit.ts";
 
 const LEGACY_READER = fileURLToPath(new URL("./legacy-chain-reader.js", import.meta.url));
@@ -229,5 +231,25 @@ describe("A server whose Node has not passed", () => {
     await kit.restart(processTimers, async () => ({ kind: "not-run", why: "spawn EPERM" }));
     const warning = kit.log.find(({ event }) => event === "node not probed");
     assert.equal(warning?.["detail"], "spawn EPERM");
+  });
+
+  // Otherwise an operator who stops a start would read that this Node is not safe.
+  it("stops without an error if it is stopped during the probe", async () => {
+    await kit.server.stop();
+    let begun = () => {};
+    const isBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const hanging = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
+    const probe = (signal: AbortSignal) => {
+      begun();
+      return runProbe(hanging, probeRecord(atHand()), signal);
+    };
+    const log = createLogger("error", process.stderr);
+    const server = new CofferServer(kit.config, { log, timers: processTimers, die: assert.fail, probe });
+    const started = server.start();
+    await isBegun;
+    await server.stop();
+    assert.equal(await started, "stopped");
   });
 });
