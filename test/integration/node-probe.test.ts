@@ -4,6 +4,8 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { probeCommand, probeNode, runProbe } from "../../src/app/node-probe.ts";
 import { probeRecord } from "../../src/app/probe-record.ts";
@@ -11,6 +13,7 @@ import { StartRefused } from "../../src/domain/start-refused.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { CofferServer } from "../../src/app/server.ts";
 import { createLogger } from "../../src/observability/logger.ts";
+import { until } from "../support/until.ts";
 import { ServerKit } from "../support/server-kit.ts";
 
 const LEGACY_READER = fileURLToPath(new URL("./legacy-chain-reader.js", import.meta.url));
@@ -236,19 +239,19 @@ describe("A server whose Node has not passed", () => {
   // Otherwise an operator who stops a start would read that this Node is not safe.
   it("stops without an error if it is stopped during the probe", async () => {
     await kit.server.stop();
-    let begun = () => {};
-    const isBegun = new Promise<void>((resolve) => {
-      begun = resolve;
-    });
     const hanging = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
-    const probe = (signal: AbortSignal) => {
-      begun();
-      return runProbe(hanging, probeRecord(atHand()), signal);
+    const probe = (signal: AbortSignal) => runProbe(hanging, probeRecord(atHand()), signal);
+    let written = "";
+    const write = (chunk: unknown, _encoding: string, done: () => void) => {
+      written += String(chunk);
+      done();
     };
-    const log = createLogger("error", process.stderr);
+    const log = createLogger("info", new Writable({ write }));
     const server = new CofferServer(kit.config, { log, timers: processTimers, die: assert.fail, probe });
     const started = server.start();
-    await isBegun;
+    // From then on the start waits for the probe only.
+    await until("the store is loaded", () => written.includes("store loaded"));
+    await setImmediate();
     await server.stop();
     assert.equal(await started, "stopped");
   });
