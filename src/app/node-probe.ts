@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../config/option.ts";
 import { type NodeAtHand, type ProbeRecord, cryptoOptions, probeRecord } from "./probe-record.ts";
@@ -71,15 +71,24 @@ function notSafe(how: string, lines: readonly string[]): StartRefused {
 }
 
 function run({ program, words, env }: ProbeCommand, signal: AbortSignal): Promise<Ended> {
+  // Not by spawn's own timeout, which stays behind and holds the process where no child could be started.
+  const ending = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
+  // In a separate process group: only the server receives Ctrl-C and the hangup of a terminal, and it ends the probe.
+  const limits = { signal: ending, killSignal: "SIGKILL", detached: true } as const;
+  try {
+    return endOf(spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"], ...limits }));
+  } catch (error) {
+    // Node emits only some errors of spawn, and throws the others: EPERM for example, with which sandboxes refuse.
+    return Promise.resolve({ kind: "not-started", why: (error as Error).message });
+  }
+}
+
+function endOf(child: ChildProcess): Promise<Ended> {
   return new Promise((resolve) => {
-    // Not by spawn's own timeout, which stays behind and holds the process where no child could be started.
-    const ending = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-    // In a separate process group: only the server receives Ctrl-C and the hangup of a terminal, and it ends the probe.
-    const limits = { signal: ending, killSignal: "SIGKILL", detached: true } as const;
-    const child = spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"], ...limits });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
+      // Absent when the process has no file descriptor left, which is then reported as an error.
+      stream?.setEncoding("utf8").on("data", (text: string) => {
         output = `${output}${text}`.slice(-KEPT_OUTPUT);
       });
     }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readPrivateFile } from "../files/private-file.ts";
 import type { Environment } from "../config/option.ts";
@@ -87,7 +87,7 @@ function entries(folder: string): readonly string[] {
 function replace(folder: string, list: readonly string[]): void {
   const temporary = join(folder, `${FILE}.${process.pid}`);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     // What a process with this number has left when it was killed.
     rmSync(temporary, { force: true });
     writeFileSync(temporary, JSON.stringify(list), { mode: 0o600, flag: "wx" });
@@ -95,6 +95,14 @@ function replace(folder: string, list: readonly string[]): void {
   } catch {
     // The next start runs the probe.
   }
+}
+
+/**
+ * With the folder above it, since a new user has no `~/.cache`. Not by a recursive mkdir: in a home below /proc, where mkdir
+ * finds no parent (ENOENT) and the parent exists (EEXIST), Node's never returns, and no signal ends the start.
+ */
+function makeFolder(folder: string): void {
+  for (const each of [dirname(folder), folder]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 });
 }
 
 /** Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program. */

@@ -86,6 +86,7 @@ export class Startup {
     const wait = { timers, signal, maxMs: config.startupTimeoutMs };
     if (!(await awaitIdentity(opened.resources.identity, wait))) return undefined;
     await probed;
+    if (signal.aborted) return undefined;
     await this.#serve(running);
     return running;
   }
@@ -93,9 +94,13 @@ export class Startup {
   /** Runs beside the rest of the start. The listeners open after it has passed. */
   #probe(): Promise<void> {
     const { probe, signal, log } = this.#options;
-    const probed = probe(signal).then((result) => {
+    const passed = (result: ProbeResult) => {
       this.#probed = result;
       if (result.kind === "not-run") log.warn("node not probed", { detail: result.why });
+    };
+    const probed = probe(signal).then(passed, (error: unknown) => {
+      // A probe that ended because the start was stopped says nothing about this Node.
+      if (!signal.aborted) throw error;
     });
     // The start may fail before it waits for this.
     probed.catch(() => {});

@@ -36,6 +36,11 @@ export class ChainReads {
     this.#domain(id.trustDomain.name, now).refused.set(cause, now);
   }
 
+  /** The bundles have changed, and what was refused by the old ones may be accepted. The limits stay. */
+  forgetRefusals(): void {
+    for (const { refused } of this.#domains.values()) refused.clear();
+  }
+
   #domain(name: string, now: number): Domain {
     const domain = this.#domains.get(name) ?? { left: MAX_READS, since: now, refused: new Map() };
     this.#domains.set(name, domain);

@@ -44,6 +44,7 @@ export class PeerVerifier {
   follow(bundles: ReadonlyMap<string, Bundle>): void {
     this.#bundles = bundles;
     this.#known.follow(bundles);
+    this.#reads.forgetRefusals();
   }
 
   /** Verifies a peer at the time `now`, in milliseconds since the epoch. Throws {@link SvidRefused}. */

@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { probeCommand, probeNode, runProbe } from "../../src/app/node-probe.ts";
 import { probeRecord } from "../../src/app/probe-record.ts";
 import { StartRefused } from "../../src/domain/start-refused.ts";
 import { processTimers } from "../../src/domain/timers.ts";
+import { CofferServer } from "../../src/app/server.ts";
+import { createLogger } from "../../src/observability/logger.ts";
+import { until } from "../support/until.ts";
 import { ServerKit } from "../support/server-kit.ts";
 
 const LEGACY_READER = fileURLToPath(new URL("./legacy-chain-reader.js", import.meta.url));
@@ -90,6 +96,31 @@ describe("The probe of Node at the start", () => {
     assert.equal(result.kind, "not-run");
   });
 
+  // Node throws the errors that it does not emit. No sandbox is needed for E2BIG: a variable of more than 128 KiB causes it.
+  it("says so where Node throws because no process can be started", async () => {
+    const env = { LONG: "x".repeat(256 * 1024) };
+    const command = { program: process.execPath, words: ["-e", "console.log('passed')"], env };
+    const result = await runProbe(command, probeRecord(atHand()), NEVER);
+    assert.deepEqual(result, { kind: "not-run", why: "spawn E2BIG" });
+    assert.deepEqual(await runProbe({ ...command, env: {} }, probeRecord(atHand()), NEVER), PASSED);
+  });
+
+  // A child process, because it uses up its own file descriptors. It could not run a probe with them either.
+  it("says so where the process has no file descriptor left", () => {
+    const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    const script = `
+      import { openSync } from "node:fs";
+      import { runProbe } from ${url("../../src/app/node-probe.js")};
+      const command = { program: process.execPath, words: ["-e", "console.log('passed')"], env: {} };
+      const probe = () => runProbe(command, { has: () => false, add: () => {} }, new AbortController().signal);
+      const results = [await probe()];
+      try { for (;;) openSync("/dev/null"); } catch {}
+      results.push(await probe());
+      console.log(results.map(({ kind }) => kind).join());`;
+    const words = ["-c", 'ulimit -n 200 && exec "$0" --input-type=module -e "$1"', process.execPath, script];
+    assert.equal(execFileSync("/bin/sh", words, { encoding: "utf8" }), "passed,not-run\n");
+  });
+
   // --require could load anything, and the port of a debugger is taken.
   it("takes the options of OpenSSL along, and no others", () => {
     const env = { NODE_OPTIONS: "--inspect-brk --openssl-shared-config --require ./a.js", HOME: "/h" };
@@ -109,6 +140,20 @@ describe("The probe of Node at the start", () => {
 });
 
 describe("The record of a probe", () => {
+  // Node's recursive mkdir never returns there. Without an end, this test would hang in a system call.
+  it("is left out for a home below /proc", () => {
+    const script = `
+      import { probeRecord } from ${JSON.stringify(new URL("../../src/app/probe-record.js", import.meta.url).href)};
+      for (const home of ["/proc", process.argv[1]]) {
+        const record = probeRecord({ execArgv: [], env: { XDG_CACHE_HOME: home } });
+        record.add();
+        console.log(record.has());
+      }`;
+    const words = ["--input-type=module", "-e", script, join(cache, "new")];
+    const output = execFileSync(process.execPath, words, { encoding: "utf8", timeout: 60_000, killSignal: "SIGKILL" });
+    assert.equal(output, "false\ntrue\n");
+  });
+
   const file = () => join(cache, "coffer", "node-probes.json");
 
   // OpenSSL may be another one, or behave in another way.
@@ -189,5 +234,25 @@ describe("A server whose Node has not passed", () => {
     await kit.restart(processTimers, async () => ({ kind: "not-run", why: "spawn EPERM" }));
     const warning = kit.log.find(({ event }) => event === "node not probed");
     assert.equal(warning?.["detail"], "spawn EPERM");
+  });
+
+  // Otherwise an operator who stops a start would read that this Node is not safe.
+  it("stops without an error if it is stopped during the probe", async () => {
+    await kit.server.stop();
+    const hanging = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
+    const probe = (signal: AbortSignal) => runProbe(hanging, probeRecord(atHand()), signal);
+    let written = "";
+    const write = (chunk: unknown, _encoding: string, done: () => void) => {
+      written += String(chunk);
+      done();
+    };
+    const log = createLogger("info", new Writable({ write }));
+    const server = new CofferServer(kit.config, { log, timers: processTimers, die: assert.fail, probe });
+    const started = server.start();
+    // From then on the start waits for the probe only.
+    await until("the store is loaded", () => written.includes("store loaded"));
+    await setImmediate();
+    await server.stop();
+    assert.equal(await started, "stopped");
   });
 });

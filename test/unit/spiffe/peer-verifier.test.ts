@@ -129,6 +129,15 @@ describe("the chains of one trust domain", () => {
     assert.equal(verifier.verdict(fresh()), ID);
     assert.equal(verifier.verdict(workload({}, bad), NOW + MINUTE), "issuer-not-ca");
   });
+
+  // OpenSSL judges a handshake that is under way by the bundles of its beginning, and the verifier by the newest.
+  it("are read again behind a refused issuer when its authority comes back into the bundle", () => {
+    const verifier = new Verifier(trust(forge.ca("spiffe://example.org")));
+    const chain = fresh();
+    assert.deepEqual([verifier.verdict(chain), verifier.verdict(chain)], ["untrusted", "chain-not-read"]);
+    verifier.verifier.follow(trust(example));
+    assert.equal(verifier.verdict(chain), ID);
+  });
 });
 
 describe("known intermediates", () => {
