@@ -59,8 +59,8 @@ class Source {
  *
  * - The source with the fewest pending connections begins first, and the one with the most loses a connection. A flood
  *   therefore delays itself, not peers at other addresses. All peers on unix sockets have the same address, an empty
- * one.   Among several sources with the fewest, the choice is random, so that a flood from thousands of addresses is
- * not always   ahead of legitimate peers.
+ *   one. Among several sources with the fewest, the choice is random, so that a flood from thousands of addresses is
+ *   not always ahead of legitimate peers.
  * - Within one source, the newest begins first and the oldest is closed. A legitimate peer completes within a round
  *   trip, and stalled ones remain. With first come, first served, the next legitimate peer would wait for all
  *   connections that a flood has left behind.
@@ -139,7 +139,7 @@ export class HandshakeQueue {
   }
 }
 
-/** The addresses that one host can use: an IPv4 address, or the /64 of an IPv6 address (RFC 6177). */
+/** The addresses that a host can choose from: an IPv4 address, or the /64 of an IPv6 address (RFC 4291 2.5.1). */
 function sourceAddress(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
   const [head = "", tail] = address.split("::");

@@ -49,8 +49,8 @@ function hostOf(uri: Buffer): string | undefined {
 }
 
 /**
- * RFC 5280 4.2.1.10: with a leading period, the base covers all hosts below it; without one, only that host. An empty
- * base covers every host.
+ * RFC 5280 4.2.1.10: with a leading period, the base covers all hosts below it; without one, only that host. The RFC
+ * gives an empty base no meaning; here it covers every host, as in Go.
  */
 function covers(base: string, host: string): boolean {
   if (base === "") return true;

@@ -36,7 +36,7 @@ export class ChainReads {
     this.#domain(id.trustDomain.name, now).refused.set(cause, now);
   }
 
-  /** The bundles have changed, and what was refused by the old ones may be accepted. The limits stay. */
+  /** The identity or a bundle has changed, and what was refused before may be accepted. The limits stay. */
   forgetRefusals(): void {
     for (const { refused } of this.#domains.values()) refused.clear();
   }

@@ -11,8 +11,9 @@ import {
 } from "./certificate-rules.ts";
 
 /**
- * The maximum number of signatures that are checked for one chain. An unauthenticated peer chooses the certificates.
- * With P-521, the slowest keys that are accepted, this many checks take about 15 ms.
+ * The maximum number of signatures that are checked in one search. An unauthenticated peer chooses the certificates.
+ * With P-521, the slowest keys that are accepted, this many checks take about 15 ms. A handshake can need two searches:
+ * over the known intermediates, then over the certificates that the peer sent.
  */
 export const MAX_SIGNATURE_CHECKS = 16;
 

@@ -28,7 +28,8 @@ export interface ShownChain {
  * refuses a chain that OpenSSL objects to. For any other chain, the rules of this module and the bundle of the leaf's
  * own trust domain decide. It first searches for a path through intermediates that were verified before. Only if there
  * is none does it read the rest of the chain. Earlier connections thus influence how a chain is verified, not whether
- * it is accepted; docs/identity.md describes the one exception, intermediates that several trust domains have signed.
+ * it is accepted. docs/identity.md describes the two exceptions: the limits of {@link ChainReads}, and intermediates
+ * that several trust domains have signed.
  */
 export class PeerVerifier {
   readonly #purpose: Purpose;
