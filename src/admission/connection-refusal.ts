@@ -6,7 +6,7 @@ import type { GateRefusal } from "./handshake-gate.ts";
 export type ConnectionRefusal =
   | RefusalReason
   | GateRefusal
-  /** TLS itself failed: another protocol, an older version, no common algorithm. */
+  /** TLS itself failed: another protocol, an older version, no common algorithm, no h2 among the ALPN protocols. */
   | "handshake-failed"
   /**
    * The peer left, or was silent for too long, before the handshake was complete, as in port scans and TCP probes.
@@ -15,9 +15,12 @@ export type ConnectionRefusal =
   | "handshake-abandoned"
   /** Its handshake had not begun when its time was over: connections arrive faster than `--handshake-rate`. */
   | "handshake-not-begun"
-  /** The client did not offer h2 by ALPN (RFC 7301), so it does not speak gRPC. */
+  /**
+   * The client sent no ALPN extension (RFC 7301), so it does not speak gRPC. If it offers only other protocols, OpenSSL
+   * ends the handshake with an alert: "handshake-failed".
+   */
   | "no-h2"
-  /** The client resumed a TLS session, although the server issues no session tickets. */
+  /** The client resumed a TLS session, although the server keeps none. */
   | "session-resumed"
   /** accept(2) failed, for example because the process has no free file descriptor. */
   | "not-accepted"
