@@ -116,8 +116,8 @@ export class ConnectionAdmission {
 
   #check(peer: UnverifiedPeer, socket: TLSSocket): void {
     const { state } = this.#options.identity;
-    if (socket.isSessionReused()) this.#refuse(peer, "session-resumed", "the server issues no session tickets");
-    else if (socket.alpnProtocol !== "h2") this.#refuse(peer, "no-h2", "the client does not offer h2");
+    if (socket.isSessionReused()) this.#refuse(peer, "session-resumed", "the server keeps no sessions");
+    else if (socket.alpnProtocol !== "h2") this.#refuse(peer, "no-h2", "the client does not negotiate h2 by ALPN");
     else if (state.kind !== "ready") this.#refuse(peer, "not-ready", state.problems.join("; "));
     else this.#verify(peer, socket);
   }
