@@ -84,11 +84,8 @@ describe("a handshake leaks no memory in the server:", () => {
     }
   }
 
-  /**
-   * How many bytes the server grew for each handshake: the minimum of several measurements, since a leak occurs in
-   * all.
-   */
-  async function growth(chain: readonly Buffer[], count = COUNT): Promise<number> {
+  /** How many bytes the server grew for each handshake, in each of several measurements. */
+  async function growth(chain: readonly Buffer[], count = COUNT): Promise<readonly number[]> {
     const key = workloadKey.privateKey.export({ type: "pkcs8", format: "pem" });
     const context = createSecureContext({ cert: certificatePem(chain), key, minVersion: "TLSv1.3" });
     const grown: number[] = [];
@@ -99,13 +96,14 @@ describe("a handshake leaks no memory in the server:", () => {
       last = resident;
       if (round <= ROUNDS) await meetOften(context, count);
     }
-    return Math.min(...grown);
+    return grown;
   }
 
   const kept = new Map<string, number>();
   for (const [who, chain] of Object.entries(PEERS)) {
     it(`that of ${who}`, async (t) => {
-      const bytes = await growth(chain);
+      // A leak occurs in every measurement, and other growth does not.
+      const bytes = Math.min(...(await growth(chain)));
       t.diagnostic(`${Math.round(bytes)} bytes a handshake`);
       kept.set(who, bytes);
       if (LONG) assert.ok(bytes <= BOUND, `${bytes}`);
@@ -121,7 +119,8 @@ describe("a handshake leaks no memory in the server:", () => {
   // The control comes last, because it makes the server leak: a chain that is read for each handshake is never freed.
   it("(control) unless chains are read each time", async (t) => {
     await ask("read");
-    const leaked = await growth(PEERS["members with nine certificates too many"]!, CONTROL_COUNT);
+    // A leak may first fill memory that earlier handshakes have freed, which the system does not see.
+    const leaked = Math.max(...(await growth(PEERS["members with nine certificates too many"]!, CONTROL_COUNT)));
     t.diagnostic(`${Math.round(leaked)} bytes a handshake`);
     for (const [who, bytes] of kept)
       assert.ok(bytes < leaked / 3, `${who}: ${bytes} bytes, where a leak has ${leaked}`);
