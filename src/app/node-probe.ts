@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../config/option.ts";
-import { type NodeAtHand, type ProbeRecord, cryptoOptions, probeRecord } from "./probe-record.ts";
+import { type NodeInvocation, type ProbeRecord, cryptoOptions, probeRecord } from "./probe-record.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 
-/** What is known of this Node: whether a certificate can end a process that it runs. */
+/** The result of the probe: whether certificates can crash a process of this Node binary. */
 export type ProbeResult =
-  /** No certificate that was shown to it does. `remembered`: by an earlier start, with the same binary and program. */
+  /** No certificate of the probe crashed it. `remembered`: an earlier start with the same binary and build ran the probe. */
   | { readonly kind: "passed"; readonly remembered: boolean }
-  /** No process could be started to find out. */
+  /** The probe process could not be started. */
   | { readonly kind: "not-run"; readonly why: string };
 
-/** How to run the probe. */
+/** The command line and environment of a probe process. */
 export interface ProbeCommand {
   readonly program: string;
   readonly words: readonly string[];
@@ -24,34 +24,34 @@ type Ended =
   | { readonly kind: "ended"; readonly how: string; readonly output: string };
 
 /**
- * Milliseconds. An idle machine takes about one second; a certificate that Node hangs at would hang the server, too.
+ * Milliseconds. The probe takes about one second on an idle machine. A certificate that hangs it would hang the server too.
  */
 const PROBE_MS = 120_000;
 
-/** The last of what the probe wrote that is kept, in characters. */
+/** The number of characters that are kept of the end of the probe's output. */
 const KEPT_OUTPUT = 4096;
 
 const PROGRAM = fileURLToPath(new URL("./probe-program.js", import.meta.url));
 
 /**
- * Finds out whether this Node survives the certificates that an unauthenticated client can send. Some releases end the
- * process while they make JavaScript objects of them, which no code can catch; so a child process reads them first. It
- * runs once for each Node binary and each build of the program ({@link probeRecord}). An abort of `signal` ends it.
- * Throws StartRefused when the child died.
+ * Checks whether this Node survives the certificates that an unauthenticated client can send. Some releases crash while
+ * they convert certificates to JavaScript objects, and no code can catch that. Therefore a child process reads such
+ * certificates first, once for each Node binary and build of the program ({@link probeRecord}). Aborting `signal` ends
+ * the child. Throws StartRefused if the child died.
  */
-export async function probeNode(node: NodeAtHand, signal: AbortSignal): Promise<ProbeResult> {
+export async function probeNode(node: NodeInvocation, signal: AbortSignal): Promise<ProbeResult> {
   const record = probeRecord(node);
   if (record.has()) return { kind: "passed", remembered: true };
   return runProbe(probeCommand(node), record, signal);
 }
 
-/** By the same binary, with the options that concern its OpenSSL. */
-export function probeCommand(node: NodeAtHand): ProbeCommand {
+/** Runs the probe with the same binary and the options that change its OpenSSL. */
+export function probeCommand(node: NodeInvocation): ProbeCommand {
   const { NODE_OPTIONS: _, ...env } = node.env;
   return { program: process.execPath, words: [...cryptoOptions(node), PROGRAM], env };
 }
 
-/** Runs a probe, and records that it has passed. Throws StartRefused when it did not. */
+/** Runs a probe, and records that it passed. Throws StartRefused if it failed. */
 export async function runProbe(command: ProbeCommand, record: ProbeRecord, signal: AbortSignal): Promise<ProbeResult> {
   const ended = await run(command, signal);
   if (ended.kind === "not-started") return { kind: "not-run", why: ended.why };
@@ -71,14 +71,14 @@ function notSafe(how: string, lines: readonly string[]): StartRefused {
 }
 
 function run({ program, words, env }: ProbeCommand, signal: AbortSignal): Promise<Ended> {
-  // Not by spawn's own timeout, which stays behind and holds the process where no child could be started.
+  // Not spawn's own timeout: if no child could be started, its timer would keep the process running.
   const ending = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
   // In a separate process group: only the server receives Ctrl-C and the hangup of a terminal, and it ends the probe.
   const limits = { signal: ending, killSignal: "SIGKILL", detached: true } as const;
   try {
     return endOf(spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"], ...limits }));
   } catch (error) {
-    // Node emits only some errors of spawn, and throws the others: EPERM for example, with which sandboxes refuse.
+    // Node emits only some errors of spawn and throws the others, for example the EPERM of a sandbox.
     return Promise.resolve({ kind: "not-started", why: (error as Error).message });
   }
 }
@@ -87,13 +87,13 @@ function endOf(child: ChildProcess): Promise<Ended> {
   return new Promise((resolve) => {
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
-      // Absent when the process has no file descriptor left, which is then reported as an error.
+      // Undefined if the process has no file descriptor left. An error event then follows.
       stream?.setEncoding("utf8").on("data", (text: string) => {
         output = `${output}${text}`.slice(-KEPT_OUTPUT);
       });
     }
     child.on("error", (error) => {
-      // It is also how an abort is reported, and then the child ends.
+      // An abort also emits an error. The child then ends, and `close` follows.
       if (child.pid === undefined) resolve({ kind: "not-started", why: error.message });
     });
     child.once("close", (code, signal) => {

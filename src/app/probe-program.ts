@@ -12,20 +12,20 @@ import { HandshakeGate } from "../admission/handshake-gate.ts";
 import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import { ChainForge, type ProbeChain, strangeKeys } from "./probe-chain.ts";
 
-// A program, run by node-probe.ts: shows a server's way of accepting connections certificates with keys of every kind.
-// Writes a line before each chain, so that the last line names the keys at which the process has ended, and "passed" at
-// the end.
+// The program of the probe, which node-probe.ts runs. It presents certificates with keys of every kind to the code that
+// accepts a server's connections. It prints a line before each chain, so that the last line of a crashed probe names the
+// keys, and "passed" at the end.
 
-/** A chain may have ten certificates: the leaf, its intermediate, and these. */
+/** A chain can have ten certificates: the leaf, its intermediate, and these. */
 const KEYS_IN_A_CHAIN = 8;
 
-/** As many as come: nothing else uses this server. */
+/** No effective limits, because only the probe connects to this server. */
 const LIMITS = { connections: 100, inProgress: 100, perSecond: 100_000 };
 
 const trustDomain = TrustDomain.parse("probe.invalid");
 const chains = new ChainForge(trustDomain, processTimers.clock);
 
-/** What a new server, which has seen no chain yet, says to one: that it takes the connection, or why it does not. */
+/** Presents a chain to a new server. Resolves with "accepted", or with the reason and detail of the refusal. */
 async function verdictOn(chain: ProbeChain): Promise<string> {
   const identity = ownIdentity();
   const server = createServer();
@@ -58,7 +58,7 @@ async function verdictOn(chain: ProbeChain): Promise<string> {
   }
 }
 
-/** Level 0: the client's own OpenSSL would otherwise not send certificates with short keys. */
+/** With a higher security level, the client's own OpenSSL does not send certificates with short keys. */
 const CLIENT = { rejectUnauthorized: false, ALPNProtocols: ["h2"], ciphers: "DEFAULT:@SECLEVEL=0" };
 
 function ownIdentity(): CurrentIdentity {
@@ -76,7 +76,7 @@ function say(line: string): void {
 }
 
 const control = await verdictOn(chains.chain([]));
-if (control !== "accepted") throw new Error(`a good chain is refused: ${control}`);
+if (control !== "accepted") throw new Error(`a valid chain was refused: ${control}`);
 const keys = strangeKeys();
 while (keys.length > 0) {
   const shown = keys.splice(0, KEYS_IN_A_CHAIN);

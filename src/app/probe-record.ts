@@ -7,21 +7,21 @@ import { readPrivateFile } from "../files/private-file.ts";
 import type { Environment } from "../config/option.ts";
 import { release } from "./release.ts";
 
-/** The Node that runs: its options on the command line, as in process.execArgv, and the environment. */
-export interface NodeAtHand {
+/** How this process was started: Node's options on its command line, as in process.execArgv, and the environment. */
+export interface NodeInvocation {
   readonly execArgv: readonly string[];
   readonly env: Environment;
 }
 
-/** How the names of Node's options begin that change what OpenSSL does. */
+/** The options of Node that change the behavior of OpenSSL. */
 const CRYPTO_OPTIONS =
   /^--(openssl|use-openssl|use-bundled|use-system|enable-fips|force-fips|secure-heap|security-revert|tls-)/;
 
 /**
- * Those options, with their values. Others are left out: the code that --require and --import load is the server's, and a
- * debugger's port is taken.
+ * The options of this process that change OpenSSL, with their values. All others are omitted: --require and --import would
+ * load code of the server, and the port of a debugger is already in use.
  */
-export function cryptoOptions({ execArgv, env }: NodeAtHand): string[] {
+export function cryptoOptions({ execArgv, env }: NodeInvocation): string[] {
   const words = [...execArgv, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)];
   return words.flatMap((word, place) => {
     if (!CRYPTO_OPTIONS.test(word.replaceAll("_", "-"))) return [];
@@ -30,7 +30,7 @@ export function cryptoOptions({ execArgv, env }: NodeAtHand): string[] {
   });
 }
 
-/** Whether a probe of this Node has passed before. */
+/** The record of passed probes, for the Node binary of this process. */
 export interface ProbeRecord {
   has(): boolean;
   add(): void;
@@ -38,17 +38,16 @@ export interface ProbeRecord {
 
 const FILE = "node-probes.json";
 
-/** More binaries than one user runs at a time. */
+/** More binaries than one user runs concurrently. */
 const MAX_ENTRIES = 16;
 
 /**
- * The file that remembers probes that have passed: `node-probes.json` in systemd's CACHE_DIRECTORY, else in
- * `$XDG_CACHE_HOME/coffer`, else in `~/.cache/coffer`. It is a user's cache and lies outside of the data folder, since
- * it says something of the machine and nothing of the store: a backup must not carry it elsewhere. It is used only if
- * other users cannot write it. Where it can't be read or written, as on a read-only file system, every start runs
- * the probe.
+ * The file of passed probes: `node-probes.json` in systemd's CACHE_DIRECTORY, else in
+ * `$XDG_CACHE_HOME/coffer`, else in `~/.cache/coffer`. It is not in the data folder,
+ * because a backup must not carry the result to another machine. It is used only if other users cannot write to it.
+ * If it can't be read or written, for example on a read-only file system, every start runs the probe.
  */
-export function probeRecord(node: NodeAtHand): ProbeRecord {
+export function probeRecord(node: NodeInvocation): ProbeRecord {
   const folder = cacheFolder(node);
   if (folder === undefined) return { has: () => false, add: () => {} };
   const key = keyOf(node);
@@ -58,8 +57,8 @@ export function probeRecord(node: NodeAtHand): ProbeRecord {
   };
 }
 
-/** Undefined for a user without a home. */
-function cacheFolder({ env }: NodeAtHand): string | undefined {
+/** Undefined if the user has no home folder. */
+function cacheFolder({ env }: NodeInvocation): string | undefined {
   const [unit] = env["CACHE_DIRECTORY"]?.split(":") ?? [];
   if (unit) return unit;
   const base = env["XDG_CACHE_HOME"] || join(home() ?? "", ".cache");
@@ -106,7 +105,7 @@ function makeFolder(folder: string): void {
 }
 
 /** Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program. */
-function keyOf(node: NodeAtHand): string {
+function keyOf(node: NodeInvocation): string {
   const files = [process.execPath, ...libraries(), fileURLToPath(new URL("../commit", import.meta.url))];
   const options = [cryptoOptions(node), node.env["OPENSSL_CONF"], node.env["OPENSSL_MODULES"]];
   const subject = [release(), process.versions, options, files.map(identityOf)];
