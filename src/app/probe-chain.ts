@@ -7,15 +7,15 @@ import { distinguishedName, keyId, randomSerial, signCertificate } from "../pki/
 import { type Asn1, subjectOf } from "../pki/der-encoding.ts";
 import { caExtensions } from "../pki/minted-extensions.ts";
 
-/** A public key, and what to call its kind. */
+/** A public key, and the name of its kind. */
 export interface StrangeKey {
   readonly kind: string;
   readonly publicKey: KeyObject;
 }
 
 /**
- * One key of every kind that this Node's OpenSSL can make and write into a certificate. The kinds that ended a process
- * are among them: elliptic curves without a name of NIST's, such as secp256k1 (Node 24.21 and 26.10).
+ * One key of every kind that OpenSSL can generate and encode in a certificate. This includes the kinds that crashed Node
+ * 24.21 and 26.10: curves without a NIST name, such as secp256k1.
  */
 export function strangeKeys(): StrangeKey[] {
   const curves = getCurves().flatMap((namedCurve) =>
@@ -34,7 +34,7 @@ export function strangeKeys(): StrangeKey[] {
   return [...curves, ...others].filter(isWritable);
 }
 
-/** A few curves have no name that could be written down. */
+/** A few curves have no encoding. */
 function isWritable({ publicKey }: StrangeKey): boolean {
   try {
     publicKey.export({ type: "spki", format: "der" });
@@ -44,16 +44,16 @@ function isWritable({ publicKey }: StrangeKey): boolean {
   }
 }
 
-/** What a peer shows: certificates and key in PEM, as node:tls takes them. */
+/** The certificates and the key of a peer in PEM, as options of node:tls. */
 export interface ProbeChain {
   readonly cert: string;
   readonly key: string;
 }
 
 /**
- * Makes chains that its own CA issues, with strange keys behind them: the leaf, its intermediate, and
- * certificates that lead on from there by name. A reader that follows issuers by name meets all of them, and so does one
- * that reads what was sent; the path to the CA needs none of them.
+ * Creates valid chains of its own CA, followed by certificates with unusual keys. The subject of each is the issuer of
+ * another, so code that follows issuers by name reads all of them, as does code that reads every certificate. The path to
+ * the CA needs none of them.
  */
 export class ChainForge {
   readonly #trustDomain: TrustDomain;
@@ -96,7 +96,7 @@ export class ChainForge {
     return { cert: chain.map((der) => pemText("CERTIFICATE", der)).join(""), key: leaf.keyPem };
   }
 
-  /** A CA certificate, signed by the root in whatever name. */
+  /** A CA certificate with any issuer name, signed by the root. */
   #certify(publicKey: KeyObject, subject: Asn1, issuer: Asn1): Buffer {
     const extensions = caExtensions({ uris: [this.#id("")] }, keyId(publicKey));
     const validity = { notBefore: this.#clock() - BACKDATE_MS, notAfter: this.#root.credential.notAfter };

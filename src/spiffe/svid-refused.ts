@@ -26,7 +26,7 @@ import type { SpiffeId } from "./spiffe-id.ts";
  * - expired, not-yet-valid: outside its validity period.
  * - unacceptable-key: not EC P-256, P-384, P-521, Ed25519, or RSA of 2048 to 8192 bits.
  * - unacceptable-signature: made with an algorithm that is not accepted, such as SHA-1.
- * - unknown-critical-extension: it has a critical extension that is not implemented.
+ * - unknown-critical-extension: it has a critical extension that Coffer does not process (RFC 5280 4.2).
  * - issuer-not-ca: it signed the certificate below it but is not a CA with keyCertSign (4.1, 4.3).
  * - path-too-long: there are more certificates below than its pathLenConstraint allows.
  * - name-constraint: a certificate below it has a name that it may not sign for (4.2).
