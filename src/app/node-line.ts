@@ -12,6 +12,9 @@ const LAST_FIXES: Readonly<Record<number, string>> = {
   26: "2029-04-30",
 };
 
+/** Formats "22, 24 or 26". */
+const ALTERNATIVES = new Intl.ListFormat("en-GB", { type: "disjunction" });
+
 /**
  * Until which day the line of a release such as "v22.12.0" gets security fixes; undefined for one that is not known
  * here.
@@ -28,7 +31,7 @@ export function unfixedNode(version: string, now: number): string | undefined {
   const maintained = Object.keys(LAST_FIXES).filter(
     (other) => Number(other) > line && isMaintained(Number(other), now),
   );
-  const advice = maintained.length === 0 ? "a newer line" : `Node ${maintained.join(" or ")}`;
+  const advice = maintained.length === 0 ? "a newer line" : `Node ${ALTERNATIVES.format(maintained)}`;
   return `Node ${line} has had no security fixes since ${last}; run ${advice}`;
 }
 

@@ -7,7 +7,7 @@ const on = (day: string) => Date.parse(`${day}T12:00:00Z`);
 describe("a line of Node that no longer gets security fixes", () => {
   const rows: [version: string, day: string, warning: string | undefined][] = [
     ["v20.20.2", "2026-04-30", undefined],
-    ["v20.20.2", "2026-05-01", "Node 20 has had no security fixes since 2026-04-30; run Node 22 or 24 or 26"],
+    ["v20.20.2", "2026-05-01", "Node 20 has had no security fixes since 2026-04-30; run Node 22, 24 or 26"],
     ["v22.23.3", "2026-11-26", undefined],
     ["v22.23.3", "2027-11-26", "Node 22 has had no security fixes since 2027-04-30; run Node 24 or 26"],
     ["v25.9.0", "2026-11-26", "Node 25 has had no security fixes since 2026-06-01; run Node 26"],
