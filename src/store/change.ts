@@ -2,9 +2,10 @@ import type { SecretPath } from "../domain/secret-path.ts";
 
 /**
  * A change of the store, as a value. A commit writes changes, a restart reads them, and the feed of another replica
- * delivers them. Times are milliseconds since the epoch; authors are SPIFFE IDs.
+ * delivers them. Times are milliseconds since the epoch; authors are SPIFFE IDs. `Sealed` is the form of a sealed content:
+ * its bytes, or where another thread has placed them.
  */
-export type Change = PutChange | DeleteChange;
+export type Change<Sealed = Buffer> = PutChange<Sealed> | DeleteChange;
 
 /**
  * One version of the change's secret, and the revision that created it, by which the journal finds its row. The
@@ -17,11 +18,11 @@ export interface VersionRef {
 }
 
 /** Adds a version. The same commit removes the versions in `pruned`. */
-export interface PutChange {
+export interface PutChange<Sealed = Buffer> {
   readonly kind: "put";
   readonly path: SecretPath;
   readonly version: number;
-  readonly sealed: Buffer;
+  readonly sealed: Sealed;
   readonly time: number;
   readonly author: string;
   readonly pruned: readonly VersionRef[];
