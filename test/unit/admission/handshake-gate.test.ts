@@ -90,7 +90,7 @@ describe("the handshake gate", () => {
     assert.equal(gate.open, 4);
   });
 
-  // Each takes a millisecond or two of the thread: two in a row would delay every call twice as long.
+  // A handshake occupies the thread for a millisecond or two. Two in a row would delay every call twice as long.
   it("begins handshakes one at a time, the first immediately", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(MANY, timers);
@@ -103,11 +103,11 @@ describe("the handshake gate", () => {
     timers.advance(10_000);
     assert.equal(gate.begun, 5);
     gate.turn(visit(gate).socket, () => {});
-    assert.equal(gate.begun, 6, "after a pause the next one begins immediately");
+    assert.equal(gate.begun, 6, "after a pause the next handshake begins immediately");
   });
 
   // A timer takes at least a millisecond, so a higher rate requires that several handshakes begin together.
-  it("reaches and keeps a rate of more than a thousand in a second", () => {
+  it("reaches and keeps a rate of more than a thousand handshakes a second", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate({ connections: 10_000, inProgress: 10_000, perSecond: 2500 }, timers);
     for (let i = 0; i < 6000; i++) gate.turn(visit(gate).socket, () => {});
