@@ -65,9 +65,9 @@ async function metric(name: string): Promise<number> {
 
 const events = () => lines.map(({ event, detail }) => (detail === undefined ? event : `${event}: ${detail}`));
 
-describe("the watch over an identity", () => {
+describe("the identity watch", () => {
   // A problem is logged when it occurs, not each time it is found again.
-  it("logs each problem once, and the end of all of them", () => {
+  it("logs each problem once, and that the source has recovered", () => {
     current.complain("no socket");
     current.complain("no socket");
     current.complain("no entry");
