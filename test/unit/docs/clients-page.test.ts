@@ -48,7 +48,7 @@ describe(path, () => {
     }
   });
 
-  // A region that the page leaves out would be one that its reader does not know of.
+  // A region marks code for the page, so a region that the page does not show was forgotten.
   it("shows every region of the examples", () => {
     const files = [...new Set(blocks.flatMap(({ file }) => file ?? []))];
     for (const file of files) {
