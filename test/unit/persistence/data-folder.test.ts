@@ -187,7 +187,7 @@ describe("a data folder", () => {
     assert.deepEqual(prepareDataFolder(join(folder, "data"), ext4).warnings, []);
   });
 
-  // A path below a file, and a link to itself.
+  // The test uses a path below a regular file, and a link to itself.
   it("is refused when its path can't be resolved", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "file"), "");
@@ -319,8 +319,8 @@ describe("the file system under a data folder", () => {
     ["9p", 0x01021997, "unsuitable"],
   ];
 
-  // Local disks are accepted. A file system that is lost with its container causes a warning. Unreliable locks are
-  // refused.
+  // Local disks are accepted. A file system that is lost with its container causes a warning. A file system with
+  // unreliable locks is refused.
   for (const [name, type, expected] of cases) {
     it(`is ${expected}: ${name}`, () => {
       assert.equal(fileSystemSuitability(type).kind, expected);

@@ -15,7 +15,10 @@ import {
   temporaryFolder,
 } from "../../support/persistence-kit.ts";
 
-/** Ten versions of `a` at revisions 2 to 11, the first one pruned; `b` with two, of which 13 is deleted by 14. */
+/**
+ * The journal of two secrets. `a` has versions 2 to 11 at revisions 2 to 11; version 1 was pruned. `b` has versions 1
+ * and 2 at revisions 12 and 13; revision 14 deletes version 2.
+ */
 async function journalOf(): Promise<{ readonly db: Database.Database; readonly journal: SqliteJournal }> {
   const db = openDatabase(join(temporaryFolder(), "coffer.db"), plainContent);
   const journal = new SqliteJournal(db);
