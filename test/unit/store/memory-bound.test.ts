@@ -25,7 +25,7 @@ function own(text: string): string {
   return Buffer.from(text, "latin1").toString("latin1");
 }
 
-/** A memory with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
+/** A {@link Memory} with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
 class Filling {
   readonly memory = new Memory();
   readonly #refs = new Map<string, VersionRef[]>();
@@ -45,7 +45,7 @@ class Filling {
     this.#publish({ kind: "delete", path: parseSecretPath(own(name)), versions: this.#refs.get(name) ?? [] });
   }
 
-  /** Releases everything except the memory itself. */
+  /** Releases everything except the {@link Memory}. */
   end(): void {
     this.#refs.clear();
   }
@@ -57,7 +57,8 @@ class Filling {
   }
 }
 
-// Collections in a row after which less may be held no more: a collection can release what the next one frees.
+// The number of collections in a row that must free nothing. One is not enough: a collection can release objects that
+// only the next one frees.
 const SETTLED = 10;
 
 /** The bytes of the heap and of all Buffers that are still reachable. */
@@ -126,7 +127,8 @@ describe("the memory of a store", () => {
       const during = await heldBytes();
       const counted = stores[0]?.memory.totals.bytes ?? 0;
       stores.pop();
-      // What the test before had left may be gone only now: Node 26 keeps a megabyte of it for a while.
+      // The baseline is the lower of two measurements. Memory of the previous test may be freed only now: Node 26 keeps
+      // a megabyte of it for a while.
       const held = during - Math.min(before, await heldBytes());
       const ratio = held / counted;
       assert.ok(ratio > 0.85 && ratio < 1.15, `${held} bytes are held and ${counted} counted: ${ratio.toFixed(3)}`);

@@ -79,7 +79,7 @@ describe("long tasks", () => {
     const over = outcomeOf(share.run({ steps: machine.steps("over", 10_000), isOver: () => left }));
     const other = share.run({ steps: machine.steps("other", 10), isOver: neverOver });
     const failed = share.run({
-      // biome-ignore lint/correctness/useYield: it fails before
+      // biome-ignore lint/correctness/useYield: it throws before its first yield
       steps: (function* (): Generator<void, string, void> {
         throw new Error("a bug");
       })(),
