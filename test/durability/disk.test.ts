@@ -63,7 +63,7 @@ async function assertConsistentAfterRestart(site: Site, ledger: Ledger): Promise
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 }
 
-/** The status and the body of a page. */
+/** The status and the body of a page of the ops listener. */
 async function page(url: string): Promise<string> {
   const response = await fetch(url);
   return `${response.status} ${await response.text()}`;

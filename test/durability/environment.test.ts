@@ -187,7 +187,7 @@ describe("serve refuses to start, with one line, with", { skip }, () => {
 // If a file of the program can't be opened, one line says so. Without a handler, Node would print a stack. Only Node 20
 // opens enough files at the same time to reach this limit of descriptors: later releases load one file at a time.
 const loadsAtOnce = process.versions.node.startsWith("20.");
-it("reports in one line that the program can't be loaded", {
+it("serve reports in one line that the program can't be loaded", {
   skip: skip || (!loadsAtOnce && "only Node 20 opens so many files at once"),
 }, async () => {
   await assertServes({});
@@ -197,7 +197,7 @@ it("reports in one line that the program can't be loaded", {
 });
 
 // The longest path that the kernel allows is accepted, so the limit above is exact.
-it("serves on a socket whose path has 107 bytes", async () => {
+it("serve accepts a socket whose path has 107 bytes", async () => {
   const path = join(site.folder, "s").padEnd(107, "x");
   await assertServes({ flags: ["--listen", `unix:${path}`] });
 });

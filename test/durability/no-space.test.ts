@@ -28,7 +28,7 @@ function put(ledger: Ledger, caller: Caller, path: string, value: string) {
   return ledger.record({ kind: "put", path, value }, () => caller.put({ path, ...contentOf(value) }));
 }
 
-/** A sample of a metric without labels. */
+/** The value of a metric without labels. */
 function sample(exposition: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(exposition)?.[1]);
 }

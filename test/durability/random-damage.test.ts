@@ -169,7 +169,7 @@ function exchange(bytes: Buffer, size: number, offset: number, random: Random): 
   piece.copy(bytes, to);
 }
 
-/** Replaces a part of a file by the same part of another file. */
+/** Replaces a part of a file with the same part of another file. */
 function pieceOf(name: string, from: readonly Files[], size: number): Damage[] {
   return (["database", "log"] as const).map((which) => ({
     name: `${name} of the ${which}`,
@@ -329,8 +329,8 @@ function compare(found: State, { state: expected, withoutLast }: Files): Ending 
   return own.some(({ state }) => isLike(state)) ? "rollback" : "changed";
 }
 
-// Random damage to the database, to its log, or to both. Either the start is refused without changing a byte, or each
-// content that can't be decrypted is reported by an error, or the damage is harmless. Two kinds of damage may go
+// The test damages the database, its log, or both at random. Either the start is refused without changing a byte, or
+// each content that can't be decrypted is reported by an error, or the damage is harmless. Two kinds of damage may go
 // undetected: those that restore an older state, and those that change columns that are stored in plain text. Even
 // then, every value that is read was put at that path and version. Damage to the last commit of a log may go undetected
 // too, because it looks like a power failure.
