@@ -84,7 +84,7 @@ describe("the identity watch", () => {
     ]);
   });
 
-  // Clients know the server by its SPIFFE ID, so the operator must learn of a change before they refuse the server.
+  // Clients expect the server's SPIFFE ID and refuse a server with another one, so a change of the ID causes a warning.
   it("warns when the SPIFFE ID changes, and not when it stays the same", () => {
     adopt(HOUR);
     adopt(HOUR);
