@@ -70,7 +70,7 @@ test("a rule without a name is named after its line", () => {
 // An explicit empty list is valid and denies everything. A key without a value is not valid, because its entries may be
 // missing by mistake.
 for (const text of ["rules: []", '{"rules": []}', "\uFEFFrules: []", "---\nrules: []\n...\n", "rules: []\r\n"]) {
-  test(`no rules: ${JSON.stringify(text)}`, () => {
+  test(`a policy without rules is valid: ${JSON.stringify(text)}`, () => {
     assert.deepEqual(policyOf(text).rules, []);
   });
 }
@@ -225,7 +225,7 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
 ];
 
 for (const [what, file, ...problems] of files) {
-  test(`refused: ${what}`, () => {
+  test(`a policy file is refused: ${what}`, () => {
     assert.deepEqual(problemsOf(file), problems);
   });
 }
@@ -244,7 +244,7 @@ test("aliases of aliases are refused, not expanded", () => {
 
 // The package yaml composes nested nodes by recursion. If the stack overflows, V8 can end the process instead of
 // throwing. On Node 20, a few reads of nested nodes in different styles were enough.
-test("deep nesting is refused, in any style and repeatedly", () => {
+test("deep nesting is refused in any style, also when it is read again and again", () => {
   const styles = ["[", "{", "[{", "- ", "? ", "[a, "].map((style) => style.repeat(MAX_POLICY_BYTES / style.length));
   const blocks = Array.from({ length: 500 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join("");
   for (const text of [...styles, ...styles, ...styles, blocks]) {
