@@ -60,7 +60,8 @@ describe("the handshakes of attackers", () => {
     assert.ok(hello.includes(Buffer.from("000a000400020104", "hex")));
   });
 
-  // A signature for the usual exponent is wrong for the large one. It has the right size, so the verifier must compute.
+  // A signature for the usual exponent is wrong for the large one. It has the right size, so the verifier must do the
+  // complete computation.
   it("send a key whose exponent has 3,071 bits, and sign with another exponent", () => {
     const { chain, key } = costlyKey();
     const { publicKey } = new X509Certificate(chain[0]!);
