@@ -34,7 +34,7 @@ function regionOf(file: string, name: string): string {
 }
 
 describe(path, () => {
-  // The examples are run by tests, and so is what the page shows of them.
+  // Tests run the examples. Code that the page copies from them was therefore run too.
   it("shows nothing but what is in the examples", () => {
     const code = blocks.filter(({ language }) => !COMMANDS.includes(language));
     assert.ok(code.length >= 15, `${code.length} blocks`);

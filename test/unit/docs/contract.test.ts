@@ -31,7 +31,7 @@ describe("the table of errors in coffer.proto", () => {
   });
 
   // gRPC's retryableStatusCodes and Envoy's retry_on decide by the code alone, and usually name UNAVAILABLE.
-  it("has UNAVAILABLE and ABORTED only for what was not applied", () => {
+  it("has UNAVAILABLE and ABORTED only for changes that were not applied", () => {
     const codes = contractErrors().filter(({ code }) => code === "UNAVAILABLE" || code === "ABORTED");
     assert.deepEqual(
       codes.map(({ reason, applied }) => [reason, applied]),
