@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
 describe("the lifetime of a connection", () => {
-  // [remaining validity, random] -> [GOAWAY after, closed after]
+  // [remaining validity, random number] -> [GOAWAY after, closed after], times in milliseconds.
   const rows: [what: string, remaining: number, random: number, goAway: number, close: number][] = [
     ["is ten minutes and 30 seconds of grace for a long-lived SVID", 30 * DAY, 0.5, 10 * MINUTE, 10.5 * MINUTE],
     ["is up to a tenth shorter, depending on the random number", 30 * DAY, 0, 9 * MINUTE, 9.5 * MINUTE],
