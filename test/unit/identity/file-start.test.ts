@@ -38,7 +38,7 @@ describe("a file source at its start", () => {
     }
   });
 
-  it("accepts wrong files that become good in that time, and each change restarts the time", () => {
+  it("accepts files that are corrected within 5 s, and each change restarts the time", () => {
     const followed = wrong(0);
     followed.timers.advance(4000);
     writeFileSync(followed.files.cert, "x");
