@@ -88,7 +88,8 @@ describe("a data folder", () => {
     journal.close();
   });
 
-  // A mount with an fsGroup gives the group access to all files. The start removes it, with one line in the log.
+  // A mount with an fsGroup gives the group access to all files. The start removes this access, with one line in the
+  // log.
   it("loses the permissions that a mount has given a group", () => {
     const { data, store, database } = usedFolder();
     chmodSync(store, 0o2770);

@@ -68,7 +68,7 @@ describe("SQLite's journal", () => {
     journal.close();
   });
 
-  // `obstacle` reports a full disk, a missing folder and a closed journal before a change meets them.
+  // `obstacle` reports a full disk, a missing folder and a closed journal before a change fails because of them.
   it("reports what would prevent the next commit", () => {
     let free = 1e9;
     const { db, journal } = openJournal(undefined, () => free);

@@ -34,7 +34,7 @@ const COPY = "INSERT INTO versions SELECT";
 const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegExp])[] = [
   ["a missing version", "DELETE FROM versions WHERE revision = 5", /revision 6 is version 6 of a, after version 4/],
   [
-    "the oldest of ten versions missing", // a secret with fewer than ten versions was never pruned
+    "a missing version that was the oldest of ten", // a secret with fewer than ten versions was never pruned
     "DELETE FROM versions WHERE revision = 2",
     /leaves only 9 versions of a, up to version 11/,
   ],
