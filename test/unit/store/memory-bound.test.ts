@@ -74,7 +74,7 @@ async function heldBytes(): Promise<number> {
   return least;
 }
 
-// Smaller differences between two collections are ignored.
+// Smaller differences between two collections, in bytes, are ignored.
 const NOISE = 64 * 1024;
 
 const secret = (i: number) => `team/service-${i}/database`;

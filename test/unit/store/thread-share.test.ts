@@ -43,7 +43,7 @@ class Machine {
 const neverOver = () => false;
 
 describe("long tasks", () => {
-  // For any number and length of tasks, other work waits for only a small part of one task.
+  // However many tasks there are and however long each of them is, other work gets the thread after a few steps.
   it("use the thread for at most 5 ms in each turn of the event loop", async () => {
     const machine = new Machine();
     const share = new ThreadShare(machine.timers);
