@@ -51,8 +51,7 @@ async function put(store: SecretStore, path: string, value: string): Promise<voi
 }
 
 /**
- * Makes a store with several hundred changes, and returns its files at several stages. Before the last stage, the store
- * is closed.
+ * Makes a store with 64 changes, and returns its files at several stages. Before the last stage, the store is closed.
  */
 async function stages(name: string): Promise<readonly Files[]> {
   const data = join(folder, name);

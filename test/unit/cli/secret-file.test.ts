@@ -33,7 +33,7 @@ describe("a secret's file", () => {
   });
 
   // Links were once replaced, even system-wide ones: /dev/stdout is a link to a file if standard output is redirected,
-  // and a command run by root turned it into a secret file for every program.
+  // and a command run by root replaced it with a secret's file, for every program of the machine.
   it("does not replace links, folders, devices or pipes", async () => {
     const elsewhere = join(folder, "elsewhere");
     writeFileSync(elsewhere, "mine");
