@@ -41,7 +41,7 @@ afterEach(() => {
   metrics.close();
 });
 
-/** An SVID that is valid for `ttl` milliseconds from now. */
+/** Adopts a new SVID that is valid for `ttl` milliseconds from now. */
 function adopt(ttl: number, id = "spiffe://example.org/x"): void {
   const now = timers.clock();
   const ca = createDevelopmentCa(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
