@@ -270,8 +270,8 @@ describe("a data folder", () => {
     }
   });
 
-  // The process is neither root nor an owner, and its group has no access. The command in a refusal gives it the data
-  // folder, which belongs to the server. For a parent folder there is no command. No refusal occurs twice.
+  // The process is neither root nor the owner of a folder, and its group has no access. The command in a refusal gives
+  // it the data folder, which belongs to the server. For a parent folder there is no command. No refusal occurs twice.
   it("is refused to a user without access, until the commands in the refusals were run", {
     skip: !asRoot && "needs root",
   }, () => {

@@ -193,7 +193,7 @@ describe("a refused start", () => {
   });
 });
 
-/** Like {@link tamper}, but with a tool that is killed and leaves its log. */
+/** Changes the store like {@link tamper}, but with a tool that is killed and leaves its log. */
 function tamperAndDie(data: string, sql: string): void {
   const copy = `${data}.copy`;
   const db = new Database(file(data));
