@@ -13,7 +13,8 @@ import { Memory } from "../../../src/store/memory.ts";
 import { findVersion } from "../../../src/store/secret.ts";
 
 setFlagsFromString("--expose-gc");
-// What a collection frees is freed when it returns, and not by threads that a busy machine may run much later.
+// With these flags, the memory that a collection frees is free when the collection returns. Otherwise, threads would
+// free it, which a busy machine may run much later.
 setFlagsFromString("--no-concurrent-array-buffer-sweeping");
 setFlagsFromString("--no-concurrent-sweeping");
 const collect = runInNewContext("gc") as () => void;
