@@ -47,7 +47,10 @@ function tightenStore(store: string): string[] {
     : [`removed the permissions that a mount had given the group: ${tightened.join(", ")}`];
 }
 
-/** The types are specific to Linux. Other platforms are treated as ext4, because there is nothing to compare with. */
+/**
+ * The types are specific to Linux. On other platforms, every file system is treated as ext4, because there is no type
+ * to compare.
+ */
 function localType(path: string): number {
   const ext4 = 0xef53;
   return process.platform === "linux" ? statfsSync(path).type : ext4;
@@ -57,7 +60,8 @@ function existingFolder(data: string): string {
   createFolder(data);
   const folder = accessible(data, () => realpathSync(data));
   const stats = statSync(folder);
-  // Unlike the folders above, this folder belongs to the server, so the message has a command that gives it access.
+  // Unlike the folders above, this folder belongs to the server, so the message has a command that gives the server
+  // access.
   if (stats.isDirectory()) {
     accessible(folder, () => accessSync(folder, constants.X_OK));
     return folder;

@@ -26,10 +26,10 @@ const SETTINGS: readonly (readonly [name: string, value: string, answer: string 
   // An automatic checkpoint hides I/O errors and delays a caller. WriteAheadLog makes the checkpoints.
   ["wal_autocheckpoint", "0", 0],
   ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
-  // A file that an attacker prepared must not run code, or make SQLite read beyond its cells.
+  // A file that an attacker prepared must not run code, or make SQLite read beyond the end of a cell.
   ["trusted_schema", "OFF", 0],
   ["cell_size_check", "ON", 1],
-  // With a memory map, an I/O error would be a SIGBUS.
+  // With a memory map, an I/O error would raise SIGBUS, which ends the process.
   ["mmap_size", "0", 0],
   ["temp_store", "MEMORY", 2],
   // Pruned content is overwritten, although it is encrypted.

@@ -201,8 +201,8 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Makes sure that the transaction has ended. With the error, SQLite may have rolled it back or left it open
-   * (sqlite.org/lang_transaction.html, section 3).
+   * Makes sure that the transaction has ended. When SQLite reports an error, it may have rolled the transaction back or
+   * left it open (sqlite.org/lang_transaction.html, section 3).
    */
   #isRolledBack(): boolean {
     try {

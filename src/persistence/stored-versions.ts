@@ -7,7 +7,10 @@ import { StoredHistory } from "./stored-history.ts";
 import type { StoredRow } from "./stored-row.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** The number of rows to read at a time, which takes a few milliseconds. It is higher than the rows of one Delete. */
+/**
+ * The number of rows to read at a time, which takes a few milliseconds. It is higher than the number of rows that one
+ * Delete can mark.
+ */
 const PAGE_ROWS = 4096;
 
 /**

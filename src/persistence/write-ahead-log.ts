@@ -18,9 +18,9 @@ interface LogState {
 type Checkpoint = Database.Statement<[], LogState>;
 
 /**
- * SQLite's log of committed pages, and its checkpoints. Every result is checked, because a failing disk can first show
- * in a checkpoint. The size of the log comes from SQLite and never from the file, which must not be opened
- * (database.ts).
+ * SQLite's log of committed pages, and its checkpoints. Every result is checked, because a checkpoint can be the first
+ * operation that a failing disk affects. The size of the log comes from SQLite and never from the file, which must not
+ * be opened (database.ts).
  */
 export class WriteAheadLog {
   readonly #look: Checkpoint;
@@ -47,7 +47,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * Call it after a commit that added at most `bytes`. SQLite's state is read again only when it can make a difference.
+   * Call it after a commit that added at most `bytes`. SQLite is asked for its state only when the estimate does not
+   * suffice.
    */
   added(bytes: number): void {
     this.#added += bytes;
@@ -70,7 +71,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * An upper bound of {@link pendingBytes} that does not query SQLite. One query for each group took a tenth of a Put.
+   * An upper bound of {@link pendingBytes} that does not query SQLite. One query for each group took a tenth of the
+   * time of a Put.
    */
   mostPendingBytes(): number {
     return (this.#state.log - this.#state.checkpointed) * this.#frameBytes + this.#added;
