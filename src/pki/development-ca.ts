@@ -39,7 +39,10 @@ export interface Credential {
   readonly notAfter: number;
 }
 
-/** The validity of a certificate, in milliseconds since the epoch. The default is from now, for the usual lifetime. */
+/**
+ * The validity of a certificate, in milliseconds since the epoch. The default begins 10 seconds before now and ends
+ * after the lifetime of a development CA or SVID.
+ */
 export interface Validity {
   readonly notBefore?: number | undefined;
   readonly notAfter?: number | undefined;
@@ -54,7 +57,10 @@ export interface SvidRequest extends Validity {
   readonly ip?: readonly string[] | undefined;
 }
 
-/** A CA that issues X.509-SVIDs for development and tests, in the form of SPIRE's. See {@link createDevelopmentCa}. */
+/**
+ * A CA that issues X.509-SVIDs for development and tests, with the same fields as SPIRE's. See {@link
+ * createDevelopmentCa}.
+ */
 export class DevelopmentCa {
   readonly credential: Credential;
   readonly #key: KeyObject;
