@@ -15,8 +15,8 @@ const MINUTE = 60_000;
  * trust domain has its own limit, so a CA that issues intermediates without end affects only its own trust domain.
  * Within it, after a chain below an issuer was refused, no chain of that issuer is read for a minute. Otherwise one
  * misconfigured intermediate, with hundreds of workloads that reconnect every second, would use up the reads that new
- * intermediates of its trust domain need. A chain that takes too much work was refused because of
- * certificates that the peer added, which anyone with an SVID can do. It blocks only the SPIFFE ID of that peer for the
+ * intermediates of its trust domain need. The exception is a chain that was refused because it takes too much work: any
+ * peer with an SVID can add certificates that cause this. Such a refusal blocks only the SPIFFE ID of that peer for the
  * minute, and not other workloads with the same issuer.
  */
 export class ChainReads {

@@ -55,7 +55,10 @@ export class PathSearch {
     return this.#extend([leaf]);
   }
 
-  /** Why no path was found: the first rule that an actual issuer violated. Undefined if there was no such issuer. */
+  /**
+   * Why no path was found: the first rule that the search found violated. Undefined if it found none, because an issuer
+   * is missing.
+   */
   get problem(): Problem | undefined {
     if (this.#checks > MAX_SIGNATURE_CHECKS) {
       return { reason: "too-much-work", detail: `no path was found with ${MAX_SIGNATURE_CHECKS} signature checks` };

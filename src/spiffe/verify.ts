@@ -38,7 +38,7 @@ export interface Proof {
  * Verifies that `chain` is an X.509-SVID of a trust domain in `bundles` at the time `now`, in milliseconds since the
  * epoch. `chain` contains certificates in DER, the leaf first, the others in any order; `bundles` is keyed by the bare
  * name of the trust domain. Pure and synchronous. Checks at most 16 signatures. Ignores certificates that the path does
- * not need, also malformed ones. Throws {@link SvidRefused}. Only the TLS handshake proves that the peer has the
+ * not need, even malformed ones. Throws {@link SvidRefused}. Only the TLS handshake proves that the peer has the
  * private key of the leaf.
  */
 export function verifySvid(
