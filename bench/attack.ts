@@ -42,7 +42,9 @@ export interface Attack {
   readonly perSecond: number;
   /** The maximum number of concurrent actions. */
   readonly atOnce: number;
-  /** Whether the attack counts as started once `atOnce` actions are in progress, or once one is. */
+  /**
+   * Whether the attack counts as started only once `atOnce` actions are in progress. Otherwise one action is enough.
+   */
   readonly opensAllFirst: boolean;
 }
 

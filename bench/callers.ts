@@ -19,7 +19,10 @@ const GETS_PER_SECOND = 200;
 /** Gets before the measurement, so that V8 has compiled the code that they run. */
 const WARM_UP_CALLS = 5000;
 
-/** Memory counts as still growing if it grew by this factor within a second. The wait ends after this many seconds. */
+/**
+ * Memory counts as still growing if it grew by the factor GROWTH within a second. The wait for it ends after
+ * MAX_SECONDS.
+ */
 const GROWTH = 1.01;
 const MAX_SECONDS = 30;
 
