@@ -50,7 +50,7 @@ COPY LICENSE ./
 # The files have the modes of the clone. After a clone with a strict umask, the image's user could not read them.
 RUN chmod -R a+rX package.json LICENSE proto dist
 
-# cc has the C++ library, which Node needs. The nodejs image has its own Node, under a tag that is not fixed.
+# The image cc has the C++ library, which Node needs. The image nodejs has its own Node, under a tag that is not fixed.
 FROM gcr.io/distroless/cc-debian13:${DISTROLESS}
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 COPY --from=packages /app/node_modules /app/node_modules
@@ -61,7 +61,8 @@ COPY --from=build /app/proto /app/proto
 COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
-# Remembers beside the store that this Node has passed the probe of the start. The rest of the file system may be read-only.
+# The server records here, beside the store, that this Node has passed the probe at the start. The other file systems
+# may be read-only.
 ENV XDG_CACHE_HOME=/var/lib/coffer
 EXPOSE 8553
 # SIGUSR1 would open a debugger. docs/benchmark.md has the effect of V8's larger young generation.
