@@ -28,7 +28,7 @@ interface Identity {
   readonly ca: Buffer;
 }
 
-/** What is in the files; undefined while spiffe-helper has written only some of them. */
+/** The identity in the files; undefined while spiffe-helper has written only some of them. */
 function readIdentity(): Identity | undefined {
   try {
     const [cert, key, ca] = ["svid.pem", "svid_key.pem", "svid_bundle.pem"].map((name) =>
@@ -51,7 +51,7 @@ async function firstIdentity(): Promise<Identity> {
 
 let identity = await firstIdentity();
 
-/** Each connection has the newest SVID and bundle. */
+/** Opens a connection with the newest SVID and bundle. */
 function openConnection() {
   identity = readIdentity() ?? identity;
   const { hostname, port } = new URL(`https://${address}`);
