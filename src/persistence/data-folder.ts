@@ -21,8 +21,8 @@ export interface DataFolder {
 export type FileSystemType = (path: string) => number;
 
 /**
- * Prepares `data`, which can be a mount that another user owns, and the private folder `store` in it. Creates what is
- * missing, durably. Makes sure that only this process's user has access to what exists (see {@link tightenEntry}).
+ * Prepares `data`, which can be a mount that another user owns, and the private folder `store` in it. Creates missing
+ * folders, durably. Makes sure that no other user has access to `store` and the files in it (see {@link tightenEntry}).
  * Throws {@link StoreRefused}.
  *
  * This module opens no file: closing it would drop the locks that SQLite holds in this process
@@ -83,7 +83,7 @@ function createFolder(path: string): void {
 
 /**
  * Makes the name of a folder durable. This happens at every start, because the start that created the folder may have
- * failed before. A parent folder that this process can't read was created by another user, and is not synced.
+ * ended before this step. A parent folder that this process can't read was created by another user, and is not synced.
  */
 function syncAbove(path: string): void {
   try {

@@ -38,7 +38,8 @@ export function openDatabase(
 }
 
 /**
- * Syncs the folder. SQLite ignores an error of this sync, and without it, a power failure could remove the whole log.
+ * Syncs the folder. SQLite also syncs it, but ignores an error. Without the sync, a power failure could remove the
+ * whole log.
  */
 function syncAround(db: Database.Database, folder: string): void {
   try {
@@ -169,7 +170,10 @@ const HEADER_BYTES = 108;
 interface DatabaseHeader {
   readonly pageSize: number;
   readonly applicationId: number;
-  /** Whether it is one page without a table: an older release was interrupted while it created the store. */
+  /**
+   * Whether the database is one page without a table. An older release that is interrupted while it creates a store
+   * leaves this.
+   */
   readonly isBlank: boolean;
   /** Whether the database is in WAL mode. Another tool may have changed this. */
   readonly isLogged: boolean;

@@ -101,7 +101,10 @@ export class StoredVersions {
   }
 }
 
-/** Leaves out the last revision of a full page, because its rows may continue. The next page reads all of it. */
+/**
+ * Leaves out the last revision of a full page, because the page may not contain all of its rows. The next page reads
+ * all of it.
+ */
 function withoutLastRevision(rows: readonly StoredRow[]): readonly StoredRow[] {
   const last = rows.at(-1)?.[0];
   return rows.filter((row) => row[0] !== last);

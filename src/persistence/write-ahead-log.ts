@@ -2,10 +2,13 @@ import type Database from "better-sqlite3";
 import type { CheckpointMode } from "../store/journal.ts";
 import { FRAME_HEADER_BYTES } from "./log-frame.ts";
 
-/** From this size of uncheckpointed pages, a due checkpoint copies them from the log to the database. */
+/** If the pages that are not in the database yet have this size, a checkpoint with the mode "due" copies them there. */
 const PASSIVE_BYTES = 4 * 1024 * 1024;
 
-/** From this size of the log, a due checkpoint also truncates it, because a large log makes the next start slow. */
+/**
+ * If the log has this size, a checkpoint with the mode "due" also truncates it, because a large log makes the next
+ * start slow.
+ */
 const TRUNCATE_BYTES = 64 * 1024 * 1024;
 
 /** The result of `PRAGMA wal_checkpoint`: the number of pages in the log, and how many of them are in the database. */
@@ -29,7 +32,7 @@ export class WriteAheadLog {
   readonly #frameBytes: number;
   /** The last state that SQLite reported. */
   #state: LogState;
-  /** The maximum number of bytes that commits have added since. */
+  /** The maximum number of bytes that commits have added since that state. */
   #added = 0;
 
   constructor(db: Database.Database) {
