@@ -36,7 +36,9 @@ export class ChainReads {
     this.#domain(id.trustDomain.name, now).refused.set(cause, now);
   }
 
-  /** The identity or a bundle has changed, and what was refused before may be accepted. The limits stay. */
+  /**
+   * Forgets all refusals: after a change of the identity or a bundle, those chains may be accepted. The limits stay.
+   */
   forgetRefusals(): void {
     for (const { refused } of this.#domains.values()) refused.clear();
   }
@@ -55,7 +57,7 @@ export class ChainReads {
 interface Domain {
   left: number;
   since: number;
-  /** When a chain was refused because of an issuer or SPIFFE ID. At most as many entries as reads possible in a minute. */
+  /** When a chain was last refused, by its issuer or its SPIFFE ID. Each read adds at most one entry, for a minute. */
   readonly refused: Map<string, number>;
 }
 

@@ -18,8 +18,8 @@ export interface VerifiedSvid {
 }
 
 /**
- * The identity that a leaf claims. The leaf satisfies every rule for leaves; that a trusted CA issued it is not proven
- * yet.
+ * The identity that a leaf claims. The leaf satisfies every rule for leaves. It is not proven yet that a trusted CA
+ * issued it.
  */
 export interface Claim {
   readonly leaf: Certificate;
@@ -86,8 +86,8 @@ export function proveByKnown(claim: Claim, known: readonly Certificate[], now: n
 
 /**
  * Verifies a peer again after a change of the bundles. Checks no signature if the CA at the end of its path is still in
- * the bundle, because a path depends on no other CA. Does not extend the validity of an expired proof. Throws
- * {@link SvidRefused}.
+ * the bundle, because the path depends on no other CA of the bundle. Does not extend the validity of an expired proof.
+ * Throws {@link SvidRefused}.
  */
 export function verifyAgain(
   proven: VerifiedSvid,
