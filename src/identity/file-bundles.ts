@@ -44,8 +44,8 @@ export class FileBundles {
   }
 
   /**
-   * Chooses now. No two of the chosen bundles contain the same CA, and none shares a CA with `inUse`, the bundle of the
-   * own trust domain that is in use.
+   * Chooses from the current contents of the files. No two of the chosen bundles contain the same CA, and none shares a
+   * CA with `inUse`, the bundle of the own trust domain that is in use.
    */
   choose(materials: readonly BundleMaterial[], inUse: Bundle | undefined): ChosenBundles {
     const chosen = new Map(materials.map((material) => [material.trustDomain.name, this.#choose(material)]));
@@ -53,8 +53,8 @@ export class FileBundles {
       ...(inUse === undefined ? [] : [inUse]),
       ...[...chosen.values()].map(({ bundle }) => bundle),
     ];
-    // Repeated, because a bundle that replaces a refused one can share a CA with a third one. The loop ends, because it
-    // refuses only bundles just read, and replaces each by another.
+    // Repeated, because a bundle that replaces a refused one can share a CA with a third one. The loop ends, because
+    // only a bundle that was read from a file can be refused, and it is then replaced by another one.
     for (let refused = true; refused; ) {
       refused = sharedAuthorities(bundles())
         .map((pair) => this.#refuse(pair, materials, chosen))

@@ -44,8 +44,8 @@ type Verdict =
  * An identity in files, which it reads again when they change. The files may be rewritten one after the other, as
  * spiffe-helper does, or replaced together, as Kubernetes does. It adopts the SVID, its key and the bundle of its own
  * trust domain only if they match each other, and each other bundle independently. A file that can't be used changes
- * nothing, with one exception: a bundle that remains empty or absent withdraws all trust in its trust domain, whatever
- * else is wrong.
+ * nothing, with one exception: a bundle that remains empty or absent withdraws all trust in its trust domain, even if
+ * another file can't be used.
  */
 export class FileSource extends FollowedSource {
   readonly #options: FileSourceOptions;

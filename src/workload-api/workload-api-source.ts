@@ -12,9 +12,9 @@ import { openSvidStream, type StreamEnd } from "./svid-stream.ts";
 import { readX509Context, type X509Context } from "./x509-context.ts";
 
 /**
- * How long the source waits for a more complete message if one lacks an SVID, in milliseconds. When a CA is tainted,
- * SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. The time is short
- * enough that a trust domain that is removed together with an SVID is no longer trusted within a second.
+ * How long the source waits for a more complete message after one that lacks an SVID, in milliseconds. When a CA is
+ * tainted, SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. The time is
+ * short enough that a trust domain that is removed together with an SVID is no longer trusted within a second.
  */
 const SETTLE_MS = 250;
 
