@@ -12,8 +12,8 @@ const SETTLE_MS = 100;
 /** The options of {@link WatchedFiles}. */
 export interface WatchedFilesOptions {
   /**
-   * The files form one set. The set is settled when a read of all its files finds no change. Each file was read once
-   * before.
+   * The files form one set. The set is settled when a read of all its files finds no change. Each file was already read
+   * when its ObservedFile was created.
    */
   readonly files: readonly ObservedFile[];
   readonly timers: Timers;
@@ -64,7 +64,8 @@ export class WatchedFiles {
   }
 
   /**
-   * Waits from the first notification on and not from the last one, because in a busy directory they may never stop.
+   * Waits from the first notification on and not from the last one, because in a busy directory the notifications may
+   * never stop.
    */
   #onHint(): void {
     if (this.#hinted) return;

@@ -58,8 +58,8 @@ export interface SvidRequest extends Validity {
 }
 
 /**
- * A CA that issues X.509-SVIDs for development and tests, with the same fields as SPIRE's. See {@link
- * createDevelopmentCa}.
+ * A CA that issues X.509-SVIDs for development and tests, with the same fields as SPIRE's. See
+ * {@link createDevelopmentCa}.
  */
 export class DevelopmentCa {
   readonly credential: Credential;

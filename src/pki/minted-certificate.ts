@@ -26,7 +26,7 @@ export interface CertificateDraft {
   readonly extensions: Asn1;
 }
 
-/** One byte for the form, and two coordinates of 32 bytes. */
+/** The size of an uncompressed point: one byte for its form, and two coordinates of 32 bytes. */
 const POINT_BYTES = 65;
 
 /** The supported attributes of a name, with their types (RFC 5280 4.1.2.4, appendix A.1). */
