@@ -45,7 +45,7 @@ export interface Options {
 
 const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
 
-/** The sizes that no option sets. */
+/** The sizes that no option sets, except `--quick`. */
 const SIZES = {
   loadSecrets: 1_000_000,
   startSecrets: 10_000,
