@@ -17,8 +17,8 @@ ARG NODE=24.21.0-trixie@sha256:acd6b1bc507facfd69a145935a7409a8686d2faf57dfc3f24
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
 ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 
-# The runtime packages. This stage has the same release of Debian as the image, because it compiles SQLite against its C
-# library.
+# The runtime packages. This stage has the same release of Debian as the image, because it compiles SQLite against the C
+# library of that release.
 FROM node:${NODE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

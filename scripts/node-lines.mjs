@@ -54,7 +54,7 @@ function fetch(release, folder) {
     run("tar", ["-xzf", `${PACKAGE}-${release}.tgz`], fresh);
     renameSync(join(fresh, "package"), folder);
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have downloaded the release at the same time.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(fresh, { recursive: true, force: true });

@@ -64,7 +64,7 @@ function bundle(stage) {
   const manifest = join(stage, "node_modules/better-sqlite3/package.json");
   const { scripts, dependencies, devDependencies, ...rest } = readJson(manifest);
   const { "prebuild-install": _, ...needed } = dependencies;
-  // Without gypfile npm would compile it at install, because there is a binding.gyp.
+  // Without `gypfile: false`, npm would compile the package when it is installed, because it has a binding.gyp.
   writeJson(manifest, {
     ...rest,
     gypfile: false,
