@@ -68,7 +68,7 @@ function openConnection() {
 const transport = createGrpcTransport({
   baseUrl: `https://${address}`,
   interceptors: [retry],
-  // Megabytes. Node resets streams when more is in flight, and its default of 10 is ten large Puts.
+  // In megabytes. Node resets streams of a session that uses more, and ten large Puts use its default of 10.
   nodeOptions: { createConnection: openConnection, maxSessionMemory: 64 },
   // A session whose socket was reset can stay open in connect-node 2.2.0, and its calls wait until a PING is not answered.
   pingIntervalMs: 10_000,
