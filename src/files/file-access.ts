@@ -60,7 +60,7 @@ function denialOf(path: string, code: string | undefined): Denial {
       };
     case "ENOTDIR":
     case "ELOOP":
-      return { why: `can't be used (${code}): its path ends at ${where}` };
+      return { why: `can't be used (${code}): the last part of its path that can be used is ${where}` };
     default:
       return { why: `can't be used (${code})` };
   }

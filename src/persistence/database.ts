@@ -56,7 +56,7 @@ function open(file: string, content: StoreContent, freeBytes: FreeBytes): Databa
   const before = stateOf(files);
   const confirm = () => {
     if (stateOf(files) === before) return;
-    throw new StoreRefused("in use", `${inUse(file)} (it changed while it was checked)`);
+    throw new StoreRefused("in use", `${inUse(file)} (the file changed while it was checked)`);
   };
   try {
     return openAs({ files, content, freeBytes, confirm });

@@ -160,7 +160,7 @@ class FrameCheck {
       this.#break = { index: frame.index, endsCommit: isCurrent && frame.sizeAfter !== 0 };
       return;
     }
-    // This does not depend on the checksum of the previous frame: no other page looks like the page with the mark.
+    // The mark is read even if the checksum of the frame is wrong: no other page looks like the page with the mark.
     if (sameSalts(frame.salts, salts)) this.#numberAfter = max(this.#numberAfter, numberOn(frame) ?? 0n);
     if (isNext && frame.sizeAfter !== 0) {
       if (sameSalts(frame.salts, salts)) this.#commitsAfter += 1;
