@@ -1,6 +1,7 @@
 // Compares the CPU time of a command in this checkout with its CPU time in another checkout, which must be built:
 //
 //   node dist/bench/command-line.js ../other-checkout
+//
 // The command of each checkout and Node with an empty program run alternately, so that a change of the machine's speed
 // affects all three. Linux only.
 import { execFileSync } from "node:child_process";

@@ -5,6 +5,7 @@
 //   npm run test:nodes                                   all lines, all tests
 //   npm run test:nodes -- --lines=24,26 identity/        these lines, and the files whose path contains "identity/"
 //   npm run test:nodes -- --paths --lines=26             only fetches Node, and prints the path of the binary
+//
 // All other arguments are passed on to "npm test".
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
