@@ -20,8 +20,8 @@ const GETS_PER_SECOND = 200;
 const WARM_UP_CALLS = 5000;
 
 /**
- * Memory counts as still growing if it grew by the factor GROWTH within a second. The wait for it ends after
- * MAX_SECONDS.
+ * Memory counts as still growing if it grew by the factor GROWTH within a second. The benchmark waits at most
+ * MAX_SECONDS for the end of the growth.
  */
 const GROWTH = 1.01;
 const MAX_SECONDS = 30;

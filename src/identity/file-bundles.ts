@@ -76,7 +76,8 @@ export class FileBundles {
     const isExplicit = reading.kind === "bundle";
     if (isExplicit && reading.bundle.authorities.length > 0) return { kind: "read", bundle: reading.bundle };
     const problem = isExplicit ? `${describeBundle(file.path, trustDomain)}, is empty` : reading.problem;
-    // Before there was an identity, an empty file counts as one that has not arrived yet, for any length of time.
+    // Before the first identity, an absent file, or one of zero bytes, counts as not written yet, for any length of
+    // time.
     const isFinal = (isExplicit || this.#hadIdentity) && file.unchangedMs >= GRACE_MS;
     if (!isFinal) return this.#without(trustDomain, problem, false);
     return { kind: "withdrawn", bundle: new Bundle(trustDomain, []), problem };

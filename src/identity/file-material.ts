@@ -28,7 +28,7 @@ export interface FileMaterial {
   /** Undefined if `absent` or `wrong` has the reason. */
   readonly svid: Svid | undefined;
   readonly bundles: readonly BundleMaterial[];
-  /** A sentence for each absent file, of the certificate file and the key file. */
+  /** A sentence for the certificate file if it is absent, and one for the key file if it is absent. */
   readonly absent: readonly string[];
   /**
    * A sentence for each of these two files that can't be used, and for each bundle with an invalid trust domain name.

@@ -138,7 +138,7 @@ function makeDatabase(file: string, content: StoreContent): void {
 
 /**
  * Refuses a rollback journal. Coffer never writes one, so it does not belong to this database, and SQLite would
- * overwrite pages of the database with its contents.
+ * overwrite pages of the database with the contents of the journal.
  */
 function refuseJournal({ database }: StoreFiles): void {
   if (sizeOf(`${database}-journal`) === 0) return;
@@ -172,7 +172,7 @@ interface DatabaseHeader {
   readonly applicationId: number;
   /**
    * Whether the database is one page without a table. An older release that is interrupted while it creates a store
-   * leaves this.
+   * leaves such a database.
    */
   readonly isBlank: boolean;
   /** Whether the database is in WAL mode. Another tool may have changed this. */

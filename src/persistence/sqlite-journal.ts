@@ -115,7 +115,7 @@ export class SqliteJournal implements Journal {
     this.#db.close();
   }
 
-  /** The only method that writes changes. The outcome of an error depends on the step at which it occurs. */
+  /** The only method that writes changes. After an error, the group is either rejected, or its outcome is unknown. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
     const size = bytesWritten(group) + this.#upgradeBytes;
     try {
@@ -136,7 +136,7 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * The outcome of a transaction that threw an error. It is certainly not committed only if the disk is full and the
+   * The outcome of a transaction that threw an error. It is known not to be committed only if the disk is full and the
    * log, read again, has no commit that SQLite does not know of. In every other case, the outcome is unknown.
    */
   #outcomeOf(cause: unknown, size: number): CommitOutcome {

@@ -40,8 +40,8 @@ export interface Credential {
 }
 
 /**
- * The validity of a certificate, in milliseconds since the epoch. The default begins 10 seconds before now and ends
- * after the lifetime of a development CA or SVID.
+ * The validity of a certificate, in milliseconds since the epoch. The default begins 10 seconds before now, and ends
+ * one lifetime of a development CA or SVID after now.
  */
 export interface Validity {
   readonly notBefore?: number | undefined;

@@ -18,8 +18,8 @@ export interface Problem {
 export function identify(leaf: Certificate): SpiffeId {
   const [uri, ...more] = leaf.uris;
   if (uri === undefined) throw new SvidRefused("no-uri", "the leaf has no URI among its names");
-  // X509-SVID 5.2: refused whatever the other URIs are. If only spiffe:// URIs counted, readers could disagree about
-  // the ID.
+  // X509-SVID 5.2: several URIs are refused, whatever their schemes are. If only spiffe:// URIs counted, readers could
+  // disagree about the ID.
   if (more.length > 0) throw new SvidRefused("several-uris", `the leaf has ${leaf.uris.length} URIs`);
   try {
     return SpiffeId.parse(uri);
@@ -98,8 +98,8 @@ export function issuerProblem(issuer: Certificate, below: readonly Certificate[]
 
 /**
  * The problem of a complete path on which a certificate has a name that a CA above it may not sign for. Call it only
- * for paths that end at a CA of the bundle: the cost is the product of the lengths of both lists, and an
- * unauthenticated peer could make them long.
+ * for paths that end at a CA of the bundle: the cost is the number of constraints times the number of names, and an
+ * unauthenticated peer could make both large.
  */
 export function nameProblem(path: readonly Certificate[]): Problem | undefined {
   for (const [index, ca] of path.entries()) {

@@ -105,8 +105,8 @@ export class PathSearch {
    * that differs changes only the order of the candidates. A rule that a candidate violates also changes only the
    * order. In this order, the first candidate is the one that OpenSSL selects. Therefore certificates that a peer adds
    * to a chain that OpenSSL accepts do not use up the signature checks. As in OpenSSL, a certificate without a key
-   * identifier counts as one with the right identifier. So a CA without an identifier comes before the certificates
-   * that a peer gave the right one.
+   * identifier counts as a match. So a CA without one comes before certificates to which a peer gave the identifier
+   * that `child` names.
    */
   #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
