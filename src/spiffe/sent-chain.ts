@@ -11,9 +11,9 @@ import type { Objection, ShownChain } from "./peer-verifier.ts";
  *   so it is of a kind that TLS 1.3 allows and that node:tls can describe. `getPeerCertificate(true)` would describe
  *   every certificate. On Node 24 and 26, it ends the process if one of them has a key on a curve without a NIST name,
  *   such as secp256k1.
- * - `readRest` uses `getPeerX509Certificate()`, which returns any certificates in any order. It removes those after
- *   the leaf from OpenSSL's list and never frees them: 2 to 8 kB each, on every release. On most releases, they can be
- *   read only once.
+ * - `readRest` uses `getPeerX509Certificate()`, which returns certificates of every kind, in the order in which the peer
+ *   sent them. It removes those after the leaf from OpenSSL's list and never frees them: 2 to 8 kB each, on every
+ *   release. On most releases, they can be read only once.
  */
 export function shownBy(socket: TLSSocket): ShownChain {
   return {
