@@ -56,7 +56,7 @@ export class ObservedFile {
     return new ObservedFile(path, readTrusted, timers);
   }
 
-  /** A file that only its owner may read; see {@link readPrivateFile}. */
+  /** A private file of at most 1 MiB, see {@link readPrivateFile}. */
   static private(path: string, timers: Timers): ObservedFile {
     return new ObservedFile(path, readPrivate, timers);
   }

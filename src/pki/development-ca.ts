@@ -98,7 +98,7 @@ export class DevelopmentCa {
 export function createDevelopmentCa(trustDomain: TrustDomain, clock: Clock, wish: Validity = {}): DevelopmentCa {
   const { publicKey, privateKey } = newKey();
   const serial = randomSerial();
-  // As SPIRE does, the name of the CA contains its serial number. Otherwise all CAs would have the same name, and a
+  // The name of the CA contains its serial number, as with SPIRE. Otherwise all CAs would have the same name, and a
   // verifier that looks up an issuer by name could pick the wrong one.
   const serialNumber = BigInt(`0x${serial.toString("hex")}`).toString();
   const self = distinguishedName({ country: "US", organization: "SPIFFE", serialNumber });
