@@ -43,8 +43,8 @@ export interface CommitSpace {
 }
 
 /**
- * Makes the store's changes durable. It is the store's only interface to the disk. An engine that several replicas
- * share can implement it as well as SQLite does (docs/decisions/0002).
+ * Makes the store's changes durable. It is the store's only interface to the disk. In this release one process owns the
+ * journal. A database that several replicas share can implement the same interface (docs/decisions/0002).
  */
 export interface Journal {
   /**
@@ -85,7 +85,9 @@ export interface Journal {
    */
   loss(): string | undefined;
 
-  /** Closes the journal, unless a commit has failed. */
+  /**
+   * Closes the journal. Does nothing after a commit with an unknown outcome: closing a database writes to its files.
+   */
   close(): void;
 }
 

@@ -65,8 +65,8 @@ export class Memory {
   }
 
   /**
-   * Interns an author: there are few, and each occurs often. Without this, each connection would add a string of its
-   * own.
+   * Returns one shared string for each author: there are few authors, and each occurs often. Without this, the versions
+   * that each connection writes would retain another copy of the SPIFFE ID.
    */
   #author(name: string): string {
     const known = this.#authors.get(name);
