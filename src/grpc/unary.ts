@@ -32,10 +32,11 @@ export interface UnaryMethod<Request, Response, Permit> {
    */
   readonly hasLargeAnswer: boolean;
   /**
-   * Performs the call. `isOver` returns whether the caller no longer waits: it has left, or its deadline has passed.
+   * Performs the call. `isOver` returns whether the caller no longer waits: it has cancelled the call or closed its
+   * connection, or the deadline has passed.
    */
   readonly handle: (permit: Permit, request: Request, isOver: () => boolean) => Response | Promise<Response>;
-  /** Overwrites the secret values in a request after the call, and in its response after that is encoded. */
+  /** Overwrites the secret values in a request after the call, and in the response after the response is encoded. */
   readonly wipe?: (request: Request, response: Response | undefined) => void;
 }
 
@@ -47,7 +48,7 @@ export interface Handled {
   readonly code: string;
   readonly seconds: number;
   readonly caller: Connection;
-  /** What went wrong. Its cause is for the log only. */
+  /** The error with which the call ended; undefined after success. The `cause` of the error is for the log only. */
   readonly error: CofferError | undefined;
 }
 
