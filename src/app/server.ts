@@ -185,7 +185,7 @@ export class CofferServer {
   /** Closes everything that was opened so far. */
   async #release(): Promise<void> {
     this.#phase = { kind: "ended" };
-    // A probe may still run.
+    // Ends the probe of Node, which may still run.
     this.#stopping.abort();
     this.#startup.close();
     this.#limited.summarize();
