@@ -51,7 +51,7 @@ export class ConnectionAdmission {
     this.#stopRotation = options.identity.onChange((next) => this.#rotate(next));
   }
 
-  /** Begins with a socket that was just accepted. */
+  /** Begins the admission of a socket that was just accepted. */
   receive(raw: Socket): void {
     const { gate, timers, connections } = this.#options;
     // A peer that disconnects can cause an error event, which would end the process without a listener.
@@ -85,7 +85,10 @@ export class ConnectionAdmission {
     this.#options.gate.turn(peer.raw, () => this.#beginHandshake(peer));
   }
 
-  /** Distinguishes a peer that was still in the queue: the delay is then the server's, not the peer's. */
+  /**
+   * Refuses a peer that disconnected or whose time is over. A peer that was still in the queue gets another reason,
+   * because the server caused the delay, not the peer.
+   */
   #abandon(peer: UnverifiedPeer, detail: string): void {
     this.#refuse(peer, peer.state === "waiting" ? "handshake-not-begun" : "handshake-abandoned", detail);
   }
@@ -179,7 +182,8 @@ export class ConnectionAdmission {
     peer.state = "refused";
     peer.cancelTimer();
     const remote = peer.raw.remoteAddress ?? "";
-    // OpenSSL may have called this. If the socket is destroyed within its callback, Node 24 and 26 send no close_notify.
+    // OpenSSL may have called this. If the socket is destroyed within its callback, Node 24 and 26 send no
+    // close_notify.
     if (peer.socket === peer.raw) peer.raw.destroy();
     else this.#options.timers.afterTurn(() => peer.socket.destroy());
     this.#options.onRefused({ reason, connection: peer.number, remote, detail, claimed });

@@ -108,7 +108,7 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
   socket.once("close", () => endOnce(() => end.failed("")));
   socket.once("secure", () => {
     socket.secured();
-    // As Node's own tls.Server does at this point: node:http2 begins to send when it is false.
+    // Node's own tls.Server sets it at this point too. node:http2 begins to send when `secureConnecting` is false.
     Object.assign(socket, { secureConnecting: false });
     if (isVerifying) socket.setKeyCert(requesting);
     // The client's answer was processed before the contexts were replaced, so OpenSSL verified it without any CA. This
