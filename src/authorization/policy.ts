@@ -15,8 +15,8 @@ export interface Rule {
 
 /**
  * The rules that decide which caller may perform which action. Rules only allow: an action that no rule allows is
- * denied. The order of the rules determines only which of several matching rules is named. A policy does not depend on
- * its source.
+ * denied. If several rules allow an action, their order determines only which of them the log names. A policy does not
+ * record where it was read from.
  */
 export interface Policy {
   readonly rules: readonly Rule[];

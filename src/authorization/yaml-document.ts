@@ -62,8 +62,8 @@ export function parseYaml(text: string, lines: LineCounter): YamlDocument {
 }
 
 /**
- * Disables stack traces during an action. For the composer's errors, they take three quarters of an invalid file's
- * time.
+ * Disables stack traces during an action. The stack traces of the composer's errors take three quarters of the time
+ * that an invalid file takes.
  */
 function withoutStacks<Result>(action: () => Result): Result {
   const { stackTraceLimit } = Error;
