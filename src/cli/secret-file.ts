@@ -41,7 +41,7 @@ export async function writeSecretFile(file: string, content: Uint8Array): Promis
 
 async function replace(file: string, content: Uint8Array): Promise<void> {
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}`);
-  // O_EXCL: never writes through a file or link that someone else created with that name.
+  // O_EXCL: never writes to a file or through a link that another user created with that name.
   const handle = await open(temporary, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o400);
   try {
     await fill(handle, content);
