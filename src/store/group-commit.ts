@@ -49,9 +49,10 @@ export class GroupCommit {
   #state: State = "idle";
   readonly #feedListeners = new Set<() => void>();
   /**
-   * The entries that the feed delivered since a commit began; undefined if no commit is in progress. They are not
-   * published before the outcome of the commit is known: they can have higher revisions than the commit. Memory ignores
-   * an entry with a lower revision than the last published one, so it would then ignore the entries of the commit.
+   * The entries that the feed ({@link Journal.onFeed}) delivered since a commit began; undefined if no commit is in
+   * progress. They are not published before the outcome of the commit is known: they can have higher revisions than the
+   * commit. Memory ignores an entry with a lower revision than the last published one, so it would then ignore the
+   * entries of the commit.
    */
   #fed: CommittedEntry[] | undefined;
 
@@ -171,7 +172,7 @@ export class GroupCommit {
     this.#observer.failed(cause);
   }
 
-  /** Resolves when the feed has delivered a revision, or after {@link CATCH_UP_MS}. */
+  /** Resolves when memory has reached a revision, which the feed delivers, or after {@link CATCH_UP_MS}. */
   #caughtUp(revision: Revision): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

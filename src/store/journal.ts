@@ -19,8 +19,8 @@ export interface CommittedEntry extends JournalEntry {
 /**
  * The outcome of the commit of a group.
  * - committed: all entries are durable. `revisions` has one revision for each, ascending.
- * - stale: no entry is applied, because other replicas changed the store after `validatedAt`. Wait for the feed to
- *   reach `catchUpTo`.
+ * - stale: no entry is applied, because other replicas changed the store after `validatedAt`. Wait until the journal
+ *   has delivered the revision `catchUpTo` to the listener of `onFeed`.
  * - rejected: no entry is applied, because the disk is full. `cause` has details for the log.
  * - unknown: the entries may or may not be on disk. This process must not publish or write anything more.
  */

@@ -51,7 +51,8 @@ export class Memory {
 
   /**
    * Makes committed changes visible, in revision order, whether this process or another replica committed them. Entries
-   * that are already published are ignored: a feed can also deliver this process's own commits.
+   * that are already published are ignored: a journal that several replicas share can also deliver this process's own
+   * commits.
    */
   publish(entries: readonly CommittedEntry[]): void {
     for (const { revision, changes } of entries) {

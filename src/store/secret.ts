@@ -107,7 +107,7 @@ const SECRET_OVERHEAD = 150;
 const VERSION_OVERHEAD = 190;
 const DELETION_OVERHEAD = 80;
 
-/** The same for an author, in addition to the length of the SPIFFE ID, which is stored once. */
+/** Bytes of V8's memory for each author, in addition to the length of the SPIFFE ID, which is stored once. */
 export const AUTHOR_OVERHEAD = 100;
 
 /** The size of a secret in bytes of memory, as `--max-store-bytes` counts them. */
