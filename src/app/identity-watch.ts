@@ -47,7 +47,7 @@ export class IdentityWatch {
     this.#logFirst(source.state);
   }
 
-  /** The check of /readyz. */
+  /** The check of the identity for /readyz. */
   get check(): Check {
     const { state } = this.#options.source;
     if (state.kind === "ready") return { name: "identity", state: "ok" };

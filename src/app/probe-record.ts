@@ -106,7 +106,8 @@ function makeFolder(folder: string): void {
 }
 
 /**
- * Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program.
+ * A hash of everything that the result depends on: the binary, its shared libraries and its options, and this build of
+ * the program.
  */
 function keyOf(node: NodeInvocation): string {
   const files = [process.execPath, ...libraries(), fileURLToPath(new URL("../commit", import.meta.url))];

@@ -22,9 +22,9 @@ export type Opening = Omit<StorageWait, "maxMs"> & { readonly log: Logger };
 type Opened = { readonly [Name in keyof Resources]?: Resources[Name] | undefined };
 
 /**
- * Opens all resources that the configuration names. If any can't be opened, closes the others and throws {@link
- * StartRefused} with all problems together. Resolves with undefined if `signal` was aborted while it waited until
- * another server closes the store.
+ * Opens all resources that the configuration names. If any can't be opened, closes the others and throws
+ * {@link StartRefused} with all problems together. Resolves with undefined if `signal` was aborted while it waited for
+ * another server to close the store.
  */
 export async function openResources(config: ServeConfig, opening: Opening): Promise<Resources | undefined> {
   const { log, timers } = opening;
