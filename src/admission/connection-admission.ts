@@ -106,8 +106,8 @@ export class ConnectionAdmission {
   }
 
   /**
-   * An unexpected error thrown in a socket's event ends the process, and an unauthenticated peer may be able to cause
-   * one.
+   * Refuses the peer at an unexpected error. An error that is thrown in a socket's event ends the process, and an
+   * unauthenticated peer may be able to cause one.
    */
   #checkSafely(peer: UnverifiedPeer, socket: TLSSocket): void {
     try {
@@ -169,7 +169,10 @@ export class ConnectionAdmission {
     }
   }
 
-  /** The new path can end at a CA that expires earlier than the previous one. Streams must not outlive it. */
+  /**
+   * Closes the connection when its new path expires. The new path can end at a CA that expires earlier than that of the
+   * previous path, and streams must not outlive the path.
+   */
   #endSooner(connection: Connection): void {
     const { timers } = this.#options;
     const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close());

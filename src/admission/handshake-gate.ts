@@ -18,7 +18,7 @@ export interface HandshakeLimits {
   readonly perSecond: number;
 }
 
-/** Enough for a full node of workloads that each open a connection every few minutes. */
+/** Enough for a host that is full of workloads, each of which opens a connection every few minutes. */
 export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, inProgress: 1024, perSecond: 200 };
 
 /**
@@ -111,7 +111,9 @@ export class HandshakeGate {
     this.#advance();
   }
 
-  /** Ends a handshake and runs `verify`, which verifies the peer. The pause that follows includes its work. */
+  /**
+   * Ends a handshake and runs `verify`, which verifies the peer. The pause that follows also accounts for this work.
+   */
   complete(socket: Socket, verify: () => void): void {
     const hasCost = this.#inHandshake.has(socket);
     this.#unwatch(socket);

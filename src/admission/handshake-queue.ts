@@ -28,8 +28,8 @@ class Source {
   }
 
   /**
-   * The connection to close at the limit: one without a ClientHello if there is one. A legitimate client sends it with
-   * the packet after its connection.
+   * The connection to close at the limit: the oldest without a ClientHello, or the oldest if all have sent one. A
+   * legitimate client sends its ClientHello as soon as it is connected.
    */
   get firstToDrop(): Socket | undefined {
     const [silent] = this.#silent;

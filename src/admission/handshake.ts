@@ -62,7 +62,7 @@ export interface HandshakeEnd {
  * `end`, once.
  *
  * node:tls writes the name of every CA that a context trusts into the certificate request. Anyone who can connect could
- * read there which trust domains this one federates with. Clients that select their certificate by these names might
+ * read there which trust domains the server trusts. Clients that select their certificate by these names might
  * send none. Above 64 KiB of names, about 600 CAs, every handshake would fail. So the handshake begins with a context
  * that trusts no CA. `setKeyCert` replaces it, including its trusted CAs, after the request is sent and before the
  * client can answer it. After the handshake, the first context is set again, because the connection would keep a copy

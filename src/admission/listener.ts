@@ -83,8 +83,8 @@ function bindProblem(error: NodeJS.ErrnoException): string {
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 
 /**
- * Removes a stale socket file. Refuses a path that libuv would truncate. Refuses a folder that is missing or not
- * writable here, because libuv reports both as EACCES.
+ * Removes a stale socket file. Refuses a path that libuv would truncate. Also checks whether the folder exists and is
+ * writable, because libuv reports both problems as EACCES.
  */
 async function prepareSocket(path: string): Promise<void> {
   const length = Buffer.byteLength(path);
