@@ -2,7 +2,9 @@ import type { Timers } from "../domain/timers.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
-/** The maximum number of lines with one event and reason in a second. Lines about callers have it for each caller. */
+/**
+ * The maximum number of lines in a second for each event and reason, and for lines about callers also for each caller.
+ */
 const LINES_PER_SECOND = 10;
 
 /**
@@ -83,7 +85,7 @@ class Limiter implements LimitedLog {
   readonly #timers: Timers;
   /** The kinds of lines without a caller, and those of all callers of a trust domain. */
   readonly #kinds = new Map<string, Kind>();
-  /** By caller; the caller without a line for the longest time first. */
+  /** By event, reason and caller. The entry without a line for the longest time is the first. */
   readonly #callers = new Map<string, CallerKinds>();
   #cancelSummary: (() => void) | undefined;
 

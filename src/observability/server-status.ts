@@ -37,9 +37,9 @@ export interface RuntimeStatus {
   /** The TLS groups that the server accepts, most preferred first. X25519MLKEM768 needs OpenSSL 3.5. */
   readonly key_exchange: readonly string[];
   /**
-   * How the debugger that Node opens on SIGUSR1 is prevented. "disabled": Node has the option --disable-sigusr1 (Node
-   * 22.14), from its start on. "handled": the server installs its own handler when it starts, unless it runs with
-   * --allow-debug.
+   * What prevents a debugger, which Node opens on SIGUSR1. "disabled": Node runs with --disable-sigusr1 (Node 22.14),
+   * which applies from the start of the process. "handled": the server installs its own handler when it starts, unless
+   * it runs with --allow-debug.
    */
   readonly sigusr1: "disabled" | "handled";
   /** Whether this Node has survived the certificates of the start-up probe. */
