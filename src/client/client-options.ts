@@ -108,7 +108,7 @@ export function readSettings(options: InternalOptions): Settings {
   const addresses = [options.address].flat().map((address) => readAddress(address as string | Address));
   if (addresses.length === 0) throw invalidOption("address is an empty list");
   const serverId = readSpiffeId("serverId", options.serverId);
-  // X509-SVID 5.2: no server can prove it, because the SPIFFE ID of a leaf has a path.
+  // X509-SVID 5.2: no server can prove an ID without a path, because the SPIFFE ID of a leaf has one.
   if (!serverId.isWorkload) throw invalidOption(`serverId ${serverId} is that of a trust domain, not of a server`);
   return { addresses, serverId, timeoutMs: checkTimeout(timeoutMs), waitForReady, retry, timers, random };
 }
