@@ -46,7 +46,7 @@ export interface PutResponse {
   readonly path: string;
   /** The number of the version that was added. */
   readonly version: number;
-  /** The revision of the store after this change. */
+  /** The revision of the store that this change created. */
   readonly revision: number;
   /** When the version was created, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
@@ -118,7 +118,7 @@ export interface DeleteResponse {
   readonly path: string;
   /** The versions that this call marked as deleted, ascending. Empty if all of them had been deleted before. */
   readonly versions: readonly number[];
-  /** The revision of the store after this change. If nothing was changed, the revision of the secret's last change. */
+  /** The revision of the store that this change created; that of the secret's last change if nothing was changed. */
   readonly revision: number;
 }
 
@@ -214,7 +214,7 @@ export interface VersionDescription {
   readonly deleteTime: number | undefined;
   /** The SPIFFE ID of the caller that deleted it; empty if it is not deleted. */
   readonly deletedBy: string;
-  /** The revision of the store after the Put that created it. */
+  /** The revision of the store at which it was created. */
   readonly revision: number;
 }
 
