@@ -32,8 +32,8 @@ const OPTIONS = {
   schema: "core",
   resolveKnownTags: false,
   prettyErrors: false,
-  // The composer would compare each key with all previous ones, which takes minutes for a large file. PolicyReader
-  // checks this.
+  // With this check, the composer compares each key with all previous ones, which takes minutes for a large file.
+  // PolicyReader reports repeated keys instead.
   uniqueKeys: false,
 } as const;
 
@@ -105,7 +105,7 @@ function knownTags(document: Document.Parsed): YamlError[] {
 
 function* tokensOf(text: string, lines: LineCounter) {
   const parser = new Parser(lines.addNewLine);
-  // As parser.parse() does.
+  // The first line begins here. parser.parse(), which is not used here, does the same.
   lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {
     yield* parser.next(lexeme);
