@@ -157,7 +157,7 @@ export class Budget {
     return this.#queue.size > 0;
   }
 
-  /** Grants waiting requests of all callers what fits now. Call it after space was released. */
+  /** Grants the waiting requests of all callers the bytes that fit now. Call it after space was released. */
   wakeAll(): void {
     for (const budget of this.#waiting) budget.#wake();
   }

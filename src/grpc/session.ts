@@ -130,7 +130,8 @@ export class Session {
     if (this.#state === "closed") return;
     this.#state = "closed";
     const { socket } = this.connection;
-    // Node ends the socket with close_notify after the session. A peer that does not read would keep it open forever.
+    // After the session, Node ends the socket with close_notify. A peer that does not read would keep the socket open
+    // forever.
     socket.once(
       "close",
       this.#timers.delay(LINGER_MS, () => socket.destroy()),

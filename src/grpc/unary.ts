@@ -61,8 +61,8 @@ export interface UnaryOptions {
 }
 
 /**
- * Creates the grpc-js handler of a method. This is the only place where the errors of a call are caught. grpc-js would
- * send the message of an unexpected error to the caller, and would never answer a call whose handler rejects.
+ * Creates the grpc-js handler of a method. The handler catches every error of the method. grpc-js would send the
+ * message of an unexpected error to the caller, and would never answer a call whose handler rejects.
  */
 export function unary<Request, Response, Permit>(
   path: string,
@@ -166,8 +166,8 @@ class Answer {
   }
 
   /**
-   * Answers when the response is available. Sets a default deadline if the caller set none, so that it does not wait
-   * forever.
+   * Answers when the response is available. Sets a default deadline if the caller set none, so that the caller does not
+   * wait forever.
    */
   later(response: Promise<Buffer>): void {
     if (this.#call.call.getDeadline() === Number.POSITIVE_INFINITY) {
