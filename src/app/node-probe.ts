@@ -27,8 +27,8 @@ type Ended =
   | { readonly kind: "ended"; readonly how: string; readonly output: string };
 
 /**
- * Milliseconds. The probe takes about one second on an idle machine. A certificate that hangs it would hang the server
- * too.
+ * The longest time for the probe, in milliseconds. It takes about one second on an idle machine. A certificate that
+ * hangs the probe would hang the server too.
  */
 const PROBE_MS = 120_000;
 
