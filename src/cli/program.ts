@@ -25,7 +25,7 @@ async function showVersion(world: World): Promise<void> {
 }
 
 /**
- * Prints why a command has failed. Loads the modules for this on demand, so that a command that succeeds has no cost.
+ * Prints why a command has failed. A command that succeeds does not load the modules that this function imports.
  */
 async function end(error: unknown, world: World): Promise<number> {
   // A C program ends silently by SIGPIPE when its reader closes the pipe. Node ignores SIGPIPE, so this imitates it.
