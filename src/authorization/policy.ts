@@ -4,7 +4,9 @@ import type { Action } from "./action.ts";
 import { quoted } from "./invalid-rule.ts";
 import type { PathPattern, SpiffeIdPattern } from "./pattern.ts";
 
-/** Allows each of its actions on every matching path to every matching caller. None of the lists is empty. */
+/**
+ * Allows each of its actions on every matching path to every matching caller. In a policy, none of the lists is empty.
+ */
 export interface Rule {
   /** The name of the rule for logs: its name in the file, or its line. Not always unique. */
   readonly name: string;
