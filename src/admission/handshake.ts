@@ -14,7 +14,7 @@ import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
  * SSL_CTX_set_options(3), OpenSSL 3.0 and later: OpenSSL overwrites decrypted bytes in its own buffer after they are
- * read. Without it, the buffer is freed with the plain text in it. Node has no name for this option.
+ * read. Without this option, the buffer is freed with the plain text in it. Node has no name for the option.
  */
 const SSL_OP_CLEANSE_PLAINTEXT = 1 << 1;
 
@@ -77,7 +77,7 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
     try {
       socket.setKeyCert(verifying);
     } catch (error) {
-      // If it were thrown from here, it would end the process.
+      // An error that is thrown from here would end the process.
       socket.destroy(error as Error);
     }
   };
