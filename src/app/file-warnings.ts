@@ -6,8 +6,8 @@ import type { ServeConfig } from "../config/serve-config.ts";
 
 /**
  * Warns of files in use that other users can change. The server refuses to read a policy or a bundle that every user
- * can change, or that a group other than its own can change. These warnings cover the other cases: certificates, other
- * owners, and the server's own group.
+ * can change, or that a group other than its own can change. These warnings cover the other cases: certificates, files
+ * that belong to another user, and files that the server's own group can change.
  */
 export class FileWarnings {
   readonly #log: Logger;
