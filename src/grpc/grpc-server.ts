@@ -180,7 +180,7 @@ export class GrpcServer {
     if (this.#state === "draining") session.goAway();
   }
 
-  /** Removes a session, whose socket is closed or about to be, from the sessions of its SPIFFE ID. */
+  /** Removes a session, whose socket is closed or about to be, and its connection from the budget of its SPIFFE ID. */
   #remove(session: Session): void {
     if (this.#sessions.delete(session)) this.#budgets.leave(session.connection.id.toString());
   }
