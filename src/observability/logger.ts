@@ -29,7 +29,7 @@ export interface LogFields {
   readonly code?: string | undefined;
   /** The stable reason of a CofferError, of a refused connection or of a denied call. */
   readonly reason?: string | undefined;
-  /** The name of the rule of the policy that decided. */
+  /** The name of the rule that allowed a call, or why the call was denied. */
   readonly rule?: string | undefined;
   readonly trust_domain?: string | undefined;
   readonly signal?: string | undefined;
