@@ -86,7 +86,8 @@ export interface Journal {
   loss(): string | undefined;
 
   /**
-   * Closes the journal. Does nothing after a commit with an unknown outcome: closing a database writes to its files.
+   * Closes the journal. Does nothing after a commit with an unknown outcome, a failed checkpoint or a loss: closing a
+   * database writes to its files.
    */
   close(): void;
 }
