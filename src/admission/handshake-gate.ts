@@ -23,8 +23,8 @@ export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, 
 
 /**
  * The maximum number of connections that may be served. A sixteenth of all connections is reserved for handshakes.
- * Without it, one SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new
- * connection belongs to only after the handshake.
+ * Without this reserve, one SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE
+ * ID a new connection belongs to only after the handshake.
  */
 export function mostServed({ connections, inProgress }: HandshakeLimits): number {
   return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
