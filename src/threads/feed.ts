@@ -8,7 +8,7 @@ import { findVersion } from "../store/secret.ts";
 import type { Change, PutChange } from "../store/change.ts";
 import { type Location, PRUNED, encodeBatch } from "./batch.ts";
 import { ChangeServer } from "./change-server.ts";
-import type { ChangesMessage, FeedMessage } from "./messages.ts";
+import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import { type Progress, next } from "./progress.ts";
 import { SharedChunks } from "./shared-chunks.ts";

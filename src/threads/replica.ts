@@ -3,7 +3,7 @@ import type { Changes } from "../store/changes.ts";
 import { Memory, type ReadableMemory } from "../store/memory.ts";
 import { type Location, decodeBatch } from "./batch.ts";
 import { FollowedContents } from "./followed-contents.ts";
-import type { ChangesMessage, FeedMessage } from "./messages.ts";
+import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import type { Progress } from "./progress.ts";
 import { RemoteChanges } from "./remote-changes.ts";
