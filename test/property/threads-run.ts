@@ -3,7 +3,7 @@ import { violations } from "../support/linearizability.ts";
 import { Simulation } from "../support/simulated-threads.ts";
 import { randomFrom } from "../durability/load.ts";
 import { SimulatedCaller } from "./threads-caller.ts";
-import { SystemParts, createSystem } from "./threads-system.ts";
+import { type SystemParts, createSystem } from "./threads-system.ts";
 
 /** Runs a random system with random callers, and returns everything that is wrong with it. */
 export async function complaintsOf(

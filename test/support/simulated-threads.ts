@@ -113,7 +113,10 @@ export class Simulation {
 
   #oneOf(threads: readonly SimulatedThread[]): SimulatedThread | undefined {
     let at = this.random() * threads.reduce((sum, { speed }) => sum + speed, 0);
-    return threads.find(({ speed }) => (at -= speed) < 0);
+    return threads.find(({ speed }) => {
+      at -= speed;
+      return at < 0;
+    });
   }
 
   #advanceClock(): boolean {
