@@ -73,7 +73,7 @@ class Run {
   }
 
   catchUp(): void {
-    this.store.fronts.forEach((_, front) => this.#deliver(front, this.#published.length));
+    this.store.fronts.forEach((_, front) => void this.#deliver(front, this.#published.length));
     this.store.wait();
   }
 
