@@ -23,42 +23,44 @@ export interface OrderTargets {
 export function followOrders(port: Port<NumberedOrder, Report>, targets: OrderTargets): void {
   const report = (message: Report) => port.post(message);
   port.onMessage(({ number, order }) => {
-    const ended = carryOut(order, targets);
-    if (ended === undefined) return report({ kind: "done", number, addresses: [] });
-    void ended.then(
-      (addresses) => report({ kind: "done", number, addresses: addresses ?? [] }),
+    void carryOut(order, targets).then(
+      (addresses) => report({ kind: "done", number, addresses }),
       (error: unknown) => report({ kind: "refused", number, problems: correctable(error) }),
     );
   });
 }
 
-/** Undefined if the order has taken effect. */
-function carryOut(order: Order, targets: OrderTargets): Promise<readonly ListenAddress[] | void> | undefined {
+/** An order that takes no time has taken effect when this returns. Resolves to the addresses of new listeners. */
+async function carryOut(order: Order, targets: OrderTargets): Promise<readonly ListenAddress[]> {
   const { front, identity, adoptPolicy } = targets;
   switch (order.kind) {
     case "identity":
       identity.receive(order.state);
-      return undefined;
+      break;
     case "policy":
       adoptPolicy(authorizerOf(order.policy));
-      return undefined;
+      break;
     case "leave":
       front.leave();
-      return undefined;
+      break;
     case "refuse calls":
       front.refuseCalls();
-      return undefined;
+      break;
     case "open":
       return front.open();
     case "stop listening":
-      return front.stopListening();
+      await front.stopListening();
+      break;
     case "drain":
-      return front.drain(order.graceMs);
+      await front.drain(order.graceMs);
+      break;
     case "settle":
-      return front.settled();
+      await front.settled();
+      break;
     case "close":
-      return front.close();
+      await front.close();
   }
+  return [];
 }
 
 function correctable(error: unknown): readonly string[] {

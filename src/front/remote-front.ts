@@ -109,13 +109,16 @@ export class RemoteFront implements FrontControl {
     switch (report.kind) {
       case "ready":
         this.#state = "ready";
-        return this.#onReady();
+        this.#onReady();
+        break;
       case "log":
-        return this.#appendLog(report.lines);
+        this.#appendLog(report.lines);
+        break;
       case "done":
-        return this.#take(report.number)?.resolve(report.addresses);
+        this.#take(report.number)?.resolve(report.addresses);
+        break;
       case "refused":
-        return this.#take(report.number)?.reject(new StartRefused(report.problems));
+        this.#take(report.number)?.reject(new StartRefused(report.problems));
     }
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import type { ListenAddress } from "../../../src/admission/listener.ts";
-import { Authorizer } from "../../../src/authorization/authorizer.ts";
+import type { Authorizer } from "../../../src/authorization/authorizer.ts";
 import { StartRefused } from "../../../src/domain/start-refused.ts";
 import type { FrontControl } from "../../../src/front/front-control.ts";
 import { IdentityMirror } from "../../../src/front/identity-mirror.ts";
