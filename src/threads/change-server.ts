@@ -1,6 +1,12 @@
 import type { Changes } from "../store/changes.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
-import { type Answer, type ChangeRequest, type ChangesMessage, type FeedMessage, describeError } from "./messages.ts";
+import {
+  type Answer,
+  type ChangeRequest,
+  type ChangesMessage,
+  type FeedMessage,
+  describeError,
+} from "./port-messages.ts";
 import type { Port } from "./port.ts";
 
 /** Serves the changes that one front requests. The answers of a group leave as one message. */

@@ -8,9 +8,9 @@ import { findVersion } from "../store/secret.ts";
 import type { Change, PutChange } from "../store/change.ts";
 import { type Location, PRUNED, encodeBatch } from "./batch.ts";
 import { ChangeServer } from "./change-server.ts";
-import type { ChangesMessage, FeedMessage } from "./messages.ts";
+import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
-import { type Progress, next } from "./progress.ts";
+import { type PublicationProgress, next } from "./publication-progress.ts";
 import { SharedChunks } from "./shared-chunks.ts";
 
 /** The store thread's end of the channel to a front. */
@@ -34,11 +34,11 @@ export class Feed implements Publication {
   readonly #sealed = new SealedMemory(this.#chunks);
   readonly memory = new Memory(this.#sealed);
   readonly #ports: readonly FrontPort[];
-  readonly #progress: Progress;
+  readonly #progress: PublicationProgress;
   readonly #timers: Timers;
   #isOverwriting = false;
 
-  constructor(ports: readonly FrontPort[], progress: Progress, timers: Timers) {
+  constructor(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers) {
     this.#ports = ports;
     this.#progress = progress;
     this.#timers = timers;

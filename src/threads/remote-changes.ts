@@ -1,7 +1,7 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
 import type { DeleteCommand, DeleteResult, PutCommand, PutResult } from "../store/operation.ts";
-import { type Answer, type ChangeRequest, type ChangesMessage, restoreError } from "./messages.ts";
+import { type Answer, type ChangeRequest, type ChangesMessage, restoreError } from "./port-messages.ts";
 
 interface Pending {
   readonly resolve: (result: never) => void;

@@ -3,15 +3,15 @@ import type { Changes } from "../store/changes.ts";
 import { Memory, type ReadableMemory } from "../store/memory.ts";
 import { type Location, decodeBatch } from "./batch.ts";
 import { FollowedContents } from "./followed-contents.ts";
-import type { ChangesMessage, FeedMessage } from "./messages.ts";
+import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
-import type { Progress } from "./progress.ts";
+import type { PublicationProgress } from "./publication-progress.ts";
 import { RemoteChanges } from "./remote-changes.ts";
 
 /** What a {@link Replica} needs. */
 export interface ReplicaOptions {
   readonly port: Port<FeedMessage, ChangesMessage>;
-  readonly progress: Progress;
+  readonly progress: PublicationProgress;
   /** The number of this front, from 0. */
   readonly front: number;
   readonly timers: Pick<Timers, "afterTurn">;
@@ -20,7 +20,7 @@ export interface ReplicaOptions {
 /** A front's side of the store: a memory that follows that of the store thread, and the way for changes. */
 export class Replica {
   readonly #port: Port<FeedMessage, ChangesMessage>;
-  readonly #progress: Progress;
+  readonly #progress: PublicationProgress;
   readonly #front: number;
   readonly #contents = new FollowedContents();
   readonly #memory = new Memory<Location>(this.#contents);

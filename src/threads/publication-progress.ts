@@ -5,7 +5,7 @@
  * The store thread posts a publication to all fronts before it raises the number. A front that reads a higher number than
  * it has applied therefore finds the publications that it misses in its port.
  */
-export class Progress {
+export class PublicationProgress {
   /** The memory to give to another thread. */
   readonly memory: SharedArrayBuffer;
   readonly #numbers: Int32Array;
