@@ -55,7 +55,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
 /** The settings whose defaults suit every machine. Of the options of `coffer serve`, `coffer dev` has only these. */
 export type RunningConfig = Pick<
   ServeConfig,
-  "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel"
+  "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel" | "threads"
 >;
 
 /** Reads only the options that `coffer dev` has. Throws ConfigurationError with all problems. */
@@ -73,6 +73,7 @@ function readRunning(reader: OptionReader, memory: MachineMemory): RunningConfig
     maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(memory),
     handshakes: readHandshakes(reader),
     budgets: DEFAULT_BUDGET_LIMITS,
+    threads: reader.optional(options.threads, parseCount) ?? 1,
     logLevel: reader.optional(options.logLevel, parseChoice(LOG_LEVELS)) ?? "info",
   };
 }

@@ -18,6 +18,8 @@ export type StoreConfig =
 
 /** The complete, checked configuration of `coffer serve`. */
 export interface ServeConfig {
+  /** The number of threads that serve callers. With 1 they are served by the thread that has the store. */
+  readonly threads: number;
   readonly listen: readonly ListenAddress[];
   readonly store: StoreConfig;
   /** How long the start waits for another server to release the data folder, in milliseconds. */

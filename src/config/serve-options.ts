@@ -100,6 +100,7 @@ export const serveOptions = {
   handshakeRate: option("--handshake-rate", "<count>", "handshakes that may start per second; others wait", {
     standard: String(DEFAULT_HANDSHAKE_LIMITS.perSecond),
   }),
+  threads: option("--threads", "<count>", "threads that serve calls", { standard: "1" }),
   allowDebug: option(
     "--allow-debug",
     "",
@@ -113,8 +114,17 @@ export const serveOptions = {
   }),
 } as const satisfies Record<string, OptionDefinition>;
 
-const { listen, socketMode, opsListen, maxStoreBytes, maxConnections, maxHandshakes, handshakeRate, logLevel } =
-  serveOptions;
+const {
+  listen,
+  socketMode,
+  opsListen,
+  maxStoreBytes,
+  maxConnections,
+  maxHandshakes,
+  handshakeRate,
+  threads,
+  logLevel,
+} = serveOptions;
 
 /** The options that `coffer dev` also has. */
 export const runningOptions = {
@@ -125,6 +135,7 @@ export const runningOptions = {
   maxConnections,
   maxHandshakes,
   handshakeRate,
+  threads,
   logLevel,
 };
 

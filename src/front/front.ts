@@ -1,121 +1,109 @@
-import { formatAddress } from "../domain/address.ts";
-import type { Timers } from "../domain/timers.ts";
-import type { IdentitySource } from "../identity/source.ts";
-import type { Logger } from "../observability/logger.ts";
-import { Connections } from "../admission/connection.ts";
-import { GrpcServer } from "../grpc/grpc-server.ts";
-import { type GateCounts, HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
-import { type ListenAddress, Listener } from "../admission/listener.ts";
 import { ConnectionAdmission } from "../admission/connection-admission.ts";
-import type { SecretsMethods } from "../grpc/secrets-service.ts";
+import { Connections } from "../admission/connection.ts";
+import { type GateCounts, HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
+import type { ListenAddress } from "../admission/listener.ts";
+import type { Authorizer } from "../authorization/authorizer.ts";
+import type { Timers } from "../domain/timers.ts";
+import { SecretsEngine } from "../engine/secrets-engine.ts";
+import { GrpcServer } from "../grpc/grpc-server.ts";
+import { secretsMethods } from "../grpc/secrets-service.ts";
+import type { IdentitySource } from "../identity/source.ts";
+import type { Sealer } from "../sealing/sealer.ts";
+import type { Changes } from "../store/changes.ts";
+import type { SecretReader } from "../store/secret-reader.ts";
 import type { CallLog } from "./call-log.ts";
-import type { ServeConfig } from "../config/serve-config.ts";
+import type { FrontConfig } from "./front-config.ts";
+import type { FrontControl } from "./front-control.ts";
+import type { Intake } from "./intake.ts";
 
 /** The dependencies of a {@link Front}. */
 export interface FrontOptions {
-  readonly config: Pick<ServeConfig, "handshakes" | "budgets" | "listen">;
+  readonly config: FrontConfig;
+  readonly intake: Intake;
+  readonly identity: IdentitySource;
+  /** The current authorizer. */
+  readonly authorizer: () => Authorizer;
+  readonly secrets: SecretReader;
+  readonly changes: Changes;
+  /** Seals page tokens. */
+  readonly sealer: Sealer;
   readonly calls: CallLog;
   /** Receives the numbers of its connections and handshakes. */
   readonly counts: GateCounts;
-  readonly log: Logger;
   readonly timers: Timers;
 }
 
-/** Everything between the network and the RPC methods: listeners, handshakes, connections and calls. */
-export class Front {
-  readonly #gate: HandshakeGate;
+/** Everything from the accepted socket to the answer, on one thread. */
+export class Front implements FrontControl {
   readonly #options: FrontOptions;
-  readonly #connections = new Connections();
-  readonly #listeners: Listener[] = [];
+  readonly #connections: Connections;
   /** Undefined until {@link open} is called. */
   #open: { readonly grpc: GrpcServer; readonly admission: ConnectionAdmission } | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
-    this.#gate = new HandshakeGate(options.config.handshakes, options.timers, options.counts);
+    const { number, fronts } = options.config;
+    this.#connections = new Connections({ first: number + 1, step: fronts });
   }
 
-  /** The addresses of its listeners. Port 0 is replaced by the actual port. */
-  get addresses(): readonly ListenAddress[] {
-    return this.#listeners.map((listener) => listener.address);
+  /** The identity must be ready. */
+  async open(): Promise<readonly ListenAddress[]> {
+    const grpc = this.#createServer();
+    const admission = this.#createAdmission(grpc);
+    this.#open = { grpc, admission };
+    this.#options.identity.onState(({ kind }) => grpc.reportHealth(kind === "ready" ? "SERVING" : "NOT_SERVING"));
+    return this.#options.intake.begin(admission);
   }
 
-  /** Whether it has been opened, so that calls may have arrived. */
-  get isOpen(): boolean {
-    return this.#open !== undefined;
+  leave(): void {
+    this.#open?.grpc.leave();
   }
 
-  /** Serves `methods` to the peers that `identity` can verify. Rejects with ListenRefused. */
-  async open(identity: IdentitySource, methods: SecretsMethods): Promise<void> {
-    const { calls, config, timers } = this.#options;
-    const grpc = new GrpcServer({
+  refuseCalls(): void {
+    this.#open?.grpc.refuseCalls();
+  }
+
+  async stopListening(): Promise<void> {
+    this.#options.intake.end();
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#options.intake.end();
+    await this.#open?.grpc.drain(graceMs);
+  }
+
+  async settled(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#options.intake.close();
+    this.#connections.closeAll();
+    this.#open?.admission.close();
+  }
+
+  #createServer(): GrpcServer {
+    const { config, calls, timers, authorizer, secrets, changes, sealer } = this.#options;
+    const engine = new SecretsEngine({ secrets, changes, sealer, authorizer, onDenied: calls.denied });
+    return new GrpcServer({
       connections: this.#connections,
       limits: config.budgets,
       maxConnections: mostServed(config.handshakes),
-      methods,
+      methods: secretsMethods(engine, config.maxContentBytes),
       onHandled: calls.handled,
       onCrowdedOut: calls.crowdedOut,
       timers,
       random: Math.random,
     });
-    identity.onState(({ kind }) => grpc.reportHealth(kind === "ready" ? "SERVING" : "NOT_SERVING"));
-    const admission = this.#admissionTo(grpc, identity);
-    this.#open = { grpc, admission };
-    await this.#listen(admission);
   }
 
-  /** Reports NOT_SERVING to health checks from now on. Calls that arrive are still served. */
-  leave(): void {
-    this.#open?.grpc.leave();
-  }
-
-  /**
-   * Accepts no more connections. Calls in progress, and calls that cross the GOAWAY on the wire, get `graceMs`
-   * milliseconds.
-   */
-  async drain(graceMs: number): Promise<void> {
-    this.#closeListeners();
-    await this.#open?.grpc.drain(graceMs);
-  }
-
-  /** Accepts neither connections nor calls. Responses that are being sent get `graceMs` milliseconds. */
-  async fail(graceMs: number): Promise<void> {
-    this.#open?.grpc.refuseCalls();
-    await this.drain(graceMs);
-  }
-
-  /** Closes every connection immediately. */
-  close(): void {
-    this.#closeListeners();
-    this.#connections.closeAll();
-    this.#open?.admission.close();
-  }
-
-  #admissionTo(grpc: GrpcServer, identity: IdentitySource): ConnectionAdmission {
-    const { calls, timers } = this.#options;
+  #createAdmission(grpc: GrpcServer): ConnectionAdmission {
+    const { config, counts, calls, timers, identity } = this.#options;
     return new ConnectionAdmission({
       identity,
       connections: this.#connections,
-      gate: this.#gate,
+      gate: new HandshakeGate(config.handshakes, timers, counts),
       timers,
       onConnection: (connection) => grpc.serve(connection),
       onRefused: calls.refused,
     });
-  }
-
-  async #listen(admission: ConnectionAdmission): Promise<void> {
-    const { config, log } = this.#options;
-    for (const address of config.listen) {
-      const listener = await Listener.listen(address, {
-        accept: (socket) => admission.receive(socket),
-        failed: (error) => admission.notAccepted(error),
-      });
-      this.#listeners.push(listener);
-      log.info("listening", { address: formatAddress(listener.address) });
-    }
-  }
-
-  #closeListeners(): void {
-    for (const listener of this.#listeners) listener.close();
   }
 }

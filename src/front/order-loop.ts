@@ -9,10 +9,12 @@ import { authorizerOf } from "./policy-mirror.ts";
 
 /** The parts of a front that orders change. */
 export interface OrderTargets {
-  readonly front: FrontControl;
+  readonly front: Omit<FrontControl, "close">;
   readonly identity: IdentityMirror;
   /** Replaces the authorizer for all later calls. */
   readonly adoptPolicy: (authorizer: Authorizer) => void;
+  /** Ends the front and what belongs to it. */
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -32,7 +34,7 @@ export function followOrders(port: Port<NumberedOrder, Report>, targets: OrderTa
 
 /** An order that takes no time has taken effect when this returns. Resolves to the addresses of new listeners. */
 async function carryOut(order: Order, targets: OrderTargets): Promise<readonly ListenAddress[]> {
-  const { front, identity, adoptPolicy } = targets;
+  const { front, identity, adoptPolicy, close } = targets;
   switch (order.kind) {
     case "identity":
       identity.receive(order.state);
@@ -58,7 +60,7 @@ async function carryOut(order: Order, targets: OrderTargets): Promise<readonly L
       await front.settled();
       break;
     case "close":
-      await front.close();
+      await close();
   }
   return [];
 }

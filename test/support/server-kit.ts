@@ -23,6 +23,7 @@ import {
 import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/admission/handshake-gate.ts";
 import { PATIENCE_MS } from "./patience.ts";
+import { THREADS } from "./threads.ts";
 import type { ListenAddress } from "../../src/admission/listener.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
@@ -73,6 +74,7 @@ export class ServerKit {
     makeRootKey(rootKey);
     this.files = { ...files, bundles: new Map([["example.org", bundle]]) };
     this.config = {
+      threads: THREADS,
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
       store: { kind: "sqlite", data: join(this.folder, "data"), rootKey },
       lockWaitMs: 0,

@@ -42,7 +42,8 @@ function begin(front: Partial<FrontControl> = {}) {
   };
   const identity = new IdentityMirror();
   const epochs: number[] = [];
-  followOrders(port, { front: control, identity, adoptPolicy: ({ epoch }: Authorizer) => epochs.push(epoch) });
+  const adoptPolicy = ({ epoch }: Authorizer) => epochs.push(epoch);
+  followOrders(port, { front: control, identity, adoptPolicy, close: control.close });
   return { remote, port, done, identity, epochs, lines };
 }
 
