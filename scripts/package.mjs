@@ -1,10 +1,10 @@
 // Makes the package of a release, "coffer-VERSION.tgz": "npm run package [-- FOLDER]" writes it into dist-package, or
-// into FOLDER. It is compiled and laid out in a separate folder, so that neither a running server nor what an earlier
-// build left in dist is in it.
+// into FOLDER. It is compiled and assembled in a separate folder, so that it does not replace files of a running
+// server, and contains nothing that an earlier build left in dist.
 //
 // It has the program, the client with its declarations, the proto, and two bundled packages without their install
 // scripts: the source of SQLite, and koffi. npm compiles nothing, and a workload that imports the client needs no
-// compiler. The first `coffer serve` compiles SQLite with the script that is packed along
+// compiler. The first `coffer serve` compiles SQLite with a script in the package
 // (docs/decisions/0013-client-and-package.md). koffi's binaries are npm packages, one for each platform; npm installs the
 // one that fits.
 import { execFileSync } from "node:child_process";
@@ -12,7 +12,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 
-/** What is taken from the clone as it is. */
+/** The files that are copied from the clone unchanged. */
 const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "proto/README.md", "proto/buf.yaml", "proto/descriptors.binpb"];
 const PROTOS = ["proto/coffer", "proto/google", "proto/grpc"];
 const NATIVE = ["native.mjs", "build-lock.mjs", "node-release.mjs", "object-wrap.h"];
@@ -28,7 +28,9 @@ const BUNDLED = {
   koffi: (path) => hasNoSource(path) && !/\.(asm|cc|def|hh|inc|S)$|\/abi$|CMakeLists/.test(path),
 };
 
-/** What is of use in a clone only. `private` stays: it keeps `npm publish` from happening by accident. */
+/**
+ * The fields of package.json that are useful only in a clone. `private` stays, to prevent an accidental `npm publish`.
+ */
 const OF_THE_CLONE = ["scripts", "devDependencies", "overrides", "allowScripts", "files"];
 
 const run = (program, ...words) => execFileSync(program, words, { stdio: ["ignore", "pipe", "inherit"] });
@@ -41,7 +43,8 @@ function compile(stage) {
 }
 
 /**
- * The declarations that coffer/client reaches. tsc leaves ".ts" in their imports, which only its newest releases take.
+ * The declarations that coffer/client reaches. tsc leaves ".ts" in their imports, which only its newest releases
+ * accept, so this replaces it with ".js".
  */
 function declare(stage) {
   const all = mkdtempSync(join(tmpdir(), "coffer-declarations-"));
@@ -77,7 +80,7 @@ function rewriteManifest(file) {
   const { "prebuild-install": _, ...needed } = dependencies;
   const { "build-release": build } = scripts;
   const kept = build === undefined ? {} : { scripts: { "build-release": build } };
-  // Without gypfile npm would compile a package with a binding.gyp at install.
+  // Without `gypfile: false`, npm would compile a package that has a binding.gyp when it is installed.
   writeJson(file, { ...rest, gypfile: false, dependencies: needed, ...kept });
 }
 
