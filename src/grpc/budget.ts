@@ -1,5 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import type { BudgetMemory, Resource } from "./budget-memory.ts";
+import { Share } from "./share.ts";
 
 /** Limits for all calls together. One SPIFFE ID may use at most half of what the others leave free. */
 export interface BudgetLimits {
@@ -28,57 +29,6 @@ const RESOURCES: readonly Resource[] = ["bytes", "unread", "calls"];
 
 // Milliseconds. How soon a waiting request notices that another thread has released space.
 const POLL_MS = 10;
-
-/**
- * What one caller may hold of a resource, and holds. The check and the change are two steps: with several threads, a
- * limit can be exceeded by at most one request for each thread.
- */
-class Share {
-  readonly #numbers: Int32Array;
-  /** The indexes of what all callers hold, and of what this one holds. */
-  readonly #used: number;
-  readonly #held: number;
-  readonly #size: number;
-  /** What each caller may hold even if the pool is used up. */
-  readonly #minimum: number;
-
-  constructor(memory: BudgetMemory, slot: number, resource: Resource, limits: BudgetLimits, minimum: BudgetLimits) {
-    this.#numbers = memory.numbers;
-    this.#used = memory.poolIndex(resource);
-    this.#held = memory.heldIndex(slot, resource);
-    this.#size = limits[resource];
-    this.#minimum = minimum[resource];
-  }
-
-  /**
-   * Whether the caller may hold `amount` more. It may hold at most half of what the others leave free, so that space
-   * remains for them. A caller that holds nothing may take all that is free. Every caller may hold the minimum.
-   */
-  fits(amount: number): boolean {
-    const held = Atomics.load(this.#numbers, this.#held);
-    const free = this.#size - Atomics.load(this.#numbers, this.#used);
-    return held + amount <= this.#limit(free, held) || (held === 0 && amount <= free);
-  }
-
-  take(amount: number): void {
-    Atomics.add(this.#numbers, this.#held, amount);
-    Atomics.add(this.#numbers, this.#used, amount);
-  }
-
-  give(amount: number): void {
-    this.take(-amount);
-  }
-
-  /** The maximum that the caller may hold now. */
-  get limit(): number {
-    const held = Atomics.load(this.#numbers, this.#held);
-    return this.#limit(this.#size - Atomics.load(this.#numbers, this.#used), held);
-  }
-
-  #limit(free: number, held: number): number {
-    return Math.max(this.#minimum, Math.floor((free + held) / 2));
-  }
-}
 
 type Shares = Readonly<Record<Resource, Share>>;
 
@@ -179,7 +129,8 @@ export class Budget {
   /** The budget of a SPIFFE ID that has its first connection on this thread. */
   constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: Waiting) {
     const slot = memory.join(id);
-    const share = (resource: Resource) => new Share(memory, slot, resource, limits, minimum);
+    const share = (resource: Resource) =>
+      new Share({ memory, slot, resource, size: limits[resource], minimum: minimum[resource] });
     this.shares = { bytes: share("bytes"), unread: share("unread"), calls: share("calls") };
     this.#memory = memory;
     this.#slot = slot;
