@@ -4,7 +4,7 @@
 //
 // It has the program, the client with its declarations, the proto, and two bundled packages without their install
 // scripts: the source of SQLite, and koffi. npm compiles nothing, and a workload that imports the client needs no
-// compiler. The first `coffer serve` compiles SQLite with the script that is packed along
+// compiler. The first `coffer serve` compiles SQLite with a script in the package
 // (docs/decisions/0013-client-and-package.md). koffi's binaries are npm packages, one for each platform; npm installs the
 // one that fits.
 import { execFileSync } from "node:child_process";
@@ -80,7 +80,7 @@ function rewriteManifest(file) {
   const { "prebuild-install": _, ...needed } = dependencies;
   const { "build-release": build } = scripts;
   const kept = build === undefined ? {} : { scripts: { "build-release": build } };
-  // Without gypfile npm would compile a package with a binding.gyp at install.
+  // Without `gypfile: false`, npm would compile a package that has a binding.gyp when it is installed.
   writeJson(file, { ...rest, gypfile: false, dependencies: needed, ...kept });
 }
 
