@@ -1,5 +1,5 @@
 import { createCallLog } from "../front/call-log.ts";
-import { frontConfig } from "../front/front-config.ts";
+import { budgetMemory, frontConfig } from "../front/front-config.ts";
 import { Front } from "../front/front.ts";
 import { Fronts } from "../front/fronts.ts";
 import { Listeners } from "../front/intake.ts";
@@ -35,6 +35,7 @@ export class FrontOfThisThread implements FrontHost {
       sealer: resources.storage.sealer,
       calls: createCallLog(log, this.#limited, counters),
       counts: counters,
+      budgets: budgetMemory(config),
       timers,
     });
     this.#fronts = new Fronts(front);

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { ConnectionCounts } from "../admission/connection-counts.ts";
-import { frontConfig } from "../front/front-config.ts";
+import { budgetMemory, frontConfig } from "../front/front-config.ts";
 import type { FrontSetup } from "../front/front-setup.ts";
 import { startFrontWorker } from "../front/front-worker.ts";
 import { Fronts } from "../front/fronts.ts";
@@ -28,7 +28,11 @@ export class FrontThreads implements FrontHost {
       progress,
       timers,
     );
-    const shared = { progress: progress.memory, connections: ConnectionCounts.of(threads).memory };
+    const shared = {
+      progress: progress.memory,
+      connections: ConnectionCounts.of(threads).memory,
+      budgets: budgetMemory(frontConfig(config, 0, threads)).buffer,
+    };
     const descriptors = descriptorPorts(threads);
     this.#fronts = feeds.map(({ port2: feed }, number) =>
       startFront(parts, { ...shared, number, feed, descriptors: descriptors[number] ?? new Map() }),
@@ -50,7 +54,7 @@ export class FrontThreads implements FrontHost {
   }
 }
 
-type FrontResources = Pick<FrontSetup, "feed" | "descriptors" | "progress" | "connections"> & {
+type FrontResources = Pick<FrontSetup, "feed" | "descriptors" | "progress" | "connections" | "budgets"> & {
   readonly number: number;
 };
 

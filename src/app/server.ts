@@ -90,6 +90,14 @@ export class CofferServer {
     this.#opened?.resources.policy.reload();
   }
 
+  /**
+   * Resolves when the latest identity and policy are in force in every front, and when the log has every line that the
+   * fronts have written so far.
+   */
+  async settled(): Promise<void> {
+    await this.#startup.fronts?.settled();
+  }
+
   /** Shuts down gracefully: accepts no more connections, finishes calls in progress, and writes a full checkpoint. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();

@@ -1,5 +1,7 @@
+import { mostServed } from "../admission/handshake-gate.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
+import { BudgetMemory } from "../grpc/budget-memory.ts";
 
 /** The part of the configuration that concerns one front, as plain data, which can be passed to another thread. */
 export interface FrontConfig extends Pick<ServeConfig, "budgets" | "handshakes" | "logLevel" | "maxContentBytes"> {
@@ -25,4 +27,9 @@ export function frontConfig(config: ServeConfig, number: number, fronts: number)
     perSecond: part(perSecond),
   };
   return { number, fronts, budgets, logLevel, maxContentBytes, handshakes, listen: number === 0 ? listen : [] };
+}
+
+/** Memory for what the callers of fronts with this configuration hold. */
+export function budgetMemory({ fronts, handshakes }: FrontConfig): BudgetMemory {
+  return BudgetMemory.of(fronts * mostServed(handshakes), fronts);
 }

@@ -16,4 +16,6 @@ export interface FrontSetup {
   readonly counters: SharedArrayBuffer;
   /** See ConnectionCounts. */
   readonly connections: SharedArrayBuffer;
+  /** See BudgetMemory. */
+  readonly budgets: SharedArrayBuffer;
 }

@@ -5,6 +5,7 @@ import type { ListenAddress } from "../admission/listener.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import { SecretsEngine } from "../engine/secrets-engine.ts";
+import type { BudgetMemory } from "../grpc/budget-memory.ts";
 import { GrpcServer } from "../grpc/grpc-server.ts";
 import { secretsMethods } from "../grpc/secrets-service.ts";
 import type { IdentitySource } from "../identity/source.ts";
@@ -28,6 +29,8 @@ export interface FrontOptions {
   /** Seals page tokens. */
   readonly sealer: Sealer;
   readonly calls: CallLog;
+  /** What the callers of all fronts hold. */
+  readonly budgets: BudgetMemory;
   /** Receives the numbers of its connections and handshakes. */
   readonly counts: GateCounts;
   readonly timers: Timers;
@@ -81,11 +84,12 @@ export class Front implements FrontControl {
   }
 
   #createServer(): GrpcServer {
-    const { config, calls, timers, authorizer, secrets, changes, sealer } = this.#options;
+    const { config, calls, timers, authorizer, secrets, changes, sealer, budgets } = this.#options;
     const engine = new SecretsEngine({ secrets, changes, sealer, authorizer, onDenied: calls.denied });
     return new GrpcServer({
       connections: this.#connections,
       limits: config.budgets,
+      memory: budgets,
       maxConnections: mostServed(config.handshakes),
       methods: secretsMethods(engine, config.maxContentBytes),
       onHandled: calls.handled,

@@ -1,6 +1,7 @@
 import { ConnectionCounts } from "../admission/connection-counts.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
+import { BudgetMemory } from "../grpc/budget-memory.ts";
 import { CallCounters } from "../observability/call-counters.ts";
 import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
@@ -46,6 +47,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     sealer,
     calls: createCallLog(log, limited, counters),
     counts: counters,
+    budgets: new BudgetMemory(setup.budgets),
     timers,
   });
   const close = async () => {

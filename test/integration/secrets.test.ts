@@ -183,6 +183,7 @@ describe("a caller that is denied", () => {
 
   it("is logged with the caller, the call and the reason", async () => {
     await web.get({ path: "hidden/logged" });
+    await kit.settled();
     const line = kit.log.find((each) => each.event === "call denied" && each["path"] === "hidden/logged");
     assert.equal(line?.["spiffe_id"], WEB);
     assert.equal(line?.["method"], "/coffer.v1.Secrets/Get");

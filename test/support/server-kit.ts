@@ -119,9 +119,16 @@ export class ServerKit {
     await this.#server?.stop();
     this.#server = undefined;
     const die = () => void this.deaths.push("died");
-    const server = new CofferServer(this.config, { log: this.#logger(), timers, die, probe });
+    // The threads of fronts have timers of their own, which a test can't script.
+    const threads = timers === processTimers ? this.config.threads : 1;
+    const server = new CofferServer({ ...this.config, threads }, { log: this.#logger(), timers, die, probe });
     await server.start();
     this.#server = server;
+  }
+
+  /** Resolves when {@link log} has every line that the server has written so far, on whichever thread. */
+  settled(): Promise<void> {
+    return this.server.settled();
   }
 
   async stop(): Promise<void> {
