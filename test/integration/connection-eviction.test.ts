@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ClientHttp2Session } from "node:http2";
 import { afterEach, beforeEach, it } from "node:test";
+import type { ServeConfig } from "../../src/config/serve-config.ts";
 import { mostServed } from "../../src/admission/handshake-gate.ts";
 import { sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
@@ -17,9 +18,15 @@ const OTHER_ID = "spiffe://example.org/other/0";
 let kit: ServerKit;
 let sessions: ClientHttp2Session[];
 
-beforeEach(async () => {
+async function start(config: Partial<ServeConfig> = {}): Promise<void> {
+  kit = await ServerKit.start({ handshakes: LIMITS, ...config });
+}
+
+// A front closes the oldest of its own connections: only with one front is it the oldest of all.
+const ONE_FRONT = { threads: 1 };
+
+beforeEach(() => {
   sessions = [];
-  kit = await ServerKit.start({ handshakes: LIMITS });
 });
 
 afterEach(async () => {
@@ -45,6 +52,7 @@ async function reasons(): Promise<(string | undefined)[]> {
 // One SPIFFE ID opens connections as fast as possible, and reopens those that are closed. It displaces only its own
 // connections.
 it("serves twenty other SPIFFE IDs while one opens connections continuously", async () => {
+  await start();
   let isGreedy = true;
   let opens = 0;
   const openContinuously = async () => {
@@ -71,6 +79,7 @@ it("serves twenty other SPIFFE IDs while one opens connections continuously", as
 
 // The server keeps a connection with a call in progress longer than an idle one.
 it("closes the oldest idle connection of the SPIFFE ID with the most connections, and busy connections last", async () => {
+  await start(ONE_FRONT);
   const busy = await opened(WEB);
   await once(watchHealth(busy), "data");
   const idle = await opened(WEB);
@@ -86,6 +95,7 @@ it("closes the oldest idle connection of the SPIFFE ID with the most connections
 });
 
 it("closes the oldest connection if all are busy", async () => {
+  await start(ONE_FRONT);
   const all: ClientHttp2Session[] = [];
   for (let i = 0; i < SERVED; i++) {
     const session = await opened(WEB);
