@@ -11,7 +11,7 @@ import { type Connection, Connections } from "../../src/admission/connection.ts"
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 
-/** The setup of the program: files in PEM, of example.org. */
+/** The setup of the program: the server's SVID and the bundle of example.org, in PEM. */
 export interface MemoryServerOptions {
   readonly cert: string;
   readonly key: string;
@@ -20,6 +20,7 @@ export interface MemoryServerOptions {
 
 /** The program's answer to a request. */
 export interface MemoryReport {
+  /** The resident memory, in bytes. */
   readonly resident: number;
   readonly accepted: number;
   readonly refused: readonly string[];

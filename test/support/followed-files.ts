@@ -11,7 +11,7 @@ import { ManualTimers } from "./manual-timers.ts";
 import { type FileContents, type KubernetesVolume, SpiffeHelper } from "./spiffe-helper.ts";
 import { example, ID, NOW, other } from "./chain-world.ts";
 
-/** The folder of the tests of one process. It is removed at the end. */
+/** The folder for the files of all tests of this process. It is removed after the tests. */
 export const root = mkdtempSync(join(tmpdir(), "coffer-rotation-"));
 after(() => rmSync(root, { recursive: true }));
 
@@ -39,7 +39,7 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     this.writer = new Kind(mkdtempSync(join(root, "run-")), DOMAINS);
   }
 
-  /** One whose files are valid from the start. */
+  /** An instance whose files are valid from the start. */
   static good(): Followed {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
@@ -77,7 +77,7 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     return this.source.snapshot().bundles.get(trustDomain)?.authorities.length;
   }
 
-  /** The name of the SVID in use. */
+  /** Whether the current SVID of the source is this one. */
   holds(forged: Forged): boolean {
     return this.source.snapshot().svid.certPem === forged.certPem;
   }

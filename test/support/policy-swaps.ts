@@ -25,7 +25,7 @@ export interface PolicySwapsFindings {
   readonly wrong: readonly string[];
   /** Failed calls by code: neither a response nor a denial by the policy. */
   readonly failed: ReadonlyMap<string, number>;
-  /** The number of policies that decided a call. The others were replaced before the server read the file. */
+  /** The number of policies that decided a call. The others were replaced before the server read them. */
   readonly setsSeen: number;
 }
 
@@ -45,7 +45,7 @@ function policySet(set: number): string {
   return `rules:\n${rules.join("")}`;
 }
 
-/** Invalid files, made from the policy that would be the next: none of it may come into force. */
+/** Invalid files, made from the text of the next policy: no rule of them may come into force. */
 const SPOILED: readonly ((text: string) => string)[] = [
   (text) => `${text}  - {}\n`,
   () => "",
@@ -150,7 +150,10 @@ class Load {
   }
 }
 
-/** Knows which policies may be in force: not one before the last that was observed, and none that was not delivered. */
+/**
+ * Checks that each decision is that of a policy which may be in force: no older than the newest policy that has decided
+ * a call, and no newer than the last one that was delivered.
+ */
 class Judge {
   /** The number of the last policy that was delivered. */
   delivered = 0;
@@ -160,7 +163,7 @@ class Judge {
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
 
-  /** Lists exactly the secrets of one policy. */
+  /** Checks that a List returns exactly the secrets of one policy. */
   async list(caller: Caller): Promise<void> {
     const least = this.shown;
     const outcome = await caller.list({ prefix: "set/" });
@@ -172,7 +175,7 @@ class Judge {
     else this.#show(set);
   }
 
-  /** Reads a secret of the last policy that was delivered. */
+  /** Checks a Get of a secret that only the last delivered policy allows. */
   async read(caller: Caller): Promise<void> {
     const [least, set] = [this.shown, this.delivered];
     const outcome = await caller.get({ path: secretsOf(set)[1]! });

@@ -41,12 +41,12 @@ export interface StartOptions {
   readonly flags?: readonly string[];
   /** Options of Node itself. */
   readonly node?: readonly string[];
-  /** A program that becomes the server, such as `sh -c '… && exec "$@"' sh`. */
+  /** A program, with arguments, that execs the command line of the server: such as `sh -c '… && exec "$@"' sh`. */
   readonly prefix?: readonly string[];
 }
 
 /**
- * Everything that the servers of one test share: a folder with a CA, credentials, a root key and a place for data. Its
+ * Everything that the servers of one test share: a folder with a CA, credentials, a root key and a data folder. Its
  * processes are killed when the site is removed, or when the test's own process ends earlier.
  */
 export class Site {
@@ -75,7 +75,7 @@ export class Site {
     return server;
   }
 
-  /** A server that has only begun to start. */
+  /** Starts a server without waiting until it serves. */
   launch(options: StartOptions = {}): ServerProcess {
     const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
     const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
