@@ -56,7 +56,7 @@ describe("the alerts of docs/operations.md", () => {
     assert.deepEqual(problems, []);
   });
 
-  it("would fail on unknown metrics and labels", () => {
+  it("(control) are reported if a metric or a label does not exist", () => {
     assert.throws(() => parseQuery("rate(coffer_handshakes_total[5m]"), SyntaxError);
     assert.throws(() => parseQuery("rates(coffer_handshakes_total[5m])"), SyntaxError);
     assert.deepEqual(problemsOf("coffer_gone > 1"), ["there is no coffer_gone"]);

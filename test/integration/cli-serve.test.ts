@@ -33,7 +33,7 @@ describe("coffer serve", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The variables of a caller. It can use the server's list of bundles. */
+  /** The variables of a caller. COFFER_BUNDLE accepts the same form as COFFER_SERVER_BUNDLE. */
   async function caller(server: ServerProcess, name: string): Promise<Record<string, string>> {
     const { address } = await server.logged("listening");
     return {
@@ -70,7 +70,7 @@ describe("coffer serve", () => {
     };
     const ran = await coffer(["serve"], { env: { ...rest, ...client } });
     assert.deepEqual([ran.code, /an identity is required/.test(ran.stderr)], [2, true]);
-    // The control: with the server's own variable names, they are sufficient.
+    // The control: the server accepts the same files under its own variable names.
     const { server } = serving(["serve"], { env });
     await server.serving();
     await server.stop();

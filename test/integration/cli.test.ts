@@ -20,7 +20,7 @@ interface Expected {
   readonly stderr?: string;
 }
 
-/** Shows times as TIME, because they differ between runs. */
+/** Compares a result with the expected one. Each time in the output becomes TIME, because times differ between runs. */
 function check(ran: Ran, { code = 0, stdout = "", stderr = "" }: Expected): void {
   const shown = { code: ran.code, stdout: ran.stdout.toString().replace(TIME, "TIME"), stderr: ran.stderr };
   assert.deepEqual(shown, { code, stdout, stderr });

@@ -79,8 +79,8 @@ describe("a caller with the server's own SPIFFE ID", () => {
     );
   });
 
-  // The client refuses before it sends anything, because the peer at the address would get the content of a Put. Only
-  // health is called, as by a probe that runs next to the server with the server's own SVID.
+  // The client refuses before it sends anything, because the peer at the address would get the content of a Put. The
+  // exception is health, for a probe that runs next to the server with the server's own SVID.
   it("is refused by Coffer's own client, except for health", async () => {
     const [env, other] = [callerVariables(kit, OWN, "own"), callerVariables(kit, API, "other")];
     const seen = kit.log.length;

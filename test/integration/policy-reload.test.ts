@@ -49,7 +49,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       await kit.stop();
     });
 
-    /** The number of the policy in force, whether it is settled, and how often it was replaced. */
+    /** The number of the policy in force, whether no replacement is in progress, and the number of replacements. */
     let state = 0;
     let isSettled = true;
     let exchanges = 0;

@@ -13,9 +13,9 @@ after(() => site.remove());
 
 describe("Policies that are replaced under load, also by invalid ones,", () => {
   for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
-    // Exactly one complete set of rules that was delivered decides each call, and no set that is older than the set of
-    // an earlier decision. What every set allows is never refused. No call fails, and at the end the last set is in
-    // force.
+    // Each call is decided by exactly one complete set of rules that was delivered, and never by a set that is older
+    // than that of an earlier decision. What every set allows is never denied. No call fails, and at the end the last
+    // set is in force.
     it(`decide each call completely and in order when ${what}, replaces them`, async () => {
       const { calls, wrong, failed, setsSeen } = await swapPolicies({
         site,

@@ -286,8 +286,9 @@ it("closes a connection whose verification throws, and no other", async () => {
 });
 
 describe("unauthenticated clients", () => {
-  // Legitimate clients among them wait for a server that is too slow, and the operator must be able to see that.
-  it("that sent a ClientHello and waited in vain are logged differently from those that sent nothing", async () => {
+  // The clients that wait can be legitimate ones, for which the server is too slow. The operator must be able to see
+  // that.
+  it("whose handshake is not begun in time are logged with their own reason", async () => {
     const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 }, new ManualTimers(0));
     const openConnection = () => {
       const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
@@ -352,7 +353,8 @@ describe("unauthenticated clients", () => {
   });
 });
 
-// Otherwise its callers would get SHUTTING_DOWN on a connection that they keep, and the shutdown would not wait for it.
+// If the connection stayed open, its client would get SHUTTING_DOWN for every call on it, and the shutdown would not
+// wait for it.
 it("closes a connection whose handshake completes after the server has started to drain", async () => {
   const server = await Rotating.start();
   const { certPem, keyPem } = server.example.issue({ id: "spiffe://example.org/a" });

@@ -257,7 +257,7 @@ describe("bad requests", () => {
     ["a long page token", "List", { page_token: "A".repeat(1025) }, "page_token", /limit of 1024/],
   ];
   for (const [what, method, request, field, message] of rows) {
-    it(`${what}: the message is enough to understand the problem`, async () => {
+    it(`${what}: the error names the field and describes the problem`, async () => {
       const answer = await api.call(method, request);
       assert.equal(answer.code, "INVALID_ARGUMENT");
       assert.match(answer.message, message);
