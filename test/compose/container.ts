@@ -60,8 +60,8 @@ export class Container {
     return this.#isGone;
   }
 
-  /** Whether it runs until it is stopped. Such a service has a health check; the others do their work and end. */
-  get goesOn(): boolean {
+  /** Whether it runs until it is stopped. Such a service has a health check; the others complete a task and end. */
+  get isLongRunning(): boolean {
     return this.service.restart !== "no";
   }
 

@@ -139,5 +139,5 @@ const REACHED: Readonly<Record<Condition, (container: Container) => unknown>> = 
 
 /** Resolves when a service with a health check is healthy, or another one has ended with 0. */
 function settled(container: Container): Promise<void> {
-  return container.goesOn ? container.healthy() : container.completed();
+  return container.isLongRunning ? container.healthy() : container.completed();
 }
