@@ -36,8 +36,8 @@ describe("a restart of the server under load", { skip: reasonToSkip() || missing
   });
   after(() => site?.end());
 
-  // An example ends with the first call that fails for good. It repeats its Gets, and its Puts, which it may because of
-  // expected_version.
+  // An example ends at the first call that fails after all retries. It retries Gets, and also Puts, which is safe
+  // because they have expected_version.
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     it(`by ${signal} fails no call of the Go example`, async () => {
       for (let i = 0; i < 3; i++) {
