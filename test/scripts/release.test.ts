@@ -89,7 +89,7 @@ describe("scripts/release.mjs", () => {
   });
 
   // The files contain what the tag names. The test reads them with the tools that a user has.
-  it("makes files that fit together", async () => {
+  it("makes files that agree with each other and with the tag", async () => {
     assert.equal((await release(["0.2.0", "--commit"])).code, 0);
     const folder = join(repository, "dist-release");
     const inFolder = (program: string, ...words: string[]) =>

@@ -10,7 +10,7 @@ import type { Entry, Spire } from "./spire.ts";
 
 const { coffer, admin, api, web } = ENTRIES;
 
-// A session of a server, an operator and workloads. The tests depend on each other.
+// The tests are one session of a server, an operator and workloads, and depend on each other.
 describe("with identities from a real SPIRE, without identity files", { skip: reasonToSkip() }, () => {
   let machine: Machine;
   let spire: Spire;
