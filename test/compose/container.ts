@@ -125,7 +125,7 @@ export class Container {
     return { root, isReadOnly: service.isReadOnly, binds: all, pid: service.pid, network };
   }
 
-  /** A copy of the image by hard links, which the container may write to, with its configs. */
+  /** A writable copy of the image, made of hard links, with the configs of the service. */
   #layer(): string {
     const layer = freshFolder(join(this.#engine.work, `${this.service.name}-`));
     execFileSync("cp", ["-al", `${this.#image.folder}/.`, layer]);

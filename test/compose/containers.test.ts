@@ -104,7 +104,7 @@ describe("the image, built in an empty folder", { skip }, () => {
   });
 });
 
-/** All paths that the image adds in addition to the packages. */
+/** The paths that the image may add to its base, apart from those of packages. */
 const ALLOWED =
   /^(app\/(dist\/src\/(.*\.js|commit)|package\.json|LICENSE|proto\/descriptors\.binpb)|usr\/local\/bin\/node)$/;
 const NEVER = /(^|\/)(\.git|\.coffer|certs)\/|\.key$|root-key\/.|\.pem$|\.test\.js$/;
@@ -164,7 +164,7 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     assert.ok(logs.includes("the user of shop/api/db is app"), "the logs are not those of the services");
   });
 
-  it("shut down gracefully, coffer with 0 and within its time", async (t) => {
+  it("shut down gracefully, and coffer exits with 0 within its grace period", async (t) => {
     const { stopGraceMs } = project.service("coffer");
     const { code, tookMs } = (await project.down()).get("coffer")!;
     t.diagnostic(`coffer took ${tookMs.toFixed(0)} ms`);

@@ -50,7 +50,7 @@ export async function build({ heading, folders, copy: name }: Build): Promise<Bu
   const [commands, command] = codeBlocks(page("docs/clients.md"), heading, "sh");
   const root = join(CACHE, name);
   for (const folder of [...folders.map((each) => join("examples", each)), "proto"]) copy(folder, join(root, folder));
-  // The link can be one to the packages of another clone that no longer exists.
+  // A link of an earlier build can point to a clone that no longer exists.
   rmSync(join(root, "node_modules"), { force: true });
   symlinkSync(resolve("node_modules"), join(root, "node_modules"));
   // One job at a low priority, because the machine runs other tests at the same time.

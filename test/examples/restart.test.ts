@@ -16,7 +16,7 @@ const GO = {
 /** The number of concurrent programs. Each repeatedly reads its own secret and puts the next version. */
 const PROGRAMS = 4;
 
-/** How many rounds each has done before a restart, and does after it. */
+/** The number of rounds that each program completes before a restart and after it. */
 const ROUNDS = 50;
 
 describe("a restart of the server under load", { skip: reasonToSkip() || missing(GO) }, () => {

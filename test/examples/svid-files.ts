@@ -6,7 +6,7 @@ import type { Spire } from "../spire/spire.ts";
 /** The pause between two requests for a newer SVID, in milliseconds. */
 const PAUSE_MS = 500;
 
-/** Files with the newest SVID of the user root. They have spiffe-helper's default names and are replaced as it does. */
+/** Writes the newest SVID of the user root to files with spiffe-helper's default names, and keeps them up to date. */
 export class SvidFiles {
   readonly folder: string;
   readonly #spire: Spire;
@@ -20,7 +20,7 @@ export class SvidFiles {
     this.#roots = roots;
   }
 
-  /** Resolves when the files exist. `roots` is the file of SPIRE's agent whose bundle is written. */
+  /** Resolves when the files exist. `roots` is the bundle to use, by the name of its file in `api fetch -write`. */
   static async open(folder: string, spire: Spire, roots = "bundle.0.pem"): Promise<SvidFiles> {
     mkdirSync(join(folder, "fetched"), { recursive: true });
     const files = new SvidFiles(folder, spire, roots);

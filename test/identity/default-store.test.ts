@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 /**
  * OpenSSL's objection to a client of this CA, if the CA is in Node's default store and in no bundle. `store` is where
- * the server searches CAs: in its bundles, as in production, or in the default store.
+ * the server searches for CAs: in its bundles, as in production, or in the default store.
  */
 function objection(ca: Buffer, leaf: Buffer, store: "bundles" | "default"): string {
   const file = (name: string, text: string) => {

@@ -166,7 +166,10 @@ describe("federation", { concurrency: true }, () => {
   }
 });
 
-/** The Workload API delivers no bundle then; the bundle's file still exists, and is empty. */
+/**
+ * Whether a refusal has the reason of a removed bundle: `no-bundle` with the Workload API, or `untrusted` with files,
+ * where the file of the bundle is empty.
+ */
 function isDistrust(reason: unknown): boolean {
   return reason === "no-bundle" || reason === "untrusted";
 }

@@ -13,7 +13,7 @@ import { ownIdentity } from "./own-identity.ts";
 
 const own = ownIdentity(TRUST, new ManualTimers(NOW));
 
-/** The number of handshakes in a measurement, and of measurements of each choice. One of the reference follows each. */
+/** A measurement has COUNT handshakes. Each choice is measured ROUNDS times, each time followed by the reference. */
 const COUNT = 20;
 const ROUNDS = 7;
 

@@ -117,7 +117,7 @@ describe("a handshake leaks no memory in the server:", () => {
   });
 
   // The control comes last, because it makes the server leak: a chain that is read for each handshake is never freed.
-  it("(control) but it does leak if its chain is read", async (t) => {
+  it("(control) one whose chain is read leaks memory", async (t) => {
     await ask("read");
     // A leak may first fill memory that earlier handshakes have freed, which the system does not see.
     const leaked = Math.max(...(await growth(PEERS["members with nine unnecessary certificates"]!, CONTROL_COUNT)));

@@ -48,7 +48,7 @@ const refused = new Set<string>();
 const admission = new ConnectionAdmission({
   identity: Object.assign(identity, { close: () => {} }),
   connections: new Connections(),
-  // Without rests between handshakes, because there are thousands of them.
+  // Without pauses between handshakes, because there are thousands of them.
   gate: new HandshakeGate(
     { connections: 1000, inProgress: 1000, perSecond: 100_000 },
     { ...processTimers, busy: () => 0 },

@@ -46,7 +46,7 @@ describe("a certificate with a key of any kind", () => {
       assert.deepEqual([refused.length, handled], [1, []]);
     });
 
-    it(`${kind}: changes nothing after a valid chain, which has to be read`, async () => {
+    it(`${kind}: is ignored after a valid chain whose intermediate the server has to read`, async () => {
       const chain = [...workload({}, example.intermediate()), strange.der];
       assert.deepEqual(await servePeer({ what: kind, chain }, bare), { refused: [], handled: [ID] });
       assert.deepEqual(await call({ what: kind, chain }, ID), { refused: undefined, received: true });

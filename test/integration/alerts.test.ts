@@ -27,7 +27,10 @@ const UP = "up";
 let kit: ServerKit;
 let exposed: Exposed;
 
-/** The server has not served any call yet: a series must exist before its first increase, or Prometheus misses it. */
+/**
+ * The server has not served any call yet: a series must exist before its first increase, or Prometheus misses that
+ * increase.
+ */
 before(async () => {
   kit = await ServerKit.start();
   exposed = parseExposition(await (await fetch(`${kit.opsUrl}/metrics`)).text());

@@ -41,7 +41,7 @@ function unfinishedCall(): Buffer {
 
 const CALLS = { "a call": call(), "a call without a body": emptyCall(), "an unfinished call": unfinishedCall() };
 
-/** RFC 9113 6.8: the last stream, here 0, and then the error code, here 2 (INTERNAL_ERROR). */
+/** A GOAWAY with the last stream 0 and the error code 2, INTERNAL_ERROR (RFC 9113 6.8). */
 const GOAWAY_WITH_ERROR = frame(FrameType.goAway, FrameFlag.none, 0, Buffer.from("0000000000000002", "hex"));
 
 const ENDS: Readonly<Record<string, Buffer>> = {

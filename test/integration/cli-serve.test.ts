@@ -59,7 +59,7 @@ describe("coffer serve", () => {
     assert.equal((await second.ended).code, 0);
   });
 
-  // A shell exports COFFER_CERT for a client. The server once used it as its own certificate, and served as that
+  // A shell can export COFFER_CERT for a client. The server once used it as its own certificate, and served as that
   // client.
   it("does not use a client's identity", async () => {
     const { COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE, ...rest } = env;

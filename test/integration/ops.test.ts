@@ -53,7 +53,7 @@ async function refused(): Promise<void> {
 }
 
 describe("the ops listener", () => {
-  it("reports that the server is well while it serves", async () => {
+  it("reports that the server is live and ready while it serves", async () => {
     assert.deepEqual(await page("/livez"), { status: 200, body: "ok\n" });
     assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\njournal ok\nserving ok\n" });
   });

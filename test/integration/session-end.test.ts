@@ -70,7 +70,7 @@ async function keepaliveOver(): Promise<void> {
   timers.push(KEEPALIVE_TIMEOUT_MS);
 }
 
-/** A peer that uses TLS and sends only these HTTP/2 bytes. It reads and answers nothing. */
+/** A peer that sends only the first bytes of HTTP/2. It discards what it receives, and answers nothing. */
 async function bareConnection(access: Access, through?: Socket): Promise<TLSSocket> {
   const { port, ca, cert, key } = access;
   const target = through === undefined ? { host: "127.0.0.1", port } : { socket: through };

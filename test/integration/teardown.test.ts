@@ -115,8 +115,8 @@ async function connections(): Promise<number> {
 }
 
 // node:http2 checks its own states with assertions (ERR_INTERNAL_ASSERTION). An assertion that fails in a callback is
-// an uncaught error, which ends the process. node:http2 does not expect a socket that is not its own, so the test tries
-// each way of ending at each moment.
+// an uncaught error, which ends the process. node:http2 is not made for a socket that it has not created, so the test
+// tries each way of ending at each moment.
 describe("for every way in which a session ends during calls", () => {
   it("no error is uncaught, no connection is left, and the next caller is served", async () => {
     const uncaught: unknown[] = [];

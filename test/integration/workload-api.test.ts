@@ -12,7 +12,7 @@ import { response, SpireDomain } from "../support/spire-domain.ts";
 import { generation, idOf, stateOf, stateWithProblem, WorkloadApiKit } from "../support/workload-api-kit.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
-/** How long the source waits whether a complete list of SVIDs follows a shorter one, in milliseconds. */
+/** How long the source waits for a complete list of SVIDs after an incomplete one, in milliseconds. */
 const SETTLE_MS = 250;
 
 let kit: WorkloadApiKit;
@@ -281,7 +281,7 @@ describe("an incomplete list of SVIDs", () => {
     assert.equal(idOf(await generation(source, 2)), "spiffe://example.org/a");
   });
 
-  it("can also have the same length, if the SVID in use is missing", async () => {
+  it("can also have the same length as the last list, if the SVID in use is missing", async () => {
     kit.server.send(response([kit.example.issue("/a")]));
     const source = kit.open();
     await generation(source, 1);

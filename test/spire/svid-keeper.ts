@@ -45,7 +45,7 @@ async function connectAgain(): Promise<void> {
 
 /** Resolves when the server has answered on the stream. */
 async function holdConnection({ svid }: IdentitySnapshot): Promise<void> {
-  if (address.kind !== "tcp") throw new Error("a connection by TCP is held");
+  if (address.kind !== "tcp") throw new Error("only a connection by TCP can be held");
   const tls = { cert: svid.certPem, key: svid.keyPem, ALPNProtocols: ["h2"], rejectUnauthorized: false };
   const session = connect("https://localhost", { createConnection: () => connectTls({ ...address, ...tls }) });
   session.on("error", () => {});

@@ -57,7 +57,7 @@ describe("with identities from a real SPIRE, without identity files", { skip: re
 
   // grpcurl verifies the server by its DNS name, which the entry puts into the SVID, and reads its own SVID from files.
   const program = findGrpcurl();
-  it("grpcurl calls it with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
+  it("grpcurl calls Coffer with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
     const folder = join(machine.folder, "api");
     mkdirSync(folder, { mode: 0o700 });
     chownSync(folder, api.uid, api.uid);

@@ -99,7 +99,7 @@ export class Issuer implements Forged {
   readonly #above: readonly Buffer[];
   readonly #now: number;
 
-  /** `above` follows each certificate that this issuer signs in its chain: empty for a CA that is in a bundle. */
+  /** `above` is sent after each certificate of this issuer. It is empty for a CA that is in a bundle. */
   constructor(forged: Forged, above: readonly Buffer[], now: number) {
     this.der = forged.der;
     this.chain = forged.chain;

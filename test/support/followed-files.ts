@@ -21,7 +21,7 @@ export const DOMAINS = ["example.org", "other.org"];
 export const first = example.issue({ id: ID });
 export const second = example.issue({ id: ID });
 
-/** A consistent set of files; `bundles` replaces the bundle of a trust domain. */
+/** A consistent set of files. `changes` replaces bundles, by trust domain. */
 export function contents({ certPem, keyPem }: Forged, changes: Readonly<Record<string, string>> = {}): FileContents {
   const texts = { "example.org": example.bundlePem, "other.org": other.bundlePem, ...changes };
   return { cert: certPem, key: keyPem, bundles: new Map(Object.entries(texts)) };
@@ -72,7 +72,7 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     return this.files.bundles.get(trustDomain)!;
   }
 
-  /** The current number of CA certificates, by trust domain. */
+  /** The current number of CA certificates in the bundle of a trust domain. */
   authorities(trustDomain: string): number | undefined {
     return this.source.snapshot().bundles.get(trustDomain)?.authorities.length;
   }

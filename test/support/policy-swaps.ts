@@ -32,7 +32,7 @@ export interface PolicySwapsFindings {
 /** A secret that every policy allows to be read. */
 const ALWAYS = "always";
 
-/** The secrets that only this policy allows to be read and listed. */
+/** The secrets that only the policy with the number `set` allows to be read and listed. */
 function secretsOf(set: number): readonly string[] {
   return ["a", "b", "c"].map((name) => `set/${set}/${name}`);
 }
@@ -54,8 +54,8 @@ const SPOILED: readonly ((text: string) => string)[] = [
 ];
 
 /**
- * How long each file stays, in milliseconds, in turn: a server that waits until a file settles reads some and misses
- * others.
+ * How long each file stays before the next one replaces it, in milliseconds, in turn. A server that waits until a file
+ * settles reads some of the files and misses others.
  */
 const STAYS_MS = [100, 20, 400, 100, 250];
 

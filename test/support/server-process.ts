@@ -15,7 +15,7 @@ import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../
 import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 
-/** The program, compiled beside this file. */
+/** The program, from the same build as this file. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
 /** How a process ended: with an exit code, or by a signal. */
@@ -242,7 +242,7 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves when standard error has a matching line, in the log or not. Rejects if the process ends without one. */
+  /** Resolves when standard error has a matching line, whether JSON or not. Rejects if the process ends without one. */
   async wrote(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.#stderr)) {
       if (this.#isGone) throw new Error(`the server ended without ${pattern}:\n${this.#stderr}`);
