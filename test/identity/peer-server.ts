@@ -102,7 +102,7 @@ class PeerServer {
     await decided;
     peer.destroy();
     await Promise.all([peer, ...accepted].map((socket) => socket.closed || once(socket, "close")));
-    // A call that was still on its way to a handler would arrive in this turn.
+    // A call that was still on its way to a handler would arrive in this turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
     listener.close();
     return { refused: this.#refused, handled: this.#handled };

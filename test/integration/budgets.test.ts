@@ -104,8 +104,8 @@ it("calls above the budget are refused immediately", async () => {
 });
 
 describe("unread answers", () => {
-  // All Gets arrive in one turn. Four answers of 1 MiB fit into the share of the caller, and the server sends one more
-  // before it detects that the share is used up.
+  // All Gets arrive in one turn of the event loop. Four answers of 1 MiB fit into the share of the caller, and the
+  // server sends one more before it detects that the share is used up.
   it("delay the next answers of the same caller, and of no other", async () => {
     const gets = Array.from({ length: 20 }, () => get(greedy));
     let answered = 0;

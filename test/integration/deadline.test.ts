@@ -16,7 +16,10 @@ import type { Handled } from "../../src/grpc/unary.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
-/** Time that passes only when the test advances it. Between hold() and release(), tasks that run after a turn wait. */
+/**
+ * Time that passes only when the test advances it. Between hold() and release(), tasks that run after a turn of the
+ * event loop wait.
+ */
 class StillTimers implements Timers {
   readonly clock = systemClock;
   readonly delays = new Set<{ readonly at: number; readonly task: () => void }>();

@@ -48,7 +48,7 @@ async function refusal(probe: Promise<unknown>): Promise<string> {
 }
 
 describe("The probe of Node at the start", () => {
-  // The probe reads certificates by the same calls as the server.
+  // The probe reads certificates with the same calls as the server.
   it("passes on this release of Node, and is recorded", async () => {
     assert.deepEqual(await probeNode(runtime(), NEVER), PASSED);
     assert.deepEqual(await probeNode(runtime(), NEVER), { kind: "passed", remembered: true });

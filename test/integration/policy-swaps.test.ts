@@ -26,7 +26,7 @@ describe("Policies that are replaced under load, also by invalid ones,", () => {
       assert.deepEqual(wrong, []);
       assert.deepEqual([...failed], []);
       // At least the first set, the last set, and one between them have decided a call.
-      assert.ok(setsSeen >= 3, `only ${setsSeen} sets decided a call`);
+      assert.ok(setsSeen >= 3, `only ${setsSeen} policies decided a call`);
       assert.ok(calls >= 20 * SWAPS, `only ${calls} calls were made`);
     });
   }

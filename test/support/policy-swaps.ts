@@ -38,7 +38,7 @@ function secretsOf(set: number): readonly string[] {
 }
 
 /** A complete policy, in rules of one path each, so that a mixture of two policies, or half of one, is noticed. */
-function policySet(set: number): string {
+function policyText(set: number): string {
   const rules = [ALWAYS, ...secretsOf(set)].map(
     (path) => `  - {name: ${path}, spiffe_ids: [${API}], paths: [${path}], actions: [read, list]}\n`,
   );
@@ -70,7 +70,7 @@ const CONNECTIONS = 4;
 export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
   const { site, deliver, swaps, callsPerSecond } = options;
   const file = join(mkdtempSync(join(site.folder, "policy-")), "policy.yaml");
-  deliver(file, policySet(0));
+  deliver(file, policyText(0));
   const server = await site.start({ data: `${file}-data`, flags: ["--policy", file] });
   const admin = site.caller(server);
   for (let set = 0; set <= swaps; set++) await put(admin, secretsOf(set));
@@ -79,7 +79,7 @@ export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicyS
   const judge = new Judge();
   const load = new Load(callers, callsPerSecond, judge);
   const running = load.run();
-  await exchange((set) => deliver(file, set), swaps, judge);
+  await replacePolicies((set) => deliver(file, set), swaps, judge);
   load.end();
   await running;
   for (const caller of [admin, ...callers]) caller.close();
@@ -91,14 +91,14 @@ async function put(admin: Caller, paths: readonly string[]): Promise<void> {
   for (const path of paths) assert.equal((await admin.put({ path, ...contentOf(path) })).code, "OK");
 }
 
-async function exchange(deliver: (text: string) => void, swaps: number, judge: Judge): Promise<void> {
+async function replacePolicies(deliver: (text: string) => void, swaps: number, judge: Judge): Promise<void> {
   for (let set = 1; set <= swaps; set++) {
     if (set % 2 === 0) {
-      deliver(SPOILED[(set / 2) % SPOILED.length]!(policySet(set)));
+      deliver(SPOILED[(set / 2) % SPOILED.length]!(policyText(set)));
       await sleep(STAYS_MS[set % STAYS_MS.length]);
     }
     judge.delivered = set;
-    deliver(policySet(set));
+    deliver(policyText(set));
     await sleep(STAYS_MS[(set + 2) % STAYS_MS.length]);
   }
   while (judge.shown < swaps && judge.wrong.length === 0) await sleep(STAYS_MS[0]);
@@ -181,7 +181,7 @@ class Judge {
     const outcome = await caller.get({ path: secretsOf(set)[1]! });
     if (this.#hasFailed(outcome)) return;
     if (outcome.code === "OK") this.#show(set);
-    else if (least === this.delivered) this.#complain(`Get of set ${set} is denied`, least);
+    else if (least === this.delivered) this.#complain(`Get of a secret of policy ${set} is denied`, least);
   }
 
   async readAlways(caller: Caller): Promise<void> {
@@ -196,7 +196,7 @@ class Judge {
   }
 
   #complain(what: string, least: number): void {
-    this.wrong.push(`${what} while sets ${least} to ${this.delivered} may be in force`);
+    this.wrong.push(`${what} while policies ${least} to ${this.delivered} may be in force`);
   }
 
   #hasFailed({ code, message }: Outcome): boolean {

@@ -8,7 +8,7 @@ const HOUR = 3600_000;
 const BACKDATED = 10_000;
 
 /** The properties of one SVID. Those that are absent are as SPIRE issues them. */
-export interface SvidWish extends CertificateSpec {
+export interface SvidOptions extends CertificateSpec {
   readonly hint?: string;
   /** Its lifetime in milliseconds; one hour by default, as with SPIRE. */
   readonly ttl?: number;
@@ -45,7 +45,7 @@ export class SpireDomain {
   }
 
   /** Issues an X.509-SVID for the workload at `path` with the CA that currently signs. */
-  issue(path: string, { hint = "", ttl = HOUR, ...spec }: SvidWish = {}): X509SvidMessage {
+  issue(path: string, { hint = "", ttl = HOUR, ...spec }: SvidOptions = {}): X509SvidMessage {
     const id = `spiffe://${this.name}${path}`;
     const now = this.#clock();
     const forged = this.#signer.issue({ id, notBefore: now - BACKDATED, notAfter: now + ttl, ...spec });
