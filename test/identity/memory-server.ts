@@ -66,7 +66,7 @@ const server = createServer({ pauseOnConnect: false }, (socket) => admission.rec
 server.listen(0, "127.0.0.1", () => process.send?.(server.address()));
 process.on("message", async (asked: "report" | "read") => {
   if (asked === "read") readsAll = true;
-  // JavaScript objects that the first collection frees release their native memory in the next turn.
+  // JavaScript objects that the first collection frees release their native memory in the next turn of the event loop.
   for (let collection = 0; collection < 3; collection++) {
     collectGarbage();
     await new Promise((resolve) => setImmediate(resolve));

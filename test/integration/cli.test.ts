@@ -167,7 +167,7 @@ describe("the command line", () => {
   });
 
   // Other users of the machine may have copied a key that they can read.
-  it("refuses a key that is open to every user", async () => {
+  it("refuses a key that every user can read", async () => {
     const open = kit.writeCredential(kit.issue({ id: API }), "open");
     chmodSync(open.key, 0o644);
     const ran = await run("list", { env: { COFFER_CERT: open.cert, COFFER_KEY: open.key } });

@@ -95,7 +95,10 @@ async function connected(window: number): Promise<Omit<Client, "streams">> {
   return { raw, socket, session };
 }
 
-/** Waits for this number of turns. Server and client are in this process, so each turn is a step of both. */
+/**
+ * Waits for this number of turns of the event loop. Server and client are in this process, so each turn is a step of
+ * both.
+ */
 async function pass(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

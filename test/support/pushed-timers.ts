@@ -11,9 +11,9 @@ interface Task {
 const LONG_MS = 90_000;
 
 /**
- * The machine's time. A test can also advance it for the tasks that wait long. A task that becomes due by an advance
- * runs in its own turn of the event loop, as a timer does. A test that advances time by a fixed amount with each
- * response decides how many calls a minute has, and behaves the same on a slow machine.
+ * The machine's time. A test can also advance it for the tasks that wait long. A task that becomes due because of an
+ * advance runs in its own turn of the event loop, as a timer does. A test that advances time by a fixed amount with
+ * each response decides how many calls a minute has, and behaves the same on a slow machine.
  */
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();
