@@ -66,7 +66,7 @@ describe("the server, in a handshake,", () => {
   }
 
   for (const group of [...COSTLY, ...NEWER]) {
-    it(`refuses a hello that offers ${group} alone`, {
+    it(`refuses a ClientHello that offers only ${group}`, {
       skip: isKnown(group) ? false : "this OpenSSL does not support it",
     }, async () => {
       assert.match(await outcome({ ecdhCurve: group }), /^ERR_SSL_/);
