@@ -11,10 +11,11 @@ import { PATHS, PREFIXES, type Step } from "./store-steps.ts";
 /** A store under test, with the operations of its kind of journal. */
 export interface Subject {
   readonly store: SecretStore;
-  /** Called with each group before it is submitted. */
+  /** Called before each group is submitted, with the changes that other replicas commit before its attempts. */
   prepare(foreign: readonly ChangeRequest[]): void;
   /** Whether the last prepared group failed after all attempts. */
   gaveUp(): boolean;
+  /** Another replica commits a change while this store has no requests. */
   foreign(request: ChangeRequest): void;
   checkpoint(): void;
   restart(): Promise<void>;

@@ -198,7 +198,7 @@ describe("strict decoding", () => {
     assert.throws(() => messages.putRequest.decode(entries(4097, "ff")), /data has more than 4096 elements/);
   });
 
-  // Unknown and repeated fields take as much time as elements do.
+  // An unknown or a repeated field takes as much time to decode as an element does.
   it("stops reading at the maximum number of fields of a request, unknown ones included", () => {
     const unknown = (count: number, rest = "") => Buffer.from("7800".repeat(count) + rest, "hex");
     const entry = (fields: number) => Buffer.from(`12${varint(2 * fields)}${"7800".repeat(fields)}`, "hex");
@@ -212,7 +212,7 @@ describe("strict decoding", () => {
 });
 
 // For any bytes, decoding returns a message or throws a WireError.
-it("decodes any bytes to a message or a WireError", () => {
+it("a codec decodes any bytes to a message or a WireError", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       const verdict = refusal(messages.putRequest as Codec<unknown>, Buffer.from(bytes).toString("hex"));
@@ -223,7 +223,7 @@ it("decodes any bytes to a message or a WireError", () => {
 });
 
 // A decoded value does not keep the connection's buffer alive, and does not change with it.
-it("copies decoded values out of the buffer", () => {
+it("a codec copies decoded values out of the buffer", () => {
   const request = { path: "a", data: [{ key: "k", value: Buffer.from("v") }], binaryData: [], expectedVersion: 0 };
   const bytes = messages.putRequest.encode(request);
   const decoded = messages.putRequest.decode(bytes);
