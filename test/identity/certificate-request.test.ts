@@ -99,9 +99,9 @@ describe("a certificate request", () => {
     assert.match(control.request, name);
   });
 
-  // P-521 is not accepted, so the server requests another key share (HelloRetryRequest). A hello that has not arrived
-  // when the handshake begins is read at another point of the event loop. If the request named the CAs, each handshake
-  // would fail because of the size of the request.
+  // P-521 is not accepted, so the server requests another key share (HelloRetryRequest). A ClientHello that has not
+  // arrived when the handshake begins is read at another point of the event loop. If the request named the CAs, each
+  // handshake would fail because of the size of the request.
   for (const beginning of ["early", "late"] as const) {
     for (const groups of ["X25519", "P-521:P-256"]) {
       it(`is as small with 701 CAs as without any (${groups}, begun ${beginning})`, async () => {

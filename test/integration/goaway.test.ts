@@ -36,7 +36,10 @@ function target(identity: Pick<Target, "cert" | "key"> = admin): Target {
   return { protocol: "coffer", port, pid: process.pid, bundle: join(kit.folder, "bundle.pem"), ...identity };
 }
 
-/** Gets and Puts, on four connections each. A Put is answered some turns later, so some Puts are always in progress. */
+/**
+ * Gets and Puts, on four connections each. A Put is answered some turns of the event loop later, so some Puts are
+ * always in progress.
+ */
 function lanes(to: () => Target): Lane[] {
   const operations: Operation[] = ["get", "put"];
   return Array.from({ length: 8 }, (_, i) => ({ operation: operations[i % 2]!, inFlight: 3, target: to }));
