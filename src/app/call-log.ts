@@ -11,7 +11,10 @@ import type { Handled } from "../grpc/unary.ts";
 
 /** Records connections and calls in the log and in the metrics. */
 export interface CallLog {
-  /** Starts the counters of these methods at zero. Otherwise increase() would not see the first failure of a method. */
+  /**
+   * Starts the counters of these methods at zero. Otherwise the function increase() of Prometheus would not see the
+   * first failure of a method.
+   */
   readonly expected: (calls: Iterable<string>) => void;
   readonly refused: (refused: Refused) => void;
   readonly crowdedOut: (connection: Connection) => void;

@@ -127,7 +127,10 @@ export class Metrics {
     };
   }
 
-  /** A call ended with a CofferError. By the code alone, a full disk and a caller over its budget are the same. */
+  /**
+   * A call ended with a CofferError. The gRPC code alone does not distinguish a full disk from a caller over its
+   * budget.
+   */
   failed(reason: Reason): void {
     this.#errors.inc({ reason });
   }

@@ -8,7 +8,8 @@ import type { Operation, Plan } from "./operation.ts";
 // How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
 
-// How long to wait for the feed to deliver the changes that a stale commit missed, before the next attempt.
+// How long to wait, after a stale commit, until the journal has delivered the changes of the other replicas (onFeed).
+// The next attempt begins after that.
 const CATCH_UP_MS = 1000;
 
 /** Observes the commits of a store. Durations are in seconds. */
@@ -48,9 +49,10 @@ export class GroupCommit {
   #state: State = "idle";
   readonly #feedListeners = new Set<() => void>();
   /**
-   * The entries that the feed delivered since a commit began; undefined if no commit is in progress. They are not
-   * published before the outcome of the commit is known: they can have higher revisions than the commit, and memory
-   * ignores an entry with a lower revision than the last published one.
+   * The entries that the feed ({@link Journal.onFeed}) delivered since a commit began; undefined if no commit is in
+   * progress. They are not published before the outcome of the commit is known: they can have higher revisions than the
+   * commit. Memory ignores an entry with a lower revision than the last published one, so it would then ignore the
+   * entries of the commit.
    */
   #fed: CommittedEntry[] | undefined;
 
@@ -139,7 +141,10 @@ export class GroupCommit {
     return outcome;
   }
 
-  /** The only place that publishes changes to memory, this server's and other replicas', in revision order. */
+  /**
+   * Publishes changes of this server and of other replicas, in revision order. After the store is loaded, nothing else
+   * publishes changes to memory.
+   */
   #publish(entries: readonly CommittedEntry[]): void {
     this.#memory.publish(entries);
     for (const listener of this.#feedListeners) listener();
@@ -167,7 +172,7 @@ export class GroupCommit {
     this.#observer.failed(cause);
   }
 
-  /** Resolves when the feed has delivered a revision, or after {@link CATCH_UP_MS}. */
+  /** Resolves when memory has reached a revision, which the feed delivers, or after {@link CATCH_UP_MS}. */
   #caughtUp(revision: Revision): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

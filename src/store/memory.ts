@@ -51,7 +51,8 @@ export class Memory {
 
   /**
    * Makes committed changes visible, in revision order, whether this process or another replica committed them. Entries
-   * that are already published are ignored: a feed can also deliver this process's own commits.
+   * that are already published are ignored: a journal that several replicas share can also deliver this process's own
+   * commits.
    */
   publish(entries: readonly CommittedEntry[]): void {
     for (const { revision, changes } of entries) {
@@ -65,8 +66,8 @@ export class Memory {
   }
 
   /**
-   * Interns an author: there are few, and each occurs often. Without this, each connection would add a string of its
-   * own.
+   * Returns one shared string for each author: there are few authors, and each occurs often. Without this, the versions
+   * that each connection writes would retain another copy of the SPIFFE ID.
    */
   #author(name: string): string {
     const known = this.#authors.get(name);

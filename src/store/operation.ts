@@ -22,7 +22,7 @@ export interface Operation<T> {
 /** What an accepted operation will do, and how its caller will be answered. */
 export type Plan<T> =
   | { readonly kind: "change"; readonly entry: JournalEntry; readonly answer: (revision: Revision) => T }
-  /** There is nothing to change. The answer comes from memory after the group. */
+  /** There is nothing to change. The answer comes from memory, after the changes of the group are published. */
   | { readonly kind: "unchanged"; readonly answer: (memory: Memory) => T };
 
 /**

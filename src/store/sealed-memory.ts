@@ -15,10 +15,10 @@ const LONGEST_PACKED_BYTES = CHUNK_BYTES / 16;
 const MINIMUM_USE = 7 / 8;
 
 /**
- * Packs the sealed bytes of all versions into few large chunks of memory. A separate Buffer for each would take about
- * 200 more bytes, and each garbage collection would visit it. One remaining version would keep the memory of its whole
- * chunk, so the bytes of a chunk that is less than 7/8 in use move. All chunks together are at most a seventh larger
- * than the bytes in use.
+ * Packs the sealed bytes of all versions into few large chunks of memory. A separate Buffer for each version would take
+ * about 200 more bytes, and each garbage collection would visit it. One remaining version would keep the memory of its
+ * whole chunk. Therefore, when less than 7/8 of a chunk is in use, its remaining bytes move to the current chunk. All
+ * chunks together are at most a seventh larger than the bytes in use.
  */
 export class SealedMemory {
   #current = new Chunk(Buffer.alloc(0));

@@ -100,14 +100,14 @@ export function lastChange(secret: StoredSecret): { readonly revision: Revision;
   return last;
 }
 
-// V8's memory for each secret, version and deletion, without the counted bytes: the object, its slots in maps and
-// lists, and numbers outside of the object. Measured after a full garbage collection
-// (test/unit/store/memory-bound.test.ts), rounded up.
+// Bytes of V8's memory for each secret, version and deletion, in addition to the lengths of paths and sealed contents:
+// the object, its slots in maps and lists, and numbers that V8 stores outside the object. Measured after a full garbage
+// collection (test/unit/store/memory-bound.test.ts), rounded up.
 const SECRET_OVERHEAD = 150;
 const VERSION_OVERHEAD = 190;
 const DELETION_OVERHEAD = 80;
 
-/** The same for an author, whose name is stored once. */
+/** Bytes of V8's memory for each author, in addition to the length of the SPIFFE ID, which is stored once. */
 export const AUTHOR_OVERHEAD = 100;
 
 /** The size of a secret in bytes of memory, as `--max-store-bytes` counts them. */

@@ -77,7 +77,7 @@ describe("a secret's file", () => {
     symlinkSync("nowhere", link);
     for (const [above, why] of [
       [missing, "does not exist"],
-      [file, `can't be used \\(ENOTDIR\\): its path ends at ${file} \\(owner .*\\)`],
+      [file, `can't be used \\(ENOTDIR\\): the last part of its path that can be used is ${file} \\(owner .*\\)`],
       [link, `is a symbolic link to ${folder}/nowhere, which does not exist; mount it first`],
     ]) {
       const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; use another --out$`);

@@ -152,7 +152,7 @@ describe("strict decoding", () => {
     ["a number for the path", "0801", "path has wire type 0 instead of 2"],
     ["a version", "0a01611003", "accepted"],
     ["a version of 2^32-1", "10ffffffff0f", "accepted"],
-    ["a version of 2^32", "108080808010", "version is larger than 32 bits hold"],
+    ["a version of 2^32", "108080808010", "version does not fit in 32 bits"],
     ["a version of 11 bytes", "10ffffffffffffffffffff01", "version has a number of more than 64 bits"],
     ["an unknown varint", "980601", "accepted"],
     ["an unknown string", "9a060161", "accepted"],
@@ -170,7 +170,7 @@ describe("strict decoding", () => {
   it("refuses an int32 that does not fit in 32 bits", () => {
     const list = messages.listRequest as Codec<unknown>;
     assert.equal(refusal(list, "1080808080f8ffffffff01"), "accepted");
-    assert.equal(refusal(list, "10fffffffff7ffffffff01"), "page_size is larger than 32 bits hold");
+    assert.equal(refusal(list, "10fffffffff7ffffffff01"), "page_size does not fit in 32 bits");
   });
 
   it("requires UTF-8 for text in a map, and not for binary data", () => {

@@ -199,7 +199,10 @@ describe("a data folder", () => {
     ] as const) {
       const refused = refusalOf(() => prepareDataFolder(join(folder, name), ext4));
       assert.equal(refused?.refusal, "not accessible", name);
-      assert.match(refused?.message ?? "", new RegExp(`can't be used \\(${code}\\): its path ends at \\S+ \\(owner `));
+      assert.match(
+        refused?.message ?? "",
+        new RegExp(`can't be used \\(${code}\\): the last part of its path that can be used is \\S+ \\(owner `),
+      );
     }
   });
 
