@@ -154,7 +154,13 @@ export class Startup {
     const { config, calls, front } = this.#options;
     policy.serveAs(identity.snapshot());
     const authorizer = () => policy.current;
-    const engine = new SecretsEngine({ store, sealer: storage.sealer, authorizer, onDenied: calls.denied });
+    const engine = new SecretsEngine({
+      secrets: store,
+      changes: store,
+      sealer: storage.sealer,
+      authorizer,
+      onDenied: calls.denied,
+    });
     await front.open(identity, secretsMethods(engine, config.maxContentBytes));
   }
 }

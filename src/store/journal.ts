@@ -7,12 +7,12 @@ import type { Change } from "./change.ts";
 export type Revision = number;
 
 /** All changes of one RPC. They become durable together and share one revision. */
-export interface JournalEntry {
-  readonly changes: readonly Change[];
+export interface JournalEntry<Sealed = Buffer> {
+  readonly changes: readonly Change<Sealed>[];
 }
 
 /** A durable entry. */
-export interface CommittedEntry extends JournalEntry {
+export interface CommittedEntry<Sealed = Buffer> extends JournalEntry<Sealed> {
   readonly revision: Revision;
 }
 

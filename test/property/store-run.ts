@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Content } from "../../src/domain/content.ts";
+import { encodeContent } from "../../src/store/content-format.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import type { ListPage } from "../../src/store/listing.ts";
@@ -96,7 +97,7 @@ export class Run {
     const common = { path: parseSecretPath(request.path), author, expectedVersion };
     const answer = await outcomeOf<unknown>(
       request.kind === "put"
-        ? store.put({ ...common, content: contentOf(request.value) })
+        ? store.put({ ...common, plaintext: encodeContent(contentOf(request.value)) })
         : store.delete({ ...common, versions: request.versions }),
     );
     this.answered += 1;

@@ -46,7 +46,8 @@ class EngineKit {
       },
     });
     this.engine = new SecretsEngine({
-      store: recorded,
+      secrets: recorded,
+      changes: recorded,
       sealer,
       authorizer: () => {
         this.asked += 1;

@@ -10,6 +10,7 @@ import { SecretKey } from "../../../src/sealing/secret-key.ts";
 import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
 import type { VersionRef } from "../../../src/store/change.ts";
 import { Memory } from "../../../src/store/memory.ts";
+import { SealedMemory } from "../../../src/store/sealed-memory.ts";
 import { findVersion } from "../../../src/store/secret.ts";
 
 setFlagsFromString("--expose-gc");
@@ -28,7 +29,7 @@ function own(text: string): string {
 
 /** A {@link Memory} with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
 class Filling {
-  readonly memory = new Memory();
+  readonly memory = new Memory(new SealedMemory());
   readonly #refs = new Map<string, VersionRef[]>();
   #revision = 0;
 
