@@ -17,8 +17,8 @@ ARG NODE=24.21.0-trixie@sha256:acd6b1bc507facfd69a145935a7409a8686d2faf57dfc3f24
 # "debug-nonroot" is the same base with a shell, for jobs of more than one step.
 ARG DISTROLESS=nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 
-# The runtime packages. This stage has the same release of Debian as the image, because it compiles SQLite against its C
-# library.
+# The runtime packages. This stage has the same release of Debian as the image, because it compiles SQLite against the C
+# library of that release.
 FROM node:${NODE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -50,7 +50,7 @@ COPY LICENSE ./
 # The files have the modes of the clone. After a clone with a strict umask, the image's user could not read them.
 RUN chmod -R a+rX package.json LICENSE proto dist
 
-# cc has the C++ library, which Node needs. The nodejs image has its own Node, under a tag that is not fixed.
+# The image cc has the C++ library, which Node needs. The image nodejs has its own Node, under a tag that is not fixed.
 FROM gcr.io/distroless/cc-debian13:${DISTROLESS}
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 COPY --from=packages /app/node_modules /app/node_modules
@@ -61,7 +61,8 @@ COPY --from=build /app/proto /app/proto
 COPY --from=build /app/package.json /app/LICENSE /app/
 WORKDIR /app
 USER 65532:65532
-# Remembers beside the store that this Node has passed the probe of the start. The rest of the file system may be read-only.
+# The server records here, beside the store, that this Node has passed the probe at the start. The other file systems
+# may be read-only.
 ENV XDG_CACHE_HOME=/var/lib/coffer
 EXPOSE 8553
 # SIGUSR1 would open a debugger. docs/benchmark.md has the effect of V8's larger young generation.

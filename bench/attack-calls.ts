@@ -18,7 +18,7 @@ const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const PUTS = 200;
 const GETS = 250;
 
-/** The attacks by calls. The attackers' SVID is named by no rule, except in "unread-get". */
+/** The attacks by calls. No rule names the attackers' SVID, except in "unread-get". */
 export const attackByCalls = {
   "gzip-put": (access: Access): Action => calls(access, PUT, puts().map(compressed), { "grpc-encoding": "gzip" }),
   "entries-put": (access: Access): Action => calls(access, PUT, puts().map(grpcMessage)),

@@ -61,7 +61,7 @@ export function finiteFieldHello(): Promise<Buffer> {
   return clientHello({ ecdhCurve: "ffdhe8192" });
 }
 
-/** Opens a TCP connection. {@link closed} rejects with its error. */
+/** Opens a TCP connection. If it fails, {@link closed} rejects. */
 export function open({ port }: Access): Socket {
   return connect(port, "127.0.0.1")
     .setNoDelay(true)

@@ -2,8 +2,8 @@ import { gzipSync } from "node:zlib";
 import { MAX_RECEIVE_BYTES } from "../src/contract/limits.ts";
 import { grpcMessage, secretPath } from "./request.ts";
 
-// Requests that a server decodes at a much higher cost than it receives them. Protobuf allows any order of fields, so
-// each request with a path exists twice: with the path as the first field and as the last.
+// Requests that cost a server much more to decode than to receive. Protobuf allows any order of fields, so each request
+// with a path exists twice: with the path as the first field and as the last.
 
 /** Field 1 of Put and Delete. The policy lets only the well-behaved client write or delete this path. */
 const PATH = field(1, Buffer.from(secretPath(0)));
@@ -29,7 +29,10 @@ export function reflection(): Buffer {
   return Buffer.alloc(2 * ELEMENTS, field(5, Buffer.alloc(0)));
 }
 
-/** A Put of the largest size that the server accepts. Only its path is valid protobuf: it is never sent completely. */
+/**
+ * A Put of the largest size that the server accepts. Only its path is valid protobuf. That is enough, because the
+ * request is never sent completely.
+ */
 export function largePut(): Buffer {
   return Buffer.concat([PATH, Buffer.alloc(MAX_RECEIVE_BYTES - PATH.length)]);
 }

@@ -7,7 +7,10 @@ export type AttackKind =
   | "none"
   /** Sends a ClientHello that offers only the group ffdhe8192, and closes the connection at the first answer. */
   | "finite-field-hello"
-  /** Performs a handshake with an RSA-3072 leaf whose exponent has 3,071 bits. Its signature is wrong. */
+  /**
+   * Performs a handshake with an RSA-3072 leaf whose exponent has 3,071 bits. The client's signature in the handshake
+   * is wrong.
+   */
   | "costly-key"
   /**
    * Connects with an SVID and closes: in turn with FIN only, with RST, with close_notify and in the middle of HTTP/2.
@@ -42,7 +45,9 @@ export interface Attack {
   readonly perSecond: number;
   /** The maximum number of concurrent actions. */
   readonly atOnce: number;
-  /** Whether the attack counts as started once `atOnce` actions are in progress, or once one is. */
+  /**
+   * Whether the attack counts as started only once `atOnce` actions are in progress. Otherwise one action is enough.
+   */
   readonly opensAllFirst: boolean;
 }
 

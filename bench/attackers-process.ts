@@ -19,7 +19,8 @@ const ACTIONS: Readonly<Record<AttackKind, (access: Access) => Action>> = {
 const BATCH = 50;
 
 /**
- * How long to wait for the effect of a batch, in milliseconds, so that a server that delays one cannot stop the rest.
+ * How long to wait for the effect of a batch, in milliseconds, so that a server that delays one batch cannot prevent
+ * the following ones.
  */
 const TIMEOUT_MS = 2000;
 

@@ -9,7 +9,7 @@ export const WEB_OWNER = "/ns/web/sa/deploy";
 const HANDSHAKES = { caller: NO_RULE, atOnce: 300, opensAllFirst: false };
 const CALLS = { caller: NO_RULE, perSecond: 10, atOnce: 32, opensAllFirst: false };
 
-/** When the server ends a connection or call that an attack holds, it is reopened at this rate. */
+/** Attacks that hold connections or calls open those again that the server has ended, at this rate. */
 const HELD = { perSecond: 20, opensAllFirst: true };
 
 /** The attacks of the section "callers" on a server that allows this number of connections. */

@@ -41,7 +41,7 @@ function createTime(): { seconds: number; nanos: number } {
   return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
 }
 
-// It loads the text, because proto-loader turns the maps of a descriptor set into plain lists.
+// This loads the text of the proto and not its descriptor set, in which proto-loader turns maps into plain lists.
 const contract = loadSync("coffer/v1/coffer.proto", {
   includeDirs: [fileURLToPath(new URL("../../proto", import.meta.url))],
   keepCase: true,

@@ -5,8 +5,8 @@ import { getResponse } from "../src/contract/messages.ts";
 import { VALUE_BYTES, VALUE_KEY, grpcMessage, secretPath } from "./request.ts";
 
 /**
- * The lower bound: node:http2 and nothing else. It answers every request with the same bytes, so its cost is that of
- * TLS, HTTP/2 and the event loop.
+ * A server that shows the lower bound of the cost of a call: node:http2 and nothing else. It answers every request with
+ * the same bytes, so its cost is that of TLS, HTTP/2 and the event loop.
  */
 const { values } = parseArgs({
   options: { port: { type: "string" }, cert: { type: "string" }, key: { type: "string" }, bundle: { type: "string" } },

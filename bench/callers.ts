@@ -19,7 +19,10 @@ const GETS_PER_SECOND = 200;
 /** Gets before the measurement, so that V8 has compiled the code that they run. */
 const WARM_UP_CALLS = 5000;
 
-/** Memory counts as still growing if it grew by this factor within a second. The wait ends after this many seconds. */
+/**
+ * Memory counts as still growing if it grew by the factor GROWTH within a second. The benchmark waits at most
+ * MAX_SECONDS for the end of the growth.
+ */
 const GROWTH = 1.01;
 const MAX_SECONDS = 30;
 
@@ -36,11 +39,14 @@ export interface Episode {
   readonly calm: JobResult;
   readonly attacked: JobResult;
   readonly actions: AttackCount;
-  /** The clients that connect during the attack and get no answer. */
+  /** The number of clients that connect during the attack and get no answer. */
   readonly refused: number;
   /** The peak of the server's resident memory until the end of the attack, in bytes. */
   readonly peakRssBytes: number;
-  /** coffer_connections {@link CLOSE_MS} after all clients have disconnected, or 0 as soon as it is 0. */
+  /**
+   * The metric coffer_connections, read {@link CLOSE_MS} after all clients have disconnected, or 0 if it is 0 before
+   * that.
+   */
   readonly connectionsLeft: number;
 }
 
@@ -122,7 +128,10 @@ function wellBehavedGets({ target }: CofferServer, { seconds }: Options): Promis
   return runPacedJob({ target, secrets: SECRETS, perSecond: GETS_PER_SECOND, warmUpMs, measuredMs });
 }
 
-/** An attack may take longer to fill the memory than the well-behaved client's Gets last. */
+/**
+ * The peak once the memory no longer grows. An attack can still fill the memory after the well-behaved client's last
+ * Get.
+ */
 async function settledPeakRss(pid: number): Promise<number> {
   let peak = peakRssBytes(pid);
   for (let second = 0; second < MAX_SECONDS; second++) {

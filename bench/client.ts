@@ -5,7 +5,7 @@ import { takeJob } from "./job-process.ts";
 import { Meter } from "./meter.ts";
 import { RequestTemplate } from "./request.ts";
 
-/** The client process. */
+// The process of a client, which does one job.
 takeJob(doJob);
 
 async function doJob(job: Job): Promise<JobResult> {

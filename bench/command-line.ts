@@ -1,9 +1,9 @@
-// Compares the CPU time of one run of a command with that of another checkout, which has been built:
+// Compares the CPU time of a command in this checkout with its CPU time in another checkout, which must be built:
 //
 //   node dist/bench/command-line.js ../other-checkout
 //
-// Both run alternately, and Node with an empty program as well, so that a change of the machine's speed affects all of
-// them. Linux only.
+// The command of each checkout and Node with an empty program run alternately, so that a change of the machine's speed
+// affects all three. Linux only.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

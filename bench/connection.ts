@@ -101,9 +101,9 @@ export class Connection {
     else if (this.#closing && this.#calls.size === 0) this.#finish();
   }
 
-  #pull(windowRoom: number): number[] {
+  #pull(fitInWindow: number): number[] {
     const numbers: number[] = [];
-    while (!this.#closing && numbers.length < Math.min(windowRoom, this.#work.inFlight - this.#calls.size)) {
+    while (!this.#closing && numbers.length < Math.min(fitInWindow, this.#work.inFlight - this.#calls.size)) {
       const n = this.#nextStream + 2 * numbers.length > LAST_STREAM ? undefined : this.#work.next();
       if (n === undefined) this.#closing = true;
       else numbers.push(n);

@@ -3,8 +3,8 @@ import { CertificateForge } from "../test/support/certificate-forge.ts";
 import { TRUST_DOMAIN } from "./run-folder.ts";
 
 /**
- * The largest modulus for which OpenSSL accepts an exponent of any size. Above it, OpenSSL accepts at most 64 bits
- * (OPENSSL_RSA_SMALL_MODULUS_BITS).
+ * The largest modulus for which OpenSSL accepts an exponent of any size. Above it, OpenSSL accepts only exponents of at
+ * most 64 bits (OPENSSL_RSA_SMALL_MODULUS_BITS).
  */
 const MODULUS_BITS = 3072;
 

@@ -25,7 +25,7 @@ const OTHER_ADDRESS = "127.0.0.2";
 /** The time between two legitimate clients that connect while the others stall, in milliseconds. */
 const PAUSE_MS = 50;
 
-/** How long a legitimate client tries, in milliseconds. After that, the run ends. */
+/** How long a legitimate client tries to get an answer, in milliseconds. After that, the benchmark fails. */
 const TIMEOUT_MS = 30_000;
 
 /** How legitimate clients connected while unauthenticated clients stalled. */

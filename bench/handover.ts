@@ -18,7 +18,7 @@ export interface HandOvers extends Omit<HandOverFindings, "gapsMs"> {
   readonly requirements: readonly Requirement[];
 }
 
-/** Does what test/durability/hand-over.test.ts asserts, more often, and measures the gaps. */
+/** Repeats the takeover of test/durability/hand-over.test.ts more often, and measures the gaps. */
 export async function measureHandOver(folder: RunFolder, { handOvers }: Options): Promise<HandOvers> {
   const site = new Site();
   const options = { site, data: folder.at("handover"), times: handOvers, writers: WRITERS };

@@ -24,7 +24,7 @@ export class StatusReader {
     return status;
   }
 
-  /** One representation of section 6. */
+  /** Reads one field, in one of the representations of section 6. */
   #next(cursor: Cursor): Field {
     const first = cursor.peek();
     if (first >= 0x80) return this.#indexed(cursor.integer(7));
@@ -59,7 +59,7 @@ const OTHER: Field = { kind: "other" };
 /** SETTINGS_HEADER_TABLE_SIZE: the client uses its default. */
 const TABLE_BYTES = 4096;
 
-/** No entry of the static table is a grpc-status. */
+/** The number of entries of the static table. None of them is a grpc-status. */
 const STATIC_ENTRIES = 61;
 
 /** "grpc-status" as plain text and in the Huffman code of appendix B, each after its length. */

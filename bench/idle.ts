@@ -31,7 +31,8 @@ export interface Idle {
 const AT_MOST_KB = 60;
 
 /**
- * Memory is steady when this many samples in a row, at this interval, differ from the first by at most this fraction.
+ * Memory is steady when SAMPLES samples in a row, SAMPLE_MS milliseconds apart, differ from the first by at most the
+ * fraction STEADY.
  */
 const SAMPLES = 4;
 const SAMPLE_MS = 500;

@@ -60,12 +60,12 @@ type Measurement = (folder: RunFolder, options: Options) => Promise<unknown>;
 /** All sections except get and put, which are measured on the same servers. */
 const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
   load: section(measureLoad, loadReport),
-  verify: section(async (_workshop, options) => measureVerification(options), verificationReport),
+  verify: section(async (_folder, options) => measureVerification(options), verificationReport),
   flood: section(measureFlood, floodReport),
   start: section(measureStart, startReport),
   idle: section(measureIdle, idleReport),
   handover: section(measureHandOver, handOverReport),
-  reload: section((_workshop, options) => measureReload(options), reloadReport),
+  reload: section((_folder, options) => measureReload(options), reloadReport),
   callers: section(measureCallers, callersReport),
 };
 

@@ -45,7 +45,7 @@ export interface Options {
 
 const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
 
-/** The sizes that no option sets. */
+/** The sizes that no option sets, except `--quick`. */
 const SIZES = {
   loadSecrets: 1_000_000,
   startSecrets: 10_000,
@@ -63,7 +63,9 @@ const QUICK_SIZES = {
   hoardMaxConnections: 100,
 };
 
-/** Only checks that everything works: the numbers of such a short run have no meaning. */
+/**
+ * The defaults of `--quick`, which only checks that everything works: the numbers of such a short run have no meaning.
+ */
 const QUICK = { ...DEFAULTS, seconds: "1", rounds: "1", secrets: "5000" };
 
 /** Reads the command line. Throws if it is invalid, with a message for the operator. */

@@ -43,7 +43,7 @@ class PacedCalls {
     this.#access = accessOf(job.target);
   }
 
-  /** Starts all calls that are due, also those of a timer that fired late. */
+  /** Starts all calls that are due, including those that are late because a timer fired late. */
   startDue(): void {
     const due = ((performance.now() - this.#startedAt) / 1000) * this.#job.perSecond;
     for (; this.#started < due; this.#started++) this.#start();

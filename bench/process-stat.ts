@@ -15,10 +15,10 @@ export function childrenCpuMicros(): number {
   return (Number(user) + Number(system)) * TICK_MICROS;
 }
 
-/** The fields of proc_pid_stat(5) from the third one on, the state. */
+/** The fields of proc_pid_stat(5) from the third one, the state, on. */
 function statFields(pid: number | "self"): readonly string[] {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The second field is the program's name in brackets. It can contain spaces and brackets.
+  // The second field is the program's name in parentheses. The name can contain spaces and parentheses.
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 

@@ -10,7 +10,7 @@ export const CALLS_PER_SECOND = 500;
 
 /** How calls were decided while the policy was replaced. */
 export interface Reload {
-  /** By how the file was replaced. */
+  /** Keyed by the way in which the file was replaced. */
   readonly findings: ReadonlyMap<string, PolicySwapsFindings>;
   readonly requirements: readonly Requirement[];
 }

@@ -90,7 +90,7 @@ export function idleReport({ connections, costs, requirements }: Idle, { rounds 
   const row = ([name, { fresh, again }]: [string, IdleCost]) => [name, withRange(fresh, 1), withRange(again, 1)];
   return [
     `idle: growth of RSS in kB for each of ${whole(connections)} connections, median of ${rounds} (least-most)`,
-    columns([["server", "just started", "the same again"], ...[...costs].map(row)]),
+    columns([["server", "just started", "reconnected"], ...[...costs].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");
@@ -119,7 +119,7 @@ export function reloadReport({ findings, requirements }: Reload): string {
   ];
   return [
     `reload: ${CALLS_PER_SECOND} calls a second while the policy file is replaced`,
-    columns([["replaced by", "calls", "wrong", "failed", "sets in force"], ...[...findings].map(row)]),
+    columns([["replaced by", "calls", "wrong", "failed", "policies in force"], ...[...findings].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

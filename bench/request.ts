@@ -20,14 +20,17 @@ const DIGITS = 9;
 
 /**
  * The bytes of one request on the wire, encoded beforehand. Each call only writes the stream's id and the number in the
- * path, so the client costs a fraction of the server's CPU time.
+ * path, so the client uses only a fraction of the server's CPU time.
  */
 export class RequestTemplate {
   /** The size of the whole request in bytes, HEADERS and DATA frame. */
   readonly size: number;
   /** The bytes that HTTP/2's flow control counts: the payload of the DATA frame. */
   readonly flowControlled: number;
-  /** The minimum size of a valid reply's DATA frames in bytes. A "not found" with the status OK is smaller. */
+  /**
+   * The minimum size of a valid reply's DATA frames in bytes. A reply of etcd that found nothing is smaller, and has
+   * the status OK as well.
+   */
   readonly leastReply: number;
   readonly #frames: Buffer;
   readonly #dataFrame: number;
@@ -63,7 +66,7 @@ const FRAME_HEADER = 9;
 const STREAM_ID = 5;
 const ZERO = "0".charCodeAt(0);
 
-/** KV.Put and KV.Range of etcd's rpc.proto have key = 1; value = 2 is Put's only. */
+/** The fields of KV.Put and KV.Range in etcd's rpc.proto. Both have the field `key`; only KV.Put has `value`. */
 const etcdKeyValue = message<{ key: Uint8Array; value: Uint8Array }>({
   key: bytes(1, "key"),
   value: bytes(2, "value"),

@@ -10,7 +10,9 @@ import { type MintReport, mintDevelopmentPki } from "../src/pki/development.ts";
 /** The trust domain of all servers and clients in the benchmark. */
 export const TRUST_DOMAIN = TrustDomain.parse("example.org");
 
-/** Below the repository: /tmp is memory on many machines, and durable Puts need a disk. */
+/**
+ * A folder in the repository and not in /tmp, which is in memory on many machines: the measured Puts must reach a disk.
+ */
 const PARENT = fileURLToPath(new URL("../../.coffer/bench", import.meta.url));
 
 /** The files of a run: certificates, keys, a policy, logs and the servers' data. `remove` removes all of them. */

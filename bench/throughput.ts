@@ -46,7 +46,7 @@ async function startCoffers(folder: RunFolder, otherBuilds: Options["otherBuilds
   return started;
 }
 
-/** More than any server can store in one measurement, so that each round writes other paths. */
+/** More than any server can store in one measurement, so that no two rounds write the same path. */
 const PATHS_PER_ROUND = 10_000_000;
 
 /** The job that measures one server in one round. */

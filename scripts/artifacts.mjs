@@ -34,10 +34,10 @@ function pack() {
 }
 
 /**
- * Writes the bill of materials. It is generated from the lock file, so it does not depend on what is installed. `npm
- * sbom
- * --omit=dev` (npm 11.19) also omits packages that both the program and a development tool depend on. For that reason npm
- * reads a manifest and a lock file without the tools. The folder has the program's name because npm uses it in the bill.
+ * Writes the bill of materials. It is generated from the lock file, so it does not depend on what is installed. The
+ * option `--omit=dev` of `npm sbom` (npm 11.19) also omits packages that both the program and a development tool depend
+ * on. Therefore npm reads a manifest and a lock file without the development tools. The folder has the program's name,
+ * because npm writes the name of the folder into the bill.
  */
 function describeDependencies() {
   const parent = mkdtempSync(join(tmpdir(), "coffer-sbom-"));

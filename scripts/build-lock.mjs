@@ -14,7 +14,7 @@ export async function withBuildLock(work) {
     if (waits === 0) console.error("coffer: waiting for another build of this clone");
     await sleep(PAUSE_MS);
   }
-  // Release the lock also after process.exit and after Ctrl-C.
+  // This releases the lock even after process.exit and after Ctrl-C.
   process.once("exit", release);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   try {

@@ -1,7 +1,7 @@
 // Makes proto/descriptors.binpb, the descriptor set that the server, the client and server reflection use. It has every
-// file under proto/ with its imports, without comments. `--check` only compares. `--land` writes proto/landed.binpb
-// instead, the contract that `buf breaking` compares every later change with. Run it in the commit that makes a change of
-// the proto final, at the latest at each release.
+// file under proto/ with its imports, without comments. `--check` writes nothing, and fails if the file does not match
+// proto/. `--land` writes proto/landed.binpb instead, the contract that `buf breaking` compares every later change
+// with. Use `--land` in the commit that makes a change of the proto final, at the latest at each release.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 

@@ -2,7 +2,7 @@
 // SQLite if that is not done. Prints nothing if there is nothing to do.
 //
 // No package runs its install script. npm 11 respects "allowScripts" in package.json, but the npm 10 of Node 20 and 22
-// does not, and better-sqlite3's script would download Node's headers.
+// does not, and better-sqlite3's script would download Node's headers. So this passes --ignore-scripts.
 import "./node-release.mjs";
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";

@@ -21,7 +21,7 @@ function withFolders(path) {
   return path === "." ? [] : [path, ...withFolders(dirname(path))];
 }
 
-/** Replaces what the patterns match by spaces, so that the line numbers of the rest stay the same. */
+/** Replaces what the patterns match by spaces, so that the line numbers of the remaining text stay the same. */
 function blank(text, ...patterns) {
   return patterns.reduce((left, pattern) => left.replace(pattern, (match) => match.replace(/[^\n]/g, " ")), text);
 }
@@ -39,7 +39,10 @@ const LINKS = [
   /<(?:a|img)\b[^>]*\b(?:href|src)="([^"]+)"/g,
 ];
 
-/** The links of a page within the repository, in order, each with its line number. A link with a scheme leaves it. */
+/**
+ * The links of a page to files of the repository, in order, each with its line number. Links with a scheme are left
+ * out, because they lead to other sites.
+ */
 function linksOf(text) {
   const prose = blank(text, FENCE, COMMENT, INLINE_CODE);
   return LINKS.flatMap((pattern) => [...prose.matchAll(pattern)])

@@ -2,7 +2,7 @@
 //
 // It is always compiled from the source in the package, which the lock file's integrity covers. The package's own
 // install script would download a prebuilt binary from another host, and nothing pins that binary. The script is
-// disabled in package.json ("allowScripts"). Another reason is that it can't use existing headers of Node: node-gyp
+// disabled in package.json ("allowScripts"). The install script also can't use existing headers of Node: node-gyp
 // downloads them, which fails on a machine that reaches only its package registry. This script uses the headers beside
 // the node binary, if they exist.
 import "./node-release.mjs";

@@ -43,17 +43,18 @@ export function installedNode(release) {
 function fetch(release, folder) {
   if (`${process.platform}-${process.arch}` !== "linux-x64") throw new Error(`${PACKAGE} does not run here`);
   mkdirSync(folderOf(release), { recursive: true });
-  // In the same file system: the folder appears whole.
+  // In the same file system, so that the rename makes the complete folder appear at once.
   const fresh = mkdtempSync(join(folderOf(release), ".fetching-"));
   try {
     run("npm", ["pack", "--silent", `${PACKAGE}@${release}`], fresh);
     const archive = readFileSync(join(fresh, `${PACKAGE}-${release}.tgz`));
     const integrity = `sha512-${createHash("sha512").update(archive).digest("base64")}`;
-    if (integrity !== RELEASES[release]) throw new Error(`${PACKAGE}@${release} is another one: ${integrity}`);
+    if (integrity !== RELEASES[release])
+      throw new Error(`${PACKAGE}@${release} does not have the recorded integrity: ${integrity}`);
     run("tar", ["-xzf", `${PACKAGE}-${release}.tgz`], fresh);
     renameSync(join(fresh, "package"), folder);
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have downloaded the release at the same time.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(fresh, { recursive: true, force: true });

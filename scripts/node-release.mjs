@@ -1,5 +1,6 @@
-// Ends a build on a release of Node that Coffer does not support. It is imported first: otherwise SQLite would be compiled
-// for minutes, and the server would then refuse to start. It needs no package, because none is installed yet.
+// Ends a build on a release of Node that Coffer does not support. Other scripts import this file first: otherwise
+// SQLite would be compiled for minutes, and the server would then refuse to start. It needs no package, because none is
+// installed yet.
 import { readFileSync } from "node:fs";
 
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

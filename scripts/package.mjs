@@ -1,10 +1,10 @@
 // Makes the package of a release, "coffer-VERSION.tgz": "npm run package [-- FOLDER]" writes it into dist-package, or
-// into FOLDER. It is compiled and laid out in a separate folder, so that neither a running server nor what an earlier
-// build left in dist is in it.
+// into FOLDER. It is compiled and assembled in a separate folder, so that it does not replace files of a running
+// server, and contains nothing that an earlier build left in dist.
 //
 // It has the program, the client with its declarations, the proto, and the source of SQLite as a bundled package
 // without its install script: nothing is compiled or fetched by npm, and a workload that imports the client needs no
-// compiler. The first `coffer serve` compiles SQLite with the script that is packed along
+// compiler. The first `coffer serve` compiles SQLite with a script in the package
 // (docs/decisions/0013-client-and-package.md).
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 
-/** What is taken from the clone as it is. */
+/** The files that are copied from the clone unchanged. */
 const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "proto/README.md", "proto/buf.yaml", "proto/descriptors.binpb"];
 const PROTOS = ["proto/coffer", "proto/google", "proto/grpc"];
 const NATIVE = ["native.mjs", "build-lock.mjs", "node-release.mjs", "object-wrap.h"];
@@ -20,7 +20,9 @@ const NATIVE = ["native.mjs", "build-lock.mjs", "node-release.mjs", "object-wrap
 /** The package with the native part, and what its loader needs. */
 const BUNDLED = ["better-sqlite3", "bindings", "file-uri-to-path"];
 
-/** What is of use in a clone only. `private` stays: it keeps `npm publish` from happening by accident. */
+/**
+ * The fields of package.json that are useful only in a clone. `private` stays, to prevent an accidental `npm publish`.
+ */
 const OF_THE_CLONE = ["scripts", "devDependencies", "overrides", "allowScripts", "files"];
 
 const run = (program, ...words) => execFileSync(program, words, { stdio: ["ignore", "pipe", "inherit"] });
@@ -34,7 +36,8 @@ function compile(stage) {
 }
 
 /**
- * The declarations that coffer/client reaches. tsc leaves ".ts" in their imports, which only its newest releases take.
+ * The declarations that coffer/client reaches. tsc leaves ".ts" in their imports, which only its newest releases
+ * accept, so this replaces it with ".js".
  */
 function declare(stage) {
   const all = mkdtempSync(join(tmpdir(), "coffer-declarations-"));
@@ -61,7 +64,7 @@ function bundle(stage) {
   const manifest = join(stage, "node_modules/better-sqlite3/package.json");
   const { scripts, dependencies, devDependencies, ...rest } = readJson(manifest);
   const { "prebuild-install": _, ...needed } = dependencies;
-  // Without gypfile npm would compile it at install, because there is a binding.gyp.
+  // Without `gypfile: false`, npm would compile the package when it is installed, because it has a binding.gyp.
   writeJson(manifest, {
     ...rest,
     gypfile: false,

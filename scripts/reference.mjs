@@ -1,8 +1,8 @@
-// Makes the reference of coffer/client in HTML: "npm run reference" writes it into dist-reference. A doc comment that links
-// to nothing, or an exported thing without a comment, ends it with an error.
+// Makes the reference of coffer/client in HTML: "npm run reference" writes it into dist-reference. It fails if a doc
+// comment has a broken link, or if an export has no doc comment.
 //
-// TypeDoc needs TypeScript's API, which TypeScript 7 does not have. It is given the TypeScript 5 that arethetypeswrong
-// brings along, and reads the declarations that TypeScript 7 has made.
+// TypeDoc needs TypeScript's API, which TypeScript 7 does not have. It uses the TypeScript 5 on which
+// @arethetypeswrong/core depends, and reads the declarations that TypeScript 7 has written.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,7 +1,7 @@
 // Makes a release. "npm run release -- 0.2.0" is a dry run. "npm run release -- 0.2.0 --commit" also makes the commit and
 // the tag. Neither pushes or publishes; .github/workflows/release.yml publishes when the tag is pushed.
 //
-// Both check everything and build the files of the release into dist-release (scripts/artifacts.mjs). They work in a
+// Both check all conditions of a release, and build its files into dist-release (scripts/artifacts.mjs). They work in a
 // second work tree of the repository, so that a failed release leaves the repository unchanged.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

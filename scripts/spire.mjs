@@ -1,7 +1,7 @@
 // Runs the tests of a folder that need a real SPIRE: "npm run test:spire", "npm run test:compose" and "npm run
 // test:examples", or "npm run test:spire -- federation" for one file. It uses the programs that SPIRE_SERVER_BIN and
-// SPIRE_AGENT_BIN name; otherwise those of the right version on the PATH; otherwise it builds them once with Go and keeps
-// them in the user's cache folder. "--build" only finds or builds them and runs no test.
+// SPIRE_AGENT_BIN name; otherwise those on the PATH if they have the version in test/spire/go.mod; otherwise it builds
+// them once with Go and keeps them in the user's cache folder. "--build" only finds or builds them and runs no test.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";

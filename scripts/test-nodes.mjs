@@ -1,11 +1,12 @@
-// "npm run test:nodes": runs "npm test" with each line of Node, each in its own folder, `.nodes/RELEASE`: a copy of
-// the files of this clone, with its own node_modules and its own SQLite. Those of the clone are not changed.
+// "npm run test:nodes": runs "npm test" with each line of Node, each in its own folder, `.nodes/RELEASE`: a copy of the
+// files of this clone, with its own node_modules and its own SQLite. The node_modules and the SQLite of the clone are
+// not changed.
 //
 //   npm run test:nodes                                   all lines, all tests
 //   npm run test:nodes -- --lines=24,26 identity/        these lines, and the files whose path contains "identity/"
 //   npm run test:nodes -- --paths --lines=26             only fetches Node, and prints the path of the binary
 //
-// Everything else is passed on to "npm test".
+// All other arguments are passed on to "npm test".
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";

@@ -5,7 +5,8 @@ import process from "node:process";
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 // A server reloads at SIGHUP. Without this listener, a SIGHUP while the program loads would end the process (exit code
-// 129), and an init system may send one to a server that it has just started. The start reads everything anyway.
+// 129), and an init system may send one to a server that it has just started. It needs no reload, because the start
+// reads all files.
 if (["serve", "dev"].includes(process.argv[2] ?? "")) process.on("SIGHUP", () => {});
 
 process.exit(await main());

@@ -20,7 +20,7 @@ interface Import {
   readonly from: string;
   /** A path below src, or the name of a package. */
   readonly to: string;
-  /** Whether the compiler removes it, because it imports only types. */
+  /** Whether it imports only types, so that the compiler removes it. */
   readonly isOfTypes: boolean;
 }
 
@@ -114,7 +114,7 @@ describe("the architecture", () => {
   });
 
   // If the parser found no imports, the test above would always pass.
-  it("is seen completely: every module has files, and imports every package that its row names", () => {
+  it("matches the table: every module has files, and imports exactly the packages that its row names", () => {
     const imports = program.flatMap(importsOf);
     for (const { name, packages } of MODULES.values()) {
       assert.ok(
@@ -140,7 +140,7 @@ describe("the architecture", () => {
     }
   });
 
-  // Each rule is violated by one line, beside a line that keeps it.
+  // Each row has a rule, a file that violates it, the violation that is reported, and a file that keeps the rule.
   const rows: [rule: string, broken: Source, violation: RegExp, kept: Source][] = [
     [
       "imports point downward",
@@ -161,19 +161,19 @@ describe("the architecture", () => {
       source("client/x.ts", 'export { y } from "../identity/y.ts";'),
     ],
     [
-      "x509 knows nothing of SPIFFE",
+      "x509 does not import spiffe",
       source("x509/x.ts", 'import { y } from "../spiffe/y.ts";'),
       /may not import spiffe/,
       source("spiffe/x.ts", 'import { y } from "../x509/y.ts";'),
     ],
     [
-      "grpc cannot admit a connection: it sees the types of a verified one only",
+      "grpc imports only the types of a verified connection, so it cannot admit one",
       source("grpc/x.ts", 'import { Connection } from "../admission/connection.ts";'),
       /may not import admission\/connection\.ts/,
       source("grpc/x.ts", 'import type { Connection } from "../admission/connection.ts";'),
     ],
     [
-      "grpc sees no other file of admission, and no type of it",
+      "grpc imports no other file of admission, not even its types",
       source("grpc/x.ts", 'import type { y } from "../admission/handshake.ts";'),
       /may not import admission\/handshake\.ts/,
       source("app/x.ts", 'import { y } from "../admission/handshake.ts";'),
@@ -185,20 +185,20 @@ describe("the architecture", () => {
       source("persistence/x.ts", 'import Database from "better-sqlite3";'),
     ],
     [
-      "an import for its side effect counts",
+      "an import for side effects follows the same rules",
       source("engine/x.ts", 'import "../grpc/y.ts";'),
       /may not import grpc/,
       source("engine/x.ts", '// import "../grpc/y.ts";'),
     ],
     [
-      "a dynamic import counts",
+      "a dynamic import follows the same rules",
       source("engine/x.ts", 'const y = await import("winston");'),
       /may not import winston/,
       source("observability/x.ts", 'const y = await import("winston");'),
     ],
     ["every module is in the table", source("utils/x.ts", ""), /in no module/, source("domain/x.ts", "")],
     [
-      "a file is short",
+      "a file has at most 300 lines",
       source("domain/x.ts", `${"\n".repeat(MAX_LINES)}x`),
       /more than 300 lines/,
       source("domain/x.ts", `${"\n".repeat(MAX_LINES - 1)}x`),
@@ -235,7 +235,7 @@ describe("the architecture", () => {
   });
 
   // A reader who searches for der.ts or for PutRequest must find exactly one.
-  it("has no two files, and no two exported types, of one name in different modules", () => {
+  it("has no two modules with files or exported types of the same name", () => {
     // The file of a command is named after the command, even if another file has that name.
     const files = program.filter(({ path }) => !path.startsWith("cli/commands/"));
     assert.deepEqual(repeated(files.map(({ path }) => [path.slice(path.lastIndexOf("/") + 1), path])), []);
@@ -256,7 +256,7 @@ describe("the architecture", () => {
   });
 });
 
-/** The names that several modules have, each with those modules. */
+/** The names that occur in more than one module, each followed by these modules. */
 function repeated(named: readonly (readonly [name: string, path: string])[]): string[] {
   const modules = new Map<string, Set<string>>();
   for (const [name, path] of named) modules.set(name, (modules.get(name) ?? new Set()).add(moduleOf(path)));

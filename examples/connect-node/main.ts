@@ -28,7 +28,7 @@ interface Identity {
   readonly ca: Buffer;
 }
 
-/** What is in the files; undefined while spiffe-helper has written only some of them. */
+/** The identity in the files; undefined while spiffe-helper has written only some of them. */
 function readIdentity(): Identity | undefined {
   try {
     const [cert, key, ca] = ["svid.pem", "svid_key.pem", "svid_bundle.pem"].map((name) =>
@@ -51,7 +51,7 @@ async function firstIdentity(): Promise<Identity> {
 
 let identity = await firstIdentity();
 
-/** Each connection has the newest SVID and bundle. */
+/** Opens a connection with the newest SVID and bundle. */
 function openConnection() {
   identity = readIdentity() ?? identity;
   const { hostname, port } = new URL(`https://${address}`);
@@ -68,7 +68,7 @@ function openConnection() {
 const transport = createGrpcTransport({
   baseUrl: `https://${address}`,
   interceptors: [retry],
-  // Megabytes. Node resets streams when more is in flight, and its default of 10 is ten large Puts.
+  // In megabytes. Node resets streams of a session that uses more, and ten large Puts use its default of 10.
   nodeOptions: { createConnection: openConnection, maxSessionMemory: 64 },
   // A session whose socket was reset can stay open in connect-node 2.2.0, and its calls wait until a PING is not answered.
   pingIntervalMs: 10_000,

@@ -40,7 +40,7 @@ var serviceConfig string
 func main() {
 	path := flag.String("path", "shop/api/db", "the secret")
 	every := flag.Duration("every", time.Second, "the pause between two rotations")
-	timeout := flag.Duration("timeout", 30*time.Second, "how long each of them may take")
+	timeout := flag.Duration("timeout", 30*time.Second, "the time limit of each rotation")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -132,7 +132,7 @@ func reason(err error) string {
 
 // #region repeat
 
-// repeat makes a call again when the connection broke under it. The retry policy of the service config does the same, but
+// repeat makes a call again if its connection broke. The retry policy of the service config does the same, but
 // not for a call whose response headers have arrived. The call must change nothing, or carry expected_version.
 func repeat[Response any](call func() (Response, error)) (Response, error) {
 	for attempt := 1; ; attempt++ {

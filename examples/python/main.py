@@ -38,7 +38,7 @@ SERVICE_CONFIG = {
 
 # #region channel
 class Coffer:
-    """A channel with the newest SVID. grpcio's credentials never change, so each newer SVID takes a new channel."""
+    """A channel with the newest SVID. grpcio's credentials never change, so each newer SVID needs a new channel."""
 
     def __init__(self, source: X509Source, address: str, server_id: SpiffeId) -> None:
         self._source, self._address, self._trust_domain = source, address, server_id.trust_domain
@@ -50,7 +50,7 @@ class Coffer:
         self._is_stale = True
 
     def secrets(self) -> coffer_pb2_grpc.SecretsStub:
-        """For the next call. With several threads, close the last channel when its calls have ended."""
+        """The stub for the next call. With several threads, close the old channel only after its calls have ended."""
         if self._is_stale:
             self._is_stale = False
             if self._channel is not None:

@@ -12,9 +12,9 @@ type FirstRecord = "incomplete" | "hello" | "not TLS";
 
 /**
  * Waits until the first TLS record of a connection has arrived completely, then puts it back into the socket and calls
- * `complete`. The record usually contains the whole ClientHello; a client may split one over several. A peer that sends
- * nothing, or stops in the middle of the record, therefore causes no work of a handshake. Calls `notTls` if the bytes
- * are of another protocol.
+ * `complete`. The first record usually contains the whole ClientHello, but a client may split its ClientHello over
+ * several records. A peer that sends nothing, or stops in the middle of the first record, therefore causes no handshake
+ * work. Calls `notTls` if the bytes are of another protocol.
  */
 export function awaitClientHello(socket: Socket, complete: () => void, notTls: () => void): void {
   let received = Buffer.alloc(0);

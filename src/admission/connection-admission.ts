@@ -51,7 +51,7 @@ export class ConnectionAdmission {
     this.#stopRotation = options.identity.onChange((next) => this.#rotate(next));
   }
 
-  /** Begins with a socket that was just accepted. */
+  /** Begins the admission of a socket that was just accepted. */
   receive(raw: Socket): void {
     const { gate, timers, connections } = this.#options;
     // A peer that disconnects can cause an error event, which would end the process without a listener.
@@ -85,7 +85,10 @@ export class ConnectionAdmission {
     this.#options.gate.turn(peer.raw, () => this.#beginHandshake(peer));
   }
 
-  /** Distinguishes a peer that was still in the queue: the delay is then the server's, not the peer's. */
+  /**
+   * Refuses a peer that disconnected or whose time is over. A peer that was still in the queue gets another reason,
+   * because the server caused the delay, not the peer.
+   */
   #abandon(peer: UnverifiedPeer, detail: string): void {
     this.#refuse(peer, peer.state === "waiting" ? "handshake-not-begun" : "handshake-abandoned", detail);
   }
@@ -103,8 +106,8 @@ export class ConnectionAdmission {
   }
 
   /**
-   * An unexpected error thrown in a socket's event ends the process, and an unauthenticated peer may be able to cause
-   * one.
+   * Refuses the peer at an unexpected error. An error that is thrown in a socket's event ends the process, and an
+   * unauthenticated peer may be able to cause one.
    */
   #checkSafely(peer: UnverifiedPeer, socket: TLSSocket): void {
     try {
@@ -166,7 +169,10 @@ export class ConnectionAdmission {
     }
   }
 
-  /** The new path can end at a CA that expires earlier than the previous one. Streams must not outlive it. */
+  /**
+   * Closes the connection when its new path expires. The new path can end at a CA that expires earlier than that of the
+   * previous path, and streams must not outlive the path.
+   */
   #endSooner(connection: Connection): void {
     const { timers } = this.#options;
     const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close());
@@ -179,7 +185,8 @@ export class ConnectionAdmission {
     peer.state = "refused";
     peer.cancelTimer();
     const remote = peer.raw.remoteAddress ?? "";
-    // OpenSSL may have called this. If the socket is destroyed within its callback, Node 24 and 26 send no close_notify.
+    // OpenSSL may have called this. If the socket is destroyed within its callback, Node 24 and 26 send no
+    // close_notify.
     if (peer.socket === peer.raw) peer.raw.destroy();
     else this.#options.timers.afterTurn(() => peer.socket.destroy());
     this.#options.onRefused({ reason, connection: peer.number, remote, detail, claimed });

@@ -33,7 +33,9 @@ export class Connection implements Principal {
     return this.#verified.id;
   }
 
-  /** When the first certificate on the peer's path expires, in milliseconds since the epoch. */
+  /**
+   * The earliest expiry of a certificate on the path from the peer's SVID to its CA, in milliseconds since the epoch.
+   */
   get validUntil(): number {
     return this.#verified.validUntil;
   }

@@ -4,8 +4,8 @@ import { Pace } from "./pace.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 
 /**
- * What unauthenticated peers may use. A peer proves its identity in the handshake. Until the handshake is complete, its
- * cost is one that anyone who can connect can cause.
+ * The limits on what unauthenticated peers may use. A peer proves its identity only in the handshake, so anyone who can
+ * connect can cause the cost of a handshake.
  */
 export interface HandshakeLimits {
   /** The maximum number of open connections, in handshake or served. */
@@ -18,13 +18,13 @@ export interface HandshakeLimits {
   readonly perSecond: number;
 }
 
-/** Enough for a full node of workloads that each open a connection every few minutes. */
+/** Enough for a host that is full of workloads, each of which opens a connection every few minutes. */
 export const DEFAULT_HANDSHAKE_LIMITS: HandshakeLimits = { connections: 10_000, inProgress: 1024, perSecond: 200 };
 
 /**
  * The maximum number of connections that may be served. A sixteenth of all connections is reserved for handshakes.
- * Without it, one SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE ID a new
- * connection belongs to only after the handshake.
+ * Without this reserve, one SPIFFE ID could use every connection and lock out all others: the server knows which SPIFFE
+ * ID a new connection belongs to only after the handshake.
  */
 export function mostServed({ connections, inProgress }: HandshakeLimits): number {
   return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
@@ -47,8 +47,9 @@ export type GateRefusal =
   /** It was in handshake, and was closed for a newer connection at the limit. {@link HandshakeQueue} selects it. */
   | "handshake-displaced";
 
-// Milliseconds of work in one turn of the event loop. A shorter turn cannot contain a costly handshake. Examining every
-// handshake in progress in each turn would cost more than most handshakes.
+// Milliseconds of work in one turn of the event loop. Only a turn with at least this much work is examined for the work
+// of handshakes. A shorter turn cannot contain a costly handshake, and examining every handshake in progress in each
+// turn would cost more than most handshakes.
 const LONG_TURN_MS = 5;
 
 // The maximum number of pauses in a second: no timer is shorter than a millisecond.
@@ -114,7 +115,9 @@ export class HandshakeGate {
     this.#advance();
   }
 
-  /** Ends a handshake and runs `verify`, which verifies the peer. The pause that follows includes its work. */
+  /**
+   * Ends a handshake and runs `verify`, which verifies the peer. The pause that follows also accounts for this work.
+   */
   complete(socket: Socket, verify: () => void): void {
     const hasCost = this.#inHandshake.has(socket);
     this.#unwatch(socket);
@@ -174,9 +177,9 @@ export class HandshakeGate {
 
   #watch(socket: Socket): void {
     if (this.#inHandshake.size === 0) this.#pace.skip();
-    // Only work after the ClientHello is charged; the choice of groups bounds the cost of the hello itself. If hellos
-    // were charged, every turn during a flood of connections would add to the pauses, and legitimate clients would wait
-    // for them.
+    // Only work after the ClientHello is charged. The server's choice of TLS groups bounds the cost of the ClientHello
+    // itself. If ClientHellos were charged, every turn during a flood of connections would add to the pauses, and
+    // legitimate clients would wait for them.
     this.#inHandshake.set(socket, socket.bytesRead);
     this.#stopWatching ??= this.#timers.eachTurn(() => this.#chargeTurn());
   }
@@ -189,8 +192,8 @@ export class HandshakeGate {
   }
 
   /**
-   * OpenSSL processes a client's messages on its own, also those that do not end the handshake. New bytes show that it
-   * did.
+   * Charges a long turn if a handshake has read bytes in it. OpenSSL processes a client's messages as soon as they are
+   * read, even those that do not end the handshake, and does not report it.
    */
   #chargeTurn(): void {
     if (this.#pace.uncharged >= LONG_TURN_MS && this.#hasRead()) this.#pace.charge();

@@ -28,8 +28,8 @@ class Source {
   }
 
   /**
-   * The connection to close at the limit: one without a ClientHello if there is one. A legitimate client sends it with
-   * the packet after its connection.
+   * The connection to close at the limit: the oldest without a ClientHello, or the oldest if all have sent one. A
+   * legitimate client sends its ClientHello as soon as it is connected.
    */
   get firstToDrop(): Socket | undefined {
     const [silent] = this.#silent;
@@ -93,7 +93,7 @@ export class HandshakeQueue {
   /** The connection's ClientHello has arrived. `begin` is called when its handshake may begin. */
   helloArrived(socket: Socket, begin: () => void): void {
     const pending = this.#pending.get(socket);
-    // It was closed at the limit before its hello was processed.
+    // The connection was closed at the limit before its ClientHello was processed.
     if (pending === undefined) return;
     pending.source.helloArrived(socket);
     this.#waiting.set(socket, { socket, source: pending.source, begin });
@@ -139,7 +139,10 @@ export class HandshakeQueue {
   }
 }
 
-/** The addresses that a host can choose from: an IPv4 address, or the /64 of an IPv6 address (RFC 4291 2.5.1). */
+/**
+ * The address that identifies a source: an IPv4 address, or the /64 prefix of an IPv6 address, because a host can
+ * choose any address in its /64 (RFC 4291 2.5.1).
+ */
 function sourceAddress(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
   const [head = "", tail] = address.split("::");

@@ -14,7 +14,7 @@ import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
  * SSL_CTX_set_options(3), OpenSSL 3.0 and later: OpenSSL overwrites decrypted bytes in its own buffer after they are
- * read. Without it, the buffer is freed with the plain text in it. Node has no name for this option.
+ * read. Without this option, the buffer is freed with the plain text in it. Node has no name for the option.
  */
 const SSL_OP_CLEANSE_PLAINTEXT = 1 << 1;
 
@@ -62,7 +62,7 @@ export interface HandshakeEnd {
  * `end`, once.
  *
  * node:tls writes the name of every CA that a context trusts into the certificate request. Anyone who can connect could
- * read there which trust domains this one federates with. Clients that select their certificate by these names might
+ * read there which trust domains the server trusts. Clients that select their certificate by these names might
  * send none. Above 64 KiB of names, about 600 CAs, every handshake would fail. So the handshake begins with a context
  * that trusts no CA. `setKeyCert` replaces it, including its trusted CAs, after the request is sent and before the
  * client can answer it. After the handshake, the first context is set again, because the connection would keep a copy
@@ -77,7 +77,7 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
     try {
       socket.setKeyCert(verifying);
     } catch (error) {
-      // If it were thrown from here, it would end the process.
+      // An error that is thrown from here would end the process.
       socket.destroy(error as Error);
     }
   };
@@ -108,7 +108,7 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
   socket.once("close", () => endOnce(() => end.failed("")));
   socket.once("secure", () => {
     socket.secured();
-    // As Node's own tls.Server does at this point: node:http2 begins to send when it is false.
+    // Node's own tls.Server sets it at this point too. node:http2 begins to send when `secureConnecting` is false.
     Object.assign(socket, { secureConnecting: false });
     if (isVerifying) socket.setKeyCert(requesting);
     // The client's answer was processed before the contexts were replaced, so OpenSSL verified it without any CA. This

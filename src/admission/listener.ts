@@ -5,7 +5,7 @@ import { type Address, formatAddress } from "../domain/address.ts";
 import { StartError } from "../domain/start-refused.ts";
 import { describeDenial } from "../files/file-access.ts";
 
-/** Where the server listens, in both cases with mTLS. `mode`: the permissions of the socket file, such as 0o660. */
+/** Where the server listens, with mTLS on both kinds. `mode`: the permissions of the socket file, such as 0o660. */
 export type ListenAddress =
   | Extract<Address, { kind: "tcp" }>
   | (Extract<Address, { kind: "unix" }> & { readonly mode: number });
@@ -82,7 +82,10 @@ function bindProblem(error: NodeJS.ErrnoException): string {
  */
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 
-/** Removes a stale socket file. Refuses what libuv would truncate, or report with the code of another error. */
+/**
+ * Removes a stale socket file. Refuses a path that libuv would truncate. Also checks whether the folder exists and is
+ * writable, because libuv reports both problems as EACCES.
+ */
 async function prepareSocket(path: string): Promise<void> {
   const length = Buffer.byteLength(path);
   if (length > MAX_PATH_BYTES) {

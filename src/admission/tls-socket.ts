@@ -2,9 +2,9 @@ import { TLSSocket } from "node:tls";
 
 /**
  * The server's side of a TLS connection. This server, grpc-js and node:http2 all close a connection by destroying its
- * socket. This one first sends close_notify (RFC 8446 6.1), so that the peer can distinguish the end of the connection
- * from a truncation by an attacker. It does not wait: neither a peer that does not read nor a pending write keeps the
- * descriptor open.
+ * socket. This class first sends close_notify (RFC 8446 6.1), so that the peer can distinguish the end of the
+ * connection from a truncation by an attacker. It does not wait until the alert is sent: neither a peer that does not
+ * read nor a pending write keeps the descriptor open.
  */
 export class ServerTlsSocket extends TLSSocket {
   #isSecure = false;

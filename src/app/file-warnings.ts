@@ -5,8 +5,9 @@ import type { Logger } from "../observability/logger.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 
 /**
- * Warns of files in use that other users can change. A policy or bundle that every user can change, or a group other
- * than the server's, is refused when it is read; this covers the other cases.
+ * Warns of files in use that other users can change. The server refuses to read a policy or a bundle that every user
+ * can change, or that a group other than its own can change. These warnings cover the other cases: certificates, files
+ * that belong to another user, and files that the server's own group can change.
  */
 export class FileWarnings {
   readonly #log: Logger;

@@ -18,17 +18,18 @@ export interface IdentityWatchOptions {
 // lifetime.
 const OVERDUE_SHARE = 1 / 3;
 
-// How often the clock is checked, in milliseconds: it may be set, and a timer of Node can't wait for more than 24 days.
+// The time between two checks of the clock, in milliseconds. A single timer would not notice that the clock was set,
+// and a timer of Node can't wait for more than 24 days.
 const CHECK_MS = 60_000;
 
 /**
- * Reports the state of the server's identity: its changes and problems to the log, its expiry to the metrics, and
- * whether there is one to the probes.
+ * Reports the state of the server's identity. The log gets its changes and problems, the metrics get its expiry, and
+ * /readyz gets whether there is an identity.
  */
 export class IdentityWatch {
   readonly #options: IdentityWatchOptions;
   readonly #stops: readonly (() => void)[];
-  /** The problems that are in the log. */
+  /** The problems of the current state that have been logged. */
   #logged: readonly string[] = [];
   #lastUpdate: number | undefined;
   /** The SPIFFE ID of the last snapshot. */
@@ -46,7 +47,7 @@ export class IdentityWatch {
     this.#logFirst(source.state);
   }
 
-  /** The check of /readyz. */
+  /** The check of the identity for /readyz. */
   get check(): Check {
     const { state } = this.#options.source;
     if (state.kind === "ready") return { name: "identity", state: "ok" };

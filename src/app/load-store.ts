@@ -26,7 +26,7 @@ export async function loadStore({ journal, sealer }: Storage, options: LoadOptio
   log.info("store loaded", { ...store.totals, limit: maxStoreBytes, seconds });
   const { bytes } = store.totals;
   if (bytes > maxStoreBytes) {
-    log.warn("store above its limit", { bytes, limit: maxStoreBytes, detail: "Puts are refused" });
+    log.warn("store above its limit", { bytes, limit: maxStoreBytes, detail: "Puts that grow it are refused" });
   }
   return store;
 }

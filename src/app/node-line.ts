@@ -1,6 +1,6 @@
 /**
- * The release lines of Node that Coffer runs on, and the day of their last security fixes
- * (github.com/nodejs/Release, schedule.json).
+ * The release lines of Node from 20 on, each with the day of its last security fixes (github.com/nodejs/Release,
+ * schedule.json).
  */
 const LAST_FIXES: Readonly<Record<number, string>> = {
   20: "2026-04-30",
@@ -16,8 +16,8 @@ const LAST_FIXES: Readonly<Record<number, string>> = {
 const ALTERNATIVES = new Intl.ListFormat("en-GB", { type: "disjunction" });
 
 /**
- * Until which day the line of a release such as "v22.12.0" gets security fixes; undefined for one that is not known
- * here.
+ * The last day on which the line of a release such as "v22.12.0" gets security fixes; undefined if this module does not
+ * list the line.
  */
 export function fixedUntil(version: string): string | undefined {
   return LAST_FIXES[lineOf(version)];
@@ -35,7 +35,7 @@ export function unfixedNode(version: string, now: number): string | undefined {
   return `Node ${line} has had no security fixes since ${last}; run ${advice}`;
 }
 
-/** Even numbers get long-term support; the others end within a year. */
+/** Whether a line gets long-term support and is not past its end. Odd lines end within a year and get none. */
 function isMaintained(line: number, now: number): boolean {
   return line % 2 === 0 && isLater(LAST_FIXES[line] ?? "", now);
 }

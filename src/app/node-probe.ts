@@ -6,7 +6,10 @@ import { StartRefused } from "../domain/start-refused.ts";
 
 /** The result of the probe: whether certificates can crash a process of this Node binary. */
 export type ProbeResult =
-  /** No certificate of the probe crashed it. `remembered`: an earlier start with the same binary and build ran the probe. */
+  /**
+   * No certificate of the probe crashed it. `remembered`: an earlier start with the same binary and build ran the
+   * probe.
+   */
   | { readonly kind: "passed"; readonly remembered: boolean }
   /** The probe process could not be started. */
   | { readonly kind: "not-run"; readonly why: string };
@@ -24,11 +27,12 @@ type Ended =
   | { readonly kind: "ended"; readonly how: string; readonly output: string };
 
 /**
- * Milliseconds. The probe takes about one second on an idle machine. A certificate that hangs it would hang the server too.
+ * The longest time for the probe, in milliseconds. It takes about one second on an idle machine. A certificate that
+ * hangs the probe would hang the server too.
  */
 const PROBE_MS = 120_000;
 
-/** The number of characters that are kept of the end of the probe's output. */
+/** The number of characters that are kept from the end of the probe's output. */
 const KEPT_OUTPUT = 4096;
 
 const PROGRAM = fileURLToPath(new URL("./probe-program.js", import.meta.url));
@@ -37,7 +41,7 @@ const PROGRAM = fileURLToPath(new URL("./probe-program.js", import.meta.url));
  * Checks whether this Node survives the certificates that an unauthenticated client can send. Some releases crash while
  * they convert certificates to JavaScript objects, and no code can catch that. Therefore a child process reads such
  * certificates first, once for each Node binary and build of the program ({@link probeRecord}). Aborting `signal` ends
- * the child. Throws StartRefused if the child died.
+ * the child. Throws StartRefused if the child crashed, failed or did not end in time.
  */
 export async function probeNode(node: NodeInvocation, signal: AbortSignal): Promise<ProbeResult> {
   const record = probeRecord(node);
@@ -45,7 +49,7 @@ export async function probeNode(node: NodeInvocation, signal: AbortSignal): Prom
   return runProbe(probeCommand(node), record, signal);
 }
 
-/** Runs the probe with the same binary and the options that change its OpenSSL. */
+/** The command that runs the probe, with the binary of this process and its options that change OpenSSL. */
 export function probeCommand(node: NodeInvocation): ProbeCommand {
   const { NODE_OPTIONS: _, ...env } = node.env;
   return { program: process.execPath, words: [...cryptoOptions(node), PROGRAM], env };
@@ -64,7 +68,7 @@ export async function runProbe(command: ProbeCommand, record: ProbeRecord, signa
 function notSafe(how: string, lines: readonly string[]): StartRefused {
   const shown = lines.findLast((line) => line.startsWith("showing "))?.slice("showing ".length);
   const last = shown === undefined ? (lines.at(-1) ?? "") : `certificates with the keys ${shown}`;
-  const what = `Node ${process.version} (${process.execPath}) did not survive the probe of the start: ${how}`;
+  const what = `Node ${process.version} (${process.execPath}) did not survive the start-up probe: ${how}`;
   return new StartRefused([
     `${what}, at ${last || "its beginning"}; unauthenticated clients could end the server; use another release of Node`,
   ]);
@@ -73,7 +77,8 @@ function notSafe(how: string, lines: readonly string[]): StartRefused {
 function run({ program, words, env }: ProbeCommand, signal: AbortSignal): Promise<Ended> {
   // Not spawn's own timeout: if no child could be started, its timer would keep the process running.
   const ending = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-  // In a separate process group: only the server receives Ctrl-C and the hangup of a terminal, and it ends the probe.
+  // The child runs in a separate process group, so that Ctrl-C and the hangup of a terminal reach only the server,
+  // which then ends the child.
   const limits = { signal: ending, killSignal: "SIGKILL", detached: true } as const;
   try {
     return endOf(spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"], ...limits }));

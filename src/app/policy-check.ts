@@ -19,7 +19,7 @@ export interface PolicyQuestion {
 export interface CheckedPolicy {
   /** The number of its rules. */
   readonly rules: number;
-  /** The decision of a server with this policy. */
+  /** The decision of a server with this policy, if the caller does not have the server's own SPIFFE ID. */
   decide(question: PolicyQuestion): Decision;
 }
 

@@ -14,8 +14,8 @@ export interface StrangeKey {
 }
 
 /**
- * One key of every kind that OpenSSL can generate and encode in a certificate. This includes the kinds that crashed Node
- * 24.21 and 26.10: curves without a NIST name, such as secp256k1.
+ * One key of every kind that OpenSSL can generate and encode in a certificate. This includes the kinds that crashed
+ * Node 24.21 and 26.10: curves without a NIST name, such as secp256k1.
  */
 export function strangeKeys(): StrangeKey[] {
   const curves = getCurves().flatMap((namedCurve) =>
@@ -34,7 +34,7 @@ export function strangeKeys(): StrangeKey[] {
   return [...curves, ...others].filter(isWritable);
 }
 
-/** A few curves have no encoding. */
+/** Whether OpenSSL can encode the key. A few curves have no encoding. */
 function isWritable({ publicKey }: StrangeKey): boolean {
   try {
     publicKey.export({ type: "spki", format: "der" });
@@ -52,8 +52,8 @@ export interface ProbeChain {
 
 /**
  * Creates valid chains of its own CA, followed by certificates with unusual keys. The subject of each is the issuer of
- * another, so code that follows issuers by name reads all of them, as does code that reads every certificate. The path to
- * the CA needs none of them.
+ * another, so code that follows issuers by name reads all of them, as does code that reads every certificate. The path
+ * to the CA needs none of them.
  */
 export class ChainForge {
   readonly #trustDomain: TrustDomain;

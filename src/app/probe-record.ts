@@ -18,8 +18,8 @@ const CRYPTO_OPTIONS =
   /^--(openssl|use-openssl|use-bundled|use-system|enable-fips|force-fips|secure-heap|security-revert|tls-)/;
 
 /**
- * The options of this process that change OpenSSL, with their values. All others are omitted: --require and --import would
- * load code of the server, and the port of a debugger is already in use.
+ * The options of this process that change OpenSSL, with their values. All others are omitted: --require and --import
+ * would load code of the server, and the port of a debugger is already in use.
  */
 export function cryptoOptions({ execArgv, env }: NodeInvocation): string[] {
   const words = [...execArgv, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)];
@@ -38,7 +38,7 @@ export interface ProbeRecord {
 
 const FILE = "node-probes.json";
 
-/** More binaries than one user runs concurrently. */
+/** The maximum number of passed probes in the file. One user runs fewer binaries concurrently. */
 const MAX_ENTRIES = 16;
 
 /**
@@ -82,12 +82,12 @@ function entries(folder: string): readonly string[] {
   }
 }
 
-/** Whole or not at all: another server may write at the same time, and the later one is kept. */
+/** Replaces the file atomically, because another server may replace it at the same time. The later file is kept. */
 function replace(folder: string, list: readonly string[]): void {
   const temporary = join(folder, `${FILE}.${process.pid}`);
   try {
     makeFolder(folder);
-    // What a process with this number has left when it was killed.
+    // A process with the same ID that was killed may have left its temporary file.
     rmSync(temporary, { force: true });
     writeFileSync(temporary, JSON.stringify(list), { mode: 0o600, flag: "wx" });
     renameSync(temporary, join(folder, FILE));
@@ -97,14 +97,18 @@ function replace(folder: string, list: readonly string[]): void {
 }
 
 /**
- * With the folder above it, since a new user has no `~/.cache`. Not by a recursive mkdir: in a home below /proc, where mkdir
- * finds no parent (ENOENT) and the parent exists (EEXIST), Node's never returns, and no signal ends the start.
+ * Creates a folder and its parent, because a new user has no `~/.cache`. A recursive mkdirSync of Node never returns in
+ * a home folder below /proc, and no signal ends the start then: mkdir(2) reports that the parent is missing (ENOENT),
+ * and for the parent that it exists (EEXIST).
  */
 function makeFolder(folder: string): void {
   for (const each of [dirname(folder), folder]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 });
 }
 
-/** Everything that the result depends on: the binary, the libraries in it, its options, and this build of the program. */
+/**
+ * A hash of everything that the result depends on: the binary, its shared libraries and its options, and this build of
+ * the program.
+ */
 function keyOf(node: NodeInvocation): string {
   const files = [process.execPath, ...libraries(), fileURLToPath(new URL("../commit", import.meta.url))];
   const options = [cryptoOptions(node), node.env["OPENSSL_CONF"], node.env["OPENSSL_MODULES"]];
@@ -112,7 +116,10 @@ function keyOf(node: NodeInvocation): string {
   return createHash("sha256").update(JSON.stringify(subject)).digest("base64url");
 }
 
-/** A distribution's Node takes OpenSSL, or all of itself, from libraries (proc_pid_maps(5)). */
+/**
+ * The shared libraries of OpenSSL and of Node that this process has loaded (proc_pid_maps(5)). The binary that
+ * nodejs.org publishes has none; the packages of Linux distributions do.
+ */
 function libraries(): string[] {
   try {
     const maps = readFileSync("/proc/self/maps", "latin1");

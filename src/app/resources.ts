@@ -23,7 +23,8 @@ type Opened = { readonly [Name in keyof Resources]?: Resources[Name] | undefined
 
 /**
  * Opens all resources that the configuration names. If any can't be opened, closes the others and throws
- * {@link StartRefused} with all problems together. Undefined if it was stopped while it waited for another server.
+ * {@link StartRefused} with all problems together. Resolves with undefined if `signal` was aborted while it waited for
+ * another server to close the store.
  */
 export async function openResources(config: ServeConfig, opening: Opening): Promise<Resources | undefined> {
   const { log, timers } = opening;
@@ -37,8 +38,8 @@ export async function openResources(config: ServeConfig, opening: Opening): Prom
   const maxMs = problems.length === 0 ? config.lockWaitMs : 0;
   const storage = await collect(problems, () => openStorageWhenFree(config.store, { ...opening, maxMs }));
   if (problems.length === 0 && policy !== undefined && storage !== undefined) return { identity, policy, storage };
-  // If only identity files are missing, the server waits for them. With other problems they are reported too: their
-  // names may be mistyped.
+  // If only identity files are missing, the server waits for them. If there are other problems, the missing files are
+  // reported too, because their names may be mistyped.
   const isAbsent = identity.state.kind === "waiting" && config.identity.kind === "files";
   const absent = isAbsent ? identity.state.problems : [];
   closeResources({ identity, policy, storage });

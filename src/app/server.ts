@@ -187,7 +187,7 @@ export class CofferServer {
   /** Closes everything that was opened so far. */
   async #release(): Promise<void> {
     this.#phase = { kind: "ended" };
-    // A probe may still run.
+    // Ends the probe of Node, which may still run.
     this.#stopping.abort();
     this.#startup.close();
     this.#limited.summarize();
@@ -201,7 +201,10 @@ export class CofferServer {
     return this.#phase.ended;
   }
 
-  /** The disk has failed during a change, so its state is unknown until a restart. */
+  /**
+   * Ends the process after a commit or a checkpoint has failed, or the lock was lost. The state of the files is unknown
+   * until a restart.
+   */
   async #endAfter(cause: unknown): Promise<void> {
     this.#options.log.error("journal failed", { error: String(cause) });
     this.#opened?.checkpoints.stop();

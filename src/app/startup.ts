@@ -91,7 +91,9 @@ export class Startup {
     return running;
   }
 
-  /** Runs beside the rest of the start. The listeners open after it has passed. */
+  /**
+   * Probes Node in parallel with the rest of the start. The listeners open only after the returned promise resolves.
+   */
   #probe(): Promise<void> {
     const { probe, signal, log } = this.#options;
     const passed = (result: ProbeResult) => {
@@ -102,7 +104,7 @@ export class Startup {
       // A probe that ended because the start was stopped says nothing about this Node.
       if (!signal.aborted) throw error;
     });
-    // The start may fail before it waits for this.
+    // If the start fails before it awaits the probe, an unhandled rejection would end the process.
     probed.catch(() => {});
     return probed;
   }
@@ -152,7 +154,13 @@ export class Startup {
     const { config, calls, front } = this.#options;
     policy.serveAs(identity.snapshot());
     const authorizer = () => policy.current;
-    const engine = new SecretsEngine({ store, sealer: storage.sealer, authorizer, onDenied: calls.denied });
+    const engine = new SecretsEngine({
+      secrets: store,
+      changes: store,
+      sealer: storage.sealer,
+      authorizer,
+      onDenied: calls.denied,
+    });
     await front.open(identity, secretsMethods(engine, config.maxContentBytes));
   }
 }

@@ -29,7 +29,9 @@ function openSqlite({ data, rootKey }: StoreConfig & { kind: "sqlite" }): Storag
   return { journal, sealer, warnings, close: () => closeBoth(journal, sealer) };
 }
 
-/** Content is encrypted here too, with a random key, so that memory is the same with every kind of storage. */
+/**
+ * Content is encrypted with a random key, so that memory contains no plain contents with this kind of storage either.
+ */
 function openMemory(): Storage {
   const storeId = Buffer.alloc(STORE_ID_BYTES);
   secureRandom(storeId);

@@ -2,11 +2,11 @@ import { InvalidRule, quoted } from "./invalid-rule.ts";
 
 /**
  * An action that a rule can allow.
- * - read: the content of any version of a secret (Get).
- * - write: to add a version (Put).
- * - delete: to mark versions as deleted (Delete).
- * - list: the paths of secrets (List).
- * - describe: the versions of a secret with their authors and times, without their content (Describe).
+ * - read: read the content of any version of a secret (Get).
+ * - write: add a version (Put).
+ * - delete: mark versions as deleted (Delete).
+ * - list: list the paths of secrets (List).
+ * - describe: see the versions of a secret with their authors and times, without their content (Describe).
  */
 export type Action = "read" | "write" | "delete" | "list" | "describe";
 

@@ -20,8 +20,8 @@ export class PathScope {
 
   /**
    * Returns a text that is not less than `text`, and not greater than the next covered path at or after `text`. If
-   * `text` is a path, the result is `text` exactly if the path is covered. Returns undefined if no path at or after
-   * `text` is covered. Neither `text` nor the result has to be a path.
+   * `text` is a path, the result equals `text` if and only if the path is covered. Returns undefined if no path at or
+   * after `text` is covered. Neither `text` nor the result has to be a path.
    */
   atOrAfter(text: string): string | undefined {
     return this.#root.atOrAfter(text);
@@ -32,7 +32,7 @@ export class PathScope {
   }
 }
 
-// Most branches are the ends of patterns and share these.
+// Most branches are the ends of patterns and share these empty collections.
 const NO_LITERALS: ReadonlyMap<string, Branch> = new Map();
 const NO_STARTS: readonly string[] = [];
 
@@ -46,7 +46,8 @@ class Branch {
   /** A pattern ends here. */
   #isEnd = false;
   /**
-   * The smallest covered texts of each literal: the literal itself if a pattern ends there, and the first one below it.
+   * Up to two texts for each literal, sorted: the literal itself if a pattern ends there, and the literal with a text
+   * that is not greater than any text covered below it.
    */
   #starts = NO_STARTS;
 

@@ -4,7 +4,9 @@ import type { Action } from "./action.ts";
 import { quoted } from "./invalid-rule.ts";
 import type { PathPattern, SpiffeIdPattern } from "./pattern.ts";
 
-/** Allows each of its actions on every matching path to every matching caller. None of the lists is empty. */
+/**
+ * Allows each of its actions on every matching path to every matching caller. In a policy, none of the lists is empty.
+ */
 export interface Rule {
   /** The name of the rule for logs: its name in the file, or its line. Not always unique. */
   readonly name: string;
@@ -15,8 +17,8 @@ export interface Rule {
 
 /**
  * The rules that decide which caller may perform which action. Rules only allow: an action that no rule allows is
- * denied. The order of the rules determines only which of several matching rules is named. A policy does not depend on
- * its source.
+ * denied. If several rules allow an action, their order determines only which of them the log names. A policy does not
+ * record where it was read from.
  */
 export interface Policy {
   readonly rules: readonly Rule[];

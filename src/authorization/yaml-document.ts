@@ -32,8 +32,8 @@ const OPTIONS = {
   schema: "core",
   resolveKnownTags: false,
   prettyErrors: false,
-  // The composer would compare each key with all previous ones, which takes minutes for a large file. PolicyReader
-  // checks this.
+  // With this check, the composer compares each key with all previous ones, which takes minutes for a large file.
+  // PolicyReader reports repeated keys instead.
   uniqueKeys: false,
 } as const;
 
@@ -62,8 +62,8 @@ export function parseYaml(text: string, lines: LineCounter): YamlDocument {
 }
 
 /**
- * Disables stack traces during an action. For the composer's errors, they take three quarters of an invalid file's
- * time.
+ * Disables stack traces during an action. The stack traces of the composer's errors take three quarters of the time
+ * that an invalid file takes.
  */
 function withoutStacks<Result>(action: () => Result): Result {
   const { stackTraceLimit } = Error;
@@ -105,7 +105,7 @@ function knownTags(document: Document.Parsed): YamlError[] {
 
 function* tokensOf(text: string, lines: LineCounter) {
   const parser = new Parser(lines.addNewLine);
-  // As parser.parse() does.
+  // The first line begins here. parser.parse(), which is not used here, does the same.
   lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {
     yield* parser.next(lexeme);

@@ -36,7 +36,7 @@ export function readConnection(flags: GivenFlags, environment: Environment): Con
   return { address, timeoutMs, ...reader.complete({ identity, serverId }) };
 }
 
-/** Requires a bundle for the trust domain of --server-id: without it no server could be verified as that server. */
+/** Requires a bundle for the trust domain of --server-id, because the client can't verify the server without it. */
 function checkBundles(reader: OptionReader, bundles: IdentityFiles["bundles"], serverId: SpiffeId | undefined): void {
   const wanted = serverId?.trustDomain.name;
   if (wanted === undefined || bundles.size === 0 || bundles.has(wanted)) return;

@@ -84,8 +84,8 @@ async function assemble(isNeeded: (name: string) => boolean, world: World): Prom
 }
 
 /**
- * Shortens commander's `option '--version <n>' argument 'x' is invalid. invalid number "x": …`, because the messages of
- * our parsers name the value themselves, with control characters escaped.
+ * Shortens commander's `option '--version <n>' argument 'x' is invalid. invalid number "x": …`. The part that is kept
+ * comes from the parsers of config/value.ts, which name the value with control characters escaped.
  */
 function withoutRepetition(usageError: string): string {
   return usageError.replace(/^(error: option '[^']*') argument '.*' is invalid\. /s, "$1: ");

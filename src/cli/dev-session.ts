@@ -42,7 +42,7 @@ ${[
   coffer_("describe shop/api/db"),
   coffer_("delete shop/api/db"),
 ].join("")}
-As ${web.id}, which no rule allows to read it (exit code 4):
+As ${web.id}, which no rule allows to read this secret (exit code 4):
 
   COFFER_CERT=${web.certFile} COFFER_KEY=${web.keyFile} ${program} get shop/api/db
 

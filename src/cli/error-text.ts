@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import { ExitStatus } from "./exit-status.ts";
 import { printable } from "./printable.ts";
 
-/** Errors of the language. They are bugs, not messages for the user. */
+/** The names of built-in errors of JavaScript and Node. They indicate a bug and are not messages for the user. */
 const FAULTS = new Set(["Error", "TypeError", "RangeError", "ReferenceError", "SyntaxError", "AssertionError"]);
 
 /** The text that the program prints for an error: one line for each problem, and a stack only for a bug in Coffer. */

@@ -24,7 +24,9 @@ async function showVersion(world: World): Promise<void> {
   await write(world.stdout, version(world.version));
 }
 
-/** Prints why a command has failed. Its modules are loaded here, so that a command that succeeds does not load them. */
+/**
+ * Prints why a command has failed. A command that succeeds does not load the modules that this function imports.
+ */
 async function end(error: unknown, world: World): Promise<number> {
   // A C program ends silently by SIGPIPE when its reader closes the pipe. Node ignores SIGPIPE, so this imitates it.
   if (error instanceof OutputFailed && error.isBrokenPipe) return ENDED_BY_SIGPIPE;

@@ -21,7 +21,8 @@ export async function runDevelopment(flags: GivenFlags, world: World): Promise<v
 }
 
 /**
- * Empty for a server that listens only on unix sockets: grpcurl needs a host name to verify, so no command would work.
+ * The commands to print. Empty for a server that listens only on unix sockets, because the printed commands need a TCP
+ * address: grpcurl verifies a host name.
  */
 function session({ minted, policy }: Development, addresses: readonly ListenAddress[], world: World): string {
   const address = addresses.find((candidate) => candidate.kind === "tcp");

@@ -18,7 +18,7 @@ export async function expectSecretFile(file: string): Promise<void> {
 /** Why a secret must not replace this file, as the end of a sentence; undefined if it may. */
 async function problemOf(file: string): Promise<string | undefined> {
   if (file.endsWith("/")) return "is the path of a folder; use the path of a file";
-  // Run by root, this would replace /dev/null for the whole machine, or /dev/stdout if that is a link to a file.
+  // If root runs the command, it would replace /dev/null for the whole machine, or the link /dev/stdout by a file.
   const folder = await realpath(dirname(file)).catch(() => dirname(file));
   if (/^\/(dev|proc|sys)(\/|$)/.test(folder)) {
     return `is below ${folder}, which belongs to the kernel; use --out - for standard output`;
@@ -41,7 +41,7 @@ export async function writeSecretFile(file: string, content: Uint8Array): Promis
 
 async function replace(file: string, content: Uint8Array): Promise<void> {
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}`);
-  // O_EXCL: never writes through a file or link that someone else created with that name.
+  // O_EXCL: never writes to a file or through a link that another user created with that name.
   const handle = await open(temporary, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o400);
   try {
     await fill(handle, content);

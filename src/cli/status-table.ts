@@ -78,7 +78,7 @@ export function statusTable(status: ServerStatus): string {
   ]);
 }
 
-/** Absent in the status of an older server. */
+/** Describes the runtime. The status of an older server does not contain it. */
 function runtimeText(runtime: ServerStatus["runtime"] | undefined): string {
   if (runtime === undefined) return "unknown";
   const { fixed_until, openssl, key_exchange, sigusr1, probe } = runtime;

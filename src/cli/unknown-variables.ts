@@ -8,8 +8,9 @@ export interface UnknownVariable {
 }
 
 /**
- * Variables that Kubernetes sets in every container for a Service whose name begins with "coffer", and Docker for a
- * link: COFFER_SERVICE_HOST, COFFER_PORT, COFFER_PORT_8553_TCP_ADDR. No option has such a name.
+ * Variables that Kubernetes sets in every container for a Service whose name begins with "coffer", and that Docker sets
+ * for a link to such a container: COFFER_SERVICE_HOST, COFFER_PORT, COFFER_PORT_8553_TCP_ADDR. No option has such a
+ * name.
  */
 const SET_BY_PLATFORMS = /_SERVICE_|_PORT(_|$)/;
 

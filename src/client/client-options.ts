@@ -73,8 +73,8 @@ export interface GetOptions extends CallOptions {
 /** The options of a Put. */
 export interface PutOptions extends CallOptions {
   /**
-   * The number of the latest version, deleted or not; 0 if none was ever written. Otherwise the call fails with
-   * VERSION_MISMATCH.
+   * The expected number of the latest version, deleted or not; 0 if no version was ever written. If it is another
+   * version, the call fails with VERSION_MISMATCH. By default, the call does not check it.
    */
   readonly expectedVersion?: number | undefined;
 }
@@ -108,7 +108,7 @@ export function readSettings(options: InternalOptions): Settings {
   const addresses = [options.address].flat().map((address) => readAddress(address as string | Address));
   if (addresses.length === 0) throw invalidOption("address is an empty list");
   const serverId = readSpiffeId("serverId", options.serverId);
-  // X509-SVID 5.2: no server can prove it, because the SPIFFE ID of a leaf has a path.
+  // X509-SVID 5.2: no server can prove an ID without a path, because the SPIFFE ID of a leaf has one.
   if (!serverId.isWorkload) throw invalidOption(`serverId ${serverId} is that of a trust domain, not of a server`);
   return { addresses, serverId, timeoutMs: checkTimeout(timeoutMs), waitForReady, retry, timers, random };
 }
@@ -122,7 +122,10 @@ export function checkTimeout(ms: number): number {
   throw invalidOption(`timeoutMs is ${ms}; expected milliseconds, more than 0 and at most ${MAX_TIMEOUT_MS}`);
 }
 
-/** Checks a signal, if there is one. grpc-js would throw outside of the call and end the process. Throws {@link ClientError}. */
+/**
+ * Checks that a signal, if there is one, is an AbortSignal. With another object, the callback that grpc-js calls at the
+ * end of a call would throw, which ends the process. Throws {@link ClientError}.
+ */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal && typeof signal.addEventListener !== "function") throw invalidOption("signal is not an AbortSignal");
 }

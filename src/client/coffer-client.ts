@@ -42,7 +42,7 @@ export interface Secret {
   readonly revision: number;
   /** When the version was created, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
-  /** The values. Printing it shows none of them. */
+  /** The values by key. Printing the content shows no value. */
   readonly content: Content;
 }
 
@@ -233,7 +233,7 @@ export class CofferClient {
     this.#channels.drain();
     this.#pauses.endAll();
     await Promise.allSettled(this.#calls);
-    // Calls that were about to begin may have opened both again.
+    // Calls that were about to begin may have opened the identity source and a connection again.
     this.#identity.close();
     this.#channels.drain();
   }

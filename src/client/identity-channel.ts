@@ -7,7 +7,8 @@ import type { Method } from "./methods.ts";
 import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
 
 const GRPC_OPTIONS: GrpcOptions = {
-  // A proxy in the environment's variables would learn which workload calls which server.
+  // Otherwise grpc-js uses the proxy that an environment variable names. That proxy would learn which workload calls
+  // which server.
   "grpc.enable_http_proxy": 0,
   // Otherwise a TXT record could contain a service config with a retry policy that repeats a Put that may have been
   // applied.
@@ -142,7 +143,7 @@ export class IdentityChannel {
       );
       const cancel = () => call.cancel();
       signal?.addEventListener("abort", cancel);
-      // It may have been aborted while the identity was opened, and the event occurs only once.
+      // The signal may have been aborted while the identity source was opened, and the event occurs only once.
       if (signal?.aborted) cancel();
     });
   }
@@ -212,8 +213,8 @@ interface SentCall {
 }
 
 /**
- * The messages of grpc-js for a call that was never sent on a connection. With any other, the connection may have
- * failed.
+ * The messages of grpc-js for a call that was never sent on a connection. With any other message, the call may have
+ * been sent before the connection failed.
  */
 const NEVER_SENT = /^(No connection established|Name resolution failed|Channel closed before call started)/;
 

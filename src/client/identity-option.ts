@@ -9,11 +9,11 @@ import type { Selection } from "../workload-api/selection.ts";
 import { invalidOption, noIdentity } from "./client-error.ts";
 import { readSpiffeId } from "./values.ts";
 
-/** An identity in files, which are followed as they change. Each is a path. */
+/** An identity in files, by their paths. The client reads them again when they change. */
 export interface FilesIdentity {
   /** The X.509-SVID in PEM: the leaf, then the intermediates. */
   readonly cert: string;
-  /** Its private key in PEM. Only its owner may be able to read it. */
+  /** The private key of the SVID, in PEM. Only the owner of the file may have permission to read it. */
   readonly key: string;
   /**
    * The bundle of the server's trust domain, in PEM or as a SPIFFE bundle in JSON; or several bundle files, by trust

@@ -21,7 +21,7 @@ function secrets<Request, Response>(
   return { path: `/coffer.v1.Secrets/${name}`, isSecret: true, changes, request, response };
 }
 
-/** coffer.v1.Secrets/Put. Not to be repeated blindly: each time it makes another version. */
+/** coffer.v1.Secrets/Put. Each repetition without `expectedVersion` adds another version. */
 export const putMethod = secrets("Put", messages.putRequest, messages.putResponse, true);
 
 /** coffer.v1.Secrets/Get. */

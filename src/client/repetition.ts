@@ -47,7 +47,7 @@ export function mayRepeat(error: ClientError, waitForReady: boolean): boolean {
 export function mayPass({ code, reason, failure, message }: ClientError): boolean {
   if (reason !== undefined) return TEMPORARY_REASONS.has(reason);
   if (failure === undefined) return BROKEN.has(code) || (code === "INTERNAL" && message.includes("RST_STREAM"));
-  // An identity that will never come is FAILED_PRECONDITION.
+  // The code is FAILED_PRECONDITION if the identity source has failed, because waiting then does not help.
   if (NOT_READY.has(failure.kind)) return code === "UNAVAILABLE";
   return failure.kind === "broken" || failure.kind === "no-answer";
 }

@@ -20,8 +20,8 @@ export interface Servers {
 }
 
 /**
- * The channels to the servers of one client. One address is in use, initially the first. A call that its server
- * certainly did not apply is made at the next address immediately, which stays in use if it answers.
+ * The channels to the servers of one client. One address is in use, initially the first. A failed call that was
+ * certainly not applied is made at the next address immediately. That address stays in use if it answers.
  */
 export class ServerChannels {
   readonly #servers: Servers;
@@ -70,7 +70,7 @@ export class ServerChannels {
     limitsOf: (channel: IdentityChannel) => CallLimits,
   ): Promise<Response> {
     const index = this.#inUse;
-    // Without `await` if it is open, so that a call uses the identity that is current when it begins.
+    // Does not await a source that is open, so that a call uses the identity that is current when it begins.
     const source = this.#servers.identity.source ?? (await this.#servers.identity.open());
     const channel = this.#channel(index, source);
     try {

@@ -33,8 +33,8 @@ export type Handshake =
   | { readonly kind: "accepted"; readonly server: VerifiedSvid; readonly socket: TLSSocket };
 
 /**
- * Channel credentials for mTLS between X.509-SVIDs. A subclass, which the types of grpc-js allow for. grpc-js's own
- * credentials verify the server in checkServerIdentity, which gets neither the chain as it was sent nor the time, and
+ * Channel credentials for mTLS between X.509-SVIDs. The public types of grpc-js allow such a subclass. The credentials
+ * of grpc-js verify the server in checkServerIdentity, which gets neither the chain as it was sent nor the time, and
  * which is not called if OpenSSL refuses the chain. This class uses {@link PeerVerifier}, like the server does, after
  * the handshake and before HTTP/2 begins: a server that is refused receives no byte of HTTP/2.
  */
@@ -159,7 +159,7 @@ function performHandshake(socket: Socket, secureContext: SecureContext): Promise
     secured.once("close", () => reject(new Error("the connection was closed")));
     secured.once("secure", () => {
       secured.setTimeout(0);
-      // As tls.connect does at this point: node:http2 begins to send when it is false.
+      // tls.connect sets it at this point too. node:http2 begins to send when `secureConnecting` is false.
       Object.assign(secured, { secureConnecting: false });
       resolve(secured);
     });

@@ -31,9 +31,9 @@ export function selectionOptions(option: DefineOption) {
 export type BundleFile = readonly [trustDomain: string, file: string];
 
 /**
- * Chooses files if any of them is named, otherwise the Workload API. An incomplete set of files is an error: falling
- * back to the Workload API would use an identity that the operator did not intend. Problems go to `reader`; the result
- * is undefined if there are any.
+ * Chooses files if any of the file options is set, otherwise the Workload API. An incomplete set of files is an error:
+ * falling back to the Workload API would use an identity that the operator did not intend. Reports problems to
+ * `reader`, and returns undefined if there are any.
  */
 export function readIdentityChoice(
   reader: OptionReader,

@@ -128,7 +128,10 @@ export class OptionReader {
     if (this.#problems.length > 0) throw new ConfigurationError(this.#problems);
   }
 
-  /** Throws like {@link finish}. Otherwise no value is undefined, because a missing required value is a problem. */
+  /**
+   * Throws like {@link finish}. If there were no problems, returns the values, none of which is undefined: a required
+   * value that is missing was reported as a problem.
+   */
   complete<T extends object>(values: T): { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> } {
     this.finish();
     const missing = Object.entries(values).find(([, value]) => value === undefined);

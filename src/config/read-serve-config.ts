@@ -52,7 +52,7 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
   return { ...rest, ...reader.complete(required) };
 }
 
-/** What has a default that suits every machine, so that `coffer dev` needs no more. */
+/** The settings whose defaults suit every machine. Of the options of `coffer serve`, `coffer dev` has only these. */
 export type RunningConfig = Pick<
   ServeConfig,
   "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel"

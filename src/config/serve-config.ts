@@ -27,7 +27,8 @@ export interface ServeConfig {
   /** How long the start waits for that identity, in milliseconds; undefined: without a limit. */
   readonly startupTimeoutMs: number | undefined;
   /**
-   * How long calls are still served after the shutdown has begun, in milliseconds. Probes report it during this time.
+   * How long calls are still served after the shutdown has begun, in milliseconds. During this time, /readyz and the
+   * health service already report the shutdown.
    */
   readonly shutdownDelayMs: number;
   /** The policy file; undefined: no rules, so only admins are allowed anything. */
@@ -35,7 +36,7 @@ export interface ServeConfig {
   readonly admins: readonly SpiffeId[];
   /** The address of probes and metrics, over plain HTTP; undefined: not served. */
   readonly opsListen: { readonly host: string; readonly port: number } | undefined;
-  /** Host names that requests for them may use, in addition to addresses and private names. */
+  /** Host names that requests to the ops listener may use, in addition to IP addresses and private names. */
   readonly opsHosts: readonly string[];
   /** The limit on the memory of the store, in bytes. */
   readonly maxStoreBytes: number;

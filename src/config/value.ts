@@ -56,7 +56,10 @@ export function parseMode(text: string): number {
   return Number.parseInt(text, 8);
 }
 
-/** The path of a file, which is not verified to exist. Refuses the text of a key, which errors would contain. */
+/**
+ * The path of a file, which is not verified to exist. Refuses the text of a key: errors name the path, so they would
+ * contain the key.
+ */
 export function parseFilePath(text: string): string {
   if (isKeyText(text)) throw new Error("expected the path of a file, not the text of a key or a certificate");
   return text;

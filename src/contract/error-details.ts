@@ -28,7 +28,7 @@ export const status = message<Status>({
   details: repeated(3, "details", any),
 });
 
-/** google.rpc.ErrorInfo: the reason, for programs. `domain` identifies the set that the reason belongs to. */
+/** google.rpc.ErrorInfo: the reason, for programs. `domain` identifies the set of reasons that contains `reason`. */
 export interface ErrorInfo {
   readonly reason: string;
   readonly domain: string;

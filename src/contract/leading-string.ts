@@ -8,8 +8,9 @@ export interface LeadingField {
   readonly name: string;
 }
 
-// Every implementation of protobuf writes fields in the order of their numbers. These limits tolerate one that writes
-// some other fields first. With higher limits, a caller without any rule could make the server scan a large request.
+// Every implementation of protobuf writes fields in the order of their numbers. These limits also accept an
+// implementation that writes some other fields first. With higher limits, a caller that no rule matches could make the
+// server scan a large request.
 const MOST_FIELDS = 64;
 const MOST_BYTES = 16 * 1024;
 

@@ -17,7 +17,7 @@ export const MAX_KEYS = 4096;
 /** The default of the maximum size of one version's content, keys and values together. */
 export const DEFAULT_MAX_CONTENT_BYTES = 1024 * 1024;
 
-/** The highest value to which the server can set that limit. Such a content with its framing fits MAX_RECEIVE_BYTES. */
+/** The highest value of --max-content-bytes. A request with a content of this size fits in MAX_RECEIVE_BYTES. */
 export const MAX_CONFIGURABLE_CONTENT_BYTES = 3 * 1024 * 1024;
 
 /** The maximum length of a request. A longer one is refused by its length prefix, before it is buffered. */

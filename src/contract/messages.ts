@@ -42,13 +42,13 @@ export const putRequest = message<PutRequest>(
 
 /** The version that a Put created, and the revision of its commit. */
 export interface PutResponse {
-  /** The secret. */
+  /** The path of the secret. */
   readonly path: string;
   /** The number of the version that was added. */
   readonly version: number;
-  /** The revision of the store that this change is. */
+  /** The revision of the store that this change created. */
   readonly revision: number;
-  /** When the version was made, in milliseconds since the epoch. */
+  /** When the version was created, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
 }
 
@@ -60,7 +60,7 @@ export const putResponse = message<PutResponse>({
   createTime: timestamp(4, "create_time"),
 });
 
-/** Names a secret and one version of it. Version 0 is the newest; so is an absent one. */
+/** Names a secret and one version of it. Version 0, which is also the value of an absent field, means the newest. */
 export interface GetRequest {
   readonly path: string;
   readonly version: number;
@@ -114,11 +114,11 @@ export const deleteRequest = message<DeleteRequest>(
 
 /** The versions that a Delete marked, ascending. If there are none, `revision` is that of the secret's last change. */
 export interface DeleteResponse {
-  /** The secret. */
+  /** The path of the secret. */
   readonly path: string;
-  /** The versions that this call marked as deleted, ascending; empty: all of them had been deleted before. */
+  /** The versions that this call marked as deleted, ascending. Empty if all of them had been deleted before. */
   readonly versions: readonly number[];
-  /** The revision of the store that this change is; the secret's last one when nothing was changed. */
+  /** The revision of the store that this change created; that of the secret's last change if nothing was changed. */
   readonly revision: number;
 }
 
@@ -151,9 +151,9 @@ export const listRequest = message<ListRequest>(
  * describe it gets version 0 and time undefined.
  */
 export interface ListEntry {
-  /** The secret. */
+  /** The path of the secret. */
   readonly path: string;
-  /** Its newest version; 0 when the caller may not describe it. */
+  /** The number of its newest version; 0 when the caller may not describe the secret. */
   readonly latestVersion: number;
   /** When it was last changed, in milliseconds since the epoch; undefined when the caller may not describe it. */
   readonly updateTime: number | undefined;
@@ -194,7 +194,7 @@ export const VersionState = {
   live: 1,
   /** Marked as deleted; the content is kept and can't be read. */
   deleted: 2,
-  /** Its content is gone for good. Not sent by this release. */
+  /** Its content was removed permanently. Not sent by this release. */
   destroyed: 3,
   /** Its time to live is over. Not sent by this release. */
   expired: 4,
@@ -202,19 +202,19 @@ export const VersionState = {
 
 /** One version without its content. `state` is a value of {@link VersionState}, or one that a newer release added. */
 export interface VersionDescription {
-  /** Its number. */
+  /** The number of the version. */
   readonly version: number;
-  /** What can be done with it: a number of {@link VersionState}, or one that a newer release added. */
+  /** Its state: a number of {@link VersionState}, or one that a newer release added. */
   readonly state: number;
-  /** When it was made, in milliseconds since the epoch. */
+  /** When it was created, in milliseconds since the epoch. */
   readonly createTime: number | undefined;
-  /** The SPIFFE ID of the caller that made it. */
+  /** The SPIFFE ID of the caller that created it. */
   readonly createdBy: string;
-  /** When it was deleted, in milliseconds since the epoch; undefined when it was not. */
+  /** When it was deleted, in milliseconds since the epoch; undefined if it is not deleted. */
   readonly deleteTime: number | undefined;
-  /** The SPIFFE ID of the caller that deleted it; empty when it was not. */
+  /** The SPIFFE ID of the caller that deleted it; empty if it is not deleted. */
   readonly deletedBy: string;
-  /** The revision of the store that made it. */
+  /** The revision of the store at which it was created. */
   readonly revision: number;
 }
 
@@ -231,11 +231,11 @@ export const versionDescription = message<VersionDescription>({
 
 /** A secret without its content: the retained versions, ascending, and the maximum number of retained versions. */
 export interface DescribeResponse {
-  /** The secret. */
+  /** The path of the secret. */
   readonly path: string;
   /** The retained versions, ascending. */
   readonly versions: readonly VersionDescription[];
-  /** The newest version, whatever its state. */
+  /** The number of the newest version, in any state. */
   readonly latestVersion: number;
   /** How many versions are retained at most, in any state. */
   readonly maxVersions: number;

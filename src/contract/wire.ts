@@ -75,7 +75,7 @@ export class WireReader {
   /** Reads an unsigned number of at most 2^32 - 1. */
   uint32(): number {
     this.#varint();
-    if (this.#high !== 0) throw new WireError("is larger than 32 bits hold");
+    if (this.#high !== 0) throw new WireError("does not fit in 32 bits");
     return this.#low;
   }
 
@@ -84,7 +84,7 @@ export class WireReader {
     this.#varint();
     const positive = this.#high === 0 && this.#low < TWO_31;
     const negative = this.#high === TWO_32 - 1 && this.#low >= TWO_31;
-    if (!positive && !negative) throw new WireError("is larger than 32 bits hold");
+    if (!positive && !negative) throw new WireError("does not fit in 32 bits");
     return this.#low | 0;
   }
 

@@ -5,19 +5,19 @@ import { invalidField, limitExceeded } from "./errors.ts";
 
 /** One value of a secret. Text is kept as its UTF-8 bytes: a string could neither be wiped nor kept out of the heap. */
 export interface ContentEntry {
-  /** The name of the value: 1 to 253 of A-Z a-z 0-9 . _ -, by which it is found. */
+  /** The name of the value: 1 to 253 of the characters A-Z a-z 0-9 . _ - */
   readonly key: string;
   /** Whether it was put as text or as bytes. */
   readonly kind: "text" | "binary";
-  /** Its bytes; of text in UTF-8. */
+  /** The bytes of the value. Text is in UTF-8. */
   readonly value: Uint8Array;
 }
 
 const KEY = /^[A-Za-z0-9._-]+$/;
 
 /**
- * The values of one version of a secret. Printing or serializing it shows its size and nothing else: in a log, an error,
- * JSON, a debugger's console, a structured clone. Only `text`, `bytes` and `entries` return values.
+ * The values of one version of a secret. Printing or serializing it shows its size and nothing else: in a log, an
+ * error, JSON, a debugger's console, a structured clone. Only `text`, `bytes` and `entries` return values.
  */
 export class Content {
   #entries: readonly ContentEntry[];
@@ -42,8 +42,8 @@ export class Content {
   }
 
   /**
-   * Checks entries that a caller sent: at least one, keys by grammar, each key once, all of it within `limit` bytes.
-   * Throws INVALID_FIELD or LIMIT_EXCEEDED.
+   * Checks entries that a caller sent: there is at least one, each key matches the grammar and occurs once, and all
+   * keys and values together have at most `limit` bytes. Throws INVALID_FIELD or LIMIT_EXCEEDED.
    *
    * @internal
    */

@@ -153,7 +153,7 @@ export function contention(): CofferError {
  */
 export function storeFull(limit: number): CofferError {
   const advice =
-    "raise --max-store-bytes, or put smaller contents to secrets with ten versions; a Delete frees no space";
+    "raise --max-store-bytes; a Delete frees no space; a Put that replaces an old version of its size still succeeds";
   const message = `the store has reached its limit of ${limit} bytes; nothing was applied; ${advice}`;
   return new CofferError("STORE_FULL", message, { limit: String(limit) });
 }
@@ -175,7 +175,8 @@ export function outcomeUnknown(cause: unknown): CofferError {
 }
 
 /**
- * The caller has gone, or its deadline has passed. It ends work that is no longer needed, and no caller receives it.
+ * The caller has cancelled the call, or its deadline has passed. This error ends work that is no longer needed. No
+ * caller receives it.
  */
 export function callOver(): CofferError {
   return new CofferError("DEADLINE_EXCEEDED", "the call ended before its answer was found");

@@ -1,7 +1,7 @@
 /**
  * Whether a text that should be the path of a file is a certificate or a key itself: PEM, PEM in base64, or the text of
- * a root key. Options of other programs and libraries take the text, and an error such as "... does not exist" writes
- * the path, so the key, to the log.
+ * a root key. Users make this mistake because options of other programs and libraries take the text. An error such as
+ * "... does not exist" names the path, and would write the key to the log.
  */
 export function isKeyText(text: string): boolean {
   return KEY_TEXTS.some((form) => form.test(text));

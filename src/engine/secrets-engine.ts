@@ -4,9 +4,11 @@ import type { Content } from "../domain/content.ts";
 import { accessDenied, callerIsServer } from "../domain/errors.ts";
 import { type PathPrefix, type SecretPath, parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../spiffe/principal.ts";
+import type { Changes } from "../store/changes.ts";
+import { encodeContent } from "../store/content-format.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
 import type { StoredSecret } from "../store/secret.ts";
-import type { OpenedVersion, SecretStore } from "../store/secret-store.ts";
+import type { OpenedVersion, SecretReader } from "../store/secret-reader.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
@@ -27,7 +29,8 @@ export interface Denial {
 
 /** The options of a {@link SecretsEngine}. */
 export interface EngineOptions {
-  readonly store: SecretStore;
+  readonly secrets: SecretReader;
+  readonly changes: Changes;
   /** Seals page tokens. */
   readonly sealer: Sealer;
   /** The current authorizer. It is read once for each call, so a policy reload never takes effect within a call. */
@@ -99,11 +102,12 @@ export class SecretsEngine {
 
   /** Adds a version. */
   put({ caller, path }: Permit, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
-    return this.#options.store.put({ path, content, expectedVersion, author: caller.id.toString() });
+    const command = { path, plaintext: encodeContent(content), expectedVersion, author: caller.id.toString() };
+    return this.#options.changes.put(command);
   }
 
   get({ path }: Permit, version: number): OpenedVersion {
-    return this.#options.store.get(path, version);
+    return this.#options.secrets.get(path, version);
   }
 
   delete(
@@ -111,7 +115,7 @@ export class SecretsEngine {
     versions: readonly number[],
     expectedVersion: number | undefined,
   ): Promise<DeleteResult> {
-    return this.#options.store.delete({ path, versions, expectedVersion, author: caller.id.toString() });
+    return this.#options.changes.delete({ path, versions, expectedVersion, author: caller.id.toString() });
   }
 
   /** One page of the secrets that the caller may list. `isOver` returns whether the caller has stopped waiting. */
@@ -120,11 +124,11 @@ export class SecretsEngine {
     { pageSize: limit, pageToken }: ListQuestion,
     isOver: () => boolean,
   ): Promise<ListAnswer> {
-    const { store, sealer } = this.#options;
+    const { secrets: stored, sealer } = this.#options;
     const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
     const listable = authorizer.scope(caller.id, "list");
     const atOrAfter = (text: string) => listable.atOrAfter(text);
-    const { secrets, next } = await store.list({ prefix, after, limit, atOrAfter }, isOver);
+    const { secrets, next } = await stored.list({ prefix, after, limit, atOrAfter }, isOver);
     const describable = authorizer.scope(caller.id, "describe");
     return {
       secrets: secrets.map((secret) => ({
@@ -136,7 +140,7 @@ export class SecretsEngine {
   }
 
   describe({ path }: Permit): StoredSecret {
-    return this.#options.store.describe(path);
+    return this.#options.secrets.describe(path);
   }
 
   #require(decision: Decision, caller: Principal, call: Call, target: string): void {

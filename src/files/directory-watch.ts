@@ -1,9 +1,10 @@
 import { watch } from "node:fs";
 
 /**
- * Calls `onEvent` when something in a directory may have changed, until the returned function is called. It is only a
- * hint: if the system can't watch the directory (it does not exist, there are too many watches, it is on a network file
- * system), `onEvent` is never called, without an error. A watch does not keep the process running.
+ * Calls `onEvent` when something in a directory may have changed, until the returned function is called. A call is only
+ * a hint, and calls can be missing: if the system can't watch the directory (it does not exist, there are too many
+ * watches, it is on a network file system), `onEvent` is never called, without an error. A watch does not keep the
+ * process running.
  */
 export type WatchDirectory = (directory: string, onEvent: () => void) => () => void;
 

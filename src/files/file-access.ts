@@ -24,8 +24,8 @@ interface Denial {
 }
 
 /**
- * Describes why this process can't use `path`, which belongs to it: the error code, the permissions that deny access,
- * and the command that corrects them. The text follows the path in a message.
+ * Describes why this process can't use `path`, one of its own files or folders: the error code, the permissions that
+ * deny access, and the command that corrects them. The text follows the path in a message.
  */
 export function describeDenial(path: string, code: string | undefined): string {
   const { why, command } = denialOf(path, code);
@@ -60,7 +60,7 @@ function denialOf(path: string, code: string | undefined): Denial {
       };
     case "ENOTDIR":
     case "ELOOP":
-      return { why: `can't be used (${code}): its path ends at ${where}` };
+      return { why: `can't be used (${code}): the last part of its path that can be used is ${where}` };
     default:
       return { why: `can't be used (${code})` };
   }

@@ -23,7 +23,7 @@ export interface Process {
 export function otherWriters({ uid, gid, mode }: FileAccess, self = ownProcess()): Writers | undefined {
   if (self === undefined) return undefined;
   if (mode & OTHERS_WRITE) return "every user";
-  // On systems on which each user has a private group, a umask of 002 creates such files.
+  // With a umask of 002, the group can write new files. It is common on systems on which each user has a private group.
   if (mode & GROUP_WRITES) return gid === self.gid ? "own group" : "group";
   return uid === ROOT || uid === self.uid ? undefined : "owner";
 }

@@ -56,7 +56,7 @@ export class ObservedFile {
     return new ObservedFile(path, readTrusted, timers);
   }
 
-  /** A file that only its owner may read; see {@link readPrivateFile}. */
+  /** A private file of at most 1 MiB, see {@link readPrivateFile}. */
   static private(path: string, timers: Timers): ObservedFile {
     return new ObservedFile(path, readPrivate, timers);
   }
@@ -83,7 +83,7 @@ export class ObservedFile {
 
 function look(path: string, read: Read): Reading {
   try {
-    // This detects a missing file, which readPrivateFile reports with the same error as a refused one.
+    // This detects a missing file, for which readPrivateFile throws the same error as for a file that it refuses.
     statSync(path);
     const bytes = read(path);
     return bytes.length === 0 ? { kind: "absent", problem: "is empty" } : { kind: "bytes", bytes };

@@ -27,8 +27,8 @@ const ROOT = 0;
 
 /**
  * Reads a file of at most 1 MiB that contains a secret. It follows symbolic links, because Kubernetes mounts files
- * through them, and checks the file at their end. Throws {@link PrivateFileError} if the file can't be read, is not a
- * regular file, or has a {@link privacyProblem}.
+ * through them, and checks the file to which they lead. Throws {@link PrivateFileError} if the file can't be read, is
+ * not a regular file, or has a {@link privacyProblem}.
  */
 export function readPrivateFile(file: string): Buffer {
   const descriptor = open(file);
@@ -75,7 +75,10 @@ export function privacyProblem(access: FileAccess, file: string, reader = ownRea
   return undefined;
 }
 
-/** The command that corrects the permissions. A file of root stays root's, and the reader gets access by its group. */
+/**
+ * The command that corrects the permissions. A file that root owns keeps its owner, and the reader gets access through
+ * its group.
+ */
 function remedy({ uid }: FileAccess, path: string, reader: Reader): string {
   if (isDockerSecret(path)) return dockerAdvice(reader);
   const file = shellWord(path);

@@ -11,7 +11,10 @@ const SETTLE_MS = 100;
 
 /** The options of {@link WatchedFiles}. */
 export interface WatchedFilesOptions {
-  /** The files are one set: the set is settled only when all of its files are. Each has been read before. */
+  /**
+   * The files form one set. The set is settled when a read of all its files finds no change. Each file was already read
+   * when its ObservedFile was created.
+   */
   readonly files: readonly ObservedFile[];
   readonly timers: Timers;
   /** Notifies of changes before the next interval. Default: {@link watchDirectory}. */
@@ -60,7 +63,10 @@ export class WatchedFiles {
     for (const stop of this.#stopWatching) stop();
   }
 
-  /** Waits from the first notification on, because in a busy directory there may never be a last one. */
+  /**
+   * Waits from the first notification on and not from the last one, because in a busy directory the notifications may
+   * never stop.
+   */
   #onHint(): void {
     if (this.#hinted) return;
     this.#hinted = true;

@@ -15,15 +15,16 @@ export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, un
 
 /**
  * The minimum that each caller may always hold. Without it, ten callers could reduce the share of the next one to
- * almost nothing, and an attacker with the SVIDs of ten workloads could lock out all others. The bytes are one HTTP/2
- * window, which a caller may send before the server reads anything. An answer may begin while some of them are free.
+ * almost nothing, and an attacker with the SVIDs of ten workloads could lock out all others. The minimum of bytes is
+ * one HTTP/2 window, which a caller may send before the server reads anything. A caller that holds no more than this
+ * minimum may also begin another answer, of any size.
  */
 export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
 
 /** A resource that is limited for each caller. */
 export type Resource = keyof BudgetLimits;
 
-/** One resource, over all callers. */
+/** One resource, which all callers share. */
 class Pool {
   readonly size: number;
   /** What each caller may hold even if the pool is used up. */
@@ -156,7 +157,7 @@ export class Budget {
     return this.#queue.size > 0;
   }
 
-  /** Grants waiting requests of all callers what fits now. Call it after space was released. */
+  /** Grants the waiting requests of all callers the bytes that fit now. Call it after space was released. */
   wakeAll(): void {
     for (const budget of this.#waiting) budget.#wake();
   }
@@ -201,7 +202,10 @@ export class Lease {
     this.#budget.shares[resource].take(amount);
   }
 
-  /** Its request is about to be read, so it is no longer counted as unread. No request waits for this resource. */
+  /**
+   * The request of this call is about to be read, so it is no longer counted as unread. This wakes no other request,
+   * because requests wait only for bytes.
+   */
   read(): void {
     this.#return("unread");
   }

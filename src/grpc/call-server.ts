@@ -7,9 +7,9 @@ interface StreamHandler {
 }
 
 /**
- * Uses grpc-js to answer single HTTP/2 streams. grpc-js does not own the session, because its public API gives no
- * access to it. Without that access, Coffer could not send a GOAWAY in two steps, control the flow across streams, or
- * read a header before grpc-js acts on it.
+ * Uses grpc-js to answer single HTTP/2 streams of a session that Coffer owns. The public API of grpc-js gives no access
+ * to the sessions that grpc-js owns. Without that access, Coffer could not send a GOAWAY in two steps, control the flow
+ * across streams, or read a header before grpc-js acts on it.
  */
 export class CallServer extends Server {
   constructor(options: ServerOptions) {

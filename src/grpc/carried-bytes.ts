@@ -5,8 +5,8 @@ type Written = (error: Error | null | undefined) => void;
 
 /**
  * Overwrites the bytes that a stream carried in either direction. grpc-js copies a message out of the chunks that
- * node:http2 delivers, and an answer into its own buffer. It leaves both to the garbage collector, which does not
- * overwrite the memory that it frees.
+ * node:http2 delivers, and an answer into its own buffer. It leaves the chunks and the buffer to the garbage collector,
+ * which does not overwrite the memory that it frees.
  */
 export class CarriedBytes {
   readonly #stream: ServerHttp2Stream;
@@ -17,8 +17,8 @@ export class CarriedBytes {
   }
 
   /**
-   * Reads all bytes that have arrived, or null. Node 26 returns one chunk at a time. Earlier releases copy several
-   * chunks into one.
+   * Reads all bytes that have arrived and were not read before. Returns null if there are none. Node 26 returns one
+   * chunk at a time. Earlier releases copy several chunks into one.
    */
   read(): Buffer | null {
     this.#arrived.push(...unreadChunks(this.#stream));
@@ -44,7 +44,8 @@ export class CarriedBytes {
   }
 
   /**
-   * Overwrites the answer, which grpc-js writes next and in one piece, after the session has passed it to its socket.
+   * Overwrites the answer as soon as the session has passed it to its socket. Call it before grpc-js writes the answer,
+   * which is one chunk.
    */
   expectAnswer(): void {
     const write = this.#stream.write.bind(this.#stream) as (chunk: Uint8Array, written: Written) => boolean;

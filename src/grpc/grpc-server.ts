@@ -109,9 +109,9 @@ export class GrpcServer {
   }
 
   /**
-   * Shuts down gracefully: health reports it, streams end, and every connection gets a GOAWAY. Calls that the peer sent
-   * before it received the GOAWAY are served. A connection closes after its last answer, or after `graceMs`
-   * milliseconds.
+   * Shuts down gracefully: the health service reports NOT_SERVING, the streams of health and reflection end, and every
+   * connection gets a GOAWAY. Calls that the peer sent before it received the GOAWAY are served. A connection closes
+   * after its last answer, or after `graceMs` milliseconds.
    */
   async drain(graceMs: number): Promise<void> {
     if (this.#state === "serving") this.leave();
@@ -183,7 +183,7 @@ export class GrpcServer {
     if (this.#state === "draining") session.goAway();
   }
 
-  /** Removes a session, whose socket is closed or about to be, from the sessions of its SPIFFE ID. */
+  /** Removes a session, whose socket is closed or about to be, and its connection from the budget of its SPIFFE ID. */
   #remove(session: Session): void {
     if (this.#sessions.delete(session)) this.#budgets.leave(session.connection.id.toString());
   }

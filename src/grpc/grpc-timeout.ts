@@ -14,8 +14,8 @@ const LONGEST_S = 2_147_483;
 
 /**
  * Reads the header. A timeout longer than a timer can wait is replaced by the longest one. grpc-js computes timeouts
- * modulo 2^32 milliseconds and passes them to a timer that accepts at most 2^31 - 1. A caller with a deadline of 30
- * days would get DEADLINE_EXCEEDED immediately, for a change that is applied.
+ * modulo 2^32 milliseconds and passes them to a timer that accepts at most 2^31 - 1. Without the replacement, a caller
+ * with a deadline of 30 days would get DEADLINE_EXCEEDED immediately, although its change is applied.
  */
 export function readTimeout(header: string | string[] | undefined): GrpcTimeout {
   if (header === undefined) return { kind: "none" };

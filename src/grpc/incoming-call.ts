@@ -99,9 +99,9 @@ export class IncomingCall {
   }
 
   /**
-   * Runs `task`, which creates the answer, when the budget has space in addition to the answers that the caller has not read
-   * yet. The budget for requests alone does not bound this: many small requests can arrive in one turn, with large
-   * answers.
+   * Runs `task`, which creates the answer, when the answers that the caller has not read yet leave space in its budget.
+   * Limiting the requests does not limit the answers: many small requests can arrive in one turn, and each can have a
+   * large answer.
    */
   whenRoom(task: () => void): void {
     this.#state = "waiting";
@@ -132,7 +132,8 @@ export class IncomingCall {
   }
 
   /**
-   * Cancels the call if its answer is still unread when its time is over. A stream without pending output stays open.
+   * Cancels the call if the caller has not read the whole answer. Called when the time for reading it is over. A stream
+   * without pending output stays open.
    */
   abandon(): void {
     const { stream } = this.arrival;
@@ -235,8 +236,8 @@ export class IncomingCall {
   }
 
   /**
-   * Refuses a second message. grpc-js would collect up to 4 MiB of it first, and the budget contains only the first
-   * one.
+   * Refuses a request with a second message. grpc-js would collect up to 4 MiB of the second message first, and the
+   * budget counts only the first.
    */
   #follow(): void {
     const exceeded = () => this.#refuse(malformedRequest("bytes follow its message"));

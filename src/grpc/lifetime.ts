@@ -11,7 +11,8 @@ const DRAIN_GRACE_MS = 30_000;
 // of its SVID's lifetime, as SPIRE's clients do, has a newer SVID by then.
 const VALIDITY_SHARE = 0.8;
 
-// Connections that began together, for example after a restart of the server, must not all reconnect together.
+// The fraction by which the maximum age varies. Connections that began together, for example after a restart of the
+// server, must not all reconnect together.
 const JITTER = 0.1;
 
 /** When a connection gets its GOAWAY and when it is closed, in milliseconds since the epoch. */
@@ -22,7 +23,8 @@ export interface Lifetime {
 
 /**
  * The lifetime of a connection that begins now: ten minutes, plus or minus a tenth, and then 30 seconds to finish its
- * calls. It never exceeds the validity of its SVID's path. `random` is in [0, 1).
+ * calls. It ends at `validUntil` at the latest, when a certificate on the path from the peer's SVID to its CA expires.
+ * `random` is in [0, 1).
  */
 export function lifetimeOf(validUntil: number, now: number, random: number): Lifetime {
   const age = MAX_AGE_MS * (1 - JITTER + 2 * JITTER * random);

@@ -42,7 +42,10 @@ export class Overdue<Item> {
     this.#cancel = this.#timers.delay(ms, () => this.#look());
   }
 
-  /** Keeps `#cancel` set until the end, so that an item that `expire` begins again does not start a second timer. */
+  /**
+   * Expires the items whose time is over, and waits for the next. Keeps `#cancel` set until the end, so that an item
+   * that `expire` begins again does not start a second timer.
+   */
   #look(): void {
     const now = this.#timers.elapsed();
     for (const [item, began] of this.#began) {

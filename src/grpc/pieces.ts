@@ -1,7 +1,8 @@
 import { type ServerHttp2Stream, constants } from "node:http2";
 import { unreadChunks } from "./unread-chunks.ts";
 
-// A request may have this many pieces, and one more for each PIECE_BYTES of it. HTTP/2 libraries send frames of 16 KiB.
+// A piece is the payload of one DATA frame. A request may have this many pieces, and one more for each PIECE_BYTES of
+// its length. HTTP/2 libraries send frames of 16 KiB.
 const FREE_PIECES = 64;
 const PIECE_BYTES = 256;
 
@@ -15,7 +16,8 @@ const IN_PLACE = 4;
  */
 export function boundPieces(stream: ServerHttp2Stream): void {
   const push = stream.push.bind(stream);
-  // On Node 26, the "stream" event comes after the whole read that contained the headers has been processed.
+  // On Node 26, the "stream" event comes after the whole read that contained the headers has been processed, so pieces
+  // may have arrived already.
   const arrived = unreadChunks(stream);
   let pieces = arrived.length;
   let bytes = arrived.reduce((sum, { length }) => sum + length, 0);

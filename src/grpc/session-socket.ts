@@ -33,8 +33,8 @@ export class SessionSocket extends EventEmitter {
     super();
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) => this.#receive(bytes));
-    // There is no "end" event, only the close that follows it. On "end", node:http2 would shut down its side, and the
-    // write of an answer in progress would then fail an assertion in Node.
+    // This class emits no "end" event, only the "close" that follows it. On "end", node:http2 would shut down its side,
+    // and the write of an answer in progress would then fail an assertion in Node.
     socket.once("close", () => this.emit("close"));
   }
 
@@ -56,7 +56,7 @@ export class SessionSocket extends EventEmitter {
     return !this.#socket.destroyed;
   }
 
-  /** node:http2 pauses reading during each write. Only a peer that does not read is a reason to do so. */
+  /** node:http2 calls this at each write. Reading pauses only if more than MOST_UNSENT bytes wait for the peer. */
   pause(): void {
     if (this.#socket.writableLength > MOST_UNSENT) this.#socket.pause();
   }

@@ -29,8 +29,8 @@ export interface SessionOptions {
 // take far more memory than the bytes received.
 const SETTINGS = { maxConcurrentStreams: 256, maxHeaderListSize: 8192 };
 
-// In megabytes. Node rejects streams above its limit for a session. Coffer bounds memory by the budgets of callers
-// instead.
+// In megabytes. Node rejects new streams of a session that uses more memory than its limit. Coffer bounds memory by the
+// budgets of callers instead.
 const NO_SESSION_LIMIT = Number.MAX_SAFE_INTEGER;
 
 // Milliseconds. A peer that disappeared without closing its connection is detected after 80 seconds.
@@ -67,9 +67,9 @@ export class Session {
     // An error of the peer ends its session. Without a listener it would end the process.
     this.#http2.on("error", () => {});
     this.#http2.on("stream", (stream, headers) => {
-      // Every stream needs this listener from the start, also if its call is refused. Without it, an error ends the
-      // process. A stream can fail before its headers are delivered, if a frame that arrived with them ends the
-      // session.
+      // Every stream needs this listener from the start, even if its call is refused. Without the listener, an error of
+      // the stream ends the process. A stream can fail before its headers are delivered, if a frame that arrived with
+      // them ends the session.
       stream.on("error", () => {});
       boundPieces(stream);
       onStream(stream, headers);
@@ -130,7 +130,8 @@ export class Session {
     if (this.#state === "closed") return;
     this.#state = "closed";
     const { socket } = this.connection;
-    // Node ends the socket with close_notify after the session. A peer that does not read would keep it open forever.
+    // After the session, Node ends the socket with close_notify. A peer that does not read would keep the socket open
+    // forever.
     socket.once(
       "close",
       this.#timers.delay(LINGER_MS, () => socket.destroy()),

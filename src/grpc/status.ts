@@ -40,7 +40,7 @@ const INTERNAL_MESSAGE = "internal error; the server's log has the cause";
 
 /**
  * The error that is sent to a caller. Any error that is not a CofferError is a bug and becomes INTERNAL with a fixed
- * text: the message of an unexpected error may contain SQL, a file name, or worse.
+ * text: the message of an unexpected error may contain SQL, a file name or a secret value.
  */
 export function toCofferError(error: unknown): CofferError {
   if (error instanceof CofferError) return error;

@@ -33,10 +33,11 @@ export interface UnaryMethod<Request, Response, Permit> {
    */
   readonly hasLargeAnswer: boolean;
   /**
-   * Performs the call. `isOver` returns whether the caller no longer waits: it has left, or its deadline has passed.
+   * Performs the call. `isOver` returns whether the caller no longer waits: it has cancelled the call or closed its
+   * connection, or the deadline has passed.
    */
   readonly handle: (permit: Permit, request: Request, isOver: () => boolean) => Response | Promise<Response>;
-  /** Overwrites the secret values in a request after the call, and in its response after that is encoded. */
+  /** Overwrites the secret values in a request after the call, and in the response after the response is encoded. */
   readonly wipe?: (request: Request, response: Response | undefined) => void;
 }
 
@@ -46,7 +47,7 @@ export interface Handled {
   readonly code: Code;
   readonly seconds: number;
   readonly caller: Connection;
-  /** What went wrong. Its cause is for the log only. */
+  /** The error with which the call ended; undefined after success. The `cause` of the error is for the log only. */
   readonly error: CofferError | undefined;
 }
 
@@ -59,8 +60,8 @@ export interface UnaryOptions {
 }
 
 /**
- * Creates the grpc-js handler of a method. This is the only place where the errors of a call are caught. grpc-js would
- * send the message of an unexpected error to the caller, and would never answer a call whose handler rejects.
+ * Creates the grpc-js handler of a method. The handler catches every error of the method. grpc-js would send the
+ * message of an unexpected error to the caller, and would never answer a call whose handler rejects.
  */
 export function unary<Request, Response, Permit>(
   id: MethodId,
@@ -164,8 +165,8 @@ class Answer {
   }
 
   /**
-   * Answers when the response is available. Sets a default deadline if the caller set none, so that it does not wait
-   * forever.
+   * Answers when the response is available. Sets a default deadline if the caller set none, so that the caller does not
+   * wait forever.
    */
   later(response: Promise<Buffer>): void {
     if (this.#call.call.getDeadline() === Number.POSITIVE_INFINITY) {

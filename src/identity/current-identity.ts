@@ -2,7 +2,10 @@ import type { Timers } from "../domain/timers.ts";
 import { MaterialError } from "../spiffe/material-error.ts";
 import type { Identity, IdentitySnapshot, IdentityState } from "./source.ts";
 
-/** The longest time between checks for expiry, in milliseconds. The clock can be set in the meantime. */
+/**
+ * The longest time between checks for expiry, in milliseconds. It is limited because the clock can be set in the
+ * meantime.
+ */
 const EXPIRY_CHECK_MS = 60_000;
 
 /**

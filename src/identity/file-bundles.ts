@@ -44,8 +44,8 @@ export class FileBundles {
   }
 
   /**
-   * Chooses now. No two of the chosen bundles contain the same CA, and none shares a CA with `inUse`, the own bundle in
-   * use.
+   * Chooses from the current contents of the files. No two of the chosen bundles contain the same CA, and none shares a
+   * CA with `inUse`, the bundle of the own trust domain that is in use.
    */
   choose(materials: readonly BundleMaterial[], inUse: Bundle | undefined): ChosenBundles {
     const chosen = new Map(materials.map((material) => [material.trustDomain.name, this.#choose(material)]));
@@ -53,8 +53,8 @@ export class FileBundles {
       ...(inUse === undefined ? [] : [inUse]),
       ...[...chosen.values()].map(({ bundle }) => bundle),
     ];
-    // Repeated, because a bundle that replaces a refused one can share a CA with a third one. It ends, because a kept
-    // bundle is never refused: it was chosen before.
+    // Repeated, because a bundle that replaces a refused one can share a CA with a third one. The loop ends, because
+    // only a bundle that was read from a file can be refused, and it is then replaced by another one.
     for (let refused = true; refused; ) {
       refused = sharedAuthorities(bundles())
         .map((pair) => this.#refuse(pair, materials, chosen))
@@ -73,12 +73,13 @@ export class FileBundles {
 
   #choose({ trustDomain, file, reading }: BundleMaterial): ChosenBundle {
     if (reading.kind === "wrong") return this.#without(trustDomain, reading.problem, true);
-    const isMeant = reading.kind === "bundle";
-    if (isMeant && reading.bundle.authorities.length > 0) return { kind: "read", bundle: reading.bundle };
-    const problem = isMeant ? `${describeBundle(file.path, trustDomain)}, is empty` : reading.problem;
-    // Before there was an identity, an empty file counts as one that has not arrived yet, for any length of time.
-    const isReal = (isMeant || this.#hadIdentity) && file.unchangedMs >= GRACE_MS;
-    if (!isReal) return this.#without(trustDomain, problem, false);
+    const isExplicit = reading.kind === "bundle";
+    if (isExplicit && reading.bundle.authorities.length > 0) return { kind: "read", bundle: reading.bundle };
+    const problem = isExplicit ? `${describeBundle(file.path, trustDomain)}, is empty` : reading.problem;
+    // Before the first identity, an absent file, or one of zero bytes, counts as not written yet, for any length of
+    // time.
+    const isFinal = (isExplicit || this.#hadIdentity) && file.unchangedMs >= GRACE_MS;
+    if (!isFinal) return this.#without(trustDomain, problem, false);
     return { kind: "withdrawn", bundle: new Bundle(trustDomain, []), problem };
   }
 

@@ -9,7 +9,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 
 /** The contents of a bundle file. */
 type BundleReading =
-  /** The bundle is empty if the file says so explicitly. */
+  /** The bundle is empty only if the file is a SPIFFE bundle in JSON with an empty list of keys. */
   | { readonly kind: "bundle"; readonly bundle: Bundle }
   /** It does not exist, or is empty. `problem` is a whole sentence. */
   | { readonly kind: "absent"; readonly problem: string }
@@ -28,9 +28,11 @@ export interface FileMaterial {
   /** Undefined if `absent` or `wrong` has the reason. */
   readonly svid: Svid | undefined;
   readonly bundles: readonly BundleMaterial[];
-  /** A sentence for each absent file of certificate and key. */
+  /** A sentence for the certificate file if it is absent, and one for the key file if it is absent. */
   readonly absent: readonly string[];
-  /** A sentence for each of these two that can't be used, and for each bundle with an invalid trust domain name. */
+  /**
+   * A sentence for each of these two files that can't be used, and for each bundle with an invalid trust domain name.
+   */
   readonly wrong: readonly string[];
 }
 

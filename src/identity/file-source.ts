@@ -12,7 +12,7 @@ import { MaterialError, UntimelySvid } from "../spiffe/material-error.ts";
 import { chainValidity, ownValidity } from "../spiffe/own-validity.ts";
 import type { Svid } from "../spiffe/svid.ts";
 
-/** What a source of this kind needs. */
+/** The options of {@link FileSource}. */
 export interface FileSourceOptions {
   readonly files: IdentityFiles;
   /** The side of TLS on which the SVID must be accepted. */
@@ -44,8 +44,8 @@ type Verdict =
  * An identity in files, which it reads again when they change. The files may be rewritten one after the other, as
  * spiffe-helper does, or replaced together, as Kubernetes does. It adopts the SVID, its key and the bundle of its own
  * trust domain only if they match each other, and each other bundle independently. A file that can't be used changes
- * nothing, with one exception: a bundle that remains empty or absent withdraws all trust in its trust domain, whatever
- * else is wrong.
+ * nothing, with one exception: a bundle that remains empty or absent withdraws all trust in its trust domain, even if
+ * another file can't be used.
  */
 export class FileSource extends FollowedSource {
   readonly #options: FileSourceOptions;
@@ -142,8 +142,8 @@ export class FileSource extends FollowedSource {
   }
 
   /**
-   * At the start, waits for some time until the bundles of other trust domains are written. Then continues without
-   * them.
+   * The problems of the missing bundles for which the source still waits at the start. After GRACE_MS, it continues
+   * without them.
    */
   #pending(chosen: ChosenBundles): readonly string[] {
     const { unchangedMs } = this.#files;
@@ -155,8 +155,8 @@ export class FileSource extends FollowedSource {
   }
 
   /**
-   * Keeps the last good SVID. Withdrawn trust does not return because another file is wrong, or this one is half
-   * written.
+   * Keeps the last good SVID. Trust that was withdrawn stays withdrawn, even if another file is wrong or the bundle
+   * file is half written.
    */
   #keep(
     { svid, bundle: before }: Pick<Own, "svid" | "bundle">,

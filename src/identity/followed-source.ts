@@ -1,7 +1,7 @@
 import type { CurrentIdentity } from "./current-identity.ts";
 import type { IdentitySnapshot, IdentityState, ReloadableSource } from "./source.ts";
 
-/** The common part of sources that follow changes. A {@link CurrentIdentity} has their state. */
+/** The common part of sources that follow changes. `current` has the state of the source. */
 export abstract class FollowedSource implements ReloadableSource {
   protected readonly current: CurrentIdentity;
 

@@ -5,9 +5,7 @@ import type { Timers } from "../domain/timers.ts";
 export interface IdentityFiles {
   /** The X.509-SVID in PEM: the leaf, then the intermediates. */
   readonly cert: string;
-  /**
-   * Its private key in PEM: PKCS#8, SEC 1 or PKCS#1. Only its owner may be able to read the file, see readPrivateFile.
-   */
+  /** Its private key in PEM: PKCS#8, SEC 1 or PKCS#1. The file has to be private, see readPrivateFile. */
   readonly key: string;
   /**
    * One file for each trust domain, in PEM or as a SPIFFE bundle in JSON, by the bare name of the trust domain. Other

@@ -10,9 +10,9 @@ export interface KeptBundle {
 
 /**
  * The last good bundle of each trust domain, to use in place of one that can't be read. A problem with one trust domain
- * therefore neither ends its calls immediately nor affects the others. A kept bundle expires with the SVID that was in
- * use when the bundle was good: without updates for the whole lifetime of an SVID, it is unknown which CAs are still
- * trusted.
+ * therefore does not end the calls of its workloads immediately, and does not affect other trust domains. A kept bundle
+ * expires with the SVID that was in use when the bundle was good: without updates for the whole lifetime of an SVID, it
+ * is unknown which CAs are still trusted.
  */
 export class KeptBundles {
   readonly #kept = new Map<string, KeptBundle>();

@@ -17,8 +17,8 @@ export interface IdentitySnapshot extends Identity {
 }
 
 /**
- * Whether a source has an identity. Each problem is a sentence for the log that states what is wrong and where. The
- * sentences do not change while the problem does not, so that each is logged once.
+ * Whether a source has an identity. Each problem is a sentence for the log that states what is wrong and where. While a
+ * problem persists, its sentence does not change, so that it is logged once.
  * - waiting: no usable identity has arrived yet, or the last one has expired. The source continues to look for one. The
  *   problems, at least one, state what is missing.
  * - ready: `snapshot` can be used. Problems, if any, state why there is no newer identity, or what is wrong with the
@@ -32,7 +32,7 @@ export type IdentityState =
 
 /**
  * A source of identity: files, or the SPIFFE Workload API. It provides complete snapshots only, so a new certificate is
- * never used with an old key. See whenReady for how to begin. Listeners must not throw.
+ * never used with an old key. whenReady waits for the first snapshot. Listeners must not throw.
  */
 export interface IdentitySource {
   readonly state: IdentityState;
@@ -46,7 +46,10 @@ export interface IdentitySource {
   /** Calls `listener` with each later snapshot until the returned function is called. */
   onChange(listener: (snapshot: IdentitySnapshot) => void): () => void;
 
-  /** Calls `listener` with each later state until the returned function is called. After the listeners of onChange. */
+  /**
+   * Calls `listener` with each later state until the returned function is called. The listeners of onChange are called
+   * first.
+   */
   onState(listener: (state: IdentityState) => void): () => void;
 
   /** Stops looking for changes and calling listeners. The last state can still be read. */

@@ -3,8 +3,9 @@ import type { Socket } from "node:net";
 
 /**
  * Limits the connections of a server to `most`. When a new connection exceeds the limit, the server closes the oldest
- * connection without a request. This is the new one only if all others have sent one. Otherwise, clients that open
- * connections and send nothing could keep the kubelet's probes out, and the kubelet would kill the pod.
+ * connection that has sent no request. This is the new one only if all others have sent a request. If the server always
+ * closed the new one, clients that open connections and send nothing could keep the kubelet's probes out, and the
+ * kubelet would kill the pod.
  */
 export function limitConnections(server: Server, most: number): void {
   const open = new Set<Socket>();

@@ -2,16 +2,20 @@ import type { Timers } from "../domain/timers.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
-/** The lines of one event and reason that are written in a second; if they are about a caller, for each caller. */
+/**
+ * The maximum number of lines in a second for each event and reason, and for lines about callers also for each caller.
+ */
 const LINES_PER_SECOND = 10;
 
 /**
- * The limit for all callers of one trust domain, because an attacker with a CA of it can create any number of callers.
+ * The maximum for all callers of one trust domain, because an attacker with a CA of the domain can create any number of
+ * callers.
  */
 const LINES_PER_SECOND_OF_A_DOMAIN = 1000;
 
 /**
- * The number of events and reasons with separate limits. Both are small closed sets; this bounds memory in any case.
+ * The maximum number of separate limits for events, reasons and trust domains. All of them are small sets; this bounds
+ * the memory in any case.
  */
 const MAX_KINDS = 256;
 
@@ -81,7 +85,7 @@ class Limiter implements LimitedLog {
   readonly #timers: Timers;
   /** The kinds of lines without a caller, and those of all callers of a trust domain. */
   readonly #kinds = new Map<string, Kind>();
-  /** By caller; the caller without a line for the longest time first. */
+  /** By event, reason and caller. The entry without a line for the longest time is the first. */
   readonly #callers = new Map<string, CallerKinds>();
   #cancelSummary: (() => void) | undefined;
 
@@ -157,7 +161,10 @@ class Limiter implements LimitedLog {
     return [own, this.#domainOf(event, reason, caller)];
   }
 
-  /** Adds its count to that of its trust domain. A line for each removed caller would exceed the limit again. */
+  /**
+   * Removes the caller without a line for the longest time, and adds its count to that of its trust domain. A line for
+   * each removed caller would exceed the limit again.
+   */
   #removeOldest(): void {
     const [oldest] = this.#callers;
     if (oldest === undefined) return;

@@ -13,7 +13,7 @@ export const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"
  */
 export interface LogFields {
   // ---- peer
-  /** A verified SPIFFE ID, or a well-formed one if the event says that it is only claimed. */
+  /** A verified SPIFFE ID; in `connection refused`, the one that the peer claims, well-formed and not verified. */
   readonly spiffe_id?: string | undefined;
   /** The number of the connection in this process. */
   readonly connection?: number | string | undefined;
@@ -29,7 +29,7 @@ export interface LogFields {
   readonly code?: string | undefined;
   /** The stable reason of a CofferError, of a refused connection or of a denied call. */
   readonly reason?: string | undefined;
-  /** The name of the rule of the policy that decided. */
+  /** The name of the rule that allowed a call, or why the call was denied. */
   readonly rule?: string | undefined;
   readonly trust_domain?: string | undefined;
   readonly signal?: string | undefined;
@@ -81,7 +81,7 @@ export interface Logger {
 export interface LogSink extends Logger {
   /**
    * Resolves when the stream has accepted all lines so far. Call it before the process exits, because a pipe with a
-   * slow reader accepts lines later. Limit the wait, because a stalled reader never resolves it.
+   * slow reader accepts lines later. Limit the wait: with a stalled reader, it never resolves.
    */
   flush(): Promise<void>;
 }

@@ -9,7 +9,9 @@ import type { Exposition } from "./metrics.ts";
 
 /** Where the ops server gets the content of its pages. */
 export interface OpsSources {
-  /** Called for each request for /readyz. One check fails while the store loads, and from SIGTERM on. */
+  /**
+   * Called for each request for /readyz. At least one check fails until the server serves calls, and from SIGTERM on.
+   */
   readonly readiness: () => readonly Check[];
   /** Called for each request for /metrics. */
   readonly metrics: () => Promise<Exposition>;
@@ -18,7 +20,8 @@ export interface OpsSources {
   /** Logs responses that could not be produced. */
   readonly log: Logger;
   /**
-   * Further host names with a dot that requests may have, besides private names and that of the address. Default: none.
+   * Host names that a request may have in its Host header, in addition to the listening host and to those that
+   * {@link isOwnHost} always accepts. Default: none.
    */
   readonly hosts?: readonly string[];
 }

@@ -26,14 +26,21 @@ export interface ServerStatus {
   readonly disk: DiskStatus | null;
 }
 
-/** What this release of Node brings. */
+/** The properties of the Node process that runs the server. */
 export interface RuntimeStatus {
-  /** The day on which its line gets the last security fixes, as in "2028-04-30"; null where this release does not know. */
+  /**
+   * The last day on which the release line of this Node gets security fixes, such as "2028-04-30". Null if this release
+   * of Coffer does not list the line.
+   */
   readonly fixed_until: string | null;
   readonly openssl: string;
-  /** The groups that the server takes in a handshake, most preferred first. X25519MLKEM768 needs OpenSSL 3.5. */
+  /** The TLS groups that the server accepts, most preferred first. X25519MLKEM768 needs OpenSSL 3.5. */
   readonly key_exchange: readonly string[];
-  /** "disabled": by --disable-sigusr1 (Node 22.14), from the first instant on; "handled": by the server, once it runs. */
+  /**
+   * What prevents a debugger, which Node opens on SIGUSR1. "disabled": Node runs with --disable-sigusr1 (Node 22.14),
+   * which applies from the start of the process. "handled": the server installs its own handler when it starts, unless
+   * it runs with --allow-debug.
+   */
   readonly sigusr1: "disabled" | "handled";
   /** Whether this Node has survived the certificates of the start-up probe. */
   readonly probe: "running" | "passed" | "not-run";

@@ -21,8 +21,8 @@ export interface DataFolder {
 export type FileSystemType = (path: string) => number;
 
 /**
- * Prepares `data`, which can be a mount that another user owns, and the private folder `store` in it. Creates what is
- * missing, durably. Makes sure that only this process's user has access to what exists (see {@link tightenEntry}).
+ * Prepares `data`, which can be a mount that another user owns, and the private folder `store` in it. Creates missing
+ * folders, durably. Makes sure that no other user has access to `store` and the files in it (see {@link tightenEntry}).
  * Throws {@link StoreRefused}.
  *
  * This module opens no file: closing it would drop the locks that SQLite holds in this process
@@ -47,7 +47,10 @@ function tightenStore(store: string): string[] {
     : [`removed the permissions that a mount had given the group: ${tightened.join(", ")}`];
 }
 
-/** The types are specific to Linux. Other platforms are treated as ext4, because there is nothing to compare with. */
+/**
+ * The types are specific to Linux. On other platforms, every file system is treated as ext4, because there is no type
+ * to compare.
+ */
 function localType(path: string): number {
   const ext4 = 0xef53;
   return process.platform === "linux" ? statfsSync(path).type : ext4;
@@ -57,7 +60,8 @@ function existingFolder(data: string): string {
   createFolder(data);
   const folder = accessible(data, () => realpathSync(data));
   const stats = statSync(folder);
-  // Unlike the folders above, this folder belongs to the server, so the message has a command that gives it access.
+  // Unlike the folders above, this folder belongs to the server, so the message has a command that gives the server
+  // access.
   if (stats.isDirectory()) {
     accessible(folder, () => accessSync(folder, constants.X_OK));
     return folder;
@@ -79,7 +83,7 @@ function createFolder(path: string): void {
 
 /**
  * Makes the name of a folder durable. This happens at every start, because the start that created the folder may have
- * failed before. A parent folder that this process can't read was created by another user, and is not synced.
+ * ended before this step. A parent folder that this process can't read was created by another user, and is not synced.
  */
 function syncAbove(path: string): void {
   try {

@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
 import { StoreRefused } from "./store-refused.ts";
 
-/** 3.7.0 to 3.51.2 can corrupt a database when the log is reset (sqlite.org/wal.html, "The WAL-Reset Bug"). */
+/** SQLite 3.7.0 to 3.51.2 can corrupt a database when the log is reset (sqlite.org/wal.html, "The WAL-Reset Bug"). */
 const OLDEST_SQLITE = [3, 51, 3] as const;
 
 /**
@@ -26,10 +26,10 @@ const SETTINGS: readonly (readonly [name: string, value: string, answer: string 
   // An automatic checkpoint hides I/O errors and delays a caller. WriteAheadLog makes the checkpoints.
   ["wal_autocheckpoint", "0", 0],
   ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
-  // A file that an attacker prepared must not run code, or make SQLite read beyond its cells.
+  // A file that an attacker prepared must not run code, or make SQLite read beyond the end of a cell.
   ["trusted_schema", "OFF", 0],
   ["cell_size_check", "ON", 1],
-  // With a memory map, an I/O error would be a SIGBUS.
+  // With a memory map, an I/O error would raise SIGBUS, which ends the process.
   ["mmap_size", "0", 0],
   ["temp_store", "MEMORY", 2],
   // Pruned content is overwritten, although it is encrypted.
@@ -62,9 +62,9 @@ export function connect(file: string): Database.Database {
 }
 
 /**
- * Whether a process, this one included, has the database open as a server does. A read-only connection requests the
- * lock. If another connection holds the lock, this fails with SQLITE_BUSY before anything else is read. Closing a
- * read-only connection can't checkpoint the log, because it can't take the lock that a checkpoint needs.
+ * Whether a process, this one included, holds the lock that a server has on its database. A read-only connection
+ * requests the lock. If another connection holds it, the request fails with SQLITE_BUSY before anything else is read.
+ * Closing a read-only connection can't checkpoint the log, because it can't take the lock that a checkpoint needs.
  *
  * Call this before reading the files without SQLite: a process that closes a file loses all its locks on it
  * (sqlite.org/howtocorrupt.html, section 2.2).

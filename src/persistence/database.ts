@@ -19,8 +19,8 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
  * Opens the database with an exclusive lock and durable settings, or creates it if there is none. It writes nothing
  * before every check has passed, so a refusal changes no byte. Throws {@link StoreRefused}.
  *
- * From here on, nothing in this process may open the database file: closing such a descriptor would drop the locks that
- * keep other processes out (sqlite.org/howtocorrupt.html, section 2.2).
+ * After this call, nothing else in this process may open the database file: closing its descriptor would drop the locks
+ * that keep other processes out (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function openDatabase(
   file: string,
@@ -38,7 +38,8 @@ export function openDatabase(
 }
 
 /**
- * Syncs the folder. SQLite ignores an error of this sync, and without it, a power failure could remove the whole log.
+ * Syncs the folder. SQLite also syncs it, but ignores an error. Without the sync, a power failure could remove the
+ * whole log.
  */
 function syncAround(db: Database.Database, folder: string): void {
   try {
@@ -55,7 +56,7 @@ function open(file: string, content: StoreContent, freeBytes: FreeBytes): Databa
   const before = stateOf(files);
   const confirm = () => {
     if (stateOf(files) === before) return;
-    throw new StoreRefused("in use", `${inUse(file)} (it changed while it was checked)`);
+    throw new StoreRefused("in use", `${inUse(file)} (the file changed while it was checked)`);
   };
   try {
     return openAs({ files, content, freeBytes, confirm });
@@ -76,7 +77,7 @@ interface OpenOptions {
 
 function openAs({ files, content, freeBytes, confirm }: OpenOptions): Database.Database {
   const hasLog = sizeOf(files.log) > 0;
-  // If the log still exists, the recovery starts again.
+  // The complete file of an interrupted recovery is used only if the log is gone. Otherwise the recovery starts again.
   if (existsSync(recoveryFiles(files).complete) && !hasLog) return finishRecovery(files, content, confirm);
   if (sizeOf(files.database) === 0) {
     if (hasLog) throw onlyLog(files);
@@ -136,8 +137,8 @@ function makeDatabase(file: string, content: StoreContent): void {
 }
 
 /**
- * Refuses a rollback journal. A server never writes one, so it belongs to another program or another time, and SQLite
- * would use it to overwrite pages of the database.
+ * Refuses a rollback journal. Coffer never writes one, so it does not belong to this database, and SQLite would
+ * overwrite pages of the database with the contents of the journal.
  */
 function refuseJournal({ database }: StoreFiles): void {
   if (sizeOf(`${database}-journal`) === 0) return;
@@ -169,7 +170,10 @@ const HEADER_BYTES = 108;
 interface DatabaseHeader {
   readonly pageSize: number;
   readonly applicationId: number;
-  /** Whether it is one page without a table: an older release was interrupted while it created the store. */
+  /**
+   * Whether the database is one page without a table. An older release that is interrupted while it creates a store
+   * leaves such a database.
+   */
   readonly isBlank: boolean;
   /** Whether the database is in WAL mode. Another tool may have changed this. */
   readonly isLogged: boolean;

@@ -6,8 +6,8 @@ import { type FreeBytes, isOutOfSpace } from "./free-space.ts";
 import { LOG_HEADER_BYTES, TRIAL } from "./log-frame.ts";
 
 /**
- * The bytes that are written to find out whether a quota allows more. They fill blocks, because quotas count blocks. An
- * empty log that begins with them does not count as damaged (log-reading.ts).
+ * The bytes that are written to find out whether a quota allows more. They fill blocks, because quotas count blocks. A
+ * log without frames that begins with them does not count as damaged (log-reading.ts).
  */
 const PIECE = Buffer.concat([TRIAL, Buffer.alloc(64 * 1024 - TRIAL.length)]);
 

@@ -16,12 +16,14 @@ const NUMBER_BYTES = 8;
 const STORE_ID_BYTES = 16;
 
 /**
- * The header of the table's only row, as SQLite stores it (sqlite.org/fileformat2.html, section 2.1): 28 bytes, key 1.
+ * The header of the table's only row, as SQLite stores it (sqlite.org/fileformat2.html, section 2.1): a payload of 28
+ * bytes, and the key 1.
  */
 const ROW = Buffer.from([4 + STORE_ID_BYTES + NUMBER_BYTES, 1, 4, 0, 12 + 2 * STORE_ID_BYTES, 12 + 2 * NUMBER_BYTES]);
 
 /**
- * The type of a page that is a leaf of a table, and the offsets of its number of rows and of its first row's offset.
+ * The fields of a page that is a leaf of a table: its type, the offset of its number of rows, and the offset of the
+ * pointer to its first row.
  */
 const TABLE_LEAF = 0x0d;
 const COUNT_AT = 3;
@@ -32,7 +34,7 @@ export function writeFirstMark(db: Database.Database): void {
   db.prepare("INSERT INTO log_mark (only_row, store_id, number) SELECT 1, store_id, zeroblob(8) FROM identity").run();
 }
 
-/** The number of the page with the mark; undefined if the schema is older than marks. */
+/** The number of the page with the mark; undefined if an older release, without marks, created the schema. */
 export function markPage(db: Database.Database): number | undefined {
   const page = db.prepare<[], number>("SELECT rootpage FROM sqlite_schema WHERE name = 'log_mark'").pluck();
   return page.get();

@@ -13,7 +13,10 @@ import {
   TRIAL,
 } from "./log-frame.ts";
 
-/** The result of reading a log. It is read without SQLite, because SQLite takes the first invalid frame for the end. */
+/**
+ * The result of reading a log. The log is read without SQLite, because SQLite takes the first invalid frame for the end
+ * of the log.
+ */
 export type LogReading =
   /** There is no file, or it is empty. */
   | { readonly kind: "empty" }
@@ -108,9 +111,7 @@ class FrameCheck {
   #frames = 0;
   #end = 0;
   #break: Break | undefined;
-  /**
-   * The numbers of ends of commits after the break: of this generation of the log, and of a log with another header.
-   */
+  /** How many commits end after the break: of this generation of the log, and of a log with another header. */
   #commitsAfter = 0;
   #foreignCommits = 0;
   /** The highest commit number before the break, and after it. */
@@ -159,7 +160,7 @@ class FrameCheck {
       this.#break = { index: frame.index, endsCommit: isCurrent && frame.sizeAfter !== 0 };
       return;
     }
-    // This does not depend on the checksum of the previous frame: no other page looks like the page with the mark.
+    // The mark is read even if the checksum of the frame is wrong: no other page looks like the page with the mark.
     if (sameSalts(frame.salts, salts)) this.#numberAfter = max(this.#numberAfter, numberOn(frame) ?? 0n);
     if (isNext && frame.sizeAfter !== 0) {
       if (sameSalts(frame.salts, salts)) this.#commitsAfter += 1;
@@ -177,8 +178,7 @@ class FrameCheck {
     const { index = 0, endsCommit = false } = this.#break ?? {};
     const laterCommits = this.#commitsAfter - (endsCommit ? 0 : 1);
     const isSkipped = this.#number !== undefined && this.#numberAfter > this.#number + 1n;
-    if (laterCommits > 0 || isSkipped)
-      return damaged(`is damaged at frame ${index + 1}, before the end of its commits`);
+    if (laterCommits > 0 || isSkipped) return damaged(`is damaged at frame ${index + 1}, before its last commit`);
     if (this.#foreignCommits > 0) return damaged("has the header of another log");
     const log = { pages: this.#pages, frames: this.#frames, end: this.#end, first: this.#first, last: this.#last };
     return { kind: "intact", log: { pageSize: this.#header.pageSize, ...log } };

@@ -6,7 +6,10 @@ import { StoreRefused } from "./store-refused.ts";
 /** The file name of every store's database. */
 export const DATABASE_NAME = "coffer.db";
 
-/** The number of levels below `--data` that are searched. A store that is restored one level too deep is two below. */
+/**
+ * The number of levels below `--data` that are searched. A store that was restored one level too deep is two levels
+ * below `--data`.
+ */
 const DEPTH = 3;
 
 /**

@@ -34,7 +34,7 @@ export function tightenEntry(path: string, kind: EntryKind): string | undefined 
   refuseAccess(path, stats, kind);
   const isOpen = (stats.mode & GROUP) !== 0;
   if (isOpen) accessible(path, () => chmodSync(path, PRIVATE[kind]));
-  // On a disk that is mounted read-only, SQLite would open the store and report an I/O error for its lock.
+  // On a disk that is mounted read-only, SQLite would open the store, and report an I/O error when it takes the lock.
   accessible(path, () => accessSync(path, NEEDED[kind]));
   return isOpen ? path : undefined;
 }

@@ -87,7 +87,7 @@ function isWritten({ files, log }: RecoveryOptions, partial: string): boolean {
 
 /**
  * Finishes a recovery that was interrupted after its file was complete and the log was removed. The file is checked
- * again, because it can have any origin.
+ * again, because another program may have written or changed it.
  */
 export function finishRecovery(files: StoreFiles, content: StoreContent, confirm: () => void): Database.Database {
   const { complete } = recoveryFiles(files);
@@ -178,7 +178,7 @@ function checkImage(image: Database.Database, { files, log, content }: RecoveryO
 }
 
 /**
- * Returns false if the log has no marks, as those of older releases. Throws if the marks do not belong to this
+ * Returns false if the log has no marks, because an older release wrote it. Throws if the marks do not belong to this
  * database.
  */
 function checkMarks(image: Database.Database, files: StoreFiles, { pageSize, first, last }: CommittedLog): boolean {

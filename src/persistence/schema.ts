@@ -92,7 +92,8 @@ function takeSteps(db: Database.Database, from: number, to = STEPS.length): void
 }
 
 /**
- * Compares the tables. A trigger of an attacker could drop rows at every commit, and SQLite would not report damage.
+ * Compares the tables. A trigger that an attacker added could delete rows at every commit, and SQLite would not report
+ * damage.
  */
 function checkTables(db: Database.Database, version: number, file: string): void {
   const expected = new Database(":memory:");

@@ -8,7 +8,7 @@ import Database from "better-sqlite3";
 /** The package, or the clone, that this program is in. */
 const PACKAGE = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** Compiles SQLite for the release of Node that runs it (scripts/native.mjs). */
+/** The script that compiles SQLite for the release of Node with which it is run. */
 const SCRIPT = `${PACKAGE}scripts/native.mjs`;
 
 /** Whether SQLite is compiled for this release of Node. The npm package contains only its source. */

@@ -23,10 +23,10 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /**
  * - open: in use.
- * - ended: closed, or failed. After a failure it is unknown what is on the disk: with the same error at COMMIT, the
- *   change was present in one test and lost in another. So this connection writes nothing more. It
- *   stays open, because closing it would make a checkpoint on a disk that has just failed. The process must end by
- *   SIGKILL or process.exit: if it runs out of work instead, a hook of better-sqlite3 closes every database.
+ * - ended: closed, or failed. After a failure, the content of the disk is unknown: with the same error at COMMIT, the
+ *   change was present in one test and lost in another. So this connection writes nothing more. It stays open, because
+ *   closing it would make a checkpoint on a disk that has just failed. The process must end by SIGKILL or process.exit:
+ *   if it runs out of work instead, a hook of better-sqlite3 closes every database.
  */
 type State = { readonly kind: "open" } | { readonly kind: "ended"; readonly cause: unknown };
 
@@ -115,7 +115,7 @@ export class SqliteJournal implements Journal {
     this.#db.close();
   }
 
-  /** The only method that writes changes. The outcome of an error depends on the step at which it occurs. */
+  /** The only method that writes changes. After an error, the group is either rejected, or its outcome is unknown. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
     const size = bytesWritten(group) + this.#upgradeBytes;
     try {
@@ -136,8 +136,8 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * The outcome of a COMMIT that threw. The commit failed only if the disk is full and the log, read again, has no
-   * commit that SQLite does not know of. In every other case, the outcome is unknown.
+   * The outcome of a transaction that threw an error. It is known not to be committed only if the disk is full and the
+   * log, read again, has no commit that SQLite does not know of. In every other case, the outcome is unknown.
    */
   #outcomeOf(cause: unknown, size: number): CommitOutcome {
     try {
@@ -201,8 +201,8 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Makes sure that the transaction has ended. With the error, SQLite may have rolled it back or left it open
-   * (sqlite.org/lang_transaction.html, section 3).
+   * Makes sure that the transaction has ended. When SQLite reports an error, it may have rolled the transaction back or
+   * left it open (sqlite.org/lang_transaction.html, section 3).
    */
   #isRolledBack(): boolean {
     try {

@@ -3,8 +3,8 @@ import Database from "better-sqlite3";
 import { openPrivate } from "./private-create.ts";
 
 /**
- * Runs an action that creates a store, or a new file for it, under a lock that keeps other starts out. It is a lock of
- * SQLite on an empty file that exists only during the action. Throws SQLITE_BUSY if another start holds the lock.
+ * Runs an action that creates a store, or a new file for it, under a lock that keeps other starts out. SQLite holds the
+ * lock on an empty file, which exists only during the action. Throws SQLITE_BUSY if another start holds the lock.
  */
 export function withStartLock<T>(file: string, action: () => T): T {
   const name = `${file}.starting`;

@@ -24,8 +24,8 @@ export function asStoreRefused(error: unknown, file: string): unknown {
 }
 
 /**
- * A disk reports I/O errors. The message advises against a restore: an older copy would lose the changes that were
- * acknowledged since, and the disk may still return them.
+ * The error for a disk that reports I/O errors. The message advises against a restore: an older copy lacks the changes
+ * that were acknowledged since, and the disk may still return them.
  */
 export function failingDisk(file: string, code: string, options?: ErrorOptions): StoreRefused {
   const advice =

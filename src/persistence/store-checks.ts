@@ -3,7 +3,7 @@ import { asStoreRefused, failingDisk } from "./storage-error.ts";
 import { checkSchema } from "./schema.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** The checks that concern the content of a store, and not its file. */
+/** Creates the content of a new store, and checks that of an existing one. */
 export interface StoreContent {
   /** Writes the first rows of a new store. Called within the transaction that creates it. */
   create(db: Database.Database): void;

@@ -110,7 +110,7 @@ class StoreUnderKey implements StoreContent {
   }
 }
 
-/** Checks a log of an older release, which has no marks: if its contents open, it belongs to this store. */
+/** Checks a log of an older release, which has no marks: if its contents can be decrypted, it belongs to this store. */
 function checkSealsOf(page: readonly CommittedEntry[], sealer: XChaChaSealer, file: string): void {
   for (const { revision, changes } of page) {
     for (const change of changes) {

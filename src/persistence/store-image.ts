@@ -15,9 +15,9 @@ export interface StoreFiles {
 const JOURNAL_FORMAT_AT = 18;
 
 /**
- * Writes the database with the changes of its log to a new file, and syncs that file. It changes neither of the two.
- * After a failed write of the log, the kernel's cache can contain data that never reached the disk. Only a new file has
- * all of it.
+ * Writes the database with the changes of its log to a new file, and syncs that file. It does not change the database
+ * or its log. After a failed write of the log, the kernel's cache can contain data of the log that never reached the
+ * disk. Only a new file that was synced has all of that data on the disk.
  */
 export function writeImage(files: StoreFiles, log: CommittedLog, target: string): void {
   const descriptor = openPrivate(target, true);

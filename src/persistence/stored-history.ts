@@ -11,7 +11,10 @@ const SEEN_FACTOR = 16;
  */
 export class StoredHistory {
   readonly #seen = new Map<string, number>();
-  /** The deletions in rows of the table, by the revision of the version. Each must also come from the index. */
+  /**
+   * The deletions in rows of the table, by the revision of the version. A read through the index must find each of
+   * them, too.
+   */
   readonly #deletions = new Map<Revision, Revision>();
   #last: StoredRow | undefined;
   /** The number of versions that the last revision deletes. */

@@ -7,7 +7,10 @@ import { StoredHistory } from "./stored-history.ts";
 import type { StoredRow } from "./stored-row.ts";
 import { StoreRefused } from "./store-refused.ts";
 
-/** The number of rows to read at a time, which takes a few milliseconds. It is higher than the rows of one Delete. */
+/**
+ * The number of rows to read at a time, which takes a few milliseconds. It is higher than the number of rows that one
+ * Delete can mark.
+ */
 const PAGE_ROWS = 4096;
 
 /**
@@ -98,7 +101,10 @@ export class StoredVersions {
   }
 }
 
-/** Leaves out the last revision of a full page, because its rows may continue. The next page reads all of it. */
+/**
+ * Leaves out the last revision of a full page, because the page may not contain all of its rows. The next page reads
+ * all of it.
+ */
 function withoutLastRevision(rows: readonly StoredRow[]): readonly StoredRow[] {
   const last = rows.at(-1)?.[0];
   return rows.filter((row) => row[0] !== last);

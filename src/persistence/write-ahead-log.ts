@@ -2,10 +2,13 @@ import type Database from "better-sqlite3";
 import type { CheckpointMode } from "../store/journal.ts";
 import { FRAME_HEADER_BYTES } from "./log-frame.ts";
 
-/** From this size of uncheckpointed pages, a due checkpoint copies them from the log to the database. */
+/** If the pages that are not in the database yet have this size, a checkpoint with the mode "due" copies them there. */
 const PASSIVE_BYTES = 4 * 1024 * 1024;
 
-/** From this size of the log, a due checkpoint also truncates it, because a large log makes the next start slow. */
+/**
+ * If the log has this size, a checkpoint with the mode "due" also truncates it, because a large log makes the next
+ * start slow.
+ */
 const TRUNCATE_BYTES = 64 * 1024 * 1024;
 
 /** The result of `PRAGMA wal_checkpoint`: the number of pages in the log, and how many of them are in the database. */
@@ -18,9 +21,9 @@ interface LogState {
 type Checkpoint = Database.Statement<[], LogState>;
 
 /**
- * SQLite's log of committed pages, and its checkpoints. Every result is checked, because a failing disk can first show
- * in a checkpoint. The size of the log comes from SQLite and never from the file, which must not be opened
- * (database.ts).
+ * SQLite's log of committed pages, and its checkpoints. Every result is checked, because a checkpoint can be the first
+ * operation that a failing disk affects. The size of the log comes from SQLite and never from the file, which must not
+ * be opened (database.ts).
  */
 export class WriteAheadLog {
   readonly #look: Checkpoint;
@@ -29,7 +32,7 @@ export class WriteAheadLog {
   readonly #frameBytes: number;
   /** The last state that SQLite reported. */
   #state: LogState;
-  /** The maximum number of bytes that commits have added since. */
+  /** The maximum number of bytes that commits have added since that state. */
   #added = 0;
 
   constructor(db: Database.Database) {
@@ -47,7 +50,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * Call it after a commit that added at most `bytes`. SQLite's state is read again only when it can make a difference.
+   * Call it after a commit that added at most `bytes`. SQLite is asked for its state only when the estimate does not
+   * suffice.
    */
   added(bytes: number): void {
     this.#added += bytes;
@@ -70,7 +74,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * An upper bound of {@link pendingBytes} that does not query SQLite. One query for each group took a tenth of a Put.
+   * An upper bound of {@link pendingBytes} that does not query SQLite. One query for each group took a tenth of the
+   * time of a Put.
    */
   mostPendingBytes(): number {
     return (this.#state.log - this.#state.checkpointed) * this.#frameBytes + this.#added;

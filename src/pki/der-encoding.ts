@@ -16,7 +16,7 @@ export function sequence(...parts: Asn1[]): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, parts);
 }
 
-/** A SET with one member. DER requires sorting for more, which is not implemented. */
+/** A SET with one member. DER requires that several members are sorted, which is not implemented. */
 export function setOf(member: Asn1): Asn1 {
   return asn1.create(Class.UNIVERSAL, Type.SET, true, [member]);
 }
@@ -51,7 +51,7 @@ export function bits(bytes: Buffer): Asn1 {
   return primitive(Type.BITSTRING, `\0${binary(bytes)}`);
 }
 
-/** A BIT STRING with these bits set. It ends with the highest one (X.690 11.2.2). */
+/** A BIT STRING with these bits set, each from 0 to 7. It ends with the highest one (X.690 11.2.2). */
 export function namedBits(...numbers: number[]): Asn1 {
   const highest = Math.max(...numbers);
   const byte = numbers.reduce((sum, number) => sum | (0x80 >> number), 0);

@@ -39,7 +39,10 @@ export interface Credential {
   readonly notAfter: number;
 }
 
-/** The validity of a certificate, in milliseconds since the epoch. The default is from now, for the usual lifetime. */
+/**
+ * The validity of a certificate, in milliseconds since the epoch. The default begins 10 seconds before now, and ends
+ * one lifetime of a development CA or SVID after now.
+ */
 export interface Validity {
   readonly notBefore?: number | undefined;
   readonly notAfter?: number | undefined;
@@ -54,7 +57,10 @@ export interface SvidRequest extends Validity {
   readonly ip?: readonly string[] | undefined;
 }
 
-/** A CA that issues X.509-SVIDs for development and tests, in the form of SPIRE's. See {@link createDevelopmentCa}. */
+/**
+ * A CA that issues X.509-SVIDs for development and tests, with the same fields as SPIRE's. See
+ * {@link createDevelopmentCa}.
+ */
 export class DevelopmentCa {
   readonly credential: Credential;
   readonly #key: KeyObject;
@@ -92,7 +98,7 @@ export class DevelopmentCa {
 export function createDevelopmentCa(trustDomain: TrustDomain, clock: Clock, wish: Validity = {}): DevelopmentCa {
   const { publicKey, privateKey } = newKey();
   const serial = randomSerial();
-  // As SPIRE does, the name of the CA contains its serial number. Otherwise all CAs would have the same name, and a
+  // The name of the CA contains its serial number, as with SPIRE. Otherwise all CAs would have the same name, and a
   // verifier that looks up an issuer by name could pick the wrong one.
   const serialNumber = BigInt(`0x${serial.toString("hex")}`).toString();
   const self = distinguishedName({ country: "US", organization: "SPIFFE", serialNumber });

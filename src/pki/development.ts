@@ -64,7 +64,7 @@ export interface MintReport {
  * Ensures that `dir` contains a CA for the trust domain and SVIDs that it issued. Creates those that are missing,
  * damaged, nearly expired, or of another trust domain or CA, and does not change anything else. The CA's key stays in
  * the folder, so that a later run renews SVIDs under the same bundle.pem, which may have been copied to other machines.
- * Throws {@link PkiError} for a folder that this function did not create, and the errors of the file system.
+ * Throws {@link PkiError} if `dir` contains one of these files but not the CA's key, and the errors of the file system.
  */
 export function mintDevelopmentPki(options: MintOptions): MintReport {
   // An absolute path: for a relative one in a working folder that was removed, Node 20 creates parents in an endless
@@ -77,7 +77,8 @@ export function mintDevelopmentPki(options: MintOptions): MintReport {
 }
 
 /**
- * Protects unrelated bundles and keys if `--dir` names the wrong folder: only a folder with the CA's key is changed.
+ * Protects unrelated bundles and keys if `--dir` names the wrong folder: files are replaced only in a folder with the
+ * CA's key.
  */
 function refuseForeignFolder(dir: string): void {
   if (existsSync(join(dir, CA_FILES.keyFile))) return;

@@ -26,7 +26,7 @@ export interface CertificateDraft {
   readonly extensions: Asn1;
 }
 
-/** One byte for the form, and two coordinates of 32 bytes. */
+/** The size of an uncompressed point: one byte for its form, and two coordinates of 32 bytes. */
 const POINT_BYTES = 65;
 
 /** The supported attributes of a name, with their types (RFC 5280 4.1.2.4, appendix A.1). */
@@ -39,8 +39,8 @@ export function distinguishedName(parts: Partial<Record<keyof typeof ATTRIBUTES,
 }
 
 /**
- * 127 random bits: positive, and at most the 20 bytes of RFC 5280 4.1.2.2. The second highest bit is set, so it is not
- * zero.
+ * 16 bytes with 126 random bits, within the limit of 20 bytes (RFC 5280 4.1.2.2). The highest bit is clear, so the
+ * number is positive. The next bit is set, so it is not zero.
  */
 export function randomSerial(): Buffer {
   const serial = randomBytes(16);

@@ -28,7 +28,7 @@ export function debugOptions({ execArgv, env, inspector }: NodeStart): string[] 
     ...debugOptionsAmong(execArgv, "node"),
     ...debugOptionsAmong(splitNodeOptions(env["NODE_OPTIONS"] ?? ""), "NODE_OPTIONS"),
   ];
-  // Its sections for streams and sockets print the transferred bytes, secrets included.
+  // The sections of NODE_DEBUG for streams and sockets print the transferred bytes, secrets included.
   if (env["NODE_DEBUG"]) found.push("NODE_DEBUG writes the data of connections to standard error");
   if (found.length === 0 && inspector !== undefined) found.push(`a debugger can connect at ${inspector}`);
   return found;

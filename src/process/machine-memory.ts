@@ -21,8 +21,9 @@ export function memoryWarning(memory: MachineMemory, maxStoreBytes: number): str
   const available = availableBytes(memory);
   if (available - maxStoreBytes >= BESIDE_STORE) return undefined;
   return (
-    `of ${megabytes(available)}, a full store (--max-store-bytes) leaves ${megabytes(available - maxStoreBytes)}, and ` +
-    `everything else uses up to ${megabytes(BESIDE_STORE)} under load; lower --max-store-bytes, or add memory`
+    `of the available ${megabytes(available)}, a full store (--max-store-bytes) leaves ` +
+    `${megabytes(available - maxStoreBytes)}, and everything else uses up to ${megabytes(BESIDE_STORE)} under load; ` +
+    `lower --max-store-bytes, or add memory`
   );
 }
 

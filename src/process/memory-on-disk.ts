@@ -2,8 +2,8 @@ import type { KernelFiles } from "./kernel-files.ts";
 
 /**
  * The kinds of memory that a core dump of this process contains, as bits (core(5), proc_pid_coredump_filter(5)). A
- * program can set this for itself; Node can't set the size limit of core dumps. It also applies to dumps that the
- * kernel pipes to a program such as systemd-coredump; a size limit of 0 does not.
+ * process can set this filter for itself, but Node can't set the size limit of core dumps. The filter also applies to
+ * dumps that the kernel pipes to a program such as systemd-coredump. A size limit of 0 does not apply to them.
  */
 const DUMP_FILTER = "/proc/self/coredump_filter";
 

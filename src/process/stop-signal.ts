@@ -3,8 +3,9 @@ import type { World } from "./world.ts";
 
 /**
  * Ends the process immediately. The kernel ignores signals that process 1 of a container sends to itself, even SIGKILL
- * (pid_namespaces(7)); the process would continue and pass its probes, with a store that accepts no changes. There,
- * exit() ends it. No hook of better-sqlite3 runs, as it would if Node ran out of work.
+ * (pid_namespaces(7)). Such a process would continue and pass its probes, with a store that accepts no changes, so
+ * exit() ends it. The process must not end by running out of work: a hook of better-sqlite3 would then close the
+ * database.
  */
 export function die(world: World): void {
   world.kill(world.pid, "SIGKILL");

@@ -1,7 +1,7 @@
 /**
  * Sealed bytes are bound to a context. Each kind of context begins with its own tag, so that bytes that were sealed for
- * one purpose never open for another. Every part except the last has its length in UTF-8, so that two different lists
- * of parts never have the same text.
+ * one purpose never open for another. The length of the first part in bytes of UTF-8 precedes it, so that two different
+ * pairs of parts never have the same text.
  */
 
 /** The context of a secret's content. A row that was moved to another path or version does not open there. */

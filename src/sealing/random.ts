@@ -6,8 +6,8 @@ export type RandomFill = (target: Buffer) => void;
 /** The generator of libsodium, which the kernel seeds. */
 export const secureRandom: RandomFill = (target) => sodium.randombytes_buf(target);
 
-// One system call for each nonce took a twelfth of a Put. The buffered bytes become nonces, which are not secret. Keys
-// are never taken from this buffer.
+// One system call for each nonce took a twelfth of the time of a Put. The buffered bytes become nonces, which are not
+// secret. Keys are never taken from this buffer.
 const AHEAD_BYTES = 6144;
 
 /** Draws many bytes at once, and returns each of them once. */

@@ -25,6 +25,11 @@ export class SecretKey {
     return new SecretKey(random);
   }
 
+  /** Makes a key whose bytes `fill` writes into its memory. */
+  static filledBy(fill: (memory: Buffer) => void): SecretKey {
+    return new SecretKey(fill);
+  }
+
   /** Makes a key from 32 bytes, and overwrites the source with zeros. */
   static take(source: Buffer): SecretKey {
     if (source.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${source.length}`);

@@ -1,5 +1,6 @@
 import sodium from "sodium-native";
 import { BytePool, TRANSIENT } from "./byte-pool.ts";
+import { type KeyRecipient, type TransferredKey, boxedKey } from "./key-transfer.ts";
 import { type RandomFill, drawnAhead, secureRandom } from "./random.ts";
 import { SealBroken, type Sealer } from "./sealer.ts";
 import type { SecretKey } from "./secret-key.ts";
@@ -112,6 +113,16 @@ export class XChaChaSealer implements Sealer {
       throw new SealBroken("not authentic");
     }
     return plaintext;
+  }
+
+  /** The key, encrypted for a thread that has the private key of `publicKey`. */
+  transferTo(publicKey: Uint8Array): TransferredKey {
+    return { keyId: this.#keyId, storeId: this.#binding.subarray(HEADER_BYTES), box: boxedKey(this.#key, publicKey) };
+  }
+
+  /** Creates a sealer with a key that another thread has sent. */
+  static received({ keyId, storeId, box }: TransferredKey, recipient: KeyRecipient): XChaChaSealer {
+    return new XChaChaSealer({ key: recipient.open(box), keyId, storeId: Buffer.from(storeId) });
   }
 
   /** Wipes the key. The sealer can't be used afterwards. */

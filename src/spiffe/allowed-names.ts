@@ -37,8 +37,8 @@ function uris(names: readonly GeneralName[]): string[] {
 }
 
 /**
- * Undefined for a URI that is not a SPIFFE ID: readers differ in which host such a URI has, and an attacker can use
- * that.
+ * Undefined for a URI that is not a SPIFFE ID: readers find different hosts in such a URI, which an attacker could
+ * exploit.
  */
 function hostOf(uri: Buffer): string | undefined {
   try {

@@ -87,9 +87,9 @@ export class Bundle {
 }
 
 /**
- * A CA certificate may contain the SPIFFE ID of its trust domain (X509-SVID 3.2). If that is another trust domain, the
- * bundle was given for the wrong one, or contains the CAs of several. Each of those CAs could then issue SVIDs for this
- * trust domain.
+ * A CA certificate may contain the SPIFFE ID of its trust domain (X509-SVID 3.2). If it contains the ID of another one,
+ * the bundle was given for the wrong trust domain, or contains the CAs of several. Each of those CAs could then issue
+ * SVIDs for this trust domain.
  */
 function checkOwner(certificate: Certificate, trustDomain: TrustDomain, where: string, advice: string): void {
   for (const uri of certificate.uris) {

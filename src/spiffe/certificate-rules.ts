@@ -18,8 +18,8 @@ export interface Problem {
 export function identify(leaf: Certificate): SpiffeId {
   const [uri, ...more] = leaf.uris;
   if (uri === undefined) throw new SvidRefused("no-uri", "the leaf has no URI among its names");
-  // X509-SVID 5.2: refused whatever the other URIs are. If only spiffe:// URIs counted, readers could disagree about
-  // the ID.
+  // X509-SVID 5.2: several URIs are refused, whatever their schemes are. If only spiffe:// URIs counted, readers could
+  // disagree about the ID.
   if (more.length > 0) throw new SvidRefused("several-uris", `the leaf has ${leaf.uris.length} URIs`);
   try {
     return SpiffeId.parse(uri);
@@ -32,7 +32,7 @@ export function identify(leaf: Certificate): SpiffeId {
 /** The first rule for leaves that `leaf`, with the SPIFFE ID `id`, violates. Does not check times and signatures. */
 export function leafProblem(leaf: Certificate, id: SpiffeId, purpose: Purpose): Problem | undefined {
   if (!id.isWorkload) return problem("no-workload-path", "the SPIFFE ID is that of a trust domain, not of a workload");
-  // Read from the extension: node:crypto's `ca` is false for a CA without keyCertSign.
+  // `leaf.ca` comes from the extension, because the `ca` of node:crypto is false for a CA without keyCertSign.
   if (leaf.ca) return problem("leaf-is-ca", "the leaf is a CA");
   const { keyUsage } = leaf;
   if (keyUsage?.has(KEY_USAGE.keyCertSign) || keyUsage?.has(KEY_USAGE.crlSign)) {
@@ -52,8 +52,8 @@ function purposeProblem({ extendedKeyUsage }: Certificate, purpose: Purpose): Pr
 }
 
 /**
- * The first rule for any certificate on a path that `certificate` violates at the time `now`. `who` names it in
- * details.
+ * The first rule for any certificate on a path that `certificate` violates at the time `now`. `who` names the
+ * certificate in details.
  */
 export function commonProblem(certificate: Certificate, now: number, who: string): Problem | undefined {
   const { notBefore, notAfter, unknownCritical } = certificate;
@@ -65,7 +65,7 @@ export function commonProblem(certificate: Certificate, now: number, who: string
   return keyProblem(certificate, who);
 }
 
-/** Whether the key is too weak, too costly to use, or of an unknown kind. */
+/** The problem of a key that is too weak, too costly to use, or of an unknown kind. */
 export function keyProblem(certificate: Certificate, who: string): Problem | undefined {
   if (certificate.publicKey !== undefined) return undefined;
   return problem(
@@ -74,7 +74,7 @@ export function keyProblem(certificate: Certificate, who: string): Problem | und
   );
 }
 
-/** Whether the signature algorithm is forgeable or unknown. */
+/** The problem of a signature whose algorithm is forgeable or unknown. */
 export function signatureProblem(certificate: Certificate): Problem | undefined {
   if (certificate.signatureAlgorithm !== undefined) return undefined;
   const detail = `the certificate with serial number ${shortSerial(certificate)} is not signed with SHA-2 or Ed25519`;
@@ -97,9 +97,9 @@ export function issuerProblem(issuer: Certificate, below: readonly Certificate[]
 }
 
 /**
- * Whether a certificate on a complete path has a name that a CA above it may not sign for. Call it only for paths that
- * end at a CA of the bundle: the cost is the product of the lengths of both lists, and an unauthenticated peer could
- * make them long.
+ * The problem of a complete path on which a certificate has a name that a CA above it may not sign for. Call it only
+ * for paths that end at a CA of the bundle: the cost is the number of constraints times the number of names, and an
+ * unauthenticated peer could make both large.
  */
 export function nameProblem(path: readonly Certificate[]): Problem | undefined {
   for (const [index, ca] of path.entries()) {

@@ -11,18 +11,18 @@ export const READS_PER_MINUTE = 4;
 const MINUTE = 60_000;
 
 /**
- * Limits how often the certificates behind a leaf are read, because Node never frees those that it has returned. Each
- * trust domain has its own limit, so a CA that issues intermediates without end affects only its own trust domain.
- * Within it, after a chain below an issuer was refused, no chain of that issuer is read for a minute. Otherwise one
- * misconfigured intermediate, with hundreds of workloads that reconnect every second, would use up the reads that new
- * intermediates of its trust domain need. A chain that takes too much work was refused because of
- * certificates that the peer added, which anyone with an SVID can do. It blocks only the SPIFFE ID of that peer for the
- * minute, and not other workloads with the same issuer.
+ * Limits how often the certificates after the leaf of a chain are read, because Node never frees those that it has
+ * returned. Each trust domain has its own limit, so a CA that issues intermediates without end affects only its own
+ * trust domain. Within it, after a chain below an issuer was refused, no chain of that issuer is read for a minute.
+ * Otherwise one misconfigured intermediate, with hundreds of workloads that reconnect every second, would use up the
+ * reads that new intermediates of its trust domain need. The exception is a chain that was refused because it takes too
+ * much work: any peer with an SVID can add certificates that cause this. Such a refusal blocks only the SPIFFE ID of
+ * that peer for the minute, and not other workloads with the same issuer.
  */
 export class ChainReads {
   readonly #domains = new Map<string, Domain>();
 
-  /** Whether the chain behind this leaf may be read now. Counts the read if so. */
+  /** Whether the chain of this leaf may be read now. Counts the read if so. */
   take({ id, leaf }: Claim, now: number): boolean {
     const domain = this.#domain(id.trustDomain.name, now);
     if (domain.left < 1 || domain.refused.has(issuerOf(leaf)) || domain.refused.has(String(id))) return false;
@@ -30,13 +30,15 @@ export class ChainReads {
     return true;
   }
 
-  /** Records that the chain behind this leaf did not prove its claim. `reason` is undefined for an unexpected error. */
+  /** Records that the chain of this leaf did not prove its claim. `reason` is undefined for an unexpected error. */
   refused({ id, leaf }: Claim, reason: RefusalReason | undefined, now: number): void {
     const cause = reason === "too-much-work" ? String(id) : issuerOf(leaf);
     this.#domain(id.trustDomain.name, now).refused.set(cause, now);
   }
 
-  /** The identity or a bundle has changed, and what was refused before may be accepted. The limits stay. */
+  /**
+   * Forgets all refusals: after a change of the identity or a bundle, those chains may be accepted. The limits stay.
+   */
   forgetRefusals(): void {
     for (const { refused } of this.#domains.values()) refused.clear();
   }
@@ -55,7 +57,7 @@ export class ChainReads {
 interface Domain {
   left: number;
   since: number;
-  /** When a chain was refused because of an issuer or SPIFFE ID. At most as many entries as reads possible in a minute. */
+  /** When a chain was last refused, by its issuer or its SPIFFE ID. Each read adds at most one entry, for a minute. */
   readonly refused: Map<string, number>;
 }
 

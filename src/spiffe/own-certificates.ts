@@ -4,7 +4,8 @@ import { MaterialError } from "./material-error.ts";
 import { PemError, pemBlocks } from "../x509/pem.ts";
 
 /**
- * A certificate of this process's own files or messages, and its position there for errors, such as `svid.pem, line 1`.
+ * A certificate from a file or a message that gives this process its identity, and its position there for errors, such
+ * as `svid.pem, line 1`.
  */
 export interface LocatedCertificate {
   readonly certificate: Certificate;

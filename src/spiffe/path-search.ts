@@ -55,7 +55,10 @@ export class PathSearch {
     return this.#extend([leaf]);
   }
 
-  /** Why no path was found: the first rule that an actual issuer violated. Undefined if there was no such issuer. */
+  /**
+   * Why no path was found: the first rule that the search found violated. Undefined if it found none, because an issuer
+   * is missing.
+   */
   get problem(): Problem | undefined {
     if (this.#checks > MAX_SIGNATURE_CHECKS) {
       return { reason: "too-much-work", detail: `no path was found with ${MAX_SIGNATURE_CHECKS} signature checks` };
@@ -98,11 +101,12 @@ export class PathSearch {
   }
 
   /**
-   * The certificates with the name of the issuer of `child`. Key identifiers are only hints (RFC 5280 4.2.1.1), so they
-   * change only the order, and so does a rule that a candidate violates. In this order, the first candidate is the one
-   * that OpenSSL selects. Therefore certificates that a peer adds to a chain that OpenSSL accepts do not use up the
-   * signature checks. A certificate without a key identifier contradicts none, as in OpenSSL, so a CA without one comes
-   * before certificates to which a peer gave that identifier.
+   * The certificates with the name of the issuer of `child`. Key identifiers are only hints (RFC 5280 4.2.1.1), so one
+   * that differs changes only the order of the candidates. A rule that a candidate violates also changes only the
+   * order. In this order, the first candidate is the one that OpenSSL selects. Therefore certificates that a peer adds
+   * to a chain that OpenSSL accepts do not use up the signature checks. As in OpenSSL, a certificate without a key
+   * identifier counts as a match. So a CA without one comes before certificates to which a peer gave the identifier
+   * that `child` names.
    */
   #candidates(child: Certificate, below: readonly Certificate[]): Set<Certificate> {
     const named = [...this.#authorities, ...this.#intermediates].filter(({ subject }) => subject.equals(child.issuer));
@@ -115,7 +119,7 @@ export class PathSearch {
     const { signatureAlgorithm } = child;
     if (signatureAlgorithm === undefined) return false;
     this.#problem ??= keyProblem(issuer, describe(issuer));
-    // A key of another kind can't have signed it. OpenSSL passes over it as well, so it must not count as a check.
+    // A key of another kind can't have signed it. OpenSSL skips it as well, so it must not count as a check.
     if (issuer.publicKey?.kind !== signatureAlgorithm.kind || ++this.#checks > MAX_SIGNATURE_CHECKS) return false;
     return isSignedBy(issuer.publicKey, signatureAlgorithm, child.signed, child.signature);
   }

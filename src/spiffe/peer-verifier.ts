@@ -50,7 +50,7 @@ export class PeerVerifier {
 
   /** Verifies a peer at the time `now`, in milliseconds since the epoch. Throws {@link SvidRefused}. */
   verify(shown: ShownChain, now: number): VerifiedSvid {
-    // Also for a chain that OpenSSL objects to: for most refusals, the leaf alone shows the reason and the SPIFFE ID.
+    // Read the leaf even if OpenSSL objects to the chain: for most refusals, it shows the reason and the SPIFFE ID.
     const claim = readClaim(shown.leaf, this.#bundles, now, this.#purpose);
     if (shown.objection !== undefined) throw refusalBy(shown.objection, claim);
     const { bundle } = claim;

@@ -8,12 +8,12 @@ import type { Objection, ShownChain } from "./peer-verifier.ts";
  *   tls.connect, and tls.connect also reads the whole chain. OpenSSL also has no objection to a session that was
  *   resumed without a certificate, so callers must refuse resumed sessions first.
  * - `leaf` is read by `getPeerCertificate(false)`, which leaks no memory. The peer has signed with the key of the leaf,
- *   so it is of a kind that TLS 1.3 allows and that node:tls can describe. With `true` it would describe every
- *   certificate. On Node 24 and 26, it then ends the process if there is a key on a curve without a NIST name, such as
- *   secp256k1.
- * - `readRest` uses `getPeerX509Certificate()`, which returns any certificates in any order. It removes those behind
- *   the leaf from OpenSSL's list and never frees them: 2 to 8 kB each, on every release. On most releases, they can be
- *   read only once.
+ *   so it is of a kind that TLS 1.3 allows and that node:tls can describe. `getPeerCertificate(true)` would describe
+ *   every certificate. On Node 24 and 26, it ends the process if one of them has a key on a curve without a NIST name,
+ *   such as secp256k1.
+ * - `readRest` uses `getPeerX509Certificate()`, which returns certificates of every kind, in the order in which the peer
+ *   sent them. It removes those after the leaf from OpenSSL's list and never frees them: 2 to 8 kB each, on every
+ *   release. On most releases, they can be read only once.
  */
 export function shownBy(socket: TLSSocket): ShownChain {
   return {

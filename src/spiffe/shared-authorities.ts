@@ -4,10 +4,10 @@ import type { Bundle } from "./bundle.ts";
 export type Sharing = readonly [one: Bundle, other: Bundle];
 
 /**
- * The pairs of bundles of two trust domains that contain the same CA. Each bundle is paired with the first one that
- * contains it. A CA must not belong to two trust domains, because it could issue SVIDs for both. This check also
- * detects a bundle file into which spiffe-helper has written federated bundles, if the CAs in it do not contain the
- * SPIFFE ID of their trust domain.
+ * The pairs of bundles of two trust domains that contain the same CA. Each such bundle is paired with the first bundle
+ * that contains the CA. A CA must not belong to two trust domains, because it could issue SVIDs for both. This check
+ * also detects a bundle file into which spiffe-helper has written federated bundles, if the CAs in it do not contain
+ * the SPIFFE ID of their trust domain.
  */
 export function sharedAuthorities(bundles: Iterable<Bundle>): readonly Sharing[] {
   const owners = new Map<string, Bundle>();

@@ -80,7 +80,7 @@ export function trustDomainOf(nameOrId: string | Uint8Array): TrustDomain {
   return text.includes(":/") ? SpiffeId.parse(text).trustDomain : TrustDomain.parse(text);
 }
 
-/** Checks the rules that do not concern a single part: the length and the scheme. */
+/** Checks the rules for the ID as a whole: its length and its scheme. */
 function checkFrame(bytes: Buffer): void {
   if (bytes.length === 0) throw new SpiffeIdError("empty", "is empty");
   if (bytes.length > MAX_SPIFFE_ID_BYTES) {

@@ -82,7 +82,7 @@ export function parseSvid(cert: NamedBytes, key: NamedBytes, purpose: Purpose): 
   return assemble(cert, key, purpose, { certificates: certificatesInPem, key: keyInPem });
 }
 
-/** The same for DER, the form of the Workload API: concatenated certificates, and a PKCS#8 key. */
+/** As {@link parseSvid}, for DER, the form of the Workload API: concatenated certificates, and a PKCS#8 key. */
 export function parseSvidDer(cert: NamedBytes, key: NamedBytes, purpose: Purpose): Svid {
   return assemble(cert, key, purpose, {
     certificates: certificatesInDer,
@@ -132,8 +132,8 @@ function checkChain(found: readonly LocatedCertificate[], name: string, purpose:
   const certificates = found.map(({ certificate }) => certificate);
   for (const [index, { certificate, where }] of issuers.entries()) {
     const below = certificates.slice(0, index + 1);
-    // Also for an intermediate that no path needs: some releases of OpenSSL refuse to present a weak certificate,
-    // others don't.
+    // Every intermediate is checked, even one that no path needs: some releases of OpenSSL refuse to present a weak
+    // certificate, others don't.
     throwIf(
       issuerProblem(certificate, below) ?? keyProblem(certificate, "the intermediate") ?? signatureProblem(certificate),
       where,

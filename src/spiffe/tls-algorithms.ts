@@ -28,8 +28,8 @@ const SIGNATURE_SCHEMES: readonly string[] = [
 
 /**
  * OpenSSL's security level 2, 112 bits (SSL_CTX_set_security_level(3)): like the verifier, it accepts no RSA key below
- * 2,048 bits and no SHA-1 on a path. It is the default since Node 24; earlier releases have level 1. The rest of the
- * list concerns TLS 1.2, which is disabled.
+ * 2,048 bits and no SHA-1 on a path. It is the default since Node 24; earlier releases have level 1. DEFAULT is the
+ * list of ciphers for TLS 1.2, which is disabled.
  */
 const CIPHERS = "DEFAULT@SECLEVEL=2";
 

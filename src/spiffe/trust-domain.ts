@@ -23,7 +23,8 @@ export class TrustDomain {
   }
 
   /**
-   * Parses a bare name, without `spiffe://`. Throws {@link SpiffeIdError}; its message continues "the trust domain".
+   * Parses a bare name, without `spiffe://`. Throws {@link SpiffeIdError}; its message continues a sentence that begins
+   * with "the trust domain".
    */
   static parse(input: string | Uint8Array): TrustDomain {
     const bytes = typeof input === "string" ? Buffer.from(input) : input;

@@ -18,8 +18,8 @@ export interface VerifiedSvid {
 }
 
 /**
- * The identity that a leaf claims. The leaf satisfies every rule for leaves; that a trusted CA issued it is not proven
- * yet.
+ * The identity that a leaf claims. The leaf satisfies every rule for leaves. It is not proven yet that a trusted CA
+ * issued it.
  */
 export interface Claim {
   readonly leaf: Certificate;
@@ -38,7 +38,7 @@ export interface Proof {
  * Verifies that `chain` is an X.509-SVID of a trust domain in `bundles` at the time `now`, in milliseconds since the
  * epoch. `chain` contains certificates in DER, the leaf first, the others in any order; `bundles` is keyed by the bare
  * name of the trust domain. Pure and synchronous. Checks at most 16 signatures. Ignores certificates that the path does
- * not need, also malformed ones. Throws {@link SvidRefused}. Only the TLS handshake proves that the peer has the
+ * not need, even malformed ones. Throws {@link SvidRefused}. Only the TLS handshake proves that the peer has the
  * private key of the leaf.
  */
 export function verifySvid(
@@ -86,8 +86,8 @@ export function proveByKnown(claim: Claim, known: readonly Certificate[], now: n
 
 /**
  * Verifies a peer again after a change of the bundles. Checks no signature if the CA at the end of its path is still in
- * the bundle, because a path depends on no other CA. Does not extend the validity of an expired proof. Throws
- * {@link SvidRefused}.
+ * the bundle, because the path depends on no other CA of the bundle. Does not extend the validity of an expired proof.
+ * Throws {@link SvidRefused}.
  */
 export function verifyAgain(
   proven: VerifiedSvid,

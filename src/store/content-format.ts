@@ -5,12 +5,13 @@ import { Content, type ContentEntry } from "../domain/content.ts";
  *
  *     kind (1 byte: 0 text, 1 binary) | key length (1) | value length (4, big-endian) | key (ASCII) | value
  *
- * The header of the sealed form also identifies the version of this format.
+ * This format has no version number. The format number in the header of the sealed form covers it
+ * (sealing/xchacha-sealer.ts).
  */
 const HEADER = 6;
 const KINDS = ["text", "binary"] as const;
 
-/** Encodes a content. The caller overwrites the returned bytes. */
+/** Encodes a content. The caller must overwrite the returned bytes after use, because they contain secret values. */
 export function encodeContent(content: Content): Buffer {
   const entries = content.entries();
   const bytes = Buffer.allocUnsafe(content.byteLength + entries.length * HEADER);
@@ -27,8 +28,8 @@ export function encodeContent(content: Content): Buffer {
 }
 
 /**
- * Decodes the bytes that {@link encodeContent} returned. The values are views into them. Throws a RangeError if the
- * bytes are truncated, which the authentication tag of the sealed form rules out.
+ * Decodes the bytes that {@link encodeContent} returned. The values are views into these bytes. Throws a RangeError if
+ * the bytes are truncated, which the authentication tag of the sealed form rules out.
  */
 export function decodeContent(bytes: Buffer): Content {
   const entries: ContentEntry[] = [];
@@ -37,7 +38,7 @@ export function decodeContent(bytes: Buffer): Content {
     const kind = KINDS[bytes.readUInt8(offset)];
     const keyEnd = offset + HEADER + bytes.readUInt8(offset + 1);
     const end = keyEnd + bytes.readUInt32BE(offset + 2);
-    if (kind === undefined || end > bytes.length) throw new RangeError("the content's entries do not add up");
+    if (kind === undefined || end > bytes.length) throw new RangeError("an entry has an unknown kind or is truncated");
     entries.push({ kind, key: bytes.toString("latin1", offset + HEADER, keyEnd), value: bytes.subarray(keyEnd, end) });
     offset = end;
   }

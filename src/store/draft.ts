@@ -2,7 +2,7 @@ import type { Clock } from "../domain/timers.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change } from "./change.ts";
 import type { Memory } from "./memory.ts";
-import type { SealedBytes } from "./sealed-memory.ts";
+import type { SealedBytes } from "./sealed-contents.ts";
 import { type StoredSecret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts";
 
 /**

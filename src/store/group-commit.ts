@@ -2,13 +2,14 @@ import { contention, diskFull, outcomeUnknown, shuttingDown } from "../domain/er
 import type { Timers } from "../domain/timers.ts";
 import { Draft } from "./draft.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "./journal.ts";
-import type { Memory } from "./memory.ts";
 import type { Operation, Plan } from "./operation.ts";
+import type { Publication } from "./publication.ts";
 
 // How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
 
-// How long to wait for the feed to deliver the changes that a stale commit missed, before the next attempt.
+// How long to wait, after a stale commit, until the journal has delivered the changes of the other replicas (onFeed).
+// The next attempt begins after that.
 const CATCH_UP_MS = 1000;
 
 /** Observes the commits of a store. Durations are in seconds. */
@@ -40,22 +41,25 @@ const NOTHING_TO_COMMIT: CommitOutcome = { kind: "committed", revisions: [] };
  * progress at a time. Operations that arrive meanwhile are validated after it is published.
  */
 export class GroupCommit {
-  readonly #memory: Memory;
+  readonly #publication: Publication;
   readonly #journal: Journal;
   readonly #observer: CommitObserver;
   readonly #timers: Timers;
   #queue: Waiting[] = [];
   #state: State = "idle";
+  /** Called when the queue is empty and nothing is being committed. */
+  readonly #settled: (() => void)[] = [];
   readonly #feedListeners = new Set<() => void>();
   /**
-   * The entries that the feed delivered since a commit began; undefined if no commit is in progress. They are not
-   * published before the outcome of the commit is known: they can have higher revisions than the commit, and memory
-   * ignores an entry with a lower revision than the last published one.
+   * The entries that the feed ({@link Journal.onFeed}) delivered since a commit began; undefined if no commit is in
+   * progress. They are not published before the outcome of the commit is known: they can have higher revisions than the
+   * commit. Memory ignores an entry with a lower revision than the last published one, so it would then ignore the
+   * entries of the commit.
    */
   #fed: CommittedEntry[] | undefined;
 
-  constructor(memory: Memory, journal: Journal, observer: CommitObserver, timers: Timers) {
-    this.#memory = memory;
+  constructor(publication: Publication, journal: Journal, observer: CommitObserver, timers: Timers) {
+    this.#publication = publication;
     this.#journal = journal;
     this.#observer = observer;
     this.#timers = timers;
@@ -67,7 +71,10 @@ export class GroupCommit {
 
   /** Resolves when the operation's change is durable and published. Rejects with a CofferError if it is refused. */
   submit<T>(operation: Operation<T>): Promise<T> {
-    if (this.#state === "failed") return Promise.reject(shuttingDown());
+    if (this.#state === "failed") {
+      operation.end();
+      return Promise.reject(shuttingDown());
+    }
     return new Promise<T>((resolve, reject) => {
       const since = this.#timers.elapsed();
       this.#queue.push({ operation, since, resolve: resolve as (answer: unknown) => void, reject });
@@ -75,6 +82,12 @@ export class GroupCommit {
       this.#state = "running";
       this.#timers.afterTurn(() => void this.#run());
     });
+  }
+
+  /** Resolves when every operation that was submitted so far is answered. */
+  settled(): Promise<void> {
+    if (this.#state !== "running") return Promise.resolve();
+    return new Promise((resolve) => this.#settled.push(resolve));
   }
 
   async #run(): Promise<void> {
@@ -86,6 +99,7 @@ export class GroupCommit {
       await this.#settle(group).catch((cause) => this.#fail(group, cause));
     }
     if (this.#state === "running") this.#state = "idle";
+    for (const resolve of this.#settled.splice(0)) resolve();
   }
 
   async #settle(group: readonly Waiting[]): Promise<void> {
@@ -114,7 +128,7 @@ export class GroupCommit {
 
   /** Validates in order of arrival, each operation against memory and the operations accepted before it. */
   #validate(group: readonly Waiting[]): Verdict[] {
-    const draft = new Draft(this.#memory, this.#timers.clock);
+    const draft = new Draft(this.#publication.memory, this.#timers.clock);
     return group.map((waiting) => {
       try {
         return { waiting, plan: waiting.operation.plan(draft) };
@@ -130,7 +144,7 @@ export class GroupCommit {
     const begun = this.#timers.elapsed();
     const fed: CommittedEntry[] = [];
     this.#fed = fed;
-    const outcome = await this.#journal.commit(entries, this.#memory.revision);
+    const outcome = await this.#journal.commit(entries, this.#publication.memory.revision);
     if (outcome.kind === "unknown") return outcome;
     this.#fed = undefined;
     const own = outcome.kind === "committed" ? withRevisions(entries, outcome.revisions) : [];
@@ -139,9 +153,12 @@ export class GroupCommit {
     return outcome;
   }
 
-  /** The only place that publishes changes to memory, this server's and other replicas', in revision order. */
+  /**
+   * Publishes changes of this server and of other replicas, in revision order. After the store is loaded, nothing else
+   * publishes changes to memory.
+   */
   #publish(entries: readonly CommittedEntry[]): void {
-    this.#memory.publish(entries);
+    this.#publication.publish(entries);
     for (const listener of this.#feedListeners) listener();
   }
 
@@ -153,9 +170,10 @@ export class GroupCommit {
     let committed = 0;
     for (const verdict of verdicts) {
       const { waiting } = verdict;
+      waiting.operation.end();
       if ("refusal" in verdict) waiting.reject(verdict.refusal);
       else if (verdict.plan.kind === "change") waiting.resolve(verdict.plan.answer(revisionAt(revisions, committed++)));
-      else waiting.resolve(verdict.plan.answer(this.#memory));
+      else waiting.resolve(verdict.plan.answer(this.#publication.memory));
     }
   }
 
@@ -167,7 +185,7 @@ export class GroupCommit {
     this.#observer.failed(cause);
   }
 
-  /** Resolves when the feed has delivered a revision, or after {@link CATCH_UP_MS}. */
+  /** Resolves when memory has reached a revision, which the feed delivers, or after {@link CATCH_UP_MS}. */
   #caughtUp(revision: Revision): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -176,7 +194,7 @@ export class GroupCommit {
         resolve();
       };
       const listener = () => {
-        if (this.#memory.revision >= revision) done();
+        if (this.#publication.memory.revision >= revision) done();
       };
       const cancel = this.#timers.delay(CATCH_UP_MS, done);
       this.#feedListeners.add(listener);
@@ -205,5 +223,8 @@ function byRevision(left: CommittedEntry, right: CommittedEntry): number {
 }
 
 function refuse(group: readonly Waiting[], error: unknown): void {
-  for (const { reject } of group) reject(error);
+  for (const { operation, reject } of group) {
+    operation.end();
+    reject(error);
+  }
 }

@@ -7,20 +7,20 @@ import type { Change } from "./change.ts";
 export type Revision = number;
 
 /** All changes of one RPC. They become durable together and share one revision. */
-export interface JournalEntry {
-  readonly changes: readonly Change[];
+export interface JournalEntry<Sealed = Buffer> {
+  readonly changes: readonly Change<Sealed>[];
 }
 
 /** A durable entry. */
-export interface CommittedEntry extends JournalEntry {
+export interface CommittedEntry<Sealed = Buffer> extends JournalEntry<Sealed> {
   readonly revision: Revision;
 }
 
 /**
  * The outcome of the commit of a group.
  * - committed: all entries are durable. `revisions` has one revision for each, ascending.
- * - stale: no entry is applied, because other replicas changed the store after `validatedAt`. Wait for the feed to
- *   reach `catchUpTo`.
+ * - stale: no entry is applied, because other replicas changed the store after `validatedAt`. Wait until the journal
+ *   has delivered the revision `catchUpTo` to the listener of `onFeed`.
  * - rejected: no entry is applied, because the disk is full. `cause` has details for the log.
  * - unknown: the entries may or may not be on disk. This process must not publish or write anything more.
  */
@@ -43,8 +43,8 @@ export interface CommitSpace {
 }
 
 /**
- * Makes the store's changes durable. It is the store's only interface to the disk. An engine that several replicas
- * share can implement it as well as SQLite does (docs/decisions/0002).
+ * Makes the store's changes durable. It is the store's only interface to the disk. In this release one process owns the
+ * journal. A database that several replicas share can implement the same interface (docs/decisions/0002).
  */
 export interface Journal {
   /**
@@ -85,7 +85,10 @@ export interface Journal {
    */
   loss(): string | undefined;
 
-  /** Closes the journal, unless a commit has failed. */
+  /**
+   * Closes the journal. Does nothing after a commit with an unknown outcome, a failed checkpoint or a loss: closing a
+   * database writes to its files.
+   */
   close(): void;
 }
 

@@ -1,5 +1,5 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
-import type { Memory } from "./memory.ts";
+import type { ReadableMemory } from "./memory.ts";
 import { newest, type StoredSecret } from "./secret.ts";
 
 /** A query for one page of secrets. */
@@ -16,8 +16,8 @@ export interface ListQuery {
   readonly atOrAfter: (text: string) => string | undefined;
 }
 
-/** The part of {@link Memory} that finding a page requires. */
-export type OrderedSecrets = Pick<Memory, "atOrAfter">;
+/** The part of a memory that finding a page requires. */
+export type OrderedSecrets = Pick<ReadableMemory, "atOrAfter">;
 
 /** One page of secrets. */
 export interface ListPage {

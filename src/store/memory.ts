@@ -2,7 +2,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { CommittedEntry, Revision } from "./journal.ts";
 import { PathIndex } from "./path-index.ts";
 import type { Change } from "./change.ts";
-import { SealedMemory } from "./sealed-memory.ts";
+import type { SealedContents } from "./sealed-contents.ts";
 import { AUTHOR_OVERHEAD, type StoredSecret, applyChange, findVersion, memoryBytes } from "./secret.ts";
 
 /** The number of secrets and versions in the store, and its size. */
@@ -13,17 +13,25 @@ export interface StoreTotals {
   readonly bytes: number;
 }
 
+/** What reads use of {@link Memory}. */
+export type ReadableMemory = Pick<Memory, "get" | "atOrAfter" | "totals" | "revision">;
+
 /** All secrets, at one revision. Reads use nothing else, and only {@link publish} changes it. */
-export class Memory {
+export class Memory<Sealed = Buffer> {
   readonly #secrets = new Map<SecretPath, StoredSecret>();
   readonly #index = new PathIndex();
-  readonly #sealed = new SealedMemory();
-  readonly #pack = (sealed: Buffer) => this.#sealed.add(sealed);
+  readonly #sealed: SealedContents<Sealed>;
+  readonly #pack = (sealed: Sealed) => this.#sealed.add(sealed);
   readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
   #lastTime = 0;
   #versions = 0;
   #bytes = 0;
+
+  /** Creates an empty memory, which keeps the sealed contents in `sealed`. */
+  constructor(sealed: SealedContents<Sealed>) {
+    this.#sealed = sealed;
+  }
 
   /** The revision of the last published change. */
   get revision(): Revision {
@@ -51,9 +59,10 @@ export class Memory {
 
   /**
    * Makes committed changes visible, in revision order, whether this process or another replica committed them. Entries
-   * that are already published are ignored: a feed can also deliver this process's own commits.
+   * that are already published are ignored: a journal that several replicas share can also deliver this process's own
+   * commits.
    */
-  publish(entries: readonly CommittedEntry[]): void {
+  publish(entries: readonly CommittedEntry<Sealed>[]): void {
     for (const { revision, changes } of entries) {
       if (revision <= this.#revision) continue;
       for (const change of changes) {
@@ -65,8 +74,8 @@ export class Memory {
   }
 
   /**
-   * Interns an author: there are few, and each occurs often. Without this, each connection would add a string of its
-   * own.
+   * Returns one shared string for each author: there are few authors, and each occurs often. Without this, the versions
+   * that each connection writes would retain another copy of the SPIFFE ID.
    */
   #author(name: string): string {
     const known = this.#authors.get(name);
@@ -76,7 +85,7 @@ export class Memory {
     return name;
   }
 
-  #apply(change: Change, revision: Revision): void {
+  #apply(change: Change<Sealed>, revision: Revision): void {
     const { path } = change;
     const before = this.#secrets.get(path);
     const after = applyChange(before, { ...change, author: this.#author(change.author) }, revision, this.#pack);

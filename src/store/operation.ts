@@ -1,14 +1,12 @@
 import { MAX_VERSIONS } from "../contract/limits.ts";
-import type { Content } from "../domain/content.ts";
 import { secretNotFound, storeFull, versionMismatch, versionNotFound } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import { versionContext } from "../sealing/context.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { DeleteChange, PutChange } from "./change.ts";
-import { encodeContent } from "./content-format.ts";
 import type { Draft } from "./draft.ts";
 import type { JournalEntry, Revision } from "./journal.ts";
-import type { Memory } from "./memory.ts";
+import type { ReadableMemory } from "./memory.ts";
 import { type StoredSecret, type Version, findVersion, lastChange, newest, versionRef } from "./secret.ts";
 
 /**
@@ -17,13 +15,15 @@ import { type StoredSecret, type Version, findVersion, lastChange, newest, versi
  */
 export interface Operation<T> {
   plan(draft: Draft): Plan<T>;
+  /** The operation is answered and will not be planned again. Overwrites the secret values that it contains. */
+  end(): void;
 }
 
 /** What an accepted operation will do, and how its caller will be answered. */
 export type Plan<T> =
   | { readonly kind: "change"; readonly entry: JournalEntry; readonly answer: (revision: Revision) => T }
-  /** There is nothing to change. The answer comes from memory after the group. */
-  | { readonly kind: "unchanged"; readonly answer: (memory: Memory) => T };
+  /** There is nothing to change. The answer comes from memory, after the changes of the group are published. */
+  | { readonly kind: "unchanged"; readonly answer: (memory: ReadableMemory) => T };
 
 /**
  * Puts a new version. `expectedVersion` is the number of the newest version, in any state. 0 means that there is no
@@ -31,7 +31,8 @@ export type Plan<T> =
  */
 export interface PutCommand {
   readonly path: SecretPath;
-  readonly content: Content;
+  /** The encoded content (content-format.ts). It is overwritten when the Put is answered. */
+  readonly plaintext: Buffer;
   readonly expectedVersion: number | undefined;
   /** The SPIFFE ID of the caller. */
   readonly author: string;
@@ -46,15 +47,13 @@ export interface PutResult {
 
 /** Adds a version to a secret. Refused with VERSION_MISMATCH or STORE_FULL. */
 export function putOperation(request: PutCommand, sealer: Sealer, maxStoreBytes: number): Operation<PutResult> {
-  const { path, content, expectedVersion, author } = request;
+  const { path, plaintext, expectedVersion, author } = request;
   return {
     plan(draft) {
       const secret = draft.get(path);
       expectLatest(secret, path, expectedVersion);
       const version = latestVersion(secret) + 1;
-      const plaintext = encodeContent(content);
       const sealed = sealer.seal(plaintext, versionContext(path, version));
-      plaintext.fill(0);
       const pruned = secret === undefined ? [] : secret.versions.slice(0, -(MAX_VERSIONS - 1)).map(versionRef);
       const change: PutChange = { kind: "put", path, version, sealed, time: draft.time, author, pruned };
       const effect = draft.effect(change);
@@ -66,6 +65,7 @@ export function putOperation(request: PutCommand, sealer: Sealer, maxStoreBytes:
         answer: (revision) => ({ version, revision, createTime: change.time }),
       };
     },
+    end: () => void plaintext.fill(0),
   };
 }
 
@@ -110,6 +110,7 @@ export function deleteOperation(request: DeleteCommand): Operation<DeleteResult>
         answer: (revision) => ({ versions: live.map((version) => version.number), revision }),
       };
     },
+    end: () => {},
   };
 }
 
@@ -132,7 +133,7 @@ function namedVersions(secret: StoredSecret, numbers: readonly number[]): Versio
   });
 }
 
-function lastRevision(memory: Memory, path: SecretPath): { revision: Revision } {
+function lastRevision(memory: ReadableMemory, path: SecretPath): { revision: Revision } {
   const secret = memory.get(path);
   if (secret === undefined) throw secretNotFound(path);
   return { revision: lastChange(secret).revision };

@@ -1,7 +1,7 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change, DeleteChange, PutChange, VersionRef } from "./change.ts";
 import type { Revision } from "./journal.ts";
-import type { SealedBytes } from "./sealed-memory.ts";
+import type { SealedBytes } from "./sealed-contents.ts";
 
 /** The state of a version. */
 type VersionStatus =
@@ -31,23 +31,28 @@ export const UNCOMMITTED: Revision = 0;
 
 const LIVE: VersionStatus = { kind: "live" };
 
-/** Prepares sealed bytes for a version: packs them into memory or, in a draft, leaves them unpacked. */
-export type Pack = (sealed: Buffer) => SealedBytes;
+/** Prepares sealed content for a version: packs its bytes into memory or, in a draft, leaves them unpacked. */
+export type Pack<Sealed> = (sealed: Sealed) => SealedBytes;
 
 /**
  * Returns the secret after a change. All states come from this one pure function: those of drafts, and those of memory
  * after a commit, a restart or another replica's change.
  */
-export function applyChange(
+export function applyChange<Sealed>(
   secret: StoredSecret | undefined,
-  change: Change,
+  change: Change<Sealed>,
   revision: Revision,
-  pack: Pack,
+  pack: Pack<Sealed>,
 ): StoredSecret {
   return change.kind === "put" ? applyPut(secret, change, revision, pack) : applyDelete(secret, change, revision);
 }
 
-function applyPut(secret: StoredSecret | undefined, change: PutChange, revision: Revision, pack: Pack): StoredSecret {
+function applyPut<Sealed>(
+  secret: StoredSecret | undefined,
+  change: PutChange<Sealed>,
+  revision: Revision,
+  pack: Pack<Sealed>,
+): StoredSecret {
   const added: Version = {
     number: change.version,
     revision,
@@ -100,14 +105,14 @@ export function lastChange(secret: StoredSecret): { readonly revision: Revision;
   return last;
 }
 
-// V8's memory for each secret, version and deletion, without the counted bytes: the object, its slots in maps and
-// lists, and numbers outside of the object. Measured after a full garbage collection
-// (test/unit/store/memory-bound.test.ts), rounded up.
+// Bytes of V8's memory for each secret, version and deletion, in addition to the lengths of paths and sealed contents:
+// the object, its slots in maps and lists, and numbers that V8 stores outside the object. Measured after a full garbage
+// collection (test/unit/store/memory-bound.test.ts), rounded up.
 const SECRET_OVERHEAD = 150;
 const VERSION_OVERHEAD = 190;
 const DELETION_OVERHEAD = 80;
 
-/** The same for an author, whose name is stored once. */
+/** Bytes of V8's memory for each author, in addition to the length of the SPIFFE ID, which is stored once. */
 export const AUTHOR_OVERHEAD = 100;
 
 /** The size of a secret in bytes of memory, as `--max-store-bytes` counts them. */

@@ -5,14 +5,15 @@ import type { Purpose } from "../spiffe/certificate-rules.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Selection } from "./selection.ts";
 
-/** Where an identity comes from, checked. */
+/** The source of an identity, from options that were checked. */
 export type SourceChoice =
   | { readonly kind: "files"; readonly files: IdentityFiles }
   | { readonly kind: "workload-api"; readonly endpoint: Endpoint; readonly selection: Selection };
 
 /**
- * Begins to look for the identity. Nothing may be ready yet: see whenReady. Loads the modules of the chosen source only: a
- * program that reads an SVID from files needs no client of the Workload API.
+ * Opens the source, which begins to look for an identity. It may not be ready yet when this resolves: see whenReady.
+ * Loads the modules of the chosen source only: a program that reads an SVID from files needs no client of the Workload
+ * API.
  */
 export async function openSource(choice: SourceChoice, purpose: Purpose, timers: Timers): Promise<ReloadableSource> {
   if (choice.kind === "files") {

@@ -7,8 +7,8 @@ import type { OfferedSvid, X509Context } from "./x509-context.ts";
 
 /**
  * Which identity to use if the Workload API offers several. The default is the first one (Workload API 5.2.1). After
- * that, it is the one in use as long as it is offered: the order of later messages has no meaning, and agents change
- * it.
+ * that, the default is the identity in use, as long as it is offered: the order of later messages has no meaning, and
+ * agents change it.
  */
 export type Selection =
   | { readonly kind: "default" }

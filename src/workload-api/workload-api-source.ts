@@ -12,9 +12,9 @@ import { openSvidStream, type StreamEnd } from "./svid-stream.ts";
 import { readX509Context, type X509Context } from "./x509-context.ts";
 
 /**
- * How long the source waits for a more complete message if one lacks an SVID, in milliseconds. When a CA is tainted,
- * SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. The time is short
- * enough that a trust domain that is removed together with an SVID is no longer trusted within a second.
+ * How long the source waits for a more complete message after one that lacks an SVID, in milliseconds. When a CA is
+ * tainted, SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. The time is
+ * short enough that a trust domain that is removed together with an SVID is no longer trusted within a second.
  */
 const SETTLE_MS = 250;
 
@@ -22,12 +22,12 @@ const SETTLE_MS = 250;
 const UNTIMELY_MS = 1000;
 
 /**
- * The longest time between checks whether kept bundles have expired, in milliseconds. The clock can be set in the
- * meantime.
+ * The longest time between checks whether kept bundles have expired, in milliseconds. It is limited because the clock
+ * can be set in the meantime.
  */
 const LOOK_MS = 60_000;
 
-/** What a source of this kind needs. */
+/** The options of {@link WorkloadApiSource}. */
 export interface WorkloadApiOptions {
   readonly endpoint: Endpoint;
   readonly selection: Selection;
@@ -72,7 +72,10 @@ export class WorkloadApiSource extends FollowedSource {
     return source;
   }
 
-  /** Opens a new stream immediately, also if the next attempt was to wait. A stream begins with the complete state. */
+  /**
+   * Opens a new stream immediately, even during the pause before the next attempt. A stream begins with the complete
+   * state.
+   */
   override reload(): void {
     if (this.#isClosed || this.state.kind === "failed") return;
     this.#stopFetching();
@@ -111,7 +114,7 @@ export class WorkloadApiSource extends FollowedSource {
   #receive(bytes: Buffer): void {
     this.#answered = true;
     const context = readX509Context(bytes, this.#options.purpose);
-    // Only after decoding: a message that is discarded must not cancel a pending earlier one.
+    // This comes after decoding: a message that can't be decoded must not cancel a pending earlier one.
     this.#stopSettling();
     this.#backOff.reset();
     if (this.#lacksSomething(context)) this.#takeLater(SETTLE_MS, context);

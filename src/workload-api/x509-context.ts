@@ -33,7 +33,7 @@ interface FederatedContext {
   readonly federated: ReadonlyMap<string, Bundle>;
   /** The bundles that can't be used. */
   readonly unusable: ReadonlyMap<string, UnusableBundle>;
-  /** The problems of entries whose key is not another trust domain. */
+  /** The problems of entries whose key does not name another trust domain. */
   readonly ignored: readonly string[];
 }
 

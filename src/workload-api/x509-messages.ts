@@ -36,6 +36,7 @@ const x509Svid = message<X509SvidMessage>({
   hint: string(5, "hint"),
 });
 
+/** The encoding of X509SVIDResponse. */
 export const x509SvidResponse: Codec<X509SvidResponse> = message<X509SvidResponse>({
   svids: repeated(1, "svids", x509Svid),
   federatedBundles: map(3, "federated_bundles", "binary"),

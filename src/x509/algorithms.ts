@@ -61,8 +61,8 @@ export function acceptedSignature(identifier: DerElement): SignatureAlgorithm | 
 
 /**
  * The key in a SubjectPublicKeyInfo, if it is EC on P-256, P-384 or P-521, Ed25519, or RSA of 2048 to 8192 bits;
- * otherwise undefined. `certificate` is OpenSSL's reading of the same bytes, and provides the key at a seventh of the
- * cost of decoding it again. Throws MalformedDer if `info` is not a SubjectPublicKeyInfo.
+ * otherwise undefined. `certificate` is the certificate that contains `info`, as OpenSSL read it. It provides the key
+ * at a seventh of the cost of decoding `info` again. Throws MalformedDer if `info` is not a SubjectPublicKeyInfo.
  */
 export function acceptedKey(info: DerElement, certificate: X509Certificate): PublicKey | undefined {
   const fields = new DerFields(info, "subjectPublicKeyInfo");

@@ -59,7 +59,8 @@ function parseSigned(signed: DerElement, algorithm: DerElement, second: X509Cert
   const version = explicit(fields.maybe(VERSION));
   const serial = fields.take(TAG.integer).value.toString("hex");
   // RFC 5280 4.1.1.2: the algorithm in the signed part must equal the one outside of it.
-  if (!fields.take(TAG.sequence).der.equals(algorithm.der)) throw new MalformedDer("two signature algorithms");
+  if (!fields.take(TAG.sequence).der.equals(algorithm.der))
+    throw new MalformedDer("its two signature algorithms differ");
   const issuer = fields.take(TAG.sequence).der;
   const validity = parseValidity(fields.take(TAG.sequence));
   const subject = fields.take(TAG.sequence).der;

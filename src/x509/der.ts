@@ -57,7 +57,7 @@ export function parseDer(bytes: Uint8Array): DerElement {
 
 /**
  * Splits concatenated elements, such as the certificates in the Workload API, into the bytes of each. Does not read
- * their contents. Throws {@link MalformedDer} if the last one does not end with the bytes.
+ * their contents. Throws {@link MalformedDer} if the last element is incomplete.
  */
 export function splitDer(bytes: Uint8Array): Buffer[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -95,7 +95,7 @@ function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement
   return { tag, value, der, children };
 }
 
-/** The end of the first element, determined only from its length. */
+/** The first element, as its length delimits it. Does not read its contents. */
 function firstElement(bytes: Buffer): Pick<DerElement, "value" | "der"> {
   const { length, header } = readLength(bytes);
   const end = header + length;

@@ -33,7 +33,10 @@ export interface Extensions {
   keyId: Buffer | undefined;
   /** The keyIdentifier of the authorityKeyIdentifier. Also only a hint. */
   issuerKeyId: Buffer | undefined;
-  /** The first other critical extension, in dotted form. A verifier must refuse the certificate (RFC 5280 4.2). */
+  /**
+   * The first critical extension that is not one of the above, in dotted form. A verifier must refuse the certificate
+   * (RFC 5280 4.2).
+   */
   unknownCritical: string | undefined;
 }
 

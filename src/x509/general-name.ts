@@ -42,8 +42,8 @@ export function parseGeneralNames(element: DerElement): GeneralName[] {
 }
 
 /**
- * Refuses the same values as Go's reader, so that both agree about what a certificate is. The parser of SPIFFE IDs
- * checks the bytes of a URI, and has better messages for them.
+ * Refuses the same values as Go's reader, so that both accept the same certificates. The parser of SPIFFE IDs checks
+ * the bytes of a URI, and has better messages for them.
  */
 function checkValue({ form, value }: GeneralName): void {
   if (form === NAME_FORM.ip && value.length !== 4 && value.length !== 16) {

@@ -19,8 +19,8 @@ const BEGIN = /^-----BEGIN ([^-]+)-----[ \t]*$/;
 const BOUNDARY = /^-----(?:BEGIN|END)\b/;
 
 /**
- * The header of a block in the traditional encrypted form (RFC 1421 4.6.1.1), as older `openssl genrsa -aes256` writes
- * it.
+ * The header of a block in the traditional encrypted form (RFC 1421 4.6.1.1), as `openssl genrsa -aes256` of older
+ * releases writes it.
  */
 const ENCRYPTED = /^Proc-Type:.*\bENCRYPTED\b/;
 

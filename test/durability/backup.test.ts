@@ -16,7 +16,7 @@ after(() => site.remove());
 
 const SECRET = { path: "shop/api/db", data: { password: "first" } };
 
-/** The folders and the user of the page, and their replacements in this test. */
+/** The folders and the user in the commands of docs/operations.md, and their replacements in this test. */
 const SUBSTITUTES: readonly (readonly [string, string])[] = [
   ["/var/lib/coffer", site.data],
   ["/etc/coffer/root.key", site.rootKey],
@@ -84,7 +84,8 @@ describe("the backup of docs/operations.md", () => {
     await server.stop();
   });
 
-  // Neither refusal changes the store: with its key, it opens again.
+  // A missing root key and another root key are both refused, and neither refusal changes the store: with its own key
+  // it opens again.
   it("is refused without its root key, with the messages of the page", async () => {
     const key = `${site.rootKey}.away`;
     renameSync(site.rootKey, key);
@@ -103,7 +104,8 @@ describe("the backup of docs/operations.md", () => {
     await server.stop();
   });
 
-  // The commands check their result. A copy over an older backup fails while the original still exists.
+  // The page's `diff` compares the copy with the original. If an older backup has the same name, `cp` puts the copy
+  // inside it, and `diff` reports this while the original still exists.
   it("fails if another backup has the same name", async () => {
     const [, target] = SUBSTITUTES[2]!;
     rmSync(target, { recursive: true });

@@ -57,8 +57,9 @@ async function write(server: ServerProcess): Promise<void> {
   caller.close();
 }
 
-// No file in the data folder contains a value in plain text: not the log after a kill and not the database after a
-// restart, including deleted and pruned versions. The same search finds the path, which is stored in plain text.
+// No file in the data folder contains a value in plain text, and neither does the server's log. The test searches the
+// write-ahead log after a kill and the database after a restart, for live, deleted and pruned versions. The control:
+// the same search finds the path, which is stored in plain text.
 test("no value is on the disk in plain text", async () => {
   const first = await site.start({ flags: ["--log-level", "debug"] });
   await write(first);

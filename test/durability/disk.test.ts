@@ -63,7 +63,7 @@ async function assertConsistentAfterRestart(site: Site, ledger: Ledger): Promise
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 }
 
-/** The status and the body of a page. */
+/** The status and the body of a page of the ops listener. */
 async function page(url: string): Promise<string> {
   const response = await fetch(url);
   return `${response.status} ${await response.text()}`;
@@ -71,8 +71,8 @@ async function page(url: string): Promise<string> {
 
 describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
   // The callers of the failed COMMIT get OUTCOME_UNKNOWN, all others an error that means "not applied". No change of
-  // the failed group is readable, and the process ends immediately. After a restart, each unknown change is present or
-  // not.
+  // the failed group is readable, and the process ends immediately. After a restart, each change with an unknown
+  // outcome is either present completely or absent.
   it("during a commit leaves its outcome unknown and ends the server", async () => {
     const site = newSite();
     const server = await site.start();
@@ -153,11 +153,11 @@ describe("a disk that fails", { skip: whyNoFaults() ?? false }, () => {
   });
 });
 
-describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
+describe("a server whose disk can't be written", { skip: whyNoSmallDisk() ?? false }, () => {
   // Puts are refused with DISK_FULL and not applied. The server continues to serve Gets, and accepts Puts as soon as
   // there is space. /readyz fails as long as the disk is full. A kill while the disk is full loses no acknowledged
   // change.
-  it("refuses changes, and the server continues", async (t) => {
+  it("refuses changes while the disk is full, and continues", async (t) => {
     const site = newSite();
     const disk = await SmallDisk.mount(site.data, "24m");
     t.after(() => disk.unmount());
@@ -196,7 +196,7 @@ describe("a disk that is full", { skip: whyNoSmallDisk() ?? false }, () => {
 
   // The kernel makes a disk read-only when its file system is damaged. /readyz fails before the first change fails and
   // ends the process.
-  it("is reported by /readyz, and so is one that has become read-only", async (t) => {
+  it("is not ready when the disk has become read-only", async (t) => {
     const site = newSite();
     const disk = await SmallDisk.mount(site.data, "24m");
     t.after(() => disk.unmount());

@@ -31,7 +31,7 @@ function unlogged(stderr: string): string[] {
 const SERVED: readonly (readonly [what: string, script: string])[] = [
   [
     // Only the data folder and the socket's folder are writable.
-    "HOME, space in /dev/shm, a name of its user, or a writable root file system",
+    "HOME, space in /dev/shm, a user name for its uid, or a writable root file system",
     `mkdir "$0/data" "$0/run"
      chown ${UNPRIVILEGED} "$0/data" "$0/run"
      mount -t tmpfs -o size=4k,mode=1777 tmpfs /dev/shm
@@ -184,9 +184,10 @@ describe("serve refuses to start, with one line, with", { skip }, () => {
   }
 });
 
-// Without a handler, Node would end with a stack. Its later releases load one file at a time.
+// If a file of the program can't be opened, one line says so. Without a handler, Node would print a stack. Only Node 20
+// opens enough files at the same time to reach this limit of descriptors: later releases load one file at a time.
 const loadsAtOnce = process.versions.node.startsWith("20.");
-it("reports in one line that the program can't be loaded", {
+it("serve reports in one line that the program can't be loaded", {
   skip: skip || (!loadsAtOnce && "only Node 20 opens so many files at once"),
 }, async () => {
   await assertServes({});
@@ -196,7 +197,7 @@ it("reports in one line that the program can't be loaded", {
 });
 
 // The longest path that the kernel allows is accepted, so the limit above is exact.
-it("serves on a socket whose path has 107 bytes", async () => {
+it("serve accepts a socket whose path has 107 bytes", async () => {
   const path = join(site.folder, "s").padEnd(107, "x");
   await assertServes({ flags: ["--listen", `unix:${path}`] });
 });

@@ -16,7 +16,7 @@ function callsAfterFault(trace: string): string[] {
 }
 
 // The kernel treats the first process of a container differently (pid_namespaces(7)): a signal without a handler has no
-// effect, and SIGKILL from inside of the container has none either.
+// effect, and SIGKILL from inside the container has none either.
 describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, () => {
   let site: Site;
   beforeEach(() => {
@@ -47,8 +47,9 @@ describe("a server that is process 1", { skip: whyNoSurroundings() ?? false }, (
     assert.deepEqual(await server.ended, { code: 0, signal: null });
   });
 
-  // It can't kill itself. If it continued to run, /livez would be ok forever although every change fails. It exits
-  // instead, and the exit must not write the files, as the hook of better-sqlite3 would.
+  // Process 1 can't kill itself by SIGKILL. If the server continued to run, /livez would return 200 forever although
+  // every change fails. It exits instead. The exit must not write the files of the store, as the exit hook of
+  // better-sqlite3 would by closing the database.
   const CALLS = [
     { call: "sync", file: "coffer.db-wal", when: "a commit" },
     { call: "write", file: "coffer.db", when: "a checkpoint" },

@@ -13,7 +13,7 @@ const WRITERS = 16;
 const site = new Site();
 after(() => site.remove());
 
-/** Kills the server while writers write, at an acknowledgement that depends on the number of the cycle. */
+/** Kills the server while writers write, after a number of acknowledged changes that depends on the cycle. */
 async function killDuringWrites(server: ServerProcess, ledger: Ledger, cycle: number): Promise<{ inFlight: number }> {
   const callers = Array.from({ length: CONNECTIONS }, () => site.caller(server));
   const lethal = 100 + Math.floor(randomFrom(cycle)() * 100);

@@ -108,7 +108,7 @@ describe("the ledger", () => {
       [dumped(found(1, 1, "two")), dumped(found(1, 5, "two"))],
       /differs from before/,
     ],
-    ["a gap", HISTORY, [dumped(found(1, 1, "one"), found(3, 3, "two"))], /gap at version 3/],
+    ["a gap in the versions", HISTORY, [dumped(found(1, 1, "one"), found(3, 3, "two"))], /gap at version 3/],
     [
       "revisions out of order",
       [

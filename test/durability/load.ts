@@ -28,8 +28,8 @@ export interface LoadOptions {
 }
 
 /**
- * Runs writers that put and delete, with one call at a time, and on each connection a reader that records what it
- * reads, until the server stops responding.
+ * Runs writers that put and delete, and one reader on each connection that records what it reads, until the server
+ * stops responding. Each of them has one call in progress.
  */
 export async function writeUntilGone({ writers, callers, ...rest }: LoadOptions): Promise<void> {
   const names = Array.from({ length: writers }, (_, i) => i);
@@ -61,7 +61,10 @@ async function write(writer: number, caller: Caller, { ledger, name, onAcknowled
   }
 }
 
-/** Mostly Puts without an expected version, some that expect the writer's last version, and some Deletes. */
+/**
+ * Makes one call: in most cases a Put without an expected version, else a Put that expects the writer's last version,
+ * or a Delete.
+ */
 function step(
   ledger: Ledger,
   caller: Caller,

@@ -52,8 +52,8 @@ function fill(descriptor: number): void {
 
 // The availability of secrets is more important than the log. If the reader of the log ends or stalls, the server
 // continues, and shuts down gracefully.
-describe("a server whose log", () => {
-  it("has a reader that died", async () => {
+describe("a server", () => {
+  it("continues after the reader of its log has ended", async () => {
     const reader = openPipe();
     const server = launch();
     await ready(server);
@@ -64,7 +64,7 @@ describe("a server whose log", () => {
   });
 
   // The pipe is full from the first line on. The server does not wait for it, except briefly at shutdown.
-  it("has a reader that reads nothing", async () => {
+  it("does not wait for a reader of its log that reads nothing", async () => {
     const reader = openPipe();
     fill(reader);
     const server = launch();

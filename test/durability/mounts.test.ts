@@ -69,7 +69,7 @@ function mountVolume(folder: string): void {
 
 const SECRETS = ["root.key", "coffer.pem", "coffer.key", "bundle.pem"];
 
-describe("volumes of a cluster, for a server that is neither root nor their owner", { skip: reasonToSkip() }, () => {
+describe("a server that is neither root nor the owner of its volumes", { skip: reasonToSkip() }, () => {
   let site: Site;
   before(() => {
     site = new Site();
@@ -95,7 +95,7 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
   // Keys have mode 0440 and are behind links. The volume belongs to root with mode 2770, and its files have mode 0660
   // after each mount. The server starts on the empty volume, after a graceful shutdown, and after kill -9 with a log
   // that is not checkpointed. Each time it removes the group's permissions, logs one line, and has all secrets.
-  it("allow a first start, a restart, and a restart after kill -9", async () => {
+  it("starts the first time, after a graceful shutdown, and after kill -9", async () => {
     const as = options(mountSecrets(site.folder, SECRETS));
     const ends = ["stop", "kill", "stop"] as const;
     for (const [round, end] of ends.entries()) {
@@ -117,8 +117,9 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     assert.equal(statSync(site.data).uid, 0);
   });
 
-  // The mount also changes the mode of the log that kill -9 leaves. This makes sure that the test above includes it.
-  it("include the log that kill -9 leaves", async () => {
+  // A mount also widens the mode of the write-ahead log that kill -9 leaves. This test shows that the log existed,
+  // which the test above does not show.
+  it("restricts the mode of the log that kill -9 leaves", async () => {
     const as = options(mountSecrets(site.folder, SECRETS));
     const server = await site.start(as);
     await server.kill();
@@ -132,16 +133,16 @@ describe("volumes of a cluster, for a server that is neither root nor their owne
     await again.stop();
   });
 
-  // A key that its group can write or every user can read is refused. A key that the server can't read needs the group.
-  // All problems are reported together, each with the file's owner and mode and a command. After root has run the
-  // commands, the server starts. No refusal occurs twice.
+  // A key is refused if its group can write it, if every user can read it, or if the server can't read it because it is
+  // not in the key's group. All problems are reported together, each with the file's owner and mode and a command. The
+  // server starts after root has run the commands of at most three refusals.
   const REFUSALS: readonly (readonly [mode: number, who: string, prefix: readonly string[], said: string])[] = [
     [0o460, "a member of their group", AS_WORKLOAD, `can be changed by its group .*run: chown root:${UID} `],
     [0o444, "a member of their group", AS_WORKLOAD, `is open to every user of this machine .*run: chown root:${UID} `],
     [0o440, "a user outside of their group", OUTSIDE_THE_GROUP, `is denied to uid ${UID} .*run: chown ${UID} `],
   ];
   for (const [mode, who, prefix, said] of REFUSALS) {
-    it(`are refused with keys of mode ${mode.toString(8)} as ${who}`, async () => {
+    it(`is refused with keys of mode ${mode.toString(8)} as ${who}`, async () => {
       const keys = mountSecrets(site.folder, ["root.key", "coffer.key"], mode);
       const others = mountSecrets(site.folder, ["coffer.pem", "bundle.pem"], 0o444);
       const secret = (name: string) => (name.endsWith(".key") ? keys(name) : others(name));

@@ -28,19 +28,19 @@ function put(ledger: Ledger, caller: Caller, path: string, value: string) {
   return ledger.record({ kind: "put", path, value }, () => caller.put({ path, ...contentOf(value) }));
 }
 
-/** A sample of a metric without labels. */
+/** The value of a metric without labels. */
 function sample(exposition: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(exposition)?.[1]);
 }
 
 const timeout = 120_000;
 
-describe("a quota that is used up", { skip: whyNoFaults() ?? false, timeout }, () => {
+describe("a server whose disk quota is used up", { skip: whyNoFaults() ?? false, timeout }, () => {
   // SQLite reports an exceeded quota as an I/O error of the COMMIT, and statfs does not show it. It is handled like a
   // full disk: changes are refused and not applied, both the first change of a process and later ones. The server
   // continues to serve Gets, and accepts changes when there is space. Refused changes are not present after a restart.
   for (const first of [true, false]) {
-    it(`refuses ${first ? "the first change" : "a later change"}, and the server continues`, async () => {
+    it(`refuses ${first ? "the first change" : "a later change"}, and continues`, async () => {
       const site = newSite();
       const ops = `127.0.0.1:${await freePort()}`;
       const ledger = new Ledger();
@@ -78,12 +78,12 @@ describe("a quota that is used up", { skip: whyNoFaults() ?? false, timeout }, (
   }
 });
 
-describe("a start on a full disk", { skip: whyNoSmallDisk() ?? false, timeout }, () => {
+describe("a server that starts on a full disk", { skip: whyNoSmallDisk() ?? false, timeout }, () => {
   // After a graceful shutdown or a kill of the previous server, Gets are served and changes are refused. Probes,
   // callers and metrics report the same numbers. When there is space, changes are accepted without a restart, and a
-  // kill then loses none.
+  // later kill does not lose them.
   for (const end of ["stop", "kill"] as const) {
-    it(`serves reads after ${end === "stop" ? "a stop" : "a kill"}`, async (t) => {
+    it(`serves Gets after ${end === "stop" ? "a graceful shutdown" : "a kill"}`, async (t) => {
       const site = newSite();
       const disk = await SmallDisk.mount(site.data, "24m");
       t.after(() => disk.unmount());

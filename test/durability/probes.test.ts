@@ -41,8 +41,8 @@ async function sendPlainText(port: number): Promise<void> {
 
 const abandoned = /^coffer_connections_refused_total\{reason="handshake-abandoned"\} (\d+)$/m;
 
-// A kubelet probes every few seconds, forever. A failed handshake is the control: it shows that the test reads the log,
-// and log lines are in order.
+// A kubelet probes every few seconds, forever. The control is a failed handshake, which causes a log line. A line about
+// an earlier probe would precede it, because log lines are in order.
 describe("probes cause no log line", () => {
   for (const level of ["info", "debug"]) {
     it(`of level ${level}`, async () => {
@@ -55,7 +55,7 @@ describe("probes cause no log line", () => {
           for (const name of ["/livez", "/readyz"]) assert.equal((await page(name, method)).status, 200);
         }
       }
-      // The counter shows that the server has handled all of them.
+      // The counter shows that the server has handled all probes of its TLS port.
       while (Number(abandoned.exec((await page("/metrics")).body)?.[1]) < 10);
       await sendPlainText(server.port);
       await server.logged("connection refused", (line) => line["reason"] === "handshake-failed");
@@ -77,10 +77,10 @@ async function unready(server: ServerProcess, why: RegExp): Promise<void> {
   }
 }
 
-// A restart would correct neither, and would interrupt the callers that are still served. disk.test.ts has the cases of
-// a full and of a read-only disk.
-describe("/livez is 200 while /readyz is 503, and the server is not ready,", () => {
-  it("because its agent does not run", async () => {
+// A missing agent or an expired SVID must not fail /livez: a restart would correct neither, and would interrupt the
+// callers that are still served. disk.test.ts has the cases of a full and of a read-only disk.
+describe("/livez is 200 while /readyz is 503", () => {
+  it("because no SPIFFE agent runs", async () => {
     const environment = { SPIFFE_ENDPOINT_SOCKET: `unix://${join(site.folder, "none.sock")}` };
     const server = site.launch({ identity: { flags: [], environment }, flags: ["--ops-listen", ops] });
     await unready(server, /waiting for an identity/);
@@ -88,7 +88,7 @@ describe("/livez is 200 while /readyz is 503, and the server is not ready,", () 
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 
-  it("because its SVID has expired", async () => {
+  it("because the SVID has expired", async () => {
     const identity = new ShortLived();
     const server = await site.start({ identity: identity.arguments, flags: ["--ops-listen", ops] });
     await identity.shorten(server);
@@ -113,7 +113,8 @@ class ShortLived {
   }
 
   /**
-   * Resolves when the server has adopted an SVID that expires soon. On a slow machine, the first ones expire too soon.
+   * Resolves when the server has adopted an SVID that expires soon. On a slow machine, an SVID can expire before the
+   * server reads it, so each one lives twice as long as the last.
    */
   async shorten(server: ServerProcess): Promise<void> {
     for (let life = 2000; ; life *= 2) {

@@ -22,7 +22,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 /** The result of a Get of every path and version: the value, or the reason of the error. */
 type State = ReadonlyMap<string, string>;
 
-/** The two files of a store, and the acknowledged state at that moment. */
+/** The two files of a store, and the acknowledged state when they were copied. */
 interface Files {
   readonly database: Buffer;
   readonly log: Buffer;
@@ -51,8 +51,7 @@ async function put(store: SecretStore, path: string, value: string): Promise<voi
 }
 
 /**
- * Makes a store with several hundred changes, and returns its files at several stages. At the last, the store is
- * closed.
+ * Makes a store with 64 changes, and returns its files at several stages. Before the last stage, the store is closed.
  */
 async function stages(name: string): Promise<readonly Files[]> {
   const data = join(folder, name);
@@ -79,7 +78,10 @@ async function stages(name: string): Promise<readonly Files[]> {
   return taken;
 }
 
-/** The files that a kill at this moment would leave. Another process copies them, so that no lock is dropped. */
+/**
+ * The files that a kill at this moment would leave. Another process copies them: if this process opened and closed the
+ * database, it would drop its own lock on it.
+ */
 function take(data: string, name: string, store: SecretStore): Files {
   const copy = join(folder, name);
   copyAsIs(data, copy);
@@ -117,7 +119,10 @@ class Random {
   }
 }
 
-/** The undetected result that a kind of damage may have; undefined if it must be refused, reported or harmless. */
+/**
+ * The undetected result that a kind of damage may have: an older state (rollback), or other values in the columns that
+ * are stored in plain text. undefined if the damage must be refused, reported or harmless.
+ */
 type Exempt = "rollback" | "plain columns" | undefined;
 
 /** A kind of damage, and the undetected result that it may have. */
@@ -125,7 +130,8 @@ interface Damage {
   readonly name: string;
   readonly exempt: Exempt;
   /**
-   * Whether it applies only to a store with a log. Without a log, the database of another store is simply that store.
+   * Whether the damage applies only to the store of a killed server, which has a log. The database of another store
+   * without a log is a complete store, so that is not damage.
    */
   readonly ofKilled?: boolean;
   readonly apply: (files: Found, random: Random) => Found;
@@ -162,7 +168,7 @@ function exchange(bytes: Buffer, size: number, offset: number, random: Random): 
   piece.copy(bytes, to);
 }
 
-/** Replaces a part of a file by the same part of another file. */
+/** Replaces a part of a file with the same part of another file. */
 function pieceOf(name: string, from: readonly Files[], size: number): Damage[] {
   return (["database", "log"] as const).map((which) => ({
     name: `${name} of the ${which}`,
@@ -233,7 +239,7 @@ const DAMAGES: readonly Damage[] = [
     exempt: "rollback",
     apply: (files, random) => ({ ...files, log: random.of(own).log }),
   },
-  { name: "both of an earlier time", exempt: "rollback", apply: (_, random) => random.of(own) },
+  { name: "the database and the log of an earlier time", exempt: "rollback", apply: (_, random) => random.of(own) },
   {
     name: "the database of another store",
     exempt: undefined,
@@ -322,10 +328,11 @@ function compare(found: State, { state: expected, withoutLast }: Files): Ending 
   return own.some(({ state }) => isLike(state)) ? "rollback" : "changed";
 }
 
-// Random damage to the database, to its log, or to both. Either the start is refused without changing a byte, or each
-// content that can't be decrypted is reported by an error, or the damage is harmless. Kinds of damage that equal an
-// older state, or change columns in plain text, are exempt; even then, no value is ever read that was not put at that
-// path and version. Damage to the last commit of a log is exempt too, because it looks like a power failure.
+// The test damages the database, its log, or both at random. Either the start is refused without changing a byte, or
+// each content that can't be decrypted is reported by an error, or the damage is harmless. Two kinds of damage may go
+// undetected: those that restore an older state, and those that change columns that are stored in plain text. Even
+// then, every value that is read was put at that path and version. Damage to the last commit of a log may go undetected
+// too, because it looks like a power failure.
 test(`${CASES} random cases of damage are refused, reported or harmless`, { timeout: 600_000 }, async (t) => {
   assert.deepEqual([await ending(killed, killed), await ending(closed, closed)], ["harmless", "harmless"]);
   const counts = new Map<string, number>();

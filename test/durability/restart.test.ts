@@ -60,8 +60,8 @@ let before: Dump;
 
 describe("a store", () => {
   // After a restart, List, Describe and Get of every version return the same numbers, revisions, times, authors and
-  // bytes as before. This holds after a graceful shutdown, after a kill, and after a kill of the server that had
-  // recovered.
+  // bytes as before. This holds after a graceful shutdown, after a kill, and after a kill of the server that has
+  // recovered from the first kill.
   it("is the same before and after a restart", async () => {
     const server = await site.start();
     const caller = site.caller(server);

@@ -75,8 +75,8 @@ async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
 
 describe("SIGTERM", () => {
   // Every call in progress is answered: each applied change is acknowledged, no refused change is present, and all
-  // acknowledged changes are present after a restart. Streams that never end by themselves end with a reason. The
-  // write-ahead log is empty.
+  // acknowledged changes are present after a restart. The streams of health and reflection, which never end by
+  // themselves, end with UNAVAILABLE and a message. The write-ahead log is empty.
   it("under load shuts the server down gracefully", async () => {
     const server = await site.start({ flags: ["--log-level", "debug"] });
     const streaming = site.caller(server);
@@ -139,7 +139,7 @@ describe("SIGTERM", () => {
     await again.stop();
   });
 
-  // A second signal exits immediately, and no acknowledged change is lost.
+  // The server exits immediately at a second signal, and no acknowledged change is lost.
   it("ends the server immediately when it is sent a second time", async () => {
     const server = await site.start();
     const caller = site.caller(server);

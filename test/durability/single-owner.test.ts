@@ -10,7 +10,10 @@ import { Site } from "../support/server-process.ts";
 const site = new Site();
 after(() => site.remove());
 
-/** Whether the kernel shows the holder of a lock, with the device number of stat. In some containers it does not. */
+/**
+ * Whether /proc/locks names the holder of the lock, under the device number that stat reports. In some containers it
+ * does not.
+ */
 function isLockHolderKnown(pid: number, data: string): boolean {
   const [major, minor] = execFileSync("stat", ["-c", "%Hd %Ld", join(data, "store/coffer.db")], { encoding: "utf8" })
     .split(" ")
@@ -95,9 +98,10 @@ test("a waiting server takes over when the other server ends", async () => {
   await serving.stop();
 });
 
-// A waiting server is alive and not ready for probes. It ends with the refusal when its time is over, gracefully on
-// SIGTERM, and immediately if there is another problem, which waiting would not solve.
-test("a server that waits for another one can be stopped", async () => {
+// While a server waits, /livez is 200 and /readyz is 503. The server exits with the refusal when the time of
+// --lock-wait is over, gracefully on SIGTERM, and immediately if there is another problem, which waiting would not
+// solve.
+test("a waiting server ends on SIGTERM, when its time is over, and for any other problem", async () => {
   const data = join(site.folder, "held");
   const holder = await site.start({ data });
   const late = await site.refusal({ data, flags: ["--lock-wait", "300ms"] });

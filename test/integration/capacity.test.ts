@@ -28,7 +28,7 @@ describe("the figures of docs/operations.md", () => {
     const ten = (await counted()) - author;
     admin.close();
 
-    const example = /27 bytes, .* 256 bytes counts ([\d,]+) bytes with one version, and ([\d,]+) with ten/;
+    const example = /27 bytes, .* 256 bytes counts as ([\d,]+) bytes with one version, and as ([\d,]+) bytes with ten/;
     const [, ...documented] = example.exec(operations.text.replaceAll("\n", " "))!;
     assert.deepEqual(
       documented,
@@ -40,7 +40,7 @@ describe("the figures of docs/operations.md", () => {
 
 // A server with the documented limit starts without a warning; one descriptor less causes the warning.
 it("the descriptors that docs/operations.md requires are enough for a start without a warning", () => {
-  const [, more] = /`--max-connections` and (\d+) more/.exec(operations.text)!;
+  const [, more] = /`--max-connections` plus (\d+)/.exec(operations.text)!;
   const warning = (limit: number) =>
     descriptorWarning({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100);
   assert.equal(warning(100 + Number(more)), undefined);

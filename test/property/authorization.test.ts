@@ -30,10 +30,10 @@ const filled = fc.tuple(wild, segments).map(([pattern, fill]) => {
   return { pattern, text: pattern.at(-1) === "**" ? [...text, ...fill] : text };
 });
 
-const meeting = fc.oneof(
+const patternAndText = fc.oneof(
   filled,
   fc.record({ pattern: wild, text: segments }),
-  // One segment away from a match.
+  // A match in which one segment was replaced.
   fc.tuple(filled, segment, fc.nat()).map(([{ pattern, text }, other, at]) => ({
     pattern,
     text: text.with(at % text.length, other),
@@ -45,7 +45,7 @@ const meeting = fc.oneof(
 test("compiled patterns agree with a direct implementation of the rules", () => {
   const seen = new Set<boolean>();
   fc.assert(
-    fc.property(meeting, ({ pattern, text }) => {
+    fc.property(patternAndText, ({ pattern, text }) => {
       const expected = covers(pattern, text);
       seen.add(expected);
       const path = PathPattern.parse(pattern.join("/"));
@@ -66,8 +66,8 @@ const rule = fc.record({
 });
 const question = fc.record({ caller: segments, action: fc.constantFrom<Action>(...ACTIONS), path: segments });
 
-// For any queries in any order, an authorizer allows exactly what a single rule allows. List is allowed to callers that
-// a rule lets list.
+// For any queries in any order, an authorizer allows exactly what at least one rule allows by itself. List is allowed
+// to callers that a rule lets list.
 test("decisions agree with a direct implementation of the rules", () => {
   const seen = new Set<string>();
   fc.assert(

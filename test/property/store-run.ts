@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Content } from "../../src/domain/content.ts";
+import { encodeContent } from "../../src/store/content-format.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import type { ListPage } from "../../src/store/listing.ts";
@@ -11,10 +12,11 @@ import { PATHS, PREFIXES, type Step } from "./store-steps.ts";
 /** A store under test, with the operations of its kind of journal. */
 export interface Subject {
   readonly store: SecretStore;
-  /** Called with each group before it is submitted. */
+  /** Called before each group is submitted, with the changes that other replicas commit before its attempts. */
   prepare(foreign: readonly ChangeRequest[]): void;
   /** Whether the last prepared group failed after all attempts. */
   gaveUp(): boolean;
+  /** Another replica commits a change while this store has no requests. */
   foreign(request: ChangeRequest): void;
   checkpoint(): void;
   restart(): Promise<void>;
@@ -95,7 +97,7 @@ export class Run {
     const common = { path: parseSecretPath(request.path), author, expectedVersion };
     const answer = await outcomeOf<unknown>(
       request.kind === "put"
-        ? store.put({ ...common, content: contentOf(request.value) })
+        ? store.put({ ...common, plaintext: encodeContent(contentOf(request.value)) })
         : store.delete({ ...common, versions: request.versions }),
     );
     this.answered += 1;

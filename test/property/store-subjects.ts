@@ -51,7 +51,7 @@ export async function sqliteSubject(run: Run, folder: string): Promise<Subject> 
       close();
       file = open();
       store = await load(file);
-      assert.equal(store.totals.bytes, bytes, "the bytes that count against the limit");
+      assert.equal(store.totals.bytes, bytes, "the bytes that count against the limit are the same after a restart");
       run.seen.add("restart");
     },
     close,

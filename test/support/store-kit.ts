@@ -5,6 +5,7 @@ import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
 import type { Journal } from "../../src/store/journal.ts";
 import type { DeleteCommand, PutCommand } from "../../src/store/operation.ts";
+import { encodeContent } from "../../src/store/content-format.ts";
 import { SecretStore } from "../../src/store/secret-store.ts";
 import { plainSealer } from "./plain-sealer.ts";
 
@@ -34,7 +35,7 @@ export function textContent(value: string, key = "value"): Content {
 }
 
 export function putRequest(path: string, value: string, expectedVersion?: number): PutCommand {
-  return { path: parseSecretPath(path), content: textContent(value), expectedVersion, author: AUTHOR };
+  return { path: parseSecretPath(path), plaintext: encodeContent(textContent(value)), expectedVersion, author: AUTHOR };
 }
 
 export function deleteRequest(path: string, versions: number[] = [], expectedVersion?: number): DeleteCommand {

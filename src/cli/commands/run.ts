@@ -27,8 +27,8 @@ Examples:
   coffer run --wait 60s DB_PASSWORD=shop/api/db:password -- ./server
 
 Exits with the command's exit code, or with 128 plus the number of the signal that ended it; with
-127 if the command is not found, and 126 if it can't be run. Errors before that have Coffer's own
-exit codes.`;
+127 if the command is not found, and 126 if it can't be run. If it fails before it runs the command,
+it exits with Coffer's own exit codes.`;
 
 /** `coffer run`. */
 export function addRun(program: Command, world: World): void {

@@ -1,8 +1,8 @@
 // Variables that decide which code loaders, the C library, shells and interpreters run, which configuration files they
 // read and which certificates they trust. The sources are glibc's sysdeps/generic/unsecvars.h and sudo's
-// plugins/sudoers/env.c (the tables initial_badenv_table and initial_checkenv_table). Added are the variables of Node,
-// the JVM and .NET, and those that configure a program's own identity and its servers. No such list is complete: any
-// program may use other variables.
+// plugins/sudoers/env.c (the tables initial_badenv_table and initial_checkenv_table). This list adds the variables of
+// Node, the JVM and .NET, and those by which clients of Coffer and of SPIFFE choose their identity and their server. No
+// such list is complete: any program may use other variables.
 
 const PREFIXES = [
   "LD_",
@@ -53,9 +53,9 @@ const NAMES = new Set([
 ]);
 
 /**
- * Why a secret must not set a variable of this name, as a sentence; undefined if it may. Otherwise a caller that may
- * write the secret could make every program that runs with it load a library (LD_PRELOAD), a script (NODE_OPTIONS,
- * BASH_ENV) or another program (PATH).
+ * Why a secret must not set a variable of this name, as a sentence; undefined if it may. Without this check, a caller
+ * that may write the secret could make every program that runs with the secret load a library (LD_PRELOAD), a script
+ * (NODE_OPTIONS, BASH_ENV) or another program (PATH).
  */
 export function obeyedProblem(name: string): string | undefined {
   const isObeyed = NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));

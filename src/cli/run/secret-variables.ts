@@ -50,7 +50,10 @@ function textProblem({ name, value }: Candidate): string | undefined {
   return isUtf8(value) ? undefined : `the value of ${name} is not UTF-8`;
 }
 
-/** The caller of the command chooses a name on the command line. The writer of the secret chooses every other name. */
+/**
+ * Refuses names that the writer of the secret chose and that have an effect on other programs or are already set. A
+ * name from the command line is accepted, because the user who runs the command chose it.
+ */
 function nameProblem({ name, source }: Candidate, inherited: Environment): string | undefined {
   if (source.kind === "value") return undefined;
   const instead = `if this is intended, use ${name}=${source.path}:${name}`;

@@ -45,7 +45,8 @@ export class SignalRelay {
   }
 
   /**
-   * Passes each further signal to `send`, unless the terminal sends it to the command: a second one may mean "kill".
+   * Passes each further signal to `send`, unless the terminal also sends it to the command. The command would then
+   * receive it twice, and many programs exit immediately at a second signal.
    */
   passTo(send: (signal: PassedOn) => void): void {
     this.#receive = (signal) => {

@@ -42,7 +42,7 @@ afterEach(() => {
   metrics.close();
 });
 
-/** An SVID that is valid for `ttl` milliseconds from now. */
+/** Adopts a new SVID that is valid for `ttl` milliseconds from now. */
 function adopt(ttl: number, id = "spiffe://example.org/x"): void {
   const now = timers.clock();
   const ca = createDevelopmentCa(DOMAIN, timers.clock, { notAfter: now + 24 * HOUR });
@@ -66,9 +66,9 @@ async function metric(name: string): Promise<number> {
 
 const events = () => lines.map(({ event, detail }) => (detail === undefined ? event : `${event}: ${detail}`));
 
-describe("the watch over an identity", () => {
+describe("the identity watch", () => {
   // A problem is logged when it occurs, not each time it is found again.
-  it("logs each problem once, and the end of all of them", () => {
+  it("logs each problem once, and that the source has recovered", () => {
     current.complain("no socket");
     current.complain("no socket");
     current.complain("no entry");
@@ -85,7 +85,7 @@ describe("the watch over an identity", () => {
     ]);
   });
 
-  // Clients know the server by its SPIFFE ID, so the operator must learn of a change before they refuse the server.
+  // Clients expect the server's SPIFFE ID and refuse a server with another one, so a change of the ID causes a warning.
   it("warns when the SPIFFE ID changes, and not when it stays the same", () => {
     adopt(HOUR);
     adopt(HOUR);

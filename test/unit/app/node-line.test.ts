@@ -4,7 +4,7 @@ import { fixedUntil, unfixedNode } from "../../../src/app/node-line.ts";
 
 const on = (day: string) => Date.parse(`${day}T12:00:00Z`);
 
-describe("a line of Node that no longer gets security fixes", () => {
+describe("the last day of security fixes of a line of Node", () => {
   const rows: [version: string, day: string, warning: string | undefined][] = [
     ["v20.20.2", "2026-04-30", undefined],
     ["v20.20.2", "2026-05-01", "Node 20 has had no security fixes since 2026-04-30; run Node 22, 24 or 26"],
@@ -19,7 +19,7 @@ describe("a line of Node that no longer gets security fixes", () => {
     it(`${version} on ${day}: ${warning ?? "no warning"}`, () => assert.equal(unfixedNode(version, on(day)), warning));
   }
 
-  it("is known by its major version, until a day", () => {
+  it("depends on the major version, and is not known for a later line", () => {
     assert.equal(fixedUntil("v24.21.0"), "2028-04-30");
     assert.equal(fixedUntil("v28.0.0"), undefined);
   });

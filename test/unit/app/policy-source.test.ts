@@ -68,18 +68,18 @@ describe("A policy file", () => {
     });
   }
 
-  it("is reloaded a tenth of a second after a change that the operating system reports", () => {
+  it("is reloaded by two reads, a tenth of a second apart, after a change that the operating system reports", () => {
     const source = opened();
     writeFileSync(file, policy("second"));
     hint();
     timers.advance(100);
-    assert.equal(inForce(source), "first", "one look alone is not enough");
+    assert.equal(inForce(source), "first", "one read is not enough, because the writer may not have finished");
     timers.advance(100);
     assert.equal(inForce(source), "second");
   });
 
   // A file that ends between two rules is a valid policy, with fewer rules.
-  it("is not read while it is being written", () => {
+  it("is not used while it is being written", () => {
     const source = opened();
     for (const text of ["rules: []\n", policy("second"), "rules: []\n"]) {
       writeFileSync(file, text);
@@ -147,7 +147,7 @@ describe("A policy file", () => {
     assert.equal(inForce(source), "first");
   });
 
-  // An authorizer caches its decisions: only a new one forgets them.
+  // An authorizer caches its decisions, and only a new authorizer begins with an empty cache. A reload requests one.
   it("that does not change creates no new authorizer, except at a reload", () => {
     const source = opened();
     const { current } = source;

@@ -100,7 +100,7 @@ test("an empty policy denies every action", () => {
   assert.deepEqual(empty.mayListAnything(caller), { kind: "denied", because: "no rule" });
 });
 
-// A List is allowed exactly to callers that may list any path.
+// A List is allowed to exactly those callers that may list at least one path.
 for (const [caller, by] of [
   [api, "api reads"],
   ["example.org/admin", "--admin"],
@@ -108,7 +108,7 @@ for (const [caller, by] of [
   ["__proto__/constructor", "no rule"],
   ["example.com/admin", "no rule"],
 ] as const) {
-  test(`whether ${caller} may list any path: ${by}`, () => {
+  test(`a List by ${caller} is decided by: ${by}`, () => {
     assert.equal(decidedBy(authorizer.mayListAnything(SpiffeId.parse(`spiffe://${caller}`))), by);
   });
 }

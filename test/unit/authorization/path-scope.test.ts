@@ -15,7 +15,7 @@ const pattern = fc
 
 // A scope covers exactly the paths that one of its patterns matches. From any path, `atOrAfter` never skips the next
 // covered path and never goes back.
-it("covers the paths that its patterns match, and never skips one", () => {
+it("a scope covers the paths that its patterns match, and never skips one", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(fc.array(pattern, { maxLength: 5 }), fc.uniqueArray(path, { maxLength: 40 }), (texts, paths) => {

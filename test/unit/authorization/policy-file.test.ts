@@ -67,10 +67,10 @@ test("a rule without a name is named after its line", () => {
   );
 });
 
-// An explicit empty list is valid and denies everything. A key without a value is not, because its entries may be
+// An explicit empty list is valid and denies everything. A key without a value is not valid, because its entries may be
 // missing by mistake.
 for (const text of ["rules: []", '{"rules": []}', "\uFEFFrules: []", "---\nrules: []\n...\n", "rules: []\r\n"]) {
-  test(`no rules: ${JSON.stringify(text)}`, () => {
+  test(`a policy without rules is valid: ${JSON.stringify(text)}`, () => {
     assert.deepEqual(policyOf(text).rules, []);
   });
 }
@@ -225,7 +225,7 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
 ];
 
 for (const [what, file, ...problems] of files) {
-  test(`refused: ${what}`, () => {
+  test(`a policy file is refused: ${what}`, () => {
     assert.deepEqual(problemsOf(file), problems);
   });
 }
@@ -242,9 +242,9 @@ test("aliases of aliases are refused, not expanded", () => {
   assert.equal(problems.length, 31);
 });
 
-// The package composes nested nodes by recursion. If the stack overflows, V8 can end the process instead of throwing. On
-// Node 20 this took a few reads with different styles.
-test("deep nesting is refused, in any style and repeatedly", () => {
+// The package yaml composes nested nodes by recursion. If the stack overflows, V8 can end the process instead of
+// throwing. On Node 20, a few reads of nested nodes in different styles were enough.
+test("deep nesting is refused in any style, also when it is read again and again", () => {
   const styles = ["[", "{", "[{", "- ", "? ", "[a, "].map((style) => style.repeat(MAX_POLICY_BYTES / style.length));
   const blocks = Array.from({ length: 500 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join("");
   for (const text of [...styles, ...styles, ...styles, blocks]) {
@@ -264,7 +264,7 @@ test("the depth of a rule in block style is accepted", () => {
   ]);
 });
 
-// The package's own check for repeated keys is quadratic, and takes minutes for this file.
+// The check for repeated keys in the package yaml takes quadratic time, which is minutes for this file.
 test("a file of many keys is refused, with at most a hundred problems", () => {
   const problems = problemsOf("k: 1\n".repeat(50_000));
   assert.equal(problems.length, 101);
@@ -272,7 +272,7 @@ test("a file of many keys is refused, with at most a hundred problems", () => {
   assert.equal(problemsOf("k: 1\n".repeat(99)).length, 100);
 });
 
-// So many problems as arguments of one call would overflow the stack.
+// Passing so many problems as arguments of one call would overflow the stack.
 test("a file with only invalid rules is refused", () => {
   assert.equal(problemsOf(`rules:\n${"- {}\n".repeat(50_000)}`).length, 101);
 });

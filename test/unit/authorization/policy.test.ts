@@ -33,7 +33,8 @@ test("a rule for a trust domain with a bundle causes no warning", () => {
   assert.deepEqual(warnings("example.org", "partner.net", "__proto__", "unused.org"), []);
 });
 
-// Such a rule is probably meant for a workload. A wildcard that matches the server's ID among others is not a mistake.
+// A rule that names the server's ID exactly is probably meant for a workload. A wildcard that matches the server's ID
+// among others is not a mistake.
 test("a rule that names the server's own SPIFFE ID causes a warning", () => {
   const policy = policyOf(`rules:
 - {name: exact, spiffe_ids: [spiffe://example.org/a, spiffe://example.org/coffer], paths: [x], actions: [read]}

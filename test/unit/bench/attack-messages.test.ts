@@ -16,7 +16,7 @@ const PATH_BYTES = 2 + secretPath(0).length;
 // An attack whose request is refused as malformed measures nothing, so each request must be a valid message. The tests
 // decode them with protobufjs, or only in part, because the server's own codec may limit what it decodes.
 describe("the requests of attackers", () => {
-  it("are Puts of two million entries, with the path at either end", () => {
+  it("are Puts of two million entries, with the path as the first or the last field", () => {
     const [first, last] = puts();
     const some = PATH_BYTES + 2 * 50;
     for (const part of [first!.subarray(0, some), last!.subarray(-some)]) {
@@ -37,7 +37,7 @@ describe("the requests of attackers", () => {
     assert.deepEqual(gunzipSync(message.subarray(5)), body);
   });
 
-  it("are Deletes of a million versions, with the path at either end", () => {
+  it("are Deletes of a million versions, with the path as the first or the last field", () => {
     const { Delete } = serviceDefinition(contract, "coffer.v1.Secrets");
     for (const body of deletes()) {
       const { path, versions } = Delete!.requestDeserialize(body) as { path: string; versions: readonly number[] };
@@ -60,7 +60,8 @@ describe("the handshakes of attackers", () => {
     assert.ok(hello.includes(Buffer.from("000a000400020104", "hex")));
   });
 
-  // A signature for the usual exponent is wrong for the large one. It has the right size, so the verifier must compute.
+  // A signature for the usual exponent is wrong for the large one. It has the right size, so the verifier must do the
+  // complete computation.
   it("send a key whose exponent has 3,071 bits, and sign with another exponent", () => {
     const { chain, key } = costlyKey();
     const { publicKey } = new X509Certificate(chain[0]!);

@@ -91,7 +91,7 @@ describe("the client at a fixed pace", () => {
 });
 
 describe("the p99 during an attack", () => {
-  it("is compared with the p99 before it", () => {
+  it("is compared with the p99 before the attack", () => {
     assert.equal(p99Ratio(episode({ p99: 2 }, { p99: 5, calls: 1000, errors: {} })), 2.5);
   });
 

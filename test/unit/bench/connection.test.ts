@@ -104,8 +104,8 @@ describe("the benchmark's connection", () => {
   });
 
   // A server may send GOAWAY at any time. The connection then starts no further call, and ends when the calls that the
-  // server accepted are answered, so that the next connection makes the rest. The test makes one call at a time,
-  // because nghttp2 ignores streams that cross its GOAWAY.
+  // server accepted are answered, so that the next connection makes the remaining calls. The test makes one call at a
+  // time, because nghttp2 ignores streams that cross its GOAWAY.
   it("ends after GOAWAY, when its calls are answered", async () => {
     let received = 0;
     answer = (stream) => {

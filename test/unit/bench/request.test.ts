@@ -18,8 +18,8 @@ describe("a request from a template", () => {
   const template = new RequestTemplate("coffer", "put", "localhost:1");
   const number = fc.integer({ min: 0, max: 999_999_999 });
 
-  // For any number, stream and offset in the buffer, and for any chunks in which it arrives, the request names that
-  // secret on that stream and has a value of the benchmark's size.
+  // For any number of a secret, any stream, any offset in the buffer and any chunks in which the request arrives, the
+  // request names the secret with this number on this stream, and has a value of the benchmark's size.
   it("is the Put of the secret with that number", () => {
     const anywhere = fc.tuple(
       number,

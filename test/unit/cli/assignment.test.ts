@@ -36,7 +36,7 @@ describe("assignments", () => {
   });
 
   // If the key was forgotten, the argument is the secret itself, so the message must not contain it.
-  it("are refused together, without showing a possible secret", () => {
+  it("are refused with all problems together, and without showing a possible secret", () => {
     const check = (error: unknown) => {
       assert.ok(error instanceof CommandFailed);
       assert.doesNotMatch(error.message, /hunter2|other/);

@@ -48,7 +48,7 @@ describe("the connection of a command", () => {
     ]);
   });
 
-  // Without --server-id, nothing is sent to any server.
+  // --server-id is required: without it, a command would send a secret to any server of the trust domain.
   it("reports all problems together", () => {
     assert.throws(
       () => readConnection({ "--addr": "here", "--timeout": "soon" }, {}),

@@ -17,7 +17,7 @@ import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
 const id = SpiffeId.parse("spiffe://example.org/coffer");
 const answered = (code: StatusName, reason?: Reason) => new ClientError(code, "reported", reason && { reason });
 const failed = (failure: ConnectionFailure) => new ClientError("UNAVAILABLE", "reported", { failure });
-const open = (code: StatusName) => new ClientError(code, "reported", { applied: "unknown" });
+const maybeApplied = (code: StatusName) => new ClientError(code, "reported", { applied: "unknown" });
 
 function describeError({ code, reason, failure, applied }: ClientError): string {
   const outcome = applied === "unknown" ? ", which may have been applied," : "";
@@ -38,10 +38,10 @@ describe("exit codes", () => {
     [answered("RESOURCE_EXHAUSTED", "BUDGET_EXCEEDED"), 6],
     [answered("RESOURCE_EXHAUSTED", "STORE_FULL"), 1],
     [answered("RESOURCE_EXHAUSTED"), 1],
-    [open("UNKNOWN"), 8],
-    [open("DEADLINE_EXCEEDED"), 8],
-    [open("INTERNAL"), 8],
-    [open("ABORTED"), 8],
+    [maybeApplied("UNKNOWN"), 8],
+    [maybeApplied("DEADLINE_EXCEEDED"), 8],
+    [maybeApplied("INTERNAL"), 8],
+    [maybeApplied("ABORTED"), 8],
     [answered("INTERNAL"), 1],
     [answered("DATA_LOSS"), 1],
     [failed({ kind: "unreachable", problem: "" }), 6],
@@ -62,7 +62,7 @@ describe("exit codes", () => {
     ["thrown", 1],
   ] as const) {
     const name = error instanceof ClientError ? describeError(error) : String(error);
-    it(`${name} is ${expected}`, () => assert.equal(exitCodeOf(error), expected));
+    it(`${name} has the code ${expected}`, () => assert.equal(exitCodeOf(error), expected));
   }
 });
 
@@ -73,11 +73,12 @@ describe("error texts", () => {
     assert.equal(errorText(new CommanderError(1, "x", "said already")), "");
   });
 
-  // A script or its author retries a command that failed. This one must not be retried blindly.
+  // Users and scripts retry a command that has failed. A change that may have been applied must be checked before it is
+  // retried.
   it("report whether a change may have been applied", async () => {
     const failed = (error: Error) => change(() => Promise.reject(error)).catch(errorText);
     assert.match(
-      String(await failed(open("UNKNOWN"))),
+      String(await failed(maybeApplied("UNKNOWN"))),
       /^coffer: reported\ncoffer: the change may have been applied: check /,
     );
     assert.equal(await failed(answered("NOT_FOUND")), "coffer: reported\ncoffer: nothing was changed\n");

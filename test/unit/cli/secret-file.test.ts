@@ -33,7 +33,7 @@ describe("a secret's file", () => {
   });
 
   // Links were once replaced, even system-wide ones: /dev/stdout is a link to a file if standard output is redirected,
-  // and a command run by root turned it into a secret file for every program.
+  // and a command run by root replaced it with a secret's file, for every program of the machine.
   it("does not replace links, folders, devices or pipes", async () => {
     const elsewhere = join(folder, "elsewhere");
     writeFileSync(elsewhere, "mine");
@@ -57,7 +57,8 @@ describe("a secret's file", () => {
     await writeSecretFile(join(folder, "new"), Buffer.from("secret"));
   });
 
-  // Whether a regular file exists or not: these folders belong to the kernel, even if a link leads to them.
+  // These folders belong to the kernel. A path below them is refused whether or not it exists, and also if it leads
+  // there through a link.
   it("is not created below /dev and /proc", async () => {
     symlinkSync("/dev", join(folder, "devices"));
     for (const file of ["/dev/stdout", "/dev/new", "/dev/shm/new", "/proc/self/comm", join(folder, "devices", "new")]) {
@@ -65,7 +66,7 @@ describe("a secret's file", () => {
     }
   });
 
-  // The message has no command: the folder may be /etc, and giving that to the caller would be wrong.
+  // The message suggests no command such as chown: the folder may be /etc, which must not belong to the caller.
   it("needs a folder, and reports why the folder can't be used", async () => {
     const [missing, file, link] = ["missing", "file", "link"].map((name) => join(folder, name)) as [
       string,
@@ -76,7 +77,7 @@ describe("a secret's file", () => {
     symlinkSync("nowhere", link);
     for (const [above, why] of [
       [missing, "does not exist"],
-      [file, `can't be used \\(ENOTDIR\\): its path ends at ${file} \\(owner .*\\)`],
+      [file, `can't be used \\(ENOTDIR\\): the last part of its path that can be used is ${file} \\(owner .*\\)`],
       [link, `is a symbolic link to ${folder}/nowhere, which does not exist; mount it first`],
     ]) {
       const message = new RegExp(`^can't write ${above}/key: ${above} ${why}; use another --out$`);

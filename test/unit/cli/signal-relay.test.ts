@@ -17,6 +17,7 @@ function relayIn(isInForeground: () => boolean) {
 }
 
 describe("a relay of signals", () => {
+  // A terminal sends its signals to every process of the foreground group, so the command receives them already.
   it("does not forward the terminal's signals while it is in the foreground", () => {
     let inForeground = true;
     const { process, relay } = relayIn(() => inForeground);
@@ -29,7 +30,7 @@ describe("a relay of signals", () => {
     assert.deepEqual(sent, ALL);
   });
 
-  // A change of the terminal's size ends nothing, and the result of the work after a signal is ignored.
+  // SIGWINCH only reports a new size of the terminal. After any other signal, the result of the work is ignored.
   it("rejects at a signal before the command runs, except for SIGWINCH", async () => {
     const { process, relay } = relayIn(() => true);
     const status = (error: unknown) => error instanceof ExitStatus && error.status === 143;

@@ -117,7 +117,8 @@ describe("the identity of a client", () => {
     );
   });
 
-  // tls.connect takes the text of a key. As a path, it would be in the error that the file does not exist.
+  // tls.connect takes the text of a key, so a caller may pass that here. If the text were taken as a path, the error
+  // that this file does not exist would contain the key.
   it("is refused if it contains a key or a certificate instead of its path, and the error does not contain it", () => {
     const key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----\n";
     const texts = [key, Buffer.from(key).toString("base64")];
@@ -149,7 +150,7 @@ describe("the identity of a client", () => {
   });
 });
 
-// Encoding truncates 1.5 to 1, NaN to 0: another version would be read or deleted.
+// Encoding truncates 1.5 to 1 and NaN to 0, so a call would read or delete another version.
 describe("a version in a call", () => {
   it("is a whole number of 32 bits", () => {
     for (const version of [0, 1, 2 ** 32 - 1, undefined]) assert.equal(versionOf("version", version), version);
@@ -160,10 +161,10 @@ describe("a version in a call", () => {
   });
 });
 
-describe("the values of a Put", () => {
+describe("the path and the values of a Put", () => {
   const entries = (values: Parameters<typeof contentOf>[0]) => contentOf(values).entries();
 
-  it("are text as strings and binary as bytes", () => {
+  it("have values that are text as strings and binary as bytes", () => {
     const bytes = Buffer.from([0xff]);
     assert.deepEqual(entries({ user: "ü", key: bytes }), [
       { key: "user", kind: "text", value: Buffer.from("ü") },
@@ -176,7 +177,7 @@ describe("the values of a Put", () => {
   });
 
   // Encoding would replace half of a surrogate pair, and another value would be stored.
-  it("are refused if they are neither valid text nor bytes, and the error does not contain them", () => {
+  it("are refused with a value that is neither valid text nor bytes, and the error does not contain the value", () => {
     assert.throws(
       () => contentOf({ password: "s3cret\ud800" }),
       refuses(/^the value of password has half of a surrogate pair/),
@@ -191,13 +192,13 @@ describe("the values of a Put", () => {
   });
 
   // A string has entries as well, one for each character.
-  it("are refused if they are not an object, and the error does not contain them", () => {
+  it("are refused with values that are not an object, and the error does not contain the values", () => {
     for (const values of [undefined, null, "s3cret", ["s3cret"]]) {
       assert.throws(() => contentOf(values as never), refuses(/^the values are neither an object nor a Map$/));
     }
   });
 
-  it("have a path that may be bytes", () => {
+  it("have a path that is a string or UTF-8 as bytes", () => {
     assert.equal(textOf("path", Buffer.from("shop/ü")), "shop/ü");
     assert.throws(() => textOf("path", Buffer.from([0xff])), refuses(/^path is not UTF-8$/));
     assert.throws(() => textOf("path", undefined as never), refuses(/^path is neither a string nor a Uint8Array$/));

@@ -14,14 +14,14 @@ function failed(failure: ConnectionFailure, code: StatusName = "UNAVAILABLE", ap
 }
 
 describe("what is repeated", () => {
-  // The contract: after "unknown" a Put or a Delete may be applied twice.
+  // A Put or a Delete that was applied, and whose outcome the client does not know, would be applied twice.
   it("is never a call that may have been applied", () => {
     const broken = { kind: "broken", problem: "ECONNRESET" } as const;
     assert.ok(!mayRepeat(failed(broken, "UNKNOWN", "unknown"), true));
     for (const reason of Object.keys(APPLIED) as Reason[]) {
       assert.ok(!mayRepeat(new ClientError("UNAVAILABLE", "", { reason, applied: "unknown" }), true), reason);
     }
-    // The control: the same failures of a call that only reads.
+    // The control: the same failure of a call that was not applied.
     assert.ok(mayRepeat(failed(broken), true));
   });
 
@@ -32,6 +32,7 @@ describe("what is repeated", () => {
     assert.deepEqual(repeated.sort(), ["BUDGET_EXCEEDED", "CONTENTION", "SHUTTING_DOWN", "SVID_EXPIRED"]);
   });
 
+  // Whether the call is repeated with waitForReady and without it, and whether it is made at another server immediately.
   const rows: [failure: ConnectionFailure, waiting: boolean, failing: boolean, elsewhere: boolean][] = [
     [{ kind: "no-identity", problems: [] }, true, false, false],
     [{ kind: "unreachable", problem: "ECONNREFUSED" }, true, false, true],
@@ -55,7 +56,7 @@ describe("what is repeated", () => {
     assert.ok(!mayRepeat(failed({ kind: "no-identity", problems: [] }, "FAILED_PRECONDITION"), true));
   });
 
-  it("is, without a reason, a call with a code of a failed connection, and not one with a code of a refusal", () => {
+  it("is a call without a reason whose code is that of a failed connection, and not that of a refusal", () => {
     const isRepeated = (code: StatusName, message = "") => mayRepeat(new ClientError(code, message), true);
     const codes = ["UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN"] as const;
     for (const code of codes) assert.ok(isRepeated(code), code);

@@ -115,9 +115,9 @@ describe("the configuration of the server", () => {
     assert.deepEqual(read({ "--ops-listen": "0.0.0.0:1" }).opsListen, { host: "0.0.0.0", port: 1 });
   });
 
-  // The limit of the cgroup or the machine's memory, whichever is smaller. A cgroup without a limit reports 0 or a huge
-  // number.
-  it("takes its share of the available memory", () => {
+  // The available memory is the limit of the cgroup or the machine's memory, whichever is smaller. A cgroup without a
+  // limit reports 0 or a huge number.
+  it("limits the store to three quarters of the available memory by default", () => {
     for (const [constrained, expected] of [
       [0, 750],
       [400, 300],
@@ -148,7 +148,8 @@ describe("the configuration of the server", () => {
     ]);
   });
 
-  // As a path, the key would be in the error that the file does not exist, and in the first line of the log.
+  // If the key were taken as a path, the error that this file does not exist and the first line of the log would
+  // contain the key.
   it("refuses a key instead of its file, and the problem does not contain the key", () => {
     const key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----";
     const expected = "expected the path of a file, not the text of a key or a certificate";

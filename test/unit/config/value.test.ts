@@ -36,7 +36,7 @@ describe("values of options", () => {
   });
 
   it("are durations in milliseconds", () => {
-    // Node's timers do not wait at all for a longer time.
+    // A timer of Node with a longer time fires immediately.
     assert.throws(() => parseDuration("577h"), /^Error: 577h is more than the maximum of 576h$/);
     assert.equal(parseDuration("576h"), 24 * 24 * 3_600_000);
     check(parseDuration, [

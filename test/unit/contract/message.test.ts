@@ -152,7 +152,7 @@ describe("strict decoding", () => {
     ["a number for the path", "0801", "path has wire type 0 instead of 2"],
     ["a version", "0a01611003", "accepted"],
     ["a version of 2^32-1", "10ffffffff0f", "accepted"],
-    ["a version of 2^32", "108080808010", "version is larger than 32 bits hold"],
+    ["a version of 2^32", "108080808010", "version does not fit in 32 bits"],
     ["a version of 11 bytes", "10ffffffffffffffffffff01", "version has a number of more than 64 bits"],
     ["an unknown varint", "980601", "accepted"],
     ["an unknown string", "9a060161", "accepted"],
@@ -170,7 +170,7 @@ describe("strict decoding", () => {
   it("refuses an int32 that does not fit in 32 bits", () => {
     const list = messages.listRequest as Codec<unknown>;
     assert.equal(refusal(list, "1080808080f8ffffffff01"), "accepted");
-    assert.equal(refusal(list, "10fffffffff7ffffffff01"), "page_size is larger than 32 bits hold");
+    assert.equal(refusal(list, "10fffffffff7ffffffff01"), "page_size does not fit in 32 bits");
   });
 
   it("requires UTF-8 for text in a map, and not for binary data", () => {
@@ -198,7 +198,7 @@ describe("strict decoding", () => {
     assert.throws(() => messages.putRequest.decode(entries(4097, "ff")), /data has more than 4096 elements/);
   });
 
-  // Unknown and repeated fields take as much time as elements do.
+  // An unknown or a repeated field takes as much time to decode as an element does.
   it("stops reading at the maximum number of fields of a request, unknown ones included", () => {
     const unknown = (count: number, rest = "") => Buffer.from("7800".repeat(count) + rest, "hex");
     const entry = (fields: number) => Buffer.from(`12${varint(2 * fields)}${"7800".repeat(fields)}`, "hex");
@@ -212,7 +212,7 @@ describe("strict decoding", () => {
 });
 
 // For any bytes, decoding returns a message or throws a WireError.
-it("decodes any bytes to a message or a WireError", () => {
+it("a codec decodes any bytes to a message or a WireError", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       const verdict = refusal(messages.putRequest as Codec<unknown>, Buffer.from(bytes).toString("hex"));
@@ -223,7 +223,7 @@ it("decodes any bytes to a message or a WireError", () => {
 });
 
 // A decoded value does not keep the connection's buffer alive, and does not change with it.
-it("copies decoded values out of the buffer", () => {
+it("a codec copies decoded values out of the buffer", () => {
   const request = { path: "a", data: [{ key: "k", value: Buffer.from("v") }], binaryData: [], expectedVersion: 0 };
   const bytes = messages.putRequest.encode(request);
   const decoded = messages.putRequest.decode(bytes);

@@ -8,7 +8,7 @@ import { page, table } from "../../support/pages.ts";
 const api = page("docs/api.md");
 const proto = readFileSync("proto/coffer/v1/coffer.proto", "utf8");
 
-/** The methods of the service, by the comment above each. */
+/** The methods of the service, with the action that the comment above each method names. */
 const methods = [...proto.matchAll(/((?:^ {2}\/\/.*\n)+) {2}rpc (\w+)\(.*?(;|\{[\s\S]*?\n {2}\})/gm)].map(
   ([, comment, name, body]) => ({
     name: name as string,
@@ -35,7 +35,7 @@ describe("docs/api.md", () => {
     );
   });
 
-  // The metadata that the contract gives in the third column, where a name may stand on the next line.
+  // The third column of the contract's table has the metadata of an error. It can continue on the next line.
   it("has the metadata of each error", () => {
     for (const { Reason: reason, Metadata: metadata } of table(api, "Code", "Reason", "Metadata", "When", "Applied")) {
       const [lines = ""] = new RegExp(`^//   [A-Z_]+ +${reason} .*\n(?://  {20}.*\n)*`, "m").exec(proto) ?? [];

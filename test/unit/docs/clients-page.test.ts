@@ -34,7 +34,7 @@ function regionOf(file: string, name: string): string {
 }
 
 describe(path, () => {
-  // The examples are run by tests, and so is what the page shows of them.
+  // Tests run the examples. Code that the page copies from them was therefore run too.
   it("shows nothing but what is in the examples", () => {
     const code = blocks.filter(({ language }) => !COMMANDS.includes(language));
     assert.ok(code.length >= 15, `${code.length} blocks`);
@@ -48,7 +48,7 @@ describe(path, () => {
     }
   });
 
-  // A region that the page leaves out would be one that its reader does not know of.
+  // A region marks code for the page, so a region that the page does not show was forgotten.
   it("shows every region of the examples", () => {
     const files = [...new Set(blocks.flatMap(({ file }) => file ?? []))];
     for (const file of files) {

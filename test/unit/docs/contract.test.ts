@@ -5,7 +5,7 @@ import { APPLIED, type Reason } from "../../../src/contract/reasons.ts";
 import { codeName, codeOf } from "../../../src/grpc/status.ts";
 import { contractErrors } from "../../support/contract-errors.ts";
 
-/** The members of the type, which does not exist at run time. */
+/** The members of the type Reason, which does not exist at run time. */
 const reasons = [...readFileSync("src/contract/reasons.ts", "utf8").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(
   ([, reason]) => reason as Reason,
 );
@@ -25,13 +25,13 @@ describe("the table of errors in coffer.proto", () => {
     for (const { code, reason } of contractErrors()) assert.equal(codeName(codeOf(reason as Reason)), code, reason);
   });
 
-  it("gives each reason the conclusion of Coffer's own client", () => {
+  it("states for each reason whether the change was applied, as Coffer's own client concludes", () => {
     const documented = contractErrors().map(({ reason, applied }) => [reason, applied]);
     assert.deepEqual(Object.fromEntries(documented), APPLIED);
   });
 
   // gRPC's retryableStatusCodes and Envoy's retry_on decide by the code alone, and usually name UNAVAILABLE.
-  it("has UNAVAILABLE and ABORTED only for what was not applied", () => {
+  it("has UNAVAILABLE and ABORTED only for changes that were not applied", () => {
     const codes = contractErrors().filter(({ code }) => code === "UNAVAILABLE" || code === "ABORTED");
     assert.deepEqual(
       codes.map(({ reason, applied }) => [reason, applied]),

@@ -22,7 +22,7 @@ describe("the documents", () => {
     }
   });
 
-  // The name of a file in the text: relative to the root of the repository, or to src as in docs/architecture.md.
+  // The text names a file relative to the root of the repository, or to src as in docs/architecture.md.
   it("name only files that exist", () => {
     const named = pages.flatMap(({ path, text }) =>
       inlineCode({ path, text })
@@ -56,7 +56,7 @@ describe("the documents", () => {
   });
 
   // The check of files above would not notice names that it does not recognize.
-  it("are read completely: the name of a file in the text is found", () => {
+  it("are searched for names of files: the name of a missing file is found", () => {
     assert.deepEqual(inlineCode({ path: "docs/x.md", text: "`src/gone.ts`, `not a file`" }).filter(isFile), [
       "src/gone.ts",
     ]);

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** The events that the logger calls in some code write. */
+/** The events that the calls of loggers in a text of code write. */
 export interface LoggedEvents {
   /** Each event with the levels at which it is written, sorted. */
   readonly levels: ReadonlyMap<string, readonly string[]>;
@@ -12,7 +12,7 @@ export interface LoggedEvents {
 /** A call of a logger. No other object in src has methods with these names. */
 const CALL = /\.(?<level>error|warn|info|debug)\(\s*(?<first>[^,)]*)/g;
 
-/** The logger's own event, which it writes with its library. */
+/** The event that the logger itself writes, through winston. */
 const OWN = /level: "(?<level>\w+)", message: (?<first>"[^"]+")/g;
 
 /** A literal event, or a choice between two. */

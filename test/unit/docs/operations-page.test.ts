@@ -14,21 +14,23 @@ describe("docs/operations.md", () => {
   // An operator who finds an event in the log looks it up here.
   it("explains every event of the log at its level, and no other", () => {
     const rows = table(operations, "Event", "Level", "What it means", "What to do");
-    const documented = rows.map((row) => `${code1(row["Event"]!)} at ${row["Level"]!.split(", ").sort().join(", ")}`);
+    const documented = rows.map(
+      (row) => `${firstCode(row["Event"]!)} at ${row["Level"]!.split(", ").sort().join(", ")}`,
+    );
     const logged = [...loggedEvents(code).levels].map(([event, levels]) => `${event} at ${levels.join(", ")}`);
     assert.ok(logged.length > 30);
     assert.deepEqual(documented.sort(), logged.sort());
   });
 
-  // The check above sees only literals in the calls. Only the limiter writes events of others, who name them in their
-  // calls.
-  it("can know every event: each call of a logger has a literal one", () => {
+  // The check above finds only events that are literals in the call of a logger. Only the limiter writes an event that
+  // is not a literal, and its callers pass that event as a literal.
+  it("covers every event, because each call of a logger has its event as a literal", () => {
     assert.deepEqual(loggedEvents(code).hidden, []);
     const computed = sources.filter((source) => /\blog\w*\[/.test(source.code)).map(({ path }) => path);
     assert.deepEqual(computed, ["src/observability/limiter.ts"]);
   });
 
-  it("would find an event in any form of call", () => {
+  it("is checked for events in any form of call", () => {
     const sample = `log.info("one"); this.#log.warn(\n "two", { detail }); log.error(gone ? "three" : "four", {});
       logger.log({ level: "error", message: "five" }); log.warn(event, {}); log.info("six" + n);`;
     const expected: LoggedEvents = {
@@ -100,7 +102,7 @@ function codes(cell: string): string[] {
   return inlineCode({ path: operations.path, text: cell });
 }
 
-function code1(cell: string): string {
+function firstCode(cell: string): string {
   return codes(cell)[0] ?? cell;
 }
 

@@ -47,7 +47,7 @@ describe("the README", () => {
     }
   });
 
-  // Commands that are pasted from the documents and commands that are pasted from the terminal are the same session.
+  // A reader can paste the session from the documents or from the output of `coffer dev`, so both must be equal.
   it("has, with docs/cli.md, the session that `coffer dev` prints, line by line", (t) => {
     const printed = printedSession(t);
     assert.ok(printed.length > 15);
@@ -56,7 +56,7 @@ describe("the README", () => {
   });
 
   // Readers paste these lines into an interactive shell. zsh expands an unquoted ? or * to file names and fails if
-  // there are none, and takes a # for the beginning of a word.
+  // there are none, and does not treat a # as the beginning of a comment.
   it("has lines that no shell takes for a pattern or a comment", () => {
     assert.ok(pasted.length > 20);
     for (const line of pasted) assert.doesNotMatch(line.replaceAll(/'[^']*'|"[^"]*"/g, ""), /[?*[\]#~^(){}]/, line);
@@ -78,7 +78,7 @@ function linesOf(block: string): string[] {
   return block.split("\n").filter((line) => line !== "");
 }
 
-/** The session that a server prints that listens at the default address and was started as `npm run dev` does. */
+/** The session that `npm run dev` prints for a server that listens at the default address. */
 function printedSession(t: { after(task: () => void): void }): string[] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-docs-"));
   t.after(() => rmSync(folder, { recursive: true }));

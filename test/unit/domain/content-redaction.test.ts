@@ -14,7 +14,7 @@ function content(): Content {
   ]);
 }
 
-/** Everything that turns an object into text or into bytes, by what a program would write. */
+/** Each function or syntax that turns an object into text or bytes, by its name. */
 const OUTPUTS: Readonly<Record<string, (value: object) => string | Buffer>> = {
   "a template string": (value) => `${value}`,
   "string concatenation": (value) => `the secret is ${String(value)}`,
@@ -56,8 +56,8 @@ describe("the content of a secret", () => {
     assert.equal(secret.bytes("missing"), undefined);
   });
 
-  // Replacement characters would be another value than the one that was stored.
-  it("does not return bytes as text that are none", () => {
+  // Decoding the bytes with replacement characters would return another value than the one that was stored.
+  it("does not return bytes that are not UTF-8 as text", () => {
     assert.throws(() => content().text("key"), { name: "RangeError", message: /^the value of "key" is not UTF-8/ });
   });
 

@@ -46,7 +46,8 @@ class EngineKit {
       },
     });
     this.engine = new SecretsEngine({
-      store: recorded,
+      secrets: recorded,
+      changes: recorded,
       sealer,
       authorizer: () => {
         this.asked += 1;
@@ -147,7 +148,7 @@ rules:
     assert.deepEqual([kit.asked, kit.denials.length], [1, 1]);
   });
 
-  it("denies every call with the server's own SPIFFE ID, even if a rule allows it, and the message says why", async () => {
+  it("denies every call of a caller with the server's own SPIFFE ID, even if a rule allows it, and the message says why", async () => {
     for (const call of PATH_CALLS) {
       assert.throws(() => kit.engine.permit(server, call, "shop/db"), {
         reason: "ACCESS_DENIED",

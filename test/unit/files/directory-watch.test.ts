@@ -28,7 +28,7 @@ describe("watchDirectory", () => {
     await event(() => renameSync(file, join(folder, "..data")));
   });
 
-  // Polling does not depend on the watch.
+  // Callers also poll, so a watch that fails only delays the detection of a change.
   it("reports nothing and does not throw for a directory that can't be watched", () => {
     const stop = watchDirectory(join(folder, "absent"), () => assert.fail());
     stop();

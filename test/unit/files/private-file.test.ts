@@ -40,7 +40,7 @@ describe("privacyProblem", () => {
   });
 
   // With chmod alone, the reader would lose access too.
-  it("suggests giving a third user's file to its reader first", () => {
+  it("suggests a chown to the reader before the chmod, for a file of a third user", () => {
     const said = privacyProblem({ uid: 3000, gid: GROUP, mode: 0o644 }, "key", AS_USER);
     assert.match(said ?? "", /open to every user .*; run: chown 1000 key && chmod 0600 key$/);
   });

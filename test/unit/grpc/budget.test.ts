@@ -49,7 +49,7 @@ describe("a budget", () => {
     assert.deepEqual(log, ["all"]);
   });
 
-  // Without a minimum, the SVIDs of a dozen workloads lock out every other caller.
+  // Without a minimum, an attacker with the SVIDs of a dozen workloads could leave nothing for any other caller.
   it("is never less than the minimum, however many others hold all that they may", () => {
     const least = { bytes: 10, unread: 1, calls: 2 };
     const budgets = new Budgets(LIMITS, least);
@@ -94,8 +94,9 @@ describe("waiting requests", () => {
     assert.deepEqual(log, ["first", "second"]);
   });
 
-  // A handler reads its request as soon as it is granted, and releases the "unread" that it held while it waited.
-  it("are granted in that order when a granted one releases something", () => {
+  // A handler reads its request as soon as it is granted, and releases the unit of "unread" that it held while it
+  // waited.
+  it("are granted in the order of arrival when a granted one releases a part of its budget", () => {
     const budget = new Budgets(LIMITS, NOTHING).join("a");
     const log: string[] = [];
     const first = requested(budget, 40, log, "first");
@@ -134,7 +135,7 @@ describe("waiting requests", () => {
 });
 
 // A Put is answered after its commit, and the caller may have left by then.
-it("does not count what a call holds after its end", () => {
+it("a budget does not count what a call holds after its end", () => {
   const budgets = new Budgets(LIMITS, NOTHING);
   const lease = opened(budgets.join("a"));
   lease.release();
@@ -207,7 +208,7 @@ class ModelCaller {
 }
 
 // A sum that is wrong by one byte in each call leads to a server that stops reading, or to one without a limit.
-it("keeps correct sums for any sequence of actions, and no request waits although it fits", () => {
+it("budgets keep correct sums for any sequence of actions, and no request waits although it fits", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const budgets = new Budgets(LIMITS, NOTHING);

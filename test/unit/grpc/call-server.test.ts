@@ -44,7 +44,8 @@ async function called(
   return { body: Buffer.concat(chunks), status: trailers["grpc-status"] };
 }
 
-// grpc-js has no public API for this. This test fails when an update removes or renames Server._streamHandler.
+// grpc-js has no public API that accepts a single stream. This test fails when an update removes or renames
+// Server._streamHandler.
 it("grpc-js answers a single HTTP/2 stream that is passed to Server._streamHandler", async () => {
   const server = new CallServer({});
   const hosts: string[] = [];
@@ -68,7 +69,7 @@ it("grpc-js answers a single HTTP/2 stream that is passed to Server._streamHandl
   assert.deepEqual(hosts, ["7"], "ServerUnaryCall.getHost is the :authority of the headers");
 });
 
-it("refuses to create a server without Server._streamHandler", () => {
+it("CallServer refuses to be created without Server._streamHandler", () => {
   const prototype = Object.getPrototypeOf(CallServer.prototype) as { _streamHandler: unknown };
   const own = Object.getOwnPropertyDescriptor(prototype, "_streamHandler");
   assert.ok(own, "it is a method of grpc-js's Server");

@@ -7,11 +7,17 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
 describe("the lifetime of a connection", () => {
-  // [remaining validity, random] -> [GOAWAY after, closed after]
+  // [remaining validity, random number] -> [GOAWAY after, closed after], times in milliseconds.
   const rows: [what: string, remaining: number, random: number, goAway: number, close: number][] = [
     ["is ten minutes and 30 seconds of grace for a long-lived SVID", 30 * DAY, 0.5, 10 * MINUTE, 10.5 * MINUTE],
     ["is up to a tenth shorter, depending on the random number", 30 * DAY, 0, 9 * MINUTE, 9.5 * MINUTE],
-    ["is 80 % of the validity, and at most all of it, for an SVID of ten seconds", 10_000, 0.5, 8000, 10_000],
+    [
+      "is 80 % of the validity until the GOAWAY and all of it until the close, for an SVID of ten seconds",
+      10_000,
+      0.5,
+      8000,
+      10_000,
+    ],
     ["ends before an SVID of five minutes expires", 5 * MINUTE, 0.5, 4 * MINUTE, 4.5 * MINUTE],
     ["is over immediately for an SVID that expires now", 0, 0.5, 0, 0],
   ];

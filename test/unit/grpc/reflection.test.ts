@@ -39,13 +39,13 @@ function open(): Peer {
 }
 
 // A client that sends requests and does not read must not make the server keep an answer for each request.
-it("stops answering while the client does not read", async () => {
+it("reflection stops answering while the client does not read", async () => {
   const peer = open();
   for (let i = 0; i < 100; i++) await turn();
   assert.ok(peer.writableLength <= peer.writableHighWaterMark, `${peer.writableLength} answers wait`);
 });
 
-it("answers every request of a client that reads", async () => {
+it("reflection answers every request of a client that reads", async () => {
   const peer = open();
   const finished = once(peer, "finish");
   while (!peer.writableFinished) {

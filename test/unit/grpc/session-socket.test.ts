@@ -50,7 +50,7 @@ it("node:http2 reads and writes a SessionSocket (performServerHandshake, JSStrea
 });
 
 // nghttp2 does not know of this GOAWAY, so it accepts the streams that begin after it.
-it("announces a shutdown between two frames, and the session stays open", async () => {
+it("a SessionSocket announces a shutdown between two frames, and the session stays open", async () => {
   const { wire, socket, session } = opened();
   wire.push(Buffer.from(OPENING));
   await written(wire, FrameType.settings);

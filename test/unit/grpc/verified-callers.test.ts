@@ -74,10 +74,10 @@ async function statusOf(take: Take, authority: string): Promise<unknown> {
   return status;
 }
 
-// grpc-js answers any stream that it is given. A method is still not called unless IncomingCalls took the stream from the
-// session of a verified connection, because the caller of a call is found only there. It is found by the :authority, which
-// is never the peer's: IncomingCalls overwrites it.
-it("calls no method for a stream that did not arrive on a verified connection", async () => {
+// grpc-js answers any stream that it is given. A method is still not called unless IncomingCalls took the stream from
+// the session of a verified connection, because only IncomingCalls knows the caller of a call. It finds the caller by
+// the :authority, which is never the peer's: IncomingCalls overwrites it.
+it("the server calls no method for a stream that did not arrive on a verified connection", async () => {
   const callers: Connection[] = [];
   const server = new CallServer({});
   const handle = (caller: Connection) => {

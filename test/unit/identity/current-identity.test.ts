@@ -35,7 +35,7 @@ function begin() {
   return { timers, current, states, snapshots };
 }
 
-const told = (states: readonly IdentityState[]) => states.map(({ kind, problems }) => [kind, ...problems]);
+const reported = (states: readonly IdentityState[]) => states.map(({ kind, problems }) => [kind, ...problems]);
 
 describe("CurrentIdentity", () => {
   it("is waiting, with a problem, until an identity arrives", () => {
@@ -45,7 +45,7 @@ describe("CurrentIdentity", () => {
     const first = identity({}, example);
     current.adopt(first);
     assert.deepEqual(current.snapshot(), { ...first, generation: 1 });
-    assert.deepEqual(told(states), [["ready"]]);
+    assert.deepEqual(reported(states), [["ready"]]);
     assert.deepEqual(snapshots, [current.snapshot()]);
   });
 
@@ -76,8 +76,8 @@ describe("CurrentIdentity", () => {
     current.complain("no socket");
     current.complain("no socket");
     current.adopt(first);
-    const heard = [["waiting", "no socket"], ["waiting", "denied"], ["ready"], ["ready", "no socket"], ["ready"]];
-    assert.deepEqual(told(states), heard);
+    const expected = [["waiting", "no socket"], ["waiting", "denied"], ["ready"], ["ready", "no socket"], ["ready"]];
+    assert.deepEqual(reported(states), expected);
     assert.equal(current.snapshot().generation, 1);
   });
 
@@ -93,7 +93,7 @@ describe("CurrentIdentity", () => {
     current.complain("denied");
     current.adopt(identity({ notAfter: NOW + 2 * HOUR }, example));
     assert.equal(current.snapshot().generation, 2);
-    assert.deepEqual(told(states).slice(2), [
+    assert.deepEqual(reported(states).slice(2), [
       ["waiting", EXPIRED, "no socket"],
       ["waiting", EXPIRED, "denied"],
       ["ready"],
@@ -114,12 +114,12 @@ describe("CurrentIdentity", () => {
   it("fails immediately without an identity, and otherwise when its identity expires", () => {
     const empty = begin();
     empty.current.fail("unsupported");
-    assert.deepEqual(told(empty.states), [["failed", "unsupported"]]);
+    assert.deepEqual(reported(empty.states), [["failed", "unsupported"]]);
     const { timers, current, states } = begin();
     current.adopt(identity({ notAfter: NOW + HOUR }, example));
     current.fail("unsupported");
     timers.advance(HOUR + 1);
-    assert.deepEqual(told(states), [["ready"], ["ready", "unsupported"], ["failed", EXPIRED, "unsupported"]]);
+    assert.deepEqual(reported(states), [["ready"], ["ready", "unsupported"], ["failed", EXPIRED, "unsupported"]]);
   });
 
   it("calls no listener after it is closed, and has no timer running", () => {

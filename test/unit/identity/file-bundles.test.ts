@@ -64,7 +64,7 @@ describe("a bundle file that is empty or absent", () => {
     }
   });
 
-  it("is the own bundle: the SVID stays valid until the first certificate in its chain expires", () => {
+  it("and belongs to the server's own trust domain leaves the SVID valid until a certificate in its chain expires", () => {
     const followed = new Followed(SpiffeHelper);
     const intermediate = example.intermediate({ notAfter: NOW + 60_000 });
     followed.writer.write(contents(intermediate.issue({ id: ID })));
@@ -96,16 +96,16 @@ describe("a bundle file that is empty or absent", () => {
   });
 });
 
-describe("a bundle file of another trust domain that can't be used", () => {
+describe("a bundle file of another trust domain", () => {
   const WAYS: readonly [what: string, content: string][] = [
     ["garbage", "garbage"],
     ["a CA of a third trust domain", forge.ca("spiffe://third.org").bundlePem],
     ["half a certificate", other.bundlePem.slice(0, 200)],
   ];
   for (const [what, content] of WAYS) {
-    // Another trust domain publishes an invalid bundle. The rotation of the own SVID and of all other bundles
+    // Another trust domain publishes an invalid bundle. The rotation of the server's own SVID and of all other bundles
     // continues.
-    it(`(${what}) leaves the last good one in use, and affects nothing else`, () => {
+    it(`that contains ${what} leaves the last good bundle in use, and affects nothing else`, () => {
       const followed = Followed.good();
       followed.writer.write(contents(second, { "other.org": content }));
       followed.timers.advance(1100);
@@ -122,7 +122,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
   }
 
   // Without a good bundle for the whole lifetime of an SVID, it is unknown which CAs are still trusted.
-  it("is replaced by its last good one only until the SVID expires that was in use then", () => {
+  it("that stays invalid is replaced by the last good one until the expiry of the SVID that was in use at its failure", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(example.issue({ id: ID, notAfter: NOW + 60_000 })));
     followed.open();
@@ -136,8 +136,8 @@ describe("a bundle file of another trust domain that can't be used", () => {
     assert.ok(followed.holds(second));
   });
 
-  // The reverse: a revocation by another trust domain must not wait while the own files are half written.
-  it("does not prevent the use of a valid one, even if the own files are wrong", () => {
+  // A revocation by another trust domain must not wait while the server's own files are half written.
+  it("is used even if the server's own files are invalid", () => {
     const followed = Followed.good();
     writeFileSync(followed.files.cert, "x");
     writeFileSync(followed.bundleFile("other.org"), forge.ca("spiffe://other.org").bundlePem + other.bundlePem);
@@ -147,7 +147,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
   });
 
   // While the file of a trust domain is garbage, its last good CAs still belong to it.
-  it("still owns its last good CAs: another bundle that contains one of them is refused", () => {
+  it("that contains garbage still owns its last good CAs: another bundle with one of them is refused", () => {
     const nameless = forge.ca(undefined);
     const followed = Followed.good();
     followed.writer.write(contents(first, { "other.org": nameless.bundlePem }));
@@ -161,7 +161,7 @@ describe("a bundle file of another trust domain that can't be used", () => {
   });
 });
 
-// With that option, the CAs of every federated trust domain could issue SVIDs of the own one.
+// With that option, the CAs of every federated trust domain could issue SVIDs of the server's own trust domain.
 describe("the bundles that spiffe-helper mixes with include_federated_domains", () => {
   const nameless = forge.ca(undefined);
 

@@ -81,7 +81,7 @@ describe("files that are rewritten", () => {
   });
 
   // A file that is truncated between two certificates looks like a bundle from which one was removed.
-  it("are not read until two observations have found them unchanged", () => {
+  it("are not used until two reads in a row have found the same content", () => {
     const followed = Followed.good();
     writeFileSync(followed.bundleFile("example.org"), successor.bundlePem);
     followed.timers.advance(1050);

@@ -73,7 +73,7 @@ describe("FileSource.open", () => {
     assert.match(problems({}, NOW - 10_001)[0]!, /the leaf is valid from 2026-/);
   });
 
-  it("refuses an SVID that its own bundle does not verify", () => {
+  it("refuses an SVID that the bundle of its trust domain does not verify", () => {
     const rogue = write("rogue.pem", forge.ca("spiffe://example.org").bundlePem);
     const [said, ...more] = problems({ bundles: new Map([["example.org", rogue]]) });
     assert.match(said!, /svid\.pem, verified with .*rogue\.pem: no CA in the bundle/);

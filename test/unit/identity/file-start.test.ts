@@ -5,7 +5,7 @@ import { SpiffeHelper } from "../../support/spiffe-helper.ts";
 import { example, forge, ID, NOW, other } from "../../support/chain-world.ts";
 import { contents, first, Followed, second } from "../../support/followed-files.ts";
 
-describe("at the start", () => {
+describe("a file source at its start", () => {
   function wrong(age: number): Followed {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write({ ...contents(first), key: second.keyPem });
@@ -38,7 +38,7 @@ describe("at the start", () => {
     }
   });
 
-  it("accepts wrong files that become good in that time, and each change restarts the time", () => {
+  it("accepts files that are corrected within 5 s, and each change restarts the time", () => {
     const followed = wrong(0);
     followed.timers.advance(4000);
     writeFileSync(followed.files.cert, "x");
@@ -49,8 +49,8 @@ describe("at the start", () => {
     assert.ok(followed.holds(first));
   });
 
-  // Another trust domain may publish that it no longer has CAs. That must not stop the service for the own trust
-  // domain.
+  // Another trust domain may publish that it no longer has CAs. That must not stop the service for the server's own
+  // trust domain.
   it("accepts a bundle that states that it has no CAs", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first, { "other.org": '{"keys":[]}' }));
@@ -141,11 +141,11 @@ describe("at the start", () => {
       return followed;
     }
 
-    it(`fails with an own bundle file that is ${what}`, () => {
+    it(`fails if the bundle file of the server's own trust domain is ${what}`, () => {
       assert.equal(damaged("example.org").source.state.kind, "failed");
     });
 
-    // A mistake of another trust domain must not prevent serving the own one.
+    // A mistake of another trust domain must not prevent the service for the server's own trust domain.
     it(`distrusts only the trust domain with a bundle file that is ${what}`, () => {
       const followed = damaged("other.org");
       assert.ok(followed.holds(first));
@@ -159,7 +159,7 @@ describe("at the start", () => {
     });
   }
 
-  // It may be written a moment later. The server does not wait longer for another trust domain.
+  // The file may be written a moment later. The server does not wait longer for the bundle of another trust domain.
   it("waits for a missing bundle file of another trust domain, but only for 5 s", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));

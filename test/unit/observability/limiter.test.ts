@@ -89,7 +89,7 @@ test("a summary reports the counts that no later line reported", () => {
 });
 
 // If peers could choose reasons, all reasons beyond the first 256 would share one limit, so memory is bounded.
-test("the number of kinds is bounded", () => {
+test("the number of separate limits is bounded", () => {
   const { lines, limited } = setUp();
   for (let i = 0; i < 10_000; i++) limited.info("event", `reason ${i}`);
   assert.equal(lines.all.length, 256 + 10);
@@ -130,8 +130,8 @@ test("counts are logged after a while, for each caller", () => {
   }
   const before = lines.all.length;
   timers.advance(10_000);
-  const told = lines.all.slice(before).map(({ event, spiffe_id, suppressed }) => [event, spiffe_id, suppressed]);
-  assert.deepEqual(told, [
+  const reported = lines.all.slice(before).map(({ event, spiffe_id, suppressed }) => [event, spiffe_id, suppressed]);
+  assert.deepEqual(reported, [
     ["log lines suppressed", "spiffe://example.org/a", 5],
     ["log lines suppressed", "spiffe://example.org/b", 17],
   ]);

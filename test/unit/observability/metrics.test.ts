@@ -88,7 +88,8 @@ test("all codes of a method start at zero", async () => {
   assert.equal(all.get(`grpc_server_handling_seconds_count{${GET_LABELS}}`), 0);
 });
 
-// The same holds for the reasons of refusals. The limits are metrics too, for comparison.
+// Each reason of a refusal also has a series with 0 from the start, for rate(). The limits are metrics, so that an
+// alert can compare the counts with them.
 test("all reasons of refusals start at zero, and the limits have metrics", async () => {
   const { metrics, front } = ofOneFront();
   metrics.observeConnections(LIMITS);
@@ -172,7 +173,7 @@ test("a code that does not exist counts as Unknown", async () => {
   assert.equal((await samples(metrics)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="Unknown"}`), 1);
 });
 
-// Gauges have the values of the scrape, and not those of their registration.
+// A gauge has the value at the time of the scrape, and not at the time of its registration.
 test("gauges are read at each scrape", async () => {
   const { metrics, front } = ofOneFront();
   let secrets = 1;
@@ -213,8 +214,8 @@ test("each report of the server appears in its metric", async () => {
   assert.ok(Math.abs(all.get("process_start_time_seconds")! - (Date.now() / 1000 - process.uptime())) < 60);
 });
 
-// If callers are not sent to a server that is not ready, no failed call shows it. So the checks of /readyz are metrics
-// too.
+// A load balancer sends no calls to a server that is not ready, so no failed call shows the problem. So the checks of
+// /readyz are metrics too.
 test("each check of /readyz has a series, which is removed with the check", async () => {
   const metrics = newMetrics();
   const disk: Check = { name: "journal", state: "not ready", why: "/data has 0 bytes left" };

@@ -99,7 +99,7 @@ test("the size of headers is limited", async () => {
   assert.equal(await send(10_000), "HTTP/1.1 431 Request Header Fields Too Large");
 });
 
-// The log has the error. The client gets only the fact that there was one.
+// The log has the error. The response does not contain its message.
 test("an error of a page is logged, and the client gets status 500", async () => {
   const { ask, lines } = await setUp(() => Promise.reject(new Error("SELECT went wrong")));
   const { status, body } = await ask("/metrics");
@@ -136,8 +136,8 @@ function ended(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
-// Clients that open connections and send nothing, and reconnect as soon as they are disconnected, do not keep a probe
-// out.
+// Clients that open connections and send nothing, and reconnect as soon as they are disconnected, do not prevent the
+// answer to a probe.
 test("a probe replaces a connection without a request", async () => {
   const { server } = await setUp();
   const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
@@ -177,7 +177,7 @@ test("listening on a port in use rejects", async () => {
 });
 
 // A web page in a browser of this machine or network can make its own name resolve to the server's address, and then
-// read the responses. Scrapers and probes use IP addresses, short names, or names of the server.
+// read the responses (DNS rebinding). Scrapers and probes use IP addresses, short names, or names of the server.
 test("a request for another host is refused", async () => {
   const server = await OpsServer.listen(
     { host: "127.0.0.1", port: 0 },
@@ -187,7 +187,7 @@ test("a request for another host is refused", async () => {
   const { port } = server.address;
   const statuses = async (hosts: readonly string[]) =>
     Promise.all(hosts.map(async (host) => [host, (await ask(server, "/metrics", "GET", host)).status]));
-  const ours = [
+  const accepted = [
     `127.0.0.1:${port}`,
     "10.1.2.3",
     `[::1]:${port}`,
@@ -199,10 +199,10 @@ test("a request for another host is refused", async () => {
     "ops.example.com:9553",
   ];
   assert.deepEqual(
-    await statuses(ours),
-    ours.map((host) => [host, 200]),
+    await statuses(accepted),
+    accepted.map((host) => [host, 200]),
   );
-  const others = [
+  const refused = [
     "evil.example",
     `evil.example:${port}`,
     "127.0.0.1.evil.example",
@@ -213,8 +213,8 @@ test("a request for another host is refused", async () => {
     "xlocal.example",
   ];
   assert.deepEqual(
-    await statuses(others),
-    others.map((host) => [host, 421]),
+    await statuses(refused),
+    refused.map((host) => [host, 421]),
   );
   for (const path of ["/livez", "/readyz"]) assert.equal((await ask(server, path, "GET", "evil.example")).status, 421);
 });

@@ -88,7 +88,8 @@ describe("a data folder", () => {
     journal.close();
   });
 
-  // A mount with an fsGroup gives the group access to all files. The start removes it, with one line in the log.
+  // A mount with an fsGroup gives the group access to all files. The start removes this access, with one line in the
+  // log.
   it("loses the permissions that a mount has given a group", () => {
     const { data, store, database } = usedFolder();
     chmodSync(store, 0o2770);
@@ -187,7 +188,7 @@ describe("a data folder", () => {
     assert.deepEqual(prepareDataFolder(join(folder, "data"), ext4).warnings, []);
   });
 
-  // A path below a file, and a link to itself.
+  // The test uses a path below a regular file, and a link to itself.
   it("is refused when its path can't be resolved", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "file"), "");
@@ -198,7 +199,10 @@ describe("a data folder", () => {
     ] as const) {
       const refused = refusalOf(() => prepareDataFolder(join(folder, name), ext4));
       assert.equal(refused?.refusal, "not accessible", name);
-      assert.match(refused?.message ?? "", new RegExp(`can't be used \\(${code}\\): its path ends at \\S+ \\(owner `));
+      assert.match(
+        refused?.message ?? "",
+        new RegExp(`can't be used \\(${code}\\): the last part of its path that can be used is \\S+ \\(owner `),
+      );
     }
   });
 
@@ -269,8 +273,8 @@ describe("a data folder", () => {
     }
   });
 
-  // The process is neither root nor an owner, and its group has no access. The command in a refusal gives it the data
-  // folder, which belongs to the server. For a parent folder there is no command. No refusal occurs twice.
+  // The process is neither root nor the owner of a folder, and its group has no access. The command in a refusal gives
+  // it the data folder, which belongs to the server. For a parent folder there is no command. No refusal occurs twice.
   it("is refused to a user without access, until the commands in the refusals were run", {
     skip: !asRoot && "needs root",
   }, () => {
@@ -319,8 +323,8 @@ describe("the file system under a data folder", () => {
     ["9p", 0x01021997, "unsuitable"],
   ];
 
-  // Local disks are accepted. A file system that is lost with its container causes a warning. Unreliable locks are
-  // refused.
+  // Local disks are accepted. A file system that is lost with its container causes a warning. A file system with
+  // unreliable locks is refused.
   for (const [name, type, expected] of cases) {
     it(`is ${expected}: ${name}`, () => {
       assert.equal(fileSystemSuitability(type).kind, expected);

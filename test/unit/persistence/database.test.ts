@@ -132,7 +132,7 @@ describe("the database", () => {
     journal.close();
   });
 
-  // The start detects damaged pages, so that they are not first found by a later read.
+  // The start detects damaged pages. Otherwise, a read of the running server would be the first to find them.
   it("is refused when its pages are damaged", async () => {
     const data = temporaryFolder();
     const { journal } = openStore(data);

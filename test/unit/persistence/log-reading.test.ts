@@ -111,7 +111,8 @@ describe("a log", () => {
     }
   });
 
-  // A restarted log overwrites the previous one, of which some frames remain after its end. They are in the database.
+  // A restarted log overwrites the previous one, of which some frames remain after its end. The database already
+  // contains the pages of these frames.
   it("does not count the frames of the log before a restart", async () => {
     const data = temporaryFolder();
     const { journal } = openStore(data);

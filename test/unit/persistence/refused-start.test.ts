@@ -82,7 +82,7 @@ const other = await killedStore();
 const CASES: readonly (readonly [name: string, from: string, refusal: string, change: (data: string) => void])[] = [
   ["the log of another store", killed, "damaged", (data) => copyOver(file(other.killed, "-wal"), file(data, "-wal"))],
   [
-    "the log of another store, closed",
+    "the log of another store beside the database of a closed server",
     closed,
     "damaged",
     (data) => copyOver(file(other.killed, "-wal"), file(data, "-wal")),
@@ -95,7 +95,7 @@ const CASES: readonly (readonly [name: string, from: string, refusal: string, ch
   ["only the log", killed, "damaged", (data) => rmSync(file(data))],
   ["an empty database beside its log", killed, "damaged", (data) => writeFileSync(file(data), "", { mode: 0o600 })],
   ["a damaged page", killed, "damaged", (data) => damageFirstLeaf(file(data))],
-  ["a damaged page, closed", closed, "damaged", (data) => damageFirstLeaf(file(data))],
+  ["a damaged page in the store of a closed server", closed, "damaged", (data) => damageFirstLeaf(file(data))],
   ["a rollback journal", closed, "damaged", (data) => writeFileSync(file(data, "-journal"), "x", { mode: 0o600 })],
   [
     "a trigger",
@@ -106,7 +106,12 @@ const CASES: readonly (readonly [name: string, from: string, refusal: string, ch
   ["no data key", closed, "damaged", (data) => tamper(data, "DELETE FROM data_keys")],
   ["a newer schema", closed, "newer schema", (data) => tamper(data, "PRAGMA user_version = 99")],
   ["another program's database", closed, "not a store", (data) => tamper(data, "PRAGMA application_id = 7")],
-  ["no database", closed, "not a store", (data) => writeFileSync(file(data), "a text ".repeat(1000))],
+  [
+    "a text file in place of the database",
+    closed,
+    "not a store",
+    (data) => writeFileSync(file(data), "a text ".repeat(1000)),
+  ],
   [
     "a file that is a link",
     closed,
@@ -153,7 +158,7 @@ describe("a refused start", () => {
   }
 
   for (const from of [killed, closed]) {
-    it(`for a wrong root key changes no byte, ${from === killed ? "killed" : "closed"}`, () => {
+    it(`for a wrong root key changes no byte of the store of a ${from === killed ? "killed" : "closed"} server`, () => {
       const data = join(temporaryFolder(), "data");
       copyAsIs(from, data);
       const before = bytesBelow(data);
@@ -188,7 +193,7 @@ describe("a refused start", () => {
   });
 });
 
-/** As {@link tamper}, by a tool that is killed and leaves its log. */
+/** Changes the store like {@link tamper}, but with a tool that is killed and leaves its log. */
 function tamperAndDie(data: string, sql: string): void {
   const copy = `${data}.copy`;
   const db = new Database(file(data));
@@ -272,7 +277,8 @@ describe("a store of the first schema", () => {
     });
   }
 
-  // Its log has no marks. The contents in it can't be decrypted, so it belongs to another store.
+  // A log of the first schema has no marks that name its store. If the data key does not decrypt the contents in the
+  // log, the log belongs to another store.
   it("is refused with the log of another store", () => {
     const [data, foreign] = [join(temporaryFolder(), "data"), join(temporaryFolder(), "data")];
     makeOlderStore({ data, rootKey: rootKey(), storeId, folded, logged: {} });

@@ -35,7 +35,8 @@ describe("a root key file", () => {
     assert.equal(readFileSync(file, "utf8"), "precious");
   });
 
-  // For a dangling link, a mount is missing and not a key, so the message does not suggest making a key.
+  // A dangling link means that a mount is missing, not that there is no key. So its message does not suggest making a
+  // key.
   it("is distinguished from a dangling link if it is missing", () => {
     const folder = temporaryFolder();
     const [absent, link] = ["absent", "link"].map((name) => join(folder, name)) as [string, string];

@@ -68,7 +68,7 @@ describe("SQLite's journal", () => {
     journal.close();
   });
 
-  // Without a change, `obstacle` reports a full disk, a missing folder, and a journal that is closed.
+  // `obstacle` reports a full disk, a missing folder and a closed journal before a change fails because of them.
   it("reports what would prevent the next commit", () => {
     let free = 1e9;
     const { db, journal } = openJournal(undefined, () => free);
@@ -252,7 +252,7 @@ describe("a commit that fails", () => {
 
   // After an I/O error (here: a limit on the file size) the outcome is unknown, and the process writes nothing more.
   // After a restart, all acknowledged changes are present, and the failed group is present completely or not at all.
-  it("is unknown after an I/O error", async () => {
+  it("has an unknown outcome after an I/O error", async () => {
     const data = temporaryFolder();
     const script = `const { journal } = openStore(data);
       await committed(journal, entries(put("a", 1)));
@@ -326,7 +326,7 @@ describe("a checkpoint", () => {
     journal.close();
   });
 
-  // A failure is reported, unlike those of SQLite's automatic checkpoints, and the journal writes nothing more.
+  // A failure is reported, unlike a failure of SQLite's automatic checkpoints, and the journal writes nothing more.
   it("that fails throws, and ends the journal", () => {
     const script = `const { journal } = openStore(data);
       let failure = "none";

@@ -15,7 +15,10 @@ import {
   temporaryFolder,
 } from "../../support/persistence-kit.ts";
 
-/** Ten versions of `a` at revisions 2 to 11, the first one pruned; `b` with two, of which 13 is deleted by 14. */
+/**
+ * The journal of two secrets. `a` has versions 2 to 11 at revisions 2 to 11; version 1 was pruned. `b` has versions 1
+ * and 2 at revisions 12 and 13; revision 14 deletes version 2.
+ */
 async function journalOf(): Promise<{ readonly db: Database.Database; readonly journal: SqliteJournal }> {
   const db = openDatabase(join(temporaryFolder(), "coffer.db"), plainContent);
   const journal = new SqliteJournal(db);
@@ -31,7 +34,7 @@ const COPY = "INSERT INTO versions SELECT";
 const CONTRADICTIONS: readonly (readonly [name: string, sql: string, says: RegExp])[] = [
   ["a missing version", "DELETE FROM versions WHERE revision = 5", /revision 6 is version 6 of a, after version 4/],
   [
-    "the oldest of ten versions missing", // a secret with fewer than ten versions was never pruned
+    "a missing version that was the oldest of ten", // a secret with fewer than ten versions was never pruned
     "DELETE FROM versions WHERE revision = 2",
     /leaves only 9 versions of a, up to version 11/,
   ],

@@ -122,9 +122,9 @@ test("peers with the same CA complete a TLS 1.3 handshake", async () => {
   };
   try {
     const request = { id: "spiffe://example.org/api" };
-    const [theServer, ours] = await call(ca.issue(request));
+    const [theServer, theClient] = await call(ca.issue(request));
     assert.equal(theServer, "TLSv1.3 verified URI:spiffe://example.org/coffer, DNS:localhost, IP Address:127.0.0.1");
-    assert.equal(ours, "TLSv1.3 verified URI:spiffe://example.org/api");
+    assert.equal(theClient, "TLSv1.3 verified URI:spiffe://example.org/api");
     const [, foreign] = await call(createDevelopmentCa(DOMAIN, systemClock).issue(request));
     assert.equal(foreign, "TLSv1.3 UNABLE_TO_VERIFY_LEAF_SIGNATURE URI:spiffe://example.org/api");
   } finally {

@@ -59,7 +59,7 @@ function made(report: MintReport): string[] {
 const all = (because: string, ...names: string[]) => names.map((name) => `${name}: ${because}`);
 
 // The first run creates all files, with the right modes, and no others.
-test("creates all files in an empty folder", () => {
+test("mintDevelopmentPki creates all files in an empty folder", () => {
   const { dir, mint, file } = setUp();
   assert.deepEqual(made(mint()), all("missing", ...ALL));
   assert.deepEqual(readdirSync(dir).sort(), FILES);
@@ -69,7 +69,7 @@ test("creates all files in an empty folder", () => {
 });
 
 // Coffer's verifier accepts each SVID with the bundle in the same folder, and the report matches the certificates.
-test("mints certificates that are accepted", () => {
+test("mintDevelopmentPki mints certificates that are accepted", () => {
   const { mint } = setUp();
   const { ca, ...svids } = mint();
   const domain = TrustDomain.parse("example.org");
@@ -87,7 +87,7 @@ test("mints certificates that are accepted", () => {
 });
 
 // A second run changes no byte.
-test("does not replace valid credentials", () => {
+test("mintDevelopmentPki does not replace valid credentials", () => {
   const { mint, contents } = setUp();
   const first = mint();
   const before = contents();
@@ -97,7 +97,7 @@ test("does not replace valid credentials", () => {
   assert.deepEqual(second.api.notAfter, first.api.notAfter);
 });
 
-// Only a defective SVID is replaced. The bundle, of which others have copies, does not change.
+// Only a defective SVID is replaced. The bundle does not change, because other programs have copies of it.
 const damages: Record<string, (file: (name: string) => string) => void> = {
   missing: (file) => rmSync(file("api.pem")),
   unreadable: (file) => writeFileSync(file("api.key"), "", { mode: 0o600 }),
@@ -106,7 +106,7 @@ const damages: Record<string, (file: (name: string) => string) => void> = {
   foreign: (file) => copyFileSync(file("web.key"), file("api.key")),
 };
 for (const [because, damage] of Object.entries(damages)) {
-  test(`replaces only the SVID, if it is ${because}`, () => {
+  test(`mintDevelopmentPki replaces only the SVID, if it is ${because}`, () => {
     const { mint, file, contents } = setUp();
     mint();
     const before = contents();
@@ -119,7 +119,7 @@ for (const [because, damage] of Object.entries(damages)) {
 }
 
 // An SVID in the files of another one is replaced, even though the CA signed it and its key matches.
-test("replaces an SVID with another SPIFFE ID", () => {
+test("mintDevelopmentPki replaces an SVID with another SPIFFE ID", () => {
   const { mint, file } = setUp();
   mint();
   for (const end of ["pem", "key"]) copyFileSync(file(`web.${end}`), file(`api.${end}`));
@@ -127,8 +127,9 @@ test("replaces an SVID with another SPIFFE ID", () => {
 });
 
 // An SVID is replaced when less than a third of its 30 days is left, and the CA does not change. When less than a third
-// of the CA's year is left, or if the clock is before all validity, everything is replaced.
-test("replaces credentials that are about to expire", () => {
+// of the CA's year is left, or if the clock shows a time before the validity of the certificates, everything is
+// replaced.
+test("mintDevelopmentPki replaces credentials that are about to expire", () => {
   const { mint } = setUp();
   mint();
   assert.deepEqual(made(mint(NOW + 19 * DAY)), []);
@@ -139,7 +140,7 @@ test("replaces credentials that are about to expire", () => {
 });
 
 // A CA belongs to one trust domain, and so do its SVIDs.
-test("replaces everything for another trust domain", () => {
+test("mintDevelopmentPki replaces everything for another trust domain", () => {
   const { mint } = setUp();
   mint();
   const report = mint(NOW, "example.com");
@@ -147,9 +148,10 @@ test("replaces everything for another trust domain", () => {
   assert.equal(report.web.id, "spiffe://example.com/ns/shop/sa/web");
 });
 
-// A folder that has files with these names but was not created here is not changed: a real bundle or key could be lost.
+// A folder that has files with these names but was not created by this function is not changed: a real bundle or key
+// could be lost.
 for (const name of ["bundle.pem", "coffer.key", "web.pem"]) {
-  test(`does not change a folder with only a ${name}`, () => {
+  test(`mintDevelopmentPki does not change a folder with only a ${name}`, () => {
     const { dir, mint, file, contents } = setUp();
     mint();
     for (const other of FILES) if (other !== name) rmSync(file(other));

@@ -31,8 +31,8 @@ const HARMLESS = ["--max-semi-space-size=64", "--enable-source-maps", "--no-warn
 const nameOf = (option: string) => option.split("=")[0]!.replaceAll("_", "-");
 
 describe("Node's debugging options", () => {
-  // Each one is found alone and among others, on the command line and in NODE_OPTIONS, and is named without its value.
-  // Without any, the result is empty.
+  // Each one is found among harmless options, on the command line and in NODE_OPTIONS, and is named without its value.
+  // With harmless options only, the result is empty.
   it("are found on the command line and in NODE_OPTIONS", () => {
     for (const option of EXPOSING) {
       const among = [...HARMLESS, option];
@@ -79,13 +79,14 @@ describe("Node's debugging options", () => {
     assert.deepEqual(debugOptions({ ...NONE, env: { NODE_DEBUG: "", NODE_ENV: "production" } }), []);
   });
 
-  // A file of options is not read: it is enough that it may contain such an option.
+  // The file is not read: the option that names it is reported, because the file may contain a debugging option.
   it("include files that can contain options", () => {
     for (const option of ["--experimental-config-file=node.json", "--experimental-default-config-file"])
       assert.equal(debugOptions({ ...NONE, execArgv: [option] }).length, 1, option);
   });
 
-  // A debugger that a signal opened before the listener was installed, or that no option shows.
+  // A signal can open a debugger before the server's signal handler is installed, and then no option shows the
+  // debugger.
   it("include a debugger that is already open", () => {
     assert.match(debugOptions({ ...NONE, inspector: "ws://127.0.0.1:9229/x" }).join(), /ws:\/\/127\.0\.0\.1:9229\/x/);
   });

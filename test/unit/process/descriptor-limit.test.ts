@@ -15,7 +15,7 @@ Max open files            ${soft.padEnd(20)} ${soft.padEnd(20)} files
 
 // There is no warning with enough descriptors, or if the kernel does not report the limit. Otherwise the warning has
 // the number that is needed.
-test("warns if connections could use up the file descriptors", () => {
+test("the start warns if connections could use up the file descriptors", () => {
   assert.match(
     descriptorWarning(limited("1024"), 1000) ?? "",
     /^the limit on open files is 1024.*--max-connections 1000 needs 1128;.*nofile/,

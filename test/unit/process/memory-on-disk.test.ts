@@ -24,12 +24,13 @@ Max resident set          unlimited            unlimited            bytes
 });
 
 describe("core dumps", () => {
-  // Disabled and without memory: no warning.
+  // A limit of 0 disables core dumps, except those that the kernel pipes to a program. The filter excludes all memory
+  // from these.
   it("cause no warning if they are disabled and exclude memory", () => {
     assert.equal(emptyCoreDumps(machine({ ...FILTER, ...limits("0") })), undefined);
   });
 
-  // They exclude memory, but are enabled: they still contain registers, and the warning says how to disable them.
+  // Enabled core dumps that exclude memory still contain registers. The warning says how to disable them.
   it("cause a warning while they are enabled", () => {
     for (const limit of ["unlimited", "1024"]) {
       const warning = emptyCoreDumps(machine({ ...FILTER, ...limits(limit) }));
@@ -62,8 +63,8 @@ describe("swap", () => {
     assert.match(swapWarning(machine({})) ?? "", /may be swapped to a disk: \/proc\/swaps can't be read/);
   });
 
-  // The limit of the unit, of the slice that contains it, or of the container, which sees itself as the root. Any limit
-  // other than 0 allows some swap, and the limit of another unit does not apply.
+  // The limit can be that of the unit, of the slice that contains the unit, or of the container, whose cgroup is the
+  // root inside the container. Any limit other than 0 allows some swap, and the limit of another unit does not apply.
   it("causes no warning if the cgroup, or one above it, forbids it", () => {
     for (const folder of ["/system.slice/coffer.service", "/system.slice", ""]) {
       assert.equal(swapWarning(machine({ ...SWAP, ...UNIT, ...swapMax(folder, "0") })), undefined, folder);

@@ -25,7 +25,7 @@ describe("a wrapped data key", () => {
     assert.equal(wrapped.wrapped.includes(dataKey().bytes.subarray(0, 4)), false);
   });
 
-  // A wrong root key needs another key, and damage needs a backup, so the two must be distinguished.
+  // An operator corrects a wrong root key with the right key, and damage with a backup, so the two errors must differ.
   it("distinguishes a wrong root key from damage", () => {
     const { wrapped } = wrapDataKey(dataKey(), 1, rootKey(), STORE_ID);
     const unwrap = (bytes: Buffer, keyId = 1, root = rootKey(), storeId = STORE_ID) =>

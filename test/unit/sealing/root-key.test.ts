@@ -31,7 +31,7 @@ const refused: readonly (readonly [string, Buffer, string])[] = [
   ["hex and two line breaks", Buffer.from(`${HEX}\n\n`), "unknown form"],
   ["base64 without padding", Buffer.from(BASE64.slice(0, 43)), "unknown form"],
   ["base64 of 33 bytes", Buffer.from(Buffer.concat([KEY, Buffer.alloc(1)]).toString("base64")), "unknown form"],
-  ["base64 with a bit left over", Buffer.from(`${BASE64.slice(0, 42)}F=`), "unknown form"],
+  ["base64 with a bit set after the last byte", Buffer.from(`${BASE64.slice(0, 42)}F=`), "unknown form"],
   ["base64 for URLs", Buffer.from(BASE64.replaceAll("/", "_").replaceAll("+", "-")), "unknown form"],
 ];
 

@@ -61,8 +61,8 @@ describe("the format of sealed bytes", () => {
     }
   });
 
-  // The test vector of draft-irtf-cfrg-xchacha-03, section 2.2.1, checks the reference.
-  it("is compared with a correct HChaCha20", () => {
+  // The test vector is that of draft-irtf-cfrg-xchacha-03, section 2.2.1.
+  it("is checked by a reference whose HChaCha20 returns the test vector of its draft", () => {
     const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
     const nonce = Buffer.from("000000090000004a0000000031415927", "hex");
     const expected = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc";

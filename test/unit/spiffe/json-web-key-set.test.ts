@@ -93,7 +93,7 @@ describe("a bundle file in JSON", () => {
       /keys\[1\]\.x5c\[0\]: the certificate is malf/,
     ],
     [
-      "has the key of another",
+      "has a key that is not that of its certificate",
       set(jwk(example, { x5c: [second.der.toString("base64")] })),
       /keys\[0\] is not the key of the cert/,
     ],

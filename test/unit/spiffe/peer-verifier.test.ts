@@ -130,8 +130,8 @@ describe("the chains of one trust domain", () => {
     assert.equal(verifier.verdict(workload({}, bad), NOW + MINUTE), "issuer-not-ca");
   });
 
-  // OpenSSL judges a handshake that is under way by the bundles of its beginning, and the verifier by the newest.
-  it("are read again behind a refused issuer when its authority comes back into the bundle", () => {
+  // OpenSSL verifies a handshake with the bundles at its start, and the verifier with the newest ones.
+  it("are read again below a refused issuer when its CA is in the bundle again", () => {
     const verifier = new Verifier(trust(forge.ca("spiffe://example.org")));
     const chain = fresh();
     assert.deepEqual([verifier.verdict(chain), verifier.verdict(chain)], ["untrusted", "chain-not-read"]);
@@ -161,9 +161,9 @@ describe("known intermediates", () => {
   });
 });
 
-// Certificates that a peer adds to a chain that OpenSSL accepts must not use up the signature checks: the verdict would
-// depend on whether the chain is read.
-it("finds the actual issuer among certificates that have its name but may not issue", () => {
+// A peer can add certificates to a chain that OpenSSL accepts. If they used up the limit of signature checks, the same
+// leaf would be refused when its chain is read and accepted when its issuer is known.
+it("a peer verifier finds the actual issuer among certificates that have its name but may not issue", () => {
   const subject = commonName("issuer");
   const real = example.intermediate({ subject, keyIds: false });
   const [leaf, ...above] = workload({ keyIds: false }, real);

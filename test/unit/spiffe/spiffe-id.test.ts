@@ -95,7 +95,8 @@ describe("SpiffeId.parse", () => {
 
   it("accepts exactly the paths that consist of valid segments", () => {
     for (const { segments, valid, path } of vectors.fromSegments) {
-      // A segment with a slash becomes two segments in the text, which only a builder of paths could refuse.
+      // A segment with a slash becomes two segments in the text, which only a function that takes segments could
+      // refuse.
       if (segments.some((segment) => segment.startsWith("/"))) continue;
       const text = ["spiffe://td", ...segments].join("/");
       assert.equal(ruleBroken(() => SpiffeId.parse(text)) === "none", valid, text);
@@ -154,7 +155,7 @@ describe("SpiffeId.parse", () => {
     assert.equal(JSON.stringify({ id }), '{"id":"spiffe://example.org/api"}');
   });
 
-  it("has error messages that continue a sentence with 'the SPIFFE ID'", () => {
+  it("has error messages that complete a sentence that begins with 'the SPIFFE ID'", () => {
     const message = (id: string | Uint8Array) => {
       try {
         return String(SpiffeId.parse(id));

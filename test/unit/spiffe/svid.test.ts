@@ -56,7 +56,7 @@ describe("parseSvid", () => {
     assert.equal(read(below.certPem, below.keyPem).chain.length, 3);
   });
 
-  it("reads both from one file, in either order", () => {
+  it("reads the leaf and the key from one file, in either order", () => {
     for (const both of [good.certPem + good.keyPem, good.keyPem + good.certPem]) {
       assert.equal(String(read(both, both).id), ID);
     }
@@ -109,7 +109,7 @@ describe("parseSvid", () => {
     ["a broken key in SEC 1", good.certPem, sec1.replace("\nMH", "\nMI"), /^key\.pem, line 1: .* key is malformed$/],
     ["an encrypted key", good.certPem, encrypted, /^key\.pem, line 1: .* is encrypted; provide it without a pass/],
     [
-      "one that is encrypted as of old",
+      "a key that is encrypted in the legacy form of PEM",
       good.certPem,
       oldEncrypted,
       /^key\.pem has an encrypted EC PRIVATE KEY block in line/,
@@ -124,7 +124,7 @@ describe("parseSvid", () => {
     ["bytes after the key", good.certPem, trailing, /^key\.pem, line 1: the private key is malformed$/],
     ["two keys", good.certPem, good.keyPem + foreign, /^key\.pem contains more than one private key$/],
     [
-      "a key of somebody else",
+      "a key that is not that of the leaf",
       good.certPem,
       foreign,
       /^key\.pem: this is not the key of the leaf certificate in svid\.pem$/,

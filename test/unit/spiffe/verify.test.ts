@@ -36,10 +36,10 @@ describe("verifySvid accepts", () => {
   }
 });
 
-// The positive control for all of them: the same workload, unmodified, is accepted with the same bundles.
+// The positive control for all cases: the unmodified chain of the same workload is accepted with the same bundles.
 for (const [aspect, cases] of Object.entries(HOSTILE)) {
   describe(`verifySvid refuses because of ${aspect}:`, () => {
-    it("(control) accepts the unmodified one", () => {
+    it("(control) accepts the unmodified chain", () => {
       assert.equal(String(verify({ chain: workload() }).id), ID);
     });
     for (const hostile of cases.flatMap(forEachPurpose)) {
@@ -64,7 +64,8 @@ describe("a verified SVID", () => {
     );
   });
 
-  // There is one for each of thousands of connections. Parsed certificates and keys would take twelve kilobytes each.
+  // A server keeps a verified SVID for each of thousands of connections. Parsed certificates and keys would take twelve
+  // kilobytes for each connection.
   it("has only the bytes of its path, and those of the CA at its end", () => {
     const chain = workload({}, example.intermediate());
     const sent = [...chain, example.intermediate().der];

@@ -160,22 +160,22 @@ describe("a stale commit", () => {
     journal.beforeCommit = () => {};
     assert.equal((await store.put(putRequest("a", "own"))).version, 1);
   });
+});
 
-  // A feed can also deliver this process's own commits.
-  it("applies its own commits only once if the feed delivers them too", async () => {
-    const journal = new ScriptedJournal();
-    const store = await loadStore(journal);
-    await store.put(putRequest("a", "1"));
-    journal.feed(journal.entries);
-    assert.equal(store.totals.versions, 1);
-    journal.commitElsewhere(foreignPut("a", 2, "foreign"));
-    journal.feed();
-    assert.equal(store.totals.versions, 2);
-  });
+// A feed delivers all commits to the journal, also those of this process.
+it("the store applies its own commits only once if the feed delivers them too", async () => {
+  const journal = new ScriptedJournal();
+  const store = await loadStore(journal);
+  await store.put(putRequest("a", "1"));
+  journal.feed(journal.entries);
+  assert.equal(store.totals.versions, 1);
+  journal.commitElsewhere(foreignPut("a", 2, "foreign"));
+  journal.feed();
+  assert.equal(store.totals.versions, 2);
 });
 
 // The feed can deliver a later commit of another replica before the outcome of this process's own commit is known.
-it("publishes its own commit before a later one from the feed", async () => {
+it("the store publishes its own commit before a later one from the feed", async () => {
   const journal = new (class extends ScriptedJournal {
     override async commit(group: readonly JournalEntry[], validatedAt: Revision): Promise<CommitOutcome> {
       const outcome = await super.commit(group, validatedAt);
@@ -192,7 +192,7 @@ it("publishes its own commit before a later one from the feed", async () => {
 });
 
 // The clock can be set back. The times of changes never decrease.
-it("gives no change an earlier time than the change before it", async () => {
+it("the store gives no change an earlier time than the change before it", async () => {
   const journal = new ScriptedJournal();
   let now = 5000;
   const { processTimers } = await import("../../../src/domain/timers.ts");
@@ -205,7 +205,7 @@ it("gives no change an earlier time than the change before it", async () => {
 });
 
 // A Put that would exceed the limit is refused and changes nothing. Reads and Deletes still work.
-it("refuses a Put that would exceed the store's limit", async () => {
+it("the store refuses a Put that would exceed its limit", async () => {
   const journal = new ScriptedJournal();
   const measure = await loadStore(new ScriptedJournal());
   await measure.put(putRequest("a", "1"));

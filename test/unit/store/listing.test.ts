@@ -7,7 +7,7 @@ import { findPage, type ListPage, type OrderedSecrets } from "../../../src/store
 import { PathIndex } from "../../../src/store/path-index.ts";
 import type { StoredSecret } from "../../../src/store/secret.ts";
 
-/** Secrets with the paths of an index, all alike. */
+/** The same secret at each path of an index. */
 function secretsAt(index: PathIndex): OrderedSecrets {
   const state = { kind: "live" } as const;
   const version = { number: 1, revision: 1, createTime: 0, createdBy: "", sealed: Buffer.alloc(0), state };
@@ -66,7 +66,7 @@ describe("the number of paths that a List examines", () => {
     million = indexOf(paths());
   });
 
-  // Paths that a caller may not list take almost no time, neither of this caller nor of those that wait.
+  // Paths that a caller may not list take almost no time, so they delay neither this caller nor the callers that wait.
   it("is about 10 for a caller that may list 10 of 1,000,000", () => {
     for (const patterns of [
       ["t500/a7/*"],

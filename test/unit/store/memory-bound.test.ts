@@ -10,10 +10,12 @@ import { SecretKey } from "../../../src/sealing/secret-key.ts";
 import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
 import type { VersionRef } from "../../../src/store/change.ts";
 import { Memory } from "../../../src/store/memory.ts";
+import { SealedMemory } from "../../../src/store/sealed-memory.ts";
 import { findVersion } from "../../../src/store/secret.ts";
 
 setFlagsFromString("--expose-gc");
-// What a collection frees is freed when it returns, and not by threads that a busy machine may run much later.
+// With these flags, the memory that a collection frees is free when the collection returns. Otherwise, threads would
+// free it, which a busy machine may run much later.
 setFlagsFromString("--no-concurrent-array-buffer-sweeping");
 setFlagsFromString("--no-concurrent-sweeping");
 const collect = runInNewContext("gc") as () => void;
@@ -25,9 +27,9 @@ function own(text: string): string {
   return Buffer.from(text, "latin1").toString("latin1");
 }
 
-/** A memory with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
+/** A {@link Memory} with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
 class Filling {
-  readonly memory = new Memory();
+  readonly memory = new Memory(new SealedMemory());
   readonly #refs = new Map<string, VersionRef[]>();
   #revision = 0;
 
@@ -45,7 +47,7 @@ class Filling {
     this.#publish({ kind: "delete", path: parseSecretPath(own(name)), versions: this.#refs.get(name) ?? [] });
   }
 
-  /** Releases everything except the memory itself. */
+  /** Releases everything except the {@link Memory}. */
   end(): void {
     this.#refs.clear();
   }
@@ -57,7 +59,8 @@ class Filling {
   }
 }
 
-// Collections in a row after which less may be held no more: a collection can release what the next one frees.
+// The number of collections in a row that must free nothing. One is not enough: a collection can release objects that
+// only the next one frees.
 const SETTLED = 10;
 
 /** The bytes of the heap and of all Buffers that are still reachable. */
@@ -73,7 +76,7 @@ async function heldBytes(): Promise<number> {
   return least;
 }
 
-// Smaller differences between two collections are ignored.
+// Smaller differences between two collections, in bytes, are ignored.
 const NOISE = 64 * 1024;
 
 const secret = (i: number) => `team/service-${i}/database`;
@@ -126,7 +129,8 @@ describe("the memory of a store", () => {
       const during = await heldBytes();
       const counted = stores[0]?.memory.totals.bytes ?? 0;
       stores.pop();
-      // What the test before had left may be gone only now: Node 26 keeps a megabyte of it for a while.
+      // The baseline is the lower of two measurements. Memory of the previous test may be freed only now: Node 26 keeps
+      // a megabyte of it for a while.
       const held = during - Math.min(before, await heldBytes());
       const ratio = held / counted;
       assert.ok(ratio > 0.85 && ratio < 1.15, `${held} bytes are held and ${counted} counted: ${ratio.toFixed(3)}`);

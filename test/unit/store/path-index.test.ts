@@ -15,7 +15,7 @@ function walk(index: PathIndex, start: string): string[] {
 
 // For any paths, added in any order, the index returns the same paths as a sorted array, from any start, inclusive or
 // not.
-it("returns the paths in order", () => {
+it("a path index returns its paths in order", () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(path, { maxLength: 1500, minLength: 0 }),
@@ -33,7 +33,7 @@ it("returns the paths in order", () => {
 });
 
 // There are enough paths to split chunks many times, and the orders are the worst ones for splitting.
-it("stays sorted when chunks are split", () => {
+it("a path index stays sorted when its chunks are split", () => {
   const paths = Array.from({ length: 5000 }, (_, i) => `p/${String(i).padStart(5, "0")}`);
   for (const order of [
     paths,

@@ -16,7 +16,7 @@ async function storeOfOne(sealer: Sealer) {
 
 // Sealed bytes that cannot be decrypted, and decrypted bytes that are not a content, are damage. The caller gets
 // CONTENT_UNREADABLE.
-it("reports content that cannot be decrypted or decoded as CONTENT_UNREADABLE", async () => {
+it("the store reports content that cannot be decrypted or decoded as CONTENT_UNREADABLE", async () => {
   let damage = (sealed: Uint8Array) => sealed;
   const store = await storeOfOne({
     ...plainSealer,
@@ -30,7 +30,7 @@ it("reports content that cannot be decrypted or decoded as CONTENT_UNREADABLE", 
 });
 
 // The error of a bug in the server is not reported as damage, so that no operator searches the disk for it.
-it("does not report a bug in the server as CONTENT_UNREADABLE", async () => {
+it("the store does not report a bug in the server as CONTENT_UNREADABLE", async () => {
   const sealer = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(16) });
   const store = await storeOfOne(sealer);
   assert.equal(read(store, "a"), "kept");

@@ -43,7 +43,7 @@ class Machine {
 const neverOver = () => false;
 
 describe("long tasks", () => {
-  // For any number and length of tasks, other work waits for only a small part of one task.
+  // However many tasks there are and however long each of them is, other work gets the thread after a few steps.
   it("use the thread for at most 5 ms in each turn of the event loop", async () => {
     const machine = new Machine();
     const share = new ThreadShare(machine.timers);
@@ -79,7 +79,7 @@ describe("long tasks", () => {
     const over = outcomeOf(share.run({ steps: machine.steps("over", 10_000), isOver: () => left }));
     const other = share.run({ steps: machine.steps("other", 10), isOver: neverOver });
     const failed = share.run({
-      // biome-ignore lint/correctness/useYield: it fails before
+      // biome-ignore lint/correctness/useYield: it throws before its first yield
       steps: (function* (): Generator<void, string, void> {
         throw new Error("a bug");
       })(),

@@ -70,7 +70,7 @@ describe("a message of the Workload API", () => {
     assert.deepEqual(federated.get("other.org")?.authorities, []);
   });
 
-  // The name of a property of every object is a valid trust domain name.
+  // __proto__ is a property of every JavaScript object and a valid trust domain name.
   it("may federate with __proto__", () => {
     const { federated } = read(response([good], new SpireDomain("__proto__", clock).federated));
     assert.equal(federated.get("__proto__")?.authorities.length, 1);
@@ -177,7 +177,8 @@ describe("a federated bundle", () => {
   const EMPTY = Buffer.alloc(0);
   const entry = (key: string, value: Buffer) => ({ key, value });
 
-  // A mistake or an attack by another trust domain must affect neither the own renewal nor the other trust domains.
+  // A mistake or an attack by another trust domain must affect neither the renewal of the server's own SVID nor the
+  // other trust domains.
   it("that can't be used affects only its own trust domain", () => {
     const third = new SpireDomain("third.org", clock);
     const cases: readonly (readonly [what: Buffer, problem: RegExp])[] = [
@@ -213,7 +214,8 @@ describe("a federated bundle", () => {
     for (const [key, problem] of cases) {
       for (const value of [EMPTY, other.bundle, example.bundle]) {
         const message = response([good], entry(key, value));
-        // The CAs of the own trust domain are those delivered with the SVID, whatever a federated bundle contains.
+        // The CAs of the server's own trust domain are those delivered with the SVID, whatever a federated bundle
+        // contains.
         assert.deepEqual(choose(message).bundle.authorities[0]?.der, example.bundle);
         const { federated, unusable, ignored } = read(message);
         assert.deepEqual([federated.size, unusable.size, ignored.length], [0, 0, 1]);
@@ -263,7 +265,7 @@ describe("of several identities", () => {
     assert.equal(chosen(unnamed, wanted), again.spiffeId);
   });
 
-  it("the error for one that is not offered lists those that are", () => {
+  it("the error for an identity that is not offered lists the offered ones", () => {
     assert.deepEqual(
       problems(() => choose(all, { kind: "hint", hint: "public" })),
       [

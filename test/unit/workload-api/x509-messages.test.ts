@@ -7,7 +7,10 @@ import { loadSync, type ServiceDefinition } from "@grpc/proto-loader";
 import fc from "fast-check";
 import { FETCH_X509_SVID, type X509SvidResponse, x509SvidResponse } from "../../../src/workload-api/x509-messages.ts";
 
-/** The part of the standard's proto that the tables implement, for protobufjs as an independent implementation. */
+/**
+ * The part of the proto of the SPIFFE Workload API that Coffer's tables implement. protobufjs, an independent
+ * implementation, reads it.
+ */
 const PROTO = `
   syntax = "proto3";
   service SpiffeWorkloadAPI { rpc FetchX509SVID(X509SVIDRequest) returns (stream X509SVIDResponse); }

@@ -1,0 +1,95 @@
+import type { Timers } from "../domain/timers.ts";
+import type { Changes } from "../store/changes.ts";
+import type { CommittedEntry } from "../store/journal.ts";
+import { Memory } from "../store/memory.ts";
+import type { Publication } from "../store/publication.ts";
+import { SealedMemory } from "../store/sealed-memory.ts";
+import { findVersion } from "../store/secret.ts";
+import type { Change, PutChange } from "../store/change.ts";
+import { type Location, PRUNED, encodeBatch } from "./batch.ts";
+import { ChangeServer } from "./change-server.ts";
+import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
+import type { Port } from "./port.ts";
+import { type PublicationProgress, next } from "./publication-progress.ts";
+import { SharedChunks } from "./shared-chunks.ts";
+
+/** The store thread's end of the channel to a front. */
+export type FrontPort = Port<ChangesMessage, FeedMessage>;
+
+// How many publications of a load a front may be behind. Each has about a thousand entries.
+const MOST_LAG = 32;
+
+// Milliseconds between two looks at the progress of the fronts, while something waits for it.
+const LOOK_MS = 5;
+
+/**
+ * The store thread's side of the fronts' memories. It publishes to the memory of the store thread and to every front, in
+ * the same order, and serves the changes that the fronts request.
+ *
+ * A change is visible to each read that begins after its answer, on whichever front, because of the order of three steps:
+ * the publication is posted to all fronts, then its number is raised, then the change is answered.
+ */
+export class Feed implements Publication {
+  readonly #chunks = new SharedChunks();
+  readonly #sealed = new SealedMemory(this.#chunks);
+  readonly memory = new Memory(this.#sealed);
+  readonly #ports: readonly FrontPort[];
+  readonly #progress: PublicationProgress;
+  readonly #timers: Timers;
+  #isOverwriting = false;
+
+  constructor(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers) {
+    this.#ports = ports;
+    this.#progress = progress;
+    this.#timers = timers;
+  }
+
+  publish(entries: readonly CommittedEntry[]): void {
+    this.memory.publish(entries);
+    const number = next(this.#progress.published);
+    const chunks = this.#chunks.take(number);
+    const batch = encodeBatch(entries.map((entry) => this.#located(entry)));
+    for (const port of this.#ports) port.post({ kind: "publication", number, batch, chunks });
+    this.#progress.published = number;
+    this.#overwriteSoon();
+  }
+
+  async ready(): Promise<void> {
+    while (this.#progress.lag > MOST_LAG) await this.#pause();
+  }
+
+  /** Begins to serve the changes that the fronts request. */
+  serve(changes: Changes): void {
+    for (const port of this.#ports) new ChangeServer(port, changes);
+  }
+
+  #located({ revision, changes }: CommittedEntry): CommittedEntry<Location> {
+    return { revision, changes: changes.map((change) => this.#locatedChange(change)) };
+  }
+
+  #locatedChange(change: Change): Change<Location> {
+    return change.kind === "put" ? { ...change, sealed: this.#locationOf(change) } : change;
+  }
+
+  #locationOf({ path, version, sealed: { length } }: PutChange): Location {
+    const secret = this.memory.get(path);
+    const stored = secret && findVersion(secret, version);
+    const place = stored && this.#sealed.placeOf(stored.sealed);
+    return place === undefined ? { chunk: PRUNED, at: 0, length } : this.#chunks.locate(place, length);
+  }
+
+  /** Looks until every front has applied what the discarded bytes belong to. */
+  #overwriteSoon(): void {
+    if (this.#isOverwriting || !this.#chunks.hasDiscarded) return;
+    this.#isOverwriting = true;
+    this.#timers.delay(LOOK_MS, () => {
+      this.#isOverwriting = false;
+      this.#chunks.overwrite((number) => this.#progress.isApplied(number));
+      this.#overwriteSoon();
+    });
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#timers.delay(LOOK_MS, resolve));
+  }
+}

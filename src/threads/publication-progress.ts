@@ -1,0 +1,63 @@
+/**
+ * How far the threads are, in memory that all of them share. Publications are counted by a 32-bit number that wraps
+ * around, since 64-bit atomics would allocate at each call.
+ *
+ * The store thread posts a publication to all fronts before it raises the number. A front that reads a higher number than
+ * it has applied therefore finds the publications that it misses in its port.
+ */
+export class PublicationProgress {
+  /** The memory to give to another thread. */
+  readonly memory: SharedArrayBuffer;
+  readonly #numbers: Int32Array;
+
+  /** `memory` is that of another thread's object; a number of fronts creates a new one. */
+  constructor(memory: SharedArrayBuffer | number) {
+    const isCount = typeof memory === "number";
+    this.memory = isCount ? new SharedArrayBuffer((1 + memory) * Int32Array.BYTES_PER_ELEMENT) : memory;
+    this.#numbers = new Int32Array(this.memory);
+  }
+
+  /** The number of the last publication. No change is answered before the number of its publication is here. */
+  get published(): number {
+    return Atomics.load(this.#numbers, 0);
+  }
+
+  set published(number: number) {
+    Atomics.store(this.#numbers, 0, number);
+  }
+
+  /** Whether a publication may be read. */
+  isPublished(number: number): boolean {
+    return distance(this.published, number) >= 0;
+  }
+
+  /** Reports that a front, counted from 0, has applied every publication up to a number. */
+  applied(front: number, number: number): void {
+    Atomics.store(this.#numbers, 1 + front, number);
+  }
+
+  /** The number of publications that the slowest front has yet to apply. */
+  get lag(): number {
+    const { published } = this;
+    let lag = 0;
+    for (let front = 1; front < this.#numbers.length; front++) {
+      lag = Math.max(lag, distance(published, Atomics.load(this.#numbers, front)));
+    }
+    return lag;
+  }
+
+  /** Whether every front has applied a publication. */
+  isApplied(number: number): boolean {
+    return this.lag <= distance(this.published, number);
+  }
+}
+
+/** The number after a publication's number. */
+export function next(number: number): number {
+  return (number + 1) | 0;
+}
+
+/** How many publications `later` is ahead of `earlier`. */
+function distance(later: number, earlier: number): number {
+  return (later - earlier) | 0;
+}

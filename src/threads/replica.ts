@@ -1,0 +1,97 @@
+import type { Timers } from "../domain/timers.ts";
+import type { Changes } from "../store/changes.ts";
+import { Memory, type ReadableMemory } from "../store/memory.ts";
+import { type Location, decodeBatch } from "./batch.ts";
+import { FollowedContents } from "./followed-contents.ts";
+import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
+import type { Port } from "./port.ts";
+import type { PublicationProgress } from "./publication-progress.ts";
+import { RemoteChanges } from "./remote-changes.ts";
+
+/** What a {@link Replica} needs. */
+export interface ReplicaOptions {
+  readonly port: Port<FeedMessage, ChangesMessage>;
+  readonly progress: PublicationProgress;
+  /** The number of this front, from 0. */
+  readonly front: number;
+  readonly timers: Pick<Timers, "afterTurn">;
+}
+
+/** A front's side of the store: a memory that follows that of the store thread, and the way for changes. */
+export class Replica {
+  readonly #port: Port<FeedMessage, ChangesMessage>;
+  readonly #progress: PublicationProgress;
+  readonly #front: number;
+  readonly #contents = new FollowedContents();
+  readonly #memory = new Memory<Location>(this.#contents);
+  readonly #changes: RemoteChanges;
+  readonly #timers: Pick<Timers, "afterTurn">;
+  /** Messages that have arrived and are not processed, in order. */
+  readonly #held: FeedMessage[] = [];
+  #applied = 0;
+
+  constructor({ port, progress, front, timers }: ReplicaOptions) {
+    this.#port = port;
+    this.#progress = progress;
+    this.#front = front;
+    this.#timers = timers;
+    this.#changes = new RemoteChanges((message, transfer) => port.post(message, transfer), timers);
+    port.onMessage((message) => this.#receive(message));
+  }
+
+  get memory(): ReadableMemory {
+    return this.#memory;
+  }
+
+  get changes(): Changes {
+    return this.#changes;
+  }
+
+  /**
+   * Brings the memory up to every change that was answered before, on whichever front. Call it before each read. It
+   * usually costs one atomic load.
+   */
+  readonly catchUp = (): void => {
+    const { published } = this.#progress;
+    while (this.#applied !== published) this.#process(this.#held.shift() ?? this.#arrived());
+  };
+
+  #arrived(): FeedMessage {
+    const message = this.#port.receive();
+    if (message === undefined) throw new Error("a publication was announced before it was sent");
+    return message;
+  }
+
+  #receive(message: FeedMessage): void {
+    this.#held.push(message);
+    this.#processPublished();
+  }
+
+  /**
+   * Processes what has arrived, up to a publication that has not been announced yet. If that one were visible here, a
+   * caller could see its changes here, and then not see them on a front that has not received it.
+   */
+  #processPublished(): void {
+    for (let [first] = this.#held; first !== undefined; [first] = this.#held) {
+      if (first.kind === "publication" && !this.#progress.isPublished(first.number)) {
+        this.#timers.afterTurn(() => this.#processPublished());
+        return;
+      }
+      this.#held.shift();
+      this.#process(first);
+    }
+  }
+
+  #process(message: FeedMessage): void {
+    if (message.kind === "answers") this.#changes.answered(message.answers);
+    else this.#apply(message);
+  }
+
+  #apply({ number, batch, chunks }: FeedMessage & { kind: "publication" }): void {
+    this.#contents.create(chunks);
+    this.#memory.publish(decodeBatch(batch));
+    this.#contents.rearrange(chunks);
+    this.#applied = number;
+    this.#progress.applied(this.#front, number);
+  }
+}

@@ -1,0 +1,96 @@
+import type { Chunk, ChunkMemory, Place } from "../store/sealed-memory.ts";
+import type { Location } from "./batch.ts";
+
+/** Sealed bytes that got a new place. */
+export interface Move {
+  readonly from: number;
+  readonly fromAt: number;
+  readonly to: number;
+  readonly toAt: number;
+}
+
+/** What happened to the chunks since the publication before. */
+export interface ChunkChanges {
+  readonly created: readonly { readonly chunk: number; readonly memory: SharedArrayBuffer }[];
+  readonly moves: readonly Move[];
+  /** Chunks without content, which are not used again. */
+  readonly dropped: readonly number[];
+}
+
+/** Bytes that are no longer in use, by the publication that says so. */
+interface Discarded {
+  readonly publication: number;
+  readonly bytes: readonly Buffer[];
+}
+
+/**
+ * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. A place is never used
+ * twice, so a front reads what it expects, however far behind it is. The bytes of a place that is no longer in use are
+ * overwritten when every front has applied the publication after which it no longer reads them. Until then, overwriting
+ * them would make a Get on that front fail.
+ */
+export class SharedChunks implements ChunkMemory {
+  readonly #numbers = new WeakMap<Buffer, number>();
+  #last = 0;
+  #created: { chunk: number; memory: SharedArrayBuffer }[] = [];
+  #moves: Move[] = [];
+  #dropped: number[] = [];
+  #unused: Buffer[] = [];
+  #discarded: Discarded[] = [];
+
+  allocate(bytes: number): Buffer {
+    const memory = new SharedArrayBuffer(bytes);
+    const buffer = Buffer.from(memory);
+    this.#last += 1;
+    this.#numbers.set(buffer, this.#last);
+    this.#created.push({ chunk: this.#last, memory });
+    return buffer;
+  }
+
+  discard(bytes: Buffer): void {
+    this.#unused.push(bytes);
+  }
+
+  moved(from: Place, to: Place): void {
+    const move = { from: this.#number(from.chunk), fromAt: from.at, to: this.#number(to.chunk), toAt: to.at };
+    this.#moves.push(move);
+  }
+
+  dropped(chunk: Chunk): void {
+    this.#dropped.push(this.#number(chunk));
+  }
+
+  /** The location that names a place to other threads. */
+  locate({ chunk, at }: Place, length: number): Location {
+    return { chunk: this.#number(chunk), at, length };
+  }
+
+  /** The changes since the last call. What is no longer in use belongs to `publication`. */
+  take(publication: number): ChunkChanges {
+    const changes = { created: this.#created, moves: this.#moves, dropped: this.#dropped };
+    if (this.#unused.length > 0) this.#discarded.push({ publication, bytes: this.#unused });
+    this.#created = [];
+    this.#moves = [];
+    this.#dropped = [];
+    this.#unused = [];
+    return changes;
+  }
+
+  /** Whether bytes wait to be overwritten. */
+  get hasDiscarded(): boolean {
+    return this.#discarded.length > 0;
+  }
+
+  /** Overwrites the bytes that no front reads any more. */
+  overwrite(isApplied: (publication: number) => boolean): void {
+    const pending = this.#discarded.findIndex(({ publication }) => !isApplied(publication));
+    const ready = this.#discarded.splice(0, pending === -1 ? this.#discarded.length : pending);
+    for (const { bytes } of ready) for (const unused of bytes) unused.fill(0);
+  }
+
+  #number({ memory }: Chunk): number {
+    const number = this.#numbers.get(memory);
+    if (number === undefined) throw new Error("a chunk that is not in shared memory");
+    return number;
+  }
+}
