@@ -6,6 +6,7 @@ import { type CofferError, budgetExceeded, malformedRequest, requestIncomplete }
 import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
 import type { Lease, Resource } from "./budget.ts";
 import type { Connection } from "../admission/connection.ts";
+import type { MethodId } from "./method-id.ts";
 import { toCofferError, toStatus } from "./status.ts";
 import { CarriedBytes } from "./carried-bytes.ts";
 
@@ -17,6 +18,7 @@ export type Route =
    */
   | {
       readonly kind: "authorized";
+      readonly method: MethodId;
       readonly target: LeadingField;
       readonly authorize: (caller: Connection, target: string) => void;
     }
