@@ -94,7 +94,7 @@ describe("docs/kubernetes.md", () => {
     assert.equal(specOf(service!)["clusterIP"], "None");
   });
 
-  it("backs up and restores the server's volume", () => {
+  it("names the server's volume in its backup and its restore", () => {
     const [claim] = coffer.claims.map((name) => `${name}-${coffer.name}-0`);
     const snapshot = manifests.find(({ kind }) => kind === "VolumeSnapshot")!;
     const restored = manifests.find(({ kind }) => kind === "PersistentVolumeClaim")!;
@@ -279,7 +279,7 @@ interface Selector {
   readonly matchLabels: Labels;
 }
 
-/** The workloads that its selector matches, in its namespace or in those that it selects. */
+/** The workloads that a manifest selects by their labels, in its own namespace or in the one that it selects. */
 function selectedBy(manifest: Manifest): Workload[] {
   const { selector, podSelector, namespaceSelector } = specOf(manifest) as Readonly<Record<string, Selector | Labels>>;
   const found = (podSelector ?? selector)!;

@@ -14,7 +14,7 @@ import { manifestsIn } from "./manifests.ts";
 import { serveFlags } from "./serve-flags.ts";
 import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 
-/** The fields of this page that other pages do not have. */
+/** A container with the fields that only this page uses. */
 interface SidecarContainer extends Container {
   readonly restartPolicy?: string;
   readonly command?: readonly string[];

@@ -29,7 +29,7 @@ describe("coffer status", () => {
 
   const status = (...more: string[]) => coffer(["status", ...more], { env: { COFFER_OPS_ADDR: ops } });
 
-  // Each answer has its own line, and its values are those of the log.
+  // Each property has its own line. The values match those of the log.
   it("shows identity, sources, policy, store, revision, disk, threads and uptime", async () => {
     const { code, stdout, stderr } = await status();
     assert.deepEqual([code, stderr], [0, ""]);
@@ -58,13 +58,13 @@ describe("coffer status", () => {
     );
   });
 
-  // The control is the other lines of Node: on the day of this test, only some get no fixes.
-  it("is of a server that warns of a Node without security fixes, and of no other", async () => {
+  // The control is a run of this test on another line of Node: at any time, only some lines get no security fixes.
+  it("comes with a warning in the server's log if, and only if, this release of Node gets no security fixes", async () => {
     const warned = running!.server.stderr.includes('"event":"node without security fixes"');
     assert.equal(warned, unfixedNode(process.version, Date.now()) !== undefined);
   });
 
-  // For programs: the same values, as numbers and times.
+  // The JSON has the same values for programs, as numbers and times.
   it("prints JSON", async () => {
     const answer = JSON.parse((await status("-o=json")).stdout.toString());
     assert.equal(answer.ready, true);
@@ -79,7 +79,7 @@ describe("coffer status", () => {
     const outside = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
       .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
-    if (outside === undefined) return t.skip("this machine has no address beside the loopback's");
+    if (outside === undefined) return t.skip("this machine has only loopback addresses");
     const address = `${outside}:${ops.split(":")[1]}`;
     assert.equal((await fetch(`http://${address}/readyz`)).status, 200);
     const ran = await status("--ops-addr", address);
