@@ -26,6 +26,7 @@ const server = coffer.pod.containers[0]!;
 const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
   total: 2 ** 40,
   constrained: 0,
+  cpus: 1,
 });
 
 /** The clients on the page: every container with the Coffer image that is not the server. */

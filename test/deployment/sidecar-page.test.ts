@@ -27,6 +27,7 @@ const [server, secrets, api] = containersOf(pod) as [SidecarContainer, SidecarCo
 const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
   total: 2 ** 40,
   constrained: 0,
+  cpus: 1,
 });
 
 const mountOf = ({ volumeMounts = [] }: Container, name: string) =>

@@ -146,6 +146,6 @@ function lackOfSystemd(): string | false {
 
 function configWith(environment: Readonly<Record<string, string>> = {}) {
   const [, command] = lastOf(unit!, "ExecStart").split(" serve ");
-  const memory = { total: 2 ** 40, constrained: 0 };
-  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, memory);
+  const machine = { total: 2 ** 40, constrained: 0, cpus: 1 };
+  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, machine);
 }

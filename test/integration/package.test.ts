@@ -19,6 +19,7 @@ const PAGES = ["README.md", "docs/clients-typescript.md"];
 /** The packages and folders that only the server needs. The client loads none of them. */
 const SERVER_PACKAGES = [
   "better-sqlite3",
+  "koffi",
   "sodium-native",
   "winston",
   "prom-client",
@@ -81,7 +82,9 @@ describe("the packed package", () => {
     const installed = join(project, "node_modules/coffer");
     const manifests = [
       installed,
-      ...["better-sqlite3", "bindings", "file-uri-to-path"].map((name) => join(installed, "node_modules", name)),
+      ...["better-sqlite3", "bindings", "file-uri-to-path", "koffi"].map((name) =>
+        join(installed, "node_modules", name),
+      ),
     ];
     for (const manifest of manifests) {
       const { scripts = {}, gypfile } = JSON.parse(readFileSync(join(manifest, "package.json"), "utf8"));

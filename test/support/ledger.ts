@@ -11,6 +11,7 @@ const NOT_APPLIED = new Set([
   "VERSION_NOT_FOUND",
   "SHUTTING_DOWN",
   "DISK_FULL",
+  "QUEUE_FULL",
 ]);
 
 /** A Put with a unique value. */

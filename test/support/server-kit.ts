@@ -87,6 +87,7 @@ export class ServerKit {
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
       budgets: DEFAULT_BUDGET_LIMITS,
       maxContentBytes: 1 << 20,
+      threads: 1,
       allowDebug: false,
       logLevel: "debug",
       ...config,
