@@ -18,8 +18,6 @@ export type StoreConfig =
 
 /** The complete, checked configuration of `coffer serve`. */
 export interface ServeConfig {
-  /** The number of threads that serve callers. With 1 they are served by the thread that has the store. */
-  readonly threads: number;
   readonly listen: readonly ListenAddress[];
   readonly store: StoreConfig;
   /** How long the start waits for another server to release the data folder, in milliseconds. */
@@ -48,6 +46,10 @@ export interface ServeConfig {
   readonly handshakes: HandshakeLimits;
   /** The limits for all callers together. */
   readonly budgets: BudgetLimits;
+  /**
+   * The number of threads that answer calls. With 1, the main thread answers them; otherwise the main thread only commits.
+   */
+  readonly threads: number;
   /** Whether options of Node may expose the memory of this process, for example to a debugger. */
   readonly allowDebug: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";

@@ -126,7 +126,7 @@ describe("the packed package", () => {
     assert.ok(Object.hasOwn(analysis.entrypoints, "./client"));
   });
 
-  // An exported declaration without a comment fails it, and so does a broken link.
+  // The script fails if an exported declaration has no comment, or if a link is broken.
   it("has a complete reference", async () => {
     const out = join(folder, "reference");
     const made = await runToEnd(process.execPath, ["scripts/reference.mjs", out], { env: { PATH: path } });
@@ -237,7 +237,7 @@ describe("the packed package", () => {
     });
   });
 
-  describe("with the examples of the documents", () => {
+  describe("the examples of the documents", () => {
     const examples = [...commentExamples(), ...PAGES.flatMap(pageExamples)];
     let kit: ServerKit;
     let env: Record<string, string>;

@@ -32,7 +32,7 @@ function ofOneFront() {
   return { metrics: newMetrics(counters), front: counters.of(0) };
 }
 
-/** Metrics that all have a value. */
+/** Metrics of which each has a value. */
 function fullMetrics(): Metrics {
   const { metrics, front } = ofOneFront();
   front.handled(GET_NUMBER, OK, 0.001);
