@@ -5,8 +5,6 @@ import type { CallCounters } from "../observability/call-counters.ts";
 import type { LogSink } from "../observability/logger.ts";
 import type { Publication } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import { FrontOfThisThread } from "./front-of-this-thread.ts";
-import { FrontThreads } from "./front-threads.ts";
 import type { Resources } from "./resources.ts";
 
 /** What fronts are created from. */
@@ -28,9 +26,4 @@ export interface FrontHost {
   connect(store: SecretStore): Promise<Fronts>;
   /** Closes every connection and ends the fronts. When it resolves, the store has every change that they have sent. */
   close(): Promise<void>;
-}
-
-/** Creates the host of the configured number of fronts. */
-export function createFrontHost(parts: FrontParts): FrontHost {
-  return parts.config.threads === 1 ? new FrontOfThisThread(parts) : new FrontThreads(parts);
 }

@@ -6,6 +6,7 @@ import type { FrontSetup } from "../front/front-setup.ts";
 import { startFrontWorker } from "../front/front-worker.ts";
 import { Fronts } from "../front/fronts.ts";
 import { RemoteFront } from "../front/remote-front.ts";
+import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Feed } from "../threads/feed.ts";
 import { portOf } from "../threads/port.ts";
@@ -43,7 +44,7 @@ export class FrontThreads implements FrontHost {
   }
 
   async connect(store: SecretStore): Promise<Fronts> {
-    this.publication.serve(store);
+    this.publication.serve(new BoundedChanges(store, MAX_UNANSWERED_CHANGES));
     await Promise.all(this.#fronts.map((front) => front.ready()));
     return this.remote;
   }

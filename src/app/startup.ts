@@ -7,7 +7,9 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Checkpoints } from "../storage/checkpoints.ts";
 import { FileWarnings } from "./file-warnings.ts";
-import { createFrontHost, type FrontHost } from "./front-host.ts";
+import type { FrontHost } from "./front-host.ts";
+import { FrontOfThisThread } from "./front-of-this-thread.ts";
+import { FrontThreads } from "./front-threads.ts";
 import { awaitIdentity } from "./identity-wait.ts";
 import { IdentityWatch } from "./identity-watch.ts";
 import { loadStore } from "../storage/load-store.ts";
@@ -147,7 +149,8 @@ export class Startup {
     this.#closers.push(() => closeResources(resources));
     const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });
-    const host = createFrontHost({ config, resources, log, timers, counters });
+    const parts = { config, resources, log, timers, counters };
+    const host: FrontHost = config.threads === 1 ? new FrontOfThisThread(parts) : new FrontThreads(parts);
     // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
     this.#closers.push(() => host.close());
     const watch = new IdentityWatch({ source, log: this.#settledLog, timers, metrics });
