@@ -1,3 +1,4 @@
+import process from "node:process";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { TransferredKey } from "../sealing/key-transfer.ts";
 import { portOf } from "../threads/port.ts";
@@ -23,6 +24,7 @@ const ENTRY = new URL("./front-thread.js", import.meta.url);
  * An error that ends the thread, and an unexpected end, are thrown here: they end the process.
  */
 export function startFrontWorker({ setup, transferKey, env }: FrontWorkerOptions): FrontThread {
+  leaveRemovedFolder();
   const { port1, port2 } = new MessageChannel();
   const workerData: FrontSetup = { ...setup, control: port2 };
   const name = `front ${setup.config.number + 1}`;
@@ -48,4 +50,13 @@ export function startFrontWorker({ setup, transferKey, env }: FrontWorkerOptions
 
 function debugVariables(env: FrontWorkerOptions["env"]): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => name === "NODE_DEBUG" || name.startsWith("GRPC_")));
+}
+
+/** A thread of Node does not start in a working folder that was removed. No relative path can name a file there. */
+function leaveRemovedFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    process.chdir("/");
+  }
 }
