@@ -4,7 +4,7 @@ import type { IdentitySource } from "../identity/source.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Connections } from "../admission/connection.ts";
 import { GrpcServer } from "../grpc/grpc-server.ts";
-import { HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
+import { type GateCounts, HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
 import { type ListenAddress, Listener } from "../admission/listener.ts";
 import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import type { SecretsMethods } from "../grpc/secrets-service.ts";
@@ -15,14 +15,15 @@ import type { ServeConfig } from "../config/serve-config.ts";
 export interface FrontOptions {
   readonly config: Pick<ServeConfig, "handshakes" | "budgets" | "listen">;
   readonly calls: CallLog;
+  /** Receives the numbers of its connections and handshakes. */
+  readonly counts: GateCounts;
   readonly log: Logger;
   readonly timers: Timers;
 }
 
 /** Everything between the network and the RPC methods: listeners, handshakes, connections and calls. */
 export class Front {
-  /** Counts connections and handshakes, for the metrics. */
-  readonly gate: HandshakeGate;
+  readonly #gate: HandshakeGate;
   readonly #options: FrontOptions;
   readonly #connections = new Connections();
   readonly #listeners: Listener[] = [];
@@ -31,7 +32,7 @@ export class Front {
 
   constructor(options: FrontOptions) {
     this.#options = options;
-    this.gate = new HandshakeGate(options.config.handshakes, options.timers);
+    this.#gate = new HandshakeGate(options.config.handshakes, options.timers, options.counts);
   }
 
   /** The addresses of its listeners. Port 0 is replaced by the actual port. */
@@ -47,7 +48,6 @@ export class Front {
   /** Serves `methods` to the peers that `identity` can verify. Rejects with ListenRefused. */
   async open(identity: IdentitySource, methods: SecretsMethods): Promise<void> {
     const { calls, config, timers } = this.#options;
-    calls.expected(Object.keys(methods));
     const grpc = new GrpcServer({
       connections: this.#connections,
       limits: config.budgets,
@@ -96,7 +96,7 @@ export class Front {
     return new ConnectionAdmission({
       identity,
       connections: this.#connections,
-      gate: this.gate,
+      gate: this.#gate,
       timers,
       onConnection: (connection) => grpc.serve(connection),
       onRefused: calls.refused,

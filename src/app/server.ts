@@ -1,15 +1,15 @@
-import { CONNECTION_REFUSALS } from "../admission/connection-refusal.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 import { describeChoice } from "../config/identity-choice.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { asStartRefused } from "../domain/start-refused.ts";
 import type { Timers } from "../domain/timers.ts";
+import { CallCounters } from "../observability/call-counters.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
 import type { Check, ServerStatus } from "../observability/server-status.ts";
-import { createCallLog } from "./call-log.ts";
+import { COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front } from "./front.ts";
 import { listenOps } from "./listen-ops.ts";
 import { checksOf, type Phase } from "./phase.ts";
@@ -41,7 +41,8 @@ export type Started = "serving" | "stopped";
 export class CofferServer {
   readonly #config: ServeConfig;
   readonly #options: CofferServerOptions;
-  readonly #metrics = new Metrics({ version: release(), node: process.version });
+  readonly #counters = new CallCounters(COUNTER_NAMES, 1);
+  readonly #metrics = new Metrics({ version: release(), node: process.version }, this.#counters);
   readonly #limited: LimitedLog;
   readonly #front: Front;
   readonly #stopping = new AbortController();
@@ -55,8 +56,9 @@ export class CofferServer {
     this.#config = config;
     this.#options = options;
     this.#limited = limitLines(options.log, options.timers);
-    const calls = createCallLog(options.log, this.#limited, this.#metrics);
-    this.#front = new Front({ config, calls, ...options });
+    const counters = this.#counters.of(0);
+    const calls = createCallLog(options.log, this.#limited, counters);
+    this.#front = new Front({ config, calls, counts: counters, ...options });
     this.#startup = new Startup({
       ...options,
       config,
@@ -66,7 +68,7 @@ export class CofferServer {
       signal: this.#stopping.signal,
       onFailed: (cause) => void this.#fail(cause),
     });
-    this.#metrics.observeConnections(this.#front.gate, CONNECTION_REFUSALS);
+    this.#metrics.observeConnections(config.handshakes);
     this.#metrics.observeReadiness(() => this.#readiness());
   }
 

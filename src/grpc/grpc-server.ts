@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type ServerUnaryCall, type ServiceDefinition, status as Code } from "@grpc/grpc-js";
+import type { ServerUnaryCall, ServiceDefinition, status as Code } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
 import { fileDescriptors } from "../contract/file-descriptors.ts";
@@ -14,7 +14,7 @@ import type { Arrival, Route } from "./incoming-call.ts";
 import { IncomingCalls } from "./incoming-calls.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
-import type { SecretsMethods } from "./secrets-service.ts";
+import { METHODS, type SecretsMethods } from "./secrets-service.ts";
 import { Session } from "./session.ts";
 import { type Handled, type UnaryMethod, unary } from "./unary.ts";
 
@@ -138,13 +138,16 @@ export class GrpcServer {
     const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
     const { onHandled, timers } = this.#options;
     const options = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
-    const methods = Object.entries(this.#options.methods) as [string, UnaryMethod<never, never, unknown>][];
+    const methods = Object.entries(this.#options.methods) as [
+      keyof SecretsMethods,
+      UnaryMethod<never, never, unknown>,
+    ][];
     const handlers = methods.map(([name, method]) => {
-      const { path } = methodOf(definition, name);
+      const id = { path: methodOf(definition, name).path, number: METHODS.indexOf(name) };
       const { target, permit } = method;
       const authorize = (caller: Connection, text: string) => void permit(caller, text);
-      this.#routes.set(path, { kind: "authorized", target, authorize });
-      return [name, unary(path, method, options)];
+      this.#routes.set(id.path, { kind: "authorized", method: id, target, authorize });
+      return [name, unary(id, method, options)];
     });
     this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
   }
@@ -204,9 +207,9 @@ export class GrpcServer {
   }
 
   /** Reports a refused call of Coffer's own methods only: any other method name is arbitrary text from the peer. */
-  #refused({ caller, headers, route }: Arrival, code: Code, error: CofferError | undefined): void {
+  #refused({ caller, route }: Arrival, code: Code, error: CofferError | undefined): void {
     if (route.kind === "open") return;
-    this.#options.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
+    this.#options.onHandled({ method: route.method, code, seconds: 0, caller, error });
   }
 
   #setHealth(status: "SERVING" | "NOT_SERVING"): void {

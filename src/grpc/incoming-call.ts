@@ -7,6 +7,7 @@ import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts"
 import type { Lease } from "./budget.ts";
 import type { Resource } from "./budget-memory.ts";
 import type { Connection } from "../admission/connection.ts";
+import type { MethodId } from "./method-id.ts";
 import { toCofferError, toStatus } from "./status.ts";
 import { CarriedBytes } from "./carried-bytes.ts";
 
@@ -18,6 +19,7 @@ export type Route =
    */
   | {
       readonly kind: "authorized";
+      readonly method: MethodId;
       readonly target: LeadingField;
       readonly authorize: (caller: Connection, target: string) => void;
     }

@@ -248,7 +248,7 @@ describe("a method that fails unexpectedly", () => {
       assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
       assert.deepEqual(
         seen.map(({ code, error, caller }) => [code, error?.reason, caller?.id.toString()]),
-        [["INTERNAL", "INTERNAL", API]],
+        [[Code.INTERNAL, "INTERNAL", API]],
       );
     });
   }

@@ -17,6 +17,7 @@ import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { ANY_CALLER } from "../../support/any-caller.ts";
 
 const PATH = "/coffer.v1.Secrets/Get";
+const GET = { path: PATH, number: 1 };
 const asIs = (bytes: Buffer) => bytes;
 const service = {
   Get: {
@@ -91,7 +92,7 @@ it("the server calls no method for a stream that did not arrive on a verified co
   };
   const method = { request: getRequest, response: getResponse, ...ANY_CALLER, hasLargeAnswer: false, handle };
   const calls = new IncomingCalls({
-    routeOf: () => ({ kind: "authorized", target: ANY_CALLER.target, authorize: () => {} }),
+    routeOf: () => ({ kind: "authorized", method: GET, target: ANY_CALLER.target, authorize: () => {} }),
     accepts: () => true,
     timers: processTimers,
     outcomes: {
@@ -104,7 +105,7 @@ it("the server calls no method for a stream that did not arrive on a verified co
     onHandled: () => {},
     timers: processTimers,
   };
-  server.addService(service, { Get: unary(PATH, method, options) });
+  server.addService(service, { Get: unary(GET, method, options) });
 
   const direct: Take = (stream, headers) => server.answer(stream, headers);
   for (const authority of ["1", "coffer", "api.example.org"]) {
