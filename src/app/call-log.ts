@@ -1,3 +1,4 @@
+import type { Reason } from "../contract/reasons.ts";
 import { decidedBy } from "../authorization/decision.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Denial } from "../engine/secrets-engine.ts";
@@ -72,8 +73,11 @@ function fullName(call: string): string {
   return `/${SECRETS_SERVICE}/${call}`;
 }
 
+/** The reasons that an operator has to act on, whichever caller gets them. */
+const SERVER_FAULTS: ReadonlySet<Reason> = new Set(["INTERNAL", "CONTENT_UNREADABLE", "DISK_FULL", "QUEUE_FULL"]);
+
 function isServerFault({ reason }: CofferError): boolean {
-  return reason === "INTERNAL" || reason === "CONTENT_UNREADABLE" || reason === "DISK_FULL";
+  return SERVER_FAULTS.has(reason);
 }
 
 /** The stack of an unexpected error; the message of an error of the operating system. */

@@ -145,10 +145,11 @@ export class CofferServer {
 
   async #start(): Promise<Started> {
     const { log } = this.#options;
-    const { identity: choice, maxStoreBytes } = this.#config;
+    const { identity: choice, maxStoreBytes, threads } = this.#config;
     log.info("starting", {
       release: release(),
       limit: maxStoreBytes,
+      threads,
       source: describeChoice(choice),
       detail: `source chosen because ${choice.because}`,
     });

@@ -4,6 +4,7 @@ import { descriptorSet, loadContract, serviceDefinition } from "../contract/desc
 import { fileDescriptors } from "../contract/file-descriptors.ts";
 import type { Timers } from "../domain/timers.ts";
 import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
+import { BudgetMemory } from "./budget-memory.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
 import type { Handled } from "./incoming-call.ts";
@@ -32,6 +33,8 @@ export interface GrpcServerOptions {
   readonly limits: BudgetLimits;
   /** The maximum number of connections that are served. */
   readonly maxConnections: number;
+  /** What the callers of all threads hold. Default: memory of this thread alone. */
+  readonly memory?: BudgetMemory;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
   /** Called with a connection that was closed because there were too many. */
@@ -55,7 +58,8 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    this.#budgets = new Budgets(options.limits, MINIMUM_BUDGET);
+    const { limits, maxConnections, memory = BudgetMemory.of(maxConnections, 1), timers } = options;
+    this.#budgets = new Budgets({ limits, minimum: MINIMUM_BUDGET, memory, timers });
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,

@@ -12,7 +12,8 @@ import {
 import type { Timers } from "../domain/timers.ts";
 import type { Connection } from "../admission/connection.ts";
 import { type CallStatus, answerMessage, answerStatus, cancelUnread } from "./answer-stream.ts";
-import type { Lease, Resource } from "./budget.ts";
+import type { Lease } from "./budget.ts";
+import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
 import type { MethodId } from "./method-id.ts";
 import { RequestBytes } from "./request-bytes.ts";

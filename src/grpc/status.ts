@@ -29,6 +29,7 @@ const CODES: Readonly<Record<Reason, Code>> = {
   CONTENTION: Code.ABORTED,
   STORE_FULL: Code.RESOURCE_EXHAUSTED,
   DISK_FULL: Code.RESOURCE_EXHAUSTED,
+  QUEUE_FULL: Code.UNAVAILABLE,
   // Not UNAVAILABLE: generic retry policies repeat such a call, and a Put that is applied twice creates two versions.
   OUTCOME_UNKNOWN: Code.UNKNOWN,
   SHUTTING_DOWN: Code.UNAVAILABLE,

@@ -42,7 +42,7 @@ export interface MethodReading {
 }
 
 /** The connections of all fronts. */
-export interface ConnectionCounts {
+export interface ConnectionNumbers {
   /** The open connections, in handshake or served. */
   open: number;
   /** The connections whose handshake is not complete. */
@@ -105,7 +105,7 @@ export class CallCounters {
   }
 
   /** The connections at this moment. */
-  connections(): Readonly<ConnectionCounts> {
+  connections(): Readonly<ConnectionNumbers> {
     const [open = 0, inProgress = 0, begun = 0] = this.#sums(this.#layout.connectionsAt, CONNECTION_COUNTS);
     return { open, inProgress, begun };
   }
@@ -120,7 +120,7 @@ export class CallCounters {
 }
 
 /** The counters that one front writes. */
-export class FrontCounters implements ConnectionCounts {
+export class FrontCounters implements ConnectionNumbers {
   readonly #region: Float64Array;
   readonly #reasonsAt: number;
   readonly #refusalsAt: number;

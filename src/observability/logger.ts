@@ -52,6 +52,7 @@ export interface LogFields {
   readonly suppressed?: number | undefined;
   readonly bytes?: number | undefined;
   readonly limit?: number | undefined;
+  readonly threads?: number | undefined;
   readonly secrets?: number | undefined;
   readonly versions?: number | undefined;
   readonly rules?: number | undefined;

@@ -72,6 +72,7 @@ describe("the unit of docs/systemd.md", () => {
   });
 });
 
+/** The directives that the page chooses for security and restarts. */
 const CHOSEN: Readonly<Record<string, string>> = {
   User: "coffer",
   Restart: "always",
@@ -106,7 +107,7 @@ describe("docs/systemd.md, checked by systemd", { skip: lackOfSystemd() }, () =>
     assert.match(opinionWith("[Service]\nRestart=allways\n"), /allways/);
   });
 
-  // On its scale from 0 (well protected) to 10. The page says 1.4.
+  // The exposure level of systemd-analyze ranges from 0 (well protected) to 10. The page says 1.4.
   it("has a low exposure level", () => {
     assert.equal(exposure("15").status, 0);
     assert.equal(exposure("10").status, 1);
@@ -122,7 +123,7 @@ describe("docs/systemd.md, checked by systemd", { skip: lackOfSystemd() }, () =>
     }
   }
 
-  /** In tenths, as the option expects it. */
+  /** Runs the check with a threshold in tenths of a level. */
   function exposure(threshold: string) {
     return spawnSync("systemd-analyze", ["security", "--offline=true", `--threshold=${threshold}`, "--no-pager", file]);
   }
@@ -145,6 +146,6 @@ function lackOfSystemd(): string | false {
 
 function configWith(environment: Readonly<Record<string, string>> = {}) {
   const [, command] = lastOf(unit!, "ExecStart").split(" serve ");
-  const memory = { total: 2 ** 40, constrained: 0 };
-  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, memory);
+  const machine = { total: 2 ** 40, constrained: 0, cpus: 1 };
+  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, machine);
 }

@@ -115,7 +115,7 @@ describe("a connection", () => {
     await once(first, "data");
     first.destroy();
     const session = sessions.at(-1)!;
-    assert.ok(session, "the client has something to try with");
+    assert.ok(session, "the server sent no session that the client could resume");
     const again = connect({ ...base, ...credential, session });
     await once(again, "data");
     assert.equal(again.isSessionReused(), false);

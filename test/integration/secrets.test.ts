@@ -33,7 +33,7 @@ function fieldsOf(method: string): string[] {
 }
 
 describe("Put and Get", () => {
-  it("store text and binary values separately, and every byte", async () => {
+  it("store text and binary values separately, and keep every byte", async () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const put = await api.put({ path: "shop/api/db", data: { user: "ürsula\u0000" }, binary_data: { key: bytes } });
     assert.equal(put.code, "OK");
@@ -89,7 +89,7 @@ describe("Put and Get", () => {
     assert.equal(huge.code, "RESOURCE_EXHAUSTED");
   });
 
-  it("compare expected_version with the latest version, in any state of it", async () => {
+  it("compare expected_version with the latest version, also if that is deleted", async () => {
     const path = "shop/api/cas";
     const put = async (expected_version: number) => {
       const { code, reason, metadata } = await api.put({ path, data: text("x"), expected_version });
@@ -192,7 +192,7 @@ describe("a caller that is denied", () => {
 });
 
 describe("bad requests", () => {
-  // A program uses the field's name to find it in its request: each name is one of the request's descriptor.
+  // A program finds the field in its request by the name in the error, so the request's descriptor must have that name.
   const rows: [what: string, method: string, request: object, field: string, message: RegExp][] = [
     ["no path", "Get", {}, "path", /path is empty/],
     ["a path with a leading slash", "Get", { path: "/a" }, "path", /begins with a slash/],
@@ -257,7 +257,7 @@ describe("bad requests", () => {
     ["a long page token", "List", { page_token: "A".repeat(1025) }, "page_token", /limit of 1024/],
   ];
   for (const [what, method, request, field, message] of rows) {
-    it(`${what}: the message is enough to understand the problem`, async () => {
+    it(`${what}: the error names the field and describes the problem`, async () => {
       const answer = await api.call(method, request);
       assert.equal(answer.code, "INVALID_ARGUMENT");
       assert.match(answer.message, message);

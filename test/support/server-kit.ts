@@ -32,7 +32,7 @@ export const WEB = "spiffe://example.org/ns/shop/sa/web";
 /** Replaces the Node probe for servers in the process of the tests. The probe has its own test. */
 export const PASSED: CofferServerOptions["probe"] = async () => ({ kind: "passed", remembered: true });
 
-/** A policy: api may do everything under shop/api, and web may read shop/shared. */
+/** A policy: api may do everything under shop/api and shop/shared, and web may read shop/shared. */
 export const POLICY = `
 rules:
   - name: api
@@ -56,7 +56,7 @@ export class ServerKit {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-test-"));
   readonly ca: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly log: LogLine[] = [];
-  /** The error for which the server's process would have been killed. */
+  /** One entry for each time that the server would have killed its process. */
   readonly deaths: string[] = [];
   /** The files of the server's own identity. The configuration may name another source. */
   readonly files: IdentityFiles;
@@ -87,6 +87,7 @@ export class ServerKit {
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
       budgets: DEFAULT_BUDGET_LIMITS,
       maxContentBytes: 1 << 20,
+      threads: 1,
       allowDebug: false,
       logLevel: "debug",
       ...config,

@@ -39,6 +39,7 @@ describe("the table of errors in coffer.proto", () => {
         ["VERSION_MISMATCH", "no"],
         ["CONTENTION", "no"],
         ["SHUTTING_DOWN", "no"],
+        ["QUEUE_FULL", "no"],
       ],
     );
   });

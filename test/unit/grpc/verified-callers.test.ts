@@ -7,6 +7,7 @@ import type { Connection } from "../../../src/admission/connection.ts";
 import { getRequest, getResponse } from "../../../src/contract/messages.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
 import { Budgets, DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET } from "../../../src/grpc/budget.ts";
+import { BudgetMemory } from "../../../src/grpc/budget-memory.ts";
 import { IncomingCalls } from "../../../src/grpc/incoming-calls.ts";
 import type { Session } from "../../../src/grpc/session.ts";
 import { unary } from "../../../src/grpc/unary.ts";
@@ -21,7 +22,12 @@ const WEB = { id: SpiffeId.parse("spiffe://example.org/web"), connection: 8 } as
 
 /** A session of a verified connection, with only the members that IncomingCalls uses. */
 function sessionOf(connection: Connection): Session {
-  const budget = new Budgets(DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET).join(connection.id.toString());
+  const budget = new Budgets({
+    limits: DEFAULT_BUDGET_LIMITS,
+    minimum: MINIMUM_BUDGET,
+    memory: BudgetMemory.of(1, 1),
+    timers: processTimers,
+  }).join(connection.id.toString());
   const opened = (stream: ServerHttp2Stream, closed: () => void) => stream.once("close", closed);
   return { connection: Object.assign(connection, { validUntil: Infinity }), budget, opened } as unknown as Session;
 }
