@@ -16,6 +16,7 @@ import type { Lease } from "./budget.ts";
 import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
 import type { MethodId } from "./method-id.ts";
+import { TimedItem } from "./overdue.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { codeOf, toCofferError, toStatus } from "./status.ts";
 
@@ -94,7 +95,7 @@ type State = "reading" | "waiting" | "collecting" | "answering" | "over";
  *
  * A request that has arrived completely with its headers, as almost all do, is answered without a listener or a timer.
  */
-export class IncomingCall {
+export class IncomingCall extends TimedItem {
   readonly #arrival: Arrival;
   readonly #lease: Lease;
   readonly #environment: CallEnvironment;
@@ -105,6 +106,7 @@ export class IncomingCall {
   #cancelDeadline: (() => void) | undefined;
 
   constructor(arrival: Arrival, lease: Lease, environment: CallEnvironment) {
+    super();
     this.#arrival = arrival;
     this.#lease = lease;
     this.#environment = environment;

@@ -3,6 +3,7 @@ import { requestIncomplete } from "../domain/errors.ts";
 import { answerStatus, cancelUnread } from "./answer-stream.ts";
 import type { Lease } from "./budget.ts";
 import { REQUEST_MS } from "./incoming-call.ts";
+import { TimedItem } from "./overdue.ts";
 import { toStatus } from "./status.ts";
 
 /**
@@ -15,12 +16,13 @@ export interface OpenRoute {
 }
 
 /** A call that grpc-js answers. */
-export class OpenCall {
+export class OpenCall extends TimedItem {
   readonly #stream: ServerHttp2Stream;
   readonly #route: OpenRoute;
   readonly #lease: Lease;
 
   constructor(stream: ServerHttp2Stream, route: OpenRoute, lease: Lease) {
+    super();
     this.#stream = stream;
     this.#route = route;
     this.#lease = lease;

@@ -87,7 +87,7 @@ export class Session {
   /** Counts a stream as open. `closed` is called when it is closed. */
   opened(stream: ServerHttp2Stream, closed: () => void): void {
     this.#streams += 1;
-    stream.once("close", () => {
+    stream.on("close", () => {
       this.#streams -= 1;
       closed();
     });

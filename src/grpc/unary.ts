@@ -53,13 +53,7 @@ function answer<Request, Response, Permit>(
   message: Buffer,
 ): void {
   try {
-    const response = responseTo(method, call, message);
-    if (response instanceof Promise)
-      response.then(
-        (framed) => call.succeed(framed),
-        (error) => call.fail(error),
-      );
-    else call.succeed(response);
+    respond(method, call, message);
   } catch (error) {
     call.fail(error);
   } finally {
@@ -69,33 +63,44 @@ function answer<Request, Response, Permit>(
 }
 
 /** Authorizes the caller before it decodes the rest of the request, so that a refused request costs little. */
-function responseTo<Request, Response, Permit>(
+function respond<Request, Response, Permit>(
   method: UnaryMethod<Request, Response, Permit>,
   call: IncomingCall,
   message: Buffer,
-): Buffer | Promise<Buffer> {
+): void {
   const { target } = method;
   const leading = leadingString(message, target);
   const permit = method.permit(call.caller, leading);
   const request = method.request.decode(message);
   // In protobuf the last occurrence of a field counts: a caller would be authorized for one secret and get another.
   if (target.of(request) !== leading) throw malformedRequest(`${target.name} occurs twice`, target.name);
-  return handled(method, call, permit, request);
+  handle(method, call, permit, request);
 }
 
-/** The framed response of a method. Overwrites request and response as soon as they are no longer needed. */
-function handled<Request, Response, Permit>(
+/** Runs the method. Overwrites request and response as soon as they are no longer needed. */
+function handle<Request, Response, Permit>(
   method: UnaryMethod<Request, Response, Permit>,
   call: IncomingCall,
   permit: Permit,
   request: Request,
-): Buffer | Promise<Buffer> {
+): void {
+  const failed = (error: unknown) => {
+    method.wipe?.(request, undefined);
+    call.fail(error);
+  };
+  const succeeded = (response: Response) => {
+    try {
+      call.succeed(framed(method, request, response));
+    } catch (error) {
+      failed(error);
+    }
+  };
   try {
     const response = method.handle(permit, request, () => call.isOver);
-    if (!(response instanceof Promise)) return framed(method, request, response);
-    return response.then((value) => framed(method, request, value)).catch((error) => failed(method, request, error));
+    if (response instanceof Promise) response.then(succeeded, failed);
+    else succeeded(response);
   } catch (error) {
-    return failed(method, request, error);
+    failed(error);
   }
 }
 
@@ -108,13 +113,4 @@ function framed<Request, Response>(
   writePrefix(bytes);
   wipe?.(request, response);
   return bytes;
-}
-
-function failed<Request>(
-  { wipe }: Pick<UnaryMethod<Request, never, unknown>, "wipe">,
-  request: Request,
-  error: unknown,
-): never {
-  wipe?.(request, undefined);
-  throw error;
 }
