@@ -20,7 +20,7 @@ export interface CallStatus {
 const MAX_GRPC_MESSAGE = 1024;
 
 /** The compression that the server accepts. Without this header, grpc-js announces gzip and deflate. */
-export const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
+const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
 
 /** Bounds the headers with which grpc-js answers on a stream. */
 export function boundHeaders(stream: ServerHttp2Stream): void {

@@ -7,7 +7,7 @@ import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
 import { BudgetMemory } from "./budget-memory.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
-import type { Handled } from "./incoming-call.ts";
+import type { Handled } from "./authorized-route.ts";
 import { IncomingCalls, type Route } from "./incoming-calls.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";

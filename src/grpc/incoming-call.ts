@@ -1,6 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { status as Code } from "@grpc/grpc-js";
-import { type LeadingField, leadingStringSoFar } from "../contract/leading-string.ts";
+import { leadingStringSoFar } from "../contract/leading-string.ts";
 import { DEFAULT_DEADLINE_MS, MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import {
   type CofferError,
@@ -12,25 +12,13 @@ import {
 import type { Timers } from "../domain/timers.ts";
 import type { Connection } from "../admission/connection.ts";
 import { type CallStatus, answerMessage, answerStatus, cancelUnread } from "./answer-stream.ts";
+import type { AnswerableCall, AuthorizedRoute, Handled } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
 import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
-import type { MethodId } from "./method-id.ts";
 import { TimedItem } from "./overdue.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { codeOf, toCofferError, toStatus } from "./status.ts";
-
-/** A method of Coffer's own service. The policy decides who may call it. */
-export interface AuthorizedRoute {
-  readonly kind: "authorized";
-  readonly method: MethodId;
-  /** The first field of the request, by which the caller is authorized. */
-  readonly target: LeadingField;
-  /** Throws if the caller may not use `target`. */
-  readonly authorize: (caller: Connection, target: string) => void;
-  /** Answers a call whose message has arrived completely. It must not throw. */
-  readonly answer: (call: IncomingCall, message: Buffer) => void;
-}
 
 /** A call of Coffer's own service as it arrived. */
 export interface Arrival {
@@ -43,16 +31,6 @@ export interface Arrival {
   readonly timeoutMs: number | undefined;
   /** Whether the caller had ended its request when the call began. */
   readonly isComplete: boolean;
-}
-
-/** A call that was answered. */
-export interface Handled {
-  readonly method: MethodId;
-  readonly code: Code;
-  readonly seconds: number;
-  readonly caller: Connection;
-  /** The error with which the call ended; undefined after success. The `cause` of the error is for the log only. */
-  readonly error: CofferError | undefined;
 }
 
 /** What every call needs. */
@@ -79,6 +57,13 @@ const TOO_LONG: CallStatus = {
   metadata: undefined,
 };
 
+// The client ends the call with the same code by itself, so this is only for one that does not.
+const EXPIRED: CallStatus = {
+  code: Code.DEADLINE_EXCEEDED,
+  details: "the deadline of the call has passed",
+  metadata: undefined,
+};
+
 /**
  * - reading: the start of the request, as much as authorization needs.
  * - waiting: for space in the caller's budget.
@@ -95,7 +80,7 @@ type State = "reading" | "waiting" | "collecting" | "answering" | "over";
  *
  * A request that has arrived completely with its headers, as almost all do, is answered without a listener or a timer.
  */
-export class IncomingCall extends TimedItem {
+export class IncomingCall extends TimedItem implements AnswerableCall {
   readonly #arrival: Arrival;
   readonly #lease: Lease;
   readonly #environment: CallEnvironment;
@@ -118,7 +103,6 @@ export class IncomingCall extends TimedItem {
     return this.#arrival.caller;
   }
 
-  /** Whether the caller no longer waits: it has its answer, has cancelled the call or closed its connection. */
   get isOver(): boolean {
     const { stream } = this.#arrival;
     return this.#state === "over" || stream.destroyed || stream.closed;
@@ -131,11 +115,6 @@ export class IncomingCall extends TimedItem {
     if (this.#state !== "over") this.#awaitDeadline();
   }
 
-  /**
-   * Runs `task`, which creates the answer, when the answers that the caller has not read yet leave space in its budget.
-   * Limiting the requests does not limit the answers: many small requests can arrive in one turn, and each can have a
-   * large answer.
-   */
   whenRoom(task: () => void): void {
     this.#state = "waiting";
     this.#lease.request(0, () => {
@@ -146,7 +125,7 @@ export class IncomingCall extends TimedItem {
     });
   }
 
-  /** Sends the answer, a framed message, and overwrites its bytes. They count against the budget until the call is closed. */
+  /** The bytes of the answer count against the budget until the call is closed. */
   succeed(framed: Buffer): void {
     if (this.#state === "over") {
       framed.fill(0);
@@ -157,18 +136,16 @@ export class IncomingCall extends TimedItem {
     this.#end(Code.OK, undefined);
   }
 
-  /** Sends an error. */
   fail(failure: unknown): void {
     const error = toCofferError(failure);
     if (this.#state !== "over") this.#reject(toStatus(error), error);
   }
 
-  /** Overwrites the bytes of the request, after it has been decoded into copies. */
   wipeRequest(): void {
     this.#request.wipe();
   }
 
-  /** The time for the request is over. An answer that is not available by then is given up, unless the caller waits longer. */
+  /** The time for the request is over, and also that for the answer if the caller set no deadline. */
   expire(): void {
     if (this.#state === "waiting") this.fail(this.#overBudget("bytes"));
     else if (this.#state === "reading" || this.#state === "collecting") this.fail(requestIncomplete(REQUEST_MS));
@@ -191,7 +168,7 @@ export class IncomingCall extends TimedItem {
   #awaitDeadline(): void {
     const { timeoutMs } = this.#arrival;
     if (timeoutMs === undefined) return;
-    this.#cancelDeadline = this.#environment.timers.delay(timeoutMs, () => this.fail(deadlineExceeded(timeoutMs)));
+    this.#cancelDeadline = this.#environment.timers.delay(timeoutMs, () => this.#reject(EXPIRED));
   }
 
   readonly #read = (): void => {

@@ -3,7 +3,7 @@ import type { Codec } from "../contract/message.ts";
 import { malformedRequest } from "../domain/errors.ts";
 import type { Connection } from "../admission/connection.ts";
 import { PREFIX_BYTES, writePrefix } from "./framing.ts";
-import type { AuthorizedRoute, IncomingCall } from "./incoming-call.ts";
+import type { AnswerableCall, AuthorizedRoute } from "./authorized-route.ts";
 import type { MethodId } from "./method-id.ts";
 
 /**
@@ -36,7 +36,7 @@ export function unary<Request, Response, Permit>(
   id: MethodId,
   method: UnaryMethod<Request, Response, Permit>,
 ): AuthorizedRoute {
-  const run = (call: IncomingCall, message: Buffer) => answer(method, call, message);
+  const run = (call: AnswerableCall, message: Buffer) => answer(method, call, message);
   return {
     kind: "authorized",
     method: id,
@@ -49,7 +49,7 @@ export function unary<Request, Response, Permit>(
 /** Answers a call. This is the only place that catches the errors of a method. */
 function answer<Request, Response, Permit>(
   method: UnaryMethod<Request, Response, Permit>,
-  call: IncomingCall,
+  call: AnswerableCall,
   message: Buffer,
 ): void {
   try {
@@ -65,7 +65,7 @@ function answer<Request, Response, Permit>(
 /** Authorizes the caller before it decodes the rest of the request, so that a refused request costs little. */
 function respond<Request, Response, Permit>(
   method: UnaryMethod<Request, Response, Permit>,
-  call: IncomingCall,
+  call: AnswerableCall,
   message: Buffer,
 ): void {
   const { target } = method;
@@ -80,7 +80,7 @@ function respond<Request, Response, Permit>(
 /** Runs the method. Overwrites request and response as soon as they are no longer needed. */
 function handle<Request, Response, Permit>(
   method: UnaryMethod<Request, Response, Permit>,
-  call: IncomingCall,
+  call: AnswerableCall,
   permit: Permit,
   request: Request,
 ): void {

@@ -12,7 +12,7 @@ import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { Listener } from "../../src/admission/listener.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
-import type { Handled } from "../../src/grpc/incoming-call.ts";
+import type { Handled } from "../../src/grpc/authorized-route.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 

@@ -273,7 +273,7 @@ describe("bad requests", () => {
     ["truncated bytes", "0a0b73686f702f6170692f78", /path is truncated/],
     ["bad UTF-8", "0a0b73686f702f6170692fc328", /path is not valid UTF-8/],
     ["a wrong wire type", "080b", /path has wire type 0/],
-    ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version is larger than 32 bits/],
+    ["a version of 40 bits", "0a0b73686f702f6170692f787810ffffffffff1f", /version does not fit in 32 bits/],
   ];
   for (const [what, hex, message] of raw) {
     it(`${what}, in the encoded request`, async () => {
