@@ -62,6 +62,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
         /^the caller has the server's own SPIFFE ID, spiffe:\/\/example\.org\/coffer, which is never allowed any action; /,
       );
     }
+    await kit.settled();
     assert.equal(
       lines("call denied").filter(({ spiffe_id, rule }) => spiffe_id === OWN && rule === OWN_ID_RULE).length,
       5,
@@ -103,6 +104,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
         /^coffer: nothing was sent to .* give Coffer its own SPIFFE ID\n(coffer: nothing was changed\n)?$/,
       );
     }
+    await kit.settled();
     assert.deepEqual(
       kit.log.slice(seen).filter(({ spiffe_id }) => spiffe_id === OWN),
       [],

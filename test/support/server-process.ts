@@ -14,6 +14,7 @@ import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
+import { THREADS } from "./threads.ts";
 
 /** The program, from the same build as this file. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
@@ -164,6 +165,7 @@ export class Site {
       "--data": data,
       "--root-key": rootKey,
       "--admin": ADMIN,
+      "--threads": String(THREADS),
     };
     return ["serve", ...Object.entries(given).flat(), ...identity.flags, ...flags];
   }
