@@ -4,6 +4,7 @@ import type { Fronts } from "../front/fronts.ts";
 import type { CallCounters } from "../observability/call-counters.ts";
 import type { Logger, LogSink } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { SharedDelays } from "../observability/shared-delays.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Checkpoints } from "../storage/checkpoints.ts";
 import { FileWarnings } from "./file-warnings.ts";
@@ -25,6 +26,8 @@ export interface StartupOptions {
   readonly timers: Timers;
   readonly metrics: Metrics;
   readonly counters: CallCounters;
+  /** Undefined if the only front is in this thread. */
+  readonly delays: SharedDelays | undefined;
   /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
   /** Ends every wait of the start, and the probe. */
@@ -139,7 +142,7 @@ export class Startup {
   }
 
   async #open(): Promise<Opened | undefined> {
-    const { config, log, timers, metrics, counters, signal, onFailed } = this.#options;
+    const { config, log, timers, metrics, counters, delays, signal, onFailed } = this.#options;
     const onHeld = (detail: string) => {
       this.#progress = { kind: "opening", why: "waiting for another server" };
       log.warn("store in use", { detail });
@@ -150,7 +153,7 @@ export class Startup {
     const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });
     const parts = { config, resources, log, timers, counters };
-    const host: FrontHost = config.threads === 1 ? new FrontOfThisThread(parts) : new FrontThreads(parts);
+    const host = delays === undefined ? new FrontOfThisThread(parts) : new FrontThreads(parts, delays);
     // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
     this.#closers.push(() => host.close());
     const watch = new IdentityWatch({ source, log: this.#settledLog, timers, metrics });
