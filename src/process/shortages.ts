@@ -7,7 +7,7 @@ import { memoryWarning, machineMemory } from "./machine-memory.ts";
 
 /** Warns of file descriptors, locked memory and memory that would run out if the configured limits are reached. */
 export function warnOfShortages({ handshakes, maxStoreBytes, threads }: ServeConfig, log: Logger): void {
-  const files = descriptorWarning(kernelFiles, handshakes.connections);
+  const files = descriptorWarning(kernelFiles, handshakes.connections, threads);
   if (files !== undefined) log.warn("file descriptor limit too low", { detail: files });
   const locked = lockedMemoryWarning(kernelFiles, threads);
   if (locked !== undefined) log.warn("locked memory limit too low", { detail: locked });

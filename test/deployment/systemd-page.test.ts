@@ -9,6 +9,7 @@ import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";
 import { ExitCode } from "../../src/cli/exit-code.ts";
+import { MAX_DEFAULT_THREADS } from "../../src/config/serve-options.ts";
 import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { page } from "../support/pages.ts";
 import { memoryNeeded } from "./capacity.ts";
@@ -36,7 +37,8 @@ describe("the unit of docs/systemd.md", () => {
     const reserveMs = 5000;
     assert.ok(Number(lastOf(unit!, "TimeoutStopSec")) * 1000 >= drainMs + shutdownDelayMs + reserveMs);
     const files = `Max open files            ${lastOf(unit!, "LimitNOFILE")}   x   files`;
-    assert.equal(descriptorWarning({ read: () => files, write: () => {} }, handshakes.connections), undefined);
+    const kernel = { read: () => files, write: () => {} };
+    assert.equal(descriptorWarning(kernel, handshakes.connections, MAX_DEFAULT_THREADS), undefined);
     // By the formula of docs/operations.md.
     assert.equal(lastOf(unit!, "MemoryMax"), "2G");
     assert.ok(memoryNeeded(maxStoreBytes, handshakes.connections) < 2 * 2 ** 30);
