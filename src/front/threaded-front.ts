@@ -71,9 +71,8 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
 function intakeOf({ config, descriptors, connections }: FrontSetup, log: Logger): Intake {
   const counts = new ConnectionCounts(connections);
   const ports = new Map(Array.from(descriptors, ([front, port]): [number, DescriptorPort] => [front, portOf(port)]));
-  const { number, listen, handshakes } = config;
+  const { number, listen, mostPlaced: most } = config;
   const [accepting] = ports.values();
   if (number > 0 && accepting !== undefined) return new Adopted(accepting, counts, number);
-  const most = handshakes.connections + handshakes.inProgress;
   return new Listeners(listen, { counts, ports, most }, log);
 }
