@@ -129,11 +129,13 @@ export class Startup {
    * every change that a caller has sent is committed or refused.
    */
   async endCalls(graceMs: number): Promise<void> {
-    const { progress } = this;
-    if (progress.kind === "opening") return;
     await this.#fronts?.drain(graceMs);
-    await progress.opened.host.close();
-    if (progress.kind === "loaded") await progress.opened.store.settled();
+    if (this.#progress.kind !== "opening") await this.#endFronts(this.#progress.opened.host);
+  }
+
+  async #endFronts(host: FrontHost): Promise<void> {
+    await host.close();
+    if (this.#progress.kind === "loaded") await this.#progress.opened.store.settled();
   }
 
   /** Closes everything that was opened, in the reverse order. */
@@ -155,7 +157,7 @@ export class Startup {
     const parts = { config, resources, log, timers, counters };
     const host = delays === undefined ? new FrontOfThisThread(parts) : new FrontThreads(parts, delays);
     // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
-    this.#closers.push(() => host.close());
+    this.#closers.push(() => this.#endFronts(host));
     const watch = new IdentityWatch({ source, log: this.#settledLog, timers, metrics });
     this.#closers.push(() => watch.close());
     metrics.observePolicy(() => policy.loaded);
