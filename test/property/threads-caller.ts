@@ -66,9 +66,9 @@ export class SimulatedCaller {
 
   #makeCall(): void {
     const answer = this.#call();
-    if (answer === undefined) return this.begin();
     const fault = (error: unknown) => this.#options.simulation.faults.push(`${this.#name}: ${error}`);
-    answer.then(() => this.begin(), fault);
+    if (answer === undefined) this.begin();
+    else answer.then(() => this.begin(), fault);
   }
 
   /** Makes a call. Those that are answered at once return no promise, so that more can follow while others stand still. */
