@@ -1,3 +1,4 @@
+import { dividedLimits } from "../admission/divided-limits.ts";
 import { mostServed } from "../admission/handshake-gate.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
@@ -13,19 +14,10 @@ export interface FrontConfig extends Pick<ServeConfig, "budgets" | "handshakes" 
   readonly listen: readonly ListenAddress[];
 }
 
-/**
- * The configuration of one front of several. Connections are spread evenly over the fronts, so each gets an equal part of
- * the limits on connections and handshakes, rounded up.
- */
+/** The configuration of one front of several, with its part of the limits on connections and handshakes. */
 export function frontConfig(config: ServeConfig, number: number, fronts: number): FrontConfig {
   const { budgets, logLevel, maxContentBytes, listen } = config;
-  const { connections, inProgress, perSecond } = config.handshakes;
-  const part = (limit: number) => Math.ceil(limit / fronts);
-  const handshakes = {
-    connections: part(connections),
-    inProgress: part(inProgress),
-    perSecond: part(perSecond),
-  };
+  const handshakes = dividedLimits(config.handshakes, fronts);
   return { number, fronts, budgets, logLevel, maxContentBytes, handshakes, listen: number === 0 ? listen : [] };
 }
 

@@ -1,3 +1,4 @@
+import { mostPlaced } from "../admission/divided-limits.ts";
 import { ConnectionCounts } from "../admission/connection-counts.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
@@ -67,9 +68,9 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
 function intakeOf({ config, descriptors, connections }: FrontSetup, log: Logger): Intake {
   const counts = new ConnectionCounts(connections);
   const ports = new Map(Array.from(descriptors, ([front, port]): [number, DescriptorPort] => [front, portOf(port)]));
-  const { number, listen, handshakes } = config;
+  const { number, fronts, listen, handshakes } = config;
   const [accepting] = ports.values();
   if (number > 0 && accepting !== undefined) return new Adopted(accepting, counts, number);
-  const most = handshakes.connections + handshakes.inProgress;
+  const most = mostPlaced(handshakes, fronts);
   return new Listeners(listen, { counts, ports, most }, log);
 }
