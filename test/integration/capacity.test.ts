@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { after, describe, it } from "node:test";
 import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
+import { mostKeys } from "../../src/process/locked-memory.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
 import { page } from "../support/pages.ts";
+import { until } from "../support/until.ts";
 
 const operations = page("docs/operations.md");
 
@@ -52,18 +54,36 @@ describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self
   after(() => site.remove());
 
   // The test counts sockets, because the files that the server watches are open only briefly.
-  it("are fewer than forty without connections, and one more for each connection", async () => {
-    const server = await site.start();
-    const sockets = () => descriptorsOf(server.pid).filter((target) => target.startsWith("socket:")).length;
-    const idle = descriptorsOf(server.pid).length;
-    assert.ok(idle < 40, `${idle} descriptors without a connection`);
-    const before = sockets();
-    const callers = Array.from({ length: 20 }, () => site.caller(server));
-    for (const caller of callers) assert.equal((await caller.list({})).code, "OK");
-    assert.equal(sockets(), before + callers.length);
-    for (const caller of callers) caller.close();
-  });
+  for (const threads of [1, 3]) {
+    it(`are fewer than ${limitOf(threads)} without connections, and one more for each, with --threads ${threads}`, async () => {
+      const server = await site.start({ flags: ["--threads", String(threads)] });
+      const sockets = () => descriptorsOf(server.pid).filter((target) => target.startsWith("socket:")).length;
+      const callers = Array.from({ length: 20 }, () => site.caller(server));
+      const idle = descriptorsOf(server.pid).length;
+      assert.ok(idle < limitOf(threads), `${idle} descriptors without a connection`);
+      const before = sockets();
+      for (const caller of callers) assert.equal((await caller.list({})).code, "OK");
+      await until("only one descriptor is open for each", () => sockets() === before + callers.length);
+      for (const caller of callers) caller.close();
+      await server.stop();
+    });
+
+    // The warning of the start compares RLIMIT_MEMLOCK with this number of pages.
+    const skip = process.arch === "x64" ? false : "the size of a page differs";
+    it(`and the keys lock at most ${mostKeys(threads)} pages, with --threads ${threads}`, { skip }, async (t) => {
+      const server = await site.start({ flags: ["--threads", String(threads)] });
+      const locked = /^VmLck:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, "latin1"))?.[1];
+      await server.stop();
+      if (locked === "0") return t.skip("this process may not lock memory");
+      assert.ok(Number(locked) >= 4 * threads && Number(locked) <= 4 * mostKeys(threads), `${locked} kB`);
+    });
+  }
 });
+
+/** The documented number of descriptors without connections. */
+function limitOf(threads: number): number {
+  return 40 + (threads > 1 ? 8 * threads : 0);
+}
 
 /** The targets of a process's descriptors. */
 function descriptorsOf(pid: number): string[] {
