@@ -20,10 +20,9 @@ export function dividedLimits(limits: HandshakeLimits, fronts: number): Handshak
 }
 
 /**
- * The maximum number of connections that may be placed on each of `fronts` threads with these {@link dividedLimits}, those
- * on the way included. It is more than a front may have open, because a front at its maximum may close a connection in the
- * handshake for a newer one.
+ * The maximum number of connections that may be placed on each of `fronts` threads, those on the way included. It is more
+ * than a front may have open, because a front at its maximum may close a connection in the handshake for a newer one.
  */
-export function mostPlaced({ connections }: HandshakeLimits, fronts: number): number {
-  return connections + Math.ceil(MAX_ON_THE_WAY / fronts);
+export function mostPlaced(limits: HandshakeLimits, fronts: number): number {
+  return dividedLimits(limits, fronts).connections + Math.ceil(MAX_ON_THE_WAY / fronts);
 }

@@ -11,32 +11,46 @@ import { until } from "../support/until.ts";
 const operations = page("docs/operations.md");
 
 describe("the figures of docs/operations.md", () => {
-  // Operators size a container with this formula and this example.
-  it("match coffer_store_bytes for one secret", async (t) => {
-    const kit = await ServerKit.start();
-    t.after(() => kit.stop());
+  const path = "shop/team-00/secret-0000000";
+
+  /** The size of the store, without its author, with one version of the page's example and with ten. */
+  async function countedWith(threads: number): Promise<readonly [one: number, ten: number]> {
+    const kit = await ServerKit.start({ threads });
     const admin = kit.caller(ADMIN);
-    const path = "shop/team-00/secret-0000000";
-    const put = () => admin.put({ path, data: { password: "v".repeat(256) } });
-    const counted = async () => {
+    const put = async () => {
+      assert.equal((await admin.put({ path, data: { password: "v".repeat(256) } })).code, "OK");
       const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
-      return Number(/^coffer_store_bytes (\d+)$/m.exec(body)![1]);
+      return Number(/^coffer_store_bytes (\d+)$/m.exec(body)![1]) - copies(threads) * (100 + ADMIN.length);
     };
-
-    assert.equal((await put()).code, "OK");
-    const author = 100 + ADMIN.length;
-    const one = (await counted()) - author;
-    for (let version = 2; version <= 12; version++) assert.equal((await put()).code, "OK");
-    const ten = (await counted()) - author;
+    const one = await put();
+    for (let version = 2; version <= 11; version++) await put();
+    const ten = await put();
     admin.close();
+    await kit.stop();
+    return [one, ten];
+  }
 
+  const copies = (threads: number) => (threads > 1 ? threads + 1 : 1);
+
+  // Operators size a container with this formula and this example.
+  it("match coffer_store_bytes for one secret", async () => {
     const example = /27 bytes, .* 256 bytes counts as ([\d,]+) bytes with one version, and as ([\d,]+) bytes with ten/;
     const [, ...documented] = example.exec(operations.text.replaceAll("\n", " "))!;
+    const [one, ten] = await countedWith(1);
     assert.deepEqual(
       documented,
       [one, ten].map((bytes) => bytes.toLocaleString("en")),
     );
     assert.equal(one, 150 + path.length + 236 + 6 + "password".length + 256);
+  });
+
+  it("match coffer_store_bytes with several threads", async () => {
+    const [, each, ofVersion] = /count (\d+),\s+the path, (\d+) of the 236/.exec(operations.text)!.map(Number);
+    const [single, several] = [await countedWith(1), await countedWith(3)];
+    for (const [i, versions] of [1, 10].entries()) {
+      const copied = each! + path.length + versions * ofVersion!;
+      assert.equal(several[i]! - single[i]!, (copies(3) - 1) * copied);
+    }
   });
 });
 
