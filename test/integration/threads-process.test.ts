@@ -87,8 +87,7 @@ describe("a process with three fronts", () => {
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 
-  // As an error that no one catches ends a server with one thread: a front that is gone can't be replaced, and its part
-  // of the connections would never be served again.
+  // An uncaught error also ends a server with one thread. The other fronts can't replace one whose thread has ended.
   for (const [what, trigger, code, message] of [
     ["throws an error", "throw", 'throw new TypeError("injected fault")', /TypeError.*: injected fault/],
     ["rejects a promise", "reject", 'Promise.reject(new TypeError("injected fault"))', /TypeError.*: injected fault/],
