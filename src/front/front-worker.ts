@@ -35,7 +35,7 @@ export function startFrontWorker({ setup, transferKey, env }: FrontWorkerOptions
   const worker = new Worker(ENTRY, { name, workerData, transferList, env: debugVariables(env), trackUnmanagedFds });
   worker.once("message", (publicKey: Uint8Array) => worker.postMessage(transferKey(publicKey)));
   let isEnding = false;
-  // An error that no one catches ends a process. Without its thread a front is gone, and the others can't replace it.
+  // An uncaught error ends a process. The other fronts can't replace one whose thread has ended.
   worker.once("error", (error) => {
     throw error;
   });
