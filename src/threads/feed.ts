@@ -8,9 +8,10 @@ import { findVersion } from "../store/secret.ts";
 import type { Change, PutChange } from "../store/change.ts";
 import { type Location, PRUNED, encodeBatch } from "./batch.ts";
 import { ChangeServer } from "./change-server.ts";
-import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
+import type { FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import { type PublicationProgress, next } from "./publication-progress.ts";
+import type { ChangesMessage } from "./requests.ts";
 import { SharedChunks } from "./shared-chunks.ts";
 
 /** The store thread's end of the channel to a front. */
