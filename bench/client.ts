@@ -37,7 +37,7 @@ async function keepBusy(job: Job, numbers: NumberSource, meter: Meter): Promise<
   while (!numbers.ended) await (await Connection.open(target, work)).run();
 }
 
-/** Returns the numbers of secrets until `end` is called. */
+/** Returns the numbers of secrets, at most `calls` of them, until `end` is called. */
 class NumberSource {
   readonly #numbers: Numbers;
   #left: number;

@@ -45,8 +45,8 @@ interface NewClients {
 export interface FloodFindings {
   readonly newClients: readonly NewClients[];
   /**
-   * Gets of connected clients, many at a time and one at a time: without load, and during continuous handshakes of
-   * other clients.
+   * Gets of connected clients, many at a time and one at a time: without unauthenticated clients ("calm"), and while
+   * unauthenticated clients open handshakes continuously ("flooded").
    */
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
