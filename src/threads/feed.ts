@@ -33,7 +33,7 @@ const LOOK_MS = 5;
 export class Feed implements Publication {
   readonly #chunks = new SharedChunks();
   readonly #sealed = new SealedMemory(this.#chunks);
-  readonly memory = new Memory(this.#sealed);
+  readonly memory: Memory;
   readonly #ports: readonly FrontPort[];
   readonly #progress: PublicationProgress;
   readonly #timers: Timers;
@@ -43,6 +43,8 @@ export class Feed implements Publication {
 
   constructor(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers) {
     this.#ports = ports;
+    // That of this thread, and a replica for each front.
+    this.memory = new Memory(this.#sealed, ports.length + 1);
     this.#progress = progress;
     this.#timers = timers;
   }
