@@ -169,7 +169,7 @@ export class SimulatedCaller {
 }
 
 /** What a Get returns. Throws its refusal, except that of a deleted version. */
-export function got({ reader }: SimulatedFront, path: string, number: number): Seen {
+function got({ reader }: SimulatedFront, path: string, number: number): Seen {
   try {
     const { version, content } = reader.get(parseSecretPath(path), number);
     const [entry] = content.entries();
