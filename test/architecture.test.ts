@@ -116,6 +116,7 @@ describe("the architecture", () => {
   // If the parser found no imports, the test above would always pass.
   it("matches the table: every module has files, and imports exactly the packages that its row names", () => {
     const imports = program.flatMap(importsOf);
+    assert.equal(readLayers().length, MODULES.size, "a module has two rows");
     for (const { name, packages } of MODULES.values()) {
       assert.ok(
         program.some(({ path }) => moduleOf(path) === name),

@@ -112,7 +112,7 @@ function observed(port: FrontPort, { seen }: SystemParts): FrontPort {
     post(message, transfer) {
       if (message.kind === "publication") {
         if (message.number < 0) seen.add("wrapped");
-        if (message.chunks?.moves.length) seen.add("moved");
+        if (message.chunks?.moves.numbers.length) seen.add("moved");
         if (message.chunks?.dropped.length) seen.add("dropped");
       }
       port.post(message, transfer);

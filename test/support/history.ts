@@ -1,4 +1,7 @@
-/** When an operation began and when it was answered, on one clock for all threads; Infinity if it was never answered. */
+/**
+ * When an operation began and when it was answered, on one clock for all threads. Without an answer, the end is the moment
+ * from which it can no longer take effect.
+ */
 export interface Span {
   readonly begin: number;
   readonly end: number;

@@ -134,7 +134,11 @@ const ownMemory = () => new Filling(new Memory(new SealedMemory()), (sealed) => 
 /** The memory of a thread that finds all contents in the memory of another one. */
 function replica(copies: number): Filling<Location> {
   const contents = new FollowedContents();
-  contents.create({ created: [{ chunk: 0, memory: new SharedArrayBuffer(16) }], moves: [], dropped: [] });
+  contents.create({
+    created: [{ chunk: 0, memory: new SharedArrayBuffer(16) }],
+    moves: { texts: [], numbers: new Float64Array() },
+    dropped: [],
+  });
   return new Filling(new Memory(contents, copies), ({ length }) => ({ chunk: 0, at: 0, length }));
 }
 
