@@ -191,7 +191,7 @@ describe("the architecture", () => {
       source("app/x.ts", 'import type { y } from "../storage/y.ts";'),
     ],
     ...["admission", "grpc", "front"].map((module): [string, Source, RegExp, Source] => [
-      `storage meets no caller: it imports nothing of ${module}`,
+      `storage serves no caller: it imports nothing of ${module}`,
       source("storage/x.ts", `import type { y } from "../${module}/y.ts";`),
       new RegExp(`may not import ${module}`),
       source("app/x.ts", `import type { y } from "../${module}/y.ts";`),

@@ -65,14 +65,15 @@ export class SharedChunks implements ChunkMemory {
     return { chunk: this.#number(chunk), at, length };
   }
 
-  /** The changes since the last call. What is no longer in use belongs to `publication`. */
-  take(publication: number): ChunkChanges {
-    const changes = { created: this.#created, moves: this.#moves, dropped: this.#dropped };
+  /** The changes since the last call; undefined if there are none. What is no longer in use belongs to `publication`. */
+  take(publication: number): ChunkChanges | undefined {
     if (this.#unused.length > 0) this.#discarded.push({ publication, bytes: this.#unused });
+    this.#unused = [];
+    const changes = { created: this.#created, moves: this.#moves, dropped: this.#dropped };
+    if (Object.values(changes).every(({ length }) => length === 0)) return undefined;
     this.#created = [];
     this.#moves = [];
     this.#dropped = [];
-    this.#unused = [];
     return changes;
   }
 

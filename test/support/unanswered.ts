@@ -81,7 +81,7 @@ class Findings {
     if (seen.kind !== "described") return;
     for (const { version, revision, deleted } of seen.versions) {
       innerMap(this.#versions, path).set(revision, version);
-      if (deleted === undefined) continue;
+      if (typeof deleted !== "number") continue;
       const marked = innerMap(this.#deletions, path).get(deleted) ?? new Set<number>();
       innerMap(this.#deletions, path).set(deleted, marked.add(version));
     }
