@@ -18,7 +18,7 @@ export interface OtherBuild {
 /** The options of `npm run bench --`. */
 export interface Options {
   readonly sections: ReadonlySet<Section>;
-  /** Whether to profile Coffer's Get instead of measuring the sections. */
+  /** Whether to profile Coffer's Get and Put instead of measuring the sections. */
   readonly profile: boolean;
   readonly connections: number;
   /** Calls in flight on each connection. */

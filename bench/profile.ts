@@ -1,13 +1,14 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type JobResult, runJob } from "./job.ts";
+import { type JobResult, type Operation, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
 import { fill, startCoffer } from "./servers.ts";
 import { jobFor } from "./throughput.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** How the main thread spends its busy time during Gets. The shares sum to 1. */
+/** How the main thread spends its busy time during one operation. The shares sum to 1. */
 export interface Profile {
+  readonly operation: Operation;
   readonly result: JobResult;
   /** The share of each group, the largest first. */
   readonly groups: readonly Share[];
@@ -23,15 +24,21 @@ interface Share {
 
 const FUNCTIONS_SHOWN = 30;
 
-/** Runs Coffer under V8's sampling profiler. This makes it slower, so only the shares are meaningful, not the rate. */
-export async function profileGet(folder: RunFolder, options: Options): Promise<Profile> {
-  const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${folder.at("profile")}`];
-  const server = await startCoffer(folder, { name: "coffer", data: "coffer", nodeOptions, flags: ["--allow-debug"] });
+/**
+ * Runs Coffer with one thread under V8's sampling profiler. This makes it slower, so only the shares are meaningful, not
+ * the rate.
+ */
+export async function profileOf(folder: RunFolder, options: Options, operation: Operation): Promise<Profile> {
+  const profile = folder.at(`profile-${operation}`);
+  const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${profile}`];
+  const flags = ["--allow-debug", "--threads", "1"];
+  const server = await startCoffer(folder, { name: operation, data: operation, nodeOptions, flags });
   await fill(server, options.secrets);
-  const result = await runJob(jobFor(server, "get", 0, options));
+  const result = await runJob(jobFor(server, operation, 0, options));
   await server.stop();
-  const frames = busyFrames(readProfile(folder.at("profile")), result.window);
+  const frames = busyFrames(readProfile(profile), result.window);
   return {
+    operation,
     result,
     groups: sharesOf(frames, ({ frame }) => groupOf(frame)),
     functions: sharesOf(frames, ({ frame }) => nameOf(frame)).slice(0, FUNCTIONS_SHOWN),

@@ -163,11 +163,11 @@ export function callersReport({ episodes, requirements }: CallersFindings, { rou
   ].join("\n");
 }
 
-/** The profile of a Get. */
-export function profileReport({ result, groups, functions }: Profile): string {
+/** The profile of an operation. */
+export function profileReport({ operation, result, groups, functions }: Profile): string {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   const table = (shares: Profile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
-  const title = `get under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
+  const title = `${operation} under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
   return [title, table(groups), "", "functions by their own time", table(functions)].join("\n");
 }
 
