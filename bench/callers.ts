@@ -8,7 +8,7 @@ import type { Options } from "./options.ts";
 import { peakRssBytes } from "./process-stat.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { interleave, spreadOf } from "./rounds.ts";
-import { type CofferOptions, type CofferServer, coffers, fill, startCoffer } from "./servers.ts";
+import { type Coffer, type CofferServer, coffers, fill, startCoffer } from "./servers.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 const SECRETS = 1000;
@@ -61,7 +61,7 @@ export interface CallersFindings {
 interface Scenario {
   readonly name: string;
   readonly attack: Attack;
-  readonly coffer: Pick<CofferOptions, "name" | "otherBuild">;
+  readonly coffer: Coffer;
 }
 
 /** Starts a new server for each attack in each round. Needs `ulimit -n` of at least 2,000. */

@@ -8,6 +8,7 @@ import { measureFlood } from "./flood.ts";
 import { measureHandOver } from "./handover.ts";
 import { measureIdle } from "./idle.ts";
 import type { Operation } from "./job.ts";
+import { measureLatency } from "./latency.ts";
 import { measureLoad } from "./load.ts";
 import { type Options, type Section, readOptions } from "./options.ts";
 import { profileGet } from "./profile.ts";
@@ -17,6 +18,7 @@ import {
   floodReport,
   handOverReport,
   idleReport,
+  latencyReport,
   loadReport,
   profileReport,
   reloadReport,
@@ -59,6 +61,7 @@ type Measurement = (folder: RunFolder, options: Options) => Promise<unknown>;
 
 /** All sections except get and put, which are measured on the same servers. */
 const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
+  latency: section(measureLatency, latencyReport),
   load: section(measureLoad, loadReport),
   verify: section(async (_folder, options) => measureVerification(options), verificationReport),
   flood: section(measureFlood, floodReport),

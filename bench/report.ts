@@ -1,23 +1,81 @@
 import type { PolicySwapsFindings } from "../test/support/policy-swaps.ts";
 import { type CallersFindings, type Episode, failuresOf, p99Ratio } from "./callers.ts";
+import type { Commits } from "./commits.ts";
 import type { FloodFindings } from "./flood.ts";
 import type { HandOvers } from "./handover.ts";
 import type { Idle, IdleCost } from "./idle.ts";
-import type { JobResult } from "./job.ts";
+import type { Latency, Row } from "./latency.ts";
 import type { Load } from "./load.ts";
 import type { Options } from "./options.ts";
 import type { Profile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
-import type { Requirement } from "./requirement.ts";
-import { type Figure, type Rounds, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
+import { type Figure, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
+import type { SerialPart } from "./serial.ts";
 import type { Start, Starts } from "./start.ts";
+import { columns, conditions, errorsOf, ratesTable, requirementsTable, whole, withRange } from "./table.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
 
 /** The table of one operation. Cells are medians of the rounds; rates also have the least and the most. */
-export function throughputReport({ operation, rounds, requirements }: Throughput, options: Options): string {
+export function throughputReport(found: Throughput, options: Options): string {
+  const { operation, rounds, serial, commits, requirements } = found;
   const title = `${operation}: ${whole(options.secrets)} secrets, ${conditions(options)}`;
-  return [title, ratesTable(rounds, "grpc-js"), "", requirementsTable(requirements)].join("\n");
+  return [
+    title,
+    ratesTable(rounds, "grpc-js"),
+    "",
+    ...[...serial].map(([server, part]) => serialTable(server, part)),
+    ...(operation === "put" ? [commitsTable(commits), ""] : []),
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+function serialTable(server: string, { storeMicros, frontMicros, otherMicros, rates }: SerialPart): string {
+  const fronts = frontMicros.map((micros, front) => [`front ${front + 1}`, withRange(micros, 1)] as const);
+  const cores = [...rates].map(([count, rate]) => [`${count} cores`, whole(rate.median)] as const);
+  const cells = [
+    ["store thread", withRange(storeMicros, 1)],
+    ...fronts,
+    ["others", withRange(otherMicros, 1)],
+    ...cores,
+  ] as const;
+  const table = columns([cells.map(([head]) => head), cells.map(([, cell]) => cell)]);
+  return `${server}: CPU us/call by thread, and calls a second by Amdahl's law\n${table}\n`;
+}
+
+function commitsTable(commits: Throughput["commits"]): string {
+  const row = ([server, { groups, changes, seconds }]: [string, Commits]) => [
+    server,
+    (changes / groups).toFixed(1),
+    ((seconds / groups) * 1e3).toFixed(2),
+    ((seconds / changes) * 1e6).toFixed(0),
+  ];
+  return columns([["commits", "Puts in one", "ms", "us/Put"], ...[...commits].map(row)]);
+}
+
+/** The calls of one caller, in each situation. */
+export function latencyReport({ rows, rounds, requirements }: Latency, { rounds: times, seconds }: Options): string {
+  const row = ({ name, base }: Row) => {
+    const cell = (figure: Figure, digits: number) => withRange(spread(rounds, name, figure), digits);
+    const times = (figure: Figure) => withRange(ratio(rounds, name, base, figure), 2);
+    return [
+      name,
+      cell(({ p50 }) => p50, 2),
+      cell(({ p99 }) => p99, 2),
+      cell(({ worst }) => worst, 0),
+      times(({ p50 }) => p50),
+      times(({ p99 }) => p99),
+      cell(({ othersLoad }) => othersLoad * 100, 0),
+      errorsOf(rounds.get(name)!),
+    ];
+  };
+  const head = ["one caller", "p50 ms", "p99 ms", "slowest ms", "x p50", "x p99", "others %", "errors"];
+  return [
+    `latency: one call at a time, ${seconds} s, median of ${times} (least-most); x: compared with the same call without load`,
+    columns([head, ...rows.map(row)]),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
 }
 
 /** The start of the large store, and its Gets compared with those of the small one. */
@@ -169,66 +227,4 @@ export function profileReport({ result, groups, functions }: Profile): string {
   const table = (shares: Profile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
   const title = `get under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
   return [title, table(groups), "", "functions by their own time", table(functions)].join("\n");
-}
-
-function conditions({ connections, inFlight, rounds, seconds }: Options): string {
-  return `${connections} x ${inFlight} in flight, ${seconds} s, median of ${rounds} (least-most)`;
-}
-
-function ratesTable(rounds: Rounds, base: string): string {
-  const row = (name: string) => {
-    const cell = (figure: Figure, digits: number) => spread(rounds, name, figure).median.toFixed(digits);
-    return [
-      name,
-      withRange(
-        spread(rounds, name, (result) => result.rate),
-        0,
-      ),
-      withRange(
-        ratio(rounds, name, base, (result) => result.rate),
-        2,
-      ),
-      cell((result) => result.p50, 1),
-      cell((result) => result.p99, 1),
-      cell((result) => result.serverMicros, 0),
-      cell((result) => result.clientLoad * 100, 0),
-      cell((result) => result.othersLoad * 100, 0),
-      errorsOf(rounds.get(name)!),
-    ];
-  };
-  const head = ["server", "rps", `x ${base}`, "p50 ms", "p99 ms", "CPU us/call", "client %", "others %", "errors"];
-  return columns([head, ...[...rounds.keys()].map(row)]);
-}
-
-function errorsOf(results: readonly JobResult[]): string {
-  const errors = results.flatMap((result) => Object.entries(result.errors).map(([what, count]) => `${count} ${what}`));
-  return errors.length === 0 ? "0" : errors.join(", ");
-}
-
-function requirementsTable(requirements: readonly Requirement[]): string {
-  return columns(
-    requirements.map(({ what, measured, bound, met }) => [met ? "ok" : "MISSED", what, withRange(measured, 2), bound]),
-  );
-}
-
-function withRange({ median, least, most }: Spread, digits: number): string {
-  const show = (value: number) =>
-    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${show(median)} (${show(least)}-${show(most)})`;
-}
-
-function whole(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: 0 });
-}
-
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }
