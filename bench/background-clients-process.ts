@@ -5,7 +5,8 @@ import type { Outcome } from "./meter.ts";
 // The process of background clients. The parent sends the job to start. This process sends a count at the first answer,
 // and the final count at the parent's second message. A connection that fails ends it with an error.
 
-const startedAt = performance.now();
+/** When the job arrived, of performance.now(). */
+let startedAt = 0;
 const errors: Record<string, number> = {};
 let calls = 0;
 let firstAnswerMs: number | undefined;
@@ -23,9 +24,16 @@ function count(): BackgroundCount {
 }
 
 process.once("message", (job: BackgroundJob) => {
-  new BusyClients(job, { record }).finished.catch(({ message }: Error) => {
-    console.error(`background clients: ${message}`);
-    process.exit(1);
-  });
+  startedAt = performance.now();
+  void makeCalls(job);
   process.once("message", () => process.send!(count(), () => process.exit()));
 });
+
+async function makeCalls(job: BackgroundJob): Promise<void> {
+  try {
+    await (await BusyClients.start(job, { record })).finished;
+  } catch (error) {
+    console.error(`background clients: ${(error as Error).message}`);
+    process.exit(1);
+  }
+}

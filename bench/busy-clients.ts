@@ -9,11 +9,26 @@ export class BusyClients {
   readonly finished: Promise<unknown>;
   readonly #numbers: NumberSource;
 
-  /** Starts the clients, which make `calls` calls, by default until `end` is called. */
-  constructor(job: Omit<Job, "extent">, meter: Pick<Meter, "record">, calls = Number.POSITIVE_INFINITY) {
-    const numbers = new NumberSource(job.numbers, calls);
+  private constructor(numbers: NumberSource, finished: Promise<unknown>) {
     this.#numbers = numbers;
-    this.finished = Promise.all(Array.from({ length: job.connections }, () => keepBusy(job, numbers, meter)));
+    this.finished = finished;
+  }
+
+  /**
+   * Starts the clients when all their connections are open, so that no handshake waits for a busy server. They make
+   * `calls` calls, by default until `end` is called.
+   */
+  static async start(
+    job: Omit<Job, "extent">,
+    meter: Pick<Meter, "record">,
+    calls = Number.POSITIVE_INFINITY,
+  ): Promise<BusyClients> {
+    const numbers = new NumberSource(job.numbers, calls);
+    const work = workOf(job, numbers, meter);
+    const open = () => Connection.open(job.target, work);
+    const connections = await Promise.all(Array.from({ length: job.connections }, open));
+    const finished = Promise.all(connections.map((connection) => keepBusy(connection, open, numbers)));
+    return new BusyClients(numbers, finished);
   }
 
   /** Starts no further call. */
@@ -22,19 +37,20 @@ export class BusyClients {
   }
 }
 
-/** Uses one connection at a time, and opens another when the server has sent GOAWAY. */
-async function keepBusy(
-  { target, operation, inFlight }: Omit<Job, "extent">,
-  numbers: NumberSource,
-  meter: Pick<Meter, "record">,
-): Promise<void> {
-  const work: Work = {
+function workOf(job: Omit<Job, "extent">, numbers: NumberSource, meter: Pick<Meter, "record">): Work {
+  const { target, operation, inFlight } = job;
+  return {
     template: new RequestTemplate(target.protocol, operation, `localhost:${target.port}`),
     inFlight,
     next: () => numbers.next(),
     ended: (outcome, startedAt) => meter.record(outcome, startedAt),
   };
-  while (!numbers.ended) await (await Connection.open(target, work)).run();
+}
+
+/** Uses one connection at a time, and opens another when the server has sent GOAWAY. */
+async function keepBusy(first: Connection, open: () => Promise<Connection>, numbers: NumberSource): Promise<void> {
+  await first.run();
+  while (!numbers.ended) await (await open()).run();
 }
 
 /** Returns the numbers of secrets until `end` is called. */

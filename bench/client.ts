@@ -9,7 +9,7 @@ takeJob(doJob);
 
 async function doJob(job: Job): Promise<JobResult> {
   const meter = new Meter(job.target.pid);
-  const clients = new BusyClients(job, meter, job.extent.kind === "counted" ? job.extent.calls : undefined);
+  const clients = await BusyClients.start(job, meter, job.extent.kind === "counted" ? job.extent.calls : undefined);
   await Promise.all([clients.finished, measure(job, clients, meter)]);
   return meter.result();
 }
