@@ -5,7 +5,7 @@ import type { FloodFindings } from "./flood.ts";
 import type { HandOvers } from "./handover.ts";
 import type { Idle, IdleCost } from "./idle.ts";
 import type { Latency, Row } from "./latency.ts";
-import type { Load } from "./load.ts";
+import type { LargeStart, Load } from "./load.ts";
 import type { Options } from "./options.ts";
 import type { Profile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
@@ -78,14 +78,23 @@ export function latencyReport({ rows, rounds, requirements }: Latency, { rounds:
   ].join("\n");
 }
 
-/** The start of the large store, and its Gets compared with those of the small one. */
+/** The starts of the large store, and its Gets compared with those of the small one. */
 export function loadReport({ secrets, fillSeconds, starts, rounds, requirements, ...load }: Load, options: Options) {
-  const seconds = spreadOf(starts.map((start) => start.seconds));
-  const cpuSeconds = spreadOf(starts.map((start) => start.cpuSeconds));
+  const row = ([threads, found]: [number, readonly LargeStart[]]) => {
+    const cell = (figure: (start: LargeStart) => number) => withRange(spreadOf(found.map(figure)), 2);
+    return [
+      String(threads),
+      cell(({ seconds }) => seconds),
+      cell(({ cpuSeconds }) => cpuSeconds),
+      cell(({ peakRssBytes }) => peakRssBytes / 1e9),
+      cell(({ steadyRssBytes }) => steadyRssBytes / 1e9),
+    ];
+  };
+  const head = ["threads", "s until serving", "CPU s until serving", "peak RSS GB until serving", "steady RSS GB"];
   return [
-    `load: ${whole(secrets)} secrets, filled in ${fillSeconds.toFixed(0)} s, serving ${withRange(seconds, 2)} s after start`,
-    `CPU time until serving ${withRange(cpuSeconds, 2)} s, peak RSS ${(load.peakRssBytesAfterGets / 1e9).toFixed(2)} GB after the Gets`,
-    `get: ${conditions(options)}`,
+    `load: ${whole(secrets)} secrets, filled in ${fillSeconds.toFixed(0)} s`,
+    columns([head, ...[...starts].map(row)]),
+    `get: ${conditions(options)}; RSS after the Gets ${(load.rssBytesAfterGets / 1e9).toFixed(2)} GB`,
     ratesTable(rounds, "coffer-small"),
     "",
     requirementsTable(requirements),
