@@ -1,3 +1,5 @@
+import { readMetrics } from "./metrics-page.ts";
+
 /** The commits of a Coffer since its start, from its metrics. */
 export interface Commits {
   readonly groups: number;
@@ -8,12 +10,7 @@ export interface Commits {
 
 /** Reads the commits of the server with this ops port. */
 export async function readCommits(opsPort: number): Promise<Commits> {
-  const page = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
-  const value = (sample: string) => {
-    const text = new RegExp(`^${sample} (\\S+)$`, "m").exec(page)?.[1];
-    if (text === undefined) throw new Error(`the metrics have no ${sample}`);
-    return Number(text);
-  };
+  const value = await readMetrics(opsPort);
   return {
     groups: value("coffer_commit_changes_count"),
     changes: value("coffer_commit_changes_sum"),

@@ -22,10 +22,12 @@ import {
   loadReport,
   profileReport,
   reloadReport,
+  spreadReport,
   startReport,
   throughputReport,
   verificationReport,
 } from "./report.ts";
+import { measureSpread } from "./spread.ts";
 import { measureStart } from "./start.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
 import { measureVerification } from "./verification.ts";
@@ -61,6 +63,7 @@ type Measurement = (folder: RunFolder, options: Options) => Promise<unknown>;
 
 /** All sections except get and put, which are measured on the same servers. */
 const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
+  spread: section(measureSpread, spreadReport),
   latency: section(measureLatency, latencyReport),
   load: section(measureLoad, loadReport),
   verify: section(async (_folder, options) => measureVerification(options), verificationReport),

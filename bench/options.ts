@@ -6,6 +6,7 @@ import { ATTACK_KINDS } from "./attacks.ts";
 const SECTIONS = [
   "get",
   "put",
+  "spread",
   "latency",
   "load",
   "verify",
@@ -32,7 +33,7 @@ export interface Options {
   readonly sections: ReadonlySet<Section>;
   /** Whether to profile Coffer's Get instead of measuring the sections. */
   readonly profile: boolean;
-  /** The values of `--threads` of the Coffer servers in the sections "get", "put" and "latency". */
+  /** The values of `--threads` of the Coffer servers in the sections "get", "put", "spread" and "latency". */
   readonly threads: readonly number[];
   readonly connections: number;
   /** Calls in flight on each connection. */

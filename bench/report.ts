@@ -11,6 +11,7 @@ import type { Profile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
 import { type Figure, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
 import type { SerialPart } from "./serial.ts";
+import type { FrontSpread } from "./spread.ts";
 import type { Start, Starts } from "./start.ts";
 import { columns, conditions, errorsOf, ratesTable, requirementsTable, whole, withRange } from "./table.ts";
 import type { Throughput } from "./throughput.ts";
@@ -51,6 +52,21 @@ function commitsTable(commits: Throughput["commits"]): string {
     ((seconds / changes) * 1e6).toFixed(0),
   ];
   return columns([["commits", "Puts in one", "ms", "us/Put"], ...[...commits].map(row)]);
+}
+
+/** How often each spread of connections over fronts occurred. */
+export function spreadReport({ bursts, requirements }: FrontSpread): string {
+  const counts = new Map<string, number>();
+  for (const { server, connections, onFronts } of bursts) {
+    const outcome = `${server}: ${connections} connections: ${onFronts.join(" + ")}`;
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  }
+  return [
+    "spread: connections on each front, when clients connect at the same time",
+    columns([...counts].map(([outcome, times]) => [outcome, `${whole(times)} times`])),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
 }
 
 /** The calls of one caller, in each situation. */
