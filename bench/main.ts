@@ -11,7 +11,7 @@ import type { Operation } from "./job.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLoad } from "./load.ts";
 import { type Options, type Section, readOptions } from "./options.ts";
-import { profileGet } from "./profile.ts";
+import { profileCalls } from "./profile.ts";
 import { measureReload } from "./reload.ts";
 import {
   callersReport,
@@ -38,7 +38,7 @@ const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
 async function main(options: Options): Promise<void> {
   const folder = new RunFolder();
   process.once("exit", () => folder.remove());
-  if (options.profile) console.log(profileReport(await profileGet(folder, options)));
+  if (options.profile) for (const profile of await profileCalls(folder, options)) console.log(profileReport(profile));
   else await measure(folder, options);
 }
 

@@ -31,7 +31,7 @@ export interface OtherBuild {
 /** The options of `npm run bench --`. */
 export interface Options {
   readonly sections: ReadonlySet<Section>;
-  /** Whether to profile Coffer's Get instead of measuring the sections. */
+  /** Whether to profile the calls of the sections "get" and "put" instead of measuring. */
   readonly profile: boolean;
   /** The values of `--threads` of the Coffer servers in the sections "get", "put", "spread" and "latency". */
   readonly threads: readonly number[];

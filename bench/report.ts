@@ -7,7 +7,7 @@ import type { Idle, IdleCost } from "./idle.ts";
 import type { Latency, Row } from "./latency.ts";
 import type { LargeStart, Load } from "./load.ts";
 import type { Options } from "./options.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile, ThreadProfile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
 import { type Figure, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
 import type { SerialPart } from "./serial.ts";
@@ -246,10 +246,18 @@ export function callersReport({ episodes, requirements }: CallersFindings, { rou
   ].join("\n");
 }
 
-/** The profile of a Get. */
-export function profileReport({ result, groups, functions }: Profile): string {
+/** Where each thread spends its time during the calls of one operation. */
+export function profileReport({ operation, result, threads }: Profile): string {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  const table = (shares: Profile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
-  const title = `get under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
-  return [title, table(groups), "", "functions by their own time", table(functions)].join("\n");
+  const table = (shares: ThreadProfile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
+  const title = `${operation} under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
+  const parts = threads.flatMap(({ name, busy, groups, functions }) => [
+    `${name}: busy for ${percent(busy)} of the time`,
+    table(groups),
+    "",
+    `${name}: functions by their own time`,
+    table(functions),
+    "",
+  ]);
+  return [title, "", ...parts].join("\n");
 }
