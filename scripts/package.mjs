@@ -2,13 +2,13 @@
 // into FOLDER. It is compiled and assembled in a separate folder, so that it does not replace files of a running
 // server, and contains nothing that an earlier build left in dist.
 //
-// It has the program, the client with its declarations, the proto, and the source of SQLite as a bundled package
-// without its install script: nothing is compiled or fetched by npm, and a workload that imports the client needs no
+// It has the program, the client with its declarations, the proto, and two bundled packages without their install
+// scripts: the source of SQLite, and koffi. npm compiles nothing, and a workload that imports the client needs no
 // compiler. The first `coffer serve` compiles SQLite with a script in the package
-// (docs/decisions/0013-client-and-package.md).
+// (docs/decisions/0013-client-and-package.md). koffi's binaries are npm packages, one for each platform; npm installs the
+// one that fits.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 
@@ -17,8 +17,16 @@ const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "proto/README.md", "prot
 const PROTOS = ["proto/coffer", "proto/google", "proto/grpc"];
 const NATIVE = ["native.mjs", "build-lock.mjs", "node-release.mjs", "object-wrap.h"];
 
-/** The package with the native part, and what its loader needs. */
-const BUNDLED = ["better-sqlite3", "bindings", "file-uri-to-path"];
+const hasNone = (names) => (path) => !names.includes(path);
+const hasNoSource = hasNone(["doc", "lib", "vendor", "cnoke.cjs"]);
+
+/** The bundled packages, and which of their files are packed. The second and the third are the loader of the first. */
+const BUNDLED = {
+  "better-sqlite3": hasNone(["build", "node_modules", "test"]),
+  bindings: () => true,
+  "file-uri-to-path": () => true,
+  koffi: (path) => hasNoSource(path) && !/\.(asm|cc|def|hh|inc|S)$|\/abi$|CMakeLists/.test(path),
+};
 
 /**
  * The fields of package.json that are useful only in a clone. `private` stays, to prevent an accidental `npm publish`.
@@ -26,7 +34,6 @@ const BUNDLED = ["better-sqlite3", "bindings", "file-uri-to-path"];
 const OF_THE_CLONE = ["scripts", "devDependencies", "overrides", "allowScripts", "files"];
 
 const run = (program, ...words) => execFileSync(program, words, { stdio: ["ignore", "pipe", "inherit"] });
-const require = createRequire(import.meta.url);
 const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));
 const writeJson = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);
 
@@ -56,28 +63,34 @@ function declare(stage) {
 }
 
 function bundle(stage) {
-  for (const name of BUNDLED) {
-    const from = dirname(require.resolve(`${name}/package.json`));
-    const keep = (path) => !["build", "node_modules", "test"].includes(relative(from, path));
-    cpSync(from, join(stage, "node_modules", name), { recursive: true, filter: keep });
+  for (const [name, isPacked] of Object.entries(BUNDLED)) {
+    const from = join("node_modules", name);
+    const filter = (path) => isPacked(relative(from, path));
+    cpSync(from, join(stage, "node_modules", name), { recursive: true, filter });
+    rewriteManifest(join(stage, "node_modules", name, "package.json"));
   }
-  const manifest = join(stage, "node_modules/better-sqlite3/package.json");
-  const { scripts, dependencies, devDependencies, ...rest } = readJson(manifest);
+}
+
+/**
+ * Removes what npm would run at install, and the package that only better-sqlite3's install script uses. npm does not
+ * install the optional packages of a bundled one, so they are those of Coffer.
+ */
+function rewriteManifest(file) {
+  const { scripts = {}, dependencies = {}, devDependencies, optionalDependencies, ...rest } = readJson(file);
   const { "prebuild-install": _, ...needed } = dependencies;
-  // Without `gypfile: false`, npm would compile the package when it is installed, because it has a binding.gyp.
-  writeJson(manifest, {
-    ...rest,
-    gypfile: false,
-    dependencies: needed,
-    scripts: { "build-release": scripts["build-release"] },
-  });
+  const { "build-release": build } = scripts;
+  const kept = build === undefined ? {} : { scripts: { "build-release": build } };
+  // Without `gypfile: false`, npm would compile a package that has a binding.gyp when it is installed.
+  writeJson(file, { ...rest, gypfile: false, dependencies: needed, ...kept });
 }
 
 function describePackage(stage) {
   const manifest = readJson("package.json");
   for (const key of OF_THE_CLONE) delete manifest[key];
   const files = ["dist/src/**/*.js", "dist/src/**/*.d.ts", "dist/src/commit", "proto", "scripts", "CHANGELOG.md"];
-  writeJson(join(stage, "package.json"), { ...manifest, files, bundleDependencies: ["better-sqlite3"] });
+  const { optionalDependencies } = readJson("node_modules/koffi/package.json");
+  const bundleDependencies = ["better-sqlite3", "koffi"];
+  writeJson(join(stage, "package.json"), { ...manifest, files, optionalDependencies, bundleDependencies });
 }
 
 const folder = resolve(process.argv[2] ?? "dist-package");

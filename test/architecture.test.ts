@@ -179,6 +179,24 @@ describe("the architecture", () => {
       source("app/x.ts", 'import { y } from "../admission/handshake.ts";'),
     ],
     [
+      "front does not touch the disk",
+      source("front/x.ts", 'import type { y } from "../persistence/y.ts";'),
+      /may not import persistence/,
+      source("storage/x.ts", 'import type { y } from "../persistence/y.ts";'),
+    ],
+    [
+      "front reaches the store only through the interfaces that it is given",
+      source("front/x.ts", 'import type { y } from "../storage/y.ts";'),
+      /may not import storage/,
+      source("app/x.ts", 'import type { y } from "../storage/y.ts";'),
+    ],
+    ...["admission", "grpc", "front"].map((module): [string, Source, RegExp, Source] => [
+      `storage meets no caller: it imports nothing of ${module}`,
+      source("storage/x.ts", `import type { y } from "../${module}/y.ts";`),
+      new RegExp(`may not import ${module}`),
+      source("app/x.ts", `import type { y } from "../${module}/y.ts";`),
+    ]),
+    [
       "a package is imported by its modules only",
       source("app/x.ts", 'import Database from "better-sqlite3";'),
       /may not import better-sqlite3/,

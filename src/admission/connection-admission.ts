@@ -68,6 +68,15 @@ export class ConnectionAdmission {
     );
   }
 
+  /** Refuses a socket that was just accepted, because every front has its maximum number of connections. */
+  refuse(raw: Socket): void {
+    const connection = this.#options.connections.nextNumber();
+    const remote = raw.remoteAddress ?? "";
+    const detail = "a limit was reached";
+    raw.destroy();
+    this.#options.onRefused({ reason: "too-many-connections", connection, remote, detail, claimed: undefined });
+  }
+
   /** Reports an error of accept(2). Such an error can concern a single connection, so it must not end the others. */
   notAccepted(error: NodeJS.ErrnoException): void {
     const connection = this.#options.connections.nextNumber();

@@ -56,10 +56,22 @@ export class Connection implements Principal {
   }
 }
 
+/** How connections are numbered: a front of several counts in steps, so that no two have the same number. */
+export interface Numbering {
+  readonly first: number;
+  readonly step: number;
+}
+
 /** The open connections. */
 export class Connections {
   readonly #open = new Set<Connection>();
-  #last = 0;
+  readonly #step: number;
+  #next: number;
+
+  constructor({ first, step }: Numbering = { first: 1, step: 1 }) {
+    this.#next = first;
+    this.#step = step;
+  }
 
   get count(): number {
     return this.#open.size;
@@ -67,8 +79,9 @@ export class Connections {
 
   /** The number for the next connection. Log lines about refused connections contain it as well. */
   nextNumber(): number {
-    this.#last += 1;
-    return this.#last;
+    const number = this.#next;
+    this.#next += this.#step;
+    return number;
   }
 
   /** Adds a verified peer: it is the caller of every call on its socket. */

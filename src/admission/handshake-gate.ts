@@ -30,6 +30,16 @@ export function mostServed({ connections, inProgress }: HandshakeLimits): number
   return Math.max(1, connections - Math.min(inProgress, Math.ceil(connections / 16)));
 }
 
+/** Numbers for metrics, which a gate keeps up to date. */
+export interface GateCounts {
+  /** The open connections, in handshake or served. */
+  open: number;
+  /** The connections whose handshake is not complete. */
+  inProgress: number;
+  /** The handshakes that have begun since the start. */
+  begun: number;
+}
+
 /** Why the gate closed a connection. */
 export type GateRefusal =
   /** The maximum number of connections is open, and none of them is in handshake. */
@@ -54,7 +64,8 @@ const MOST_PAUSES = 1000;
  * requires for the work of handshakes.
  */
 export class HandshakeGate {
-  readonly limits: HandshakeLimits;
+  readonly counts: GateCounts;
+  readonly #limits: HandshakeLimits;
   readonly #timers: Timers;
   readonly #open = new Set<Socket>();
   readonly #queue: HandshakeQueue;
@@ -65,26 +76,18 @@ export class HandshakeGate {
   #begun = 0;
   #hasRequested = false;
 
-  constructor(limits: HandshakeLimits, timers: Timers, random: () => number = Math.random) {
-    this.limits = limits;
+  /** `counts` receives the numbers for metrics. */
+  constructor(
+    limits: HandshakeLimits,
+    timers: Timers,
+    counts: GateCounts = { open: 0, inProgress: 0, begun: 0 },
+    random: () => number = Math.random,
+  ) {
+    this.#limits = limits;
+    this.counts = counts;
     this.#queue = new HandshakeQueue(random);
     this.#pace = new Pace(timers);
     this.#timers = timers;
-  }
-
-  /** The number of open connections, in handshake or served. */
-  get open(): number {
-    return this.#open.size;
-  }
-
-  /** The number of connections whose handshake is not complete. */
-  get inProgress(): number {
-    return this.#queue.size;
-  }
-
-  /** The number of handshakes that have begun since the start. */
-  get begun(): number {
-    return this.#begun;
   }
 
   /** Adds an accepted connection. `drop` closes it. Returns false if it was closed immediately. */
@@ -99,6 +102,7 @@ export class HandshakeGate {
       drop("handshake-displaced");
     });
     socket.once("close", () => this.#forget(socket));
+    this.#count();
     return true;
   }
 
@@ -118,6 +122,7 @@ export class HandshakeGate {
     const hasCost = this.#inHandshake.has(socket);
     this.#unwatch(socket);
     this.#queue.leave(socket);
+    this.#count();
     try {
       verify();
     } finally {
@@ -126,7 +131,7 @@ export class HandshakeGate {
   }
 
   #isFull(): boolean {
-    const { connections, inProgress } = this.limits;
+    const { connections, inProgress } = this.#limits;
     return this.#open.size >= connections || this.#queue.size >= inProgress;
   }
 
@@ -134,6 +139,13 @@ export class HandshakeGate {
     this.#open.delete(socket);
     this.#unwatch(socket);
     this.#queue.leave(socket);
+    this.#count();
+  }
+
+  #count(): void {
+    this.counts.open = this.#open.size;
+    this.counts.inProgress = this.#queue.size;
+    this.counts.begun = this.#begun;
   }
 
   #advance(): void {
@@ -143,13 +155,14 @@ export class HandshakeGate {
   }
 
   #beginNext(): void {
-    const begun = this.#begin(Math.ceil(this.limits.perSecond / MOST_PAUSES));
+    const begun = this.#begin(Math.ceil(this.#limits.perSecond / MOST_PAUSES));
     this.#begun += begun;
+    this.#count();
     if (begun === 0) {
       this.#hasRequested = false;
       return;
     }
-    this.#timers.delay((1000 * begun) / this.limits.perSecond, () => {
+    this.#timers.delay((1000 * begun) / this.#limits.perSecond, () => {
       this.#hasRequested = false;
       this.#advance();
     });

@@ -1,4 +1,4 @@
-import { Authorizer } from "../authorization/authorizer.ts";
+import { Authorizer, type AuthorizerOptions } from "../authorization/authorizer.ts";
 import { type Policy, type PolicySurroundings, ownIdWarning, policyWarnings } from "../authorization/policy.ts";
 import type { WatchDirectory } from "../files/directory-watch.ts";
 import { ObservedFile } from "../files/observed-file.ts";
@@ -33,7 +33,9 @@ export class PolicySource {
   readonly #options: PolicySourceOptions;
   /** Undefined without a policy file. */
   readonly #watched: WatchedFiles | undefined;
+  readonly #listeners = new Set<(inForce: AuthorizerOptions) => void>();
   #policy: Policy;
+  #inForce: AuthorizerOptions;
   #current: Authorizer;
   #loaded: LoadedPolicyReading;
   /** Undefined until the server has an identity. */
@@ -44,7 +46,8 @@ export class PolicySource {
     this.#options = options;
     this.#policy = policy;
     this.#loaded = { isNewest: true, lastLoad: timers.clock() };
-    this.#current = this.#adopt(policy, 1);
+    this.#inForce = this.#adopt(policy, 1);
+    this.#current = new Authorizer(this.#inForce);
     for (const admin of admins) log.info("admin", { spiffe_id: admin.toString() });
     if (file === undefined) return;
     const onSettled = (isNew: boolean) => isNew && this.#take(readPolicyFile(file));
@@ -61,6 +64,16 @@ export class PolicySource {
 
   get current(): Authorizer {
     return this.#current;
+  }
+
+  /** What the current authorizer decides by, for authorizers in other threads. */
+  get inForce(): AuthorizerOptions {
+    return this.#inForce;
+  }
+
+  /** Calls `listener` with what each later authorizer decides by, until the source is closed. */
+  onChange(listener: (inForce: AuthorizerOptions) => void): void {
+    this.#listeners.add(listener);
   }
 
   /** Whether the newest policy is in force, and since when, for metrics and status. */
@@ -88,31 +101,38 @@ export class PolicySource {
     if (before?.server.equals(svid.id) && trusted.join() === Array.from(before.trusted).join()) return;
     this.#surroundings = { server: svid.id, trusted: trusted.map((name) => TrustDomain.parse(name)) };
     this.#warn();
-    this.#current = this.#authorizer(this.#current.epoch + 1);
+    this.#replace(this.#authorizerOptions(this.#inForce.epoch + 1));
   }
 
   /** Stops following the file. */
   close(): void {
     this.#watched?.close();
+    this.#listeners.clear();
   }
 
   #take(reading: PolicyFileReading): void {
-    if (reading.kind === "policy") this.#current = this.#adopt(reading.policy, this.#current.epoch + 1);
+    if (reading.kind === "policy") this.#replace(this.#adopt(reading.policy, this.#inForce.epoch + 1));
     else this.#keep(reading.problems);
   }
 
-  #adopt(policy: Policy, epoch: number): Authorizer {
+  #replace(inForce: AuthorizerOptions): void {
+    this.#inForce = inForce;
+    this.#current = new Authorizer(inForce);
+    for (const listener of this.#listeners) listener(inForce);
+  }
+
+  #adopt(policy: Policy, epoch: number): AuthorizerOptions {
     const { file, log, timers } = this.#options;
     log.info("policy loaded", { file, rules: policy.rules.length });
     this.#loaded = { isNewest: true, lastLoad: timers.clock() };
     this.#policy = policy;
     this.#warn();
-    return this.#authorizer(epoch);
+    return this.#authorizerOptions(epoch);
   }
 
-  #authorizer(epoch: number): Authorizer {
+  #authorizerOptions(epoch: number): AuthorizerOptions {
     const { admins } = this.#options;
-    return new Authorizer({ policy: this.#policy, admins, server: this.#surroundings?.server, epoch });
+    return { policy: this.#policy, admins, server: this.#surroundings?.server, epoch };
   }
 
   #keep(problems: readonly string[]): void {

@@ -41,7 +41,7 @@ export function reportStatus({ config, checks, progress, probed }: StatusOptions
     node: process.version,
     sqlite: sqliteVersion(),
     runtime: runtimeStatus(probed),
-    process: processStatus(),
+    process: processStatus(config),
     ready: checks.every(({ state }) => state === "ok"),
     checks,
     identity: identityStatus(config, resources?.identity),
@@ -62,9 +62,10 @@ function runtimeStatus(probed: ProbeResult | undefined): RuntimeStatus {
   };
 }
 
-function processStatus(): ServerStatus["process"] {
+function processStatus({ threads }: ServeConfig): ServerStatus["process"] {
   return {
     pid: process.pid,
+    call_threads: threads,
     threads: threadCount(),
     memory_bytes: process.memoryUsage.rss(),
     started_at: new Date(performance.timeOrigin).toISOString(),

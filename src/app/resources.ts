@@ -4,8 +4,8 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import { openSource } from "../workload-api/open-source.ts";
 import { PolicySource } from "./policy-source.ts";
 import { asStartRefused, StartRefused } from "../domain/start-refused.ts";
-import type { Storage } from "./storage.ts";
-import { openStorageWhenFree, type StorageWait } from "./storage-wait.ts";
+import type { Storage } from "../storage/storage.ts";
+import { openStorageWhenFree, type StorageWait } from "../storage/storage-wait.ts";
 
 /** The resources that the configuration names, opened. */
 export interface Resources {

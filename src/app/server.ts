@@ -1,16 +1,14 @@
-import { CONNECTION_REFUSALS } from "../admission/connection-refusal.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 import { describeChoice } from "../config/identity-choice.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { asStartRefused } from "../domain/start-refused.ts";
 import type { Timers } from "../domain/timers.ts";
-import { type LimitedLog, limitLines } from "../observability/limiter.ts";
-import type { Logger } from "../observability/logger.ts";
+import { CallCounters } from "../observability/call-counters.ts";
+import type { LogSink } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
 import type { Check, ServerStatus } from "../observability/server-status.ts";
-import { createCallLog } from "./call-log.ts";
-import { Front } from "./front.ts";
+import { COUNTER_NAMES } from "../front/call-log.ts";
 import { listenOps } from "./listen-ops.ts";
 import { checksOf, type Phase } from "./phase.ts";
 import { release } from "./release.ts";
@@ -26,7 +24,7 @@ const LAST_RESPONSES_MS = 1000;
 
 /** The dependencies that the process passes to the server. */
 export interface CofferServerOptions {
-  readonly log: Logger;
+  readonly log: LogSink;
   readonly timers: Timers;
   /** Ends the process immediately, without clean-up: nothing may be written after a failed commit. */
   readonly die: () => void;
@@ -41,9 +39,7 @@ export type Started = "serving" | "stopped";
 export class CofferServer {
   readonly #config: ServeConfig;
   readonly #options: CofferServerOptions;
-  readonly #metrics = new Metrics({ version: release(), node: process.version });
-  readonly #limited: LimitedLog;
-  readonly #front: Front;
+  readonly #metrics: Metrics;
   readonly #stopping = new AbortController();
   readonly #startup: Startup;
   #phase: Phase = { kind: "starting" };
@@ -54,25 +50,23 @@ export class CofferServer {
   constructor(config: ServeConfig, options: CofferServerOptions) {
     this.#config = config;
     this.#options = options;
-    this.#limited = limitLines(options.log, options.timers);
-    const calls = createCallLog(options.log, this.#limited, this.#metrics);
-    this.#front = new Front({ config, calls, ...options });
+    const counters = new CallCounters(COUNTER_NAMES, config.threads);
+    this.#metrics = new Metrics({ version: release(), node: process.version }, counters);
     this.#startup = new Startup({
       ...options,
       config,
-      calls,
+      counters,
       metrics: this.#metrics,
-      front: this.#front,
       signal: this.#stopping.signal,
       onFailed: (cause) => void this.#fail(cause),
     });
-    this.#metrics.observeConnections(this.#front.gate, CONNECTION_REFUSALS);
+    this.#metrics.observeConnections(config.handshakes);
     this.#metrics.observeReadiness(() => this.#readiness());
   }
 
   /** The addresses of its listeners. Port 0 is replaced by the actual port. */
   get addresses(): readonly ListenAddress[] {
-    return this.#front.addresses;
+    return this.#startup.fronts?.addresses ?? [];
   }
 
   /** The address of probes and metrics; undefined with `--ops-listen off`. */
@@ -96,6 +90,14 @@ export class CofferServer {
     this.#opened?.resources.policy.reload();
   }
 
+  /**
+   * Resolves when the latest identity and policy are in force in every front, and when the log has every line that the
+   * fronts have written so far.
+   */
+  async settled(): Promise<void> {
+    await this.#startup.fronts?.settled();
+  }
+
   /** Shuts down gracefully: accepts no more connections, finishes calls in progress, and writes a full checkpoint. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -110,9 +112,8 @@ export class CofferServer {
     this.#phase = { kind: "stopping" };
     await this.#leave();
     this.#opened?.checkpoints.stop();
-    await this.#front.drain(DRAIN_MS);
-    // A Put from the last connection is committed at the end of this turn, so the journal must be closed after it.
-    await new Promise<void>((resolve) => this.#options.timers.afterTurn(resolve));
+    // A Put from the last connection may not be committed yet, so the journal must be closed after it.
+    await this.#startup.endCalls(DRAIN_MS);
     try {
       this.#opened?.resources.storage.journal.checkpoint("full");
     } catch (cause) {
@@ -126,9 +127,10 @@ export class CofferServer {
   async #leave(): Promise<void> {
     const { log, timers } = this.#options;
     const { shutdownDelayMs } = this.#config;
-    const isDelayed = this.#front.isOpen && shutdownDelayMs > 0;
+    const { fronts } = this.#startup;
+    const isDelayed = fronts?.isOpen && shutdownDelayMs > 0;
     log.info("stopping", isDelayed ? { detail: `calls are served for another ${shutdownDelayMs} ms` } : {});
-    this.#front.leave();
+    fronts?.leave();
     if (isDelayed) await new Promise<void>((resolve) => timers.delay(shutdownDelayMs, resolve));
   }
 
@@ -143,10 +145,11 @@ export class CofferServer {
 
   async #start(): Promise<Started> {
     const { log } = this.#options;
-    const { identity: choice, maxStoreBytes } = this.#config;
+    const { identity: choice, maxStoreBytes, threads } = this.#config;
     log.info("starting", {
       release: release(),
       limit: maxStoreBytes,
+      threads,
       source: describeChoice(choice),
       detail: `source chosen because ${choice.because}`,
     });
@@ -187,8 +190,7 @@ export class CofferServer {
     this.#phase = { kind: "ended" };
     // Ends the probe of Node, which may still run.
     this.#stopping.abort();
-    this.#startup.close();
-    this.#limited.summarize();
+    await this.#startup.close();
     this.#metrics.close();
     await this.#ops?.close();
   }
@@ -206,7 +208,7 @@ export class CofferServer {
   async #endAfter(cause: unknown): Promise<void> {
     this.#options.log.error("journal failed", { error: String(cause) });
     this.#opened?.checkpoints.stop();
-    await this.#front.fail(LAST_RESPONSES_MS);
+    await this.#startup.fronts?.fail(LAST_RESPONSES_MS);
     this.#options.die();
   }
 }

@@ -1,29 +1,30 @@
 import type { ServeConfig } from "../config/serve-config.ts";
 import type { Timers } from "../domain/timers.ts";
-import { SecretsEngine } from "../engine/secrets-engine.ts";
-import { secretsMethods } from "../grpc/secrets-service.ts";
-import type { Logger } from "../observability/logger.ts";
+import type { Fronts } from "../front/fronts.ts";
+import type { CallCounters } from "../observability/call-counters.ts";
+import type { Logger, LogSink } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { SecretStore } from "../store/secret-store.ts";
-import type { CallLog } from "./call-log.ts";
-import { Checkpoints } from "./checkpoints.ts";
+import { Checkpoints } from "../storage/checkpoints.ts";
 import { FileWarnings } from "./file-warnings.ts";
-import type { Front } from "./front.ts";
+import type { FrontHost } from "./front-host.ts";
+import { FrontOfThisThread } from "./front-of-this-thread.ts";
+import { FrontThreads } from "./front-threads.ts";
 import { awaitIdentity } from "./identity-wait.ts";
 import { IdentityWatch } from "./identity-watch.ts";
-import { loadStore } from "./load-store.ts";
-import { watchOwnership } from "./ownership-watch.ts";
+import { loadStore } from "../storage/load-store.ts";
+import { watchOwnership } from "../storage/ownership-watch.ts";
 import type { ProbeResult } from "./node-probe.ts";
+import { settledLog } from "./settled-log.ts";
 import { closeResources, openResources, type Resources } from "./resources.ts";
 
 /** The dependencies of a {@link Startup}. */
 export interface StartupOptions {
   readonly config: ServeConfig;
-  readonly log: Logger;
+  readonly log: LogSink;
   readonly timers: Timers;
   readonly metrics: Metrics;
-  readonly calls: CallLog;
-  readonly front: Front;
+  readonly counters: CallCounters;
   /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
   /** Ends every wait of the start, and the probe. */
@@ -35,6 +36,7 @@ export interface StartupOptions {
 /** The parts that a start has opened. */
 export interface Opened {
   readonly resources: Resources;
+  readonly host: FrontHost;
   readonly watch: IdentityWatch;
   readonly checkpoints: Checkpoints;
 }
@@ -57,12 +59,22 @@ export type Progress =
 export class Startup {
   readonly #options: StartupOptions;
   /** A function that closes each opened part, in the order of opening. */
-  readonly #closers: (() => void)[] = [];
+  readonly #closers: (() => void | Promise<void>)[] = [];
+  /** Undefined until the store is loaded. */
+  #fronts: Fronts | undefined;
+  /** For what takes effect in the fronts. */
+  readonly #settledLog: Logger;
   #progress: Progress = { kind: "opening", why: "loading" };
   #probed: ProbeResult | undefined;
 
   constructor(options: StartupOptions) {
     this.#options = options;
+    this.#settledLog = settledLog(options.log, () => (this.#fronts?.isOpen ? this.#fronts : undefined));
+  }
+
+  /** The fronts; undefined until the store is loaded. */
+  get fronts(): Fronts | undefined {
+    return this.#fronts;
   }
 
   get progress(): Progress {
@@ -109,23 +121,39 @@ export class Startup {
     return probed;
   }
 
+  /**
+   * Accepts no more connections, and lets calls in progress end, for at most `graceMs` milliseconds. When it resolves,
+   * every change that a caller has sent is committed or refused.
+   */
+  async endCalls(graceMs: number): Promise<void> {
+    const { progress } = this;
+    if (progress.kind === "opening") return;
+    await this.#fronts?.drain(graceMs);
+    await progress.opened.host.close();
+    if (progress.kind === "loaded") await progress.opened.store.settled();
+  }
+
   /** Closes everything that was opened, in the reverse order. */
-  close(): void {
-    for (const close of this.#closers.splice(0).reverse()) close();
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
   }
 
   async #open(): Promise<Opened | undefined> {
-    const { config, log, timers, metrics, signal, onFailed } = this.#options;
+    const { config, log, timers, metrics, counters, signal, onFailed } = this.#options;
     const onHeld = (detail: string) => {
       this.#progress = { kind: "opening", why: "waiting for another server" };
       log.warn("store in use", { detail });
     };
-    const resources = await openResources(config, { log, timers, signal, onHeld });
+    const resources = await openResources(config, { log: this.#settledLog, timers, signal, onHeld });
     if (resources === undefined) return undefined;
     this.#closers.push(() => closeResources(resources));
     const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });
-    const watch = new IdentityWatch({ source, log, timers, metrics });
+    const parts = { config, resources, log, timers, counters };
+    const host: FrontHost = config.threads === 1 ? new FrontOfThisThread(parts) : new FrontThreads(parts);
+    // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
+    this.#closers.push(() => host.close());
+    const watch = new IdentityWatch({ source, log: this.#settledLog, timers, metrics });
     this.#closers.push(() => watch.close());
     metrics.observePolicy(() => policy.loaded);
     source.onChange((snapshot) => policy.serveAs(snapshot));
@@ -133,13 +161,11 @@ export class Startup {
     files.check();
     source.onChange(() => files.check());
     const checkpoints = new Checkpoints({ journal: storage.journal, timers, onFailed });
-    return { resources, watch, checkpoints };
+    return { resources, host, watch, checkpoints };
   }
 
-  #load({ resources: { storage }, checkpoints }: Opened): Promise<SecretStore> {
-    const { config, log, timers, metrics, front, onFailed } = this.#options;
-    // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
-    this.#closers.push(() => front.close());
+  #load({ resources: { storage }, host, checkpoints }: Opened): Promise<SecretStore> {
+    const { config, log, timers, metrics, onFailed } = this.#options;
     this.#closers.push(() => checkpoints.stop());
     this.#closers.push(watchOwnership({ journal: storage.journal, timers, onLost: onFailed }));
     const committed = (seconds: number, changes: number) => {
@@ -147,20 +173,13 @@ export class Startup {
       checkpoints.committed();
     };
     const observer = { committed, queued: (seconds: number) => metrics.waited(seconds), failed: onFailed };
-    return loadStore(storage, { log, timers, metrics, observer, maxStoreBytes: config.maxStoreBytes });
+    const { maxStoreBytes } = config;
+    return loadStore(storage, { log, timers, metrics, observer, maxStoreBytes, publication: host.publication });
   }
 
-  async #serve({ resources: { identity, policy, storage }, store }: Running): Promise<void> {
-    const { config, calls, front } = this.#options;
+  async #serve({ resources: { identity, policy }, host, store }: Running): Promise<void> {
     policy.serveAs(identity.snapshot());
-    const authorizer = () => policy.current;
-    const engine = new SecretsEngine({
-      secrets: store,
-      changes: store,
-      sealer: storage.sealer,
-      authorizer,
-      onDenied: calls.denied,
-    });
-    await front.open(identity, secretsMethods(engine, config.maxContentBytes));
+    this.#fronts = await host.connect(store);
+    await this.#fronts.open();
   }
 }

@@ -6,14 +6,14 @@ import { systemClock } from "../domain/timers.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 import { devSession } from "./dev-session.ts";
-import { machineMemory } from "../process/machine-memory.ts";
+import { thisMachine } from "../process/machine.ts";
 import { serveUntilStopped } from "./serving.ts";
 import { write } from "./output.ts";
 import type { World } from "../process/world.ts";
 
 /** Runs `coffer dev`: prepares certificates, data, root key and policy, then serves until a signal. */
 export async function runDevelopment(flags: GivenFlags, world: World): Promise<void> {
-  const running = readRunningConfig(flags, world.env, machineMemory());
+  const running = readRunningConfig(flags, world.env, thisMachine());
   const development = prepareDevelopment({ ...running, folder: "", clock: systemClock });
   await serveUntilStopped(development.config, world, (server) =>
     write(world.stdout, session(development, server.addresses, world)),

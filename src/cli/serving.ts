@@ -7,7 +7,7 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import { processTimers } from "../domain/timers.ts";
 import { createLogger } from "../observability/logger.ts";
 import { hardenProcess } from "../process/hardening.ts";
-import { machineMemory } from "../process/machine-memory.ts";
+import { thisMachine } from "../process/machine.ts";
 import { warnOfShortages } from "../process/shortages.ts";
 import { die, stopSignal } from "../process/stop-signal.ts";
 import { describeUnknown, unknownVariables } from "./unknown-variables.ts";
@@ -18,7 +18,7 @@ const LAST_LINES_MS = 1000;
 
 /** Runs `coffer serve`. */
 export async function runServer(flags: GivenFlags, world: World): Promise<void> {
-  await serveUntilStopped(readServeConfig(flags, world.env, machineMemory()), world);
+  await serveUntilStopped(readServeConfig(flags, world.env, thisMachine()), world);
 }
 
 /**

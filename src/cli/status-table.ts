@@ -62,7 +62,7 @@ export function statusTable(status: ServerStatus): string {
     ["ready", status.ready ? "yes" : notReady(status.checks)],
     ["release", `${status.release} (commit ${status.commit}), Node ${status.node.slice(1)}, SQLite ${status.sqlite}`],
     ["runtime", runtimeText(status.runtime)],
-    ["process", `${process.pid}, ${size(process.memory_bytes)} of memory, ${process.threads ?? "unknown"} threads`],
+    ["process", `${process.pid}, ${size(process.memory_bytes)} of memory, ${threadsText(process)}`],
     ["uptime", `${duration(process.uptime_seconds)}, since ${process.started_at}`],
     ["identity", identity.svid === null ? "none" : `${identity.svid.spiffe_id} until ${identity.svid.valid_until}`],
     ["source", identity.source],
@@ -84,6 +84,12 @@ function runtimeText(runtime: ServerStatus["runtime"] | undefined): string {
   const { fixed_until, openssl, key_exchange, sigusr1, probe } = runtime;
   const fixes = fixed_until === null ? "security fixes: unknown" : `security fixes until ${fixed_until}`;
   return `OpenSSL ${openssl}, ${key_exchange.join(", ")}; SIGUSR1 ${sigusr1}; probe ${probe}; ${fixes}`;
+}
+
+/** The status of an older server does not contain the threads that answer calls. */
+function threadsText({ threads, call_threads }: Partial<ServerStatus["process"]>): string {
+  const answering = call_threads === undefined ? "" : `, of which ${call_threads} answer calls`;
+  return `${threads ?? "unknown"} threads${answering}`;
 }
 
 function notReady(checks: readonly Check[]): string {

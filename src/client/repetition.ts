@@ -12,6 +12,7 @@ const TEMPORARY_REASONS: ReadonlySet<Reason> = new Set([
   "SHUTTING_DOWN",
   "BUDGET_EXCEEDED",
   "CONTENTION",
+  "QUEUE_FULL",
   "SVID_EXPIRED",
 ]);
 

@@ -17,7 +17,7 @@ import {
   parseSpiffeId,
 } from "./value.ts";
 import { type BundleFile, readIdentityChoice } from "./identity-choice.ts";
-import { DEFAULT_STORE_SHARE, serveOptions as options } from "./serve-options.ts";
+import { DEFAULT_STORE_SHARE, MAX_DEFAULT_THREADS, MAX_THREADS, serveOptions as options } from "./serve-options.ts";
 
 const DEFAULT_SOCKET_MODE = 0o660;
 
@@ -30,13 +30,19 @@ export interface MachineMemory {
   readonly constrained: number;
 }
 
+/** What the process may use of its machine. */
+export interface Machine extends MachineMemory {
+  /** The number of CPUs. */
+  readonly cpus: number;
+}
+
 /**
  * Reads the configuration of `coffer serve`: flags, then COFFER_SERVER_* variables, then defaults. Reads no files.
  * Throws ConfigurationError with all problems.
  */
-export function readServeConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): ServeConfig {
+export function readServeConfig(flags: GivenFlags, environment: Environment, machine: Machine): ServeConfig {
   const reader = new OptionReader(flags, environment);
-  const running = readRunning(reader, memory);
+  const running = readRunning(reader, machine);
   const required = { store: readStore(reader), identity: readIdentityChoice(reader, options, readBundle) };
   const rest = {
     ...running,
@@ -55,24 +61,25 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mem
 /** The settings whose defaults suit every machine. Of the options of `coffer serve`, `coffer dev` has only these. */
 export type RunningConfig = Pick<
   ServeConfig,
-  "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "logLevel"
+  "listen" | "opsListen" | "maxStoreBytes" | "handshakes" | "budgets" | "threads" | "logLevel"
 >;
 
 /** Reads only the options that `coffer dev` has. Throws ConfigurationError with all problems. */
-export function readRunningConfig(flags: GivenFlags, environment: Environment, memory: MachineMemory): RunningConfig {
+export function readRunningConfig(flags: GivenFlags, environment: Environment, machine: Machine): RunningConfig {
   const reader = new OptionReader(flags, environment);
-  const config = readRunning(reader, memory);
+  const config = readRunning(reader, machine);
   reader.finish();
   return config;
 }
 
-function readRunning(reader: OptionReader, memory: MachineMemory): RunningConfig {
+function readRunning(reader: OptionReader, machine: Machine): RunningConfig {
   return {
     listen: readListen(reader),
     opsListen: readOpsListen(reader),
-    maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(memory),
+    maxStoreBytes: reader.optional(options.maxStoreBytes, (text) => parseBytes(text)) ?? defaultStoreBytes(machine),
     handshakes: readHandshakes(reader),
     budgets: DEFAULT_BUDGET_LIMITS,
+    threads: reader.optional(options.threads, parseThreads) ?? Math.min(MAX_DEFAULT_THREADS, machine.cpus),
     logLevel: reader.optional(options.logLevel, parseChoice(LOG_LEVELS)) ?? "info",
   };
 }
@@ -100,9 +107,9 @@ function readListen(reader: OptionReader): ListenAddress[] {
 function readHandshakes(reader: OptionReader): HandshakeLimits {
   const { connections, inProgress, perSecond } = DEFAULT_HANDSHAKE_LIMITS;
   return {
-    connections: reader.optional(options.maxConnections, parseCount) ?? connections,
-    inProgress: reader.optional(options.maxHandshakes, parseCount) ?? inProgress,
-    perSecond: reader.optional(options.handshakeRate, parseCount) ?? perSecond,
+    connections: reader.optional(options.maxConnections, (text) => parseCount(text)) ?? connections,
+    inProgress: reader.optional(options.maxHandshakes, (text) => parseCount(text)) ?? inProgress,
+    perSecond: reader.optional(options.handshakeRate, (text) => parseCount(text)) ?? perSecond,
   };
 }
 
@@ -152,6 +159,10 @@ function parseTcp(text: string): { host: string; port: number } {
 
 function parseContentBytes(text: string): number {
   return parseBytes(text, MAX_CONFIGURABLE_CONTENT_BYTES);
+}
+
+function parseThreads(text: string): number {
+  return parseCount(text, MAX_THREADS);
 }
 
 function parseSwitch(text: string): boolean {

@@ -46,6 +46,10 @@ export interface ServeConfig {
   readonly handshakes: HandshakeLimits;
   /** The limits for all callers together. */
   readonly budgets: BudgetLimits;
+  /**
+   * The number of threads that answer calls. With 1, the main thread answers them; otherwise the main thread only commits.
+   */
+  readonly threads: number;
   /** Whether options of Node may expose the memory of this process, for example to a debugger. */
   readonly allowDebug: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";

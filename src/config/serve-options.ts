@@ -7,6 +7,12 @@ import { selectionOptions } from "./identity-choice.ts";
 /** The share of the available memory that the store may use by default. The rest is for calls, SQLite and Node. */
 export const DEFAULT_STORE_SHARE = 0.75;
 
+/** The maximum number of threads that answer calls. */
+export const MAX_THREADS = 64;
+
+/** The default is the number of CPUs, but at most this: each thread uses memory even if it has little to do. */
+export const MAX_DEFAULT_THREADS = 4;
+
 /** Every option of `coffer serve`. The program, its help and the table in docs/options.md are generated from these. */
 export const serveOptions = {
   listen: option("--listen", "<address>", "address to serve on, with mTLS: HOST:PORT, [IPV6]:PORT or unix:PATH", {
@@ -100,6 +106,9 @@ export const serveOptions = {
   handshakeRate: option("--handshake-rate", "<count>", "handshakes that may start per second; others wait", {
     standard: String(DEFAULT_HANDSHAKE_LIMITS.perSecond),
   }),
+  threads: option("--threads", "<count>", `threads that answer calls, up to ${MAX_THREADS}`, {
+    standard: `the CPUs that the process may use, at most ${MAX_DEFAULT_THREADS}`,
+  }),
   allowDebug: option(
     "--allow-debug",
     "",
@@ -113,8 +122,17 @@ export const serveOptions = {
   }),
 } as const satisfies Record<string, OptionDefinition>;
 
-const { listen, socketMode, opsListen, maxStoreBytes, maxConnections, maxHandshakes, handshakeRate, logLevel } =
-  serveOptions;
+const {
+  listen,
+  socketMode,
+  opsListen,
+  maxStoreBytes,
+  maxConnections,
+  maxHandshakes,
+  handshakeRate,
+  threads,
+  logLevel,
+} = serveOptions;
 
 /** The options that `coffer dev` also has. */
 export const runningOptions = {
@@ -125,6 +143,7 @@ export const runningOptions = {
   maxConnections,
   maxHandshakes,
   handshakeRate,
+  threads,
   logLevel,
 };
 

@@ -74,10 +74,10 @@ export function parseUint32(text: string): number {
   return value;
 }
 
-/** A count of at least 1: `1024`. */
-export function parseCount(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) {
-    throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 1 to 999999999`);
+/** A count of at least 1 and at most `most`: `1024`. */
+export function parseCount(text: string, most = 999_999_999): number {
+  if (!/^[1-9]\d{0,8}$/.test(text) || Number(text) > most) {
+    throw new Error(`invalid number ${JSON.stringify(text)}: expected a whole number from 1 to ${most}`);
   }
   return Number(text);
 }

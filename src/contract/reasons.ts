@@ -25,6 +25,7 @@ export type Reason =
   | "CONTENTION"
   | "STORE_FULL"
   | "DISK_FULL"
+  | "QUEUE_FULL"
   | "OUTCOME_UNKNOWN"
   // The server.
   | "SHUTTING_DOWN"
@@ -54,6 +55,7 @@ export const APPLIED: Readonly<Record<Reason, Applied>> = {
   CONTENTION: "no",
   STORE_FULL: "no",
   DISK_FULL: "no",
+  QUEUE_FULL: "no",
   OUTCOME_UNKNOWN: "unknown",
   SHUTTING_DOWN: "no",
   DEADLINE_EXCEEDED: "unknown",

@@ -168,6 +168,14 @@ export function diskFull({ free, needed }: { free: number; needed: number }, cau
   return new CofferError("DISK_FULL", `the server's disk is full: ${space}; nothing was applied`, metadata, { cause });
 }
 
+/**
+ * Too many changes wait for a commit, because the disk is slow or stalls. A later attempt may succeed.
+ */
+export function queueFull(retryDelayMs: number): CofferError {
+  const message = "too many changes wait for the disk; nothing was applied; retry later";
+  return new CofferError("QUEUE_FULL", message, {}, { retryDelayMs });
+}
+
 /** A COMMIT has thrown. The change may still be on disk, so it may be present after a restart. */
 export function outcomeUnknown(cause: unknown): CofferError {
   const message = "the commit failed and its outcome is unknown; read the secret before you retry";

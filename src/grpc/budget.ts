@@ -1,3 +1,7 @@
+import type { Timers } from "../domain/timers.ts";
+import type { BudgetMemory, Resource } from "./budget-memory.ts";
+import { Share } from "./share.ts";
+
 /** Limits for all calls together. One SPIFFE ID may use at most half of what the others leave free. */
 export interface BudgetLimits {
   /** Bytes of requests that have been read, and of answers that have not been sent. */
@@ -21,93 +25,89 @@ export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, un
  */
 export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
 
-/** A resource that is limited for each caller. */
-export type Resource = keyof BudgetLimits;
+const RESOURCES: readonly Resource[] = ["bytes", "unread", "calls"];
 
-/** One resource, which all callers share. */
-class Pool {
-  readonly size: number;
-  /** What each caller may hold even if the pool is used up. */
-  readonly minimum: number;
-  used = 0;
+// Milliseconds. How soon a waiting request notices that another thread has released space.
+const POLL_MS = 10;
 
-  constructor(size: number, minimum: number) {
-    this.size = size;
-    this.minimum = minimum;
-  }
-
-  get free(): number {
-    return this.size - this.used;
-  }
-}
-
-/** What one caller holds of a pool. */
-class Share {
-  readonly #pool: Pool;
-  #held = 0;
-
-  constructor(pool: Pool) {
-    this.#pool = pool;
-  }
-
-  /**
-   * Whether the caller may hold `amount` more. It may hold at most half of what the others leave free, so that space
-   * remains for them. A caller that holds nothing may take all that is free. Every caller may hold the pool's minimum.
-   */
-  fits(amount: number): boolean {
-    const held = this.#held + amount;
-    return held <= this.limit || (this.#held === 0 && amount <= this.#pool.free);
-  }
-
-  take(amount: number): void {
-    this.#held += amount;
-    this.#pool.used += amount;
-  }
-
-  give(amount: number): void {
-    this.take(-amount);
-  }
-
-  /** The maximum that the caller may hold now. */
-  get limit(): number {
-    return Math.max(this.#pool.minimum, Math.floor((this.#pool.free + this.#held) / 2));
-  }
-}
-
-type Pools = Readonly<Record<Resource, Pool>>;
 type Shares = Readonly<Record<Resource, Share>>;
 
+/** The callers of this thread with requests that wait for space, in the order in which they began to wait. */
+class Waiting {
+  readonly #budgets = new Set<Budget>();
+  readonly #timers: Pick<Timers, "delay"> | undefined;
+  #isPolling = false;
+
+  /** Polls by `timers` while a request waits, because only the releases of this thread are noticed at once. */
+  constructor(timers: Pick<Timers, "delay"> | undefined) {
+    this.#timers = timers;
+  }
+
+  add(budget: Budget): void {
+    this.#budgets.add(budget);
+    this.#poll();
+  }
+
+  delete(budget: Budget): void {
+    this.#budgets.delete(budget);
+  }
+
+  wakeAll(): void {
+    for (const budget of this.#budgets) budget.wake();
+  }
+
+  #poll(): void {
+    if (this.#isPolling || this.#timers === undefined) return;
+    this.#isPolling = true;
+    this.#timers.delay(POLL_MS, () => {
+      this.#isPolling = false;
+      this.wakeAll();
+      if (this.#budgets.size > 0) this.#poll();
+    });
+  }
+}
+
+/** What {@link Budgets} need. */
+export interface BudgetsOptions {
+  readonly limits: BudgetLimits;
+  readonly minimum: BudgetLimits;
+  /** What the callers of all threads hold. */
+  readonly memory: BudgetMemory;
+  readonly timers: Pick<Timers, "delay">;
+}
+
 /**
- * The budgets of all callers, by SPIFFE ID. One mechanism limits everything that a caller can make the process hold.
+ * The budgets of the callers that have connections on this thread, by SPIFFE ID. One mechanism limits everything that a
+ * caller can make the process hold. The limits are those of the process: threads with the same memory share them.
  */
 export class Budgets {
-  readonly #pools: Pools;
+  readonly #options: BudgetsOptions;
   readonly #byId = new Map<string, Budget>();
-  /** The callers with requests that wait for space, in the order in which they began to wait. */
-  readonly #waiting = new Set<Budget>();
+  readonly #waiting: Waiting;
 
-  constructor(limits: BudgetLimits, minimum: BudgetLimits) {
-    const pool = (resource: Resource) => new Pool(limits[resource], minimum[resource]);
-    this.#pools = { bytes: pool("bytes"), unread: pool("unread"), calls: pool("calls") };
+  constructor(options: BudgetsOptions) {
+    this.#options = options;
+    this.#waiting = new Waiting(options.memory.isShared ? options.timers : undefined);
   }
 
   /** Adds a connection of a SPIFFE ID, and returns its budget. Call {@link leave} when the connection is closed. */
   join(id: string): Budget {
-    const budget = this.#byId.get(id) ?? new Budget(this.#pools, this.#waiting);
+    const joined = this.#byId.get(id);
+    if (joined !== undefined) joined.join();
+    const budget = joined ?? new Budget(this.#options, id, this.#waiting);
     this.#byId.set(id, budget);
-    budget.connections += 1;
     return budget;
   }
 
-  /** Removes a connection of a SPIFFE ID. Its budget ends with its last connection. */
+  /** Removes a connection of a SPIFFE ID. Its budget ends with its last connection on this thread. */
   leave(id: string): void {
-    const budget = this.#byId.get(id);
-    if (budget === undefined) return;
-    budget.connections -= 1;
-    if (budget.connections === 0) this.#byId.delete(id);
+    if (this.#byId.get(id)?.leave() === "left") this.#byId.delete(id);
   }
 
-  /** The budget of the SPIFFE ID with the most connections; undefined if there are no connections. */
+  /**
+   * The budget of the SPIFFE ID with the most connections in the process, of those that have one on this thread;
+   * undefined if this thread has no connections.
+   */
   get mostConnected(): Budget | undefined {
     let most: Budget | undefined;
     for (const budget of this.#byId.values()) if (budget.connections > (most?.connections ?? 0)) most = budget;
@@ -115,24 +115,59 @@ export class Budgets {
   }
 }
 
-/** What one SPIFFE ID holds, over all its connections. */
+/** What one SPIFFE ID holds, over all its connections on all threads. */
 export class Budget {
-  /** The number of its open connections. */
-  connections = 0;
   readonly shares: Shares;
-  readonly #waiting: Set<Budget>;
-  /** Its requests that wait for space, in order of arrival. */
+  readonly #memory: BudgetMemory;
+  readonly #slot: number;
+  readonly #waiting: Waiting;
+  /** The number of its connections on this thread. */
+  #joined = 1;
+  /** Its requests on this thread that wait for space, in order of arrival. */
   readonly #queue = new Map<Lease, { readonly bytes: number; readonly granted: () => void }>();
 
-  constructor(pools: Pools, waiting: Set<Budget>) {
-    this.shares = { bytes: new Share(pools.bytes), unread: new Share(pools.unread), calls: new Share(pools.calls) };
+  /** The budget of a SPIFFE ID that has its first connection on this thread. */
+  constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: Waiting) {
+    const slot = memory.join(id);
+    const share = (resource: Resource) =>
+      new Share({ memory, slot, resource, size: limits[resource], minimum: minimum[resource] });
+    this.shares = { bytes: share("bytes"), unread: share("unread"), calls: share("calls") };
+    this.#memory = memory;
+    this.#slot = slot;
     this.#waiting = waiting;
   }
 
-  /** The lease of a new call; undefined if the caller has reached its limit of calls. */
+  /** The number of the open connections of the SPIFFE ID, on all threads. */
+  get connections(): number {
+    return this.#memory.connections(this.#slot);
+  }
+
+  /** Adds a connection. */
+  join(): void {
+    this.#joined += 1;
+    this.#memory.joinAgain(this.#slot);
+  }
+
+  /** Removes a connection. "left": it was the last one on this thread. */
+  leave(): "joined" | "left" {
+    this.#joined -= 1;
+    this.#memory.leave(this.#slot);
+    return this.#joined === 0 ? "left" : "joined";
+  }
+
+  /**
+   * The lease of a new call; undefined if the caller has reached its limit of calls, or has no connection left on this
+   * thread: its slot of the memory may then belong to another SPIFFE ID.
+   */
   open(): Lease | undefined {
-    if (!this.shares.calls.fits(1)) return undefined;
+    if (this.#joined === 0 || !this.shares.calls.fits(1)) return undefined;
     return new Lease(this);
+  }
+
+  /** A call is over. It may be the last one that a closed connection has left. */
+  closed(): void {
+    if (this.#joined === 0) this.#memory.endUnused(this.#slot);
+    this.#waiting.wakeAll();
   }
 
   /** Queues a request for bytes. Calls `granted` when there is space for them. */
@@ -152,17 +187,13 @@ export class Budget {
     return this.shares[resource].limit;
   }
 
-  /** Whether one of its requests waits. A later request must not overtake it. */
+  /** Whether one of its requests on this thread waits. A later request must not overtake it. */
   get isWaiting(): boolean {
     return this.#queue.size > 0;
   }
 
-  /** Grants the waiting requests of all callers the bytes that fit now. Call it after space was released. */
-  wakeAll(): void {
-    for (const budget of this.#waiting) budget.#wake();
-  }
-
-  #wake(): void {
+  /** Grants the waiting requests the bytes that fit now. */
+  wake(): void {
     for (const [lease, { bytes, granted }] of this.#queue) {
       if (!this.shares.bytes.fits(bytes)) return;
       this.forget(lease);
@@ -233,11 +264,12 @@ export class Lease {
   release(): void {
     this.#isReleased = true;
     this.#budget.forget(this);
-    for (const resource of ["bytes", "unread", "calls"] as const) this.#return(resource);
-    this.#budget.wakeAll();
+    for (const resource of RESOURCES) this.#return(resource);
+    this.#budget.closed();
   }
 
   #return(resource: Resource): void {
+    if (this.#held[resource] === 0) return;
     this.#budget.shares[resource].give(this.#held[resource]);
     this.#held[resource] = 0;
   }

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type ServerUnaryCall, type ServiceDefinition, status as Code } from "@grpc/grpc-js";
+import type { ServerUnaryCall, ServiceDefinition, status as Code } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
 import { fileDescriptors } from "../contract/file-descriptors.ts";
@@ -7,13 +7,14 @@ import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
+import { BudgetMemory } from "./budget-memory.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
 import type { Arrival, Route } from "./incoming-call.ts";
 import { IncomingCalls } from "./incoming-calls.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
-import type { SecretsMethods } from "./secrets-service.ts";
+import { METHODS, type SecretsMethods } from "./secrets-service.ts";
 import { Session } from "./session.ts";
 import { type Handled, type UnaryMethod, unary } from "./unary.ts";
 
@@ -41,6 +42,8 @@ export interface GrpcServerOptions {
   readonly limits: BudgetLimits;
   /** The maximum number of connections that are served. */
   readonly maxConnections: number;
+  /** What the callers of all threads hold. Default: memory of this thread alone. */
+  readonly memory?: BudgetMemory;
   readonly methods: SecretsMethods;
   readonly onHandled: (handled: Handled) => void;
   /** Called with a connection that was closed because there were too many. */
@@ -65,7 +68,8 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    this.#budgets = new Budgets(options.limits, MINIMUM_BUDGET);
+    const { limits, maxConnections, memory = BudgetMemory.of(maxConnections, 1), timers } = options;
+    this.#budgets = new Budgets({ limits, minimum: MINIMUM_BUDGET, memory, timers });
     const unknown: Route = { kind: "open", isStreaming: false };
     this.#calls = new IncomingCalls({
       routeOf: (path) => this.#routes.get(path) ?? unknown,
@@ -134,13 +138,16 @@ export class GrpcServer {
     const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
     const { onHandled, timers } = this.#options;
     const options = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
-    const methods = Object.entries(this.#options.methods) as [string, UnaryMethod<never, never, unknown>][];
+    const methods = Object.entries(this.#options.methods) as [
+      keyof SecretsMethods,
+      UnaryMethod<never, never, unknown>,
+    ][];
     const handlers = methods.map(([name, method]) => {
-      const { path } = methodOf(definition, name);
+      const id = { path: methodOf(definition, name).path, number: METHODS.indexOf(name) };
       const { target, permit } = method;
       const authorize = (caller: Connection, text: string) => void permit(caller, text);
-      this.#routes.set(path, { kind: "authorized", target, authorize });
-      return [name, unary(path, method, options)];
+      this.#routes.set(id.path, { kind: "authorized", method: id, target, authorize });
+      return [name, unary(id, method, options)];
     });
     this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
   }
@@ -200,9 +207,9 @@ export class GrpcServer {
   }
 
   /** Reports a refused call of Coffer's own methods only: any other method name is arbitrary text from the peer. */
-  #refused({ caller, headers, route }: Arrival, code: Code, error: CofferError | undefined): void {
+  #refused({ caller, route }: Arrival, code: Code, error: CofferError | undefined): void {
     if (route.kind === "open") return;
-    this.#options.onHandled({ method: String(headers[":path"]), code: Code[code], seconds: 0, caller, error });
+    this.#options.onHandled({ method: route.method, code, seconds: 0, caller, error });
   }
 
   #setHealth(status: "SERVING" | "NOT_SERVING"): void {

@@ -4,8 +4,10 @@ import { type LeadingField, leadingStringSoFar } from "../contract/leading-strin
 import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
 import { type CofferError, budgetExceeded, malformedRequest, requestIncomplete } from "../domain/errors.ts";
 import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
-import type { Lease, Resource } from "./budget.ts";
+import type { Lease } from "./budget.ts";
+import type { Resource } from "./budget-memory.ts";
 import type { Connection } from "../admission/connection.ts";
+import type { MethodId } from "./method-id.ts";
 import { toCofferError, toStatus } from "./status.ts";
 import { CarriedBytes } from "./carried-bytes.ts";
 
@@ -17,6 +19,7 @@ export type Route =
    */
   | {
       readonly kind: "authorized";
+      readonly method: MethodId;
       readonly target: LeadingField;
       readonly authorize: (caller: Connection, target: string) => void;
     }

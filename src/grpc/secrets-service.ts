@@ -17,6 +17,15 @@ export interface SecretsMethods {
   readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, Permit>;
 }
 
+/** The names of the methods. Calls are counted by the position of their method here. */
+export const METHODS = [
+  "Put",
+  "Get",
+  "Delete",
+  "List",
+  "Describe",
+] as const satisfies readonly (keyof SecretsMethods)[];
+
 /**
  * Creates the methods over an engine. `maxContentBytes` bounds the total size of the keys and values of one version.
  */

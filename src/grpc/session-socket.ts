@@ -9,6 +9,8 @@ const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex")
 // peer.
 const MOST_UNSENT = 1024 * 1024;
 
+type Written = (error?: Error | null) => void;
+
 /**
  * A TLS socket as node:http2 reads and writes it, which can also insert a frame between those of the session.
  *
@@ -21,6 +23,10 @@ const MOST_UNSENT = 1024 * 1024;
  */
 export class SessionSocket extends EventEmitter {
   readonly #socket: TLSSocket;
+  /** What the session has written since {@link cork}. */
+  #pieces: Buffer[] = [];
+  /** The session's callback, which is the same for all pieces. */
+  #written: Written | undefined;
   readonly readableObjectMode = false;
 
   constructor(socket: TLSSocket) {
@@ -59,19 +65,32 @@ export class SessionSocket extends EventEmitter {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  cork(): void {
-    this.#socket.cork();
+  /** The session writes the pieces of its frames between {@link cork} and {@link uncork}. */
+  cork(): void {}
+
+  write(bytes: Buffer, written: Written): boolean {
+    this.#pieces.push(bytes);
+    this.#written = written;
+    return true;
   }
 
+  /**
+   * Writes all pieces as one buffer: TLS encrypts it without another copy, and a write of the socket costs more than the
+   * session's part of a call. Overwrites the pieces at once, and the buffer after TLS has encrypted it: both are copies
+   * that contain secret values.
+   */
   uncork(): void {
-    this.#socket.uncork();
-  }
-
-  /** Overwrites the bytes after TLS has encrypted them: they are a copy by node:http2 and contain secret values. */
-  write(bytes: Buffer, written: (error?: Error | null) => void): boolean {
-    return this.#socket.write(bytes, (error) => {
+    const pieces = this.#pieces;
+    const written = this.#written;
+    if (written === undefined) return;
+    this.#pieces = [];
+    this.#written = undefined;
+    const bytes = joined(pieces);
+    this.#socket.write(bytes, (error) => {
       bytes.fill(0);
-      written(error);
+      if (error) written(error);
+      // node:http2 counts one call for each piece.
+      else for (let left = pieces.length; left > 0; left--) written();
     });
   }
 
@@ -88,4 +107,16 @@ export class SessionSocket extends EventEmitter {
     this.emit("data", bytes);
     bytes.fill(0);
   }
+}
+
+/** The pieces in one buffer of their own. Overwrites them. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, end);
+    piece.fill(0);
+    end += piece.length;
+  }
+  return bytes;
 }

@@ -29,6 +29,7 @@ const CODES: Readonly<Record<Reason, Code>> = {
   CONTENTION: Code.ABORTED,
   STORE_FULL: Code.RESOURCE_EXHAUSTED,
   DISK_FULL: Code.RESOURCE_EXHAUSTED,
+  QUEUE_FULL: Code.UNAVAILABLE,
   // Not UNAVAILABLE: generic retry policies repeat such a call, and a Put that is applied twice creates two versions.
   OUTCOME_UNKNOWN: Code.UNKNOWN,
   SHUTTING_DOWN: Code.UNAVAILABLE,
@@ -49,9 +50,14 @@ export function toCofferError(error: unknown): CofferError {
   return new CofferError("INTERNAL", INTERNAL_MESSAGE, {}, { cause: error });
 }
 
-/** The name of the gRPC code that a reason maps to, such as "NOT_FOUND". */
-export function codeName(reason: Reason): string {
-  return Code[CODES[reason]];
+/** The gRPC code that a reason maps to. */
+export function codeOf(reason: Reason): Code {
+  return CODES[reason];
+}
+
+/** The name of a gRPC code, such as "NOT_FOUND". */
+export function codeName(code: Code): string {
+  return Code[code];
 }
 
 /** A CofferError as a gRPC status: code, message, and google.rpc details in the trailer. */

@@ -13,7 +13,8 @@ import type { Timers } from "../domain/timers.ts";
 import { ACCEPT_ENCODING } from "./answer-stream.ts";
 import type { Connection } from "../admission/connection.ts";
 import type { IncomingCall } from "./incoming-call.ts";
-import { codeName, toCofferError, toStatus } from "./status.ts";
+import type { MethodId } from "./method-id.ts";
+import { codeOf, toCofferError, toStatus } from "./status.ts";
 
 /**
  * A method: how its messages are encoded, who may call it, and what it does. `Permit` is the proof that the caller may
@@ -42,10 +43,8 @@ export interface UnaryMethod<Request, Response, Permit> {
 
 /** A call that was answered. */
 export interface Handled {
-  /** As in /coffer.v1.Secrets/Get. */
-  readonly method: string;
-  /** The gRPC status by name, as in "NOT_FOUND". */
-  readonly code: string;
+  readonly method: MethodId;
+  readonly code: Code;
   readonly seconds: number;
   readonly caller: Connection;
   /** The error with which the call ended; undefined after success. The `cause` of the error is for the log only. */
@@ -65,7 +64,7 @@ export interface UnaryOptions {
  * message of an unexpected error to the caller, and would never answer a call whose handler rejects.
  */
 export function unary<Request, Response, Permit>(
-  path: string,
+  id: MethodId,
   method: UnaryMethod<Request, Response, Permit>,
   options: UnaryOptions,
 ): handleUnaryCall<Buffer, Buffer> {
@@ -73,7 +72,7 @@ export function unary<Request, Response, Permit>(
     const incoming = options.callOf(call);
     // The stream is closed already, so no answer would be read.
     if (incoming === undefined) return callback({ code: Code.CANCELLED });
-    const answer = new Answer(path, options, { incoming, call, callback });
+    const answer = new Answer(id, options, { incoming, call, callback });
     const run = () => answer.from(method, call.request);
     if (method.hasLargeAnswer) incoming.whenRoom(run);
     else run();
@@ -130,15 +129,15 @@ const ACCEPTS_IDENTITY = Metadata.fromHttp2Headers(ACCEPT_ENCODING);
 
 /** The single answer of a call: the response, an error or the exceeded deadline, whichever comes first. */
 class Answer {
-  readonly #path: string;
+  readonly #method: MethodId;
   readonly #options: UnaryOptions;
   readonly #call: Call;
   readonly #since: number;
   #cancelDeadline: (() => void) | undefined;
   #state: "pending" | "sent" = "pending";
 
-  constructor(path: string, options: UnaryOptions, call: Call) {
-    this.#path = path;
+  constructor(method: MethodId, options: UnaryOptions, call: Call) {
+    this.#method = method;
     this.#options = options;
     this.#call = call;
     this.#since = options.timers.elapsed();
@@ -178,7 +177,7 @@ class Answer {
   }
 
   succeed(response: Buffer): void {
-    this.#send("OK", undefined, () => {
+    this.#send(Code.OK, undefined, () => {
       const { incoming, call, callback } = this.#call;
       incoming.answers(response.length);
       call.sendMetadata(ACCEPTS_IDENTITY);
@@ -190,15 +189,15 @@ class Answer {
 
   fail(failure: unknown): void {
     const error = toCofferError(failure);
-    this.#send(codeName(error.reason), error, () => this.#call.callback(toStatus(error)));
+    this.#send(codeOf(error.reason), error, () => this.#call.callback(toStatus(error)));
   }
 
-  #send(code: string, error: CofferError | undefined, send: () => void): void {
+  #send(code: Code, error: CofferError | undefined, send: () => void): void {
     if (this.#state === "sent") return;
     this.#state = "sent";
     this.#cancelDeadline?.();
     send();
     const seconds = (this.#options.timers.elapsed() - this.#since) / 1000;
-    this.#options.onHandled({ method: this.#path, code, seconds, caller: this.caller, error });
+    this.#options.onHandled({ method: this.#method, code, seconds, caller: this.caller, error });
   }
 }

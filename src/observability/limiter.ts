@@ -39,8 +39,8 @@ export interface LimitedLog {
 }
 
 /** Limits the lines that go to `log`. */
-export function limitLines(log: Logger, timers: Timers): LimitedLog {
-  return new Limiter(log, timers);
+export function limitLines(log: Logger, timers: Timers, fronts = 1): LimitedLog {
+  return new Limiter(log, timers, fronts);
 }
 
 /** The limit of one kind of line: the lines written in this second, and the lines suppressed since the last one. */
@@ -83,15 +83,17 @@ type CallerKinds = readonly [own: Kind, domain: Kind];
 class Limiter implements LimitedLog {
   readonly #log: Logger;
   readonly #timers: Timers;
+  readonly #fronts: number;
   /** The kinds of lines without a caller, and those of all callers of a trust domain. */
   readonly #kinds = new Map<string, Kind>();
   /** By event, reason and caller. The entry without a line for the longest time is the first. */
   readonly #callers = new Map<string, CallerKinds>();
   #cancelSummary: (() => void) | undefined;
 
-  constructor(log: Logger, timers: Timers) {
+  constructor(log: Logger, timers: Timers, fronts: number) {
     this.#log = log;
     this.#timers = timers;
+    this.#fronts = fronts;
   }
 
   info(event: string, reason: string, fields?: LogFields, caller?: SpiffeId): void {
@@ -130,12 +132,20 @@ class Limiter implements LimitedLog {
   }
 
   #kindOf(event: string, reason: string): Kind {
-    return this.#kindFor([event, reason], () => new Kind(event, reason, {}, LINES_PER_SECOND));
+    return this.#kindFor([event, reason], () => new Kind(event, reason, {}, this.#part(LINES_PER_SECOND)));
+  }
+
+  /** The part of a limit of the process that this front may use, rounded up. */
+  #part(limit: number): number {
+    return Math.ceil(limit / this.#fronts);
   }
 
   #domainOf(event: string, reason: string, { trustDomain: { name } }: SpiffeId): Kind {
     const about = { trust_domain: name };
-    return this.#kindFor([event, reason, name], () => new Kind(event, reason, about, LINES_PER_SECOND_OF_A_DOMAIN));
+    return this.#kindFor(
+      [event, reason, name],
+      () => new Kind(event, reason, about, this.#part(LINES_PER_SECOND_OF_A_DOMAIN)),
+    );
   }
 
   /** Returns the kind with these names. All kinds beyond {@link MAX_KINDS} share one. */
@@ -157,7 +167,7 @@ class Limiter implements LimitedLog {
   }
 
   #newCaller(event: string, reason: string, caller: SpiffeId): CallerKinds {
-    const own = new Kind(event, reason, { spiffe_id: caller.toString() }, LINES_PER_SECOND);
+    const own = new Kind(event, reason, { spiffe_id: caller.toString() }, this.#part(LINES_PER_SECOND));
     return [own, this.#domainOf(event, reason, caller)];
   }
 

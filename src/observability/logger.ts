@@ -52,6 +52,7 @@ export interface LogFields {
   readonly suppressed?: number | undefined;
   readonly bytes?: number | undefined;
   readonly limit?: number | undefined;
+  readonly threads?: number | undefined;
   readonly secrets?: number | undefined;
   readonly versions?: number | undefined;
   readonly rules?: number | undefined;
@@ -77,8 +78,10 @@ export interface Logger {
   readonly isDebug: boolean;
 }
 
-/** A logger that can wait for its stream. */
+/** The logger that writes the log of the process. */
 export interface LogSink extends Logger {
+  /** Writes lines that the logger of another thread has formatted, each with its end. */
+  append(lines: string): void;
   /**
    * Resolves when the stream has accepted all lines so far. Call it before the process exits, because a pipe with a
    * slow reader accepts lines later. Limit the wait: with a stalled reader, it never resolves.
@@ -109,15 +112,17 @@ export function createLogger(level: LogLevel, stream: Writable = process.stderr)
   stream.on("error", () => {});
 
   let dropped = 0;
-  const write = (level: LogLevel, event: string, fields: LogFields = {}): void => {
-    if (LOG_LEVELS.indexOf(level) > depth) return;
+  const isAccepted = (lines: number): boolean => {
     if (stream.writableLength > MAX_BACKLOG_BYTES) {
-      dropped++;
-      return;
+      dropped += lines;
+      return false;
     }
     if (dropped > 0) logger.log({ level: "error", message: "log lines dropped", fields: { count: dropped } });
     dropped = 0;
-    logger.log({ level, message: event, fields });
+    return true;
+  };
+  const write = (level: LogLevel, event: string, fields: LogFields = {}): void => {
+    if (LOG_LEVELS.indexOf(level) <= depth && isAccepted(1)) logger.log({ level, message: event, fields });
   };
 
   return {
@@ -126,6 +131,9 @@ export function createLogger(level: LogLevel, stream: Writable = process.stderr)
     info: (event, fields) => write("info", event, fields),
     debug: (event, fields) => write("debug", event, fields),
     isDebug: level === "debug",
+    append(lines) {
+      if (isAccepted(lines.split("\n").length - 1)) stream.write(lines);
+    },
     flush: () => new Promise((resolve) => stream.write("", () => resolve())),
   };
 }

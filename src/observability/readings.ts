@@ -18,16 +18,11 @@ export interface StoreReading {
   readonly disk: { readonly free: number; readonly reserve: number } | undefined;
 }
 
-/** The connections at one moment, and their limits. */
-export interface ConnectionReading {
-  /** The open connections, in handshake or served. */
-  readonly open: number;
-  /** The connections whose handshake is not complete. */
+/** The maximum number of open connections, of handshakes in progress, and of handshakes that begin in a second. */
+export interface ConnectionLimits {
+  readonly connections: number;
   readonly inProgress: number;
-  /** The handshakes that have begun since the start. */
-  readonly begun: number;
-  /** The maximum number of open connections, of handshakes in progress, and of handshakes that begin in a second. */
-  readonly limits: { readonly connections: number; readonly inProgress: number; readonly perSecond: number };
+  readonly perSecond: number;
 }
 
 /** The policy at one moment. */

@@ -11,6 +11,8 @@ export interface ServerStatus {
   readonly runtime: RuntimeStatus;
   readonly process: {
     readonly pid: number;
+    /** The threads that answer calls, --threads. */
+    readonly call_threads: number;
     /** The threads of the process, including those of Node; null if the kernel does not report them. */
     readonly threads: number | null;
     readonly memory_bytes: number;

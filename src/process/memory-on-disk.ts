@@ -1,3 +1,4 @@
+import { cgroupFolders } from "./cgroup.ts";
 import type { KernelFiles } from "./kernel-files.ts";
 
 /**
@@ -34,14 +35,7 @@ export function swapWarning({ read }: KernelFiles): string | undefined {
   return "secrets may be swapped to a disk; set MemorySwapMax=0 (systemd) or memory.swap.max of the cgroup, or run swapoff";
 }
 
-/**
- * Whether this process's cgroup, or one above it, forbids swap. A limit on a cgroup applies to all cgroups below it.
- */
+/** Whether this process's cgroup, or one above it, forbids swap. */
 function isForbiddenToSwap(read: KernelFiles["read"]): boolean {
-  const path = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup") ?? "")?.[1] ?? "/";
-  const names = path.split("/").filter((name) => name !== "");
-  const folders = [...names.keys(), names.length].map((depth) =>
-    ["/sys/fs/cgroup", ...names.slice(0, depth)].join("/"),
-  );
-  return folders.some((folder) => read(`${folder}/memory.swap.max`)?.trim() === "0");
+  return cgroupFolders({ read }).some((folder) => read(`${folder}/memory.swap.max`)?.trim() === "0");
 }

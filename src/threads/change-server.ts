@@ -21,6 +21,13 @@ export class ChangeServer {
     port.onMessage((message) => this.#receive(message));
   }
 
+  /** Takes the requests that have arrived, and no later ones. */
+  close(): void {
+    for (let message = this.#port.receive(); message !== undefined; message = this.#port.receive())
+      this.#receive(message);
+    this.#port.close();
+  }
+
   #receive({ requests, plaintexts }: ChangesMessage): void {
     let at = 0;
     for (const request of requests) {

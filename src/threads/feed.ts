@@ -36,7 +36,9 @@ export class Feed implements Publication {
   readonly #ports: readonly FrontPort[];
   readonly #progress: PublicationProgress;
   readonly #timers: Timers;
+  #servers: readonly ChangeServer[] = [];
   #isOverwriting = false;
+  #isClosed = false;
 
   constructor(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers) {
     this.#ports = ports;
@@ -60,7 +62,15 @@ export class Feed implements Publication {
 
   /** Begins to serve the changes that the fronts request. */
   serve(changes: Changes): void {
-    for (const port of this.#ports) new ChangeServer(port, changes);
+    this.#servers = this.#ports.map((port) => new ChangeServer(port, changes));
+  }
+
+  /** Takes the changes that have arrived from the fronts, and no later ones. Call it when the fronts have ended. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const server of this.#servers) server.close();
+    this.#chunks.overwrite(() => true);
   }
 
   #located({ revision, changes }: CommittedEntry): CommittedEntry<Location> {
@@ -80,10 +90,11 @@ export class Feed implements Publication {
 
   /** Looks until every front has applied what the discarded bytes belong to. */
   #overwriteSoon(): void {
-    if (this.#isOverwriting || !this.#chunks.hasDiscarded) return;
+    if (this.#isClosed || this.#isOverwriting || !this.#chunks.hasDiscarded) return;
     this.#isOverwriting = true;
     this.#timers.delay(LOOK_MS, () => {
       this.#isOverwriting = false;
+      if (this.#isClosed) return;
       this.#chunks.overwrite((number) => this.#progress.isApplied(number));
       this.#overwriteSoon();
     });

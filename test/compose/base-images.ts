@@ -69,7 +69,10 @@ function distroless(folder: string, name: string): Partial<BaseImage> {
   return { user: "65532:65532", workdir: "/home/nonroot", env: { PATH: isDebug ? `${PATH}:/busybox` : PATH } };
 }
 
-/** As SPIRE's own Dockerfile makes them, from scratch. Programs that Go built here need this machine's C library. */
+/**
+ * An image like that of SPIRE's own Dockerfile, from scratch. It also has this machine's C library, which Go programs
+ * that were built on this machine need.
+ */
 function spire(folder: string, name: string): Partial<BaseImage> {
   const role = name.includes("spire-server") ? "server" : "agent";
   const program = findSpire()![role];

@@ -17,7 +17,7 @@ describe("docker-compose.yml", () => {
     assert.ok(services.every(({ user }) => user === undefined || /^\d+:\d+$/.test(user)));
   });
 
-  // A reader that accepted everything would accept every file.
+  // The controls: a schema or a reader that accepted everything would pass the tests above.
   const broken: readonly (readonly [what: string, from: string, to: string, problem: RegExp])[] = [
     ["a misspelt key", "read_only: true", "readonly: true", /must NOT have unevaluated properties/],
     ["an unknown condition", "condition: service_healthy", "condition: service_well", /must be equal to one of/],

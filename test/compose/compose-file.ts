@@ -171,7 +171,7 @@ function refuseOthers(where: string, unknown: object): void {
   if (key !== undefined) throw new Error(`${where} has ${key}, which these tests do not support`);
 }
 
-/** "$$" is a dollar, as in Compose. A variable would come from the machine, and none is set. */
+/** Replaces "$$" by a dollar, as Compose does. Throws at a variable, whose value would depend on the machine. */
 function withoutDollars(value: unknown): unknown {
   if (typeof value === "string") {
     if (/(^|[^$])(\$\$)*\$(?!\$)/.test(value)) throw new Error(`a variable in the compose file: ${value}`);

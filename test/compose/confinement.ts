@@ -49,8 +49,8 @@ export class Confiner {
   }
 
   /**
-   * The command line that starts `execution` in a new confinement. The process execs the command; with "own", it stays
-   * as the parent of the command.
+   * The command line that starts `execution` in a new confinement. With the `pid` "host", the started process becomes
+   * the command by exec. With "own", `unshare` stays as the parent of the command.
    */
   start(confinement: Confinement, execution: Execution): string[] {
     const { network, pid } = confinement;

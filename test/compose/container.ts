@@ -60,8 +60,8 @@ export class Container {
     return this.#isGone;
   }
 
-  /** Whether it runs until it is stopped. Such a service has a health check; the others do their work and end. */
-  get goesOn(): boolean {
+  /** Whether it runs until it is stopped. Such a service has a health check; the others complete a task and end. */
+  get isLongRunning(): boolean {
     return this.service.restart !== "no";
   }
 
@@ -125,7 +125,7 @@ export class Container {
     return { root, isReadOnly: service.isReadOnly, binds: all, pid: service.pid, network };
   }
 
-  /** A copy of the image by hard links, which the container may write to, with its configs. */
+  /** A writable copy of the image, made of hard links, with the configs of the service. */
   #layer(): string {
     const layer = freshFolder(join(this.#engine.work, `${this.service.name}-`));
     execFileSync("cp", ["-al", `${this.#image.folder}/.`, layer]);

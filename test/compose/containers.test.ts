@@ -9,7 +9,7 @@ import { reasonToSkip } from "./reason-to-skip.ts";
 
 const skip = reasonToSkip();
 
-/** The size of the base image in bytes, at most: the packages of distroless' cc have 26 MB on Debian 12. */
+/** The maximum size of the base image in bytes: the packages of distroless' cc have 26 MB on Debian 12. */
 const BASE_BYTES = 30e6;
 const LIMIT_BYTES = 200e6;
 
@@ -28,8 +28,8 @@ describe("the image, built in an empty folder", { skip }, () => {
   let files: string[];
   before(async () => {
     image = await project.image(project.service("coffer"));
-    const ours = ["app", "usr/local", "var/lib/coffer", "etc/coffer"];
-    const all = ours.flatMap((top) => filesBelow(image.folder, top));
+    const added = ["app", "usr/local", "var/lib/coffer", "etc/coffer"];
+    const all = added.flatMap((top) => filesBelow(image.folder, top));
     files = all.sort();
   });
 
@@ -37,9 +37,9 @@ describe("the image, built in an empty folder", { skip }, () => {
     for (const needed of ["app/dist/src/main.js", "app/package.json", "app/proto/descriptors.binpb", "app/LICENSE"]) {
       assert.ok(files.includes(needed), needed);
     }
-    const ours = files.filter((path) => !path.startsWith("app/node_modules/"));
+    const own = files.filter((path) => !path.startsWith("app/node_modules/"));
     assert.deepEqual(
-      ours.filter((path) => !ALLOWED.test(path)),
+      own.filter((path) => !ALLOWED.test(path)),
       [],
     );
     assert.deepEqual(
@@ -78,7 +78,8 @@ describe("the image, built in an empty folder", { skip }, () => {
     }
   });
 
-  // With a umask of 077 at the clone, the user of the image could otherwise not read its files.
+  // Files of a repository that was cloned with a umask of 077 are readable only for their owner, who is not the user of
+  // the image.
   it("can be read by every user, whatever the modes of the clone are", () => {
     const paths = files.filter((path) => path.startsWith("app/")).flatMap((path) => [path, dirname(path)]);
     const closed = [...new Set(paths)].filter((path) => !isReadable(statSync(join(image.folder, path))));
@@ -103,7 +104,7 @@ describe("the image, built in an empty folder", { skip }, () => {
   });
 });
 
-/** All paths that the image adds in addition to the packages. */
+/** The paths that the image may add to its base, apart from those of packages. */
 const ALLOWED =
   /^(app\/(dist\/src\/(.*\.js|commit)|package\.json|LICENSE|proto\/descriptors\.binpb)|usr\/local\/bin\/node)$/;
 const NEVER = /(^|\/)(\.git|\.coffer|certs)\/|\.key$|root-key\/.|\.pem$|\.test\.js$/;
@@ -154,7 +155,7 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     }
   });
 
-  it("no log contains a value, the root key or its bytes", async () => {
+  it("no log contains the password or the root key", async () => {
     password = await passwordOfApi();
     assert.match(password, /^[\w+/]{32}\n$/);
     const rootKey = readFileSync(join(project.folder, "volumes/coffer-root-key/key"), "utf8").trim();
@@ -163,7 +164,7 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
     assert.ok(logs.includes("the user of shop/api/db is app"), "the logs are not those of the services");
   });
 
-  it("shut down gracefully, coffer with 0 and within its time", async (t) => {
+  it("shut down gracefully, and coffer exits with 0 within its grace period", async (t) => {
     const { stopGraceMs } = project.service("coffer");
     const { code, tookMs } = (await project.down()).get("coffer")!;
     t.diagnostic(`coffer took ${tookMs.toFixed(0)} ms`);
@@ -174,9 +175,9 @@ describe("the services of docker-compose.yml, as processes", { skip }, () => {
   it("start again on the same volumes, with the secret", async () => {
     await project.up();
     assert.match(project.container("api").log, /shop\/api\/db[\s\S]*^the user of shop\/api\/db is app$/m);
-    assert.doesNotMatch(project.container("api").log, /revision/, "it put something");
+    assert.doesNotMatch(project.container("api").log, /revision/, "the second start wrote the secret again");
     assert.equal(await passwordOfApi(), password);
-    // The second start did not need its token.
+    // The agent did not use its join token again.
     assert.doesNotMatch(project.container("spire-server").log, /attestation request completed/);
   });
 

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 
-/** Tells whether a path of the build context, relative and with slashes, is excluded from the build. */
+/** Returns whether a path of the build context, relative and with slashes, is excluded from the build. */
 export type Ignores = (path: string) => boolean;
 
 /**

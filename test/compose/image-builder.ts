@@ -125,7 +125,9 @@ export class ImageBuilder {
     }
   }
 
-  /** From the repository: everything that .dockerignore includes, owned by root, with its mode here. */
+  /**
+   * Copies the files of the repository that .dockerignore includes. The copies keep their modes, and root owns them.
+   */
   #copyContext(path: string, to: string): void {
     if (statSync(path).isDirectory()) {
       for (const name of readdirSync(path)) this.#copyContext(`${path}/${name}`, join(to, name));

@@ -56,7 +56,7 @@ export class Project {
     return [...this.#containers.values()].map(({ log }) => log).join("");
   }
 
-  /** Runs a script instead of a service's command, beside the others, until it ends. */
+  /** Runs a script instead of a service's command, while the services run. Resolves when it ends. */
   async run(name: string, script: string): Promise<{ readonly code: number | null; readonly log: string }> {
     const service = this.service(name);
     const container = new Container(this.#engine!, { ...service, command: [script] }, await this.image(service));
@@ -64,9 +64,9 @@ export class Project {
     return { code, log: container.log };
   }
 
-  /** Starts every service as soon as its dependencies allow. Resolves when all run or have completed. */
+  /** Starts every service as soon as its dependencies allow. Resolves when each is healthy or has completed. */
   async up(): Promise<void> {
-    // One after the other, so that the second finds what the first one has built.
+    // One after the other, so that a service finds the image that an earlier service has built.
     for (const service of this.file.services) await this.image(service);
     this.#engine ??= await this.#begin();
     const containers = await Promise.all(this.file.services.map(({ name }) => this.#start(name)));
@@ -139,5 +139,5 @@ const REACHED: Readonly<Record<Condition, (container: Container) => unknown>> = 
 
 /** Resolves when a service with a health check is healthy, or another one has ended with 0. */
 function settled(container: Container): Promise<void> {
-  return container.goesOn ? container.healthy() : container.completed();
+  return container.isLongRunning ? container.healthy() : container.completed();
 }

@@ -13,8 +13,8 @@ export class Volumes {
   }
 
   /**
-   * The folder of a volume, to be mounted at `place` in an image. As in a container engine, an empty volume is
-   * filled with the content of that path, including owners and modes.
+   * The folder of a volume, to be mounted at `place` in an image. As in a container engine, an empty volume is filled
+   * with what the image has at `place`, including owners and modes.
    */
   mount(name: string, place: string): string {
     if (!this.#names.includes(name)) throw new Error(`no volume ${name}`);

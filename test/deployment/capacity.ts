@@ -2,7 +2,7 @@ import { page } from "../support/pages.ts";
 
 const FORMULA = /= --max-store-bytes \+ (\d+) MB \+ \d+ kB for each connection \((\d+) kB with Node 24\)$/m;
 
-/** The memory in bytes that a server needs by the formula of docs/operations.md, with the larger of its two figures. */
+/** The memory in bytes that a server needs by the formula of docs/operations.md for Node 24, which needs the most. */
 export function memoryNeeded(maxStoreBytes: number, connections: number): number {
   const [, besidesMb, connectionKb] = FORMULA.exec(page("docs/operations.md").text)!;
   return maxStoreBytes + Number(besidesMb) * 1e6 + connections * Number(connectionKb) * 1e3;

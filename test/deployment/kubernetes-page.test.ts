@@ -26,6 +26,7 @@ const server = coffer.pod.containers[0]!;
 const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
   total: 2 ** 40,
   constrained: 0,
+  cpus: 1,
 });
 
 /** The clients on the page: every container with the Coffer image that is not the server. */
@@ -94,7 +95,7 @@ describe("docs/kubernetes.md", () => {
     assert.equal(specOf(service!)["clusterIP"], "None");
   });
 
-  it("backs up and restores the server's volume", () => {
+  it("names the server's volume in its backup and its restore", () => {
     const [claim] = coffer.claims.map((name) => `${name}-${coffer.name}-0`);
     const snapshot = manifests.find(({ kind }) => kind === "VolumeSnapshot")!;
     const restored = manifests.find(({ kind }) => kind === "PersistentVolumeClaim")!;
@@ -279,7 +280,7 @@ interface Selector {
   readonly matchLabels: Labels;
 }
 
-/** The workloads that its selector matches, in its namespace or in those that it selects. */
+/** The workloads that a manifest selects by their labels, in its own namespace or in the one that it selects. */
 function selectedBy(manifest: Manifest): Workload[] {
   const { selector, podSelector, namespaceSelector } = specOf(manifest) as Readonly<Record<string, Selector | Labels>>;
   const found = (podSelector ?? selector)!;

@@ -19,7 +19,7 @@ export function manifestProblems(manifest: Manifest): string[] {
   return definition === undefined ? [`there is no schema for ${name}`] : problemsBy(definition, manifest);
 }
 
-/** The same for fields of a container. */
+/** Like {@link manifestProblems}, for fields of a container. */
 export function containerProblems(part: object): string[] {
   return problemsBy(CONTAINER, { name: "any", ...part });
 }

@@ -24,8 +24,9 @@ const spire = new SpireDomain("example.org", systemClock);
 const agents: WorkloadApiServer[] = [];
 
 /**
- * Follows the page on this machine: the arguments and variables of each container are run as processes. The volumes of
- * a kubelet are below a folder of the test, and a Workload API knows each service account.
+ * Follows the page on this machine: the arguments and variables of each container are run as processes. The volumes
+ * that a kubelet mounts are below a folder of the test, and each container has a Workload API with the SVID of its
+ * service account.
  */
 describe("docs/kubernetes.md, followed", () => {
   let server: Serving;
@@ -113,7 +114,9 @@ function policy(): string {
   return data["policy.yaml"]!;
 }
 
-/** Sets the modes of a pod with fsGroup; only a file owned by root may be accessible to its group. */
+/**
+ * Mounts the root key with the mode that fsGroup sets. The server accepts a key that its group can read only from root.
+ */
 function mountRootKey({ code, stderr }: Ran): void {
   assert.equal(code, 0, stderr);
   const file = below("/etc/coffer/root-key/root.key");

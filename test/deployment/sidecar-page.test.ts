@@ -14,7 +14,7 @@ import { manifestsIn } from "./manifests.ts";
 import { serveFlags } from "./serve-flags.ts";
 import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 
-/** The fields of this page that other pages do not have. */
+/** A container with the fields that only this page uses. */
 interface SidecarContainer extends Container {
   readonly restartPolicy?: string;
   readonly command?: readonly string[];
@@ -27,6 +27,7 @@ const [server, secrets, api] = containersOf(pod) as [SidecarContainer, SidecarCo
 const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
   total: 2 ** 40,
   constrained: 0,
+  cpus: 1,
 });
 
 const mountOf = ({ volumeMounts = [] }: Container, name: string) =>

@@ -27,9 +27,9 @@ function reasonToSkip(): string | false {
 }
 
 describe("a socket beside a workload under another uid", { skip: reasonToSkip() }, () => {
-  for (const { mode, knocking, refused } of [
-    { mode: 0o660, knocking: [IN_THE_GROUP], refused: [OUTSIDE_THE_GROUP] },
-    { mode: 0o666, knocking: [IN_THE_GROUP, OUTSIDE_THE_GROUP], refused: [] },
+  for (const { mode, admitted, refused } of [
+    { mode: 0o660, admitted: [IN_THE_GROUP], refused: [OUTSIDE_THE_GROUP] },
+    { mode: 0o666, admitted: [IN_THE_GROUP, OUTSIDE_THE_GROUP], refused: [] },
   ] as const) {
     describe(`of mode ${mode.toString(8)}`, () => {
       let folder: string;
@@ -69,7 +69,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
       });
 
       it("accepts the workload with its SVID, and runs its program", async () => {
-        for (const as of knocking) {
+        for (const as of admitted) {
           assert.equal((await run(as, "put shop/api/db password=hidden")).code, 0);
           assert.equal((await run(as, "get shop/api/db password")).stdout.toString(), "hidden");
           const program = await run(as, "run DB=shop/api/db:password -- printenv DB");
@@ -92,7 +92,7 @@ describe("a socket beside a workload under another uid", { skip: reasonToSkip() 
         const both = join(kit.folder, "both.pem");
         writeFileSync(both, forger.bundlePem + kit.ca.bundlePem);
         const foreign = owned({ ...env, COFFER_CERT: cert, COFFER_KEY: key, COFFER_BUNDLE: both });
-        for (const as of knocking) {
+        for (const as of admitted) {
           const ran = await run(as, "get shop/api/db password", foreign);
           assert.deepEqual([ran.code, ran.stdout.toString()], [7, ""], ran.stderr);
         }

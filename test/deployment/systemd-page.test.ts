@@ -9,6 +9,7 @@ import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";
 import { ExitCode } from "../../src/cli/exit-code.ts";
+import { MAX_DEFAULT_THREADS } from "../../src/config/serve-options.ts";
 import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { page } from "../support/pages.ts";
 import { memoryNeeded } from "./capacity.ts";
@@ -36,7 +37,8 @@ describe("the unit of docs/systemd.md", () => {
     const reserveMs = 5000;
     assert.ok(Number(lastOf(unit!, "TimeoutStopSec")) * 1000 >= drainMs + shutdownDelayMs + reserveMs);
     const files = `Max open files            ${lastOf(unit!, "LimitNOFILE")}   x   files`;
-    assert.equal(descriptorWarning({ read: () => files, write: () => {} }, handshakes.connections), undefined);
+    const kernel = { read: () => files, write: () => {} };
+    assert.equal(descriptorWarning(kernel, handshakes.connections, MAX_DEFAULT_THREADS), undefined);
     // By the formula of docs/operations.md.
     assert.equal(lastOf(unit!, "MemoryMax"), "2G");
     assert.ok(memoryNeeded(maxStoreBytes, handshakes.connections) < 2 * 2 ** 30);
@@ -72,6 +74,7 @@ describe("the unit of docs/systemd.md", () => {
   });
 });
 
+/** The directives that the page chooses for security and restarts. */
 const CHOSEN: Readonly<Record<string, string>> = {
   User: "coffer",
   Restart: "always",
@@ -106,7 +109,7 @@ describe("docs/systemd.md, checked by systemd", { skip: lackOfSystemd() }, () =>
     assert.match(opinionWith("[Service]\nRestart=allways\n"), /allways/);
   });
 
-  // On its scale from 0 (well protected) to 10. The page says 1.4.
+  // The exposure level of systemd-analyze ranges from 0 (well protected) to 10. The page says 1.4.
   it("has a low exposure level", () => {
     assert.equal(exposure("15").status, 0);
     assert.equal(exposure("10").status, 1);
@@ -122,7 +125,7 @@ describe("docs/systemd.md, checked by systemd", { skip: lackOfSystemd() }, () =>
     }
   }
 
-  /** In tenths, as the option expects it. */
+  /** Runs the check with a threshold in tenths of a level. */
   function exposure(threshold: string) {
     return spawnSync("systemd-analyze", ["security", "--offline=true", `--threshold=${threshold}`, "--no-pager", file]);
   }
@@ -145,6 +148,6 @@ function lackOfSystemd(): string | false {
 
 function configWith(environment: Readonly<Record<string, string>> = {}) {
   const [, command] = lastOf(unit!, "ExecStart").split(" serve ");
-  const memory = { total: 2 ** 40, constrained: 0 };
-  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, memory);
+  const machine = { total: 2 ** 40, constrained: 0, cpus: 1 };
+  return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, machine);
 }

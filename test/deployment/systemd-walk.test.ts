@@ -19,8 +19,8 @@ const [unit] = unitFilesIn(page("docs/systemd.md"));
 const skip = spawnSync("setpriv", ["--version"]).status === 0 ? false : "there is no setpriv";
 
 /**
- * Runs the unit's command with its variables and privileges, as far as that is possible without systemd: its
- * restrictions of the file system and its filter of system calls are missing.
+ * Runs the unit's command with its variables and privileges, as far as that is possible without systemd, whose
+ * restrictions of the file system and filter of system calls are missing.
  */
 describe("docs/systemd.md, followed", { skip }, () => {
   it("serves, with restricted files and without privileges", async (t) => {

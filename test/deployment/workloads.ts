@@ -21,14 +21,14 @@ interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
 }
 
-/** The same for a volume. */
+/** The fields of a volume that the tests check. */
 interface Volume {
   readonly name: string;
   readonly configMap?: { readonly name: string };
   readonly secret?: { readonly secretName: string };
 }
 
-/** The same for a pod. */
+/** The fields of a pod that the tests check. */
 export interface PodSpec {
   readonly serviceAccountName: string;
   readonly automountServiceAccountToken?: boolean;

@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { codeBlocks, page } from "../support/pages.ts";
 
-/** What to build, and what it takes. */
+/** An example to build, and the requirements of its build. */
 export interface Build {
   /** The heading in docs/clients.md. Its first block of sh builds the example, and its second one runs it. */
   readonly heading: string;
@@ -50,10 +50,10 @@ export async function build({ heading, folders, copy: name }: Build): Promise<Bu
   const [commands, command] = codeBlocks(page("docs/clients.md"), heading, "sh");
   const root = join(CACHE, name);
   for (const folder of [...folders.map((each) => join("examples", each)), "proto"]) copy(folder, join(root, folder));
-  // Another clone may have made the link, and be gone.
+  // A link of an earlier build can point to a clone that no longer exists.
   rmSync(join(root, "node_modules"), { force: true });
   symlinkSync(resolve("node_modules"), join(root, "node_modules"));
-  // One job: a machine that builds an example has other things to do.
+  // One job at a low priority, because the machine runs other tests at the same time.
   const env = { ...process.env, CARGO_BUILD_JOBS: "1" };
   const child = spawn("nice", ["-n", "10", "sh", "-ec", commands!], {
     cwd: root,

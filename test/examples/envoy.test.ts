@@ -29,7 +29,7 @@ async function startEnvoy({ site, spire, serverId }: Identity, variables: Variab
     "port_value: 8554": `port_value: ${port}`,
     "spiffe://example.org/coffer": serverId,
     "/run/spire/agent.sock": spire.endpoint.replace("unix:", ""),
-    // By this name SPIRE gives the bundle of another trust domain than its own.
+    // SPIRE names the bundle of its own trust domain ROOTCA, and any other bundle by its trust domain.
     ...(spire !== site.spire && { "name: ROOTCA": 'name: "spiffe://example.org"' }),
   };
   let config = readFileSync("examples/envoy/envoy.yaml", "utf8");

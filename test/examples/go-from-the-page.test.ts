@@ -12,12 +12,12 @@ import { Site } from "./site.ts";
 const clients = page("docs/clients.md");
 const skip = reasonToSkip() || missing({ needs: ["go version"] });
 
-// What a reader does who has only the page and Coffer's package.
+// These are the steps of a reader who has only the page and Coffer's package.
 describe("a Go program built only from docs/clients.md", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-go-"));
   let site: Site;
   before(async () => {
-    // As npm lays them out: the proto is in Coffer's package, and buf is a package too.
+    // The layout that npm creates: the proto is in Coffer's package, and buf is a package too.
     mkdirSync(join(folder, "node_modules"));
     for (const name of [".bin", "@bufbuild"])
       symlinkSync(resolve("node_modules", name), join(folder, "node_modules", name));

@@ -16,7 +16,7 @@ const GO = {
 /** The number of concurrent programs. Each repeatedly reads its own secret and puts the next version. */
 const PROGRAMS = 4;
 
-/** How many rounds each has done before a restart, and does after it. */
+/** The number of rounds that each program completes before a restart and after it. */
 const ROUNDS = 50;
 
 describe("a restart of the server under load", { skip: reasonToSkip() || missing(GO) }, () => {
@@ -36,8 +36,8 @@ describe("a restart of the server under load", { skip: reasonToSkip() || missing
   });
   after(() => site?.end());
 
-  // An example ends with the first call that fails for good. It repeats its Gets, and its Puts, which it may because of
-  // expected_version.
+  // An example ends at the first call that fails after all retries. It retries Gets, and also Puts, which is safe
+  // because they have expected_version.
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     it(`by ${signal} fails no call of the Go example`, async () => {
       for (let i = 0; i < 3; i++) {

@@ -10,7 +10,7 @@ import { freePort } from "../support/free-port.ts";
 import { ADMIN, API, POLICY } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
-/** An example runs as root, whose entry has this SPIFFE ID. */
+/** The registration entry of the examples, which run as root. */
 const EXAMPLE: Entry = { name: "example", id: API, uid: 0 };
 
 /** The SPIFFE ID of the example with an SVID of another trust domain. */
@@ -21,7 +21,7 @@ export type Variables = Readonly<Record<string, string>>;
 
 /** How long the SVIDs of a {@link Site} are valid, in seconds. */
 export interface SiteShape {
-  /** The example's; an hour by default. SPIRE renews one at half of its life. */
+  /** The lifetime of the example's SVID; an hour by default. SPIRE renews an SVID after half of its lifetime. */
   readonly ttl?: number;
 }
 
@@ -114,7 +114,7 @@ export class Site {
     return other;
   }
 
-  /** Has this be done before everything is killed. */
+  /** Runs `task` in {@link end}, before everything is killed. */
   atEnd(task: () => Promise<void>): void {
     this.#tasks.push(task);
   }

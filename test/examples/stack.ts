@@ -17,17 +17,20 @@ export interface Identity {
 
 /** One of the stacks of docs/clients.md. */
 export interface Stack extends Build {
-  /** The code of an absent secret as this stack prints it. */
+  /** The code NOT_FOUND as this stack prints it. */
   readonly notFound: string;
   /** Whether it verifies the server's SPIFFE ID. */
   readonly verifiesId: boolean;
-  /** What else is not there, and would have to be; false when nothing is. */
+  /** Why another requirement is not met on this machine; false if it is. */
   readonly lacks?: string | false;
-  /** Starts what the example needs beside it, and answers its environment. */
+  /** Starts other programs that the example needs. Resolves to the example's environment. */
   readonly prepare?: (identity: Identity, variables: Variables) => Promise<Variables>;
 }
 
-/** Seconds. SPIRE renews these at half of their life, and Coffer sends GOAWAY after eight tenths of it. */
+/**
+ * The lifetime of the example's SVIDs, in seconds. SPIRE renews an SVID after half of it, and Coffer sends GOAWAY after
+ * eight tenths of it.
+ */
 const SHORT = 10;
 
 /** The tests of one stack. */
@@ -66,7 +69,7 @@ export function testStack(stack: Stack): void {
     });
 
     // The client gets no reason. Only the server's log has it.
-    it("shows what docs/clients.md says when the server refuses it, and the server's log has the reason", async () => {
+    it("prints the error of docs/clients.md when the server refuses it, and the server's log has the reason", async () => {
       const example = await start(await site.foreignSpire(), site.serverId);
       const { code, stderr } = await example.ended;
       assert.notEqual(code, 0);
@@ -87,7 +90,7 @@ export function testStack(stack: Stack): void {
   });
 }
 
-/** One of the texts that docs/clients.md gives for this stack is what the example wrote. */
+/** Asserts that the example wrote one of the texts that docs/clients.md gives for this stack. */
 function assertShown({ heading }: Stack, column: "Refused by the server" | "Refuses the server", stderr: string): void {
   const rows = table(page("docs/clients.md"), "Client", "Refused by the server", "Refuses the server");
   const cell = rows.find(({ Client }) => Client === heading)?.[column] ?? "";

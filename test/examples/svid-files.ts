@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Spire } from "../spire/spire.ts";
 
-/** How often it asks for a newer SVID, in milliseconds. */
+/** The pause between two requests for a newer SVID, in milliseconds. */
 const PAUSE_MS = 500;
 
-/** Files with the newest SVID of root, by spiffe-helper's default names, kept up to date as it does. */
+/** Writes the newest SVID of the user root to files with spiffe-helper's default names, and keeps them up to date. */
 export class SvidFiles {
   readonly folder: string;
   readonly #spire: Spire;
@@ -20,7 +20,7 @@ export class SvidFiles {
     this.#roots = roots;
   }
 
-  /** Resolves when the files are there. `roots` is the bundle to write, by the name that SPIRE gives to its file. */
+  /** Resolves when the files exist. `roots` is the bundle to use, by the name of its file in `api fetch -write`. */
   static async open(folder: string, spire: Spire, roots = "bundle.0.pem"): Promise<SvidFiles> {
     mkdirSync(join(folder, "fetched"), { recursive: true });
     const files = new SvidFiles(folder, spire, roots);

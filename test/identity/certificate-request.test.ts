@@ -27,8 +27,8 @@ function contextsFor(trusted: typeof bundles): HandshakeContexts {
 }
 
 /**
- * A server that reports OpenSSL's verdict on each client. With `late`, it begins the handshake before the hello
- * arrives.
+ * A server that reports OpenSSL's verdict on each client. With `early`, it begins the handshake before the ClientHello
+ * arrives; with `late`, after that.
  */
 async function serving(contexts: HandshakeContexts, beginning: "early" | "late", visit: (port: number) => void) {
   const outcome = new Promise<string>((resolve) => {
@@ -56,19 +56,19 @@ async function serving(contexts: HandshakeContexts, beginning: "early" | "late",
   return outcome;
 }
 
-/** Performs a whole handshake, and returns the names in the server's certificate request. */
-async function namesIn(contexts: HandshakeContexts): Promise<{ readonly request: string; readonly outcome: string }> {
+/** Performs a handshake, and returns the server's certificate request and its outcome. */
+async function requestOf(contexts: HandshakeContexts): Promise<{ readonly request: string; readonly outcome: string }> {
   let request = "";
   const outcome = await serving(contexts, "late", (port) => {
     const socket = connect(port, "127.0.0.1").on("error", () => {});
-    const told = (message: Buffer) => {
+    const onHandshakeMessage = (message: Buffer) => {
       if (message[0] === CERTIFICATE_REQUEST) request = message.toString("latin1");
     };
     BareTlsClient.introduce(socket, {
       chain: workload(),
       key: workloadKey.privateKey,
       request: Buffer.alloc(0),
-      told,
+      onHandshakeMessage,
     });
   });
   return { request, outcome };
@@ -86,21 +86,22 @@ function tlsClient(ecdhCurve: string) {
 }
 
 describe("a certificate request", () => {
-  // Anyone who can connect can read it. The control is a server whose first context already trusts the CAs.
-  it("names no CA, and the client is verified with all of them", async () => {
+  // An unauthenticated client can read the request, and names would reveal the trusted CAs. The control is a server
+  // whose first context already trusts the CAs.
+  it("names no CA, and the client is verified with the CAs of all bundles", async () => {
     const contexts = contextsFor(new Map([["example.org", bundle("example.org", example)]]));
     const name = /SPIFFE/;
-    const { request, outcome } = await namesIn(contexts);
+    const { request, outcome } = await requestOf(contexts);
     assert.ok(request.length > 0);
     assert.doesNotMatch(request, name);
     assert.equal(outcome, "no objection");
-    const telling = await namesIn({ ...contexts, requesting: contexts.verifying });
-    assert.match(telling.request, name);
+    const control = await requestOf({ ...contexts, requesting: contexts.verifying });
+    assert.match(control.request, name);
   });
 
-  // P-521 is not accepted, so the server requests another key share (HelloRetryRequest). A hello that has not arrived
-  // when the handshake begins is read at another point of the event loop. With names, each handshake would fail for
-  // their size.
+  // P-521 is not accepted, so the server requests another key share (HelloRetryRequest). A ClientHello that has not
+  // arrived when the handshake begins is read at another point of the event loop. If the request named the CAs, each
+  // handshake would fail because of the size of the request.
   for (const beginning of ["early", "late"] as const) {
     for (const groups of ["X25519", "P-521:P-256"]) {
       it(`is as small with 701 CAs as without any (${groups}, begun ${beginning})`, async () => {
@@ -109,7 +110,7 @@ describe("a certificate request", () => {
     }
   }
 
-  it("(control) fails if it names them", async () => {
+  it("(control) that names 701 CAs makes the handshake fail", async () => {
     const { verifying } = contextsFor(bundles);
     const outcome = await serving({ requesting: verifying, verifying }, "late", tlsClient("X25519"));
     assert.match(outcome, /^ERR_SSL_/);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { ID } from "../support/chain-world.ts";
 import { servePeer } from "./peer-server.ts";
 import { bare, openssl, type Peer } from "./peers.ts";
-import { arriving, honest, hostile, NEVER_REACHES_US, OPENSSL_IS_STRICTER, strictlyRefused, uriOf } from "./rows.ts";
+import { arriving, honest, hostile, NOT_AS_SENT, OPENSSL_IS_STRICTER, strictlyRefused, uriOf } from "./rows.ts";
 
 const HONEST = honest("client");
 const HOSTILE = hostile("client");
@@ -13,7 +13,7 @@ const ARRIVING = arriving("client");
 // reaches the handler with its SPIFFE ID. A hostile one is refused with exactly its reason, and no handler is called.
 const PEERS: Readonly<Record<string, Peer>> = {
   "OpenSSL's client": openssl,
-  "a client that asks in the write that ends its handshake": bare,
+  "a client that sends its request in one write with its Finished": bare,
 };
 for (const [name, peer] of Object.entries(PEERS)) {
   describe(`over TLS, presented by ${name},`, () => {
@@ -38,18 +38,18 @@ for (const [name, peer] of Object.entries(PEERS)) {
 
 // OpenSSL and Node process these before the verifier, and OpenSSL's own client would not send most of them.
 describe("over TLS, a chain that does not reach the verifier as it was sent,", () => {
-  for (const [what, end] of NEVER_REACHES_US) {
+  for (const [what, end] of NOT_AS_SENT) {
     it(`${what}: ${end}`, async () => {
       const row = HOSTILE.find((candidate) => candidate.what === what)!;
       const { refused, handled } = await servePeer(row, bare);
       const reasons = refused.map(({ reason }) => reason);
-      assert.deepEqual([reasons, handled], end === "made good" ? [[], [ID]] : [[end], []]);
+      assert.deepEqual([reasons, handled], end === "accepted" ? [[], [ID]] : [[end], []]);
     });
   }
 });
 
 // The specifications allow these chains, and OpenSSL does not.
-describe("over TLS, a valid chain that OpenSSL is too strict for is refused:", () => {
+describe("over TLS, a valid chain that OpenSSL does not accept is refused:", () => {
   for (const row of strictlyRefused("client")) {
     it(row.what, async () => {
       const { refused, handled } = await servePeer(row, bare);
@@ -58,8 +58,8 @@ describe("over TLS, a valid chain that OpenSSL is too strict for is refused:", (
   }
 });
 
-it("most rows of the tables reach the verifier over TLS", (t) => {
-  const counts = { honest: HONEST.length, hostile: ARRIVING.length, "never reach the verifier": NEVER_REACHES_US.size };
+it("most chains of the tables reach the verifier over TLS as they were sent", (t) => {
+  const counts = { honest: HONEST.length, hostile: ARRIVING.length, "do not reach it as sent": NOT_AS_SENT.size };
   t.diagnostic(JSON.stringify(counts));
   assert.ok(HONEST.length >= 25 && ARRIVING.length >= 120, JSON.stringify(counts));
 });

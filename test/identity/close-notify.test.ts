@@ -30,7 +30,7 @@ const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
 const HOUR = 3_600_000;
 
 /** What a client received from the server between the end of its handshake and the end of the connection. */
-interface Heard {
+interface Received {
   readonly alerts: readonly string[];
   /** Post-handshake messages. */
   readonly messages: readonly Buffer[];
@@ -62,7 +62,7 @@ class Site {
    * Serves one client with this chain, and calls `end` as soon as HTTP/2 is established. Resolves when the connection
    * is closed.
    */
-  async meet(chain: readonly Buffer[], request: Buffer, end: () => void): Promise<Heard> {
+  async meet(chain: readonly Buffer[], request: Buffer, end: () => void): Promise<Received> {
     const accept = (socket: Socket) => this.#admission.receive(socket);
     const listener = await Listener.listen({ kind: "tcp", host: "127.0.0.1", port: 0 }, { accept, failed: () => {} });
     const client = connect((listener.address as { port: number }).port, "127.0.0.1");
@@ -73,12 +73,12 @@ class Site {
       if (!ended) end();
       ended = true;
     };
-    const heard = (type: number, content: Buffer) => {
+    const onRecord = (type: number, content: Buffer) => {
       if (type === ALERT) alerts.push(content.toString("hex"));
       else if (type === HANDSHAKE) messages.push(content);
       else endOnce();
     };
-    BareTlsClient.introduce(client, { chain, key: workloadKey.privateKey, request, heard });
+    BareTlsClient.introduce(client, { chain, key: workloadKey.privateKey, request, onRecord });
     // The server closes first: the client only answers its FIN.
     await once(client, "close");
     listener.close();
@@ -137,8 +137,8 @@ describe("a connection that the server ends is closed with close_notify:", () =>
 });
 
 // Node has no setting for the number of tickets that OpenSSL sends (SSL_CTX_set_num_tickets). The tickets must be
-// useless: 32 random bytes that identify a session which the server does not store. A ticket of the other kind contains
-// the session itself, encrypted, with the client's whole certificate.
+// useless: 32 random bytes that identify a session which the server does not store. A ticket of the other kind (RFC
+// 8446 4.6.1, "self-encrypted") contains the session itself, with the client's whole certificate.
 it("a ticket that OpenSSL sends contains nothing of the session", async () => {
   const site = new Site();
   const longNames = workload({ dns: Array(50).fill("a.name.of.some.length") });
@@ -154,12 +154,12 @@ it("a ticket that OpenSSL sends contains nothing of the session", async () => {
 
 // The server must not wait for the alert to be sent: a client that does not read would keep a descriptor open.
 it("a connection whose client does not read is closed as well", async () => {
-  const { certPem: cert, keyPem: key } = example.issue({ id: "spiffe://example.org/ours" });
+  const { certPem: cert, keyPem: key } = example.issue({ id: "spiffe://example.org/own" });
   const secureContext = createSecureContext({ cert, key, minVersion: "TLSv1.3" });
   const listener = createServer((raw) => {
     raw.once("close", () => listener.emit("ended"));
     const complete = async (socket: TLSSocket) => {
-      // More than the kernel buffers: the rest waits for the client.
+      // Write more than the kernel buffers, so that the rest waits in this process.
       while (socket.write(Buffer.alloc(1 << 20)));
       for (let i = 0; i < 64; i++) socket.write(Buffer.alloc(1 << 20));
       await turn();

@@ -6,7 +6,10 @@ import { element } from "../support/der-writer.ts";
 export interface Node {
   /** The identifier octet. */
   tag: number;
-  /** Bytes, or the elements inside. An OCTET STRING is read as well, because it can contain an extension. */
+  /**
+   * Bytes, or the elements that they encode. The bytes of an OCTET STRING are read as elements too, because they can be
+   * the value of an extension.
+   */
   content: Buffer | Node[];
 }
 

@@ -20,7 +20,7 @@ class Federation {
   readonly other = new SpireDomain("other.org", Date.now);
   readonly #kind: DeliveryOptions["kind"];
   readonly #site = new Site();
-  readonly #leavings: (() => unknown)[] = [];
+  readonly #closers: (() => unknown)[] = [];
   #delivery: Delivery | undefined;
   #server: ServerProcess | undefined;
 
@@ -48,7 +48,7 @@ class Federation {
     return this.#delivery!.deliver(response([this.example.issue("/coffer")], this.other.federated));
   }
 
-  /** Replaces the server's federated bundles. Its SVID and its own bundle stay valid. */
+  /** Removes the bundle of other.org from the server. The server's SVID and the bundle of example.org stay valid. */
   trustExampleOnly(): Promise<void> {
     return this.#delivery!.deliver(response([this.example.issue("/coffer")]));
   }
@@ -71,7 +71,7 @@ class Federation {
   }
 
   async stop(): Promise<void> {
-    for (const leave of this.#leavings) await leave();
+    for (const close of this.#closers) await close();
     await this.#site.remove();
   }
 
@@ -82,14 +82,14 @@ class Federation {
   }
 
   async #admit(domains: readonly SpireDomain[], material: X509SvidResponse): Promise<Member> {
-    const delivery = await this.#open(`member-${this.#leavings.length}`, domains);
+    const delivery = await this.#open(`member-${this.#closers.length}`, domains);
     await delivery.deliver(material);
     const identity: IdentitySource = delivery.open();
     await whenReady(identity);
     const address = { kind: "tcp", host: "127.0.0.1", port: this.server.port } as const;
     const client = new CofferClient({ address, identity, serverId: COFFER, timeoutMs: PATIENCE_MS, retry: false });
     const stream = await this.hold(material.svids[0]!);
-    this.#leavings.unshift(
+    this.#closers.unshift(
       () => stream.close(),
       () => client.close(),
       () => identity.close(),
@@ -101,7 +101,7 @@ class Federation {
     const folder = join(this.#site.folder, name);
     const named = domains.map((domain) => domain.name);
     const delivery = await openDelivery({ kind: this.#kind, folder, domains: named, writer: "spiffe-helper" });
-    this.#leavings.push(() => delivery.close());
+    this.#closers.push(() => delivery.close());
     return delivery;
   }
 }
@@ -116,7 +116,7 @@ describe("federation", { concurrency: true }, () => {
   for (const kind of DELIVERIES) {
     // After a trust domain is removed, its workloads are refused and their open streams end. Others are not affected.
     // The workloads connect again when the trust domain is restored.
-    it(`accepts the workloads of a trust domain while its bundle is present, from ${kind}`, async () => {
+    it(`accepts the workloads of a trust domain while its bundle is present, with identities from ${kind}`, async () => {
       const federation = await Federation.start(kind);
       try {
         const local = await federation.local();
@@ -148,8 +148,8 @@ describe("federation", { concurrency: true }, () => {
       }
     });
 
-    // If the bundles were merged, every federated CA could issue SVIDs of every trust domain, including the own one.
-    it(`accepts no workload of one trust domain by a CA of another, from ${kind}`, async () => {
+    // If the bundles were merged, every federated CA could issue SVIDs of every trust domain, including the server's.
+    it(`accepts no SVID of one trust domain that a CA of another issued, with identities from ${kind}`, async () => {
       const federation = await Federation.start(kind);
       try {
         const { example, other } = federation;
@@ -166,7 +166,10 @@ describe("federation", { concurrency: true }, () => {
   }
 });
 
-/** Without a bundle, and with an empty one, which is a file that has lost its content. */
+/**
+ * Whether a refusal has the reason of a removed bundle: `no-bundle` with the Workload API, or `untrusted` with files,
+ * where the file of the bundle is empty.
+ */
 function isDistrust(reason: unknown): boolean {
   return reason === "no-bundle" || reason === "untrusted";
 }

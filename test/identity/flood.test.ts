@@ -92,7 +92,8 @@ describe("a legitimate client", () => {
     await flood.stop();
     connected.close();
     const reasons = new Set(server.lines("connection refused").map((line) => line["reason"]));
-    // Handshakes that had not begun after ten seconds, or when all clients left, waited because of the limit.
+    // This reason is expected as well: the limit kept the handshake in the queue until ten seconds had passed or the
+    // client had closed the connection.
     reasons.delete("handshake-not-begun");
     assert.deepEqual([...reasons], ["untrusted"]);
   });
@@ -103,7 +104,7 @@ describe("a legitimate client", () => {
     const connected = site.caller(server);
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
     const flood = await gather("silent", ELSEWHERE);
-    assert.equal(await newcomer(), "UNAVAILABLE", "there are no descriptors left");
+    assert.equal(await newcomer(), "UNAVAILABLE", "a client connected although there are no descriptors left");
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
     await flood.stop();
     connected.close();

@@ -13,9 +13,9 @@ import { ownIdentity } from "./own-identity.ts";
 const timers = new ManualTimers(NOW);
 const own = ownIdentity(TRUST, timers);
 
-/** Groups that a client can offer alone. The first costs the server a hundred times as much as X25519. */
+/** Groups that the server refuses. The first costs the server a hundred times as much as X25519. */
 const COSTLY = ["ffdhe8192", "ffdhe6144", "ffdhe4096", "ffdhe3072", "ffdhe2048", "P-521", "X448"];
-// Groups that not every OpenSSL supports.
+// Groups that the server refuses and that not every OpenSSL supports.
 const NEWER = ["brainpoolP512r1tls13", "MLKEM1024", "SecP384r1MLKEM1024"];
 
 /**
@@ -33,13 +33,17 @@ function isKnown(group: string): boolean {
   }
 }
 
-// Every group must be a decision: the server's thread computes the group that an unauthenticated client chooses.
+// Each accepted group must be a deliberate choice: the server's thread performs the computation for the group that an
+// unauthenticated client chooses.
 describe("the server, in a handshake,", () => {
   const server = createServer((raw) =>
     performHandshake(raw, handshakeContexts(own.snapshot()), {
       complete: (socket) => {
         const { raw: certificate } = socket.getPeerCertificate();
-        server.emit("outcome", certificate === undefined ? "complete" : "complete, with a certificate");
+        server.emit(
+          "outcome",
+          certificate === undefined ? "complete, without a certificate" : "complete, with a certificate",
+        );
         socket.destroy();
       },
       failed: (code) => {
@@ -62,30 +66,34 @@ describe("the server, in a handshake,", () => {
   }
 
   for (const group of [...COSTLY, ...NEWER]) {
-    it(`refuses a hello that offers ${group} alone`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
+    it(`refuses a ClientHello that offers only ${group}`, {
+      skip: isKnown(group) ? false : "this OpenSSL does not support it",
+    }, async () => {
       assert.match(await outcome({ ecdhCurve: group }), /^ERR_SSL_/);
     });
   }
   for (const group of TAKEN) {
-    it(`accepts ${group}`, { skip: isKnown(group) ? false : "unknown here" }, async () => {
-      assert.equal(await outcome({ ecdhCurve: group }), "complete");
+    it(`accepts ${group}`, { skip: isKnown(group) ? false : "this OpenSSL does not support it" }, async () => {
+      assert.equal(await outcome({ ecdhCurve: group }), "complete, without a certificate");
     });
   }
 
-  // The server states which signatures it accepts, and OpenSSL presents no certificate that can't make one of them.
+  // The server lists the signature algorithms that it accepts. A client that uses OpenSSL presents no certificate whose
+  // key supports none of them.
   for (const [keyType, expected] of [
     ["P-256", "complete, with a certificate"],
     ["P-521", "complete, with a certificate"],
-    ["ed448", "complete"],
+    ["ed448", "complete, without a certificate"],
   ] as const) {
-    it(`from a client with a key of the type ${keyType}: ${expected}`, async () => {
+    it(`with a client that has a key of the type ${keyType}: ${expected}`, async () => {
       const { certPem: cert, keyPem: key } = example.issue({ id: ID, keyType });
       assert.equal(await outcome({ cert, key }), expected);
     });
   }
 });
 
-// The same for clients: a server that pretends to be Coffer must not cause expensive work in its clients.
+// As with servers, each group must be a choice: a server that pretends to be Coffer must not cause expensive work in
+// its clients.
 describe("the client, in a handshake,", () => {
   async function call(ecdhCurve: string): Promise<string | undefined> {
     const { certPem: cert, keyPem: key } = example.issue({ id: ID });

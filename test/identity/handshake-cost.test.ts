@@ -13,22 +13,22 @@ import { ownIdentity } from "./own-identity.ts";
 
 const own = ownIdentity(TRUST, new ManualTimers(NOW));
 
-/** The handshakes of each measurement, and how many measurements of each row alternate with one of the reference. */
+/** A measurement has COUNT handshakes. Each choice is measured ROUNDS times, each time followed by the reference. */
 const COUNT = 20;
 const ROUNDS = 7;
 
-/** The most that any choice of a client may cost, in handshakes with X25519 and a key on P-256. */
+/** The highest permitted cost of a handshake, as a multiple of one with X25519 and a key on P-256. */
 const BOUND = 3;
 
 interface Choice {
   readonly ecdhCurve: string;
   readonly keyType: KeyType;
 }
-const YARDSTICK: Choice = { ecdhCurve: "X25519", keyType: "P-256" };
+const REFERENCE: Choice = { ecdhCurve: "X25519", keyType: "P-256" };
 const CHOICES: readonly Choice[] = [
-  ...["P-256", "P-384", "P-521", "X448", "ffdhe2048", "ffdhe8192"].map((ecdhCurve) => ({ ...YARDSTICK, ecdhCurve })),
+  ...["P-256", "P-384", "P-521", "X448", "ffdhe2048", "ffdhe8192"].map((ecdhCurve) => ({ ...REFERENCE, ecdhCurve })),
   ...(["P-384", "P-521", "ed25519", "ed448", "rsa-2048", "rsa-4096", "rsa-8192"] as const).map((keyType) => ({
-    ...YARDSTICK,
+    ...REFERENCE,
     keyType,
   })),
 ];
@@ -61,9 +61,9 @@ describe("a handshake costs no more than three ordinary ones:", { skip: LONG ? f
   for (const { ecdhCurve, keyType } of CHOICES) {
     it(`${ecdhCurve} and a key of the type ${keyType}`, async (t) => {
       const options = optionsFor({ ecdhCurve, keyType });
-      const yardstick = optionsFor(YARDSTICK);
+      const reference = optionsFor(REFERENCE);
       const ratios: number[] = [];
-      for (let round = 0; round < ROUNDS; round++) ratios.push((await cost(options)) / (await cost(yardstick)));
+      for (let round = 0; round < ROUNDS; round++) ratios.push((await cost(options)) / (await cost(reference)));
       const median = ratios.sort((a, b) => a - b)[(ROUNDS - 1) / 2]!;
       t.diagnostic(`${median.toFixed(2)}`);
       assert.ok(median <= BOUND, `${median}`);

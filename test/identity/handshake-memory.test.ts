@@ -39,8 +39,8 @@ function ten(ca: Issuer): readonly Buffer[] {
 }
 
 const PEERS: Readonly<Record<string, readonly Buffer[]>> = {
-  "foreign peers with ten certificates": ten(rogue),
-  "members with nine certificates too many": [...workload(), ...extra.map(({ der }) => der)],
+  "untrusted peers with ten certificates": ten(rogue),
+  "members with nine unnecessary certificates": [...workload(), ...extra.map(({ der }) => der)],
   "members below one intermediate": workload({}, intermediate),
 };
 
@@ -102,7 +102,7 @@ describe("a handshake leaks no memory in the server:", () => {
   const kept = new Map<string, number>();
   for (const [who, chain] of Object.entries(PEERS)) {
     it(`that of ${who}`, async (t) => {
-      // A leak occurs in every measurement, and other growth does not.
+      // A leak occurs in every measurement, and other growth does not, so the smallest growth is that of a leak.
       const bytes = Math.min(...(await growth(chain)));
       t.diagnostic(`${Math.round(bytes)} bytes a handshake`);
       kept.set(who, bytes);
@@ -117,10 +117,10 @@ describe("a handshake leaks no memory in the server:", () => {
   });
 
   // The control comes last, because it makes the server leak: a chain that is read for each handshake is never freed.
-  it("(control) unless chains are read each time", async (t) => {
+  it("(control) one whose chain is read leaks memory", async (t) => {
     await ask("read");
     // A leak may first fill memory that earlier handshakes have freed, which the system does not see.
-    const leaked = Math.max(...(await growth(PEERS["members with nine certificates too many"]!, CONTROL_COUNT)));
+    const leaked = Math.max(...(await growth(PEERS["members with nine unnecessary certificates"]!, CONTROL_COUNT)));
     t.diagnostic(`${Math.round(leaked)} bytes a handshake`);
     for (const [who, bytes] of kept)
       assert.ok(bytes < leaked / 3, `${who}: ${bytes} bytes, where a leak has ${leaked}`);

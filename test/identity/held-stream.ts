@@ -12,7 +12,7 @@ import type { X509SvidMessage } from "../../src/workload-api/x509-messages.ts";
  */
 export class HeldStream {
   /** Resolves when the server sends GOAWAY. */
-  readonly askedToLeave: Promise<unknown>;
+  readonly receivedGoAway: Promise<unknown>;
   /** Resolves when the connection is closed. */
   readonly closed: Promise<unknown>;
   readonly #session: ClientHttp2Session;
@@ -21,7 +21,7 @@ export class HeldStream {
     this.#session = session;
     session.on("error", () => {});
     this.closed = new Promise((resolve) => session.once("close", resolve));
-    this.askedToLeave = new Promise((resolve) => session.once("goaway", resolve));
+    this.receivedGoAway = new Promise((resolve) => session.once("goaway", resolve));
   }
 
   /** Resolves when the server has sent its status on the stream. Rejects if it closes the connection instead. */
@@ -36,7 +36,7 @@ export class HeldStream {
     const held = new HeldStream(connect("https://localhost", { createConnection }));
     const refused = held.closed.then(() => assert.fail("the server closed the connection"));
     await Promise.race([held.#watch(), refused]);
-    // After it is open, the tests expect it to be closed.
+    // Once the stream is open, a test can expect the server to close the connection, which is then no error.
     refused.catch(() => {});
     return held;
   }

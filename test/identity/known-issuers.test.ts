@@ -10,7 +10,7 @@ import { bundle, example, forge, ID, other, TRUST, trust, workload } from "../su
 import { servePeers } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
-/** How often the certificates behind a leaf were read in this process. */
+/** How often the certificates above a leaf were read in this process. */
 let reads = 0;
 const original = TLSSocket.prototype.getPeerX509Certificate;
 
@@ -49,7 +49,7 @@ describe("over TLS, one server", () => {
     assert.deepEqual(below, { verdicts: [ID, ID, ID], reads: 1 });
   });
 
-  // Anyone can present such chains, as often as the handshake rate allows.
+  // An unauthenticated client can present such chains, as often as the handshake rate allows.
   it("reads no chain without a path to a CA", async () => {
     const rogue = forge.ca("spiffe://example.org");
     const chains = [workload({}, rogue.intermediate()), [...workload({}, rogue), rogue.der, example.der], []];
@@ -126,9 +126,9 @@ describe("over TLS, one server", () => {
     assert.deepEqual((await inTurn({}, [rest[0]!, leaf!, rest[1]!])).verdicts, ["handshake-failed"]);
   });
 
-  // OpenSSL passes over each of these. If the verifier checked a signature with each, the search would end before the real
-  // issuer, and one workload could have the chains of all others below that issuer refused.
-  it("finds a path past certificates that a member has given the name and identifier of an issuer", async () => {
+  // OpenSSL skips each of these certificates. If the verifier checked a signature with each, it would reach its limit
+  // before the real issuer, and one workload could have the chains of all others below that issuer refused.
+  it("finds the path although a member adds certificates with the name and the key identifier of an issuer", async () => {
     const intermediate = example.intermediate();
     const [leaf] = workload({}, intermediate);
     for (const keyType of ["rsa-2048", "ed25519"] as const) {
@@ -141,15 +141,15 @@ describe("over TLS, one server", () => {
     assert.deepEqual((await inTurn({}, [below!, bare.der, ...lookalikes])).verdicts, [ID]);
   });
 
-  it("finds a path past certificates that a member has given the name of an authority without identifier", async () => {
+  it("finds the path although a member adds certificates with the name of a CA that has no key identifier", async () => {
     const authority = forge.ca("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
     const chain = workload({}, authority.intermediate());
     const lookalikes = lookalikesOf(commonName("bare"), chain[1]!);
     assert.deepEqual((await inTurn({ bundles: trust(authority) }, [...chain, ...lookalikes])).verdicts, [ID]);
   });
 
-  // OpenSSL compares the issuer's serial number as well, so it passes over certificates that the verifier tries.
-  it("keeps a member out whose additional certificates took too much work, and none of its siblings", async () => {
+  // OpenSSL compares the issuer's serial number as well, so it skips certificates that the verifier tries.
+  it("refuses a member whose additional certificates take too much work, and accepts a sibling", async () => {
     const intermediate = example.intermediate({ serial: 77n });
     const { keyId } = parseCertificate(intermediate.der);
     const bySerial = extension(
@@ -166,7 +166,7 @@ describe("over TLS, one server", () => {
   });
 });
 
-/** As many CA certificates as signatures are checked, each named as the issuer of `child` and with its key identifier. */
+/** MAX_SIGNATURE_CHECKS CA certificates, each with the name and the key identifier of the issuer of `child`. */
 function lookalikesOf(subject: Buffer, child: Buffer, spec: CertificateSpec = {}): Buffer[] {
   const rogue = forge.ca("spiffe://example.org");
   const keyId = extension("2.5.29.14", false, octetString(parseCertificate(child).issuerKeyId!));
@@ -174,7 +174,7 @@ function lookalikesOf(subject: Buffer, child: Buffer, spec: CertificateSpec = {}
   return Array.from({ length: MAX_SIGNATURE_CHECKS }, () => rogue.intermediate(all).der);
 }
 
-/** The other two fields of an authority key identifier (RFC 5280 4.2.1.1). */
+/** The fields authorityCertIssuer and authorityCertSerialNumber of an authority key identifier (RFC 5280 4.2.1.1). */
 function serialOf(issuer: Buffer, serial: number): Buffer[] {
   return [element(0xa1, element(0xa4, issuer)), element(0x82, Buffer.of(serial))];
 }

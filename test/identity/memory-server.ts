@@ -11,7 +11,7 @@ import { type Connection, Connections } from "../../src/admission/connection.ts"
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 
-/** The setup of the program: files in PEM, of example.org. */
+/** The setup of the program: the server's SVID and the bundle of example.org, in PEM. */
 export interface MemoryServerOptions {
   readonly cert: string;
   readonly key: string;
@@ -20,6 +20,7 @@ export interface MemoryServerOptions {
 
 /** The program's answer to a request. */
 export interface MemoryReport {
+  /** The resident memory, in bytes. */
   readonly resident: number;
   readonly accepted: number;
   readonly refused: readonly string[];
@@ -47,7 +48,7 @@ const refused = new Set<string>();
 const admission = new ConnectionAdmission({
   identity: Object.assign(identity, { close: () => {} }),
   connections: new Connections(),
-  // Without rests between handshakes, because there are thousands of them.
+  // Without pauses between handshakes, because there are thousands of them.
   gate: new HandshakeGate(
     { connections: 1000, inProgress: 1000, perSecond: 100_000 },
     { ...processTimers, busy: () => 0 },
@@ -65,7 +66,7 @@ const server = createServer({ pauseOnConnect: false }, (socket) => admission.rec
 server.listen(0, "127.0.0.1", () => process.send?.(server.address()));
 process.on("message", async (asked: "report" | "read") => {
   if (asked === "read") readsAll = true;
-  // JavaScript objects that the first collection frees release their native memory in the next turn.
+  // JavaScript objects that the first collection frees release their native memory in the next turn of the event loop.
   for (let collection = 0; collection < 3; collection++) {
     collectGarbage();
     await new Promise((resolve) => setImmediate(resolve));

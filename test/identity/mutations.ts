@@ -50,12 +50,12 @@ const IN_TREE = {
   },
 } as const;
 
-/** Half of all changes concern the names of a leaf, which are its last elements. */
+/** A position from `min` on. Half of all changes are made from 0.9 on: the names of a leaf are its last elements. */
 function within(min: number): fc.Arbitrary<number> {
   return fc.double({ min, max: 1, noNaN: true, maxExcluded: true });
 }
 
-/** One change or more. */
+/** One to three changes. */
 export const mutations: fc.Arbitrary<readonly Mutation[]> = fc.array(
   fc.record({
     kind: fc.constantFrom(...keys(IN_BYTES), ...keys(IN_TREE)),
@@ -76,7 +76,7 @@ function mutate(der: Buffer, { kind, at, byte }: Mutation): Buffer {
   return Buffer.concat(IN_BYTES[kind](der.subarray(0, index), der.subarray(index), byte));
 }
 
-/** Does not change what an earlier change made empty or unreadable. */
+/** Returns `der` as it is if an earlier change has made it empty or unreadable. */
 function mutateTree(der: Buffer, kind: keyof typeof IN_TREE, at: number, byte: number): Buffer {
   const nodes = readNodes(der) ?? [];
   const places = placesOf(nodes);

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { LONG } from "../support/long-form.ts";
 
-/** Another Node than the one that runs. */
+/** A release of Node other than the running one. */
 export type OtherNode =
   | { readonly kind: "here"; readonly name: string; readonly path: string }
   | { readonly kind: "missing"; readonly name: string; readonly why: string };
@@ -10,8 +10,8 @@ export type OtherNode =
 const LINES = ["20", "22", "24", "26"];
 
 /**
- * Those of COFFER_TEST_NODES, paths with colons between; otherwise in the long form the tested releases of each other
- * line.
+ * The executables that COFFER_TEST_NODES names, separated by colons. If it is empty, the long form uses the tested
+ * releases of each other line, and the short form none.
  */
 export function otherNodes(): readonly OtherNode[] {
   const paths = process.env["COFFER_TEST_NODES"]?.split(":") ?? [];
@@ -20,7 +20,7 @@ export function otherNodes(): readonly OtherNode[] {
   return LONG ? others.flatMap(fetched) : [];
 }
 
-/** From the npm registry, as `npm run test:nodes` does it; kept for the next time. */
+/** Fetches the releases of a line from the npm registry, as `npm run test:nodes` does. They are kept for later runs. */
 function fetched(line: string): readonly OtherNode[] {
   const name = `Node ${line}`;
   const command = ["scripts/test-nodes.mjs", "--paths", `--lines=${line}`];

@@ -5,11 +5,11 @@ import type { ManualTimers } from "../support/manual-timers.ts";
 import { example } from "../support/chain-world.ts";
 
 const HOUR = 3_600_000;
-const OURS = example.issue({ id: "spiffe://example.org/ours" });
+const OWN = example.issue({ id: "spiffe://example.org/own" });
 
 /** The identity of the server or client under test, with the bundles of a row. */
 export function ownIdentity(bundles: IdentitySnapshot["bundles"], timers: ManualTimers): IdentitySource {
-  const [cert, key] = [OURS.certPem, OURS.keyPem].map((pem) => ({ name: "ours", bytes: Buffer.from(pem) }));
+  const [cert, key] = [OWN.certPem, OWN.keyPem].map((pem) => ({ name: "own", bytes: Buffer.from(pem) }));
   const identity = new CurrentIdentity(timers, "nothing yet");
   identity.adopt({ svid: parseSvid(cert!, key!, "server"), validUntil: timers.clock() + HOUR, bundles });
   return identity;

@@ -29,7 +29,7 @@ export async function servePeer(row: Case, peer: Peer): Promise<Reply> {
 }
 
 /**
- * The same for several peers of one server, one after the other, with the bundles and the time of `row`.
+ * Like {@link servePeer}, for several peers of one server, one after the other, with the bundles and the time of `row`.
  */
 export async function servePeers(
   row: Pick<Case, "bundles" | "now">,
@@ -49,7 +49,7 @@ const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, 
 /** A server for one row, with the row's bundles and time. */
 class PeerServer {
   readonly #identity: IdentitySource;
-  /** Real timers for the pauses between handshakes, with a clock that stands still for certificates. */
+  /** The time of the handshake gate. Each peer advances it, so that the gate does not delay its handshake. */
   readonly #gateTimers = new ManualTimers(0);
   #refused: Refused[] = [];
   #handled: string[] = [];
@@ -102,7 +102,7 @@ class PeerServer {
     await decided;
     peer.destroy();
     await Promise.all([peer, ...accepted].map((socket) => socket.closed || once(socket, "close")));
-    // A call that was still on its way to a handler would arrive in this turn.
+    // A call that was still on its way to a handler would arrive in this turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
     listener.close();
     return { refused: this.#refused, handled: this.#handled };

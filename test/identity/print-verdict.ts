@@ -11,9 +11,9 @@ const [certFile, keyFile, store] = process.argv.slice(2);
 const certPem = readFileSync(certFile!, "utf8");
 const keyPem = readFileSync(keyFile!, "utf8");
 const svid = { certPem, keyPem } as Parameters<typeof handshakeContexts>[0]["svid"];
-const ours = handshakeContexts({ svid, bundles: new Map() });
+const production = handshakeContexts({ svid, bundles: new Map() });
 const contexts =
-  store === "default" ? { ...ours, verifying: createSecureContext({ cert: certPem, key: keyPem }) } : ours;
+  store === "default" ? { ...production, verifying: createSecureContext({ cert: certPem, key: keyPem }) } : production;
 
 const server = createServer((raw) =>
   performHandshake(raw, contexts, {

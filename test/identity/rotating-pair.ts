@@ -22,7 +22,7 @@ interface Parts {
 
 /**
  * A server in its own process, and a client in this one, which is an administrator. Both follow the identities that the
- * test delivers. If these are files, the two sides get them in different ways.
+ * test delivers. Files are written as spiffe-helper does for the server, and as Kubernetes does for the client.
  */
 export class RotatingPair {
   readonly domain: SpireDomain;
@@ -115,7 +115,7 @@ async function letGo({ site, deliveries }: Parts): Promise<void> {
   await site.remove();
 }
 
-/** The identities of the server and the client, see ADMIN. */
+/** The paths of the SPIFFE IDs of the server and of the client, which is ADMIN. */
 const PATHS = ["/coffer", "/admin"];
 
 /** When an SVID expires, in milliseconds since the epoch. */

@@ -18,8 +18,8 @@ const ROTATIONS = CYCLES * 10;
 const CALLS_BETWEEN = 20;
 
 /**
- * The life of SVIDs that are renewed late, in milliseconds: after the server has asked their connections to leave,
- * which is when a fifth of it is left. A machine under load needs seconds for a rotation.
+ * The lifetime of SVIDs that are renewed late, in milliseconds. The server sends GOAWAY on their connections when a
+ * fifth of the lifetime is left; the SVIDs are renewed after that. A machine under load needs seconds for a rotation.
  */
 const SHORT_LIFE_MS = 30_000;
 
@@ -58,7 +58,7 @@ class Cycle {
   }
 
   /**
-   * Rotates twice, the second time after the server has sent GOAWAY, so that it closes connections that ignored it.
+   * Rotates twice, the second time after the server has sent GOAWAY. The server closes a connection that ignores it.
    */
   async #rotateLate(): Promise<void> {
     const { server } = this.#pair;
@@ -66,15 +66,15 @@ class Cycle {
     const held = await HeldStream.open(server.port, svid);
     await this.#load.pass(CALLS_BETWEEN);
     const latest = Math.max(...connectionsUsed(server));
-    await held.askedToLeave;
+    await held.receivedGoAway;
     await server.logged("call", ({ spiffe_id, connection }) => spiffe_id === ADMIN && Number(connection) > latest);
     await this.#rotate();
     await held.closed;
   }
 }
 
-/** Uses the client's first SVID forever, with the newest bundles, like a thief of the SVID. */
-function clinging(identity: IdentitySource): Pick<IdentitySource, "snapshot" | "onChange"> {
+/** Keeps the current SVID and follows only the bundles, as an attacker who has stolen the SVID and its key. */
+function withoutRotation(identity: IdentitySource): Pick<IdentitySource, "snapshot" | "onChange"> {
   const first = identity.snapshot();
   return { snapshot: () => ({ ...first, bundles: identity.snapshot().bundles }), onChange: () => () => {} };
 }
@@ -101,8 +101,8 @@ function assertEverythingRotated({ server, identity }: RotatingPair): void {
   assert.ok(connections > ROTATIONS + CYCLES, `the client used ${connections} connections`);
 }
 
-/** The CA that signed the first SVID is removed from the bundle. */
-async function assertOut(thief: CofferClient, server: ServerProcess): Promise<void> {
+/** The first SVID is refused, because the CA that issued it is no longer in the bundle. */
+async function assertRefused(thief: CofferClient, server: ServerProcess): Promise<void> {
   await assert.rejects(thief.health(), { code: "UNAVAILABLE" });
   await server.logged("connection refused", ({ spiffe_id, reason }) => spiffe_id === ADMIN && reason === "untrusted");
 }
@@ -111,10 +111,10 @@ async function assertOut(thief: CofferClient, server: ServerProcess): Promise<vo
 // them Puts. No call fails, and no Put is applied twice. A client that has not rotated is refused.
 describe("rotations under load", { concurrency: true }, () => {
   for (const kind of DELIVERIES) {
-    it(`fail no call: ${ROTATIONS} of them, from ${kind}`, async () => {
+    it(`fail no call (${ROTATIONS} rotations, from ${kind})`, async () => {
       const pair = await RotatingPair.start(kind);
       const load = await SteadyLoad.begin(pair.client);
-      const thief = pair.connect(clinging(pair.identity));
+      const thief = pair.connect(withoutRotation(pair.identity));
       try {
         assert.equal(await thief.health(), "SERVING");
         const cycle = new Cycle(pair, load);
@@ -122,7 +122,7 @@ describe("rotations under load", { concurrency: true }, () => {
         await load.end();
         assertNothingFailed(load);
         assertEverythingRotated(pair);
-        await assertOut(thief, pair.server);
+        await assertRefused(thief, pair.server);
       } finally {
         await load.end();
         await thief.close();

@@ -6,8 +6,8 @@ import { HONEST } from "../support/honest-chains.ts";
 import type { HostileCase } from "../support/hostile-case.ts";
 import { HOSTILE } from "../support/hostile-chains.ts";
 
-/** Rows of hostile chains that do not reach the verifier as they were sent, and what becomes of them instead. */
-export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made good"> = new Map([
+/** Rows of hostile chains that do not reach the verifier as they were sent, and the outcome of each over TLS. */
+export const NOT_AS_SENT: ReadonlyMap<string, "handshake-failed" | "accepted"> = new Map([
   // The server's OpenSSL can't read these.
   ["no bytes", "handshake-failed"],
   ["no certificate", "handshake-failed"],
@@ -23,21 +23,21 @@ export const NEVER_REACHES_US: ReadonlyMap<string, "handshake-failed" | "made go
   // No peer has this key.
   ["an RSA key of 16384 bits", "handshake-failed"],
   // OpenSSL encodes the outermost length again. The signed part is unchanged.
-  ["a length with a leading zero", "made good"],
+  ["a length with a leading zero", "accepted"],
 ]);
 
 /** Rows of valid chains that OpenSSL refuses; docs/identity.md has the reason of each. */
 export const OPENSSL_IS_STRICTER: ReadonlyMap<string, "handshake-failed" | "untrusted"> = new Map([
   ["bytes that are not a certificate after a valid leaf", "handshake-failed"],
   ["any extended key usage", "untrusted"],
-  ["a key identifier that misleads", "untrusted"],
-  ["the sixteenth of CAs that differ only in their keys", "untrusted"],
+  ["an authority key identifier that matches no CA", "untrusted"],
+  ["the sixteenth CA of a bundle whose CAs differ only in their keys", "untrusted"],
   ["a CA for all trust domains", "untrusted"],
 ]);
 
 /**
- * Rows of hostile chains that OpenSSL refuses for the reason of the verifier, but whose reason appears in
- * the log only in OpenSSL's words.
+ * Rows of hostile chains that OpenSSL refuses before the verifier reads them. Over TLS their reason is `untrusted`;
+ * only OpenSSL's error code, which the log contains, names the defect.
  */
 const UNTRUSTED_OVER_TLS: ReadonlySet<string> = new Set([
   "a signature with SHA-1",
@@ -52,17 +52,17 @@ const UNTRUSTED_OVER_TLS: ReadonlySet<string> = new Set([
   "an issuer in the bundle that is not a CA",
   "a CA with an unknown critical extension",
   "a CA for another trust domain",
-  "a CA for trust domains below this one",
+  "a CA for the subdomains of this trust domain only",
   "a CA for a trust domain with the same ending",
-  "a CA for anything except this",
+  "a CA for every trust domain except this one",
   "a CA for certain DNS names",
-  "a CA that may not name addresses",
+  "a CA that excludes all IPv4 addresses",
   "a CA for certain subjects",
   "an intermediate for another trust domain",
   "an intermediate outside the constraints of its CA",
   "a workload outside the constraints of the CA above its issuer",
   "intermediates that all signed each other",
-  "the seventeenth of CAs that differ only in their keys",
+  "the seventeenth CA of a bundle whose CAs differ only in their keys",
 ]);
 
 /** The rows of valid chains that are presented for this purpose and that OpenSSL accepts as well. */
@@ -70,7 +70,7 @@ export function honest(purpose: Purpose): readonly Case[] {
   return honestRows(purpose).filter(({ what }) => !OPENSSL_IS_STRICTER.has(what));
 }
 
-/** The others. */
+/** The rows of valid chains that are presented for this purpose and that OpenSSL refuses. */
 export function strictlyRefused(purpose: Purpose): readonly Case[] {
   return honestRows(purpose).filter(({ what }) => OPENSSL_IS_STRICTER.has(what));
 }
@@ -86,10 +86,10 @@ export function hostile(purpose: Purpose): readonly HostileCase[] {
 }
 
 /**
- * Of those, the rows that reach the verifier as they are sent, each with the reason that it is refused for over TLS.
+ * The rows of {@link hostile} that reach the verifier as they were sent, each with the reason of its refusal over TLS.
  */
 export function arriving(purpose: Purpose): readonly HostileCase[] {
-  const rows = hostile(purpose).filter(({ what }) => !NEVER_REACHES_US.has(what));
+  const rows = hostile(purpose).filter(({ what }) => !NOT_AS_SENT.has(what));
   return rows.map((row) => (UNTRUSTED_OVER_TLS.has(row.what) ? { ...row, reason: "untrusted" } : row));
 }
 

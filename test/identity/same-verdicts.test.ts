@@ -15,9 +15,9 @@ async function verdictsOf(node: string): Promise<string[]> {
 
 // Each process creates its own chains: keys and serial numbers do not matter. Each Node release has its own OpenSSL,
 // which refuses some peers before the verifier sees them.
-describe("The verdicts on the tables, in the verifier and over TLS,", () => {
+describe("the verdicts of the verifier on all chains of the tables, directly and over TLS,", () => {
   const others = otherNodes();
-  if (others.length === 0) it("are the same on other Nodes", { skip: "none is named: COFFER_TEST_NODES, or --long" });
+  if (others.length === 0) it("are the same on other releases of Node", { skip: "needs COFFER_TEST_NODES or --long" });
   for (const node of others) {
     if (node.kind === "missing") it(`are the same on ${node.name}`, { skip: node.why });
     else {

@@ -16,7 +16,7 @@ export interface Meeting {
   /** Why the client refused the server; undefined if it accepted it. */
   readonly refused: string | undefined;
   /** Whether the server received a byte of HTTP/2. */
-  readonly heard: boolean;
+  readonly received: boolean;
 }
 
 /** Calls a server that presents the row's chain with Coffer's client, which expects the ID `serverId`. */
@@ -24,7 +24,7 @@ export async function call(
   { chain, key = workloadKey, bundles = TRUST, now = NOW }: Case,
   serverId: string,
 ): Promise<Meeting> {
-  let heard = false;
+  let received = false;
   const server = createServer({
     cert: chain.map((der) => pemText("CERTIFICATE", der)).join(""),
     key: key.privateKey.export({ type: "pkcs8", format: "pem" }),
@@ -34,7 +34,7 @@ export async function call(
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => {});
     socket.once("data", () => {
-      heard = true;
+      received = true;
       socket.destroy();
     });
   });
@@ -59,7 +59,7 @@ export async function call(
   identity.close();
   server.close();
   await once(server, "close");
-  return { refused: error.failure?.kind === "untrusted-server" ? error.failure.refusal.reason : undefined, heard };
+  return { refused: error.failure?.kind === "untrusted-server" ? error.failure.refusal.reason : undefined, received };
 }
 
 async function listening(server: Server): Promise<number> {

@@ -10,7 +10,8 @@ import { LONG } from "../support/long-form.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 
 /**
- * A proxy in front of a server. Its first connection falls silent, as when a host loses power; all others work.
+ * A proxy in front of a server. It answers nothing on its first connection, as when a host loses power; all others
+ * work.
  */
 class SilentProxy {
   readonly sockets: Socket[] = [];
@@ -73,7 +74,7 @@ describe("a server that falls silent in the handshake", () => {
     return { client, proxy, close };
   }
 
-  it("holds no connection of a client that is closed", async () => {
+  it("has no open connection after the client is closed", async () => {
     const { client, proxy, close } = await open();
     await assert.rejects(client.health(), { code: "DEADLINE_EXCEEDED" });
     // The call may have ended before its connection arrived here.
@@ -85,8 +86,10 @@ describe("a server that falls silent in the handshake", () => {
     close();
   });
 
-  // Without its own time limit, the client would wait on that connection forever.
-  it("is tried again", { skip: LONG ? false : "takes ten seconds; npm run test:identity -- --long" }, async () => {
+  // Without a time limit for the handshake, the client would wait on that connection forever.
+  it("does not stop the client, which opens another connection", {
+    skip: LONG ? false : "takes ten seconds; npm run test:identity -- --long",
+  }, async () => {
     const { client, close } = await open();
     let status: string | undefined;
     for (let i = 0; i < 30 && status === undefined; i++) status = await client.health().catch(() => undefined);

@@ -30,8 +30,8 @@ function* keys(): Generator<readonly [kind: string, key: KeyObject]> {
   yield ["rsa-pss", generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey];
 }
 
-// node:tls can describe certificates, but some releases end the process for some of these keys. This test would then
-// end too. Neither a chain that OpenSSL refuses nor one that is read may reach that code.
+// In some releases of Node, the code of node:tls that describes a certificate ends the process for some of these keys,
+// and so would this test. Neither a chain that OpenSSL refuses nor one that is read may reach that code.
 describe("a certificate with a key of any kind", () => {
   let shown = 0;
   for (const [kind, key] of keys()) {
@@ -46,14 +46,14 @@ describe("a certificate with a key of any kind", () => {
       assert.deepEqual([refused.length, handled], [1, []]);
     });
 
-    it(`${kind}: changes nothing after a valid chain, which has to be read`, async () => {
+    it(`${kind}: is ignored after a valid chain whose intermediate the server has to read`, async () => {
       const chain = [...workload({}, example.intermediate()), strange.der];
       assert.deepEqual(await servePeer({ what: kind, chain }, bare), { refused: [], handled: [ID] });
-      assert.deepEqual(await call({ what: kind, chain }, ID), { refused: undefined, heard: true });
+      assert.deepEqual(await call({ what: kind, chain }, ID), { refused: undefined, received: true });
     });
   }
 
-  it("was presented for more than 100 kinds", (t) => {
+  it("was presented with more than 100 kinds of keys", (t) => {
     t.diagnostic(`${shown} kinds of keys`);
     assert.ok(shown > 100, `${shown}`);
   });

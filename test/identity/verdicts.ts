@@ -6,7 +6,7 @@ import { HOSTILE } from "../support/hostile-chains.ts";
 import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
-/** All of the tables. */
+/** The rows of all tables. */
 export const ROWS: readonly Case[] = [...HONEST, ...Object.values(HOSTILE).flat()];
 
 /** The verdicts on each chain of the tables, a line for each: of the verifier alone, then of a server over TLS. */

@@ -14,7 +14,7 @@ export const SAMPLE_SECONDS = 15;
 const always = (value: number | string) => `${value}x240`;
 /** A counter that grows by `step` with each sample. */
 const growing = (step: number | string) => `0+${step}x240`;
-/** A counter that has grown by `by` in the last minutes. */
+/** A counter that has grown by `by` in the last two and a half minutes. */
 const grown = (by: number) => `0x230 ${by}x10`;
 
 const call = (method: string, code: string) =>
@@ -59,13 +59,13 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     fires: { [SECRETS]: "100x200 stale", 'coffer_secrets{job="coffer", instance="b"}': "_x200 0x40" },
     quiet: { [SECRETS]: "100x200 stale", 'coffer_secrets{job="coffer", instance="b"}': "_x200 100x40" },
   },
-  // Less than a quarter of an hour is left, for six minutes and for four: the alert requires five.
+  // The SVID has had less than 15 minutes left for six minutes, or for four. The alert requires five.
   {
     alert: "CofferIdentityExpires",
     fires: { [gauge("coffer_svid_not_after_seconds")]: always(3600 + 9 * 60) },
     quiet: { [gauge("coffer_svid_not_after_seconds")]: always(3600 + 11 * 60) },
   },
-  // Less than six hours are left, for eleven minutes and for nine: the alert requires ten.
+  // The bundle has had less than six hours left for eleven minutes, or for nine. The alert requires ten.
   {
     alert: "CofferBundleExpires",
     fires: {
@@ -75,7 +75,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
       [gauge("coffer_bundle_not_after_seconds", ', trust_domain="example.org"')]: always(3600 + 6 * 3600 - 9 * 60),
     },
   },
-  // An empty bundle trusts no SVID.
+  // The metric is 0 for an empty bundle.
   {
     alert: "CofferBundleExpires",
     fires: { [gauge("coffer_bundle_not_after_seconds", ', trust_domain="other.org"')]: always(0) },
@@ -169,7 +169,7 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     fires: { [gauge("coffer_commit_seconds_sum")]: growing(0.11), [gauge("coffer_commit_seconds_count")]: growing(10) },
     quiet: { [gauge("coffer_commit_seconds_sum")]: growing(0.09), [gauge("coffer_commit_seconds_count")]: growing(10) },
   },
-  // More than one Get in a hundred takes longer than 50 ms, and then fewer.
+  // Two Gets in a hundred take longer than 50 ms, or half a Get in a hundred. The alert requires more than one.
   {
     alert: "CofferSlowGets",
     fires: { [gets("0.05")]: growing(980), [gets("0.1")]: growing(1000), [gets("+Inf")]: growing(1000) },

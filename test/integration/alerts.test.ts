@@ -27,7 +27,10 @@ const UP = "up";
 let kit: ServerKit;
 let exposed: Exposed;
 
-/** The server has not served any call yet: a series must exist before its first increase, or Prometheus misses it. */
+/**
+ * The server has not served any call yet: a series must exist before its first increase, or Prometheus misses that
+ * increase.
+ */
 before(async () => {
   kit = await ServerKit.start();
   exposed = parseExposition(await (await fetch(`${kit.opsUrl}/metrics`)).text());
@@ -56,7 +59,7 @@ describe("the alerts of docs/operations.md", () => {
     assert.deepEqual(problems, []);
   });
 
-  it("would fail on unknown metrics and labels", () => {
+  it("(control) are reported if a metric or a label does not exist", () => {
     assert.throws(() => parseQuery("rate(coffer_handshakes_total[5m]"), SyntaxError);
     assert.throws(() => parseQuery("rates(coffer_handshakes_total[5m])"), SyntaxError);
     assert.deepEqual(problemsOf("coffer_gone > 1"), ["there is no coffer_gone"]);

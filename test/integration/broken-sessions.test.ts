@@ -25,7 +25,7 @@ function call(): Buffer {
   return bytes;
 }
 
-/** The same, refused because its headers end the stream. */
+/** The HEADERS of that Get with END_STREAM. The server refuses the call, because it has no message. */
 function emptyCall(): Buffer {
   const headers = call().subarray(0, 9 + call().readUIntBE(0, 3));
   headers[4] = FrameFlag.endHeaders | FrameFlag.endStream;
@@ -41,7 +41,7 @@ function unfinishedCall(): Buffer {
 
 const CALLS = { "a call": call(), "a call without a body": emptyCall(), "an unfinished call": unfinishedCall() };
 
-/** RFC 9113 6.8: the last stream, here 0, and then the error code, here 2 (INTERNAL_ERROR). */
+/** A GOAWAY with the last stream 0 and the error code 2, INTERNAL_ERROR (RFC 9113 6.8). */
 const GOAWAY_WITH_ERROR = frame(FrameType.goAway, FrameFlag.none, 0, Buffer.from("0000000000000002", "hex"));
 
 const ENDS: Readonly<Record<string, Buffer>> = {
@@ -77,7 +77,7 @@ async function send(...frames: readonly Buffer[]): Promise<void> {
 }
 
 // Each of these sessions ends while node:http2 still processes the bytes that arrived with the frame that ends it. One
-// of its streams may have failed before the server sees its call, or may never get a JavaScript object. Both cases
+// of its streams may have failed before the server sees its call, or may never get a JavaScript object. Both cases once
 // ended the process, and any caller with a valid SVID could cause them.
 describe("a session that ends before all received bytes are processed", () => {
   for (const [what, bytes] of Object.entries(CALLS)) {

@@ -15,7 +15,7 @@ import { bytesField } from "../support/wire-field.ts";
 const MIB = 1024 * 1024;
 const BUDGETS = { bytes: 8 * MIB, unread: 64, calls: 64 };
 
-// The test advances these times. Handshakes use real time.
+// The test advances all times of at least PUSHED_MS, such as the next two. Handshakes use real time.
 const PUSHED_MS = 20_000;
 const REQUEST_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
@@ -67,8 +67,8 @@ async function othersAreServed(): Promise<void> {
   admin.close();
 }
 
-// Half of 8 MiB is enough for two Puts of almost 2 MiB. The third waits, and fails when the time for a request has
-// passed.
+// One SPIFFE ID may use half of the 8 MiB, which is enough for two Puts of almost 2 MiB. The third waits, and fails
+// when the time for a request has passed.
 it("unfinished Puts above the budget wait, and are then refused with a retry delay", async () => {
   const puts = [unfinishedPut(), unfinishedPut(), unfinishedPut()];
   const answers = puts.map(answerOf);
@@ -104,7 +104,8 @@ it("calls above the budget are refused immediately", async () => {
 });
 
 describe("unread answers", () => {
-  // All Gets arrive in one turn. Four answers fit, and the server makes one more before it detects that they do not.
+  // All Gets arrive in one turn of the event loop. Four answers of 1 MiB fit into the share of the caller, and the
+  // server sends one more before it detects that the share is used up.
   it("delay the next answers of the same caller, and of no other", async () => {
     const gets = Array.from({ length: 20 }, () => get(greedy));
     let answered = 0;
@@ -147,6 +148,7 @@ describe("unread answers", () => {
 async function keptAlive(sessions: readonly ClientHttp2Session[], ms: number): Promise<void> {
   timers.push(ms);
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-  // The second PING shows that the server has read the answer to its own PING, which arrived with the first.
+  // The client sends its answer to a PING of the server before its own second PING. The answer to the second PING
+  // therefore shows that the server has read both.
   for (const session of [...sessions, ...sessions]) await processed(session);
 }

@@ -42,7 +42,7 @@ describe("the figures of docs/operations.md", () => {
 it("the descriptors that docs/operations.md requires are enough for a start without a warning", () => {
   const [, more] = /`--max-connections` plus (\d+)/.exec(operations.text)!;
   const warning = (limit: number) =>
-    descriptorWarning({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100);
+    descriptorWarning({ read: () => `Max open files  ${limit}  ${limit}  files\n`, write: () => {} }, 100, 1);
   assert.equal(warning(100 + Number(more)), undefined);
   assert.match(warning(99 + Number(more))!, /the limit on open files/);
 });

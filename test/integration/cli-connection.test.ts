@@ -154,6 +154,7 @@ describe("a client", () => {
     const failure = await failureOfPut(client(kit.address, otherCa.issue({ id: API }), API, kit.ca));
     assert.equal(failure.kind, "closed-at-once");
     assert.deepEqual([String(failure.as), String(failure.by)], [API, String(COFFER)]);
+    await kit.settled();
     assert.ok(kit.log.some(({ event, reason }) => event === "connection refused" && reason === "untrusted"));
   });
 });

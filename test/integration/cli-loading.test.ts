@@ -86,7 +86,11 @@ describe("importing the command line", () => {
   /** The native addons that a process loads when it imports these files of src. */
   async function addonsOf(...files: readonly string[]): Promise<string[]> {
     const urls = files.map((file) => new URL(file, SRC).href);
-    const script = `for (const url of ${JSON.stringify(urls)}) await import(url);
+    return addonsAfter(`for (const url of ${JSON.stringify(urls)}) await import(url);`);
+  }
+
+  async function addonsAfter(statements: string): Promise<string[]> {
+    const script = `${statements}
       const loaded = process.report.getReport().sharedObjects.filter((file) => file.endsWith(".node"));
       process.stdout.write(JSON.stringify(loaded.map((file) => file.slice(file.lastIndexOf("/") + 1))));`;
     const ran = await runToEnd(process.execPath, ["--input-type=module", "--eval", script], { env: {} });
@@ -103,5 +107,15 @@ describe("importing the command line", () => {
   // The control: the test detects a loaded addon.
   it("differs from importing the server, which loads sodium", async () => {
     assert.deepEqual(await addonsOf("app/server.js"), ["sodium-native.node"]);
+  });
+
+  // koffi can call any function of the C library. A server with one thread does without it.
+  it("and importing the placement of connections load no koffi, until connections are to be passed", async () => {
+    const descriptor = "admission/descriptor.js";
+    assert.deepEqual(await addonsOf("admission/placement.js", "admission/adoption.js", descriptor), []);
+    const { href } = new URL(descriptor, SRC);
+    assert.deepEqual(await addonsAfter(`await (await import(${JSON.stringify(href)})).loadDuplicate();`), [
+      "koffi.node",
+    ]);
   });
 });

@@ -79,7 +79,8 @@ describe("the output of the command line", () => {
     }
   });
 
-  // When its reader has closed the pipe, as `head` does, the command ends silently with the exit code of SIGPIPE.
+  // When the reader of the output has closed the pipe, as `head` does, the command ends silently with the exit code of
+  // SIGPIPE.
   it("is not written when the reader has closed the pipe", async () => {
     const command = `"${process.execPath}" "${PROGRAM}" list 2>errors; echo $? >code`;
     // The command starts when no reader is left: a FIFO that a reader has opened and closed has none.
@@ -151,8 +152,9 @@ describe("the output of the command line", () => {
     assert.equal(shown, "(4 bytes that are not text; write them to a file or a pipe)\n");
   });
 
-  // /dev/stdout is a link to a file if standard output is redirected, and root's rename once replaced it by a secret
-  // file for the whole machine. The test gives the command a private /dev, where a fault does no harm.
+  // /dev/stdout is a link. A command that root ran once renamed its output file to /dev/stdout, and so replaced the
+  // link by a file with a secret for the whole machine. The test gives the command a private /dev, where a fault does
+  // no harm.
   it("does not replace /dev/stdout", { skip: !canMount && "needs root and a mount namespace" }, async () => {
     await run("put shop/api/out k=v");
     const script = `mount -t tmpfs tmpfs /dev && ln -s /proc/self/fd/1 /dev/stdout &&

@@ -99,7 +99,7 @@ describe("coffer run and signals", () => {
   });
 
   // No command runs yet that could get the signal: the wait ends, and the command never runs.
-  it("ends a wait", async () => {
+  it("stops waiting for the secret at a signal", async () => {
     const marker = join(kit.folder, "marker");
     for (const [signal, code] of [
       ["SIGTERM", 143],

@@ -130,7 +130,7 @@ describe("coffer run", () => {
 
   // A caller that may write a secret chooses its keys. No key may decide what the command loads or runs, and none may
   // replace a variable that is set. The control is the same value under the same name, if the command line names it.
-  it("does not let a secret take over the command", async () => {
+  it("does not let a secret decide what the command loads or runs", async () => {
     const library = join(kit.folder, `${CANARY}.so`);
     for (const name of ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "PATH", "COFFER_SERVER_ID", "HTTPS_PROXY"]) {
       const path = await put(`attack/${name}`, { data: { [name]: library } });
@@ -233,7 +233,7 @@ describe("coffer run", () => {
     );
   });
 
-  // Coffer searches the program on the command's PATH, as env does.
+  // Coffer searches for the program on the command's PATH, as env does.
   it("finds a program by PATH", async () => {
     const path = await put("path", { data: { X: CANARY } });
     const folder = join(kit.folder, "bin");

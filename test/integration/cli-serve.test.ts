@@ -33,7 +33,7 @@ describe("coffer serve", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** The variables of a caller. It can use the server's list of bundles. */
+  /** The variables of a caller. COFFER_BUNDLE accepts the same form as COFFER_SERVER_BUNDLE. */
   async function caller(server: ServerProcess, name: string): Promise<Record<string, string>> {
     const { address } = await server.logged("listening");
     return {
@@ -59,7 +59,7 @@ describe("coffer serve", () => {
     assert.equal((await second.ended).code, 0);
   });
 
-  // A shell exports COFFER_CERT for a client. The server once used it as its own certificate, and served as that
+  // A shell can export COFFER_CERT for a client. The server once used it as its own certificate, and served as that
   // client.
   it("does not use a client's identity", async () => {
     const { COFFER_SERVER_CERT, COFFER_SERVER_KEY, COFFER_SERVER_BUNDLE, ...rest } = env;
@@ -70,7 +70,7 @@ describe("coffer serve", () => {
     };
     const ran = await coffer(["serve"], { env: { ...rest, ...client } });
     assert.deepEqual([ran.code, /an identity is required/.test(ran.stderr)], [2, true]);
-    // The control: with the server's own variable names, they are sufficient.
+    // The control: the server accepts the same files under its own variable names.
     const { server } = serving(["serve"], { env });
     await server.serving();
     await server.stop();

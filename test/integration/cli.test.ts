@@ -20,7 +20,7 @@ interface Expected {
   readonly stderr?: string;
 }
 
-/** Shows times as TIME, because they differ between runs. */
+/** Compares a result with the expected one. Each time in the output becomes TIME, because times differ between runs. */
 function check(ran: Ran, { code = 0, stdout = "", stderr = "" }: Expected): void {
   const shown = { code: ran.code, stdout: ran.stdout.toString().replace(TIME, "TIME"), stderr: ran.stderr };
   assert.deepEqual(shown, { code, stdout, stderr });
@@ -167,7 +167,7 @@ describe("the command line", () => {
   });
 
   // Other users of the machine may have copied a key that they can read.
-  it("refuses a key that is open to every user", async () => {
+  it("refuses a key that every user can read", async () => {
     const open = kit.writeCredential(kit.issue({ id: API }), "open");
     chmodSync(open.key, 0o644);
     const ran = await run("list", { env: { COFFER_CERT: open.cert, COFFER_KEY: open.key } });

@@ -119,7 +119,7 @@ describe("a call", () => {
     assert.match(stack, /^ClientError: .*\n(?: +at .*\n)* +at async callerOfPut/);
   });
 
-  // grpc-js reports the end of a call in a callback, where an exception ends the process.
+  // An exception in a callback of grpc-js would end the process, so the client checks all arguments before the call.
   it("is not sent if an argument has the wrong type", async () => {
     const calls = [
       client.get("a", { signal: {} as AbortSignal }),

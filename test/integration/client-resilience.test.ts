@@ -28,7 +28,7 @@ describe("a client whose server is restarted under load", () => {
   let client: CofferClient;
   let folder: string;
   beforeEach(async () => {
-    // A unix socket has the same address after a restart. A free port would be another one.
+    // A unix socket has the same address after a restart. A server that listens on port 0 would get another port.
     folder = mkdtempSync(join(tmpdir(), "coffer-restart-"));
     const socket = { kind: "unix", path: join(folder, "socket"), mode: 0o600 } as const;
     kit = await ServerKit.start({ listen: [socket] });

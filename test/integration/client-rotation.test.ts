@@ -78,7 +78,7 @@ describe("a client whose SVID rotates", () => {
     return coffer;
   };
 
-  /** Receives the next call while no other is expected. Returns it with its connection. */
+  /** Makes a call, and waits until the server has received it. No other call may be in progress. */
   const arrive = async (coffer: CofferClient) => {
     const answer = coffer.health();
     const call = await server.call();

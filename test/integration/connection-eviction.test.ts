@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ClientHttp2Session } from "node:http2";
 import { afterEach, beforeEach, it } from "node:test";
+import type { ServeConfig } from "../../src/config/serve-config.ts";
 import { mostServed } from "../../src/admission/handshake-gate.ts";
 import { sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
@@ -17,9 +18,15 @@ const OTHER_ID = "spiffe://example.org/other/0";
 let kit: ServerKit;
 let sessions: ClientHttp2Session[];
 
-beforeEach(async () => {
+async function start(config: Partial<ServeConfig> = {}): Promise<void> {
+  kit = await ServerKit.start({ handshakes: LIMITS, ...config });
+}
+
+// A front closes the oldest of its own connections: only with one front is it the oldest of all.
+const ONE_FRONT = { threads: 1 };
+
+beforeEach(() => {
   sessions = [];
-  kit = await ServerKit.start({ handshakes: LIMITS });
 });
 
 afterEach(async () => {
@@ -37,13 +44,15 @@ function closed(session: ClientHttp2Session): Promise<void> {
   return new Promise((resolve) => session.once("close", resolve));
 }
 
-function reasons(): (string | undefined)[] {
+async function reasons(): Promise<(string | undefined)[]> {
+  await kit.settled();
   return kit.log.filter(({ event }) => event === "connection refused").map((line) => String(line["reason"]));
 }
 
 // One SPIFFE ID opens connections as fast as possible, and reopens those that are closed. It displaces only its own
 // connections.
 it("serves twenty other SPIFFE IDs while one opens connections continuously", async () => {
+  await start();
   let isGreedy = true;
   let opens = 0;
   const openContinuously = async () => {
@@ -62,6 +71,7 @@ it("serves twenty other SPIFFE IDs while one opens connections continuously", as
   isGreedy = false;
   await Promise.all(loops);
   for (const caller of callers) caller.close();
+  await kit.settled();
   const crowdedOut = kit.log.filter((line) => line["reason"] === "crowded-out");
   assert.ok(crowdedOut.length > 0);
   for (const line of crowdedOut) assert.equal(line["spiffe_id"], WEB);
@@ -69,21 +79,23 @@ it("serves twenty other SPIFFE IDs while one opens connections continuously", as
 
 // The server keeps a connection with a call in progress longer than an idle one.
 it("closes the oldest idle connection of the SPIFFE ID with the most connections, and busy connections last", async () => {
+  await start(ONE_FRONT);
   const busy = await opened(WEB);
   await once(watchHealth(busy), "data");
   const idle = await opened(WEB);
   const rest: ClientHttp2Session[] = [];
   while (rest.length < SERVED - 2) rest.push(await opened(WEB));
-  assert.deepEqual(reasons(), []);
+  assert.deepEqual(await reasons(), []);
   const isClosed = closed(idle);
   await opened(OTHER_ID);
   await isClosed;
-  assert.deepEqual(reasons(), ["crowded-out"]);
+  assert.deepEqual(await reasons(), ["crowded-out"]);
   assert.equal(busy.closed, false);
   assert.ok(rest.every((session) => !session.closed));
 });
 
 it("closes the oldest connection if all are busy", async () => {
+  await start(ONE_FRONT);
   const all: ClientHttp2Session[] = [];
   for (let i = 0; i < SERVED; i++) {
     const session = await opened(WEB);

@@ -16,7 +16,10 @@ import type { Handled } from "../../src/grpc/unary.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
-/** Time that passes only when the test advances it. While `held`, the turns of the event loop wait. */
+/**
+ * Time that passes only when the test advances it. Between hold() and release(), tasks that run after a turn of the
+ * event loop wait.
+ */
 class StillTimers implements Timers {
   readonly clock = systemClock;
   readonly delays = new Set<{ readonly at: number; readonly task: () => void }>();
@@ -49,7 +52,7 @@ class StillTimers implements Timers {
     }
   }
 
-  /** Advances time in milliseconds until `done` is settled, because connections close in several steps. */
+  /** Advances time in steps of one millisecond until `done` is settled, because connections close in several steps. */
   async advanceUntil(done: Promise<unknown>): Promise<void> {
     let isDone = false;
     void done.finally(() => (isDone = true));
@@ -59,12 +62,12 @@ class StillTimers implements Timers {
     });
   }
 
-  /** The number of turns that wait. */
+  /** The number of tasks that wait for release(). */
   get waiting(): number {
     return this.#turns.length;
   }
 
-  /** From now on, commits no group, as a commit that hangs. */
+  /** From now on, no group is committed, as with a commit that hangs. */
   hold(): void {
     this.#held = true;
   }
@@ -245,7 +248,7 @@ describe("a method that fails unexpectedly", () => {
       assert.doesNotMatch(JSON.stringify([error.message, texts(error.metadata)]), INTERNAL_DETAILS);
       assert.deepEqual(
         seen.map(({ code, error, caller }) => [code, error?.reason, caller?.id.toString()]),
-        [["INTERNAL", "INTERNAL", API]],
+        [[Code.INTERNAL, "INTERNAL", API]],
       );
     });
   }

@@ -42,7 +42,7 @@ async function answers(server: ServerProcess): Promise<void> {
 describe("coffer serve and Node's debugging interfaces", () => {
   // The server does not start if Node's command line or NODE_OPTIONS enables debugging. A line of its output names the
   // option.
-  it("refuses to start if an option of Node opens one", async () => {
+  it("refuses to start if an option of Node enables debugging", async () => {
     const keys = join(site.folder, "keys.log");
     const inherited = (options: string) => ({ prefix: ["env", `NODE_OPTIONS=${options}`] });
     for (const [name, options] of [
@@ -125,8 +125,8 @@ describe("coffer serve and Node's debugging interfaces", () => {
     );
   });
 
-  // The same without a dump, for machines that send dumps to a program.
-  it("tells the kernel to dump no memory", { skip: !existsSync("/proc/self/coredump_filter") }, async () => {
+  // This checks the setting without a dump, for machines where dumps go to a program.
+  it("excludes all memory from core dumps", { skip: !existsSync("/proc/self/coredump_filter") }, async () => {
     const filterOf = ({ pid }: ServerProcess) =>
       Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, "latin1"), 16);
     const server = await site.start();

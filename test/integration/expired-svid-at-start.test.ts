@@ -44,7 +44,8 @@ function write(name: string, id: string, endsIn: number) {
 
 const withDetail = (detail: RegExp) => (line: LogLine) => detail.test(String(line["detail"]));
 
-// A writer renews the files ten seconds later, so the process must wait and must not end and be restarted repeatedly.
+// A program such as spiffe-helper can renew the files some seconds later. Until then the process must wait, and must
+// not exit and be restarted repeatedly.
 describe("an SVID that expired before the start", () => {
   it("makes the server wait, and report why it is not ready", async () => {
     const { cert, key } = write("server", SERVER, -1000);
@@ -64,7 +65,7 @@ describe("an SVID that expired before the start", () => {
     await server.serving();
   });
 
-  // `coffer get --wait` repeats this until there is an answer.
+  // `coffer get --wait` repeats such a call until there is an answer.
   it("fails a client's call, and the next attempt uses the renewed SVID", async () => {
     const { address } = await server.logged("listening");
     const { cert, key } = write("client", ADMIN, -1000);

@@ -3,8 +3,8 @@ import { chmodSync } from "node:fs";
 import { it } from "node:test";
 import { ServerKit } from "../support/server-kit.ts";
 
-// The certificate is not secret and can't be forged, so the server uses it. But a user who can change it can end the
-// service.
+// The certificate is not secret and can't be forged, so the server uses it. But a user who can change it can make it
+// invalid, and so end the service.
 it("uses a certificate that other users can change, with one warning for each start and change", async () => {
   const kit = await ServerKit.start();
   const warnings = () => kit.log.filter(({ event }) => event === "file warning");

@@ -9,9 +9,9 @@ import { type Lane, SingleAttemptLoad } from "../support/single-attempt-load.ts"
 
 const GOAWAYS = 60;
 
-// Each answered call advances time by this, in milliseconds. The ten minutes of a connection are then about 3,000
-// calls, and its 30 seconds of grace 150, which is six times the maximum in flight. For an SVID of two minutes, it is
-// 2,400 calls, and the last fifth of them is the grace.
+// Each answered call advances time by one of these, in milliseconds. At AGE_PACE_MS, the ten minutes of a connection
+// are about 3,000 calls, and its 30 seconds of grace are 150 calls, which is six times the maximum in flight. At
+// SVID_PACE_MS, the two minutes of an SVID are 2,400 calls, and the last fifth of them is the grace.
 const AGE_PACE_MS = 200;
 const SVID_PACE_MS = 50;
 
@@ -36,7 +36,10 @@ function target(identity: Pick<Target, "cert" | "key"> = admin): Target {
   return { protocol: "coffer", port, pid: process.pid, bundle: join(kit.folder, "bundle.pem"), ...identity };
 }
 
-/** Gets and Puts, on four connections each. A Put is answered some turns later, so some Puts are always in progress. */
+/**
+ * Gets and Puts, on four connections each. A Put is answered some turns of the event loop later, so some Puts are
+ * always in progress.
+ */
 function lanes(to: () => Target): Lane[] {
   const operations: Operation[] = ["get", "put"];
   return Array.from({ length: 8 }, (_, i) => ({ operation: operations[i % 2]!, inFlight: 3, target: to }));
@@ -64,7 +67,7 @@ describe("a client that never retries loses no call", () => {
   });
 
   // The last fifth of the SVID's two minutes is the grace: 24 seconds.
-  it("when connections reach the end of their SVID", async () => {
+  it("when the SVIDs of connections are about to expire", async () => {
     let issued = 0;
     const load = await runUntilGoAways(GOAWAYS, SVID_PACE_MS, () => {
       issued += 1;

@@ -45,7 +45,8 @@ async function watch(timeout: string) {
   return stream;
 }
 
-// A deadline beyond the maximum of a timer has not passed. Callers use such deadlines for "none".
+// A timer of Node with a delay above its maximum fires immediately, but such a deadline has not passed. Callers that
+// need no deadline use such values.
 describe("a timeout of days", () => {
   const headers = [
     "2592000S",

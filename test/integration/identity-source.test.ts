@@ -108,7 +108,7 @@ describe("an identity from the Workload API", () => {
     assert.equal(server.log.at(-1)?.event, "stopped");
   });
 
-  // An endpoint that answers every request in the same way does not become a Workload API by waiting.
+  // UNIMPLEMENTED is permanent: the endpoint does not become a Workload API later, so the server does not wait.
   it("fails the start if the endpoint is not a Workload API", async () => {
     agent.fail(12, "unknown service SpiffeWorkloadAPI");
     const server = serve();

@@ -31,7 +31,7 @@ const CHECK = "/grpc.health.v1.Health/Check";
 const WATCH = "/grpc.health.v1.Health/Watch";
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
-/** The maximum size of a request to health or reflection, in bytes. */
+/** The longest name in a request to health or reflection: with the header of its field, the request has 8192 bytes. */
 const LONGEST = "n".repeat(8192 - 3);
 
 // The message of an error repeats the name. Trailers above the peer's limit are never sent, so the call would never

@@ -14,7 +14,8 @@ import { page } from "../support/pages.ts";
 const MB = 1e6;
 const STORE_BYTES = 16 * 1024 * 1024;
 
-// For each of two attackers, on two connections. The server allows 256 concurrent calls on each.
+// Each of the two attackers has two connections. One attacker starts PUTS calls on each of its connections, the other
+// GETS calls. The server allows 256 concurrent calls on a connection.
 const CONNECTIONS = 2;
 const PUTS = 200;
 const GETS = 250;
@@ -73,8 +74,8 @@ async function attack(server: ServerProcess): Promise<Set<string>> {
   await Promise.all(attackers.map((session) => once(session, "remoteSettings")));
   for (const session of attackers.slice(CONNECTIONS)) unreadGets(session);
   const puts = attackers.slice(0, CONNECTIONS).flatMap(unfinishedPuts);
-  // node:http2 does not close a client's stream that was answered before all of its request was sent, so "end" is
-  // enough.
+  // node:http2 does not close a client's stream that was answered before all of its request was sent, so "end" also
+  // counts as an answer.
   const open = new Set(puts);
   for (const put of puts) for (const event of ["end", "close"]) put.once(event, () => open.delete(put));
   const outcomes = new Set<string>();

@@ -26,18 +26,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(cache, { recursive: true }));
 
-const atHand = (env: Record<string, string> = {}) => ({
+const runtime = (env: Record<string, string> = {}) => ({
   execArgv: process.execArgv,
   env: { ...process.env, CACHE_DIRECTORY: "", XDG_CACHE_HOME: cache, ...env },
 });
 
-/** A probe that runs this script in the place of the real one. */
-function scripted(script: string, record = probeRecord(atHand())) {
+/** Runs this script instead of the program of the probe. */
+function scripted(script: string, record = probeRecord(runtime())) {
   const command = { program: process.execPath, words: ["-e", script], env: process.env };
   return runProbe(command, record, NEVER);
 }
 
-/** What a start is refused for. */
+/** The problems for which the probe refuses a start. */
 async function refusal(probe: Promise<unknown>): Promise<string> {
   const error = await probe.then(
     () => assert.fail("it passed"),
@@ -48,16 +48,16 @@ async function refusal(probe: Promise<unknown>): Promise<string> {
 }
 
 describe("The probe of Node at the start", () => {
-  // By the calls with which the server reads the certificates of its peers.
-  it("passes on the Node that runs this, and is remembered for it", async () => {
-    assert.deepEqual(await probeNode(atHand(), NEVER), PASSED);
-    assert.deepEqual(await probeNode(atHand(), NEVER), { kind: "passed", remembered: true });
+  // The probe reads certificates with the same calls as the server.
+  it("passes on this release of Node, and is recorded", async () => {
+    assert.deepEqual(await probeNode(runtime(), NEVER), PASSED);
+    assert.deepEqual(await probeNode(runtime(), NEVER), { kind: "passed", remembered: true });
   });
 
-  // The fault that it is for, in a real Node. Where Node survives, the same program is the control.
-  it("refuses a Node that a certificate ends, and names the key", async () => {
-    const env = atHand().env;
-    const probe = runProbe({ program: process.execPath, words: [LEGACY_READER], env }, probeRecord(atHand()), NEVER);
+  // This program causes the fault that the probe exists for. On releases of Node without the fault, it is the control.
+  it("refuses the start if a certificate ends its process, and names the key", async () => {
+    const env = runtime().env;
+    const probe = runProbe({ program: process.execPath, words: [LEGACY_READER], env }, probeRecord(runtime()), NEVER);
     if (Number.parseInt(process.versions.node, 10) < 24) assert.deepEqual(await probe, PASSED);
     else
       assert.match(
@@ -66,7 +66,7 @@ describe("The probe of Node at the start", () => {
       );
   });
 
-  it("refuses a Node that ends in any other way, and does not remember that", async () => {
+  it("refuses the start if its process ends in any other way, and does not record that", async () => {
     const rows: [script: string, expected: RegExp][] = [
       ["console.log('showing secp256k1'); process.kill(process.pid, 'SIGABRT')", /: SIGABRT, at .* secp256k1; /],
       ["console.log('showing secp256k1')", /: exit code 0, at .* secp256k1; /],
@@ -76,37 +76,38 @@ describe("The probe of Node at the start", () => {
     ];
     for (const [script, expected] of rows) {
       assert.match(await refusal(scripted(script)), expected);
-      assert.ok(!probeRecord(atHand()).has());
+      assert.ok(!probeRecord(runtime()).has());
     }
     // The control.
     assert.deepEqual(await scripted("console.log('passed')"), PASSED);
-    assert.ok(probeRecord(atHand()).has());
+    assert.ok(probeRecord(runtime()).has());
   });
 
-  // The server is stopped during its start, or Node hangs at a certificate.
-  it("ends with an abort", async () => {
+  // The signal is aborted if the server is stopped during its start, or if Node hangs at a certificate.
+  it("is killed when its signal is aborted", async () => {
     const command = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
-    const probe = runProbe(command, probeRecord(atHand()), AbortSignal.timeout(100));
+    const probe = runProbe(command, probeRecord(runtime()), AbortSignal.timeout(100));
     assert.match(await refusal(probe), /: SIGKILL, at its beginning; /);
   });
 
-  it("says so where no process can be started", async () => {
+  it("reports that it was not run if its program does not exist", async () => {
     const command = { program: join(cache, "absent"), words: [], env: {} };
-    const result = await runProbe(command, probeRecord(atHand()), NEVER);
+    const result = await runProbe(command, probeRecord(runtime()), NEVER);
     assert.equal(result.kind, "not-run");
   });
 
-  // Node throws the errors that it does not emit. No sandbox is needed for E2BIG: a variable of more than 128 KiB causes it.
-  it("says so where Node throws because no process can be started", async () => {
+  // Node emits some errors of spawn() and throws others, such as E2BIG. A variable of more than 128 KiB causes E2BIG.
+  it("reports that it was not run if spawn() throws", async () => {
     const env = { LONG: "x".repeat(256 * 1024) };
     const command = { program: process.execPath, words: ["-e", "console.log('passed')"], env };
-    const result = await runProbe(command, probeRecord(atHand()), NEVER);
+    const result = await runProbe(command, probeRecord(runtime()), NEVER);
     assert.deepEqual(result, { kind: "not-run", why: "spawn E2BIG" });
-    assert.deepEqual(await runProbe({ ...command, env: {} }, probeRecord(atHand()), NEVER), PASSED);
+    assert.deepEqual(await runProbe({ ...command, env: {} }, probeRecord(runtime()), NEVER), PASSED);
   });
 
-  // A child process, because it uses up its own file descriptors. It could not run a probe with them either.
-  it("says so where the process has no file descriptor left", () => {
+  // The script runs in a child process, because it uses up all file descriptors of its process. Its first probe, before
+  // that, is the control.
+  it("reports that it was not run if the process has no file descriptor left", () => {
     const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
     const script = `
       import { openSync } from "node:fs";
@@ -121,8 +122,8 @@ describe("The probe of Node at the start", () => {
     assert.equal(execFileSync("/bin/sh", words, { encoding: "utf8" }), "passed,not-run\n");
   });
 
-  // --require could load anything, and the port of a debugger is taken.
-  it("takes the options of OpenSSL along, and no others", () => {
+  // Other options must not apply to the probe: --require could load any module, and the port of a debugger is in use.
+  it("gets the OpenSSL options of Node, and no other options", () => {
     const env = { NODE_OPTIONS: "--inspect-brk --openssl-shared-config --require ./a.js", HOME: "/h" };
     const given = ["--inspect=0", "--max-semi-space-size=64", "--openssl-config", "/o.cnf", "--import", "./b.js"];
     const command = probeCommand({ execArgv: [...given, "--secure_heap=4096"], env });
@@ -131,7 +132,8 @@ describe("The probe of Node at the start", () => {
     assert.deepEqual(command.env, { HOME: "/h" });
   });
 
-  // The signals of a terminal go to all processes of a group. The control is the test's own group.
+  // The terminal sends signals such as that of Ctrl-C to all processes of a group. The control: the test is in another
+  // group than the probe.
   it("is in a separate process group", async () => {
     const group = (of: string) => `Number(require("fs").readFileSync("/proc/${of}/stat", "latin1").split(" ")[4])`;
     const script = `console.log(${group("self")} === process.pid && ${group(String(process.pid))} !== process.pid ? "passed" : "not")`;
@@ -140,8 +142,8 @@ describe("The probe of Node at the start", () => {
 });
 
 describe("The record of a probe", () => {
-  // Node's recursive mkdir never returns there. Without an end, this test would hang in a system call.
-  it("is left out for a home below /proc", () => {
+  // Node's recursive mkdir never returns for a folder below /proc, so the script runs in a process with a timeout.
+  it("is not written if the cache folder is below /proc", () => {
     const script = `
       import { probeRecord } from ${JSON.stringify(new URL("../../src/app/probe-record.js", import.meta.url).href)};
       for (const home of ["/proc", process.argv[1]]) {
@@ -156,17 +158,17 @@ describe("The record of a probe", () => {
 
   const file = () => join(cache, "coffer", "node-probes.json");
 
-  // OpenSSL may be another one, or behave in another way.
-  it("is one of a binary with its options", () => {
-    probeRecord(atHand()).add();
-    assert.ok(probeRecord(atHand()).has());
-    assert.ok(!probeRecord(atHand({ NODE_OPTIONS: "--openssl-shared-config" })).has());
-    assert.ok(!probeRecord(atHand({ OPENSSL_CONF: "/etc/other.cnf" })).has());
-    assert.ok(!probeRecord({ ...atHand(), execArgv: ["--force-fips"] }).has());
+  // With other options, Node may use another OpenSSL, or OpenSSL may behave differently.
+  it("applies only to the same binary with the same options", () => {
+    probeRecord(runtime()).add();
+    assert.ok(probeRecord(runtime()).has());
+    assert.ok(!probeRecord(runtime({ NODE_OPTIONS: "--openssl-shared-config" })).has());
+    assert.ok(!probeRecord(runtime({ OPENSSL_CONF: "/etc/other.cnf" })).has());
+    assert.ok(!probeRecord({ ...runtime(), execArgv: ["--force-fips"] }).has());
   });
 
-  it("is kept for several, of which the oldest are forgotten", () => {
-    const records = Array.from({ length: 17 }, (_, i) => probeRecord(atHand({ NODE_OPTIONS: `--secure-heap=${i}` })));
+  it("is kept for the last 16 combinations of binary and options", () => {
+    const records = Array.from({ length: 17 }, (_, i) => probeRecord(runtime({ NODE_OPTIONS: `--secure-heap=${i}` })));
     for (const record of records) record.add();
     assert.deepEqual(
       records.map((record) => record.has()),
@@ -175,44 +177,45 @@ describe("The record of a probe", () => {
     assert.deepEqual(readdirSync(join(cache, "coffer")), ["node-probes.json"]);
   });
 
-  // Somebody else could have written it.
-  it("is not believed when others can write it", () => {
-    probeRecord(atHand()).add();
+  // Another user could have recorded a probe that never passed.
+  it("is ignored if other users can write its file", () => {
+    probeRecord(runtime()).add();
     chmodSync(file(), 0o666);
-    assert.ok(!probeRecord(atHand()).has());
+    assert.ok(!probeRecord(runtime()).has());
     chmodSync(file(), 0o600);
-    assert.ok(probeRecord(atHand()).has());
+    assert.ok(probeRecord(runtime()).has());
   });
 
-  it("is made again when it is damaged", () => {
-    probeRecord(atHand()).add();
+  it("is written again after its file was damaged", () => {
+    probeRecord(runtime()).add();
     writeFileSync(file(), readFileSync(file(), "utf8").slice(1));
-    assert.ok(!probeRecord(atHand()).has());
-    probeRecord(atHand()).add();
-    assert.ok(probeRecord(atHand()).has());
+    assert.ok(!probeRecord(runtime()).has());
+    probeRecord(runtime()).add();
+    assert.ok(probeRecord(runtime()).has());
   });
 
-  // A read-only file system, here a file in the place of the folder: the probe runs at every start.
-  it("is not needed", async () => {
+  // On a read-only file system, the probe runs at every start. Here, a file in the place of the folder prevents the
+  // record.
+  it("is not necessary for the probe", async () => {
     writeFileSync(join(cache, "coffer"), "");
     assert.deepEqual(await scripted("console.log('passed')"), PASSED);
-    assert.ok(!probeRecord(atHand()).has());
+    assert.ok(!probeRecord(runtime()).has());
   });
 
-  // The XDG Base Directory Specification has relative paths ignored.
-  it("is not needed by a user without a home", async () => {
-    const homeless = probeRecord(atHand({ XDG_CACHE_HOME: "cache" }));
+  // The XDG Base Directory Specification requires that relative paths are ignored.
+  it("is not written for a user without a home folder", async () => {
+    const homeless = probeRecord(runtime({ XDG_CACHE_HOME: "cache" }));
     assert.deepEqual(await scripted("console.log('passed')", homeless), PASSED);
     assert.ok(!homeless.has());
   });
 
-  it("lies where systemd gives the unit a cache", () => {
-    probeRecord(atHand({ CACHE_DIRECTORY: join(cache, "unit") })).add();
+  it("is in the cache directory that systemd creates for the unit", () => {
+    probeRecord(runtime({ CACHE_DIRECTORY: join(cache, "unit") })).add();
     assert.deepEqual(readdirSync(join(cache, "unit")), ["node-probes.json"]);
   });
 });
 
-describe("A server whose Node has not passed", () => {
+describe("A server whose probe has not passed", () => {
   let kit: ServerKit;
   before(async () => {
     kit = await ServerKit.start();
@@ -236,11 +239,11 @@ describe("A server whose Node has not passed", () => {
     assert.equal(warning?.["detail"], "spawn EPERM");
   });
 
-  // Otherwise an operator who stops a start would read that this Node is not safe.
+  // If this were an error, an operator who stops a server during its start would read that this Node is not safe.
   it("stops without an error if it is stopped during the probe", async () => {
     await kit.server.stop();
     const hanging = { program: process.execPath, words: ["-e", "setInterval(() => {}, 1000)"], env: process.env };
-    const probe = (signal: AbortSignal) => runProbe(hanging, probeRecord(atHand()), signal);
+    const probe = (signal: AbortSignal) => runProbe(hanging, probeRecord(runtime()), signal);
     let written = "";
     const write = (chunk: unknown, _encoding: string, done: () => void) => {
       written += String(chunk);
@@ -249,7 +252,7 @@ describe("A server whose Node has not passed", () => {
     const log = createLogger("info", new Writable({ write }));
     const server = new CofferServer(kit.config, { log, timers: processTimers, die: assert.fail, probe });
     const started = server.start();
-    // From then on the start waits for the probe only.
+    // After this line, the start waits only for the probe.
     await until("the store is loaded", () => written.includes("store loaded"));
     await setImmediate();
     await server.stop();

@@ -53,7 +53,7 @@ async function refused(): Promise<void> {
 }
 
 describe("the ops listener", () => {
-  it("reports that the server is well while it serves", async () => {
+  it("reports that the server is live and ready while it serves", async () => {
     assert.deepEqual(await page("/livez"), { status: 200, body: "ok\n" });
     assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\njournal ok\nserving ok\n" });
   });
@@ -115,7 +115,7 @@ it("an ops address that is in use is refused, with the name of its option", asyn
 // A signal may come at any moment, and twice. A journal that is already closed must not count as a failed disk.
 describe("a shutdown", () => {
   const log = createLogger("error", process.stderr);
-  const die = () => assert.fail("it would have died");
+  const die = () => assert.fail("the server would have killed its process");
 
   it("may be requested twice, and after a refused start", async () => {
     const other = await ServerKit.start();
@@ -218,8 +218,8 @@ describe("the log", () => {
   const CANARY = "canary-7d1f0b";
   const bytes = Buffer.from(CANARY);
 
-  // Calls every method at debug level, with requests that succeed, that fail and that are malformed. Each carries the
-  // value.
+  // Calls every method at debug level, with requests that succeed, that fail and that are malformed. Each Put carries
+  // the value.
   it("never contains a value", async () => {
     const content = { data: { text: CANARY }, binary_data: { bytes } };
     const path = "canary/secret";
@@ -247,7 +247,7 @@ describe("the log", () => {
     for (const method of ["Put", "Get", "Delete", "List", "Describe"]) {
       assert.ok(logged.includes(`/coffer.v1.Secrets/${method}`), method);
     }
-    assert.ok(logged.includes("canary/secret"), "the log has what it may have");
+    assert.ok(logged.includes("canary/secret"), "the log does not have the path, which it should");
     const forms = [CANARY, bytes.toString("base64").slice(0, -2), bytes.toString("hex"), [...bytes].join(",")];
     for (const form of forms) {
       assert.ok(!logged.includes(form), `the log has ${form}`);

@@ -9,7 +9,7 @@ import { API, type Caller, type LogLine, type Outcome, ServerKit } from "../supp
 
 const OWN = "spiffe://example.org/coffer";
 const NEXT = "spiffe://example.org/coffer/next";
-const BECAUSE = "the server's own SPIFFE ID";
+const OWN_ID_RULE = "the server's own SPIFFE ID";
 
 /**
  * A policy that allows everything to all workloads of the trust domain by a pattern, and names the server in one rule.
@@ -62,7 +62,11 @@ describe("a caller with the server's own SPIFFE ID", () => {
         /^the caller has the server's own SPIFFE ID, spiffe:\/\/example\.org\/coffer, which is never allowed any action; /,
       );
     }
-    assert.equal(lines("call denied").filter(({ spiffe_id, rule }) => spiffe_id === OWN && rule === BECAUSE).length, 5);
+    await kit.settled();
+    assert.equal(
+      lines("call denied").filter(({ spiffe_id, rule }) => spiffe_id === OWN && rule === OWN_ID_RULE).length,
+      5,
+    );
     const codes = (await callEach(api)).map(({ code }) => code);
     assert.deepEqual(codes, ["OK", "OK", "OK", "OK", "NOT_FOUND"]);
     own.close();
@@ -79,8 +83,8 @@ describe("a caller with the server's own SPIFFE ID", () => {
     );
   });
 
-  // The client refuses before it sends anything, because the peer at the address would get the content of a Put. Only
-  // health is called, as by a probe that runs next to the server with the server's own SVID.
+  // The client refuses before it sends anything, because the peer at the address would get the content of a Put. The
+  // exception is health, for a probe that runs next to the server with the server's own SVID.
   it("is refused by Coffer's own client, except for health", async () => {
     const [env, other] = [callerVariables(kit, OWN, "own"), callerVariables(kit, API, "other")];
     const seen = kit.log.length;
@@ -100,6 +104,7 @@ describe("a caller with the server's own SPIFFE ID", () => {
         /^coffer: nothing was sent to .* give Coffer its own SPIFFE ID\n(coffer: nothing was changed\n)?$/,
       );
     }
+    await kit.settled();
     assert.deepEqual(
       kit.log.slice(seen).filter(({ spiffe_id }) => spiffe_id === OWN),
       [],

@@ -19,6 +19,7 @@ const PAGES = ["README.md", "docs/clients-typescript.md"];
 /** The packages and folders that only the server needs. The client loads none of them. */
 const SERVER_PACKAGES = [
   "better-sqlite3",
+  "koffi",
   "sodium-native",
   "winston",
   "prom-client",
@@ -81,7 +82,9 @@ describe("the packed package", () => {
     const installed = join(project, "node_modules/coffer");
     const manifests = [
       installed,
-      ...["better-sqlite3", "bindings", "file-uri-to-path"].map((name) => join(installed, "node_modules", name)),
+      ...["better-sqlite3", "bindings", "file-uri-to-path", "koffi"].map((name) =>
+        join(installed, "node_modules", name),
+      ),
     ];
     for (const manifest of manifests) {
       const { scripts = {}, gypfile } = JSON.parse(readFileSync(join(manifest, "package.json"), "utf8"));
@@ -123,7 +126,7 @@ describe("the packed package", () => {
     assert.ok(Object.hasOwn(analysis.entrypoints, "./client"));
   });
 
-  // An exported declaration without a comment fails it, and so does a broken link.
+  // The script fails if an exported declaration has no comment, or if a link is broken.
   it("has a complete reference", async () => {
     const out = join(folder, "reference");
     const made = await runToEnd(process.execPath, ["scripts/reference.mjs", out], { env: { PATH: path } });
@@ -234,7 +237,7 @@ describe("the packed package", () => {
     });
   });
 
-  describe("with the examples of the documents", () => {
+  describe("the examples of the documents", () => {
     const examples = [...commentExamples(), ...PAGES.flatMap(pageExamples)];
     let kit: ServerKit;
     let env: Record<string, string>;

@@ -12,8 +12,9 @@ const STATES = [
 ] as const;
 const ALL = STATES.flat();
 
-/** The minimum number of calls under each policy, and the number of policies. */
+/** The minimum number of calls under each policy. */
 const CALLS = 60;
+/** How many times the policy is replaced. */
 const RELOADS = 8;
 
 /**
@@ -49,10 +50,13 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       await kit.stop();
     });
 
-    /** The number of the policy in force, whether it is settled, and how often it was replaced. */
+    /** The number of the policy in force. While it is replaced, the number of the old one. */
     let state = 0;
+    /** Whether no replacement is in progress. */
     let isSettled = true;
-    let exchanges = 0;
+    /** The number of replacements that have begun. */
+    let replacements = 0;
+    /** The number of calls that have ended. */
     let calls = 0;
     const wrong: string[] = [];
 
@@ -60,17 +64,17 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
      * The policies that may have decided a call that ends now, by the state when it started: during a replacement,
      * either of the two, but each complete.
      */
-    function possible(start: { readonly settled: boolean; readonly exchanges: number }): readonly number[] {
-      return start.settled && isSettled && start.exchanges === exchanges ? [state % 2] : [0, 1];
+    function possible(start: { readonly settled: boolean; readonly replacements: number }): readonly number[] {
+      return start.settled && isSettled && start.replacements === replacements ? [state % 2] : [0, 1];
     }
 
     async function listAndRead(caller: Caller): Promise<void> {
       const path = ALL[calls % ALL.length]!;
-      const beforeList = { settled: isSettled, exchanges };
+      const beforeList = { settled: isSettled, replacements };
       const listed = await caller.list({ prefix: "" });
       const seen = (listed.response?.entries ?? []).map((secret: { path: string }) => secret.path).join();
       if (!possible(beforeList).some((one) => STATES[one]!.join() === seen)) wrong.push(`List ${listed.code}: ${seen}`);
-      const beforeGet = { settled: isSettled, exchanges };
+      const beforeGet = { settled: isSettled, replacements };
       const { code } = await caller.get({ path });
       const codes = possible(beforeGet).map((one) =>
         STATES[one]!.some((p) => p === path) ? "OK" : "PERMISSION_DENIED",
@@ -88,9 +92,9 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
       while (!condition() && wrong.length === 0) await new Promise((resolve) => setImmediate(resolve));
     }
 
-    async function exchange(): Promise<void> {
+    async function replacePolicy(): Promise<void> {
       const loaded = lines("policy loaded").length;
-      [isSettled, exchanges] = [false, exchanges + 1];
+      [isSettled, replacements] = [false, replacements + 1];
       deliver(file, policy(state + 1));
       await until(() => lines("policy loaded").length > loaded);
       [isSettled, state] = [true, state + 1];
@@ -102,7 +106,7 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
     it("decides every call by one complete policy, later calls by the new one, and fails no call", async () => {
       let isOver = false;
       const loads = callers.slice(1).map((caller) => load(caller, () => isOver || wrong.length > 0));
-      for (let i = 0; i < RELOADS && wrong.length === 0; i++) await exchange();
+      for (let i = 0; i < RELOADS && wrong.length === 0; i++) await replacePolicy();
       isOver = true;
       await Promise.all(loads);
       assert.deepEqual(wrong, []);

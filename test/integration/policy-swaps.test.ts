@@ -13,9 +13,9 @@ after(() => site.remove());
 
 describe("Policies that are replaced under load, also by invalid ones,", () => {
   for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
-    // Exactly one complete set of rules that was delivered decides each call, and no set that is older than the set of
-    // an earlier decision. What every set allows is never refused. No call fails, and at the end the last set is in
-    // force.
+    // Each call is decided by exactly one complete policy that was delivered, and never by one that is older than that
+    // of an earlier decision. What every policy allows is never denied. No call fails, and at the end the last policy
+    // is in force.
     it(`decide each call completely and in order when ${what}, replaces them`, async () => {
       const { calls, wrong, failed, setsSeen } = await swapPolicies({
         site,
@@ -25,17 +25,17 @@ describe("Policies that are replaced under load, also by invalid ones,", () => {
       });
       assert.deepEqual(wrong, []);
       assert.deepEqual([...failed], []);
-      // At least the first set, the last set, and one between them have decided a call.
-      assert.ok(setsSeen >= 3, `only ${setsSeen} sets decided a call`);
+      // At least the first policy, the last one, and one between them have decided a call.
+      assert.ok(setsSeen >= 3, `only ${setsSeen} policies decided a call`);
       assert.ok(calls >= 20 * SWAPS, `only ${calls} calls were made`);
     });
   }
 
   // The control: the check of the calls detects wrong decisions.
   const faults: Readonly<Record<string, (text: string) => string>> = {
-    "half of a set is in force": (text) => text.replace(/^.*\/c,.*\n/m, ""),
-    "a set that was not delivered is in force": (text) => text.replaceAll("set/1/", "set/7/"),
-    "what every set grants is refused": (text) => text.replace(/^.*always.*\n/m, ""),
+    "half of a policy is in force": (text) => text.replace(/^.*\/c,.*\n/m, ""),
+    "a policy that was not delivered is in force": (text) => text.replaceAll("set/1/", "set/7/"),
+    "what every policy allows is denied": (text) => text.replace(/^.*always.*\n/m, ""),
   };
   for (const [what, spoil] of Object.entries(faults)) {
     it(`fail the check when ${what}`, async () => {

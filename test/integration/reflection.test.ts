@@ -102,7 +102,7 @@ for (const version of ["v1", "v1alpha"]) {
       }
     });
 
-    it("answers a file by its name, the types of error details included", async () => {
+    it("returns a file by its name, also those of the error details", async () => {
       const names = ["coffer/v1/coffer.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"];
       const answers = await request(version, ...names.map((file_by_filename) => ({ file_by_filename })));
       const [coffer, status, details] = answers.map(understood);

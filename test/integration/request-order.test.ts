@@ -215,7 +215,7 @@ describe("a request with too many elements", () => {
   });
 });
 
-// Their requests contain only a name.
+// A request to health or reflection contains only a name, so it is never large.
 describe("health and reflection", () => {
   const rows = { [CHECK]: 1, [REFLECT]: 4 } as const;
   for (const [method, field] of Object.entries(rows)) {

@@ -23,7 +23,10 @@ const PUT = "/coffer.v1.Secrets/Put";
 /** How the server ends stream 1: with a status in headers or trailers, or with the error code of a RST_STREAM. */
 type End = { readonly kind: "answered" } | { readonly kind: "reset"; readonly code: number };
 
-/** Makes one call with its body in these DATA frames. Waits for the first end of its stream, or the first of a kind. */
+/**
+ * Makes one call with its body in these DATA frames. Resolves to the first end of its stream, or the first of this
+ * `kind`.
+ */
 async function called(path: string, pieces: readonly Buffer[], isLast: boolean, kind?: End["kind"]): Promise<End> {
   const socket = connect({
     ...accessTo(kit, ADMIN),

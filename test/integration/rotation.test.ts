@@ -56,7 +56,7 @@ class Rotating {
     this.admission = new ConnectionAdmission({
       identity: this.identity,
       connections,
-      // Handshakes use real time: these tests advance only the time of SVIDs.
+      // By default, the gate uses real time. The tests advance the time of connections and SVIDs.
       gate: new HandshakeGate(limits, gateTimers),
       timers,
       onConnection: (connection) => this.server.serve(connection),
@@ -173,11 +173,10 @@ describe("rotation while serving", () => {
     await closed(server.connections);
   });
 
-  // The server verifies hundreds of connections again, a few at a time, and omits none.
+  // The server verifies the connections a few at a time, and omits none.
   it("verifies every connection again, for any number of them", async () => {
     const credential = server.other.issue({ id: "spiffe://other.org/many" });
     const sockets = await Promise.all(Array.from({ length: 60 }, () => served(server.port, credential)));
-    // A client of an earlier test that was closed while it connected may be among them.
     const many = server.connections.all().filter(({ id }) => id.toString() === "spiffe://other.org/many");
     assert.equal(many.length, 60);
     const all = closed(server.connections);
@@ -189,8 +188,7 @@ describe("rotation while serving", () => {
 });
 
 describe("an SVID that expires while its connection is open", () => {
-  // The server sends GOAWAY after 80 % of the remaining time and closes the connection when the SVID expires. A call
-  // that arrives just after that gets the reason.
+  // The server sends GOAWAY after 80 % of the remaining time and closes the connection when the SVID expires.
   it("ends the connection", async () => {
     const server = await Rotating.start();
     const now = server.timers.clock();
@@ -207,6 +205,7 @@ describe("an SVID that expires while its connection is open", () => {
     await server.stop();
   });
 
+  // The timer that closes the connection can be late.
   it("causes SVID_EXPIRED for a call that arrives before the connection is closed", async () => {
     const server = await Rotating.start();
     const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
@@ -243,8 +242,8 @@ it("counts open connections, and not closed ones", async () => {
   await server.stop();
 });
 
-// The CA is replaced by one with the same key that expires earlier. The verification of its SVIDs then expires earlier
-// too.
+// This happens when a CA certificate is replaced by one with the same key and an earlier expiry. The verification of
+// its SVIDs then expires earlier too.
 it("closes a connection when its verification expires, after a new bundle has shortened it", async () => {
   const server = await Rotating.start();
   const caller = server.caller(server.example.issue({ id: "spiffe://example.org/a" }));
@@ -286,8 +285,9 @@ it("closes a connection whose verification throws, and no other", async () => {
 });
 
 describe("unauthenticated clients", () => {
-  // Legitimate clients among them wait for a server that is too slow, and the operator must be able to see that.
-  it("that sent a ClientHello and waited in vain are logged differently from those that sent nothing", async () => {
+  // The clients that wait can be legitimate ones, for which the server is too slow. The operator must be able to see
+  // that.
+  it("whose handshake is not begun in time are logged with their own reason", async () => {
     const server = await Rotating.start({ connections: 10, inProgress: 10, perSecond: 0.2 }, new ManualTimers(0));
     const openConnection = () => {
       const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
@@ -297,7 +297,7 @@ describe("unauthenticated clients", () => {
     await end(openConnection());
     const waiting = openConnection();
     await once(waiting, "connect");
-    // This connection follows the ClientHello, and the server refuses it as soon as it reads it.
+    // When the server refuses this connection for its first bytes, it has read the ClientHello of the earlier one too.
     const noTls = connectTcp(server.port, "127.0.0.1").end("GET / HTTP/1.1\r\n\r\n");
     await end(noTls.on("error", () => {}));
     server.timers.advance(10_000);
@@ -352,7 +352,8 @@ describe("unauthenticated clients", () => {
   });
 });
 
-// Otherwise its callers would get SHUTTING_DOWN on a connection that they keep, and the shutdown would not wait for it.
+// If the connection stayed open, its client would get SHUTTING_DOWN for every call on it, and the shutdown would not
+// wait for it.
 it("closes a connection whose handshake completes after the server has started to drain", async () => {
   const server = await Rotating.start();
   const { certPem, keyPem } = server.example.issue({ id: "spiffe://example.org/a" });

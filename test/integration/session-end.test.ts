@@ -38,7 +38,7 @@ async function connections(): Promise<number> {
   return Number(/^coffer_connections (\d+)$/m.exec(body)![1]);
 }
 
-/** Resolves when the server counts this number of connections. Otherwise the test runner ends the test. */
+/** Resolves when the server counts this number of connections. If it never does, the test times out. */
 async function counted(count: number): Promise<void> {
   while ((await connections()) !== count) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -70,7 +70,7 @@ async function keepaliveOver(): Promise<void> {
   timers.push(KEEPALIVE_TIMEOUT_MS);
 }
 
-/** A peer that uses TLS and sends only these HTTP/2 bytes. It reads and answers nothing. */
+/** A peer that sends only the first bytes of HTTP/2. It discards what it receives, and answers nothing. */
 async function bareConnection(access: Access, through?: Socket): Promise<TLSSocket> {
   const { port, ca, cert, key } = access;
   const target = through === undefined ? { host: "127.0.0.1", port } : { socket: through };
@@ -167,8 +167,8 @@ describe("no connection is left", () => {
   });
 });
 
-// The verification of a peer expires with its SVID, but a timer of an hour does not notice that the machine slept for
-// 20.
+// The verification of a peer expires with its SVID, but a timer of an hour does not notice that the machine was
+// suspended for 20 hours.
 describe("after a jump of the clock beyond the SVID's expiry", () => {
   const short = () => kit.issue({ id: ADMIN, notAfter: timers.clock() + HOUR_MS });
 
@@ -186,7 +186,7 @@ describe("after a jump of the clock beyond the SVID's expiry", () => {
     newer.close();
   });
 
-  it("the same with a stream that is open", async () => {
+  it("the first call is refused and the connection ends, also with an open stream", async () => {
     const { certPem: cert, keyPem: key } = short();
     const session = await sessionOf(kit, ADMIN, { cert, key });
     const watch = watchHealth(session);

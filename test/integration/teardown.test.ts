@@ -95,7 +95,10 @@ async function connected(window: number): Promise<Omit<Client, "streams">> {
   return { raw, socket, session };
 }
 
-/** Waits for this number of turns. Server and client are in this process, so each turn is a step of both. */
+/**
+ * Waits for this number of turns of the event loop. Server and client are in this process, so each turn is a step of
+ * both.
+ */
 async function pass(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -114,11 +117,11 @@ async function connections(): Promise<number> {
   return Number(/^coffer_connections (\d+)$/m.exec(body)![1]);
 }
 
-// node:http2 checks its own states with assertions (ERR_INTERNAL_ASSERTION). One that fails outside of any call ends
-// the process. node:http2 does not expect a socket that is not its own, so the test tries each way of ending at each
-// moment.
+// node:http2 checks its own states with assertions (ERR_INTERNAL_ASSERTION). An assertion that fails in a callback is
+// an uncaught error, which ends the process. node:http2 is not made for a socket that it has not created, so the test
+// tries each way of ending at each moment.
 describe("for every way in which a session ends during calls", () => {
-  it("no error is thrown outside of a call, no connection is left, and the next caller is served", async () => {
+  it("no error is uncaught, no connection is left, and the next caller is served", async () => {
     const uncaught: unknown[] = [];
     const note = (error: unknown) => uncaught.push(error);
     process.on("uncaughtException", note).on("unhandledRejection", note);

@@ -12,6 +12,7 @@ import { response, SpireDomain } from "../support/spire-domain.ts";
 import { generation, idOf, stateOf, stateWithProblem, WorkloadApiKit } from "../support/workload-api-kit.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
+/** How long the source waits for a complete list of SVIDs after an incomplete one, in milliseconds. */
 const SETTLE_MS = 250;
 
 let kit: WorkloadApiKit;
@@ -41,7 +42,7 @@ describe("an identity from the Workload API", () => {
   });
 
   // The response contains keys, so the source must not use a proxy. The proxy of this environment does not exist.
-  it("arrives by TCP as well, past any proxy", async () => {
+  it("arrives by TCP as well, and never through a proxy", async () => {
     const tcp = await WorkloadApiServer.start();
     tcp.send(response([kit.example.issue("/api")]));
     process.env["grpc_proxy"] = "http://127.0.0.1:1";
@@ -184,7 +185,7 @@ describe("an identity from the Workload API", () => {
   });
 
   // The administrator of a federated trust domain decides what its bundle contains. That must not prevent the renewal
-  // of the own SVID.
+  // of the workload's own SVID.
   it("is renewed despite an unusable federated bundle, and the last valid bundle stays while the SVID is valid", async () => {
     const authorities = (snapshot: IdentitySnapshot) => snapshot.bundles.get("other.org")?.authorities.length;
     const bad = { key: "spiffe://other.org", value: Buffer.concat([kit.other.bundle, kit.example.bundle]) };
@@ -205,7 +206,7 @@ describe("an identity from the Workload API", () => {
     assert.deepEqual(source.state.problems, []);
   });
 
-  it("is adopted from a message with an unusable federated bundle, and does not trust that one", async () => {
+  it("is adopted from a message with an unusable federated bundle, which is not trusted", async () => {
     kit.server.send(response([kit.example.issue("/api")], { key: "other.org", value: Buffer.from("garbage") }));
     const source = kit.open();
     const { bundles } = await generation(source, 1);
@@ -280,7 +281,7 @@ describe("an incomplete list of SVIDs", () => {
     assert.equal(idOf(await generation(source, 2)), "spiffe://example.org/a");
   });
 
-  it("can also have the same length, if the SVID in use is missing", async () => {
+  it("can also have the same length as the last list, if the SVID in use is missing", async () => {
     kit.server.send(response([kit.example.issue("/a")]));
     const source = kit.open();
     await generation(source, 1);

@@ -24,7 +24,7 @@ export interface EnvoyOptions {
   readonly bundle: string;
   /** The SPIFFE ID of the only server that it calls. */
   readonly serverId: string;
-  /** The file for its configuration. */
+  /** The folder for its configuration file. */
   readonly folder: string;
 }
 
@@ -134,8 +134,8 @@ function cluster(upstreamPort: number, identity: Omit<EnvoyOptions, "port" | "ad
   };
 }
 
-// The maximum of calls on one connection. With more calls, Envoy opens further connections, so several of them reach
-// their maximum age.
+// The maximum number of calls on one connection. With more calls, Envoy opens further connections, so several of them
+// reach their maximum age.
 const STREAMS = 4;
 
 const PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

@@ -14,7 +14,8 @@ const skip = !isHere && "no grpcio here; pip install grpcio";
 const proto = loadSync("coffer/v1/coffer.proto", { includeDirs: ["proto"], keepCase: true, enums: String });
 const secrets = proto["coffer.v1.Secrets"] as ServiceDefinition;
 
-// The third implementation of gRPC: grpcio is gRPC's C core with BoringSSL, like those of C++, Ruby and PHP.
+// grpcio uses gRPC's C core with BoringSSL, as the libraries for C++, Ruby and PHP do. It is an implementation other
+// than those of grpcurl (Go) and buf curl (connect-go).
 describe("grpcio", { skip }, () => {
   let kit: ServerKit;
   let run: (calls: readonly [method: string, request: object][]) => Promise<Outcome[]>;

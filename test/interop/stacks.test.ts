@@ -38,7 +38,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/;
 const BYTES = Buffer.from([0, 1, 0xc3, 0x28, 0xff]).toString("base64");
 
 for (const [name, skip, stackOf] of stacks) {
-  // The tests of a stack depend on each other, as a user's session.
+  // The tests of a stack depend on each other, as in the session of a user.
   describe(name, { skip }, () => {
     const path = `shop/api/${name.replaceAll(" ", "-")}`;
     let stack: Stack;

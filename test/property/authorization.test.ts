@@ -7,6 +7,7 @@ import { PathPattern, SpiffeIdPattern } from "../../src/authorization/pattern.ts
 import { readPolicy } from "../../src/authorization/policy-file.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { segment, segments, wild } from "../support/policy-parts.ts";
 
 /** A direct implementation of the rules of docs/policy.md, without regular expressions and caches. */
 function covers(pattern: readonly string[], text: readonly string[]): boolean {
@@ -16,13 +17,6 @@ function covers(pattern: readonly string[], text: readonly string[]): boolean {
   const [segment, ...others] = text;
   return segment !== undefined && (first === "*" || first === segment) && covers(rest, others);
 }
-
-// A few similar and hostile segments, so that patterns and texts often match or differ only slightly.
-const segment = fc.constantFrom("a", "b", "ab", "a.b", "axb", ".a", "...", "__proto__", "constructor", "-");
-const segments = fc.array(segment, { minLength: 1, maxLength: 5 });
-const wild = fc
-  .tuple(fc.array(fc.oneof(segment, fc.constant("*")), { maxLength: 4 }), fc.constantFrom("*", "**", "a", "b"))
-  .map(([head, last]) => [...head, last]);
 
 /** A text that matches a pattern: a segment for each `*`, and one or more for a final `**`. */
 const filled = fc.tuple(wild, segments).map(([pattern, fill]) => {

@@ -57,7 +57,7 @@ describe("npm run check", () => {
     assert.equal(outcome(failed.stdout), steps.map(shown).join(""));
   });
 
-  // An unused export looks like an interface and keeps dead code alive. Imports by tests count as uses.
+  // An unused export looks like an interface, and so hides that its code is unused. Imports by tests count as uses.
   it("finds an export that nothing imports, and nothing else in this repository", async () => {
     copyRepository(folder);
     const clean = await npmRun("unused");

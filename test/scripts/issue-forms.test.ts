@@ -17,7 +17,7 @@ interface Form {
 }
 
 describe("the issue forms", () => {
-  // GitHub does not offer a form that lacks one of these, and reports the error only on its own pages.
+  // GitHub does not offer a form that lacks a required key, and reports the error only on its own pages.
   it("have what GitHub requires", () => {
     const forms = readdirSync(FOLDER).filter((name) => name !== "config.yml");
     assert.deepEqual(forms.sort(), ["bug.yml", "feature.yml"]);

@@ -46,7 +46,7 @@ describe("scripts/links.mjs", () => {
     assert.deepEqual(await check(), { code: 0, problems: [] });
   });
 
-  // The same forms, each with a target that does not exist.
+  // The forms of the test above, each with a target that does not exist.
   it("reports each broken link with its page and its line", async () => {
     write("docs/page.md", "# Here\n");
     write(

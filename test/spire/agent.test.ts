@@ -8,10 +8,10 @@ import { until } from "../support/until.ts";
 
 const { coffer, web } = ENTRIES;
 
-/** Seconds. */
+/** The lifetime of the server's SVID, in seconds. */
 const SHORT = 15;
 
-// The test kills the agent, and restarts it when the server's SVID has expired: the worst that can happen on a node.
+// The test kills the agent, and restarts it only after the server's SVID has expired.
 describe("without an agent", { skip: reasonToSkip() }, () => {
   let machine: Machine;
   let spire: Spire;
@@ -39,7 +39,7 @@ describe("without an agent", { skip: reasonToSkip() }, () => {
     assert.deepEqual([workload.reports("refused"), workload.reports("closed")], [[], []]);
   });
 
-  it("it keeps running, but is not ready, when its SVID has expired", async () => {
+  it("Coffer keeps running, but is not ready, when its SVID has expired", async () => {
     const { body } = await until("it is not ready", async () => {
       const readiness = await machine.readiness();
       return readiness.status === 503 && readiness;
@@ -48,7 +48,7 @@ describe("without an agent", { skip: reasonToSkip() }, () => {
     assert.equal(server.lines("no identity").filter(({ detail }) => /expired/.test(String(detail))).length, 1);
   });
 
-  it("it serves again when the agent has restarted", async () => {
+  it("Coffer serves again when the agent has restarted", async () => {
     const before = server.lines("identity updated").length;
     await spire.restartAgent();
     await until("it has a new identity", () => server.lines("identity updated").length > before);

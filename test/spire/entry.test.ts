@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 
 const { coffer, api, web } = ENTRIES;
 
-/** Seconds: long enough to delete the entry while the SVID is valid. */
+/** The lifetime of the workload's SVIDs, in seconds: long enough to delete the entry while one is valid. */
 const SHORT = 15;
 
 const skip = reasonToSkip();
@@ -27,8 +27,8 @@ before(async () => {
 });
 after(() => machine?.end());
 
-// SPIRE revokes nothing: an SVID that it does not renew expires. Until then, the workload is accepted, and not any
-// longer. The same is true for a thief of the SVID, who keeps the connection and ignores every GOAWAY.
+// SPIRE revokes nothing: an SVID that it does not renew expires. The workload is accepted until then, and not longer.
+// The same applies to an attacker who has stolen the SVID, keeps the connection and ignores every GOAWAY.
 it("a workload whose entry is deleted is disconnected when its last SVID expires", { skip }, async (t) => {
   const keeper = machine.workload(spire, api, "svid-keeper", 50);
   const other = machine.workload(spire, web, "svid-keeper", 50);

@@ -14,7 +14,7 @@ import type { IdentityLine, WorkloadJob } from "./workload.ts";
 /** The server's SPIFFE ID. */
 export const COFFER = "spiffe://example.org/coffer";
 
-/** The registration entries. Each belongs to another user. */
+/** The registration entries, each for a different user. */
 export const ENTRIES = {
   coffer: { name: "coffer", id: COFFER, uid: 21_001, dns: ["localhost"] },
   admin: { name: "admin", id: ADMIN, uid: 21_002 },

@@ -12,7 +12,10 @@ import type { IdentityLine } from "./workload.ts";
 
 const { coffer, admin, api, web } = ENTRIES;
 
-/** Seconds. An agent that synchronizes every second renews such SVIDs each time. */
+/**
+ * The lifetime of the SVIDs that rotate, in seconds. SPIRE renews an SVID after half of it, and the agent checks that
+ * at each synchronization.
+ */
 const SHORT = 10;
 
 describe("under load on a real SPIRE", { skip: reasonToSkip() }, () => {

@@ -34,7 +34,7 @@ export interface Entry {
 /** The steps of a CA rotation, as the commands of `spire-server localauthority x509`. */
 export type AuthorityStep = "prepare" | "activate" | "taint" | "revoke";
 
-/** A real SPIRE deployment for one trust domain: its server, and the only agent of this machine. */
+/** A real SPIRE deployment for one trust domain: its server and its only agent. */
 export class Spire {
   readonly trustDomain: string;
   readonly #processes: Processes;
@@ -49,14 +49,15 @@ export class Spire {
     this.#processes = processes;
     this.#location = location;
     this.#serverProgram = server;
-    // The workloads run a copy, because the original can be in a folder that is closed to other users.
+    // Programs of other users run a copy, because the original can be in a folder that is closed to other users.
     this.#agentProgram = join(location.folder, "spire-agent");
     copyFileSync(agent, this.#agentProgram, constants.COPYFILE_FICLONE);
     chmodSync(this.#agentProgram, 0o755);
   }
 
   /**
-   * Starts both in `folder`, which every user must be able to enter. Resolves when both report that they are healthy.
+   * Starts server and agent in `folder`, which every user must be able to enter. Resolves when both report that they
+   * are healthy.
    */
   static async start(processes: Processes, folder: string, options: SpireOptions = {}): Promise<Spire> {
     const { trustDomain = "example.org" } = options;

@@ -10,10 +10,10 @@ import { whenReady } from "../../src/identity/when-ready.ts";
 import { openIdentity, readJob, report } from "./workload.ts";
 
 /**
- * A workload that keeps its first SVID, as a thief of it would. It does follow the bundles, so that it never closes a
- * connection itself. It holds one connection open with a health Watch on it, ignores every GOAWAY, and reports when
- * that connection is closed. It also calls the server's health on a new connection repeatedly, and reports each time
- * whether it was accepted.
+ * A workload that keeps its first SVID, as an attacker who has stolen it. It follows the bundles, so that it never
+ * closes a connection itself. It holds one connection open with a health Watch on it, ignores every GOAWAY, and reports
+ * when that connection is closed. It also calls the server's health on a new connection repeatedly, and reports each
+ * time whether it was accepted.
  */
 
 const { address, serverId, pauseMs } = readJob();
@@ -45,7 +45,7 @@ async function connectAgain(): Promise<void> {
 
 /** Resolves when the server has answered on the stream. */
 async function holdConnection({ svid }: IdentitySnapshot): Promise<void> {
-  if (address.kind !== "tcp") throw new Error("a connection by TCP is held");
+  if (address.kind !== "tcp") throw new Error("only a connection by TCP can be held");
   const tls = { cert: svid.certPem, key: svid.keyPem, ALPNProtocols: ["h2"], rejectUnauthorized: false };
   const session = connect("https://localhost", { createConnection: () => connectTls({ ...address, ...tls }) });
   session.on("error", () => {});

@@ -10,7 +10,7 @@ import type { Entry, Spire } from "./spire.ts";
 
 const { coffer, admin, api, web } = ENTRIES;
 
-// A session of a server, an operator and workloads. The tests depend on each other.
+// The tests are one session of a server, an operator and workloads, and depend on each other.
 describe("with identities from a real SPIRE, without identity files", { skip: reasonToSkip() }, () => {
   let machine: Machine;
   let spire: Spire;
@@ -57,7 +57,7 @@ describe("with identities from a real SPIRE, without identity files", { skip: re
 
   // grpcurl verifies the server by its DNS name, which the entry puts into the SVID, and reads its own SVID from files.
   const program = findGrpcurl();
-  it("grpcurl calls it with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
+  it("grpcurl calls Coffer with -cacert", { skip: program === undefined && GRPCURL_INSTALL }, async () => {
     const folder = join(machine.folder, "api");
     mkdirSync(folder, { mode: 0o700 });
     chownSync(folder, api.uid, api.uid);

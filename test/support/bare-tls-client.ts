@@ -25,10 +25,12 @@ export interface Introduction {
   readonly key: KeyObject;
   /** Sent in one write with the Finished, so that it arrives before the server has decided. */
   readonly request: Buffer;
-  /** Receives every record that the server sends after the handshake: its inner type (5.1) and its content. */
-  readonly heard?: (type: number, content: Buffer) => void;
-  /** Takes every handshake message of the server (4), up to its Finished. */
-  readonly told?: (message: Buffer) => void;
+  /**
+   * Called with every record that the server sends after the handshake: its inner type (RFC 8446 5.1) and its content.
+   */
+  readonly onRecord?: (type: number, content: Buffer) => void;
+  /** Called with every handshake message of the server (RFC 8446 4), up to and including its Finished. */
+  readonly onHandshakeMessage?: (message: Buffer) => void;
 }
 
 const HANDSHAKE = 22;
@@ -49,7 +51,7 @@ export class BareTlsClient {
   /** The messages of the handshake so far, of both sides. */
   readonly #messages: Buffer[] = [];
   #received: Buffer = Buffer.alloc(0);
-  /** The bytes of the server's last message that is not complete yet. */
+  /** The start of a handshake message of the server that has not arrived completely. */
   #flight: Buffer = Buffer.alloc(0);
   #secret: Buffer | undefined;
   #serverKeys: RecordKeys | undefined;
@@ -81,8 +83,9 @@ export class BareTlsClient {
   #record(header: Buffer, body: Buffer): void {
     const { type, content } =
       header[0] === ENCRYPTED ? this.#serverKeys!.open(header, body) : { type: header[0], content: body };
-    if (this.#done) this.#introduction.heard?.(type!, content);
-    // An alert during the handshake ends the connection, and the owner of the connection sees that.
+    if (this.#done) this.#introduction.onRecord?.(type!, content);
+    // An alert during the handshake is ignored: the server then closes the connection, which the owner of the socket
+    // notices.
     else if (type === HANDSHAKE) this.#shakeHands(content);
   }
 
@@ -92,7 +95,7 @@ export class BareTlsClient {
       const message = this.#flight.subarray(0, 4 + this.#flight.readUIntBE(1, 3));
       this.#flight = this.#flight.subarray(message.length);
       this.#messages.push(message);
-      this.#introduction.told?.(message);
+      this.#introduction.onHandshakeMessage?.(message);
       if (message[0] === SERVER_HELLO) this.#agree(message);
       if (message[0] === FINISHED) this.#answer();
     }
@@ -113,7 +116,7 @@ export class BareTlsClient {
     const application = deriveSecret(master, "c ap traffic", this.#messages);
     this.#serverKeys = new RecordKeys(deriveSecret(master, "s ap traffic", this.#messages));
     const seen = [...this.#messages, certificate(chain)];
-    // Without a certificate there is no CertificateVerify (4.4.3).
+    // Without a certificate there is no CertificateVerify (RFC 8446 4.4.3).
     if (chain.length > 0) seen.push(certificateVerify(key, seen));
     seen.push(message(FINISHED, hmac(finishedKey(handshake), transcriptHash(seen))));
     const flight = Buffer.concat(seen.slice(this.#messages.length));
@@ -126,7 +129,7 @@ export class BareTlsClient {
   }
 }
 
-/** `contents` after their length, which takes so many bytes. */
+/** A vector (RFC 8446 3.4): the length of `contents`, in `lengthBytes` bytes, and then `contents`. */
 function vector(lengthBytes: number, ...contents: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(contents);
   const length = Buffer.alloc(lengthBytes);
@@ -148,7 +151,7 @@ function extension(type: number, content: Uint8Array): Buffer {
 
 const X25519 = Buffer.of(0x00, 0x1d);
 
-/** 4.1.2. */
+/** ClientHello (RFC 8446 4.1.2). */
 function clientHello(publicKey: Uint8Array): Buffer {
   const extensions = [
     extension(43, vector(1, Buffer.of(3, 4))), // supported_versions: 1.3
@@ -180,13 +183,13 @@ function publicKeyFrom(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), type: "spki", format: "der" });
 }
 
-/** 4.4.2: without a request context, and without extensions for any certificate. */
+/** Certificate (RFC 8446 4.4.2), with an empty request context and without extensions. */
 function certificate(chain: readonly Uint8Array[]): Buffer {
   const entries = chain.flatMap((der) => [vector(3, der), vector(2)]);
   return message(11, vector(1), vector(3, ...entries));
 }
 
-/** 4.4.3. */
+/** CertificateVerify (RFC 8446 4.4.3). */
 function certificateVerify(key: KeyObject, messages: readonly Uint8Array[]): Buffer {
   const context = Buffer.from(`${" ".repeat(64)}TLS 1.3, client CertificateVerify\0`);
   const { scheme, hash } = schemeOf(key);
@@ -196,7 +199,7 @@ function certificateVerify(key: KeyObject, messages: readonly Uint8Array[]): Buf
   return message(15, Buffer.of(scheme >> 8, scheme & 0xff), vector(2, signature));
 }
 
-/** SignatureScheme, 4.2.3. A curve that TLS 1.3 does not support is declared as P-256. */
+/** SignatureScheme (RFC 8446 4.2.3). A curve that TLS 1.3 does not support is declared as P-256. */
 function schemeOf(key: KeyObject): { readonly scheme: number; readonly hash: string | null } {
   if (key.asymmetricKeyType === "ed25519") return { scheme: 0x0807, hash: null };
   if (key.asymmetricKeyType === "ed448") return { scheme: 0x0808, hash: null };

@@ -52,7 +52,7 @@ export interface CertificateSpec {
   /** Complete GeneralNames. */
   readonly permitted?: readonly Buffer[];
   readonly excluded?: readonly Buffer[];
-  /** Whether it has the key identifiers of itself and its issuer; true by default. */
+  /** Whether it has the extensions subjectKeyIdentifier and authorityKeyIdentifier; true by default. */
   readonly keyIds?: boolean;
   /** Additional extensions, see {@link extension}. */
   readonly extensions?: readonly Buffer[];
@@ -86,7 +86,7 @@ export interface Forged {
   readonly spec: CertificateSpec;
 }
 
-/** An issuer: a CA or, for hostile chains, any holder of a key. */
+/** An issuer: a CA or, for hostile chains, any other certificate with its key. */
 export class Issuer implements Forged {
   readonly der: Buffer;
   readonly chain: readonly Buffer[];
@@ -99,7 +99,7 @@ export class Issuer implements Forged {
   readonly #above: readonly Buffer[];
   readonly #now: number;
 
-  /** `above` is sent with the certificates that it issues: empty for a CA that is in a bundle. */
+  /** `above` is sent after each certificate of this issuer. It is empty for a CA that is in a bundle. */
   constructor(forged: Forged, above: readonly Buffer[], now: number) {
     this.der = forged.der;
     this.chain = forged.chain;
@@ -131,7 +131,7 @@ export class Issuer implements Forged {
 const DAY = 24 * 3600 * 1000;
 const HOUR = 3600 * 1000;
 
-/** SPIRE sets notBefore to a time in the past, for machines whose clock is behind. */
+/** How far notBefore is in the past, in milliseconds, as with SPIRE: for machines whose clock is behind. */
 const BACKDATED = 10_000;
 
 /** The distinguished name of every SPIRE CA: the same in all trust domains. */
@@ -177,7 +177,7 @@ export class CertificateForge {
     return new Issuer(forged, [], this.now);
   }
 
-  /** Lets any holder of a key sign, such as a workload that must not. */
+  /** Makes an issuer of any certificate and its key, such as those of a workload, which must not sign. */
   issuerFrom(forged: Forged): Issuer {
     return new Issuer(forged, forged.chain, this.now);
   }
@@ -195,10 +195,12 @@ export function commonName(name: string): Buffer {
   return sequence(nameAttribute("2.5.4.3", name));
 }
 
-/** A GeneralName of one of the simple forms. */
+/** A URI as a GeneralName. */
 export function uriName(uri: string | Buffer): Buffer {
   return element(0x86, Buffer.from(uri));
 }
+
+/** A DNS name as a GeneralName. */
 export function dnsName(name: string): Buffer {
   return element(0x82, Buffer.from(name));
 }

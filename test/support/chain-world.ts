@@ -11,7 +11,7 @@ import {
   newKey,
 } from "./certificate-forge.ts";
 
-/** The time at which every chain of the tables is verified: now, because OpenSSL uses the machine's clock. */
+/** The time at which the chains of HONEST and HOSTILE are verified: now, because OpenSSL uses the machine's clock. */
 export const NOW = Math.floor(Date.now() / 1000) * 1000;
 
 export const ID = "spiffe://example.org/ns/shop/sa/api";
@@ -44,13 +44,13 @@ export function workload(spec: CertificateSpec = {}, issuer: Issuer = example): 
   return issuer.issue({ id: ID, key: workloadKey, ...spec }).chain;
 }
 
-/** The lowest of so many intermediates, each signed by the next. */
+/** The lowest of `count` intermediates, each signed by the one above it. */
 export function lowestOf(count: number): Issuer {
   const names = Array.from({ length: count }, (_, depth) => commonName(`intermediate ${depth}`));
   return names.reduce((issuer: Issuer, subject) => issuer.intermediate({ subject }), example);
 }
 
-/** A bundle whose certificates are not checked. */
+/** A bundle of these certificates. Unlike a bundle that is read from a file, they are not checked. */
 export function bundle(name: string, ...authorities: readonly { readonly der: Buffer }[]): Bundle {
   return new Bundle(
     TrustDomain.parse(name),
@@ -58,18 +58,21 @@ export function bundle(name: string, ...authorities: readonly { readonly der: Bu
   );
 }
 
-/** Bundles with only that of example.org. */
+/** A map of bundles that has only the bundle of example.org. */
 export function trust(...authorities: readonly { readonly der: Buffer }[]): ReadonlyMap<string, Bundle> {
   return new Map([["example.org", bundle("example.org", ...authorities)]]);
 }
 
-/** The bundles of the tables: both trust domains, each with its CA. */
+/** The default bundles of a chain: both trust domains, each with its CA. */
 export const TRUST: ReadonlyMap<string, Bundle> = new Map([
   ["example.org", bundle("example.org", example)],
   ["other.org", bundle("other.org", other)],
 ]);
 
-/** A workload below the last of so many CAs with one name and no key identifiers. */
+/**
+ * A workload whose issuer is the last of `count` CAs in the bundle. All of them have the same name, and none has key
+ * identifiers.
+ */
 export function namesakes(count: number): Pick<Case, "chain" | "bundles"> {
   const authorities = Array.from({ length: count }, () => forge.ca(undefined, { keyIds: false }));
   return { chain: workload({ keyIds: false }, authorities.at(-1)!), bundles: trust(...authorities) };

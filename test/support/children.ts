@@ -8,8 +8,8 @@ const running = new Set<ChildProcess>();
 
 /**
  * Binds a child process to this test file: it is killed when the tests of the file are over, or when the process of the
- * file ends earlier. A cancelled test does not reach its clean-up. Its server would block the file until that is
- * cancelled too, and would then survive it.
+ * file ends earlier. A cancelled test does not reach its clean-up. Its child process would keep the file running until
+ * the file is cancelled too, and would then survive the file.
  */
 export function ofThisFile<Child extends ChildProcess>(child: Child): Child {
   running.add(child);
@@ -21,7 +21,7 @@ function killAll(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
-// Only if the test runner runs this file: the programs of bench/ use these servers too.
+// The programs of bench/ import this module too, and run without the test runner.
 if (process.env["NODE_TEST_CONTEXT"] !== undefined) after(killAll);
 process.once("exit", killAll);
 for (const signal of ENDINGS) process.once(signal, () => process.exit(1));

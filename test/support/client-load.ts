@@ -2,9 +2,9 @@ import { EventEmitter, once } from "node:events";
 import { ClientError } from "../../src/client/client-error.ts";
 import type { CofferClient } from "../../src/client/coffer-client.ts";
 
-/** Workers that call a server continuously, a Put after three Gets. Each worker has its own secret. */
+/** Workers that call a server continuously: a Put, then three Gets, and so on. Each worker has its own secret. */
 export class ClientLoad {
-  /** Everything that was thrown. */
+  /** The errors of the failed calls. */
   readonly errors: { readonly method: "get" | "put"; readonly error: ClientError }[] = [];
   readonly #client: CofferClient;
   readonly #progress = new EventEmitter();
@@ -49,7 +49,8 @@ export class ClientLoad {
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       this.errors.push({ method, error });
-      // grpc-js fails calls in the same turn while there is no connection, and nothing else would get a turn.
+      // Without a connection, grpc-js fails a call in the same turn of the event loop. Without this wait, the worker
+      // would call again immediately and block the event loop.
       await new Promise(setImmediate);
     }
   }

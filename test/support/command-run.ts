@@ -13,7 +13,7 @@ export const REPORTED_SIGNALS = [
 /** How to run a command. */
 export interface CommandRunOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** A program that becomes `coffer`, or starts it. */
+  /** A program, with arguments, that execs or starts the command line of `coffer`. */
   readonly prefix?: readonly string[];
 }
 

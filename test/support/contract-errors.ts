@@ -17,7 +17,7 @@ export function bareCodes(): Map<string, string> {
   return new Map([...proto().matchAll(BARE)].map(([, code, applied]) => [code!, applied!]));
 }
 
-/** The errors that coffer.proto lists, those with a reason. */
+/** The errors with a reason that coffer.proto lists. */
 export function contractErrors(): ContractError[] {
   return [...proto().matchAll(ROW)].map(([, code, reason, applied]) => ({
     code: code!,

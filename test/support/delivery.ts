@@ -19,7 +19,9 @@ export const DELIVERIES = ["files", "the Workload API"] as const;
 export interface Delivery {
   /** The flags and variables of `coffer` that name the source. */
   readonly arguments: IdentityArguments;
-  /** Replaces everything that was delivered before. The file of a missing bundle is empty. */
+  /**
+   * Replaces everything that was delivered before. With files, a bundle that `response` lacks becomes an empty file.
+   */
   deliver(response: X509SvidResponse): Promise<void>;
   /** Opens the source in this process, as a client. */
   open(): IdentitySource;
@@ -33,7 +35,7 @@ export interface DeliveryOptions {
   readonly folder: string;
   /** The trust domains with bundles, the workload's own one first. */
   readonly domains: readonly string[];
-  /** The program whose way of writing files is used. */
+  /** The program whose way of writing files is imitated. */
   readonly writer: "spiffe-helper" | "Kubernetes";
 }
 

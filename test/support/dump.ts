@@ -34,7 +34,11 @@ export function contentOf(value: string): { data: Record<string, string>; binary
 /** The value in the response to a Get. Both entries of the content must be unchanged. */
 export function storedValue(response: { data: Record<string, string>; binary_data: Record<string, Buffer> }): string {
   const value = response.data["text"]!;
-  assert.deepEqual(response.binary_data["bytes"], digest(value), "the halves of a content differ");
+  assert.deepEqual(
+    response.binary_data["bytes"],
+    digest(value),
+    "the text entry and the binary entry of a content do not match",
+  );
   return value;
 }
 

@@ -10,11 +10,11 @@ import type { ServerProcess } from "./server-process.ts";
 export interface Fault {
   readonly call: keyof typeof CALLS;
   readonly file: string;
-  /** The file to which strace writes all such calls on that file from then on; none by default. */
+  /** Where strace writes all later sync and write calls on `file`; none by default. */
   readonly trace?: string;
 }
 
-/** The system calls that SQLite makes for it, depending on how it was built. */
+/** The system calls of each kind. Which of them SQLite makes depends on how it was built. */
 const CALLS = { sync: "fsync,fdatasync", write: "pwrite64" } as const;
 
 /** Why faults can't be injected here; undefined if they can. */
@@ -26,7 +26,7 @@ export function whyNoFaults(): string | undefined {
 
 /**
  * Makes the next such call of a server fail with EIO, and only that one: a server that continues finds a disk that
- * works again. Resolves when strace has attached to the process. It detaches when it ends.
+ * works again. Resolves when strace has attached to the server's process. strace ends with that process.
  */
 export async function failNext(
   server: Pick<ServerProcess, "pid">,
@@ -43,7 +43,7 @@ async function attached(server: Pick<ServerProcess, "pid">, flags: readonly stri
   );
   const said: string[] = [];
   await new Promise<void>((resolve, reject) => {
-    // Its output is read to the end: if strace can't write its messages, it ends and detaches.
+    // strace's output is read to the end: if strace can't write its messages, it ends and detaches.
     createInterface({ input: tracer.stderr }).on("line", (line) => {
       said.push(line);
       if (/^strace: Process \d+ attached/.test(line)) resolve();
@@ -77,10 +77,11 @@ export function whyNoSmallDisk(): string | undefined {
 }
 
 /**
- * A file system of a few megabytes that only programs started with {@link prefix} see. It is removed with its holder.
+ * A file system of a few megabytes that only programs started with {@link prefix} see. It exists as long as the process
+ * in whose mount namespace it is mounted.
  */
 export class SmallDisk {
-  /** The command line in front of a program that is to see it. */
+  /** The command line in front of a program that is to see the file system. */
   readonly prefix: readonly string[];
   readonly #holder: ChildProcess;
   readonly #folder: string;
@@ -100,7 +101,7 @@ export class SmallDisk {
     return new SmallDisk(holder, folder);
   }
 
-  /** Fills it completely. */
+  /** Fills the file system completely. */
   fill(): void {
     const file = openSync(this.#filler, "w");
     try {
@@ -118,7 +119,7 @@ export class SmallDisk {
     rmSync(this.#filler);
   }
 
-  /** Makes a folder on it read-only for all users. Open files are not affected. */
+  /** Makes a folder on the file system read-only for all users. Open files are not affected. */
   makeReadOnly(folder: string): void {
     const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"';
     const [program, ...rest] = [...this.prefix, "sh", "-c", script, folder];

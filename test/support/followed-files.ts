@@ -11,7 +11,7 @@ import { ManualTimers } from "./manual-timers.ts";
 import { type FileContents, type KubernetesVolume, SpiffeHelper } from "./spiffe-helper.ts";
 import { example, ID, NOW, other } from "./chain-world.ts";
 
-/** The folder of the tests of one process. It is removed at the end. */
+/** The folder for the files of all tests of this process. It is removed after the tests. */
 export const root = mkdtempSync(join(tmpdir(), "coffer-rotation-"));
 after(() => rmSync(root, { recursive: true }));
 
@@ -21,7 +21,7 @@ export const DOMAINS = ["example.org", "other.org"];
 export const first = example.issue({ id: ID });
 export const second = example.issue({ id: ID });
 
-/** A consistent set of files; `bundles` replaces the bundle of a trust domain. */
+/** A consistent set of files. `changes` replaces bundles, by trust domain. */
 export function contents({ certPem, keyPem }: Forged, changes: Readonly<Record<string, string>> = {}): FileContents {
   const texts = { "example.org": example.bundlePem, "other.org": other.bundlePem, ...changes };
   return { cert: certPem, key: keyPem, bundles: new Map(Object.entries(texts)) };
@@ -39,7 +39,7 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     this.writer = new Kind(mkdtempSync(join(root, "run-")), DOMAINS);
   }
 
-  /** One whose files are valid from the start. */
+  /** An instance whose files are valid from the start. */
   static good(): Followed {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
@@ -72,12 +72,12 @@ export class Followed<Writer extends SpiffeHelper | KubernetesVolume = SpiffeHel
     return this.files.bundles.get(trustDomain)!;
   }
 
-  /** The current number of CA certificates, by trust domain. */
+  /** The current number of CA certificates in the bundle of a trust domain. */
   authorities(trustDomain: string): number | undefined {
     return this.source.snapshot().bundles.get(trustDomain)?.authorities.length;
   }
 
-  /** The name of the SVID in use. */
+  /** Whether the current SVID of the source is this one. */
   holds(forged: Forged): boolean {
     return this.source.snapshot().svid.certPem === forged.certPem;
   }

@@ -6,7 +6,7 @@ import { type Ran, runToEnd } from "./cli-kit.ts";
 import { findProgram } from "./executable.ts";
 import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
 
-/** The command that installs the version of these tests. */
+/** The command that installs the version of grpcurl that these tests use. */
 export const GRPCURL_INSTALL = "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4";
 
 /** The path of grpcurl: on the PATH, or where `go install` puts it; undefined if it is not installed. */

@@ -4,7 +4,7 @@ import type { ServerProcess, Site } from "./server-process.ts";
 import { VerifyingWriter } from "./verifying-writer.ts";
 import { Ledger } from "./ledger.ts";
 
-/** The options of the replacement of servers. */
+/** The options of {@link handOver}. */
 export interface HandOverOptions {
   readonly site: Site;
   /** The data folder that the servers use one after the other. */
@@ -27,7 +27,7 @@ export interface HandOverFindings {
   readonly failures: ReadonlyMap<string, number>;
 }
 
-/** Responses of each server before its replacement: enough that all writers are active again. */
+/** How many responses to wait for before each replacement: enough that all writers are active again. */
 const ANSWERS_EACH = 200;
 
 // Clients that wait a second before they reconnect, as grpc-js does by default, would hide the time that the server
@@ -61,7 +61,7 @@ export async function handOver({ site, data, times, writers }: HandOverOptions):
     await answers.more(ANSWERS_EACH);
     const next = launch();
     await next.logged("store in use");
-    answers.longestGap(); // forgets what was before
+    answers.longestGap(); // starts a new measurement
     await replace(serving, next);
     await answers.more(1);
     gapsMs.push(answers.longestGap());
@@ -97,14 +97,14 @@ class Answers {
     if (this.#waiting !== undefined && this.#count >= this.#waiting.count) this.#waiting.resolve();
   }
 
-  /** Resolves after `count` further ones. */
+  /** Resolves after `count` further calls. */
   more(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting = { count: this.#count + count, resolve };
     });
   }
 
-  /** The longest time between two of them, in milliseconds, since the last call of this method. */
+  /** The longest time between two successful calls, in milliseconds, since this method was last called. */
   longestGap(): number {
     const longest = this.#longest;
     this.#longest = 0;

@@ -1,6 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 
-/** Opens grpc.health.v1.Health/Watch for the whole server: a stream that lives as long as its connection may. */
+/** Opens grpc.health.v1.Health/Watch for the whole server. The stream stays open until its connection ends. */
 export function watchHealth(session: ClientHttp2Session): ClientHttp2Stream {
   const stream = session.request({
     ":method": "POST",

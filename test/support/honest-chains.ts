@@ -84,7 +84,7 @@ export const HONEST: readonly Case[] = [
   { what: "ten unnecessary certificates", chain: Array.from({ length: 11 }, () => workload()[0]!) },
   { what: "bytes that are not a certificate after a valid leaf", chain: [...workload(), Buffer.from("junk")] },
   { what: "ten certificates, each signed by the next", chain: workload({}, lowestOf(9)) },
-  { what: "the CA, sent along", chain: [...workload(), example.der] },
+  { what: "the CA at the end of the chain", chain: [...workload(), example.der] },
   { what: "the leaf sent twice", chain: [0, 0].map(() => workload({ serial: 7n })[0]!) },
   { what: "DNS names and addresses beside the ID", chain: workload({ dns: ["localhost"], ips: ["127.0.0.1"] }) },
   { what: "a name whose text looks like an ID", chain: workload({ dns: ["URI:spiffe://example.org/admin"] }) },
@@ -110,13 +110,13 @@ export const HONEST: readonly Case[] = [
   { what: "a validity that ends after 2050", chain: workload({ notAfter: NOW + 30 * YEAR }) },
   { what: "no key identifiers", chain: workload({ keyIds: false }) },
   {
-    what: "a key identifier that misleads",
+    what: "an authority key identifier that matches no CA",
     chain: workload({
       keyIds: false,
       extensions: [extension("2.5.29.35", false, sequence(element(0x80, Buffer.alloc(20))))],
     }),
   },
-  { what: "no limit on what is below", chain: workload({}, example.intermediate({ pathLength: 3 })) },
+  { what: "a path length that is larger than necessary", chain: workload({}, example.intermediate({ pathLength: 3 })) },
   { what: "an intermediate that allows no further one", chain: workload({}, example.intermediate({ pathLength: 0 })) },
   {
     what: "an intermediate in the bundle",
@@ -129,7 +129,7 @@ export const HONEST: readonly Case[] = [
   },
   { what: "a CA without a SPIFFE ID", chain: workload({}, other), bundles: trust(other) },
   {
-    what: "the sixteenth of CAs that differ only in their keys",
+    what: "the sixteenth CA of a bundle whose CAs differ only in their keys",
     ...namesakes(MAX_SIGNATURE_CHECKS),
   },
   manyNamesakes(),

@@ -1,14 +1,14 @@
 import type { HostileCase } from "./hostile-case.ts";
 import { ENCODING } from "./hostile-encodings.ts";
 import { IDENTITY, PROFILE } from "./hostile-leaves.ts";
-import { PATH, TRUST_IN_WHOM, WORK } from "./hostile-paths.ts";
+import { PATH, UNTRUSTED, WORK } from "./hostile-paths.ts";
 
-/** Chains that must be refused, by their defect. */
+/** Chains that must be refused, by what is wrong. */
 export const HOSTILE: Readonly<Record<string, readonly HostileCase[]>> = {
-  "who it says it is": IDENTITY,
-  "what a leaf may be": PROFILE,
-  "how it is written": ENCODING,
-  "who vouches for it": TRUST_IN_WHOM,
-  "the path to the CA": PATH,
-  "how much work it is": WORK,
+  "its SPIFFE ID": IDENTITY,
+  "the profile of its leaf": PROFILE,
+  "its encoding": ENCODING,
+  "its trust anchor": UNTRUSTED,
+  "its path to the CA": PATH,
+  "the work of its verification": WORK,
 };

@@ -11,7 +11,7 @@ function bytes(reason: RefusalReason, what: string, change: (der: Buffer) => Uin
   return { reason, what, chain: [change(Buffer.from(workload()[0]!))] };
 }
 
-/** Certificates with an invalid encoding, or changed after they were signed. */
+/** Leaves and intermediates with an invalid encoding, or changed after they were signed. */
 export const ENCODING: readonly HostileCase[] = [
   bytes("malformed-certificate", "no bytes", () => Buffer.alloc(0)),
   bytes("malformed-certificate", "no certificate", () => Buffer.from("not a certificate")),
@@ -21,31 +21,31 @@ export const ENCODING: readonly HostileCase[] = [
   bytes("malformed-certificate", "a length with a leading zero", longerLength),
   bytes("untrusted", "an ID that was changed", (der) => replaced(der, "shop", "bank")),
   bytes("untrusted", "a signature that was changed", (der) => flipped(der, der.length - 1)),
-  below("malformed-certificate", "an intermediate with a TRUE that is 1", {
+  below("malformed-certificate", "an intermediate with a TRUE that is encoded as 1", {
     ca: null,
     extensions: [extension("2.5.29.19", true, sequence(element(0x01, Buffer.of(1))))],
   }),
-  leaf("malformed-certificate", "two lists of names", {
+  leaf("malformed-certificate", "two subjectAltName extensions", {
     extensions: [extension("2.5.29.17", false, sequence(uriName("spiffe://example.org/admin")))],
   }),
   leaf("malformed-certificate", "an unknown extension twice", {
     extensions: [1, 2].map((value) => extension("1.3.6.1.4.1.99999.1", false, integer(value))),
   }),
-  leaf("malformed-certificate", "a list without names", {
+  leaf("malformed-certificate", "an empty subjectAltName", {
     uris: [],
     extensions: [extension("2.5.29.17", false, sequence())],
   }),
-  leaf("malformed-certificate", "a URI in pieces", {
+  leaf("malformed-certificate", "a URI in the constructed form", {
     uris: [],
     names: [element(0xa6, element(0x16, Buffer.from(ID)))],
   }),
-  leaf("malformed-certificate", "names with bytes after them", {
+  leaf("malformed-certificate", "bytes after the names in subjectAltName", {
     uris: [],
     extensions: [extension("2.5.29.17", false, Buffer.concat([sequence(uriName(ID)), Buffer.of(5, 0)]))],
   }),
   leaf("malformed-certificate", "an address of five bytes", { names: [element(0x87, Buffer.alloc(5))] }),
   leaf("malformed-certificate", "a DNS name beyond ASCII", { dns: ["\u00e4.example.org"] }),
-  leaf("malformed-certificate", "a TRUE that is 1", {
+  leaf("malformed-certificate", "a TRUE that is encoded as 1", {
     ca: null,
     extensions: [extension("2.5.29.19", true, sequence(element(0x01, Buffer.of(1))))],
   }),

@@ -46,7 +46,7 @@ export const IDENTITY: readonly HostileCase[] = [
   id("an empty segment", "spiffe://example.org//admin"),
   id("a trailing slash", `${ID}/`),
   id("a port", "spiffe://example.org:443/api"),
-  id("a user", "spiffe://admin@example.org/api"),
+  id("a user name", "spiffe://admin@example.org/api"),
   id("an ID that is too long by one byte", `spiffe://example.org/${"a".repeat(2049 - 21)}`),
   id("a trust domain that is too long by one byte", `spiffe://${"a".repeat(256)}/api`),
 ];

@@ -24,26 +24,26 @@ const workloadAsIssuer = forge.issuerFrom(
 );
 
 /** Leaves without a path to a CA of the bundle. */
-export const TRUST_IN_WHOM: readonly HostileCase[] = [
+export const UNTRUSTED: readonly HostileCase[] = [
   { reason: "untrusted", what: "the CA of another trust domain", chain: workload({}, other) },
   { reason: "untrusted", what: "another trust domain's intermediate", chain: workload({}, federated) },
   {
     reason: "untrusted",
-    what: "the CA of another trust domain, sent along",
+    what: "the CA of another trust domain, with its certificate in the chain",
     chain: [...workload({}, other), other.der],
   },
   { reason: "untrusted", what: "an untrusted CA", chain: workload({}, rogue) },
   {
     reason: "untrusted",
-    what: "an untrusted CA, sent along",
+    what: "an untrusted CA, with its certificate in the chain",
     chain: [...workload({}, rogue), rogue.der],
   },
   {
     reason: "untrusted",
-    what: "the real CA after a false one",
+    what: "the trusted CA after an untrusted one",
     chain: [...workload({}, rogue), rogue.der, example.der],
   },
-  { reason: "untrusted", what: "no key identifiers and a false CA", chain: workload({ keyIds: false }, rogue) },
+  { reason: "untrusted", what: "no key identifiers and an untrusted CA", chain: workload({ keyIds: false }, rogue) },
   {
     reason: "untrusted",
     what: "an intermediate that was not sent",
@@ -66,7 +66,7 @@ export const TRUST_IN_WHOM: readonly HostileCase[] = [
   leaf("untrusted", "the name of an issuer that did not sign", { issuer: commonName("another CA") }),
   under(
     "untrusted",
-    "an RSA signature that says it is of ECDSA",
+    "an RSA signature with the algorithm identifier of ECDSA",
     { keyType: "rsa-2048" },
     {
       algorithm: algorithmOf(workloadKey.privateKey, "sha256"),
@@ -125,9 +125,11 @@ export const PATH: readonly HostileCase[] = [
     chain: workload({}, example.intermediate({ pathLength: 0 }).intermediate({ subject: commonName("lower") })),
   },
   under("name-constraint", "a CA for another trust domain", { permitted: [uriName("other.org")] }),
-  under("name-constraint", "a CA for trust domains below this one", { permitted: [uriName(".example.org")] }),
+  under("name-constraint", "a CA for the subdomains of this trust domain only", {
+    permitted: [uriName(".example.org")],
+  }),
   under("name-constraint", "a CA for a trust domain with the same ending", { permitted: [uriName("ample.org")] }),
-  under("name-constraint", "a CA for anything except this", { excluded: [uriName("example.org")] }),
+  under("name-constraint", "a CA for every trust domain except this one", { excluded: [uriName("example.org")] }),
   constrainedForeignUri(),
   under("name-constraint", "a CA for nothing", { excluded: [uriName("")] }),
   under(
@@ -138,7 +140,7 @@ export const PATH: readonly HostileCase[] = [
   ),
   under(
     "name-constraint",
-    "a CA that may not name addresses",
+    "a CA that excludes all IPv4 addresses",
     { excluded: [element(0x87, Buffer.alloc(8))] },
     { ips: ["127.0.0.1"] },
   ),
@@ -152,7 +154,7 @@ const HALF = extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_PATH_BYTES
 
 /** Chains whose verification would cost more than that of a valid one. */
 export const WORK: readonly HostileCase[] = [
-  { reason: "no-certificate", what: "nothing", chain: [] },
+  { reason: "no-certificate", what: "an empty chain", chain: [] },
   { reason: "chain-too-long", what: "eleven certificates, each signed by the next", chain: workload({}, lowestOf(10)) },
   leaf("chain-too-large", "more bytes than a chain may have", {
     extensions: [extension("1.3.6.1.4.1.99999.1", false, Buffer.alloc(MAX_PATH_BYTES))],
@@ -169,7 +171,7 @@ export const WORK: readonly HostileCase[] = [
   { reason: "too-much-work", what: "intermediates that all signed each other", chain: ring() },
   {
     reason: "too-much-work",
-    what: "the seventeenth of CAs that differ only in their keys",
+    what: "the seventeenth CA of a bundle whose CAs differ only in their keys",
     ...namesakes(MAX_SIGNATURE_CHECKS + 1),
   },
 ];

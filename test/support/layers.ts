@@ -12,7 +12,7 @@ export interface Module {
   readonly name: string;
   /** A module imports only from lower layers. */
   readonly layer: number;
-  /** The npm packages that it may import. A package that no module names is not imported anywhere. */
+  /** The npm packages that it may import. A package that no module names may not be imported. */
   readonly packages: readonly string[];
   /** The only modules and files that it may import; undefined: every module of a lower layer. */
   readonly only: readonly Allowance[] | undefined;

@@ -11,6 +11,7 @@ const NOT_APPLIED = new Set([
   "VERSION_NOT_FOUND",
   "SHUTTING_DOWN",
   "DISK_FULL",
+  "QUEUE_FULL",
 ]);
 
 /** A Put with a unique value. */
@@ -20,7 +21,7 @@ export interface PutIntent {
   readonly value: string;
 }
 
-/** A Delete. No versions mean the latest. */
+/** A Delete. An empty list of versions means the latest version. */
 export interface DeleteIntent {
   readonly kind: "delete";
   readonly path: string;
@@ -110,8 +111,8 @@ export class Ledger {
   }
 
   /**
-   * The revision of a response is higher than all that were known when the server started. A Delete without effect is
-   * the exception.
+   * Checks that the revision of a response is higher than all that were known when the server started. The exception is
+   * a Delete without effect.
    */
   #checkRevision({ intent, result }: Entry): void {
     if (result.kind !== "put" && result.kind !== "deleted") return;

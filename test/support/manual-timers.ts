@@ -39,7 +39,7 @@ export class ManualTimers implements Timers {
     return this.#tasks.map(({ due }) => due - this.#now).sort((a, b) => a - b);
   }
 
-  /** The number of tasks that run at the end of each turn. */
+  /** The number of tasks that run at the end of each turn of the event loop. */
   get watchers(): number {
     return this.#turnEnds.size;
   }

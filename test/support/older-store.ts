@@ -66,7 +66,7 @@ export function makeOlderStore({ data, rootKey, storeId, folded, logged }: Older
   write(folded);
   db.pragma("wal_checkpoint(TRUNCATE)");
   write(logged);
-  // A copy of the open files is in the state after a kill.
+  // While the database is open, a copy of its files is in the state that a kill leaves.
   if (Object.keys(logged).length > 0) copyAsIs(work, data);
   db.close();
   if (Object.keys(logged).length === 0) copyAsIs(work, data);

@@ -16,6 +16,7 @@ import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } f
 
 const AUTHOR = "spiffe://example.org/test";
 
+/** The type of ext4, as statfs(2) reports it. */
 const ext4 = 0xef53;
 
 /** The time of every change. A store accepts equal times, but no decreasing ones. */
@@ -110,8 +111,8 @@ export function refusalKind(action: () => unknown): StoreRefusal | undefined {
 }
 
 /**
- * Runs a script in a separate process. It may use the exports of this file by name, and `data`, a folder. `shell` can
- * set limits first, and ends by running the process.
+ * Runs a script in a separate process. It may use the exports of this file by name, and `data`, a folder. `shell` is
+ * the shell command that runs the process; it can set limits first.
  */
 export function inChild(data: string, script: string, shell = 'exec "$@"'): SpawnSyncReturns<string> {
   const names = "openStore, put, putSealed, deletion, entries, committed, loaded, refusalOf, rootKey";

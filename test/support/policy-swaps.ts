@@ -25,27 +25,27 @@ export interface PolicySwapsFindings {
   readonly wrong: readonly string[];
   /** Failed calls by code: neither a response nor a denial by the policy. */
   readonly failed: ReadonlyMap<string, number>;
-  /** The number of policies that decided a call. The others were replaced before the server read the file. */
+  /** The number of policies that decided a call. The others were replaced before the server read them. */
   readonly setsSeen: number;
 }
 
 /** A secret that every policy allows to be read. */
 const ALWAYS = "always";
 
-/** The secrets that only this policy allows to be read and listed. */
+/** The secrets that only the policy with the number `set` allows to be read and listed. */
 function secretsOf(set: number): readonly string[] {
   return ["a", "b", "c"].map((name) => `set/${set}/${name}`);
 }
 
 /** A complete policy, in rules of one path each, so that a mixture of two policies, or half of one, is noticed. */
-function policySet(set: number): string {
+function policyText(set: number): string {
   const rules = [ALWAYS, ...secretsOf(set)].map(
     (path) => `  - {name: ${path}, spiffe_ids: [${API}], paths: [${path}], actions: [read, list]}\n`,
   );
   return `rules:\n${rules.join("")}`;
 }
 
-/** Invalid files, made from the policy that would be the next: none of it may come into force. */
+/** Invalid files, made from the text of the next policy: no rule of them may come into force. */
 const SPOILED: readonly ((text: string) => string)[] = [
   (text) => `${text}  - {}\n`,
   () => "",
@@ -54,8 +54,8 @@ const SPOILED: readonly ((text: string) => string)[] = [
 ];
 
 /**
- * How long each file stays, in milliseconds, in turn: a server that waits until a file settles reads some and misses
- * others.
+ * How long each file stays before the next one replaces it, in milliseconds, in turn. A server that waits until a file
+ * settles reads some of the files and misses others.
  */
 const STAYS_MS = [100, 20, 400, 100, 250];
 
@@ -70,7 +70,7 @@ const CONNECTIONS = 4;
 export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
   const { site, deliver, swaps, callsPerSecond } = options;
   const file = join(mkdtempSync(join(site.folder, "policy-")), "policy.yaml");
-  deliver(file, policySet(0));
+  deliver(file, policyText(0));
   const server = await site.start({ data: `${file}-data`, flags: ["--policy", file] });
   const admin = site.caller(server);
   for (let set = 0; set <= swaps; set++) await put(admin, secretsOf(set));
@@ -79,7 +79,7 @@ export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicyS
   const judge = new Judge();
   const load = new Load(callers, callsPerSecond, judge);
   const running = load.run();
-  await exchange((set) => deliver(file, set), swaps, judge);
+  await replacePolicies((set) => deliver(file, set), swaps, judge);
   load.end();
   await running;
   for (const caller of [admin, ...callers]) caller.close();
@@ -91,14 +91,14 @@ async function put(admin: Caller, paths: readonly string[]): Promise<void> {
   for (const path of paths) assert.equal((await admin.put({ path, ...contentOf(path) })).code, "OK");
 }
 
-async function exchange(deliver: (text: string) => void, swaps: number, judge: Judge): Promise<void> {
+async function replacePolicies(deliver: (text: string) => void, swaps: number, judge: Judge): Promise<void> {
   for (let set = 1; set <= swaps; set++) {
     if (set % 2 === 0) {
-      deliver(SPOILED[(set / 2) % SPOILED.length]!(policySet(set)));
+      deliver(SPOILED[(set / 2) % SPOILED.length]!(policyText(set)));
       await sleep(STAYS_MS[set % STAYS_MS.length]);
     }
     judge.delivered = set;
-    deliver(policySet(set));
+    deliver(policyText(set));
     await sleep(STAYS_MS[(set + 2) % STAYS_MS.length]);
   }
   while (judge.shown < swaps && judge.wrong.length === 0) await sleep(STAYS_MS[0]);
@@ -150,7 +150,10 @@ class Load {
   }
 }
 
-/** Knows which policies may be in force: not one before the last that was observed, and none that was not delivered. */
+/**
+ * Checks that each decision is that of a policy which may be in force: no older than the newest policy that has decided
+ * a call, and no newer than the last one that was delivered.
+ */
 class Judge {
   /** The number of the last policy that was delivered. */
   delivered = 0;
@@ -160,7 +163,7 @@ class Judge {
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
 
-  /** Lists exactly the secrets of one policy. */
+  /** Checks that a List returns exactly the secrets of one policy. */
   async list(caller: Caller): Promise<void> {
     const least = this.shown;
     const outcome = await caller.list({ prefix: "set/" });
@@ -172,13 +175,13 @@ class Judge {
     else this.#show(set);
   }
 
-  /** Reads a secret of the last policy that was delivered. */
+  /** Checks a Get of a secret that only the last delivered policy allows. */
   async read(caller: Caller): Promise<void> {
     const [least, set] = [this.shown, this.delivered];
     const outcome = await caller.get({ path: secretsOf(set)[1]! });
     if (this.#hasFailed(outcome)) return;
     if (outcome.code === "OK") this.#show(set);
-    else if (least === this.delivered) this.#complain(`Get of set ${set} is denied`, least);
+    else if (least === this.delivered) this.#complain(`Get of a secret of policy ${set} is denied`, least);
   }
 
   async readAlways(caller: Caller): Promise<void> {
@@ -193,7 +196,7 @@ class Judge {
   }
 
   #complain(what: string, least: number): void {
-    this.wrong.push(`${what} while sets ${least} to ${this.delivered} may be in force`);
+    this.wrong.push(`${what} while policies ${least} to ${this.delivered} may be in force`);
   }
 
   #hasFailed({ code, message }: Outcome): boolean {

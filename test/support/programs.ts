@@ -24,7 +24,7 @@ export function findSpire(): SpirePrograms | undefined {
  * program has the same executable, and only root can start programs as other users.
  */
 export function reasonToSkip(): string | false {
-  if (findSpire() === undefined) return "no SPIRE here: `npm run test:spire` builds it, which takes Go";
+  if (findSpire() === undefined) return "no SPIRE here: `npm run test:spire` builds it, which needs Go";
   if (process.getuid?.() !== 0) return "only root can start workloads as several users";
   const { status, stderr, error } = spawnSync(process.execPath, [PROGRAM, "--version"], {
     uid: PROBE_UID,
@@ -32,7 +32,7 @@ export function reasonToSkip(): string | false {
     cwd: "/",
     encoding: "utf8",
   });
-  return status !== 0 && `other users can't run ${process.execPath} on this clone: ${error?.message ?? stderr}`;
+  return status !== 0 && `other users can't run ${process.execPath} with this clone: ${error?.message ?? stderr}`;
 }
 
 function onPath(name: string): string | undefined {

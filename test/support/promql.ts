@@ -15,7 +15,7 @@ interface LabelMatcher {
 export interface Selector {
   readonly metric: string;
   readonly matchers: readonly LabelMatcher[];
-  /** Whether the query asks for its increase, as with rate(): the series must exist and only count up. */
+  /** Whether it is the argument of rate() or a similar function, which requires a counter. */
   readonly isCounted: boolean;
 }
 

@@ -6,13 +6,14 @@ interface Task {
   readonly timer: NodeJS.Timeout;
 }
 
-// Milliseconds. Handshakes, keepalive and shutdown have shorter times, which a loaded machine needs for itself.
+// Milliseconds. The shorter times of handshakes, keepalive and shutdown are never advanced: a loaded machine can need
+// all of them.
 const LONG_MS = 90_000;
 
 /**
- * The machine's time, which a test can also advance for everything that waits long. A task that becomes due by an
- * advance runs in its own turn, as a timer does. A test that advances time by a fixed amount with each response decides
- * how many calls a minute has, and behaves the same on a slow machine.
+ * The machine's time. A test can also advance it for the tasks that wait long. A task that becomes due because of an
+ * advance runs in its own turn of the event loop, as a timer does. A test that advances time by a fixed amount with
+ * each response decides how many calls a minute has, and behaves the same on a slow machine.
  */
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();
@@ -39,14 +40,14 @@ export class PushedTimers implements Timers {
     return () => this.#forget(task);
   };
 
-  /** Advances the time by so many milliseconds. */
+  /** Advances the time by `ms` milliseconds. */
   push(ms: number): void {
     this.#ahead += ms;
     const now = this.elapsed();
     for (const task of this.#tasks) if (task.due <= now) setImmediate(() => this.#run(task));
   }
 
-  /** Advances only the clock, as on a machine that was suspended: timers continue from where they were. */
+  /** Advances only the clock, as on a machine that was suspended: no task becomes due. */
   jump(ms: number): void {
     this.#jumped += ms;
   }
@@ -55,7 +56,7 @@ export class PushedTimers implements Timers {
     if (this.#forget(task)) task.run();
   }
 
-  /** Whether it was still waiting. */
+  /** Cancels a task. Returns whether it was still waiting. */
   #forget(task: Task): boolean {
     clearTimeout(task.timer);
     return this.#tasks.delete(task);

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 
 /**
  * Copies the files of this repository that git knows or would add, as they are in the work tree, for tests of the
- * scripts. The installed packages are linked.
+ * scripts. `node_modules` becomes a symbolic link.
  */
 export function copyRepository(folder: string, isNeeded: (file: string) => boolean = () => true): void {
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {

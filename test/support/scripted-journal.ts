@@ -1,8 +1,9 @@
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../../src/store/journal.ts";
 
 /**
- * A journal that imaginary other replicas share: it becomes stale when they were faster, and feeds what they wrote. It
- * implements {@link Journal} and nothing more, so it proves that the store needs nothing more.
+ * A journal that is shared with imaginary other replicas. A commit is stale if another replica has committed since it
+ * was validated, and the feed delivers the commits of the other replicas. The class implements {@link Journal} and
+ * nothing more, which proves that the store needs nothing more.
  */
 export class ScriptedJournal implements Journal {
   readonly entries: CommittedEntry[] = [];

@@ -23,6 +23,7 @@ import {
 import { DEFAULT_BUDGET_LIMITS } from "../../src/grpc/budget.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../../src/admission/handshake-gate.ts";
 import { PATIENCE_MS } from "./patience.ts";
+import { THREADS } from "./threads.ts";
 import type { ListenAddress } from "../../src/admission/listener.ts";
 
 export const ADMIN = "spiffe://example.org/admin";
@@ -32,7 +33,7 @@ export const WEB = "spiffe://example.org/ns/shop/sa/web";
 /** Replaces the Node probe for servers in the process of the tests. The probe has its own test. */
 export const PASSED: CofferServerOptions["probe"] = async () => ({ kind: "passed", remembered: true });
 
-/** A policy: api may do everything under shop/api, and web may read shop/shared. */
+/** A policy: api may do everything under shop/api and shop/shared, and web may read shop/shared. */
 export const POLICY = `
 rules:
   - name: api
@@ -56,7 +57,7 @@ export class ServerKit {
   readonly folder = mkdtempSync(join(tmpdir(), "coffer-test-"));
   readonly ca: DevelopmentCa = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
   readonly log: LogLine[] = [];
-  /** The error for which the server's process would have been killed. */
+  /** One entry for each time that the server would have killed its process. */
   readonly deaths: string[] = [];
   /** The files of the server's own identity. The configuration may name another source. */
   readonly files: IdentityFiles;
@@ -73,6 +74,7 @@ export class ServerKit {
     makeRootKey(rootKey);
     this.files = { ...files, bundles: new Map([["example.org", bundle]]) };
     this.config = {
+      threads: THREADS,
       listen: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
       store: { kind: "sqlite", data: join(this.folder, "data"), rootKey },
       lockWaitMs: 0,
@@ -117,9 +119,16 @@ export class ServerKit {
     await this.#server?.stop();
     this.#server = undefined;
     const die = () => void this.deaths.push("died");
-    const server = new CofferServer(this.config, { log: this.#logger(), timers, die, probe });
+    // The threads of fronts have timers of their own, which a test can't script.
+    const threads = timers === processTimers ? this.config.threads : 1;
+    const server = new CofferServer({ ...this.config, threads }, { log: this.#logger(), timers, die, probe });
     await server.start();
     this.#server = server;
+  }
+
+  /** Resolves when {@link log} has every line that the server has written so far, on whichever thread. */
+  settled(): Promise<void> {
+    return this.server.settled();
   }
 
   async stop(): Promise<void> {

@@ -14,8 +14,9 @@ import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ofThisFile } from "./children.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
+import { THREADS } from "./threads.ts";
 
-/** The program, compiled beside this file. */
+/** The program, from the same build as this file. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
 /** How a process ended: with an exit code, or by a signal. */
@@ -41,12 +42,12 @@ export interface StartOptions {
   readonly flags?: readonly string[];
   /** Options of Node itself. */
   readonly node?: readonly string[];
-  /** A program that becomes the server, such as `sh -c '… && exec "$@"' sh`. */
+  /** A program, with arguments, that execs the command line of the server: such as `sh -c '… && exec "$@"' sh`. */
   readonly prefix?: readonly string[];
 }
 
 /**
- * Everything that the servers of one test share: a folder with a CA, credentials, a root key and a place for data. Its
+ * Everything that the servers of one test share: a folder with a CA, credentials, a root key and a data folder. Its
  * processes are killed when the site is removed, or when the test's own process ends earlier.
  */
 export class Site {
@@ -75,7 +76,7 @@ export class Site {
     return server;
   }
 
-  /** A server that has only begun to start. */
+  /** Starts a server without waiting until it serves. */
   launch(options: StartOptions = {}): ServerProcess {
     const command = [process.execPath, ...(options.node ?? []), MAIN, ...this.#flags(options)];
     const [program, ...arguments_] = [...(options.prefix ?? []), ...command];
@@ -164,6 +165,7 @@ export class Site {
       "--data": data,
       "--root-key": rootKey,
       "--admin": ADMIN,
+      "--threads": String(THREADS),
     };
     return ["serve", ...Object.entries(given).flat(), ...identity.flags, ...flags];
   }
@@ -242,7 +244,7 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves when standard error has a matching line, in the log or not. Rejects if the process ends without one. */
+  /** Resolves when standard error has a matching line, whether JSON or not. Rejects if the process ends without one. */
   async wrote(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.#stderr)) {
       if (this.#isGone) throw new Error(`the server ended without ${pattern}:\n${this.#stderr}`);

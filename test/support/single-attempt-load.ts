@@ -13,9 +13,9 @@ export interface Lane {
 }
 
 /**
- * Calls by a client that never retries. It opens a connection, keeps it full of calls until it receives a GOAWAY, waits
- * for the outstanding responses, and only then opens the next one. There is no gRPC library that could retry a call
- * transparently (gRFC A6, "Transparent Retries").
+ * Calls by a client that never retries. It opens a connection, keeps `inFlight` calls open until it receives a GOAWAY,
+ * waits for the outstanding responses, and only then opens the next connection. It uses no gRPC library, because that
+ * could retry a call transparently (gRFC A6, "Transparent Retries").
  */
 export class SingleAttemptLoad {
   readonly #onAnswered: () => void;
@@ -55,7 +55,7 @@ export class SingleAttemptLoad {
     this.#state = "stopped";
   }
 
-  /** Opens one connection after the other until it is stopped, or as long as `reconnects` allows. */
+  /** Opens one connection after the other, until {@link stop} is called or `reconnects` returns false. */
   async run(lane: Lane, reconnects: () => boolean = () => true): Promise<void> {
     do {
       await this.#connect(lane);

@@ -4,11 +4,11 @@ import { CA_SUBJECT, CertificateForge, type CertificateSpec, type Issuer } from 
 
 const HOUR = 3600_000;
 
-/** SPIRE sets notBefore this long before the time of issue. */
+/** How long before the time of issue SPIRE sets notBefore, in milliseconds. */
 const BACKDATED = 10_000;
 
-/** The properties of one identity; the rest is as SPIRE issues it. */
-export interface SvidWish extends CertificateSpec {
+/** The properties of one SVID. Those that are absent are as SPIRE issues them. */
+export interface SvidOptions extends CertificateSpec {
   readonly hint?: string;
   /** Its lifetime in milliseconds; one hour by default, as with SPIRE. */
   readonly ttl?: number;
@@ -45,7 +45,7 @@ export class SpireDomain {
   }
 
   /** Issues an X.509-SVID for the workload at `path` with the CA that currently signs. */
-  issue(path: string, { hint = "", ttl = HOUR, ...spec }: SvidWish = {}): X509SvidMessage {
+  issue(path: string, { hint = "", ttl = HOUR, ...spec }: SvidOptions = {}): X509SvidMessage {
     const id = `spiffe://${this.name}${path}`;
     const now = this.#clock();
     const forged = this.#signer.issue({ id, notBefore: now - BACKDATED, notAfter: now + ttl, ...spec });
@@ -68,7 +68,7 @@ export class SpireDomain {
     this.#published.shift();
   }
 
-  /** A CA that expired long ago. SPIRE keeps one in the bundle for a day. */
+  /** Adds a CA to the bundle that expired an hour ago. SPIRE keeps an expired CA in the bundle for a day. */
   publishExpired(): void {
     const now = this.#clock();
     const id = `spiffe://${this.name}`;
@@ -85,7 +85,7 @@ export class SpireDomain {
   }
 }
 
-/** A complete message. */
+/** A complete message of the Workload API. */
 export function response(
   svids: readonly X509SvidMessage[],
   ...federatedBundles: readonly MapEntry[]

@@ -6,7 +6,10 @@ import { MAIN, type ServerProcess, type Site } from "./server-process.ts";
 /** A user without a name: /etc/passwd has no line with this number. */
 export const UNPRIVILEGED = 21_011;
 
-/** Switches to that user permanently, without groups or capabilities, as a container runtime does. */
+/**
+ * The command in front of a program that runs it as that user, permanently, without groups or capabilities, as a
+ * container runtime does.
+ */
 export const AS_UNPRIVILEGED = `setpriv --reuid=${UNPRIVILEGED} --regid=${UNPRIVILEGED} --clear-groups --no-new-privs --bounding-set=-all`;
 
 /** Why no namespaces can be created here; undefined if they can. */
@@ -29,7 +32,7 @@ export function surrounded(site: Site, script: string, namespaces: readonly stri
   return ["unshare", "--mount", ...namespaces, "sh", "-c", `set -e; ${FAILS}; ${script}`, site.folder];
 }
 
-/** The same, with the server as process 1 of a PID namespace, as in a container. */
+/** Like {@link surrounded}, with the server as process 1 of a PID namespace, as in a container. */
 export function asFirstProcess(site: Site, script = 'exec "$@"'): string[] {
   return surrounded(site, script, ["--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]);
 }
@@ -39,7 +42,7 @@ export function firstProcess({ pid }: ServerProcess): { readonly pid: number } {
   return { pid: Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1")) };
 }
 
-/** Gives a site, and the entries directly below it, to {@link UNPRIVILEGED}. */
+/** Makes {@link UNPRIVILEGED} the owner of a site's folder and of the entries directly below it. */
 export function giveAway({ folder }: Site): void {
   chmodSync(folder, 0o755);
   for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))])

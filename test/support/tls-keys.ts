@@ -50,8 +50,8 @@ const MAX_PLAIN = 2 ** 14;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts what one side sends, or decrypts what the other sent. One instance for each side and secret: records are
- * counted.
+ * Encrypts what one side sends, or decrypts what the other sent. One instance for each side and secret: the nonce of a
+ * record contains its number.
  */
 export class RecordKeys {
   readonly #key: Buffer;

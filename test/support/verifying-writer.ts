@@ -9,7 +9,7 @@ import type { Ledger } from "./ledger.ts";
  */
 const PAUSE_MS = 10;
 
-/** The callbacks of a writer. */
+/** The options of a writer. */
 export interface WriterOptions {
   readonly caller: Caller;
   readonly ledger: Ledger;

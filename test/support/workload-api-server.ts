@@ -14,7 +14,7 @@ import { FETCH_X509_SVID, type X509SvidResponse, x509SvidResponse } from "../../
 /** One request, as received. */
 export interface Call {
   readonly method: string;
-  /** The values of the security header. */
+  /** The values of the security header `workload.spiffe.io`. */
   readonly header: readonly MetadataValue[];
 }
 
@@ -86,14 +86,14 @@ export class WorkloadApiServer {
     this.sendBytes(x509SvidResponse.encode(response));
   }
 
-  /** The same, for bytes that may not be a valid message. */
+  /** Like {@link send}, for bytes that may not be a valid message. */
   sendBytes(bytes: Buffer): void {
-    this.#give({ kind: "message", bytes });
+    this.#setAnswer({ kind: "message", bytes });
   }
 
-  /** Ends every stream with this from now on, including open ones. */
+  /** Ends every stream with this status from now on, including open ones. */
   fail(code: status, details: string): void {
-    this.#give({ kind: "status", code, details });
+    this.#setAnswer({ kind: "status", code, details });
   }
 
   /** From now on, no caller has an identity. */
@@ -101,7 +101,7 @@ export class WorkloadApiServer {
     this.fail(NO_IDENTITY.code, NO_IDENTITY.details);
   }
 
-  /** Ends every open stream with this, once. Later streams are served as before. */
+  /** Ends every open stream with this status, once. Later streams are served as before. */
   interrupt(code: status, details: string): void {
     for (const stream of this.#streams) this.#end(stream, { code, details });
   }
@@ -152,21 +152,21 @@ export class WorkloadApiServer {
     const header = stream.metadata.get("workload.spiffe.io");
     this.calls.push({ method: stream.getPath(), header });
     if (header.length !== 1 || header[0] !== "true") this.#end(stream, NO_HEADER);
-    else this.#welcome(stream);
+    else this.#open(stream);
   }
 
-  #welcome(stream: Stream): void {
+  #open(stream: Stream): void {
     this.#streams.add(stream);
     stream.on("cancelled", () => this.#streams.delete(stream));
-    this.#tell(stream);
+    this.#sendAnswer(stream);
   }
 
-  #give(answer: Answer): void {
+  #setAnswer(answer: Answer): void {
     this.#answer = answer;
-    for (const stream of this.#streams) this.#tell(stream);
+    for (const stream of this.#streams) this.#sendAnswer(stream);
   }
 
-  #tell(stream: Stream): void {
+  #sendAnswer(stream: Stream): void {
     if (this.#answer.kind === "message") stream.write(this.#answer.bytes);
     else this.#end(stream, this.#answer);
   }

@@ -52,7 +52,7 @@ describe("the handshake gate", () => {
       arrivals.map(({ dropped }) => dropped),
       ["handshake-displaced", undefined, undefined, undefined],
     );
-    assert.deepEqual([gate.open, gate.inProgress], [3, 3]);
+    assert.deepEqual([gate.counts.open, gate.counts.inProgress], [3, 3]);
   });
 
   it("does not count a complete handshake as in progress", () => {
@@ -63,7 +63,7 @@ describe("the handshake gate", () => {
       arrivals.map(({ dropped }) => dropped),
       [undefined, undefined, undefined, undefined],
     );
-    assert.deepEqual([gate.open, gate.inProgress], [4, 3]);
+    assert.deepEqual([gate.counts.open, gate.counts.inProgress], [4, 3]);
   });
 
   it("refuses a connection above the maximum, and admits one again after another has closed", async () => {
@@ -87,7 +87,7 @@ describe("the handshake gate", () => {
       arrivals.map(({ dropped }) => dropped),
       [undefined, undefined, undefined],
     );
-    assert.equal(gate.open, 4);
+    assert.equal(gate.counts.open, 4);
   });
 
   // A handshake occupies the thread for a millisecond or two. Two in a row would delay every call twice as long.
@@ -95,15 +95,15 @@ describe("the handshake gate", () => {
     const timers = new ManualTimers(0);
     const gate = new HandshakeGate(MANY, timers);
     for (let i = 0; i < 5; i++) gate.turn(arrive(gate).socket, () => {});
-    assert.equal(gate.begun, 1);
+    assert.equal(gate.counts.begun, 1);
     timers.advance(99);
-    assert.equal(gate.begun, 1);
+    assert.equal(gate.counts.begun, 1);
     timers.advance(1);
-    assert.equal(gate.begun, 2);
+    assert.equal(gate.counts.begun, 2);
     timers.advance(10_000);
-    assert.equal(gate.begun, 5);
+    assert.equal(gate.counts.begun, 5);
     gate.turn(arrive(gate).socket, () => {});
-    assert.equal(gate.begun, 6, "after a pause the next handshake begins immediately");
+    assert.equal(gate.counts.begun, 6, "after a pause the next handshake begins immediately");
   });
 
   // A timer takes at least a millisecond, so a higher rate requires that several handshakes begin together.
@@ -112,7 +112,7 @@ describe("the handshake gate", () => {
     const gate = new HandshakeGate({ connections: 10_000, inProgress: 10_000, perSecond: 2500 }, timers);
     for (let i = 0; i < 6000; i++) gate.turn(arrive(gate).socket, () => {});
     timers.advance(1000);
-    assert.ok(gate.begun >= 2500 && gate.begun <= 2503, `${gate.begun}`);
+    assert.ok(gate.counts.begun >= 2500 && gate.counts.begun <= 2503, `${gate.counts.begun}`);
   });
 
   it("does not begin the handshake of a peer that has left", async () => {
@@ -126,7 +126,7 @@ describe("the handshake gate", () => {
     await leave(gone);
     timers.advance(10_000);
     assert.deepEqual(begun, ["first", "third"]);
-    assert.equal(gate.begun, 2);
+    assert.equal(gate.counts.begun, 2);
   });
 
   // The rate counts handshakes, and one handshake can cost as much as a hundred others.
@@ -136,9 +136,9 @@ describe("the handshake gate", () => {
     gate.turn(arrive(gate).socket, () => timers.advance(300));
     gate.turn(arrive(gate).socket, () => {});
     timers.advance(149);
-    assert.equal(gate.begun, 1);
+    assert.equal(gate.counts.begun, 1);
     timers.advance(1);
-    assert.equal(gate.begun, 2);
+    assert.equal(gate.counts.begun, 2);
   });
 
   // OpenSSL reads the client's certificates as they arrive, also those of a client that never completes the handshake.
@@ -157,9 +157,9 @@ describe("the handshake gate", () => {
       timers.endTurn();
       gate.turn(arrive(gate).socket, () => {});
       timers.advance(pause - 1);
-      assert.equal(gate.begun, pause > 0 ? 1 : 2, "only bytes that arrived count as work");
+      assert.equal(gate.counts.begun, pause > 0 ? 1 : 2, "only bytes that arrived count as work");
       timers.advance(1);
-      assert.equal(gate.begun, 2);
+      assert.equal(gate.counts.begun, 2);
     }
   });
 
@@ -171,7 +171,7 @@ describe("the handshake gate", () => {
     timers.endTurn();
     gate.turn(arrive(gate).socket, () => {});
     timers.advance(100);
-    assert.equal(gate.begun, 2);
+    assert.equal(gate.counts.begun, 2);
   });
 
   // Verifying can cost as much as the handshake, and a peer chooses its certificates.
@@ -185,9 +185,9 @@ describe("the handshake gate", () => {
       verify(() => gate.complete(socket, () => verify(() => timers.advance(40))));
       gate.turn(arrive(gate).socket, () => {});
       timers.advance(19);
-      assert.equal(gate.begun, 1);
+      assert.equal(gate.counts.begun, 1);
       timers.advance(1);
-      assert.equal(gate.begun, 2);
+      assert.equal(gate.counts.begun, 2);
     }
   });
 

@@ -7,6 +7,7 @@ import { CurrentIdentity } from "../../../src/identity/current-identity.ts";
 import { parseSvid } from "../../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
+import { CallCounters } from "../../../src/observability/call-counters.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
 import { createDevelopmentCa } from "../../../src/pki/development-ca.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
@@ -30,7 +31,7 @@ beforeEach(() => {
       done();
     },
   });
-  metrics = new Metrics({ version: "0", node: "0" });
+  metrics = new Metrics({ version: "0", node: "0" }, new CallCounters({ methods: [], refusals: [] }, 1));
   current = new CurrentIdentity(timers, "nothing has come yet");
   watch = new IdentityWatch({ source: current, log: createLogger("info", stream), metrics, timers });
 });

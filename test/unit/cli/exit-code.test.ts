@@ -36,6 +36,7 @@ describe("exit codes", () => {
     [answered("DEADLINE_EXCEEDED"), 6],
     [answered("UNAUTHENTICATED"), 7],
     [answered("RESOURCE_EXHAUSTED", "BUDGET_EXCEEDED"), 6],
+    [answered("UNAVAILABLE", "QUEUE_FULL"), 6],
     [answered("RESOURCE_EXHAUSTED", "STORE_FULL"), 1],
     [answered("RESOURCE_EXHAUSTED"), 1],
     [maybeApplied("UNKNOWN"), 8],

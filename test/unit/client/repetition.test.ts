@@ -29,7 +29,7 @@ describe("what is repeated", () => {
     const repeated = (Object.keys(APPLIED) as Reason[]).filter((reason) =>
       mayRepeat(new ClientError("UNAVAILABLE", "", { reason }), true),
     );
-    assert.deepEqual(repeated.sort(), ["BUDGET_EXCEEDED", "CONTENTION", "SHUTTING_DOWN", "SVID_EXPIRED"]);
+    assert.deepEqual(repeated.sort(), ["BUDGET_EXCEEDED", "CONTENTION", "QUEUE_FULL", "SHUTTING_DOWN", "SVID_EXPIRED"]);
   });
 
   // Whether the call is repeated with waitForReady and without it, and whether it is made at another server immediately.

@@ -6,7 +6,7 @@ import { readServeConfig } from "../../../src/config/read-serve-config.ts";
 import { serveOptions } from "../../../src/config/serve-options.ts";
 import { connectionOptions } from "../../../src/cli/connection-options.ts";
 
-const MEMORY = { total: 1000, constrained: 0 };
+const MACHINE = { total: 1000, constrained: 0, cpus: 2 };
 
 const COMPLETE: GivenFlags = {
   "--data": "data",
@@ -16,8 +16,8 @@ const COMPLETE: GivenFlags = {
   "--bundle": ["example.org=bundle.pem"],
 };
 
-function read(flags: GivenFlags = {}, environment: Record<string, string> = {}, memory = MEMORY) {
-  return readServeConfig({ ...COMPLETE, ...flags }, environment, memory);
+function read(flags: GivenFlags = {}, environment: Record<string, string> = {}, machine = MACHINE) {
+  return readServeConfig({ ...COMPLETE, ...flags }, environment, machine);
 }
 
 function files({ identity }: ServeConfig) {
@@ -28,7 +28,7 @@ function files({ identity }: ServeConfig) {
 /** The problems of a configuration; an empty list if there are none. */
 function problems(flags: GivenFlags, environment: Record<string, string> = {}): readonly string[] {
   try {
-    readServeConfig(flags, environment, MEMORY);
+    readServeConfig(flags, environment, MACHINE);
     return [];
   } catch (error) {
     assert.ok(error instanceof ConfigurationError);
@@ -45,6 +45,7 @@ describe("the configuration of the server", () => {
       maxStoreBytes: 750,
       handshakes: { connections: 10_000, inProgress: 1024, perSecond: 200 },
       budgets: { bytes: 64 * 1024 * 1024, unread: 1024, calls: 8192 },
+      threads: 2,
       logLevel: "info",
       store: { kind: "sqlite", data: "data", rootKey: "root.key" },
       lockWaitMs: 0,
@@ -123,7 +124,7 @@ describe("the configuration of the server", () => {
       [400, 300],
       [2 ** 64, 750],
     ] as const) {
-      assert.equal(read({}, {}, { total: 1000, constrained }).maxStoreBytes, expected);
+      assert.equal(read({}, {}, { ...MACHINE, constrained }).maxStoreBytes, expected);
     }
     assert.equal(read({ "--max-store-bytes": "2GiB" }).maxStoreBytes, 2 * 1024 ** 3);
   });
@@ -139,9 +140,28 @@ describe("the configuration of the server", () => {
     ]);
   });
 
+  // A container with many CPUs would otherwise get a thread for each, with its own memory.
+  it("has a thread for each CPU by default, and at most four", () => {
+    for (const [cpus, expected] of [
+      [1, 1],
+      [3, 3],
+      [4, 4],
+      [96, 4],
+    ] as const) {
+      assert.equal(read({}, {}, { ...MACHINE, cpus }).threads, expected);
+    }
+    assert.equal(read({ "--threads": "64" }).threads, 64);
+    assert.equal(read({}, { COFFER_SERVER_THREADS: "1" }).threads, 1);
+    for (const wrong of ["0", "65", "1.5", "auto"]) {
+      assert.deepEqual(problems({ ...COMPLETE, "--threads": wrong }), [
+        `--threads: invalid number ${JSON.stringify(wrong)}: expected a whole number from 1 to 64`,
+      ]);
+    }
+  });
+
   it("stores nothing on disk on request, and then accepts no files for the store", () => {
     const memory = { ...COMPLETE, "--data": undefined, "--root-key": undefined, "--store": "memory" };
-    assert.deepEqual(readServeConfig(memory, {}, MEMORY).store, { kind: "memory" });
+    assert.deepEqual(readServeConfig(memory, {}, MACHINE).store, { kind: "memory" });
     assert.deepEqual(problems({ ...COMPLETE, "--store": "memory" }), [
       "--data can't be used with --store memory, which stores nothing on disk",
       "--root-key can't be used with --store memory, which stores nothing on disk",

@@ -82,7 +82,7 @@ function linesOf(block: string): string[] {
 function printedSession(t: { after(task: () => void): void }): string[] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-docs-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  const running = readRunningConfig({}, {}, { total: 1024, constrained: 0 });
+  const running = readRunningConfig({}, {}, { total: 1024, constrained: 0, cpus: 1 });
   const { config, minted, policy } = prepareDevelopment({ ...running, folder, clock: systemClock });
   const [address] = config.listen;
   assert.ok(address?.kind === "tcp");

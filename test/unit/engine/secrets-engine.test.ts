@@ -3,7 +3,7 @@ import { beforeEach, describe, it } from "node:test";
 import { Authorizer } from "../../../src/authorization/authorizer.ts";
 import type { Policy } from "../../../src/authorization/policy.ts";
 import { CofferError } from "../../../src/domain/errors.ts";
-import { openStorage } from "../../../src/app/storage.ts";
+import { openStorage } from "../../../src/storage/storage.ts";
 import { type Call, type Denial, type ListPermit, SecretsEngine } from "../../../src/engine/secrets-engine.ts";
 import type { Principal } from "../../../src/spiffe/principal.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";

@@ -8,7 +8,7 @@ import {
   retryInfo,
   status,
 } from "../../../src/contract/error-details.ts";
-import { budgetExceeded, storeFull } from "../../../src/domain/errors.ts";
+import { budgetExceeded, queueFull, storeFull } from "../../../src/domain/errors.ts";
 import { toStatus } from "../../../src/grpc/status.ts";
 
 function detailOf({ metadata }: StatusObject, type: string): Uint8Array | undefined {
@@ -32,6 +32,14 @@ describe("the status of an error", () => {
         ["limit", "64"],
       ],
     );
+  });
+
+  // Generic retry policies repeat UNAVAILABLE, which is safe here: the change did not reach the store.
+  it("contains the retry delay of a change for which the queue is full", () => {
+    const status = toStatus(queueFull(1000));
+    assert.equal(status.code, Code.UNAVAILABLE);
+    assert.equal(retryInfo.decode(detailOf(status, DetailType.retryInfo)!).retryDelay, 1000);
+    assert.equal(errorInfo.decode(detailOf(status, DetailType.errorInfo)!).reason, "QUEUE_FULL");
   });
 
   it("contains no retry delay if waiting does not help", () => {

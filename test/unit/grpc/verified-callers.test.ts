@@ -8,6 +8,7 @@ import type { Connection } from "../../../src/admission/connection.ts";
 import { getRequest, getResponse } from "../../../src/contract/messages.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
 import { Budgets, DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET } from "../../../src/grpc/budget.ts";
+import { BudgetMemory } from "../../../src/grpc/budget-memory.ts";
 import { CallServer } from "../../../src/grpc/call-server.ts";
 import { IncomingCalls } from "../../../src/grpc/incoming-calls.ts";
 import type { Session } from "../../../src/grpc/session.ts";
@@ -16,6 +17,7 @@ import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { ANY_CALLER } from "../../support/any-caller.ts";
 
 const PATH = "/coffer.v1.Secrets/Get";
+const GET = { path: PATH, number: 1 };
 const asIs = (bytes: Buffer) => bytes;
 const service = {
   Get: {
@@ -33,7 +35,12 @@ const API = { id: SpiffeId.parse("spiffe://example.org/api"), connection: 7 } as
 
 /** A session of a verified connection, with only the members that IncomingCalls uses. */
 function sessionOf(connection: Connection): Session {
-  const budget = new Budgets(DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET).join(connection.id.toString());
+  const budget = new Budgets({
+    limits: DEFAULT_BUDGET_LIMITS,
+    minimum: MINIMUM_BUDGET,
+    memory: BudgetMemory.of(1, 1),
+    timers: processTimers,
+  }).join(connection.id.toString());
   const opened = (stream: ServerHttp2Stream, closed: () => void) => stream.once("close", closed);
   return { connection: Object.assign(connection, { validUntil: Infinity }), budget, opened } as unknown as Session;
 }
@@ -85,7 +92,7 @@ it("the server calls no method for a stream that did not arrive on a verified co
   };
   const method = { request: getRequest, response: getResponse, ...ANY_CALLER, hasLargeAnswer: false, handle };
   const calls = new IncomingCalls({
-    routeOf: () => ({ kind: "authorized", target: ANY_CALLER.target, authorize: () => {} }),
+    routeOf: () => ({ kind: "authorized", method: GET, target: ANY_CALLER.target, authorize: () => {} }),
     accepts: () => true,
     timers: processTimers,
     outcomes: {
@@ -98,7 +105,7 @@ it("the server calls no method for a stream that did not arrive on a verified co
     onHandled: () => {},
     timers: processTimers,
   };
-  server.addService(service, { Get: unary(PATH, method, options) });
+  server.addService(service, { Get: unary(GET, method, options) });
 
   const direct: Take = (stream, headers) => server.answer(stream, headers);
   for (const authority of ["1", "coffer", "api.example.org"]) {

@@ -107,6 +107,23 @@ test("a stalled reader causes dropped lines and not unlimited memory", async () 
   assert.equal(after!["event"], "after");
 });
 
+// The lines of other threads are written as they are, in order with those of this one, and are bounded and counted alike.
+test("lines that another thread has formatted are written in order, and counted when they are dropped", async () => {
+  const lines = new Lines();
+  const log = createLogger("info", lines);
+  log.info("own");
+  log.append(`{"event":"other 1"}\n{"event":"other 2"}\n`);
+  lines.stall();
+  log.info("big", { detail: "x".repeat(5 * 1024 * 1024) });
+  log.append(`{"event":"lost"}\n{"event":"lost"}\n`);
+  lines.resume();
+  await log.flush();
+  log.append(`{"event":"after"}\n`);
+  await log.flush();
+  const events = lines.all.map(({ event, count }) => (count === undefined ? event : [event, count]));
+  assert.deepEqual(events, ["own", "other 1", "other 2", "big", ["log lines dropped", 2], "after"]);
+});
+
 // The server continues when the reader of its log ends.
 test("a broken pipe does not end the server", async () => {
   const lines = new Lines();

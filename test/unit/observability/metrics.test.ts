@@ -1,35 +1,46 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
-import { register } from "prom-client";
+import { Histogram, Registry, register } from "prom-client";
+import { CallCounters } from "../../../src/observability/call-counters.ts";
 import { APPLIED } from "../../../src/contract/reasons.ts";
 import type { Check } from "../../../src/observability/server-status.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
 
 const GET = "/coffer.v1.Secrets/Get";
 const GET_LABELS = `grpc_type="unary",grpc_service="coffer.v1.Secrets",grpc_method="Get"`;
-const NO_CONNECTIONS = { open: 0, inProgress: 0, begun: 0, limits: { connections: 9, inProgress: 8, perSecond: 7 } };
+const LIMITS = { connections: 9, inProgress: 8, perSecond: 7 };
+const NAMES = { methods: ["/coffer.v1.Secrets/Put", GET], refusals: ["expired", "untrusted"] };
 const open: Metrics[] = [];
+
+/** The position of Get among the methods, and the numbers of gRPC codes. */
+const [GET_NUMBER, OK, NOT_FOUND] = [1, 0, 5];
 
 afterEach(() => {
   for (const metrics of open.splice(0)) metrics.close();
 });
 
-function newMetrics(): Metrics {
-  const metrics = new Metrics({ version: "0.1.0", node: "v22.12.0" });
+function newMetrics(counters = new CallCounters(NAMES, 1)): Metrics {
+  const metrics = new Metrics({ version: "0.1.0", node: "v22.12.0" }, counters);
   open.push(metrics);
   return metrics;
 }
 
-/** Metrics that all have a value. */
+/** Metrics with the counters of their only front. */
+function ofOneFront() {
+  const counters = new CallCounters(NAMES, 1);
+  return { metrics: newMetrics(counters), front: counters.of(0) };
+}
+
+/** Metrics of which each has a value. */
 function fullMetrics(): Metrics {
-  const metrics = newMetrics();
-  metrics.call(GET).handled("OK", 0.001);
+  const { metrics, front } = ofOneFront();
+  front.handled(GET_NUMBER, OK, 0.001);
   metrics.committed(0.002, 3);
   metrics.waited(0.001);
-  metrics.connectionRefused("expired");
+  front.refused("expired");
   metrics.loaded(1.5);
-  metrics.observeConnections(NO_CONNECTIONS, ["expired"]);
+  metrics.observeConnections(LIMITS);
   metrics.observeIdentity(() => ({ validUntil: 5000, bundles: new Map([["example.org", 6000]]), lastUpdate: 4000 }));
   metrics.observeReadiness(() => [{ name: "serving", state: "ok" }]);
   metrics.observePolicy(() => ({ isNewest: true, lastLoad: 7000 }));
@@ -53,11 +64,10 @@ async function samples(metrics: Metrics): Promise<Map<string, number>> {
 
 // A call is counted once, by method and code, with its duration. The codes are spelled as in go-grpc-prometheus.
 test("calls are counted by method and code", async () => {
-  const metrics = newMetrics();
-  const get = metrics.call(GET);
-  get.handled("OK", 0.0002);
-  get.handled("OK", 0.003);
-  get.handled("NOT_FOUND", 0.1);
+  const { metrics, front } = ofOneFront();
+  front.handled(GET_NUMBER, OK, 0.0002);
+  front.handled(GET_NUMBER, OK, 0.003);
+  front.handled(GET_NUMBER, NOT_FOUND, 0.1);
   const all = await samples(metrics);
   assert.equal(all.get(`grpc_server_handled_total{${GET_LABELS},grpc_code="OK"}`), 2);
   assert.equal(all.get(`grpc_server_handled_total{${GET_LABELS},grpc_code="NotFound"}`), 1);
@@ -69,10 +79,10 @@ test("calls are counted by method and code", async () => {
 
 // rate() does not count a series whose first sample is 1, so every code has a series with 0 from the start.
 test("all codes of a method start at zero", async () => {
-  const metrics = newMetrics();
-  metrics.call(GET);
-  const all = await samples(metrics);
-  const handled = [...all].filter(([series]) => series.startsWith("grpc_server_handled_total"));
+  const all = await samples(newMetrics());
+  const handled = [...all].filter(
+    ([series]) => series.startsWith("grpc_server_handled_total") && series.includes(GET_LABELS),
+  );
   assert.equal(handled.length, 17);
   assert.ok(handled.every(([, value]) => value === 0));
   assert.equal(all.get(`grpc_server_handling_seconds_count{${GET_LABELS}}`), 0);
@@ -81,9 +91,9 @@ test("all codes of a method start at zero", async () => {
 // Each reason of a refusal also has a series with 0 from the start, for rate(). The limits are metrics, so that an
 // alert can compare the counts with them.
 test("all reasons of refusals start at zero, and the limits have metrics", async () => {
-  const metrics = newMetrics();
-  metrics.observeConnections(NO_CONNECTIONS, ["expired", "untrusted"]);
-  metrics.connectionRefused("expired");
+  const { metrics, front } = ofOneFront();
+  metrics.observeConnections(LIMITS);
+  front.refused("expired");
   const all = await samples(metrics);
   assert.equal(all.get(`coffer_connections_refused_total{reason="expired"}`), 1);
   assert.equal(all.get(`coffer_connections_refused_total{reason="untrusted"}`), 0);
@@ -94,10 +104,61 @@ test("all reasons of refusals start at zero, and the limits have metrics", async
   );
 });
 
+// The page shows the process: the numbers of all fronts are summed, also those that a front wrote in another thread, which
+// has the same memory.
+test("the counters of all fronts are summed", async () => {
+  const counters = new CallCounters(NAMES, 3);
+  const metrics = newMetrics(counters);
+  metrics.observeConnections(LIMITS);
+  for (const front of [0, 1, 2]) {
+    const elsewhere = new CallCounters(NAMES, 3, counters.memory).of(front);
+    elsewhere.handled(GET_NUMBER, OK, 0.25);
+    elsewhere.failed("DISK_FULL");
+    elsewhere.refused("untrusted");
+    elsewhere.open = front + 1;
+  }
+  const all = await samples(metrics);
+  const names = [
+    `grpc_server_handled_total{${GET_LABELS},grpc_code="OK"}`,
+    `grpc_server_handling_seconds_count{${GET_LABELS}}`,
+    `coffer_call_errors_total{reason="DISK_FULL"}`,
+    `coffer_connections_refused_total{reason="untrusted"}`,
+    "coffer_connections",
+    `grpc_server_handling_seconds_sum{${GET_LABELS}}`,
+  ];
+  assert.deepEqual(
+    names.map((name) => all.get(name)),
+    [3, 3, 3, 3, 6, 0.75],
+  );
+  assert.throws(() => counters.of(3), RangeError);
+});
+
+// Prometheus reads a histogram by the names of its series, cumulative buckets in ascending order, and "+Inf" as the last.
+// This is byte for byte what prom-client's own histogram writes.
+test("the durations of calls are written as a histogram", async () => {
+  const { metrics, front } = ofOneFront();
+  for (const seconds of [0.0001, 0.0002, 0.1, 7]) front.handled(GET_NUMBER, OK, seconds);
+  const { body } = await metrics.expose();
+  const bounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+  const theirs = new Histogram({
+    name: "grpc_server_handling_seconds",
+    help: "Time from the arrival of a call to its end.",
+    labelNames: ["grpc_type", "grpc_service", "grpc_method"],
+    buckets: bounds,
+    registers: [],
+  });
+  const labels = { grpc_type: "unary", grpc_service: "coffer.v1.Secrets", grpc_method: "Get" };
+  theirs.zero({ ...labels, grpc_method: "Put" });
+  for (const seconds of [0.0001, 0.0002, 0.1, 7]) theirs.observe(labels, seconds);
+  const registry = new Registry();
+  registry.registerMetric(theirs);
+  assert.ok(body.includes(await registry.metrics()), body);
+});
+
 // A full disk and a caller over its budget have the same code, but only a full disk requires an immediate response.
 test("errors are counted by reason, and every reason starts at zero", async () => {
-  const metrics = newMetrics();
-  metrics.failed("BUDGET_EXCEEDED");
+  const { metrics, front } = ofOneFront();
+  front.failed("BUDGET_EXCEEDED");
   const all = await samples(metrics);
   const errors = [...all].filter(([series]) => series.startsWith("coffer_call_errors_total"));
   assert.equal(errors.length, Object.keys(APPLIED).length);
@@ -107,14 +168,14 @@ test("errors are counted by reason, and every reason starts at zero", async () =
 
 // The gRPC protocol treats an unknown status as UNKNOWN.
 test("a code that does not exist counts as Unknown", async () => {
-  const metrics = newMetrics();
-  metrics.call(GET).handled("TEAPOT", 0.001);
+  const { metrics, front } = ofOneFront();
+  front.handled(GET_NUMBER, 418, 0.001);
   assert.equal((await samples(metrics)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="Unknown"}`), 1);
 });
 
 // A gauge has the value at the time of the scrape, and not at the time of its registration.
 test("gauges are read at each scrape", async () => {
-  const metrics = newMetrics();
+  const { metrics, front } = ofOneFront();
   let secrets = 1;
   assert.equal((await samples(metrics)).has("coffer_secrets"), false, "no sample before the store is loaded");
   metrics.observeStore(() => ({
@@ -124,10 +185,9 @@ test("gauges are read at each scrape", async () => {
     limit: 4000,
     disk: { free: 9e9, reserve: 32_768 },
   }));
-  const connections = { ...NO_CONNECTIONS };
-  metrics.observeConnections(connections, []);
+  metrics.observeConnections(LIMITS);
   for (secrets of [1, 7]) {
-    Object.assign(connections, { open: secrets + 3, inProgress: secrets + 2, begun: secrets + 1 });
+    Object.assign(front, { open: secrets + 3, inProgress: secrets + 2, begun: secrets + 1 });
     const all = await samples(metrics);
     const names = ["coffer_secrets", "coffer_versions", "coffer_store_bytes", "coffer_store_limit_bytes"];
     assert.deepEqual(
@@ -194,10 +254,9 @@ test("without a sample, the delay is 0", async () => {
 
 // Two servers in one process, as in tests, do not count each other's calls.
 test("each server has its own registry", async () => {
-  const [one, other] = [newMetrics(), newMetrics()];
-  one.call(GET).handled("OK", 0.001);
-  other.call(GET);
-  assert.equal((await samples(other)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="OK"}`), 0);
+  const [one, other] = [ofOneFront(), ofOneFront()];
+  one.front.handled(GET_NUMBER, OK, 0.001);
+  assert.equal((await samples(other.metrics)).get(`grpc_server_handled_total{${GET_LABELS},grpc_code="OK"}`), 0);
   assert.deepEqual(register.getMetricsAsArray(), []);
 });
 

@@ -17,10 +17,12 @@ Max open files            ${soft.padEnd(20)} ${soft.padEnd(20)} files
 // the number that is needed.
 test("the start warns if connections could use up the file descriptors", () => {
   assert.match(
-    descriptorWarning(limited("1024"), 1000) ?? "",
+    descriptorWarning(limited("1024"), 1000, 1) ?? "",
     /^the limit on open files is 1024.*--max-connections 1000 needs 1128;.*nofile/,
   );
-  assert.equal(descriptorWarning(limited("1128"), 1000), undefined);
-  assert.equal(descriptorWarning(limited("unlimited"), 1000), undefined);
-  assert.equal(descriptorWarning(machine(undefined), 1000), undefined);
+  assert.equal(descriptorWarning(limited("1128"), 1000, 1), undefined);
+  assert.match(descriptorWarning(limited("1128"), 1000, 2) ?? "", /needs 1208;/);
+  assert.equal(descriptorWarning(limited("1208"), 1000, 2), undefined);
+  assert.equal(descriptorWarning(limited("unlimited"), 1000, 1), undefined);
+  assert.equal(descriptorWarning(machine(undefined), 1000, 1), undefined);
 });

@@ -2,7 +2,6 @@ import { MemoryJournal } from "../persistence/memory-journal.ts";
 import { readRootKey } from "../persistence/root-key-file.ts";
 import { openStoreFile } from "../persistence/store-file.ts";
 import { secureRandom } from "../sealing/random.ts";
-import type { Sealer } from "../sealing/sealer.ts";
 import { SecretKey } from "../sealing/secret-key.ts";
 import { STORE_ID_BYTES, XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import type { Journal } from "../store/journal.ts";
@@ -11,7 +10,7 @@ import type { StoreConfig } from "../config/serve-config.ts";
 /** The storage of a store: its journal, and the sealer that has its data key. */
 export interface Storage {
   readonly journal: Journal;
-  readonly sealer: Sealer;
+  readonly sealer: XChaChaSealer;
   /** Warnings for the log, one sentence each. */
   readonly warnings: readonly string[];
   /** Closes the journal and wipes the key. */

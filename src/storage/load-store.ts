@@ -2,6 +2,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { CommitObserver } from "../store/group-commit.ts";
+import type { Publication } from "../store/publication.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import type { Storage } from "./storage.ts";
 
@@ -13,13 +14,15 @@ export interface LoadOptions {
   readonly observer: CommitObserver;
   /** The limit on the memory of the store, in bytes. */
   readonly maxStoreBytes: number;
+  /** Makes what is loaded, and every later change, visible. */
+  readonly publication: Publication;
 }
 
 /** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
-  const { log, timers, metrics, observer, maxStoreBytes } = options;
+  const { log, timers, metrics, observer, maxStoreBytes, publication } = options;
   const begun = timers.elapsed();
-  const store = await SecretStore.load({ journal, sealer, observer, timers, maxStoreBytes });
+  const store = await SecretStore.load({ journal, sealer, observer, timers, maxStoreBytes, publication });
   const seconds = (timers.elapsed() - begun) / 1000;
   metrics.loaded(seconds);
   metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes, disk: journal.space() }));

@@ -1,0 +1,49 @@
+import { createCallLog } from "../front/call-log.ts";
+import { budgetMemory, frontConfig } from "../front/front-config.ts";
+import { Front } from "../front/front.ts";
+import { Fronts } from "../front/fronts.ts";
+import { Listeners } from "../front/intake.ts";
+import { type LimitedLog, limitLines } from "../observability/limiter.ts";
+import { ownMemory } from "../store/publication.ts";
+import type { SecretStore } from "../store/secret-store.ts";
+import type { FrontHost, FrontParts } from "./front-host.ts";
+
+/** One front, in the thread that has the store. It reads the memory of the store, and nothing is sent anywhere. */
+export class FrontOfThisThread implements FrontHost {
+  readonly publication = ownMemory();
+  readonly remote = undefined;
+  readonly #parts: FrontParts;
+  readonly #limited: LimitedLog;
+  #fronts: Fronts | undefined;
+
+  constructor(parts: FrontParts) {
+    this.#parts = parts;
+    this.#limited = limitLines(parts.log, parts.timers);
+  }
+
+  async connect(store: SecretStore): Promise<Fronts> {
+    const { config: all, resources, log, timers, counters: ofAll } = this.#parts;
+    const config = frontConfig(all, 0, 1);
+    const counters = ofAll.of(0);
+    const front = new Front({
+      config,
+      intake: new Listeners(config.listen, undefined, log),
+      identity: resources.identity,
+      authorizer: () => resources.policy.current,
+      secrets: store,
+      changes: store,
+      sealer: resources.storage.sealer,
+      calls: createCallLog(log, this.#limited, counters),
+      counts: counters,
+      budgets: budgetMemory(config),
+      timers,
+    });
+    this.#fronts = new Fronts(front);
+    return this.#fronts;
+  }
+
+  async close(): Promise<void> {
+    await this.#fronts?.close();
+    this.#limited.summarize();
+  }
+}

@@ -1,0 +1,83 @@
+import process from "node:process";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { ConnectionCounts } from "../admission/connection-counts.ts";
+import { budgetMemory, frontConfig } from "../front/front-config.ts";
+import type { FrontSetup } from "../front/front-setup.ts";
+import { startFrontWorker } from "../front/front-worker.ts";
+import { Fronts } from "../front/fronts.ts";
+import { RemoteFront } from "../front/remote-front.ts";
+import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
+import type { SecretStore } from "../store/secret-store.ts";
+import { Feed } from "../threads/feed.ts";
+import { portOf } from "../threads/port.ts";
+import { PublicationProgress } from "../threads/publication-progress.ts";
+import type { FrontHost, FrontParts } from "./front-host.ts";
+
+/** Several fronts, each in a thread of its own with a replica of the store's memory. */
+export class FrontThreads implements FrontHost {
+  readonly publication: Feed;
+  readonly remote: Fronts;
+  readonly #fronts: readonly RemoteFront[];
+
+  constructor(parts: FrontParts) {
+    const { config, timers } = parts;
+    const { threads } = config;
+    const progress = new PublicationProgress(threads);
+    const feeds = Array.from({ length: threads }, () => new MessageChannel());
+    this.publication = new Feed(
+      feeds.map(({ port1 }) => portOf(port1)),
+      progress,
+      timers,
+    );
+    const shared = {
+      progress: progress.memory,
+      connections: ConnectionCounts.of(threads).memory,
+      budgets: budgetMemory(frontConfig(config, 0, threads)).buffer,
+    };
+    const descriptors = descriptorPorts(threads);
+    this.#fronts = feeds.map(({ port2: feed }, number) =>
+      startFront(parts, { ...shared, number, feed, descriptors: descriptors[number] ?? new Map() }),
+    );
+    const [first, ...others] = this.#fronts;
+    if (first === undefined) throw new RangeError("a server has at least one front");
+    this.remote = new Fronts(first, ...others);
+  }
+
+  async connect(store: SecretStore): Promise<Fronts> {
+    this.publication.serve(new BoundedChanges(store, MAX_UNANSWERED_CHANGES));
+    await Promise.all(this.#fronts.map((front) => front.ready()));
+    return this.remote;
+  }
+
+  async close(): Promise<void> {
+    await this.remote.close();
+    this.publication.close();
+  }
+}
+
+type FrontResources = Pick<FrontSetup, "feed" | "descriptors" | "progress" | "connections" | "budgets"> & {
+  readonly number: number;
+};
+
+/** Starts a front that follows the identity and the policy from now on. */
+function startFront({ config, resources, log, counters }: FrontParts, { number, ...own }: FrontResources): RemoteFront {
+  const { identity, policy, storage } = resources;
+  const thread = startFrontWorker({
+    setup: { ...own, config: frontConfig(config, number, config.threads), counters: counters.memory },
+    transferKey: (publicKey) => storage.sealer.transferTo(publicKey),
+    env: process.env,
+  });
+  const front = new RemoteFront(thread, (lines) => log.append(lines));
+  front.adoptIdentity(identity.state);
+  front.adoptPolicy(policy.inForce);
+  identity.onState((state) => front.adoptIdentity(state));
+  policy.onChange((inForce) => front.adoptPolicy(inForce));
+  return front;
+}
+
+/** For each front its ports for descriptors, by the front at the other end. The first front has one to each other. */
+function descriptorPorts(fronts: number): readonly ReadonlyMap<number, MessagePort>[] {
+  const channels = Array.from({ length: fronts - 1 }, () => new MessageChannel());
+  const toOthers = new Map(channels.map(({ port1 }, index) => [index + 1, port1]));
+  return [toOthers, ...channels.map(({ port2 }) => new Map([[0, port2]]))];
+}

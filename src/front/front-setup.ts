@@ -1,0 +1,21 @@
+import type { MessagePort } from "node:worker_threads";
+import type { FrontConfig } from "./front-config.ts";
+
+/** What a front in another thread gets when it starts: plain data, ports, and memory that all threads share. */
+export interface FrontSetup {
+  readonly config: FrontConfig;
+  /** Orders arrive here, and reports leave. */
+  readonly control: MessagePort;
+  /** What the store publishes arrives here, and changes leave. */
+  readonly feed: MessagePort;
+  /** Descriptors of connections by the number of the other front: to each front on the first, from the first on others. */
+  readonly descriptors: ReadonlyMap<number, MessagePort>;
+  /** See PublicationProgress. */
+  readonly progress: SharedArrayBuffer;
+  /** See CallCounters. */
+  readonly counters: SharedArrayBuffer;
+  /** See ConnectionCounts. */
+  readonly connections: SharedArrayBuffer;
+  /** See BudgetMemory. */
+  readonly budgets: SharedArrayBuffer;
+}

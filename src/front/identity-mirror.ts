@@ -1,0 +1,103 @@
+import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
+import { Bundle } from "../spiffe/bundle.ts";
+import { identify } from "../spiffe/certificate-rules.ts";
+import { MaterialError } from "../spiffe/material-error.ts";
+import { Svid } from "../spiffe/svid.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { type Certificate, parseCertificate } from "../x509/certificate.ts";
+
+/** The state of an identity source as plain data, which can be posted to another thread. It contains the private key. */
+export type IdentityMessage =
+  | { readonly kind: "ready"; readonly snapshot: SnapshotMessage; readonly problems: readonly string[] }
+  | { readonly kind: "waiting" | "failed"; readonly problems: readonly string[] };
+
+interface SnapshotMessage {
+  readonly generation: number;
+  readonly validUntil: number;
+  /** The certificates in DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  readonly keyPem: string;
+  /** The CAs in DER, by the bare name of their trust domain. */
+  readonly bundles: ReadonlyMap<string, readonly Uint8Array[]>;
+}
+
+/** Encodes a state for {@link IdentityMirror.receive}. */
+export function identityMessage(state: IdentityState): IdentityMessage {
+  if (state.kind !== "ready") return state;
+  const { generation, validUntil, svid, bundles } = state.snapshot;
+  const authorities = Array.from(bundles, ([name, bundle]) => [name, bundle.authorities.map(bytesOf)] as const);
+  const chain = svid.chain.map((der) => new Uint8Array(der));
+  const snapshot = { generation, validUntil, chain, keyPem: svid.keyPem, bundles: new Map(authorities) };
+  return { kind: "ready", snapshot, problems: state.problems };
+}
+
+/** A copy with memory of its own: a message contains the whole memory of a Buffer, which Node shares among many. */
+function bytesOf({ der }: Certificate): Uint8Array {
+  return new Uint8Array(der);
+}
+
+/**
+ * The identity source of another thread, as this thread last heard of it. The material was verified there, so it is
+ * only read here. Listeners are called in the same order as by the source itself.
+ */
+export class IdentityMirror implements IdentitySource {
+  readonly #changeListeners = new Set<(snapshot: IdentitySnapshot) => void>();
+  readonly #stateListeners = new Set<(state: IdentityState) => void>();
+  #state: IdentityState = { kind: "waiting", problems: ["this thread has not received an identity yet"] };
+
+  get state(): IdentityState {
+    return this.#state;
+  }
+
+  snapshot(): IdentitySnapshot {
+    if (this.#state.kind !== "ready") throw new MaterialError(...this.#state.problems);
+    return this.#state.snapshot;
+  }
+
+  onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+
+  onState(listener: (state: IdentityState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  /** Takes over a state. A snapshot of the generation that it already has stays the same object. */
+  receive(message: IdentityMessage): void {
+    const before = this.#state;
+    const state = this.#read(message);
+    this.#state = state;
+    if (state.kind === "ready" && !(before.kind === "ready" && before.snapshot === state.snapshot)) {
+      for (const listener of this.#changeListeners) listener(state.snapshot);
+    }
+    for (const listener of this.#stateListeners) listener(state);
+  }
+
+  close(): void {
+    this.#changeListeners.clear();
+    this.#stateListeners.clear();
+  }
+
+  #read(message: IdentityMessage): IdentityState {
+    if (message.kind !== "ready") return message;
+    const { snapshot, problems } = message;
+    const before = this.#state;
+    const isKnown = before.kind === "ready" && before.snapshot.generation === snapshot.generation;
+    return { kind: "ready", snapshot: isKnown ? before.snapshot : readSnapshot(snapshot), problems };
+  }
+}
+
+function readSnapshot({ generation, validUntil, chain, keyPem, bundles }: SnapshotMessage): IdentitySnapshot {
+  const [leaf, ...issuers] = chain.map(parseCertificate);
+  if (leaf === undefined) throw new Error("a received SVID has no certificate");
+  const read = Array.from(bundles, ([name, ders]) => [name, readBundle(name, ders)] as const);
+  const svid = new Svid(identify(leaf), [leaf, ...issuers], keyPem);
+  return Object.freeze({ generation, validUntil, svid, bundles: new Map(read) });
+}
+
+function readBundle(name: string, ders: readonly Uint8Array[]): Bundle {
+  const authorities: readonly Certificate[] = ders.map(parseCertificate);
+  return new Bundle(TrustDomain.parse(name), authorities);
+}

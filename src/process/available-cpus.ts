@@ -1,0 +1,26 @@
+import { cgroupFolders, controllerFolders } from "./cgroup.ts";
+import type { KernelFiles } from "./kernel-files.ts";
+
+/**
+ * The number of CPUs that this process may use: at most `parallelism`, which respects the affinity of the process, and
+ * at most the CPU time that its cgroups grant, rounded down. At least 1. Not every supported release of Node includes the
+ * cgroups in `os.availableParallelism()`.
+ */
+export function availableCpus(files: Pick<KernelFiles, "read">, parallelism: number): number {
+  const quotas = [
+    ...cgroupFolders(files).map((folder) => quota(files.read(`${folder}/cpu.max`))),
+    ...controllerFolders(files, "cpu").map((folder) =>
+      quota(`${files.read(`${folder}/cpu.cfs_quota_us`)} ${files.read(`${folder}/cpu.cfs_period_us`)}`),
+    ),
+  ];
+  return Math.max(1, Math.floor(Math.min(parallelism, ...quotas)));
+}
+
+/**
+ * CPUs from a quota and its period in microseconds. Without a quota it is "max" in version 2, and -1 in version 1; the
+ * root has no files.
+ */
+function quota(text: string | undefined): number {
+  const [, micros, period] = /^(\d+)\s+([1-9]\d*)\s*$/.exec(text?.replace(/\s+/g, " ") ?? "") ?? [];
+  return micros === undefined ? Number.POSITIVE_INFINITY : Number(micros) / Number(period);
+}

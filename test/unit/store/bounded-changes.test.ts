@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CofferError, storeFull } from "../../../src/domain/errors.ts";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
+import { BoundedChanges } from "../../../src/store/bounded-changes.ts";
+import type { Changes } from "../../../src/store/changes.ts";
+import type { DeleteResult, PutResult } from "../../../src/store/operation.ts";
+
+const ANSWER = { version: 1, revision: 1, createTime: 0, versions: [] };
+
+/** Changes that the test answers, in order of arrival. */
+class HeldChanges implements Changes {
+  readonly held: { readonly answer: () => void; readonly refuse: (error: Error) => void }[] = [];
+
+  put(): Promise<PutResult> {
+    return this.#hold();
+  }
+
+  delete(): Promise<DeleteResult> {
+    return this.#hold();
+  }
+
+  #hold(): Promise<typeof ANSWER> {
+    return new Promise((resolve, reject) => this.held.push({ answer: () => resolve(ANSWER), refuse: reject }));
+  }
+}
+
+const path = parseSecretPath("shop/api/db");
+
+function put(changes: Changes, plaintext = Buffer.from("secret")): Promise<PutResult> {
+  return changes.put({ path, plaintext, expectedVersion: undefined, author: "spiffe://example.org/a" });
+}
+
+function remove(changes: Changes): Promise<DeleteResult> {
+  return changes.delete({ path, versions: [], expectedVersion: undefined, author: "spiffe://example.org/a" });
+}
+
+const isQueueFull = (error: unknown) =>
+  error instanceof CofferError && error.reason === "QUEUE_FULL" && error.retryDelayMs === 1000;
+
+describe("bounded changes", () => {
+  // A disk that stalls for seconds would otherwise collect all changes that arrive, and answer each of them late.
+  it("refuse a Put and a Delete above the limit, and pass neither of them on", async () => {
+    const inner = new HeldChanges();
+    const changes = new BoundedChanges(inner, 2);
+    const passed = [put(changes), remove(changes)];
+    await assert.rejects(put(changes), isQueueFull);
+    await assert.rejects(remove(changes), isQueueFull);
+    assert.equal(inner.held.length, 2);
+    for (const { answer } of inner.held) answer();
+    assert.equal((await Promise.all(passed)).length, 2);
+  });
+
+  it("accept another one after an answer, and after a refusal of the store", async () => {
+    const inner = new HeldChanges();
+    const changes = new BoundedChanges(inner, 1);
+    for (const settle of ["answer", "refuse"] as const) {
+      const change = put(changes);
+      await assert.rejects(put(changes), isQueueFull);
+      inner.held.at(-1)![settle](storeFull(1));
+      await change.catch(() => {});
+    }
+    const last = put(changes);
+    inner.held.at(-1)!.answer();
+    assert.equal((await last).version, 1);
+  });
+
+  // The store overwrites the plaintext of a change that it gets. It does not get this one.
+  it("overwrite the plaintext of a Put that they refuse", async () => {
+    const inner = new HeldChanges();
+    const changes = new BoundedChanges(inner, 1);
+    const [first, second] = [Buffer.from("passed"), Buffer.from("refused")];
+    const passed = put(changes, first);
+    await assert.rejects(put(changes, second), isQueueFull);
+    assert.ok(second.equals(Buffer.alloc(7)));
+    assert.equal(first.toString(), "passed");
+    inner.held[0]!.answer();
+    await passed;
+  });
+});
