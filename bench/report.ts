@@ -10,38 +10,44 @@ import type { Options } from "./options.ts";
 import type { Profile, ThreadProfile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
 import { type Figure, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
-import type { SerialPart } from "./serial.ts";
 import type { FrontSpread } from "./spread.ts";
 import type { Start, Starts } from "./start.ts";
 import { columns, conditions, errorsOf, ratesTable, requirementsTable, whole, withRange } from "./table.ts";
+import { CORES, type ThreadShares } from "./thread-shares.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
 
 /** The table of one operation. Cells are medians of the rounds; rates also have the least and the most. */
 export function throughputReport(found: Throughput, options: Options): string {
-  const { operation, rounds, serial, commits, requirements } = found;
+  const { operation, rounds, threads, commits, requirements } = found;
   const title = `${operation}: ${whole(options.secrets)} secrets, ${conditions(options)}`;
   return [
     title,
     ratesTable(rounds, "grpc-js"),
     "",
-    ...[...serial].map(([server, part]) => serialTable(server, part)),
+    threadsTable(threads),
+    "",
     ...(operation === "put" ? [commitsTable(commits), ""] : []),
     requirementsTable(requirements),
   ].join("\n");
 }
 
-function serialTable(server: string, { storeMicros, frontMicros, otherMicros, rates }: SerialPart): string {
-  const fronts = frontMicros.map((micros, front) => [`front ${front + 1}`, withRange(micros, 1)] as const);
-  const cores = [...rates].map(([count, rate]) => [`${count} cores`, whole(rate.median)] as const);
-  const cells = [
-    ["store thread", withRange(storeMicros, 1)],
-    ...fronts,
-    ["others", withRange(otherMicros, 1)],
-    ...cores,
-  ] as const;
-  const table = columns([cells.map(([head]) => head), cells.map(([, cell]) => cell)]);
-  return `${server}: CPU us/call by thread, and calls a second by Amdahl's law\n${table}\n`;
+function threadsTable(threads: Throughput["threads"]): string {
+  const row = ([server, { mainMicros, frontMicros, otherMicros, rates }]: [string, ThreadShares]) => [
+    server,
+    withRange(mainMicros, 1),
+    frontMicros.map((micros) => micros.median.toFixed(1)).join(" + ") || "-",
+    withRange(otherMicros, 1),
+    ...CORES.map((cores) => (rates.has(cores) ? whole(rates.get(cores)!.median) : "-")),
+  ];
+  const head = [
+    "CPU us/call by thread",
+    "main thread",
+    "fronts",
+    "others",
+    ...CORES.map((cores) => `rps, ${cores} cores`),
+  ];
+  return columns([head, ...[...threads].map(row)]);
 }
 
 function commitsTable(commits: Throughput["commits"]): string {

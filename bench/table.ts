@@ -27,6 +27,7 @@ export function ratesTable(rounds: Rounds, base: string): string {
       cell((result) => result.serverMicros, 0),
       cell(({ serverMicros, rate }) => (serverMicros * rate) / 1e6, 2),
       cell((result) => result.clientLoad * 100, 0),
+      cell(({ clientLoad, rate }) => (clientLoad * 1e6) / rate, 0),
       cell((result) => result.othersLoad * 100, 0),
       errorsOf(rounds.get(name)!),
     ];

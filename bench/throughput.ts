@@ -4,7 +4,6 @@ import type { Options } from "./options.ts";
 import { type Requirement, atLeast, atMost, notMeasured } from "./requirement.ts";
 import { type Rounds, interleave, ratio } from "./rounds.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { type SerialPart, serialPartOf } from "./serial.ts";
 import {
   type CofferServer,
   ETCD_BIN,
@@ -17,13 +16,14 @@ import {
   threadedCoffers,
   threadedName,
 } from "./servers.ts";
+import { type ThreadShares, threadSharesOf } from "./thread-shares.ts";
 
 /** The rates of Coffer and the other servers for one operation. */
 export interface Throughput {
   readonly operation: Operation;
   readonly rounds: Rounds;
-  /** Of each Coffer with front threads of its own. */
-  readonly serial: ReadonlyMap<string, SerialPart>;
+  /** Of each Coffer of this build. */
+  readonly threads: ReadonlyMap<string, ThreadShares>;
   /** The commits of each Coffer during the measurements and their warm-ups. */
   readonly commits: ReadonlyMap<string, Commits>;
   readonly requirements: readonly Requirement[];
@@ -55,13 +55,14 @@ async function measureOperation(
   const rounds = await interleave(servers, options.rounds, measure);
   const after = await commitsOf(coffers);
   const commits = [...after].map(([name, to]) => [name, commitsBetween(before.get(name)!, to)] as const);
-  const withFronts = options.threads
-    .filter((threads) => threads > 1)
-    .map((threads) => [threadedName(threads), threads] as const);
+  const threads = options.threads.map((count) => {
+    const name = threadedName(count);
+    return [name, threadSharesOf(rounds.get(name)!, count)] as const;
+  });
   return {
     operation,
     rounds,
-    serial: new Map(withFronts.map(([name, threads]) => [name, serialPartOf(rounds.get(name)!, threads)])),
+    threads: new Map(threads),
     commits: new Map(commits),
     requirements: requirementsOf(operation, rounds),
   };

@@ -1,31 +1,32 @@
 import type { JobResult } from "./job.ts";
 import { type Spread, spreadOf } from "./rounds.ts";
 
-/** The part of a call that further cores do not speed up, and the rates that follow from it. */
-export interface SerialPart {
-  /** CPU time of the store thread, which is the main thread, in microseconds for each call. */
-  readonly storeMicros: Spread;
+/** The CPU time of a call by thread, and the rates that follow from the part that further cores do not speed up. */
+export interface ThreadShares {
+  /** CPU time of the main thread in microseconds for each call. With fronts, this is the store thread. */
+  readonly mainMicros: Spread;
   /** CPU time of each front in microseconds for each call of the server: the busiest other threads. */
   readonly frontMicros: readonly Spread[];
   /** CPU time of all other threads of Node and V8. */
   readonly otherMicros: Spread;
-  /** Calls a second by Amdahl's law, by the number of cores. */
+  /** Calls a second by Amdahl's law, by the number of cores. Empty without fronts. */
   readonly rates: ReadonlyMap<number, Spread>;
 }
 
 /** The numbers of cores for which a rate is calculated. */
-const CORES = [1, 8, 16, 32];
+export const CORES = [1, 8, 16, 32];
 
-/** The serial part of the calls of a server with `fronts` front threads, at least 2; one result for each round. */
-export function serialPartOf(results: readonly JobResult[], fronts: number): SerialPart {
+/** The shares of the threads of a Coffer with `threads` as its option `--threads`; one result for each round. */
+export function threadSharesOf(results: readonly JobResult[], threads: number): ThreadShares {
   const of = (figure: (result: JobResult) => number) => spreadOf(results.map(figure));
+  const fronts = threads > 1 ? threads : 0;
   return {
-    storeMicros: of(({ serverThreads }) => serverThreads.main),
+    mainMicros: of(({ serverThreads }) => serverThreads.main),
     frontMicros: Array.from({ length: fronts }, (_, front) =>
       of(({ serverThreads }) => serverThreads.others[front] ?? 0),
     ),
     otherMicros: of(({ serverThreads }) => sum(serverThreads.others.slice(fronts))),
-    rates: new Map(CORES.map((cores) => [cores, of((result) => amdahlRate(result, cores))])),
+    rates: new Map(fronts === 0 ? [] : CORES.map((cores) => [cores, of((result) => amdahlRate(result, cores))])),
   };
 }
 

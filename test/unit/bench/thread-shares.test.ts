@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { JobResult, ThreadTimes } from "../../../bench/job.ts";
-import { amdahlRate, serialPartOf } from "../../../bench/serial.ts";
+import { amdahlRate, threadSharesOf } from "../../../bench/thread-shares.ts";
 
 const result = (serverThreads: ThreadTimes) => ({ serverThreads }) as JobResult;
 
@@ -23,12 +23,18 @@ describe("the serial part of a call", () => {
   });
 
   it("is the time of the main thread; the busiest other threads are the fronts", () => {
-    const { storeMicros, frontMicros, otherMicros } = serialPartOf([result({ main: 20, others: [90, 80, 7, 3] })], 2);
-    assert.equal(storeMicros.median, 20);
+    const { mainMicros, frontMicros, otherMicros } = threadSharesOf([result({ main: 20, others: [90, 80, 7, 3] })], 2);
+    assert.equal(mainMicros.median, 20);
     assert.deepEqual(
       frontMicros.map(({ median }) => median),
       [90, 80],
     );
     assert.equal(otherMicros.median, 10);
+  });
+
+  // With one thread, the main thread also answers the calls, so its time says nothing about further cores.
+  it("is unknown with one thread", () => {
+    const { frontMicros, otherMicros, rates } = threadSharesOf([result({ main: 20, others: [7, 3] })], 1);
+    assert.deepEqual([frontMicros, otherMicros.median, rates.size], [[], 10, 0]);
   });
 });
