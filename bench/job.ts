@@ -83,7 +83,14 @@ export interface JobResult {
 export interface ThreadTimes {
   readonly main: number;
   /** All other threads, including those of the language's runtime; the busiest first. */
-  readonly others: readonly number[];
+  readonly others: readonly ThreadTime[];
+}
+
+/** CPU time of a thread in microseconds for each call. */
+export interface ThreadTime {
+  /** The thread's ID, as the kernel numbers it. */
+  readonly id: number;
+  readonly micros: number;
 }
 
 /** The answer of the client process. */

@@ -74,9 +74,8 @@ export class Meter {
 /** The CPU time of each thread for each call. A thread that started in between had none before. */
 function threadTimes(pid: number, from: Reading["threads"], to: Reading["threads"], calls: number): ThreadTimes {
   const perCall = [...to].map(([id, micros]) => ({ id, micros: (micros - (from.get(id) ?? 0)) / calls }));
-  const isMain = ({ id }: { readonly id: number }) => id === pid;
-  const others = perCall.filter((thread) => !isMain(thread)).map(({ micros }) => micros);
-  return { main: perCall.find(isMain)?.micros ?? 0, others: others.sort((a, b) => b - a) };
+  const others = perCall.filter(({ id }) => id !== pid).sort((a, b) => b.micros - a.micros);
+  return { main: perCall.find(({ id }) => id === pid)?.micros ?? 0, others };
 }
 
 /** Times in microseconds: of the clock, and CPU times so far. */

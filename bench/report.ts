@@ -33,20 +33,16 @@ export function throughputReport(found: Throughput, options: Options): string {
 }
 
 function threadsTable(threads: Throughput["threads"]): string {
-  const row = ([server, { mainMicros, frontMicros, otherMicros, rates }]: [string, ThreadShares]) => [
+  const row = ([server, { mainMicros, frontMicros, otherMicros, scaling }]: [string, ThreadShares]) => [
     server,
     withRange(mainMicros, 1),
     frontMicros.map((micros) => micros.median.toFixed(1)).join(" + ") || "-",
     withRange(otherMicros, 1),
-    ...CORES.map((cores) => (rates.has(cores) ? whole(rates.get(cores)!.median) : "-")),
+    scaling === undefined ? "-" : withRange(scaling.replicaMicros, 1),
+    ...CORES.map((cores) => (scaling === undefined ? "-" : whole(scaling.rates.get(cores)!.median))),
   ];
-  const head = [
-    "CPU us/call by thread",
-    "main thread",
-    "fronts",
-    "others",
-    ...CORES.map((cores) => `rps, ${cores} cores`),
-  ];
+  const rates = CORES.map((cores) => `rps, ${cores} cores`);
+  const head = ["CPU us/call by thread", "main thread", "fronts", "others", "replica", ...rates];
   return columns([head, ...[...threads].map(row)]);
 }
 

@@ -16,7 +16,7 @@ import {
   threadedCoffers,
   threadedName,
 } from "./servers.ts";
-import { type ThreadShares, threadSharesOf } from "./thread-shares.ts";
+import { type ThreadShares, frontShares, singleThreadShares } from "./thread-shares.ts";
 
 /** The rates of Coffer and the other servers for one operation. */
 export interface Throughput {
@@ -55,17 +55,33 @@ async function measureOperation(
   const rounds = await interleave(servers, options.rounds, measure);
   const after = await commitsOf(coffers);
   const commits = [...after].map(([name, to]) => [name, commitsBetween(before.get(name)!, to)] as const);
-  const threads = options.threads.map((count) => {
+  const threads = await measureThreads(operation, rounds, coffers, options);
+  return { operation, rounds, threads, commits: new Map(commits), requirements: requirementsOf(operation, rounds) };
+}
+
+/** Measures servers with fronts once more in each round, with all calls in flight on one connection. */
+async function measureThreads(
+  operation: Operation,
+  rounds: Rounds,
+  coffers: readonly CofferServer[],
+  options: Options,
+): Promise<Throughput["threads"]> {
+  const withFronts = coffers.filter(({ name }) =>
+    options.threads.some((count) => count > 1 && threadedName(count) === name),
+  );
+  const one = { ...options, connections: 1, inFlight: options.connections * options.inFlight };
+  // Rounds that have not been measured yet, so that a Put writes a path that was never written before.
+  const measure = (server: Server, round: number) => runJob(jobFor(server, operation, options.rounds + round, one));
+  const onOneFront = await interleave(withFronts, options.rounds, measure);
+  const shares = options.threads.map((count) => {
     const name = threadedName(count);
-    return [name, threadSharesOf(rounds.get(name)!, count)] as const;
+    const results = rounds.get(name)!;
+    return [
+      name,
+      count === 1 ? singleThreadShares(results) : frontShares(results, onOneFront.get(name)!, count),
+    ] as const;
   });
-  return {
-    operation,
-    rounds,
-    threads: new Map(threads),
-    commits: new Map(commits),
-    requirements: requirementsOf(operation, rounds),
-  };
+  return new Map(shares);
 }
 
 async function commitsOf(coffers: readonly CofferServer[]): Promise<ReadonlyMap<string, Commits>> {

@@ -24,7 +24,7 @@ describe("the CPU time of threads", () => {
     await worker.terminate();
     const { main, others } = meter.result().serverThreads;
     assert.ok(before.has(pid), "the main thread has the process's ID");
-    assert.ok(others[0]! > 2 * main, `worker ${others[0]} us, main thread ${main} us`);
+    assert.ok(others[0]!.micros > 2 * main, `worker ${others[0]!.micros} us, main thread ${main} us`);
   });
 });
 
