@@ -54,7 +54,8 @@ describe("the client at a fixed pace", () => {
   it("reports failed calls as errors, and makes the next call on another connection", async () => {
     let streams = 0;
     server.answer = (stream) => (streams++ === 0 ? stream.session!.destroy() : answerOk(stream));
-    const { calls, errors } = await runPacedJob(job());
+    // On a busy machine, every call of the first half second may be on the connection that the server destroys.
+    const { calls, errors } = await runPacedJob({ ...job(), measuredMs: 5000 });
     assert.ok(Object.values(errors).reduce((sum, count) => sum + count, 0) >= 1);
     assert.ok(calls > 0);
   });
