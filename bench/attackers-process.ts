@@ -15,7 +15,10 @@ const ACTIONS: Readonly<Record<AttackKind, (access: Access) => Action>> = {
   ...attackByFrames,
 };
 
-/** How many actions start together before the attack counts as started. */
+/**
+ * The maximum number of actions that start together. Until the attack counts as started, its actions start in batches of
+ * this size.
+ */
 const BATCH = 50;
 
 /**

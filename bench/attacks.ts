@@ -9,7 +9,10 @@ export const WEB_OWNER = "/ns/web/sa/deploy";
 const HANDSHAKES = { caller: NO_RULE, atOnce: 300, opensAllFirst: false };
 const CALLS = { caller: NO_RULE, perSecond: 10, atOnce: 32, opensAllFirst: false };
 
-/** Attacks that hold connections or calls open those again that the server has ended, at this rate. */
+/**
+ * The rate of attacks that hold connections or calls. When the server ends one of these, the attackers open a new one at
+ * this rate.
+ */
 const HELD = { perSecond: 20, opensAllFirst: true };
 
 /** The attacks of the section "callers" on a server that allows this number of connections. */

@@ -53,7 +53,7 @@ async function keepBusy(first: Connection, open: () => Promise<Connection>, numb
   while (!numbers.ended) await (await open()).run();
 }
 
-/** Returns the numbers of secrets until `end` is called. */
+/** Returns the numbers of secrets, at most `calls` of them, until `end` is called. */
 class NumberSource {
   readonly #numbers: Numbers;
   #left: number;

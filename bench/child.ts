@@ -39,12 +39,16 @@ export class Child {
     return this.pid !== 0 && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Waits until `ready` returns true; throws with the last lines of the program's output if it ends before. */
+  /**
+   * Waits until `ready` returns true. If the program ends before that, or two minutes pass, throws an error with the
+   * last lines of the program's output.
+   */
   async waitUntil(ready: () => Promise<boolean>): Promise<void> {
     const deadline = Date.now() + TIMEOUT_MS;
     while (!(await ready())) {
       if (!this.#running) throw new Error(`${this.name} ended early. Its last lines:\n${this.#lastLines()}`);
-      if (Date.now() > deadline) throw new Error(`${this.name} is not ready. Its last lines:\n${this.#lastLines()}`);
+      if (Date.now() > deadline)
+        throw new Error(`${this.name} is not ready after ${TIMEOUT_MS} ms. Its last lines:\n${this.#lastLines()}`);
       await sleep(POLL_MS);
     }
   }

@@ -48,7 +48,7 @@ interface NewClients {
 /** The effect of unauthenticated clients on legitimate ones. */
 export interface FloodFindings {
   readonly newClients: readonly NewClients[];
-  /** Gets of connected clients: without load, and during continuous handshakes of other clients. */
+  /** Gets of connected clients: without unauthenticated clients ("calm"), and while they open handshakes continuously ("flooded"). */
   readonly rounds: Rounds;
   readonly requirements: readonly Requirement[];
 }

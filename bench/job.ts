@@ -55,7 +55,10 @@ export interface Target {
   readonly bundle: string;
 }
 
-/** The result of a job. Errors are counted separately: they do not count as calls and have no latency. */
+/**
+ * The result of a job. A failed call counts as an error, not as a call, and has no latency. There is one exception: a
+ * call of a paced job that has no answer counts as an error and as a call, and its waiting time as a latency.
+ */
 export interface JobResult {
   readonly calls: number;
   /** The number of failures of each kind. */

@@ -27,14 +27,17 @@ export class Meter {
     this.#end = this.#read();
   }
 
-  /** Records a call that has just ended. `startedAt` is a time of performance.now(). Errors always count. */
+  /**
+   * Records a call that has just ended. `startedAt` is a time of performance.now(). A successful call counts only between
+   * start() and stop(); an error also counts before and after.
+   */
   record(outcome: Outcome, startedAt: number): void {
     if (outcome.kind === "error") this.#errors.set(outcome.what, (this.#errors.get(outcome.what) ?? 0) + 1);
     else if (this.#start !== undefined && this.#end === undefined)
       this.#latencies.record(Math.max(1, Math.round((performance.now() - startedAt) * 1000)));
   }
 
-  /** Records a call without an answer: it is an error, and its waiting time counts as a latency. */
+  /** Records a call without an answer as an error and, with its waiting time, as a call. Call it before stop(). */
   recordUnanswered(startedAt: number): void {
     this.record({ kind: "error", what: "no answer" }, startedAt);
     this.record({ kind: "ok" }, startedAt);

@@ -20,7 +20,7 @@ const DIGITS = 9;
 
 /**
  * The bytes of one request on the wire, encoded beforehand. Each call only writes the stream's id and the number in the
- * path, so the client uses only a fraction of the server's CPU time.
+ * path, so the client needs much less CPU time than the server.
  */
 export class RequestTemplate {
   /** The size of the whole request in bytes, HEADERS and DATA frame. */

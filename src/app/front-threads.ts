@@ -6,6 +6,7 @@ import type { FrontSetup } from "../front/front-setup.ts";
 import { startFrontWorker } from "../front/front-worker.ts";
 import { Fronts } from "../front/fronts.ts";
 import { RemoteFront } from "../front/remote-front.ts";
+import type { SharedDelays } from "../observability/shared-delays.ts";
 import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Feed } from "../threads/feed.ts";
@@ -19,7 +20,7 @@ export class FrontThreads implements FrontHost {
   readonly remote: Fronts;
   readonly #fronts: readonly RemoteFront[];
 
-  constructor(parts: FrontParts) {
+  constructor(parts: FrontParts, delays: SharedDelays) {
     const { config, timers } = parts;
     const { threads } = config;
     const progress = new PublicationProgress(threads);
@@ -31,6 +32,7 @@ export class FrontThreads implements FrontHost {
     );
     const shared = {
       progress: progress.memory,
+      delays: delays.memory,
       connections: ConnectionCounts.of(threads).memory,
       budgets: budgetMemory(frontConfig(config, 0, threads)).buffer,
     };
@@ -55,7 +57,7 @@ export class FrontThreads implements FrontHost {
   }
 }
 
-type FrontResources = Pick<FrontSetup, "feed" | "descriptors" | "progress" | "connections" | "budgets"> & {
+type FrontResources = Pick<FrontSetup, "feed" | "descriptors" | "progress" | "connections" | "budgets" | "delays"> & {
   readonly number: number;
 };
 

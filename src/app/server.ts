@@ -6,6 +6,7 @@ import type { Timers } from "../domain/timers.ts";
 import { CallCounters } from "../observability/call-counters.ts";
 import type { LogSink } from "../observability/logger.ts";
 import { Metrics } from "../observability/metrics.ts";
+import { SharedDelays } from "../observability/shared-delays.ts";
 import type { OpsServer } from "../observability/ops-server.ts";
 import type { Check, ServerStatus } from "../observability/server-status.ts";
 import { COUNTER_NAMES } from "../front/call-log.ts";
@@ -51,11 +52,13 @@ export class CofferServer {
     this.#config = config;
     this.#options = options;
     const counters = new CallCounters(COUNTER_NAMES, config.threads);
-    this.#metrics = new Metrics({ version: release(), node: process.version }, counters);
+    const delays = config.threads === 1 ? undefined : new SharedDelays(config.threads);
+    this.#metrics = new Metrics({ version: release(), node: process.version }, counters, delays);
     this.#startup = new Startup({
       ...options,
       config,
       counters,
+      delays,
       metrics: this.#metrics,
       signal: this.#stopping.signal,
       onFailed: (cause) => void this.#fail(cause),

@@ -4,6 +4,7 @@ import type { Fronts } from "../front/fronts.ts";
 import type { CallCounters } from "../observability/call-counters.ts";
 import type { Logger, LogSink } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { SharedDelays } from "../observability/shared-delays.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Checkpoints } from "../storage/checkpoints.ts";
 import { FileWarnings } from "./file-warnings.ts";
@@ -25,6 +26,8 @@ export interface StartupOptions {
   readonly timers: Timers;
   readonly metrics: Metrics;
   readonly counters: CallCounters;
+  /** Undefined if the only front is in this thread. */
+  readonly delays: SharedDelays | undefined;
   /** Finds out whether this Node survives the certificates of unauthenticated clients, see probeNode. */
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
   /** Ends every wait of the start, and the probe. */
@@ -126,11 +129,13 @@ export class Startup {
    * every change that a caller has sent is committed or refused.
    */
   async endCalls(graceMs: number): Promise<void> {
-    const { progress } = this;
-    if (progress.kind === "opening") return;
     await this.#fronts?.drain(graceMs);
-    await progress.opened.host.close();
-    if (progress.kind === "loaded") await progress.opened.store.settled();
+    if (this.#progress.kind !== "opening") await this.#endFronts(this.#progress.opened.host);
+  }
+
+  async #endFronts(host: FrontHost): Promise<void> {
+    await host.close();
+    if (this.#progress.kind === "loaded") await this.#progress.opened.store.settled();
   }
 
   /** Closes everything that was opened, in the reverse order. */
@@ -139,7 +144,7 @@ export class Startup {
   }
 
   async #open(): Promise<Opened | undefined> {
-    const { config, log, timers, metrics, counters, signal, onFailed } = this.#options;
+    const { config, log, timers, metrics, counters, delays, signal, onFailed } = this.#options;
     const onHeld = (detail: string) => {
       this.#progress = { kind: "opening", why: "waiting for another server" };
       log.warn("store in use", { detail });
@@ -150,9 +155,9 @@ export class Startup {
     const { identity: source, policy, storage } = resources;
     for (const detail of storage.warnings) log.warn("store warning", { detail });
     const parts = { config, resources, log, timers, counters };
-    const host: FrontHost = config.threads === 1 ? new FrontOfThisThread(parts) : new FrontThreads(parts);
+    const host = delays === undefined ? new FrontOfThisThread(parts) : new FrontThreads(parts, delays);
     // Closed before the journal: if the last address can't be listened on, calls may have arrived at the first one.
-    this.#closers.push(() => host.close());
+    this.#closers.push(() => this.#endFronts(host));
     const watch = new IdentityWatch({ source, log: this.#settledLog, timers, metrics });
     this.#closers.push(() => watch.close());
     metrics.observePolicy(() => policy.loaded);

@@ -8,7 +8,8 @@ import { TooManyElements, WireError, WireReader, WireType, WireWriter, varintLen
  * A test compares every table with the descriptors that are made from the proto.
  */
 export interface Codec<T> {
-  encode(value: T): Buffer;
+  /** The first `headroom` bytes of the result are left for the caller, such as for a prefix. Default: 0. */
+  encode(value: T, headroom?: number): Buffer;
   /** Throws {@link WireError}. Bytes and text are copies, so they don't keep the connection's buffer alive. */
   decode(bytes: Uint8Array): T;
   /** The table, for the test that compares it with the descriptors. */
@@ -31,6 +32,10 @@ export interface Field<T> {
   readonly write: (writer: WireWriter, value: T) => void;
 }
 
+// The limits of the buffer with which the next message begins, in bytes.
+const LEAST_BYTES = 128;
+const MOST_BYTES = 4096;
+
 type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 
 /**
@@ -40,12 +45,16 @@ type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 export function message<T extends object>(table: Fields<T>, mostFields = Number.POSITIVE_INFINITY): Codec<T> {
   const columns = (Object.keys(table) as (keyof T)[]).map((name) => ({ name, field: table[name] as Field<unknown> }));
   const columnOf = new Map(columns.map((column) => [column.field.number, column]));
+  // Messages of one type often have similar lengths. A buffer that grows is copied and overwritten.
+  let expected = LEAST_BYTES;
   return {
     fields: columns.map(({ field }) => field),
-    encode: (value) => {
-      const writer = new WireWriter();
+    encode: (value, headroom = 0) => {
+      const writer = new WireWriter(expected, headroom);
       for (const { name, field } of columns) field.write(writer, value[name]);
-      return writer.finish();
+      const bytes = writer.finish();
+      expected = Math.min(Math.max(bytes.length, LEAST_BYTES), MOST_BYTES);
+      return bytes;
     },
     decode: (bytes) => {
       const reader = new WireReader(bytes);

@@ -74,6 +74,11 @@ export class WireReader {
 
   /** Reads an unsigned number of at most 2^32 - 1. */
   uint32(): number {
+    const first = this.#bytes[this.#offset];
+    if (first !== undefined && first < 0x80) {
+      this.#offset += 1;
+      return first;
+    }
     this.#varint();
     if (this.#high !== 0) throw new WireError("does not fit in 32 bits");
     return this.#low;
@@ -175,8 +180,10 @@ export class WireWriter {
   #bytes: Buffer;
   #length = 0;
 
-  constructor(sizeHint = 128) {
+  /** The first `headroom` bytes of the message are left for the caller. */
+  constructor(sizeHint = 128, headroom = 0) {
     this.#bytes = Buffer.allocUnsafe(sizeHint);
+    this.#length = headroom;
   }
 
   /** Returns the message. Don't use the writer afterwards. */

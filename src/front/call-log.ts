@@ -10,7 +10,7 @@ import { METHODS } from "../grpc/secrets-service.ts";
 import { CONNECTION_REFUSALS, type Refused } from "../admission/connection-refusal.ts";
 import type { Connection } from "../admission/connection.ts";
 import { codeName } from "../grpc/status.ts";
-import type { Handled } from "../grpc/unary.ts";
+import type { Handled } from "../grpc/authorized-route.ts";
 
 /** Records connections and calls in the log and in the metrics. */
 export interface CallLog {

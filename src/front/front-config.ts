@@ -1,3 +1,4 @@
+import { dividedLimits, mostPlaced } from "../admission/divided-limits.ts";
 import { mostServed } from "../admission/handshake-gate.ts";
 import type { ListenAddress } from "../admission/listener.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
@@ -9,24 +10,25 @@ export interface FrontConfig extends Pick<ServeConfig, "budgets" | "handshakes" 
   readonly number: number;
   /** The number of fronts. */
   readonly fronts: number;
+  /** The maximum number of connections of a front, including those on the way to it. */
+  readonly mostPlaced: number;
   /** Where it listens. Only the first front does. */
   readonly listen: readonly ListenAddress[];
 }
 
-/**
- * The configuration of one front of several. Connections are spread evenly over the fronts, so each gets an equal part of
- * the limits on connections and handshakes, rounded up.
- */
+/** The configuration of one front of several. Each has an equal part of the limits on connections and handshakes. */
 export function frontConfig(config: ServeConfig, number: number, fronts: number): FrontConfig {
   const { budgets, logLevel, maxContentBytes, listen } = config;
-  const { connections, inProgress, perSecond } = config.handshakes;
-  const part = (limit: number) => Math.ceil(limit / fronts);
-  const handshakes = {
-    connections: part(connections),
-    inProgress: part(inProgress),
-    perSecond: part(perSecond),
+  return {
+    number,
+    fronts,
+    budgets,
+    logLevel,
+    maxContentBytes,
+    handshakes: dividedLimits(config.handshakes, fronts),
+    mostPlaced: mostPlaced(config.handshakes, fronts),
+    listen: number === 0 ? listen : [],
   };
-  return { number, fronts, budgets, logLevel, maxContentBytes, handshakes, listen: number === 0 ? listen : [] };
 }
 
 /** Memory for what the callers of fronts with this configuration hold. */

@@ -14,6 +14,8 @@ export interface FrontSetup {
   readonly progress: SharedArrayBuffer;
   /** See CallCounters. */
   readonly counters: SharedArrayBuffer;
+  /** See SharedDelays. */
+  readonly delays: SharedArrayBuffer;
   /** See ConnectionCounts. */
   readonly connections: SharedArrayBuffer;
   /** See BudgetMemory. */

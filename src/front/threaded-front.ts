@@ -3,8 +3,10 @@ import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import { BudgetMemory } from "../grpc/budget-memory.ts";
 import { CallCounters } from "../observability/call-counters.ts";
+import { reportDelays } from "../observability/event-loop-delay.ts";
 import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
+import { SharedDelays } from "../observability/shared-delays.ts";
 import type { XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import { SecretReader } from "../store/secret-reader.ts";
 import { portOf } from "../threads/port.ts";
@@ -50,7 +52,9 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     budgets: new BudgetMemory(setup.budgets),
     timers,
   });
+  const stopDelays = reportDelays(new SharedDelays(setup.delays), config.number, timers);
   const close = async () => {
+    stopDelays();
     await front.close();
     limited.summarize();
     // A change that a caller requested in this turn is posted to the store thread at its end.
@@ -67,9 +71,8 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
 function intakeOf({ config, descriptors, connections }: FrontSetup, log: Logger): Intake {
   const counts = new ConnectionCounts(connections);
   const ports = new Map(Array.from(descriptors, ([front, port]): [number, DescriptorPort] => [front, portOf(port)]));
-  const { number, listen, handshakes } = config;
+  const { number, listen, mostPlaced: most } = config;
   const [accepting] = ports.values();
   if (number > 0 && accepting !== undefined) return new Adopted(accepting, counts, number);
-  const most = handshakes.connections + handshakes.inProgress;
   return new Listeners(listen, { counts, ports, most }, log);
 }

@@ -8,6 +8,8 @@ import type { Metadata } from "@grpc/grpc-js";
 
 /** The gRPC status of a call. */
 export interface CallStatus {
+  /** The status of HTTP; by default 200, as for every call of gRPC. */
+  readonly httpStatus?: number;
   readonly code: number;
   readonly details: string;
   readonly metadata: Metadata | undefined;
@@ -18,7 +20,7 @@ export interface CallStatus {
 const MAX_GRPC_MESSAGE = 1024;
 
 /** The compression that the server accepts. Without this header, grpc-js announces gzip and deflate. */
-export const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
+const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
 
 /** Bounds the headers with which grpc-js answers on a stream. */
 export function boundHeaders(stream: ServerHttp2Stream): void {
@@ -35,10 +37,13 @@ export function boundHeaders(stream: ServerHttp2Stream): void {
  * Answers a call with a status and nothing else ("Trailers-Only" in gRPC over HTTP/2), even if its request is
  * incomplete.
  */
-export function answerStatus(stream: ServerHttp2Stream, { code, details, metadata }: CallStatus): void {
+export function answerStatus(
+  stream: ServerHttp2Stream,
+  { httpStatus = 200, code, details, metadata }: CallStatus,
+): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const headers = {
-    ":status": 200,
+    ":status": httpStatus,
     "content-type": "application/grpc+proto",
     "grpc-status": code,
     "grpc-message": boundMessage(encodeURI(details)),
@@ -47,8 +52,38 @@ export function answerStatus(stream: ServerHttp2Stream, { code, details, metadat
   };
   stream.respond(headers, { endStream: true });
   askToStop(stream);
-  // node:http2 keeps a closed stream, and with it what the call holds, until everything that arrived has been read.
-  stream.resume();
+  // node:http2 keeps a closed stream, and with it what the call holds, until everything that arrived has been read. The
+  // bytes may contain secret values.
+  stream.on("data", (bytes: Buffer) => bytes.fill(0));
+}
+
+const RESPONSE = { ":status": 200, "content-type": "application/grpc+proto", ...ACCEPT_ENCODING };
+const WITH_TRAILERS = { waitForTrailers: true };
+const SUCCESS = { "grpc-status": "0" };
+
+/** Answers a call whose request was read completely with one framed message, and overwrites the message's bytes. */
+export function answerMessage(stream: ServerHttp2Stream, framed: Buffer): void {
+  const wipe = () => {
+    framed.fill(0);
+  };
+  if (stream.destroyed || stream.closed || stream.headersSent) {
+    wipe();
+    return;
+  }
+  stream.respond(RESPONSE, WITH_TRAILERS);
+  stream.on("wantTrailers", sendSuccess);
+  // Called after the session has passed the message to its socket, and also if the stream fails before.
+  stream.end(framed, wipe);
+}
+
+function sendSuccess(this: ServerHttp2Stream): void {
+  this.sendTrailers(SUCCESS);
+}
+
+/** Cancels a call if the caller has not read the whole answer. A stream without pending output stays open. */
+export function cancelUnread(stream: ServerHttp2Stream): void {
+  const isUnread = stream.headersSent && (stream.writableLength > 0 || stream.writableEnded);
+  if (isUnread) stream.close(constants.NGHTTP2_CANCEL);
 }
 
 /** The answer is complete. Asks the peer not to send the rest of its request (RFC 9113 8.1). */

@@ -1,22 +1,19 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import type { ServerUnaryCall, ServiceDefinition, status as Code } from "@grpc/grpc-js";
+import type { ServiceDefinition } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
 import { fileDescriptors } from "../contract/file-descriptors.ts";
-import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
-import type { CofferError } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
 import { BudgetMemory } from "./budget-memory.ts";
 import { CallServer } from "./call-server.ts";
 import type { Connection, Connections } from "../admission/connection.ts";
-import type { Arrival, Route } from "./incoming-call.ts";
-import { IncomingCalls } from "./incoming-calls.ts";
+import type { Handled } from "./authorized-route.ts";
+import { IncomingCalls, type Route } from "./incoming-calls.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
 import { METHODS, type SecretsMethods } from "./secrets-service.ts";
 import { Session } from "./session.ts";
-import { type Handled, type UnaryMethod, unary } from "./unary.ts";
+import { type UnaryMethod, unary } from "./unary.ts";
 
 /** The full name of Coffer's own service. */
 export const SECRETS_SERVICE = "coffer.v1.Secrets";
@@ -26,14 +23,8 @@ const HEALTH_SERVICE = "grpc.health.v1.Health";
 // Bytes. Requests to health and reflection contain only names.
 const MAX_NAME_REQUEST_BYTES = 8 * 1024;
 
-/** Options of grpc-js. Sizes are bytes. */
-function callOptions(maxReceiveBytes: number) {
-  return {
-    "grpc.max_receive_message_length": maxReceiveBytes,
-    // Measured: channelz costs a tenth of the throughput, and its service is not served.
-    "grpc.enable_channelz": 0,
-  };
-}
+/** Options of grpc-js. Sizes are bytes. The service of channelz is not served. */
+const CALL_OPTIONS = { "grpc.max_receive_message_length": MAX_NAME_REQUEST_BYTES, "grpc.enable_channelz": 0 };
 
 /** What a server needs. */
 export interface GrpcServerOptions {
@@ -58,8 +49,7 @@ export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #budgets: Budgets;
   readonly #sessions = new Set<Session>();
-  readonly #secrets = new CallServer(callOptions(MAX_RECEIVE_BYTES));
-  readonly #others = new CallServer(callOptions(MAX_NAME_REQUEST_BYTES));
+  readonly #others = new CallServer(CALL_OPTIONS);
   readonly #routes = new Map<string | undefined, Route>();
   readonly #calls: IncomingCalls;
   readonly #streams = new OpenStreams();
@@ -75,11 +65,8 @@ export class GrpcServer {
       routeOf: (path) => this.#routes.get(path) ?? unknown,
       accepts: () => this.#state !== "refusing",
       timers: options.timers,
-      outcomes: {
-        admitted: ({ arrival: { stream, headers, route } }) =>
-          (route.kind === "open" ? this.#others : this.#secrets).answer(stream, headers),
-        refused: (arrival, code, error) => this.#refused(arrival, code, error),
-      },
+      onHandled: options.onHandled,
+      answerOpen: (stream, headers) => this.#others.answer(stream, headers),
     });
     this.#addSecrets();
     this.#addOthers();
@@ -136,20 +123,14 @@ export class GrpcServer {
 
   #addSecrets(): void {
     const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
-    const { onHandled, timers } = this.#options;
-    const options = { callOf: (call: ServerUnaryCall<Buffer, Buffer>) => this.#calls.of(call), onHandled, timers };
     const methods = Object.entries(this.#options.methods) as [
       keyof SecretsMethods,
       UnaryMethod<never, never, unknown>,
     ][];
-    const handlers = methods.map(([name, method]) => {
+    for (const [name, method] of methods) {
       const id = { path: methodOf(definition, name).path, number: METHODS.indexOf(name) };
-      const { target, permit } = method;
-      const authorize = (caller: Connection, text: string) => void permit(caller, text);
-      this.#routes.set(id.path, { kind: "authorized", method: id, target, authorize });
-      return [name, unary(id, method, options)];
-    });
-    this.#secrets.addService(passingBytes(definition), Object.fromEntries(handlers));
+      this.#routes.set(id.path, unary(id, method));
+    }
   }
 
   #addOthers(): void {
@@ -179,7 +160,7 @@ export class GrpcServer {
       budget: this.#budgets.join(connection.id.toString()),
       timers,
       random,
-      onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#calls.take(session, stream, headers),
+      onStream: (stream, headers, isComplete) => this.#calls.take({ session, stream, headers, isComplete }),
     });
     this.#sessions.add(session);
     if (this.#sessions.size > this.#options.maxConnections) this.#closeOneOfMost();
@@ -206,12 +187,6 @@ export class GrpcServer {
     this.#options.onCrowdedOut(session.connection);
   }
 
-  /** Reports a refused call of Coffer's own methods only: any other method name is arbitrary text from the peer. */
-  #refused({ caller, route }: Arrival, code: Code, error: CofferError | undefined): void {
-    if (route.kind === "open") return;
-    this.#options.onHandled({ method: route.method, code, seconds: 0, caller, error });
-  }
-
   #setHealth(status: "SERVING" | "NOT_SERVING"): void {
     for (const service of ["", SECRETS_SERVICE]) this.#health.setStatus(service, status);
   }
@@ -221,16 +196,4 @@ function methodOf(service: ServiceDefinition, name: string): ServiceDefinition[s
   const method = service[name];
   if (method === undefined) throw new Error(`the contract has no method ${name}`);
   return method;
-}
-
-/** The service definition with messages left as bytes, which `unary` decodes strictly. */
-function passingBytes(service: ServiceDefinition): ServiceDefinition {
-  const asIs = (bytes: Buffer) => bytes;
-  const codec = {
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  };
-  return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, { ...method, ...codec }]));
 }

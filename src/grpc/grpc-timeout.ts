@@ -1,7 +1,7 @@
-/** The result of reading a `grpc-timeout` header. `header` is the value to pass to grpc-js. */
+/** The result of reading a `grpc-timeout` header. `header` is the value to pass to grpc-js, `ms` the same in milliseconds. */
 export type GrpcTimeout =
   | { readonly kind: "none" }
-  | { readonly kind: "timeout"; readonly header: string }
+  | { readonly kind: "timeout"; readonly header: string; readonly ms: number }
   | { readonly kind: "malformed" };
 
 // TimeoutValue and TimeoutUnit in gRPC over HTTP/2 ("Requests"): one to eight digits, and a unit.
@@ -23,5 +23,6 @@ export function readTimeout(header: string | string[] | undefined): GrpcTimeout 
   const [, digits, unit] = GRAMMAR.exec(text) ?? [];
   if (digits === undefined || unit === undefined) return { kind: "malformed" };
   const seconds = Number(digits) * (SECONDS[unit] ?? 0);
-  return { kind: "timeout", header: seconds > LONGEST_S ? `${LONGEST_S}S` : text };
+  const bounded = seconds > LONGEST_S ? `${LONGEST_S}S` : text;
+  return { kind: "timeout", header: bounded, ms: 1000 * Math.min(seconds, LONGEST_S) };
 }

@@ -1,47 +1,42 @@
-import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
 import { status as Code } from "@grpc/grpc-js";
-import { type LeadingField, leadingStringSoFar } from "../contract/leading-string.ts";
-import { MAX_RECEIVE_BYTES } from "../contract/limits.ts";
-import { type CofferError, budgetExceeded, malformedRequest, requestIncomplete } from "../domain/errors.ts";
-import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
+import { leadingStringSoFar } from "../contract/leading-string.ts";
+import { DEFAULT_DEADLINE_MS, MAX_RECEIVE_BYTES } from "../contract/limits.ts";
+import {
+  type CofferError,
+  budgetExceeded,
+  deadlineExceeded,
+  malformedRequest,
+  requestIncomplete,
+} from "../domain/errors.ts";
+import type { Timers } from "../domain/timers.ts";
+import type { Connection } from "../admission/connection.ts";
+import { type CallStatus, answerMessage, answerStatus, cancelUnread } from "./answer-stream.ts";
+import type { AnswerableCall, AuthorizedRoute, Handled } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
 import type { Resource } from "./budget-memory.ts";
-import type { Connection } from "../admission/connection.ts";
-import type { MethodId } from "./method-id.ts";
-import { toCofferError, toStatus } from "./status.ts";
-import { CarriedBytes } from "./carried-bytes.ts";
+import { PREFIX_BYTES } from "./framing.ts";
+import { TimedItem } from "./overdue.ts";
+import { RequestBytes } from "./request-bytes.ts";
+import { codeOf, toCofferError, toStatus } from "./status.ts";
 
-/** How calls of a method are admitted, before their requests are read. */
-export type Route =
-  /**
-   * The policy decides who may call it. `authorize` throws if the caller may not use `target`, the first field of the
-   * request.
-   */
-  | {
-      readonly kind: "authorized";
-      readonly method: MethodId;
-      readonly target: LeadingField;
-      readonly authorize: (caller: Connection, target: string) => void;
-    }
-  /** Every caller with a valid SVID may call it, and its requests are small. `isStreaming`: its calls can stay open. */
-  | { readonly kind: "open"; readonly isStreaming: boolean };
-
-/** A call as it arrived. */
+/** A call of Coffer's own service as it arrived. */
 export interface Arrival {
-  /** Identifies the call in {@link IncomingCalls}. */
-  readonly number: string;
   readonly caller: Connection;
   readonly stream: ServerHttp2Stream;
-  readonly headers: IncomingHttpHeaders;
-  readonly route: Route;
+  readonly route: AuthorizedRoute;
+  /** When it arrived, in monotonic milliseconds. */
+  readonly since: number;
+  /** The time that the caller waits for the answer, in milliseconds; undefined if it set no deadline. */
+  readonly timeoutMs: number | undefined;
+  /** Whether the caller had ended its request when the call began. */
+  readonly isComplete: boolean;
 }
 
-/** Receives the outcome of admitting a call. */
-export interface Outcomes {
-  /** Called when grpc-js may read the request and answer it. */
-  readonly admitted: (call: IncomingCall) => void;
-  /** Called when the call was answered with a status instead of being admitted. */
-  readonly refused: (arrival: Arrival, code: Code, error: CofferError | undefined) => void;
+/** What every call needs. */
+export interface CallEnvironment {
+  readonly timers: Timers;
+  readonly onHandled: (handled: Handled) => void;
 }
 
 /** The longest time from a request's headers to its end, in milliseconds. */
@@ -49,9 +44,6 @@ export const REQUEST_MS = 30_000;
 
 /** The delay after which a caller may retry a call that exceeded its budget, in milliseconds. */
 export const RETRY_MS = 1000;
-
-// A compressed-flag and a length of four bytes ("Length-Prefixed-Message" in gRPC over HTTP/2).
-const PREFIX_BYTES = 5;
 
 const COMPRESSED: CallStatus = {
   code: Code.INTERNAL,
@@ -65,45 +57,64 @@ const TOO_LONG: CallStatus = {
   metadata: undefined,
 };
 
-const NOTHING = Buffer.alloc(0);
+// The client ends the call with the same code by itself, so this is only for one that does not.
+const EXPIRED: CallStatus = {
+  code: Code.DEADLINE_EXCEEDED,
+  details: "the deadline of the call has passed",
+  metadata: undefined,
+};
 
 /**
- * A call from its headers to its end. grpc-js reads the request only after the caller is authorized and its budget has
- * space for the request. Until then, HTTP/2 flow control holds the request back, so that it costs the server at most
- * one window of 64 KiB.
+ * - reading: the start of the request, as much as authorization needs.
+ * - waiting: for space in the caller's budget.
+ * - collecting: the rest of the request.
+ * - answering: the method runs.
+ * - over: answered or refused.
  */
-export class IncomingCall {
-  readonly arrival: Arrival;
+type State = "reading" | "waiting" | "collecting" | "answering" | "over";
+
+/**
+ * A call of Coffer's own service, from its headers to its end. The request is read only after the caller is authorized
+ * and its budget has space for the request. Until then, HTTP/2 flow control holds the request back, so that it costs the
+ * server at most one window of 64 KiB.
+ *
+ * A request that has arrived completely with its headers, as almost all do, is answered without a listener or a timer.
+ */
+export class IncomingCall extends TimedItem implements AnswerableCall {
+  readonly #arrival: Arrival;
   readonly #lease: Lease;
-  readonly #outcomes: Outcomes;
-  readonly #carried: CarriedBytes;
-  /** The bytes that were read for authorization. They are put back into the stream before grpc-js gets it. */
-  #bytes: Buffer = NOTHING;
-  #state: "reading" | "waiting" | "answering" | "refused" = "reading";
-  #isWatched = false;
-  /** The length of its one message in bytes, including the prefix. */
-  #length = 0;
+  readonly #environment: CallEnvironment;
+  readonly #request: RequestBytes;
+  #state: State = "reading";
+  /** Whether the caller has ended its request and all of it was read. */
+  #hasEnded: boolean;
+  #cancelDeadline: (() => void) | undefined;
 
-  constructor(arrival: Arrival, lease: Lease, outcomes: Outcomes) {
-    this.arrival = arrival;
+  constructor(arrival: Arrival, lease: Lease, environment: CallEnvironment) {
+    super();
+    this.#arrival = arrival;
     this.#lease = lease;
-    this.#outcomes = outcomes;
-    this.#carried = new CarriedBytes(arrival.stream);
+    this.#environment = environment;
+    this.#request = new RequestBytes(arrival.stream);
+    this.#hasEnded = arrival.isComplete;
   }
 
-  /** Begins to read the request if its route requires authorization; otherwise admits it. */
+  get caller(): Connection {
+    return this.#arrival.caller;
+  }
+
+  get isOver(): boolean {
+    const { stream } = this.#arrival;
+    return this.#state === "over" || stream.destroyed || stream.closed;
+  }
+
+  /** Begins to read the request. */
   begin(): void {
-    const { stream, route } = this.arrival;
-    boundHeaders(stream);
-    if (route.kind === "authorized") this.#read();
-    else this.#answer();
+    if (!this.#hasEnded) this.#arrival.stream.once("end", () => this.#ended());
+    this.#read();
+    if (this.#state !== "over") this.#awaitDeadline();
   }
 
-  /**
-   * Runs `task`, which creates the answer, when the answers that the caller has not read yet leave space in its budget.
-   * Limiting the requests does not limit the answers: many small requests can arrive in one turn, and each can have a
-   * large answer.
-   */
   whenRoom(task: () => void): void {
     this.#state = "waiting";
     this.#lease.request(0, () => {
@@ -114,68 +125,74 @@ export class IncomingCall {
     });
   }
 
-  /** An answer of `bytes` bytes is about to be sent. They count against the budget until the call is closed. */
-  answers(bytes: number): void {
-    this.#lease.hold("bytes", bytes);
-    this.#carried.expectAnswer();
+  /** The bytes of the answer count against the budget until the call is closed. */
+  succeed(framed: Buffer): void {
+    if (this.#state === "over") {
+      framed.fill(0);
+      return;
+    }
+    this.#lease.hold("bytes", framed.length);
+    answerMessage(this.#arrival.stream, framed);
+    this.#end(Code.OK, undefined);
   }
 
-  /** Overwrites the bytes of the request, after it has been decoded into copies. */
+  fail(failure: unknown): void {
+    const error = toCofferError(failure);
+    if (this.#state !== "over") this.#reject(toStatus(error), error);
+  }
+
   wipeRequest(): void {
-    this.#carried.wipeRequest();
+    this.#request.wipe();
   }
 
-  /** Refuses the call if its request is still incomplete or waiting at the end of REQUEST_MS. */
+  /** The time for the request is over, and also that for the answer if the caller set no deadline. */
   expire(): void {
-    if (this.#isEndless) return;
-    if (this.#state === "waiting") this.#refuse(this.#overBudget("bytes"));
-    else if (this.arrival.stream.state.remoteClose !== 1) this.#refuse(requestIncomplete(REQUEST_MS));
+    if (this.#state === "waiting") this.fail(this.#overBudget("bytes"));
+    else if (this.#state === "reading" || this.#state === "collecting") this.fail(requestIncomplete(REQUEST_MS));
+    else if (this.#arrival.timeoutMs === undefined) this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
   }
 
-  /**
-   * Cancels the call if the caller has not read the whole answer. Called when the time for reading it is over. A stream
-   * without pending output stays open.
-   */
+  /** Cancels the call if the caller has not read the whole answer. Called when the time for reading it is over. */
   abandon(): void {
-    const { stream } = this.arrival;
-    const isUnread = stream.headersSent && (stream.writableLength > 0 || stream.writableEnded);
-    if (isUnread) stream.close(constants.NGHTTP2_CANCEL);
+    cancelUnread(this.#arrival.stream);
   }
 
   /** The stream is closed. */
   close(): void {
+    this.#cancelDeadline?.();
     this.#lease.release();
-    this.#carried.wipeRequest();
+    this.#request.wipe();
   }
 
-  get #isEndless(): boolean {
-    const { route } = this.arrival;
-    return route.kind === "open" && route.isStreaming;
+  /** A call that is answered at once needs no timer, so it begins only when the call has to wait for something. */
+  #awaitDeadline(): void {
+    const { timeoutMs } = this.#arrival;
+    if (timeoutMs === undefined) return;
+    this.#cancelDeadline = this.#environment.timers.delay(timeoutMs, () => this.#reject(EXPIRED));
   }
 
   readonly #read = (): void => {
-    const chunk = this.#carried.read();
-    if (chunk !== null) this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+    this.#request.read();
     try {
-      this.#look();
+      if (this.#state === "reading") this.#look();
+      else if (this.#state === "collecting") this.#collect();
     } catch (error) {
-      this.#refuse(toCofferError(error));
+      this.fail(error);
     }
   };
 
   /** Decides by the bytes read so far: wait for more, refuse the call, or request space for it in the budget. */
   #look(): void {
-    if (this.#bytes.length < PREFIX_BYTES) this.#readOn();
-    else if (this.#bytes[0] !== 0) this.#reject(COMPRESSED);
-    else this.#admit(this.#bytes.readUInt32BE(1));
+    const { bytes } = this.#request;
+    if (bytes.length < PREFIX_BYTES) this.#readOn();
+    else if (bytes[0] !== 0) this.#reject(COMPRESSED);
+    else this.#admit(bytes.readUInt32BE(1));
   }
 
   /** Continues {@link #look} for a message of `length` bytes. */
   #admit(length: number): void {
-    this.#length = PREFIX_BYTES + length;
-    const isWhole = this.#bytes.length >= this.#length;
     if (length > MAX_RECEIVE_BYTES) this.#reject(TOO_LONG);
-    else if (isWhole || this.#isAuthorized()) this.#request(length);
+    else if (this.#request.bytes.length >= PREFIX_BYTES + length || this.#isAuthorized()) this.#requestSpace(length);
     else this.#readOn();
   }
 
@@ -184,32 +201,54 @@ export class IncomingCall {
    * it.
    */
   #isAuthorized(): boolean {
-    const { caller, route } = this.arrival;
-    if (route.kind === "open") return true;
-    const target = leadingStringSoFar(this.#bytes.subarray(PREFIX_BYTES), route.target);
+    const { caller, route } = this.#arrival;
+    const target = leadingStringSoFar(this.#request.bytes.subarray(PREFIX_BYTES), route.target);
     if (target !== undefined) route.authorize(caller, target);
     return target !== undefined;
   }
 
+  /** Takes space for the request from the budget, now or when there is some. */
+  #requestSpace(length: number): void {
+    this.#state = "waiting";
+    this.#arrival.stream.off("readable", this.#read);
+    const granted = () => {
+      if (this.isOver) return;
+      this.#state = "collecting";
+      this.#lease.read();
+      this.#request.expect(PREFIX_BYTES + length);
+      this.#collect();
+    };
+    if (this.#lease.request(length, granted)) return;
+    if (!this.#holdUnread()) this.fail(this.#overBudget("unread"));
+  }
+
+  /** Answers when the caller has ended its request: a message, and nothing after it. */
+  #collect(): void {
+    const { missing } = this.#request;
+    if (missing < 0) this.fail(malformedRequest("bytes follow its message"));
+    else if (!this.#hasEnded) this.#awaitMore();
+    else if (missing > 0) this.fail(malformedRequest("it ends before its message is complete"));
+    else this.#answer();
+  }
+
+  #answer(): void {
+    this.#state = "answering";
+    this.#arrival.route.answer(this, this.#request.bytes.subarray(PREFIX_BYTES));
+  }
+
   #readOn(): void {
-    if (this.#holdUnread()) this.#awaitMore();
-    else this.#refuse(this.#overBudget("unread"));
+    if (this.#hasEnded) this.fail(malformedRequest("it ends before its message is complete"));
+    else if (this.#holdUnread()) this.#awaitMore();
+    else this.fail(this.#overBudget("unread"));
   }
 
   #awaitMore(): void {
-    const { stream } = this.arrival;
-    stream.once("readable", this.#read);
-    if (this.#isWatched) return;
-    this.#isWatched = true;
-    stream.once("end", () => this.#ended());
+    this.#arrival.stream.once("readable", this.#read);
   }
 
-  /** Takes space for the request from the budget, now or when there is some. */
-  #request(bytes: number): void {
-    this.#state = "waiting";
-    this.#putBack();
-    if (this.#lease.request(bytes, () => this.#answer())) return;
-    if (!this.#holdUnread()) this.#refuse(this.#overBudget("unread"));
+  #ended(): void {
+    this.#hasEnded = true;
+    this.#read();
   }
 
   /** Counts the request as unread. False if the caller has the most unread requests that it may have. */
@@ -220,50 +259,24 @@ export class IncomingCall {
     return fits;
   }
 
-  #putBack(): void {
-    const { stream } = this.arrival;
-    stream.off("readable", this.#read);
-    stream.unshift(this.#bytes);
-    this.#bytes = NOTHING;
-  }
-
-  #answer(): void {
-    const { stream, route } = this.arrival;
-    if (stream.destroyed || stream.closed || this.#state === "refused") return;
-    this.#state = "answering";
-    if (route.kind === "authorized") this.#follow();
-    this.#lease.read();
-    this.#outcomes.admitted(this);
-  }
-
-  /**
-   * Refuses a request with a second message. grpc-js would collect up to 4 MiB of the second message first, and the
-   * budget counts only the first.
-   */
-  #follow(): void {
-    const exceeded = () => this.#refuse(malformedRequest("bytes follow its message"));
-    this.#carried.follow(this.#length, exceeded);
-  }
-
-  /** The caller has ended its request. After the call is admitted, grpc-js handles this itself. */
-  #ended(): void {
-    if (this.#state === "reading") this.#refuse(malformedRequest("it ends before its message is complete"));
-  }
-
   #overBudget(resource: Resource): CofferError {
     return budgetExceeded(resource, this.#lease.limitOf(resource), RETRY_MS);
   }
 
-  #refuse(error: CofferError): void {
-    this.#reject(toStatus(error), error);
+  #reject(status: CallStatus, error?: CofferError): void {
+    const { stream } = this.#arrival;
+    stream.off("readable", this.#read);
+    const isAbandoned = this.isOver && this.#state !== "answering";
+    if (isAbandoned) this.#state = "over";
+    else this.#end(error === undefined ? status.code : codeOf(error.reason), error);
+    answerStatus(stream, status);
   }
 
-  #reject(status: CallStatus, error?: CofferError): void {
-    const { stream } = this.arrival;
-    stream.off("readable", this.#read);
-    if (stream.destroyed || stream.closed || stream.headersSent) return;
-    this.#state = "refused";
-    this.#outcomes.refused(this.arrival, status.code, error);
-    answerStatus(stream, status);
+  #end(code: Code, error: CofferError | undefined): void {
+    this.#state = "over";
+    this.#cancelDeadline?.();
+    const { route, caller, since } = this.#arrival;
+    const { timers, onHandled } = this.#environment;
+    onHandled({ method: route.method, code, seconds: (timers.elapsed() - since) / 1000, caller, error });
   }
 }

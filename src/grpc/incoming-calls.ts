@@ -1,24 +1,39 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type ServerUnaryCall, status as Code } from "@grpc/grpc-js";
+import { status as Code } from "@grpc/grpc-js";
 import { type CofferError, budgetExceeded, shuttingDown, svidExpired } from "../domain/errors.ts";
-import type { Timers } from "../domain/timers.ts";
-import { type CallStatus, answerStatus } from "./answer-stream.ts";
+import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
+import type { AuthorizedRoute } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
-import { readTimeout } from "./grpc-timeout.ts";
-import { type Arrival, IncomingCall, type Outcomes, REQUEST_MS, RETRY_MS, type Route } from "./incoming-call.ts";
+import { type GrpcTimeout, readTimeout } from "./grpc-timeout.ts";
+import { type CallEnvironment, IncomingCall, REQUEST_MS, RETRY_MS } from "./incoming-call.ts";
+import { OpenCall, type OpenRoute } from "./open-call.ts";
 import { Overdue } from "./overdue.ts";
 import type { Session } from "./session.ts";
 import { toStatus } from "./status.ts";
 
+/** How calls of a method are admitted and answered. */
+export type Route = AuthorizedRoute | OpenRoute;
+
 /** What {@link IncomingCalls} needs. */
-export interface IncomingCallsOptions {
+export interface IncomingCallsOptions extends CallEnvironment {
   /** The route of a method by its full path, or the route of unknown methods. */
   readonly routeOf: (path: string | undefined) => Route;
   /** Whether a new call may begin. */
   readonly accepts: () => boolean;
-  readonly timers: Timers;
-  readonly outcomes: Outcomes;
+  /** Answers a call of an open route. */
+  readonly answerOpen: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 }
+
+// gRPC over HTTP/2, "Requests": a server should refuse other content types with this status of HTTP.
+const NOT_GRPC: Refusal = {
+  status: {
+    httpStatus: 415,
+    code: Code.INVALID_ARGUMENT,
+    details: "the content-type is not application/grpc",
+    metadata: undefined,
+  },
+  error: undefined,
+};
 
 // The longest time for a caller to read its answer, in milliseconds. It begins when the time for the request is over.
 const ANSWER_MS = 60_000;
@@ -45,14 +60,22 @@ const MALFORMED_TIMEOUT: Refusal = {
   error: undefined,
 };
 
-/** Receives each new stream before grpc-js does, and refuses by its headers what grpc-js would accept. */
+type TimedCall = IncomingCall | OpenCall;
+
+/** A stream that a peer has opened. */
+interface Opened {
+  readonly session: Session;
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  /** Whether the peer has ended its request already. */
+  readonly isComplete: boolean;
+}
+
+/** Receives each new stream, refuses calls by their headers, and begins the others. */
 export class IncomingCalls {
   readonly #options: IncomingCallsOptions;
-  readonly #unfinished: Overdue<IncomingCall>;
-  readonly #unread: Overdue<IncomingCall>;
-  /** The calls that have begun and are not closed. */
-  readonly #open = new Map<string, IncomingCall>();
-  #last = 0;
+  readonly #unfinished: Overdue<TimedCall>;
+  readonly #unread: Overdue<TimedCall>;
 
   constructor(options: IncomingCallsOptions) {
     const { timers } = options;
@@ -68,45 +91,15 @@ export class IncomingCalls {
   }
 
   /** Receives a stream that a peer has opened. */
-  take(session: Session, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  take(opened: Opened): void {
+    const { session, headers } = opened;
     const route = this.#options.routeOf(headers[":path"]);
-    this.#last += 1;
-    const arrival = { number: String(this.#last), caller: session.connection, stream, headers, route };
-    // Always overwritten, whatever the peer sent: a handler finds its call, and so its caller, by this number.
-    headers[":authority"] = arrival.number;
-    const refusal = this.#refusal(session, headers);
+    const timeout = readTimeout(headers["grpc-timeout"]);
+    const refusal = this.#refusal(session, headers, timeout);
     const lease = refusal === undefined ? session.budget.open() : undefined;
-    if (lease !== undefined) this.#begin(arrival, lease, session);
-    else this.#refuse(arrival, refusal ?? refusedBy(callsExceeded(session)), session);
-  }
-
-  /**
-   * The call that a handler of grpc-js answers. grpc-js does not give its handlers the stream, but it does give them
-   * the `:authority` of the request, which {@link take} sets to the number of the call. Undefined if the stream is
-   * closed.
-   */
-  of(call: Pick<ServerUnaryCall<unknown, unknown>, "getHost">): IncomingCall | undefined {
-    return this.#open.get(call.getHost());
-  }
-
-  #begin(arrival: Arrival, lease: Lease, session: Session): void {
-    const call = new IncomingCall(arrival, lease, this.#options.outcomes);
-    this.#open.set(arrival.number, call);
-    this.#unfinished.begin(call);
-    session.opened(arrival.stream, () => {
-      this.#open.delete(arrival.number);
-      this.#unfinished.end(call);
-      this.#unread.end(call);
-      call.close();
-    });
-    call.begin();
-  }
-
-  #refuse(arrival: Arrival, { status, error }: Refusal, session: Session): void {
-    session.opened(arrival.stream, () => {});
-    this.#options.outcomes.refused(arrival, status.code, error);
-    answerStatus(arrival.stream, status);
-    if (this.#isExpired(session)) session.expire();
+    if (lease === undefined) this.#refuse(opened, route, refusal ?? refusedBy(callsExceeded(session)));
+    else if (route.kind === "open") this.#beginOpen(opened, route, lease, timeout);
+    else this.#begin(opened, route, lease, timeout);
   }
 
   /** Cancels the timers of all calls. */
@@ -115,11 +108,50 @@ export class IncomingCalls {
     this.#unread.close();
   }
 
-  #refusal(session: Session, headers: IncomingHttpHeaders): Refusal | undefined {
+  #begin({ session, stream, isComplete }: Opened, route: AuthorizedRoute, lease: Lease, timeout: GrpcTimeout): void {
+    const timeoutMs = timeout.kind === "timeout" ? timeout.ms : undefined;
+    const since = this.#options.timers.elapsed();
+    const arrival = { caller: session.connection, stream, route, since, timeoutMs, isComplete };
+    const call = new IncomingCall(arrival, lease, this.#options);
+    this.#watch(session, stream, call);
+    call.begin();
+  }
+
+  #beginOpen({ session, stream, headers }: Opened, route: OpenRoute, lease: Lease, timeout: GrpcTimeout): void {
+    this.#watch(session, stream, new OpenCall(stream, route, lease));
+    // grpc-js computes the original timeout incorrectly.
+    if (timeout.kind === "timeout") headers["grpc-timeout"] = timeout.header;
+    boundHeaders(stream);
+    this.#options.answerOpen(stream, headers);
+  }
+
+  /** Ends the call with its stream, and limits its duration. */
+  #watch(session: Session, stream: ServerHttp2Stream, call: TimedCall): void {
+    this.#unfinished.begin(call);
+    session.opened(stream, () => {
+      this.#unfinished.end(call);
+      this.#unread.end(call);
+      call.close();
+    });
+  }
+
+  /** Reports a refused call of Coffer's own methods only: any other method name is arbitrary text from the peer. */
+  #refuse({ session, stream }: Opened, route: Route, { status, error }: Refusal): void {
+    session.opened(stream, () => {});
+    if (route.kind === "authorized") {
+      const { code } = status;
+      this.#options.onHandled({ method: route.method, code, seconds: 0, caller: session.connection, error });
+    }
+    answerStatus(stream, status);
+    if (this.#isExpired(session)) session.expire();
+  }
+
+  #refusal(session: Session, headers: IncomingHttpHeaders, timeout: GrpcTimeout): Refusal | undefined {
     if (!this.#options.accepts()) return refusedBy(shuttingDown());
     if (this.#isExpired(session)) return refusedBy(svidExpired());
     if (!isIdentity(headers["grpc-encoding"])) return COMPRESSED;
-    return boundTimeout(headers);
+    if (timeout.kind === "malformed") return MALFORMED_TIMEOUT;
+    return isGrpc(headers["content-type"]) ? undefined : NOT_GRPC;
   }
 
   #isExpired({ connection }: Session): boolean {
@@ -127,16 +159,12 @@ export class IncomingCalls {
   }
 }
 
-/** Replaces a timeout that grpc-js computes incorrectly. Refuses a malformed one, as other gRPC servers do. */
-function boundTimeout(headers: IncomingHttpHeaders): Refusal | undefined {
-  const timeout = readTimeout(headers["grpc-timeout"]);
-  if (timeout.kind === "malformed") return MALFORMED_TIMEOUT;
-  if (timeout.kind === "timeout") headers["grpc-timeout"] = timeout.header;
-  return undefined;
-}
-
 function isIdentity(encoding: string | string[] | undefined): boolean {
   return encoding === undefined || encoding === "identity";
+}
+
+function isGrpc(contentType: string | undefined): boolean {
+  return contentType?.startsWith("application/grpc") ?? false;
 }
 
 function refusedBy(error: CofferError): Refusal {

@@ -1,15 +1,24 @@
 import type { Timers } from "../domain/timers.ts";
 
+/** An item that an {@link Overdue} can hold. It belongs to at most one at a time, which alone uses its members. */
+export class TimedItem {
+  overdue: unknown;
+  began = 0;
+  earlier: TimedItem | undefined;
+  later: TimedItem | undefined;
+}
+
 /**
  * Items that have to end within a fixed time. A single timer waits for the oldest item. A timer for each call would
- * cost more than the rest of the call's bookkeeping, and almost none of them would ever fire.
+ * cost more than the rest of the call's bookkeeping, and almost none of them would ever fire. The items are a list that
+ * they link themselves: every call begins and ends, and entries of a Map cost more than the rest of this class.
  */
-export class Overdue<Item> {
+export class Overdue<Item extends TimedItem> {
   readonly #timers: Pick<Timers, "elapsed" | "delay">;
   readonly #limitMs: number;
   readonly #expire: (item: Item) => void;
-  /** When each item began, the oldest first. */
-  readonly #began = new Map<Item, number>();
+  #oldest: Item | undefined;
+  #newest: Item | undefined;
   #cancel: (() => void) | undefined;
 
   /** `expire` is called with each item that has not ended within `limitMs` milliseconds. */
@@ -21,19 +30,31 @@ export class Overdue<Item> {
 
   /** Starts the time of an item. Does nothing if it is running already. */
   begin(item: Item): void {
-    if (this.#began.has(item)) return;
-    this.#began.set(item, this.#timers.elapsed());
+    if (item.overdue === this) return;
+    item.overdue = this;
+    item.began = this.#timers.elapsed();
+    item.earlier = this.#newest;
+    if (this.#newest === undefined) this.#oldest = item;
+    else this.#newest.later = item;
+    this.#newest = item;
     if (this.#cancel === undefined) this.#wait(this.#limitMs);
   }
 
   /** Removes an item, if it is present. */
   end(item: Item): void {
-    this.#began.delete(item);
+    if (item.overdue !== this) return;
+    const { earlier, later } = item;
+    if (earlier === undefined) this.#oldest = later as Item | undefined;
+    else earlier.later = later;
+    if (later === undefined) this.#newest = earlier as Item | undefined;
+    else later.earlier = earlier;
+    // An item that has ended must not keep its neighbours in memory.
+    item.overdue = item.earlier = item.later = undefined;
   }
 
   /** Removes all items, and cancels the timer. */
   close(): void {
-    this.#began.clear();
+    while (this.#oldest !== undefined) this.end(this.#oldest);
     this.#cancel?.();
     this.#cancel = undefined;
   }
@@ -42,19 +63,16 @@ export class Overdue<Item> {
     this.#cancel = this.#timers.delay(ms, () => this.#look());
   }
 
-  /**
-   * Expires the items whose time is over, and waits for the next. Keeps `#cancel` set until the end, so that an item
-   * that `expire` begins again does not start a second timer.
-   */
+  /** Keeps `#cancel` set until the end, so that an item that `expire` begins again does not start a second timer. */
   #look(): void {
     const now = this.#timers.elapsed();
-    for (const [item, began] of this.#began) {
-      const left = began + this.#limitMs - now;
+    for (let item = this.#oldest; item !== undefined; item = this.#oldest) {
+      const left = item.began + this.#limitMs - now;
       if (left > 0) {
         this.#wait(left);
         return;
       }
-      this.#began.delete(item);
+      this.end(item);
       this.#expire(item);
     }
     this.#cancel = undefined;

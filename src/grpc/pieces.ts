@@ -13,11 +13,13 @@ const IN_PLACE = 4;
  * Bounds the memory that a request takes in addition to its payload, because the budget counts only the payload. Each
  * DATA frame becomes an object of about 200 bytes, and retains the whole buffer that it was read with: 3 MB in frames
  * of one byte took 1 GB. A stream with more pieces than any client sends is closed with ENHANCE_YOUR_CALM (RFC 9113 7).
+ * `isComplete`: the peer has ended the request, so no more pieces arrive.
  */
-export function boundPieces(stream: ServerHttp2Stream): void {
+export function boundPieces(stream: ServerHttp2Stream, isComplete: boolean): void {
+  // The "stream" event comes after the whole read that contained the headers has been processed, so pieces may have
+  // arrived already. Each has at least one byte.
+  if (isComplete && stream.readableLength <= FREE_PIECES) return;
   const push = stream.push.bind(stream);
-  // On Node 26, the "stream" event comes after the whole read that contained the headers has been processed, so pieces
-  // may have arrived already.
   const arrived = unreadChunks(stream);
   let pieces = arrived.length;
   let bytes = arrived.reduce((sum, { length }) => sum + length, 0);

@@ -36,9 +36,10 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       response: wire.putResponse,
       ...onPath(engine, "Put"),
       hasLargeAnswer: false,
-      handle: async (permit, { path, data, binaryData, expectedVersion }) => {
+      handle: (permit, { path, data, binaryData, expectedVersion }) => {
         const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
-        return { path, ...(await engine.put(permit, content, expectedVersion)) };
+        const put = engine.put(permit, content, expectedVersion);
+        return put.then(({ version, revision, createTime }) => ({ path, version, revision, createTime }));
       },
       wipe: ({ data, binaryData }) => wipeValues(data, binaryData),
     },

@@ -20,8 +20,8 @@ export interface SessionOptions {
   readonly timers: Timers;
   /** Returns a new number in [0, 1) at each call. */
   readonly random: () => number;
-  /** Called with each stream that the peer opens, and its headers. */
-  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+  /** Called with each stream that the peer opens, its headers, and whether the peer has ended its request already. */
+  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, isComplete: boolean) => void;
 }
 
 // The maximum number of open streams, and the maximum size of a header list in bytes (RFC 9113 6.5.2). gRPC libraries
@@ -70,9 +70,10 @@ export class Session {
       // Every stream needs this listener from the start, even if its call is refused. Without the listener, an error of
       // the stream ends the process. A stream can fail before its headers are delivered, if a frame that arrived with
       // them ends the session.
-      stream.on("error", () => {});
-      boundPieces(stream);
-      onStream(stream, headers);
+      stream.on("error", ignore);
+      const isComplete = stream.state.remoteClose === 1;
+      boundPieces(stream, isComplete);
+      onStream(stream, headers, isComplete);
     });
     connection.endBy(() => this.close());
     this.#startTimers(lifetimeOf(connection.validUntil, timers.clock(), random()));
@@ -86,7 +87,7 @@ export class Session {
   /** Counts a stream as open. `closed` is called when it is closed. */
   opened(stream: ServerHttp2Stream, closed: () => void): void {
     this.#streams += 1;
-    stream.once("close", () => {
+    stream.on("close", () => {
       this.#streams -= 1;
       closed();
     });
@@ -177,6 +178,8 @@ export class Session {
     });
   }
 }
+
+function ignore(): void {}
 
 /**
  * Defers the destruction of a session until it has read the bytes that have arrived. Node destroys a session while it

@@ -1,12 +1,17 @@
 import type { Readable } from "node:stream";
 
 /** Node does not document this property. */
-type Buffered = Readable & { readonly readableBuffer?: Iterable<Uint8Array | null> };
+type Buffered = Readable & { readonly readableBuffer?: Iterable<Uint8Array | null> & { readonly length: number } };
 
 /**
- * The chunks that have arrived on a stream and have not been read. In Node 22 and later, the buffer contains null in
- * the place of a chunk that was read.
+ * The chunks that have arrived on a stream and have not been read. Chunks that were read leave empty places (Node 22
+ * and later).
  */
 export function unreadChunks(stream: Readable): Uint8Array[] {
   return [...((stream as Buffered).readableBuffer ?? [])].filter((chunk) => chunk !== null);
+}
+
+/** Whether at most one chunk has arrived, so that reading it makes no copy. It can be false for one after others. */
+export function hasOneChunk(stream: Readable): boolean {
+  return ((stream as Buffered).readableBuffer?.length ?? 2) <= 1;
 }

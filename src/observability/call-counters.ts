@@ -74,6 +74,11 @@ export class CallCounters {
     );
   }
 
+  /** The number of fronts. */
+  get fronts(): number {
+    return this.#regions.length;
+  }
+
   /** The counters of one front. Only its thread may write to them. Throws a RangeError if there is no such front. */
   of(front: number): FrontCounters {
     const region = this.#regions[front];

@@ -1,35 +1,122 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
+import type { Timers } from "../domain/timers.ts";
+import { type Delays, NO_DELAYS, type SharedDelays } from "./shared-delays.ts";
 
 /** The sampling interval in milliseconds. Each sample includes this interval. */
 const DELAY_RESOLUTION_MS = 10;
 
-/** The metric of the event loop's delay: how late timers fire. No call is served during this time. */
-export class EventLoopDelay {
+/** Milliseconds between two reports of a front. */
+const REPORT_MS = 1000;
+
+/** Samples of the delays of an event loop. */
+export interface DelaySource {
+  /** The delays since the start, or since the last reset. */
+  read(): Delays;
+  reset(): void;
+  close(): void;
+}
+
+/** Samples how late the timers of this thread fire. The thread serves no call during this time. */
+class DelaySamples implements DelaySource {
   readonly #samples: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
 
-  /** Starts sampling. */
-  constructor(registry: Registry) {
+  constructor() {
+    this.#samples.enable();
+  }
+
+  read(): Delays {
     const samples = this.#samples;
-    samples.enable();
+    const [median, high] = [samples.percentile(50), samples.percentile(99)];
+    return { median: lateness(median), high: lateness(high), longest: lateness(samples.max) };
+  }
+
+  reset(): void {
+    this.#samples.reset();
+  }
+
+  close(): void {
+    this.#samples.disable();
+  }
+}
+
+/** The metric of the delay of event loops: that of this thread, and those of the fronts in other threads. */
+export class EventLoopDelay {
+  readonly #samples = new DelaySamples();
+
+  /** Starts sampling. `fronts` is undefined if the only front is in this thread. */
+  constructor(registry: Registry, fronts: SharedDelays | undefined) {
+    const take = () => this.#take(fronts);
     new Gauge({
       name: "coffer_event_loop_delay_seconds",
       help: "Delay of timers since the last scrape.",
-      labelNames: ["quantile"],
+      labelNames: ["thread", "quantile"],
       registers: [registry],
       collect() {
-        this.set({ quantile: "0.5" }, lateness(samples.percentile(50)));
-        this.set({ quantile: "0.99" }, lateness(samples.percentile(99)));
-        this.set({ quantile: "1" }, lateness(samples.max));
-        samples.reset();
+        for (const [thread, { median, high, longest }] of take()) {
+          this.set({ thread, quantile: "0.5" }, median);
+          this.set({ thread, quantile: "0.99" }, high);
+          this.set({ thread, quantile: "1" }, longest);
+        }
       },
     });
   }
 
   /** Stops sampling. */
   close(): void {
-    this.#samples.disable();
+    this.#samples.close();
   }
+
+  #take(fronts: SharedDelays | undefined): (readonly [thread: string, delays: Delays])[] {
+    const own = this.#samples.read();
+    this.#samples.reset();
+    if (fronts === undefined) return [[nameOf(0), own]];
+    return [["store", own], ...fronts.take().map((delays, front) => [nameOf(front), delays] as const)];
+  }
+}
+
+/**
+ * Reports the delays of this front's event loop once in a second, until the returned function is called. Each sample is
+ * part of one scrape or two.
+ */
+export function reportDelays(
+  delays: SharedDelays,
+  front: number,
+  timers: Pick<Timers, "delay">,
+  samples: DelaySource = new DelaySamples(),
+): () => void {
+  let scrapes = delays.scrapes;
+  let before = NO_DELAYS;
+  let cancel = () => {};
+  const report = () => {
+    const now = samples.read();
+    delays.put(front, longer(before, now));
+    // The samples since the last report are in none of the scrapes so far, so they are part of the next one.
+    if (delays.scrapes !== scrapes) {
+      scrapes = delays.scrapes;
+      before = now;
+      samples.reset();
+    }
+    cancel = timers.delay(REPORT_MS, report);
+  };
+  report();
+  return () => {
+    cancel();
+    samples.close();
+  };
+}
+
+function longer(one: Delays, other: Delays): Delays {
+  return {
+    median: Math.max(one.median, other.median),
+    high: Math.max(one.high, other.high),
+    longest: Math.max(one.longest, other.longest),
+  };
+}
+
+/** The label of a front, counted from 0. */
+function nameOf(front: number): string {
+  return `front ${front + 1}`;
 }
 
 /** Converts a sample in nanoseconds to seconds, without the sampling interval. */

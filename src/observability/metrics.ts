@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { CallCounters } from "./call-counters.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
+import type { SharedDelays } from "./shared-delays.ts";
 import { type ScrapedMetric, codeSeries, durationSeries, labelled, registerScraped } from "./scraped-metric.ts";
 import type { Check } from "./server-status.ts";
 import type { BuildInfo, ConnectionLimits, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
@@ -52,8 +53,11 @@ export class Metrics {
     registers: this.#registers,
   });
 
-  /** `calls` are the counters of all fronts. Their series start at zero, so that the first failure is an increase. */
-  constructor(build: BuildInfo, calls: CallCounters) {
+  /**
+   * `calls` are the counters of all fronts. Their series start at zero, so that the first failure is an increase. `delays`
+   * are those of the fronts in other threads; undefined if there are none.
+   */
+  constructor(build: BuildInfo, calls: CallCounters, delays?: SharedDelays) {
     this.#counters = calls;
     this.#labelledGauge("coffer_build_info", "Always 1. The labels have the release and the version of Node.", [
       "version",
@@ -63,7 +67,8 @@ export class Metrics {
     const start = performance.timeOrigin / 1000;
     this.#gauge("process_start_time_seconds", "When the process started, as Unix time.", () => start);
     this.#counter("process_cpu_seconds_total", "CPU time of the process, user and system.", cpuSeconds);
-    this.#delay = new EventLoopDelay(this.#registry);
+    this.#gauge("coffer_threads", "Threads that answer calls, --threads.", () => calls.fronts);
+    this.#delay = new EventLoopDelay(this.#registry, delays);
     this.#registerCalls(calls);
   }
 

@@ -13,12 +13,15 @@ export interface Location {
 export const PRUNED = -1;
 
 /**
- * Committed entries as columns. A structured clone copies one string and one typed array in a small part of the time
- * that it takes for an object of each change: a store of a million secrets is sent to every front when it is loaded.
+ * Committed entries as columns. A structured clone copies a list of strings and one typed array in a small part of the
+ * time that it takes for an object of each change: a store of a million secrets is sent to every front when it is loaded.
  */
 export interface Batch {
-  /** The distinct authors, then the path of each change. Neither contains a line feed. */
-  readonly texts: string;
+  /**
+   * The distinct authors, then the path of each change. They are separate strings: V8 makes the parts of a split string
+   * refer to the whole one, so each path in a front's memory would retain all paths of its batch.
+   */
+  readonly texts: readonly string[];
   /**
    * The number of authors; then for each entry its revision and the number of its changes; for each change PUT or DELETE,
    * its time, the index of its author, and what {@link BatchWriter} writes for its kind.
@@ -52,7 +55,7 @@ class BatchWriter {
   }
 
   end(): Batch {
-    const texts = [...this.#authors.keys(), ...this.#paths].join("\n");
+    const texts = [...this.#authors.keys(), ...this.#paths];
     return { texts, numbers: Float64Array.from([this.#authors.size, ...this.#numbers]) };
   }
 
@@ -84,7 +87,7 @@ class BatchReader {
   #at = 0;
 
   constructor({ texts, numbers }: Batch) {
-    this.#texts = texts.split("\n");
+    this.#texts = texts;
     this.#numbers = numbers;
     this.#path = this.#number();
   }

@@ -47,6 +47,7 @@ export class Feed implements Publication {
   }
 
   publish(entries: readonly CommittedEntry[]): void {
+    if (entries.length === 0) return;
     this.memory.publish(entries);
     const number = next(this.#progress.published);
     const chunks = this.#chunks.take(number);

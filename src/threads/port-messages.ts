@@ -1,5 +1,4 @@
-import { CofferError, type ErrorMetadata } from "../domain/errors.ts";
-import type { Reason } from "../contract/reasons.ts";
+import { CofferError } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { DeleteResult, PutResult } from "../store/operation.ts";
 import type { Batch } from "./batch.ts";
@@ -45,43 +44,43 @@ export type Answer =
 
 /** An error as a message. A structured clone of an Error would lose its class and its fields. */
 export interface SentError {
+  readonly name: string;
   readonly message: string;
   readonly stack: string;
+  /** For the log only. */
+  readonly cause: SentError | undefined;
   /** Undefined if the error is a bug. */
   readonly expected: ExpectedError | undefined;
 }
 
-/** The fields of a CofferError. */
-interface ExpectedError {
-  readonly reason: Reason;
-  readonly metadata: ErrorMetadata;
-  readonly retryDelayMs: number | undefined;
-  /** For the log only. */
-  readonly cause: SentError | undefined;
-}
+/** The fields of a CofferError that other errors do not have. */
+type ExpectedError = Pick<CofferError, "reason" | "metadata" | "retryDelayMs">;
 
 /** Describes any thrown value. */
 export function describeError(error: unknown): SentError {
-  if (!(error instanceof Error)) return { message: String(error), stack: "", expected: undefined };
-  return { message: error.message, stack: error.stack ?? "", expected: expectedError(error) };
+  if (!(error instanceof Error)) return describeError(new Error(String(error)));
+  const { name, message, stack = message, cause } = error;
+  const sentCause = cause === undefined ? undefined : describeError(cause);
+  return { name, message, stack, cause: sentCause, expected: expectedError(error) };
 }
 
 function expectedError(error: Error): ExpectedError | undefined {
   if (!(error instanceof CofferError)) return undefined;
-  const { reason, metadata, retryDelayMs, cause } = error;
-  return { reason, metadata, retryDelayMs, cause: cause === undefined ? undefined : describeError(cause) };
+  const { reason, metadata, retryDelayMs } = error;
+  return { reason, metadata, retryDelayMs };
 }
 
 /** The error that was described. */
-export function restoreError({ message, stack, expected }: SentError): Error {
-  const error = expected === undefined ? new Error(message) : restoreExpected(message, expected);
-  error.stack = stack;
-  return error;
+export function restoreError({ name, message, stack, cause, expected }: SentError): Error {
+  const options = cause === undefined ? {} : { cause: restoreError(cause) };
+  const error = expected === undefined ? new Error(message, options) : restoreExpected(message, expected, options);
+  return Object.assign(error, { stack, ...(name === error.name ? {} : { name }) });
 }
 
-function restoreExpected(message: string, { reason, metadata, retryDelayMs, cause }: ExpectedError): CofferError {
+function restoreExpected(message: string, expected: ExpectedError, options: ErrorOptions): CofferError {
+  const { reason, metadata, retryDelayMs } = expected;
   return new CofferError(reason, message, metadata, {
-    ...(cause === undefined ? {} : { cause: restoreError(cause) }),
+    ...options,
     ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
   });
 }

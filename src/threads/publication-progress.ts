@@ -31,6 +31,11 @@ export class PublicationProgress {
     return distance(this.published, number) >= 0;
   }
 
+  /** The number of the last publication that a front, counted from 0, has applied. */
+  appliedBy(front: number): number {
+    return Atomics.load(this.#numbers, 1 + front);
+  }
+
   /** Reports that a front, counted from 0, has applied every publication up to a number. */
   applied(front: number, number: number): void {
     Atomics.store(this.#numbers, 1 + front, number);

@@ -28,13 +28,16 @@ export class Replica {
   readonly #timers: Pick<Timers, "afterTurn">;
   /** Messages that have arrived and are not processed, in order. */
   readonly #held: FeedMessage[] = [];
-  #applied = 0;
+  /** Whether {@link #processPublished} runs again after this turn. */
+  #isWaiting = false;
+  #applied: number;
 
   constructor({ port, progress, front, timers }: ReplicaOptions) {
     this.#port = port;
     this.#progress = progress;
     this.#front = front;
     this.#timers = timers;
+    this.#applied = progress.appliedBy(front);
     this.#changes = new RemoteChanges((message, transfer) => port.post(message, transfer), timers);
     port.onMessage((message) => this.#receive(message));
   }
@@ -74,12 +77,21 @@ export class Replica {
   #processPublished(): void {
     for (let [first] = this.#held; first !== undefined; [first] = this.#held) {
       if (first.kind === "publication" && !this.#progress.isPublished(first.number)) {
-        this.#timers.afterTurn(() => this.#processPublished());
+        this.#lookAgain();
         return;
       }
       this.#held.shift();
       this.#process(first);
     }
+  }
+
+  #lookAgain(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#timers.afterTurn(() => {
+      this.#isWaiting = false;
+      this.#processPublished();
+    });
   }
 
   #process(message: FeedMessage): void {

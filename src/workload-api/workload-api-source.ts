@@ -13,8 +13,9 @@ import { readX509Context, type X509Context } from "./x509-context.ts";
 
 /**
  * How long the source waits for a more complete message after one that lacks an SVID, in milliseconds. When a CA is
- * tainted, SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. The time is
- * short enough that a trust domain that is removed together with an SVID is no longer trusted within a second.
+ * tainted, SPIRE's agent first sends only the SVIDs that it has renewed so far, and all of them 2 ms later. A message
+ * that lacks an SVID can also lack a trust domain. The source trusts that trust domain until the wait ends, so the wait
+ * must be short.
  */
 const SETTLE_MS = 250;
 
@@ -163,7 +164,10 @@ export class WorkloadApiSource extends FollowedSource {
     this.#stopKeeping = timers.delay(pause, () => timers.clock() <= validUntil && this.#adopt(chosen, context));
   }
 
-  /** Discards a message that can't be used completely, and reports it (Workload API 4.5). */
+  /**
+   * Calls `use`, which throws a MaterialError if the message can't be used. Reports its problems; nothing of the message
+   * is adopted (Workload API 4.5).
+   */
   #judging(use: () => void): void {
     try {
       use();

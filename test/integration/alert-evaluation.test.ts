@@ -18,7 +18,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 describe("the alerts of docs/operations.md, as Prometheus evaluates them,", { skip }, () => {
   // Prometheus accepts a rule with a wrong threshold, sign or label, and then never sends the alert.
-  it("fire when they should, and not when they should not", () => {
+  it("each fire for sample series with its fault, and stay quiet for similar series without it", () => {
     const { groups } = parse(block!) as {
       groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
     };

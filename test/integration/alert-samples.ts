@@ -177,15 +177,22 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
   },
   {
     alert: "CofferStalls",
-    fires: { [gauge("coffer_event_loop_delay_seconds", ', quantile="1"')]: always(0.6) },
+    fires: { [gauge("coffer_event_loop_delay_seconds", ', thread="front 1", quantile="1"')]: always(0.6) },
     quiet: {
-      [gauge("coffer_event_loop_delay_seconds", ', quantile="1"')]: always(0.4),
-      [gauge("coffer_event_loop_delay_seconds", ', quantile="0.5"')]: always(0.6),
+      [gauge("coffer_event_loop_delay_seconds", ', thread="front 1", quantile="1"')]: always(0.4),
+      [gauge("coffer_event_loop_delay_seconds", ', thread="front 1", quantile="0.5"')]: always(0.6),
+      [gauge("coffer_event_loop_delay_seconds", ', thread="store", quantile="1"')]: always(0.6),
     },
   },
   {
     alert: "CofferBusy",
-    fires: { [gauge("process_cpu_seconds_total")]: growing(0.9 * SAMPLE_SECONDS) },
-    quiet: { [gauge("process_cpu_seconds_total")]: growing(0.8 * SAMPLE_SECONDS) },
+    fires: {
+      [gauge("process_cpu_seconds_total")]: growing(1.8 * SAMPLE_SECONDS),
+      [gauge("coffer_threads")]: always(2),
+    },
+    quiet: {
+      [gauge("process_cpu_seconds_total")]: growing(1.6 * SAMPLE_SECONDS),
+      [gauge("coffer_threads")]: always(2),
+    },
   },
 ];

@@ -38,7 +38,7 @@ describe("grpcurl with a descriptor set", { skip }, () => {
     return runToEnd("sh", ["-c", command], {});
   };
 
-  it("works as docs/api.md shows", async () => {
+  it("lists and describes the service, puts a secret and gets it, with the commands of docs/api.md", async () => {
     const lines = block.trim().split("\n");
     assert.equal(lines.length, 4);
     const shown: string[] = [];

@@ -3,10 +3,13 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 /** The largest block of memory that is read at once, in bytes. */
 const PIECE = 8 * 1024 * 1024;
 
+/** How many bytes two consecutive blocks share. A mark that one block cuts off is complete in the other block. */
+const OVERLAP = 4096;
+
 /**
  * Finds a mark in the memory of a process that may be traced, such as a child, and returns the `length` characters
- * after each occurrence. Searches all writable memory, in use or freed. Mark and characters must be shorter than a
- * page.
+ * after each occurrence. Searches all writable memory, in use or freed. The mark and the characters together must not be
+ * longer than {@link OVERLAP}. The end of a block can cut off the characters, so the set can also contain shorter strings.
  */
 export function markedInMemory(pid: number, mark: Buffer, length: number): Set<string> {
   const memory = openSync(`/proc/${pid}/mem`, "r");
@@ -39,10 +42,8 @@ function writableRegions(pid: number): { start: number; end: number }[] {
     });
 }
 
-/** The blocks overlap, so that no mark is split between two of them. */
 function* piecesOf(memory: number, start: number, end: number): Generator<Buffer> {
-  const overlap = 4096;
-  for (let at = start; at < end; at += PIECE - overlap) {
+  for (let at = start; at < end; at += PIECE - OVERLAP) {
     yield readPiece(memory, at, Math.min(PIECE, end - at));
   }
 }

@@ -234,7 +234,10 @@ export class ServerProcess {
     }
   }
 
-  /** Resolves to the first such line after the first `count` lines of the log. Rejects if the process ends before. */
+  /**
+   * Resolves to the first line with one of these events after the first `count` lines of the log. Rejects if the process
+   * ends before.
+   */
   async loggedAfter(count: number, events: readonly string[]): Promise<LogLine> {
     for (;;) {
       const line = this.log.slice(count).find(({ event }) => events.includes(event));

@@ -356,7 +356,7 @@ describe("budgets of several threads", () => {
     id: fc.nat(4),
     thread: fc.nat(2),
   });
-  it("count connections and slots correctly for any sequence of connections and calls", () => {
+  it("have the free slots and connection counts of a simple model, for any sequence of connections and calls", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 120 }), (changes) => {
         const memory = BudgetMemory.of(150, 3);

@@ -12,18 +12,21 @@ describe("a grpc-timeout", () => {
   });
 
   it("is not changed if a timer can wait for it, in each of the units", () => {
-    for (const header of [
-      "596H",
-      "35791M",
-      "2147483S",
-      "99999999m",
-      "99999999u",
-      "99999999n",
-      "0S",
-      "1n",
-      "00000001H",
-    ]) {
-      assert.deepEqual(readTimeout(header), { kind: "timeout", header });
+    const rows: [header: string, ms: number][] = [
+      ["596H", 596 * 3_600_000],
+      ["35791M", 35_791 * 60_000],
+      ["2147483S", 2_147_483_000],
+      ["99999999m", 99_999_999],
+      ["99999000u", 99_999],
+      ["99000000n", 99],
+      ["0S", 0],
+      ["1000n", 0.001],
+      ["00000001H", 3_600_000],
+    ];
+    for (const [header, ms] of rows) {
+      const timeout = readTimeout(header);
+      assert.ok(timeout.kind === "timeout" && timeout.header === header, header);
+      assert.ok(Math.abs(timeout.ms - ms) < 1e-6, header);
     }
   });
 
@@ -39,7 +42,7 @@ describe("a grpc-timeout", () => {
       "35792M",
       "99999999M",
     ]) {
-      assert.deepEqual(readTimeout(header), { kind: "timeout", header: LONGEST });
+      assert.deepEqual(readTimeout(header), { kind: "timeout", header: LONGEST, ms: 2_147_483_000 });
     }
   });
 

@@ -1,21 +1,32 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { Overdue } from "../../../src/grpc/overdue.ts";
+import { Overdue, TimedItem } from "../../../src/grpc/overdue.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
+
+class Named extends TimedItem {
+  readonly name: string;
+
+  constructor(name: string) {
+    super();
+    this.name = name;
+  }
+}
 
 let timers: ManualTimers;
 let expired: string[];
-let overdue: Overdue<string>;
+let overdue: Overdue<Named>;
+let [a, b, c] = [new Named("a"), new Named("b"), new Named("c")];
 
 beforeEach(() => {
   timers = new ManualTimers(1_000_000);
   expired = [];
-  overdue = new Overdue(timers, 100, (item) => expired.push(item));
+  [a, b, c] = [new Named("a"), new Named("b"), new Named("c")];
+  overdue = new Overdue(timers, 100, ({ name }) => expired.push(name));
 });
 
 describe("an item", () => {
   it("expires when its time is over, and not before", () => {
-    overdue.begin("a");
+    overdue.begin(a);
     timers.advance(99);
     assert.deepEqual(expired, []);
     timers.advance(1);
@@ -25,28 +36,52 @@ describe("an item", () => {
   });
 
   it("does not expire when it has ended", () => {
-    for (const item of ["a", "b"]) overdue.begin(item);
-    overdue.end("a");
-    overdue.end("never begun");
+    for (const item of [a, b]) overdue.begin(item);
+    overdue.end(a);
+    overdue.end(c);
     timers.advance(100);
     assert.deepEqual(expired, ["b"]);
   });
 
+  // Each of them is linked to its neighbours, which must find each other.
+  it("does not affect the others when it ends, wherever it is among them", () => {
+    for (const ending of [a, b, c]) {
+      expired = [];
+      for (const item of [a, b, c]) overdue.begin(item);
+      overdue.end(ending);
+      timers.advance(100);
+      assert.deepEqual(
+        expired,
+        ["a", "b", "c"].filter((name) => name !== ending.name),
+      );
+    }
+  });
+
+  it("can be in one list after it has ended in another", () => {
+    const other: Overdue<Named> = new Overdue(timers, 50, ({ name }) => expired.push(`other ${name}`));
+    overdue.begin(a);
+    other.end(a);
+    overdue.end(a);
+    other.begin(a);
+    timers.advance(100);
+    assert.deepEqual(expired, ["other a"]);
+  });
+
   it("keeps its first start time when it is begun twice", () => {
-    overdue.begin("a");
+    overdue.begin(a);
     timers.advance(50);
-    overdue.begin("a");
+    overdue.begin(a);
     timers.advance(50);
     assert.deepEqual(expired, ["a"]);
   });
 
   // In this way an unread answer is checked at regular intervals.
   it("can begin again when it expires", () => {
-    const again: Overdue<string> = new Overdue(timers, 100, (item) => {
-      expired.push(item);
+    const again: Overdue<Named> = new Overdue(timers, 100, (item) => {
+      expired.push(item.name);
       again.begin(item);
     });
-    again.begin("a");
+    again.begin(a);
     timers.advance(350);
     assert.deepEqual(expired, ["a", "a", "a"]);
     assert.equal(timers.pauses.length, 1);
@@ -56,11 +91,11 @@ describe("an item", () => {
 // A timer for each call would cost more than the rest of the call's bookkeeping.
 describe("the single timer", () => {
   it("waits for all items, and each expires at its own time", () => {
-    overdue.begin("a");
+    overdue.begin(a);
     timers.advance(30);
-    overdue.begin("b");
+    overdue.begin(b);
     timers.advance(30);
-    overdue.begin("c");
+    overdue.begin(c);
     assert.equal(timers.pauses.length, 1);
     timers.advance(40);
     assert.deepEqual(expired, ["a"]);
@@ -72,8 +107,8 @@ describe("the single timer", () => {
   });
 
   it("remains the only one while items begin again as they expire", () => {
-    const again: Overdue<string> = new Overdue(timers, 100, (item) => again.begin(item));
-    for (const item of ["a", "b"]) again.begin(item);
+    const again: Overdue<Named> = new Overdue(timers, 100, (item) => again.begin(item));
+    for (const item of [a, b]) again.begin(item);
     for (let round = 0; round < 5; round++) {
       timers.advance(100);
       assert.deepEqual(timers.pauses, [100]);
@@ -81,11 +116,11 @@ describe("the single timer", () => {
   });
 
   it("is not left running by an item that ended, or after close", () => {
-    overdue.begin("a");
-    overdue.end("a");
+    overdue.begin(a);
+    overdue.end(a);
     timers.advance(100);
     assert.deepEqual(timers.pauses, []);
-    overdue.begin("b");
+    overdue.begin(b);
     overdue.close();
     assert.deepEqual(timers.pauses, []);
     timers.advance(1000);

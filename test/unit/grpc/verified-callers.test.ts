@@ -3,13 +3,11 @@ import { once } from "node:events";
 import { type IncomingHttpHeaders, type ServerHttp2Stream, connect, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { it } from "node:test";
-import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Connection } from "../../../src/admission/connection.ts";
 import { getRequest, getResponse } from "../../../src/contract/messages.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
 import { Budgets, DEFAULT_BUDGET_LIMITS, MINIMUM_BUDGET } from "../../../src/grpc/budget.ts";
 import { BudgetMemory } from "../../../src/grpc/budget-memory.ts";
-import { CallServer } from "../../../src/grpc/call-server.ts";
 import { IncomingCalls } from "../../../src/grpc/incoming-calls.ts";
 import type { Session } from "../../../src/grpc/session.ts";
 import { unary } from "../../../src/grpc/unary.ts";
@@ -18,20 +16,9 @@ import { ANY_CALLER } from "../../support/any-caller.ts";
 
 const PATH = "/coffer.v1.Secrets/Get";
 const GET = { path: PATH, number: 1 };
-const asIs = (bytes: Buffer) => bytes;
-const service = {
-  Get: {
-    path: PATH,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  },
-};
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 const API = { id: SpiffeId.parse("spiffe://example.org/api"), connection: 7 } as unknown as Connection;
+const WEB = { id: SpiffeId.parse("spiffe://example.org/web"), connection: 8 } as unknown as Connection;
 
 /** A session of a verified connection, with only the members that IncomingCalls uses. */
 function sessionOf(connection: Connection): Session {
@@ -80,43 +67,30 @@ async function statusOf(take: Take, authority: string): Promise<unknown> {
   return status;
 }
 
-// grpc-js answers any stream that it is given. A method is still not called unless IncomingCalls took the stream from
-// the session of a verified connection, because only IncomingCalls knows the caller of a call. It finds the caller by
-// the :authority, which is never the peer's: IncomingCalls overwrites it.
-it("the server calls no method for a stream that did not arrive on a verified connection", async () => {
+// The caller of a method is that of the session which the stream arrived on. Nothing that the peer sends has an influence on
+// it, such as the authority.
+it("the caller of a method is the verified connection of its stream, whatever the headers say", async () => {
   const callers: Connection[] = [];
-  const server = new CallServer({});
   const handle = (caller: Connection) => {
     callers.push(caller);
     return ANSWER;
   };
   const method = { request: getRequest, response: getResponse, ...ANY_CALLER, hasLargeAnswer: false, handle };
   const calls = new IncomingCalls({
-    routeOf: () => ({ kind: "authorized", method: GET, target: ANY_CALLER.target, authorize: () => {} }),
+    routeOf: () => unary(GET, method),
     accepts: () => true,
     timers: processTimers,
-    outcomes: {
-      admitted: ({ arrival: { stream, headers } }) => server.answer(stream, headers),
-      refused: (_, code) => assert.fail(`refused with ${code}`),
-    },
-  });
-  const options = {
-    callOf: (call: ServerUnaryCall<Buffer, Buffer>) => calls.of(call),
     onHandled: () => {},
-    timers: processTimers,
-  };
-  server.addService(service, { Get: unary(GET, method, options) });
-
-  const direct: Take = (stream, headers) => server.answer(stream, headers);
-  for (const authority of ["1", "coffer", "api.example.org"]) {
-    assert.equal(await statusOf(direct, authority), "1", "CANCELLED");
+    answerOpen: () => assert.fail("grpc-js has none of these methods"),
+  });
+  for (const connection of [API, WEB]) {
+    const session = sessionOf(connection);
+    const through: Take = (stream, headers) => calls.take({ session, stream, headers, isComplete: false });
+    for (const authority of ["1", "coffer", "other.example.org"]) {
+      callers.length = 0;
+      assert.equal(await statusOf(through, authority), "0");
+      assert.deepEqual(callers, [connection]);
+    }
   }
-  assert.deepEqual(callers, []);
-
-  // The control: the same request on a stream of a session is answered, and its caller is that of the connection.
-  const session = sessionOf(API);
-  const through: Take = (stream, headers) => calls.take(session, stream, headers);
-  assert.equal(await statusOf(through, "other.example.org"), "0");
-  assert.deepEqual(callers, [API]);
   calls.close();
 });

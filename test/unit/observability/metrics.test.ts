@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { Histogram, Registry, register } from "prom-client";
+import { type DelaySource, reportDelays } from "../../../src/observability/event-loop-delay.ts";
+import { NO_DELAYS, SharedDelays } from "../../../src/observability/shared-delays.ts";
 import { CallCounters } from "../../../src/observability/call-counters.ts";
 import { APPLIED } from "../../../src/contract/reasons.ts";
 import type { Check } from "../../../src/observability/server-status.ts";
 import { Metrics } from "../../../src/observability/metrics.ts";
+import { ManualTimers } from "../../support/manual-timers.ts";
 
 const GET = "/coffer.v1.Secrets/Get";
 const GET_LABELS = `grpc_type="unary",grpc_service="coffer.v1.Secrets",grpc_method="Get"`;
@@ -240,16 +243,53 @@ test("the event loop's delay is measured", async () => {
   while (performance.now() < end);
   await pause();
   const all = await samples(metrics);
-  assert.ok(all.get(`coffer_event_loop_delay_seconds{quantile="1"}`)! > 0.15);
+  assert.ok(all.get(`coffer_event_loop_delay_seconds{thread="front 1",quantile="1"}`)! > 0.15);
 });
 
 // Right after the start and after each scrape, there is no sample. The delay is then 0, and not NaN or a huge number.
 test("without a sample, the delay is 0", async () => {
   const all = await samples(newMetrics());
   assert.deepEqual(
-    ["0.5", "0.99", "1"].map((quantile) => all.get(`coffer_event_loop_delay_seconds{quantile="${quantile}"}`)),
+    ["0.5", "0.99", "1"].map((quantile) =>
+      all.get(`coffer_event_loop_delay_seconds{thread="front 1",quantile="${quantile}"}`),
+    ),
     [0, 0, 0],
   );
+});
+
+// A front reports once in a second, and a scrape can come at any moment in between. A stall is in the next scrape after
+// its report, or in the two next ones, and in no later one.
+test("the delays of fronts in other threads are scraped at least once", async () => {
+  const delays = new SharedDelays(2);
+  const metrics = new Metrics({ version: "0", node: "0" }, new CallCounters(NAMES, 2), delays);
+  open.push(metrics);
+  const scrape = async (thread: string) =>
+    (await samples(metrics)).get(`coffer_event_loop_delay_seconds{thread="${thread}",quantile="1"}`);
+  const timers = new ManualTimers(0);
+  let longest = 0;
+  const source: DelaySource = {
+    read: () => ({ ...NO_DELAYS, longest }),
+    reset: () => {
+      longest = 0;
+    },
+    close: () => {},
+  };
+  const stop = reportDelays(new SharedDelays(delays.memory), 1, timers, source);
+  longest = 0.3;
+  assert.equal(await scrape("front 2"), 0, "it is not reported yet");
+  timers.advance(1000);
+  longest = 0.1;
+  timers.advance(1000);
+  assert.equal(await scrape("front 2"), 0.3, "the report after the scrape has the samples before it");
+  timers.advance(1000);
+  assert.equal(await scrape("front 2"), 0.3);
+  timers.advance(1000);
+  assert.equal(await scrape("front 2"), 0.1);
+  timers.advance(1000);
+  assert.equal(await scrape("front 2"), 0);
+  assert.equal(await scrape("front 1"), 0, "each front has its own numbers");
+  assert.ok((await scrape("store")) !== undefined, "this thread has the store");
+  stop();
 });
 
 // Two servers in one process, as in tests, do not count each other's calls.

@@ -1,0 +1,46 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { requestIncomplete } from "../domain/errors.ts";
+import { answerStatus, cancelUnread } from "./answer-stream.ts";
+import type { Lease } from "./budget.ts";
+import { REQUEST_MS } from "./incoming-call.ts";
+import { TimedItem } from "./overdue.ts";
+import { toStatus } from "./status.ts";
+
+/**
+ * Methods that every caller with a valid SVID may call, and unknown ones. Their requests are small, and grpc-js reads and
+ * answers them. `isStreaming`: its calls can stay open.
+ */
+export interface OpenRoute {
+  readonly kind: "open";
+  readonly isStreaming: boolean;
+}
+
+/** A call that grpc-js answers. */
+export class OpenCall extends TimedItem {
+  readonly #stream: ServerHttp2Stream;
+  readonly #route: OpenRoute;
+  readonly #lease: Lease;
+
+  constructor(stream: ServerHttp2Stream, route: OpenRoute, lease: Lease) {
+    super();
+    this.#stream = stream;
+    this.#route = route;
+    this.#lease = lease;
+  }
+
+  /** Refuses the call if its request is still incomplete. */
+  expire(): void {
+    if (this.#route.isStreaming || this.#stream.state.remoteClose === 1) return;
+    answerStatus(this.#stream, toStatus(requestIncomplete(REQUEST_MS)));
+  }
+
+  /** Cancels the call if the caller has not read the whole answer. Called when the time for reading it is over. */
+  abandon(): void {
+    cancelUnread(this.#stream);
+  }
+
+  /** The stream is closed. */
+  close(): void {
+    this.#lease.release();
+  }
+}

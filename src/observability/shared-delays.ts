@@ -1,0 +1,49 @@
+/** Quantiles of the delays of an event loop, in seconds. */
+export interface Delays {
+  /** The quantiles 0.5, 0.99 and 1. */
+  readonly median: number;
+  readonly high: number;
+  readonly longest: number;
+}
+
+/** The delays of a thread without a sample. */
+export const NO_DELAYS: Delays = { median: 0, high: 0, longest: 0 };
+
+/** The numbers of one front. They fill a line of the processor's cache, so that two fronts do not write to the same. */
+const REGION = 8;
+
+/** The delays of the event loops of fronts, in memory that they share with the thread that has the metrics. */
+export class SharedDelays {
+  /** To be passed to the other threads. */
+  readonly memory: SharedArrayBuffer;
+  /** The number of scrapes in the first region, then one region for each front. */
+  readonly #numbers: Float64Array;
+
+  /** `memory` is that of another thread's object; a number of fronts creates a new one. */
+  constructor(memory: SharedArrayBuffer | number) {
+    const isCount = typeof memory === "number";
+    const bytes = REGION * Float64Array.BYTES_PER_ELEMENT;
+    this.memory = isCount ? new SharedArrayBuffer((1 + memory) * bytes) : memory;
+    this.#numbers = new Float64Array(this.memory);
+  }
+
+  /** The number of scrapes so far. */
+  get scrapes(): number {
+    return this.#numbers[0] ?? 0;
+  }
+
+  /** Reports the delays of a front, counted from 0. Only its thread calls it. */
+  put(front: number, { median, high, longest }: Delays): void {
+    this.#numbers.set([median, high, longest], (1 + front) * REGION);
+  }
+
+  /** Returns the delays of all fronts, and counts a scrape. */
+  take(): readonly Delays[] {
+    this.#numbers[0] = this.scrapes + 1;
+    const fronts = this.#numbers.length / REGION - 1;
+    return Array.from({ length: fronts }, (_, front) => {
+      const [median = 0, high = 0, longest = 0] = this.#numbers.subarray((1 + front) * REGION);
+      return { median, high, longest };
+    });
+  }
+}

@@ -1,0 +1,31 @@
+import type { Recorded } from "../support/history.ts";
+import { violations } from "../support/linearizability.ts";
+import { Simulation } from "../support/simulated-threads.ts";
+import { randomFrom } from "../durability/load.ts";
+import { SimulatedCaller } from "./threads-caller.ts";
+import { type SystemParts, createSystem } from "./threads-system.ts";
+
+/** Runs a random system with random callers, and returns everything that is wrong with it. */
+export async function complaintsOf(
+  seed: number,
+  seen: Set<string>,
+  Parts: typeof SystemParts,
+): Promise<readonly string[]> {
+  const simulation = new Simulation(randomFrom(Math.imul(seed, 0x9e3779b1)));
+  const count = 1 + simulation.below(8);
+  const fronts = await createSystem(new Parts(simulation, seen), count, simulation.chance(0.5) ? 0 : 2 ** 31 - 10);
+  const history: Recorded[] = [];
+  const paths = Array.from(
+    { length: 2 + simulation.below(40) },
+    (_, i) => `path/${String.fromCharCode(97 + (i % 26))}${i}`,
+  );
+  const options = { simulation, history, seen, paths, longest: simulation.chance(0.5) ? 40 : 20_000 };
+  const random = Array.from({ length: 2 + simulation.below(12) }, (_, i) => {
+    return new SimulatedCaller(`c${i}`, fronts[i % count]!, 1 + simulation.below(60), options);
+  });
+  await simulation.run(() => random.every(({ isOver }) => isOver));
+  // Nothing is lost: each front has every change that was answered.
+  for (const front of fronts) new SimulatedCaller("last", front, 0, options).readAll();
+  seen.add(`${count} fronts`);
+  return [...simulation.faults, ...violations(history)];
+}

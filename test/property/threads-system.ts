@@ -1,0 +1,164 @@
+import { SecretReader } from "../../src/store/secret-reader.ts";
+import type { Sealer } from "../../src/sealing/sealer.ts";
+import { SecretStore } from "../../src/store/secret-store.ts";
+import { Feed, type FrontPort } from "../../src/threads/feed.ts";
+import type { ChangesMessage, FeedMessage } from "../../src/threads/port-messages.ts";
+import { PublicationProgress } from "../../src/threads/publication-progress.ts";
+import { Replica } from "../../src/threads/replica.ts";
+import { plainSealer } from "../support/plain-sealer.ts";
+import { type SimulatedThread, type Simulation, simulatedChannel } from "../support/simulated-threads.ts";
+import { SlowJournal } from "./slow-journal.ts";
+
+/** A front, and what the callers on it use. */
+export interface SimulatedFront {
+  readonly thread: SimulatedThread;
+  readonly replica: Replica;
+  readonly reader: SecretReader;
+}
+
+/** The parts of a system that touch what the threads share. A test breaks the system by replacing one of them. */
+export class SystemParts {
+  readonly simulation: Simulation;
+  /** What happened in the run, so that a test can check that its runs include it. */
+  readonly seen: Set<string>;
+
+  constructor(simulation: Simulation, seen: Set<string>) {
+    this.simulation = simulation;
+    this.seen = seen;
+  }
+
+  storeProgress(memory: SharedArrayBuffer, store: SimulatedThread): PublicationProgress {
+    return new InterruptedProgress(memory, store, this);
+  }
+
+  frontProgress(memory: SharedArrayBuffer, front: SimulatedThread): PublicationProgress {
+    return new InterruptedProgress(memory, front, this);
+  }
+
+  storePort(port: FrontPort, _store: SimulatedThread): FrontPort {
+    return port;
+  }
+
+  catchUp({ catchUp }: Replica): () => void {
+    return catchUp;
+  }
+}
+
+/** Creates a store thread and fronts, connected as in a server. `first` is the number before the first publication. */
+export async function createSystem(
+  parts: SystemParts,
+  fronts: number,
+  first: number,
+): Promise<readonly SimulatedFront[]> {
+  const { simulation } = parts;
+  const store = simulation.thread();
+  const memory = new PublicationProgress(fronts).memory;
+  new Int32Array(memory).fill(first);
+  const ports: FrontPort[] = [];
+  const system = Array.from({ length: fronts }, (_, front) => {
+    // Some fronts seldom run, and some seldom process messages, except when they must.
+    const speed = simulation.chance(0.3) ? 0.005 : 1;
+    const thread = simulation.thread({ speed, attention: simulation.chance(0.3) ? 0.02 : 0.5 });
+    const [upper, lower] = simulatedChannel<ChangesMessage, FeedMessage>(simulation, [store, thread]);
+    ports.push(parts.storePort(observed(upper, parts), store));
+    const receive = () => {
+      const message = lower.receive();
+      if (message !== undefined) parts.seen.add("drained");
+      return message;
+    };
+    return frontOn({ ...lower, receive }, front, { thread, progress: parts.frontProgress(memory, thread), parts });
+  });
+  const feed = new Feed(ports, parts.storeProgress(memory, store), store.timers);
+  feed.serve(
+    await SecretStore.load({
+      journal: new SlowJournal(parts, store),
+      sealer: plainSealer,
+      observer: { committed: () => {}, queued: () => {}, failed: (cause) => simulation.faults.push(String(cause)) },
+      timers: store.timers,
+      maxStoreBytes: Number.MAX_SAFE_INTEGER,
+      publication: feed,
+    }),
+  );
+  return system;
+}
+
+function frontOn(
+  port: ReturnType<typeof simulatedChannel<ChangesMessage, FeedMessage>>[1],
+  front: number,
+  { thread, progress, parts }: { thread: SimulatedThread; progress: PublicationProgress; parts: SystemParts },
+): SimulatedFront {
+  const { timers } = thread;
+  const replica = new Replica({ port, progress, front, timers });
+  const sealer = interrupted(plainSealer, () => parts.simulation.preempt(thread));
+  const { memory } = replica;
+  return { thread, replica, reader: new SecretReader({ memory, sealer, timers, catchUp: parts.catchUp(replica) }) };
+}
+
+/** A front can be interrupted after it found the sealed bytes, and before it reads them. */
+function interrupted(sealer: Sealer, interrupt: () => void): Sealer {
+  return {
+    ...sealer,
+    open(sealed, context) {
+      interrupt();
+      return sealer.open(sealed, context);
+    },
+  };
+}
+
+function observed(port: FrontPort, { seen }: SystemParts): FrontPort {
+  return {
+    ...port,
+    post(message, transfer) {
+      if (message.kind === "publication") {
+        if (message.number < 0) seen.add("wrapped");
+        if (message.chunks.moves.length > 0) seen.add("moved");
+        if (message.chunks.dropped.length > 0) seen.add("dropped");
+      }
+      port.post(message, transfer);
+    },
+  };
+}
+
+/** Other threads can run before and after each access to the shared numbers. */
+export class InterruptedProgress extends PublicationProgress {
+  readonly #interrupt: () => void;
+  readonly #seen: Set<string>;
+
+  constructor(memory: SharedArrayBuffer, thread: SimulatedThread, { simulation, seen }: SystemParts) {
+    super(memory);
+    this.#interrupt = () => simulation.preempt(thread);
+    this.#seen = seen;
+  }
+
+  override get published(): number {
+    this.#interrupt();
+    const number = super.published;
+    this.#interrupt();
+    return number;
+  }
+
+  override set published(number: number) {
+    this.#interrupt();
+    super.published = number;
+    this.#interrupt();
+    if (this.lag > 5) this.#seen.add("lagged");
+  }
+
+  override isPublished(number: number): boolean {
+    const isPublished = super.isPublished(number);
+    if (!isPublished) this.#seen.add("waited");
+    return isPublished;
+  }
+
+  override applied(front: number, number: number): void {
+    this.#interrupt();
+    super.applied(front, number);
+    this.#interrupt();
+  }
+
+  override isApplied(number: number): boolean {
+    const isApplied = super.isApplied(number);
+    if (!isApplied) this.#seen.add("kept");
+    return isApplied;
+  }
+}

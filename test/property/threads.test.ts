@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { FrontPort } from "../../src/threads/feed.ts";
+import type { PublicationProgress } from "../../src/threads/publication-progress.ts";
+import { LONG } from "../support/long-form.ts";
+import type { SimulatedThread } from "../support/simulated-threads.ts";
+import { complaintsOf } from "./threads-run.ts";
+import { InterruptedProgress, SystemParts } from "./threads-system.ts";
+
+const RUNS = LONG ? 20_000 : 200;
+
+/** How many runs a broken system gets. The correct one passes all of them. */
+const CHANCES = 100;
+
+/** Each of these happens in the runs of the correct system. Otherwise they would show little. */
+const EVENTS = [
+  ...["put", "pruned", "delete", "idle", "list", "page", "rejected"],
+  ...["SECRET_NOT_FOUND", "VERSION_NOT_FOUND", "VERSION_MISMATCH", "DISK_FULL"],
+  // Contents moved to other chunks, chunks were dropped, and bytes were kept because a front could still read them.
+  ...["moved", "dropped", "kept"],
+  // A read had to take publications from the port; a front waited for an announcement; a front was far behind.
+  ...["drained", "waited", "lagged"],
+  // The number of publications wrapped around.
+  "wrapped",
+  ...["1 fronts", "8 fronts"],
+];
+
+// For any order in which threads run, with commits of any duration, rejected groups, refused operations, and fronts that
+// lag, the history of all callers on all fronts is linearizable.
+describe("threads that follow the store", () => {
+  it("answer as one linearizable store", async () => {
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= RUNS; seed++) {
+      assert.deepEqual(await complaintsOf(seed, seen, SystemParts), [], `seed ${seed}`);
+    }
+    assert.deepEqual(
+      EVENTS.filter((event) => !seen.has(event)),
+      [],
+      "events that did not happen",
+    );
+  });
+
+  for (const [fault, broken, complaint] of brokenSystems()) {
+    it(`are found out: ${fault}`, async () => {
+      for (let seed = 1; seed <= CHANCES; seed++) {
+        const complaints = await complaintsOf(seed, new Set(), broken);
+        if (complaints.length === 0) continue;
+        assert.match(complaints.join("\n"), complaint);
+        return;
+      }
+      assert.fail(`${CHANCES} runs found nothing`);
+    });
+  }
+});
+
+/** Systems with one fault each, and the complaint about it. */
+function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint: RegExp][] {
+  return [
+    [
+      "reads that do not take the publications in their port first",
+      class extends SystemParts {
+        override catchUp(): () => void {
+          return () => {};
+        }
+      },
+      /disagrees/,
+    ],
+    [
+      // A late number alone is harmless: a front does not process an answer before the publications that were sent first,
+      // and those not before their numbers are raised.
+      "changes that are answered before their publication is sent and its number is raised",
+      class extends SystemParts {
+        override storePort(port: FrontPort, store: SimulatedThread): FrontPort {
+          return {
+            ...port,
+            post: (message) =>
+              message.kind === "answers" ? port.post(message) : store.timers.afterTurn(() => port.post(message)),
+          };
+        }
+        override storeProgress(memory: SharedArrayBuffer, store: SimulatedThread): PublicationProgress {
+          return new LateProgress(memory, store, this);
+        }
+      },
+      /disagrees/,
+    ],
+    [
+      "a front that applies a publication before its number is raised",
+      class extends SystemParts {
+        override frontProgress(memory: SharedArrayBuffer, front: SimulatedThread): PublicationProgress {
+          return new EagerProgress(memory, front, this);
+        }
+      },
+      /disagrees/,
+    ],
+    [
+      "a number that is raised before its publication is sent to all fronts",
+      class extends SystemParts {
+        override storePort(port: FrontPort, store: SimulatedThread): FrontPort {
+          return { ...port, post: (message) => store.timers.afterTurn(() => port.post(message)) };
+        }
+      },
+      /announced before it was sent/,
+    ],
+    [
+      "bytes that are overwritten while a front can read them",
+      class extends SystemParts {
+        override storeProgress(memory: SharedArrayBuffer, store: SimulatedThread): PublicationProgress {
+          return new HastyProgress(memory, store, this);
+        }
+      },
+      /CONTENT_UNREADABLE/,
+    ],
+  ];
+}
+
+/** Raises the number after the turn, when the changes have been answered. */
+class LateProgress extends InterruptedProgress {
+  readonly #store: SimulatedThread;
+  #own: number;
+
+  constructor(memory: SharedArrayBuffer, store: SimulatedThread, parts: SystemParts) {
+    super(memory, store, parts);
+    this.#store = store;
+    this.#own = super.published;
+  }
+
+  override get published(): number {
+    return this.#own;
+  }
+
+  override set published(number: number) {
+    this.#own = number;
+    this.#store.timers.afterTurn(() => {
+      super.published = number;
+    });
+  }
+}
+
+/** Treats every publication that has arrived as published. */
+class EagerProgress extends InterruptedProgress {
+  #own = super.published;
+
+  override get published(): number {
+    const number = super.published;
+    return ((this.#own - number) | 0) > 0 ? this.#own : number;
+  }
+
+  override isPublished(): boolean {
+    return true;
+  }
+
+  override applied(front: number, number: number): void {
+    this.#own = number;
+    super.applied(front, number);
+  }
+}
+
+/** Treats every publication as applied by all fronts. */
+class HastyProgress extends InterruptedProgress {
+  override isApplied(): boolean {
+    return true;
+  }
+}

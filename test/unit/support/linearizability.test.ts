@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Recorded, RecordedDelete, RecordedPut, RecordedRead, Seen } from "../../support/history.ts";
+import { violations } from "../../support/linearizability.ts";
+
+function put(begin: number, end: number, version: number, path = "a", revision = version): RecordedPut {
+  return { kind: "put", path, value: `${path}${version}`, begin, end, answer: { version, revision } };
+}
+
+function lostPut(begin: number, value: string): RecordedPut {
+  return { kind: "put", path: "a", value, begin, end: Number.POSITIVE_INFINITY, answer: undefined };
+}
+
+function deletion(begin: number, end: number, versions: number[], revision: number): RecordedDelete {
+  return { kind: "delete", path: "a", named: versions, begin, end, answer: { versions, revision } };
+}
+
+function lostDeletion(begin: number, named: number[]): RecordedDelete {
+  return { kind: "delete", path: "a", named, begin, end: Number.POSITIVE_INFINITY, answer: undefined };
+}
+
+function read(begin: number, end: number, seen: Seen, path = "a"): RecordedRead {
+  return { kind: "read", path, seen, begin, end };
+}
+
+const missing: Seen = { kind: "missing" };
+const notListed: Seen = { kind: "not listed" };
+const newest = (version: number, value = `a${version}`, revision = version): Seen => ({
+  kind: "newest",
+  version,
+  revision,
+  value,
+});
+const described = (...versions: [version: number, revision: number, deleted?: number][]): Seen => ({
+  kind: "described",
+  versions: versions.map(([version, revision, deleted]) => ({ version, revision, deleted })),
+});
+
+/** Each row has a rule, a history that violates it, the complaint, and a history that differs little and is correct. */
+const rows: [rule: string, broken: Recorded[], complaint: RegExp, correct: Recorded[]][] = [
+  [
+    "a Put that was answered is read",
+    [put(1, 2, 1), read(3, 4, missing)],
+    /disagrees/,
+    [put(1, 3, 1), read(2, 4, missing)],
+  ],
+  [
+    "a Put that was answered replaces the version before",
+    [put(1, 2, 1), put(3, 4, 2), read(5, 6, newest(1))],
+    /disagrees/,
+    [put(1, 2, 1), put(3, 6, 2), read(5, 7, newest(1))],
+  ],
+  [
+    "what one reader has seen, the next one sees",
+    [put(1, 9, 1), read(2, 3, newest(1)), read(4, 5, missing)],
+    /disagrees/,
+    [put(1, 9, 1), read(2, 4, newest(1)), read(3, 5, missing)],
+  ],
+  [
+    "no read sees what has not begun",
+    [read(1, 2, newest(1)), put(3, 4, 1)],
+    /disagrees/,
+    [read(1, 3, newest(1)), put(2, 4, 1)],
+  ],
+  [
+    "a read sees the value of its version",
+    [put(1, 2, 1), read(3, 4, newest(1, "b1"))],
+    /disagrees/,
+    [put(1, 2, 1), read(3, 4, newest(1))],
+  ],
+  ["a refused Put is not read", [read(3, 4, newest(1, "refused"))], /disagrees/, [read(3, 4, missing)]],
+  ["each Put gets its own version", [put(1, 2, 1), put(1, 2, 1, "a", 2)], /next version/, [put(1, 2, 1), put(1, 2, 2)]],
+  [
+    "no version is lost",
+    [put(1, 2, 1), put(3, 4, 3)],
+    /1 versions that no Put wrote/,
+    [put(1, 2, 1), lostPut(1, "x"), put(3, 4, 3)],
+  ],
+  [
+    "versions of a path follow the order of time",
+    [put(3, 4, 1), put(1, 2, 2)],
+    /began after/,
+    [put(1, 4, 1), put(1, 4, 2)],
+  ],
+  [
+    "revisions follow the order of time over all paths",
+    [put(1, 2, 1, "a", 8), put(3, 4, 1, "b", 7)],
+    /began after revision 8/,
+    [put(1, 2, 1, "a", 8), put(2, 4, 1, "b", 7)],
+  ],
+  [
+    "a revision belongs to one change",
+    [put(1, 2, 1, "a", 7), put(1, 2, 1, "b", 7)],
+    /another change/,
+    [put(1, 2, 1, "a", 7), put(1, 2, 1, "b", 8)],
+  ],
+  [
+    "a deletion that was answered is read",
+    [put(1, 2, 1), deletion(3, 4, [1], 2), read(5, 6, newest(1))],
+    /disagrees/,
+    [put(1, 2, 1), deletion(3, 4, [1], 2), read(5, 6, { kind: "newest deleted", version: 1 })],
+  ],
+  [
+    "a deleted version is not deleted again",
+    [put(1, 2, 1), deletion(3, 4, [1], 2), deletion(5, 6, [1], 3)],
+    /should have marked/,
+    [put(1, 2, 1), deletion(3, 4, [1], 2), read(5, 6, { kind: "none live", versions: [1] })],
+  ],
+  [
+    "a Delete that finds a live version marks it",
+    [put(1, 2, 1), read(5, 6, { kind: "none live", versions: [1] })],
+    /disagrees/,
+    [put(1, 2, 1), deletion(5, 6, [1], 2)],
+  ],
+  [
+    "a List has what was put before",
+    [put(1, 2, 1), read(3, 4, notListed)],
+    /disagrees/,
+    [put(1, 3, 1), read(2, 4, notListed)],
+  ],
+  [
+    "a List does not have what was deleted before",
+    [put(1, 2, 1), deletion(3, 4, [1], 2), read(5, 6, { kind: "listed", version: 1 })],
+    /disagrees/,
+    [put(1, 2, 1), deletion(3, 4, [1], 2), read(5, 6, notListed)],
+  ],
+  [
+    "a refusal names the latest version",
+    [put(1, 2, 1), put(3, 4, 2), read(5, 6, { kind: "latest", version: 1 })],
+    /disagrees/,
+    [put(1, 2, 1), put(3, 4, 2), read(5, 6, { kind: "latest", version: 2 })],
+  ],
+  [
+    "a Describe has all versions and deletions",
+    [put(1, 2, 1), put(3, 4, 2), deletion(5, 6, [1], 3), read(7, 8, described([1, 1], [2, 2]))],
+    /disagrees/,
+    [put(1, 2, 1), put(3, 4, 2), deletion(5, 6, [1], 3), read(7, 8, described([1, 1, 3], [2, 2]))],
+  ],
+  [
+    "ten versions are retained",
+    [
+      ...Array.from({ length: 11 }, (_, i) => put(2 * i, 2 * i + 1, i + 1)),
+      read(30, 31, { kind: "version", version: 1, revision: 1, value: "a1" }),
+    ],
+    /disagrees/,
+    [
+      ...Array.from({ length: 11 }, (_, i) => put(2 * i, 2 * i + 1, i + 1)),
+      read(30, 31, { kind: "no version", version: 1 }),
+    ],
+  ],
+  // The server was killed at 2. What it had not answered may be found after the restart, and then stays.
+  [
+    "a Put without an answer does not disappear after it was read",
+    [lostPut(1, "x"), read(3, 4, newest(1, "x")), read(5, 6, missing)],
+    /disagrees/,
+    [lostPut(1, "x"), read(3, 4, missing), read(5, 6, missing)],
+  ],
+  [
+    "a Put without an answer is not read before it begins",
+    [read(1, 2, newest(1, "x")), lostPut(3, "x")],
+    /disagrees/,
+    [lostPut(1, "x"), read(2, 3, newest(1, "x"))],
+  ],
+  [
+    "a deletion without an answer is not undone",
+    [put(1, 2, 1), lostDeletion(3, []), read(4, 5, described([1, 1, 2])), read(6, 7, newest(1))],
+    /disagrees/,
+    [put(1, 2, 1), lostDeletion(3, []), read(4, 5, newest(1)), read(6, 7, described([1, 1, 2]))],
+  ],
+  [
+    "a deletion has a Delete that named the version",
+    [put(1, 2, 1), put(3, 4, 2), lostDeletion(5, [2]), read(6, 7, described([1, 1, 3], [2, 2]))],
+    /disagrees/,
+    [put(1, 2, 1), put(3, 4, 2), lostDeletion(5, [1]), read(6, 7, described([1, 1, 3], [2, 2]))],
+  ],
+  // Both were applied before the kill, so no read ever finds the value.
+  [
+    "a version that was never read has a Put",
+    [lostDeletion(1, []), read(3, 4, described([1, 1, 2]))],
+    /disagrees/,
+    [lostPut(1, "x"), lostDeletion(1, []), read(3, 4, described([1, 1, 2]))],
+  ],
+];
+
+// The checker of the simulation and of the runs with real threads finds each kind of violation, and accepts a history
+// that differs in one detail.
+describe("the checker of histories", () => {
+  for (const [rule, broken, complaint, correct] of rows) {
+    it(rule, () => {
+      assert.match(violations(broken).join("\n"), complaint);
+      assert.deepEqual(violations(correct), []);
+    });
+  }
+});

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import type { SecretPath } from "../../../src/domain/secret-path.ts";
+import type { Change } from "../../../src/store/change.ts";
+import type { CommittedEntry } from "../../../src/store/journal.ts";
+import { type Batch, type Location, PRUNED, decodeBatch, encodeBatch } from "../../../src/threads/batch.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+const number = fc.nat({ max: 10_000 });
+const path = fc.stringMatching(/^[a-z0-9._-]{1,20}(\/[a-z0-9._-]{1,20}){0,3}$/).map((text) => text as SecretPath);
+const common = {
+  path,
+  time: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  // Few of them, so that most occur several times.
+  author: fc.constantFrom("spiffe://a/b", "spiffe://a/c", `spiffe://a/${"d".repeat(2000)}`),
+};
+// The reader leaves out the revisions of versions, so they are not part of the comparison.
+const versions = fc.array(
+  number.map((version) => ({ version, revision: undefined })),
+  { maxLength: 12 },
+);
+const location: fc.Arbitrary<Location> = fc.record({
+  chunk: fc.oneof(fc.constant(PRUNED), fc.integer({ min: 1, max: 2 ** 31 })),
+  at: number,
+  length: number,
+});
+const change: fc.Arbitrary<Change<Location>> = fc.oneof(
+  fc.record({ kind: fc.constant("put" as const), ...common, version: number, sealed: location, pruned: versions }),
+  fc.record({ kind: fc.constant("delete" as const), ...common, versions }),
+);
+const entries: fc.Arbitrary<CommittedEntry<Location>[]> = fc.array(
+  fc.record({
+    revision: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    changes: fc.array(change, { minLength: 1, maxLength: 4 }),
+  }),
+  { maxLength: 20 },
+);
+
+describe("a batch", () => {
+  // What a front decodes is what the store thread encoded: any number of entries, changes, authors and versions.
+  it("returns the entries after a structured clone", () => {
+    fc.assert(
+      fc.property(entries, (all) => {
+        assert.deepEqual(decodeBatch(structuredClone(encodeBatch(all))), structuredClone(all));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  // An error, and not a change with a part of another one.
+  it("that lost a number or a text is refused", () => {
+    fc.assert(
+      fc.property(
+        entries.filter((all) => all.length > 0),
+        (all) => {
+          const { texts, numbers }: Batch = encodeBatch(all);
+          assert.throws(() => decodeBatch({ texts, numbers: numbers.subarray(0, -1) }), RangeError);
+          assert.throws(() => decodeBatch({ texts: texts.slice(0, -1), numbers }), RangeError);
+        },
+      ),
+    );
+  });
+
+  // A part of a split string refers to the whole string. If paths were such parts, one path in a front's memory would
+  // retain those of its whole batch. The control reads a path in this way.
+  it("is freed although a path of it is retained", () => {
+    const batches = Array.from({ length: 500 }, (_, i) => encodeBatch(batchOfLongPaths(i)));
+    const decoded = bytesFor(batches, (batch) => decodeBatch(structuredClone(batch))[0]?.changes[0]?.path);
+    const split = bytesFor(batches, ({ texts }) => structuredClone(texts.join("\n")).split("\n")[1]);
+    assert.ok(decoded < 2 * PATH_BYTES, `${decoded} bytes for each path`);
+    assert.ok(split > 10 * PATH_BYTES, `${split} bytes for each path of the control`);
+  });
+});
+
+const PATH_BYTES = 500;
+
+/** The bytes of memory that one path of each batch retains. */
+function bytesFor(batches: readonly Batch[], pathOf: (batch: Batch) => string | undefined): number {
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  const retained = batches.map(pathOf);
+  collect();
+  return (process.memoryUsage().heapUsed - before) / retained.length;
+}
+
+/** Twenty changes of long paths, each in memory of its own. */
+function batchOfLongPaths(batch: number): CommittedEntry<Location>[] {
+  return Array.from({ length: 20 }, (_, i) => {
+    const path = Buffer.from(`${batch}/${i}/`.padEnd(PATH_BYTES, "x")).toString("latin1") as SecretPath;
+    const one: Change<Location> = { kind: "delete", path, time: 1, author: "spiffe://a/b", versions: [] };
+    return { revision: i + 1, changes: [one] };
+  });
+}

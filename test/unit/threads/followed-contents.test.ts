@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import { type Contents, type FollowedChange, FollowedStore } from "../../support/followed-store.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+const PATHS = 6;
+const FRONTS = 3;
+
+const path = fc.nat({ max: PATHS - 1 });
+/** Many contents of these lengths share a chunk, few, or none. */
+const bytes = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 8000, max: 17_000 }));
+const change: fc.Arbitrary<FollowedChange> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("put" as const), path, bytes }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete" as const), path }) },
+);
+
+type Step =
+  | { readonly kind: "publish"; readonly changes: readonly FollowedChange[] }
+  | { readonly kind: "deliver"; readonly front: number; readonly count: number }
+  | { readonly kind: "wait" };
+
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant("publish" as const),
+        changes: fc.array(change, { minLength: 1, maxLength: 25 }),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("deliver" as const),
+        // The first front lags most.
+        front: fc.constantFrom(0, 1, 1, 2, 2, 2, 2),
+        count: fc.constantFrom(1, 1, 2, 30),
+      }),
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: "wait" as const }) },
+  ),
+  { minLength: 20, maxLength: 60 },
+);
+
+/** A store, what it contained after each publication, and how many of them each front has applied. */
+class Run {
+  readonly store = new FollowedStore(FRONTS, PATHS);
+  readonly #published: Contents[] = [this.store.read(this.store.feed.memory)];
+  readonly #applied = this.store.fronts.map(() => 0);
+
+  take(step: Step): void {
+    if (step.kind === "publish") {
+      this.store.publish(step.changes);
+      this.#published.push(this.store.read(this.store.feed.memory));
+    } else if (step.kind === "wait") this.store.wait();
+    else this.#deliver(step.front, step.count);
+  }
+
+  /** Every front contains what the store thread contained after the same publication, to the byte. */
+  check(): void {
+    this.store.fronts.forEach(({ replica }, i) => {
+      assert.deepEqual(this.store.read(replica.memory), this.#published[this.#applied[i]!], `front ${i}`);
+    });
+  }
+
+  get mostLag(): number {
+    return this.#published.length - 1 - Math.min(...this.#applied);
+  }
+
+  catchUp(): void {
+    this.store.fronts.forEach((_, front) => void this.#deliver(front, this.#published.length));
+    this.store.wait();
+  }
+
+  /** The chunks have no bytes but those of the contents. */
+  get strayBytes(): number {
+    const stored = [...this.store.read(this.store.feed.memory).values()].flat().map((text) => JSON.parse(text).length);
+    const inUse = this.store.chunks.reduce((sum, chunk) => sum + nonZero(new Uint8Array(chunk)), 0);
+    return inUse - stored.reduce((sum, length) => sum + length, 0);
+  }
+
+  #deliver(front: number, count: number): void {
+    const { port } = this.store.fronts[front]!;
+    const before = port.waiting;
+    port.deliver(count);
+    this.#applied[front] = this.#applied[front]! + before - port.waiting;
+  }
+}
+
+function nonZero(bytes: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) count += 1;
+  return count;
+}
+
+describe("contents in shared memory", () => {
+  // After any series of Puts, deletions, prunes and moves, each front contains what the store thread contained after
+  // the publication that the front applied last. A front that is many publications behind still finds every byte, since
+  // nothing that it can read was overwritten. When all fronts have caught up, the bytes of everything that was pruned or
+  // moved are zero.
+  it("are the same on every front after the same publication", () => {
+    const lags: number[] = [];
+    let discarded = 0;
+    fc.assert(
+      fc.property(steps, (all) => {
+        const run = new Run();
+        for (const step of all) {
+          run.take(step);
+          run.check();
+          lags.push(run.mostLag);
+        }
+        discarded += run.strayBytes > 0 ? 1 : 0;
+        run.catchUp();
+        run.check();
+        assert.equal(run.strayBytes, 0, "bytes that no version has");
+      }),
+      { numRuns: 40 },
+    );
+    assert.ok(Math.max(...lags) > 20, "a front was far behind");
+    assert.ok(discarded > 10, "bytes waited for a front");
+  });
+
+  // The bytes of a pruned version are overwritten when the last front has applied its end, and not before.
+  it("are overwritten when no front can read them any more", () => {
+    const store = new FollowedStore(2, 1);
+    const [quick, slow] = store.fronts;
+    const put = (byte: number) => store.publish([{ kind: "put", path: 0, bytes: byte }]);
+    for (let version = 1; version <= 10; version++) put(version);
+    for (const { port } of store.fronts) port.deliver(10);
+    const first = new Uint8Array(store.chunks[0]!, 0, 1);
+    assert.equal(first[0], 2);
+    put(11);
+    store.wait();
+    quick!.port.deliver(1);
+    store.wait();
+    assert.equal(first[0], 2, "one front can still read it");
+    assert.match(String(store.read(slow!.replica.memory).get(0)?.[0]), /"number":1,.*"byte":2/);
+    slow!.port.deliver(1);
+    store.wait();
+    assert.equal(first[0], 0);
+    assert.match(String(store.read(slow!.replica.memory).get(0)?.[0]), /"number":2,/);
+  });
+
+  // A chunk whose contents are gone is freed by all threads. The chunks in use are the control.
+  it("are freed with the chunk that contained them", async () => {
+    const store = new FollowedStore(2, 1);
+    const all: WeakRef<SharedArrayBuffer>[] = [];
+    for (let version = 1; version <= 100; version++) {
+      store.publish([{ kind: "put", path: 0, bytes: 17_000 }]);
+      for (const { port } of store.fronts) port.deliver(1);
+      store.wait();
+      all.push(...store.chunks.splice(0).map((memory) => new WeakRef(memory)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(all.length, 100, "each content has a chunk of its own");
+    for (let i = 0; i < 5; i++) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(all.filter((memory) => memory.deref() !== undefined).length, 10);
+    assert.equal(store.read(store.fronts[0]!.replica.memory).get(0)?.length, 10);
+  });
+});
