@@ -11,7 +11,7 @@ import type { Operation } from "./job.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLoad } from "./load.ts";
 import { type Options, type Section, readOptions } from "./options.ts";
-import { profileCalls } from "./profile.ts";
+import { profileOf } from "./profile.ts";
 import { measureReload } from "./reload.ts";
 import {
   callersReport,
@@ -33,12 +33,13 @@ import { type Throughput, measureThroughput } from "./throughput.ts";
 import { measureVerification } from "./verification.ts";
 import { RunFolder } from "./run-folder.ts";
 
+const OPERATIONS = ["get", "put"] as const;
 const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
 
 async function main(options: Options): Promise<void> {
   const folder = new RunFolder();
   process.once("exit", () => folder.remove());
-  if (options.profile) for (const profile of await profileCalls(folder, options)) console.log(profileReport(profile));
+  if (options.profile) await profile(folder, options);
   else await measure(folder, options);
 }
 
@@ -51,8 +52,13 @@ async function measure(folder: RunFolder, options: Options): Promise<void> {
   console.log(`written to ${relative(process.cwd(), writeResults(options, findings))}`);
 }
 
+async function profile(folder: RunFolder, options: Options): Promise<void> {
+  for (const operation of OPERATIONS.filter((each) => options.sections.has(each)))
+    console.log(`${profileReport(await profileOf(folder, options, operation))}\n`);
+}
+
 async function throughput(folder: RunFolder, options: Options): Promise<readonly Throughput[]> {
-  const operations = (["get", "put"] as const).filter((operation) => options.sections.has(operation));
+  const operations = OPERATIONS.filter((operation) => options.sections.has(operation));
   const measured = operations.length === 0 ? [] : await measureThroughput(folder, options, operations);
   for (const part of measured) console.log(`${throughputReport(part, options)}\n`);
   return measured;

@@ -33,17 +33,10 @@ interface Share {
 const FUNCTIONS_SHOWN = 30;
 
 /**
- * Runs Coffer with the largest number of threads of the options under V8's sampling profiler, once for each operation.
- * This makes it slower, so only the shares are meaningful, not the rate.
+ * Runs Coffer with the largest number of threads of the options under V8's sampling profiler. This makes it slower, so only
+ * the shares are meaningful, not the rate.
  */
-export async function profileCalls(folder: RunFolder, options: Options): Promise<readonly Profile[]> {
-  const operations = (["get", "put"] as const).filter((operation) => options.sections.has(operation));
-  const profiles: Profile[] = [];
-  for (const operation of operations) profiles.push(await profileOf(folder, options, operation));
-  return profiles;
-}
-
-async function profileOf(folder: RunFolder, options: Options, operation: Operation): Promise<Profile> {
+export async function profileOf(folder: RunFolder, options: Options, operation: Operation): Promise<Profile> {
   const profiles = folder.at(`profile-${operation}`);
   const server = await startCoffer(folder, {
     name: "coffer",

@@ -1,6 +1,6 @@
 // Runs the compiled tests: all of them, or the files whose path contains an argument ("npm test -- store"). "--long" runs
-// the long forms of the tests that have one. Other options are passed to node, as in
-// "npm test -- store --test-name-pattern=group".
+// the long forms of the tests that have one, and "--threads=3" runs the servers of the tests with three fronts. Other
+// options are passed to node, as in "npm test -- store --test-name-pattern=group".
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 
@@ -10,8 +10,10 @@ const BUILD = "dist-test";
 const isFlag = (argument) => argument.startsWith("-");
 const given = process.argv.slice(2);
 const wanted = given.filter((argument) => !isFlag(argument));
-const flags = given.filter((argument) => isFlag(argument) && argument !== "--long");
+const isOwn = (argument) => argument === "--long" || argument.startsWith("--threads=");
+const flags = given.filter((argument) => isFlag(argument) && !isOwn(argument));
 const long = given.includes("--long");
+const threads = given.find((argument) => argument.startsWith("--threads="))?.slice("--threads=".length);
 // These tests need a real SPIRE and take long. "npm run test:spire", "npm run test:compose" and "npm run test:examples" run
 // them.
 const needsSpire = (file) => /^(spire|compose|examples)\//.test(file);
@@ -28,5 +30,9 @@ if (files.length === 0) {
 const timeout = long ? 3_600_000 : 1_200_000;
 const defaults = ["--test-concurrency=2", "--test-reporter=spec", `--test-timeout=${timeout}`];
 const command = ["--enable-source-maps", "--test", ...defaults, ...flags, ...files];
-const env = { ...process.env, ...(long && { COFFER_TEST_LONG: "1" }) };
+const env = {
+  ...process.env,
+  ...(long && { COFFER_TEST_LONG: "1" }),
+  ...(threads && { COFFER_TEST_THREADS: threads }),
+};
 process.exit(spawnSync(process.execPath, command, { stdio: "inherit", env }).status ?? 1);

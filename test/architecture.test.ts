@@ -116,6 +116,7 @@ describe("the architecture", () => {
   // If the parser found no imports, the test above would always pass.
   it("matches the table: every module has files, and imports exactly the packages that its row names", () => {
     const imports = program.flatMap(importsOf);
+    assert.equal(readLayers().length, MODULES.size, "a module has two rows");
     for (const { name, packages } of MODULES.values()) {
       assert.ok(
         program.some(({ path }) => moduleOf(path) === name),
@@ -191,7 +192,7 @@ describe("the architecture", () => {
       source("app/x.ts", 'import type { y } from "../storage/y.ts";'),
     ],
     ...["admission", "grpc", "front"].map((module): [string, Source, RegExp, Source] => [
-      `storage meets no caller: it imports nothing of ${module}`,
+      `storage serves no caller: it imports nothing of ${module}`,
       source("storage/x.ts", `import type { y } from "../${module}/y.ts";`),
       new RegExp(`may not import ${module}`),
       source("app/x.ts", `import type { y } from "../${module}/y.ts";`),

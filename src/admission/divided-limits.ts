@@ -24,5 +24,5 @@ export function dividedLimits(limits: HandshakeLimits, fronts: number): Handshak
  * than a front may have open, because a front at its maximum may close a connection in the handshake for a newer one.
  */
 export function mostPlaced(limits: HandshakeLimits, fronts: number): number {
-  return Math.ceil(limits.connections / fronts) + Math.ceil(MAX_ON_THE_WAY / fronts);
+  return dividedLimits(limits, fronts).connections + Math.ceil(MAX_ON_THE_WAY / fronts);
 }

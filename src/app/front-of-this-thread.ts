@@ -4,6 +4,7 @@ import { Front } from "../front/front.ts";
 import { Fronts } from "../front/fronts.ts";
 import { Listeners } from "../front/intake.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
+import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { ownMemory } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import type { FrontHost, FrontParts } from "./front-host.ts";
@@ -31,7 +32,7 @@ export class FrontOfThisThread implements FrontHost {
       identity: resources.identity,
       authorizer: () => resources.policy.current,
       secrets: store,
-      changes: store,
+      changes: new BoundedChanges(store, MAX_UNANSWERED_CHANGES),
       sealer: resources.storage.sealer,
       calls: createCallLog(log, this.#limited, counters),
       counts: counters,

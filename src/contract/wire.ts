@@ -175,6 +175,9 @@ export class WireReader {
   }
 }
 
+// The length of such a string takes one byte.
+const SHORT_STRING = 64;
+
 /** Writes one message from front to back. */
 export class WireWriter {
   #bytes: Buffer;
@@ -199,15 +202,18 @@ export class WireWriter {
   varint(value: number): void {
     this.#reserve(10);
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
+    for (; rest >= TWO_31; rest = Math.floor(rest / 0x80)) this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+    // From here on, rest is an integer of 31 bits, for which operators on bits are faster.
+    for (; rest >= 0x80; rest >>>= 7) this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
     this.#bytes[this.#length++] = rest;
   }
 
   /** Writes a signed 32-bit integer. A negative one takes ten bytes. */
   int32(value: number): void {
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
     let rest = BigInt.asUintN(64, BigInt(value));
     this.#reserve(10);
     for (; rest >= 0x80n; rest >>= 7n) this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
@@ -215,10 +221,26 @@ export class WireWriter {
   }
 
   string(value: string): void {
+    if (value.length <= SHORT_STRING && this.#ascii(value)) return;
     const length = Buffer.byteLength(value);
     this.varint(length);
     this.#reserve(length);
     this.#length += this.#bytes.write(value, this.#length, "utf8");
+  }
+
+  /** Writes a short string, unless it has a character that is not ASCII. Faster than a call of a native function. */
+  #ascii(value: string): boolean {
+    const { length } = value;
+    this.#reserve(1 + length);
+    const start = this.#length + 1;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      this.#bytes[start + i] = code;
+    }
+    this.#bytes[start - 1] = length;
+    this.#length = start + length;
+    return true;
   }
 
   bytes(value: Uint8Array): void {

@@ -17,6 +17,9 @@ export interface FrontWorkerOptions {
 /** The compiled entry of the thread. */
 const ENTRY = new URL("./front-thread.js", import.meta.url);
 
+/** Node would warn of a descriptor that a thread closes and did not open: that of a connection from another thread. */
+const trackUnmanagedFds = false;
+
 /**
  * Starts the thread of a front. It gets no standard input, and of the environment only the variables that control the
  * debug output of Node and grpc-js. It inherits the options of Node, so the check of the options at the start of the
@@ -29,10 +32,10 @@ export function startFrontWorker({ setup, transferKey, env }: FrontWorkerOptions
   const workerData: FrontSetup = { ...setup, control: port2 };
   const name = `front ${setup.config.number + 1}`;
   const transferList = [port2, setup.feed, ...setup.descriptors.values()];
-  const worker = new Worker(ENTRY, { name, workerData, transferList, env: debugVariables(env) });
+  const worker = new Worker(ENTRY, { name, workerData, transferList, env: debugVariables(env), trackUnmanagedFds });
   worker.once("message", (publicKey: Uint8Array) => worker.postMessage(transferKey(publicKey)));
   let isEnding = false;
-  // An error that no one catches ends a process. Without its thread a front is gone, and the others can't replace it.
+  // An uncaught error ends a process. The other fronts can't replace one whose thread has ended.
   worker.once("error", (error) => {
     throw error;
   });

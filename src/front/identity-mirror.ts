@@ -37,8 +37,8 @@ function bytesOf({ der }: Certificate): Uint8Array {
 }
 
 /**
- * The identity source of another thread, as this thread last heard of it. The material was verified there, so it is
- * only read here. Listeners are called in the same order as by the source itself.
+ * The identity source of another thread, in the last state that this thread has received. The material was verified
+ * there, so it is only read here. Listeners are called in the same order as by the source itself.
  */
 export class IdentityMirror implements IdentitySource {
   readonly #changeListeners = new Set<(snapshot: IdentitySnapshot) => void>();

@@ -92,7 +92,7 @@ export class RemoteFront implements FrontControl {
     await this.#thread.end();
   }
 
-  /** Sends an order whose end no one waits for. Such an order can't be refused. */
+  /** Sends an order without waiting for its end. Such an order can't be refused. */
   #send(order: Order): void {
     void this.#order(order);
   }

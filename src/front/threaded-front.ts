@@ -3,7 +3,7 @@ import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import { BudgetMemory } from "../grpc/budget-memory.ts";
 import { CallCounters } from "../observability/call-counters.ts";
-import { reportDelays } from "../observability/event-loop-delay.ts";
+import { reportDelays } from "../observability/delay-samples.ts";
 import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { SharedDelays } from "../observability/shared-delays.ts";

@@ -55,6 +55,7 @@ export function answerStatus(
   // node:http2 keeps a closed stream, and with it what the call holds, until everything that arrived has been read. The
   // bytes may contain secret values.
   stream.on("data", (bytes: Buffer) => bytes.fill(0));
+  stream.resume();
 }
 
 const RESPONSE = { ":status": 200, "content-type": "application/grpc+proto", ...ACCEPT_ENCODING };

@@ -89,6 +89,8 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   /** Whether the caller has ended its request and all of it was read. */
   #hasEnded: boolean;
   #cancelDeadline: (() => void) | undefined;
+  /** Reads more of an incomplete request; undefined if it was complete from the start. */
+  #listener: (() => void) | undefined;
 
   constructor(arrival: Arrival, lease: Lease, environment: CallEnvironment) {
     super();
@@ -171,7 +173,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     this.#cancelDeadline = this.#environment.timers.delay(timeoutMs, () => this.#reject(EXPIRED));
   }
 
-  readonly #read = (): void => {
+  #read(): void {
     this.#request.read();
     try {
       if (this.#state === "reading") this.#look();
@@ -179,7 +181,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     } catch (error) {
       this.fail(error);
     }
-  };
+  }
 
   /** Decides by the bytes read so far: wait for more, refuse the call, or request space for it in the budget. */
   #look(): void {
@@ -210,7 +212,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   /** Takes space for the request from the budget, now or when there is some. */
   #requestSpace(length: number): void {
     this.#state = "waiting";
-    this.#arrival.stream.off("readable", this.#read);
+    this.#stopReading();
     const granted = () => {
       if (this.isOver) return;
       this.#state = "collecting";
@@ -243,7 +245,12 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   }
 
   #awaitMore(): void {
-    this.#arrival.stream.once("readable", this.#read);
+    this.#listener ??= () => this.#read();
+    this.#arrival.stream.once("readable", this.#listener);
+  }
+
+  #stopReading(): void {
+    if (this.#listener !== undefined) this.#arrival.stream.off("readable", this.#listener);
   }
 
   #ended(): void {
@@ -265,7 +272,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
 
   #reject(status: CallStatus, error?: CofferError): void {
     const { stream } = this.#arrival;
-    stream.off("readable", this.#read);
+    this.#stopReading();
     const isAbandoned = this.isOver && this.#state !== "answering";
     if (isAbandoned) this.#state = "over";
     else this.#end(error === undefined ? status.code : codeOf(error.reason), error);

@@ -1,8 +1,9 @@
 import { APPLIED, type Reason } from "../contract/reasons.ts";
 import { CODE_LABELS } from "./code-labels.ts";
+import { type DistributionReading, bucketOf } from "./distribution.ts";
 
 // In seconds. A Get takes a tenth of a millisecond; a commit on a failing disk can take seconds.
-export const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
 /** UNKNOWN, as which the gRPC protocol treats a status that does not exist. */
 const UNKNOWN_CODE = 2;
@@ -35,10 +36,8 @@ export interface MethodReading {
   readonly method: string;
   /** The calls by the number of their gRPC status. */
   readonly codes: readonly number[];
-  /** The calls by duration: for each of {@link CALL_BUCKETS} those above the previous bound, and those above the last. */
-  readonly buckets: readonly number[];
-  /** The total duration of all calls, in seconds. */
-  readonly sum: number;
+  /** The durations of the calls, in seconds. */
+  readonly durations: DistributionReading;
 }
 
 /** The connections of all fronts. */
@@ -93,8 +92,11 @@ export class CallCounters {
       return {
         method,
         codes: this.#sums(at, CODES),
-        buckets: this.#sums(at + BUCKETS_AT, CALL_BUCKETS.length + 1),
-        sum: this.#sum(at + SUM_AT),
+        durations: {
+          bounds: CALL_BUCKETS,
+          counts: this.#sums(at + BUCKETS_AT, CALL_BUCKETS.length + 1),
+          sum: this.#sum(at + SUM_AT),
+        },
       };
     });
   }
@@ -147,7 +149,7 @@ export class FrontCounters implements ConnectionNumbers {
   handled(method: number, code: number, seconds: number): void {
     const at = method * METHOD_LENGTH;
     this.#add(at + (code < CODES ? code : UNKNOWN_CODE), 1);
-    this.#add(at + BUCKETS_AT + bucketOf(seconds), 1);
+    this.#add(at + BUCKETS_AT + bucketOf(CALL_BUCKETS, seconds), 1);
     this.#add(at + SUM_AT, seconds);
   }
 
@@ -198,10 +200,4 @@ function layoutOf(names: CounterNames): Layout {
   const used = connectionsAt + CONNECTION_COUNTS;
   const length = Math.ceil(used / NUMBERS_IN_A_LINE) * NUMBERS_IN_A_LINE;
   return { names, reasonsAt, refusalsAt, connectionsAt, length };
-}
-
-function bucketOf(seconds: number): number {
-  let bucket = 0;
-  while (bucket < CALL_BUCKETS.length && seconds > (CALL_BUCKETS[bucket] ?? 0)) bucket += 1;
-  return bucket;
 }

@@ -1,8 +1,16 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { CallCounters } from "./call-counters.ts";
+import { Distribution } from "./distribution.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
+import {
+  type ScrapedMetric,
+  codeSeries,
+  durationSeries,
+  histogramSeries,
+  labelled,
+  registerScraped,
+} from "./scraped-metric.ts";
 import type { SharedDelays } from "./shared-delays.ts";
-import { type ScrapedMetric, codeSeries, durationSeries, labelled, registerScraped } from "./scraped-metric.ts";
 import type { Check } from "./server-status.ts";
 import type { BuildInfo, ConnectionLimits, IdentityReading, LoadedPolicyReading, StoreReading } from "./readings.ts";
 
@@ -26,26 +34,9 @@ export class Metrics {
   readonly #delay: EventLoopDelay;
   readonly #counters: CallCounters;
 
-  readonly #commit = new Histogram({
-    name: "coffer_commit_seconds",
-    help: "Duration of one commit of the journal.",
-    buckets: COMMIT_BUCKETS,
-    registers: this.#registers,
-  });
-
-  readonly #changes = new Histogram({
-    name: "coffer_commit_changes",
-    help: "Changes in one commit.",
-    buckets: GROUP_BUCKETS,
-    registers: this.#registers,
-  });
-
-  readonly #queueWait = new Histogram({
-    name: "coffer_queue_wait_seconds",
-    help: "Time that a change waited before its commit began.",
-    buckets: COMMIT_BUCKETS,
-    registers: this.#registers,
-  });
+  readonly #commit = new Distribution(COMMIT_BUCKETS);
+  readonly #changes = new Distribution(GROUP_BUCKETS);
+  readonly #queueWait = new Distribution(COMMIT_BUCKETS);
 
   readonly #load = new Gauge({
     name: "coffer_load_seconds",
@@ -70,6 +61,7 @@ export class Metrics {
     this.#gauge("coffer_threads", "Threads that answer calls, --threads.", () => calls.fronts);
     this.#delay = new EventLoopDelay(this.#registry, delays);
     this.#registerCalls(calls);
+    this.#registerCommits();
   }
 
   /** One commit made `changes` changes durable. */
@@ -181,6 +173,14 @@ export class Metrics {
     this.#scraped("counter", "coffer_connections_refused_total", refused, () =>
       labelled("reason", counters.refusals()),
     );
+  }
+
+  #registerCommits(): void {
+    const register = (name: string, help: string, distribution: Distribution) =>
+      this.#scraped("histogram", name, help, () => histogramSeries(name, distribution));
+    register("coffer_commit_seconds", "Duration of one commit of the journal.", this.#commit);
+    register("coffer_commit_changes", "Changes in one commit.", this.#changes);
+    register("coffer_queue_wait_seconds", "Time that a change waited before its commit began.", this.#queueWait);
   }
 
   #scraped(type: ScrapedMetric["type"], name: string, help: string, read: ScrapedMetric["read"]): void {

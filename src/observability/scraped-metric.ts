@@ -1,6 +1,7 @@
 import type { Metric, Registry } from "prom-client";
-import { CALL_BUCKETS, type MethodReading } from "./call-counters.ts";
+import type { MethodReading } from "./call-counters.ts";
 import { CODE_LABELS } from "./code-labels.ts";
+import type { DistributionReading } from "./distribution.ts";
 
 /** The value of one series. */
 interface Series {
@@ -37,19 +38,25 @@ export function codeSeries(methods: readonly MethodReading[]): Series[] {
 
 /** The durations of the calls of each method, as the series of a histogram called `name`. */
 export function durationSeries(name: string, methods: readonly MethodReading[]): Series[] {
-  return methods.flatMap(({ method, buckets, sum }) => {
-    const labels = labelsOf(method);
-    let count = 0;
-    const cumulative = buckets.map((calls, bucket) => {
-      count += calls;
-      return { metricName: `${name}_bucket`, labels: { le: CALL_BUCKETS[bucket] ?? "+Inf", ...labels }, value: count };
-    });
-    return [
-      ...cumulative,
-      { metricName: `${name}_sum`, labels, value: sum },
-      { metricName: `${name}_count`, labels, value: count },
-    ];
+  return methods.flatMap(({ method, durations }) => histogramSeries(name, durations, labelsOf(method)));
+}
+
+/** A distribution as the series of a histogram called `name`. */
+export function histogramSeries(
+  name: string,
+  { bounds, counts, sum }: DistributionReading,
+  labels: Series["labels"] = {},
+): Series[] {
+  let count = 0;
+  const cumulative = counts.map((values, bucket) => {
+    count += values;
+    return { metricName: `${name}_bucket`, labels: { le: bounds[bucket] ?? "+Inf", ...labels }, value: count };
   });
+  return [
+    ...cumulative,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ];
 }
 
 /** The series of a metric with one label. */

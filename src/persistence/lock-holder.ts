@@ -6,10 +6,15 @@ import { readFileSync, statSync } from "node:fs";
  */
 export function lockHolder(file: string): string | undefined {
   try {
-    return lockHolderAmong(readFileSync("/proc/locks", "latin1"), statSync(file, { bigint: true }));
+    return readLockHolder(file);
   } catch {
     return undefined;
   }
+}
+
+/** As {@link lockHolder}. Throws if the list can't be read, for example with EMFILE. */
+export function readLockHolder(file: string): string | undefined {
+  return lockHolderAmong(readFileSync("/proc/locks", "latin1"), statSync(file, { bigint: true }));
 }
 
 /**

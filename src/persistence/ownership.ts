@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
-import { lockHolder } from "./lock-holder.ts";
+import { lockHolder, readLockHolder } from "./lock-holder.ts";
+
+const OWN_ID = String(process.pid);
 
 /**
  * Checks whether the database that this process has open is still the one at its path, and still locked. A lock is lost
@@ -16,7 +18,7 @@ export class Ownership {
   constructor(file: string) {
     this.#file = file;
     this.#inode = statSync(file, { bigint: true }).ino;
-    this.#isShown = this.#isHolder();
+    this.#isShown = lockHolder(file) === OWN_ID;
   }
 
   /** What was lost; undefined if no loss is visible. */
@@ -24,10 +26,15 @@ export class Ownership {
     if (statSync(this.#file, { bigint: true, throwIfNoEntry: false })?.ino !== this.#inode) {
       return `${this.#file} was moved, replaced or removed`;
     }
-    return this.#isShown && !this.#isHolder() ? `the lock on ${this.#file} is lost` : undefined;
+    return this.#isShown && this.#isLost() ? `the lock on ${this.#file} is lost` : undefined;
   }
 
-  #isHolder(): boolean {
-    return lockHolder(this.#file) === String(process.pid);
+  /** Without a free descriptor the list of locks can't be read, which says nothing about the lock. */
+  #isLost(): boolean {
+    try {
+      return readLockHolder(this.#file) !== OWN_ID;
+    } catch {
+      return false;
+    }
   }
 }

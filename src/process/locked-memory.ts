@@ -3,8 +3,11 @@ import type { KernelFiles } from "./kernel-files.ts";
 // libsodium locks one page for each key. A page has 4 KiB; on some machines with ARM processors 16 or 64.
 const PAGE_BYTES = 4096;
 
-// A thread that answers calls has a data key, and while it receives that, a private key. The main thread has the data
-// key, and at the start the root key.
+// The main thread has the data key, and at the start the root key and, in a new store, keys that are replaced. The garbage
+// collector frees the memory of a key that is no longer used. Measured: at most four pages with one thread.
+const KEYS_OF_THE_PROCESS = 4;
+
+// A thread of several has the data key and, while it receives that, a private key.
 const KEYS_OF_A_THREAD = 2;
 
 /**
@@ -14,11 +17,16 @@ const KEYS_OF_A_THREAD = 2;
  */
 export function lockedMemoryWarning({ read }: Pick<KernelFiles, "read">, threads: number): string | undefined {
   const limit = /^Max locked memory +(\d+)/m.exec(read("/proc/self/limits") ?? "")?.[1];
-  const needed = PAGE_BYTES * KEYS_OF_A_THREAD * (threads === 1 ? 1 : threads + 1);
+  const needed = PAGE_BYTES * mostKeys(threads);
   if (limit === undefined || Number(limit) >= needed) return undefined;
   return (
     `the limit on locked memory is ${limit} bytes, and the keys of --threads ${threads} need ${needed}; lower --threads, ` +
     `or run \`ulimit -l ${needed / 1024}\` before the server, or set LimitMEMLOCK=${needed} (systemd) or ulimits: memlock ` +
     `(compose)`
   );
+}
+
+/** The maximum number of keys in the memory of a process. */
+export function mostKeys(threads: number): number {
+  return KEYS_OF_THE_PROCESS + (threads > 1 ? threads * KEYS_OF_A_THREAD : 0);
 }

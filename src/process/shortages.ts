@@ -11,6 +11,6 @@ export function warnOfShortages({ handshakes, maxStoreBytes, threads }: ServeCon
   if (files !== undefined) log.warn("file descriptor limit too low", { detail: files });
   const locked = lockedMemoryWarning(kernelFiles, threads);
   if (locked !== undefined) log.warn("locked memory limit too low", { detail: locked });
-  const memory = memoryWarning(machineMemory(), maxStoreBytes);
+  const memory = memoryWarning(machineMemory(), maxStoreBytes, threads);
   if (memory !== undefined) log.warn("low memory", { detail: memory });
 }

@@ -3,7 +3,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change } from "./change.ts";
 import type { Memory } from "./memory.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
-import { type StoredSecret, UNCOMMITTED, applyChange, memoryBytes } from "./secret.ts";
+import { type StoredSecret, UNCOMMITTED, applyChange } from "./secret.ts";
 
 /**
  * The state of the store after the operations of a group that were accepted so far. The operations of the group are
@@ -38,7 +38,7 @@ export class Draft {
   effect(change: Change): Effect {
     const before = this.get(change.path);
     const after = applyChange(before, change, UNCOMMITTED, unpacked);
-    return { after, growth: memoryBytes(after) - memoryBytes(before) };
+    return { after, growth: this.#memory.sizeOf(after) - this.#memory.sizeOf(before) };
   }
 
   accept({ after, growth }: Effect): void {

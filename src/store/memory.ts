@@ -22,15 +22,20 @@ export class Memory<Sealed = Buffer> {
   readonly #index = new PathIndex();
   readonly #sealed: SealedContents<Sealed>;
   readonly #pack = (sealed: Sealed) => this.#sealed.add(sealed);
+  readonly #copies: number;
   readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
   #lastTime = 0;
   #versions = 0;
   #bytes = 0;
 
-  /** Creates an empty memory, which keeps the sealed contents in `sealed`. */
-  constructor(sealed: SealedContents<Sealed>) {
+  /**
+   * Creates an empty memory, which keeps the sealed contents in `sealed`. The process has `copies` of everything else, of
+   * which this memory is one: {@link totals} counts all of them.
+   */
+  constructor(sealed: SealedContents<Sealed>, copies = 1) {
     this.#sealed = sealed;
+    this.#copies = copies;
   }
 
   /** The revision of the last published change. */
@@ -45,6 +50,11 @@ export class Memory<Sealed = Buffer> {
 
   get totals(): StoreTotals {
     return { secrets: this.#secrets.size, versions: this.#versions, bytes: this.#bytes };
+  }
+
+  /** The size of a secret in bytes of memory, as {@link totals} counts it. */
+  sizeOf(secret: StoredSecret | undefined): number {
+    return secret === undefined ? 0 : memoryBytes(secret, this.#copies);
   }
 
   get(path: SecretPath): StoredSecret | undefined {
@@ -81,7 +91,7 @@ export class Memory<Sealed = Buffer> {
     const known = this.#authors.get(name);
     if (known !== undefined) return known;
     this.#authors.set(name, name);
-    this.#bytes += name.length + AUTHOR_OVERHEAD;
+    this.#bytes += this.#copies * (name.length + AUTHOR_OVERHEAD);
     return name;
   }
 
@@ -94,7 +104,7 @@ export class Memory<Sealed = Buffer> {
       if (findVersion(after, version.number) === undefined) this.#sealed.release(version.sealed);
     }
     this.#versions += after.versions.length - (before?.versions.length ?? 0);
-    this.#bytes += memoryBytes(after) - memoryBytes(before);
+    this.#bytes += this.sizeOf(after) - this.sizeOf(before);
     this.#secrets.set(path, after);
   }
 }

@@ -115,14 +115,16 @@ const DELETION_OVERHEAD = 80;
 /** Bytes of V8's memory for each author, in addition to the length of the SPIFFE ID, which is stored once. */
 export const AUTHOR_OVERHEAD = 100;
 
-/** The size of a secret in bytes of memory, as `--max-store-bytes` counts them. */
-export function memoryBytes(secret: StoredSecret | undefined): number {
-  if (secret === undefined) return 0;
-  return (
-    SECRET_OVERHEAD + secret.path.length + secret.versions.reduce((sum, version) => sum + versionBytes(version), 0)
-  );
-}
-
-function versionBytes({ sealed, state }: Version): number {
-  return sealed.length + VERSION_OVERHEAD + (state.kind === "deleted" ? DELETION_OVERHEAD : 0);
+/**
+ * The size of a secret in bytes of memory, as `--max-store-bytes` counts them. Threads share the sealed contents; of
+ * everything else there are `copies`.
+ */
+export function memoryBytes({ path, versions }: StoredSecret, copies: number): number {
+  let sealed = 0;
+  let others = SECRET_OVERHEAD + path.length;
+  for (const version of versions) {
+    sealed += version.sealed.length;
+    others += VERSION_OVERHEAD + (version.state.kind === "deleted" ? DELETION_OVERHEAD : 0);
+  }
+  return sealed + copies * others;
 }

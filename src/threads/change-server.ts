@@ -1,13 +1,8 @@
 import type { Changes } from "../store/changes.ts";
-import type { DeleteResult, PutResult } from "../store/operation.ts";
-import {
-  type Answer,
-  type ChangeRequest,
-  type ChangesMessage,
-  type FeedMessage,
-  describeError,
-} from "./port-messages.ts";
+import { type Answer, encodeAnswers } from "./answers.ts";
+import type { FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
+import { type ChangeRequest, type ChangesMessage, decodeRequests } from "./requests.ts";
 
 /** Serves the changes that one front requests. The answers of a group leave as one message. */
 export class ChangeServer {
@@ -28,22 +23,18 @@ export class ChangeServer {
     this.#port.close();
   }
 
-  #receive({ requests, plaintexts }: ChangesMessage): void {
-    let at = 0;
-    for (const request of requests) {
-      const length = request.kind === "put" ? request.length : 0;
-      const { id } = request;
-      this.#submit(request, Buffer.from(plaintexts, at, length)).then(
-        (result) => this.#answer({ kind: "done", id, result }),
-        (error: unknown) => this.#answer({ kind: "failed", id, error: describeError(error) }),
+  #receive(message: ChangesMessage): void {
+    for (const request of decodeRequests(message)) {
+      this.#submit(request).then(
+        (answer) => this.#answer(answer),
+        (error: unknown) => this.#answer({ kind: "failed", id: request.id, error }),
       );
-      at += length;
     }
   }
 
-  #submit(request: ChangeRequest, plaintext: Buffer): Promise<PutResult | DeleteResult> {
-    if (request.kind === "delete") return this.#changes.delete(request);
-    return this.#changes.put({ ...request, plaintext });
+  #submit({ kind, id, command }: ChangeRequest): Promise<Answer> {
+    if (kind === "put") return this.#changes.put(command).then((result) => ({ kind, id, result }));
+    return this.#changes.delete(command).then((result) => ({ kind, id, result }));
   }
 
   /** All operations of a group are answered in one turn, and their promises before the microtask that is queued here. */
@@ -55,6 +46,6 @@ export class ChangeServer {
   #flush(): void {
     const answers = this.#answers;
     this.#answers = [];
-    this.#port.post({ kind: "answers", answers });
+    this.#port.post(encodeAnswers(answers));
   }
 }

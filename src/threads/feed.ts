@@ -8,9 +8,10 @@ import { findVersion } from "../store/secret.ts";
 import type { Change, PutChange } from "../store/change.ts";
 import { type Location, PRUNED, encodeBatch } from "./batch.ts";
 import { ChangeServer } from "./change-server.ts";
-import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
+import type { FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import { type PublicationProgress, next } from "./publication-progress.ts";
+import type { ChangesMessage } from "./requests.ts";
 import { SharedChunks } from "./shared-chunks.ts";
 
 /** The store thread's end of the channel to a front. */
@@ -32,7 +33,7 @@ const LOOK_MS = 5;
 export class Feed implements Publication {
   readonly #chunks = new SharedChunks();
   readonly #sealed = new SealedMemory(this.#chunks);
-  readonly memory = new Memory(this.#sealed);
+  readonly memory: Memory;
   readonly #ports: readonly FrontPort[];
   readonly #progress: PublicationProgress;
   readonly #timers: Timers;
@@ -42,6 +43,8 @@ export class Feed implements Publication {
 
   constructor(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers) {
     this.#ports = ports;
+    // That of this thread, and a replica for each front.
+    this.memory = new Memory(this.#sealed, ports.length + 1);
     this.#progress = progress;
     this.#timers = timers;
   }

@@ -1,6 +1,6 @@
 import type { SealedBytes, SealedContents } from "../store/sealed-contents.ts";
 import { type Location, PRUNED } from "./batch.ts";
-import type { ChunkChanges, Move } from "./shared-chunks.ts";
+import { type ChunkChanges, type Move, movesIn } from "./shared-chunks.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -24,9 +24,9 @@ export class FollowedContents implements SealedContents<Location> {
   }
 
   /** Takes moves and the end of chunks. Call it after the entries of the same publication are published. */
-  rearrange({ moves, dropped }: ChunkChanges): void {
-    for (const [chunk, those] of byChunk(moves)) this.#move(this.#chunk(chunk), those);
-    for (const chunk of dropped) this.#chunks.delete(chunk);
+  rearrange(changes: ChunkChanges): void {
+    for (const [chunk, those] of byChunk(movesIn(changes))) this.#move(this.#chunk(chunk), those);
+    for (const chunk of changes.dropped) this.#chunks.delete(chunk);
   }
 
   /** A content that was added by the same publication is in its last place already, and is not found here. */

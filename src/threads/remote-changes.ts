@@ -1,11 +1,12 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
 import type { DeleteCommand, DeleteResult, PutCommand, PutResult } from "../store/operation.ts";
-import { type Answer, type ChangeRequest, type ChangesMessage, restoreError } from "./port-messages.ts";
+import { type AnswersMessage, decodeAnswers } from "./answers.ts";
+import { type ChangeRequest, type ChangesMessage, encodeRequests } from "./requests.ts";
 
 interface Pending {
   readonly resolve: (result: never) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Sends changes to the store thread: one message for all that are requested in one turn of the event loop. */
@@ -14,7 +15,6 @@ export class RemoteChanges implements Changes {
   readonly #timers: Pick<Timers, "afterTurn">;
   readonly #pending = new Map<number, Pending>();
   #requests: ChangeRequest[] = [];
-  #plaintexts: Buffer[] = [];
   #lastId = 0;
 
   constructor(
@@ -25,22 +25,21 @@ export class RemoteChanges implements Changes {
     this.#timers = timers;
   }
 
-  put({ path, plaintext, expectedVersion, author }: PutCommand): Promise<PutResult> {
-    this.#plaintexts.push(plaintext);
-    return this.#request((id) => ({ kind: "put", id, path, author, expectedVersion, length: plaintext.length }));
+  put(command: PutCommand): Promise<PutResult> {
+    return this.#request((id) => ({ kind: "put", id, command }));
   }
 
   delete(command: DeleteCommand): Promise<DeleteResult> {
-    return this.#request((id) => ({ kind: "delete", id, ...command }));
+    return this.#request((id) => ({ kind: "delete", id, command }));
   }
 
   /** The store thread has answered changes. */
-  answered(answers: readonly Answer[]): void {
-    for (const answer of answers) {
+  answered(message: AnswersMessage): void {
+    for (const answer of decodeAnswers(message)) {
       const pending = this.#pending.get(answer.id);
       this.#pending.delete(answer.id);
-      if (answer.kind === "done") pending?.resolve(answer.result as never);
-      else pending?.reject(restoreError(answer.error));
+      if (answer.kind === "failed") pending?.reject(answer.error);
+      else pending?.resolve(answer.result as never);
     }
   }
 
@@ -53,23 +52,8 @@ export class RemoteChanges implements Changes {
   }
 
   #flush(): void {
-    const requests = this.#requests;
-    const plaintexts = joined(this.#plaintexts);
+    const message = encodeRequests(this.#requests);
     this.#requests = [];
-    this.#plaintexts = [];
-    this.#send({ requests, plaintexts }, [plaintexts]);
+    this.#send(message, [message.plaintexts]);
   }
-}
-
-/** Moves plaintexts into one buffer of their own, and overwrites the originals. */
-function joined(plaintexts: readonly Buffer[]): ArrayBuffer {
-  const joined = new ArrayBuffer(plaintexts.reduce((sum, { length }) => sum + length, 0));
-  const bytes = new Uint8Array(joined);
-  let at = 0;
-  for (const plaintext of plaintexts) {
-    bytes.set(plaintext, at);
-    at += plaintext.length;
-    plaintext.fill(0);
-  }
-  return joined;
 }

@@ -3,10 +3,11 @@ import type { Changes } from "../store/changes.ts";
 import { Memory, type ReadableMemory } from "../store/memory.ts";
 import { type Location, decodeBatch } from "./batch.ts";
 import { FollowedContents } from "./followed-contents.ts";
-import type { ChangesMessage, FeedMessage } from "./port-messages.ts";
+import type { FeedMessage, PublicationMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import type { PublicationProgress } from "./publication-progress.ts";
 import { RemoteChanges } from "./remote-changes.ts";
+import type { ChangesMessage } from "./requests.ts";
 
 /** What a {@link Replica} needs. */
 export interface ReplicaOptions {
@@ -95,14 +96,14 @@ export class Replica {
   }
 
   #process(message: FeedMessage): void {
-    if (message.kind === "answers") this.#changes.answered(message.answers);
+    if (message.kind === "answers") this.#changes.answered(message);
     else this.#apply(message);
   }
 
-  #apply({ number, batch, chunks }: FeedMessage & { kind: "publication" }): void {
-    this.#contents.create(chunks);
+  #apply({ number, batch, chunks }: PublicationMessage): void {
+    if (chunks !== undefined) this.#contents.create(chunks);
     this.#memory.publish(decodeBatch(batch));
-    this.#contents.rearrange(chunks);
+    if (chunks !== undefined) this.#contents.rearrange(chunks);
     this.#applied = number;
     this.#progress.applied(this.#front, number);
   }

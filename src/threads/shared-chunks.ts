@@ -1,5 +1,6 @@
 import type { Chunk, ChunkMemory, Place } from "../store/sealed-memory.ts";
 import type { Location } from "./batch.ts";
+import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 
 /** Sealed bytes that got a new place. */
 export interface Move {
@@ -9,10 +10,21 @@ export interface Move {
   readonly toAt: number;
 }
 
+/** The moves that {@link ChunkChanges} contains. */
+export function movesIn({ moves }: ChunkChanges): Move[] {
+  const reader = new ColumnReader(moves);
+  const all: Move[] = [];
+  while (!reader.isOver) {
+    all.push({ from: reader.number(), fromAt: reader.number(), to: reader.number(), toAt: reader.number() });
+  }
+  return all;
+}
+
 /** What happened to the chunks since the publication before. */
 export interface ChunkChanges {
   readonly created: readonly { readonly chunk: number; readonly memory: SharedArrayBuffer }[];
-  readonly moves: readonly Move[];
+  /** The fields of each {@link Move}. While Puts replace old versions, each of them causes about seven moves. */
+  readonly moves: Columns;
   /** Chunks without content, which are not used again. */
   readonly dropped: readonly number[];
 }
@@ -33,7 +45,7 @@ export class SharedChunks implements ChunkMemory {
   readonly #numbers = new WeakMap<Buffer, number>();
   #last = 0;
   #created: { chunk: number; memory: SharedArrayBuffer }[] = [];
-  #moves: Move[] = [];
+  #moves = new ColumnWriter();
   #dropped: number[] = [];
   #unused: Buffer[] = [];
   #discarded: Discarded[] = [];
@@ -52,8 +64,7 @@ export class SharedChunks implements ChunkMemory {
   }
 
   moved(from: Place, to: Place): void {
-    const move = { from: this.#number(from.chunk), fromAt: from.at, to: this.#number(to.chunk), toAt: to.at };
-    this.#moves.push(move);
+    for (const number of [this.#number(from.chunk), from.at, this.#number(to.chunk), to.at]) this.#moves.number(number);
   }
 
   dropped(chunk: Chunk): void {
@@ -65,14 +76,16 @@ export class SharedChunks implements ChunkMemory {
     return { chunk: this.#number(chunk), at, length };
   }
 
-  /** The changes since the last call. What is no longer in use belongs to `publication`. */
-  take(publication: number): ChunkChanges {
-    const changes = { created: this.#created, moves: this.#moves, dropped: this.#dropped };
+  /** The changes since the last call; undefined if there are none. What is no longer in use belongs to `publication`. */
+  take(publication: number): ChunkChanges | undefined {
     if (this.#unused.length > 0) this.#discarded.push({ publication, bytes: this.#unused });
-    this.#created = [];
-    this.#moves = [];
-    this.#dropped = [];
     this.#unused = [];
+    const changes = { created: this.#created, moves: this.#moves.end(), dropped: this.#dropped };
+    const { created, moves, dropped } = changes;
+    if (created.length + moves.numbers.length + dropped.length === 0) return undefined;
+    this.#created = [];
+    this.#moves = new ColumnWriter();
+    this.#dropped = [];
     return changes;
   }
 

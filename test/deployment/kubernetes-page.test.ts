@@ -26,7 +26,7 @@ const server = coffer.pod.containers[0]!;
 const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
   total: 2 ** 40,
   constrained: 0,
-  cpus: 1,
+  cpus: 8,
 });
 
 /** The clients on the page: every container with the Coffer image that is not the server. */
@@ -211,7 +211,7 @@ describe("the server of docs/kubernetes.md", () => {
     const { requests, limits } = server.resources!;
     assert.equal(limits["memory"], requests["memory"]);
     assert.equal(limits["memory"], "1Gi");
-    assert.ok(memoryNeeded(config.maxStoreBytes, config.handshakes.connections) < 2 ** 30);
+    assert.ok(memoryNeeded(config.maxStoreBytes, config.handshakes.connections, config.threads) < 2 ** 30);
   });
 
   it("has the SPIFFE ID that the clients expect", () => {

@@ -27,7 +27,7 @@ const [server, secrets, api] = containersOf(pod) as [SidecarContainer, SidecarCo
 const config = readServeConfig(serveFlags(server.args!.slice(1)), environmentOf(server), {
   total: 2 ** 40,
   constrained: 0,
-  cpus: 1,
+  cpus: 8,
 });
 
 const mountOf = ({ volumeMounts = [] }: Container, name: string) =>
@@ -97,6 +97,7 @@ describe("docs/sidecar.md", () => {
     assert.equal(config.store.data, mountOf(server, "data"));
     assert.equal(config.store.rootKey, `${mountOf(server, "root-key")}/root.key`);
     assert.equal(config.policy, `${mountOf(server, "policy")}/policy.yaml`);
+    assert.equal(config.threads, 1);
     assert.ok(config.maxStoreBytes + 500e6 + config.handshakes.connections * 0.06e6 < 640 * 2 ** 20);
   });
 

@@ -9,7 +9,6 @@ import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { serveOptions } from "../../src/config/serve-options.ts";
 import { ExitCode } from "../../src/cli/exit-code.ts";
-import { MAX_DEFAULT_THREADS } from "../../src/config/serve-options.ts";
 import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { page } from "../support/pages.ts";
 import { memoryNeeded } from "./capacity.ts";
@@ -18,7 +17,7 @@ import { environmentOf, lastOf, unitFilesIn } from "./unit-file.ts";
 
 const systemd = page("docs/systemd.md");
 const [unit, ...dropIns] = unitFilesIn(systemd);
-const { maxStoreBytes, handshakes, store, policy, shutdownDelayMs } = configWith();
+const { maxStoreBytes, handshakes, threads, store, policy, shutdownDelayMs } = configWith();
 
 describe("the unit of docs/systemd.md", () => {
   it("has its data and its root key where systemd puts them", () => {
@@ -38,10 +37,10 @@ describe("the unit of docs/systemd.md", () => {
     assert.ok(Number(lastOf(unit!, "TimeoutStopSec")) * 1000 >= drainMs + shutdownDelayMs + reserveMs);
     const files = `Max open files            ${lastOf(unit!, "LimitNOFILE")}   x   files`;
     const kernel = { read: () => files, write: () => {} };
-    assert.equal(descriptorWarning(kernel, handshakes.connections, MAX_DEFAULT_THREADS), undefined);
+    assert.equal(descriptorWarning(kernel, handshakes.connections, threads), undefined);
     // By the formula of docs/operations.md.
-    assert.equal(lastOf(unit!, "MemoryMax"), "2G");
-    assert.ok(memoryNeeded(maxStoreBytes, handshakes.connections) < 2 * 2 ** 30);
+    assert.equal(lastOf(unit!, "MemoryMax"), "3G");
+    assert.ok(memoryNeeded(maxStoreBytes, handshakes.connections, threads) < 3 * 2 ** 30);
   });
 
   // The server would run without these directives, so only this test notices when one is missing.
@@ -148,6 +147,6 @@ function lackOfSystemd(): string | false {
 
 function configWith(environment: Readonly<Record<string, string>> = {}) {
   const [, command] = lastOf(unit!, "ExecStart").split(" serve ");
-  const machine = { total: 2 ** 40, constrained: 0, cpus: 1 };
+  const machine = { total: 2 ** 40, constrained: 0, cpus: 8 };
   return readServeConfig(serveFlags(command!.split(/\s+/)), { ...environmentOf(unit!), ...environment }, machine);
 }

@@ -6,11 +6,21 @@ import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { LONG } from "../support/long-form.ts";
 import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
+import { THREADS } from "../support/threads.ts";
 
-/** How many connections unauthenticated clients hold, and the server's limits: the defaults, or smaller ones. */
+/**
+ * How many connections unauthenticated clients hold, and the server's limits: the defaults, or smaller ones. Each thread has
+ * an equal part of a limit, so that of handshakes grows with the threads.
+ */
 const { connections, flags } = LONG
   ? { connections: 5000, flags: [] }
-  : { connections: 300, flags: ["--max-handshakes", "64", "--max-connections", "500"] };
+  : {
+      connections: 300 * THREADS,
+      flags: ["--max-handshakes", `${64 * THREADS}`, "--max-connections", `${500 * THREADS}`],
+    };
+
+/** Enough descriptors for the start of a server, and too few for the unauthenticated clients. */
+const FEW_DESCRIPTORS = 80 + 60 * (THREADS - 1);
 
 /** How many legitimate clients connect, one after the other. */
 const NEWCOMERS = LONG ? 50 : 5;
@@ -100,7 +110,7 @@ describe("a legitimate client", () => {
 
   // Node closes connections that it has no file descriptors for. Open connections must not be affected.
   it("stays connected while the process has no free descriptors, and others connect when there are free ones again", async () => {
-    await start({ flags: [], prefix: ["bash", "-c", 'ulimit -n 80 && exec "$@"', "bash"] });
+    await start({ flags: [], prefix: ["bash", "-c", `ulimit -n ${FEW_DESCRIPTORS} && exec "$@"`, "bash"] });
     const connected = site.caller(server);
     assert.equal((await connected.get({ path: "flood/known" })).code, "OK");
     const flood = await gather("silent", ELSEWHERE);

@@ -32,7 +32,7 @@ let exposed: Exposed;
  * increase.
  */
 before(async () => {
-  kit = await ServerKit.start();
+  kit = await ServerKit.start({ threads: 2 });
   exposed = parseExposition(await (await fetch(`${kit.opsUrl}/metrics`)).text());
 });
 after(() => kit.stop());

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Metadata, type ServiceError, status as Code } from "@grpc/grpc-js";
 import { DEFAULT_DEADLINE_MS } from "../../src/contract/limits.ts";
-import { getRequest, getResponse } from "../../src/contract/messages.ts";
+import { getRequest, getResponse, putRequest } from "../../src/contract/messages.ts";
 import { systemClock, type Timers, processTimers } from "../../src/domain/timers.ts";
 import { contentUnreadable } from "../../src/domain/errors.ts";
 import { FileSource } from "../../src/identity/file-source.ts";
@@ -13,6 +13,9 @@ import { DEFAULT_HANDSHAKE_LIMITS, HandshakeGate } from "../../src/admission/han
 import { Listener } from "../../src/admission/listener.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
 import type { Handled } from "../../src/grpc/authorized-route.ts";
+import { beginCall } from "../../bench/access.ts";
+import { grpcMessage } from "../../bench/request.ts";
+import { answerOf, sessionOf } from "../support/bare-call.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 
@@ -132,6 +135,26 @@ describe("a call whose commit hangs", () => {
     const { code, reason } = await api.call("Put", { path: "shop/api/d", data: { value: "2" } }, 200);
     assert.deepEqual([code, reason], ["DEADLINE_EXCEEDED", undefined]);
     await until(() => timers.delays.size === idle);
+    timers.release();
+  });
+
+  // Clients usually cancel such a call by themselves. For one that does not, the server keeps no call beyond its deadline.
+  it("is ended by the server when the caller's deadline has passed", async () => {
+    timers.hold();
+    const session = await sessionOf(kit, API);
+    const stream = beginCall(session, "/coffer.v1.Secrets/Put", { "grpc-timeout": "200m" });
+    const data = [{ key: "value", value: Buffer.from("3") }];
+    const request = { path: "shop/api/d", data, binaryData: [], expectedVersion: undefined };
+    stream.end(grpcMessage(putRequest.encode(request)));
+    const answer = answerOf(stream);
+    await until(() => timers.waiting > 0);
+    timers.advance(199);
+    assert.equal((await value()).length > 0, true, "a later call is answered, so the Put is not over");
+    assert.equal(stream.closed, false);
+    timers.advance(1);
+    const { code, reason } = await answer;
+    assert.deepEqual([code, reason], [Code.DEADLINE_EXCEEDED, undefined]);
+    session.destroy();
     timers.release();
   });
 

@@ -191,6 +191,15 @@ describe("the packed package", () => {
     assert.notEqual(other.native.length, 0);
   });
 
+  // koffi is bundled without its install script, and its binary is an optional package of the platform.
+  it("passes connections between threads with the bundled koffi", async () => {
+    const descriptor = join(project, "node_modules/coffer/dist/src/admission/descriptor.js");
+    const program = `const { loadDuplicate } = await import(${JSON.stringify(descriptor)});
+      console.log((await loadDuplicate())(1) > 2);`;
+    const ran = await node(["--input-type=module", "-e", program]);
+    assert.equal(ran.stdout.toString(), "true\n", ran.stderr);
+  });
+
   describe("installed for all projects", () => {
     before(() => npm("install", "--global", "--prefix", prefix, packed));
     const coffer = (words: readonly string[], env: Record<string, string>) =>

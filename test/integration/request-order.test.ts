@@ -96,6 +96,50 @@ describe("compression", () => {
   });
 });
 
+// gRPC over HTTP/2, "Requests". Otherwise a proxy or a browser that speaks another protocol over HTTP/2 would get a gRPC
+// status in trailers, which it does not read.
+describe("a request that is not of gRPC", () => {
+  it("is refused with the HTTP status 415, and not applied", async () => {
+    for (const contentType of ["application/json", "text/plain", ""]) {
+      for (const path of [GET, CHECK]) {
+        const { headers } = await call(admin, path, get, { "content-type": contentType });
+        assert.equal(headers[":status"], 415, `${path} ${contentType}`);
+      }
+    }
+    for (const contentType of ["application/grpc", "application/grpc+proto"]) {
+      const { code, headers } = await call(admin, GET, get, { "content-type": contentType });
+      assert.deepEqual([headers[":status"], code], [200, Code.OK], contentType);
+    }
+  });
+});
+
+// Almost all requests arrive in one piece with their headers, and are answered at once. Any other one is answered the same.
+describe("a request in two pieces", () => {
+  it("is answered once, at any place where it is divided", async () => {
+    const whole = await call(admin, GET, get);
+    for (let at = 0; at <= get.length; at++) {
+      const stream = beginCall(admin, GET);
+      await new Promise((sent) => stream.write(get.subarray(0, at), sent));
+      // The server answers a PING after it has received the first piece.
+      await new Promise((answered) => admin.ping(answered));
+      stream.end(get.subarray(at));
+      const { code, body, reason } = await answerOf(stream);
+      assert.deepEqual([code, reason, body], [Code.OK, undefined, whole.body], `after ${at} bytes`);
+    }
+  });
+
+  it("is malformed if it ends too early or too late, at any place", async () => {
+    for (let length = 0; length < get.length; length++) {
+      const { reason } = await call(admin, GET, get.subarray(0, length));
+      assert.equal(reason, "MALFORMED_REQUEST", `${length} bytes`);
+    }
+    for (const more of [1, 5, get.length]) {
+      const { reason } = await call(admin, GET, Buffer.concat([get, get.subarray(0, more)]));
+      assert.equal(reason, "MALFORMED_REQUEST", `${more} bytes more`);
+    }
+  });
+});
+
 describe("a caller without permission", () => {
   // The test never sends the rest, so the server must answer after the first bytes. RFC 9113 8.1: a server that has
   // answered asks the client by RST_STREAM with NO_ERROR to stop sending.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { connectToFronts } from "../support/front-callers.ts";
@@ -63,8 +63,31 @@ describe("a process with three fronts", () => {
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 
-  // As an error that no one catches ends a server with one thread: a front that is gone can't be replaced, and its part
-  // of the connections would never be served again.
+  // The environment of a server can hold the credentials of other programs, and a front is the part that peers reach.
+  it("gives its fronts only the variables of debug output", async () => {
+    const file = join(site.folder, "variables");
+    const module = join(site.folder, "variables.mjs");
+    writeFileSync(
+      module,
+      `import { writeFileSync } from "node:fs";
+       import { isMainThread, workerData } from "node:worker_threads";
+       if (workerData?.config?.number === 1 || isMainThread) {
+         writeFileSync(${JSON.stringify(file)} + (isMainThread ? ".main" : ".front"), Object.keys(process.env).join("\\n"));
+       }`,
+    );
+    const prefix = ["env", "TOKEN=secret", "GRPC_VERBOSITY=ERROR"];
+    const server = await site.start({ flags: ["--threads", String(FRONTS)], node: ["--import", module], prefix });
+    const names = (thread: string) => readFileSync(`${file}.${thread}`, "utf8").split("\n");
+    assert.ok(names("main").includes("TOKEN"), "the server has the variable");
+    assert.ok(names("front").includes("GRPC_VERBOSITY"));
+    assert.deepEqual(
+      names("front").filter((name) => !name.startsWith("GRPC_") && name !== "NODE_DEBUG"),
+      [],
+    );
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  });
+
+  // An uncaught error also ends a server with one thread. The other fronts can't replace one whose thread has ended.
   for (const [what, trigger, code, message] of [
     ["throws an error", "throw", 'throw new TypeError("injected fault")', /TypeError.*: injected fault/],
     ["rejects a promise", "reject", 'Promise.reject(new TypeError("injected fault"))', /TypeError.*: injected fault/],

@@ -85,10 +85,10 @@ describe("A server with three fronts", () => {
     const files = { ...kit.files, bundles: new Map([...kit.files.bundles, ["other.org", bundle]]) };
     Object.assign(kit.config, { identity: { kind: "files", files, because: "the test says so" } });
     await kit.restart();
-    const strangers = Array.from({ length: 2 * FRONTS }, (_, n) => {
+    const others = Array.from({ length: 2 * FRONTS }, (_, n) => {
       return kept(kit.callerWith(ca.issue({ id: `spiffe://other.org/caller/${n}` })));
     });
-    for (const stranger of strangers) assert.equal((await stranger.get({ path: "none" })).code, "PERMISSION_DENIED");
+    for (const other of others) assert.equal((await other.get({ path: "none" })).code, "PERMISSION_DENIED");
     const connections = () => kit.log.filter(({ spiffe_id }) => String(spiffe_id).startsWith("spiffe://other.org/"));
     await kit.settled();
     const fronts = new Set(connections().map(({ connection }) => Number(connection) % FRONTS));
@@ -98,13 +98,13 @@ describe("A server with three fronts", () => {
     const updated = nextLine("identity updated");
     writeFileSync(bundle, "");
     await updated;
-    const newcomer = kept(kit.callerWith(ca.issue({ id: "spiffe://other.org/newcomer" })));
-    assert.equal((await newcomer.get({ path: "none" })).code, "UNAVAILABLE");
+    const late = kept(kit.callerWith(ca.issue({ id: "spiffe://other.org/late" })));
+    assert.equal((await late.get({ path: "none" })).code, "UNAVAILABLE");
     const removed = await until("every connection of the trust domain is refused", async () => {
       await kit.settled();
       const refused = lines("connection refused").slice(before);
       const verified = refused.filter(({ spiffe_id }) => String(spiffe_id).startsWith("spiffe://other.org/caller/"));
-      return new Set(verified.map(({ connection }) => connection)).size >= strangers.length && verified;
+      return new Set(verified.map(({ connection }) => connection)).size >= others.length && verified;
     });
     assert.equal(new Set(removed.map(({ connection }) => Number(connection) % FRONTS)).size, FRONTS);
     const trusted = kept(kit.caller(ADMIN));

@@ -132,7 +132,7 @@ function visibleSnapshot({ svid, bundles, generation, validUntil }: IdentitySnap
 
 // After any series of changes, a mirror that receives each state has the state of the source, and its listeners were
 // called with the same snapshots and states in the same order.
-test("an identity that crosses to another thread is the same, and its listeners hear the same", () => {
+test("an identity that crosses to another thread is the same, and its listeners get the same", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
@@ -140,16 +140,16 @@ test("an identity that crosses to another thread is the same, and its listeners 
       const source = new CurrentIdentity(timers, "nothing yet");
       const mirror = new IdentityMirror();
       mirror.receive(structuredClone(identityMessage(source.state)));
-      const heard: unknown[] = [];
+      const expected: unknown[] = [];
       const mirrored: unknown[] = [];
-      source.onChange((snapshot) => heard.push(visibleSnapshot(snapshot)));
-      source.onState((state) => heard.push(visible(state)));
+      source.onChange((snapshot) => expected.push(visibleSnapshot(snapshot)));
+      source.onState((state) => expected.push(visible(state)));
       mirror.onChange((snapshot) => mirrored.push(visibleSnapshot(snapshot)));
       mirror.onState((state) => mirrored.push(visible(state)));
       source.onState((state) => mirror.receive(structuredClone(identityMessage(state))));
       for (const each of steps) each(source, timers);
       assert.deepEqual(visible(mirror.state), visible(source.state));
-      assert.deepEqual(mirrored, heard);
+      assert.deepEqual(mirrored, expected);
       seen.add(mirror.state.kind);
       source.close();
     }),

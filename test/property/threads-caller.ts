@@ -22,28 +22,38 @@ export interface CallerOptions {
 const KINDS = 20;
 const READS = 10;
 
+/** What a caller does: a number of any calls, or only reads, until the run is over. */
+export type Task = { readonly kind: "any"; readonly calls: number } | { readonly kind: "read" };
+
+/** The longest pause of a caller that only reads, in milliseconds. A commit takes longer than some, so reads meet it. */
+const LONGEST_PAUSE_MS = 10;
+
 /** A caller on one front. It makes one random call after the other and records what it learns. */
 export class SimulatedCaller {
   readonly #name: string;
   readonly #front: SimulatedFront;
   readonly #options: CallerOptions;
-  /** The kinds of its calls begin here: some callers only read. */
-  readonly #firstKind: number;
-  #calls: number;
-  #isOver = false;
+  readonly #task: Task;
+  #calls = 0;
 
-  constructor(name: string, front: SimulatedFront, calls: number, options: CallerOptions) {
+  constructor(name: string, front: SimulatedFront, task: Task, options: CallerOptions) {
     this.#name = name;
     this.#front = front;
-    this.#calls = calls;
+    this.#task = task;
     this.#options = options;
-    this.#firstKind = options.simulation.chance(0.5) ? 0 : READS;
-    this.#next();
   }
 
-  /** Whether its last call was answered. */
+  /** Whether the run does not need to wait for it. */
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#task.kind === "read" || this.#calls > this.#task.calls;
+  }
+
+  /** Begins the calls. */
+  begin(): void {
+    this.#calls += 1;
+    const { timers } = this.#front.thread;
+    if (this.#task.kind === "read") timers.delay(this.#below(LONGEST_PAUSE_MS), () => this.#makeCall());
+    else if (!this.isOver) timers.afterTurn(() => this.#makeCall());
   }
 
   /** Reads every path at once. */
@@ -54,18 +64,11 @@ export class SimulatedCaller {
     }
   }
 
-  #next(): void {
-    this.#isOver = this.#calls-- === 0;
-    if (this.#isOver) return;
-    this.#front.thread.timers.afterTurn(() => {
-      const answer = this.#call();
-      if (answer === undefined) this.#next();
-      else
-        answer.then(
-          () => this.#next(),
-          (error) => this.#options.simulation.faults.push(`${this.#name}: ${error}`),
-        );
-    });
+  #makeCall(): void {
+    const answer = this.#call();
+    const fault = (error: unknown) => this.#options.simulation.faults.push(`${this.#name}: ${error}`);
+    if (answer === undefined) this.begin();
+    else answer.then(() => this.begin(), fault);
   }
 
   /** Makes a call. Those that are answered at once return no promise, so that more can follow while others stand still. */
@@ -73,7 +76,8 @@ export class SimulatedCaller {
     const { simulation, paths } = this.#options;
     // Half of the calls are for the first two paths, so that their versions are pruned.
     const path = paths[simulation.below(simulation.chance(0.5) ? 2 : paths.length)] ?? "";
-    const kind = this.#firstKind + simulation.below(KINDS - this.#firstKind);
+    const first = this.#task.kind === "read" ? READS : 0;
+    const kind = first + simulation.below(KINDS - first);
     if (kind < 8) return this.#put(path);
     if (kind < READS) return this.#delete(path);
     if (kind < 11)

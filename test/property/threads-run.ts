@@ -20,12 +20,15 @@ export async function complaintsOf(
     (_, i) => `path/${String.fromCharCode(97 + (i % 26))}${i}`,
   );
   const options = { simulation, history, seen, paths, longest: simulation.chance(0.5) ? 40 : 20_000 };
-  const random = Array.from({ length: 2 + simulation.below(12) }, (_, i) => {
-    return new SimulatedCaller(`c${i}`, fronts[i % count]!, 1 + simulation.below(60), options);
+  const callers = Array.from({ length: 2 + simulation.below(16) }, (_, i) => {
+    const task = { kind: i % 3 === 0 ? ("any" as const) : ("read" as const), calls: 10 + simulation.below(80) };
+    return new SimulatedCaller(`c${i}`, fronts[simulation.below(count)]!, task, options);
   });
-  await simulation.run(() => random.every(({ isOver }) => isOver));
+  for (const caller of callers) caller.begin();
+  await simulation.run(() => callers.every(({ isOver }) => isOver));
+  if (simulation.faults.length > 0) return simulation.faults;
   // Nothing is lost: each front has every change that was answered.
-  for (const front of fronts) new SimulatedCaller("last", front, 0, options).readAll();
+  for (const front of fronts) new SimulatedCaller("last", front, { kind: "read" }, options).readAll();
   seen.add(`${count} fronts`);
-  return [...simulation.faults, ...violations(history)];
+  return violations(history);
 }

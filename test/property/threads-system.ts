@@ -2,7 +2,8 @@ import { SecretReader } from "../../src/store/secret-reader.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
 import { SecretStore } from "../../src/store/secret-store.ts";
 import { Feed, type FrontPort } from "../../src/threads/feed.ts";
-import type { ChangesMessage, FeedMessage } from "../../src/threads/port-messages.ts";
+import type { FeedMessage } from "../../src/threads/port-messages.ts";
+import type { ChangesMessage } from "../../src/threads/requests.ts";
 import { PublicationProgress } from "../../src/threads/publication-progress.ts";
 import { Replica } from "../../src/threads/replica.ts";
 import { plainSealer } from "../support/plain-sealer.ts";
@@ -111,8 +112,8 @@ function observed(port: FrontPort, { seen }: SystemParts): FrontPort {
     post(message, transfer) {
       if (message.kind === "publication") {
         if (message.number < 0) seen.add("wrapped");
-        if (message.chunks.moves.length > 0) seen.add("moved");
-        if (message.chunks.dropped.length > 0) seen.add("dropped");
+        if (message.chunks?.moves.numbers.length) seen.add("moved");
+        if (message.chunks?.dropped.length) seen.add("dropped");
       }
       port.post(message, transfer);
     },

@@ -7,7 +7,7 @@ import type { SimulatedThread } from "../support/simulated-threads.ts";
 import { complaintsOf } from "./threads-run.ts";
 import { InterruptedProgress, SystemParts } from "./threads-system.ts";
 
-const RUNS = LONG ? 20_000 : 200;
+const RUNS = LONG ? 5000 : 60;
 
 /** How many runs a broken system gets. The correct one passes all of them. */
 const CHANCES = 100;

@@ -111,14 +111,22 @@ export function linesOf({ secrets }: Dump): string[] {
  * may be running.
  */
 export function rowsOf(data: string): string[] {
+  const columns = ["path", "version", "revision", "create_time", "created_by", "delete_time", "deleted_by"];
+  return columnsOf(data, columns).map(line).sort();
+}
+
+/** These columns of all versions, as {@link rowsOf} reads them. */
+export function columnsOf(data: string, columns: readonly string[]): (string | number | null)[][] {
   const folder = mkdtempSync(join(tmpdir(), "coffer-copy-"));
   try {
     copyAsIs(data, join(folder, "data"));
     const db = new Database(join(folder, "data", "store", "coffer.db"));
-    const query = "SELECT path, version, revision, create_time, created_by, delete_time, deleted_by FROM versions";
-    const rows = db.prepare(query).raw().all() as (readonly (string | number | null)[])[];
+    const rows = db
+      .prepare(`SELECT ${columns.join(", ")} FROM versions ORDER BY path, version`)
+      .raw()
+      .all();
     db.close();
-    return rows.map(line).sort();
+    return rows as (string | number | null)[][];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -3,7 +3,8 @@ import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import type { Change, VersionRef } from "../../src/store/change.ts";
 import type { ReadableMemory } from "../../src/store/memory.ts";
 import { Feed } from "../../src/threads/feed.ts";
-import type { ChangesMessage, FeedMessage } from "../../src/threads/port-messages.ts";
+import type { FeedMessage } from "../../src/threads/port-messages.ts";
+import type { ChangesMessage } from "../../src/threads/requests.ts";
 import { PublicationProgress } from "../../src/threads/publication-progress.ts";
 import { Replica } from "../../src/threads/replica.ts";
 import { type ManualPort, manualChannel } from "./manual-port.ts";
@@ -82,7 +83,8 @@ export class FollowedStore {
     return {
       ...port,
       post: (message) => {
-        if (message.kind === "publication") this.chunks.push(...message.chunks.created.map(({ memory }) => memory));
+        if (message.kind === "publication")
+          this.chunks.push(...(message.chunks?.created ?? []).map(({ memory }) => memory));
         port.post(message);
       },
     };

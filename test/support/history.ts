@@ -1,4 +1,7 @@
-/** When an operation began and when it was answered, on one clock for all threads; Infinity if it was never answered. */
+/**
+ * When an operation began and when it was answered, on one clock for all threads. Without an answer, the end is the moment
+ * from which it can no longer take effect.
+ */
 export interface Span {
   readonly begin: number;
   readonly end: number;
@@ -44,7 +47,7 @@ export type Seen =
   | { readonly kind: "latest"; readonly version: number }
   /** A version is not retained. */
   | { readonly kind: "no version"; readonly version: number }
-  /** All retained versions. `deleted` is the revision of the deletion. */
+  /** All retained versions. */
   | { readonly kind: "described"; readonly versions: readonly SeenVersion[] }
   /** The newest version is live and has this number. */
   | { readonly kind: "listed"; readonly version: number }
@@ -56,7 +59,8 @@ export type Seen =
 export interface SeenVersion {
   readonly version: number;
   readonly revision: number;
-  readonly deleted: number | undefined;
+  /** The revision of its deletion, if the response has it; undefined if it is live. */
+  readonly deleted: number | "at some revision" | undefined;
 }
 
 /** The state of one secret between two changes. */
@@ -136,7 +140,8 @@ function isSeen(version: StateVersion | undefined, seen: Omit<StateVersion, "del
 }
 
 function equal(one: SeenVersion, other: SeenVersion | undefined): boolean {
-  return other !== undefined && sameVersion(one, other) && one.deleted === other.deleted;
+  if (other === undefined || !sameVersion(one, other)) return false;
+  return one.deleted === other.deleted || (one.deleted !== undefined && other.deleted === "at some revision");
 }
 
 function sameVersion(

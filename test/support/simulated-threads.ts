@@ -7,8 +7,8 @@ const PREEMPTION = 0.1;
 
 /** How many tasks they run then: a few, or, with the probability `LONG_PAUSE`, many. */
 const SHORT = 4;
-const LONG = 400;
-const LONG_PAUSE = 0.05;
+const LONG = 200;
+const LONG_PAUSE = 0.15;
 
 /** After this number of tasks, a run that is not over is a fault. It is many times what a run takes. */
 const MOST_STEPS = 1_000_000;

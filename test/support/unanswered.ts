@@ -1,4 +1,12 @@
-import type { Recorded, RecordedChange, RecordedDelete, RecordedPut, Seen } from "./history.ts";
+import type {
+  Recorded,
+  RecordedChange,
+  RecordedDelete,
+  RecordedPut,
+  RecordedRead,
+  SeenVersion,
+  Span,
+} from "./history.ts";
 
 type WithAnswer<Change extends RecordedChange> = Change & { readonly answer: NonNullable<Change["answer"]> };
 export type AnsweredPut = WithAnswer<RecordedPut>;
@@ -11,85 +19,74 @@ export function isAnswered(event: Recorded): event is Answered {
 
 /**
  * Gives changes without an answer the revisions that reads found, such as those after a restart. What no read found is as
- * if it had never been applied.
+ * if it had never been applied. The end of such a change is the moment when the server was killed.
  */
 export function resolveUnanswered(history: readonly Recorded[]): readonly Recorded[] {
-  if (history.every((event) => event.kind === "read" || event.answer !== undefined)) return history;
+  const unanswered = history.filter((event) => event.kind !== "read" && event.answer === undefined);
+  if (unanswered.length === 0) return history;
   const findings = new Findings(history);
-  const byValue = history.map((event) =>
-    isUnanswered(event, "put") ? { ...event, answer: findings.valueOf(event) } : event,
-  );
-  return byValue.map((event) => {
-    if (isUnanswered(event, "put")) return { ...event, answer: findings.deletedPut(event) };
-    return isUnanswered(event, "delete") ? { ...event, answer: findings.deletion(event) } : event;
-  });
-}
-
-function isUnanswered<Kind extends "put" | "delete">(
-  event: Recorded,
-  kind: Kind,
-): event is RecordedChange & { kind: Kind } {
-  return event.kind === kind && event.answer === undefined;
+  const inOrder = unanswered.sort((a, b) => a.begin - b.begin);
+  const found = new Map<Recorded, Recorded>();
+  // Values identify their Puts, so these come first: what they leave belongs to the other changes.
+  for (const change of inOrder) if (change.kind === "put") found.set(change, findings.withValue(change));
+  for (const change of inOrder) found.set(change, findings.withoutValue(found.get(change) ?? change));
+  return history.map((event) => found.get(event) ?? event);
 }
 
 /** What reads found of changes that were not answered. Each finding belongs to one change. */
 class Findings {
   readonly #values = new Map<string, { readonly version: number; readonly revision: number }>();
-  /** By path and then by revision: the version that it created, and the versions that it marked as deleted. */
-  readonly #versions = new Map<string, Map<number, number>>();
-  readonly #deletions = new Map<string, Map<number, Set<number>>>();
+  /** The revisions of changes that are known. */
+  readonly #claimed = new Set<number>();
+  /** The reads of each path that have the revisions of all changes, in order. */
+  readonly #complete = new Map<string, (Span & { readonly versions: readonly SeenVersion[] })[]>();
 
   constructor(history: readonly Recorded[]) {
-    for (const event of history) if (event.kind === "read") this.#take(event.path, event.seen);
-    for (const { path, answer } of history.filter(isAnswered)) {
-      this.#versions.get(path)?.delete(answer.revision);
-      this.#deletions.get(path)?.delete(answer.revision);
-    }
+    for (const { answer } of history.filter(isAnswered)) this.#claimed.add(answer.revision);
+    for (const event of history) if (event.kind === "read") this.#take(event);
   }
 
-  /** The version with the value of a Put. */
-  valueOf({ path, value }: RecordedPut): RecordedPut["answer"] {
-    const found = this.#values.get(value);
-    if (found !== undefined) this.#versions.get(path)?.delete(found.revision);
+  /** A Put whose value was read. */
+  withValue(put: RecordedPut): Recorded {
+    const answer = this.#values.get(put.value);
+    if (answer !== undefined) this.#claimed.add(answer.revision);
+    return { ...put, answer };
+  }
+
+  /** A Put of a version that was deleted before it was read, or a Delete, as the first read after the kill shows them. */
+  withoutValue(change: Recorded): Recorded {
+    if (change.kind === "read" || change.answer !== undefined) return change;
+    const reads = this.#complete.get(change.path) ?? [];
+    const versions = reads.find(({ begin }) => begin >= change.end)?.versions ?? [];
+    return change.kind === "put"
+      ? { ...change, answer: this.#put(versions) }
+      : { ...change, answer: this.#deletion(change, versions) };
+  }
+
+  #put(versions: readonly SeenVersion[]): RecordedPut["answer"] {
+    const found = versions.find(({ revision, deleted }) => deleted !== undefined && !this.#claimed.has(revision));
+    if (found !== undefined) this.#claimed.add(found.revision);
     return found;
   }
 
-  /** A version whose value no read found, because it was deleted at once. */
-  deletedPut({ path }: RecordedPut): RecordedPut["answer"] {
-    const versions = this.#versions.get(path) ?? new Map<number, number>();
-    const [first] = [...versions].sort(([a], [b]) => a - b);
-    if (first === undefined) return undefined;
-    const [revision, version] = first;
-    versions.delete(revision);
-    return { version, revision };
-  }
-
   /** The first deletion that a Delete can have made. */
-  deletion({ path, named }: RecordedDelete): RecordedDelete["answer"] {
-    const deletions = this.#deletions.get(path) ?? new Map<number, Set<number>>();
-    for (const [revision, versions] of [...deletions].sort(([a], [b]) => a - b)) {
-      const marked = [...versions].sort((a, b) => a - b);
-      if (named.length === 0 ? marked.length > 1 : marked.some((version) => !named.includes(version))) continue;
-      deletions.delete(revision);
+  #deletion({ named }: RecordedDelete, versions: readonly SeenVersion[]): RecordedDelete["answer"] {
+    const revisions = versions.flatMap(({ deleted }) => (typeof deleted === "number" ? [deleted] : []));
+    for (const revision of [...new Set(revisions)].sort((a, b) => a - b)) {
+      const marked = versions.filter(({ deleted }) => deleted === revision).map(({ version }) => version);
+      const isPossible = named.length === 0 ? marked.length === 1 : marked.every((version) => named.includes(version));
+      if (this.#claimed.has(revision) || !isPossible) continue;
+      this.#claimed.add(revision);
       return { versions: marked, revision };
     }
     return undefined;
   }
 
-  #take(path: string, seen: Seen): void {
+  #take({ path, seen, begin, end }: RecordedRead): void {
     if (seen.kind === "newest" || seen.kind === "version") this.#values.set(seen.value, seen);
-    if (seen.kind !== "described") return;
-    for (const { version, revision, deleted } of seen.versions) {
-      innerMap(this.#versions, path).set(revision, version);
-      if (deleted === undefined) continue;
-      const marked = innerMap(this.#deletions, path).get(deleted) ?? new Set<number>();
-      innerMap(this.#deletions, path).set(deleted, marked.add(version));
-    }
+    if (seen.kind !== "described" || seen.versions.some(({ deleted }) => deleted === "at some revision")) return;
+    const reads = this.#complete.get(path) ?? [];
+    this.#complete.set(path, reads);
+    reads.push({ begin, end, versions: seen.versions });
   }
-}
-
-function innerMap<Value>(maps: Map<string, Map<number, Value>>, path: string): Map<number, Value> {
-  const inner = maps.get(path) ?? new Map<number, Value>();
-  maps.set(path, inner);
-  return inner;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { Histogram, Registry, register } from "prom-client";
-import { type DelaySource, reportDelays } from "../../../src/observability/event-loop-delay.ts";
+import { type DelaySource, reportDelays } from "../../../src/observability/delay-samples.ts";
 import { NO_DELAYS, SharedDelays } from "../../../src/observability/shared-delays.ts";
 import { CallCounters } from "../../../src/observability/call-counters.ts";
 import { APPLIED } from "../../../src/contract/reasons.ts";

@@ -186,6 +186,22 @@ describe("SQLite's journal", () => {
     if (existsSync("/proc/locks")) assert.match(lock, /^undefined\nthe lock on \S+coffer\.db is lost\nunknown\n$/);
   });
 
+  // Unauthenticated clients can use up the descriptors of a server whose limit on open files is too low. The list of locks
+  // then can't be read, and the server must not take that for the loss of its lock, which would end it.
+  it("reports no loss while the process has no free descriptor", () => {
+    const script = `import { openSync, closeSync, readFileSync } from "node:fs";
+      const { journal } = openStore(data);
+      const opened = [];
+      try { for (;;) opened.push(openSync("/dev/null")); } catch (error) { console.log(error.code); }
+      try { readFileSync("/proc/locks"); } catch (error) { console.log(error.code); }
+      console.log(journal.loss());
+      for (const fd of opened) closeSync(fd);
+      console.log(journal.loss());
+      process.kill(process.pid, "SIGKILL");`;
+    const { stdout } = inChild(temporaryFolder(), script);
+    assert.match(stdout, /^EMFILE\n(EMFILE|ENOENT)\nundefined\nundefined\n$/);
+  });
+
   // A closed journal writes nothing.
   it("refuses commits and checkpoints after it was closed", async () => {
     const { journal } = openJournal();

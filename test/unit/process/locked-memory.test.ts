@@ -12,13 +12,13 @@ const warning = (limit: string, threads: number) =>
 
 // Linux before 5.16, and container engines, allow 64 KiB.
 it("the start warns if the keys of all threads can't be locked", () => {
-  assert.equal(warning("65536", 7), undefined);
+  assert.equal(warning("65536", 6), undefined);
   assert.match(
-    warning("65536", 8) ?? "",
-    /^the limit on locked memory is 65536 bytes, .* --threads 8 need 73728;.*ulimit -l 72.*LimitMEMLOCK=73728/,
+    warning("65536", 7) ?? "",
+    /^the limit on locked memory is 65536 bytes, .* --threads 7 need 73728;.*ulimit -l 72.*LimitMEMLOCK=73728/,
   );
-  assert.equal(warning("8192", 1), undefined);
-  assert.match(warning("0", 1) ?? "", /need 8192/);
+  assert.equal(warning("16384", 1), undefined);
+  assert.match(warning("0", 1) ?? "", /need 16384/);
   assert.equal(warning("unlimited", 64), undefined);
   assert.equal(lockedMemoryWarning({ read: () => undefined }, 64), undefined);
 });

@@ -8,7 +8,7 @@ function put(begin: number, end: number, version: number, path = "a", revision =
 }
 
 function lostPut(begin: number, value: string): RecordedPut {
-  return { kind: "put", path: "a", value, begin, end: Number.POSITIVE_INFINITY, answer: undefined };
+  return { kind: "put", path: "a", value, begin, end: begin + 1, answer: undefined };
 }
 
 function deletion(begin: number, end: number, versions: number[], revision: number): RecordedDelete {
@@ -16,7 +16,7 @@ function deletion(begin: number, end: number, versions: number[], revision: numb
 }
 
 function lostDeletion(begin: number, named: number[]): RecordedDelete {
-  return { kind: "delete", path: "a", named, begin, end: Number.POSITIVE_INFINITY, answer: undefined };
+  return { kind: "delete", path: "a", named, begin, end: begin + 1, answer: undefined };
 }
 
 function read(begin: number, end: number, seen: Seen, path = "a"): RecordedRead {
@@ -179,6 +179,19 @@ const rows: [rule: string, broken: Recorded[], complaint: RegExp, correct: Recor
     [lostDeletion(1, []), read(3, 4, described([1, 1, 2]))],
     /disagrees/,
     [lostPut(1, "x"), lostDeletion(1, []), read(3, 4, described([1, 1, 2]))],
+  ],
+  // What the first server did not apply was not applied by the second one, which was also killed.
+  [
+    "a change without an answer is found at the next start or never",
+    [
+      ...[put(1, 2, 1), lostDeletion(3, []), read(5, 6, described([1, 1])), put(7, 8, 2)],
+      read(9, 10, described([1, 1, 3], [2, 2])),
+    ],
+    /disagrees/,
+    [
+      ...[put(1, 2, 1), lostDeletion(3, []), read(5, 6, described([1, 1])), put(7, 8, 2), lostDeletion(8, [1])],
+      read(9, 10, described([1, 1, 3], [2, 2])),
+    ],
   ],
 ];
 

@@ -4,7 +4,8 @@ import { versionMismatch } from "../../../src/domain/errors.ts";
 import type { Changes } from "../../../src/store/changes.ts";
 import type { DeleteCommand, DeleteResult, PutCommand, PutResult } from "../../../src/store/operation.ts";
 import { ChangeServer } from "../../../src/threads/change-server.ts";
-import type { ChangesMessage, FeedMessage } from "../../../src/threads/port-messages.ts";
+import type { FeedMessage } from "../../../src/threads/port-messages.ts";
+import type { ChangesMessage } from "../../../src/threads/requests.ts";
 import { RemoteChanges } from "../../../src/threads/remote-changes.ts";
 import { manualChannel } from "../../support/manual-port.ts";
 import { deleteRequest, outcomeOf, putRequest } from "../../support/store-kit.ts";
@@ -46,7 +47,7 @@ class Kit {
 
   constructor() {
     this.#channel[1].onMessage((message) => {
-      if (message.kind === "answers") this.remote.answered(message.answers);
+      if (message.kind === "answers") this.remote.answered(message);
     });
   }
 
@@ -84,9 +85,14 @@ describe("changes that a front requests", () => {
     );
     const [{ path, versions, expectedVersion }] = kit.changes.deletes as [DeleteCommand];
     assert.deepEqual([path, versions, expectedVersion], ["b", [1, 2], undefined]);
-    kit.changes.answers.forEach((answer, i) => void answer({ revision: i } as never));
+    const results = [
+      { version: 4, revision: 7, createTime: 1_700_000_000_000 },
+      { versions: [1, 2], revision: 8 },
+      { version: 1, revision: 9, createTime: 1_700_000_000_001 },
+    ];
+    kit.changes.answers.forEach((answer, i) => void answer(results[i] as never));
     assert.equal(await kit.receive(), 1);
-    assert.deepEqual(await Promise.all(answers), [{ revision: 0 }, { revision: 1 }, { revision: 2 }]);
+    assert.deepEqual(await Promise.all(answers), results);
     void kit.remote.put(putRequest("d", "third"));
     assert.equal(kit.endTurn(), 1);
   });
@@ -100,9 +106,10 @@ describe("changes that a front requests", () => {
     kit.endTurn();
     kit.changes.refusals[1]!(versionMismatch("b", 1, 2));
     await kit.receive();
-    kit.changes.answers[0]!({ version: 1 } as never);
+    const result = { version: 1, revision: 2, createTime: 3 };
+    kit.changes.answers[0]!(result as never);
     await kit.receive();
-    assert.deepEqual([await first, await second], [{ version: 1 }, "VERSION_MISMATCH"]);
+    assert.deepEqual([await first, await second], [result, "VERSION_MISMATCH"]);
   });
 
   // Secret values have one copy: that of the front is overwritten when it is sent, and the buffer of the message moves.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CofferError, diskFull, outcomeUnknown, storeFull, versionMismatch } from "../../../src/domain/errors.ts";
-import { describeError, restoreError } from "../../../src/threads/port-messages.ts";
+import { describeError, restoreError } from "../../../src/threads/sent-error.ts";
 
 function crossed(error: unknown): Error {
   return restoreError(structuredClone(describeError(error)));

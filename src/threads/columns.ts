@@ -1,0 +1,85 @@
+/**
+ * Values as a list of texts and a list of numbers. A structured clone copies them in a small part of the time that it
+ * takes for objects: 32 answers take 4 microseconds instead of 36.
+ */
+export interface Columns {
+  /**
+   * They are separate strings: V8 makes the parts of a split string refer to the whole one, so each path in a front's
+   * memory would retain all paths of its message.
+   */
+  readonly texts: readonly string[];
+  readonly numbers: Float64Array;
+}
+
+/** Writes columns. {@link ColumnReader} returns the values in the same order. */
+export class ColumnWriter {
+  readonly #texts: string[] = [];
+  readonly #numbers: number[] = [];
+  readonly #shared = new Map<string, number>();
+
+  number(number: number): void {
+    this.#numbers.push(number);
+  }
+
+  numbers(list: readonly number[]): void {
+    this.#numbers.push(list.length);
+    for (const number of list) this.#numbers.push(number);
+  }
+
+  text(text: string): void {
+    this.#numbers.push(this.#texts.push(text) - 1);
+  }
+
+  /** Writes a text that probably occurs several times, and is sent once. */
+  sharedText(text: string): void {
+    const known = this.#shared.get(text);
+    if (known === undefined) this.#shared.set(text, this.#texts.length);
+    if (known === undefined) this.text(text);
+    else this.#numbers.push(known);
+  }
+
+  /** `Float64Array.from` would take three times as long. */
+  end(): Columns {
+    return { texts: this.#texts, numbers: new Float64Array(this.#numbers) };
+  }
+}
+
+/** Reads columns. Throws a RangeError if they end too early. */
+export class ColumnReader {
+  readonly #texts: readonly string[];
+  readonly #numbers: Float64Array;
+  #at = 0;
+
+  constructor({ texts, numbers }: Columns) {
+    this.#texts = texts;
+    this.#numbers = numbers;
+  }
+
+  /** Whether everything was read. */
+  get isOver(): boolean {
+    return this.#at === this.#numbers.length;
+  }
+
+  number(): number {
+    const number = this.#numbers[this.#at++];
+    if (number === undefined) throw new RangeError("the message has fewer numbers than its values");
+    return number;
+  }
+
+  numbers(): number[] {
+    return this.list(() => this.number());
+  }
+
+  text(): string {
+    const text = this.#texts[this.number()];
+    if (text === undefined) throw new RangeError("the message has fewer texts than its values");
+    return text;
+  }
+
+  /** Reads a number, and as many elements. */
+  list<T>(element: () => T): T[] {
+    const list: T[] = [];
+    for (let left = this.number(); left > 0; left--) list.push(element());
+    return list;
+  }
+}

@@ -1,0 +1,154 @@
+// 64 writers and 64 readers on a server with three threads that answer calls, over kills. The long form makes a million
+// calls: `npm test -- threads-consistency --long`.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { randomFrom } from "../durability/load.ts";
+import { columnsOf } from "../support/dump.ts";
+import { violations } from "../support/linearizability.ts";
+import { LONG } from "../support/long-form.ts";
+import { RecordedCaller, RecordedHistory } from "../support/recorded-caller.ts";
+import type { Outcome } from "../support/server-kit.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
+
+const KILLS = LONG ? 20 : 3;
+const CALLS = LONG ? 50_000 : 2_000;
+const CONNECTIONS = 8;
+const THREADS = ["--threads", "3"];
+const WORKERS = 64;
+
+/** Few, so that callers conflict, versions are pruned, and each path is read while it is written. */
+const PATHS = Array.from({ length: 16 }, (_, i) => `load/${i}`);
+
+/**
+ * A killed server closes its sockets. Sometimes Node 20 does not report this to the HTTP/2 session of a client: its calls
+ * would wait for their deadline, although the kernel has closed the connection. A ping finds out.
+ */
+const PINGS = { "grpc.keepalive_time_ms": 2000, "grpc.keepalive_timeout_ms": 2000 };
+
+const site = new Site();
+after(() => site.remove());
+
+/** The load of one server's life: writers and readers on separate connections, until the server is killed. */
+class Load {
+  readonly #history: RecordedHistory;
+  readonly #server: ServerProcess;
+  readonly #name: string;
+  readonly #random: () => number;
+  /** The path of the last answered change: a reader reads it next, on another connection. */
+  #changed = PATHS[0]!;
+  #calls = 0;
+
+  constructor(history: RecordedHistory, server: ServerProcess, cycle: number) {
+    this.#history = history;
+    this.#server = server;
+    this.#name = `life-${cycle}`;
+    this.#random = randomFrom(cycle);
+  }
+
+  async run(): Promise<void> {
+    const connections = Array.from({ length: 2 * CONNECTIONS }, () => site.caller(this.#server, PINGS));
+    const callers = connections.map((connection) => new RecordedCaller(connection, this.#history));
+    const workers = Array.from({ length: WORKERS }, (_, i) => [
+      this.#repeat(() => this.#write(callers[i % CONNECTIONS]!, i)),
+      this.#repeat(() => this.#read(callers[CONNECTIONS + (i % CONNECTIONS)]!)),
+    ]);
+    await Promise.all(workers.flat());
+    for (const connection of connections) connection.close();
+    assert.deepEqual(await this.#server.ended, { code: null, signal: "SIGKILL" });
+  }
+
+  /** Calls until the server is gone. It is killed while calls are in progress. */
+  async #repeat(call: () => Promise<Outcome>): Promise<void> {
+    for (;;) {
+      const { code } = await call();
+      if (code === "UNAVAILABLE" || this.#server.isGone) return;
+      this.#calls += 1;
+      if (this.#calls === CALLS) this.#server.signal("SIGKILL");
+    }
+  }
+
+  async #write(caller: RecordedCaller, writer: number): Promise<Outcome> {
+    const path = this.#anyPath();
+    const outcome = await this.#change(caller, path, `${this.#name}/${writer}/${this.#history.moment()}`);
+    if (outcome.code === "OK") this.#changed = path;
+    return outcome;
+  }
+
+  #change(caller: RecordedCaller, path: string, value: string): Promise<Outcome> {
+    const choice = this.#random();
+    if (choice < 0.1) return caller.delete(path, []);
+    if (choice < 0.2) return caller.delete(path, [this.#anyVersion()]);
+    return caller.put(path, value, choice < 0.3 ? this.#anyVersion() : undefined);
+  }
+
+  #read(caller: RecordedCaller): Promise<Outcome> {
+    const choice = this.#random();
+    const path = choice < 0.4 ? this.#changed : this.#anyPath();
+    if (choice > 0.9) return caller.list(PATHS);
+    if (choice > 0.75) return caller.describe(path);
+    return caller.get(path, choice > 0.65 ? this.#anyVersion() : 0);
+  }
+
+  #anyPath(): string {
+    return PATHS[Math.floor(this.#random() * PATHS.length)]!;
+  }
+
+  #anyVersion(): number {
+    return 1 + Math.floor(this.#random() * 12);
+  }
+}
+
+/** Records what is on the disk of a server that was killed. Only the disk has the revisions of deletions. */
+function readDisk(history: RecordedHistory): void {
+  const begin = history.moment();
+  const rows = columnsOf(site.data, ["path", "version", "revision", "delete_revision"]);
+  for (const path of PATHS) {
+    const versions = rows
+      .filter(([owner]) => owner === path)
+      .map(([, version, revision, deleted]) => ({
+        version: Number(version),
+        revision: Number(revision),
+        deleted: deleted === null ? undefined : Number(deleted),
+      }));
+    const seen = versions.length === 0 ? { kind: "missing" as const } : { kind: "described" as const, versions };
+    history.add({ kind: "read", path, begin, end: history.moment(), seen });
+  }
+}
+
+/** Reads every version of every path from a server, on several connections. */
+async function readAll(history: RecordedHistory, server: ServerProcess): Promise<void> {
+  const connections = Array.from({ length: 3 }, () => site.caller(server));
+  for (const connection of connections) {
+    const caller = new RecordedCaller(connection, history);
+    await Promise.all(
+      PATHS.map(async (path) => {
+        const { response } = await caller.describe(path);
+        const versions: { version: number }[] = response?.versions ?? [];
+        await Promise.all(versions.map(({ version }) => caller.get(path, version)));
+      }),
+    );
+    await caller.list(PATHS);
+    connection.close();
+  }
+}
+
+// Every call takes effect at one moment between its beginning and its answer, whichever connection, and so whichever
+// thread, it uses. A kill loses no change that was answered, and what was read stays.
+test(`three threads answer as one store, over ${KILLS} kills`, async () => {
+  const history = new RecordedHistory();
+  let unanswered = 0;
+  for (let cycle = 1; cycle <= KILLS; cycle++) {
+    const server = await site.start({ flags: THREADS });
+    await readAll(history, server);
+    await new Load(history, server, cycle).run();
+    unanswered += history.serverEnded();
+    readDisk(history);
+  }
+  const server = await site.start({ flags: THREADS });
+  await readAll(history, server);
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  assert.deepEqual(violations(history.events), []);
+  // The load did what it is for.
+  assert.ok(history.answered > 0.3 * KILLS * CALLS, `only ${history.answered} changes were answered`);
+  assert.ok(unanswered > 0, "no kill came while changes were in progress");
+});
