@@ -24,7 +24,7 @@ export interface FrontSpread {
 }
 
 /** One burst of connections. */
-export interface Burst {
+interface Burst {
   readonly server: string;
   readonly connections: number;
   readonly onFronts: readonly number[];

@@ -14,7 +14,7 @@ export interface ThreadShares {
 }
 
 /** Amdahl's law for a server with fronts. */
-export interface Scaling {
+interface Scaling {
   /** CPU time in microseconds for each call that a front spends although another front answers the call. */
   readonly replicaMicros: Spread;
   /** Calls a second, by the number of cores. */
