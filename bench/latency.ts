@@ -171,7 +171,7 @@ const p99 = (result: JobResult): number => result.p99;
 
 const [ONE, TWO] = [threadedName(1), threadedName(2)];
 
-/** The ratio of a figure in two rows that the project requires at most. */
+/** The maximum ratio of a figure in two rows that the project allows. */
 interface Bound {
   readonly what: string;
   readonly row: string;
