@@ -2,8 +2,9 @@ import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 
 /**
  * The number of open connections to a port of a process on each of its event loops, the most first. Each thread of Node
- * has an event loop of its own, which watches the sockets of the thread with an epoll instance; the kernel lists what an
- * instance watches (proc_pid_fdinfo(5)). The server's own count could be wrong in the same way as the spread. Linux only.
+ * has an event loop of its own, which watches the sockets of the thread with an epoll instance; the kernel lists what
+ * an instance watches (proc_pid_fdinfo(5)). The server's own counts are not used: it places connections by them, so a
+ * wrong count would hide a wrong spread. Linux only.
  */
 export function connectionsByEventLoop(pid: number, port: number): readonly number[] {
   const established = establishedInodes(pid, port);

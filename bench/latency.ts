@@ -34,7 +34,7 @@ export interface Row {
 
 const SITUATIONS = ["Get", "Get, 4 x 4 Puts", "Get, handshakes", "Get, traced", "Get, disk stalls", "Put"] as const;
 
-/** What happens on a server while one caller calls it. Without load in "Get" and "Put". */
+/** What happens on a server while one caller calls it. In "Get" and "Put", there are no other calls. */
 type Situation = (typeof SITUATIONS)[number];
 
 /** A server of each kind: one for most situations, and two under strace, if this machine has it. */
@@ -155,7 +155,10 @@ function startersOf(folder: RunFolder, options: Options): ReadonlyMap<string, St
   return starters;
 }
 
-/** Starts a server under strace, on a store that an untraced server has filled: syncs that stall would take hours. */
+/**
+ * Starts a server under strace. An untraced server has filled its store, because filling it with slow syncs takes
+ * hours.
+ */
 async function startTraced(start: Starter, data: string, under: readonly string[]): Promise<Server> {
   const untraced = await start(data, []);
   await fill(untraced, SECRETS);
@@ -168,7 +171,7 @@ const p99 = (result: JobResult): number => result.p99;
 
 const [ONE, TWO] = [threadedName(1), threadedName(2)];
 
-/** The ratio of a figure in two rows that the project requires at most. */
+/** The maximum ratio of a figure in two rows that the project allows. */
 interface Bound {
   readonly what: string;
   readonly row: string;

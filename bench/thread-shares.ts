@@ -5,11 +5,11 @@ import { type Spread, spreadOf } from "./rounds.ts";
 export interface ThreadShares {
   /** CPU time of the main thread in microseconds for each call. With fronts, this is the store thread. */
   readonly mainMicros: Spread;
-  /** CPU time of each front in microseconds for each call of the server: the busiest other threads. */
+  /** CPU time of each front in microseconds for each call of the server. The busiest other threads count as fronts. */
   readonly frontMicros: readonly Spread[];
-  /** CPU time of all other threads of Node and V8. */
+  /** CPU time of all other threads, those of Node and V8, in microseconds for each call. */
   readonly otherMicros: Spread;
-  /** What an amount of calls costs on more cores. Undefined without fronts. */
+  /** The calculated rates on more cores. Undefined without fronts. */
   readonly scaling: Scaling | undefined;
 }
 

@@ -4,8 +4,9 @@ import { spawnSync } from "node:child_process";
 export const STALL_MS = 2000;
 
 /**
- * Runs a server under strace, as its tracee and with its own process ID. A filter in the kernel stops the server only at
- * the two system calls that sync a file, so all other calls have their normal cost. All its threads are traced.
+ * Runs a server under strace. The started process is the server and not strace, so its process ID is the one to measure.
+ * A filter in the kernel stops the server only at the two system calls that sync a file, so all other calls have their
+ * normal cost. All its threads are traced.
  */
 export const TRACED = [
   ...["strace", "--daemonize=grandchild", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--output=/dev/null"],

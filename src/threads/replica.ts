@@ -23,7 +23,9 @@ export interface ReplicaOptions {
   readonly timers: Pick<Timers, "afterTurn" | "delay">;
 }
 
-/** A front's side of the store: a memory that follows that of the store thread, and the way for changes. */
+/**
+ * A front's side of the store: a memory that follows that of the store thread, and what sends changes to that thread.
+ */
 export class Replica {
   readonly #port: Port<FeedMessage, ChangesMessage>;
   readonly #progress: PublicationProgress;
@@ -57,8 +59,8 @@ export class Replica {
   }
 
   /**
-   * Brings the memory up to every change that was answered before, on whichever front. Call it before each read. It
-   * usually costs one atomic load.
+   * Applies every publication with a change that was answered before this call, on whichever front. Call it before each
+   * read. It usually costs one atomic load.
    */
   readonly catchUp = (): void => {
     const { published } = this.#progress;
@@ -77,8 +79,9 @@ export class Replica {
   }
 
   /**
-   * Processes what has arrived, up to a publication that has not been announced yet. If that one were visible here, a
-   * caller could see its changes here, and then not see them on a front that has not received it.
+   * Processes what has arrived, up to a publication that has not been announced: its number has not been raised yet. If
+   * that publication were visible here, a caller could see its changes here, and then not see them on a front that has
+   * not received it.
    */
   #processPublished(): void {
     for (let [first] = this.#held; first !== undefined; [first] = this.#held) {
