@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { ServerHttp2Stream } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import type { TLSSocket } from "node:tls";
@@ -68,7 +67,7 @@ describe("background clients", () => {
     const clients = await BackgroundClients.start(job());
     server.http2.off("secureConnection", collect);
     assert.equal(sockets.length, 2);
-    const allClosed = Promise.all(sockets.map((socket) => once(socket, "close")));
+    const allClosed = Promise.all(sockets.map((socket) => new Promise((closed) => socket.once("close", closed))));
     sockets[0]!.destroy();
     await allClosed;
     await assert.rejects(clients.stop());
