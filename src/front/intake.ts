@@ -117,8 +117,7 @@ export class Adopted implements Intake {
   }
 
   end(): void {
-    const { port, adoption } = { port: this.#port, adoption: this.#adoption };
-    for (let fd = port.receive(); fd !== undefined; fd = port.receive()) adoption?.adopt(fd);
+    for (let fd = this.#port.receive(); fd !== undefined; fd = this.#port.receive()) this.#adoption?.adopt(fd);
   }
 
   close(): void {
