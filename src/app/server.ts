@@ -211,7 +211,7 @@ export class CofferServer {
   async #endAfter(cause: unknown): Promise<void> {
     this.#options.log.error("journal failed", { error: String(cause) });
     this.#opened?.checkpoints.stop();
-    // A front whose event loop stands still must not keep the process alive: its answers could come from lost state.
+    // A front whose event loop is blocked must not keep the process alive: another server may own the store already.
     await Promise.race([this.#startup.fronts?.fail(LAST_RESPONSES_MS), this.#pause(2 * LAST_RESPONSES_MS)]);
     this.#options.die();
   }

@@ -88,14 +88,14 @@ describe("a process with three fronts", () => {
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 
-  // Another server may own the store from then on, so no front may keep this one alive. A server whose fronts all run
-  // ends in the same way: test/durability/lost-store.test.ts, with three threads.
-  it("ends when it has lost its store, even if the event loop of a front stands still", async () => {
+  // Another server may own the store from then on, so no front may keep this one alive. lost-store.test.ts shows the
+  // same with fronts that run.
+  it("ends when it has lost its store, even if the event loop of a front is blocked", async () => {
     const stopped = join(site.folder, "stopped");
     const code = `writeFileSync(${JSON.stringify(stopped)}, ""); for (;;) {}`;
     const server = await start(inFront2(code, "loop"));
     writeFileSync(join(site.folder, "loop"), "");
-    await until("front 2 stands still", () => existsSync(stopped));
+    await until("front 2 is blocked", () => existsSync(stopped));
     const database = join(site.data, "store", "coffer.db");
     renameSync(database, `${database}.moved`);
     assert.deepEqual(await server.ended, { code: null, signal: "SIGKILL" });

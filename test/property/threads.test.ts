@@ -41,7 +41,7 @@ describe("threads that follow the store", () => {
   });
 
   for (const [fault, broken, complaint] of brokenSystems()) {
-    it(`are found out: ${fault}`, async () => {
+    it(`fail the check with ${fault}`, async () => {
       for (let seed = 1; seed <= CHANCES; seed++) {
         const complaints = await complaintsOf(seed, new Set(), broken);
         if (complaints.length === 0) continue;
