@@ -17,7 +17,7 @@ import { COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
 import { IdentityMirror } from "./identity-mirror.ts";
-import { Adopted, type DescriptorPort, type Intake, Listeners } from "./intake.ts";
+import { ACCEPTING, Adopted, type DescriptorPort, type Intake, Listeners, portTo } from "./intake.ts";
 import { followOrders } from "./order-loop.ts";
 import type { NumberedOrder, Report } from "./orders.ts";
 import { portStream } from "./port-stream.ts";
@@ -73,7 +73,6 @@ function intakeOf({ config, descriptors, connections }: FrontSetup, log: Logger)
   const counts = new ConnectionCounts(connections);
   const ports = new Map(Array.from(descriptors, ([front, port]): [number, DescriptorPort] => [front, portOf(port)]));
   const { number, listen, mostPlaced: most } = config;
-  const [accepting] = ports.values();
-  if (number > 0 && accepting !== undefined) return new Adopted(accepting, counts, number);
-  return new Listeners(listen, { counts, ports, most }, log);
+  if (number === ACCEPTING) return new Listeners(listen, { counts, ports, most }, log);
+  return new Adopted(portTo(ports, ACCEPTING), counts, number);
 }
