@@ -128,13 +128,13 @@ export class CofferServer {
 
   /** Reports the shutdown to probes and health checks, then waits: load balancers poll them only at intervals. */
   async #leave(): Promise<void> {
-    const { log, timers } = this.#options;
+    const { log } = this.#options;
     const { shutdownDelayMs } = this.#config;
     const { fronts } = this.#startup;
     const isDelayed = fronts?.isOpen && shutdownDelayMs > 0;
     log.info("stopping", isDelayed ? { detail: `calls are served for another ${shutdownDelayMs} ms` } : {});
     fronts?.leave();
-    if (isDelayed) await new Promise<void>((resolve) => timers.delay(shutdownDelayMs, resolve));
+    if (isDelayed) await this.#pause(shutdownDelayMs);
   }
 
   async #startOrRelease(): Promise<Started> {
@@ -211,7 +211,12 @@ export class CofferServer {
   async #endAfter(cause: unknown): Promise<void> {
     this.#options.log.error("journal failed", { error: String(cause) });
     this.#opened?.checkpoints.stop();
-    await this.#startup.fronts?.fail(LAST_RESPONSES_MS);
+    // A front whose event loop is blocked must not keep the process alive: another server may own the store already.
+    await Promise.race([this.#startup.fronts?.fail(LAST_RESPONSES_MS), this.#pause(2 * LAST_RESPONSES_MS)]);
     this.#options.die();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#options.timers.delay(ms, resolve));
   }
 }

@@ -75,6 +75,7 @@ export class Front implements FrontControl {
     await this.#open?.grpc.drain(graceMs);
   }
 
+  /** On the thread of the front, every order takes effect immediately. */
   async settled(): Promise<void> {}
 
   async close(): Promise<void> {

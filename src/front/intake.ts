@@ -34,7 +34,7 @@ export interface Spread {
 }
 
 /** The number of the front that accepts. */
-const ACCEPTING = 0;
+export const ACCEPTING = 0;
 
 /** Accepts connections, serves them on this front or, with a `spread`, on the one that has the fewest. */
 export class Listeners implements Intake {
@@ -84,7 +84,8 @@ export class Listeners implements Intake {
   }
 }
 
-function portTo(ports: Spread["ports"], front: number): DescriptorPort {
+/** The port to a front. Throws if there is none. */
+export function portTo(ports: Spread["ports"], front: number): DescriptorPort {
   const port = ports.get(front);
   if (port === undefined) throw new Error(`there is no port to front ${front}`);
   return port;
@@ -95,6 +96,7 @@ export class Adopted implements Intake {
   readonly #port: DescriptorPort;
   readonly #counts: ConnectionCounts;
   readonly #own: number;
+  /** Undefined until {@link begin} is called. No descriptor arrives before. */
   #adoption: Adoption | undefined;
 
   /** `own` is the number of this front. */
@@ -117,8 +119,7 @@ export class Adopted implements Intake {
   }
 
   end(): void {
-    const { port, adoption } = { port: this.#port, adoption: this.#adoption };
-    for (let fd = port.receive(); fd !== undefined; fd = port.receive()) adoption?.adopt(fd);
+    for (let fd = this.#port.receive(); fd !== undefined; fd = this.#port.receive()) this.#adoption?.adopt(fd);
   }
 
   close(): void {

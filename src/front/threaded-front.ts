@@ -8,6 +8,7 @@ import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { SharedDelays } from "../observability/shared-delays.ts";
 import type { XChaChaSealer } from "../sealing/xchacha-sealer.ts";
+import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { SecretReader } from "../store/secret-reader.ts";
 import { portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
@@ -16,7 +17,7 @@ import { COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
 import { IdentityMirror } from "./identity-mirror.ts";
-import { Adopted, type DescriptorPort, type Intake, Listeners } from "./intake.ts";
+import { ACCEPTING, Adopted, type DescriptorPort, type Intake, Listeners, portTo } from "./intake.ts";
 import { followOrders } from "./order-loop.ts";
 import type { NumberedOrder, Report } from "./orders.ts";
 import { portStream } from "./port-stream.ts";
@@ -45,7 +46,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     identity,
     authorizer: () => authorizer,
     secrets: new SecretReader({ memory: replica.memory, sealer, timers, catchUp: replica.catchUp }),
-    changes: replica.changes,
+    changes: new BoundedChanges(replica.changes, MAX_UNANSWERED_CHANGES, setup.unanswered),
     sealer,
     calls: createCallLog(log, limited, counters),
     counts: counters,
@@ -72,7 +73,6 @@ function intakeOf({ config, descriptors, connections }: FrontSetup, log: Logger)
   const counts = new ConnectionCounts(connections);
   const ports = new Map(Array.from(descriptors, ([front, port]): [number, DescriptorPort] => [front, portOf(port)]));
   const { number, listen, mostPlaced: most } = config;
-  const [accepting] = ports.values();
-  if (number > 0 && accepting !== undefined) return new Adopted(accepting, counts, number);
-  return new Listeners(listen, { counts, ports, most }, log);
+  if (number === ACCEPTING) return new Listeners(listen, { counts, ports, most }, log);
+  return new Adopted(portTo(ports, ACCEPTING), counts, number);
 }

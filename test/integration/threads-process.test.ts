@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { connectToFronts } from "../support/front-callers.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
 
 const FRONTS = 3;
 const site = new Site();
@@ -27,7 +28,7 @@ function inFront2(code: string, trigger: string): readonly string[] {
   const module = join(site.folder, `${trigger}.mjs`);
   writeFileSync(
     module,
-    `import { existsSync } from "node:fs";
+    `import { existsSync, writeFileSync } from "node:fs";
      import { isMainThread, workerData } from "node:worker_threads";
      if (!isMainThread && workerData?.config?.number === 1) {
        setInterval(() => { if (existsSync(${JSON.stringify(join(site.folder, trigger))})) { ${code} } }, 10);
@@ -85,6 +86,21 @@ describe("a process with three fronts", () => {
       [],
     );
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  });
+
+  // Another server may own the store from then on, so no front may keep this one alive. lost-store.test.ts shows the
+  // same with fronts that run.
+  it("ends when it has lost its store, even if the event loop of a front is blocked", async () => {
+    const stopped = join(site.folder, "stopped");
+    const code = `writeFileSync(${JSON.stringify(stopped)}, ""); for (;;) {}`;
+    const server = await start(inFront2(code, "loop"));
+    writeFileSync(join(site.folder, "loop"), "");
+    await until("front 2 is blocked", () => existsSync(stopped));
+    const database = join(site.data, "store", "coffer.db");
+    renameSync(database, `${database}.moved`);
+    assert.deepEqual(await server.ended, { code: null, signal: "SIGKILL" });
+    assert.equal(server.lines("journal failed").length, 1);
+    renameSync(`${database}.moved`, database);
   });
 
   // An uncaught error also ends a server with one thread. The other fronts can't replace one whose thread has ended.

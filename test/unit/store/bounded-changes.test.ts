@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CofferError, storeFull } from "../../../src/domain/errors.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
-import { BoundedChanges } from "../../../src/store/bounded-changes.ts";
+import { BoundedChanges, unansweredMemory } from "../../../src/store/bounded-changes.ts";
 import type { Changes } from "../../../src/store/changes.ts";
 import type { DeleteResult, PutResult } from "../../../src/store/operation.ts";
 
@@ -49,6 +49,25 @@ describe("bounded changes", () => {
     assert.equal(inner.held.length, 2);
     for (const { answer } of inner.held) answer();
     assert.equal((await Promise.all(passed)).length, 2);
+  });
+
+  // While a commit blocks the store thread, it takes nothing from its ports. Each front has to count for the process.
+  it("share one limit among threads, and count no refused change", async () => {
+    const memory = unansweredMemory();
+    const fronts = [new HeldChanges(), new HeldChanges()] as const;
+    const [one, other] = fronts.map((inner) => new BoundedChanges(inner, 2, memory));
+    const first = [put(one!), put(other!)];
+    for (const changes of [one!, other!, one!]) await assert.rejects(put(changes), isQueueFull);
+    fronts[0].held[0]!.answer();
+    await first[0];
+    const third = put(other!);
+    await assert.rejects(put(one!), isQueueFull);
+    for (const { answer } of fronts[1].held) answer();
+    assert.equal((await Promise.all([first[1], third])).length, 2);
+    assert.deepEqual(
+      fronts.map(({ held }) => held.length),
+      [1, 2],
+    );
   });
 
   it("accept another one after an answer, and after a refusal of the store", async () => {
