@@ -34,7 +34,7 @@ export interface ChunkMemory {
 }
 
 /** Memory of this thread alone. */
-export const ownChunkMemory: ChunkMemory = {
+const ownChunkMemory: ChunkMemory = {
   allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
   discard: (bytes) => void bytes.fill(0),
   moved: () => {},

@@ -20,7 +20,7 @@ export function movesIn({ moves }: ChunkChanges): Move[] {
   return all;
 }
 
-/** What happened to the chunks since the publication before. */
+/** What happened to the chunks since the previous publication. */
 export interface ChunkChanges {
   readonly created: readonly { readonly chunk: number; readonly memory: SharedArrayBuffer }[];
   /** The fields of each {@link Move}. While Puts replace old versions, each of them causes about seven moves. */
@@ -29,17 +29,17 @@ export interface ChunkChanges {
   readonly dropped: readonly number[];
 }
 
-/** Bytes that are no longer in use, by the publication that says so. */
+/** Bytes that a front no longer reads once it has applied a publication. */
 interface Discarded {
   readonly publication: number;
   readonly bytes: readonly Buffer[];
 }
 
 /**
- * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. A place is never used
- * twice, so a front reads what it expects, however far behind it is. The bytes of a place that is no longer in use are
- * overwritten when every front has applied the publication after which it no longer reads them. Until then, overwriting
- * them would make a Get on that front fail.
+ * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. A place is never
+ * used twice, so a front reads what it expects, however far behind it is. The bytes of a place that is no longer in use
+ * are overwritten when every front has applied the publication after which it no longer reads them. If they were
+ * overwritten earlier, a Get on a front that has not applied it could fail.
  */
 export class SharedChunks implements ChunkMemory {
   readonly #numbers = new WeakMap<Buffer, number>();
@@ -76,7 +76,10 @@ export class SharedChunks implements ChunkMemory {
     return { chunk: this.#number(chunk), at, length };
   }
 
-  /** The changes since the last call; undefined if there are none. What is no longer in use belongs to `publication`. */
+  /**
+   * The changes since the last call; undefined if there are none. `publication` is the number of the one that sends
+   * them.
+   */
   take(publication: number): ChunkChanges | undefined {
     if (this.#unused.length > 0) this.#discarded.push({ publication, bytes: this.#unused });
     this.#unused = [];
