@@ -112,7 +112,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
 
   /** Begins to read the request. */
   begin(): void {
-    if (!this.#hasEnded) this.#arrival.stream.once("end", () => this.#ended());
+    if (!this.#hasEnded) this.#awaitEnd();
     this.#read();
     if (this.#state !== "over") this.#awaitDeadline();
   }
@@ -253,9 +253,27 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     if (this.#listener !== undefined) this.#arrival.stream.off("readable", this.#listener);
   }
 
+  #awaitEnd(): void {
+    const { stream } = this.#arrival;
+    stream.once("aborted", () => this.#aborted());
+    stream.once("end", () => this.#ended());
+  }
+
   #ended(): void {
     this.#hasEnded = true;
     this.#read();
+  }
+
+  /**
+   * The stream was reset. Ends the call if it has not been answered, and overwrites what arrived. After a RST_STREAM with
+   * NO_ERROR, node:http2 emits "end" as for a complete request, and closes the stream only when everything was read. A
+   * cancelled Put would be applied, and a call that waits would hold its budget until the connection ends.
+   */
+  #aborted(): void {
+    if (this.#state === "answering") return;
+    this.#state = "over";
+    this.#request.read();
+    this.#request.wipe();
   }
 
   /** Counts the request as unread. False if the caller has the most unread requests that it may have. */

@@ -24,6 +24,10 @@ export interface IncomingCallsOptions extends CallEnvironment {
   readonly answerOpen: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 }
 
+// gRPC over HTTP/2, "Requests". A format follows "+", and parameters follow ";" (RFC 9110 8.3.1). application/grpc-web is
+// another protocol, whose clients could not read the trailers.
+const GRPC = /^application\/grpc($|[+;\s])/i;
+
 // gRPC over HTTP/2, "Requests": a server should refuse other content types with this status of HTTP.
 const NOT_GRPC: Refusal = {
   status: {
@@ -32,6 +36,12 @@ const NOT_GRPC: Refusal = {
     details: "the content-type is not application/grpc",
     metadata: undefined,
   },
+  error: undefined,
+};
+
+// gRPC over HTTP/2, "Requests": the method is POST. node:http2 would send neither message nor trailers to HEAD.
+const NOT_POST: Refusal = {
+  status: { httpStatus: 405, code: Code.INTERNAL, details: "the HTTP method is not POST", metadata: undefined },
   error: undefined,
 };
 
@@ -151,7 +161,8 @@ export class IncomingCalls {
     if (this.#isExpired(session)) return refusedBy(svidExpired());
     if (!isIdentity(headers["grpc-encoding"])) return COMPRESSED;
     if (timeout.kind === "malformed") return MALFORMED_TIMEOUT;
-    return isGrpc(headers["content-type"]) ? undefined : NOT_GRPC;
+    if (headers[":method"] !== "POST") return NOT_POST;
+    return GRPC.test(headers["content-type"] ?? "") ? undefined : NOT_GRPC;
   }
 
   #isExpired({ connection }: Session): boolean {
@@ -161,10 +172,6 @@ export class IncomingCalls {
 
 function isIdentity(encoding: string | string[] | undefined): boolean {
   return encoding === undefined || encoding === "identity";
-}
-
-function isGrpc(contentType: string | undefined): boolean {
-  return contentType?.startsWith("application/grpc") ?? false;
 }
 
 function refusedBy(error: CofferError): Refusal {

@@ -11,6 +11,7 @@ import type { Connection } from "../admission/connection.ts";
 import { endInTime, lifetimeOf } from "./lifetime.ts";
 import { boundPieces } from "./pieces.ts";
 import { SessionSocket } from "./session-socket.ts";
+import { wipeUnread } from "./unread-chunks.ts";
 
 /** What a {@link Session} needs. */
 export interface SessionOptions {
@@ -73,7 +74,10 @@ export class Session {
       stream.on("error", ignore);
       const isComplete = stream.state.remoteClose === 1;
       boundPieces(stream, isComplete);
-      onStream(stream, headers, isComplete);
+      // The peer may have reset the stream in the bytes that contained its headers. respond() would throw, and the
+      // error would end the process: grpc-js answers an unknown method without a check.
+      if (stream.closed) wipeUnread(stream);
+      else onStream(stream, headers, isComplete);
     });
     connection.endBy(() => this.close());
     this.#startTimers(lifetimeOf(connection.validUntil, timers.clock(), random()));

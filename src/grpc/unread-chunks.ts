@@ -18,3 +18,8 @@ export function unreadChunks(stream: Readable): Uint8Array[] {
 export function hasOneChunk(stream: Readable): boolean {
   return ((stream as Buffered).readableBuffer?.length ?? 2) <= 1;
 }
+
+/** Overwrites the chunks that have arrived on a stream and will not be read. They may contain secret values. */
+export function wipeUnread(stream: Readable): void {
+  for (const chunk of unreadChunks(stream)) chunk.fill(0);
+}

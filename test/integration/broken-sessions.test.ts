@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { constants } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { connect } from "node:tls";
 import { FrameFlag, FrameType, frame } from "../../bench/frame.ts";
-import { RequestTemplate } from "../../bench/request.ts";
+import { RequestTemplate, requestHeaders } from "../../bench/request.ts";
 import { BROKEN } from "../../bench/attack-frames.ts";
 import { OPENING } from "../../bench/connection.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
@@ -85,6 +86,33 @@ describe("a session that ends before all received bytes are processed", () => {
       it(`does not end the process: ${what} before and after ${end}`, async () => {
         await send(bytes, frames);
         await send(frames, bytes);
+        const caller = site.caller(server);
+        const { code } = await caller.call("Get", { path: "a/b" });
+        caller.close();
+        assert.equal(code, "NOT_FOUND");
+        assert.equal(server.isGone, false, server.stderr);
+      });
+    }
+  }
+});
+
+// The server sees the headers of a stream after it has processed all bytes that arrived with them. An answer to a stream
+// that is closed by then throws, and grpc-js answers an unknown method at once.
+describe("a call that is reset in the bytes that contain its headers", () => {
+  const paths = ["/coffer.v1.Secrets/Get", "/grpc.health.v1.Health/Check", "/no.such/Method"];
+  const reset = (code: number) => frame(FrameType.resetStream, FrameFlag.none, 1, Buffer.of(0, 0, 0, code));
+  const bytes = Array.from({ length: 100 }, () => frame(FrameType.data, FrameFlag.none, 1, Buffer.alloc(1)));
+  const resets = {
+    "with NO_ERROR": [reset(constants.NGHTTP2_NO_ERROR)],
+    "with CANCEL": [reset(constants.NGHTTP2_CANCEL)],
+    "by the server, for frames of one byte": bytes,
+  };
+
+  for (const path of paths) {
+    for (const [how, frames] of Object.entries(resets)) {
+      it(`does not end the process: ${path}, ${how}`, async () => {
+        const headers = frame(FrameType.headers, FrameFlag.endHeaders, 1, requestHeaders("localhost", path));
+        await send(headers, ...frames);
         const caller = site.caller(server);
         const { code } = await caller.call("Get", { path: "a/b" });
         caller.close();

@@ -6,7 +6,7 @@ import { status as Code } from "@grpc/grpc-js";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { MAX_DELETE_VERSIONS, MAX_KEYS, MAX_RECEIVE_BYTES } from "../../src/contract/limits.ts";
-import { getRequest } from "../../src/contract/messages.ts";
+import { getRequest, putRequest } from "../../src/contract/messages.ts";
 import { type BareAnswer, answerOf, sessionOf } from "../support/bare-call.ts";
 import { ADMIN, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 import { bytesField } from "../support/wire-field.ts";
@@ -16,6 +16,8 @@ const GET = "/coffer.v1.Secrets/Get";
 const DELETE = "/coffer.v1.Secrets/Delete";
 const CHECK = "/grpc.health.v1.Health/Check";
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
+const VALUES = [{ key: "k", value: Buffer.from("v") }];
 
 const SECRET = "shop/shared/a";
 const OTHER = "shop/api/b";
@@ -100,16 +102,48 @@ describe("compression", () => {
 // status in trailers, which it does not read.
 describe("a request that is not of gRPC", () => {
   it("is refused with the HTTP status 415, and not applied", async () => {
-    for (const contentType of ["application/json", "text/plain", ""]) {
+    for (const contentType of [
+      "application/json",
+      "text/plain",
+      "application/grpc-web+proto",
+      "application/grpcx",
+      "",
+    ]) {
       for (const path of [GET, CHECK]) {
         const { headers } = await call(admin, path, get, { "content-type": contentType });
         assert.equal(headers[":status"], 415, `${path} ${contentType}`);
       }
     }
-    for (const contentType of ["application/grpc", "application/grpc+proto"]) {
+    for (const contentType of [
+      "application/grpc",
+      "application/grpc+proto",
+      "application/grpc; a=b",
+      "Application/gRPC",
+    ]) {
       const { code, headers } = await call(admin, GET, get, { "content-type": contentType });
       assert.deepEqual([headers[":status"], code], [200, Code.OK], contentType);
     }
+  });
+});
+
+// gRPC over HTTP/2, "Requests". A HEAD once got neither message nor status, although its Put was applied.
+describe("a request whose HTTP method is not POST", () => {
+  const path = "shop/shared/not-post";
+  const put = grpcMessage(putRequest.encode({ path, data: VALUES, binaryData: [], expectedVersion: undefined }));
+
+  it("is refused with the HTTP status 405, and not applied", async () => {
+    for (const method of ["GET", "HEAD", "PUT", "OPTIONS", "post"]) {
+      for (const target of [PUT, CHECK]) {
+        const headersOf = { ":method": method, ":path": target, "content-type": "application/grpc" };
+        // Without this option, a client of node:http2 sends no body with GET and HEAD.
+        const stream = admin.request(headersOf, { endStream: false });
+        stream.end(put);
+        const { code, headers } = await answerOf(stream);
+        assert.deepEqual([headers[":status"], code], [405, Code.INTERNAL], `${method} ${target}`);
+      }
+    }
+    assert.equal((await adminCalls.get({ path })).reason, "SECRET_NOT_FOUND");
+    assert.equal((await call(admin, PUT, put)).code, Code.OK);
   });
 });
 

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { constants } from "node:http2";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { type TLSSocket, connect } from "node:tls";
+import { OPENING } from "../../bench/connection.ts";
+import { FrameFlag, FrameSplitter, FrameType, frame } from "../../bench/frame.ts";
+import { grpcMessage, requestHeaders } from "../../bench/request.ts";
+import { putRequest } from "../../src/contract/messages.ts";
+import { accessTo, sessionOf } from "../support/bare-call.ts";
+import { watchHealth } from "../support/health-watch.ts";
+import { ADMIN, ServerKit } from "../support/server-kit.ts";
+
+const MIB = 1024 * 1024;
+const BUDGETS = { bytes: 8 * MIB, unread: 64, calls: 64 };
+
+let kit: ServerKit;
+
+beforeEach(async () => {
+  kit = await ServerKit.start({ budgets: BUDGETS });
+});
+
+afterEach(() => kit.stop());
+
+/** A connection whose frames the test writes itself: a client of node:http2 ends a stream before it resets it. */
+class FrameClient {
+  readonly #socket: TLSSocket;
+
+  private constructor(socket: TLSSocket) {
+    this.#socket = socket;
+  }
+
+  static async open(): Promise<FrameClient> {
+    const socket = connect({
+      ...accessTo(kit, ADMIN),
+      host: "127.0.0.1",
+      servername: "localhost",
+      ALPNProtocols: ["h2"],
+    });
+    await once(socket, "secureConnect");
+    socket.write(Buffer.concat([OPENING, frame(FrameType.settings, FrameFlag.ack, 0, Buffer.alloc(0))]));
+    return new FrameClient(socket);
+  }
+
+  write(...frames: readonly Buffer[]): void {
+    this.#socket.write(Buffer.concat(frames));
+  }
+
+  /** Resolves when the server has processed all frames that were written before. */
+  async processed(): Promise<void> {
+    const splitter = new FrameSplitter();
+    this.write(frame(FrameType.ping, FrameFlag.none, 0, Buffer.alloc(8)));
+    let isAnswered = false;
+    while (!isAnswered) {
+      const [chunk] = (await once(this.#socket, "data")) as [Buffer];
+      splitter.push(chunk, ({ type, flags }) => {
+        if (type === FrameType.ping && (flags & FrameFlag.ack) !== 0) isAnswered = true;
+      });
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+function headers(stream: number): Buffer {
+  return frame(FrameType.headers, FrameFlag.endHeaders, stream, requestHeaders("localhost", "/coffer.v1.Secrets/Put"));
+}
+
+function data(stream: number, bytes: Buffer, flags: number = FrameFlag.none): Buffer {
+  return frame(FrameType.data, flags, stream, bytes);
+}
+
+function reset(stream: number, code: number): Buffer {
+  return frame(FrameType.resetStream, FrameFlag.none, stream, Buffer.of(0, 0, 0, code));
+}
+
+function put(path: string, size: number): Buffer {
+  const values = [{ key: "k", value: Buffer.alloc(size, "a") }];
+  return grpcMessage(putRequest.encode({ path, data: values, binaryData: [], expectedVersion: undefined }));
+}
+
+// A client cancels a call by RST_STREAM. After one with NO_ERROR, node:http2 emits "end" as for a complete request, and
+// keeps the stream until everything that arrived has been read.
+describe("a request that is reset with", () => {
+  for (const name of ["NGHTTP2_NO_ERROR", "NGHTTP2_CANCEL"] as const) {
+    const code = constants[name];
+
+    it(`${name} is not applied, although its message is complete`, async () => {
+      const client = await FrameClient.open();
+      client.write(headers(1), data(1, put("reset/later", 10)), headers(3), data(3, put("reset/ended", 10)));
+      await client.processed();
+      client.write(reset(1, code), data(3, Buffer.alloc(0), FrameFlag.endStream));
+      const atOnce = put("reset/at-once", 10);
+      client.write(headers(5), data(5, atOnce), reset(5, code));
+      await client.processed();
+      client.close();
+      const caller = kit.caller(ADMIN);
+      const codeOf = async (path: string) => (await caller.get({ path })).code;
+      while ((await codeOf("reset/ended")) !== "OK");
+      assert.deepEqual([await codeOf("reset/later"), await codeOf("reset/at-once")], ["NOT_FOUND", "NOT_FOUND"]);
+      caller.close();
+    });
+
+    // The first Put has most of what one caller may hold. The others wait, with bytes that the server has not read.
+    it(`${name} while it waits for its budget holds nothing any longer`, async () => {
+      const client = await FrameClient.open();
+      const start = put("reset/waiting", 3 * MIB).subarray(0, 2000);
+      const streams = Array.from({ length: BUDGETS.calls / 4 }, (_, n) => 2 * n + 1);
+      for (const stream of streams) client.write(headers(stream), data(stream, start));
+      await client.processed();
+      for (const stream of streams) client.write(data(stream, start));
+      await client.processed();
+      for (const stream of streams) client.write(reset(stream, code));
+      await client.processed();
+      // All calls that one caller may have.
+      const session = await sessionOf(kit, ADMIN);
+      const calls = Array.from({ length: BUDGETS.calls / 2 }, () => watchHealth(session));
+      const responses = await Promise.all(calls.map((call) => once(call, "response")));
+      for (const [response] of responses) assert.equal(response["grpc-status"], undefined, "a call was refused");
+      session.destroy();
+      client.close();
+    });
+  }
+});
