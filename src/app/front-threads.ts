@@ -7,7 +7,7 @@ import { startFrontWorker } from "../front/front-worker.ts";
 import { Fronts } from "../front/fronts.ts";
 import { RemoteFront } from "../front/remote-front.ts";
 import type { SharedDelays } from "../observability/shared-delays.ts";
-import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
+import { unansweredMemory } from "../store/bounded-changes.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { Feed } from "../threads/feed.ts";
 import { portOf } from "../threads/port.ts";
@@ -35,6 +35,7 @@ export class FrontThreads implements FrontHost {
       delays: delays.memory,
       connections: ConnectionCounts.of(threads).memory,
       budgets: budgetMemory(frontConfig(config, 0, threads)).buffer,
+      unanswered: unansweredMemory(),
     };
     const descriptors = descriptorPorts(threads);
     this.#fronts = feeds.map(({ port2: feed }, number) =>
@@ -46,7 +47,7 @@ export class FrontThreads implements FrontHost {
   }
 
   async connect(store: SecretStore): Promise<Fronts> {
-    this.publication.serve(new BoundedChanges(store, MAX_UNANSWERED_CHANGES));
+    this.publication.serve(store);
     await Promise.all(this.#fronts.map((front) => front.ready()));
     return this.remote;
   }
@@ -57,9 +58,7 @@ export class FrontThreads implements FrontHost {
   }
 }
 
-type FrontResources = Pick<FrontSetup, "feed" | "descriptors" | "progress" | "connections" | "budgets" | "delays"> & {
-  readonly number: number;
-};
+type FrontResources = Omit<FrontSetup, "config" | "control" | "counters"> & { readonly number: number };
 
 /** Starts a front that follows the identity and the policy from now on. */
 function startFront({ config, resources, log, counters }: FrontParts, { number, ...own }: FrontResources): RemoteFront {

@@ -20,4 +20,6 @@ export interface FrontSetup {
   readonly connections: SharedArrayBuffer;
   /** See BudgetMemory. */
   readonly budgets: SharedArrayBuffer;
+  /** See BoundedChanges. */
+  readonly unanswered: SharedArrayBuffer;
 }

@@ -8,6 +8,7 @@ import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { SharedDelays } from "../observability/shared-delays.ts";
 import type { XChaChaSealer } from "../sealing/xchacha-sealer.ts";
+import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { SecretReader } from "../store/secret-reader.ts";
 import { portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
@@ -45,7 +46,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     identity,
     authorizer: () => authorizer,
     secrets: new SecretReader({ memory: replica.memory, sealer, timers, catchUp: replica.catchUp }),
-    changes: replica.changes,
+    changes: new BoundedChanges(replica.changes, MAX_UNANSWERED_CHANGES, setup.unanswered),
     sealer,
     calls: createCallLog(log, limited, counters),
     counts: counters,

@@ -12,15 +12,25 @@ export const MAX_UNANSWERED_CHANGES = 4096;
 // Milliseconds. About the time in which a disk that stalled for a moment commits what has collected.
 const RETRY_MS = 1000;
 
-/** Passes changes to others, and refuses those above a number of unanswered ones with QUEUE_FULL: they are not applied. */
+/** Memory for the number of unanswered changes of a process, which all threads share. */
+export function unansweredMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+}
+
+/**
+ * Passes changes to others, and refuses those above a number of unanswered ones with QUEUE_FULL: they are not applied. Each
+ * front has its own over the same memory. The store thread can't refuse: while a commit waits for the disk, it reads no message.
+ */
 export class BoundedChanges implements Changes {
   readonly #changes: Changes;
   readonly #most: number;
-  #unanswered = 0;
+  readonly #unanswered: Int32Array;
 
-  constructor(changes: Changes, most: number) {
+  /** `memory` is that of {@link unansweredMemory}, if other threads request changes too. */
+  constructor(changes: Changes, most: number, memory = unansweredMemory()) {
     this.#changes = changes;
     this.#most = most;
+    this.#unanswered = new Int32Array(memory);
   }
 
   put(command: PutCommand): Promise<PutResult> {
@@ -39,15 +49,12 @@ export class BoundedChanges implements Changes {
   }
 
   async #pass<T>(change: () => Promise<T>, refused: () => void): Promise<T> {
-    if (this.#unanswered >= this.#most) {
+    try {
+      if (Atomics.add(this.#unanswered, 0, 1) < this.#most) return await change();
       refused();
       throw queueFull(RETRY_MS);
-    }
-    this.#unanswered += 1;
-    try {
-      return await change();
     } finally {
-      this.#unanswered -= 1;
+      Atomics.sub(this.#unanswered, 0, 1);
     }
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CofferError, storeFull } from "../../../src/domain/errors.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
-import { BoundedChanges } from "../../../src/store/bounded-changes.ts";
+import { BoundedChanges, unansweredMemory } from "../../../src/store/bounded-changes.ts";
 import type { Changes } from "../../../src/store/changes.ts";
 import type { DeleteResult, PutResult } from "../../../src/store/operation.ts";
 
@@ -63,6 +63,20 @@ describe("bounded changes", () => {
     const last = put(changes);
     inner.held.at(-1)!.answer();
     assert.equal((await last).version, 1);
+  });
+
+  // The limit is that of the process, whichever front its callers are connected to.
+  it("count the changes of all that have the same memory", async () => {
+    const inner = new HeldChanges();
+    const memory = unansweredMemory();
+    const [one, other] = [new BoundedChanges(inner, 2, memory), new BoundedChanges(inner, 2, memory)];
+    const passed = [put(one), put(other)];
+    for (const changes of [one, other]) await assert.rejects(put(changes), isQueueFull);
+    for (const { answer } of inner.held) answer();
+    await Promise.all(passed);
+    const later = put(one);
+    inner.held.at(-1)!.answer();
+    assert.equal((await later).version, 1);
   });
 
   // The store overwrites the plaintext of a change that it gets. It does not get this one.
