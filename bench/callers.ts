@@ -3,12 +3,13 @@ import { accessOf } from "./access.ts";
 import { type Attack, type AttackCount, Attackers } from "./attack.ts";
 import { WEB_OWNER, attacksOn } from "./attacks.ts";
 import { type JobResult, runJob, runPacedJob } from "./job.ts";
+import { readMetrics } from "./metrics-page.ts";
 import { NEW_CLIENTS, putForNewClients, refusedNewClients } from "./new-clients.ts";
 import type { Options } from "./options.ts";
 import { peakRssBytes } from "./process-stat.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { interleave, spreadOf } from "./rounds.ts";
-import { type CofferOptions, type CofferServer, coffers, fill, startCoffer } from "./servers.ts";
+import { type Coffer, type CofferServer, coffers, fill, startCoffer } from "./servers.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 const SECRETS = 1000;
@@ -61,7 +62,7 @@ export interface CallersFindings {
 interface Scenario {
   readonly name: string;
   readonly attack: Attack;
-  readonly coffer: Pick<CofferOptions, "name" | "otherBuild">;
+  readonly coffer: Coffer;
 }
 
 /** Starts a new server for each attack in each round. Needs `ulimit -n` of at least 2,000. */
@@ -146,8 +147,7 @@ async function settledPeakRss(pid: number): Promise<number> {
 async function connectionsLeftOn({ opsPort }: CofferServer): Promise<number> {
   const deadline = performance.now() + CLOSE_MS;
   for (;;) {
-    const exposed = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
-    const open = Number(/^coffer_connections (\d+)$/m.exec(exposed)?.[1]);
+    const open = (await readMetrics(opsPort))("coffer_connections");
     if (open === 0 || performance.now() > deadline) return open;
     await sleep(POLL_MS);
   }

@@ -9,6 +9,12 @@ const TIMEOUT_MS = 120_000;
 
 const POLL_MS = 10;
 
+/** The programs that end with the benchmark, before the run folder with their files is removed. */
+const running = new Set<ChildProcess>();
+process.prependOnceListener("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** A program that the benchmark started. Its output goes to a file and is shown only if the program fails. */
 export class Child {
   readonly name: string;
@@ -25,9 +31,8 @@ export class Child {
     this.#process = spawn(program!, rest, { stdio: ["ignore", output, output] });
     this.#process.once("error", ({ message }) => appendFileSync(log, message)); // such as ENOENT
     this.pid = this.#process.pid ?? 0;
-    const kill = () => this.#process.kill("SIGKILL");
-    process.prependOnceListener("exit", kill); // before the run folder with its files is removed
-    this.#process.once("exit", () => process.off("exit", kill));
+    running.add(this.#process);
+    this.#process.once("exit", () => running.delete(this.#process));
   }
 
   get #running(): boolean {

@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { IdleClients } from "./idle-clients.ts";
 import type { Target } from "./job.ts";
 import type { Options } from "./options.ts";
-import { rssBytes } from "./process-stat.ts";
 import { type Requirement, atMost } from "./requirement.ts";
 import { type Spread, spreadOf } from "./rounds.ts";
 import { type Server, coffers, fill, startBareGrpc, startBareHttp2, startCoffer } from "./servers.ts";
 import type { RunFolder } from "./run-folder.ts";
+import { steadyRss } from "./steady-rss.ts";
 
 /** The growth of a server's memory for each idle connection, in kB (1,000 bytes). */
 export interface IdleCost {
@@ -29,14 +28,6 @@ export interface Idle {
 }
 
 const AT_MOST_KB = 60;
-
-/**
- * Memory is steady when SAMPLES samples in a row, SAMPLE_MS milliseconds apart, differ from the first by at most the
- * fraction STEADY.
- */
-const SAMPLES = 4;
-const SAMPLE_MS = 500;
-const STEADY = 0.001;
 
 /** Starts each server in each round, and opens the idle connections twice. Forces no garbage collection. */
 export async function measureIdle(folder: RunFolder, options: Options): Promise<Idle> {
@@ -74,18 +65,6 @@ async function growth(target: Target, connections: number): Promise<number> {
   const after = await steadyRss(target.pid);
   await clients.stop();
   return (after - before) / connections / 1000;
-}
-
-async function steadyRss(pid: number): Promise<number> {
-  let steady = rssBytes(pid);
-  for (let samples = 0; samples < SAMPLES; samples++) {
-    await sleep(SAMPLE_MS);
-    const now = rssBytes(pid);
-    if (Math.abs(now - steady) <= STEADY * steady) continue;
-    steady = now;
-    samples = 0;
-  }
-  return steady;
 }
 
 function costOf(rounds: readonly { readonly fresh: number; readonly again: number }[]): IdleCost {

@@ -72,12 +72,28 @@ export interface JobResult {
   readonly worst: number;
   /** CPU time of the server in microseconds for each call. */
   readonly serverMicros: number;
+  /** The same for each of its threads. */
+  readonly serverThreads: ThreadTimes;
   /** The client's share of one core. Near 1, the client limited the result, and the rates have no meaning. */
   readonly clientLoad: number;
   /** The cores used by other programs, or by other virtual machines on the same hardware. */
   readonly othersLoad: number;
   /** The start and end of the measured time, in microseconds of the machine's monotonic clock. */
   readonly window: { readonly from: number; readonly to: number };
+}
+
+/** CPU time of the threads of a server in microseconds for each call. */
+export interface ThreadTimes {
+  readonly main: number;
+  /** All other threads, including those of the language's runtime; the busiest first. */
+  readonly others: readonly ThreadTime[];
+}
+
+/** CPU time of a thread in microseconds for each call. */
+export interface ThreadTime {
+  /** The thread's ID, as the kernel numbers it. */
+  readonly id: number;
+  readonly micros: number;
 }
 
 /** The answer of the client process. */

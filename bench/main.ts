@@ -8,6 +8,7 @@ import { measureFlood } from "./flood.ts";
 import { measureHandOver } from "./handover.ts";
 import { measureIdle } from "./idle.ts";
 import type { Operation } from "./job.ts";
+import { measureLatency } from "./latency.ts";
 import { measureLoad } from "./load.ts";
 import { type Options, type Section, readOptions } from "./options.ts";
 import { profileOf } from "./profile.ts";
@@ -17,13 +18,16 @@ import {
   floodReport,
   handOverReport,
   idleReport,
+  latencyReport,
   loadReport,
   profileReport,
   reloadReport,
+  spreadReport,
   startReport,
   throughputReport,
   verificationReport,
 } from "./report.ts";
+import { measureSpread } from "./spread.ts";
 import { measureStart } from "./start.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
 import { measureVerification } from "./verification.ts";
@@ -65,6 +69,8 @@ type Measurement = (folder: RunFolder, options: Options) => Promise<unknown>;
 
 /** All sections except get and put, which are measured on the same servers. */
 const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
+  spread: section(measureSpread, spreadReport),
+  latency: section(measureLatency, latencyReport),
   load: section(measureLoad, loadReport),
   verify: section(async (_folder, options) => measureVerification(options), verificationReport),
   flood: section(measureFlood, floodReport),

@@ -1,6 +1,6 @@
 import { createHistogram } from "node:perf_hooks";
-import type { JobResult } from "./job.ts";
-import { cpuMicros, machineCpuMicros } from "./process-stat.ts";
+import type { JobResult, ThreadTimes } from "./job.ts";
+import { cpuMicros, machineCpuMicros, threadMicros } from "./process-stat.ts";
 
 /** The outcome of a call. */
 export type Outcome = { readonly kind: "ok" } | { readonly kind: "error"; readonly what: string };
@@ -59,6 +59,7 @@ export class Meter {
       p99: this.#latencies.percentile(99) / 1000,
       worst: this.#latencies.max / 1000,
       serverMicros: server / calls,
+      serverThreads: threadTimes(this.#serverPid, from.threads, to.threads, calls),
       clientLoad: client / micros,
       othersLoad: Math.max(0, machine - server - client) / micros,
       window: { from: from.at, to: to.at },
@@ -68,14 +69,24 @@ export class Meter {
   #read(): Reading {
     const { user, system } = process.cpuUsage();
     const at = Number(process.hrtime.bigint() / 1000n);
-    return { at, server: cpuMicros(this.#serverPid), client: user + system, machine: machineCpuMicros() };
+    const [server, threads] = [cpuMicros(this.#serverPid), threadMicros(this.#serverPid)];
+    return { at, server, threads, client: user + system, machine: machineCpuMicros() };
   }
+}
+
+/** The CPU time of each thread for each call. A thread that started in between had none before. */
+function threadTimes(pid: number, from: Reading["threads"], to: Reading["threads"], calls: number): ThreadTimes {
+  const perCall = [...to].map(([id, micros]) => ({ id, micros: (micros - (from.get(id) ?? 0)) / calls }));
+  const others = perCall.filter(({ id }) => id !== pid).sort((a, b) => b.micros - a.micros);
+  return { main: perCall.find(({ id }) => id === pid)?.micros ?? 0, others };
 }
 
 /** Times in microseconds: of the clock, and CPU times so far. */
 interface Reading {
   readonly at: number;
   readonly server: number;
+  /** Of the server, by the thread's id. */
+  readonly threads: ReadonlyMap<number, number>;
   readonly client: number;
   readonly machine: number;
 }

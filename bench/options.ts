@@ -3,7 +3,20 @@ import type { AttackKind } from "./attack.ts";
 import { ATTACK_KINDS } from "./attacks.ts";
 
 /** The sections that a run can have. */
-const SECTIONS = ["get", "put", "load", "verify", "flood", "start", "idle", "handover", "reload", "callers"] as const;
+const SECTIONS = [
+  "get",
+  "put",
+  "spread",
+  "latency",
+  "load",
+  "verify",
+  "flood",
+  "start",
+  "idle",
+  "handover",
+  "reload",
+  "callers",
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** A build of Coffer to compare with this one: of another commit, or for another Node. */
@@ -18,8 +31,10 @@ export interface OtherBuild {
 /** The options of `npm run bench --`. */
 export interface Options {
   readonly sections: ReadonlySet<Section>;
-  /** Whether to profile Coffer's Get and Put instead of measuring the sections. */
+  /** Whether to profile the calls of the sections "get" and "put" instead of measuring. */
   readonly profile: boolean;
+  /** The values of `--threads` of the Coffer servers in the sections "get", "put", "spread" and "latency". */
+  readonly threads: readonly number[];
   readonly connections: number;
   /** Calls in flight on each connection. */
   readonly inFlight: number;
@@ -43,7 +58,7 @@ export interface Options {
   readonly otherBuilds: readonly OtherBuild[];
 }
 
-const DEFAULTS = { connections: "4", "in-flight": "16", seconds: "5", rounds: "3", secrets: "100000" };
+const DEFAULTS = { connections: "8", "in-flight": "8", seconds: "5", rounds: "3", secrets: "100000" };
 
 /** The sizes that no option sets, except `--quick`. */
 const SIZES = {
@@ -81,6 +96,7 @@ export function readOptions(argv: readonly string[]): Options {
       seconds: { type: "string" },
       rounds: { type: "string" },
       secrets: { type: "string" },
+      threads: { type: "string", default: "1,2" },
       attacks: { type: "string", default: ATTACK_KINDS.join(",") },
       beside: { type: "string", multiple: true, default: [] },
     },
@@ -90,6 +106,7 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     sections: setOf("only", SECTIONS, values.only),
     profile: values.profile,
+    threads: values.threads.split(",").map((text) => positiveInteger("threads", text)),
     connections: number("connections"),
     inFlight: number("in-flight"),
     seconds: number("seconds"),

@@ -1,23 +1,43 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 
 /** Linux counts CPU time in ticks of 10 ms, independently of the kernel's timer (USER_HZ, proc(5)). */
 const TICK_MICROS = 10_000;
 
 /** User and system time of all threads of a process so far, in microseconds. Linux only. */
 export function cpuMicros(pid: number): number {
-  const { 11: user, 12: system } = statFields(pid);
+  return ownMicros(`/proc/${pid}/stat`);
+}
+
+/**
+ * User and system time of each thread of a process so far, in microseconds, by the thread's id. The id of the main thread
+ * is that of the process. Linux only.
+ */
+export function threadMicros(pid: number): ReadonlyMap<number, number> {
+  const micros = new Map<number, number>();
+  for (const id of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      micros.set(Number(id), ownMicros(`/proc/${pid}/task/${id}/stat`));
+    } catch {
+      // the thread has ended
+    }
+  }
+  return micros;
+}
+
+function ownMicros(file: string): number {
+  const { 11: user, 12: system } = statFields(file);
   return (Number(user) + Number(system)) * TICK_MICROS;
 }
 
 /** User and system time of all children of this process that have ended, in microseconds. Linux only. */
 export function childrenCpuMicros(): number {
-  const { 13: user, 14: system } = statFields("self");
+  const { 13: user, 14: system } = statFields("/proc/self/stat");
   return (Number(user) + Number(system)) * TICK_MICROS;
 }
 
 /** The fields of proc_pid_stat(5) from the third one, the state, on. */
-function statFields(pid: number | "self"): readonly string[] {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+function statFields(file: string): readonly string[] {
+  const stat = readFileSync(file, "utf8");
   // The second field is the program's name in parentheses. The name can contain spaces and parentheses.
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }

@@ -6,10 +6,18 @@ import { fill, startCoffer } from "./servers.ts";
 import { jobFor } from "./throughput.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** How the main thread spends its busy time during one operation. The shares sum to 1. */
+/** How the threads of Coffer spend their busy time during calls. */
 export interface Profile {
   readonly operation: Operation;
   readonly result: JobResult;
+  readonly threads: readonly ThreadProfile[];
+}
+
+/** The busy time of one thread. The shares of the groups sum to 1, as do those of all functions. */
+export interface ThreadProfile {
+  readonly name: string;
+  /** The share of the measured time in which the thread was busy or waited for the disk. */
+  readonly busy: number;
   /** The share of each group, the largest first. */
   readonly groups: readonly Share[];
   /** The functions with the largest shares, the largest first. */
@@ -25,21 +33,29 @@ interface Share {
 const FUNCTIONS_SHOWN = 30;
 
 /**
- * Runs Coffer with one thread under V8's sampling profiler. This makes it slower, so only the shares are meaningful, not
- * the rate.
+ * Runs Coffer with the largest number of threads of the options under V8's sampling profiler. This makes it slower, so only
+ * the shares are meaningful, not the rate.
  */
 export async function profileOf(folder: RunFolder, options: Options, operation: Operation): Promise<Profile> {
-  const profile = folder.at(`profile-${operation}`);
-  const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${profile}`];
-  const flags = ["--allow-debug", "--threads", "1"];
-  const server = await startCoffer(folder, { name: operation, data: operation, nodeOptions, flags });
+  const profiles = folder.at(`profile-${operation}`);
+  const server = await startCoffer(folder, {
+    name: "coffer",
+    data: `profiled-${operation}`,
+    nodeOptions: ["--cpu-prof", `--cpu-prof-dir=${profiles}`],
+    flags: ["--allow-debug", "--threads", `${Math.max(...options.threads)}`],
+  });
   await fill(server, options.secrets);
   const result = await runJob(jobFor(server, operation, 0, options));
   await server.stop();
-  const frames = busyFrames(readProfile(profile), result.window);
+  const threads = readProfiles(profiles).map((profile, thread) => threadProfile(profile, thread, result.window));
+  return { operation, result, threads };
+}
+
+function threadProfile(profile: CpuProfile, thread: number, window: JobResult["window"]): ThreadProfile {
+  const frames = busyFrames(profile, window);
   return {
-    operation,
-    result,
+    name: thread === 0 ? "main thread" : `front ${thread}`,
+    busy: frames.reduce((sum, { micros }) => sum + micros, 0) / (window.to - window.from),
     groups: sharesOf(frames, ({ frame }) => groupOf(frame)),
     functions: sharesOf(frames, ({ frame }) => nameOf(frame)).slice(0, FUNCTIONS_SHOWN),
   };
@@ -66,10 +82,15 @@ interface TimedFrame {
   readonly micros: number;
 }
 
-function readProfile(folder: string): CpuProfile {
-  const file = readdirSync(folder).find((name) => name.endsWith(".cpuprofile"));
-  if (file === undefined) throw new Error("Coffer ended without writing its CPU profile");
-  return JSON.parse(readFileSync(join(folder, file), "utf8"));
+/** Reads the profile of each thread, in the order of Node's thread IDs. The main thread is first. */
+function readProfiles(folder: string): readonly CpuProfile[] {
+  const files = readdirSync(folder).flatMap((name) => {
+    const [, thread] = /\.(\d+)\.\d+\.cpuprofile$/.exec(name) ?? [];
+    return thread === undefined ? [] : [{ name, thread: Number(thread) }];
+  });
+  if (files.length === 0) throw new Error("Coffer ended without writing its CPU profile");
+  const sorted = files.sort((a, b) => a.thread - b.thread);
+  return sorted.map(({ name }) => JSON.parse(readFileSync(join(folder, name), "utf8")) as CpuProfile);
 }
 
 /** The busy samples within the measured time. V8 and the client read the same monotonic clock. */

@@ -1,33 +1,118 @@
 import type { PolicySwapsFindings } from "../test/support/policy-swaps.ts";
 import { type CallersFindings, type Episode, failuresOf, p99Ratio } from "./callers.ts";
+import type { Commits } from "./commits.ts";
 import type { FloodFindings } from "./flood.ts";
 import type { HandOvers } from "./handover.ts";
 import type { Idle, IdleCost } from "./idle.ts";
-import type { JobResult } from "./job.ts";
-import type { Load } from "./load.ts";
+import type { Latency, Row } from "./latency.ts";
+import type { LargeStart, Load } from "./load.ts";
 import type { Options } from "./options.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile, ThreadProfile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
-import type { Requirement } from "./requirement.ts";
-import { type Figure, type Rounds, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
+import { type Figure, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
+import type { FrontSpread } from "./spread.ts";
 import type { Start, Starts } from "./start.ts";
+import { columns, conditions, errorsOf, ratesTable, requirementsTable, whole, withRange } from "./table.ts";
+import { CORES, type ThreadShares } from "./thread-shares.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
 
 /** The table of one operation. Cells are medians of the rounds; rates also have the least and the most. */
-export function throughputReport({ operation, rounds, requirements }: Throughput, options: Options): string {
+export function throughputReport(found: Throughput, options: Options): string {
+  const { operation, rounds, threads, commits, requirements } = found;
   const title = `${operation}: ${whole(options.secrets)} secrets, ${conditions(options)}`;
-  return [title, ratesTable(rounds, "grpc-js"), "", requirementsTable(requirements)].join("\n");
+  return [
+    title,
+    ratesTable(rounds, "grpc-js"),
+    "",
+    threadsTable(threads),
+    "",
+    ...(operation === "put" ? [commitsTable(commits), ""] : []),
+    requirementsTable(requirements),
+  ].join("\n");
 }
 
-/** The start of the large store, and its Gets compared with those of the small one. */
-export function loadReport({ secrets, fillSeconds, starts, rounds, requirements, ...load }: Load, options: Options) {
-  const seconds = spreadOf(starts.map((start) => start.seconds));
-  const cpuSeconds = spreadOf(starts.map((start) => start.cpuSeconds));
+function threadsTable(threads: Throughput["threads"]): string {
+  const row = ([server, { mainMicros, frontMicros, otherMicros, scaling }]: [string, ThreadShares]) => [
+    server,
+    withRange(mainMicros, 1),
+    frontMicros.map((micros) => micros.median.toFixed(1)).join(" + ") || "-",
+    withRange(otherMicros, 1),
+    scaling === undefined ? "-" : withRange(scaling.replicaMicros, 1),
+    ...CORES.map((cores) => (scaling === undefined ? "-" : whole(scaling.rates.get(cores)!.median))),
+  ];
+  const rates = CORES.map((cores) => `rps, ${cores} cores`);
+  const head = ["CPU us/call by thread", "main thread", "fronts", "others", "replica", ...rates];
+  return columns([head, ...[...threads].map(row)]);
+}
+
+function commitsTable(commits: Throughput["commits"]): string {
+  const row = ([server, { groups, changes, seconds }]: [string, Commits]) => [
+    server,
+    (changes / groups).toFixed(1),
+    ((seconds / groups) * 1e3).toFixed(2),
+    ((seconds / changes) * 1e6).toFixed(0),
+  ];
+  return columns([["commits", "Puts in one", "ms", "us/Put"], ...[...commits].map(row)]);
+}
+
+/** How often each spread of connections over fronts occurred. */
+export function spreadReport({ bursts, requirements }: FrontSpread): string {
+  const counts = new Map<string, number>();
+  for (const { server, connections, onFronts } of bursts) {
+    const outcome = `${server}: ${connections} connections: ${onFronts.join(" + ")}`;
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  }
   return [
-    `load: ${whole(secrets)} secrets, filled in ${fillSeconds.toFixed(0)} s, serving ${withRange(seconds, 2)} s after start`,
-    `CPU time until serving ${withRange(cpuSeconds, 2)} s, peak RSS ${(load.peakRssBytesAfterGets / 1e9).toFixed(2)} GB after the Gets`,
-    `get: ${conditions(options)}`,
+    "spread: connections on each front, when clients connect at the same time",
+    columns([...counts].map(([outcome, times]) => [outcome, `${whole(times)} times`])),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** The calls of one caller, in each situation. */
+export function latencyReport({ rows, rounds, requirements }: Latency, { rounds: times, seconds }: Options): string {
+  const row = ({ name, base }: Row) => {
+    const cell = (figure: Figure, digits: number) => withRange(spread(rounds, name, figure), digits);
+    const times = (figure: Figure) => withRange(ratio(rounds, name, base, figure), 2);
+    return [
+      name,
+      cell(({ p50 }) => p50, 2),
+      cell(({ p99 }) => p99, 2),
+      cell(({ worst }) => worst, 0),
+      times(({ p50 }) => p50),
+      times(({ p99 }) => p99),
+      cell(({ othersLoad }) => othersLoad * 100, 0),
+      errorsOf(rounds.get(name)!),
+    ];
+  };
+  const head = ["one caller", "p50 ms", "p99 ms", "slowest ms", "x p50", "x p99", "others %", "errors"];
+  return [
+    `latency: one call at a time, ${seconds} s, median of ${times} (least-most); x: compared with the same call without load`,
+    columns([head, ...rows.map(row)]),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** The starts of the large store, and its Gets compared with those of the small one. */
+export function loadReport({ secrets, fillSeconds, starts, rounds, requirements, ...load }: Load, options: Options) {
+  const row = ([threads, found]: [number, readonly LargeStart[]]) => {
+    const cell = (figure: (start: LargeStart) => number) => withRange(spreadOf(found.map(figure)), 2);
+    return [
+      String(threads),
+      cell(({ seconds }) => seconds),
+      cell(({ cpuSeconds }) => cpuSeconds),
+      cell(({ peakRssBytes }) => peakRssBytes / 1e9),
+      cell(({ steadyRssBytes }) => steadyRssBytes / 1e9),
+    ];
+  };
+  const head = ["threads", "s until serving", "CPU s until serving", "peak RSS GB until serving", "steady RSS GB"];
+  return [
+    `load: ${whole(secrets)} secrets, filled in ${fillSeconds.toFixed(0)} s`,
+    columns([head, ...[...starts].map(row)]),
+    `get: ${conditions(options)}; RSS after the Gets ${(load.rssBytesAfterGets / 1e9).toFixed(2)} GB`,
     ratesTable(rounds, "coffer-small"),
     "",
     requirementsTable(requirements),
@@ -163,72 +248,18 @@ export function callersReport({ episodes, requirements }: CallersFindings, { rou
   ].join("\n");
 }
 
-/** The profile of an operation. */
-export function profileReport({ operation, result, groups, functions }: Profile): string {
+/** Where each thread spends its time during the calls of one operation. */
+export function profileReport({ operation, result, threads }: Profile): string {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  const table = (shares: Profile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
+  const table = (shares: ThreadProfile["groups"]) => columns(shares.map(({ name, share }) => [percent(share), name]));
   const title = `${operation} under the profiler: ${whole(result.rate)} rps, ${result.serverMicros.toFixed(0)} us of CPU per call`;
-  return [title, table(groups), "", "functions by their own time", table(functions)].join("\n");
-}
-
-function conditions({ connections, inFlight, rounds, seconds }: Options): string {
-  return `${connections} x ${inFlight} in flight, ${seconds} s, median of ${rounds} (least-most)`;
-}
-
-function ratesTable(rounds: Rounds, base: string): string {
-  const row = (name: string) => {
-    const cell = (figure: Figure, digits: number) => spread(rounds, name, figure).median.toFixed(digits);
-    return [
-      name,
-      withRange(
-        spread(rounds, name, (result) => result.rate),
-        0,
-      ),
-      withRange(
-        ratio(rounds, name, base, (result) => result.rate),
-        2,
-      ),
-      cell((result) => result.p50, 1),
-      cell((result) => result.p99, 1),
-      cell((result) => result.serverMicros, 0),
-      cell((result) => result.clientLoad * 100, 0),
-      cell((result) => result.othersLoad * 100, 0),
-      errorsOf(rounds.get(name)!),
-    ];
-  };
-  const head = ["server", "rps", `x ${base}`, "p50 ms", "p99 ms", "CPU us/call", "client %", "others %", "errors"];
-  return columns([head, ...[...rounds.keys()].map(row)]);
-}
-
-function errorsOf(results: readonly JobResult[]): string {
-  const errors = results.flatMap((result) => Object.entries(result.errors).map(([what, count]) => `${count} ${what}`));
-  return errors.length === 0 ? "0" : errors.join(", ");
-}
-
-function requirementsTable(requirements: readonly Requirement[]): string {
-  return columns(
-    requirements.map(({ what, measured, bound, met }) => [met ? "ok" : "MISSED", what, withRange(measured, 2), bound]),
-  );
-}
-
-function withRange({ median, least, most }: Spread, digits: number): string {
-  const show = (value: number) =>
-    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${show(median)} (${show(least)}-${show(most)})`;
-}
-
-function whole(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: 0 });
-}
-
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const parts = threads.flatMap(({ name, busy, groups, functions }) => [
+    `${name}: busy for ${percent(busy)} of the time`,
+    table(groups),
+    "",
+    `${name}: functions by their own time`,
+    table(functions),
+    "",
+  ]);
+  return [title, "", ...parts].join("\n");
 }

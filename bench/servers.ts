@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child, freePort } from "./child.ts";
 import { type Target, runJob } from "./job.ts";
-import type { OtherBuild } from "./options.ts";
+import type { Options, OtherBuild } from "./options.ts";
 import { TRUST_DOMAIN, type RunFolder } from "./run-folder.ts";
 
 /** A running server that accepts calls. */
@@ -58,17 +58,19 @@ export interface CofferOptions {
   readonly nodeOptions?: readonly string[];
   /** Additional flags of `coffer serve`. */
   readonly flags?: readonly string[];
+  /** The command that runs the server, such as a tracer with its options. It must become the server's process. */
+  readonly under?: readonly string[];
   /** The build to start; by default this one. */
   readonly otherBuild?: OtherBuild | undefined;
 }
 
 /** Starts `coffer` by its own command line, with every feature enabled. Resolves once /readyz returns 200. */
 export async function startCoffer(folder: RunFolder, options: CofferOptions): Promise<CofferServer> {
-  const { name, data, nodeOptions = [], flags = [], otherBuild } = options;
+  const { name, data, nodeOptions = [], flags = [], under = [], otherBuild } = options;
   const [port, opsPort] = [await freePort(), await freePort()];
   const { coffer, ca } = folder.pki;
   const command = [
-    ...[otherBuild?.node ?? process.execPath, ...NODE_FLAGS, ...nodeOptions, mainOf(otherBuild), "serve"],
+    ...[...under, otherBuild?.node ?? process.execPath, ...NODE_FLAGS, ...nodeOptions, mainOf(otherBuild), "serve"],
     ...["--listen", `127.0.0.1:${port}`, "--ops-listen", `127.0.0.1:${opsPort}`],
     ...["--data", folder.at(data), "--root-key", folder.rootKey, "--policy", folder.policy],
     ...["--cert", coffer.certFile, "--key", coffer.keyFile],
@@ -80,18 +82,44 @@ export async function startCoffer(folder: RunFolder, options: CofferOptions): Pr
   return { ...serverOf(folder, child, "coffer", port), opsPort };
 }
 
+/** A Coffer to measure. */
+export type Coffer = Pick<CofferOptions, "name" | "flags" | "otherBuild">;
+
 /** The options to start this Coffer and the builds to compare it with. */
-export function coffers(otherBuilds: readonly OtherBuild[]): readonly Pick<CofferOptions, "name" | "otherBuild">[] {
+export function coffers(otherBuilds: readonly OtherBuild[]): readonly Coffer[] {
   return [{ name: "coffer" }, ...otherBuilds.map((otherBuild) => ({ name: otherBuild.name, otherBuild }))];
 }
 
+/** The options to start this Coffer with each number of threads, and the builds to compare it with. */
+export function threadedCoffers({ threads, otherBuilds }: Pick<Options, "threads" | "otherBuilds">): readonly Coffer[] {
+  const own = threads.map((count) => ({ name: threadedName(count), flags: ["--threads", `${count}`] }));
+  return [...own, ...coffers(otherBuilds).slice(1)];
+}
+
+/** The name of this Coffer with a number of threads. */
+export function threadedName(threads: number): string {
+  return `coffer-${threads}`;
+}
+
+/** The etcd binary, in the variable ETCD_BIN. Without it, etcd is not measured. */
+export const ETCD_BIN = process.env["ETCD_BIN"];
+
+/** How to start an etcd. */
+export interface EtcdOptions {
+  readonly binary: string;
+  /** The name of its data folder within the run folder. It may have the data of an earlier server. */
+  readonly data: string;
+  /** As in {@link CofferOptions}. */
+  readonly under?: readonly string[];
+}
+
 /** Starts `etcd`: one node, with client certificates. By default, its Puts are durable and its Gets linearizable. */
-export async function startEtcd(folder: RunFolder, binary: string): Promise<Server> {
+export async function startEtcd(folder: RunFolder, { binary, data, under = [] }: EtcdOptions): Promise<Server> {
   const [port, peerPort] = [await freePort(), await freePort()];
   const { coffer, ca } = folder.pki;
   const [url, peerUrl] = [`https://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
   const command = [
-    ...[binary, "--data-dir", folder.at("etcd"), "--log-level", "error"],
+    ...[...under, binary, "--data-dir", folder.at(data), "--log-level", "error"],
     ...["--listen-client-urls", url, "--advertise-client-urls", url],
     ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
     ...["--initial-cluster", `default=${peerUrl}`],

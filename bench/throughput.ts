@@ -1,14 +1,31 @@
+import { type Commits, commitsBetween, readCommits } from "./commits.ts";
 import { type Job, type JobResult, type Operation, runJob } from "./job.ts";
 import type { Options } from "./options.ts";
-import { type Requirement, atLeast, atMost } from "./requirement.ts";
+import { type Requirement, atLeast, atMost, notMeasured } from "./requirement.ts";
 import { type Rounds, interleave, ratio } from "./rounds.ts";
-import { type Server, coffers, fill, startBareGrpc, startBareHttp2, startCoffer, startEtcd } from "./servers.ts";
 import type { RunFolder } from "./run-folder.ts";
+import {
+  type CofferServer,
+  ETCD_BIN,
+  type Server,
+  fill,
+  startBareGrpc,
+  startBareHttp2,
+  startCoffer,
+  startEtcd,
+  threadedCoffers,
+  threadedName,
+} from "./servers.ts";
+import { type ThreadShares, frontShares, singleThreadShares } from "./thread-shares.ts";
 
 /** The rates of Coffer and the other servers for one operation. */
 export interface Throughput {
   readonly operation: Operation;
   readonly rounds: Rounds;
+  /** Of each Coffer of this build. */
+  readonly threads: ReadonlyMap<string, ThreadShares>;
+  /** The commits of each Coffer during the measurements and their warm-ups. */
+  readonly commits: ReadonlyMap<string, Commits>;
   readonly requirements: readonly Requirement[];
 }
 
@@ -18,32 +35,74 @@ export async function measureThroughput(
   options: Options,
   operations: readonly Operation[],
 ): Promise<readonly Throughput[]> {
-  const servers = await startServers(folder, options);
+  const coffers = await startCoffers(folder, options);
+  const servers = [...(await startOthers(folder)), ...coffers, ...(await startEtcdIfGiven(folder))];
   for (const server of servers) await fill(server, options.secrets);
   const measured: Throughput[] = [];
-  for (const operation of operations) {
-    const measure = (server: Server, round: number) => runJob(jobFor(server, operation, round, options));
-    const rounds = await interleave(servers, options.rounds, measure);
-    measured.push({ operation, rounds, requirements: requirementsOf(operation, rounds) });
-  }
+  for (const operation of operations) measured.push(await measureOperation(operation, servers, coffers, options));
   await Promise.all(servers.map((server) => server.stop()));
   return measured;
 }
 
-async function startServers(folder: RunFolder, { otherBuilds }: Options): Promise<Server[]> {
-  const etcd = process.env["ETCD_BIN"];
-  return [
-    await startBareHttp2(folder),
-    await startBareGrpc(folder),
-    ...(await startCoffers(folder, otherBuilds)),
-    ...(etcd === undefined ? [] : [await startEtcd(folder, etcd)]),
-  ];
+async function measureOperation(
+  operation: Operation,
+  servers: readonly Server[],
+  coffers: readonly CofferServer[],
+  options: Options,
+): Promise<Throughput> {
+  const before = await commitsOf(coffers);
+  const measure = (server: Server, round: number) => runJob(jobFor(server, operation, round, options));
+  const rounds = await interleave(servers, options.rounds, measure);
+  const after = await commitsOf(coffers);
+  const commits = [...after].map(([name, to]) => [name, commitsBetween(before.get(name)!, to)] as const);
+  const threads = await measureThreads(operation, rounds, coffers, options);
+  return { operation, rounds, threads, commits: new Map(commits), requirements: requirementsOf(operation, rounds) };
 }
 
-async function startCoffers(folder: RunFolder, otherBuilds: Options["otherBuilds"]): Promise<Server[]> {
-  const started: Server[] = [];
-  for (const coffer of coffers(otherBuilds)) started.push(await startCoffer(folder, { ...coffer, data: coffer.name }));
+/** Measures servers with fronts once more in each round, with all calls in flight on one connection. */
+async function measureThreads(
+  operation: Operation,
+  rounds: Rounds,
+  coffers: readonly CofferServer[],
+  options: Options,
+): Promise<Throughput["threads"]> {
+  const withFronts = coffers.filter(({ name }) =>
+    options.threads.some((count) => count > 1 && threadedName(count) === name),
+  );
+  const one = { ...options, connections: 1, inFlight: options.connections * options.inFlight };
+  // Rounds that have not been measured yet, so that a Put writes a path that was never written before.
+  const measure = (server: Server, round: number) => runJob(jobFor(server, operation, options.rounds + round, one));
+  const onOneFront = await interleave(withFronts, options.rounds, measure);
+  const shares = options.threads.map((count) => {
+    const name = threadedName(count);
+    const results = rounds.get(name)!;
+    return [
+      name,
+      count === 1 ? singleThreadShares(results) : frontShares(results, onOneFront.get(name)!, count),
+    ] as const;
+  });
+  return new Map(shares);
+}
+
+async function commitsOf(coffers: readonly CofferServer[]): Promise<ReadonlyMap<string, Commits>> {
+  const commits = new Map<string, Commits>();
+  for (const { name, opsPort } of coffers) commits.set(name, await readCommits(opsPort));
+  return commits;
+}
+
+async function startOthers(folder: RunFolder): Promise<readonly Server[]> {
+  return [await startBareHttp2(folder), await startBareGrpc(folder)];
+}
+
+async function startCoffers(folder: RunFolder, options: Options): Promise<readonly CofferServer[]> {
+  const started: CofferServer[] = [];
+  for (const coffer of threadedCoffers(options))
+    started.push(await startCoffer(folder, { ...coffer, data: coffer.name }));
   return started;
+}
+
+async function startEtcdIfGiven(folder: RunFolder): Promise<readonly Server[]> {
+  return ETCD_BIN === undefined ? [] : [await startEtcd(folder, { binary: ETCD_BIN, data: "etcd" })];
 }
 
 /** More than any server can store in one measurement, so that no two rounds write the same path. */
@@ -68,12 +127,34 @@ export function jobFor({ target }: Server, operation: Operation, round: number, 
 const rate = (result: JobResult): number => result.rate;
 const serverMicros = (result: JobResult): number => result.serverMicros;
 
-function requirementsOf(operation: Operation, rounds: Rounds): Requirement[] {
-  const share = ratio(rounds, "coffer", "grpc-js", rate);
-  const requirements = [atLeast(`${operation}: rate, coffer / grpc-js`, share, operation === "get" ? 0.85 : 0.6)];
-  if (rounds.has("etcd")) {
-    const cpu = ratio(rounds, "coffer", "etcd", serverMicros);
-    requirements.push(atMost(`${operation}: CPU per call, coffer / etcd`, cpu, 0.75));
-  }
-  return requirements;
+/** A ratio of two servers that the project requires. */
+interface Comparison {
+  readonly what: string;
+  readonly server: string;
+  readonly base: string;
+  readonly figure: (result: JobResult) => number;
+  readonly require: typeof atLeast;
+  readonly bound: number;
+}
+
+const [ONE, TWO] = [threadedName(1), threadedName(2)];
+
+function comparisonsOf(operation: Operation): readonly Comparison[] {
+  const rates = { what: "rate", figure: rate, require: atLeast };
+  const cpu = { what: "CPU per call", figure: serverMicros, require: atMost };
+  return [
+    { ...rates, server: ONE, base: "grpc-js", bound: operation === "get" ? 0.92 : 0.7 },
+    { ...cpu, server: ONE, base: "etcd", bound: 0.75 },
+    { ...rates, server: TWO, base: "etcd", bound: 1.2 },
+    { ...cpu, server: TWO, base: "etcd", bound: 0.8 },
+  ];
+}
+
+function requirementsOf(operation: Operation, rounds: Rounds): readonly Requirement[] {
+  return comparisonsOf(operation).map(({ what, server, base, figure, require, bound }) => {
+    const label = `${operation}: ${what}, ${server} / ${base}`;
+    const missing = [server, base].find((name) => !rounds.has(name));
+    if (missing !== undefined) return notMeasured(label, `${missing} was not started`);
+    return require(label, ratio(rounds, server, base, figure), bound);
+  });
 }

@@ -1,4 +1,8 @@
+import { systemClock } from "../src/domain/timers.ts";
+import { createDevelopmentCa } from "../src/pki/development-ca.ts";
 import { ClientProcess } from "./client-process.ts";
+import type { Target } from "./job.ts";
+import { TRUST_DOMAIN } from "./run-folder.ts";
 
 /**
  * What each connection of an unauthenticated client does:
@@ -39,3 +43,22 @@ export const UnauthenticatedClients = {
   start: (flood: Flood): Promise<UnauthenticatedClients> =>
     ClientProcess.start("./unauthenticated-clients-process.js", flood),
 };
+
+/** Another address than that of the legitimate clients, 127.0.0.1. */
+export const OTHER_ADDRESS = "127.0.0.2";
+
+/** The connections of clients that open handshakes continuously. */
+const HANDSHAKING = 32;
+
+/** Clients with a certificate of an unknown CA. */
+export function floodOf({ port }: Target, kind: FloodKind, from: string): Omit<Flood, "connections"> {
+  const unknownCa = createDevelopmentCa(TRUST_DOMAIN, systemClock).issue({
+    id: `spiffe://${TRUST_DOMAIN.name}/unauthenticated`,
+  });
+  return { kind, port, from, certificate: { cert: unknownCa.certPem, key: unknownCa.keyPem } };
+}
+
+/** Clients at another address that open handshakes continuously. */
+export function continuousHandshakes(target: Target): Flood {
+  return { ...floodOf(target, "handshake", OTHER_ADDRESS), connections: HANDSHAKING };
+}

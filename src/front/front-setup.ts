@@ -8,7 +8,10 @@ export interface FrontSetup {
   readonly control: MessagePort;
   /** What the store publishes arrives here, and changes leave. */
   readonly feed: MessagePort;
-  /** Descriptors of connections by the number of the other front: to each front on the first, from the first on others. */
+  /**
+   * Ports for the descriptors of connections, by the number of the front at the other end. The first front has a port
+   * to each other front; each other front has one, from the first.
+   */
   readonly descriptors: ReadonlyMap<number, MessagePort>;
   /** See PublicationProgress. */
   readonly progress: SharedArrayBuffer;

@@ -1,4 +1,5 @@
-// The entry of the thread of a front. Only its file name is known to the thread that starts it.
+// The entry of the thread of a front. No module imports it: front-worker.ts starts the thread with the name of this
+// file.
 import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import { processTimers } from "../domain/timers.ts";

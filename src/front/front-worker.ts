@@ -23,8 +23,9 @@ const trackUnmanagedFds = false;
 /**
  * Starts the thread of a front. It gets no standard input, and of the environment only the variables that control the
  * debug output of Node and grpc-js. It inherits the options of Node, so the check of the options at the start of the
- * process covers it; the filter of core dumps is the process's. Its heap has the same limit as that of the main thread.
- * An error that ends the thread, and an unexpected end, are thrown here: they end the process.
+ * process covers it. The setting that excludes memory from core dumps applies to all threads. Its heap has the same
+ * limit as that of the main thread. An error that ends the thread, and an unexpected end, are thrown here: they end the
+ * process.
  */
 export function startFrontWorker({ setup, transferKey, env }: FrontWorkerOptions): FrontThread {
   leaveRemovedFolder();
@@ -55,7 +56,10 @@ function debugVariables(env: FrontWorkerOptions["env"]): Record<string, string |
   return Object.fromEntries(Object.entries(env).filter(([name]) => name === "NODE_DEBUG" || name.startsWith("GRPC_")));
 }
 
-/** A thread of Node does not start in a working folder that was removed. No relative path can name a file there. */
+/**
+ * Node starts no thread in a working folder that was removed. Changing the working folder breaks no relative path,
+ * because the removed folder has no files.
+ */
 function leaveRemovedFolder(): void {
   try {
     process.cwd();

@@ -27,8 +27,8 @@ const CONNECTIONS = 5;
 const HELD: Readonly<Record<Resource, number>> = { bytes: 6, unread: 7, calls: 8 };
 
 /**
- * The slot of all SPIFFE IDs for which no other is free. There is one for each connection, so that only an error in the
- * limits of connections can cause this.
+ * The slot that all SPIFFE IDs share for which no other slot is free. There are at least as many other slots as
+ * connections, so this slot is used only if the limit on connections is wrong.
  */
 const COMMON = 0;
 
@@ -38,8 +38,8 @@ const COMMON = 0;
  * random in each process, so that a caller can't choose one that collides.
  *
  * Sums are atomic. Only the table of slots has a lock, which a connection takes when it is opened and when the last one
- * of its SPIFFE ID is closed. A thread that ended within the lock would block the others; the process ends with any of its
- * threads, and stops its threads only at its own end.
+ * of its SPIFFE ID is closed. A thread that ended while it held the lock would block the others. This has no effect,
+ * because the process ends when one of its threads ends, and stops its threads only when it ends itself.
  */
 export class BudgetMemory {
   /** To be passed to the other threads. */
@@ -110,8 +110,9 @@ export class BudgetMemory {
   }
 
   /**
-   * Frees a slot if it has neither a connection nor a call. Call it after the last of either may be gone. The order of
-   * the two does not matter: whichever thread removes its own second finds both at zero.
+   * Frees a slot if it has neither a connection nor a call. Call it after the removal of a connection or a call that
+   * may have been the last. The last connection and the last call can be removed by two threads in either order: the
+   * later one finds both counts at zero.
    */
   endUnused(slot: number): void {
     if (slot !== COMMON && this.#isUnused(slot)) this.#locked(() => this.#free(slot));

@@ -11,7 +11,10 @@ export function unreadChunks(stream: Readable): Uint8Array[] {
   return [...((stream as Buffered).readableBuffer ?? [])].filter((chunk) => chunk !== null);
 }
 
-/** Whether at most one chunk has arrived, so that reading it makes no copy. It can be false for one after others. */
+/**
+ * Whether at most one chunk waits to be read, so that reading it makes no copy. Chunks that were read leave empty
+ * places, so it can be false although only one chunk waits.
+ */
 export function hasOneChunk(stream: Readable): boolean {
   return ((stream as Buffered).readableBuffer?.length ?? 2) <= 1;
 }

@@ -1,4 +1,4 @@
-/** How often values were at most each of some bounds, and their sum: what a histogram of Prometheus contains. */
+/** Counts of values between bounds, and the sum of the values, for a histogram of Prometheus. */
 export interface DistributionReading {
   /** The upper bounds, ascending. */
   readonly bounds: readonly number[];

@@ -5,7 +5,10 @@ import { type Checksum, continueChecksum, START, sameChecksum, storedChecksum } 
 export const LOG_HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 24;
 
-/** The beginning of an empty log while the server checks by writing whether there is space (disk-space.ts). */
+/**
+ * The first bytes of an empty log while the server writes trial bytes to find out whether there is space
+ * (disk-space.ts).
+ */
 export const TRIAL = Buffer.from("coffer: no frames, a trial only.", "latin1");
 
 /** The magic number of a log without its last bit, which specifies the byte order of the checksums. */

@@ -3,9 +3,10 @@ import { StoreRefused } from "./store-refused.ts";
 
 /**
  * Binds a log to its database, and each commit to the previous one: the id of the store, and the number of the commit.
- * Every commit writes the next number, and a checkpoint copies it to the database like every other page. So the first
- * number in a log follows the number in the database or, once a checkpoint has begun, is not above it. The log of
- * another store, or of the same store at another time, has other marks. A missing number is a lost commit.
+ * Every commit writes the next number, and a checkpoint copies it to the database like every other page. Before a
+ * checkpoint, the first number in the log is therefore the number in the database plus 1. Once a checkpoint has begun,
+ * the number in the database can be any number in the log. The log of another store, or of the same store at another
+ * time, has other marks. A missing number is a lost commit.
  */
 export interface LogMark {
   readonly storeId: Buffer;

@@ -10,8 +10,8 @@ export class PkiError extends Error {
 }
 
 /**
- * The error for a folder that has a file that would be overwritten, but no CA key, so that this command did not create
- * the folder.
+ * The error for a folder that has a file that would be overwritten, but no CA key, which shows that this command did
+ * not create the folder.
  */
 export function foreignFolder(dir: string, found: string, missing: string): PkiError {
   const message = `${dir} contains ${found} but not ${missing}, so this command did not create it; use another folder, or empty it`;

@@ -10,7 +10,7 @@ export interface Location {
   readonly length: number;
 }
 
-/** The location of a content whose version a later change of the same publication has pruned. It is never read. */
+/** The chunk number of a content whose version a later change of the same publication has pruned. It is never read. */
 export const PRUNED = -1;
 
 const PUT = 0;

@@ -37,7 +37,10 @@ export class ChangeServer {
     return this.#changes.delete(command).then((result) => ({ kind, id, result }));
   }
 
-  /** All operations of a group are answered in one turn, and their promises before the microtask that is queued here. */
+  /**
+   * The store answers all operations of a group in one turn, and their promise callbacks run before the microtask that
+   * the first of them queues here. So one message has the answers of the whole group.
+   */
   #answer(answer: Answer): void {
     this.#answers.push(answer);
     if (this.#answers.length === 1) queueMicrotask(() => this.#flush());

@@ -4,8 +4,8 @@
  */
 export interface Columns {
   /**
-   * They are separate strings: V8 makes the parts of a split string refer to the whole one, so each path in a front's
-   * memory would retain all paths of its message.
+   * They are separate strings and not one that the front splits: V8 makes the parts of a split string refer to the
+   * whole one, so each path in a front's memory would retain all paths of its message.
    */
   readonly texts: readonly string[];
   readonly numbers: Float64Array;
@@ -62,7 +62,7 @@ export class ColumnReader {
 
   number(): number {
     const number = this.#numbers[this.#at++];
-    if (number === undefined) throw new RangeError("the message has fewer numbers than its values");
+    if (number === undefined) throw new RangeError("the message has fewer numbers than its values need");
     return number;
   }
 
@@ -72,7 +72,7 @@ export class ColumnReader {
 
   text(): string {
     const text = this.#texts[this.number()];
-    if (text === undefined) throw new RangeError("the message has fewer texts than its values");
+    if (text === undefined) throw new RangeError("the message has fewer texts than its values need");
     return text;
   }
 

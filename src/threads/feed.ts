@@ -17,7 +17,7 @@ import { SharedChunks } from "./shared-chunks.ts";
 /** The store thread's end of the channel to a front. */
 export type FrontPort = Port<ChangesMessage, FeedMessage>;
 
-// How many publications of a load a front may be behind. Each has about a thousand entries.
+// How many publications a front may be behind while the store is loaded. Each has about a thousand entries.
 const MOST_LAG = 32;
 
 // Milliseconds between two looks at the progress of the fronts, while something waits for it.
@@ -43,7 +43,7 @@ export class Feed implements Publication {
 
   constructor(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers) {
     this.#ports = ports;
-    // That of this thread, and a replica for each front.
+    // The number of memories with the same secrets: the one of this thread, and a replica for each front.
     this.memory = new Memory(this.#sealed, ports.length + 1);
     this.#progress = progress;
     this.#timers = timers;
@@ -92,7 +92,7 @@ export class Feed implements Publication {
     return place === undefined ? { chunk: PRUNED, at: 0, length } : this.#chunks.locate(place, length);
   }
 
-  /** Looks until every front has applied what the discarded bytes belong to. */
+  /** Overwrites discarded bytes as soon as every front has applied the publication that discarded them. */
   #overwriteSoon(): void {
     if (this.#isClosed || this.#isOverwriting || !this.#chunks.hasDiscarded) return;
     this.#isOverwriting = true;

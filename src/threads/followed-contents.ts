@@ -15,7 +15,7 @@ export class FollowedContents implements SealedContents<Location> {
     return content;
   }
 
-  /** The store thread overwrites the bytes. */
+  /** Does nothing, because the store thread overwrites the bytes. */
   release(): void {}
 
   /** Takes new chunks. Call it before the entries of the same publication are published. */
@@ -23,13 +23,13 @@ export class FollowedContents implements SealedContents<Location> {
     for (const { chunk, memory } of created) this.#chunks.set(chunk, { memory: Buffer.from(memory), contents: [] });
   }
 
-  /** Takes moves and the end of chunks. Call it after the entries of the same publication are published. */
+  /** Applies moves, and removes dropped chunks. Call it after the entries of the same publication are published. */
   rearrange(changes: ChunkChanges): void {
     for (const [chunk, those] of byChunk(movesIn(changes))) this.#move(this.#chunk(chunk), those);
     for (const chunk of changes.dropped) this.#chunks.delete(chunk);
   }
 
-  /** A content that was added by the same publication is in its last place already, and is not found here. */
+  /** A content that was added by the same publication is not found here: its location is the one after the moves. */
   #move(from: FollowedChunk, moves: readonly Move[]): void {
     const byOffset = new Map(moves.map((move) => [move.fromAt, move]));
     for (const content of from.contents) {

@@ -1,6 +1,6 @@
 /**
- * How far the threads are, in memory that all of them share. Publications are counted by a 32-bit number that wraps
- * around, since 64-bit atomics would allocate at each call.
+ * Which publications the store thread has published and each front has applied, in memory that all threads share.
+ * Publications are counted by a 32-bit number that wraps around, since 64-bit atomics would allocate at each call.
  *
  * The store thread posts a publication to all fronts before it raises the number. A front that reads a higher number than
  * it has applied therefore finds the publications that it misses in its port.
@@ -26,7 +26,7 @@ export class PublicationProgress {
     Atomics.store(this.#numbers, 0, number);
   }
 
-  /** Whether a publication may be read. */
+  /** Whether reads may see a publication: its number has been raised. */
   isPublished(number: number): boolean {
     return distance(this.published, number) >= 0;
   }

@@ -9,16 +9,23 @@ import type { PublicationProgress } from "./publication-progress.ts";
 import { RemoteChanges } from "./remote-changes.ts";
 import type { ChangesMessage } from "./requests.ts";
 
+// Milliseconds until a front looks again at a publication that is not announced yet. The next message and the next read
+// look as well, so only a front that has neither waits for this. Looking in each turn of the event loop took a tenth of a
+// front's CPU time.
+const LOOK_AGAIN_MS = 5;
+
 /** What a {@link Replica} needs. */
 export interface ReplicaOptions {
   readonly port: Port<FeedMessage, ChangesMessage>;
   readonly progress: PublicationProgress;
   /** The number of this front, from 0. */
   readonly front: number;
-  readonly timers: Pick<Timers, "afterTurn">;
+  readonly timers: Pick<Timers, "afterTurn" | "delay">;
 }
 
-/** A front's side of the store: a memory that follows that of the store thread, and the way for changes. */
+/**
+ * A front's side of the store: a memory that follows that of the store thread, and what sends changes to that thread.
+ */
 export class Replica {
   readonly #port: Port<FeedMessage, ChangesMessage>;
   readonly #progress: PublicationProgress;
@@ -26,10 +33,10 @@ export class Replica {
   readonly #contents = new FollowedContents();
   readonly #memory = new Memory<Location>(this.#contents);
   readonly #changes: RemoteChanges;
-  readonly #timers: Pick<Timers, "afterTurn">;
+  readonly #timers: Pick<Timers, "delay">;
   /** Messages that have arrived and are not processed, in order. */
   readonly #held: FeedMessage[] = [];
-  /** Whether {@link #processPublished} runs again after this turn. */
+  /** Whether {@link #processPublished} runs again after a delay. */
   #isWaiting = false;
   #applied: number;
 
@@ -52,8 +59,8 @@ export class Replica {
   }
 
   /**
-   * Brings the memory up to every change that was answered before, on whichever front. Call it before each read. It
-   * usually costs one atomic load.
+   * Applies every publication with a change that was answered before this call, on whichever front. Call it before each
+   * read. It usually costs one atomic load.
    */
   readonly catchUp = (): void => {
     const { published } = this.#progress;
@@ -72,8 +79,9 @@ export class Replica {
   }
 
   /**
-   * Processes what has arrived, up to a publication that has not been announced yet. If that one were visible here, a
-   * caller could see its changes here, and then not see them on a front that has not received it.
+   * Processes what has arrived, up to a publication that has not been announced: its number has not been raised yet. If
+   * that publication were visible here, a caller could see its changes here, and then not see them on a front that has
+   * not received it.
    */
   #processPublished(): void {
     for (let [first] = this.#held; first !== undefined; [first] = this.#held) {
@@ -89,7 +97,7 @@ export class Replica {
   #lookAgain(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
-    this.#timers.afterTurn(() => {
+    this.#timers.delay(LOOK_AGAIN_MS, () => {
       this.#isWaiting = false;
       this.#processPublished();
     });

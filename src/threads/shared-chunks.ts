@@ -21,7 +21,7 @@ export function movesIn({ moves }: ChunkChanges): Move[] {
   return all;
 }
 
-/** What happened to the chunks since the publication before. */
+/** What happened to the chunks since the previous publication. */
 export interface ChunkChanges {
   readonly created: readonly { readonly chunk: number; readonly memory: SharedArrayBuffer }[];
   /** The fields of each {@link Move}. While Puts replace old versions, each of them causes about seven moves. */
@@ -80,7 +80,10 @@ export class SharedChunks implements ChunkMemory {
     return { chunk: this.#number(chunk), at, length };
   }
 
-  /** The changes since the last call; undefined if there are none. What is no longer in use belongs to `publication`. */
+  /**
+   * The changes since the last call; undefined if there are none. `publication` is the number of the one that sends
+   * them.
+   */
   take(publication: number): ChunkChanges | undefined {
     if (this.#unused.length + this.#unusedMemories.length > 0) {
       this.#discarded.push({ publication, bytes: this.#unused, memories: this.#unusedMemories });

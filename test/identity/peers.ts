@@ -6,8 +6,8 @@ import { pemText } from "../../src/x509/pem.ts";
 import { type Case, workloadKey } from "../support/chain-world.ts";
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 
-/** A client that presents a row's chain on a connection, and calls Get without waiting for anything. */
-export type Peer = (socket: Socket, row: Pick<Case, "chain" | "key">) => void;
+/** A client that presents the chain of a case on a connection, and calls Get without waiting for anything. */
+export type Peer = (socket: Socket, presented: Pick<Case, "chain" | "key">) => void;
 
 /** A call of Get as the first bytes of an HTTP/2 connection (RFC 9113 3.4). */
 const REQUEST = Buffer.concat([

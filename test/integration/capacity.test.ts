@@ -45,7 +45,9 @@ describe("the figures of docs/operations.md", () => {
   });
 
   it("match coffer_store_bytes with several threads", async () => {
-    const [, each, ofVersion] = /count (\d+),\s+the path, (\d+) of the 236/.exec(operations.text)!.map(Number);
+    const [, each, ofVersion] = /the (\d+) and the path of\s+each secret, (\d+) of the 236/
+      .exec(operations.text)!
+      .map(Number);
     const [single, several] = [await countedWith(1), await countedWith(3)];
     for (const [i, versions] of [1, 10].entries()) {
       const copied = each! + path.length + versions * ofVersion!;
@@ -63,13 +65,15 @@ it("the descriptors that docs/operations.md requires are enough for a start with
   assert.match(warning(99 + Number(more))!, /the limit on open files/);
 });
 
-describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self/fd") ? false : "no /proc" }, () => {
+describe("the process resources of docs/operations.md", {
+  skip: existsSync("/proc/self/fd") ? false : "no /proc",
+}, () => {
   const site = new Site();
   after(() => site.remove());
 
   // The test counts sockets, because the files that the server watches are open only briefly.
   for (const threads of [1, 3]) {
-    it(`are fewer than ${limitOf(threads)} without connections, and one more for each, with --threads ${threads}`, async () => {
+    it(`are fewer than ${limitOf(threads)} descriptors, and one for each connection, with --threads ${threads}`, async () => {
       const server = await site.start({ flags: ["--threads", String(threads)] });
       const sockets = () => descriptorsOf(server.pid).filter((target) => target.startsWith("socket:")).length;
       const callers = Array.from({ length: 20 }, () => site.caller(server));
@@ -84,7 +88,9 @@ describe("the descriptors of docs/operations.md", { skip: existsSync("/proc/self
 
     // The warning of the start compares RLIMIT_MEMLOCK with this number of pages.
     const skip = process.arch === "x64" ? false : "the size of a page differs";
-    it(`and the keys lock at most ${mostKeys(threads)} pages, with --threads ${threads}`, { skip }, async (t) => {
+    it(`are at most ${mostKeys(threads)} locked pages, those of the keys, with --threads ${threads}`, {
+      skip,
+    }, async (t) => {
       const server = await site.start({ flags: ["--threads", String(threads)] });
       const locked = /^VmLck:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, "latin1"))?.[1];
       await server.stop();

@@ -49,8 +49,9 @@ describe("connections over threads", () => {
     return fronts;
   };
 
-  // A shared descriptor gave anything from 0 and 4 to 4 and 0, and SO_REUSEPORT all to one in one case of eight.
-  it("are two and two for four over two fronts, at once or one after the other", async () => {
+  // Two other ways of sharing a port were measured. With a listening descriptor that both threads share, any split from
+  // 0 and 4 to 4 and 0 occurred; with SO_REUSEPORT, one thread got all four in one case of eight.
+  it("are two on each of two fronts, when four clients connect together or one after the other", async () => {
     const fronts = await start(2);
     for (const width of [1, 4]) {
       const placed = await connectAll(fronts, 4, width);
@@ -88,7 +89,7 @@ describe("connections over threads", () => {
     rmSync(folder, { recursive: true });
   });
 
-  // Each of these connections is on the way to front 1 while front 1 handles no event.
+  // Half of these connections are on the way to front 1 while front 1 handles no event.
   it("lose nothing on the way to a front that is busy", async () => {
     const fronts = await start(2);
     const before = descriptors();

@@ -20,8 +20,9 @@ const WORKERS = 64;
 const PATHS = Array.from({ length: 16 }, (_, i) => `load/${i}`);
 
 /**
- * A killed server closes its sockets. Sometimes Node 20 does not report this to the HTTP/2 session of a client: its calls
- * would wait for their deadline, although the kernel has closed the connection. A ping finds out.
+ * A killed server closes its sockets. Sometimes Node 20 does not report this to the HTTP/2 session of a client: its
+ * calls would wait for their deadline, although the kernel has closed the connection. A PING that is not answered shows
+ * it.
  */
 const PINGS = { "grpc.keepalive_time_ms": 10_000, "grpc.keepalive_timeout_ms": 60_000 };
 
@@ -150,7 +151,7 @@ test(`three threads answer as one store, over ${KILLS} kills`, async () => {
   await readAll(history, server);
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
   assert.deepEqual(violations(history.events), []);
-  // The load did what it is for.
+  // The load made enough changes, and the kills interrupted some.
   assert.ok(history.answered > 0.3 * KILLS * CALLS, `only ${history.answered} changes were answered`);
   assert.ok(unanswered > 0, "no kill came while changes were in progress");
 });

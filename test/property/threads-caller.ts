@@ -71,7 +71,10 @@ export class SimulatedCaller {
     else answer.then(() => this.begin(), fault);
   }
 
-  /** Makes a call. Those that are answered at once return no promise, so that more can follow while others stand still. */
+  /**
+   * Makes a call. Those that are answered at once return no promise, so that this caller can make more calls while
+   * other threads stand still.
+   */
   #call(): Promise<void> | undefined {
     const { simulation, paths } = this.#options;
     // Half of the calls are for the first two paths, so that their versions are pruned.

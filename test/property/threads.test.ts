@@ -9,7 +9,7 @@ import { InterruptedProgress, SystemParts } from "./threads-system.ts";
 
 const RUNS = LONG ? 5000 : 60;
 
-/** How many runs a broken system gets. The correct one passes all of them. */
+/** A broken system has to fail in at least one of this number of runs. */
 const CHANCES = 100;
 
 /** Each of these happens in the runs of the correct system. Otherwise they would show little. */
@@ -41,7 +41,7 @@ describe("threads that follow the store", () => {
   });
 
   for (const [fault, broken, complaint] of brokenSystems()) {
-    it(`are found out: ${fault}`, async () => {
+    it(`violate linearizability or fail with this fault: ${fault}`, async () => {
       for (let seed = 1; seed <= CHANCES; seed++) {
         const complaints = await complaintsOf(seed, new Set(), broken);
         if (complaints.length === 0) continue;
@@ -66,8 +66,9 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
       /disagrees/,
     ],
     [
-      // A late number alone is harmless: a front does not process an answer before the publications that were sent first,
-      // and those not before their numbers are raised.
+      // A number that is raised late is harmless by itself: a front processes messages in their order, and a
+      // publication only after its number is raised. So it processes an answer after every publication that was sent
+      // before the answer.
       "changes that are answered before their publication is sent and its number is raised",
       class extends SystemParts {
         override storePort(port: FrontPort, store: SimulatedThread): FrontPort {

@@ -44,7 +44,8 @@ export class CommandRun {
     for (;;) {
       const match = pattern.exec(this.stdout);
       if (match !== null) return match;
-      if (this.#isOver) throw new Error(`it ended without ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      if (this.#isOver)
+        throw new Error(`coffer run ended and had not printed ${pattern}:\n${this.stdout}\n${this.stderr}`);
       await Promise.race([once(this.process.stdout!, "data"), this.ended]);
     }
   }
@@ -60,7 +61,7 @@ export class CommandRun {
     return this.stdout.split(/\r?\n/).filter((line) => line === signal).length;
   }
 
-  /** Kills it, for a test that has failed before its end. */
+  /** Kills `coffer run`. The clean-up of a test calls this, because a test that fails does not end the command. */
   kill(): void {
     this.process.kill("SIGKILL");
   }

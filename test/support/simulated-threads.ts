@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import type { Timers } from "../../src/domain/timers.ts";
 import type { Port } from "../../src/threads/port.ts";
 
-/** How likely other threads run between two accesses to what the threads share. */
+/** The probability that other threads run between two accesses to what the threads share. */
 const PREEMPTION = 0.1;
 
 /** How many tasks they run then: a few, or, with the probability `LONG_PAUSE`, many. */
@@ -174,7 +174,7 @@ export class SimulatedThread {
     this.#inboxes.push(inbox);
   }
 
-  /** Other accesses to what threads share happen during `others`. */
+  /** Runs `others`, which may run other threads. This thread runs no task meanwhile. */
   suspended(others: () => void): void {
     const wasRunning = this.isRunning;
     this.isRunning = true;

@@ -27,7 +27,8 @@ export function resolveUnanswered(history: readonly Recorded[]): readonly Record
   const findings = new Findings(history);
   const inOrder = unanswered.sort((a, b) => a.begin - b.begin);
   const found = new Map<Recorded, Recorded>();
-  // Values identify their Puts, so these come first: what they leave belongs to the other changes.
+  // A value identifies its Put, so Puts whose values were read come first. The remaining findings belong to other
+  // changes.
   for (const change of inOrder) if (change.kind === "put") found.set(change, findings.withValue(change));
   for (const change of inOrder) found.set(change, findings.withoutValue(found.get(change) ?? change));
   return history.map((event) => found.get(event) ?? event);

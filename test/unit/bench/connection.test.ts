@@ -1,69 +1,33 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { type Http2SecureServer, type ServerHttp2Stream, createSecureServer } from "node:http2";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { ServerHttp2Stream } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { Connection } from "../../../bench/connection.ts";
 import type { Outcome } from "../../../bench/meter.ts";
 import { RequestTemplate, VALUE_BYTES } from "../../../bench/request.ts";
-import { systemClock } from "../../../src/domain/timers.ts";
-import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
-import { type MintReport, mintDevelopmentPki } from "../../../src/pki/development.ts";
+import { ScriptedServer, respond } from "./scripted-server.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "bench-"));
 const reply = Buffer.alloc(VALUE_BYTES + 10);
-let pki: MintReport;
-let server: Http2SecureServer;
-let answer: (stream: ServerHttp2Stream) => void;
+let server: ScriptedServer;
 
 before(async () => {
-  pki = mintDevelopmentPki({ dir, trustDomain: TrustDomain.parse("example.org"), clock: systemClock });
-  server = createSecureServer({
-    cert: readFileSync(pki.coffer.certFile),
-    key: readFileSync(pki.coffer.keyFile),
-    ca: readFileSync(pki.ca.certFile),
-    requestCert: true,
-  });
-  server.on("stream", (stream) => {
-    stream.on("error", () => {});
-    stream.resume();
-    answer(stream);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  server = await ScriptedServer.start();
 });
 
-after(() => {
-  server.close();
-  rmSync(dir, { recursive: true });
-});
+after(() => server.close());
 
 /** Makes `calls` Gets on one connection and returns the outcome of each, in the order of completion. */
 async function call(calls: number, inFlight = 4): Promise<string[]> {
-  const { port } = server.address() as AddressInfo;
-  const files = { cert: pki.api.certFile, key: pki.api.keyFile, bundle: pki.ca.certFile };
+  const { target } = server;
   const outcomes: string[] = [];
   let left = calls;
-  const connection = await Connection.open(
-    { protocol: "coffer", port, pid: process.pid, ...files },
-    {
-      template: new RequestTemplate("coffer", "get", `localhost:${port}`),
-      inFlight,
-      next: () => (left-- > 0 ? left : undefined),
-      ended: (outcome: Outcome) => outcomes.push(outcome.kind === "ok" ? "ok" : outcome.what),
-    },
-  );
+  const connection = await Connection.open(target, {
+    template: new RequestTemplate("coffer", "get", `localhost:${target.port}`),
+    inFlight,
+    next: () => (left-- > 0 ? left : undefined),
+    ended: (outcome: Outcome) => outcomes.push(outcome.kind === "ok" ? "ok" : outcome.what),
+  });
   await connection.run();
   return outcomes;
-}
-
-function respond(stream: ServerHttp2Stream, body: Buffer, headers: object, trailers: object): void {
-  stream.respond({ ":status": 200, "content-type": "application/grpc", ...headers }, { waitForTrailers: true });
-  stream.once("wantTrailers", () => stream.sendTrailers({ ...trailers }));
-  stream.end(body);
 }
 
 describe("the benchmark's connection", () => {
@@ -71,7 +35,7 @@ describe("the benchmark's connection", () => {
   // with any number of entries in the server's header table.
   it("reads every grpc-status", async () => {
     const sent: string[] = [];
-    answer = (stream) => {
+    server.answer = (stream) => {
       const n = sent.length;
       const code = (n * 7) % 17;
       sent.push(code === 0 ? "ok" : `grpc-status ${code}`);
@@ -85,9 +49,9 @@ describe("the benchmark's connection", () => {
 
   // Servers such as etcd answer OK for a key that does not exist. The reply without the value is too short.
   it("counts a reply without a value as an error", async () => {
-    answer = (stream) => respond(stream, reply.subarray(0, 50), {}, { "grpc-status": "0" });
+    server.answer = (stream) => respond(stream, reply.subarray(0, 50), {}, { "grpc-status": "0" });
     assert.deepEqual(await call(2), ["a reply that is too short", "a reply that is too short"]);
-    answer = (stream) => respond(stream, reply, {}, { "grpc-status": "0" });
+    server.answer = (stream) => respond(stream, reply, {}, { "grpc-status": "0" });
     assert.deepEqual(await call(2), ["ok", "ok"]);
   });
 
@@ -99,7 +63,7 @@ describe("the benchmark's connection", () => {
       (stream: ServerHttp2Stream) => respond(stream, reply, {}, { "grpc-status": "0" }),
     ];
     let n = 0;
-    answer = (stream) => answers[n++]!(stream);
+    server.answer = (stream) => answers[n++]!(stream);
     assert.deepEqual(await call(3, 1), ["RST_STREAM 8", "no grpc-status", "ok"]);
   });
 
@@ -108,7 +72,7 @@ describe("the benchmark's connection", () => {
   // time, because nghttp2 ignores streams that cross its GOAWAY.
   it("ends after GOAWAY, when its calls are answered", async () => {
     let received = 0;
-    answer = (stream) => {
+    server.answer = (stream) => {
       received += 1;
       if (received === 5) stream.session!.goaway(0, 2 ** 31 - 1); // as grpc-js does: it still serves open streams
       respond(stream, reply, {}, { "grpc-status": "0" });
@@ -120,7 +84,7 @@ describe("the benchmark's connection", () => {
 
   // All requests together are larger than the server's window. The client stays within it and continues as it grows.
   it("sends more than the server's window allows at once", async () => {
-    answer = (stream) => respond(stream, reply, {}, { "grpc-status": "0" });
+    server.answer = (stream) => respond(stream, reply, {}, { "grpc-status": "0" });
     assert.deepEqual(await call(6000, 64), Array(6000).fill("ok"));
   });
 });

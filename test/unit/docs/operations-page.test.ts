@@ -30,7 +30,7 @@ describe("docs/operations.md", () => {
     assert.deepEqual(computed, ["src/app/settled-log.ts", "src/observability/limiter.ts"]);
   });
 
-  it("is checked for events in any form of call", () => {
+  it("is compared with the events of every form of a call of a logger", () => {
     const sample = `log.info("one"); this.#log.warn(\n "two", { detail }); log.error(gone ? "three" : "four", {});
       logger.log({ level: "error", message: "five" }); log.warn(event, {}); log.info("six" + n);`;
     const expected: LoggedEvents = {

@@ -298,7 +298,8 @@ describe("budgets of several threads", () => {
     assert.deepEqual(timers.pauses, []);
   });
 
-  // The victim of a thread that has too many connections must have one on that thread.
+  // A thread with too many connections closes one of this SPIFFE ID, so the SPIFFE ID must have a connection on that
+  // thread.
   it("name the SPIFFE ID with the most connections in the process, among those of the thread", () => {
     const { threads } = twoThreads();
     const [first, second] = threads;

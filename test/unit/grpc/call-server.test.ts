@@ -57,7 +57,7 @@ it("grpc-js answers a single HTTP/2 stream that is passed to Server._streamHandl
   });
   const message = Buffer.from([0, 0, 0, 0, 2, 104, 105]);
   const { body, status } = await called((stream, headers) => {
-    // IncomingCalls relies on both: bytes that were read and put back, and a replaced `:authority`.
+    // grpc-js must also read bytes that were put back, and take the host from the headers that it is given.
     headers[":authority"] = "7";
     stream.once("readable", () => {
       stream.unshift(stream.read() as Buffer);

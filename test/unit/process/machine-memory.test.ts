@@ -16,7 +16,7 @@ test("the start warns if a full store would leave too little memory", () => {
     memoryWarning({ total: GB, constrained: 0 }, 2 * GB, 1) ?? "",
     /^of the available 1000 MB, .* leaves -1000 MB,.*lower --max/,
   );
-  // 220 MB for each of several threads.
+  // With several threads, each needs 220 MB in addition to the 500 MB.
   assert.equal(memoryWarning({ total: 8 * GB, constrained: 0 }, 7.06 * GB, 2), undefined);
   assert.match(
     memoryWarning({ total: 8 * GB, constrained: 0 }, 7.061 * GB, 2) ?? "",

@@ -162,7 +162,7 @@ describe("a stale commit", () => {
   });
 });
 
-// A feed delivers all commits to the journal, also those of this process.
+// A feed can deliver every commit of the journal, including those of this process.
 it("the store applies its own commits only once if the feed delivers them too", async () => {
   const journal = new ScriptedJournal();
   const store = await loadStore(journal);

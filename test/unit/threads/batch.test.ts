@@ -53,7 +53,7 @@ describe("a batch", () => {
     );
   });
 
-  // An error, and not a change with a part of another one.
+  // The front gets an error. It does not apply a change that has a part of another change.
   it("that lost a number or a text is refused", () => {
     fc.assert(
       fc.property(

@@ -7,7 +7,10 @@ const PATHS = 6;
 const FRONTS = 3;
 
 const path = fc.nat({ max: PATHS - 1 });
-/** Many contents of these lengths share a chunk, few, or none. */
+/**
+ * Lengths of contents. A chunk contains many of the short ones and few of the long ones; one above 16 KiB has a chunk
+ * of its own.
+ */
 const bytes = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 8000, max: 17_000 }));
 const change: fc.Arbitrary<FollowedChange> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("put" as const), path, bytes }) },
@@ -72,7 +75,7 @@ class Run {
     this.store.wait();
   }
 
-  /** The chunks have no bytes but those of the contents. */
+  /** The number of bytes in the chunks that are not zero and belong to no version. No content has a zero byte. */
   get strayBytes(): number {
     const stored = [...this.store.read(this.store.feed.memory).values()].flat().map((text) => JSON.parse(text).length);
     const inUse = this.store.chunks.reduce((sum, chunk) => sum + nonZero(new Uint8Array(chunk)), 0);
@@ -123,11 +126,12 @@ describe("contents in shared memory", () => {
       { numRuns: 25 },
     );
     assert.ok(Math.max(...lags) > 20, "a front was far behind");
-    assert.ok(discarded > 10, "bytes waited for a front");
+    assert.ok(discarded > 10, "discarded bytes were kept until a front had applied the publication");
     assert.ok(reused > 10, "chunks were created in memory of earlier ones");
   });
 
-  // The bytes of a pruned version are overwritten when the last front has applied its end, and not before.
+  // The bytes of a pruned version are overwritten when the last front has applied the publication that pruned it, and
+  // not before.
   it("are overwritten when no front can read them any more", () => {
     const store = new FollowedStore(2, 1);
     const [quick, slow] = store.fronts;

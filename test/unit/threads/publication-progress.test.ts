@@ -17,7 +17,7 @@ const anyNumber = fc.oneof(
 const lag = fc.nat({ max: 1000 });
 
 describe("the progress of publications", () => {
-  // The count of publications has 32 bits. A server with 10,000 publications a second reaches its end in five days.
+  // The count of publications has 32 bits. With 10,000 publications a second, it wraps around after five days.
   it("is the same for any number of earlier publications, also when the number wraps around", () => {
     fc.assert(
       fc.property(anyNumber, fc.array(lag, { minLength: 1, maxLength: 8 }), lag, (published, lags, age) => {

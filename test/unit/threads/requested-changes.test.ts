@@ -123,7 +123,8 @@ describe("changes that a front requests", () => {
     assert.match(Buffer.from(moved[0]!).toString("latin1"), /the secret/);
   });
 
-  // The store overwrites the plaintext that it was given when the operation ends, and that is the message's buffer.
+  // The store overwrites a plaintext when its operation ends. The plaintexts are parts of the message's buffer, so no
+  // other copy remains.
   it("give the store a plaintext that it can overwrite", () => {
     const kit = new Kit();
     void kit.remote.put(putRequest("a", "one"));

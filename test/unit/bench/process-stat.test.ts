@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createConnection, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { Worker } from "node:worker_threads";
+import { connectionsByEventLoop } from "../../../bench/event-loops.ts";
+import { Meter } from "../../../bench/meter.ts";
+import { threadMicros } from "../../../bench/process-stat.ts";
+
+const pid = process.pid;
+
+describe("the CPU time of threads", () => {
+  // A worker that computes uses CPU time that is not the main thread's, so the share of the store thread is correct.
+  it("is counted for each thread", async () => {
+    const meter = new Meter(pid);
+    meter.start();
+    const before = threadMicros(pid);
+    const worker = new Worker("for (;;);", { eval: true });
+    const busiest = () => Math.max(...[...threadMicros(pid)].map(([id, micros]) => (id === pid ? 0 : micros)));
+    while (busiest() < 300_000) await sleep(10);
+    meter.record({ kind: "ok" }, performance.now());
+    meter.stop();
+    await worker.terminate();
+    const { main, others } = meter.result().serverThreads;
+    assert.ok(before.has(pid), "the main thread has the process's ID");
+    assert.ok(others[0]!.micros > 2 * main, `worker ${others[0]!.micros} us, main thread ${main} us`);
+  });
+});
+
+/** Connects to a port and waits until the server has accepted. */
+async function connectTo(port: number, accepted: () => Promise<unknown>) {
+  const socket = createConnection(port, "127.0.0.1");
+  await Promise.all([once(socket, "connect"), accepted()]);
+  return socket;
+}
+
+describe("the connections of event loops", () => {
+  // Two threads listen at ports of their own. All connections of a port are on one event loop, and those of another
+  // port, as well as the clients' ends in the same process, are not counted.
+  it("are counted where they are served", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const port = (server.address() as AddressInfo).port;
+    const worker = new Worker(
+      `const { parentPort } = require("node:worker_threads");
+       const server = require("node:net").createServer(() => parentPort.postMessage("accepted"));
+       server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`,
+      { eval: true },
+    );
+    const [workerPort] = (await once(worker, "message")) as [number];
+    const clients = [];
+    for (let i = 0; i < 3; i++) clients.push(await connectTo(port, () => once(server, "connection")));
+    for (let i = 0; i < 2; i++) clients.push(await connectTo(workerPort, () => once(worker, "message")));
+    const counted = (on: number) => connectionsByEventLoop(pid, on).filter((count) => count > 0);
+    assert.deepEqual([counted(port), counted(workerPort)], [[3], [2]]);
+    for (const client of clients) client.destroy();
+    server.close();
+    await worker.terminate();
+  });
+});
