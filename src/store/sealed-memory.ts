@@ -29,7 +29,7 @@ export interface ChunkMemory {
   discard(bytes: Buffer): void;
   /** Bytes have a new place. The old one is discarded next. */
   moved(from: Place, to: Place): void;
-  /** A chunk contains nothing any more and will not be used again. */
+  /** A chunk contains nothing any more. It will not be used again; its memory may be. */
   dropped(chunk: Chunk): void;
 }
 
@@ -45,7 +45,7 @@ const ownChunkMemory: ChunkMemory = {
  * Packs the sealed bytes of all versions into few large chunks of memory. A separate Buffer for each version would take
  * about 200 more bytes, and each garbage collection would visit it. One remaining version would keep the memory of its
  * whole chunk. Therefore, when less than 7/8 of a chunk is in use, its remaining bytes move to the current chunk. All
- * chunks together are at most a seventh larger than the bytes in use. A place is never used twice.
+ * chunks together are at most a seventh larger than the bytes in use. A place in a chunk is never used twice.
  */
 export class SealedMemory implements SealedContents<Buffer> {
   readonly #memory: ChunkMemory;

@@ -1,5 +1,6 @@
 import type { Chunk, ChunkMemory, Place } from "../store/sealed-memory.ts";
 import type { Location } from "./batch.ts";
+import { ChunkPool } from "./chunk-pool.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 
 /** Sealed bytes that got a new place. */
@@ -25,21 +26,21 @@ export interface ChunkChanges {
   readonly created: readonly { readonly chunk: number; readonly memory: SharedArrayBuffer }[];
   /** The fields of each {@link Move}. While Puts replace old versions, each of them causes about seven moves. */
   readonly moves: Columns;
-  /** Chunks without content, which are not used again. */
+  /** Chunks without content. Their numbers are not used again. */
   readonly dropped: readonly number[];
 }
 
-/** Bytes that a front no longer reads once it has applied a publication. */
+/** Bytes that are no longer in use, and the memory of chunks that are not, by the publication that says so. */
 interface Discarded {
   readonly publication: number;
   readonly bytes: readonly Buffer[];
+  readonly memories: readonly SharedArrayBuffer[];
 }
 
 /**
- * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. A place is never
- * used twice, so a front reads what it expects, however far behind it is. The bytes of a place that is no longer in use
- * are overwritten when every front has applied the publication after which it no longer reads them. If they were
- * overwritten earlier, a Get on a front that has not applied it could fail.
+ * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. The bytes of a place
+ * that is no longer in use are overwritten when every front has applied the publication after which it no longer reads
+ * them, and the memory of a chunk is used for another one only then. Earlier, a Get would fail on a front that is behind.
  */
 export class SharedChunks implements ChunkMemory {
   readonly #numbers = new WeakMap<Buffer, number>();
@@ -48,11 +49,13 @@ export class SharedChunks implements ChunkMemory {
   #moves = new ColumnWriter();
   #dropped: number[] = [];
   #unused: Buffer[] = [];
+  #unusedMemories: SharedArrayBuffer[] = [];
+  readonly #pool = new ChunkPool();
   #discarded: Discarded[] = [];
 
   allocate(bytes: number): Buffer {
-    const memory = new SharedArrayBuffer(bytes);
-    const buffer = Buffer.from(memory);
+    const memory = this.#pool.take(bytes);
+    const buffer = Buffer.from(memory, 0, bytes);
     this.#last += 1;
     this.#numbers.set(buffer, this.#last);
     this.#created.push({ chunk: this.#last, memory });
@@ -69,6 +72,7 @@ export class SharedChunks implements ChunkMemory {
 
   dropped(chunk: Chunk): void {
     this.#dropped.push(this.#number(chunk));
+    this.#unusedMemories.push(chunk.memory.buffer as SharedArrayBuffer);
   }
 
   /** The location that names a place to other threads. */
@@ -81,8 +85,11 @@ export class SharedChunks implements ChunkMemory {
    * them.
    */
   take(publication: number): ChunkChanges | undefined {
-    if (this.#unused.length > 0) this.#discarded.push({ publication, bytes: this.#unused });
+    if (this.#unused.length + this.#unusedMemories.length > 0) {
+      this.#discarded.push({ publication, bytes: this.#unused, memories: this.#unusedMemories });
+    }
     this.#unused = [];
+    this.#unusedMemories = [];
     const changes = { created: this.#created, moves: this.#moves.end(), dropped: this.#dropped };
     const { created, moves, dropped } = changes;
     if (created.length + moves.numbers.length + dropped.length === 0) return undefined;
@@ -97,11 +104,14 @@ export class SharedChunks implements ChunkMemory {
     return this.#discarded.length > 0;
   }
 
-  /** Overwrites the bytes that no front reads any more. */
+  /** Overwrites the bytes that no front reads any more, and frees their chunks. */
   overwrite(isApplied: (publication: number) => boolean): void {
     const pending = this.#discarded.findIndex(({ publication }) => !isApplied(publication));
     const ready = this.#discarded.splice(0, pending === -1 ? this.#discarded.length : pending);
-    for (const { bytes } of ready) for (const unused of bytes) unused.fill(0);
+    for (const { bytes, memories } of ready) {
+      for (const unused of bytes) unused.fill(0);
+      for (const memory of memories) this.#pool.give(memory);
+    }
   }
 
   #number({ memory }: Chunk): number {

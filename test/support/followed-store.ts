@@ -28,8 +28,10 @@ export interface ManualFront {
 export class FollowedStore {
   readonly timers = new ManualTimers(0);
   readonly fronts: readonly ManualFront[];
-  /** The memory of all chunks that were ever created. */
+  /** The memory of all chunks that were ever created, once each. */
   readonly chunks: SharedArrayBuffer[] = [];
+  /** How many chunks were created in memory of an earlier one. */
+  reused = 0;
   readonly feed: Feed;
   readonly #paths: readonly number[];
   readonly #refs = new Map<number, VersionRef[]>();
@@ -84,10 +86,15 @@ export class FollowedStore {
       ...port,
       post: (message) => {
         if (message.kind === "publication")
-          this.chunks.push(...(message.chunks?.created ?? []).map(({ memory }) => memory));
+          for (const { memory } of message.chunks?.created ?? []) this.#created(memory);
         port.post(message);
       },
     };
+  }
+
+  #created(memory: SharedArrayBuffer): void {
+    if (this.chunks.includes(memory)) this.reused += 1;
+    else this.chunks.push(memory);
   }
 }
 

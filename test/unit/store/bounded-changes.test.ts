@@ -84,6 +84,20 @@ describe("bounded changes", () => {
     assert.equal((await last).version, 1);
   });
 
+  // The limit is that of the process, whichever front its callers are connected to.
+  it("count the changes of all that have the same memory", async () => {
+    const inner = new HeldChanges();
+    const memory = unansweredMemory();
+    const [one, other] = [new BoundedChanges(inner, 2, memory), new BoundedChanges(inner, 2, memory)];
+    const passed = [put(one), put(other)];
+    for (const changes of [one, other]) await assert.rejects(put(changes), isQueueFull);
+    for (const { answer } of inner.held) answer();
+    await Promise.all(passed);
+    const later = put(one);
+    inner.held.at(-1)!.answer();
+    assert.equal((await later).version, 1);
+  });
+
   // The store overwrites the plaintext of a change that it gets. It does not get this one.
   it("overwrite the plaintext of a Put that they refuse", async () => {
     const inner = new HeldChanges();
