@@ -8,7 +8,12 @@ import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 
 /** The state of an identity source as plain data, which can be posted to another thread. It contains the private key. */
 export type IdentityMessage =
-  | { readonly kind: "ready"; readonly snapshot: SnapshotMessage; readonly problems: readonly string[] }
+  | {
+      readonly kind: "ready";
+      /** Undefined if it is the one of the message before. */
+      readonly snapshot: SnapshotMessage | undefined;
+      readonly problems: readonly string[];
+    }
   | { readonly kind: "waiting" | "failed"; readonly problems: readonly string[] };
 
 interface SnapshotMessage {
@@ -21,14 +26,21 @@ interface SnapshotMessage {
   readonly bundles: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
-/** Encodes a state for {@link IdentityMirror.receive}. */
-export function identityMessage(state: IdentityState): IdentityMessage {
+/**
+ * Encodes a state for {@link IdentityMirror.receive}. `before` is the state that was sent before it. A snapshot is sent
+ * once, because each message leaves a copy of the private key in memory that is not overwritten.
+ */
+export function identityMessage(state: IdentityState, before: IdentityState | undefined): IdentityMessage {
   if (state.kind !== "ready") return state;
-  const { generation, validUntil, svid, bundles } = state.snapshot;
+  const { snapshot, problems } = state;
+  const isSent = before?.kind === "ready" && before.snapshot === snapshot;
+  return { kind: "ready", snapshot: isSent ? undefined : snapshotMessage(snapshot), problems };
+}
+
+function snapshotMessage({ generation, validUntil, svid, bundles }: IdentitySnapshot): SnapshotMessage {
   const authorities = Array.from(bundles, ([name, bundle]) => [name, bundle.authorities.map(bytesOf)] as const);
   const chain = svid.chain.map((der) => new Uint8Array(der));
-  const snapshot = { generation, validUntil, chain, keyPem: svid.keyPem, bundles: new Map(authorities) };
-  return { kind: "ready", snapshot, problems: state.problems };
+  return { generation, validUntil, chain, keyPem: svid.keyPem, bundles: new Map(authorities) };
 }
 
 /** A copy with memory of its own: a message contains the whole memory of a Buffer, which Node shares among many. */
@@ -64,7 +76,7 @@ export class IdentityMirror implements IdentitySource {
     return () => this.#stateListeners.delete(listener);
   }
 
-  /** Takes over a state. A snapshot of the generation that it already has stays the same object. */
+  /** Takes over a state. */
   receive(message: IdentityMessage): void {
     const before = this.#state;
     const state = this.#read(message);
@@ -83,9 +95,7 @@ export class IdentityMirror implements IdentitySource {
   #read(message: IdentityMessage): IdentityState {
     if (message.kind !== "ready") return message;
     const { snapshot, problems } = message;
-    const before = this.#state;
-    const isKnown = before.kind === "ready" && before.snapshot.generation === snapshot.generation;
-    return { kind: "ready", snapshot: isKnown ? before.snapshot : readSnapshot(snapshot), problems };
+    return { kind: "ready", snapshot: snapshot === undefined ? this.snapshot() : readSnapshot(snapshot), problems };
   }
 }
 

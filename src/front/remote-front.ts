@@ -30,6 +30,8 @@ export class RemoteFront implements FrontControl {
   #onReady = () => {};
   #state: "starting" | "ready" | "ended" = "starting";
   #last = 0;
+  /** The state of the identity that was sent last. */
+  #identity: IdentityState | undefined;
 
   /** `appendLog` receives the log lines of the front. */
   constructor(thread: FrontThread, appendLog: (lines: string) => void) {
@@ -48,7 +50,8 @@ export class RemoteFront implements FrontControl {
 
   /** Sends the current state of the server's identity. */
   adoptIdentity(state: IdentityState): void {
-    this.#send({ kind: "identity", state: identityMessage(state) });
+    this.#send({ kind: "identity", state: identityMessage(state, this.#identity) });
+    this.#identity = state;
   }
 
   /** Sends the policy in force. */
