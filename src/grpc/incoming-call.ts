@@ -17,6 +17,7 @@ import type { Lease } from "./budget.ts";
 import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
 import { TimedItem } from "./overdue.ts";
+import { COMPRESSED_MESSAGE, EXPIRED, TOO_LONG } from "./refused-request.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { codeOf, toCofferError, toStatus } from "./status.ts";
 
@@ -44,25 +45,6 @@ export const REQUEST_MS = 30_000;
 
 /** The delay after which a caller may retry a call that exceeded its budget, in milliseconds. */
 export const RETRY_MS = 1000;
-
-const COMPRESSED: CallStatus = {
-  code: Code.INTERNAL,
-  details: "the message is marked as compressed, but the request has no grpc-encoding",
-  metadata: undefined,
-};
-
-const TOO_LONG: CallStatus = {
-  code: Code.RESOURCE_EXHAUSTED,
-  details: `the request is longer than ${MAX_RECEIVE_BYTES} bytes`,
-  metadata: undefined,
-};
-
-// The client ends the call with the same code by itself, so this is only for one that does not.
-const EXPIRED: CallStatus = {
-  code: Code.DEADLINE_EXCEEDED,
-  details: "the deadline of the call has passed",
-  metadata: undefined,
-};
 
 /**
  * - reading: the start of the request, as much as authorization needs.
@@ -187,7 +169,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   #look(): void {
     const { bytes } = this.#request;
     if (bytes.length < PREFIX_BYTES) this.#readOn();
-    else if (bytes[0] !== 0) this.#reject(COMPRESSED);
+    else if (bytes[0] !== 0) this.#reject(COMPRESSED_MESSAGE);
     else this.#admit(bytes.readUInt32BE(1));
   }
 
