@@ -1,4 +1,5 @@
 import type { DeleteResult, PutResult } from "../store/operation.ts";
+import { DELETE, PUT } from "./change-kind.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 import { type SentError, describeError, restoreError } from "./sent-error.ts";
 
@@ -14,9 +15,6 @@ export interface AnswersMessage {
   readonly results: Columns;
   readonly failures: readonly { readonly id: number; readonly error: SentError }[];
 }
-
-const PUT = 0;
-const DELETE = 1;
 
 /** Encodes answers. */
 export function encodeAnswers(answers: readonly Answer[]): AnswersMessage {

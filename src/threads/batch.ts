@@ -1,6 +1,7 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change, VersionRef } from "../store/change.ts";
 import type { CommittedEntry } from "../store/journal.ts";
+import { DELETE, PUT } from "./change-kind.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 
 /** A place in shared memory: a chunk by its number, and the offset of the first byte. */
@@ -12,9 +13,6 @@ export interface Location {
 
 /** The chunk number of a content whose version a later change of the same publication has pruned. It is never read. */
 export const PRUNED = -1;
-
-const PUT = 0;
-const DELETE = 1;
 
 /** Encodes entries whose contents are in shared memory. */
 export function encodeBatch(entries: readonly CommittedEntry<Location>[]): Columns {

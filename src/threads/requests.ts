@@ -1,5 +1,6 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { DeleteCommand, PutCommand } from "../store/operation.ts";
+import { DELETE, PUT } from "./change-kind.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 
 /** A requested change. `id` identifies it among those of the same front. */
@@ -13,9 +14,6 @@ export interface ChangesMessage {
   /** The plaintexts of all Puts, one after the other. The buffer is transferred, and the receiver overwrites it. */
   readonly plaintexts: ArrayBuffer;
 }
-
-const PUT = 0;
-const DELETE = 1;
 
 /** The expected version of a request that accepts any. */
 const ANY = -1;
