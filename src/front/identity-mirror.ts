@@ -1,3 +1,4 @@
+import { IdentityListeners } from "../identity/identity-listeners.ts";
 import type { IdentitySnapshot, IdentitySource, IdentityState } from "../identity/source.ts";
 import { Bundle } from "../spiffe/bundle.ts";
 import { identify } from "../spiffe/certificate-rules.ts";
@@ -53,8 +54,7 @@ function bytesOf({ der }: Certificate): Uint8Array {
  * there, so it is only read here. Listeners are called in the same order as by the source itself.
  */
 export class IdentityMirror implements IdentitySource {
-  readonly #changeListeners = new Set<(snapshot: IdentitySnapshot) => void>();
-  readonly #stateListeners = new Set<(state: IdentityState) => void>();
+  readonly #listeners = new IdentityListeners();
   #state: IdentityState = { kind: "waiting", problems: ["this thread has not received an identity yet"] };
 
   get state(): IdentityState {
@@ -67,29 +67,22 @@ export class IdentityMirror implements IdentitySource {
   }
 
   onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
-    this.#changeListeners.add(listener);
-    return () => this.#changeListeners.delete(listener);
+    return this.#listeners.onChange(listener);
   }
 
   onState(listener: (state: IdentityState) => void): () => void {
-    this.#stateListeners.add(listener);
-    return () => this.#stateListeners.delete(listener);
+    return this.#listeners.onState(listener);
   }
 
   /** Takes over a state. */
   receive(message: IdentityMessage): void {
     const before = this.#state;
-    const state = this.#read(message);
-    this.#state = state;
-    if (state.kind === "ready" && !(before.kind === "ready" && before.snapshot === state.snapshot)) {
-      for (const listener of this.#changeListeners) listener(state.snapshot);
-    }
-    for (const listener of this.#stateListeners) listener(state);
+    this.#state = this.#read(message);
+    this.#listeners.notify(before, this.#state);
   }
 
   close(): void {
-    this.#changeListeners.clear();
-    this.#stateListeners.clear();
+    this.#listeners.clear();
   }
 
   #read(message: IdentityMessage): IdentityState {

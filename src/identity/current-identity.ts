@@ -1,5 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import { MaterialError } from "../spiffe/material-error.ts";
+import { IdentityListeners } from "./identity-listeners.ts";
 import type { Identity, IdentitySnapshot, IdentityState } from "./source.ts";
 
 /**
@@ -14,8 +15,7 @@ const EXPIRY_CHECK_MS = 60_000;
  */
 export class CurrentIdentity {
   readonly #timers: Timers;
-  readonly #changeListeners = new Set<(snapshot: IdentitySnapshot) => void>();
-  readonly #stateListeners = new Set<(state: IdentityState) => void>();
+  readonly #listeners = new IdentityListeners();
   #state: IdentityState;
   #snapshot: IdentitySnapshot | undefined;
   #generation = 0;
@@ -43,12 +43,12 @@ export class CurrentIdentity {
 
   /** See IdentitySource. */
   onChange(listener: (snapshot: IdentitySnapshot) => void): () => void {
-    return subscribe(this.#changeListeners, listener);
+    return this.#listeners.onChange(listener);
   }
 
   /** See IdentitySource. */
   onState(listener: (state: IdentityState) => void): () => void {
-    return subscribe(this.#stateListeners, listener);
+    return this.#listeners.onState(listener);
   }
 
   /**
@@ -79,8 +79,7 @@ export class CurrentIdentity {
   /** Removes all listeners and cancels the timer. */
   close(): void {
     this.#stopExpiryCheck();
-    this.#changeListeners.clear();
-    this.#stateListeners.clear();
+    this.#listeners.clear();
   }
 
   #awaitExpiry(snapshot: IdentitySnapshot): void {
@@ -111,21 +110,13 @@ export class CurrentIdentity {
     const after = this.#describe();
     if (isSameState(before, after)) return;
     this.#state = after;
-    if (after.kind === "ready" && after.snapshot !== snapshotOf(before)) {
-      for (const listener of this.#changeListeners) listener(after.snapshot);
-    }
-    for (const listener of this.#stateListeners) listener(after);
+    this.#listeners.notify(before, after);
   }
 
   #describe(): IdentityState {
     if (this.#snapshot !== undefined) return { kind: "ready", snapshot: this.#snapshot, problems: this.#problems };
     return { kind: this.#isFinal ? "failed" : "waiting", problems: [...this.#expired, ...this.#problems] };
   }
-}
-
-function subscribe<T>(listeners: Set<T>, listener: T): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
 }
 
 function isSame(left: Identity, right: Identity): boolean {
