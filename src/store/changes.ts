@@ -1,13 +1,10 @@
-import type { DeleteCommand, DeleteResult, PutCommand, PutResult } from "./operation.ts";
+import type { ChangeCommand, ChangeResult } from "./command.ts";
 
-/** Where changes go: to the store in this thread, or to that of another one. Every change is durable when it resolves. */
+/** Where changes go: to the store in this thread, or to that of another one. */
 export interface Changes {
-  /** Adds a version. Rejects with VERSION_MISMATCH, STORE_FULL, or an error of the commit. */
-  put(command: PutCommand): Promise<PutResult>;
-
   /**
-   * Marks versions as deleted. Rejects with SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_MISMATCH, or an error of the
-   * commit.
+   * Performs a command. When it resolves, the change is durable, and content that it destroys is gone from memory and
+   * from disk. Rejects with the error of the first operation or guard that is refused, or an error of the commit.
    */
-  delete(command: DeleteCommand): Promise<DeleteResult>;
+  change(command: ChangeCommand): Promise<ChangeResult>;
 }

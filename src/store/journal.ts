@@ -1,4 +1,5 @@
 import type { Change } from "./change.ts";
+import type { OperationResult } from "./command.ts";
 
 /**
  * The position of a change in the order of all changes of the store. The journal assigns it at the commit. Revisions
@@ -6,9 +7,34 @@ import type { Change } from "./change.ts";
  */
 export type Revision = number;
 
-/** All changes of one RPC. They become durable together and share one revision. */
+/** All changes of one command. They become durable together and share one revision. */
 export interface JournalEntry<Sealed = Buffer> {
   readonly changes: readonly Change<Sealed>[];
+  /** What happens to the remembered requests in the same transaction; undefined if nothing does. */
+  readonly requests: RequestChange | undefined;
+}
+
+/**
+ * - remember: a request with a request_id was answered. It can be the whole entry, if the request had nothing to change.
+ * - forget: removes the requests that were answered before this time.
+ */
+export type RequestChange =
+  | { readonly kind: "remember"; readonly request: AnsweredRequest }
+  | { readonly kind: "forget"; readonly before: number };
+
+/** A request with a request_id, and its answer. */
+export interface AnsweredRequest {
+  /** The SPIFFE ID of the caller. */
+  readonly caller: string;
+  /** A UUID in lower case. */
+  readonly id: string;
+  /** A keyed hash of the request (32 bytes), so that the id can't be used for another one. */
+  readonly digest: Buffer;
+  /** When it was answered, in milliseconds since the epoch. */
+  readonly time: number;
+  readonly results: readonly OperationResult[];
+  /** The revision of the answer; undefined if it is that of the entry. */
+  readonly revision: Revision | undefined;
 }
 
 /** A durable entry. */
@@ -69,6 +95,13 @@ export interface Journal {
    * disk only postpones it. Throws if the disk fails; the journal must not be used after that.
    */
   checkpoint(mode: CheckpointMode): void;
+
+  /**
+   * Removes from the log, and from the database, the content that committed changes have destroyed or purged: after it,
+   * no file of the journal contains it. Throws if the disk fails; the journal must not be used after that. Returns false
+   * if the disk is too full, in which case the content may still be in the log.
+   */
+  erase(): boolean;
 
   /**
    * What would prevent the next commit, as far as can be determined without writing; undefined if nothing would. For
