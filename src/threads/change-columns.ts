@@ -27,17 +27,20 @@ export function writeChange(writer: ColumnWriter, change: Change<Location>): voi
       writeLocation(writer, change.sealed);
       writer.optional(change.expireTime);
       writer.number(change.rowsBefore);
-      return writer.list(change.pruned, writeVersion);
+      writer.list(change.pruned, writeVersion);
+      break;
     case "state":
       writer.oneOf(STATES, change.state);
-      return writer.list(change.versions, writeVersion);
+      writer.list(change.versions, writeVersion);
+      break;
     case "settings":
       writeSettings(writer, change.settings);
-      return writer.list(change.pruned, writeVersion);
+      writer.list(change.pruned, writeVersion);
+      break;
     case "purge":
       writer.number(change.lastVersion);
-      return writer.list(change.versions, writeVersion);
-    case "forget":
+      writer.list(change.versions, writeVersion);
+      break;
   }
 }
 

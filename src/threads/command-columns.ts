@@ -6,7 +6,6 @@ import type {
   Label,
   OperationCommand,
   SettingsUpdate,
-  VersionsCommand,
 } from "../store/command.ts";
 import type { ColumnReader, ColumnWriter } from "./columns.ts";
 
@@ -53,18 +52,22 @@ function writeOperation(writer: ColumnWriter, operation: OperationCommand): void
   switch (operation.kind) {
     case "put":
       writer.number(operation.plaintext.length);
-      return writeExpiry(writer, operation.expiry);
+      writeExpiry(writer, operation.expiry);
+      break;
     case "patch":
       writer.number(operation.plaintext.length);
-      return writer.list(operation.removed, writeText);
+      writer.list(operation.removed, writeText);
+      break;
     case "copy":
       writer.text(operation.source);
-      return writer.number(operation.version);
+      writer.number(operation.version);
+      break;
     case "metadata":
-      return writeUpdate(writer, operation.update);
-    case "purge":
-      return;
-    default:
+      writeUpdate(writer, operation.update);
+      break;
+    case "delete":
+    case "undelete":
+    case "destroy":
       writer.numbers(operation.versions);
   }
 }
@@ -84,8 +87,10 @@ function readOperation(reader: ColumnReader, take: TakePlaintext): OperationComm
       return { kind, path, expectedVersion, update: readUpdate(reader) };
     case "purge":
       return { kind, path, expectedVersion };
-    default:
-      return { kind, path, expectedVersion, versions: reader.numbers() } satisfies VersionsCommand;
+    case "delete":
+    case "undelete":
+    case "destroy":
+      return { kind, path, expectedVersion, versions: reader.numbers() };
   }
 }
 
