@@ -4,8 +4,30 @@
  * @module
  */
 export { CofferClient } from "./coffer-client.ts";
-export type { Secret } from "./coffer-client.ts";
-export type { CallOptions, ClientOptions, DeleteOptions, GetOptions, PutOptions } from "./client-options.ts";
+export { CofferReader } from "./coffer-reader.ts";
+export type {
+  BatchGetOptions,
+  CallOptions,
+  ChangeOptions,
+  CommitGuard,
+  CommitOptions,
+  CopyOptions,
+  ExpectedVersion,
+  GetOptions,
+  ListOptions,
+  ListPagesOptions,
+  NamedVersions,
+  PutOptions,
+  SecretChangeOptions,
+  VersionExpiry,
+  VersionsOptions,
+} from "./call-options.ts";
+export type { ClientOptions } from "./client-options.ts";
+export type { ChangedMetadata, SecretDescription, SecretMetadata } from "./description.ts";
+export type { ListPage, ListedPrefix, ListedSecret } from "./listing.ts";
+export type * from "./operations.ts";
+export type { Text } from "./request-fields.ts";
+export type { NotModified, Secret, SecretBatch, UnreadSecret } from "./secret.ts";
 export type { FilesIdentity, IdentityOption, WorkloadApiIdentity } from "./identity-option.ts";
 export type { Values } from "./values.ts";
 export { ClientError } from "./client-error.ts";
@@ -13,13 +35,7 @@ export type { StatusName } from "./client-error.ts";
 export type { ConnectionFailure } from "./connection-failure.ts";
 export type { SERVING_STATUS, ServingStatus } from "./methods.ts";
 export type { Applied, Reason } from "../contract/reasons.ts";
-export type {
-  DeleteResponse,
-  DescribeResponse,
-  ListEntry,
-  PutResponse,
-  VersionDescription,
-} from "../contract/messages.ts";
+export type { AddedVersion, PurgeResponse, VersionDescription, VersionsResponse } from "../contract/messages.ts";
 export { VersionState } from "../contract/messages.ts";
 export type { Address } from "../domain/address.ts";
 export { Content } from "../domain/content.ts";
