@@ -81,7 +81,7 @@ export interface CopyOptions extends SecretChangeOptions {
 }
 
 /** A secret that a Commit does not change and that has to have this latest version. It needs the action read. */
-export interface CommitGuard {
+export interface GuardedSecret {
   /** The path of the secret. */
   readonly path: Text;
   /** See {@link ExpectedVersion.expectedVersion}. */
@@ -91,7 +91,7 @@ export interface CommitGuard {
 /** The options of a Commit. */
 export interface CommitOptions extends ChangeOptions {
   /** Conditions on secrets that the Commit does not change. At most 128. */
-  readonly guards?: readonly CommitGuard[] | undefined;
+  readonly guards?: readonly GuardedSecret[] | undefined;
 }
 
 /** The options of a listing. */

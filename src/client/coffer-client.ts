@@ -1,4 +1,10 @@
-import type { AddedVersion, PurgeResponse, VersionsRequest, VersionsResponse } from "../contract/messages.ts";
+import type {
+  AddedVersion,
+  MetadataResponse,
+  PurgeResponse,
+  VersionsRequest,
+  VersionsResponse,
+} from "../contract/messages.ts";
 import {
   type CommitOptions,
   type CopyOptions,
@@ -10,11 +16,10 @@ import {
 import type { ClientOptions, InternalOptions } from "./client-options.ts";
 import { CofferReader } from "./coffer-reader.ts";
 import { commitRequestOf, readCommit } from "./commit-requests.ts";
-import { type ChangedMetadata, readMetadata } from "./description.ts";
 import { checkOptions } from "./known-options.ts";
 import { type Method, methods } from "./methods.ts";
 import {
-  type CommitOperation,
+  type ChangeOperation,
   type Committed,
   METADATA_NAMES,
   type MetadataChanges,
@@ -22,7 +27,7 @@ import {
   type PatchChanges,
 } from "./operations.ts";
 import type { Text } from "./request-fields.ts";
-import * as requests from "./requests.ts";
+import * as requests from "./call-requests.ts";
 import type { Values } from "./values.ts";
 
 /**
@@ -169,19 +174,19 @@ export class CofferClient extends CofferReader {
   }
 
   /**
-   * Changes settings of a secret, which does not have to have a version yet. Returns all settings; `describe` returns
-   * them without a change.
+   * Changes settings of a secret, which does not have to have a version yet. Those that are left out stay as they are.
+   * `describe` returns the settings.
    *
    * @example
    * ```ts
-   * const { labels } = await coffer.metadata("shop/api/db", { maxVersions: 5, labels: { team: "shop" } });
-   * console.log(labels);
+   * await coffer.metadata("shop/api/db", { maxVersions: 5, labels: { team: "shop" }, description: "of the shop" });
+   * console.log((await coffer.describe("shop/api/db")).labels);
    * ```
    */
-  async metadata(path: Text, changes: MetadataChanges, options: SecretChangeOptions = {}): Promise<ChangedMetadata> {
+  async metadata(path: Text, changes: MetadataChanges, options: SecretChangeOptions = {}): Promise<MetadataResponse> {
     const { expectedVersion } = checkOptions(options, OptionNames.change);
     const request = requests.metadataRequestOf({ ...checkOptions(changes, METADATA_NAMES), path, expectedVersion });
-    return readMetadata(await this.calls.change(methods.metadata, request, options));
+    return this.calls.change(methods.metadata, request, options);
   }
 
   /**
@@ -200,7 +205,7 @@ export class CofferClient extends CofferReader {
    * console.log(results[0].version);
    * ```
    */
-  async commit<const Operations extends readonly CommitOperation[]>(
+  async commit<const Operations extends readonly ChangeOperation[]>(
     operations: Operations,
     options: CommitOptions = {},
   ): Promise<Committed<Operations>> {

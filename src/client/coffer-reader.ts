@@ -13,14 +13,14 @@ import { type ClientSettings, type InternalOptions, readSettings } from "./clien
 import { type SecretDescription, readDescription } from "./description.ts";
 import { chooseIdentity } from "./identity-option.ts";
 import { checkOptions } from "./known-options.ts";
-import { type ListPage, type ListedPrefix, type ListedSecret, inPathOrder, readPage } from "./listing.ts";
+import { type ListingPage, type ListingPrefix, type ListingEntry, inPathOrder, readPage } from "./list-pages.ts";
 import { SERVING_STATUS, type ServingStatus, healthMethod, methods } from "./methods.ts";
 import { Pauses } from "./pauses.ts";
 import { RepeatedCalls } from "./repeated-calls.ts";
 import { pauseMs } from "./repetition.ts";
 import type { Text } from "./request-fields.ts";
-import * as requests from "./requests.ts";
-import { type NotModified, type Secret, type SecretBatch, readBatch, readSecret } from "./secret.ts";
+import * as requests from "./call-requests.ts";
+import { type NotModified, type Secret, type SecretBatch, readBatch, readSecret } from "./read-secret.ts";
 import { ServerChannels } from "./server-channels.ts";
 import { textOf } from "./values.ts";
 
@@ -99,10 +99,10 @@ export abstract class CofferReader {
    * }
    * ```
    */
-  list(prefix?: Text, options?: ListOptions & { readonly delimiter?: undefined }): AsyncGenerator<ListedSecret, void>;
+  list(prefix?: Text, options?: ListOptions & { readonly delimiter?: undefined }): AsyncGenerator<ListingEntry, void>;
   /** Lists one level of the tree: its secrets, and the prefixes of deeper ones. */
-  list(prefix: Text, options: ListOptions): AsyncGenerator<ListedSecret | ListedPrefix, void>;
-  async *list(prefix: Text = "", options: ListOptions = {}): AsyncGenerator<ListedSecret | ListedPrefix, void> {
+  list(prefix: Text, options: ListOptions): AsyncGenerator<ListingEntry | ListingPrefix, void>;
+  async *list(prefix: Text = "", options: ListOptions = {}): AsyncGenerator<ListingEntry | ListingPrefix, void> {
     checkOptions(options, OptionNames.list);
     for await (const page of this.listPages(prefix, options)) yield* inPathOrder(page);
   }
@@ -117,7 +117,7 @@ export abstract class CofferReader {
    * }
    * ```
    */
-  async *listPages(prefix: Text = "", options: ListPagesOptions = {}): AsyncGenerator<ListPage, void> {
+  async *listPages(prefix: Text = "", options: ListPagesOptions = {}): AsyncGenerator<ListingPage, void> {
     let request = requests.listRequestOf(prefix, checkOptions(options, OptionNames.listPages));
     do {
       const page = readPage(await this.calls.read(methods.list, request, options));

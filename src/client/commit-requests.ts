@@ -1,18 +1,24 @@
 import { inspect } from "node:util";
-import type { CommitRequest, CommitResponse, Guard, OperationChange, OperationResult } from "../contract/messages.ts";
-import type { CommitGuard, CommitOptions } from "./call-options.ts";
+import type {
+  CommitGuard,
+  CommitRequest,
+  CommitResponse,
+  CommitResult,
+  OperationChange,
+} from "../contract/messages.ts";
+import type { GuardedSecret, CommitOptions } from "./call-options.ts";
 import { ClientError, invalidOption } from "./client-error.ts";
 import { type NamesOf, checkOptions } from "./known-options.ts";
 import * as operations from "./operations.ts";
 import { listOf, versionOf } from "./request-fields.ts";
-import * as requests from "./requests.ts";
+import * as requests from "./call-requests.ts";
 import { textOf } from "./values.ts";
 
-const GUARD: NamesOf<CommitGuard> = { path: true, expectedVersion: true };
+const GUARD: NamesOf<GuardedSecret> = { path: true, expectedVersion: true };
 
 /** The request of a Commit. An error of an argument begins with the index of the operation or guard. */
 export function commitRequestOf(
-  list: readonly operations.CommitOperation[],
+  list: readonly operations.ChangeOperation[],
   { guards = [] }: CommitOptions,
 ): CommitRequest {
   return {
@@ -25,7 +31,7 @@ export function commitRequestOf(
 }
 
 /** The answer to a Commit of these operations. */
-export function readCommit<Operations extends readonly operations.CommitOperation[]>(
+export function readCommit<Operations extends readonly operations.ChangeOperation[]>(
   list: Operations,
   { results, ...answer }: CommitResponse,
 ): operations.Committed<Operations> {
@@ -34,12 +40,12 @@ export function readCommit<Operations extends readonly operations.CommitOperatio
 }
 
 /** Every operation has a result. */
-const NO_RESULT: OperationResult = { path: "", versions: [], expireTime: undefined };
+const NO_RESULT: CommitResult = { path: "", versions: [], expireTime: undefined };
 
 function resultOf(
-  kind: operations.CommitOperation["kind"],
-  { path, versions, expireTime }: OperationResult,
-): operations.CommitResult {
+  kind: operations.ChangeOperation["kind"],
+  { path, versions, expireTime }: CommitResult,
+): operations.OperationOutcome {
   const last = versions.at(-1) ?? 0;
   switch (kind) {
     case "put":
@@ -58,7 +64,7 @@ function resultOf(
   }
 }
 
-function changeOf(operation: operations.CommitOperation): OperationChange {
+function changeOf(operation: operations.ChangeOperation): OperationChange {
   const kind = operation?.kind;
   if (!Object.hasOwn(operations.OPERATION_NAMES, kind))
     throw invalidOption(
@@ -85,7 +91,7 @@ function changeOf(operation: operations.CommitOperation): OperationChange {
   }
 }
 
-function guardOf(guard: CommitGuard): Guard {
+function guardOf(guard: GuardedSecret): CommitGuard {
   const { path, expectedVersion } = checkOptions(guard, GUARD, "property");
   if (expectedVersion === undefined) throw invalidOption("expectedVersion is required");
   return { path: textOf("path", path), expectedVersion: versionOf("expectedVersion", expectedVersion) };

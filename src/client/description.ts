@@ -1,9 +1,13 @@
-import type { DescribeResponse, MetadataResponse, VersionDescription } from "../contract/messages.ts";
+import type { DescribeResponse, VersionDescription } from "../contract/messages.ts";
 
-/** The settings of a secret. */
-export interface SecretMetadata {
+/** A secret without its content: its settings and its versions. */
+export interface SecretDescription {
   /** The path of the secret. */
   readonly path: string;
+  /** The retained versions, ascending. */
+  readonly versions: readonly VersionDescription[];
+  /** The number of the newest version, in any state; 0 if there is none yet. */
+  readonly latestVersion: number;
   /** How many versions are retained at most, in any state. */
   readonly maxVersions: number;
   /** Its labels by key. */
@@ -18,26 +22,7 @@ export interface SecretMetadata {
   readonly storeRevision: number;
 }
 
-/** The settings after a change. */
-export interface ChangedMetadata extends SecretMetadata {
-  /** The revision of the store that this change created. */
-  readonly revision: number;
-}
-
-/** A secret without its content: its settings and its versions. */
-export interface SecretDescription extends SecretMetadata {
-  /** The retained versions, ascending. */
-  readonly versions: readonly VersionDescription[];
-  /** The number of the newest version, in any state; 0 if there is none yet. */
-  readonly latestVersion: number;
-}
-
 /** The answer to a Describe. */
 export function readDescription({ labels, defaultTtl, ...rest }: DescribeResponse): SecretDescription {
-  return { ...rest, labels: Object.fromEntries(labels), defaultTtlMs: defaultTtl };
-}
-
-/** The answer to a Metadata. */
-export function readMetadata({ labels, defaultTtl, ...rest }: MetadataResponse): ChangedMetadata {
   return { ...rest, labels: Object.fromEntries(labels), defaultTtlMs: defaultTtl };
 }

@@ -9,7 +9,7 @@ export type {
   BatchGetOptions,
   CallOptions,
   ChangeOptions,
-  CommitGuard,
+  GuardedSecret,
   CommitOptions,
   CopyOptions,
   ExpectedVersion,
@@ -23,11 +23,29 @@ export type {
   VersionsOptions,
 } from "./call-options.ts";
 export type { ClientOptions } from "./client-options.ts";
-export type { ChangedMetadata, SecretDescription, SecretMetadata } from "./description.ts";
-export type { ListPage, ListedPrefix, ListedSecret } from "./listing.ts";
-export type * from "./operations.ts";
+export type { SecretDescription } from "./description.ts";
+export type { ListingPage, ListingPrefix, ListingEntry } from "./list-pages.ts";
+export type {
+  AddedResult,
+  ChangeOperation,
+  Committed,
+  CopyOperation,
+  MetadataChanges,
+  MetadataOperation,
+  OperationOutcome,
+  PatchChanges,
+  PatchOperation,
+  PurgeOperation,
+  PurgedResult,
+  PutOperation,
+  RestoreOperation,
+  ResultOf,
+  SettingsResult,
+  VersionsOperation,
+  VersionsResult,
+} from "./operations.ts";
 export type { Text } from "./request-fields.ts";
-export type { NotModified, Secret, SecretBatch, UnreadSecret } from "./secret.ts";
+export type { NotModified, Secret, SecretBatch, UnreadSecret } from "./read-secret.ts";
 export type { FilesIdentity, IdentityOption, WorkloadApiIdentity } from "./identity-option.ts";
 export type { Values } from "./values.ts";
 export { ClientError } from "./client-error.ts";
@@ -35,7 +53,13 @@ export type { StatusName } from "./client-error.ts";
 export type { ConnectionFailure } from "./connection-failure.ts";
 export type { SERVING_STATUS, ServingStatus } from "./methods.ts";
 export type { Applied, Reason } from "../contract/reasons.ts";
-export type { AddedVersion, PurgeResponse, VersionDescription, VersionsResponse } from "../contract/messages.ts";
+export type {
+  AddedVersion,
+  MetadataResponse,
+  PurgeResponse,
+  VersionDescription,
+  VersionsResponse,
+} from "../contract/messages.ts";
 export { VersionState } from "../contract/messages.ts";
 export type { Address } from "../domain/address.ts";
 export { Content } from "../domain/content.ts";

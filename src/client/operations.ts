@@ -4,7 +4,7 @@ import type { Text } from "./request-fields.ts";
 import type { Values } from "./values.ts";
 
 /** One change of a Commit. */
-export type CommitOperation =
+export type ChangeOperation =
   | PutOperation
   | PatchOperation
   | VersionsOperation
@@ -102,7 +102,7 @@ export interface MetadataOperation extends ExpectedVersion, MetadataChanges {
 }
 
 /** What one operation of a Commit did. */
-export type CommitResult = AddedResult | VersionsResult | PurgedResult | SettingsResult;
+export type OperationOutcome = AddedResult | VersionsResult | PurgedResult | SettingsResult;
 
 /** The result of a put, patch, restore or copy. */
 export interface AddedResult {
@@ -145,7 +145,7 @@ export interface SettingsResult {
 }
 
 /** The type of the result of an operation. */
-export type ResultOf<Operation extends CommitOperation> = Operation extends
+export type ResultOf<Operation extends ChangeOperation> = Operation extends
   | PutOperation
   | PatchOperation
   | RestoreOperation
@@ -158,7 +158,7 @@ export type ResultOf<Operation extends CommitOperation> = Operation extends
       : SettingsResult;
 
 /** The answer to a Commit. */
-export interface Committed<Operations extends readonly CommitOperation[]> {
+export interface Committed<Operations extends readonly ChangeOperation[]> {
   /** The results, in the order of the operations. */
   readonly results: { readonly [Index in keyof Operations]: ResultOf<Operations[Index]> };
   /** The revision of the store that all changes have. */

@@ -1,7 +1,7 @@
 import type { ListEntry, ListResponse } from "../contract/messages.ts";
 
 /** A secret in a listing. A caller that may list it but not describe it gets only its path. */
-export interface ListedSecret {
+export interface ListingEntry {
   /** Always "secret". */
   readonly kind: "secret";
   /** The path of the secret. */
@@ -20,7 +20,7 @@ export interface ListedSecret {
 }
 
 /** The beginning of paths in a listing with a delimiter, like a folder. */
-export interface ListedPrefix {
+export interface ListingPrefix {
   /** Always "prefix". */
   readonly kind: "prefix";
   /** The paths up to and including the delimiter. */
@@ -28,9 +28,9 @@ export interface ListedPrefix {
 }
 
 /** One page of a listing. */
-export interface ListPage {
+export interface ListingPage {
   /** The secrets of the page, ascending by path. */
-  readonly entries: readonly ListedSecret[];
+  readonly entries: readonly ListingEntry[];
   /** The prefixes of the page, ascending; empty without a delimiter. */
   readonly prefixes: readonly string[];
   /** The option `pageToken` of a listing that continues after this page; empty if this is the last page. */
@@ -40,21 +40,21 @@ export interface ListPage {
 }
 
 /** One page on the wire as a page. */
-export function readPage({ entries, ...page }: ListResponse): ListPage {
+export function readPage({ entries, ...page }: ListResponse): ListingPage {
   return { ...page, entries: entries.map(readEntry) };
 }
 
-function readEntry({ labels, ...entry }: ListEntry): ListedSecret {
+function readEntry({ labels, ...entry }: ListEntry): ListingEntry {
   return { kind: "secret", ...entry, labels: Object.fromEntries(labels) };
 }
 
 /** The secrets and prefixes of a page, in the order of paths. */
-export function inPathOrder({ entries, prefixes }: ListPage): readonly (ListedSecret | ListedPrefix)[] {
+export function inPathOrder({ entries, prefixes }: ListingPage): readonly (ListingEntry | ListingPrefix)[] {
   const listed = prefixes.map((prefix) => ({ kind: "prefix", prefix }) as const);
   return [...entries, ...listed].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 
 /** Paths are ASCII, so the order of JavaScript's strings is that of their bytes. */
-function nameOf(item: ListedSecret | ListedPrefix): string {
+function nameOf(item: ListingEntry | ListingPrefix): string {
   return item.kind === "secret" ? item.path : item.prefix;
 }

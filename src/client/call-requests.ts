@@ -126,7 +126,7 @@ function changeOf(
   path: Text,
   { expectedVersion }: { readonly expectedVersion?: number | undefined },
   name = "path",
-): wire.ChangeRequest {
+): wire.SecretChangeRequest {
   return {
     path: textOf(name, path),
     expectedVersion: versionOf("expectedVersion", expectedVersion),
