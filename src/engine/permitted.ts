@@ -46,7 +46,12 @@ export const permitted = {
     return new Permitted(write, "put", command, content.byteLength);
   },
 
-  patch(write: Permit<"write">, set: Content, removed: readonly string[], expectedVersion: Expected): PermittedOperation {
+  patch(
+    write: Permit<"write">,
+    set: Content,
+    removed: readonly string[],
+    expectedVersion: Expected,
+  ): PermittedOperation {
     const { path } = write;
     const command = () => ({ kind: "patch", path, plaintext: encodeContent(set), removed, expectedVersion }) as const;
     return new Permitted(write, "patch", command, set.byteLength);

@@ -1,5 +1,4 @@
 import type { Authorizer } from "../authorization/authorizer.ts";
-import type { Content } from "../domain/content.ts";
 import { CofferError, revisionAhead } from "../domain/errors.ts";
 import { errorOfOnly, errorOfPart, partOf } from "../domain/operation-errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
@@ -11,14 +10,7 @@ import type { Reads, Snapshot } from "../store/reads.ts";
 import type { StoredSecret } from "../store/secret.ts";
 import { type BatchEntry, type GetQuery, type ReadSecret, readBatch, readSecret } from "./reading.ts";
 import { type ListAnswer, type ListPermit, type ListQuestion, findListPage } from "./list-page.ts";
-import {
-  ACTIONS_ANYWHERE,
-  ACTIONS_ON_PATH,
-  CallPermits,
-  type Denial,
-  type PathCall,
-  type Permit,
-} from "./permits.ts";
+import { ACTIONS_ANYWHERE, ACTIONS_ON_PATH, CallPermits, type Denial, type PathCall, type Permit } from "./permits.ts";
 import type { PermittedGuard, PermittedOperation } from "./permitted.ts";
 
 /** The options of a {@link SecretsEngine}. */

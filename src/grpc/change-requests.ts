@@ -1,9 +1,4 @@
-import {
-  MAX_CONFIGURABLE_VERSIONS,
-  MAX_DESCRIPTION_BYTES,
-  MAX_TTL_MS,
-  MIN_TTL_MS,
-} from "../contract/limits.ts";
+import { MAX_CONFIGURABLE_VERSIONS, MAX_DESCRIPTION_BYTES, MAX_TTL_MS, MIN_TTL_MS } from "../contract/limits.ts";
 import type { MapEntry } from "../contract/map-field.ts";
 import type * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry, checkKeys } from "../domain/content.ts";
@@ -15,7 +10,9 @@ import type { CallPermits } from "../engine/permits.ts";
 import type { Expiry, SettingsUpdate } from "../store/command.ts";
 
 /** The request of each change, by the name of its field in Operation. */
-export type ChangeRequests = { readonly [K in wire.OperationChange["kind"]]: Extract<wire.OperationChange, { kind: K }>["value"] };
+export type ChangeRequests = {
+  readonly [K in wire.OperationChange["kind"]]: Extract<wire.OperationChange, { kind: K }>["value"];
+};
 
 /** Checks the request of a change, authorizes it, and makes the operation. `maxContentBytes` bounds one content. */
 type ToOperation<Request> = (permits: CallPermits, request: Request, maxContentBytes: number) => PermittedOperation;

@@ -10,14 +10,20 @@ import { type Version, lastChange, latestVersion, newest, stateAt } from "../sto
 import { codeOf } from "./status.ts";
 
 /** The answer of a call that added a version. */
-export function addedVersion(path: string, { revision, time, results, storeRevision }: ChangeAnswer): wire.AddedVersion {
+export function addedVersion(
+  path: string,
+  { revision, time, results, storeRevision }: ChangeAnswer,
+): wire.AddedVersion {
   const [result] = results;
   const [version = 0] = result?.versions ?? [];
   return { path, version, revision, createTime: time, expireTime: result?.expireTime, storeRevision };
 }
 
 /** The answer of a call that changed the state of versions. */
-export function changedVersions(path: string, { revision, results, storeRevision }: ChangeAnswer): wire.VersionsResponse {
+export function changedVersions(
+  path: string,
+  { revision, results, storeRevision }: ChangeAnswer,
+): wire.VersionsResponse {
   return { path, versions: results[0]?.versions ?? [], revision, storeRevision };
 }
 
