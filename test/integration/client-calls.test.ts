@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { ClientError } from "../../src/client/client-error.ts";
 import type { InternalOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
+import { purgeRequest, purgeResponse, putRequest, putResponse } from "../../src/contract/messages.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
@@ -113,6 +114,8 @@ describe("a call", () => {
     async function callerOfPut() {
       return await client.put("a", { k: "v" });
     }
+    await client.close();
+    client = open({ retry: false });
     const failed = failureOf(callerOfPut());
     (await server.call()).hangUp();
     const { stack = "" } = await failed;
@@ -129,6 +132,8 @@ describe("a call", () => {
       client.delete("a", { versions: [1.5] }),
       client.delete("a", { expectedVersion: -1 }),
       client.describe(undefined as never),
+      client.commit([{ kind: "restore", path: "a", version: 1.5 }]),
+      client.list("", { pageSize: 2 } as never).next(),
     ];
     for (const call of calls) assert.equal((await failureOf(call)).code, "INVALID_ARGUMENT");
     assert.equal(server.waiting, 0);
@@ -136,6 +141,39 @@ describe("a call", () => {
     const health = client.health();
     (await server.call()).answer();
     assert.equal(await health, "SERVING");
+  });
+
+  // Without this check, the Get would return the newest version, and the Destroy would destroy it.
+  it("is not sent with an option that does not exist", async () => {
+    const mistyped = { versoin: 1 } as never;
+    const calls = [
+      client.put("a", { k: "v" }, mistyped),
+      client.patch("a", { set: { k: "v" } }, mistyped),
+      client.patch("a", mistyped),
+      client.get("a", mistyped),
+      client.batchGet(["a"], mistyped),
+      client.delete("a", mistyped),
+      client.undelete("a", mistyped),
+      client.destroy("a", mistyped),
+      client.restore("a", 1, mistyped),
+      client.copy("a", "b", mistyped),
+      client.purge("a", mistyped),
+      client.metadata("a", {}, mistyped),
+      client.metadata("a", mistyped),
+      client.commit([], mistyped),
+      client.list("", mistyped).next(),
+      client.listPages("", mistyped).next(),
+      client.describe("a", mistyped),
+      client.health("", mistyped),
+      client.waitForReady(mistyped),
+    ];
+    for (const call of calls) {
+      const error = await failureOf(call);
+      assert.equal(error.code, "INVALID_ARGUMENT");
+      assert.match(error.message, /^unknown (option|property) "versoin"; expected /);
+    }
+    assert.match((await failureOf(client.get("a", 5 as never))).message, /^the options are not an object$/);
+    assert.equal(server.waiting, 0);
   });
 
   it("is not sent if its signal is already aborted", async () => {
@@ -191,16 +229,51 @@ describe("a call", () => {
   });
 
   // A read changes nothing, so the client can repeat it on the next connection.
-  it("is retried after a broken connection if it only reads, and not if it may have changed something", async () => {
+  it("is retried after a broken connection if it only reads", async () => {
     const health = client.health();
     (await server.call()).hangUp();
     (await server.call()).answer();
     assert.equal(await health, "SERVING");
-    const put = failureOf(client.put("a", { k: "v" }));
-    (await server.call()).hangUp();
+  });
+
+  // The server applies a change with a request_id once, so the client can repeat it as well.
+  it("is retried after a broken connection if it changes something, with the same request_id", async () => {
+    const put = client.put("a", { k: "v" });
+    const first = await server.call();
+    const { requestId } = await first.request(putRequest);
+    assert.match(requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    first.hangUp();
+    const second = await server.call();
+    assert.equal((await second.request(putRequest)).requestId, requestId);
+    second.respond(putResponse, { path: "a", version: 1, revision: 1, createTime: 0, expireTime: 5, storeRevision: 2 });
+    const answer = await put;
+    assert.deepEqual([answer.version, answer.expireTime, answer.storeRevision], [1, 5, 2]);
+  });
+
+  it("is not retried after a broken connection if it may have changed something and has no request_id", async () => {
+    const own = open({ requestIds: false });
+    const put = failureOf(own.put("a", { k: "v" }));
+    const call = await server.call();
+    assert.equal((await call.request(putRequest)).requestId, "");
+    call.hangUp();
     const error = await put;
-    assert.deepEqual([error.code, error.applied], ["UNKNOWN", "unknown"]);
+    assert.deepEqual([error.code, error.applied, error.requestId], ["UNKNOWN", "unknown", undefined]);
     assert.equal(server.waiting, 0);
+    await own.close();
+  });
+
+  // The program can be restarted meanwhile, or make the call with another client.
+  it("can be made again by the caller, with the request_id of the error", async () => {
+    const own = open({ retry: false });
+    const failed = failureOf(own.purge("a"));
+    (await server.call()).hangUp();
+    const { requestId } = await failed;
+    const again = client.purge("a", { requestId });
+    const call = await server.call();
+    assert.deepEqual(await call.request(purgeRequest), { path: "a", expectedVersion: undefined, requestId });
+    call.respond(purgeResponse, { path: "a", lastVersion: 3, revision: 9, storeRevision: 9 });
+    assert.equal((await again).lastVersion, 3);
+    await own.close();
   });
 
   it("uses the SVID in the files, and the next one after a rotation", async () => {
