@@ -1,79 +1,32 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { ClientError } from "../../src/client/client-error.ts";
 import type { InternalOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
-import { purgeRequest, purgeResponse, putRequest, putResponse } from "../../src/contract/messages.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { systemClock } from "../../src/domain/timers.ts";
-import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { splitDer } from "../../src/x509/der.ts";
 import { certificatePem, pemText } from "../../src/x509/pem.ts";
+import { failureOf } from "../support/client-failure.ts";
+import { IdentityFolder } from "../support/identity-folder.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ScriptedServer } from "../support/scripted-server.ts";
-import { API } from "../support/server-kit.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
 const ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
 
-/** Awaits a failure, and returns the ClientError. */
-async function failureOf(call: Promise<unknown>): Promise<ClientError> {
-  const error = await call.then(
-    () => undefined,
-    (problem: unknown) => problem,
-  );
-  assert.ok(error instanceof ClientError, String(error));
-  return error;
-}
-
-/** The identity files of a workload. */
-class IdentityFolder {
-  readonly folder = mkdtempSync(join(tmpdir(), "coffer-identity-"));
-
-  constructor() {
-    this.#write("bundle.pem", ca.bundlePem);
-    this.rotate();
-  }
-
-  /** The variables that name the files. */
-  get environment(): Record<string, string> {
-    const [COFFER_CERT, COFFER_KEY, COFFER_BUNDLE] = ["svid.pem", "svid.key", "bundle.pem"].map((name) =>
-      join(this.folder, name),
-    ) as [string, string, string];
-    return { COFFER_CERT, COFFER_KEY, COFFER_BUNDLE };
-  }
-
-  /** Writes a new SVID, and returns it. */
-  rotate(): Credential {
-    const credential = ca.issue({ id: API });
-    this.#write("svid.key", credential.keyPem);
-    this.#write("svid.pem", credential.certPem);
-    return credential;
-  }
-
-  remove(): void {
-    rmSync(this.folder, { recursive: true });
-  }
-
-  #write(name: string, text: string): void {
-    const file = join(this.folder, name);
-    writeFileSync(`${file}~`, text, { mode: 0o600 });
-    renameSync(`${file}~`, file);
-  }
-}
-
 describe("a call", () => {
   let server: ScriptedServer;
   let files: IdentityFolder;
   let client: CofferClient;
   before(async () => {
-    files = new IdentityFolder();
+    files = new IdentityFolder(ca);
     server = await ScriptedServer.start(ca.issue({ id: SERVER_ID }));
   });
   beforeEach(() => {
@@ -234,46 +187,6 @@ describe("a call", () => {
     (await server.call()).hangUp();
     (await server.call()).answer();
     assert.equal(await health, "SERVING");
-  });
-
-  // The server applies a change with a request_id once, so the client can repeat it as well.
-  it("is retried after a broken connection if it changes something, with the same request_id", async () => {
-    const put = client.put("a", { k: "v" });
-    const first = await server.call();
-    const { requestId } = await first.request(putRequest);
-    assert.match(requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-    first.hangUp();
-    const second = await server.call();
-    assert.equal((await second.request(putRequest)).requestId, requestId);
-    second.respond(putResponse, { path: "a", version: 1, revision: 1, createTime: 0, expireTime: 5, storeRevision: 2 });
-    const answer = await put;
-    assert.deepEqual([answer.version, answer.expireTime, answer.storeRevision], [1, 5, 2]);
-  });
-
-  it("is not retried after a broken connection if it may have changed something and has no request_id", async () => {
-    const own = open({ requestIds: false });
-    const put = failureOf(own.put("a", { k: "v" }));
-    const call = await server.call();
-    assert.equal((await call.request(putRequest)).requestId, "");
-    call.hangUp();
-    const error = await put;
-    assert.deepEqual([error.code, error.applied, error.requestId], ["UNKNOWN", "unknown", undefined]);
-    assert.equal(server.waiting, 0);
-    await own.close();
-  });
-
-  // The program can be restarted meanwhile, or make the call with another client.
-  it("can be made again by the caller, with the request_id of the error", async () => {
-    const own = open({ retry: false });
-    const failed = failureOf(own.purge("a"));
-    (await server.call()).hangUp();
-    const { requestId } = await failed;
-    const again = client.purge("a", { requestId });
-    const call = await server.call();
-    assert.deepEqual(await call.request(purgeRequest), { path: "a", expectedVersion: undefined, requestId });
-    call.respond(purgeResponse, { path: "a", lastVersion: 3, revision: 9, storeRevision: 9 });
-    assert.equal((await again).lastVersion, 3);
-    await own.close();
   });
 
   it("uses the SVID in the files, and the next one after a rotation", async () => {
