@@ -15,6 +15,10 @@ export class MemoryJournal implements Journal {
 
   checkpoint(): void {}
 
+  erase(): boolean {
+    return true;
+  }
+
   obstacle(): undefined {}
 
   space(): undefined {}
