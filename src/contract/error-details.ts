@@ -1,5 +1,7 @@
 import { type MapEntry, map } from "./map-field.ts";
-import { bytes, duration, int32, message, repeated, string } from "./message.ts";
+import { bytes, int32, message, string } from "./message.ts";
+import { repeated } from "./repeated-fields.ts";
+import { duration } from "./time-fields.ts";
 
 /**
  * google.rpc.Status and the details that Coffer puts into it. They are sent in the trailer grpc-status-details-bin.

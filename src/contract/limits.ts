@@ -11,7 +11,7 @@ export const MAX_PATH_BYTES = 512;
  */
 export const MAX_KEY_BYTES = 253;
 
-/** The maximum number of keys in each of `data` and `binary_data` of one request. */
+/** The maximum number of keys in each list or map of keys of one request, such as `data` and `remove`. */
 export const MAX_KEYS = 4096;
 
 /** The default of the maximum size of one version's content, keys and values together. */
@@ -23,11 +23,53 @@ export const MAX_CONFIGURABLE_CONTENT_BYTES = 3 * 1024 * 1024;
 /** The maximum length of a request. A longer one is refused by its length prefix, before it is buffered. */
 export const MAX_RECEIVE_BYTES = 4 * 1024 * 1024;
 
-/** The number of versions of a secret that are retained, in any state. */
+/**
+ * The maximum number of fields of a request on the wire: unknown and repeated ones, those of nested messages, and the
+ * entries of maps, included. A request of 4 MB can have two million fields, each of which takes half a microsecond.
+ */
+export const MAX_REQUEST_FIELDS = 16_384;
+
+/** The maximum length of the answer of a BatchGet. It is what most gRPC clients receive by default. */
+export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/** The default of `max_versions`: how many versions of a secret are retained at most, in any state. */
 export const MAX_VERSIONS = 10;
 
-/** The maximum number of versions in one Delete. */
-export const MAX_DELETE_VERSIONS = 1000;
+/** The highest value of `max_versions`. */
+export const MAX_CONFIGURABLE_VERSIONS = 100;
+
+/** The maximum number of versions in one Delete, Undelete or Destroy. */
+export const MAX_NAMED_VERSIONS = 1000;
+
+/** The maximum number of labels of a secret, and of labels in one request. */
+export const MAX_LABELS = 64;
+
+/** The maximum length of the name in the key of a label, and of the value of a label (Kubernetes, "Labels"). */
+export const MAX_LABEL_BYTES = 63;
+
+/** The maximum length of the optional prefix of a label's key, a DNS subdomain (Kubernetes, "Labels"). */
+export const MAX_LABEL_PREFIX_BYTES = 253;
+
+/** The maximum length of a description. */
+export const MAX_DESCRIPTION_BYTES = 1024;
+
+/** The shortest time to live. */
+export const MIN_TTL_MS = 1;
+
+/** The longest time to live: ten years of 365 days. */
+export const MAX_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000;
+
+/** How long the answer to a request with a request_id is kept. */
+export const REQUEST_ID_MS = 24 * 60 * 60 * 1000;
+
+/** The maximum number of operations in one Commit. */
+export const MAX_OPERATIONS = 128;
+
+/** The maximum number of guards in one Commit. */
+export const MAX_GUARDS = 128;
+
+/** The maximum number of paths in one BatchGet. */
+export const MAX_BATCH_PATHS = 256;
 
 /** The number of entries of a page of List if the request does not set it. */
 export const DEFAULT_PAGE_SIZE = 100;

@@ -1,5 +1,5 @@
 import { type Field, expectWireType } from "./message.ts";
-import { TooManyElements, WireError, WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
+import { TooManyElements, WireError, type WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
 
 /** One entry of a map. The value of a text map is checked UTF-8. */
 export interface MapEntry {
@@ -7,33 +7,67 @@ export interface MapEntry {
   readonly value: Uint8Array;
 }
 
+/** One entry of a map of strings, such as a label. */
+export type StringEntry = readonly [key: string, value: string];
+
 /**
- * A map<string, string> or map<string, bytes>, as a list of at most `most` entries. In a list, "__proto__" is a key
- * like any other, and a repeated key stays visible, so that the service can refuse it; an object would keep only the
- * last value.
+ * A map<string, string> or map<string, bytes> of secret values, as a list of at most `most` entries. In a list,
+ * "__proto__" is a key like any other, and a repeated key stays visible, so that the service can refuse it; an object
+ * would keep only the last value.
  */
 export const map = (
   number: number,
   name: string,
   values: "text" | "binary",
+  most?: number,
+): Field<readonly MapEntry[]> =>
+  entries<MapEntry>(number, name, most, {
+    read: (reader) => readMapEntry(reader, values),
+    write: (writer, entry) => writeMapEntry(writer, number, entry),
+  });
+
+/** A map<string, string> whose values are no secrets, as a list of at most `most` entries; see {@link map}. */
+export const stringMap = (number: number, name: string, most?: number): Field<readonly StringEntry[]> =>
+  entries<StringEntry>(number, name, most, {
+    read: (reader) => {
+      const { key, value } = readMapEntry(reader, "text");
+      return [key, value.toString()];
+    },
+    write: (writer, [key, value]) => writeMapEntry(writer, number, { key, value: Buffer.from(value) }),
+  });
+
+/** How one entry is read and written. */
+interface EntryFormat<Entry> {
+  readonly read: (reader: WireReader) => Entry;
+  readonly write: (writer: WireWriter, entry: Entry) => void;
+}
+
+function entries<Entry>(
+  number: number,
+  name: string,
   most = Number.POSITIVE_INFINITY,
-): Field<readonly MapEntry[]> => ({
-  number,
-  name,
-  type: "MESSAGE",
-  wireType: WireType.bytes,
-  absent: () => [],
-  read: (reader, previous, actual) => {
-    expectWireType(actual, WireType.bytes);
-    const list = previous as MapEntry[];
-    if (list.length === most) throw new TooManyElements(most);
-    list.push(readMapEntry(new WireReader(reader.view()), values));
-    return list;
-  },
-  write: (writer, entries) => {
-    for (const entry of entries) writeMapEntry(writer, number, entry);
-  },
-});
+  { read, write }: EntryFormat<Entry>,
+): Field<readonly Entry[]> {
+  return {
+    number,
+    name,
+    type: "MESSAGE",
+    wireType: WireType.bytes,
+    absent: () => [],
+    read: (reader, previous, actual) => {
+      expectWireType(actual, WireType.bytes);
+      const list = previous as Entry[];
+      if (list.length === most) throw new TooManyElements(most);
+      const outer = reader.enter();
+      list.push(read(reader));
+      reader.leave(outer);
+      return list;
+    },
+    write: (writer, list) => {
+      for (const entry of list) write(writer, entry);
+    },
+  };
+}
 
 // The tags of the two fields of an entry, with the numbers 1 and 2 (protobuf encoding, "Maps").
 const KEY_TAG = 1 * 8 + WireType.bytes;
@@ -44,9 +78,9 @@ const MAX_ENTRY_FIELDS = 8;
 
 const EMPTY = Buffer.alloc(0);
 
-function readMapEntry(reader: WireReader, values: "text" | "binary"): MapEntry {
+function readMapEntry(reader: WireReader, values: "text" | "binary"): MapEntry & { readonly value: Buffer } {
   let key = "";
-  let value: Uint8Array = EMPTY;
+  let value: Buffer = EMPTY;
   for (let read = 0; !reader.done; read++) {
     if (read === MAX_ENTRY_FIELDS) throw new WireError(`has an entry of more than ${MAX_ENTRY_FIELDS} fields`);
     const tag = reader.tag();

@@ -1,4 +1,4 @@
-import { TooManyElements, WireError, WireReader, WireType, WireWriter, varintLength } from "./wire.ts";
+import { WireError, WireReader, WireType, WireWriter } from "./wire.ts";
 
 /**
  * Encodes and decodes one message type. It is made from a table of the fields:
@@ -12,6 +12,8 @@ export interface Codec<T> {
   encode(value: T, headroom?: number): Buffer;
   /** Throws {@link WireError}. Bytes and text are copies, so they don't keep the connection's buffer alive. */
   decode(bytes: Uint8Array): T;
+  /** Decodes to the end of the message at which the reader is. */
+  read(reader: WireReader): T;
   /** The table, for the test that compares it with the descriptors. */
   readonly fields: readonly Field<unknown>[];
 }
@@ -36,20 +38,29 @@ export interface Field<T> {
 const LEAST_BYTES = 128;
 const MOST_BYTES = 4096;
 
-type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
+type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> | readonly Field<T[K]>[] };
 
 /**
- * Makes a codec from a table. `mostFields` is the maximum number of fields on the wire, unknown and repeated ones
- * included.
+ * Makes a codec from a table. A property can have several fields, of which the message sets at most one (see
+ * {@link oneof}). `mostFields` is the maximum number of fields on the wire: unknown and repeated ones, and those of
+ * nested messages, included. Only that of the outermost message counts.
  */
 export function message<T extends object>(table: Fields<T>, mostFields = Number.POSITIVE_INFINITY): Codec<T> {
-  const columns = (Object.keys(table) as (keyof T)[]).map((name) => ({ name, field: table[name] as Field<unknown> }));
+  const columns = (Object.keys(table) as (keyof T)[]).flatMap((name) =>
+    [table[name] as Field<unknown> | readonly Field<unknown>[]].flat().map((field) => ({ name, field })),
+  );
   const columnOf = new Map(columns.map((column) => [column.field.number, column]));
   // Messages of one type often have similar lengths. A buffer that grows is copied and overwritten.
   let expected = LEAST_BYTES;
   // A copy of an object has all its properties at once. Adding them one by one took longer than reading a small message.
   const empty = Object.fromEntries(columns.map(({ name, field }) => [name, field.absent()])) as T;
   const lists = columns.filter(({ field }) => typeof field.absent() === "object");
+  const read = (reader: WireReader) => {
+    const value = { ...empty };
+    for (const { name, field } of lists) value[name] = field.absent() as T[keyof T];
+    while (!reader.done) readField(reader, value);
+    return value;
+  };
   return {
     fields: columns.map(({ field }) => field),
     encode: (value, headroom = 0) => {
@@ -59,20 +70,12 @@ export function message<T extends object>(table: Fields<T>, mostFields = Number.
       expected = Math.min(Math.max(bytes.length, LEAST_BYTES), MOST_BYTES);
       return bytes;
     },
-    decode: (bytes) => {
-      const reader = new WireReader(bytes);
-      const value = { ...empty };
-      for (const { name, field } of lists) value[name] = field.absent() as T[keyof T];
-      for (let read = 0; !reader.done; read++) {
-        if (read === mostFields) throw new WireError(`has more than ${mostFields} fields`);
-        readField(reader, value);
-      }
-      return value;
-    },
+    decode: (bytes) => read(new WireReader(bytes, mostFields)),
+    read,
   };
 
   function readField(reader: WireReader, value: T): void {
-    const tag = reader.tag();
+    const tag = reader.nextField();
     const column = columnOf.get(tag >>> 3);
     if (column === undefined) {
       reader.skip(tag & 7);
@@ -92,8 +95,24 @@ export function expectWireType(actual: number, expected: number): void {
   if (actual !== expected) throw new WireError(`has wire type ${actual} instead of ${expected}`);
 }
 
+/** Reads a nested message. */
+export function readMessage<T>(reader: WireReader, codec: Codec<T>): T {
+  const outer = reader.enter();
+  const value = codec.read(reader);
+  reader.leave(outer);
+  return value;
+}
+
+/** Writes a nested message. */
+export function writeMessage<T>(writer: WireWriter, codec: Codec<T>, value: T): void {
+  const bytes = codec.encode(value);
+  writer.bytes(bytes);
+  // The message may contain a secret value, and its caller can overwrite only the outer message.
+  bytes.fill(0);
+}
+
 /** How one type of single value is read and written. */
-interface Scalar<T, Absent> {
+export interface Scalar<T, Absent> {
   readonly type: string;
   readonly wireType: number;
   /** The value of an absent field. This value is not written. */
@@ -102,7 +121,8 @@ interface Scalar<T, Absent> {
   readonly write: (writer: WireWriter, value: T) => void;
 }
 
-function scalar<T, Absent extends T | undefined>(
+/** A single value. The last occurrence counts. */
+export function scalar<T, Absent extends T | undefined>(
   number: number,
   name: string,
   { type, wireType, absent, read, write }: Scalar<T, Absent>,
@@ -164,7 +184,7 @@ export const int32 = (number: number, name: string): Field<number> =>
     wireType: WireType.varint,
     absent: 0,
     read: (reader) => reader.int32(),
-    write: (writer, value) => writer.int32(value),
+    write: (writer, value) => writer.signed(value),
   });
 
 /** An unsigned 64-bit number, at most 2^53 - 1; 0 if absent. */
@@ -190,83 +210,37 @@ export const optionalUint32 = (number: number, name: string): Field<number | und
     write: (writer, value) => writer.varint(value),
   });
 
-/** At most `most` numbers. Written packed; read packed or unpacked, as the protobuf specification requires. */
-export const repeatedUint32 = (
-  number: number,
-  name: string,
-  most = Number.POSITIVE_INFINITY,
-): Field<readonly number[]> => ({
-  number,
-  name,
-  type: "UINT32",
-  wireType: WireType.bytes,
-  absent: () => [],
-  read: (reader, previous, actual) => {
-    // Appends in place. A new list for each number would take the only thread minutes for 4 MB of unpacked numbers.
-    const list = previous as number[];
-    const push = (value: number) => {
-      if (list.length === most) throw new TooManyElements(most);
-      list.push(value);
-    };
-    if (actual === WireType.varint) {
-      push(reader.uint32());
-      return list;
-    }
-    expectWireType(actual, WireType.bytes);
-    const packed = new WireReader(reader.view());
-    while (!packed.done) push(packed.uint32());
-    return list;
-  },
-  write: (writer, values) => {
-    if (values.length === 0) return;
-    writer.tag(number, WireType.bytes);
-    writer.varint(values.reduce((sum, value) => sum + varintLength(value), 0));
-    for (const value of values) writer.varint(value);
-  },
-});
+const BOOL = {
+  type: "BOOL",
+  wireType: WireType.varint,
+  read: (reader: WireReader) => reader.bool(),
+  write: (writer: WireWriter, value: boolean) => writer.varint(value ? 1 : 0),
+} as const;
 
-/** Repeated messages. */
-export const repeated = <T>(number: number, name: string, codec: Codec<T>): Field<readonly T[]> => ({
-  number,
-  name,
-  type: "MESSAGE",
-  wireType: WireType.bytes,
-  absent: () => [],
-  read: (reader, previous, actual) => {
-    expectWireType(actual, WireType.bytes);
-    const list = previous as T[];
-    list.push(codec.decode(reader.view()));
-    return list;
-  },
-  write: (writer, values) => {
-    for (const value of values) {
-      writer.tag(number, WireType.bytes);
-      writer.bytes(codec.encode(value));
-    }
-  },
-});
-
-/** Milliseconds, encoded as google.protobuf.Timestamp or google.protobuf.Duration: seconds and nanoseconds. */
-const milliseconds = (number: number, name: string): Field<number | undefined> =>
-  scalar<number, undefined>(number, name, {
-    type: "MESSAGE",
-    wireType: WireType.bytes,
-    absent: undefined,
-    read: (reader) => {
-      const { seconds, nanos } = secondsAndNanos.decode(reader.view());
-      return seconds * 1000 + Math.floor(nanos / 1_000_000);
-    },
-    write: (writer, ms) =>
-      writer.bytes(secondsAndNanos.encode({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 })),
+/** A signed 64-bit number, between -(2^53 - 1) and 2^53 - 1; 0 if absent. */
+export const int64 = (number: number, name: string): Field<number> =>
+  scalar<number, number>(number, name, {
+    type: "INT64",
+    wireType: WireType.varint,
+    absent: 0,
+    read: (reader) => reader.signedInteger(),
+    write: (writer, value) => writer.signed(value),
   });
 
-/** google.protobuf.Timestamp as whole milliseconds since the epoch; undefined if absent. */
-export const timestamp = milliseconds;
+/** A boolean; false if absent. */
+export const bool = (number: number, name: string): Field<boolean> =>
+  scalar<boolean, boolean>(number, name, { ...BOOL, absent: false });
 
-/** A google.protobuf.Duration that is not negative, as whole milliseconds; undefined if absent. */
-export const duration = milliseconds;
+/** A proto3 `optional` boolean: undefined if absent. */
+export const optionalBool = (number: number, name: string): Field<boolean | undefined> =>
+  scalar<boolean, undefined>(number, name, { ...BOOL, absent: undefined });
 
-const secondsAndNanos = message<{ seconds: number; nanos: number }>({
-  seconds: { ...uint64(1, "seconds"), type: "INT64" },
-  nanos: int32(2, "nanos"),
-});
+/** A proto3 `optional` string: undefined if absent. An empty one is written. */
+export const optionalString = (number: number, name: string): Field<string | undefined> =>
+  scalar<string, undefined>(number, name, {
+    type: "STRING",
+    wireType: WireType.bytes,
+    absent: undefined,
+    read: (reader) => reader.string(),
+    write: (writer, value) => writer.string(value),
+  });

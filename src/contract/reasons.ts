@@ -11,15 +11,21 @@ export type Reason =
   | "INVALID_FIELD"
   | "LIMIT_EXCEEDED"
   | "INVALID_PAGE_TOKEN"
+  | "REQUEST_ID_REUSED"
   // The caller.
   | "SVID_EXPIRED"
   | "ACCESS_DENIED"
   | "BUDGET_EXCEEDED"
+  | "REQUEST_IDS_FULL"
   // The stored secret.
   | "SECRET_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "VERSION_DELETED"
+  | "VERSION_DESTROYED"
+  | "VERSION_EXPIRED"
+  | "KEY_NOT_FOUND"
   | "VERSION_MISMATCH"
+  | "CAS_REQUIRED"
   | "CONTENT_UNREADABLE"
   // Committing a change.
   | "CONTENTION"
@@ -28,35 +34,42 @@ export type Reason =
   | "QUEUE_FULL"
   | "OUTCOME_UNKNOWN"
   // The server.
+  | "ANSWER_TOO_LARGE"
+  | "REVISION_AHEAD"
   | "SHUTTING_DOWN"
   | "DEADLINE_EXCEEDED"
   | "INTERNAL";
 
-/** Whether a Put or a Delete that failed was applied. Calls that read never change anything. */
+/** Whether a change that failed was applied. Calls that read never change anything. */
 export type Applied = "no" | "unknown";
 
-/**
- * Whether a Put or a Delete that failed with this reason was applied. A test compares it with the table in
- * coffer.proto.
- */
+/** Whether a change that failed with this reason was applied. A test compares it with the table in coffer.proto. */
 export const APPLIED: Readonly<Record<Reason, Applied>> = {
   MALFORMED_REQUEST: "no",
   INVALID_FIELD: "no",
   LIMIT_EXCEEDED: "no",
   INVALID_PAGE_TOKEN: "no",
+  REQUEST_ID_REUSED: "no",
   SVID_EXPIRED: "no",
   ACCESS_DENIED: "no",
   BUDGET_EXCEEDED: "no",
+  REQUEST_IDS_FULL: "no",
   SECRET_NOT_FOUND: "no",
   VERSION_NOT_FOUND: "no",
   VERSION_DELETED: "no",
+  VERSION_DESTROYED: "no",
+  VERSION_EXPIRED: "no",
+  KEY_NOT_FOUND: "no",
   VERSION_MISMATCH: "no",
+  CAS_REQUIRED: "no",
   CONTENT_UNREADABLE: "no",
   CONTENTION: "no",
   STORE_FULL: "no",
   DISK_FULL: "no",
   QUEUE_FULL: "no",
   OUTCOME_UNKNOWN: "unknown",
+  ANSWER_TOO_LARGE: "no",
+  REVISION_AHEAD: "no",
   SHUTTING_DOWN: "no",
   DEADLINE_EXCEEDED: "unknown",
   INTERNAL: "unknown",

@@ -22,9 +22,13 @@ export class WireError extends Error {
     this.field = field;
   }
 
-  /** Sets the name of the field. The innermost of nested fields is kept. */
+  /**
+   * Adds the field that contains the error's field, such as `operations`, or an index in it, such as `[3]`. The name of
+   * a nested field is its path, as in `operations[3].put.data`.
+   */
   within(field: string): this {
-    this.field ??= field;
+    const dot = this.field === undefined || this.field.startsWith("[") ? "" : ".";
+    this.field = `${field}${dot}${this.field ?? ""}`;
     this.message = `${this.field} ${this.problem}`;
     return this;
   }
@@ -50,19 +54,48 @@ export class TooManyElements extends WireError {
 const TWO_31 = 2 ** 31;
 const TWO_32 = 2 ** 32;
 
-/** Reads one message from front to back. */
+/** Reads one message, and the messages that it contains, from front to back. */
 export class WireReader {
   readonly #bytes: Buffer;
+  readonly #mostFields: number;
+  #fields = 0;
   #offset = 0;
+  /** Where the message ends that is being read. */
+  #end: number;
   #low = 0;
   #high = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** `mostFields` is the maximum number of calls of {@link nextField}. */
+  constructor(bytes: Uint8Array, mostFields = Number.POSITIVE_INFINITY) {
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#mostFields = mostFields;
+    this.#end = this.#bytes.length;
   }
 
   get done(): boolean {
-    return this.#offset === this.#bytes.length;
+    return this.#offset === this.#end;
+  }
+
+  /** Begins to read a nested message. Returns the end of the outer one, for {@link leave}. */
+  enter(): number {
+    const outer = this.#end;
+    const length = this.uint32();
+    const end = this.#offset + length;
+    if (end > outer) throw new Truncated();
+    this.#end = end;
+    return outer;
+  }
+
+  /** Continues with the outer message, after the nested one has been read completely. */
+  leave(outer: number): void {
+    this.#end = outer;
+  }
+
+  /** As {@link tag}, and counts the field. Throws beyond the maximum number of fields. */
+  nextField(): number {
+    if (this.#fields === this.#mostFields) throw new WireError(`has more than ${this.#mostFields} fields`);
+    this.#fields += 1;
+    return this.tag();
   }
 
   /** Reads a field's number and wire type, as number * 8 + type. */
@@ -75,7 +108,7 @@ export class WireReader {
   /** Reads an unsigned number of at most 2^32 - 1. */
   uint32(): number {
     const first = this.#bytes[this.#offset];
-    if (first !== undefined && first < 0x80) {
+    if (first !== undefined && first < 0x80 && this.#offset < this.#end) {
       this.#offset += 1;
       return first;
     }
@@ -101,6 +134,21 @@ export class WireReader {
     return value;
   }
 
+  /** Reads a signed 64-bit number between -(2^53 - 1) and 2^53 - 1. */
+  signedInteger(): number {
+    this.#varint();
+    const high = this.#high < TWO_31 ? this.#high : this.#high - TWO_32;
+    const value = high * TWO_32 + this.#low;
+    if (!Number.isSafeInteger(value)) throw new WireError("is not between -(2^53 - 1) and 2^53 - 1");
+    return value;
+  }
+
+  /** Reads a boolean. As in every implementation of protobuf, all numbers except 0 are true. */
+  bool(): boolean {
+    this.#varint();
+    return this.#low !== 0 || this.#high !== 0;
+  }
+
   /** Reads 64 bits into #high and #low. It multiplies and adds, because a shift works on 32 bits only. */
   #varint(): void {
     let lowest28 = 0;
@@ -120,7 +168,7 @@ export class WireReader {
 
   #byte(): number {
     const byte = this.#bytes[this.#offset];
-    if (byte === undefined) throw new Truncated();
+    if (byte === undefined || this.#offset === this.#end) throw new Truncated();
     this.#offset += 1;
     return byte;
   }
@@ -138,7 +186,7 @@ export class WireReader {
   /** Skips bytes and returns the offset of the first. */
   #advance(length: number): number {
     const start = this.#offset;
-    if (start + length > this.#bytes.length) throw new Truncated();
+    if (start + length > this.#end) throw new Truncated();
     this.#offset += length;
     return start;
   }
@@ -208,8 +256,8 @@ export class WireWriter {
     this.#bytes[this.#length++] = rest;
   }
 
-  /** Writes a signed 32-bit integer. A negative one takes ten bytes. */
-  int32(value: number): void {
+  /** Writes a signed safe integer. A negative one takes ten bytes. */
+  signed(value: number): void {
     if (value >= 0) {
       this.varint(value);
       return;

@@ -67,8 +67,14 @@ export function tooManyElements(field: string, limit: number): CofferError {
 
 /** The same message for an altered token and for another caller's token: distinguishing them would be an oracle. */
 export function invalidPageToken(): CofferError {
-  const message = "page_token is damaged, or was made for another caller or another prefix";
+  const message = "page_token is damaged, or was made for another caller or another query";
   return new CofferError("INVALID_PAGE_TOKEN", message, { field: "page_token" });
+}
+
+/** The caller has used the request_id for a request that is not the same. */
+export function requestIdReused(): CofferError {
+  const message = "request_id was used for another request within the last 24 hours; choose a new one for each change";
+  return new CofferError("REQUEST_ID_REUSED", message, { field: "request_id" });
 }
 
 // ---- authorizing the caller
@@ -109,9 +115,16 @@ export function budgetExceeded(budget: Budgeted, limit: number, retryDelayMs: nu
   return new CofferError("BUDGET_EXCEEDED", message, { budget, limit: String(limit) }, { retryDelayMs });
 }
 
+/** The caller has `limit` request_ids of the last 24 hours. A forgotten one could be applied a second time. */
+export function requestIdsFull(limit: number): CofferError {
+  const advice = "repeat the call without request_id, or later";
+  const message = `the caller has ${limit} request_ids of the last 24 hours, the most that it may have; nothing was applied; ${advice}`;
+  return new CofferError("REQUEST_IDS_FULL", message, { limit: String(limit) });
+}
+
 // ---- finding or changing a secret
 
-/** No version of this path was ever written. A secret whose versions are all deleted still exists. */
+/** The secret was never written, or it was purged. A secret whose versions are all deleted still exists. */
 export function secretNotFound(path: string): CofferError {
   return new CofferError("SECRET_NOT_FOUND", `there is no secret at ${path}`, { path });
 }
@@ -128,10 +141,35 @@ export function versionDeleted(path: string, version: number): CofferError {
   return new CofferError("VERSION_DELETED", message, { path, version: String(version) });
 }
 
+/** The content of the version was removed permanently. */
+export function versionDestroyed(path: string, version: number): CofferError {
+  const message = `version ${version} of ${path} is destroyed`;
+  return new CofferError("VERSION_DESTROYED", message, { path, version: String(version) });
+}
+
+/** The version has expired at `expireTime`, in milliseconds since the epoch. */
+export function versionExpired(path: string, version: number, expireTime: number): CofferError {
+  const time = new Date(expireTime).toISOString();
+  const message = `version ${version} of ${path} expired at ${time}`;
+  return new CofferError("VERSION_EXPIRED", message, { path, version: String(version), expire_time: time });
+}
+
+/** The version can be read, and does not have the key. */
+export function keyNotFound(path: string, version: number, key: string): CofferError {
+  const message = `version ${version} of ${path} does not have the key ${JSON.stringify(key)}`;
+  return new CofferError("KEY_NOT_FOUND", message, { path, version: String(version), key });
+}
+
 /** The secret has changed since the caller read it. The caller reads `latest_version` and decides again. */
 export function versionMismatch(path: string, expected: number, latest: number): CofferError {
   const message = `expected_version is ${expected} but the latest version of ${path} is ${latest}`;
   return new CofferError("VERSION_MISMATCH", message, { path, latest_version: String(latest) });
+}
+
+/** The secret has cas_required, and the request does not say which version it replaces. */
+export function casRequired(path: string): CofferError {
+  const message = `${path} has cas_required; set expected_version`;
+  return new CofferError("CAS_REQUIRED", message, { path });
 }
 
 /** The sealed bytes were altered, or copied from another path, version or store. */
@@ -183,6 +221,15 @@ export function outcomeUnknown(cause: unknown): CofferError {
 }
 
 /**
+ * A change that destroys content is committed, but the disk is too full to remove the content from the log. The next
+ * change that destroys content, or a repetition of this one, removes it.
+ */
+export function erasureUnknown(): CofferError {
+  const message = "the change was made, but the removed content may still be in the server's log; repeat the call";
+  return new CofferError("OUTCOME_UNKNOWN", message);
+}
+
+/**
  * The caller has cancelled the call, or its deadline has passed. This error ends work that is no longer needed. No
  * caller receives it.
  */
@@ -191,6 +238,18 @@ export function callOver(): CofferError {
 }
 
 // ---- when the server can't serve the call
+
+/** The entries before this one take the space of the answer. */
+export function answerTooLarge(limit: number): CofferError {
+  const message = `the answer has at most ${limit} bytes, and the entries before this one take the space; request it again`;
+  return new CofferError("ANSWER_TOO_LARGE", message, { limit: String(limit) });
+}
+
+/** The store has not reached the revision that the caller has seen, for example after a rollback to a backup. */
+export function revisionAhead(revision: number): CofferError {
+  const message = `the server has not reached min_revision; its revision is ${revision}; retry, or use another server`;
+  return new CofferError("REVISION_AHEAD", message, { revision: String(revision) });
+}
 
 /** The server starts no new work. Another server, or this one after its restart, can serve the call. */
 export function shuttingDown(): CofferError {

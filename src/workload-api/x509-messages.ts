@@ -1,5 +1,6 @@
 import { type MapEntry, map } from "../contract/map-field.ts";
-import { bytes, type Codec, message, repeated, string } from "../contract/message.ts";
+import { bytes, type Codec, message, string } from "../contract/message.ts";
+import { repeated } from "../contract/repeated-fields.ts";
 
 /**
  * The path of FetchX509SVID, from workload.proto in the SPIFFE standards (SPIFFE_Workload_API 5.2.1). The service has

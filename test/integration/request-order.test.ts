@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { status as Code } from "@grpc/grpc-js";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
-import { MAX_DELETE_VERSIONS, MAX_KEYS, MAX_RECEIVE_BYTES } from "../../src/contract/limits.ts";
+import { MAX_NAMED_VERSIONS, MAX_KEYS, MAX_RECEIVE_BYTES } from "../../src/contract/limits.ts";
 import { getRequest, putRequest } from "../../src/contract/messages.ts";
 import { type BareAnswer, answerOf, sessionOf } from "../support/bare-call.ts";
 import { ADMIN, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
@@ -272,7 +272,7 @@ describe("a request with too many elements", () => {
       name: "versions",
       method: "Delete",
       element: Buffer.of(0x10, 99),
-      most: MAX_DELETE_VERSIONS,
+      most: MAX_NAMED_VERSIONS,
       reason: "LIMIT_EXCEEDED",
     },
   ];
