@@ -8,23 +8,20 @@ export function answerJson(answer: object): string {
   return `${JSON.stringify(jsonOf(answer), null, 2)}\n`;
 }
 
-/** Fields whose value is a duration in milliseconds. */
-const DURATIONS: ReadonlySet<string> = new Set(["defaultTtl"]);
-
 /** Fields whose keys are names that users chose. */
-const MAPS: ReadonlySet<string> = new Set(["labels", "data", "binaryData", "metadata"]);
+const MAPS: ReadonlySet<string> = new Set(["labels", "data", "binaryData"]);
 
 function jsonOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(jsonOf);
   if (typeof value !== "object" || value === null) return value;
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  return Object.fromEntries(fields.map(([name, field]) => [snakeCase(name), fieldOf(name, field)]));
+  return Object.fromEntries(fields.map(([name, field]) => fieldOf(name, field)));
 }
 
-function fieldOf(name: string, value: unknown): unknown {
-  if (typeof value === "number" && name.endsWith("Time")) return showTime(value);
-  if (typeof value === "number" && DURATIONS.has(name)) return `${value / 1000}s`;
-  return MAPS.has(name) ? value : jsonOf(value);
+function fieldOf(name: string, value: unknown): readonly [name: string, value: unknown] {
+  if (typeof value === "number" && name.endsWith("Time")) return [snakeCase(name), showTime(value)];
+  if (typeof value === "number" && name.endsWith("TtlMs")) return [snakeCase(name.slice(0, -2)), `${value / 1000}s`];
+  return [snakeCase(name), MAPS.has(name) ? value : jsonOf(value)];
 }
 
 function snakeCase(name: string): string {

@@ -10,7 +10,7 @@ import type { Terminal } from "./terminal.ts";
  */
 export async function confirm(
   change: string,
-  { yes = false }: { readonly yes?: boolean },
+  { yes = false }: { readonly yes?: boolean | undefined },
   terminal: Terminal,
 ): Promise<void> {
   if (yes) return;

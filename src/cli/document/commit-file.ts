@@ -55,7 +55,9 @@ type FieldsOf<Schema> = {
 };
 
 /** An operation of a commit file. */
-export type FileOperation = { [K in Kind]: { readonly kind: K; readonly fields: FieldsOf<(typeof OPERATIONS)[K]> } }[Kind];
+export type FileOperation = {
+  [K in Kind]: { readonly kind: K; readonly fields: FieldsOf<(typeof OPERATIONS)[K]> };
+}[Kind];
 
 /** A commit file. The values that it refers to are not read yet. */
 export interface CommitFile {
@@ -123,7 +125,8 @@ class CommitReader {
     const fields = new Map<string, unknown>();
     for (const { key, at, value } of this.#document.fields(node, name)) {
       const read = Object.hasOwn(schema, key) ? schema[key] : undefined;
-      if (read === undefined) this.#document.reject(at, `${name}: unknown field: expected ${Object.keys(schema).join(", ")}`);
+      if (read === undefined)
+        this.#document.reject(at, `${name}: unknown field: expected ${Object.keys(schema).join(", ")}`);
       else if (value === null) this.#document.reject(at, `${name}: ${key} has no value`);
       else fields.set(key, read(this.#document, value, `${name}: ${key}`));
     }
@@ -135,6 +138,9 @@ class CommitReader {
 }
 
 /** The assignments of a Put or a Patch. */
-export function assignmentsOf({ data = [], binary_data = [] }: FieldsOf<(typeof OPERATIONS)["put" | "patch"]>): readonly Assignment[] {
+export function assignmentsOf({
+  data = [],
+  binary_data = [],
+}: FieldsOf<(typeof OPERATIONS)["put" | "patch"]>): readonly Assignment[] {
   return [...data, ...binary_data];
 }
