@@ -7,6 +7,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { makeRootKey } from "../persistence/root-key-file.ts";
 import { type MintReport, mintDevelopmentPki } from "../pki/development.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
+import { DEFAULT_MAX_REQUEST_IDS, DEFAULT_TOMBSTONE_RETENTION_MS } from "../config/serve-options.ts";
 import type { RunningConfig } from "../config/read-serve-config.ts";
 
 const TRUST_DOMAIN = TrustDomain.parse("example.org");
@@ -61,6 +62,8 @@ export function prepareDevelopment({ folder, clock, ...rest }: DevelopmentOption
     // A development server has no real secrets, and developers use debuggers.
     allowDebug: true,
     maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
+    tombstoneRetentionMs: DEFAULT_TOMBSTONE_RETENTION_MS,
+    maxRequestIds: DEFAULT_MAX_REQUEST_IDS,
   };
   return { config, minted, policy };
 }

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { CommitOperation } from "../client/operations.ts";
+import type { ChangeOperation } from "../client/operations.ts";
 import type { CofferClient } from "../client/coffer-client.ts";
 import { Content } from "../domain/content.ts";
 import { readEntries } from "./assignment.ts";
@@ -20,8 +20,8 @@ export interface CommitValues {
 export async function readOperations(
   operations: readonly FileOperation[],
   values: CommitValues,
-): Promise<CommitOperation[]> {
-  const read: CommitOperation[] = [];
+): Promise<ChangeOperation[]> {
+  const read: ChangeOperation[] = [];
   for (const [index, operation] of operations.entries()) {
     read.push(await inOperation(index, operation.kind, () => readOperation(operation, values)));
   }
@@ -38,7 +38,7 @@ async function inOperation<T>(index: number, kind: string, read: () => Promise<T
 }
 
 /** Renames the fields to those of the client. The file was checked, so the required fields are present. */
-async function readOperation({ kind, fields }: FileOperation, values: CommitValues): Promise<CommitOperation> {
+async function readOperation({ kind, fields }: FileOperation, values: CommitValues): Promise<ChangeOperation> {
   const { expected_version: expectedVersion } = fields;
   switch (kind) {
     case "put": {
@@ -87,14 +87,14 @@ async function readContent(
 /** What a commit does that can't be undone, as the continuation of "do you want to"; undefined if it does nothing such. */
 export async function finalChanges(
   client: CofferClient,
-  operations: readonly CommitOperation[],
+  operations: readonly ChangeOperation[],
 ): Promise<string | undefined> {
   const changes = await Promise.all(operations.map((operation) => finalChange(client, operation)));
   const found = changes.flatMap((change, index) => (change === undefined ? [] : [`${change} (operation ${index})`]));
   return found.length === 0 ? undefined : found.join(", and ");
 }
 
-async function finalChange(client: CofferClient, operation: CommitOperation): Promise<string | undefined> {
+async function finalChange(client: CofferClient, operation: ChangeOperation): Promise<string | undefined> {
   if (operation.kind === "destroy" || operation.kind === "purge") return `${operation.kind} ${operation.path}`;
   if (operation.kind !== "metadata" || operation.maxVersions === undefined) return undefined;
   return pruningOf(client, String(operation.path), operation.maxVersions);

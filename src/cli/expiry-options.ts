@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { CommandFailed } from "./command-failed.ts";
 import { parsed } from "./parsed.ts";
-import { parseTime, parseTtl } from "./ttl.ts";
+import { parseTime, parseTtl } from "./expiry-text.ts";
 
 /** When a new version expires, as flags. Times are in milliseconds. */
 export interface ExpiryFlags {

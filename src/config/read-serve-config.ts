@@ -17,7 +17,15 @@ import {
   parseSpiffeId,
 } from "./value.ts";
 import { type BundleFile, readIdentityChoice } from "./identity-choice.ts";
-import { DEFAULT_STORE_SHARE, MAX_DEFAULT_THREADS, MAX_THREADS, serveOptions as options } from "./serve-options.ts";
+import {
+  DEFAULT_MAX_REQUEST_IDS,
+  DEFAULT_STORE_SHARE,
+  DEFAULT_TOMBSTONE_RETENTION_MS,
+  MAX_DEFAULT_THREADS,
+  MAX_THREADS,
+  MAX_TOMBSTONE_RETENTION_MS,
+  serveOptions as options,
+} from "./serve-options.ts";
 
 const DEFAULT_SOCKET_MODE = 0o660;
 
@@ -54,6 +62,8 @@ export function readServeConfig(flags: GivenFlags, environment: Environment, mac
     opsHosts: reader.all(options.opsHost, asIs),
     allowDebug: reader.optional(options.allowDebug, parseSwitch) ?? false,
     maxContentBytes: reader.optional(options.maxContentBytes, parseContentBytes) ?? DEFAULT_MAX_CONTENT_BYTES,
+    tombstoneRetentionMs: reader.optional(options.tombstoneRetention, parseRetention) ?? DEFAULT_TOMBSTONE_RETENTION_MS,
+    maxRequestIds: reader.optional(options.maxRequestIds, (text) => parseCount(text)) ?? DEFAULT_MAX_REQUEST_IDS,
   };
   return { ...rest, ...reader.complete(required) };
 }
@@ -159,6 +169,10 @@ function parseTcp(text: string): { host: string; port: number } {
 
 function parseContentBytes(text: string): number {
   return parseBytes(text, MAX_CONFIGURABLE_CONTENT_BYTES);
+}
+
+function parseRetention(text: string): number {
+  return parseDuration(text, MAX_TOMBSTONE_RETENTION_MS);
 }
 
 function parseThreads(text: string): number {

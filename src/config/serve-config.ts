@@ -40,6 +40,10 @@ export interface ServeConfig {
   readonly opsHosts: readonly string[];
   /** The limit on the memory of the store, in bytes. */
   readonly maxStoreBytes: number;
+  /** How long the tombstone of a purged secret is kept, in milliseconds. */
+  readonly tombstoneRetentionMs: number;
+  /** The maximum number of remembered request ids of a caller. */
+  readonly maxRequestIds: number;
   /** The limit on the content of one version, in bytes of keys and values. */
   readonly maxContentBytes: number;
   /** The limits for unauthenticated clients. */

@@ -1,11 +1,20 @@
 import { DEFAULT_MAX_CONTENT_BYTES, MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import { DEFAULT_HANDSHAKE_LIMITS } from "../admission/handshake-gate.ts";
 import { type OptionDefinition, serverOption as option, DEFAULT_ADDRESS, DEFAULT_OPS_ADDRESS } from "./option.ts";
-import { formatBytes } from "./value.ts";
+import { DAY_MS, formatBytes, formatDays } from "./value.ts";
 import { selectionOptions } from "./identity-choice.ts";
 
 /** The share of the available memory that the store may use by default. The rest is for calls, SQLite and Node. */
 export const DEFAULT_STORE_SHARE = 0.75;
+
+/** How long the tombstone of a purged secret is kept by default, in milliseconds. */
+export const DEFAULT_TOMBSTONE_RETENTION_MS = 90 * DAY_MS;
+
+/** The maximum of --tombstone-retention, in milliseconds. */
+export const MAX_TOMBSTONE_RETENTION_MS = 3650 * DAY_MS;
+
+/** How many request ids of a caller are remembered by default. */
+export const DEFAULT_MAX_REQUEST_IDS = 100_000;
 
 /** The maximum number of threads that answer calls. */
 export const MAX_THREADS = 64;
@@ -91,6 +100,18 @@ export const serveOptions = {
     "<size>",
     `maximum size of the content of one version, up to ${formatBytes(MAX_CONFIGURABLE_CONTENT_BYTES)}`,
     { standard: formatBytes(DEFAULT_MAX_CONTENT_BYTES) },
+  ),
+  tombstoneRetention: option(
+    "--tombstone-retention",
+    "<duration>",
+    `how long the version numbers of a purged secret are not used again, up to ${formatDays(MAX_TOMBSTONE_RETENTION_MS)}`,
+    { standard: formatDays(DEFAULT_TOMBSTONE_RETENTION_MS) },
+  ),
+  maxRequestIds: option(
+    "--max-request-ids",
+    "<count>",
+    "request ids that are remembered for each SPIFFE ID; a change with another one is refused",
+    { standard: String(DEFAULT_MAX_REQUEST_IDS) },
   ),
   maxConnections: option(
     "--max-connections",

@@ -28,25 +28,34 @@ export function formatBytes(bytes: number): string {
   return `${bytes / size} ${name === "" ? "bytes" : name}`;
 }
 
+/** A day in milliseconds. */
+export const DAY_MS = 24 * 3_600_000;
+
 const MILLISECONDS = new Map([
   ["ms", 1],
   ["s", 1000],
   ["m", 60_000],
   ["h", 3_600_000],
+  ["d", DAY_MS],
 ]);
 
 // A timer of Node can wait for at most 2^31 - 1 ms; with a longer time it does not wait at all.
-const MAX_DURATION_MS = 24 * 24 * 3_600_000;
+const MAX_WAIT_MS = 24 * DAY_MS;
 
-/** Milliseconds, up to 24 days: `500ms`, `10s`, `5m`, `1h`. */
-export function parseDuration(text: string): number {
-  const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h)$/.exec(text)?.groups;
+/** Milliseconds, at most `most`: `500ms`, `10s`, `5m`, `1h`, `90d`. The default maximum, 24 days, suits a timer. */
+export function parseDuration(text: string, most: number = MAX_WAIT_MS): number {
+  const match = /^(?<count>\d{1,12})(?<unit>ms|s|m|h|d)$/.exec(text)?.groups;
   const unit = MILLISECONDS.get(match?.["unit"] ?? "");
   if (unit === undefined)
-    throw new Error(`invalid duration ${JSON.stringify(text)}: expected a number with ms, s, m or h`);
+    throw new Error(`invalid duration ${JSON.stringify(text)}: expected a number with ms, s, m, h or d`);
   const ms = Number(match?.["count"]) * unit;
-  if (ms > MAX_DURATION_MS) throw new Error(`${text} is more than the maximum of 576h`);
+  if (ms > most) throw new Error(`${text} is more than the maximum of ${formatDays(most)}`);
   return ms;
+}
+
+/** Whole days, such as 90d. */
+export function formatDays(ms: number): string {
+  return `${ms / DAY_MS}d`;
 }
 
 /** Permissions in octal, as for chmod: `660`. */

@@ -1,6 +1,7 @@
 import { queueFull } from "../domain/errors.ts";
 import type { Changes } from "./changes.ts";
-import type { DeleteCommand, DeleteResult, PutCommand, PutResult } from "./operation.ts";
+import type { ChangeCommand, ChangeResult } from "./command.ts";
+import { overwritePlaintexts } from "./plaintexts.ts";
 
 /**
  * The maximum number of changes of a process that are not answered. It is far above what callers reach while the disk
@@ -33,25 +34,11 @@ export class BoundedChanges implements Changes {
     this.#unanswered = new Int32Array(unanswered);
   }
 
-  put(command: PutCommand): Promise<PutResult> {
-    return this.#pass(
-      () => this.#changes.put(command),
-      // It ends here, so nothing else overwrites it.
-      () => void command.plaintext.fill(0),
-    );
-  }
-
-  delete(command: DeleteCommand): Promise<DeleteResult> {
-    return this.#pass(
-      () => this.#changes.delete(command),
-      () => {},
-    );
-  }
-
-  async #pass<T>(change: () => Promise<T>, refused: () => void): Promise<T> {
+  async change(command: ChangeCommand): Promise<ChangeResult> {
     try {
-      if (Atomics.add(this.#unanswered, 0, 1) < this.#most) return await change();
-      refused();
+      if (Atomics.add(this.#unanswered, 0, 1) < this.#most) return await this.#changes.change(command);
+      // The command ends here, so nothing else overwrites its plaintexts.
+      overwritePlaintexts(command);
       throw queueFull(RETRY_MS);
     } finally {
       Atomics.sub(this.#unanswered, 0, 1);

@@ -1,12 +1,10 @@
-import type { DeleteResult, PutResult } from "../store/operation.ts";
-import { DELETE, PUT } from "./change-kind.ts";
+import type { ChangeResult, OperationResult } from "../store/command.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 import { type SentError, describeError, restoreError } from "./sent-error.ts";
 
 /** The answer to a requested change. `id` is that of the request. */
 export type Answer =
-  | { readonly kind: "put"; readonly id: number; readonly result: PutResult }
-  | { readonly kind: "delete"; readonly id: number; readonly result: DeleteResult }
+  | { readonly kind: "done"; readonly id: number; readonly result: ChangeResult }
   | { readonly kind: "failed"; readonly id: number; readonly error: unknown };
 
 /** Answers to changes of one front. Every publication that they depend on was sent before. */
@@ -22,7 +20,7 @@ export function encodeAnswers(answers: readonly Answer[]): AnswersMessage {
   const failures: { id: number; error: SentError }[] = [];
   for (const answer of answers) {
     if (answer.kind === "failed") failures.push({ id: answer.id, error: describeError(answer.error) });
-    else writeResult(writer, answer);
+    else writeDone(writer, answer.id, answer.result);
   }
   return { kind: "answers", results: writer.end(), failures };
 }
@@ -31,23 +29,29 @@ export function encodeAnswers(answers: readonly Answer[]): AnswersMessage {
 export function decodeAnswers({ results, failures }: AnswersMessage): Answer[] {
   const reader = new ColumnReader(results);
   const answers: Answer[] = [];
-  while (!reader.isOver) answers.push(readResult(reader));
+  while (!reader.isOver) answers.push(readDone(reader));
   for (const { id, error } of failures) answers.push({ kind: "failed", id, error: restoreError(error) });
   return answers;
 }
 
-function writeResult(writer: ColumnWriter, answer: Exclude<Answer, { kind: "failed" }>): void {
-  writer.number(answer.kind === "put" ? PUT : DELETE);
-  writer.number(answer.id);
-  writer.number(answer.result.revision);
-  if (answer.kind === "delete") writer.numbers(answer.result.versions);
-  else for (const number of [answer.result.version, answer.result.createTime]) writer.number(number);
+function writeDone(writer: ColumnWriter, id: number, { revision, time, results }: ChangeResult): void {
+  writer.number(id);
+  writer.number(revision);
+  writer.number(time);
+  writer.list(results, writeResult);
 }
 
-function readResult(reader: ColumnReader): Answer {
-  const kind = reader.number();
+function readDone(reader: ColumnReader): Answer {
   const id = reader.number();
-  const revision = reader.number();
-  if (kind === DELETE) return { kind: "delete", id, result: { versions: reader.numbers(), revision } };
-  return { kind: "put", id, result: { version: reader.number(), revision, createTime: reader.number() } };
+  const result = { revision: reader.number(), time: reader.number(), results: reader.list(readResult) };
+  return { kind: "done", id, result };
+}
+
+function writeResult(writer: ColumnWriter, { versions, expireTime }: OperationResult): void {
+  writer.numbers(versions);
+  writer.optional(expireTime);
+}
+
+function readResult(reader: ColumnReader): OperationResult {
+  return { versions: reader.numbers(), expireTime: reader.optional() };
 }

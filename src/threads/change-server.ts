@@ -2,7 +2,7 @@ import type { Changes } from "../store/changes.ts";
 import { type Answer, encodeAnswers } from "./answers.ts";
 import type { FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
-import { type ChangeRequest, type ChangesMessage, decodeRequests } from "./requests.ts";
+import { type ChangesMessage, decodeRequests } from "./requests.ts";
 
 /** Serves the changes that one front requests. The answers of a group leave as one message. */
 export class ChangeServer {
@@ -24,17 +24,12 @@ export class ChangeServer {
   }
 
   #receive(message: ChangesMessage): void {
-    for (const request of decodeRequests(message)) {
-      this.#submit(request).then(
-        (answer) => this.#answer(answer),
-        (error: unknown) => this.#answer({ kind: "failed", id: request.id, error }),
+    for (const { id, command } of decodeRequests(message)) {
+      this.#changes.change(command).then(
+        (result) => this.#answer({ kind: "done", id, result }),
+        (error: unknown) => this.#answer({ kind: "failed", id, error }),
       );
     }
-  }
-
-  #submit({ kind, id, command }: ChangeRequest): Promise<Answer> {
-    if (kind === "put") return this.#changes.put(command).then((result) => ({ kind, id, result }));
-    return this.#changes.delete(command).then((result) => ({ kind, id, result }));
   }
 
   /**

@@ -11,6 +11,9 @@ export interface Columns {
   readonly numbers: Float64Array;
 }
 
+/** The number for an undefined one, and the index of an undefined text. */
+const ABSENT = -1;
+
 /** Writes columns. {@link ColumnReader} returns the values in the same order. */
 export class ColumnWriter {
   readonly #texts: string[] = [];
@@ -26,8 +29,29 @@ export class ColumnWriter {
     for (const number of list) this.#numbers.push(number);
   }
 
+  /** Writes a number that is not negative, or undefined. */
+  optional(number: number | undefined): void {
+    this.#numbers.push(number ?? ABSENT);
+  }
+
+  /** Writes one of a few names. The reader gets the same list. */
+  oneOf<Name extends string>(names: readonly Name[], name: Name): void {
+    this.#numbers.push(names.indexOf(name));
+  }
+
+  /** Writes a number of elements. */
+  list<T>(list: readonly T[], element: (writer: this, one: T) => void): void {
+    this.#numbers.push(list.length);
+    for (const one of list) element(this, one);
+  }
+
   text(text: string): void {
     this.#numbers.push(this.#texts.push(text) - 1);
+  }
+
+  optionalText(text: string | undefined): void {
+    if (text === undefined) this.#numbers.push(ABSENT);
+    else this.text(text);
   }
 
   /** Writes a text that probably occurs several times, and is sent once. */
@@ -67,19 +91,40 @@ export class ColumnReader {
   }
 
   numbers(): number[] {
-    return this.list(() => this.number());
+    return this.list((reader) => reader.number());
+  }
+
+  optional(): number | undefined {
+    const number = this.number();
+    return number === ABSENT ? undefined : number;
+  }
+
+  oneOf<Name extends string>(names: readonly Name[]): Name {
+    const number = this.number();
+    const name = names[number];
+    if (name === undefined) throw new RangeError(`the message has the unknown kind ${number}`);
+    return name;
   }
 
   text(): string {
-    const text = this.#texts[this.number()];
-    if (text === undefined) throw new RangeError("the message has fewer texts than its values need");
-    return text;
+    return this.#text(this.number());
+  }
+
+  optionalText(): string | undefined {
+    const index = this.number();
+    return index === ABSENT ? undefined : this.#text(index);
   }
 
   /** Reads a number, and as many elements. */
-  list<T>(element: () => T): T[] {
+  list<T>(element: (reader: this) => T): T[] {
     const list: T[] = [];
-    for (let left = this.number(); left > 0; left--) list.push(element());
+    for (let left = this.number(); left > 0; left--) list.push(element(this));
     return list;
+  }
+
+  #text(index: number): string {
+    const text = this.#texts[index];
+    if (text === undefined) throw new RangeError("the message has fewer texts than its values need");
+    return text;
   }
 }

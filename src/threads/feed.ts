@@ -6,7 +6,8 @@ import type { Publication } from "../store/publication.ts";
 import { SealedMemory } from "../store/sealed-memory.ts";
 import { findVersion } from "../store/secret.ts";
 import type { Change, PutChange } from "../store/change.ts";
-import { type Location, PRUNED, encodeBatch } from "./batch.ts";
+import { REMOVED, encodeBatch } from "./batch.ts";
+import type { Location } from "./change-columns.ts";
 import { ChangeServer } from "./change-server.ts";
 import type { FeedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
@@ -22,6 +23,9 @@ const MOST_LAG = 32;
 
 // Milliseconds between two looks at the progress of the fronts, while something waits for it.
 const LOOK_MS = 5;
+
+// The same, while a caller waits for it. Fronts usually apply a publication in a part of a millisecond.
+const LOOK_FOR_CALLER_MS = 1;
 
 /**
  * The store thread's side of the fronts' memories. It publishes to the memory of the store thread and to every front, in
@@ -61,7 +65,13 @@ export class Feed implements Publication {
   }
 
   async ready(): Promise<void> {
-    while (this.#progress.lag > MOST_LAG) await this.#pause();
+    while (this.#progress.lag > MOST_LAG) await this.#pause(LOOK_MS);
+  }
+
+  async erased(): Promise<void> {
+    const { published } = this.#progress;
+    while (!this.#isClosed && !this.#progress.isApplied(published)) await this.#pause(LOOK_FOR_CALLER_MS);
+    this.#overwrite();
   }
 
   /** Begins to serve the changes that the fronts request. */
@@ -74,11 +84,11 @@ export class Feed implements Publication {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const server of this.#servers) server.close();
-    this.#chunks.overwrite(() => true);
+    this.#overwrite();
   }
 
   #located({ revision, changes }: CommittedEntry): CommittedEntry<Location> {
-    return { revision, changes: changes.map((change) => this.#locatedChange(change)) };
+    return { revision, changes: changes.map((change) => this.#locatedChange(change)), requests: undefined };
   }
 
   #locatedChange(change: Change): Change<Location> {
@@ -88,8 +98,8 @@ export class Feed implements Publication {
   #locationOf({ path, version, sealed: { length } }: PutChange): Location {
     const secret = this.memory.get(path);
     const stored = secret && findVersion(secret, version);
-    const place = stored && this.#sealed.placeOf(stored.sealed);
-    return place === undefined ? { chunk: PRUNED, at: 0, length } : this.#chunks.locate(place, length);
+    const place = stored && stored.sealed.length > 0 ? this.#sealed.placeOf(stored.sealed) : undefined;
+    return place === undefined ? { chunk: REMOVED, at: 0, length } : this.#chunks.locate(place, length);
   }
 
   /** Overwrites discarded bytes as soon as every front has applied the publication that discarded them. */
@@ -99,12 +109,17 @@ export class Feed implements Publication {
     this.#timers.delay(LOOK_MS, () => {
       this.#isOverwriting = false;
       if (this.#isClosed) return;
-      this.#chunks.overwrite((number) => this.#progress.isApplied(number));
+      this.#overwrite();
       this.#overwriteSoon();
     });
   }
 
-  #pause(): Promise<void> {
-    return new Promise((resolve) => void this.#timers.delay(LOOK_MS, resolve));
+  /** Overwrites the discarded bytes that no front reads any more. A feed is closed when no front runs. */
+  #overwrite(): void {
+    this.#chunks.overwrite((number) => this.#isClosed || this.#progress.isApplied(number));
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#timers.delay(ms, resolve));
   }
 }

@@ -1,5 +1,6 @@
 import type { SealedBytes, SealedContents } from "../store/sealed-contents.ts";
-import { type Location, PRUNED } from "./batch.ts";
+import { REMOVED } from "./batch.ts";
+import type { Location } from "./change-columns.ts";
 import { type ChunkChanges, type Move, movesIn } from "./shared-chunks.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -9,7 +10,7 @@ export class FollowedContents implements SealedContents<Location> {
   readonly #chunks = new Map<number, FollowedChunk>();
 
   add({ chunk, at, length }: Location): SealedBytes {
-    if (chunk === PRUNED) return { length, bytes: () => NOTHING };
+    if (chunk === REMOVED) return { length, bytes: () => NOTHING };
     const content = new FollowedContent(this.#chunk(chunk), at, length);
     content.chunk.contents.push(content);
     return content;

@@ -1,11 +1,11 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
-import type { DeleteCommand, DeleteResult, PutCommand, PutResult } from "../store/operation.ts";
+import type { ChangeCommand, ChangeResult } from "../store/command.ts";
 import { type AnswersMessage, decodeAnswers } from "./answers.ts";
 import { type ChangeRequest, type ChangesMessage, encodeRequests } from "./requests.ts";
 
 interface Pending {
-  readonly resolve: (result: never) => void;
+  readonly resolve: (result: ChangeResult) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -25,12 +25,11 @@ export class RemoteChanges implements Changes {
     this.#timers = timers;
   }
 
-  put(command: PutCommand): Promise<PutResult> {
-    return this.#request((id) => ({ kind: "put", id, command }));
-  }
-
-  delete(command: DeleteCommand): Promise<DeleteResult> {
-    return this.#request((id) => ({ kind: "delete", id, command }));
+  change(command: ChangeCommand): Promise<ChangeResult> {
+    const id = ++this.#lastId;
+    this.#requests.push({ id, command });
+    if (this.#requests.length === 1) this.#timers.afterTurn(() => this.#flush());
+    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
   }
 
   /** The store thread has answered changes. */
@@ -39,16 +38,8 @@ export class RemoteChanges implements Changes {
       const pending = this.#pending.get(answer.id);
       this.#pending.delete(answer.id);
       if (answer.kind === "failed") pending?.reject(answer.error);
-      else pending?.resolve(answer.result as never);
+      else pending?.resolve(answer.result);
     }
-  }
-
-  #request<Result>(requestOf: (id: number) => ChangeRequest): Promise<Result> {
-    this.#lastId += 1;
-    const request = requestOf(this.#lastId);
-    this.#requests.push(request);
-    if (this.#requests.length === 1) this.#timers.afterTurn(() => this.#flush());
-    return new Promise((resolve, reject) => this.#pending.set(request.id, { resolve, reject }));
   }
 
   #flush(): void {

@@ -1,7 +1,8 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
 import { Memory, type ReadableMemory } from "../store/memory.ts";
-import { type Location, decodeBatch } from "./batch.ts";
+import { decodeBatch } from "./batch.ts";
+import type { Location } from "./change-columns.ts";
 import { FollowedContents } from "./followed-contents.ts";
 import type { FeedMessage, PublicationMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";

@@ -1,5 +1,5 @@
 import type { Chunk, ChunkMemory, Place } from "../store/sealed-memory.ts";
-import type { Location } from "./batch.ts";
+import type { Location } from "./change-columns.ts";
 import { ChunkPool } from "./chunk-pool.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 

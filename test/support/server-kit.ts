@@ -89,6 +89,8 @@ export class ServerKit {
       handshakes: DEFAULT_HANDSHAKE_LIMITS,
       budgets: DEFAULT_BUDGET_LIMITS,
       maxContentBytes: 1 << 20,
+      tombstoneRetentionMs: 90 * 24 * 3_600_000,
+      maxRequestIds: 100_000,
       allowDebug: false,
       logLevel: "debug",
       ...config,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { CommitResult } from "../../client/operations.ts";
+import type { OperationOutcome } from "../../client/operations.ts";
 import type { World } from "../../process/world.ts";
 import { addYes, changesStore } from "../change-command.ts";
 import { showTime, table } from "../printable.ts";
@@ -70,11 +70,11 @@ async function readCommit({ file }: CommitFlags, world: World) {
   return readCommitFile(bytes, file === "-" ? "standard input" : file);
 }
 
-function resultRow(result: CommitResult, index: number): readonly string[] {
+function resultRow(result: OperationOutcome, index: number): readonly string[] {
   return [String(index), result.path, resultText(result)];
 }
 
-function resultText(result: CommitResult): string {
+function resultText(result: OperationOutcome): string {
   switch (result.kind) {
     case "added":
       return `version ${result.version}${result.expireTime === undefined ? "" : `, expires ${showTime(result.expireTime)}`}`;

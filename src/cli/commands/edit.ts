@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { AddedVersion } from "../../contract/change-messages.ts";
-import type { Secret } from "../../client/secret.ts";
+import type { Secret } from "../../client/read-secret.ts";
 import type { World } from "../../process/world.ts";
 import { changesStore } from "../change-command.ts";
 import { type ExpiryFlags, addExpiry, expiryOf } from "../expiry-options.ts";
@@ -39,8 +39,7 @@ export function addEdit(program: Command, world: World): void {
       await warnOfExpiry(secret, added, world);
       return { changed: true, ...added };
     },
-    show: (answer) =>
-      answer.changed ? showAdded(answer) : `${answer.path} is unchanged: version ${answer.version}\n`,
+    show: (answer) => (answer.changed ? showAdded(answer) : `${answer.path} is unchanged: version ${answer.version}\n`),
   });
 }
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { CofferClient } from "../../client/coffer-client.ts";
 import type { ListOptions } from "../../client/call-options.ts";
-import type { ListedPrefix, ListedSecret } from "../../client/listing.ts";
+import type { ListingPrefix, ListingEntry } from "../../client/list-pages.ts";
 import { VersionState } from "../../contract/messages.ts";
 import { processTimers } from "../../domain/timers.ts";
 import type { World } from "../../process/world.ts";
@@ -18,7 +18,7 @@ interface ListFlags {
   readonly showDeleted?: boolean;
 }
 
-type Listed = ListedSecret | ListedPrefix;
+type Listed = ListingEntry | ListingPrefix;
 
 const EXAMPLES = `
 Examples:

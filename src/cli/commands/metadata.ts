@@ -8,7 +8,7 @@ import { type Labels, parseLabels } from "../label-option.ts";
 import { listOf, parsed } from "../parsed.ts";
 import { reading } from "../reading.ts";
 import { settingsTable } from "../secret-settings.ts";
-import { parseTtl } from "../ttl.ts";
+import { parseTtl } from "../expiry-text.ts";
 
 interface SetFlags {
   readonly maxVersions?: number;
@@ -78,7 +78,7 @@ function addSet(group: Command, world: World): void {
       }
       return attempt(() => client.metadata(path, changes, options));
     },
-    show: settingsTable,
+    show: ({ path, revision }) => `${path} settings changed (revision ${revision})\n`,
   });
 }
 

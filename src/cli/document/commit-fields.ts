@@ -1,7 +1,7 @@
 import { type ParsedNode, isScalar } from "yaml";
 import { parseUint32 } from "../../config/value.ts";
 import type { Assignment } from "../assignment.ts";
-import { parseTime, parseTtl } from "../ttl.ts";
+import { parseTime, parseTtl } from "../expiry-text.ts";
 import { readBase64Values, readValues } from "./document-values.ts";
 import type { SecretDocument } from "./secret-document.ts";
 

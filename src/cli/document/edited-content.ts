@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { stringify } from "yaml";
-import type { Secret } from "../../client/secret.ts";
+import type { Secret } from "../../client/read-secret.ts";
 import { Content, type ContentEntry } from "../../domain/content.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { readEntries } from "../assignment.ts";

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Secret } from "../../client/secret.ts";
+import type { Secret } from "../../client/read-secret.ts";
 import type { Content } from "../../domain/content.ts";
 import type { World } from "../../process/world.ts";
 import { CommandFailed } from "../command-failed.ts";

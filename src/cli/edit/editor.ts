@@ -59,7 +59,9 @@ export async function runEditor(file: string, world: Pick<World, "env" | "on" | 
   try {
     const problem = await new Promise<string | undefined>((resolve) => {
       child.once("error", (error) => resolve(`can't be run: ${error.message}`));
-      child.once("exit", (code, signal) => resolve(code === 0 ? undefined : `ended with ${signal ?? `status ${code}`}`));
+      child.once("exit", (code, signal) =>
+        resolve(code === 0 ? undefined : `ended with ${signal ?? `status ${code}`}`),
+      );
     });
     if (ending !== undefined) throw endedBy(ending, `ended by ${ending}; nothing was changed`);
     if (problem !== undefined) throw new CommandFailed("other", `the editor ${editor} ${problem}; nothing was changed`);

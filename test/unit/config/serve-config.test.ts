@@ -60,6 +60,8 @@ describe("the configuration of the server", () => {
       admins: [],
       opsHosts: [],
       maxContentBytes: 1024 * 1024,
+      tombstoneRetentionMs: 90 * 24 * 3_600_000,
+      maxRequestIds: 100_000,
       allowDebug: false,
     });
   });
@@ -127,6 +129,16 @@ describe("the configuration of the server", () => {
       assert.equal(read({}, {}, { ...MACHINE, constrained }).maxStoreBytes, expected);
     }
     assert.equal(read({ "--max-store-bytes": "2GiB" }).maxStoreBytes, 2 * 1024 ** 3);
+  });
+
+  it("limits tombstones and request ids", () => {
+    const config = read({ "--tombstone-retention": "3650d", "--max-request-ids": "1" });
+    assert.deepEqual([config.tombstoneRetentionMs, config.maxRequestIds], [3650 * 24 * 3_600_000, 1]);
+    assert.equal(read({ "--tombstone-retention": "0s" }).tombstoneRetentionMs, 0);
+    assert.deepEqual(problems({ ...COMPLETE, "--tombstone-retention": "3651d", "--max-request-ids": "0" }), [
+      "--tombstone-retention: 3651d is more than the maximum of 3650d",
+      '--max-request-ids: invalid number "0": expected a whole number from 1 to 999999999',
+    ]);
   });
 
   it("limits unauthenticated clients", () => {

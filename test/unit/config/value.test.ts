@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  DAY_MS,
   formatBytes,
   parseBytes,
   parseCount,
@@ -37,16 +38,19 @@ describe("values of options", () => {
 
   it("are durations in milliseconds", () => {
     // A timer of Node with a longer time fires immediately.
-    assert.throws(() => parseDuration("577h"), /^Error: 577h is more than the maximum of 576h$/);
+    assert.throws(() => parseDuration("577h"), /^Error: 577h is more than the maximum of 24d$/);
     assert.equal(parseDuration("576h"), 24 * 24 * 3_600_000);
+    assert.throws(() => parseDuration("91d", 90 * DAY_MS), /^Error: 91d is more than the maximum of 90d$/);
+    assert.equal(parseDuration("90d", 90 * DAY_MS), 90 * 24 * 3_600_000);
     check(parseDuration, [
       ["500ms", 500],
       ["10s", 10_000],
       ["5m", 300_000],
       ["1h", 3_600_000],
       ["10", undefined],
-      ["1d", undefined],
-      ["s", undefined],
+      ["1d", 24 * 3_600_000],
+      ["1w", undefined],
+      ["d", undefined],
     ]);
   });
 

@@ -4,9 +4,11 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import type { SecretPath } from "../../../src/domain/secret-path.ts";
-import type { Change } from "../../../src/store/change.ts";
+import type { Change, VersionStateKind } from "../../../src/store/change.ts";
 import type { CommittedEntry } from "../../../src/store/journal.ts";
-import { type Location, PRUNED, decodeBatch, encodeBatch } from "../../../src/threads/batch.ts";
+import type { SettingsValues } from "../../../src/store/settings.ts";
+import { REMOVED, decodeBatch, encodeBatch } from "../../../src/threads/batch.ts";
+import type { Location } from "../../../src/threads/change-columns.ts";
 import type { Columns } from "../../../src/threads/columns.ts";
 
 setFlagsFromString("--expose-gc");
@@ -20,30 +22,59 @@ const common = {
   // Few of them, so that most occur several times.
   author: fc.constantFrom("spiffe://a/b", "spiffe://a/c", `spiffe://a/${"d".repeat(2000)}`),
 };
-// The reader leaves out the revisions of versions, so they are not part of the comparison.
+// The reader leaves out the rows of versions, so they are not part of the comparison.
 const versions = fc.array(
-  number.map((version) => ({ version, revision: undefined })),
+  number.map((version) => ({ version, row: undefined })),
   { maxLength: 12 },
 );
 const location: fc.Arbitrary<Location> = fc.record({
-  chunk: fc.oneof(fc.constant(PRUNED), fc.integer({ min: 1, max: 2 ** 31 })),
+  chunk: fc.oneof(fc.constant(REMOVED), fc.integer({ min: 1, max: 2 ** 31 })),
   at: number,
   length: number,
 });
+const text = fc.string({ unit: "binary", maxLength: 20 });
+const optional = fc.option(number, { nil: undefined });
+const settings: fc.Arbitrary<SettingsValues> = fc.record({
+  maxVersions: number,
+  labels: fc.array(fc.tuple(text, text), { maxLength: 4 }),
+  description: text,
+  defaultTtl: optional,
+  casRequired: fc.boolean(),
+  firstVersion: number,
+});
 const change: fc.Arbitrary<Change<Location>> = fc.oneof(
-  fc.record({ kind: fc.constant("put" as const), ...common, version: number, sealed: location, pruned: versions }),
-  fc.record({ kind: fc.constant("delete" as const), ...common, versions }),
+  fc.record({
+    kind: fc.constant("put" as const),
+    ...common,
+    version: number,
+    sealed: location,
+    expireTime: optional,
+    rowsBefore: number,
+    pruned: versions,
+  }),
+  fc.record({
+    kind: fc.constant("state" as const),
+    ...common,
+    state: fc.constantFrom<VersionStateKind>("live", "deleted", "destroyed", "expired"),
+    versions,
+  }),
+  fc.record({ kind: fc.constant("settings" as const), ...common, settings, pruned: versions }),
+  fc.record({ kind: fc.constant("purge" as const), ...common, lastVersion: number, versions }),
+  fc.record({ kind: fc.constant("forget" as const), ...common }),
 );
 const entries: fc.Arbitrary<CommittedEntry<Location>[]> = fc.array(
   fc.record({
     revision: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-    changes: fc.array(change, { minLength: 1, maxLength: 4 }),
+    // An entry that only remembers a request has none.
+    changes: fc.array(change, { maxLength: 4 }),
+    requests: fc.constant(undefined),
   }),
   { maxLength: 20 },
 );
 
 describe("a batch", () => {
-  // What a front decodes is what the store thread encoded: any number of entries, changes, authors and versions.
+  // What a front decodes is what the store thread encoded: any number of entries, changes of each kind, authors and
+  // versions.
   it("returns the entries after a structured clone", () => {
     fc.assert(
       fc.property(entries, (all) => {
@@ -57,7 +88,7 @@ describe("a batch", () => {
   it("that lost a number or a text is refused", () => {
     fc.assert(
       fc.property(
-        entries.filter((all) => all.length > 0),
+        entries.filter((all) => all.some(({ changes }) => changes.length > 0)),
         (all) => {
           const { texts, numbers } = encodeBatch(all);
           assert.throws(() => decodeBatch({ texts, numbers: numbers.subarray(0, -1) }), RangeError);
@@ -93,7 +124,7 @@ function bytesFor(batches: readonly Columns[], pathOf: (batch: Columns) => strin
 function batchOfLongPaths(batch: number): CommittedEntry<Location>[] {
   return Array.from({ length: 20 }, (_, i) => {
     const path = Buffer.from(`${batch}/${i}/`.padEnd(PATH_BYTES, "x")).toString("latin1") as SecretPath;
-    const one: Change<Location> = { kind: "delete", path, time: 1, author: "spiffe://a/b", versions: [] };
-    return { revision: i + 1, changes: [one] };
+    const one: Change<Location> = { kind: "forget", path, time: 1, author: "spiffe://a/b" };
+    return { revision: i + 1, changes: [one], requests: undefined };
   });
 }

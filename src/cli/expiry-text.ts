@@ -1,11 +1,11 @@
+import { parseDuration } from "../config/value.ts";
+import { MAX_TTL_MS } from "../contract/limits.ts";
+
 const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Parses a time to live in milliseconds: `90s`, `12h`, `30d`. The server checks its range. */
+/** Parses a time to live in milliseconds: `90s`, `12h`, `30d`. Throws an Error with the expected form. */
 export function parseTtl(text: string): number {
-  const { count, unit = "" } = /^(?<count>\d{1,12})(?<unit>ms|s|m|h|d)$/.exec(text)?.groups ?? {};
-  const ms = Number(count) * (MILLISECONDS[unit] ?? Number.NaN);
-  if (Number.isSafeInteger(ms)) return ms;
-  throw new Error("invalid time to live: expected a number with ms, s, m, h or d, such as 30d");
+  return parseDuration(text, MAX_TTL_MS);
 }
 
 /** Formats a time to live with the largest unit that divides it: 86400000 is "1d". */

@@ -1,0 +1,11 @@
+import type { ChangeCommand } from "./command.ts";
+
+/** The plaintexts of a command, in the order of its operations. */
+export function plaintextsOf({ operations }: ChangeCommand): Buffer[] {
+  return operations.flatMap((operation) => ("plaintext" in operation ? [operation.plaintext] : []));
+}
+
+/** Overwrites the plaintexts of a command that has ended. */
+export function overwritePlaintexts(command: ChangeCommand): void {
+  for (const plaintext of plaintextsOf(command)) plaintext.fill(0);
+}
