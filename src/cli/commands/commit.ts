@@ -60,7 +60,7 @@ export function addCommit(program: Command, world: World): void {
       return attempt(() => client.commit(read, { ...options, guards }));
     },
     show: ({ results, revision }) =>
-      table([["OPERATION", "PATH", "RESULT"], ...results.map(resultRow)]) + `committed as revision ${revision}\n`,
+      `${table([["OPERATION", "PATH", "RESULT"], ...results.map(resultRow)])}committed as revision ${revision}\n`,
   });
 }
 

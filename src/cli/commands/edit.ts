@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { AddedVersion } from "../../contract/change-messages.ts";
+import { ClientError } from "../../client/client-error.ts";
 import type { Secret } from "../../client/read-secret.ts";
 import type { World } from "../../process/world.ts";
+import { CommandFailed } from "../command-failed.ts";
 import { changesStore } from "../change-command.ts";
 import { type ExpiryFlags, addExpiry, expiryOf } from "../expiry-options.ts";
 import { write } from "../output.ts";
@@ -34,13 +36,27 @@ export function addEdit(program: Command, world: World): void {
       const { editContent } = await import("../edit/edit-session.ts");
       const content = await editContent(secret, world);
       if (differencesOf(secret.content.entries(), content.entries()).length === 0) return unchanged(secret);
-      const expectedVersion = secret.version;
-      const added = await attempt(() => client.put(path, content, { ...options, ...expiry, expectedVersion }));
+      const call = { ...options, ...expiry, expectedVersion: secret.version };
+      const added = await attempt(() => client.put(path, content, call)).catch(conflictOf(secret));
       await warnOfExpiry(secret, added, world);
       return { changed: true, ...added };
     },
     show: (answer) => (answer.changed ? showAdded(answer) : `${answer.path} is unchanged: version ${answer.version}\n`),
   });
+}
+
+/** Explains a conflict. The edited content is not kept: it would have to be in a file. */
+function conflictOf({ path, version }: Secret): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof ClientError) || error.reason !== "VERSION_MISMATCH") throw error;
+    const latest = error.metadata["latest_version"] ?? "another version";
+    const hint = `see coffer diff ${path} ${version} ${latest}, and repeat coffer edit ${path}`;
+    throw new CommandFailed(
+      "conflict",
+      `version ${latest} of ${path} was written while you edited version ${version}\n` +
+        `nothing was changed, and your edit was not kept: ${hint}`,
+    );
+  };
 }
 
 /** What an edit did: the new version, or the old one if nothing was changed. */

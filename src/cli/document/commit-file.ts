@@ -1,4 +1,4 @@
-import type { ParsedNode } from "yaml";
+import { type ParsedNode, isMap } from "yaml";
 import type { Assignment } from "../assignment.ts";
 import { CommandFailed } from "../command-failed.ts";
 import {
@@ -130,7 +130,7 @@ class CommitReader {
       else if (value === null) this.#document.reject(at, `${name}: ${key} has no value`);
       else fields.set(key, read(this.#document, value, `${name}: ${key}`));
     }
-    for (const key of Object.keys(schema)) {
+    for (const key of isMap(node) ? Object.keys(schema) : []) {
       if (REQUIRED.has(`${kind}.${key}`) && !fields.has(key)) this.#document.reject(node, `${name}: ${key} is missing`);
     }
     return Object.fromEntries(fields) as FieldsOf<Schema>;
