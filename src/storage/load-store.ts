@@ -24,9 +24,12 @@ export interface LoadOptions {
 /** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
   const { log, timers, metrics, observer, clock, limits, publication } = options;
-  const { maxStoreBytes } = limits;
+  const { maxStoreBytes, maxRequestIds, tombstoneRetentionMs } = limits;
   const begun = timers.elapsed();
-  const store = await SecretStore.load({ journal, sealer, observer, timers, clock, ...limits, publication });
+  const store = await SecretStore.load({
+    ...{ journal, sealer, observer, timers, clock, publication },
+    ...{ maxStoreBytes, maxRequestIds, tombstoneRetentionMs },
+  });
   const seconds = (timers.elapsed() - begun) / 1000;
   metrics.loaded(seconds);
   metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes, disk: journal.space() }));

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { CofferError } from "../../src/domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import type { ChangeResult } from "../../src/store/command.ts";
+import type { Snapshot } from "../../src/store/reads.ts";
 import type { Fact, Recorded, RecordedOperation } from "../support/history.ts";
 import type { Simulation } from "../support/simulated-threads.ts";
 import type { AnyChange, AnyChanges } from "./threads-commands.ts";
@@ -146,13 +147,13 @@ export class SimulatedCaller {
   /** A Get of a version of one path, or a BatchGet of several. */
   #get(paths: readonly string[], number: number): void {
     const begin = this.#moment();
-    const snapshot = this.#front.snapshots();
+    const snapshot = this.#front.snapshotOfCall();
     const facts = paths.flatMap((path) => this.#read(snapshot(), path, number));
     this.#record({ kind: "read", facts, begin, end: this.#moment() });
     if (paths.length > 1) this.#options.seen.add("batch");
   }
 
-  #read(snapshot: ReturnType<SimulatedFront["reader"]["snapshot"]>, path: string, number: number): readonly Fact[] {
+  #read(snapshot: Snapshot, path: string, number: number): readonly Fact[] {
     try {
       const version = snapshot.version(parseSecretPath(path), number);
       const value = valueOf(snapshot.open(parseSecretPath(path), version));
