@@ -37,7 +37,7 @@ export const attackByCalls = {
   },
   "unread-get": (access: Access): Action => {
     const sessions = new Sessions(access, GETS, { initialWindowSize: 0 });
-    const message = grpcMessage(getRequest.encode({ path: LARGE_SECRET, version: 0 }));
+    const message = grpcMessage(getRequest.encode(getRequest.of({ path: LARGE_SECRET, version: 0 })));
     return async (effective) => {
       const stream = sessions.begin(GET).once("response", effective);
       stream.end(message);

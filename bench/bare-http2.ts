@@ -13,14 +13,16 @@ const { values } = parseArgs({
 });
 
 const REPLY = grpcMessage(
-  getResponse.encode({
-    path: secretPath(0),
-    version: 1,
-    data: [{ key: VALUE_KEY, value: Buffer.alloc(VALUE_BYTES, "x") }],
-    binaryData: [],
-    createTime: Date.UTC(2026, 0, 1),
-    revision: 1,
-  }),
+  getResponse.encode(
+    getResponse.of({
+      path: secretPath(0),
+      version: 1,
+      data: [{ key: VALUE_KEY, value: Buffer.alloc(VALUE_BYTES, "x") }],
+      binaryData: [],
+      createTime: Date.UTC(2026, 0, 1),
+      revision: 1,
+    }),
+  ),
 );
 
 const server = createSecureServer({

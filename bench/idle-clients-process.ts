@@ -16,7 +16,7 @@ const HEADERS = {
   "content-type": "application/grpc",
   te: "trailers",
 };
-const REQUEST = grpcMessage(getRequest.encode({ path: secretPath(0), version: 0 }));
+const REQUEST = grpcMessage(getRequest.encode(getRequest.of({ path: secretPath(0), version: 0 })));
 
 process.once("disconnect", () => process.exit());
 process.once("message", async ({ target, connections }: IdleJob) => {

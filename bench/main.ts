@@ -11,6 +11,7 @@ import type { Operation } from "./job.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLoad } from "./load.ts";
 import { type Options, type Section, readOptions } from "./options.ts";
+import { measurePages } from "./pages.ts";
 import { profileOf } from "./profile.ts";
 import { measureReload } from "./reload.ts";
 import {
@@ -20,6 +21,7 @@ import {
   idleReport,
   latencyReport,
   loadReport,
+  pagesReport,
   profileReport,
   reloadReport,
   spreadReport,
@@ -72,6 +74,7 @@ const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
   spread: section(measureSpread, spreadReport),
   latency: section(measureLatency, latencyReport),
   load: section(measureLoad, loadReport),
+  pages: section(measurePages, pagesReport),
   verify: section(async (_folder, options) => measureVerification(options), verificationReport),
   flood: section(measureFlood, floodReport),
   start: section(measureStart, startReport),

@@ -25,14 +25,14 @@ export async function putForNewClients(access: Access): Promise<void> {
 
 async function put(access: Access, path: string, bytes: number): Promise<void> {
   const binaryData = [{ key: VALUE_KEY, value: Buffer.alloc(bytes) }];
-  const message = putRequest.encode({ path, data: [], binaryData, expectedVersion: undefined });
+  const message = putRequest.encode(putRequest.of({ path, data: [], binaryData, expectedVersion: undefined }));
   const outcome = await callAlone(access, "/coffer.v1.Secrets/Put", message);
   if (outcome.kind === "error") throw new Error(`the Put of ${path} failed: ${outcome.what}`);
 }
 
 /** Connects all new clients at the same time, and returns how many got no answer to their Get. */
 export async function refusedNewClients(folder: RunFolder, target: Target): Promise<number> {
-  const message = getRequest.encode({ path: SMALL_SECRET, version: 0 });
+  const message = getRequest.encode(getRequest.of({ path: SMALL_SECRET, version: 0 }));
   const access = accessOf(target);
   const svids = Array.from({ length: NEW_CLIENTS }, (_, n) => folder.issue(`/ns/web/sa/new-${n}`));
   const outcomes = svids.map((svid) => callAlone({ ...access, ...svid }, "/coffer.v1.Secrets/Get", message));

@@ -9,6 +9,7 @@ const SECTIONS = [
   "spread",
   "latency",
   "load",
+  "pages",
   "verify",
   "flood",
   "start",
@@ -43,7 +44,7 @@ export interface Options {
   readonly rounds: number;
   /** The number of secrets in the servers during the sections "get" and "put". */
   readonly secrets: number;
-  /** The number of secrets in the large store of the section "load". */
+  /** The number of secrets in the large store of the sections "load" and "pages". */
   readonly loadSecrets: number;
   /** The number of secrets in the store of the section "start". */
   readonly startSecrets: number;

@@ -61,7 +61,7 @@ class PacedCalls {
   #start(): void {
     const startedAt = performance.now();
     const number = Math.floor(Math.random() * this.#job.secrets);
-    const message = grpcMessage(getRequest.encode({ path: secretPath(number), version: 0 }));
+    const message = grpcMessage(getRequest.encode(getRequest.of({ path: secretPath(number), version: 0 })));
     const call = callOnce(this.#openSession(), "/coffer.v1.Secrets/Get", message).then((outcome) => {
       this.#unanswered.delete(call);
       this.#meter.record(outcome, startedAt);

@@ -7,6 +7,7 @@ import type { Idle, IdleCost } from "./idle.ts";
 import type { Latency, Row } from "./latency.ts";
 import type { LargeStart, Load } from "./load.ts";
 import type { Options } from "./options.ts";
+import type { Pages } from "./pages.ts";
 import type { Profile, ThreadProfile } from "./profile.ts";
 import { CALLS_PER_SECOND, type Reload } from "./reload.ts";
 import { type Figure, type Spread, ratio, spread, spreadOf } from "./rounds.ts";
@@ -114,6 +115,17 @@ export function loadReport({ secrets, fillSeconds, starts, rounds, requirements,
     columns([head, ...[...starts].map(row)]),
     `get: ${conditions(options)}; RSS after the Gets ${(load.rssBytesAfterGets / 1e9).toFixed(2)} GB`,
     ratesTable(rounds, "coffer-small"),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** The cost of a page of List by the place where it begins. */
+export function pagesReport({ secrets, micros, requirements }: Pages, { rounds, seconds }: Options): string {
+  const row = ([place, spread]: [string, Spread]) => [place, withRange(spread, 0)];
+  return [
+    `pages: pages of 100 of ${whole(secrets)} secrets, ${seconds} s for each place and round, ${rounds} rounds`,
+    columns([["page", "server us"], ...[...micros].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

@@ -76,15 +76,17 @@ const FIRST = secretPath(0);
 
 const CALLS: Record<Protocol, Record<Operation, { readonly method: string; readonly body: Buffer }>> = {
   coffer: {
-    get: { method: "/coffer.v1.Secrets/Get", body: getRequest.encode({ path: FIRST, version: 0 }) },
+    get: { method: "/coffer.v1.Secrets/Get", body: getRequest.encode(getRequest.of({ path: FIRST, version: 0 })) },
     put: {
       method: "/coffer.v1.Secrets/Put",
-      body: putRequest.encode({
-        path: FIRST,
-        data: [{ key: VALUE_KEY, value: VALUE }],
-        binaryData: [],
-        expectedVersion: undefined,
-      }),
+      body: putRequest.encode(
+        putRequest.of({
+          path: FIRST,
+          data: [{ key: VALUE_KEY, value: VALUE }],
+          binaryData: [],
+          expectedVersion: undefined,
+        }),
+      ),
     },
   },
   etcd: {

@@ -1,4 +1,4 @@
-import type { Secret } from "../client/coffer-client.ts";
+import type { Secret } from "../client/read-secret.ts";
 import type { ContentEntry } from "../domain/content.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { obeyedProblem } from "./run/obeyed-variable.ts";

@@ -35,10 +35,16 @@ export class ClientError extends Error {
   /** Defined if the call got no answer. */
   readonly failure: ConnectionFailure | undefined;
   /**
-   * Whether a change was applied. After "unknown", read the secret before you repeat the call, or repeat it with
-   * `expectedVersion`.
+   * Whether a change was applied. After "unknown", make the same call with the option `requestId`, or with
+   * `expectedVersion`, or read the secret first.
    */
   readonly applied: Applied;
+  /**
+   * The request_id of a change with `applied: "unknown"`, if it had one. The same call with this value as the option
+   * `requestId` gets the first answer if the change was applied, and applies it otherwise. The server keeps answers for
+   * 24 hours.
+   */
+  readonly requestId: string | undefined;
 
   /** @internal */
   constructor(code: StatusName, message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
@@ -49,10 +55,11 @@ export class ClientError extends Error {
     this.retryDelayMs = facts.retryDelayMs;
     this.failure = facts.failure;
     this.applied = facts.applied ?? "no";
+    this.requestId = facts.requestId;
   }
 
   /**
-   * The error of a call that ended with a gRPC status. `changes` states whether the call is a Put or a Delete.
+   * The error of a call that ended with a gRPC status. `changes` states whether the call can change the store.
    *
    * @internal
    */
@@ -85,14 +92,33 @@ export function callAborted(signal: AbortSignal, applied: Applied = "no"): Clien
   return new ClientError("CANCELLED", "the call was aborted by its signal", { applied }, { cause: signal.reason });
 }
 
+/**
+ * The error of a change of which an attempt may have been applied. `last` is the error of the last attempt. It may say
+ * "not applied" about its own attempt, but not about `earlier`.
+ */
+export function unclear(last: ClientError, earlier: ClientError, requestId: string | undefined): ClientError {
+  const { reason, metadata, failure, retryDelayMs, cause } = last;
+  const message =
+    last === earlier ? last.message : `${last.message}; an earlier attempt may have been applied: ${earlier.message}`;
+  // UNAVAILABLE always means that nothing was applied.
+  const code = last.code === "UNAVAILABLE" ? "UNKNOWN" : last.code;
+  return new ClientError(
+    code,
+    message,
+    { reason, metadata, failure, retryDelayMs, applied: "unknown", requestId },
+    { cause },
+  );
+}
+
 /** The properties of a failure in addition to its code and message. */
 export interface ErrorFacts {
-  readonly reason?: Reason;
-  readonly metadata?: ErrorMetadata;
+  readonly reason?: Reason | undefined;
+  readonly metadata?: ErrorMetadata | undefined;
   readonly retryDelayMs?: number | undefined;
-  readonly failure?: ConnectionFailure;
+  readonly failure?: ConnectionFailure | undefined;
   /** "no" by default. */
-  readonly applied?: Applied;
+  readonly applied?: Applied | undefined;
+  readonly requestId?: string | undefined;
 }
 
 function statusName(error: ServiceError): StatusName {

@@ -1,8 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { type Address, AddressError, parseAddress } from "../domain/address.ts";
 import { type Timers, processTimers } from "../domain/timers.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { invalidOption } from "./client-error.ts";
 import type { IdentityOption, OpenIdentity } from "./identity-option.ts";
+import { type NamesOf, checkOptions } from "./known-options.ts";
+import { flagOf } from "./request-fields.ts";
 import { readSpiffeId } from "./values.ts";
 
 /** The options of a {@link CofferClient}. `address` and `serverId` are required. */
@@ -38,10 +41,15 @@ export interface ClientOptions {
   readonly waitForReady?: boolean | undefined;
   /**
    * Whether the client repeats failed calls where the table of errors in coffer.proto permits it: calls that were
-   * not applied, and calls that only read. True by default. A Put or Delete that may have been applied is
-   * never repeated.
+   * not applied, calls that only read, and changes with a request_id. True by default.
    */
   readonly retry?: boolean | undefined;
+  /**
+   * Whether the client sends a request_id with each change. True by default: the server applies a change with a
+   * request_id once, so the client can repeat it when the answer is lost. The server keeps each request_id for 24 hours
+   * and has a limit for each caller (`--max-request-ids`). If false, a change that may have been applied is not repeated.
+   */
+  readonly requestIds?: boolean | undefined;
 }
 
 /** Further options for Coffer's own code: an identity that is open already, and sources of time and randomness. */
@@ -50,67 +58,58 @@ export interface InternalOptions extends Omit<ClientOptions, "identity"> {
   readonly timers?: Timers | undefined;
   /** Returns numbers in [0, 1), which vary the pauses between attempts; Math.random by default. */
   readonly random?: (() => number) | undefined;
+  /** Returns a new UUID; crypto.randomUUID by default. */
+  readonly newRequestId?: (() => string) | undefined;
   /** The environment variables; process.env by default. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** The options of every call. */
-export interface CallOptions {
-  /** Ends the call with the code CANCELLED when it is aborted. A Put or Delete in flight may still be applied. */
-  readonly signal?: AbortSignal | undefined;
-  /** Overrides the client's `timeoutMs` for this call. */
-  readonly timeoutMs?: number | undefined;
-  /** Overrides the client's `waitForReady` for this call. */
-  readonly waitForReady?: boolean | undefined;
-}
-
-/** The options of a Get. */
-export interface GetOptions extends CallOptions {
-  /** The version to read. The newest by default. */
-  readonly version?: number | undefined;
-}
-
-/** The options of a Put. */
-export interface PutOptions extends CallOptions {
-  /**
-   * The expected number of the latest version, deleted or not; 0 if no version was ever written. If it is another
-   * version, the call fails with VERSION_MISMATCH. By default, the call does not check it.
-   */
-  readonly expectedVersion?: number | undefined;
-}
-
-/** The options of a Delete. */
-export interface DeleteOptions extends PutOptions {
-  /** The versions to delete. The newest by default. */
-  readonly versions?: readonly number[] | undefined;
-}
-
 /** The checked options, with their defaults. */
-export interface Settings {
+export interface ClientSettings {
   readonly addresses: readonly Address[];
   readonly serverId: SpiffeId;
   readonly timeoutMs: number;
   readonly waitForReady: boolean;
   readonly retry: boolean;
+  readonly requestIds: boolean;
   readonly timers: Timers;
   readonly random: () => number;
+  readonly newRequestId: () => string;
 }
 
+const CLIENT_OPTIONS: NamesOf<InternalOptions> = {
+  address: true,
+  serverId: true,
+  identity: true,
+  timeoutMs: true,
+  waitForReady: true,
+  retry: true,
+  requestIds: true,
+  timers: true,
+  random: true,
+  newRequestId: true,
+  environment: true,
+};
+
 /** Checks all options except the identity. Throws {@link ClientError}. */
-export function readSettings(options: InternalOptions): Settings {
-  const {
-    timeoutMs = 10_000,
-    waitForReady = true,
-    retry = true,
-    timers = processTimers,
-    random = Math.random,
-  } = options;
+export function readSettings(options: InternalOptions): ClientSettings {
+  checkOptions(options, CLIENT_OPTIONS);
   const addresses = [options.address].flat().map((address) => readAddress(address as string | Address));
   if (addresses.length === 0) throw invalidOption("address is an empty list");
   const serverId = readSpiffeId("serverId", options.serverId);
   // X509-SVID 5.2: no server can prove an ID without a path, because the SPIFFE ID of a leaf has one.
   if (!serverId.isWorkload) throw invalidOption(`serverId ${serverId} is that of a trust domain, not of a server`);
-  return { addresses, serverId, timeoutMs: checkTimeout(timeoutMs), waitForReady, retry, timers, random };
+  return {
+    addresses,
+    serverId,
+    timeoutMs: checkTimeout(options.timeoutMs ?? 10_000),
+    waitForReady: flagOf("waitForReady", options.waitForReady) ?? true,
+    retry: flagOf("retry", options.retry) ?? true,
+    requestIds: flagOf("requestIds", options.requestIds) ?? true,
+    timers: options.timers ?? processTimers,
+    random: options.random ?? Math.random,
+    newRequestId: options.newRequestId ?? randomUUID,
+  };
 }
 
 // A timer of Node can wait for 2^31 - 1 ms. With a longer time, it fires immediately.

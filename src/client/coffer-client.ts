@@ -1,50 +1,34 @@
-import process from "node:process";
-import type { DeleteResponse, DescribeResponse, ListEntry, ListResponse, PutResponse } from "../contract/messages.ts";
-import { Content, type ContentEntry } from "../domain/content.ts";
-import { ClientError, callAborted, clientClosed } from "./client-error.ts";
-import { ClientIdentity } from "./client-identity.ts";
+import type {
+  AddedVersion,
+  MetadataResponse,
+  PurgeResponse,
+  VersionsRequest,
+  VersionsResponse,
+} from "../contract/messages.ts";
 import {
-  type CallOptions,
-  type ClientOptions,
-  type DeleteOptions,
-  type GetOptions,
-  type InternalOptions,
+  type CommitOptions,
+  type CopyOptions,
+  OptionNames,
   type PutOptions,
-  type Settings,
-  checkSignal,
-  checkTimeout,
-  readSettings,
-} from "./client-options.ts";
-import { chooseIdentity } from "./identity-option.ts";
+  type SecretChangeOptions,
+  type VersionsOptions,
+} from "./call-options.ts";
+import type { ClientOptions, InternalOptions } from "./client-options.ts";
+import { CofferReader } from "./coffer-reader.ts";
+import { commitRequestOf, readCommit } from "./commit-requests.ts";
+import { checkOptions } from "./known-options.ts";
+import { type Method, methods } from "./methods.ts";
 import {
-  type Method,
-  SERVING_STATUS,
-  type ServingStatus,
-  deleteMethod,
-  describeMethod,
-  getMethod,
-  healthMethod,
-  listMethod,
-  putMethod,
-} from "./methods.ts";
-import { Pauses } from "./pauses.ts";
-import { mayRepeat, pauseMs } from "./repetition.ts";
-import { ServerChannels } from "./server-channels.ts";
-import { type Values, contentOf, textOf, versionOf } from "./values.ts";
-
-/** The content of one version. */
-export interface Secret {
-  /** The path of the secret. */
-  readonly path: string;
-  /** The number of the version. */
-  readonly version: number;
-  /** The revision of the store at which the version was created. It grows with every change of any secret. */
-  readonly revision: number;
-  /** When the version was created, in milliseconds since the epoch. */
-  readonly createTime: number | undefined;
-  /** The values by key. Printing the content shows no value. */
-  readonly content: Content;
-}
+  type ChangeOperation,
+  type Committed,
+  METADATA_NAMES,
+  type MetadataChanges,
+  PATCH_NAMES,
+  type PatchChanges,
+} from "./operations.ts";
+import type { Text } from "./request-fields.ts";
+import * as requests from "./call-requests.ts";
+import type { Values } from "./values.ts";
 
 /**
  * A client of a Coffer server. It authenticates with this workload's X.509-SVID, and calls only a server with the
@@ -52,6 +36,9 @@ export interface Secret {
  * rotates or the server sends GOAWAY. Calls in flight end on the connection on which they began. Create one client for
  * each process, and close it at the end: an open client keeps the process running. Every method rejects with
  * {@link ClientError}, and the constructor throws it.
+ *
+ * A change resolves when it is on the server's disk. It has a request_id, with which the client can repeat it if the
+ * answer is lost: the server applies it once.
  *
  * @example
  * ```ts
@@ -64,69 +51,48 @@ export interface Secret {
  * await coffer.close();
  * ```
  */
-export class CofferClient {
-  readonly #settings: Settings;
-  readonly #identity: ClientIdentity;
-  readonly #channels: ServerChannels;
-  readonly #pauses: Pauses;
-  readonly #calls = new Set<Promise<unknown>>();
-  #closed: Promise<void> | undefined;
-
+export class CofferClient extends CofferReader {
   /** Creates a client. Throws {@link ClientError} if an option can't be used, or if no identity is configured. */
   constructor(options: ClientOptions);
   /** @internal */
   constructor(options: InternalOptions);
   constructor(options: InternalOptions) {
-    this.#settings = readSettings(options);
-    const { addresses, serverId, timers } = this.#settings;
-    const choice = chooseIdentity(options.identity, serverId, options.environment ?? process.env);
-    this.#pauses = new Pauses(timers);
-    this.#identity = new ClientIdentity(choice, timers, () => this.#renew());
-    this.#channels = new ServerChannels({ addresses, serverId, identity: this.#identity, clock: timers.clock });
+    super(options);
   }
 
   /**
-   * Adds a version with these values, which replace all values of the previous version. Resolves when the version is on
-   * the server's disk. If it is unknown whether a Put was applied, the error has `applied: "unknown"`.
+   * Adds a version with these values, which replace all values of the previous version.
    *
    * @example
    * ```ts
    * const { version } = await coffer.put("shop/api/db", { user: "app", password: "s3cret" });
-   * // Only if this is still the latest version:
-   * await coffer.put("shop/api/db", { user: "app", password: "n3w" }, { expectedVersion: version });
+   * // Only if this is still the latest version. The new one expires after a day.
+   * await coffer.put("shop/api/db", { user: "app", password: "n3w" }, { expectedVersion: version, ttlMs: 86_400_000 });
    * ```
    */
-  async put(path: string | Uint8Array, values: Values, options: PutOptions = {}): Promise<PutResponse> {
-    const expectedVersion = versionOf("expectedVersion", options.expectedVersion);
-    const entries = contentOf(values).entries();
-    const data = entries.filter((entry) => entry.kind === "text");
-    const binaryData = entries.filter((entry) => entry.kind === "binary");
-    return this.#call(putMethod, { path: textOf("path", path), data, binaryData, expectedVersion }, options);
+  async put(path: Text, values: Values, options: PutOptions = {}): Promise<AddedVersion> {
+    const request = requests.putRequestOf({ ...checkOptions(options, OptionNames.put), path, values });
+    return this.calls.change(methods.put, request, options);
   }
 
   /**
-   * Reads a version, the newest by default.
+   * Adds a version that has the content of the newest one with some keys set and others removed. The caller does not
+   * have to know, or be allowed to read, the other keys.
    *
    * @example
    * ```ts
-   * const { version, content } = await coffer.get("shop/api/db");
-   * console.log(version, content.text("user"));
-   * // Shows its size: "[content: 2 keys, ...]".
-   * console.log(String(content));
-   * // Overwrites the bytes.
-   * content.dispose();
+   * await coffer.patch("shop/api/db", { set: { password: "n3w", host: "db.example" }, remove: ["user"] });
    * ```
    */
-  async get(path: string | Uint8Array, options: GetOptions = {}): Promise<Secret> {
-    const request = { path: textOf("path", path), version: versionOf("version", options.version ?? 0) };
-    const { data, binaryData, ...rest } = await this.#call(getMethod, request, options);
-    const text = data.map((entry): ContentEntry => ({ ...entry, kind: "text" }));
-    const binary = binaryData.map((entry): ContentEntry => ({ ...entry, kind: "binary" }));
-    return { ...rest, content: Content.unchecked([...text, ...binary]) };
+  async patch(path: Text, changes: PatchChanges, options: SecretChangeOptions = {}): Promise<AddedVersion> {
+    const { set, remove } = checkOptions(changes, PATCH_NAMES);
+    const request = requests.patchRequestOf({ ...checkOptions(options, OptionNames.change), path, set, remove });
+    return this.calls.change(methods.patch, request, options);
   }
 
   /**
-   * Deletes versions, the newest by default. The answer lists those that this call changed.
+   * Deletes versions, the newest by default. Their content is kept until they are destroyed, and `undelete` makes it
+   * readable again. The answer lists the versions that this call changed.
    *
    * @example
    * ```ts
@@ -134,154 +100,125 @@ export class CofferClient {
    * console.log(versions);
    * ```
    */
-  async delete(path: string | Uint8Array, options: DeleteOptions = {}): Promise<DeleteResponse> {
-    const versions = (options.versions ?? []).map((version) => versionOf("a version", version));
-    const expectedVersion = versionOf("expectedVersion", options.expectedVersion);
-    return this.#call(deleteMethod, { path: textOf("path", path), versions, expectedVersion }, options);
+  async delete(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
+    return this.#changeVersions(methods.delete, path, options);
   }
 
   /**
-   * Lists every secret whose path begins with `prefix` and that the caller may list, in the order of paths. Fetches
-   * pages when they are needed.
+   * Makes deleted versions readable again, the newest by default.
    *
    * @example
    * ```ts
-   * for await (const { path, latestVersion } of coffer.list("shop/")) console.log(path, latestVersion);
+   * await coffer.delete("shop/api/db");
+   * await coffer.undelete("shop/api/db");
    * ```
    */
-  async *list(prefix: string | Uint8Array = "", options: CallOptions = {}): AsyncGenerator<ListEntry, void> {
-    const text = textOf("prefix", prefix);
-    let pageToken = "";
-    do {
-      const page: ListResponse = await this.#call(listMethod, { prefix: text, pageSize: 0, pageToken }, options);
-      yield* page.entries;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+  async undelete(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
+    return this.#changeVersions(methods.undelete, path, options);
   }
 
   /**
-   * Returns everything about a secret except its content.
+   * Removes the content of versions permanently, of the newest by default. The versions stay listed as destroyed.
    *
    * @example
    * ```ts
-   * const { latestVersion, versions } = await coffer.describe("shop/api/db");
-   * console.log(latestVersion, versions.map(({ createdBy }) => createdBy));
+   * await coffer.destroy("shop/api/db", { versions: [1] });
    * ```
    */
-  async describe(path: string | Uint8Array, options: CallOptions = {}): Promise<DescribeResponse> {
-    return this.#call(describeMethod, { path: textOf("path", path) }, options);
+  async destroy(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
+    return this.#changeVersions(methods.destroy, path, options);
   }
 
   /**
-   * Returns whether the server, or one of its services by full name, accepts calls. Source: gRPC Health Checking
-   * Protocol.
+   * Adds a version with the content of an older one.
    *
    * @example
    * ```ts
-   * console.log(await coffer.health());
+   * await coffer.put("shop/api/db", { user: "app", password: "mistake" });
+   * const { version } = await coffer.restore("shop/api/db", 1);
+   * console.log(version);
    * ```
    */
-  async health(service = "", options: CallOptions = {}): Promise<ServingStatus> {
-    const { status } = await this.#call(healthMethod, { service }, options);
-    return SERVING_STATUS[status] ?? "UNKNOWN";
+  async restore(path: Text, version: number, options: SecretChangeOptions = {}): Promise<AddedVersion> {
+    const request = requests.restoreRequestOf({ ...checkOptions(options, OptionNames.change), path, version });
+    return this.calls.change(methods.restore, request, options);
   }
 
   /**
-   * Resolves when there is an identity and a server has accepted it and serves calls. A workload can wait for this
-   * before it reports its own readiness. Rejects with the last problem if this takes longer than `timeoutMs`.
+   * Adds a version to `target` with the content of a version of `source`, the newest by default. The content does not
+   * leave the server.
    *
    * @example
    * ```ts
-   * await coffer.waitForReady({ timeoutMs: 60_000 });
+   * await coffer.copy("shop/api/db", "shop/api/db-copy");
    * ```
    */
-  async waitForReady(options: Pick<CallOptions, "signal" | "timeoutMs"> = {}): Promise<void> {
-    const { timers, random } = this.#settings;
-    const end = timers.elapsed() + (options.timeoutMs ?? this.#settings.timeoutMs);
-    for (let attempts = 1; ; attempts++) {
-      const timeoutMs = end - timers.elapsed();
-      const status = await this.health("", { ...options, timeoutMs, waitForReady: true });
-      if (status === "SERVING") return;
-      const pause = pauseMs(attempts, undefined, random);
-      if (timers.elapsed() + pause >= end)
-        throw new ClientError("UNAVAILABLE", `the health of the server is ${status}`);
-      await this.#pauses.wait(pause, options.signal);
-    }
+  async copy(source: Text, target: Text, options: CopyOptions = {}): Promise<AddedVersion> {
+    const request = requests.copyRequestOf({ ...checkOptions(options, OptionNames.copy), source, target });
+    return this.calls.change(methods.copy, request, options);
   }
 
   /**
-   * Accepts no more calls. Calls in flight continue, but are not repeated. Resolves when they are over and the
-   * connection and the identity are closed.
+   * Removes a secret: its versions, its history and its settings. While the server keeps a tombstone, a later Put
+   * continues the version numbers.
    *
    * @example
    * ```ts
-   * await coffer.close();
+   * const { lastVersion } = await coffer.purge("shop/api/db");
+   * console.log(lastVersion);
    * ```
    */
-  close(): Promise<void> {
-    this.#closed ??= this.#end();
-    return this.#closed;
+  async purge(path: Text, options: SecretChangeOptions = {}): Promise<PurgeResponse> {
+    const request = requests.purgeRequestOf({ ...checkOptions(options, OptionNames.change), path });
+    return this.calls.change(methods.purge, request, options);
   }
 
-  /** The same as `close`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  /**
+   * Changes settings of a secret, which does not have to have a version yet. Those that are left out stay as they are.
+   * `describe` returns the settings.
+   *
+   * @example
+   * ```ts
+   * await coffer.metadata("shop/api/db", { maxVersions: 5, labels: { team: "shop" }, description: "of the shop" });
+   * console.log((await coffer.describe("shop/api/db")).labels);
+   * ```
+   */
+  async metadata(path: Text, changes: MetadataChanges, options: SecretChangeOptions = {}): Promise<MetadataResponse> {
+    const { expectedVersion } = checkOptions(options, OptionNames.change);
+    const request = requests.metadataRequestOf({ ...checkOptions(changes, METADATA_NAMES), path, expectedVersion });
+    return this.calls.change(methods.metadata, request, options);
   }
 
-  async #end(): Promise<void> {
-    this.#identity.close();
-    this.#channels.drain();
-    this.#pauses.endAll();
-    await Promise.allSettled(this.#calls);
-    // Calls that were about to begin may have opened the identity source and a connection again.
-    this.#identity.close();
-    this.#channels.drain();
+  /**
+   * Makes up to 128 changes, all of them or none, in their order and with one revision. If one is refused, the error's
+   * `metadata.operation` is its index. The results have the types of the operations.
+   *
+   * @example
+   * ```ts
+   * const { results } = await coffer.commit(
+   *   [
+   *     { kind: "put", path: "shop/api/db", values: { user: "app", password: "n3w" } },
+   *     { kind: "metadata", path: "shop/api/db", labels: { rotated: "yes" } },
+   *   ],
+   *   { guards: [{ path: "shop/api/lock", expectedVersion: 0 }] },
+   * );
+   * console.log(results[0].version);
+   * ```
+   */
+  async commit<const Operations extends readonly ChangeOperation[]>(
+    operations: Operations,
+    options: CommitOptions = {},
+  ): Promise<Committed<Operations>> {
+    const request = commitRequestOf(operations, checkOptions(options, OptionNames.commit));
+    return readCommit(operations, await this.calls.change(methods.commit, request, options));
   }
 
-  /** Called for each newer identity: no call begins on a connection of the previous one. */
-  #renew(): void {
-    this.#channels.drain();
-    this.#pauses.endAll();
-  }
-
-  async #call<Request, Response>(
-    method: Method<Request, Response>,
-    request: Request,
-    options: CallOptions,
-  ): Promise<Response> {
-    const call = this.#repeat(method, request, options);
-    this.#calls.add(call);
-    try {
-      return await call;
-    } catch (error) {
-      // The error was created in a callback of grpc-js, so its own stack does not contain the caller of this client.
-      if (error instanceof ClientError) Error.captureStackTrace(error);
-      throw error;
-    } finally {
-      this.#calls.delete(call);
-    }
-  }
-
-  async #repeat<Request, Response>(
-    method: Method<Request, Response>,
-    request: Request,
-    { signal, ...options }: CallOptions,
-  ): Promise<Response> {
-    const { timers, random, retry } = this.#settings;
-    const end = timers.elapsed() + checkTimeout(options.timeoutMs ?? this.#settings.timeoutMs);
-    checkSignal(signal);
-    for (let attempts = 1; ; attempts++) {
-      if (this.#closed !== undefined) throw clientClosed();
-      if (signal?.aborted) throw callAborted(signal);
-      try {
-        return await this.#channels.call(method, request, { deadline: Date.now() + end - timers.elapsed(), signal });
-      } catch (error) {
-        const isRepeated = retry && this.#closed === undefined && error instanceof ClientError;
-        if (!isRepeated || !mayRepeat(error, options.waitForReady ?? this.#settings.waitForReady)) throw error;
-        const pause = pauseMs(attempts, error.retryDelayMs, random);
-        if (timers.elapsed() + pause >= end) throw error;
-        await this.#pauses.wait(pause, signal);
-      }
-    }
+  #changeVersions(
+    method: Method<VersionsRequest, VersionsResponse>,
+    path: Text,
+    options: VersionsOptions,
+  ): Promise<VersionsResponse> {
+    const request = requests.versionsRequestOf({ ...checkOptions(options, OptionNames.versions), path });
+    return this.calls.change(method, request, options);
   }
 }

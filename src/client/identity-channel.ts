@@ -35,6 +35,8 @@ const GRPC_OPTIONS: GrpcOptions = {
 export interface CallLimits {
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
+  /** Whether the call may be made again after an unknown outcome: it only reads, or it has a request_id. */
+  readonly isRepeatable: boolean;
 }
 
 /**

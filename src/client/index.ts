@@ -4,8 +4,48 @@
  * @module
  */
 export { CofferClient } from "./coffer-client.ts";
-export type { Secret } from "./coffer-client.ts";
-export type { CallOptions, ClientOptions, DeleteOptions, GetOptions, PutOptions } from "./client-options.ts";
+export { CofferReader } from "./coffer-reader.ts";
+export type {
+  BatchGetOptions,
+  CallOptions,
+  ChangeOptions,
+  GuardedSecret,
+  CommitOptions,
+  CopyOptions,
+  ExpectedVersion,
+  GetOptions,
+  ListOptions,
+  ListPagesOptions,
+  NamedVersions,
+  PutOptions,
+  SecretChangeOptions,
+  VersionExpiry,
+  VersionsOptions,
+} from "./call-options.ts";
+export type { ClientOptions } from "./client-options.ts";
+export type { SecretDescription } from "./description.ts";
+export type { ListingPage, ListingPrefix, ListingEntry } from "./list-pages.ts";
+export type {
+  AddedResult,
+  ChangeOperation,
+  Committed,
+  CopyOperation,
+  MetadataChanges,
+  MetadataOperation,
+  OperationOutcome,
+  PatchChanges,
+  PatchOperation,
+  PurgeOperation,
+  PurgedResult,
+  PutOperation,
+  RestoreOperation,
+  ResultOf,
+  SettingsResult,
+  VersionsOperation,
+  VersionsResult,
+} from "./operations.ts";
+export type { Text } from "./request-fields.ts";
+export type { NotModified, Secret, SecretBatch, UnreadSecret } from "./read-secret.ts";
 export type { FilesIdentity, IdentityOption, WorkloadApiIdentity } from "./identity-option.ts";
 export type { Values } from "./values.ts";
 export { ClientError } from "./client-error.ts";
@@ -14,11 +54,11 @@ export type { ConnectionFailure } from "./connection-failure.ts";
 export type { SERVING_STATUS, ServingStatus } from "./methods.ts";
 export type { Applied, Reason } from "../contract/reasons.ts";
 export type {
-  DeleteResponse,
-  DescribeResponse,
-  ListEntry,
-  PutResponse,
+  AddedVersion,
+  MetadataResponse,
+  PurgeResponse,
   VersionDescription,
+  VersionsResponse,
 } from "../contract/messages.ts";
 export { VersionState } from "../contract/messages.ts";
 export type { Address } from "../domain/address.ts";

@@ -12,29 +12,44 @@ export interface Method<Request, Response> {
   readonly response: Codec<Response>;
 }
 
-function secrets<Request, Response>(
+/** The request of a change. The client sets its request_id when it sends it; empty means none. */
+export interface IdentifiedRequest {
+  readonly requestId: string;
+}
+
+/** coffer.v1.Secrets/`name`, which only reads. */
+function reads<Request, Response>(name: string, request: Codec<Request>, response: Codec<Response>) {
+  const path = `/coffer.v1.Secrets/${name}`;
+  return { path, isSecret: true, changes: false, request, response } satisfies Method<Request, Response>;
+}
+
+/** coffer.v1.Secrets/`name`, which changes the store. Without request_id, each repetition is another change. */
+function changes<Request extends IdentifiedRequest, Response>(
   name: string,
   request: Codec<Request>,
   response: Codec<Response>,
-  changes = false,
 ): Method<Request, Response> {
-  return { path: `/coffer.v1.Secrets/${name}`, isSecret: true, changes, request, response };
+  return { ...reads(name, request, response), changes: true };
 }
 
-/** coffer.v1.Secrets/Put. Each repetition without `expectedVersion` adds another version. */
-export const putMethod = secrets("Put", messages.putRequest, messages.putResponse, true);
-
-/** coffer.v1.Secrets/Get. */
-export const getMethod = secrets("Get", messages.getRequest, messages.getResponse);
-
-/** coffer.v1.Secrets/Delete. */
-export const deleteMethod = secrets("Delete", messages.deleteRequest, messages.deleteResponse, true);
-
-/** coffer.v1.Secrets/List, one page at a time. */
-export const listMethod = secrets("List", messages.listRequest, messages.listResponse);
-
-/** coffer.v1.Secrets/Describe. */
-export const describeMethod = secrets("Describe", messages.describeRequest, messages.describeResponse);
+/** The RPCs of coffer.v1.Secrets. */
+export const methods = {
+  put: changes("Put", messages.putRequest, messages.putResponse),
+  patch: changes("Patch", messages.patchRequest, messages.patchResponse),
+  delete: changes("Delete", messages.deleteRequest, messages.deleteResponse),
+  undelete: changes("Undelete", messages.undeleteRequest, messages.undeleteResponse),
+  destroy: changes("Destroy", messages.destroyRequest, messages.destroyResponse),
+  restore: changes("Restore", messages.restoreRequest, messages.restoreResponse),
+  copy: changes("Copy", messages.copyRequest, messages.copyResponse),
+  purge: changes("Purge", messages.purgeRequest, messages.purgeResponse),
+  metadata: changes("Metadata", messages.metadataRequest, messages.metadataResponse),
+  commit: changes("Commit", messages.commitRequest, messages.commitResponse),
+  get: reads("Get", messages.getRequest, messages.getResponse),
+  batchGet: reads("BatchGet", messages.batchGetRequest, messages.batchGetResponse),
+  /** One page at a time. */
+  list: reads("List", messages.listRequest, messages.listResponse),
+  describe: reads("Describe", messages.describeRequest, messages.describeResponse),
+};
 
 /** grpc.health.v1.HealthCheckResponse.ServingStatus, by number. Source: grpc/health/v1/health.proto. */
 export const SERVING_STATUS = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"] as const;

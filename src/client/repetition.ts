@@ -1,4 +1,4 @@
-import type { Reason } from "../contract/reasons.ts";
+import { APPLIED, type Reason } from "../contract/reasons.ts";
 import type { ClientError } from "./client-error.ts";
 import type { ConnectionFailure } from "./connection-failure.ts";
 
@@ -14,6 +14,7 @@ const TEMPORARY_REASONS: ReadonlySet<Reason> = new Set([
   "CONTENTION",
   "QUEUE_FULL",
   "SVID_EXPIRED",
+  "REVISION_AHEAD",
 ]);
 
 type FailureKind = ConnectionFailure["kind"];
@@ -38,10 +39,30 @@ const NOT_READY: ReadonlySet<FailureKind> = new Set([
 /** The codes with which grpc-js and proxies report a connection that ended during a call. */
 const BROKEN: ReadonlySet<ClientError["code"]> = new Set(["UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN"]);
 
-/** Whether the same call may be made again after this error, and may then succeed. */
-export function mayRepeat(error: ClientError, waitForReady: boolean): boolean {
-  if (error.applied === "unknown") return false;
+/**
+ * Whether the same call may be made again after this error, and may then succeed. `hasRequestId`: the server applies
+ * the call once, however often it is made.
+ */
+export function mayRepeat(error: ClientError, waitForReady: boolean, hasRequestId: boolean): boolean {
+  if (error.applied === "unknown") return hasRequestId && isOutcomeUnknown(error);
   return mayPass(error) && (waitForReady || !isNotReady(error));
+}
+
+/**
+ * Whether the contract says that the outcome is unknown. False for a reason that this release does not know: the newer
+ * server may refuse every repetition.
+ */
+function isOutcomeUnknown({ reason }: ClientError): boolean {
+  return reason === undefined || APPLIED[reason] === "unknown";
+}
+
+/**
+ * Whether this error of a repeated change proves that no earlier attempt with the same request_id was applied. The
+ * server looks the request_id up first, and a version number that has passed does not return. Other refusals prove
+ * nothing: some are made before the request_id is looked up, and an earlier attempt may still be in progress.
+ */
+export function provesNotApplied({ reason }: ClientError): boolean {
+  return reason === "VERSION_MISMATCH";
 }
 
 /** Whether the failure may be temporary. Independent of whether the call was applied. */

@@ -47,9 +47,7 @@ export class ServerChannels {
     for (;;) {
       const isLast = errors.length === this.#servers.addresses.length - 1;
       try {
-        return await this.#callInUse(method, request, (channel) =>
-          isLast ? limits : firstPart(limits, method, channel),
-        );
+        return await this.#callInUse(method, request, (channel) => (isLast ? limits : firstPart(limits, channel)));
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
         errors.push(error);
@@ -121,11 +119,11 @@ export class ServerChannels {
 }
 
 /**
- * Limits an attempt to half of the remaining time, so that the next address gets the rest. A change that may reach the
- * server can't be repeated at another address, so it gets all of the time.
+ * Limits an attempt to half of the remaining time, so that the next address gets the rest. A change without request_id
+ * that may reach the server can't be repeated at another address, so it gets all of the time.
  */
-function firstPart<R, S>(limits: CallLimits, { changes }: Method<R, S>, channel: IdentityChannel): CallLimits {
-  if (changes && channel.isConnected) return limits;
+function firstPart(limits: CallLimits, channel: IdentityChannel): CallLimits {
+  if (!limits.isRepeatable && channel.isConnected) return limits;
   const now = Date.now();
   return { ...limits, deadline: now + (limits.deadline - now) / 2 };
 }

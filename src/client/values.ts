@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import { Content, type ContentEntry } from "../domain/content.ts";
 import { SpiffeIdError } from "../spiffe/spiffe-id-error.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -32,14 +31,6 @@ export function textOf(name: string, value: string | Uint8Array): string {
   } catch (error) {
     throw invalidOption(`${name} is not UTF-8`, { cause: error });
   }
-}
-
-const MAX_VERSION = 2 ** 32 - 1;
-
-/** Checks a version, if there is one. Encoding truncates a fraction and so names another version. Throws {@link ClientError}. */
-export function versionOf<Version extends number | undefined>(name: string, version: Version): Version {
-  if (version === undefined || (Number.isInteger(version) && version >= 0 && version <= MAX_VERSION)) return version;
-  throw invalidOption(`${name} is ${inspect(version)}; expected a whole number from 0 to ${MAX_VERSION}`);
 }
 
 /** Reads a SPIFFE ID in any form. Throws {@link ClientError}. */

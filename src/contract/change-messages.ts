@@ -5,7 +5,7 @@ import { repeatedString } from "./repeated-fields.ts";
 import { duration, timestamp } from "./time-fields.ts";
 
 /** What every request that changes one secret has. */
-export interface ChangeRequest {
+export interface SecretChangeRequest {
   readonly path: string;
   /** Undefined if absent; 0 means that no version is retained and that no tombstone is in force. */
   readonly expectedVersion: number | undefined;
@@ -39,7 +39,7 @@ const addedVersion = message<AddedVersion>({
 });
 
 /** Puts one new version. */
-export interface PutRequest extends ChangeRequest {
+export interface PutRequest extends SecretChangeRequest {
   readonly data: readonly MapEntry[];
   readonly binaryData: readonly MapEntry[];
   readonly expireTime: number | undefined;
@@ -68,7 +68,7 @@ export type PutResponse = AddedVersion;
 export const putResponse = addedVersion;
 
 /** Adds a version with the content of the newest one, some keys of which are set or removed. */
-export interface PatchRequest extends ChangeRequest {
+export interface PatchRequest extends SecretChangeRequest {
   readonly data: readonly MapEntry[];
   readonly binaryData: readonly MapEntry[];
   readonly remove: readonly string[];
@@ -94,7 +94,7 @@ export type PatchResponse = AddedVersion;
 export const patchResponse = addedVersion;
 
 /** Adds a version with the content of an older one. */
-export interface RestoreRequest extends ChangeRequest {
+export interface RestoreRequest extends SecretChangeRequest {
   readonly version: number;
 }
 
@@ -116,7 +116,7 @@ export type RestoreResponse = AddedVersion;
 export const restoreResponse = addedVersion;
 
 /** Adds a version to `target` with the content of a version of `source`; 0 means its newest one. */
-export interface CopyRequest extends Omit<ChangeRequest, "path"> {
+export interface CopyRequest extends Omit<SecretChangeRequest, "path"> {
   readonly source: string;
   readonly version: number;
   readonly target: string;
@@ -141,7 +141,7 @@ export type CopyResponse = AddedVersion;
 export const copyResponse = addedVersion;
 
 /** Removes a secret. */
-export type PurgeRequest = ChangeRequest;
+export type PurgeRequest = SecretChangeRequest;
 
 /** PurgeRequest on the wire. */
 export const purgeRequest = message<PurgeRequest>(
@@ -174,7 +174,7 @@ export const purgeResponse = message<PurgeResponse>({
 });
 
 /** Changes settings. Undefined leaves a setting as it is. */
-export interface MetadataRequest extends ChangeRequest {
+export interface MetadataRequest extends SecretChangeRequest {
   readonly maxVersions: number | undefined;
   /** Labels to set. */
   readonly labels: readonly StringEntry[];

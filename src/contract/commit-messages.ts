@@ -39,12 +39,12 @@ export type OperationChange =
   | Case<"metadata", MetadataRequest>;
 
 /** One change of a Commit; undefined if it has none that this release knows. */
-export interface Operation {
+export interface CommitOperation {
   readonly change: OperationChange | undefined;
 }
 
 /** Operation on the wire. */
-export const operation = message<Operation>({
+export const commitOperation = message<CommitOperation>({
   change: oneof<OperationChange>({
     put: [1, putRequest],
     patch: [2, patchRequest],
@@ -59,18 +59,18 @@ export const operation = message<Operation>({
 });
 
 /** A condition on a secret that a Commit does not change. */
-export interface Guard {
+export interface CommitGuard {
   readonly path: string;
   readonly expectedVersion: number;
 }
 
 /** Guard on the wire. */
-export const guard = message<Guard>({ path: string(1, "path"), expectedVersion: uint32(2, "expected_version") });
+export const commitGuard = message<CommitGuard>({ path: string(1, "path"), expectedVersion: uint32(2, "expected_version") });
 
 /** A group of changes. */
 export interface CommitRequest {
-  readonly operations: readonly Operation[];
-  readonly guards: readonly Guard[];
+  readonly operations: readonly CommitOperation[];
+  readonly guards: readonly CommitGuard[];
   /** A UUID, or empty. */
   readonly requestId: string;
 }
@@ -78,15 +78,15 @@ export interface CommitRequest {
 /** CommitRequest on the wire. */
 export const commitRequest = message<CommitRequest>(
   {
-    operations: repeated(1, "operations", operation, MAX_OPERATIONS),
-    guards: repeated(2, "guards", guard, MAX_GUARDS),
+    operations: repeated(1, "operations", commitOperation, MAX_OPERATIONS),
+    guards: repeated(2, "guards", commitGuard, MAX_GUARDS),
     requestId: string(3, "request_id"),
   },
   MAX_REQUEST_FIELDS,
 );
 
 /** What one operation did. */
-export interface OperationResult {
+export interface CommitResult {
   /** The path of the secret that was changed. */
   readonly path: string;
   /** The versions that were added, deleted, undeleted or destroyed, ascending; for a purge, the last version. */
@@ -96,7 +96,7 @@ export interface OperationResult {
 }
 
 /** OperationResult on the wire. */
-export const operationResult = message<OperationResult>({
+export const commitResult = message<CommitResult>({
   path: string(1, "path"),
   versions: repeatedUint32(2, "versions"),
   expireTime: timestamp(3, "expire_time"),
@@ -104,7 +104,7 @@ export const operationResult = message<OperationResult>({
 
 /** The results, in the order of the operations. */
 export interface CommitResponse {
-  readonly results: readonly OperationResult[];
+  readonly results: readonly CommitResult[];
   /** The revision of the store that this change created. */
   readonly revision: number;
   /** When the changes were made, in milliseconds since the epoch. */
@@ -115,7 +115,7 @@ export interface CommitResponse {
 
 /** CommitResponse on the wire. */
 export const commitResponse = message<CommitResponse>({
-  results: repeated(1, "results", operationResult),
+  results: repeated(1, "results", commitResult),
   revision: uint64(2, "revision"),
   commitTime: timestamp(3, "commit_time"),
   storeRevision: uint64(4, "store_revision"),

@@ -8,6 +8,8 @@ import { WireError, WireReader, WireType, WireWriter } from "./wire.ts";
  * A test compares every table with the descriptors that are made from the proto.
  */
 export interface Codec<T> {
+  /** A message with these fields. All others are absent. */
+  of(fields: Partial<T>): T;
   /** The first `headroom` bytes of the result are left for the caller, such as for a prefix. Default: 0. */
   encode(value: T, headroom?: number): Buffer;
   /** Throws {@link WireError}. Bytes and text are copies, so they don't keep the connection's buffer alive. */
@@ -55,13 +57,18 @@ export function message<T extends object>(table: Fields<T>, mostFields = Number.
   // A copy of an object has all its properties at once. Adding them one by one took longer than reading a small message.
   const empty = Object.fromEntries(columns.map(({ name, field }) => [name, field.absent()])) as T;
   const lists = columns.filter(({ field }) => typeof field.absent() === "object");
-  const read = (reader: WireReader) => {
+  const absent = () => {
     const value = { ...empty };
     for (const { name, field } of lists) value[name] = field.absent() as T[keyof T];
+    return value;
+  };
+  const read = (reader: WireReader) => {
+    const value = absent();
     while (!reader.done) readField(reader, value);
     return value;
   };
   return {
+    of: (fields) => ({ ...absent(), ...fields }),
     fields: columns.map(({ field }) => field),
     encode: (value, headroom = 0) => {
       const writer = new WireWriter(expected, headroom);

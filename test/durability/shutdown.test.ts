@@ -43,7 +43,7 @@ function between(server: ServerProcess, first: string, second: string): number {
 /** The body of a Put on the wire. */
 function putMessage(path: string): Buffer {
   const content = { data: [{ key: "text", value: Buffer.from("late") }], binaryData: [], expectedVersion: undefined };
-  const message = putRequest.encode({ path, ...content });
+  const message = putRequest.encode(putRequest.of({ path, ...content }));
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);

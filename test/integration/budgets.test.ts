@@ -52,7 +52,7 @@ function unfinishedPut(): ClientHttp2Stream {
 }
 
 function get(session: ClientHttp2Session): ClientHttp2Stream {
-  return beginCall(session, GET).end(grpcMessage(getRequest.encode({ path: LARGE, version: 0 })));
+  return beginCall(session, GET).end(grpcMessage(getRequest.encode(getRequest.of({ path: LARGE, version: 0 }))));
 }
 
 /** Resolves when the server has read all bytes that were sent before. */

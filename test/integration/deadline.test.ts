@@ -144,8 +144,7 @@ describe("a call whose commit hangs", () => {
     const session = await sessionOf(kit, API);
     const stream = beginCall(session, "/coffer.v1.Secrets/Put", { "grpc-timeout": "200m" });
     const data = [{ key: "value", value: Buffer.from("3") }];
-    const request = { path: "shop/api/d", data, binaryData: [], expectedVersion: undefined };
-    stream.end(grpcMessage(putRequest.encode(request)));
+    stream.end(grpcMessage(putRequest.encode(putRequest.of({ path: "shop/api/d", data }))));
     const answer = answerOf(stream);
     await until(() => timers.waiting > 0);
     timers.advance(199);
@@ -184,7 +183,7 @@ const INTERNAL_DETAILS = /UNIQUE|\/var\/lib|secrets-service|node_modules|TypeErr
 const unexpected = () => new Error("UNIQUE constraint failed: /var/lib/x");
 
 type Get = SecretsMethods["Get"]["handle"];
-const found = { path: "a", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
+const found = getResponse.of({ path: "a", version: 1, createTime: 0, revision: 1 });
 
 describe("a method that fails unexpectedly", () => {
   let kit: ServerKit;
@@ -307,7 +306,7 @@ function failure({ client }: Caller): Promise<ServiceError> {
       "/coffer.v1.Secrets/Get",
       bytes,
       bytes,
-      getRequest.encode({ path: "a", version: 0 }),
+      getRequest.encode(getRequest.of({ path: "a", version: 0 })),
       (error) => (error === null ? reject(new Error("the call succeeded")) : resolve(error)),
     );
   });

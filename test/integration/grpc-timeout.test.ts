@@ -23,12 +23,14 @@ after(async () => {
 });
 
 const message = grpcMessage(
-  putRequest.encode({
-    path: "shop/api/timeouts",
-    data: [{ key: "k", value: Buffer.from("v") }],
-    binaryData: [],
-    expectedVersion: undefined,
-  }),
+  putRequest.encode(
+    putRequest.of({
+      path: "shop/api/timeouts",
+      data: [{ key: "k", value: Buffer.from("v") }],
+      binaryData: [],
+      expectedVersion: undefined,
+    }),
+  ),
 );
 
 function put(timeout: string | string[]): Promise<BareAnswer> {

@@ -62,7 +62,7 @@ function unfinishedPuts(session: ClientHttp2Session): ClientHttp2Stream[] {
 
 /** Starts Gets of 1 MB whose answers are never read: their streams have a window of 0 bytes. */
 function unreadGets(session: ClientHttp2Session): ClientHttp2Stream[] {
-  const message = grpcMessage(getRequest.encode({ path: SECRET, version: 0 }));
+  const message = grpcMessage(getRequest.encode(getRequest.of({ path: SECRET, version: 0 })));
   return Array.from({ length: GETS }, () => beginCall(session, "/coffer.v1.Secrets/Get").end(message));
 }
 

@@ -49,7 +49,7 @@ it("a call that is refused before all of its request is read uses no budget", as
 
 // The budget has space for the first message. grpc-js would collect a second one of 4 MiB before it refuses it.
 describe("a unary call with a second message", () => {
-  const get = grpcMessage(getRequest.encode({ path: OTHER, version: 0 }));
+  const get = grpcMessage(getRequest.encode(getRequest.of({ path: OTHER, version: 0 })));
 
   it("is refused at the first bytes of the second message", async () => {
     for (const pieces of [[Buffer.concat([get, prefixOf(MAX_RECEIVE_BYTES)])], [get, prefixOf(MAX_RECEIVE_BYTES)]]) {

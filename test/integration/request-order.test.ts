@@ -56,7 +56,7 @@ function startOf(length: number, first: Buffer): Buffer {
   return Buffer.concat([prefix, first]);
 }
 
-const get = grpcMessage(getRequest.encode({ path: SECRET, version: 0 }));
+const get = grpcMessage(getRequest.encode(getRequest.of({ path: SECRET, version: 0 })));
 
 // Decompression would come before every check, and 4 kB of gzip become 4 MiB. No caller needs compression.
 describe("compression", () => {
@@ -74,7 +74,7 @@ describe("compression", () => {
 
   // The header may be absent, which offers no encoding.
   it("is offered by no answer of any service", async () => {
-    const denied = grpcMessage(getRequest.encode({ path: OTHER, version: 0 }));
+    const denied = grpcMessage(getRequest.encode(getRequest.of({ path: OTHER, version: 0 })));
     const answers = {
       get: await call(admin, GET, get),
       denied: await call(web, GET, denied),
@@ -129,7 +129,9 @@ describe("a request that is not of gRPC", () => {
 // gRPC over HTTP/2, "Requests". A HEAD once got neither message nor status, although its Put was applied.
 describe("a request whose HTTP method is not POST", () => {
   const path = "shop/shared/not-post";
-  const put = grpcMessage(putRequest.encode({ path, data: VALUES, binaryData: [], expectedVersion: undefined }));
+  const put = grpcMessage(
+    putRequest.encode(putRequest.of({ path, data: VALUES, binaryData: [], expectedVersion: undefined })),
+  );
 
   it("is refused with the HTTP status 405, and not applied", async () => {
     for (const method of ["GET", "HEAD", "PUT", "OPTIONS", "post"]) {

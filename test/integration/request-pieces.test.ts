@@ -60,7 +60,9 @@ async function endOf(socket: TLSSocket, kind: End["kind"] | undefined): Promise<
 
 function put(size: number): Buffer {
   const data = [{ key: "k", value: Buffer.alloc(size, "a") }];
-  return grpcMessage(putRequest.encode({ path: "a/b", data, binaryData: [], expectedVersion: undefined }));
+  return grpcMessage(
+    putRequest.encode(putRequest.of({ path: "a/b", data, binaryData: [], expectedVersion: undefined })),
+  );
 }
 
 function cut(whole: Buffer, size: number): Buffer[] {

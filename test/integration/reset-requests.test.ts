@@ -78,7 +78,9 @@ function reset(stream: number, code: number): Buffer {
 
 function put(path: string, size: number): Buffer {
   const values = [{ key: "k", value: Buffer.alloc(size, "a") }];
-  return grpcMessage(putRequest.encode({ path, data: values, binaryData: [], expectedVersion: undefined }));
+  return grpcMessage(
+    putRequest.encode(putRequest.of({ path, data: values, binaryData: [], expectedVersion: undefined })),
+  );
 }
 
 // A client cancels a call by RST_STREAM. After one with NO_ERROR, node:http2 emits "end" as for a complete request, and

@@ -33,7 +33,7 @@ before(async () => {
 
 after(() => kit.stop());
 
-const get = grpcMessage(getRequest.encode({ path: LARGE, version: 0 }));
+const get = grpcMessage(getRequest.encode(getRequest.of({ path: LARGE, version: 0 })));
 const put = grpcMessage(Buffer.concat([bytesField(1, "shop/api/put"), Buffer.alloc(300_000)]));
 
 /** The calls that a client can have in progress. */

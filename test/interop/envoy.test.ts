@@ -25,11 +25,13 @@ const PATH = "shop/api/envoy";
 const value = { key: "value", value: Buffer.from("a value") };
 const GET = {
   path: "/coffer.v1.Secrets/Get",
-  body: grpcMessage(getRequest.encode({ path: PATH, version: 0 })),
+  body: grpcMessage(getRequest.encode(getRequest.of({ path: PATH, version: 0 }))),
 };
 const PUT = {
   path: "/coffer.v1.Secrets/Put",
-  body: grpcMessage(putRequest.encode({ path: PATH, data: [value], binaryData: [], expectedVersion: undefined })),
+  body: grpcMessage(
+    putRequest.encode(putRequest.of({ path: PATH, data: [value], binaryData: [], expectedVersion: undefined })),
+  ),
 };
 
 /** The outcome of a call: its grpc-status and message, or how its stream ended. */

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { type DescribeResponse, type VersionDescription, VersionState } from "../../contract/messages.ts";
+import type { SecretDescription } from "../../client/description.ts";
+import { type VersionDescription, VersionState } from "../../contract/messages.ts";
 import { callsServer } from "../client-command.ts";
 import { outputOption } from "../output-option.ts";
 import { showTime, table } from "../printable.ts";
@@ -21,7 +22,7 @@ export function addDescribe(program: Command, world: World): void {
   });
 }
 
-function describeTable({ path, versions, latestVersion, maxVersions }: DescribeResponse): string {
+function describeTable({ path, versions, latestVersion, maxVersions }: SecretDescription): string {
   const rows = versions.map((version) => [
     String(version.version),
     stateName(version),
@@ -34,7 +35,7 @@ function describeTable({ path, versions, latestVersion, maxVersions }: DescribeR
   return `${path}: latest version ${latestVersion}, at most ${maxVersions} are retained\n${table([heading, ...rows])}`;
 }
 
-function describeJson({ path, versions, latestVersion, maxVersions }: DescribeResponse): string {
+function describeJson({ path, versions, latestVersion, maxVersions }: SecretDescription): string {
   const document = {
     path,
     latest_version: latestVersion,

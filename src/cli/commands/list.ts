@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { ListEntry } from "../../contract/messages.ts";
+import type { ListingEntry } from "../../client/list-pages.ts";
 import { callsServer } from "../client-command.ts";
 import { outputOption } from "../output-option.ts";
 import { showTime, table } from "../printable.ts";
@@ -13,13 +13,13 @@ export function addList(program: Command, world: World): void {
     .description("List the secrets whose path begins with a prefix and that you may list, in path order.")
     .addOption(outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"));
   callsServer(command, world, async (client) => {
-    const entries: ListEntry[] = [];
+    const entries: ListingEntry[] = [];
     for await (const entry of client.list(command.processedArgs[0])) entries.push(entry);
     await write(world.stdout, command.opts()["output"] === "json" ? listJson(entries) : listTable(entries));
   });
 }
 
-function listTable(entries: readonly ListEntry[]): string {
+function listTable(entries: readonly ListingEntry[]): string {
   const rows = entries.map(({ path, latestVersion, updateTime }) => [
     path,
     latestVersion === 0 ? "" : String(latestVersion),
@@ -28,7 +28,7 @@ function listTable(entries: readonly ListEntry[]): string {
   return table([["PATH", "VERSION", "UPDATED"], ...rows]);
 }
 
-function listJson(entries: readonly ListEntry[]): string {
+function listJson(entries: readonly ListingEntry[]): string {
   const rows = entries.map(({ path, latestVersion, updateTime }) => ({
     path,
     latest_version: latestVersion,

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { parseDuration } from "../../config/value.ts";
-import type { CofferClient, Secret } from "../../client/coffer-client.ts";
+import type { CofferClient } from "../../client/coffer-client.ts";
+import type { Secret } from "../../client/read-secret.ts";
 import { runCommand } from "../run/child-command.ts";
 import { askServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";

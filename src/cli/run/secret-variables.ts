@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Environment } from "../../config/option.ts";
-import type { Secret } from "../../client/coffer-client.ts";
+import type { Secret } from "../../client/read-secret.ts";
 import type { ContentEntry } from "../../domain/content.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { entriesOf } from "../entries-of.ts";

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CommandFailed } from "../../../src/cli/command-failed.ts";
 import { type SecretFormat, formatSecret } from "../../../src/cli/secret-format.ts";
-import type { Secret } from "../../../src/client/coffer-client.ts";
+import type { Secret } from "../../../src/client/read-secret.ts";
 import { Content, type ContentEntry } from "../../../src/domain/content.ts";
 
 function secret(...entries: ContentEntry[]): Secret {

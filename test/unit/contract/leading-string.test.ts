@@ -35,7 +35,10 @@ describe("leadingString", () => {
 
   it('returns "" for an absent field, as protobuf does', () => {
     assert.equal(leadingString(Buffer.alloc(0), PATH), "");
-    assert.equal(leadingString(deleteRequest.encode({ path: "", versions: [1], expectedVersion: 1 }), PATH), "");
+    assert.equal(
+      leadingString(deleteRequest.encode(deleteRequest.of({ path: "", versions: [1], expectedVersion: 1 })), PATH),
+      "",
+    );
   });
 
   it("accepts the field as the 64th, and within the first 16 KiB", () => {

@@ -47,7 +47,7 @@ async function statusOf(take: Take, authority: string): Promise<unknown> {
     te: "trailers",
   };
   const stream = session.request(headers);
-  const message = getRequest.encode({ path: "shop/db", version: 0 });
+  const message = getRequest.encode(getRequest.of({ path: "shop/db", version: 0 }));
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   stream.end(Buffer.concat([prefix, message]));
