@@ -16,7 +16,7 @@ export interface LoadOptions {
   readonly observer: CommitObserver;
   readonly clock: StoreClock;
   /** The limits of the store, and how long it keeps tombstones. */
-  readonly limits: Pick<ServeConfig, "maxStoreBytes" | "maxRequestIds" | "tombstoneRetentionMs">;
+  readonly limits: Pick<ServeConfig, "maxStoreBytes" | "maxContentBytes" | "maxRequestIds" | "tombstoneRetentionMs">;
   /** Makes what is loaded, and every later change, visible. */
   readonly publication: Publication;
 }
@@ -24,11 +24,11 @@ export interface LoadOptions {
 /** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
   const { log, timers, metrics, observer, clock, limits, publication } = options;
-  const { maxStoreBytes, maxRequestIds, tombstoneRetentionMs } = limits;
+  const { maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs } = limits;
   const begun = timers.elapsed();
   const store = await SecretStore.load({
     ...{ journal, sealer, observer, timers, clock, publication },
-    ...{ maxStoreBytes, maxRequestIds, tombstoneRetentionMs },
+    ...{ maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs },
   });
   const seconds = (timers.elapsed() - begun) / 1000;
   metrics.loaded(seconds);

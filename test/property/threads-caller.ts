@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { CofferError } from "../../src/domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import type { ChangeResult } from "../../src/store/command.ts";
+import type { ListQuery } from "../../src/store/listing.ts";
 import type { Snapshot } from "../../src/store/reads.ts";
+import { newest } from "../../src/store/secret.ts";
 import type { Fact, Recorded, RecordedOperation } from "../support/history.ts";
 import type { Simulation } from "../support/simulated-threads.ts";
 import type { AnyChange, AnyChanges } from "./threads-commands.ts";
@@ -101,8 +103,7 @@ export class SimulatedCaller {
     const begin = this.#moment();
     const outcomes = await Promise.all(this.#submit(change));
     const done = outcomes.flatMap((outcome) => ("result" in outcome ? [outcome.result] : []));
-    for (const outcome of outcomes)
-      if ("error" in outcome) this.#refused(outcome.error, change.recorded, begin);
+    for (const outcome of outcomes) if ("error" in outcome) this.#refused(outcome.error, change.recorded, begin);
     const [first, ...others] = done;
     if (first === undefined) return;
     if (!others.every((other) => isDeepStrictEqual(other, first)))
@@ -180,10 +181,11 @@ export class SimulatedCaller {
   /** The paths of a page are not read at the same moment, so each of them is a read of its own. */
   async #list(prefix: string): Promise<void> {
     const begin = this.#moment();
-    const { paths, next } = await this.#front.page(parsePathPrefix(prefix), 1 + this.#below(30));
+    const { secrets, next } = await this.#front.reader.list(queryOf(prefix, 1 + this.#below(30)), () => false);
+    const versions = new Map<string, number>(secrets.map((secret) => [secret.path, newest(secret)?.number ?? 0]));
     for (const path of this.#options.paths) {
       if (!path.startsWith(prefix) || (next !== undefined && path > next)) continue;
-      const version = paths.get(path);
+      const version = versions.get(path);
       const seen = version === undefined ? { kind: "not listed" as const } : { kind: "listed" as const, version };
       this.#record({ kind: "read", facts: [{ path, seen }], begin, end: this.#moment() });
     }
@@ -207,6 +209,14 @@ export class SimulatedCaller {
   #below(limit: number): number {
     return this.#options.simulation.below(limit);
   }
+}
+
+function queryOf(prefix: string, limit: number): ListQuery {
+  return {
+    ...{ prefix: parsePathPrefix(prefix), after: undefined, limit },
+    ...{ isFolded: false, labels: [], isDescribable: () => true, showDeleted: false },
+    atOrAfter: (text) => text,
+  };
 }
 
 async function outcomeOf(answer: Promise<ChangeResult>): Promise<Outcome> {

@@ -15,7 +15,11 @@ export async function complaintsOf(
 ): Promise<readonly string[]> {
   const simulation = new Simulation(randomFrom(Math.imul(seed, 0x9e3779b1)));
   const count = 1 + simulation.below(8);
-  const { fronts, chunks } = await createSystem(new Parts(simulation, seen), count, simulation.chance(0.5) ? 0 : 2 ** 31 - 10);
+  const { fronts, chunks } = await createSystem(
+    new Parts(simulation, seen),
+    count,
+    simulation.chance(0.5) ? 0 : 2 ** 31 - 10,
+  );
   const history: Recorded[] = [];
   const paths = Array.from(
     { length: 2 + simulation.below(40) },

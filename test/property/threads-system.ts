@@ -74,11 +74,7 @@ export class SystemParts {
 }
 
 /** Creates a store thread and fronts, connected as in a server. `first` is the number before the first publication. */
-export async function createSystem(
-  parts: SystemParts,
-  fronts: number,
-  first: number,
-): Promise<SimulatedSystem> {
+export async function createSystem(parts: SystemParts, fronts: number, first: number): Promise<SimulatedSystem> {
   const { simulation } = parts;
   const store = simulation.thread();
   const memory = new PublicationProgress(fronts).memory;
@@ -110,6 +106,7 @@ export async function createSystem(
     timers: store.timers,
     clock: new StoreClock(store.timers, clock),
     maxStoreBytes: Number.MAX_SAFE_INTEGER,
+    maxContentBytes: Number.MAX_SAFE_INTEGER,
     maxRequestIds: Number.MAX_SAFE_INTEGER,
     tombstoneRetentionMs: Number.MAX_SAFE_INTEGER,
     publication: feed,

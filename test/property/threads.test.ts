@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Timers } from "../../src/domain/timers.ts";
 import type { Changes } from "../../src/store/changes.ts";
-import type { ChangeCommand, ChangeResult } from "../../src/store/command.ts";
+import type { ChangeCommand, ChangeResult, OperationCommand } from "../../src/store/command.ts";
 import type { Snapshot } from "../../src/store/reads.ts";
 import type { SecretReader } from "../../src/store/secret-reader.ts";
 import { Feed, type FrontPort } from "../../src/threads/feed.ts";
@@ -196,7 +196,9 @@ class HastyFeed extends Feed {
 
 /** Makes each operation of a command a change of its own. */
 async function separately(store: Changes, { operations, ...command }: ChangeCommand): Promise<ChangeResult> {
-  const answers = await Promise.all(operations.map((one) => store.change({ ...command, operations: [one] })));
+  const one = (operation: OperationCommand) =>
+    store.change({ ...command, operations: [operation], requestId: undefined });
+  const answers = await Promise.all(operations.map(one));
   const last = answers.reduce((latest, answer) => (answer.revision > latest.revision ? answer : latest));
   return { ...last, results: answers.flatMap(({ results }) => results) };
 }

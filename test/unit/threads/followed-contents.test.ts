@@ -203,7 +203,10 @@ describe("contents in shared memory", () => {
     await store.look();
     assert.equal(before.isDone, true);
     assert.deepEqual(new Set(content), new Set([0]));
-    store.publish([{ kind: "put", path: 0, bytes: 7 }, { kind: "purge", path: 0 }]);
+    store.publish([
+      { kind: "put", path: 0, bytes: 7 },
+      { kind: "purge", path: 0 },
+    ]);
     await store.feed.erased();
     assert.deepEqual(new Set(new Uint8Array(store.chunks[0]!)), new Set([0]));
   });
