@@ -37,6 +37,11 @@ export class SecretReader implements Reads {
     return this.#options.memory.totals;
   }
 
+  /** The revision of the last visible change. */
+  get revision(): Revision {
+    return this.#options.memory.revision;
+  }
+
   snapshot(): Snapshot {
     this.#options.catchUp();
     return new MemorySnapshot(this.#options);
