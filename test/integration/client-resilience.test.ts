@@ -3,25 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { ClientError } from "../../src/client/client-error.ts";
 import type { ClientOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
+import { failureOf } from "../support/client-failure.ts";
 import { ClientLoad } from "../support/client-load.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
-
-/** Awaits a failure, and returns the ClientError. */
-async function failureOf(call: Promise<unknown>): Promise<ClientError> {
-  const error = await call.then(
-    () => undefined,
-    (problem: unknown) => problem,
-  );
-  assert.ok(error instanceof ClientError, String(error));
-  return error;
-}
 
 describe("a client whose server is restarted under load", () => {
   let kit: ServerKit;
