@@ -74,7 +74,7 @@ rules:
   - name: the api manages its own secrets
     spiffe_ids: ["${api.id}"]
     paths: ["shop/api/**"]
-    actions: [read, write, delete, list, describe]
+    actions: [read, write, delete, destroy, list, describe]
   - name: the shop shares some secrets
     spiffe_ids: ["${api.id}", "${web.id}"]
     paths: ["shop/shared/**"]

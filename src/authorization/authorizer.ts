@@ -69,11 +69,11 @@ export class Authorizer {
   }
 
   /**
-   * Decides whether any rule lets the caller list any path. Without such a rule, a List is denied; with one, it is
-   * filtered.
+   * Decides whether any rule lets the caller perform one of the actions on any path. Without such a rule, a call on
+   * several secrets is denied as a whole; with one, it is filtered, or each of its secrets is authorized.
    */
-  mayListAnything(caller: SpiffeId): Decision {
-    return this.#decide(caller, (rule) => rule.actions.has("list"));
+  mayAnywhere(caller: SpiffeId, actions: readonly Action[]): Decision {
+    return this.#decide(caller, (rule) => actions.some((action) => rule.actions.has(action)));
   }
 
   /** All paths on which a rule lets the caller perform the action, for many decisions at once. */

@@ -65,7 +65,10 @@ export interface CommitGuard {
 }
 
 /** Guard on the wire. */
-export const commitGuard = message<CommitGuard>({ path: string(1, "path"), expectedVersion: uint32(2, "expected_version") });
+export const commitGuard = message<CommitGuard>({
+  path: string(1, "path"),
+  expectedVersion: uint32(2, "expected_version"),
+});
 
 /** A group of changes. */
 export interface CommitRequest {

@@ -50,11 +50,7 @@ export class Content {
   static parse(entries: readonly ContentEntry[], limit: number = DEFAULT_MAX_CONTENT_BYTES): Content {
     if (entries.length === 0) throw invalidField("data", "and binary_data are both empty; give at least one key");
     const seen = new Set<string>();
-    for (const entry of entries) {
-      checkKey(entry);
-      if (seen.has(entry.key)) throw invalidField(field(entry), `contains the key ${entry.key} a second time`);
-      seen.add(entry.key);
-    }
+    for (const entry of entries) checkKey(field(entry), entry.key, seen);
     const content = new Content(entries);
     const bytes = content.byteLength;
     if (bytes > limit) throw limitExceeded(content.#largerField(), limit, "bytes", bytes, "the content");
@@ -127,12 +123,18 @@ function field(entry: ContentEntry): string {
   return entry.kind === "text" ? "data" : "binary_data";
 }
 
-function checkKey(entry: ContentEntry): void {
-  const bytes = Buffer.byteLength(entry.key);
-  if (bytes > MAX_KEY_BYTES) {
-    throw limitExceeded(field(entry), MAX_KEY_BYTES, "bytes", bytes, `a key of ${field(entry)}`);
-  }
-  if (KEY.test(entry.key)) return;
-  const shown = entry.key === "" ? "an empty key" : `the key ${JSON.stringify(entry.key)}`;
-  throw invalidField(field(entry), `contains ${shown}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);
+/** Checks keys without values: each matches the grammar and occurs once. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
+export function checkKeys(field: string, keys: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const key of keys) checkKey(field, key, seen);
+}
+
+/** Checks a key, and adds it to those seen before. */
+function checkKey(field: string, key: string, seen: Set<string>): void {
+  const bytes = Buffer.byteLength(key);
+  if (bytes > MAX_KEY_BYTES) throw limitExceeded(field, MAX_KEY_BYTES, "bytes", bytes, `a key of ${field}`);
+  const shown = key === "" ? "an empty key" : `the key ${JSON.stringify(key)}`;
+  if (!KEY.test(key)) throw invalidField(field, `contains ${shown}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);
+  if (seen.has(key)) throw invalidField(field, `contains the key ${key} a second time`);
+  seen.add(key);
 }

@@ -14,10 +14,10 @@ const PATH = new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`);
 const PREFIX = new RegExp(`^(?:${SEGMENT}/)*[A-Za-z0-9._-]*$`);
 const NOT_ALLOWED = /[^A-Za-z0-9._/-]/u;
 
-/** Checks a path against the grammar in coffer.proto. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
-export function parseSecretPath(text: string): SecretPath {
-  checkLength("path", text);
-  if (!PATH.test(text)) throw invalidField("path", pathProblem(text));
+/** Checks a path against the grammar in coffer.proto. Throws INVALID_FIELD or LIMIT_EXCEEDED for `field`. */
+export function parseSecretPath(text: string, field = "path"): SecretPath {
+  checkLength(field, text);
+  if (!PATH.test(text)) throw invalidField(field, pathProblem(text));
   return text as SecretPath;
 }
 

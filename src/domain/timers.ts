@@ -9,6 +9,8 @@ export interface Timers {
   readonly clock: Clock;
   /** Monotonic milliseconds, for durations. */
   readonly elapsed: () => number;
+  /** Monotonic milliseconds from a zero that all threads of the process share. It stands still while the machine sleeps. */
+  readonly monotonic: () => number;
   /** Monotonic milliseconds of work, without the time in which the event loop is idle. */
   readonly busy: () => number;
   /** Runs `task` after `ms` milliseconds. Returns a function that cancels it. */
@@ -25,6 +27,10 @@ export interface Timers {
 export const processTimers: Timers = {
   clock: systemClock,
   elapsed: () => performance.now(),
+  monotonic: () => {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1000 + nanoseconds / 1e6;
+  },
   busy: () => performance.now() - performance.nodeTiming.idleTime,
   delay: (ms, task) => {
     const timer = setTimeout(task, ms);

@@ -1,35 +1,21 @@
 import type { Authorizer } from "../authorization/authorizer.ts";
-import type { Decision } from "../authorization/decision.ts";
-import type { Content } from "../domain/content.ts";
-import { accessDenied, callerIsServer } from "../domain/errors.ts";
-import { type PathPrefix, type SecretPath, parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
+import { CofferError, revisionAhead } from "../domain/errors.ts";
+import { errorOfOnly, errorOfPart, partOf } from "../domain/operation-errors.ts";
+import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
+import type { Sealer } from "../sealing/sealer.ts";
 import type { Principal } from "../spiffe/principal.ts";
 import type { Changes } from "../store/changes.ts";
-import { encodeContent } from "../store/content-format.ts";
-import type { DeleteResult, PutResult } from "../store/operation.ts";
+import type { ChangeCommand, ChangeResult } from "../store/command.ts";
+import type { Reads, Snapshot } from "../store/reads.ts";
 import type { StoredSecret } from "../store/secret.ts";
-import type { OpenedVersion, SecretReader } from "../store/secret-reader.ts";
-import { openPageToken, sealPageToken } from "./page-token.ts";
-import type { Sealer } from "../sealing/sealer.ts";
-
-/** The policy action that each call requires. */
-const ACTION_OF = { Put: "write", Get: "read", Delete: "delete", List: "list", Describe: "describe" } as const;
-
-/** The name of a call. */
-export type Call = keyof typeof ACTION_OF;
-
-/** A denied call, for logs and metrics. */
-export interface Denial {
-  readonly caller: Principal;
-  readonly call: Call;
-  /** The path, or the prefix of a List. */
-  readonly target: string;
-  readonly decision: Decision;
-}
+import { type BatchEntry, type GetQuery, type ReadSecret, readBatch, readSecret } from "./reading.ts";
+import { type ListAnswer, type ListPermit, type ListQuestion, findListPage } from "./list-page.ts";
+import { ACTIONS_ANYWHERE, ACTIONS_ON_PATH, CallPermits, type Denial, type PathCall, type Permit } from "./permits.ts";
+import type { PermittedGuard, PermittedOperation } from "./permitted.ts";
 
 /** The options of a {@link SecretsEngine}. */
 export interface EngineOptions {
-  readonly secrets: SecretReader;
+  readonly secrets: Reads;
   readonly changes: Changes;
   /** Seals page tokens. */
   readonly sealer: Sealer;
@@ -38,42 +24,34 @@ export interface EngineOptions {
   readonly onDenied: (denial: Denial) => void;
 }
 
-/** Proves that a caller may call one method on one secret. Only the engine creates permits. */
-export interface Permit {
-  readonly caller: Principal;
-  readonly path: SecretPath;
+/** The answer to a change. */
+export interface ChangeAnswer extends ChangeResult {
+  /** The revision of the store at which it was made. */
+  readonly storeRevision: number;
 }
 
-/** Proves that a caller may list secrets with a prefix, as `authorizer` allows. Only the engine creates permits. */
-export interface ListPermit {
-  readonly caller: Principal;
-  readonly prefix: PathPrefix;
-  readonly authorizer: Authorizer;
+/** The answer to a Get. */
+export interface GetAnswer extends ReadSecret {
+  readonly storeRevision: number;
 }
 
-/** The query of a List for one page. */
-export interface ListQuestion {
-  readonly pageSize: number;
-  /** Empty for the first page. */
-  readonly pageToken: string;
+/** The answer to a BatchGet. */
+export interface BatchAnswer {
+  readonly entries: readonly BatchEntry[];
+  readonly storeRevision: number;
 }
 
-/** One secret of a page. */
-export interface ListedSecret {
-  readonly path: SecretPath;
-  /** Undefined if the caller may not describe the secret. */
-  readonly described: StoredSecret | undefined;
-}
-
-/** One page of List. `nextPageToken` is empty on the last page. */
-export interface ListAnswer {
-  readonly secrets: readonly ListedSecret[];
-  readonly nextPageToken: string;
+/** A secret as of a time and a revision of the store. */
+export interface DescribedSecret {
+  readonly secret: StoredSecret;
+  /** Milliseconds since the epoch. It decides which versions have expired. */
+  readonly time: number;
+  readonly storeRevision: number;
 }
 
 /**
- * The actions of callers, and the only access to the store. Each action requires the permit that authorization returns,
- * so no action can run before its caller is authorized.
+ * The actions of callers, and the only access to the store. A call is authorized first, and acts afterwards: each action
+ * requires permits, or operations that were made from permits, so no action can run before its caller is authorized.
  */
 export class SecretsEngine {
   readonly #options: EngineOptions;
@@ -82,11 +60,27 @@ export class SecretsEngine {
     this.#options = options;
   }
 
-  /** Authorizes a call for a secret. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
-  permit(caller: Principal, call: Exclude<Call, "List">, text: string): Permit {
-    const path = parseSecretPath(text);
-    this.#require(this.#options.authorizer().decide(caller.id, ACTION_OF[call], path), caller, call, path);
-    return { caller, path };
+  // ---- authorize
+
+  /**
+   * Authorizes a call by the path in its first field, which is named `field`. Throws ACCESS_DENIED, or INVALID_FIELD or
+   * LIMIT_EXCEEDED for the path.
+   */
+  permitPath(caller: Principal, call: PathCall, text: string, field = "path"): CallPermits {
+    const path = parseSecretPath(text, field);
+    const permits = this.#permits(caller, call);
+    for (const action of ACTIONS_ON_PATH[call]) permits.permit(action, path);
+    return permits;
+  }
+
+  /**
+   * Authorizes a call on several secrets as a whole. Throws ACCESS_DENIED if no rule allows the caller one of its
+   * actions on any secret. Each of its secrets has to be authorized by a permit.
+   */
+  permitAnywhere(caller: Principal, call: "Commit" | "BatchGet"): CallPermits {
+    const permits = this.#permits(caller, call);
+    permits.requireAnywhere(ACTIONS_ANYWHERE[call], "");
+    return permits;
   }
 
   /**
@@ -95,58 +89,94 @@ export class SecretsEngine {
    */
   permitList(caller: Principal, text: string): ListPermit {
     const prefix = parsePathPrefix(text);
-    const authorizer = this.#options.authorizer();
-    this.#require(authorizer.mayListAnything(caller.id), caller, "List", prefix);
-    return { caller, prefix, authorizer };
+    const permits = this.#permits(caller, "List");
+    permits.requireAnywhere(ACTIONS_ANYWHERE.List, prefix);
+    return { permits, prefix };
   }
 
-  /** Adds a version. */
-  put({ caller, path }: Permit, content: Content, expectedVersion: number | undefined): Promise<PutResult> {
-    const command = { path, plaintext: encodeContent(content), expectedVersion, author: caller.id.toString() };
-    return this.#options.changes.put(command);
+  #permits(caller: Principal, call: Denial["call"]): CallPermits {
+    const { authorizer, onDenied } = this.#options;
+    return new CallPermits({ caller, call, authorizer, onDenied });
   }
 
-  get({ path }: Permit, version: number): OpenedVersion {
-    return this.#options.secrets.get(path, version);
+  // ---- act
+
+  /** Performs one operation. */
+  change(operation: PermittedOperation, requestId: string | undefined): Promise<ChangeAnswer> {
+    return this.#change([operation], [], requestId, errorOfOnly);
   }
 
-  delete(
-    { caller, path }: Permit,
-    versions: readonly number[],
-    expectedVersion: number | undefined,
-  ): Promise<DeleteResult> {
-    return this.#options.changes.delete({ path, versions, expectedVersion, author: caller.id.toString() });
+  /** Performs all operations of a Commit, or none. There is at least one. */
+  commit(
+    operations: readonly PermittedOperation[],
+    guards: readonly PermittedGuard[],
+    requestId: string | undefined,
+  ): Promise<ChangeAnswer> {
+    return this.#change(operations, guards, requestId, (error) => errorOfCommit(error, operations));
+  }
+
+  get({ path }: Permit<"read">, query: GetQuery): GetAnswer {
+    const snapshot = this.#snapshotAt(query.minRevision);
+    return { ...readSecret(snapshot, path, query), storeRevision: snapshot.revision };
+  }
+
+  /** Reads the newest versions of secrets as of one revision. A secret that the caller may not read is an error entry. */
+  batchGet(permits: CallPermits, texts: readonly string[], minRevision: number): BatchAnswer {
+    const paths = texts.map((text, index) => parseSecretPath(text, `paths[${index}]`));
+    const snapshot = this.#snapshotAt(minRevision);
+    return { entries: readBatch(snapshot, permits, paths), storeRevision: snapshot.revision };
   }
 
   /** One page of the secrets that the caller may list. `isOver` returns whether the caller has stopped waiting. */
-  async list(
-    { caller, prefix, authorizer }: ListPermit,
-    { pageSize: limit, pageToken }: ListQuestion,
-    isOver: () => boolean,
-  ): Promise<ListAnswer> {
-    const { secrets: stored, sealer } = this.#options;
-    const after = pageToken === "" ? undefined : openPageToken(sealer, pageToken, caller.id, prefix);
-    const listable = authorizer.scope(caller.id, "list");
-    const atOrAfter = (text: string) => listable.atOrAfter(text);
-    const { secrets, next } = await stored.list({ prefix, after, limit, atOrAfter }, isOver);
-    const describable = authorizer.scope(caller.id, "describe");
-    return {
-      secrets: secrets.map((secret) => ({
-        path: secret.path,
-        described: describable.covers(secret.path) ? secret : undefined,
-      })),
-      nextPageToken: next === undefined ? "" : sealPageToken(sealer, next, caller.id, prefix),
-    };
+  list(permit: ListPermit, question: ListQuestion, isOver: () => boolean): Promise<ListAnswer> {
+    const { secrets, sealer } = this.#options;
+    return findListPage({ secrets, sealer, permit, question, isOver });
   }
 
-  describe({ path }: Permit): StoredSecret {
-    return this.#options.secrets.describe(path);
+  describe({ path }: Permit<"describe">): DescribedSecret {
+    const snapshot = this.#options.secrets.snapshot();
+    return { secret: snapshot.secret(path), time: snapshot.time, storeRevision: snapshot.revision };
   }
 
-  #require(decision: Decision, caller: Principal, call: Call, target: string): void {
-    if (decision.kind === "allowed") return;
-    this.#options.onDenied({ caller, call, target, decision });
-    if (decision.because === "the server's own SPIFFE ID") throw callerIsServer(ACTION_OF[call], caller.id.toString());
-    throw accessDenied(ACTION_OF[call], target === "" ? "anything" : target);
+  async #change(
+    operations: readonly PermittedOperation[],
+    guards: readonly PermittedGuard[],
+    requestId: string | undefined,
+    explained: (error: CofferError) => CofferError,
+  ): Promise<ChangeAnswer> {
+    try {
+      const result = await this.#options.changes.change(commandOf(operations, guards, requestId));
+      return { ...result, storeRevision: this.#options.secrets.snapshot().revision };
+    } catch (error) {
+      throw error instanceof CofferError ? explained(error) : error;
+    }
   }
+
+  #snapshotAt(minRevision: number): Snapshot {
+    const snapshot = this.#options.secrets.snapshot();
+    if (snapshot.revision < minRevision) throw revisionAhead(snapshot.revision);
+    return snapshot;
+  }
+}
+
+function commandOf(
+  operations: readonly PermittedOperation[],
+  guards: readonly PermittedGuard[],
+  requestId: string | undefined,
+): ChangeCommand {
+  const [first] = operations;
+  if (first === undefined) throw new Error("a change has no operation");
+  return {
+    author: first.caller.id.toString(),
+    operations: operations.map((operation) => operation.command()),
+    guards: guards.map((guard) => guard.command()),
+    requestId,
+  };
+}
+
+/** The store names an operation or a guard only by its index. */
+function errorOfCommit(error: CofferError, operations: readonly PermittedOperation[]): CofferError {
+  const failed = partOf(error);
+  if (failed === undefined) return error;
+  return errorOfPart(error, { ...failed, kind: operations[failed.index]?.kind ?? "" });
 }

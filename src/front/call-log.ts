@@ -1,7 +1,7 @@
 import type { Reason } from "../contract/reasons.ts";
 import { decidedBy } from "../authorization/decision.ts";
 import type { CofferError } from "../domain/errors.ts";
-import type { Denial } from "../engine/secrets-engine.ts";
+import type { Denial } from "../engine/permits.ts";
 import type { LimitedLog } from "../observability/limiter.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { CounterNames, FrontCounters } from "../observability/call-counters.ts";
@@ -37,11 +37,11 @@ export function createCallLog(log: Logger, limited: LimitedLog, counters: FrontC
       const detail = "its SPIFFE ID has the most connections, and --max-connections is reached";
       refused({ reason: "crowded-out", connection, remote, detail, claimed });
     },
-    denied({ caller, call, target, decision }) {
+    denied({ caller, call, action, target, decision }) {
       const method = fullName(call);
       const { connection, id } = caller;
       const rule = decidedBy(decision);
-      const fields = { spiffe_id: id.toString(), method, path: target, rule, connection };
+      const fields = { spiffe_id: id.toString(), method, action, path: target, rule, connection };
       limited.info("call denied", "ACCESS_DENIED", fields, id);
     },
     handled(handled) {

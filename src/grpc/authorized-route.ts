@@ -27,9 +27,11 @@ export interface AnswerableCall {
 export interface AuthorizedRoute {
   readonly kind: "authorized";
   readonly method: MethodId;
-  /** The first field of the request, by which the caller is authorized. */
-  readonly target: LeadingField;
-  /** Throws if the caller may not use `target`. */
+  /**
+   * The first field of the request, by which the caller is authorized; undefined if the request names several secrets.
+   */
+  readonly target: LeadingField | undefined;
+  /** Throws if the caller may not use `target`, which is empty if the route has none. */
   readonly authorize: (caller: Connection, target: string) => void;
   /** Answers a call. It must not throw. */
   readonly answer: (call: AnswerableCall, message: Buffer) => void;

@@ -186,7 +186,8 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
    */
   #isAuthorized(): boolean {
     const { caller, route } = this.#arrival;
-    const target = leadingStringSoFar(this.#request.bytes.subarray(PREFIX_BYTES), route.target);
+    const bytes = this.#request.bytes.subarray(PREFIX_BYTES);
+    const target = route.target === undefined ? "" : leadingStringSoFar(bytes, route.target);
     if (target !== undefined) route.authorize(caller, target);
     return target !== undefined;
   }

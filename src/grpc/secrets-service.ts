@@ -1,20 +1,36 @@
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_VERSIONS } from "../contract/limits.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contract/limits.ts";
 import type { MapEntry } from "../contract/map-field.ts";
+import type { Codec } from "../contract/message.ts";
 import * as wire from "../contract/messages.ts";
-import { Content, type ContentEntry } from "../domain/content.ts";
+import { checkKeys } from "../domain/content.ts";
 import { invalidField } from "../domain/errors.ts";
-import type { Call, ListPermit, ListedSecret, Permit, SecretsEngine } from "../engine/secrets-engine.ts";
-import { type StoredSecret, type Version, lastChange, newest } from "../store/secret.ts";
-import type { Connection } from "../admission/connection.ts";
+import { checkLabels } from "../domain/labels.ts";
+import { parseRequestId } from "../domain/request-id.ts";
+import { parseSecretPath } from "../domain/secret-path.ts";
+import type { ListPermit, ListQuestion } from "../engine/list-page.ts";
+import type { CallPermits, PathCall } from "../engine/permits.ts";
+import type { ChangeAnswer, SecretsEngine } from "../engine/secrets-engine.ts";
+import { type ChangeRequests, toOperation } from "./change-requests.ts";
+import { permittedCommit } from "./commit-request.ts";
+import * as answer from "./secret-answers.ts";
 import type { UnaryMethod } from "./unary.ts";
 
 /** The methods of coffer.v1.Secrets by name. Each checks the request, calls the engine, and creates the response. */
 export interface SecretsMethods {
-  readonly Put: UnaryMethod<wire.PutRequest, wire.PutResponse, Permit>;
-  readonly Get: UnaryMethod<wire.GetRequest, wire.GetResponse, Permit>;
-  readonly Delete: UnaryMethod<wire.DeleteRequest, wire.DeleteResponse, Permit>;
+  readonly Put: UnaryMethod<wire.PutRequest, wire.PutResponse, CallPermits>;
+  readonly Get: UnaryMethod<wire.GetRequest, wire.GetResponse, CallPermits>;
+  readonly Delete: UnaryMethod<wire.DeleteRequest, wire.DeleteResponse, CallPermits>;
   readonly List: UnaryMethod<wire.ListRequest, wire.ListResponse, ListPermit>;
-  readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, Permit>;
+  readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, CallPermits>;
+  readonly Patch: UnaryMethod<wire.PatchRequest, wire.PatchResponse, CallPermits>;
+  readonly Undelete: UnaryMethod<wire.UndeleteRequest, wire.UndeleteResponse, CallPermits>;
+  readonly Destroy: UnaryMethod<wire.DestroyRequest, wire.DestroyResponse, CallPermits>;
+  readonly Restore: UnaryMethod<wire.RestoreRequest, wire.RestoreResponse, CallPermits>;
+  readonly Copy: UnaryMethod<wire.CopyRequest, wire.CopyResponse, CallPermits>;
+  readonly Purge: UnaryMethod<wire.PurgeRequest, wire.PurgeResponse, CallPermits>;
+  readonly Metadata: UnaryMethod<wire.MetadataRequest, wire.MetadataResponse, CallPermits>;
+  readonly Commit: UnaryMethod<wire.CommitRequest, wire.CommitResponse, CallPermits>;
+  readonly BatchGet: UnaryMethod<wire.BatchGetRequest, wire.BatchGetResponse, CallPermits>;
 }
 
 /** The names of the methods. Calls are counted by the position of their method here. */
@@ -24,46 +40,40 @@ export const METHODS = [
   "Delete",
   "List",
   "Describe",
+  "Patch",
+  "Undelete",
+  "Destroy",
+  "Restore",
+  "Copy",
+  "Purge",
+  "Metadata",
+  "Commit",
+  "BatchGet",
 ] as const satisfies readonly (keyof SecretsMethods)[];
 
 /**
- * Creates the methods over an engine. `maxContentBytes` bounds the total size of the keys and values of one version.
+ * Creates the methods over an engine. `maxContentBytes` bounds the total size of the keys and values of one version, and
+ * of all operations of one Commit.
  */
 export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): SecretsMethods {
+  return { ...readMethods(engine), ...changeMethods(engine, maxContentBytes) };
+}
+
+type ReadMethod = "Get" | "List" | "Describe" | "BatchGet";
+
+function readMethods(engine: SecretsEngine): Pick<SecretsMethods, ReadMethod> {
   return {
-    Put: {
-      request: wire.putRequest,
-      response: wire.putResponse,
-      ...onPath(engine, "Put"),
-      hasLargeAnswer: false,
-      handle: (permit, { path, data, binaryData, expectedVersion }) => {
-        const content = Content.parse([...entries("text", data), ...entries("binary", binaryData)], maxContentBytes);
-        const put = engine.put(permit, content, expectedVersion);
-        return put.then(({ version, revision, createTime }) => ({ path, version, revision, createTime }));
-      },
-      wipe: ({ data, binaryData }) => wipeValues(data, binaryData),
-    },
     Get: {
       request: wire.getRequest,
       response: wire.getResponse,
-      ...onPath(engine, "Get"),
+      target: PATH,
+      permit: (caller, path) => engine.permitPath(caller, "Get", path),
       hasLargeAnswer: true,
-      handle: (permit, { path, version }) => {
-        const opened = engine.get(permit, version);
-        const { number, createTime, revision } = opened.version;
-        return { path, version: number, ...split(opened.content), createTime, revision };
+      handle: (permits, { path, ...query }) => {
+        checkKeys("keys", query.keys);
+        return answer.gotSecret(path, engine.get(permits.permit("read", parseSecretPath(path)), query));
       },
-      wipe: (_request, response) => response && wipeValues(response.data, response.binaryData),
-    },
-    Delete: {
-      request: wire.deleteRequest,
-      response: wire.deleteResponse,
-      ...onPath(engine, "Delete"),
-      hasLargeAnswer: false,
-      handle: async (permit, { path, versions, expectedVersion }) => {
-        checkDelete(versions, expectedVersion);
-        return { path, ...(await engine.delete(permit, versions, expectedVersion)) };
-      },
+      wipe: (_request, response) => response && wipeContent(response),
     },
     List: {
       request: wire.listRequest,
@@ -71,49 +81,95 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
       target: { number: 1, name: "prefix", of: ({ prefix }) => prefix },
       permit: (caller, prefix) => engine.permitList(caller, prefix),
       hasLargeAnswer: true,
-      handle: async (permit, { pageSize, pageToken }, isOver) => {
-        const question = { pageSize: effectivePageSize(pageSize), pageToken };
-        const { secrets, nextPageToken } = await engine.list(permit, question, isOver);
-        return { entries: secrets.map(listEntry), nextPageToken };
-      },
+      handle: async (permit, request, isOver) => answer.listed(await engine.list(permit, questionOf(request), isOver)),
     },
     Describe: {
       request: wire.describeRequest,
       response: wire.describeResponse,
-      ...onPath(engine, "Describe"),
-      hasLargeAnswer: false,
-      handle: (permit) => description(engine.describe(permit)),
+      target: PATH,
+      permit: (caller, path) => engine.permitPath(caller, "Describe", path),
+      hasLargeAnswer: true,
+      handle: (permits, { path }) =>
+        answer.description(engine.describe(permits.permit("describe", parseSecretPath(path)))),
+    },
+    BatchGet: {
+      request: wire.batchGetRequest,
+      response: wire.batchGetResponse,
+      target: undefined,
+      permit: (caller) => engine.permitAnywhere(caller, "BatchGet"),
+      hasLargeAnswer: true,
+      handle: (permits, { paths, minRevision }) => {
+        if (paths.length === 0) throw invalidField("paths", "is empty");
+        return answer.gotSecrets(engine.batchGet(permits, paths, minRevision));
+      },
+      wipe: (_request, response) => response && wipeEntries(response.entries),
     },
   };
 }
 
-/** The target and permit of a method on one secret, whose request begins with the path. */
-function onPath(engine: SecretsEngine, call: Exclude<Call, "List">) {
+function changeMethods(engine: SecretsEngine, maxContentBytes: number): Omit<SecretsMethods, ReadMethod> {
+  /** The method of one change: its call and kind, its messages, and how its answer becomes a response. */
+  const change = <K extends keyof ChangeRequests, Response>(
+    call: PathCall,
+    kind: K,
+    request: Codec<ChangeRequests[K]>,
+    response: Codec<Response>,
+    toResponse: (path: string, answer: ChangeAnswer) => Response,
+  ): Omit<UnaryMethod<ChangeRequests[K], Response, CallPermits>, "target"> => ({
+    request,
+    response,
+    permit: (caller, path) => engine.permitPath(caller, call, path),
+    hasLargeAnswer: false,
+    handle: async (permits, message) => {
+      const operation = toOperation[kind](permits, message, maxContentBytes);
+      return toResponse(operation.path, await engine.change(operation, parseRequestId(message.requestId)));
+    },
+  });
+  const { addedVersion, changedVersions } = answer;
+  const put = change("Put", "put", wire.putRequest, wire.putResponse, addedVersion);
+  const patch = change("Patch", "patch", wire.patchRequest, wire.patchResponse, addedVersion);
+  const source = { number: 1, name: "source", of: ({ source }: wire.CopyRequest) => source };
   return {
-    target: { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path },
-    permit: (caller: Connection, path: string) => engine.permit(caller, call, path),
+    Put: { target: PATH, ...put, wipe: wipeContent },
+    Patch: { target: PATH, ...patch, wipe: wipeContent },
+    Delete: { target: PATH, ...change("Delete", "delete", wire.deleteRequest, wire.deleteResponse, changedVersions) },
+    Undelete: {
+      target: PATH,
+      ...change("Undelete", "undelete", wire.undeleteRequest, wire.undeleteResponse, changedVersions),
+    },
+    Destroy: {
+      target: PATH,
+      ...change("Destroy", "destroy", wire.destroyRequest, wire.destroyResponse, changedVersions),
+    },
+    Restore: { target: PATH, ...change("Restore", "restore", wire.restoreRequest, wire.restoreResponse, addedVersion) },
+    Copy: { target: source, ...change("Copy", "copy", wire.copyRequest, wire.copyResponse, addedVersion) },
+    Purge: { target: PATH, ...change("Purge", "purge", wire.purgeRequest, wire.purgeResponse, answer.purged) },
+    Metadata: {
+      target: PATH,
+      ...change("Metadata", "metadata", wire.metadataRequest, wire.metadataResponse, answer.changedSettings),
+    },
+    Commit: {
+      request: wire.commitRequest,
+      response: wire.commitResponse,
+      target: undefined,
+      permit: (caller) => engine.permitAnywhere(caller, "Commit"),
+      hasLargeAnswer: false,
+      handle: async (permits, request) => {
+        const { operations, guards, requestId } = permittedCommit(permits, request, maxContentBytes);
+        return answer.committed(operations, await engine.commit(operations, guards, requestId));
+      },
+      wipe: ({ operations }) => wipeOperations(operations),
+    },
   };
 }
 
-function entries(kind: ContentEntry["kind"], map: readonly MapEntry[]): ContentEntry[] {
-  return map.map(({ key, value }) => ({ kind, key, value }));
-}
+/** The first field of every request on one secret, except that of a Copy. */
+const PATH = { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path };
 
-function wipeValues(...maps: readonly (readonly MapEntry[])[]): void {
-  for (const { value } of maps.flat()) value.fill(0);
-}
-
-function split(content: Content): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {
-  const data: MapEntry[] = [];
-  const binaryData: MapEntry[] = [];
-  for (const entry of content.entries()) (entry.kind === "text" ? data : binaryData).push(entry);
-  return { data, binaryData };
-}
-
-function checkDelete(versions: readonly number[], expectedVersion: number | undefined): void {
-  if (versions.includes(0)) throw invalidField("versions", "contains 0; versions start at 1");
-  if (expectedVersion === 0)
-    throw invalidField("expected_version", "is 0; a secret that was never written can't be deleted");
+function questionOf({ pageSize, pageToken, delimiter, labels, showDeleted }: wire.ListRequest): ListQuestion {
+  if (delimiter !== "" && delimiter !== "/") throw invalidField("delimiter", 'is neither empty nor "/"');
+  checkLabels("labels", labels);
+  return { pageSize: effectivePageSize(pageSize), pageToken, isFolded: delimiter === "/", labels, showDeleted };
 }
 
 function effectivePageSize(pageSize: number): number {
@@ -121,26 +177,22 @@ function effectivePageSize(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-/** A caller that may not describe a secret gets only its path. */
-function listEntry({ path, described }: ListedSecret): wire.ListEntry {
-  if (described === undefined) return { path, latestVersion: 0, updateTime: undefined };
-  return { path, latestVersion: newest(described).number, updateTime: lastChange(described).time };
+/** The maps of secret values that a message can have. */
+interface SecretValues {
+  readonly data: readonly MapEntry[];
+  readonly binaryData: readonly MapEntry[];
 }
 
-function description(secret: StoredSecret): wire.DescribeResponse {
-  const { path, versions } = secret;
-  return {
-    path,
-    versions: versions.map(versionDescription),
-    latestVersion: newest(secret).number,
-    maxVersions: MAX_VERSIONS,
-  };
+function wipeContent({ data, binaryData }: SecretValues): void {
+  for (const { value } of [...data, ...binaryData]) value.fill(0);
 }
 
-function versionDescription({ number, state, createTime, createdBy, revision }: Version): wire.VersionDescription {
-  const deletion =
-    state.kind === "deleted"
-      ? { state: wire.VersionState.deleted, deleteTime: state.time, deletedBy: state.by }
-      : { state: wire.VersionState.live, deleteTime: undefined, deletedBy: "" };
-  return { version: number, createTime, createdBy, revision, ...deletion };
+function wipeEntries(entries: readonly wire.BatchGetEntry[]): void {
+  for (const { result } of entries) if (result?.kind === "secret") wipeContent(result.value);
+}
+
+function wipeOperations(operations: readonly wire.CommitOperation[]): void {
+  for (const { change } of operations) {
+    if (change?.kind === "put" || change?.kind === "patch") wipeContent(change.value);
+  }
 }

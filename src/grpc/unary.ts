@@ -13,9 +13,12 @@ import type { MethodId } from "./method-id.ts";
 export interface UnaryMethod<Request, Response, Permit> {
   readonly request: Codec<Request>;
   readonly response: Codec<Response>;
-  /** The first field of the request, by which a caller is authorized. */
-  readonly target: LeadingField & { readonly of: (request: Request) => string };
-  /** Authorizes the caller by the target. Throws if it may not make this call. */
+  /**
+   * The first field of the request, by which a caller is authorized; undefined if the request names several secrets, each
+   * of which `handle` authorizes.
+   */
+  readonly target: (LeadingField & { readonly of: (request: Request) => string }) | undefined;
+  /** Authorizes the caller by the target, or for the call as a whole. Throws if it may not make this call. */
   readonly permit: (caller: Connection, target: string) => Permit;
   /**
    * Whether its answer can be much larger than its request. The call then waits until the caller has read enough of its
@@ -69,11 +72,12 @@ function respond<Request, Response, Permit>(
   message: Buffer,
 ): void {
   const { target } = method;
-  const leading = leadingString(message, target);
+  const leading = target === undefined ? "" : leadingString(message, target);
   const permit = method.permit(call.caller, leading);
   const request = method.request.decode(message);
   // In protobuf the last occurrence of a field counts: a caller would be authorized for one secret and get another.
-  if (target.of(request) !== leading) throw malformedRequest(`${target.name} occurs twice`, target.name);
+  if (target !== undefined && target.of(request) !== leading)
+    throw malformedRequest(`${target.name} occurs twice`, target.name);
   handle(method, call, permit, request);
 }
 

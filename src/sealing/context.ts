@@ -9,9 +9,9 @@ export function versionContext(path: string, version: number): string {
   return context("content", String(version), path);
 }
 
-/** The context of a page token. It does not open for another caller or another prefix. */
-export function pageTokenContext(caller: string, prefix: string): string {
-  return context("page token", caller, prefix);
+/** The context of a page token. It does not open for another caller or another query. */
+export function pageTokenContext(caller: string, query: string): string {
+  return context("page token", caller, query);
 }
 
 /** The context of a data key that the root key wraps. */

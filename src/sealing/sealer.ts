@@ -10,6 +10,12 @@ export interface Sealer {
   /** Returns the plaintext. Its memory is not shared with Node's buffer pool. Throws {@link SealBroken}. */
   open(sealed: Uint8Array, context: string): Buffer;
 
+  /**
+   * A keyed hash of parts, as if they were one after the other, 32 bytes long. It has the same value as long as the store
+   * has the same key, and can't be computed without the key.
+   */
+  digest(parts: readonly Uint8Array[]): Buffer;
+
   /** The number of bytes by which the sealed form is longer than the plaintext. */
   readonly overhead: number;
 }

@@ -1,5 +1,6 @@
 import sodium from "sodium-native";
 import { BytePool, TRANSIENT } from "./byte-pool.ts";
+import { KeyedHash } from "./keyed-hash.ts";
 import { type KeyRecipient, type TransferredKey, boxedKey } from "./key-transfer.ts";
 import { type RandomFill, drawnAhead, secureRandom } from "./random.ts";
 import { SealBroken, type Sealer } from "./sealer.ts";
@@ -59,6 +60,8 @@ export class XChaChaSealer implements Sealer {
   /** The buffer for the associated data of the next call. It always begins with the binding. */
   readonly #associated: Buffer;
   readonly #random: RandomFill;
+  /** Created at the first use: most threads compute no digests. */
+  #hash: KeyedHash | undefined;
   readonly #opened = new BytePool(TRANSIENT);
   readonly #sealed = new BytePool(TRANSIENT);
 
@@ -115,6 +118,11 @@ export class XChaChaSealer implements Sealer {
     return plaintext;
   }
 
+  digest(parts: readonly Uint8Array[]): Buffer {
+    this.#hash ??= new KeyedHash(this.#key, "digest");
+    return this.#hash.digest(parts);
+  }
+
   /** The key, encrypted for a thread that has the private key of `publicKey`. */
   transferTo(publicKey: Uint8Array): TransferredKey {
     return { keyId: this.#keyId, storeId: this.#binding.subarray(HEADER_BYTES), box: boxedKey(this.#key, publicKey) };
@@ -127,6 +135,7 @@ export class XChaChaSealer implements Sealer {
 
   /** Wipes the key. The sealer can't be used afterwards. */
   close(): void {
+    this.#hash?.close();
     this.#key.wipe();
   }
 

@@ -1,59 +1,137 @@
-import type { Clock } from "../domain/timers.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
+import { applyChange } from "./apply-change.ts";
 import type { Change } from "./change.ts";
+import type { AnsweredRequest } from "./journal.ts";
 import type { Memory } from "./memory.ts";
+import { RequestTable, requestBytes } from "./request-table.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
-import { type StoredSecret, UNCOMMITTED, applyChange } from "./secret.ts";
+import { type Stored, UNCOMMITTED } from "./secret.ts";
 
 /**
- * The state of the store after the operations of a group that were accepted so far. The operations of the group are
+ * The state of the store after the commands of a group that were accepted so far. The commands of the group are
  * validated against it in order. It is discarded with the group.
  */
 export class Draft {
   readonly #memory: Memory;
-  readonly #changed = new Map<SecretPath, StoredSecret>();
+  readonly #requests: RequestTable;
+  readonly #changed = new Map<SecretPath, Stored | undefined>();
+  /** The requests of the group. */
+  readonly #accepted = new RequestTable();
   #bytes: number;
-  /**
-   * The time of every change of the group, in milliseconds: the clock's time, or that of the last change if it is
-   * later.
-   */
+  /** The time of every change of the group, in milliseconds. It is not earlier than that of the last change. */
   readonly time: number;
 
-  constructor(memory: Memory, clock: Clock) {
+  constructor(memory: Memory, requests: RequestTable, now: number) {
     this.#memory = memory;
-    this.#bytes = memory.totals.bytes;
-    this.time = Math.max(clock(), memory.lastTime);
+    this.#requests = requests;
+    this.#bytes = memory.totals.bytes + requests.bytes;
+    this.time = Math.max(now, memory.lastTime);
   }
 
-  /** The size of the store after the accepted operations, in bytes of memory. */
+  /** The size of the store after the accepted commands, in bytes of memory. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  get(path: SecretPath): StoredSecret | undefined {
-    return this.#changed.get(path) ?? this.#memory.get(path);
+  get(path: SecretPath): Stored | undefined {
+    const changed = this.#changed.get(path);
+    return changed !== undefined || this.#changed.has(path) ? changed : this.#memory.get(path);
   }
 
-  /** Returns the effect of a change without accepting it. */
-  effect(change: Change): Effect {
-    const before = this.get(change.path);
-    const after = applyChange(before, change, UNCOMMITTED, unpacked);
-    return { after, growth: this.#memory.sizeOf(after) - this.#memory.sizeOf(before) };
+  /** The size of what is stored for a path. */
+  sizeOf(stored: Stored | undefined): number {
+    return this.#memory.sizeOf(stored);
   }
 
-  accept({ after, growth }: Effect): void {
+  /** The digest of a request that is remembered, or accepted in this group. */
+  digestOf(caller: string, id: string): string | undefined {
+    return this.#accepted.digestOf(caller, id) ?? this.#requests.digestOf(caller, id);
+  }
+
+  /** The number of requests of a caller that are remembered, or accepted in this group. */
+  requestsOf(caller: string): number {
+    return this.#requests.count(caller) + this.#accepted.count(caller);
+  }
+
+  /** Accepts a request as part of the group. */
+  remember(request: AnsweredRequest): void {
+    this.#accepted.remember(request, UNCOMMITTED);
+    this.#bytes += requestBytes(request.results.length);
+  }
+
+  /** Sets what is stored for a path. The store grows by `growth` bytes. */
+  set(path: SecretPath, stored: Stored | undefined, growth: number): void {
+    this.#changed.set(path, stored);
     this.#bytes += growth;
-    this.#changed.set(after.path, after);
   }
+}
+
+/** What was stored for a path before a change. */
+interface Undo {
+  readonly path: SecretPath;
+  readonly before: Stored | undefined;
+  readonly growth: number;
+}
+
+/** The changes of one command. They become a part of the draft at once, and {@link drop} removes them again. */
+export class Fork {
+  readonly author: string;
+  readonly #draft: Draft;
+  readonly #changes: Change[] = [];
+  readonly #undo: Undo[] = [];
+  #growth = 0;
+
+  /** `author` is the SPIFFE ID of the caller; empty if the server makes the changes. */
+  constructor(draft: Draft, author: string) {
+    this.#draft = draft;
+    this.author = author;
+  }
+
+  /** The time of the changes. */
+  get time(): number {
+    return this.#draft.time;
+  }
+
+  get changes(): readonly Change[] {
+    return this.#changes;
+  }
+
+  /** The number of bytes by which the changes let the store grow. */
+  get growth(): number {
+    return this.#growth;
+  }
+
+  get(path: SecretPath): Stored | undefined {
+    return this.#draft.get(path);
+  }
+
+  apply(change: Change): void {
+    const before = this.#draft.get(change.path);
+    const after = applyChange(before, change, UNCOMMITTED, unpacked);
+    const growth = this.#draft.sizeOf(after) - this.#draft.sizeOf(before);
+    this.#changes.push(change);
+    this.#undo.push({ path: change.path, before, growth });
+    this.#growth += growth;
+    this.#draft.set(change.path, after, growth);
+  }
+
+  /** Undoes all changes. */
+  drop(): void {
+    for (const { path, before, growth } of this.#undo.reverse()) this.#draft.set(path, before, -growth);
+    overwriteSealed(this.#changes);
+  }
+}
+
+/**
+ * Overwrites the sealed contents of changes, which are committed and copied, or will not be committed. Otherwise, the
+ * memory would contain a sealed content after it is destroyed, until the garbage collector frees and something else uses
+ * it.
+ */
+export function overwriteSealed(changes: readonly Change[]): void {
+  for (const change of changes) if (change.kind === "put") change.sealed.fill(0);
 }
 
 /** A draft exists only as long as its group, so its bytes are not packed. */
 function unpacked(sealed: Buffer): SealedBytes {
   return { length: sealed.length, bytes: () => sealed };
-}
-
-/** The secret after a change, and the number of bytes by which the store grows. */
-export interface Effect {
-  readonly after: StoredSecret;
-  readonly growth: number;
 }

@@ -1,9 +1,10 @@
-import { contention, diskFull, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
+import { contention, diskFull, erasureUnknown, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
-import { Draft } from "./draft.ts";
+import { Draft, overwriteSealed } from "./draft.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "./journal.ts";
-import type { Operation, Plan } from "./operation.ts";
-import type { Publication } from "./publication.ts";
+import type { StoreClock } from "./store-clock.ts";
+import type { StoreState } from "./store-state.ts";
+import type { Plan, Submission } from "./submission.ts";
 
 // How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
@@ -16,7 +17,7 @@ const CATCH_UP_MS = 1000;
 export interface CommitObserver {
   /** A group was committed: the duration of the journal's commit, and the number of changes. */
   committed(seconds: number, changes: number): void;
-  /** An operation waited this long until its group began. */
+  /** A command waited this long until its group began. */
   queued(seconds: number): void;
   /** The outcome of a commit is unknown. The process must end and do nothing else. */
   failed(cause: unknown): void;
@@ -24,27 +25,43 @@ export interface CommitObserver {
 
 type State = "idle" | "running" | "failed";
 
+/** What a {@link GroupCommit} needs. */
+export interface GroupCommitOptions {
+  readonly state: StoreState;
+  readonly journal: Journal;
+  readonly observer: CommitObserver;
+  readonly timers: Timers;
+  readonly clock: StoreClock;
+}
+
 interface Waiting {
-  readonly operation: Operation<unknown>;
+  readonly submission: Submission<unknown>;
   readonly since: number;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The result of validating an operation. */
+/** The result of validating a command. */
 type Verdict = { readonly waiting: Waiting } & ({ readonly plan: Plan<unknown> } | { readonly refusal: unknown });
+
+/** A command that is committed, and is answered when removed content is gone from memory and disk. */
+interface Erasing {
+  readonly waiting: Waiting;
+  readonly answer: unknown;
+}
 
 const NOTHING_TO_COMMIT: CommitOutcome = { kind: "committed", revisions: [] };
 
 /**
- * Turns operations into committed changes. The order is always: validate, commit, publish, answer. Only one group is in
- * progress at a time. Operations that arrive meanwhile are validated after it is published.
+ * Turns commands into committed changes. The order is always: validate, commit, publish, answer. Only one group is in
+ * progress at a time. Commands that arrive meanwhile are validated after it is published.
  */
 export class GroupCommit {
-  readonly #publication: Publication;
+  readonly #store: StoreState;
   readonly #journal: Journal;
   readonly #observer: CommitObserver;
   readonly #timers: Timers;
+  readonly #clock: StoreClock;
   #queue: Waiting[] = [];
   #state: State = "idle";
   /** Called when the queue is empty and nothing is being committed. */
@@ -57,37 +74,45 @@ export class GroupCommit {
    * entries of the commit.
    */
   #fed: CommittedEntry[] | undefined;
+  /**
+   * Whether the files of the journal may contain removed content. True at first, because a process can end between the
+   * commit that removes content and the erasure.
+   */
+  #isErasureDue = true;
+  /** The commands that wait until removed content is gone from the memory of all threads. */
+  readonly #erasing = new Set<Promise<void>>();
 
-  constructor(publication: Publication, journal: Journal, observer: CommitObserver, timers: Timers) {
-    this.#publication = publication;
+  constructor({ state, journal, observer, timers, clock }: GroupCommitOptions) {
+    this.#store = state;
     this.#journal = journal;
     this.#observer = observer;
     this.#timers = timers;
+    this.#clock = clock;
     journal.onFeed((entries) => {
       if (this.#fed === undefined) this.#publish(entries);
       else for (const entry of entries) this.#fed.push(entry);
     });
   }
 
-  /** Resolves when the operation's change is durable and published. Rejects with a CofferError if it is refused. */
-  submit<T>(operation: Operation<T>): Promise<T> {
+  /** Resolves when the command's change is durable and published. Rejects with a CofferError if it is refused. */
+  submit<T>(submission: Submission<T>): Promise<T> {
     if (this.#state === "failed") {
-      operation.end();
+      submission.end();
       return Promise.reject(shuttingDown());
     }
     return new Promise<T>((resolve, reject) => {
       const since = this.#timers.elapsed();
-      this.#queue.push({ operation, since, resolve: resolve as (answer: unknown) => void, reject });
+      this.#queue.push({ submission, since, resolve: resolve as (answer: unknown) => void, reject });
       if (this.#state === "running") return;
       this.#state = "running";
       this.#timers.afterTurn(() => void this.#run());
     });
   }
 
-  /** Resolves when every operation that was submitted so far is answered. */
-  settled(): Promise<void> {
-    if (this.#state !== "running") return Promise.resolve();
-    return new Promise((resolve) => this.#settled.push(resolve));
+  /** Resolves when every command that was submitted so far is answered. */
+  async settled(): Promise<void> {
+    if (this.#state === "running") await new Promise<void>((resolve) => this.#settled.push(resolve));
+    await Promise.all(this.#erasing);
   }
 
   async #run(): Promise<void> {
@@ -109,11 +134,11 @@ export class GroupCommit {
       const outcome = await this.#commit(entries);
       switch (outcome.kind) {
         case "committed":
-          this.#answer(verdicts, outcome.revisions);
+          this.#erase(this.#answer(verdicts, outcome.revisions));
           return;
         case "rejected":
           // Reject the whole group: a refusal, or a Delete that had nothing to do, can depend on a change that is now
-          // lost. An operation that depends on memory alone would not need the disk, but also gets DISK_FULL.
+          // lost. A command that depends on memory alone would not need the disk, but also gets DISK_FULL.
           refuse(group, diskFull(outcome.shortage, outcome.cause));
           return;
         case "unknown":
@@ -126,12 +151,12 @@ export class GroupCommit {
     refuse(group, contention());
   }
 
-  /** Validates in order of arrival, each operation against memory and the operations accepted before it. */
+  /** Validates in order of arrival, each command against memory and the commands accepted before it. */
   #validate(group: readonly Waiting[]): Verdict[] {
-    const draft = new Draft(this.#publication.memory, this.#timers.clock);
+    const draft = new Draft(this.#store.memory, this.#store.requests, this.#clock.now());
     return group.map((waiting) => {
       try {
-        return { waiting, plan: waiting.operation.plan(draft) };
+        return { waiting, plan: waiting.submission.plan(draft) };
       } catch (refusal) {
         return { waiting, refusal };
       }
@@ -144,12 +169,13 @@ export class GroupCommit {
     const begun = this.#timers.elapsed();
     const fed: CommittedEntry[] = [];
     this.#fed = fed;
-    const outcome = await this.#journal.commit(entries, this.#publication.memory.revision);
+    const outcome = await this.#journal.commit(entries, this.#store.revision);
     if (outcome.kind === "unknown") return outcome;
     this.#fed = undefined;
     const own = outcome.kind === "committed" ? withRevisions(entries, outcome.revisions) : [];
     if (own.length > 0) this.#observer.committed((this.#timers.elapsed() - begun) / 1000, own.length);
     this.#publish([...own, ...fed].sort(byRevision));
+    for (const { changes } of entries) overwriteSealed(changes);
     return outcome;
   }
 
@@ -158,23 +184,51 @@ export class GroupCommit {
    * publishes changes to memory.
    */
   #publish(entries: readonly CommittedEntry[]): void {
-    this.#publication.publish(entries);
+    this.#store.publish(entries);
     for (const listener of this.#feedListeners) listener();
   }
 
   /**
-   * Answers the callers. Refused operations are also answered only after the commit: a refusal can depend on an earlier
-   * operation of the group, and must not be visible before that operation is durable.
+   * Answers the callers. Refused commands are also answered only after the commit: a refusal can depend on an earlier
+   * command of the group, and must not be visible before that command is durable. Returns the commands that are answered
+   * after {@link #erase}.
    */
-  #answer(verdicts: readonly Verdict[], revisions: readonly Revision[]): void {
+  #answer(verdicts: readonly Verdict[], revisions: readonly Revision[]): Erasing[] {
     let committed = 0;
+    const erasing: Erasing[] = [];
     for (const verdict of verdicts) {
       const { waiting } = verdict;
-      waiting.operation.end();
-      if ("refusal" in verdict) waiting.reject(verdict.refusal);
-      else if (verdict.plan.kind === "change") waiting.resolve(verdict.plan.answer(revisionAt(revisions, committed++)));
-      else waiting.resolve(verdict.plan.answer(this.#publication.memory));
+      waiting.submission.end();
+      if ("refusal" in verdict) {
+        waiting.reject(verdict.refusal);
+        continue;
+      }
+      const { plan } = verdict;
+      const isChange = plan.kind === "change";
+      const answer = isChange ? plan.answer(revisionAt(revisions, committed++)) : plan.answer(this.#store.memory);
+      if (plan.erases && isChange) this.#isErasureDue = true;
+      if (plan.erases) erasing.push({ waiting, answer });
+      else waiting.resolve(answer);
     }
+    return erasing;
+  }
+
+  /**
+   * Removes removed content from the files of the journal, and waits until it is gone from memory. If the disk is too full
+   * for that, the next group tries again.
+   */
+  #erase(erasing: readonly Erasing[]): void {
+    if (this.#isErasureDue) this.#isErasureDue = !this.#journal.erase();
+    if (erasing.length === 0) return;
+    if (this.#isErasureDue) {
+      for (const { waiting } of erasing) waiting.reject(erasureUnknown());
+      return;
+    }
+    const done = this.#store.erased().then(() => {
+      for (const { waiting, answer } of erasing) waiting.resolve(answer);
+      this.#erasing.delete(done);
+    });
+    this.#erasing.add(done);
   }
 
   #fail(group: readonly Waiting[], cause: unknown): void {
@@ -194,7 +248,7 @@ export class GroupCommit {
         resolve();
       };
       const listener = () => {
-        if (this.#publication.memory.revision >= revision) done();
+        if (this.#store.revision >= revision) done();
       };
       const cancel = this.#timers.delay(CATCH_UP_MS, done);
       this.#feedListeners.add(listener);
@@ -223,8 +277,8 @@ function byRevision(left: CommittedEntry, right: CommittedEntry): number {
 }
 
 function refuse(group: readonly Waiting[], error: unknown): void {
-  for (const { operation, reject } of group) {
-    operation.end();
+  for (const { submission, reject } of group) {
+    submission.end();
     reject(error);
   }
 }

@@ -1,9 +1,11 @@
 import type { SecretPath } from "../domain/secret-path.ts";
+import { type Measured, applyChange } from "./apply-change.ts";
+import type { Change } from "./change.ts";
 import type { CommittedEntry, Revision } from "./journal.ts";
 import { PathIndex } from "./path-index.ts";
-import type { Change } from "./change.ts";
 import type { SealedContents } from "./sealed-contents.ts";
-import { AUTHOR_OVERHEAD, type StoredSecret, applyChange, findVersion, memoryBytes } from "./secret.ts";
+import { type Stored, type StoredSecret, type Version, findVersion } from "./secret.ts";
+import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
 
 /** The number of secrets and versions in the store, and its size. */
 export interface StoreTotals {
@@ -16,9 +18,10 @@ export interface StoreTotals {
 /** What reads use of {@link Memory}. */
 export type ReadableMemory = Pick<Memory, "get" | "atOrAfter" | "totals" | "revision">;
 
-/** All secrets, at one revision. Reads use nothing else, and only {@link publish} changes it. */
-export class Memory<Sealed = Buffer> {
-  readonly #secrets = new Map<SecretPath, StoredSecret>();
+/** All secrets and tombstones, at one revision. Reads use nothing else, and only {@link publish} changes it. */
+export class Memory<Sealed extends Measured = Buffer> {
+  readonly #stored = new Map<SecretPath, Stored>();
+  /** The paths of the secrets, without those of tombstones. */
   readonly #index = new PathIndex();
   readonly #sealed: SealedContents<Sealed>;
   readonly #pack = (sealed: Sealed) => this.#sealed.add(sealed);
@@ -26,6 +29,7 @@ export class Memory<Sealed = Buffer> {
   readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
   #lastTime = 0;
+  #secrets = 0;
   #versions = 0;
   #bytes = 0;
 
@@ -49,22 +53,22 @@ export class Memory<Sealed = Buffer> {
   }
 
   get totals(): StoreTotals {
-    return { secrets: this.#secrets.size, versions: this.#versions, bytes: this.#bytes };
+    return { secrets: this.#secrets, versions: this.#versions, bytes: this.#bytes };
   }
 
-  /** The size of a secret in bytes of memory, as {@link totals} counts it. */
-  sizeOf(secret: StoredSecret | undefined): number {
-    return secret === undefined ? 0 : memoryBytes(secret, this.#copies);
+  /** The size of what is stored for a path in bytes of memory, as {@link totals} counts it. */
+  sizeOf(stored: Stored | undefined): number {
+    return stored === undefined ? 0 : memoryBytes(stored, this.#copies);
   }
 
-  get(path: SecretPath): StoredSecret | undefined {
-    return this.#secrets.get(path);
+  get(path: SecretPath): Stored | undefined {
+    return this.#stored.get(path);
   }
 
-  /** The first secret whose path is not less than `start`; undefined if there is none. */
+  /** The first secret whose path is not less than `start`; undefined if there is none. Tombstones are skipped. */
   atOrAfter(start: string): StoredSecret | undefined {
     const path = this.#index.atOrAfter(start);
-    return path === undefined ? undefined : this.#secrets.get(path);
+    return path === undefined ? undefined : secretOf(this.#stored.get(path));
   }
 
   /**
@@ -97,14 +101,46 @@ export class Memory<Sealed = Buffer> {
 
   #apply(change: Change<Sealed>, revision: Revision): void {
     const { path } = change;
-    const before = this.#secrets.get(path);
+    const before = this.#stored.get(path);
     const after = applyChange(before, { ...change, author: this.#author(change.author) }, revision, this.#pack);
-    if (before === undefined) this.#index.add(path);
-    for (const version of before?.versions ?? []) {
-      if (findVersion(after, version.number) === undefined) this.#sealed.release(version.sealed);
-    }
-    this.#versions += after.versions.length - (before?.versions.length ?? 0);
+    const secrets = { before: secretOf(before), after: secretOf(after) };
+    this.#count(secrets.before, -1);
+    this.#count(secrets.after, 1);
+    if (secrets.before !== undefined) this.#release(secrets.before, change);
+    if (secrets.before === undefined && secrets.after !== undefined) this.#index.add(path);
+    if (secrets.before !== undefined && secrets.after === undefined) this.#index.remove(path);
     this.#bytes += this.sizeOf(after) - this.sizeOf(before);
-    this.#secrets.set(path, after);
+    if (after === undefined) this.#stored.delete(path);
+    else this.#stored.set(path, after);
   }
+
+  #count(secret: StoredSecret | undefined, sign: 1 | -1): void {
+    if (secret === undefined) return;
+    this.#secrets += sign;
+    this.#versions += sign * secret.versions.length;
+  }
+
+  /** Releases the contents that a change has removed. */
+  #release(before: StoredSecret, change: Change<Sealed>): void {
+    for (const { sealed } of removedFrom(before, change)) if (sealed.length > 0) this.#sealed.release(sealed);
+  }
+}
+
+/** The versions of a secret whose content a change removes. */
+function removedFrom(before: StoredSecret, change: Change<unknown>): readonly Version[] {
+  switch (change.kind) {
+    case "put":
+    case "settings":
+      return change.pruned.flatMap(({ version }) => findVersion(before, version) ?? []);
+    case "state":
+      if (change.state === "live" || change.state === "deleted") return [];
+      return change.versions.flatMap(({ version }) => findVersion(before, version) ?? []);
+    case "purge":
+    case "forget":
+      return before.versions;
+  }
+}
+
+function secretOf(stored: Stored | undefined): StoredSecret | undefined {
+  return stored?.kind === "secret" ? stored : undefined;
 }

@@ -23,6 +23,16 @@ export class PathIndex {
     if (chunk.length > CHUNK_CAPACITY) this.#chunks.splice(at + 1, 0, chunk.splice(splitPoint(this.#chunks, at)));
   }
 
+  /** Removes a path that is in the index. */
+  remove(path: SecretPath): void {
+    const at = this.#chunkFor(path);
+    const chunk = this.#chunks[at];
+    const index = chunk === undefined ? 0 : lowerBound(chunk, path);
+    if (chunk?.[index] !== path) throw new Error(`${path} is not in the index`);
+    chunk.splice(index, 1);
+    if (chunk.length === 0) this.#chunks.splice(at, 1);
+  }
+
   /** The first path that is not less than `start`; undefined if there is none. */
   atOrAfter(start: string): SecretPath | undefined {
     const at = Math.max(0, this.#chunkFor(start));

@@ -61,8 +61,9 @@ export class SealedMemory implements SealedContents<Buffer> {
     return this.#place(new Resident(bytes.length), bytes);
   }
 
-  /** Where bytes are that {@link add} returned; undefined after their release. */
+  /** Where bytes are that {@link add} returned; undefined after their release, or if a version has no content. */
   placeOf(sealed: SealedBytes): Place | undefined {
+    if (sealed.length === 0) return undefined;
     const resident = residentOf(sealed);
     return resident.chunk === NO_CHUNK ? undefined : resident;
   }

@@ -1,33 +1,30 @@
 import type { Content } from "../domain/content.ts";
-import { contentUnreadable, secretNotFound, versionDeleted, versionNotFound } from "../domain/errors.ts";
+import { secretNotFound } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Timers } from "../domain/timers.ts";
-import { versionContext } from "../sealing/context.ts";
-import { SealBroken, type Sealer } from "../sealing/sealer.ts";
+import type { Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "./content-format.ts";
 import type { Revision } from "./journal.ts";
-import { findPage, type ListPage, type ListQuery } from "./listing.ts";
+import { type ListPage, type ListQuery, findPage } from "./listing.ts";
 import type { ReadableMemory, StoreTotals } from "./memory.ts";
-import { type StoredSecret, type Version, findVersion, newest } from "./secret.ts";
+import { openVersion, readableVersion } from "./readable-version.ts";
+import type { Reads, Snapshot } from "./reads.ts";
+import type { StoredSecret, Version } from "./secret.ts";
+import type { StoreClock } from "./store-clock.ts";
 import { ThreadShare } from "./thread-share.ts";
-
-/** A version with its decrypted content. */
-export interface OpenedVersion {
-  readonly version: Version;
-  readonly content: Content;
-}
 
 /** The options of a {@link SecretReader}. */
 export interface ReaderOptions {
   readonly memory: ReadableMemory;
   readonly sealer: Sealer;
   readonly timers: Timers;
+  readonly clock: StoreClock;
   /** Called before each read: brings the memory up to every change that was answered anywhere. */
   readonly catchUp: () => void;
 }
 
 /** Reads secrets from memory. */
-export class SecretReader {
+export class SecretReader implements Reads {
   readonly #options: ReaderOptions;
   readonly #lists: ThreadShare;
 
@@ -45,43 +42,45 @@ export class SecretReader {
     return this.#options.memory.revision;
   }
 
-  /**
-   * Decrypts a version; 0 is the newest. Throws SECRET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_DELETED or
-   * CONTENT_UNREADABLE.
-   */
-  get(path: SecretPath, number: number): OpenedVersion {
-    const secret = this.describe(path);
-    const version = number === 0 ? newest(secret) : findVersion(secret, number);
-    if (version === undefined) throw versionNotFound(path, number);
-    if (version.state.kind === "deleted") throw versionDeleted(path, version.number);
-    return { version, content: this.#open(path, version) };
-  }
-
-  /** The secret with all its versions, still sealed. Throws SECRET_NOT_FOUND. */
-  describe(path: SecretPath): StoredSecret {
+  snapshot(): Snapshot {
     this.#options.catchUp();
-    const secret = this.#options.memory.get(path);
-    if (secret === undefined) throw secretNotFound(path);
-    return secret;
+    return new MemorySnapshot(this.#options);
   }
 
-  /**
-   * One page of the secrets whose newest version is not deleted. Other calls are served while it is found. Rejects with
-   * DEADLINE_EXCEEDED once `isOver` returns true because the caller no longer waits.
-   */
   list(query: ListQuery, isOver: () => boolean): Promise<ListPage> {
     this.#options.catchUp();
-    return this.#lists.run({ steps: findPage(this.#options.memory, query), isOver });
+    const { memory, clock } = this.#options;
+    return this.#lists.run({ steps: findPage(memory, query, clock.now()), isOver });
+  }
+}
+
+/** What the memory contains in this turn of the event loop. */
+class MemorySnapshot implements Snapshot {
+  readonly #options: ReaderOptions;
+  readonly revision: Revision;
+  #time: number | undefined;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+    this.revision = options.memory.revision;
   }
 
-  #open(path: SecretPath, version: Version): Content {
-    try {
-      const sealed = version.sealed.bytes();
-      return decodeContent(this.#options.sealer.open(sealed, versionContext(path, version.number)));
-    } catch (cause) {
-      // Any other error is a bug in Coffer. CONTENT_UNREADABLE would make the operator look for damage on the disk.
-      if (!(cause instanceof SealBroken || cause instanceof RangeError)) throw cause;
-      throw contentUnreadable(path, version.number, cause);
-    }
+  get time(): number {
+    this.#time ??= this.#options.clock.now();
+    return this.#time;
+  }
+
+  secret(path: SecretPath): StoredSecret {
+    const stored = this.#options.memory.get(path);
+    if (stored?.kind !== "secret") throw secretNotFound(path);
+    return stored;
+  }
+
+  version(path: SecretPath, number: number): Version {
+    return readableVersion(this.secret(path), number, this);
+  }
+
+  open(path: SecretPath, version: Version): Content {
+    return openVersion(this.#options.sealer, path, version, decodeContent);
   }
 }

@@ -1,27 +1,30 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Sealer } from "../sealing/sealer.ts";
+import { type ChangeLimits, ChangeSubmission, type SubmissionOptions } from "./change-submission.ts";
 import type { Changes } from "./changes.ts";
+import type { ChangeCommand, ChangeResult } from "./command.ts";
 import { type CommitObserver, GroupCommit } from "./group-commit.ts";
 import type { CheckpointMode, Journal } from "./journal.ts";
-import {
-  type DeleteCommand,
-  type DeleteResult,
-  type PutCommand,
-  type PutResult,
-  deleteOperation,
-  putOperation,
-} from "./operation.ts";
+import type { StoreTotals } from "./memory.ts";
 import { type Publication, ownMemory } from "./publication.ts";
 import { SecretReader } from "./secret-reader.ts";
+import type { StoreClock } from "./store-clock.ts";
+import { StoreState } from "./store-state.ts";
+import { Sweep } from "./sweep.ts";
+
+// The number of expired versions, and of tombstones, that one commit of a sweep removes. Between two of these commits,
+// the changes of callers are committed.
+const SWEEP_BATCH = 256;
 
 /** The options of a {@link SecretStore}. */
-export interface StoreOptions {
+export interface StoreOptions extends ChangeLimits {
   readonly journal: Journal;
   readonly sealer: Sealer;
   readonly observer: CommitObserver;
   readonly timers: Timers;
-  /** The maximum size of the store in bytes of memory. A Put that exceeds it is refused. */
-  readonly maxStoreBytes: number;
+  readonly clock: StoreClock;
+  /** How long the tombstone of a purged secret is kept, in milliseconds. */
+  readonly tombstoneRetentionMs: number;
   /** Where the changes that this store publishes go. By default they are only visible in its own memory. */
   readonly publication?: Publication;
 }
@@ -29,30 +32,46 @@ export interface StoreOptions {
 /** All secrets. Reads come from memory; changes go through the journal. */
 export class SecretStore extends SecretReader implements Changes {
   readonly #options: StoreOptions;
+  readonly #state: StoreState;
   readonly #commits: GroupCommit;
+  readonly #submission: SubmissionOptions;
 
-  private constructor(options: StoreOptions, publication: Publication) {
-    super({ ...options, memory: publication.memory, catchUp: () => {} });
+  private constructor(options: StoreOptions, state: StoreState) {
+    super({ ...options, memory: state.memory, catchUp: () => {} });
     this.#options = options;
-    this.#commits = new GroupCommit(publication, options.journal, options.observer, options.timers);
+    this.#state = state;
+    this.#commits = new GroupCommit({ ...options, state });
+    this.#submission = { ...options, requests: state.requests };
   }
 
   /** Loads the store from the journal. Throws the journal's error if the stored entries can't be trusted. */
   static async load(options: StoreOptions): Promise<SecretStore> {
-    const publication = options.publication ?? ownMemory();
+    const state = new StoreState(options.publication ?? ownMemory(), options.tombstoneRetentionMs);
     for await (const entries of options.journal.load()) {
-      publication.publish(entries);
-      await publication.ready();
+      state.publish(entries);
+      await state.ready();
     }
-    return new SecretStore(options, publication);
+    options.clock.advanceTo(state.lastTime);
+    return new SecretStore(options, state);
   }
 
-  put(command: PutCommand): Promise<PutResult> {
-    return this.#commits.submit(putOperation(command, this.#options.sealer, this.#options.maxStoreBytes));
+  /** With the remembered requests, which also count toward the limit. */
+  override get totals(): StoreTotals {
+    const totals = super.totals;
+    return { ...totals, bytes: totals.bytes + this.#state.requests.bytes };
   }
 
-  delete(command: DeleteCommand): Promise<DeleteResult> {
-    return this.#commits.submit(deleteOperation(command));
+  change(command: ChangeCommand): Promise<ChangeResult> {
+    return this.#commits.submit(new ChangeSubmission(command, this.#submission));
+  }
+
+  /**
+   * Makes the changes that the passing of time requires: removes the content of expired versions, tombstones after their
+   * retention, and requests after 24 hours. Also removes content from the log that could not be removed before. Begins
+   * no further commit once `isStopped` returns true. Rejects with the error of a commit.
+   */
+  async sweep(isStopped: () => boolean = () => false): Promise<void> {
+    for (let isDone = false; !isDone && !isStopped(); ) isDone = await this.#sweepBatch();
   }
 
   /** Moves committed changes from the log to the database; see {@link Journal.checkpoint}. */
@@ -63,5 +82,17 @@ export class SecretStore extends SecretReader implements Changes {
   /** Resolves when every change that was submitted so far is answered. */
   settled(): Promise<void> {
     return this.#commits.settled();
+  }
+
+  /** Returns whether nothing more is due. */
+  async #sweepBatch(): Promise<boolean> {
+    const due = this.#state.due.take(this.#options.clock.now(), SWEEP_BATCH);
+    try {
+      await this.#commits.submit(new Sweep(due));
+    } catch (error) {
+      this.#state.due.putBack(due);
+      throw error;
+    }
+    return due.versions.length < SWEEP_BATCH && due.tombstones.length < SWEEP_BATCH;
   }
 }

@@ -1,87 +1,81 @@
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { Change, DeleteChange, PutChange, VersionRef } from "./change.ts";
+import type { VersionRef, VersionStateKind } from "./change.ts";
 import type { Revision } from "./journal.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
+import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 
-/** The state of a version. */
-type VersionStatus =
-  | { readonly kind: "live" }
-  /** Marked as deleted. The sealed content is retained. */
-  | { readonly kind: "deleted"; readonly time: number; readonly by: string; readonly revision: Revision };
+/** What the store keeps for a path. Immutable: a change creates a new object. */
+export type Stored = StoredSecret | Tombstone;
+
+/** A secret and its retained versions, ascending. There is none if only its settings were made yet. */
+export interface StoredSecret {
+  readonly kind: "secret";
+  readonly path: SecretPath;
+  readonly versions: readonly Version[];
+  readonly settings: Settings;
+}
+
+/** What remains of a purged secret, so that its version numbers are not used again. */
+export interface Tombstone {
+  readonly kind: "tombstone";
+  readonly path: SecretPath;
+  /** The number of the last version before the purge; 0 if there was none. */
+  readonly lastVersion: number;
+  /** The revision of the purge; {@link UNCOMMITTED} in a draft. */
+  readonly revision: Revision;
+  /** When the secret was purged, and the SPIFFE ID of the caller. */
+  readonly time: number;
+  readonly by: string;
+}
 
 /** One version of a secret. Times are milliseconds since the epoch; authors are SPIFFE IDs. */
 export interface Version {
   readonly number: number;
   /** The revision that created this version; {@link UNCOMMITTED} in a draft. */
   readonly revision: Revision;
+  /** See {@link PutChange.rowsBefore}: the row of this version is `revision - rowsBefore`. */
+  readonly rowsBefore: number;
   readonly createTime: number;
   readonly createdBy: string;
+  /** When the version expires; undefined if it does not. */
+  readonly expireTime: number | undefined;
+  /** {@link NO_CONTENT} if the state is destroyed or expired. */
   readonly sealed: SealedBytes;
-  readonly state: VersionStatus;
+  readonly state: VersionState;
 }
 
-/** A secret and its retained versions, ascending; there is at least one. Immutable: a change creates a new object. */
-export interface StoredSecret {
-  readonly path: SecretPath;
-  readonly versions: readonly Version[];
+/** The state of a version that a change has set, and this change. See {@link stateAt}. */
+export interface VersionState {
+  readonly kind: VersionStateKind;
+  readonly time: number;
+  /** The SPIFFE ID of the caller; empty if the server made the change because the version expired. */
+  readonly by: string;
+  readonly revision: Revision;
 }
 
 /** The placeholder in a draft for a revision that the journal has not assigned yet. */
 export const UNCOMMITTED: Revision = 0;
 
-const LIVE: VersionStatus = { kind: "live" };
+/** The state of a version whose state was never changed. */
+export const LIVE: VersionState = { kind: "live", time: 0, by: "", revision: 0 };
 
-/** Prepares sealed content for a version: packs its bytes into memory or, in a draft, leaves them unpacked. */
-export type Pack<Sealed> = (sealed: Sealed) => SealedBytes;
+const NOTHING = Buffer.alloc(0);
+
+/** The content of a version whose content was removed permanently. */
+export const NO_CONTENT: SealedBytes = { length: 0, bytes: () => NOTHING };
 
 /**
- * Returns the secret after a change. All states come from this one pure function: those of drafts, and those of memory
- * after a commit, a restart or another replica's change.
+ * The state of a version at a time, in milliseconds since the epoch. From its expireTime on, a version is expired even
+ * if the content is not removed yet. A destroyed version remains destroyed.
  */
-export function applyChange<Sealed>(
-  secret: StoredSecret | undefined,
-  change: Change<Sealed>,
-  revision: Revision,
-  pack: Pack<Sealed>,
-): StoredSecret {
-  return change.kind === "put" ? applyPut(secret, change, revision, pack) : applyDelete(secret, change, revision);
+export function stateAt({ state, expireTime }: Version, time: number): VersionStateKind {
+  if (expireTime === undefined || expireTime > time || state.kind === "destroyed") return state.kind;
+  return "expired";
 }
 
-function applyPut<Sealed>(
-  secret: StoredSecret | undefined,
-  change: PutChange<Sealed>,
-  revision: Revision,
-  pack: Pack<Sealed>,
-): StoredSecret {
-  const added: Version = {
-    number: change.version,
-    revision,
-    createTime: change.time,
-    createdBy: change.author,
-    sealed: pack(change.sealed),
-    state: LIVE,
-  };
-  if (secret === undefined) return { path: change.path, versions: [added] };
-  const retained = secret.versions.filter((version) => !names(change.pruned, version));
-  return { path: change.path, versions: [...retained, added] };
-}
-
-function applyDelete(secret: StoredSecret | undefined, change: DeleteChange, revision: Revision): StoredSecret {
-  if (secret === undefined) throw new Error(`a change deletes versions of ${change.path}, which was never written`);
-  const state: VersionStatus = { kind: "deleted", time: change.time, by: change.author, revision };
-  const marked = (version: Version) => (names(change.versions, version) ? { ...version, state } : version);
-  return { path: secret.path, versions: secret.versions.map(marked) };
-}
-
-function names(refs: readonly VersionRef[], version: Version): boolean {
-  return refs.some((ref) => ref.version === version.number);
-}
-
-/** The newest version, in any state. It is always retained, because pruning removes the lowest numbers. */
-export function newest(secret: StoredSecret): Version {
-  const version = secret.versions.at(-1);
-  if (version === undefined) throw new Error(`${secret.path} has no version`);
-  return version;
+/** The newest version, in any state; undefined if there is none yet. Pruning removes the lowest numbers. */
+export function newest(secret: StoredSecret): Version | undefined {
+  return secret.versions.at(-1);
 }
 
 /** The retained version with a number. */
@@ -89,42 +83,35 @@ export function findVersion(secret: StoredSecret, number: number): Version | und
   return secret.versions.find((version) => version.number === number);
 }
 
-/** The reference to a version in a change. */
-export function versionRef(version: Version): VersionRef {
-  const { number, revision } = version;
-  return { version: number, revision: revision === UNCOMMITTED ? undefined : revision };
+/**
+ * The number of the last version of a path, in any state, which `expected_version` has to equal. For a purged secret it
+ * is that of the last version before the purge, also if its settings were made since. 0 if there was no version, or if
+ * the tombstone was removed after its retention.
+ */
+export function latestVersion(stored: Stored | undefined): number {
+  if (stored === undefined) return 0;
+  if (stored.kind === "tombstone") return stored.lastVersion;
+  return newest(stored)?.number ?? stored.settings.firstVersion - 1;
 }
 
-/** The revision and the time of the last change of the secret. */
-export function lastChange(secret: StoredSecret): { readonly revision: Revision; readonly time: number } {
-  let last = { revision: UNCOMMITTED, time: 0 };
-  for (const { revision, createTime, state } of secret.versions) {
+/** The settings of a secret, or those with which the next change begins it. */
+export function settingsOf(stored: Stored | undefined): Settings {
+  if (stored?.kind === "secret") return stored.settings;
+  return stored === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, firstVersion: stored.lastVersion + 1 };
+}
+
+/** The reference to a version in a change. */
+export function versionRef({ number, revision, rowsBefore }: Version): VersionRef {
+  return { version: number, row: revision === UNCOMMITTED ? undefined : revision - rowsBefore };
+}
+
+/** The revision and the time of the last change of a path. In a draft, {@link UNCOMMITTED} is later than all others. */
+export function lastChange(stored: Stored): { readonly revision: Revision; readonly time: number } {
+  if (stored.kind === "tombstone") return stored;
+  let last = { revision: stored.settings.revision, time: stored.settings.time };
+  for (const { revision, createTime, state } of stored.versions) {
     if (revision >= last.revision) last = { revision, time: createTime };
-    if (state.kind === "deleted" && state.revision >= last.revision) last = state;
+    if (state.revision >= last.revision) last = state;
   }
   return last;
-}
-
-// Bytes of V8's memory for each secret, version and deletion, in addition to the lengths of paths and sealed contents:
-// the object, its slots in maps and lists, and numbers that V8 stores outside the object. Measured after a full garbage
-// collection (test/unit/store/memory-bound.test.ts), rounded up.
-const SECRET_OVERHEAD = 150;
-const VERSION_OVERHEAD = 190;
-const DELETION_OVERHEAD = 80;
-
-/** Bytes of V8's memory for each author, in addition to the length of the SPIFFE ID, which is stored once. */
-export const AUTHOR_OVERHEAD = 100;
-
-/**
- * The size of a secret in bytes of memory, as `--max-store-bytes` counts them. Threads share the sealed contents; of
- * everything else there are `copies`.
- */
-export function memoryBytes({ path, versions }: StoredSecret, copies: number): number {
-  let sealed = 0;
-  let others = SECRET_OVERHEAD + path.length;
-  for (const version of versions) {
-    sealed += version.sealed.length;
-    others += VERSION_OVERHEAD + (version.state.kind === "deleted" ? DELETION_OVERHEAD : 0);
-  }
-  return sealed + copies * others;
 }

@@ -19,7 +19,7 @@ rules:
   - name: all workloads
     spiffe_ids: ["spiffe://example.org/**"]
     paths: ["**"]
-    actions: [read, write, delete, list, describe]
+    actions: [read, write, delete, destroy, list, describe]
   - name: the server
     spiffe_ids: [${OWN}]
     paths: ["**"]

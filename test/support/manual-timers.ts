@@ -8,6 +8,8 @@ interface Task {
 /** A clock that the test advances, and the tasks that wait for it. */
 export class ManualTimers implements Timers {
   #now: number;
+  /** By how many milliseconds the wall clock is ahead of the monotonic clock. */
+  #ahead = 0;
   #tasks: Task[] = [];
   readonly #turnEnds = new Set<() => void>();
 
@@ -16,7 +18,8 @@ export class ManualTimers implements Timers {
     this.#now = now;
   }
 
-  readonly clock = (): number => this.#now;
+  readonly clock = (): number => this.#now + this.#ahead;
+  readonly monotonic = (): number => this.#now;
   readonly elapsed = (): number => this.#now;
   readonly busy = (): number => this.#now;
   readonly afterTurn = (task: () => void): void => void setImmediate(task);
@@ -42,6 +45,11 @@ export class ManualTimers implements Timers {
   /** The number of tasks that run at the end of each turn of the event loop. */
   get watchers(): number {
     return this.#turnEnds.size;
+  }
+
+  /** Sets the wall clock, and no other. */
+  setClock(time: number): void {
+    this.#ahead = time - this.#now;
   }
 
   /** Ends a turn of the event loop. */

@@ -1,3 +1,4 @@
+import type { Change } from "../../src/store/change.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../../src/store/journal.ts";
 
 /**
@@ -13,6 +14,9 @@ export class ScriptedJournal implements Journal {
   beforeCommit: () => void | Promise<void> = () => {};
   /** Replaces the outcomes of the next commits, in order. */
   readonly outcomes: CommitOutcome[] = [];
+  /** The number of calls of {@link erase}, and what they return. */
+  erasures = 0;
+  canErase = true;
   #listener: (entries: readonly CommittedEntry[]) => void = () => {};
   #unfed: CommittedEntry[] = [];
 
@@ -21,7 +25,7 @@ export class ScriptedJournal implements Journal {
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {
-    yield [...this.entries];
+    yield this.entries.map(copied);
   }
 
   async commit(group: readonly JournalEntry[], validatedAt: Revision): Promise<CommitOutcome> {
@@ -49,6 +53,11 @@ export class ScriptedJournal implements Journal {
 
   checkpoint(): void {}
 
+  erase(): boolean {
+    this.erasures += 1;
+    return this.canErase;
+  }
+
   obstacle(): undefined {}
 
   space(): undefined {}
@@ -59,8 +68,14 @@ export class ScriptedJournal implements Journal {
 
   // Revisions have gaps, which the interface allows.
   #append(entry: JournalEntry): CommittedEntry {
-    const committed = { ...entry, revision: this.revision + 3 };
+    const committed = copied({ ...entry, revision: this.revision + 3 });
     this.entries.push(committed);
     return committed;
   }
+}
+
+/** The store overwrites the sealed contents of an entry after its commit. */
+function copied(entry: CommittedEntry): CommittedEntry {
+  const change = (one: Change): Change => (one.kind === "put" ? { ...one, sealed: Buffer.from(one.sealed) } : one);
+  return { ...entry, changes: entry.changes.map(change) };
 }

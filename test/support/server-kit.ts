@@ -39,7 +39,7 @@ rules:
   - name: api
     spiffe_ids: [${API}]
     paths: [shop/api/**, shop/shared/*]
-    actions: [read, write, delete, list, describe]
+    actions: [read, write, delete, destroy, list, describe]
   - name: shared
     spiffe_ids: [${WEB}]
     paths: [shop/shared/*]

@@ -97,7 +97,7 @@ test("an empty policy denies every action", () => {
       because: "no rule",
     });
   }
-  assert.deepEqual(empty.mayListAnything(caller), { kind: "denied", because: "no rule" });
+  assert.deepEqual(empty.mayAnywhere(caller, ["list"]), { kind: "denied", because: "no rule" });
 });
 
 // A List is allowed to exactly those callers that may list at least one path.
@@ -109,7 +109,7 @@ for (const [caller, by] of [
   ["example.com/admin", "no rule"],
 ] as const) {
   test(`a List by ${caller} is decided by: ${by}`, () => {
-    assert.equal(decidedBy(authorizer.mayListAnything(SpiffeId.parse(`spiffe://${caller}`))), by);
+    assert.equal(decidedBy(authorizer.mayAnywhere(SpiffeId.parse(`spiffe://${caller}`), ["list"])), by);
   });
 }
 
@@ -147,7 +147,7 @@ test("the server's own SPIFFE ID is always denied", () => {
   ] as const) {
     const under = new Authorizer({ policy, admins, server: own, epoch: 1 });
     assert.equal(decidedBy(under.decide(server, "read", path)), "the server's own SPIFFE ID");
-    assert.equal(decidedBy(under.mayListAnything(server)), "the server's own SPIFFE ID");
+    assert.equal(decidedBy(under.mayAnywhere(server, ["list"])), "the server's own SPIFFE ID");
     assert.equal(under.decide(other, "read", path).kind, "allowed");
     const elsewhere = new Authorizer({ policy, admins, server: other, epoch: 2 });
     assert.equal(elsewhere.decide(server, "read", path).kind, "allowed");

@@ -151,9 +151,9 @@ const files: readonly (readonly [what: string, file: string | Uint8Array, ...pro
   [
     "unknown actions",
     `rules:\n- spiffe_ids: [spiffe://a/b]\n  paths: [c]\n  actions:\n  - read\n  - Read\n  - "*"\n  - constructor`,
-    '6:5 unknown action "Read": expected read, write, delete, list, describe',
-    '7:5 unknown action "*": expected read, write, delete, list, describe',
-    '8:5 unknown action "constructor": expected read, write, delete, list, describe',
+    '6:5 unknown action "Read": expected read, write, delete, destroy, list, describe, watch',
+    '7:5 unknown action "*": expected read, write, delete, destroy, list, describe, watch',
+    '8:5 unknown action "constructor": expected read, write, delete, destroy, list, describe, watch',
   ],
   [
     "invalid patterns in several rules",

@@ -21,7 +21,7 @@ rules:
   - name: api
     spiffe_ids: [spiffe://example.org/api, spiffe://example.org/coffer]
     paths: [shop/**]
-    actions: [read, write, delete, list, describe]
+    actions: [read, write, delete, destroy, list, describe]
 `);
 
 const PATH_CALLS = ["Put", "Get", "Delete", "Describe"] as const;

@@ -21,8 +21,8 @@ describe("a group", () => {
   it("consists of the operations of one turn of the event loop", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
-    await Promise.all(["a", "b", "c"].map((path) => store.put(putRequest(path, "1"))));
-    await store.put(putRequest("d", "1"));
+    await Promise.all(["a", "b", "c"].map((path) => store.change(putRequest(path, "1"))));
+    await store.change(putRequest("d", "1"));
     assert.deepEqual(journal.groups, [3, 1]);
   });
 
@@ -30,11 +30,11 @@ describe("a group", () => {
   it("is validated in order of arrival", async () => {
     const store = await loadStore(new ScriptedJournal());
     const outcomes = await Promise.all([
-      outcomeOf(store.put(putRequest("a", "first", 0))),
-      outcomeOf(store.put(putRequest("a", "refused", 0))),
-      outcomeOf(store.put(putRequest("a", "second", 1))),
-      outcomeOf(store.delete(deleteRequest("a", [1]))),
-      outcomeOf(store.put(putRequest("a", "third"))),
+      outcomeOf(store.change(putRequest("a", "first", 0))),
+      outcomeOf(store.change(putRequest("a", "refused", 0))),
+      outcomeOf(store.change(putRequest("a", "second", 1))),
+      outcomeOf(store.change(deleteRequest("a", [1]))),
+      outcomeOf(store.change(putRequest("a", "third"))),
     ]);
     const versions = outcomes.map((outcome) => (typeof outcome === "string" ? outcome : Object.values(outcome)[0]));
     assert.deepEqual(versions, [1, "VERSION_MISMATCH", 2, [1], 3]);
@@ -51,8 +51,8 @@ describe("a group", () => {
     const store = await loadStore(journal);
     let release = () => {};
     journal.beforeCommit = () => new Promise((resolve) => (release = resolve));
-    const put = store.put(putRequest("a", "1", 0));
-    const refused = outcomeOf(store.put(putRequest("a", "2", 0)));
+    const put = store.change(putRequest("a", "1", 0));
+    const refused = outcomeOf(store.change(putRequest("a", "2", 0)));
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     assert.equal(read(store, "a"), "SECRET_NOT_FOUND");
     const early = await Promise.race([put, refused, new Promise((resolve) => setImmediate(resolve, "nothing"))]);
@@ -68,9 +68,9 @@ describe("a group", () => {
   it("without a change is not committed", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
-    await store.put(putRequest("a", "1"));
-    const first = await store.delete(deleteRequest("a"));
-    const again = await store.delete(deleteRequest("a"));
+    await store.change(putRequest("a", "1"));
+    const first = await store.change(deleteRequest("a"));
+    const again = await store.change(deleteRequest("a"));
     assert.deepEqual(first.versions, [1]);
     assert.deepEqual(again, { versions: [], revision: first.revision });
     assert.deepEqual(journal.groups, [1, 1]);
@@ -78,8 +78,8 @@ describe("a group", () => {
 
   it("answers the second of two equal Deletes with the revision of the first", async () => {
     const store = await loadStore(new ScriptedJournal());
-    await store.put(putRequest("a", "1"));
-    const [first, again] = await Promise.all([store.delete(deleteRequest("a")), store.delete(deleteRequest("a"))]);
+    await store.change(putRequest("a", "1"));
+    const [first, again] = await Promise.all([store.change(deleteRequest("a")), store.change(deleteRequest("a"))]);
     assert.deepEqual(again, { versions: [], revision: first.revision });
   });
 });
@@ -89,13 +89,13 @@ describe("a commit that is rejected", () => {
   it("leaves memory unchanged", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
-    await store.put(putRequest("a", "kept"));
+    await store.change(putRequest("a", "kept"));
     journal.outcomes.push({ kind: "rejected", cause: new Error("disk full"), shortage: { free: 0, needed: 1 } });
-    const group = [store.put(putRequest("a", "lost")), store.put(putRequest("b", "lost"))];
+    const group = [store.change(putRequest("a", "lost")), store.change(putRequest("b", "lost"))];
     assert.deepEqual(await Promise.all(group.map(outcomeOf)), ["DISK_FULL", "DISK_FULL"]);
     assert.equal(read(store, "a"), "kept");
     assert.equal(read(store, "b"), "SECRET_NOT_FOUND");
-    assert.equal((await store.put(putRequest("a", "next"))).version, 2);
+    assert.equal((await store.change(putRequest("a", "next"))).version, 2);
   });
 });
 
@@ -105,13 +105,13 @@ describe("a commit with an unknown outcome", () => {
     const failures: unknown[] = [];
     const journal = new ScriptedJournal();
     const store = await loadStore(journal, { onFailed: (cause) => failures.push(cause) });
-    await store.put(putRequest("a", "1"));
+    await store.change(putRequest("a", "1"));
     const cause = new Error("EIO");
     journal.outcomes.push({ kind: "unknown", cause });
-    assert.equal(await outcomeOf(store.put(putRequest("a", "2"))), "OUTCOME_UNKNOWN");
+    assert.equal(await outcomeOf(store.change(putRequest("a", "2"))), "OUTCOME_UNKNOWN");
     assert.deepEqual(failures, [cause]);
     assert.equal(read(store, "a"), "1");
-    assert.equal(await outcomeOf(store.put(putRequest("a", "3"))), "SHUTTING_DOWN");
+    assert.equal(await outcomeOf(store.change(putRequest("a", "3"))), "SHUTTING_DOWN");
     assert.deepEqual(journal.groups, [1]);
   });
 });
@@ -127,7 +127,7 @@ describe("a stale commit", () => {
       journal.commitElsewhere(foreignPut("a", 1, "foreign"));
       setImmediate(() => journal.feed());
     };
-    const put = await store.put(putRequest("a", "own"));
+    const put = await store.change(putRequest("a", "own"));
     assert.equal(put.version, 2);
     assert.equal(read(store, "a", 1), "foreign");
     assert.equal(read(store, "a", 2), "own");
@@ -141,7 +141,7 @@ describe("a stale commit", () => {
       journal.commitElsewhere(foreignPut("a", 1, "foreign"));
       setImmediate(() => journal.feed());
     };
-    assert.equal(await outcomeOf(store.put(putRequest("a", "own", 0))), "VERSION_MISMATCH");
+    assert.equal(await outcomeOf(store.change(putRequest("a", "own", 0))), "VERSION_MISMATCH");
     assert.equal(read(store, "a"), "foreign");
   });
 
@@ -155,10 +155,10 @@ describe("a stale commit", () => {
       journal.commitElsewhere(foreignPut("busy", version, "foreign"));
       setImmediate(() => journal.feed());
     };
-    assert.equal(await outcomeOf(store.put(putRequest("a", "own"))), "CONTENTION");
+    assert.equal(await outcomeOf(store.change(putRequest("a", "own"))), "CONTENTION");
     assert.equal(read(store, "a"), "SECRET_NOT_FOUND");
     journal.beforeCommit = () => {};
-    assert.equal((await store.put(putRequest("a", "own"))).version, 1);
+    assert.equal((await store.change(putRequest("a", "own"))).version, 1);
   });
 });
 
@@ -166,7 +166,7 @@ describe("a stale commit", () => {
 it("the store applies its own commits only once if the feed delivers them too", async () => {
   const journal = new ScriptedJournal();
   const store = await loadStore(journal);
-  await store.put(putRequest("a", "1"));
+  await store.change(putRequest("a", "1"));
   journal.feed(journal.entries);
   assert.equal(store.totals.versions, 1);
   journal.commitElsewhere(foreignPut("a", 2, "foreign"));
@@ -185,10 +185,10 @@ it("the store publishes its own commit before a later one from the feed", async 
     }
   })();
   const store = await loadStore(journal);
-  assert.equal((await store.put(putRequest("a", "own"))).version, 1);
+  assert.equal((await store.change(putRequest("a", "own"))).version, 1);
   assert.equal(read(store, "a", 1), "own");
   assert.equal(read(store, "a", 2), "foreign");
-  assert.equal((await store.put(putRequest("a", "own again"))).version, 3);
+  assert.equal((await store.change(putRequest("a", "own again"))).version, 3);
 });
 
 // The clock can be set back. The times of changes never decrease.
@@ -197,23 +197,23 @@ it("the store gives no change an earlier time than the change before it", async 
   let now = 5000;
   const { processTimers } = await import("../../../src/domain/timers.ts");
   const store = await loadStore(journal, { timers: { ...processTimers, clock: () => now } });
-  assert.equal((await store.put(putRequest("a", "1"))).createTime, 5000);
+  assert.equal((await store.change(putRequest("a", "1"))).createTime, 5000);
   now = 3000;
-  assert.equal((await store.put(putRequest("a", "2"))).createTime, 5000);
+  assert.equal((await store.change(putRequest("a", "2"))).createTime, 5000);
   const reopened = await loadStore(journal, { timers: { ...processTimers, clock: () => now } });
-  assert.equal((await reopened.put(putRequest("b", "3"))).createTime, 5000);
+  assert.equal((await reopened.change(putRequest("b", "3"))).createTime, 5000);
 });
 
 // A Put that would exceed the limit is refused and changes nothing. Reads and Deletes still work.
 it("the store refuses a Put that would exceed its limit", async () => {
   const journal = new ScriptedJournal();
   const measure = await loadStore(new ScriptedJournal());
-  await measure.put(putRequest("a", "1"));
+  await measure.change(putRequest("a", "1"));
   const store = await loadStore(journal, { maxStoreBytes: measure.totals.bytes });
-  await store.put(putRequest("a", "1"));
-  assert.equal(await outcomeOf(store.put(putRequest("b", "1"))), "STORE_FULL");
+  await store.change(putRequest("a", "1"));
+  assert.equal(await outcomeOf(store.change(putRequest("b", "1"))), "STORE_FULL");
   assert.equal(read(store, "a"), "1");
-  assert.deepEqual((await store.delete(deleteRequest("a"))).versions, [1]);
+  assert.deepEqual((await store.change(deleteRequest("a"))).versions, [1]);
   const smaller = await loadStore(journal, { maxStoreBytes: 1 });
   assert.equal(read(smaller, "a"), "VERSION_DELETED");
 });

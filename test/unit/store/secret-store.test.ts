@@ -10,7 +10,7 @@ import { loadStore, putRequest, read } from "../../support/store-kit.ts";
 
 async function storeOfOne(sealer: Sealer) {
   const store = await loadStore(new ScriptedJournal(), { sealer });
-  await store.put(putRequest("a", "kept"));
+  await store.change(putRequest("a", "kept"));
   return store;
 }
 

@@ -1,0 +1,129 @@
+import type { Action } from "../authorization/action.ts";
+import type { Authorizer } from "../authorization/authorizer.ts";
+import type { Decision } from "../authorization/decision.ts";
+import type { PathScope } from "../authorization/path-scope.ts";
+import { accessDenied, callerIsServer } from "../domain/errors.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { Principal } from "../spiffe/principal.ts";
+
+/** The actions that a call requires on the secret that its first field names. */
+export const ACTIONS_ON_PATH = {
+  Put: ["write"],
+  Get: ["read"],
+  Delete: ["delete"],
+  Describe: ["describe"],
+  Patch: ["write"],
+  Undelete: ["delete"],
+  Destroy: ["destroy"],
+  Restore: ["write", "read"],
+  // Its first field is the source. The target needs write.
+  Copy: ["read"],
+  Purge: ["destroy"],
+  Metadata: ["write"],
+} as const satisfies Readonly<Record<string, readonly Action[]>>;
+
+/** The actions of which a call requires at least one on any secret, before each of its secrets is authorized. */
+export const ACTIONS_ANYWHERE = {
+  List: ["list"],
+  Commit: ["write", "delete", "destroy"],
+  BatchGet: ["read"],
+} as const satisfies Readonly<Record<string, readonly Action[]>>;
+
+/** A call whose first field is the path of a secret. */
+export type PathCall = keyof typeof ACTIONS_ON_PATH;
+
+/** A call on several secrets. */
+export type WideCall = keyof typeof ACTIONS_ANYWHERE;
+
+/** The name of a call. */
+export type Call = PathCall | WideCall;
+
+/** A denied call, or a denied part of it, for logs and metrics. */
+export interface Denial {
+  readonly caller: Principal;
+  readonly call: Call;
+  readonly action: string;
+  /** The path of a secret, the prefix of a List, or empty if the caller may not perform the action on any secret. */
+  readonly target: string;
+  readonly decision: Decision;
+}
+
+/** A class, so that no other module can create an object of this type. */
+class IssuedPermit<A extends Action> {
+  readonly #caller: Principal;
+  readonly action: A;
+  readonly path: SecretPath;
+
+  constructor(caller: Principal, action: A, path: SecretPath) {
+    this.#caller = caller;
+    this.action = action;
+    this.path = path;
+  }
+
+  get caller(): Principal {
+    return this.#caller;
+  }
+}
+
+/** Proves that a caller may perform an action on a secret. Only {@link CallPermits} creates permits. */
+export type Permit<A extends Action = Action> = IssuedPermit<A>;
+
+/** What {@link CallPermits} needs. */
+export interface PermitsOptions {
+  readonly caller: Principal;
+  readonly call: Call;
+  /** The current authorizer. */
+  readonly authorizer: () => Authorizer;
+  readonly onDenied: (denial: Denial) => void;
+}
+
+/** Authorizes one call. All of its decisions are those of one policy: a reload takes effect with the next call. */
+export class CallPermits {
+  readonly #options: PermitsOptions;
+  readonly #issued: Permit[] = [];
+  #authorizer: Authorizer | undefined;
+
+  constructor(options: PermitsOptions) {
+    this.#options = options;
+  }
+
+  get caller(): Principal {
+    return this.#options.caller;
+  }
+
+  /** Authorizes an action on a secret. Throws ACCESS_DENIED. */
+  permit<A extends Action>(action: A, path: SecretPath): Permit<A> {
+    const known = this.#issued.find((permit) => permit.path === path && permit.action === action);
+    if (known !== undefined) return known as Permit<A>;
+    this.#require(this.#current.decide(this.caller.id, action, path), action, path);
+    const permit = new IssuedPermit(this.caller, action, path);
+    this.#issued.push(permit);
+    return permit;
+  }
+
+  /**
+   * Requires that the caller may perform one of the actions on any secret at all. Throws ACCESS_DENIED. `target` is for
+   * the log.
+   */
+  requireAnywhere(actions: readonly Action[], target: string): void {
+    this.#require(this.#current.mayAnywhere(this.caller.id, actions), actions.join(", "), target);
+  }
+
+  /** All paths on which the caller may perform the action, for many decisions at once. */
+  scope(action: Action): PathScope {
+    return this.#current.scope(this.caller.id, action);
+  }
+
+  get #current(): Authorizer {
+    this.#authorizer ??= this.#options.authorizer();
+    return this.#authorizer;
+  }
+
+  #require(decision: Decision, action: string, target: string): void {
+    if (decision.kind === "allowed") return;
+    const { caller, call, onDenied } = this.#options;
+    onDenied({ caller, call, action, target, decision });
+    if (decision.because === "the server's own SPIFFE ID") throw callerIsServer(action, caller.id.toString());
+    throw accessDenied(action, target === "" ? "anything" : target);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Content } from "../domain/content.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { Expiry, Guard, OperationCommand, SettingsUpdate } from "../store/command.ts";
+import type { Principal } from "../spiffe/principal.ts";
+import { encodeContent } from "../store/content-format.ts";
+import type { Permit } from "./permits.ts";
+
+/** A class, so that no other module can create an object of this type. */
+class Permitted<Command> {
+  readonly #command: () => Command;
+  readonly caller: Principal;
+  readonly path: SecretPath;
+  /** The name of its field in the proto's Operation, such as "put"; empty for a guard. */
+  readonly kind: string;
+  /** The bytes of the keys and values that it contains. */
+  readonly contentBytes: number;
+
+  constructor({ caller, path }: Permit, kind: string, command: () => Command, contentBytes = 0) {
+    this.caller = caller;
+    this.path = path;
+    this.kind = kind;
+    this.#command = command;
+    this.contentBytes = contentBytes;
+  }
+
+  /** The command for the store. That of a content is a copy, which the store overwrites: create it only to submit it. */
+  command(): Command {
+    return this.#command();
+  }
+}
+
+/** An operation that its caller may perform. The functions of {@link permitted} create it from permits. */
+export type PermittedOperation = Permitted<OperationCommand>;
+
+/** A guard whose secret its caller may read. */
+export type PermittedGuard = Permitted<Guard>;
+
+/** The expected version of an operation, or undefined. */
+type Expected = number | undefined;
+
+/** Each operation with the permits that it requires. Its secret is that of the permit. */
+export const permitted = {
+  put(write: Permit<"write">, content: Content, expiry: Expiry, expectedVersion: Expected): PermittedOperation {
+    const { path } = write;
+    const command = () => ({ kind: "put", path, plaintext: encodeContent(content), expiry, expectedVersion }) as const;
+    return new Permitted(write, "put", command, content.byteLength);
+  },
+
+  patch(
+    write: Permit<"write">,
+    set: Content,
+    removed: readonly string[],
+    expectedVersion: Expected,
+  ): PermittedOperation {
+    const { path } = write;
+    const command = () => ({ kind: "patch", path, plaintext: encodeContent(set), removed, expectedVersion }) as const;
+    return new Permitted(write, "patch", command, set.byteLength);
+  },
+
+  changeDeletion(
+    permit: Permit<"delete">,
+    kind: "delete" | "undelete",
+    versions: readonly number[],
+    expectedVersion: Expected,
+  ): PermittedOperation {
+    return new Permitted(permit, kind, () => ({ kind, path: permit.path, versions, expectedVersion }));
+  },
+
+  destroy(permit: Permit<"destroy">, versions: readonly number[], expectedVersion: Expected): PermittedOperation {
+    return new Permitted(permit, "destroy", () => ({ kind: "destroy", path: permit.path, versions, expectedVersion }));
+  },
+
+  /** Also a Restore, whose source and target are the same secret. */
+  copy(
+    { path: source }: Permit<"read">,
+    version: number,
+    write: Permit<"write">,
+    expectedVersion: Expected,
+  ): PermittedOperation {
+    return new Permitted(write, "copy", () => ({ kind: "copy", path: write.path, source, version, expectedVersion }));
+  },
+
+  purge(permit: Permit<"destroy">, expectedVersion: Expected): PermittedOperation {
+    return new Permitted(permit, "purge", () => ({ kind: "purge", path: permit.path, expectedVersion }));
+  },
+
+  metadata(write: Permit<"write">, update: SettingsUpdate, expectedVersion: Expected): PermittedOperation {
+    return new Permitted(write, "metadata", () => ({ kind: "metadata", path: write.path, update, expectedVersion }));
+  },
+
+  guard(read: Permit<"read">, expectedVersion: number): PermittedGuard {
+    return new Permitted(read, "", () => ({ path: read.path, expectedVersion }));
+  },
+} as const;

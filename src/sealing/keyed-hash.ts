@@ -1,0 +1,32 @@
+import sodium from "sodium-native";
+import { SecretKey } from "./secret-key.ts";
+
+/** The length of a digest in bytes. */
+export const DIGEST_BYTES = 32;
+
+/**
+ * A keyed hash: BLAKE2b (RFC 7693) with a digest of 32 bytes. Its key is derived from another key and a purpose by the
+ * same function, so that a digest is of no use for any other purpose.
+ */
+export class KeyedHash {
+  readonly #key: SecretKey;
+
+  constructor(key: SecretKey, purpose: string) {
+    this.#key = SecretKey.filledBy((memory) => {
+      sodium.crypto_generichash(memory, Buffer.from(`coffer ${purpose}`), key.bytes);
+    });
+  }
+
+  /** The digest of parts, as if they were one after the other: the caller must mark where a part ends. */
+  digest(parts: readonly Uint8Array[]): Buffer {
+    const digest = Buffer.alloc(DIGEST_BYTES);
+    const buffers = parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length));
+    sodium.crypto_generichash_batch(digest, buffers, this.#key.bytes);
+    return digest;
+  }
+
+  /** Wipes the key. */
+  close(): void {
+    this.#key.wipe();
+  }
+}

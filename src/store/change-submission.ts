@@ -1,0 +1,183 @@
+import { CofferError, requestIdReused, requestIdsFull, storeFull } from "../domain/errors.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { Sealer } from "../sealing/sealer.ts";
+import type { Planning } from "./addition.ts";
+import type { ChangeCommand, ChangeResult, OperationCommand, OperationResult } from "./command.ts";
+import { planCopy, planPatch, planPut } from "./content-operations.ts";
+import { type Draft, Fork } from "./draft.ts";
+import { expectLatest } from "./expectation.ts";
+import type { AnsweredRequest, RequestChange, Revision } from "./journal.ts";
+import type { ReadableMemory } from "./memory.ts";
+import { planMetadata } from "./metadata-operation.ts";
+import { overwritePlaintexts } from "./plaintexts.ts";
+import { requestDigest } from "./request-digest.ts";
+import { type RequestTable, requestBytes } from "./request-table.ts";
+import { UNCOMMITTED, lastChange } from "./secret.ts";
+import { planPurge, planVersions } from "./state-operations.ts";
+import type { Plan, Submission } from "./submission.ts";
+
+/** The limits of commands. */
+export interface ChangeLimits {
+  /** The maximum size of the store in bytes of memory. A command that adds content or settings must not exceed it. */
+  readonly maxStoreBytes: number;
+  /** The maximum size of a content in bytes, keys and values together. */
+  readonly maxContentBytes: number;
+  /** The maximum number of remembered requests of one caller. */
+  readonly maxRequestIds: number;
+}
+
+/** What a {@link ChangeSubmission} needs. */
+export interface SubmissionOptions extends ChangeLimits {
+  readonly sealer: Sealer;
+  readonly requests: RequestTable;
+}
+
+/** A command of a caller, whose operations become durable together or not at all. */
+export class ChangeSubmission implements Submission<ChangeResult> {
+  readonly #command: ChangeCommand;
+  readonly #options: SubmissionOptions;
+  /** Whether the command removes content, also if it is a repetition of one that did. */
+  readonly #erases: boolean;
+  #digest: Buffer | undefined;
+
+  constructor(command: ChangeCommand, options: SubmissionOptions) {
+    this.#command = command;
+    this.#options = options;
+    this.#erases = command.operations.some(({ kind }) => kind === "destroy" || kind === "purge");
+  }
+
+  plan(draft: Draft): Plan<ChangeResult> {
+    return this.#repetition(draft) ?? this.#firstTime(draft);
+  }
+
+  end(): void {
+    overwritePlaintexts(this.#command);
+  }
+
+  /** Undefined if the command has no request_id, or one that is not remembered. */
+  #repetition(draft: Draft): Plan<ChangeResult> | undefined {
+    const { author, requestId } = this.#command;
+    if (requestId === undefined) return undefined;
+    this.#digest ??= requestDigest(this.#command, this.#options.sealer);
+    const { requests, maxRequestIds } = this.#options;
+    const known = draft.digestOf(author, requestId);
+    if (known === undefined && draft.requestsOf(author) >= maxRequestIds) throw requestIdsFull(maxRequestIds);
+    if (known === undefined) return undefined;
+    if (known !== this.#digest.toString("latin1")) throw requestIdReused();
+    return { kind: "unchanged", erases: this.#erases, answer: () => requests.answerTo(author, requestId) };
+  }
+
+  #firstTime(draft: Draft): Plan<ChangeResult> {
+    const fork = new Fork(draft, this.#command.author);
+    try {
+      this.#checkGuards(draft);
+      const results = this.#planOperations(fork);
+      this.#checkSize(draft, fork, results);
+      return this.#accept(draft, fork, results);
+    } catch (refusal) {
+      fork.drop();
+      throw refusal;
+    }
+  }
+
+  #checkGuards(draft: Draft): void {
+    this.#command.guards.forEach(({ path, expectedVersion }, index) => {
+      attempt("guard", index, () => expectLatest(draft.get(path), path, expectedVersion));
+    });
+  }
+
+  #planOperations(fork: Fork): readonly OperationResult[] {
+    const { operations } = this.#command;
+    const { sealer, maxContentBytes } = this.#options;
+    const unplannedAdditions = operations.filter(addsVersion).length;
+    const planning: Planning = { fork, sealer, maxContentBytes, unplannedAdditions };
+    return operations.map((operation, index) => attempt("operation", index, () => planOne(planning, operation)));
+  }
+
+  /** Operations that remove something are never refused, even if they let the store grow by a few bytes. */
+  #checkSize(draft: Draft, fork: Fork, results: readonly OperationResult[]): void {
+    const { operations, requestId } = this.#command;
+    const { maxStoreBytes } = this.#options;
+    const forRequest = requestId === undefined ? 0 : requestBytes(results.length);
+    const isFull = draft.bytes + forRequest > maxStoreBytes;
+    if (isFull && fork.growth + forRequest > 0 && operations.some(addsBytes)) throw storeFull(maxStoreBytes);
+  }
+
+  #accept(draft: Draft, { changes }: Fork, results: readonly OperationResult[]): Plan<ChangeResult> {
+    const { time } = draft;
+    const { requestId } = this.#command;
+    const erases = this.#erases;
+    const path = changes.length === 0 ? this.#onlyPath() : undefined;
+    if (changes.length === 0 && requestId === undefined) {
+      const answer = (memory: ReadableMemory) => {
+        const revision = path === undefined ? undefined : lastRevision(memory, path);
+        return { revision: revision ?? memory.revision, time, results };
+      };
+      return { kind: "unchanged", erases, answer };
+    }
+    const revision = path === undefined ? undefined : lastRevision(draft, path);
+    const requests = requestId === undefined ? undefined : this.#remember(draft, requestId, { results, revision });
+    const answer = (own: Revision) => ({ revision: revision ?? own, time, results });
+    return { kind: "change", erases, entry: { changes, requests }, answer };
+  }
+
+  /** The path of a command with one operation. */
+  #onlyPath(): SecretPath | undefined {
+    const { operations } = this.#command;
+    return operations.length === 1 ? operations[0]?.path : undefined;
+  }
+
+  #remember(draft: Draft, id: string, answer: Pick<AnsweredRequest, "results" | "revision">): RequestChange {
+    if (this.#digest === undefined) throw new Error("a request without a digest");
+    const request = { caller: this.#command.author, id, digest: this.#digest, time: draft.time, ...answer };
+    draft.remember(request);
+    return { kind: "remember", request };
+  }
+}
+
+/**
+ * The revision of the last change of a path. Undefined in a draft if the last change is a part of the same group: the
+ * revision is not known before the commit.
+ */
+function lastRevision(secrets: Pick<ReadableMemory, "get">, path: SecretPath): Revision | undefined {
+  const stored = secrets.get(path);
+  const revision = stored === undefined ? UNCOMMITTED : lastChange(stored).revision;
+  return revision === UNCOMMITTED ? undefined : revision;
+}
+
+function planOne(planning: Planning, operation: OperationCommand): OperationResult {
+  switch (operation.kind) {
+    case "put":
+      return planPut(planning, operation);
+    case "patch":
+      return planPatch(planning, operation);
+    case "copy":
+      return planCopy(planning, operation);
+    case "metadata":
+      return planMetadata(planning.fork, operation);
+    case "purge":
+      return planPurge(planning.fork, operation);
+    default:
+      return planVersions(planning.fork, operation);
+  }
+}
+
+function addsVersion({ kind }: OperationCommand): boolean {
+  return kind === "put" || kind === "patch" || kind === "copy";
+}
+
+function addsBytes(operation: OperationCommand): boolean {
+  return addsVersion(operation) || operation.kind === "metadata";
+}
+
+/** Adds to the error of a part of a command which part it is. */
+function attempt<T>(part: "operation" | "guard", index: number, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
+    const { reason, message, metadata, cause, retryDelayMs } = error;
+    const options = retryDelayMs === undefined ? { cause } : { cause, retryDelayMs };
+    throw new CofferError(reason, message, { ...metadata, [part]: String(index) }, options);
+  }
+}

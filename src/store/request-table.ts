@@ -1,0 +1,113 @@
+import type { ChangeResult } from "./command.ts";
+import type { AnsweredRequest, CommittedEntry, Revision } from "./journal.ts";
+
+/** A remembered request. The digest is a string, because a Buffer of 32 bytes takes more than 100 bytes. */
+interface Remembered {
+  readonly digest: string;
+  readonly answer: ChangeResult;
+}
+
+// Bytes of V8's memory for a caller, a request and a result of it. Measured as those of stored-size.ts.
+const CALLER_OVERHEAD = 400;
+const REQUEST_OVERHEAD = 420;
+const RESULT_OVERHEAD = 130;
+
+/**
+ * The answers to requests with a request_id. It belongs to the store thread. Requests are remembered in the order of
+ * their times, so those of one caller are in that order too.
+ */
+export class RequestTable {
+  readonly #callers = new Map<string, Map<string, Remembered>>();
+  #bytes = 0;
+  #lastTime = 0;
+
+  /** The time of the last request, in milliseconds. */
+  get lastTime(): number {
+    return this.#lastTime;
+  }
+
+  /** The size in bytes of memory, which the store counts as its own. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The number of remembered requests of a caller. */
+  count(caller: string): number {
+    return this.#callers.get(caller)?.size ?? 0;
+  }
+
+  /** The digest of a request; undefined if it is not remembered. */
+  digestOf(caller: string, id: string): string | undefined {
+    return this.#callers.get(caller)?.get(id)?.digest;
+  }
+
+  /** The answer to a request that is remembered. */
+  answerTo(caller: string, id: string): ChangeResult {
+    const remembered = this.#callers.get(caller)?.get(id);
+    if (remembered === undefined) throw new Error("the request is not remembered");
+    return remembered.answer;
+  }
+
+  /** The time of the first request; undefined if there is none. */
+  get firstTime(): number | undefined {
+    let first: number | undefined;
+    for (const requests of this.#callers.values()) {
+      const time = firstOf(requests)?.answer.time;
+      if (time !== undefined && (first === undefined || time < first)) first = time;
+    }
+    return first;
+  }
+
+  /** Applies what committed entries remember and forget. */
+  publish(entries: readonly CommittedEntry[]): void {
+    for (const { requests, revision } of entries) {
+      if (requests?.kind === "remember") this.remember(requests.request, revision);
+      if (requests?.kind === "forget") this.#forget(requests.before);
+    }
+  }
+
+  /** Remembers a request. `revision` is that of its entry. */
+  remember(request: AnsweredRequest, revision: Revision): void {
+    const { caller, id, digest, time, results } = request;
+    const requests = this.#callers.get(caller) ?? this.#addCaller(caller);
+    if (requests.has(id)) return;
+    const answer = { revision: request.revision ?? revision, time, results };
+    requests.set(id, { digest: digest.toString("latin1"), answer });
+    this.#bytes += requestBytes(results.length);
+    this.#lastTime = Math.max(this.#lastTime, time);
+  }
+
+  /** Forgets the requests that were answered before a time. */
+  #forget(before: number): void {
+    for (const [caller, requests] of this.#callers) {
+      for (const [id, { answer }] of requests) {
+        if (answer.time >= before) break;
+        requests.delete(id);
+        this.#bytes -= requestBytes(answer.results.length);
+      }
+      if (requests.size === 0) this.#removeCaller(caller);
+    }
+  }
+
+  #addCaller(caller: string): Map<string, Remembered> {
+    const requests = new Map<string, Remembered>();
+    this.#callers.set(caller, requests);
+    this.#bytes += CALLER_OVERHEAD + caller.length;
+    return requests;
+  }
+
+  #removeCaller(caller: string): void {
+    this.#callers.delete(caller);
+    this.#bytes -= CALLER_OVERHEAD + caller.length;
+  }
+}
+
+/** The size of a remembered request, in bytes of memory. */
+export function requestBytes(results: number): number {
+  return REQUEST_OVERHEAD + results * RESULT_OVERHEAD;
+}
+
+function firstOf(requests: ReadonlyMap<string, Remembered>): Remembered | undefined {
+  for (const remembered of requests.values()) return remembered;
+  return undefined;
+}

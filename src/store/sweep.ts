@@ -1,0 +1,46 @@
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { Change } from "./change.ts";
+import { type Draft, Fork } from "./draft.ts";
+import type { DueChanges } from "./due-changes.ts";
+import { type StoredSecret, type Version, findVersion } from "./secret.ts";
+import { removeExpired } from "./state-operations.ts";
+import type { Plan, Submission } from "./submission.ts";
+
+/** The changes that the server makes because time has passed. */
+export class Sweep implements Submission<void> {
+  readonly #due: DueChanges;
+
+  constructor(due: DueChanges) {
+    this.#due = due;
+  }
+
+  plan(draft: Draft): Plan<void> {
+    const fork = new Fork(draft, "");
+    for (const path of new Set(this.#due.versions.map((version) => version.path))) this.#expire(fork, path);
+    for (const { path, revision } of this.#due.tombstones) {
+      const stored = fork.get(path);
+      if (stored?.kind !== "tombstone" || stored.revision !== revision) continue;
+      fork.apply({ kind: "forget", path, time: fork.time, author: fork.author });
+    }
+    return this.#planned(fork.changes);
+  }
+
+  end(): void {}
+
+  #expire(fork: Fork, path: SecretPath): void {
+    const stored = fork.get(path);
+    if (stored?.kind === "secret") removeExpired(fork, stored, this.#dueVersions(stored));
+  }
+
+  #dueVersions(secret: StoredSecret): Version[] {
+    const due = this.#due.versions.filter(({ path }) => path === secret.path);
+    return due.flatMap(({ version }) => findVersion(secret, version) ?? []);
+  }
+
+  #planned(changes: readonly Change[]): Plan<void> {
+    const { requestsBefore: before } = this.#due;
+    if (changes.length === 0 && before === undefined) return { kind: "unchanged", erases: true, answer: () => {} };
+    const requests = before === undefined ? undefined : ({ kind: "forget", before } as const);
+    return { kind: "change", erases: true, entry: { changes, requests }, answer: () => {} };
+  }
+}
