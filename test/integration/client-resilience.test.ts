@@ -73,16 +73,18 @@ describe("a client whose server is restarted under load", () => {
 
 describe("a client whose server is killed under load", () => {
   let site: Site;
+  let runs = 0;
   before(() => {
     site = new Site();
   });
   after(() => site.remove());
 
-  // A Put whose connection broke may be on disk, and its error says so. All other calls are retried.
-  it("fails only Puts that may have been applied", async () => {
-    const flags = ["--listen", `unix:${join(site.folder, "socket")}`];
+  /** Calls a server that is killed three times, and started again. */
+  async function loadThroughKills(options: Partial<ClientOptions> = {}): Promise<ClientLoad> {
+    const address = `unix:${join(site.folder, "socket")}`;
+    const flags = ["--listen", address, "--data", join(site.folder, `data-${(runs += 1)}`)];
     let server = await site.start({ flags });
-    const client = site.client(ADMIN, { address: `unix:${join(site.folder, "socket")}` });
+    const client = site.client(ADMIN, { address, ...options });
     const load = new ClientLoad(client, 8);
     await load.pass(200);
     for (let kill = 0; kill < 3; kill++) {
@@ -92,11 +94,31 @@ describe("a client whose server is killed under load", () => {
     }
     await load.stop();
     await client.close();
-    const failed = load.errors.map(({ method, error }) => [method, error.code, error.applied]);
+    await server.stop();
+    return load;
+  }
+
+  // A Put whose connection broke may be on disk. The client repeats it with its request_id, and the server applies it
+  // once: the versions of each secret are consecutive.
+  it("fails no call, and each Put is applied once", async () => {
+    const load = await loadThroughKills({ timeoutMs: PATIENCE_MS });
     assert.deepEqual(
-      failed.filter(([method, , applied]) => method === "get" || applied !== "unknown"),
+      load.errors.map(({ method, error }) => [method, error.message]),
       [],
     );
+    for (const versions of load.versions)
+      assert.deepEqual(
+        versions,
+        versions.map((_, index) => index + 1),
+      );
+  });
+
+  // The control: without request_ids, such a Put fails, and its error says that it may have been applied.
+  it("fails only Puts that may have been applied, without request_ids", async () => {
+    const load = await loadThroughKills({ timeoutMs: PATIENCE_MS, requestIds: false });
+    const failed = load.errors.map(({ method, error }) => [method, error.applied]);
+    assert.notEqual(failed.length, 0);
+    for (const each of failed) assert.deepEqual(each, ["put", "unknown"]);
   });
 });
 
@@ -201,7 +223,10 @@ describe("a client whose server hangs", () => {
     const get = await failureOf(client.get("a", { timeoutMs: 200 }));
     assert.deepEqual([get.code, get.applied], ["DEADLINE_EXCEEDED", "no"]);
     server.signal("SIGCONT");
-    assert.ok((await client.get("a")).version >= 1);
+    // The server receives the first Put when it continues. With its request_id, the same Put is applied once.
+    const { requestId } = put;
+    assert.equal((await client.put("a", { k: "w" }, { requestId })).version, 2);
+    assert.equal((await client.get("a")).version, 2);
     await client.close();
   });
 });
