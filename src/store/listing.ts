@@ -1,6 +1,5 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Label } from "./command.ts";
-import type { Revision } from "./journal.ts";
 import type { ReadableMemory } from "./memory.ts";
 import { type StoredSecret, newest, stateAt } from "./secret.ts";
 
@@ -9,9 +8,9 @@ export interface ListQuery {
   readonly prefix: PathPrefix;
   /** The page begins after this: the `next` of the previous page. Undefined for the first page. */
   readonly after: string | undefined;
-  /** The maximum number of secrets and folders of the page, at least 1. */
+  /** The maximum number of secrets and prefixes of the page, at least 1. */
   readonly limit: number;
-  /** Whether paths that contain "/" after the prefix are answered as folders. */
+  /** Whether paths that contain "/" after the prefix are answered as prefixes, like folders. */
   readonly isFolded: boolean;
   /** Only secrets with all of these labels that the caller may describe. */
   readonly labels: readonly Label[];
@@ -27,23 +26,19 @@ export interface ListQuery {
 }
 
 /** The part of a memory that finding a page requires. */
-export type OrderedSecrets = Pick<ReadableMemory, "atOrAfter" | "revision">;
+export type OrderedSecrets = Pick<ReadableMemory, "atOrAfter">;
 
 /** One page of secrets. */
 export interface ListPage {
   readonly secrets: readonly StoredSecret[];
   /** With {@link ListQuery.isFolded}: the beginnings of the paths up to and including the next "/", ascending. */
-  readonly folders: readonly string[];
-  /** The last path or folder of the page, after which the next page begins; undefined if this is the last page. */
+  readonly prefixes: readonly string[];
+  /** The last path or prefix of the page, after which the next page begins; undefined if this is the last page. */
   readonly next: string | undefined;
-  /** The time that decided which versions have expired, in milliseconds since the epoch. */
-  readonly time: number;
-  /** The revision of the store when the page was complete. */
-  readonly revision: Revision;
 }
 
 /**
- * Finds a page of secrets. Each step examines one path, and the store may change between two steps. The end of the page
+ * Finds a page of secrets; `time` decides which versions have expired. Each step examines one path, and the store may change between two steps. The end of the page
  * depends only on paths that the caller may see. Suppose that a page ended after a number of hidden paths, or that there
  * were a token for a next page with hidden paths only: a caller could then find the hidden names letter by letter, by
  * putting its own secrets between them.
@@ -53,7 +48,7 @@ export interface ListPage {
 export function* findPage(memory: OrderedSecrets, query: ListQuery, time: number): Generator<void, ListPage, void> {
   const { prefix, after, limit, atOrAfter } = query;
   const secrets: StoredSecret[] = [];
-  const folders: string[] = [];
+  const prefixes: string[] = [];
   let last: string | undefined;
   let next: string | undefined;
   let start = atOrAfter(after === undefined ? prefix : following(after));
@@ -67,15 +62,15 @@ export function* findPage(memory: OrderedSecrets, query: ListQuery, time: number
     const folder = query.isFolded ? folderOf(secret.path, prefix) : undefined;
     start = atOrAfter(following(isListed && folder !== undefined ? folder : secret.path));
     if (!isListed) continue;
-    if (secrets.length + folders.length === limit) {
+    if (secrets.length + prefixes.length === limit) {
       next = last;
       break;
     }
     last = folder ?? secret.path;
     if (folder === undefined) secrets.push(secret);
-    else folders.push(folder);
+    else prefixes.push(folder);
   }
-  return { secrets, folders, next, time, revision: memory.revision };
+  return { secrets, prefixes, next };
 }
 
 function isVisible(secret: StoredSecret, query: ListQuery, time: number): boolean {
