@@ -75,14 +75,9 @@ export async function findListPage({ secrets, sealer, permit, question, isOver }
     path: secret.path,
     described: describable.covers(secret.path) ? secret : undefined,
   }));
-  const {
-    secrets: fitting,
-    prefixes,
-    next,
-  } = fittingPart({ secrets: listed, prefixes: page.prefixes, next: page.next });
-  const { revision, time } = secrets.snapshot();
+  const { next, ...shown } = fittingPart({ secrets: listed, folders: page.folders, next: page.next });
   const nextPageToken = next === undefined ? "" : sealPageToken(sealer, next, token);
-  return { secrets: fitting, prefixes, nextPageToken, time, storeRevision: revision };
+  return { ...shown, nextPageToken, time: page.time, storeRevision: page.revision };
 }
 
 /** The part of a token's context that states its query: a token is valid for no other query. */

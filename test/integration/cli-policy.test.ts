@@ -84,7 +84,10 @@ describe("coffer policy check", () => {
     const wrong: [line: string, message: RegExp][] = [
       [`--as ${API} --action read`, /--as, --action and --path belong together/],
       ["--path shop/x", /--as, --action and --path belong together/],
-      [`--as ${API} --action get --path shop/x`, /unknown action "get": expected read, write, delete, destroy, list, describe, watch/],
+      [
+        `--as ${API} --action get --path shop/x`,
+        /unknown action "get": expected read, write, delete, destroy, list, describe, watch/,
+      ],
       ["--as me --action read --path shop/x", /invalid SPIFFE ID "me"/],
       [`--as ${API} --action read --path /shop`, /begins with a slash/],
     ];

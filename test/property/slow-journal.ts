@@ -27,7 +27,8 @@ export class SlowJournal extends MemoryJournal {
   #accept(group: readonly JournalEntry[]): CommitOutcome {
     const revisions = group.map(({ changes }) => {
       const rows = Math.max(1, changes.filter(({ kind }) => kind === "put").length);
-      return (this.#revision += rows + this.#parts.simulation.below(3));
+      this.#revision += rows + this.#parts.simulation.below(3);
+      return this.#revision;
     });
     return { kind: "committed", revisions };
   }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { MAX_VERSIONS } from "../../src/contract/limits.ts";
 import { CofferError } from "../../src/domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import type { ChangeResult } from "../../src/store/command.ts";
@@ -8,7 +9,7 @@ import { newest } from "../../src/store/secret.ts";
 import type { Fact, Recorded, RecordedOperation } from "../support/history.ts";
 import type { Simulation } from "../support/simulated-threads.ts";
 import type { AnyChange, AnyChanges } from "./threads-commands.ts";
-import { valueOf } from "./threads-commands.ts";
+import { valueOfContent } from "./threads-commands.ts";
 import { described, factsOfGet, factsOfRefusal, factsOfUnchanged, hasChanged } from "./threads-facts.ts";
 import type { SimulatedFront } from "./threads-system.ts";
 
@@ -138,9 +139,11 @@ export class SimulatedCaller {
   #checkErased(operations: readonly RecordedOperation[], result: ChangeResult): void {
     if (!hasChanged(result)) return;
     operations.forEach(({ kind, path }, i) => {
-      const [last = 0] = result.results[i]?.versions ?? [];
-      const gone = kind === "purge" ? Array.from({ length: last }, (_, n) => n + 1) : result.results[i]?.versions;
-      const remains = kind === "purge" || kind === "destroy" ? this.#options.remains(path, gone ?? []) : undefined;
+      const versions = result.results[i]?.versions ?? [];
+      // A Purge removes all retained versions, of which its answer has the last.
+      const retained = versions.flatMap((last) => Array.from({ length: MAX_VERSIONS }, (_, n) => last - n));
+      const gone = kind === "destroy" ? versions : kind === "purge" ? retained : [];
+      const remains = this.#options.remains(path, gone);
       if (remains !== undefined) throw new Error(`${remains} of ${path} is in memory after it was removed`);
     });
   }
@@ -157,7 +160,7 @@ export class SimulatedCaller {
   #read(snapshot: Snapshot, path: string, number: number): readonly Fact[] {
     try {
       const version = snapshot.version(parseSecretPath(path), number);
-      const value = valueOf(snapshot.open(parseSecretPath(path), version));
+      const value = valueOfContent(snapshot.open(parseSecretPath(path), version));
       const kind = number === 0 ? "newest" : "version";
       return [{ path, seen: { kind, version: version.number, revision: version.revision, value } }];
     } catch (error) {

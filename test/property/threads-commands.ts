@@ -120,7 +120,7 @@ function contentOf(value: string): Buffer {
 }
 
 /** The value of a content. Throws if it is not complete. */
-export function valueOf(content: Content): string {
+export function valueOfContent(content: Content): string {
   const [entry] = content.entries();
   const text = Buffer.from(entry?.value ?? []).toString();
   const value = text.replace(/x*$/, "");

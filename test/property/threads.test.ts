@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Timers } from "../../src/domain/timers.ts";
 import type { Changes } from "../../src/store/changes.ts";
-import type { ChangeCommand, ChangeResult, OperationCommand } from "../../src/store/command.ts";
+import type { ChangeCommand, ChangeResult } from "../../src/store/command.ts";
 import type { Snapshot } from "../../src/store/reads.ts";
 import type { SecretReader } from "../../src/store/secret-reader.ts";
 import { Feed, type FrontPort } from "../../src/threads/feed.ts";
@@ -127,6 +127,15 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
       /disagrees|should have changed|next version/,
     ],
     [
+      "a store that applies each repetition of a request",
+      class extends SystemParts {
+        override changes(store: Changes): Changes {
+          return { change: (command) => store.change({ ...command, requestId: undefined }) };
+        }
+      },
+      /a repeated request has two answers/,
+    ],
+    [
       "contents that are destroyed and not overwritten before the answer",
       class extends SystemParts {
         override createFeed(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers): Feed {
@@ -195,10 +204,12 @@ class HastyFeed extends Feed {
 }
 
 /** Makes each operation of a command a change of its own. */
-async function separately(store: Changes, { operations, ...command }: ChangeCommand): Promise<ChangeResult> {
-  const one = (operation: OperationCommand) =>
-    store.change({ ...command, operations: [operation], requestId: undefined });
-  const answers = await Promise.all(operations.map(one));
+async function separately(store: Changes, { operations, requestId, ...command }: ChangeCommand): Promise<ChangeResult> {
+  const answers = await Promise.all(
+    operations.map((operation, i) =>
+      store.change({ ...command, operations: [operation], requestId: requestId && `${i}${requestId.slice(1)}` }),
+    ),
+  );
   const last = answers.reduce((latest, answer) => (answer.revision > latest.revision ? answer : latest));
   return { ...last, results: answers.flatMap(({ results }) => results) };
 }

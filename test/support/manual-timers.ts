@@ -21,7 +21,6 @@ export class ManualTimers implements Timers {
   readonly clock = (): number => this.#now + this.#ahead;
   readonly monotonic = (): number => this.#now;
   readonly elapsed = (): number => this.#now;
-  readonly monotonic = (): number => this.#now;
   readonly busy = (): number => this.#now;
   readonly afterTurn = (task: () => void): void => void setImmediate(task);
 

@@ -69,7 +69,8 @@ const history: fc.Arbitrary<Recorded[]> = fc
   )
   .map(([changes, reads]) => {
     const made = changes.map(([when, changed], i) => changeAt(i + 1, changed, when));
-    const states = made.reduce((states, change) => [...states, stateWith(states.at(-1)!, change)!], [EMPTY]);
+    const states = [EMPTY];
+    for (const change of made) states.push(stateWith(states.at(-1)!, change)!);
     const seen = reads.map(([when, read, choices]): Recorded => {
       const facts = read.map((path, i) => ({ path, seen: seenIn(states[choices[i]! % states.length]!, path) }));
       return { kind: "read", facts, ...when };
