@@ -5,6 +5,7 @@ import type { CallCounters } from "../observability/call-counters.ts";
 import type { LogSink } from "../observability/logger.ts";
 import type { Publication } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
+import type { StoreClock } from "../store/store-clock.ts";
 import type { Resources } from "./resources.ts";
 
 /** What fronts are created from. */
@@ -20,6 +21,8 @@ export interface FrontParts {
 export interface FrontHost {
   /** What the store publishes to. */
   readonly publication: Publication;
+  /** The store's clock, whose memory the threads of the fronts share. */
+  readonly clock: StoreClock;
   /** The fronts in other threads; undefined if there are none. */
   readonly remote: Fronts | undefined;
   /** Resolves to fronts that can serve the callers of a loaded store. They are not open yet. */

@@ -7,11 +7,13 @@ import { type LimitedLog, limitLines } from "../observability/limiter.ts";
 import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { ownMemory } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
+import { StoreClock } from "../store/store-clock.ts";
 import type { FrontHost, FrontParts } from "./front-host.ts";
 
 /** One front, in the thread that has the store. It reads the memory of the store, and nothing is sent anywhere. */
 export class FrontOfThisThread implements FrontHost {
   readonly publication = ownMemory();
+  readonly clock: StoreClock;
   readonly remote = undefined;
   readonly #parts: FrontParts;
   readonly #limited: LimitedLog;
@@ -19,6 +21,7 @@ export class FrontOfThisThread implements FrontHost {
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
+    this.clock = new StoreClock(parts.timers);
     this.#limited = limitLines(parts.log, parts.timers);
   }
 

@@ -9,6 +9,7 @@ import { RemoteFront } from "../front/remote-front.ts";
 import type { SharedDelays } from "../observability/shared-delays.ts";
 import { unansweredMemory } from "../store/bounded-changes.ts";
 import type { SecretStore } from "../store/secret-store.ts";
+import { StoreClock, storeClockMemory } from "../store/store-clock.ts";
 import { Feed } from "../threads/feed.ts";
 import { portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
@@ -17,6 +18,7 @@ import type { FrontHost, FrontParts } from "./front-host.ts";
 /** Several fronts, each in a thread of its own with a replica of the store's memory. */
 export class FrontThreads implements FrontHost {
   readonly publication: Feed;
+  readonly clock: StoreClock;
   readonly remote: Fronts;
   readonly #fronts: readonly RemoteFront[];
 
@@ -30,12 +32,15 @@ export class FrontThreads implements FrontHost {
       progress,
       timers,
     );
+    const clock = storeClockMemory();
+    this.clock = new StoreClock(timers, clock);
     const shared = {
       progress: progress.memory,
       delays: delays.memory,
       connections: ConnectionCounts.of(threads).memory,
       budgets: budgetMemory(frontConfig(config, 0, threads)).buffer,
       unanswered: unansweredMemory(),
+      clock,
     };
     const descriptors = descriptorPorts(threads);
     this.#fronts = feeds.map(({ port2: feed }, number) =>

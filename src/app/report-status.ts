@@ -113,7 +113,7 @@ function storeStatus({ store: { kind }, maxStoreBytes }: ServeConfig, store: Sec
   const totals = store?.totals;
   return {
     kind,
-    revision: store?.revision ?? null,
+    revision: store?.snapshot().revision ?? null,
     secrets: totals?.secrets ?? null,
     versions: totals?.versions ?? null,
     memory_bytes: totals?.bytes ?? null,

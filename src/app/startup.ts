@@ -6,6 +6,7 @@ import type { Logger, LogSink } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { SharedDelays } from "../observability/shared-delays.ts";
 import type { SecretStore } from "../store/secret-store.ts";
+import { Sweeper } from "../store/sweeper.ts";
 import { Checkpoints } from "../storage/checkpoints.ts";
 import { FileWarnings } from "./file-warnings.ts";
 import type { FrontHost } from "./front-host.ts";
@@ -47,6 +48,7 @@ export interface Opened {
 /** The parts of a server that serves calls. */
 export interface Running extends Opened {
   readonly store: SecretStore;
+  readonly sweeper: Sweeper;
 }
 
 /** The progress of a start, and the parts that exist at that point. */
@@ -95,7 +97,8 @@ export class Startup {
     const opened = await this.#open();
     if (opened === undefined) return undefined;
     this.#progress = { kind: "loading", opened };
-    const running = { ...opened, store: await this.#load(opened) };
+    const store = await this.#load(opened);
+    const running = { ...opened, store, sweeper: this.#beginSweeps(store) };
     this.#progress = { kind: "loaded", opened: running };
     const { config, timers, signal } = this.#options;
     const wait = { timers, signal, maxMs: config.startupTimeoutMs };
@@ -135,7 +138,9 @@ export class Startup {
 
   async #endFronts(host: FrontHost): Promise<void> {
     await host.close();
-    if (this.#progress.kind === "loaded") await this.#progress.opened.store.settled();
+    if (this.#progress.kind !== "loaded") return;
+    this.#progress.opened.sweeper.stop();
+    await this.#progress.opened.store.settled();
   }
 
   /** Closes everything that was opened, in the reverse order. */
@@ -178,8 +183,16 @@ export class Startup {
       checkpoints.committed();
     };
     const observer = { committed, queued: (seconds: number) => metrics.waited(seconds), failed: onFailed };
-    const { maxStoreBytes } = config;
-    return loadStore(storage, { log, timers, metrics, observer, maxStoreBytes, publication: host.publication });
+    const { clock, publication } = host;
+    return loadStore(storage, { log, timers, metrics, observer, clock, limits: config, publication });
+  }
+
+  #beginSweeps(store: SecretStore): Sweeper {
+    const { log, timers } = this.#options;
+    const onFailed = (error: unknown) => log.warn("sweep failed", { error: String(error) });
+    const sweeper = new Sweeper({ store, timers, onFailed });
+    this.#closers.push(() => sweeper.stop());
+    return sweeper;
   }
 
   async #serve({ resources: { identity, policy }, host, store }: Running): Promise<void> {

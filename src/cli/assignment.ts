@@ -1,17 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import { createReadStream } from "node:fs";
-import { MAX_CONFIGURABLE_CONTENT_BYTES } from "../contract/limits.ts";
 import type { ContentEntry } from "../domain/content.ts";
-import { describeObstacle } from "../files/file-access.ts";
 import { CommandFailed } from "./command-failed.ts";
-import { type Terminal, promptNewSecret } from "./terminal.ts";
-
-/** Where `coffer put` reads a value from. */
-type ValueSource =
-  | { readonly kind: "file"; readonly file: string }
-  | { readonly kind: "stdin" }
-  | { readonly kind: "prompt" }
-  | { readonly kind: "literal"; readonly text: string };
+import { type ValueSource, type ValueSurroundings, readValue } from "./value-source.ts";
 
 /** One key and where its value comes from. */
 export interface Assignment {
@@ -55,6 +45,14 @@ function repeatedKeys(assignments: readonly Assignment[]): string[] {
   return [...repeated].map((key) => `duplicate key ${key}`);
 }
 
+/** How values are read. */
+export interface ReadingOptions {
+  /** Accepts empty values. */
+  readonly allowEmpty?: boolean;
+  /** The folder of relative file names; the working folder by default. */
+  readonly folder?: string;
+}
+
 /**
  * Reads the values, in order. Their bytes are not changed; a value that is not UTF-8 becomes a binary entry. Throws
  * CommandFailed when a source can't be read. Also throws CommandFailed for an empty value, unless `allowEmpty` is set:
@@ -63,56 +61,16 @@ function repeatedKeys(assignments: readonly Assignment[]): string[] {
  */
 export async function readEntries(
   assignments: readonly Assignment[],
-  terminal: Terminal,
-  { allowEmpty = false }: { readonly allowEmpty?: boolean } = {},
+  surroundings: ValueSurroundings,
+  { allowEmpty = false, folder = "" }: ReadingOptions = {},
 ): Promise<ContentEntry[]> {
   const entries: ContentEntry[] = [];
   for (const { key, source } of assignments) {
-    const value = await readValue(key, source, terminal);
+    const value = await readValue(key, source, surroundings, folder);
     if (value.length === 0 && !allowEmpty) {
       throw new CommandFailed("usage", `the value of ${key} is empty; use --allow-empty to store an empty value`);
     }
-    entries.push({ key, kind: isUtf8(value) ? "text" : "binary", value });
+    entries.push({ key, kind: source.kind !== "bytes" && isUtf8(value) ? "text" : "binary", value });
   }
   return entries;
-}
-
-async function readValue(key: string, source: ValueSource, terminal: Terminal): Promise<Buffer> {
-  switch (source.kind) {
-    case "file":
-      return readFile(key, source.file);
-    case "stdin":
-      return readBounded(terminal.stdin, "standard input");
-    case "prompt":
-      return promptNewSecret(key, terminal);
-    case "literal":
-      return Buffer.from(source.text);
-  }
-}
-
-async function readFile(key: string, file: string): Promise<Buffer> {
-  try {
-    return await readBounded(createReadStream(file), file);
-  } catch (error) {
-    if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
-    const why = error.code === "EISDIR" ? "is a folder" : describeObstacle(file, String(error.code));
-    throw new CommandFailed("usage", `can't read the value of ${key}: ${file} ${why}`);
-  }
-}
-
-/**
- * Stops at the largest size that a server can accept: a wrong file may be a disk image, and standard input may never
- * end.
- */
-async function readBounded(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > MAX_CONFIGURABLE_CONTENT_BYTES) {
-      throw new CommandFailed("usage", `${name} is larger than ${MAX_CONFIGURABLE_CONTENT_BYTES} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

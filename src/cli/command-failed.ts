@@ -5,7 +5,7 @@
 export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
   /** Selects the exit code, by its name in {@link ExitCode}. */
-  readonly outcome: "other" | "usage" | "notFound" | "denied" | "unavailable";
+  readonly outcome: "other" | "usage" | "notFound" | "denied" | "conflict" | "unavailable";
 
   constructor(outcome: CommandFailed["outcome"], message: string) {
     super(message);

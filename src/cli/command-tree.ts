@@ -14,15 +14,59 @@ interface CommandEntry {
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "run the server", load: async () => (await import("./commands/serve.ts")).addServe },
   put: { summary: "write a new version of a secret", load: async () => (await import("./commands/put.ts")).addPut },
-  get: { summary: "read a secret, or one value of it", load: async () => (await import("./commands/get.ts")).addGet },
+  get: { summary: "read secrets, or values of one", load: async () => (await import("./commands/get.ts")).addGet },
+  patch: {
+    summary: "change some keys of a secret",
+    load: async () => (await import("./commands/patch.ts")).addPatch,
+  },
+  edit: {
+    summary: "edit a secret in your editor",
+    load: async () => (await import("./commands/edit.ts")).addEdit,
+  },
   delete: {
     summary: "delete versions of a secret",
     load: async () => (await import("./commands/delete.ts")).addDelete,
+  },
+  undelete: {
+    summary: "make deleted versions readable again",
+    load: async () => (await import("./commands/undelete.ts")).addUndelete,
+  },
+  destroy: {
+    summary: "remove the content of versions permanently",
+    load: async () => (await import("./commands/destroy.ts")).addDestroy,
+  },
+  restore: {
+    summary: "write a new version with the content of an older one",
+    load: async () => (await import("./commands/restore.ts")).addRestore,
+  },
+  cp: {
+    summary: "copy a secret",
+    load: async () => (await import("./commands/cp.ts")).addCp,
+  },
+  mv: {
+    summary: "move a secret",
+    load: async () => (await import("./commands/mv.ts")).addMv,
+  },
+  purge: {
+    summary: "remove a secret with all its versions permanently",
+    load: async () => (await import("./commands/purge.ts")).addPurge,
+  },
+  commit: {
+    summary: "make several changes, all of them or none",
+    load: async () => (await import("./commands/commit.ts")).addCommit,
   },
   list: { summary: "list secrets", load: async () => (await import("./commands/list.ts")).addList },
   describe: {
     summary: "show the versions of a secret, without values",
     load: async () => (await import("./commands/describe.ts")).addDescribe,
+  },
+  diff: {
+    summary: "show which keys differ between two versions",
+    load: async () => (await import("./commands/diff.ts")).addDiff,
+  },
+  metadata: {
+    summary: "show or change the settings of a secret",
+    load: async () => (await import("./commands/metadata.ts")).addMetadata,
   },
   run: {
     summary: "run a command with secrets in its environment",
@@ -60,7 +104,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 other error, 2 invalid usage or request, 3 not found, 4 denied, 5 conflict,
-6 unavailable, 7 identity, 8 outcome unknown: a put or delete may have been applied.`;
+6 unavailable, 7 identity, 8 outcome unknown: a change may have been applied.`;
 
 /**
  * The program for one command line. Only the commands that the line names are complete; the others have only their name

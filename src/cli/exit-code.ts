@@ -23,7 +23,7 @@ export const ExitCode = {
   unavailable: 6,
   /** The client or the server could not prove its identity. */
   identity: 7,
-  /** A put or a delete may have been applied: check before a retry. */
+  /** A change may have been applied: check before a retry, or retry with --request-id. */
   unknown: 8,
 } as const;
 
@@ -42,6 +42,7 @@ const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
 const BY_REASON: Readonly<Partial<Record<Reason, ExitCode>>> = {
   VERSION_MISMATCH: ExitCode.conflict,
   CONTENTION: ExitCode.conflict,
+  CAS_REQUIRED: ExitCode.usage,
   BUDGET_EXCEEDED: ExitCode.unavailable,
 };
 

@@ -10,3 +10,8 @@ export function parsed<T>(parse: (text: string) => T): (text: string) => T {
     }
   };
 }
+
+/** Parses a list with commas. A repeated option appends to the list. */
+export function listOf(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(",")];
+}

@@ -16,7 +16,7 @@ export function formatSecret(secret: Secret, entries: readonly ContentEntry[], f
     case "table":
       return Buffer.from(secretTable(entries));
     case "json":
-      return Buffer.from(secretJson(secret, entries));
+      return Buffer.from(`${JSON.stringify(secretDocument(secret, entries), null, 2)}\n`);
     case "env":
       return Buffer.concat(entries.map(shellLine));
     case "raw":
@@ -25,24 +25,30 @@ export function formatSecret(secret: Secret, entries: readonly ContentEntry[], f
 }
 
 function secretTable(entries: readonly ContentEntry[]): string {
-  const rows = entries.map(({ key, kind, value }) => [key, kind === "text" ? text(value) : `(${value.length} bytes)`]);
-  return table([["KEY", "VALUE"], ...rows]);
+  return table([["KEY", "VALUE"], ...entries.map((entry) => [entry.key, shownValue(entry)])]);
 }
 
-/** The fields have the names of coffer.proto; binary values are in base64. */
-function secretJson({ path, version, revision, createTime }: Secret, entries: readonly ContentEntry[]): string {
+/** A value in a table: a text, or the size of a binary value. */
+export function shownValue({ kind, value }: ContentEntry): string {
+  return kind === "text" ? text(value) : `(${value.length} bytes)`;
+}
+
+/** A secret as an object for JSON. The fields have the names of coffer.proto; binary values are in base64. */
+export function secretDocument(secret: Secret, entries: readonly ContentEntry[]): object {
+  const { path, version, revision, createTime, expireTime, storeRevision } = secret;
   const of = (kind: ContentEntry["kind"], show: (value: Uint8Array) => string) =>
     // fromEntries creates own properties, so the key "__proto__" does not change the prototype.
     Object.fromEntries(entries.filter((entry) => entry.kind === kind).map(({ key, value }) => [key, show(value)]));
-  const document = {
+  return {
     path,
     version,
     revision,
     create_time: showTime(createTime),
+    ...(expireTime !== undefined && { expire_time: showTime(expireTime) }),
+    store_revision: storeRevision,
     data: of("text", text),
     binary_data: of("binary", (value) => Buffer.from(value).toString("base64")),
   };
-  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 const QUOTE = Buffer.from("'");

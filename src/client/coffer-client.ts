@@ -96,7 +96,8 @@ export class CofferClient extends CofferReader {
    *
    * @example
    * ```ts
-   * const { versions } = await coffer.delete("shop/api/db", { versions: [1] });
+   * const { version } = await coffer.get("shop/api/db");
+   * const { versions } = await coffer.delete("shop/api/db", { versions: [version] });
    * console.log(versions);
    * ```
    */
@@ -122,7 +123,9 @@ export class CofferClient extends CofferReader {
    *
    * @example
    * ```ts
-   * await coffer.destroy("shop/api/db", { versions: [1] });
+   * const { version } = await coffer.get("shop/api/db");
+   * await coffer.put("shop/api/db", { user: "app", password: "n3w" });
+   * await coffer.destroy("shop/api/db", { versions: [version] });
    * ```
    */
   async destroy(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
@@ -134,9 +137,9 @@ export class CofferClient extends CofferReader {
    *
    * @example
    * ```ts
+   * const { version } = await coffer.get("shop/api/db");
    * await coffer.put("shop/api/db", { user: "app", password: "mistake" });
-   * const { version } = await coffer.restore("shop/api/db", 1);
-   * console.log(version);
+   * await coffer.restore("shop/api/db", version);
    * ```
    */
   async restore(path: Text, version: number, options: SecretChangeOptions = {}): Promise<AddedVersion> {

@@ -7,6 +7,7 @@ import { ENDPOINT_VARIABLE, EndpointError, parseEndpoint } from "../workload-api
 import type { SourceChoice } from "../workload-api/open-source.ts";
 import type { Selection } from "../workload-api/selection.ts";
 import { invalidOption, noIdentity } from "./client-error.ts";
+import { type NamesOf, checkOptions } from "./known-options.ts";
 import { readSpiffeId } from "./values.ts";
 
 /** An identity in files, by their paths. The client reads them again when they change. */
@@ -43,6 +44,9 @@ export type ClientSource = { readonly kind: "open"; readonly source: OpenIdentit
 
 /** Environment variables. */
 export type Variables = Readonly<Record<string, string | undefined>>;
+
+const FILES: NamesOf<FilesIdentity> = { cert: true, key: true, bundle: true };
+const WORKLOAD_API: NamesOf<WorkloadApiIdentity> = { workloadApi: true, svidHint: true, svidId: true };
 
 /** Chooses the identity by the option, or without it by the environment. Throws {@link ClientError}. */
 export function chooseIdentity(
@@ -92,8 +96,8 @@ function fromEnvironment(environment: Variables, serverId: SpiffeId): IdentityOp
 
 function readOption(option: IdentityOption | OpenIdentity, serverId: SpiffeId): ClientSource {
   if ("snapshot" in option) return { kind: "open", source: option };
-  if ("workloadApi" in option) return readWorkloadApi(option);
-  const { cert, key, bundle } = option;
+  if ("workloadApi" in option) return readWorkloadApi(checkOptions(option, WORKLOAD_API, "property"));
+  const { cert, key, bundle } = checkOptions(option, FILES, "property");
   if (!cert || !key || !bundle) throw invalidOption("identity: expected workloadApi, or cert, key and bundle");
   const bundles = typeof bundle === "string" ? { [serverId.trustDomain.name]: bundle } : bundle;
   if ([cert, key, ...Object.values(bundles)].some(isKeyText))

@@ -20,12 +20,12 @@ interface Limits {
 /** Makes calls, and makes them again as repetition.ts permits, until they are answered or their time is over. */
 export class RepeatedCalls {
   readonly #settings: ClientSettings;
-  readonly #channels: ServerChannels;
+  readonly #channels: Pick<ServerChannels, "call">;
   readonly #pauses: Pauses;
   readonly #inFlight = new Set<Promise<unknown>>();
   #isClosed = false;
 
-  constructor(settings: ClientSettings, channels: ServerChannels, pauses: Pauses) {
+  constructor(settings: ClientSettings, channels: Pick<ServerChannels, "call">, pauses: Pauses) {
     this.#settings = settings;
     this.#channels = channels;
     this.#pauses = pauses;

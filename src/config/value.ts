@@ -44,7 +44,7 @@ const MAX_WAIT_MS = 24 * DAY_MS;
 
 /** Milliseconds, at most `most`: `500ms`, `10s`, `5m`, `1h`, `90d`. The default maximum, 24 days, suits a timer. */
 export function parseDuration(text: string, most: number = MAX_WAIT_MS): number {
-  const match = /^(?<count>\d{1,6})(?<unit>ms|s|m|h|d)$/.exec(text)?.groups;
+  const match = /^(?<count>\d{1,12})(?<unit>ms|s|m|h|d)$/.exec(text)?.groups;
   const unit = MILLISECONDS.get(match?.["unit"] ?? "");
   if (unit === undefined)
     throw new Error(`invalid duration ${JSON.stringify(text)}: expected a number with ms, s, m, h or d`);

@@ -80,7 +80,8 @@ export interface BatchGetError {
   readonly metadata: readonly StringEntry[];
 }
 
-const batchGetError = message<BatchGetError>({
+/** BatchGetError on the wire. */
+export const batchGetError = message<BatchGetError>({
   code: int32(1, "code"),
   message: string(2, "message"),
   reason: string(3, "reason"),

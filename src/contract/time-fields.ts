@@ -1,16 +1,16 @@
 import { type Field, int32, int64, message, readMessage, scalar, writeMessage } from "./message.ts";
-import { WireError, WireType, type WireWriter } from "./wire.ts";
+import { WireError, WireType } from "./wire.ts";
 
 /** google.protobuf.Timestamp as whole milliseconds since the epoch, rounded down; undefined if absent. */
 export const timestamp = (number: number, name: string): Field<number | undefined> =>
-  time(number, name, ({ seconds, nanos }) => {
+  time(number, name, Math.floor, ({ seconds, nanos }) => {
     if (nanos < 0 || nanos >= NANOS) throw new WireError("is not between 0 and 999,999,999", "nanos");
     return seconds * 1000 + Math.floor(nanos / NANOS_OF_MS);
   });
 
 /** google.protobuf.Duration in milliseconds, with a fraction if it has one; undefined if absent. */
 export const duration = (number: number, name: string): Field<number | undefined> =>
-  time(number, name, ({ seconds, nanos }) => {
+  time(number, name, Math.trunc, ({ seconds, nanos }) => {
     const isValid = Math.abs(nanos) < NANOS && seconds * nanos >= 0;
     if (!isValid) throw new WireError("has another sign than seconds, or is not less than a second", "nanos");
     return seconds * 1000 + nanos / NANOS_OF_MS;
@@ -27,17 +27,21 @@ const NANOS_OF_MS = 1_000_000;
 
 const secondsAndNanos = message<SecondsAndNanos>({ seconds: int64(1, "seconds"), nanos: int32(2, "nanos") });
 
-function time(number: number, name: string, toMs: (value: SecondsAndNanos) => number): Field<number | undefined> {
+/** `toSeconds` rounds to the seconds that the type requires: nanos are never negative, or have the sign of seconds. */
+function time(
+  number: number,
+  name: string,
+  toSeconds: (seconds: number) => number,
+  toMs: (value: SecondsAndNanos) => number,
+): Field<number | undefined> {
   return scalar<number, undefined>(number, name, {
     type: "MESSAGE",
     wireType: WireType.bytes,
     absent: undefined,
     read: (reader) => toMs(readMessage(reader, secondsAndNanos)),
-    write: writeMs,
+    write: (writer, ms) => {
+      const seconds = toSeconds(ms / 1000);
+      writeMessage(writer, secondsAndNanos, { seconds, nanos: Math.round((ms - seconds * 1000) * NANOS_OF_MS) });
+    },
   });
-}
-
-function writeMs(writer: WireWriter, ms: number): void {
-  const seconds = Math.floor(ms / 1000);
-  writeMessage(writer, secondsAndNanos, { seconds, nanos: Math.round((ms - seconds * 1000) * NANOS_OF_MS) });
 }

@@ -18,7 +18,7 @@ export interface ListQuestion {
   readonly pageSize: number;
   /** Empty for the first page. */
   readonly pageToken: string;
-  /** Whether paths that contain "/" after the prefix are answered as prefixes. */
+  /** Whether paths that contain "/" after the prefix are answered as folders. */
   readonly isFolded: boolean;
   readonly labels: readonly Label[];
   readonly showDeleted: boolean;
@@ -34,7 +34,7 @@ export interface ListedSecret {
 /** One page of List. `nextPageToken` is empty on the last page. */
 export interface ListAnswer {
   readonly secrets: readonly ListedSecret[];
-  readonly prefixes: readonly string[];
+  readonly folders: readonly string[];
   readonly nextPageToken: string;
   /** Milliseconds since the epoch. It decides which versions have expired. */
   readonly time: number;
@@ -75,14 +75,9 @@ export async function findListPage({ secrets, sealer, permit, question, isOver }
     path: secret.path,
     described: describable.covers(secret.path) ? secret : undefined,
   }));
-  const {
-    secrets: fitting,
-    prefixes,
-    next,
-  } = fittingPart({ secrets: listed, prefixes: page.prefixes, next: page.next });
-  const { revision, time } = secrets.snapshot();
+  const { next, ...shown } = fittingPart({ secrets: listed, folders: page.folders, next: page.next });
   const nextPageToken = next === undefined ? "" : sealPageToken(sealer, next, token);
-  return { secrets: fitting, prefixes, nextPageToken, time, storeRevision: revision };
+  return { ...shown, nextPageToken, time: page.time, storeRevision: page.revision };
 }
 
 /** The part of a token's context that states its query: a token is valid for no other query. */
@@ -93,8 +88,8 @@ function tokenQuery(prefix: PathPrefix, { isFolded, labels, showDeleted }: ListQ
 
 interface FoundPage {
   readonly secrets: readonly ListedSecret[];
-  readonly prefixes: readonly string[];
-  /** The path or prefix after which the next page begins. */
+  readonly folders: readonly string[];
+  /** The path or folder after which the next page begins. */
   readonly next: string | undefined;
 }
 
@@ -105,18 +100,18 @@ const ENTRY_BYTES = 64;
 const LABEL_BYTES = 8;
 
 /**
- * The secrets of a page that fit in an answer, and the prefixes before the first one that does not. A thousand secrets
+ * The secrets of a page that fit in an answer, and the folders before the first one that does not. A thousand secrets
  * with 64 labels each would be larger than most clients receive.
  */
 function fittingPart(page: FoundPage): FoundPage {
   const fitting = fittingSecrets(page);
   const last = fitting.at(-1);
   if (last === undefined || fitting.length === page.secrets.length) return page;
-  return { secrets: fitting, prefixes: page.prefixes.filter((prefix) => prefix < last.path), next: last.path };
+  return { secrets: fitting, folders: page.folders.filter((folder) => folder < last.path), next: last.path };
 }
 
-function fittingSecrets({ secrets, prefixes }: FoundPage): readonly ListedSecret[] {
-  let space = MAX_ANSWER_BYTES - MAX_PAGE_TOKEN_BYTES - prefixes.length * (MAX_PATH_BYTES + LABEL_BYTES);
+function fittingSecrets({ secrets, folders }: FoundPage): readonly ListedSecret[] {
+  let space = MAX_ANSWER_BYTES - MAX_PAGE_TOKEN_BYTES - folders.length * (MAX_PATH_BYTES + LABEL_BYTES);
   for (const [index, secret] of secrets.entries()) {
     space -= entryBytes(secret);
     if (space < 0) return secrets.slice(0, index);

@@ -16,7 +16,7 @@ export interface TokenScope {
 }
 
 /**
- * Makes a page token: the last path or prefix of a page, sealed. All tokens have the same length, which hides the length
+ * Makes a page token: the last path or folder of a page, sealed. All tokens have the same length, which hides the length
  * of the path. A token is bound to the caller and the query, and is valid as long as the store uses the same data key.
  */
 export function sealPageToken(sealer: Sealer, last: string, { caller, query }: TokenScope): string {
@@ -24,7 +24,7 @@ export function sealPageToken(sealer: Sealer, last: string, { caller, query }: T
   return sealer.seal(padded, pageTokenContext(caller.toString(), query)).toString("base64url");
 }
 
-/** Returns the path or prefix in a token. Throws INVALID_PAGE_TOKEN or LIMIT_EXCEEDED. */
+/** Returns the path or folder in a token. Throws INVALID_PAGE_TOKEN or LIMIT_EXCEEDED. */
 export function openPageToken(sealer: Sealer, token: string, { caller, query }: TokenScope): string {
   const length = Buffer.byteLength(token);
   if (length > MAX_PAGE_TOKEN_BYTES) throw limitExceeded("page_token", MAX_PAGE_TOKEN_BYTES, "bytes", length);

@@ -25,4 +25,6 @@ export interface FrontSetup {
   readonly budgets: SharedArrayBuffer;
   /** See BoundedChanges. */
   readonly unanswered: SharedArrayBuffer;
+  /** See StoreClock. */
+  readonly clock: SharedArrayBuffer;
 }

@@ -10,6 +10,7 @@ import { SharedDelays } from "../observability/shared-delays.ts";
 import type { XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { SecretReader } from "../store/secret-reader.ts";
+import { StoreClock } from "../store/store-clock.ts";
 import { portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
 import { Replica } from "../threads/replica.ts";
@@ -38,6 +39,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     front: config.number,
     timers,
   });
+  const clock = new StoreClock(timers, setup.clock);
   const identity = new IdentityMirror();
   let authorizer = NO_POLICY;
   const front = new Front({
@@ -45,7 +47,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     intake: intakeOf(setup, log),
     identity,
     authorizer: () => authorizer,
-    secrets: new SecretReader({ memory: replica.memory, sealer, timers, catchUp: replica.catchUp }),
+    secrets: new SecretReader({ memory: replica.memory, sealer, timers, clock, catchUp: replica.catchUp }),
     changes: new BoundedChanges(replica.changes, MAX_UNANSWERED_CHANGES, setup.unanswered),
     sealer,
     calls: createCallLog(log, limited, counters),

@@ -75,8 +75,8 @@ function split(content: Content | undefined): { data: readonly MapEntry[]; binar
 }
 
 /** The answer of a List. */
-export function listed({ secrets, prefixes, nextPageToken, time, storeRevision }: ListAnswer): wire.ListResponse {
-  return { entries: secrets.map((secret) => listEntry(secret, time)), nextPageToken, prefixes, storeRevision };
+export function listed({ secrets, folders, nextPageToken, time, storeRevision }: ListAnswer): wire.ListResponse {
+  return { entries: secrets.map((secret) => listEntry(secret, time)), nextPageToken, prefixes: folders, storeRevision };
 }
 
 /** A caller that may not describe a secret gets only its path. */

@@ -1,4 +1,5 @@
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../store/journal.ts";
+import { assignRevisions } from "./assigned-revisions.ts";
 
 /** A journal that stores nothing: all secrets are lost when the process ends. For tests, and for `--store memory`. */
 export class MemoryJournal implements Journal {
@@ -7,7 +8,8 @@ export class MemoryJournal implements Journal {
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {}
 
   commit(group: readonly JournalEntry[]): Promise<CommitOutcome> {
-    const revisions = group.map(() => ++this.#lastRevision);
+    const revisions = assignRevisions(group, this.#lastRevision).map(({ revision }) => revision);
+    this.#lastRevision = revisions.at(-1) ?? this.#lastRevision;
     return Promise.resolve({ kind: "committed", revisions });
   }
 

@@ -1,9 +1,11 @@
+import type { ServeConfig } from "../config/serve-config.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { CommitObserver } from "../store/group-commit.ts";
 import type { Publication } from "../store/publication.ts";
 import { SecretStore } from "../store/secret-store.ts";
+import type { StoreClock } from "../store/store-clock.ts";
 import type { Storage } from "./storage.ts";
 
 /** The dependencies of {@link loadStore}. */
@@ -12,17 +14,22 @@ export interface LoadOptions {
   readonly timers: Timers;
   readonly metrics: Metrics;
   readonly observer: CommitObserver;
-  /** The limit on the memory of the store, in bytes. */
-  readonly maxStoreBytes: number;
+  readonly clock: StoreClock;
+  /** The limits of the store, and how long it keeps tombstones. */
+  readonly limits: Pick<ServeConfig, "maxStoreBytes" | "maxContentBytes" | "maxRequestIds" | "tombstoneRetentionMs">;
   /** Makes what is loaded, and every later change, visible. */
   readonly publication: Publication;
 }
 
 /** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
-  const { log, timers, metrics, observer, maxStoreBytes, publication } = options;
+  const { log, timers, metrics, observer, clock, limits, publication } = options;
+  const { maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs } = limits;
   const begun = timers.elapsed();
-  const store = await SecretStore.load({ journal, sealer, observer, timers, maxStoreBytes, publication });
+  const store = await SecretStore.load({
+    ...{ journal, sealer, observer, timers, clock, publication },
+    ...{ maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs },
+  });
   const seconds = (timers.elapsed() - begun) / 1000;
   metrics.loaded(seconds);
   metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes, disk: journal.space() }));

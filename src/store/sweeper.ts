@@ -30,14 +30,14 @@ export class Sweeper {
     void this.#run();
   }
 
-  /** Begins no further sweep. */
+  /** Submits nothing more to the store. */
   stop(): void {
     this.#isStopped = true;
     this.#cancel();
   }
 
   async #run(): Promise<void> {
-    await this.#options.store.sweep().catch(this.#options.onFailed);
+    await this.#options.store.sweep(() => this.#isStopped).catch(this.#options.onFailed);
     if (!this.#isStopped) this.#cancel = this.#options.timers.delay(PAUSE_MS, () => void this.#run());
   }
 }

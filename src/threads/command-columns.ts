@@ -1,12 +1,5 @@
 import type { SecretPath } from "../domain/secret-path.ts";
-import type {
-  ChangeCommand,
-  Expiry,
-  Guard,
-  Label,
-  OperationCommand,
-  SettingsUpdate,
-} from "../store/command.ts";
+import type { ChangeCommand, Expiry, Guard, Label, OperationCommand, SettingsUpdate } from "../store/command.ts";
 import type { ColumnReader, ColumnWriter } from "./columns.ts";
 
 /** Returns the next bytes of the plaintexts that arrived with a command. */

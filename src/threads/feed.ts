@@ -96,9 +96,9 @@ export class Feed implements Publication {
   }
 
   #locationOf({ path, version, sealed: { length } }: PutChange): Location {
-    const secret = this.memory.get(path);
-    const stored = secret && findVersion(secret, version);
-    const place = stored && stored.sealed.length > 0 ? this.#sealed.placeOf(stored.sealed) : undefined;
+    const stored = this.memory.get(path);
+    const added = stored?.kind === "secret" ? findVersion(stored, version) : undefined;
+    const place = added && added.sealed.length > 0 ? this.#sealed.placeOf(added.sealed) : undefined;
     return place === undefined ? { chunk: REMOVED, at: 0, length } : this.#chunks.locate(place, length);
   }
 

@@ -2,26 +2,16 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { ClientError } from "../../src/client/client-error.ts";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import type { ClientOptions } from "../../src/client/client-options.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
+import { failureOf } from "../support/client-failure.ts";
 import { ClientLoad } from "../support/client-load.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
-
-/** Awaits a failure, and returns the ClientError. */
-async function failureOf(call: Promise<unknown>): Promise<ClientError> {
-  const error = await call.then(
-    () => undefined,
-    (problem: unknown) => problem,
-  );
-  assert.ok(error instanceof ClientError, String(error));
-  return error;
-}
 
 describe("a client whose server is restarted under load", () => {
   let kit: ServerKit;
@@ -83,16 +73,17 @@ describe("a client whose server is restarted under load", () => {
 
 describe("a client whose server is killed under load", () => {
   let site: Site;
-  before(() => {
+  beforeEach(() => {
     site = new Site();
   });
-  after(() => site.remove());
+  afterEach(() => site.remove());
 
-  // A Put whose connection broke may be on disk, and its error says so. All other calls are retried.
-  it("fails only Puts that may have been applied", async () => {
-    const flags = ["--listen", `unix:${join(site.folder, "socket")}`];
+  /** Calls a server that is killed three times, and started again. */
+  async function loadThroughKills(options: Partial<ClientOptions> = {}): Promise<ClientLoad> {
+    const address = `unix:${join(site.folder, "socket")}`;
+    const flags = ["--listen", address];
     let server = await site.start({ flags });
-    const client = site.client(ADMIN, { address: `unix:${join(site.folder, "socket")}` });
+    const client = site.client(ADMIN, { address, ...options });
     const load = new ClientLoad(client, 8);
     await load.pass(200);
     for (let kill = 0; kill < 3; kill++) {
@@ -102,11 +93,30 @@ describe("a client whose server is killed under load", () => {
     }
     await load.stop();
     await client.close();
-    const failed = load.errors.map(({ method, error }) => [method, error.code, error.applied]);
+    await server.stop();
+    return load;
+  }
+
+  // A Put whose connection broke may be on disk. The client repeats it with its request_id, and the server applies it
+  // once: the versions of each secret are consecutive.
+  it("fails no call, and each Put is applied once", async () => {
+    const load = await loadThroughKills({ timeoutMs: PATIENCE_MS });
     assert.deepEqual(
-      failed.filter(([method, , applied]) => method === "get" || applied !== "unknown"),
+      load.errors.map(({ method, error }) => [method, error.message]),
       [],
     );
+    for (const versions of load.versions)
+      assert.deepEqual(
+        versions,
+        versions.map((_, index) => index + 1),
+      );
+  });
+
+  // Without request_ids, such a Put fails, and its error says that it may have been applied.
+  it("fails only Puts that may have been applied, without request_ids", async () => {
+    const load = await loadThroughKills({ timeoutMs: PATIENCE_MS, requestIds: false });
+    const failed = load.errors.map(({ method, error }) => [method, error.applied]);
+    for (const each of failed) assert.deepEqual(each, ["put", "unknown"]);
   });
 });
 
@@ -211,7 +221,10 @@ describe("a client whose server hangs", () => {
     const get = await failureOf(client.get("a", { timeoutMs: 200 }));
     assert.deepEqual([get.code, get.applied], ["DEADLINE_EXCEEDED", "no"]);
     server.signal("SIGCONT");
-    assert.ok((await client.get("a")).version >= 1);
+    // The server receives the first Put when it continues. With its request_id, the same Put is applied once.
+    const { requestId } = put;
+    assert.equal((await client.put("a", { k: "w" }, { requestId })).version, 2);
+    assert.equal((await client.get("a")).version, 2);
     await client.close();
   });
 });

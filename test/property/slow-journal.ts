@@ -25,7 +25,11 @@ export class SlowJournal extends MemoryJournal {
   }
 
   #accept(group: readonly JournalEntry[]): CommitOutcome {
-    const revisions = group.map(() => (this.#revision += 1 + this.#parts.simulation.below(3)));
+    const revisions = group.map(({ changes }) => {
+      const rows = Math.max(1, changes.filter(({ kind }) => kind === "put").length);
+      this.#revision += rows + this.#parts.simulation.below(3);
+      return this.#revision;
+    });
     return { kind: "committed", revisions };
   }
 

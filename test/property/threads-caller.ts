@@ -1,11 +1,16 @@
-import { Content } from "../../src/domain/content.ts";
+import { isDeepStrictEqual } from "node:util";
+import { MAX_VERSIONS } from "../../src/contract/limits.ts";
 import { CofferError } from "../../src/domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
-import { encodeContent } from "../../src/store/content-format.ts";
+import type { ChangeResult } from "../../src/store/command.ts";
+import type { ListQuery } from "../../src/store/listing.ts";
+import type { Snapshot } from "../../src/store/reads.ts";
 import { newest } from "../../src/store/secret.ts";
-import type { Recorded, Seen } from "../support/history.ts";
-import { AUTHOR } from "../support/store-kit.ts";
+import type { Fact, Recorded, RecordedOperation } from "../support/history.ts";
 import type { Simulation } from "../support/simulated-threads.ts";
+import type { AnyChange, AnyChanges } from "./threads-commands.ts";
+import { valueOfContent } from "./threads-commands.ts";
+import { described, factsOfGet, factsOfRefusal, factsOfUnchanged, hasChanged } from "./threads-facts.ts";
 import type { SimulatedFront } from "./threads-system.ts";
 
 /** What the callers of one run have in common. */
@@ -14,8 +19,11 @@ export interface CallerOptions {
   readonly history: Recorded[];
   readonly seen: Set<string>;
   readonly paths: readonly string[];
-  /** The length of the longest value. */
-  readonly longest: number;
+  readonly changes: AnyChanges;
+  /** Every front: a caller can repeat a request on another one. */
+  readonly fronts: readonly SimulatedFront[];
+  /** Finds a content of these versions in the memory that the threads share. */
+  readonly remains: (path: string, versions: readonly number[]) => string | undefined;
 }
 
 /** The kinds of calls are numbers, so that some are more frequent than others. Those from READS on are reads. */
@@ -27,6 +35,8 @@ export type Task = { readonly kind: "any"; readonly calls: number } | { readonly
 
 /** The longest pause of a caller that only reads, in milliseconds. A commit takes longer than some, so reads meet it. */
 const LONGEST_PAUSE_MS = 10;
+
+type Outcome = { readonly result: ChangeResult } | { readonly error: CofferError };
 
 /** A caller on one front. It makes one random call after the other and records what it learns. */
 export class SimulatedCaller {
@@ -59,9 +69,10 @@ export class SimulatedCaller {
   /** Reads every path at once. */
   readAll(): void {
     for (const path of this.#options.paths) {
-      this.#read(path, undefined);
-      this.#read(path, 0);
+      this.#describe(path);
+      this.#get([path], 0);
     }
+    this.#get(this.#options.paths, 0);
   }
 
   #makeCall(): void {
@@ -76,86 +87,118 @@ export class SimulatedCaller {
    * other threads stand still.
    */
   #call(): Promise<void> | undefined {
-    const { simulation, paths } = this.#options;
-    // Half of the calls are for the first two paths, so that their versions are pruned.
-    const path = paths[simulation.below(simulation.chance(0.5) ? 2 : paths.length)] ?? "";
+    const { simulation, changes, paths } = this.#options;
     const first = this.#task.kind === "read" ? READS : 0;
     const kind = first + simulation.below(KINDS - first);
-    if (kind < 8) return this.#put(path);
-    if (kind < READS) return this.#delete(path);
+    if (kind < READS) return this.#change(changes.change());
     if (kind < 11)
       return this.#list(paths.map((one) => one.slice(0, simulation.below(4)))[simulation.below(paths.length)] ?? "");
-    this.#read(path, kind < 14 ? undefined : kind < 15 ? 1 + simulation.below(14) : 0);
+    if (kind < 14) this.#describe(changes.path());
+    else if (kind < 15) this.#get([changes.path()], 1 + simulation.below(14));
+    else if (kind < 18) this.#get([changes.path()], 0);
+    else this.#get(changes.several(), 0);
     return undefined;
   }
 
-  async #put(path: string): Promise<void> {
+  async #change(change: AnyChange): Promise<void> {
     const begin = this.#moment();
-    const value = `${this.#name}.${this.#calls}:${this.#below(this.#options.longest)}`;
-    const expectedVersion = this.#options.simulation.chance(0.2) ? this.#below(5) : undefined;
-    const plaintext = encodeContent(Content.parse([{ key: "v", kind: "text", value: Buffer.from(padded(value)) }]));
-    const command = { path: parseSecretPath(path), plaintext, expectedVersion, author: AUTHOR };
+    const outcomes = await Promise.all(this.#submit(change));
+    const done = outcomes.flatMap((outcome) => ("result" in outcome ? [outcome.result] : []));
+    for (const outcome of outcomes) if ("error" in outcome) this.#refused(outcome.error, change.recorded, begin);
+    const [first, ...others] = done;
+    if (first === undefined) return;
+    if (!others.every((other) => isDeepStrictEqual(other, first)))
+      throw new Error(`a repeated request has two answers: ${JSON.stringify(done)}`);
+    this.#done(change.recorded, first, begin);
+    this.#checkErased(change.recorded, first);
+  }
+
+  /** Sends a change. One with a request_id is also repeated on any front, before or after its answer. */
+  #submit({ command }: AnyChange): Promise<Outcome>[] {
+    const { simulation, fronts, seen } = this.#options;
+    const first = outcomeOf(this.#front.replica.changes.change(command()));
+    if (command().requestId === undefined) return [first];
+    seen.add("repeated");
+    const front = fronts[simulation.below(fronts.length)] ?? this.#front;
+    const again = () => outcomeOf(front.replica.changes.change(command()));
+    return [first, simulation.chance(0.5) ? again() : first.then(again)];
+  }
+
+  #done(operations: readonly RecordedOperation[], { revision, results }: ChangeResult, begin: number): void {
+    const versions = results.map((result) => result.versions);
+    const isChanged = versions.some((those) => those.length > 0);
+    const when = { begin, end: this.#moment() };
+    if (isChanged) this.#record({ kind: "change", operations, ...when, answer: { revision, versions } });
+    else this.#record({ kind: "read", facts: factsOfUnchanged(operations), ...when });
+    if (operations.length > 1) this.#options.seen.add("commit");
+    for (const { kind } of operations) this.#options.seen.add(isChanged ? kind : "idle");
+    if (versions.some(([first = 0]) => first > 10)) this.#options.seen.add("pruned");
+  }
+
+  /** When a change that removes content is answered, no thread has the content. */
+  #checkErased(operations: readonly RecordedOperation[], result: ChangeResult): void {
+    if (!hasChanged(result)) return;
+    operations.forEach(({ kind, path }, i) => {
+      const versions = result.results[i]?.versions ?? [];
+      // A Purge removes all retained versions, of which its answer has the last.
+      const retained = versions.flatMap((last) => Array.from({ length: MAX_VERSIONS }, (_, n) => last - n));
+      const gone = kind === "destroy" ? versions : kind === "purge" ? retained : [];
+      const remains = this.#options.remains(path, gone);
+      if (remains !== undefined) throw new Error(`${remains} of ${path} is in memory after it was removed`);
+    });
+  }
+
+  /** A Get of a version of one path, or a BatchGet of several. */
+  #get(paths: readonly string[], number: number): void {
+    const begin = this.#moment();
+    const snapshot = this.#front.snapshotOfCall();
+    const facts = paths.flatMap((path) => this.#read(snapshot(), path, number));
+    this.#record({ kind: "read", facts, begin, end: this.#moment() });
+    if (paths.length > 1) this.#options.seen.add("batch");
+  }
+
+  #read(snapshot: Snapshot, path: string, number: number): readonly Fact[] {
     try {
-      const { version, revision } = await this.#front.replica.changes.put(command);
-      this.#record({ kind: "put", path, value, begin, end: this.#moment(), answer: { version, revision } });
-      this.#options.seen.add(version > 10 ? "pruned" : "put");
+      const version = snapshot.version(parseSecretPath(path), number);
+      const value = valueOfContent(snapshot.open(parseSecretPath(path), version));
+      const kind = number === 0 ? "newest" : "version";
+      return [{ path, seen: { kind, version: version.number, revision: version.revision, value } }];
     } catch (error) {
-      this.#refused(error, path, begin, []);
+      if (!(error instanceof CofferError)) throw error;
+      this.#options.seen.add(error.reason);
+      return factsOfGet(error, path, number);
     }
   }
 
-  async #delete(path: string): Promise<void> {
+  #describe(path: string): void {
     const begin = this.#moment();
-    const versions = this.#options.simulation.chance(0.5) ? [] : [1 + this.#below(12), 1 + this.#below(12)];
-    const command = { path: parseSecretPath(path), versions, expectedVersion: undefined, author: AUTHOR };
     try {
-      const answer = await this.#front.replica.changes.delete(command);
-      if (answer.versions.length === 0) this.#saw(path, begin, { kind: "none live", versions });
-      else this.#record({ kind: "delete", path, named: versions, begin, end: this.#moment(), answer });
-      this.#options.seen.add(answer.versions.length === 0 ? "idle" : "delete");
+      const seen = described(this.#front.reader.snapshot().secret(parseSecretPath(path)));
+      this.#record({ kind: "read", facts: [{ path, seen }], begin, end: this.#moment() });
     } catch (error) {
-      this.#refused(error, path, begin, versions);
+      if (!(error instanceof CofferError)) throw error;
+      this.#record({ kind: "read", facts: factsOfGet(error, path, 0), begin, end: this.#moment() });
     }
   }
 
-  /** A Get of a version, or a Describe if `number` is undefined. */
-  #read(path: string, number: number | undefined): void {
-    const begin = this.#moment();
-    try {
-      const seen = number === undefined ? described(this.#front, path) : got(this.#front, path, number);
-      this.#saw(path, begin, seen);
-    } catch (error) {
-      this.#refused(error, path, begin, []);
-    }
-  }
-
+  /** The paths of a page are not read at the same moment, so each of them is a read of its own. */
   async #list(prefix: string): Promise<void> {
     const begin = this.#moment();
-    const limit = 1 + this.#below(30);
-    const query = { prefix: parsePathPrefix(prefix), after: undefined, limit, atOrAfter: (text: string) => text };
-    const { secrets, next } = await this.#front.reader.list(query, () => false);
-    const versions = new Map<string, number>(secrets.map((secret) => [secret.path, newest(secret).number]));
+    const { secrets, next } = await this.#front.reader.list(queryOf(prefix, 1 + this.#below(30)), () => false);
+    const versions = new Map<string, number>(secrets.map((secret) => [secret.path, newest(secret)?.number ?? 0]));
     for (const path of this.#options.paths) {
       if (!path.startsWith(prefix) || (next !== undefined && path > next)) continue;
       const version = versions.get(path);
-      this.#saw(path, begin, version === undefined ? { kind: "not listed" } : { kind: "listed", version });
+      const seen = version === undefined ? { kind: "not listed" as const } : { kind: "listed" as const, version };
+      this.#record({ kind: "read", facts: [{ path, seen }], begin, end: this.#moment() });
     }
     this.#options.seen.add(next === undefined ? "list" : "page");
   }
 
-  #refused(error: unknown, path: string, begin: number, versions: readonly number[]): void {
-    if (!(error instanceof CofferError)) throw error;
+  #refused(error: CofferError, operations: readonly RecordedOperation[], begin: number): void {
     this.#options.seen.add(error.reason);
-    const { latest_version: latest, version } = error.metadata;
-    if (error.reason === "SECRET_NOT_FOUND") this.#saw(path, begin, { kind: "missing" });
-    else if (error.reason === "VERSION_MISMATCH") this.#saw(path, begin, { kind: "latest", version: Number(latest) });
-    else if (error.reason === "VERSION_NOT_FOUND")
-      this.#saw(path, begin, { kind: "no version", version: Number(version) });
-    else if (error.reason !== "DISK_FULL") throw new Error(`${error.reason} for ${path} ${versions}`, { cause: error });
-  }
-
-  #saw(path: string, begin: number, seen: Seen): void {
-    this.#record({ kind: "read", path, begin, end: this.#moment(), seen });
+    const facts = factsOfRefusal(error, operations);
+    this.#record({ kind: "read", facts, begin, end: this.#moment() });
   }
 
   #record(event: Recorded): void {
@@ -171,39 +214,19 @@ export class SimulatedCaller {
   }
 }
 
-/** What a Get returns. Throws its refusal, except that of a deleted version. */
-function got({ reader }: SimulatedFront, path: string, number: number): Seen {
-  try {
-    const { version, content } = reader.get(parseSecretPath(path), number);
-    const [entry] = content.entries();
-    const value = unpadded(Buffer.from(entry?.value ?? []).toString());
-    return { kind: number === 0 ? "newest" : "version", version: version.number, revision: version.revision, value };
-  } catch (error) {
-    if (!(error instanceof CofferError && error.reason === "VERSION_DELETED")) throw error;
-    const version = Number(error.metadata["version"]);
-    return { kind: number === 0 ? "newest deleted" : "version deleted", version };
-  }
-}
-
-function described({ reader }: SimulatedFront, path: string): Seen {
-  const { versions } = reader.describe(parseSecretPath(path));
+function queryOf(prefix: string, limit: number): ListQuery {
   return {
-    kind: "described",
-    versions: versions.map(({ number, revision, state }) => ({
-      version: number,
-      revision,
-      deleted: state.kind === "deleted" ? state.revision : undefined,
-    })),
+    ...{ prefix: parsePathPrefix(prefix), after: undefined, limit },
+    ...{ isFolded: false, labels: [], isDescribable: () => true, showDeleted: false },
+    atOrAfter: (text) => text,
   };
 }
 
-/** The text for a value such as `name:9`: the value and nine letters, so that contents have various lengths. */
-function padded(value: string): string {
-  return value + "x".repeat(Number(value.split(":")[1]));
-}
-
-function unpadded(text: string): string {
-  const value = text.replace(/x*$/, "");
-  if (padded(value) !== text) throw new Error(`a content is damaged: ${text.slice(0, 50)}`);
-  return value;
+async function outcomeOf(answer: Promise<ChangeResult>): Promise<Outcome> {
+  try {
+    return { result: await answer };
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
+    return { error };
+  }
 }

@@ -1,8 +1,10 @@
+import { versionContext } from "../../src/sealing/context.ts";
 import type { Recorded } from "../support/history.ts";
 import { violations } from "../support/linearizability.ts";
 import { Simulation } from "../support/simulated-threads.ts";
 import { randomFrom } from "../durability/load.ts";
 import { SimulatedCaller } from "./threads-caller.ts";
+import { AnyChanges } from "./threads-commands.ts";
 import { type SystemParts, createSystem } from "./threads-system.ts";
 
 /** Runs a random system with random callers, and returns everything that is wrong with it. */
@@ -13,13 +15,19 @@ export async function complaintsOf(
 ): Promise<readonly string[]> {
   const simulation = new Simulation(randomFrom(Math.imul(seed, 0x9e3779b1)));
   const count = 1 + simulation.below(8);
-  const fronts = await createSystem(new Parts(simulation, seen), count, simulation.chance(0.5) ? 0 : 2 ** 31 - 10);
+  const { fronts, chunks } = await createSystem(
+    new Parts(simulation, seen),
+    count,
+    simulation.chance(0.5) ? 0 : 2 ** 31 - 10,
+  );
   const history: Recorded[] = [];
   const paths = Array.from(
     { length: 2 + simulation.below(40) },
     (_, i) => `path/${String.fromCharCode(97 + (i % 26))}${i}`,
   );
-  const options = { simulation, history, seen, paths, longest: simulation.chance(0.5) ? 40 : 20_000 };
+  const changes = new AnyChanges(simulation, paths, simulation.chance(0.5) ? 40 : 20_000);
+  const remains = (path: string, versions: readonly number[]) => remainsOf(chunks, path, versions);
+  const options = { simulation, history, seen, paths, changes, fronts, remains };
   const callers = Array.from({ length: 2 + simulation.below(16) }, (_, i) => {
     const task = { kind: i % 3 === 0 ? ("any" as const) : ("read" as const), calls: 10 + simulation.below(80) };
     return new SimulatedCaller(`c${i}`, fronts[simulation.below(count)]!, task, options);
@@ -31,4 +39,18 @@ export async function complaintsOf(
   for (const front of fronts) new SimulatedCaller("last", front, { kind: "read" }, options).readAll();
   seen.add(`${count} fronts`);
   return violations(history);
+}
+
+/** The first of these versions of which sealed bytes are in shared memory. With the plain sealer, they begin with their context. */
+function remainsOf(
+  chunks: ReadonlySet<SharedArrayBuffer>,
+  path: string,
+  versions: readonly number[],
+): string | undefined {
+  const found = versions.find((version) => {
+    const context = Buffer.from(versionContext(path, version));
+    const sealed = Buffer.concat([Buffer.from([context.length]), context]);
+    return [...chunks].some((chunk) => Buffer.from(chunk).includes(sealed));
+  });
+  return found === undefined ? undefined : `version ${found}`;
 }

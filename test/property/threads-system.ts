@@ -1,6 +1,10 @@
 import { SecretReader } from "../../src/store/secret-reader.ts";
+import type { Timers } from "../../src/domain/timers.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
+import type { Changes } from "../../src/store/changes.ts";
+import type { Snapshot } from "../../src/store/reads.ts";
 import { SecretStore } from "../../src/store/secret-store.ts";
+import { StoreClock, storeClockMemory } from "../../src/store/store-clock.ts";
 import { Feed, type FrontPort } from "../../src/threads/feed.ts";
 import type { FeedMessage } from "../../src/threads/port-messages.ts";
 import type { ChangesMessage } from "../../src/threads/requests.ts";
@@ -15,6 +19,15 @@ export interface SimulatedFront {
   readonly thread: SimulatedThread;
   readonly replica: Replica;
   readonly reader: SecretReader;
+  /** Where a call that reads several secrets takes each of them from. */
+  readonly snapshotOfCall: () => () => Snapshot;
+}
+
+/** A store thread and its fronts. */
+export interface SimulatedSystem {
+  readonly fronts: readonly SimulatedFront[];
+  /** The memory of all chunks that were ever created. */
+  readonly chunks: ReadonlySet<SharedArrayBuffer>;
 }
 
 /** The parts of a system that touch what the threads share. A test breaks the system by replacing one of them. */
@@ -43,56 +56,83 @@ export class SystemParts {
   catchUp({ catchUp }: Replica): () => void {
     return catchUp;
   }
+
+  /** A call reads all secrets from one snapshot. */
+  snapshotOfCall(reader: SecretReader): () => Snapshot {
+    const snapshot = reader.snapshot();
+    return () => snapshot;
+  }
+
+  /** What the store does with the commands of callers. */
+  changes(store: Changes): Changes {
+    return store;
+  }
+
+  createFeed(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers): Feed {
+    return new Feed(ports, progress, timers);
+  }
 }
 
 /** Creates a store thread and fronts, connected as in a server. `first` is the number before the first publication. */
-export async function createSystem(
-  parts: SystemParts,
-  fronts: number,
-  first: number,
-): Promise<readonly SimulatedFront[]> {
+export async function createSystem(parts: SystemParts, fronts: number, first: number): Promise<SimulatedSystem> {
   const { simulation } = parts;
   const store = simulation.thread();
   const memory = new PublicationProgress(fronts).memory;
   new Int32Array(memory).fill(first);
   const ports: FrontPort[] = [];
+  const chunks = new Set<SharedArrayBuffer>();
+  const clock = storeClockMemory();
   const system = Array.from({ length: fronts }, (_, front) => {
     // Some fronts seldom run, and some seldom process messages, except when they must.
     const speed = simulation.chance(0.3) ? 0.005 : 1;
     const thread = simulation.thread({ speed, attention: simulation.chance(0.3) ? 0.02 : 0.5 });
     const [upper, lower] = simulatedChannel<ChangesMessage, FeedMessage>(simulation, [store, thread]);
-    ports.push(parts.storePort(observed(upper, parts), store));
+    ports.push(parts.storePort(observed(upper, parts, chunks), store));
     const receive = () => {
       const message = lower.receive();
       if (message !== undefined) parts.seen.add("drained");
       return message;
     };
-    return frontOn({ ...lower, receive }, front, { thread, progress: parts.frontProgress(memory, thread), parts });
+    return frontOn({ ...lower, receive }, front, {
+      ...{ thread, parts, clock: new StoreClock(thread.timers, clock) },
+      progress: parts.frontProgress(memory, thread),
+    });
   });
-  const feed = new Feed(ports, parts.storeProgress(memory, store), store.timers);
-  feed.serve(
-    await SecretStore.load({
-      journal: new SlowJournal(parts, store),
-      sealer: plainSealer,
-      observer: { committed: () => {}, queued: () => {}, failed: (cause) => simulation.faults.push(String(cause)) },
-      timers: store.timers,
-      maxStoreBytes: Number.MAX_SAFE_INTEGER,
-      publication: feed,
-    }),
-  );
-  return system;
+  const feed = parts.createFeed(ports, parts.storeProgress(memory, store), store.timers);
+  const loaded = await SecretStore.load({
+    journal: new SlowJournal(parts, store),
+    sealer: plainSealer,
+    observer: { committed: () => {}, queued: () => {}, failed: (cause) => simulation.faults.push(String(cause)) },
+    timers: store.timers,
+    clock: new StoreClock(store.timers, clock),
+    maxStoreBytes: Number.MAX_SAFE_INTEGER,
+    maxContentBytes: Number.MAX_SAFE_INTEGER,
+    maxRequestIds: Number.MAX_SAFE_INTEGER,
+    tombstoneRetentionMs: Number.MAX_SAFE_INTEGER,
+    publication: feed,
+  });
+  feed.serve(parts.changes(loaded));
+  return { fronts: system, chunks };
 }
 
 function frontOn(
   port: ReturnType<typeof simulatedChannel<ChangesMessage, FeedMessage>>[1],
   front: number,
-  { thread, progress, parts }: { thread: SimulatedThread; progress: PublicationProgress; parts: SystemParts },
+  { thread, progress, parts, clock }: FrontParts,
 ): SimulatedFront {
   const { timers } = thread;
   const replica = new Replica({ port, progress, front, timers });
   const sealer = interrupted(plainSealer, () => parts.simulation.preempt(thread));
   const { memory } = replica;
-  return { thread, replica, reader: new SecretReader({ memory, sealer, timers, catchUp: parts.catchUp(replica) }) };
+  const reader = new SecretReader({ memory, sealer, timers, clock, catchUp: parts.catchUp(replica) });
+  return { thread, replica, reader, snapshotOfCall: () => parts.snapshotOfCall(reader) };
+}
+
+interface FrontParts {
+  readonly thread: SimulatedThread;
+  readonly progress: PublicationProgress;
+  readonly parts: SystemParts;
+  readonly clock: StoreClock;
 }
 
 /** A front can be interrupted after it found the sealed bytes, and before it reads them. */
@@ -106,12 +146,13 @@ function interrupted(sealer: Sealer, interrupt: () => void): Sealer {
   };
 }
 
-function observed(port: FrontPort, { seen }: SystemParts): FrontPort {
+function observed(port: FrontPort, { seen }: SystemParts, chunks: Set<SharedArrayBuffer>): FrontPort {
   return {
     ...port,
     post(message, transfer) {
       if (message.kind === "publication") {
         if (message.number < 0) seen.add("wrapped");
+        for (const { memory } of message.chunks?.created ?? []) chunks.add(memory);
         if (message.chunks?.moves.numbers.length) seen.add("moved");
         if (message.chunks?.dropped.length) seen.add("dropped");
       }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { FrontPort } from "../../src/threads/feed.ts";
+import type { Timers } from "../../src/domain/timers.ts";
+import type { Changes } from "../../src/store/changes.ts";
+import type { ChangeCommand, ChangeResult } from "../../src/store/command.ts";
+import type { Snapshot } from "../../src/store/reads.ts";
+import type { SecretReader } from "../../src/store/secret-reader.ts";
+import { Feed, type FrontPort } from "../../src/threads/feed.ts";
 import type { PublicationProgress } from "../../src/threads/publication-progress.ts";
 import { LONG } from "../support/long-form.ts";
 import type { SimulatedThread } from "../support/simulated-threads.ts";
@@ -14,8 +19,9 @@ const CHANCES = 100;
 
 /** Each of these happens in the runs of the correct system. Otherwise they would show little. */
 const EVENTS = [
-  ...["put", "pruned", "delete", "idle", "list", "page", "rejected"],
-  ...["SECRET_NOT_FOUND", "VERSION_NOT_FOUND", "VERSION_MISMATCH", "DISK_FULL"],
+  ...["put", "copy", "delete", "undelete", "destroy", "purge", "pruned", "idle", "commit", "repeated", "rejected"],
+  ...["list", "page", "batch"],
+  ...["SECRET_NOT_FOUND", "VERSION_NOT_FOUND", "VERSION_DELETED", "VERSION_DESTROYED", "VERSION_MISMATCH", "DISK_FULL"],
   // Contents moved to other chunks, chunks were dropped, and bytes were kept because a front could still read them.
   ...["moved", "dropped", "kept"],
   // A read had to take publications from the port; a front waited for an announcement; a front was far behind.
@@ -103,6 +109,42 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
       /announced before it was sent/,
     ],
     [
+      "a BatchGet that reads each secret from a snapshot of its own",
+      class extends SystemParts {
+        override snapshotOfCall(reader: SecretReader): () => Snapshot {
+          return () => reader.snapshot();
+        }
+      },
+      /disagrees/,
+    ],
+    [
+      "a Commit whose operations are separate changes",
+      class extends SystemParts {
+        override changes(store: Changes): Changes {
+          return { change: (command) => separately(store, command) };
+        }
+      },
+      /disagrees|should have changed|next version/,
+    ],
+    [
+      "a store that applies each repetition of a request",
+      class extends SystemParts {
+        override changes(store: Changes): Changes {
+          return { change: (command) => store.change({ ...command, requestId: undefined }) };
+        }
+      },
+      /a repeated request has two answers/,
+    ],
+    [
+      "contents that are destroyed and not overwritten before the answer",
+      class extends SystemParts {
+        override createFeed(ports: readonly FrontPort[], progress: PublicationProgress, timers: Timers): Feed {
+          return new HastyFeed(ports, progress, timers);
+        }
+      },
+      /is in memory after it was removed/,
+    ],
+    [
       "bytes that are overwritten while a front can read them",
       class extends SystemParts {
         override storeProgress(memory: SharedArrayBuffer, store: SimulatedThread): PublicationProgress {
@@ -154,6 +196,22 @@ class EagerProgress extends InterruptedProgress {
     this.#own = number;
     super.applied(front, number);
   }
+}
+
+/** Does not wait for the fronts, nor overwrite anything, before a change is answered. */
+class HastyFeed extends Feed {
+  override async erased(): Promise<void> {}
+}
+
+/** Makes each operation of a command a change of its own. */
+async function separately(store: Changes, { operations, requestId, ...command }: ChangeCommand): Promise<ChangeResult> {
+  const answers = await Promise.all(
+    operations.map((operation, i) =>
+      store.change({ ...command, operations: [operation], requestId: requestId && `${i}${requestId.slice(1)}` }),
+    ),
+  );
+  const last = answers.reduce((latest, answer) => (answer.revision > latest.revision ? answer : latest));
+  return { ...last, results: answers.flatMap(({ results }) => results) };
 }
 
 /** Treats every publication as applied by all fronts. */

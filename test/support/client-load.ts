@@ -6,6 +6,8 @@ import type { CofferClient } from "../../src/client/coffer-client.ts";
 export class ClientLoad {
   /** The errors of the failed calls. */
   readonly errors: { readonly method: "get" | "put"; readonly error: ClientError }[] = [];
+  /** For each worker, the numbers of the versions that its Puts added. */
+  readonly versions: readonly number[][];
   readonly #client: CofferClient;
   readonly #progress = new EventEmitter();
   readonly #lanes: Promise<void>[];
@@ -14,7 +16,8 @@ export class ClientLoad {
 
   constructor(client: CofferClient, lanes: number) {
     this.#client = client;
-    this.#lanes = Array.from({ length: lanes }, (_, lane) => this.#run(`shop/api/lane-${lane}`));
+    this.versions = Array.from({ length: lanes }, () => []);
+    this.#lanes = this.versions.map((versions, lane) => this.#run(`shop/api/lane-${lane}`, versions));
   }
 
   /** How many calls were answered. */
@@ -34,15 +37,15 @@ export class ClientLoad {
     await Promise.all(this.#lanes);
   }
 
-  async #run(path: string): Promise<void> {
+  async #run(path: string, versions: number[]): Promise<void> {
     for (let turn = 0; !this.#isStopped; turn++) {
-      await this.#call(turn % 4 === 0 ? "put" : "get", path);
+      await this.#call(turn % 4 === 0 ? "put" : "get", path, versions);
     }
   }
 
-  async #call(method: "get" | "put", path: string): Promise<void> {
+  async #call(method: "get" | "put", path: string, versions: number[]): Promise<void> {
     try {
-      if (method === "put") await this.#client.put(path, { user: "app" });
+      if (method === "put") versions.push((await this.#client.put(path, { user: "app" })).version);
       else await this.#client.get(path);
       this.#answered += 1;
       this.#progress.emit("answer");

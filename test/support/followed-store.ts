@@ -1,6 +1,8 @@
+import { setImmediate } from "node:timers/promises";
 import { MAX_VERSIONS } from "../../src/contract/limits.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import type { Change, VersionRef } from "../../src/store/change.ts";
+import { DEFAULT_SETTINGS } from "../../src/store/settings.ts";
 import type { ReadableMemory } from "../../src/store/memory.ts";
 import { Feed } from "../../src/threads/feed.ts";
 import type { FeedMessage } from "../../src/threads/port-messages.ts";
@@ -10,10 +12,21 @@ import { Replica } from "../../src/threads/replica.ts";
 import { type ManualPort, manualChannel } from "./manual-port.ts";
 import { ManualTimers } from "./manual-timers.ts";
 
-/** A change of a path by its number; a Put has a content of this many bytes. */
+/**
+ * A change of a path by its number. A Put has a content of this many bytes. A Destroy removes the contents of all
+ * versions, the others concern the newest one.
+ */
 export type FollowedChange =
   | { readonly kind: "put"; readonly path: number; readonly bytes: number }
-  | { readonly kind: "delete"; readonly path: number };
+  | { readonly kind: "delete" | "undelete" | "destroy" | "purge"; readonly path: number };
+
+interface FollowedSecret {
+  readonly last: number;
+  readonly refs: readonly VersionRef[];
+  readonly isPurged?: boolean;
+}
+
+type Made = Pick<Change, "path" | "time" | "author">;
 
 /** The versions of each path, with their sealed bytes. */
 export type Contents = ReadonlyMap<number, readonly string[]>;
@@ -34,7 +47,8 @@ export class FollowedStore {
   reused = 0;
   readonly feed: Feed;
   readonly #paths: readonly number[];
-  readonly #refs = new Map<number, VersionRef[]>();
+  readonly #secrets = new Map<number, FollowedSecret>();
+  readonly #destroyed = new Set<string>();
   #revision = 0;
 
   constructor(fronts: number, paths: number) {
@@ -48,12 +62,12 @@ export class FollowedStore {
     this.#paths = Array.from({ length: paths }, (_, i) => i);
   }
 
-  /** Publishes entries of one change each. */
+  /** Publishes an entry for each change. */
   publish(changes: readonly FollowedChange[]): void {
     this.feed.publish(
       changes.map((change) => {
         this.#revision += 1;
-        return { revision: this.#revision, changes: [this.#change(change)] };
+        return { revision: this.#revision, changes: this.#changes(change), requests: undefined };
       }),
     );
   }
@@ -68,17 +82,44 @@ export class FollowedStore {
     this.timers.advance(10);
   }
 
-  #change(change: FollowedChange): Change {
-    const common = { path: pathOf(change.path), time: this.#revision, author: `spiffe://a/${change.path % 3}` };
-    const refs = this.#refs.get(change.path) ?? [];
-    const newest = refs.at(-1);
-    if (change.kind === "delete" && newest !== undefined) return { kind: "delete", ...common, versions: [newest] };
-    const bytes = change.kind === "put" ? change.bytes : 1;
-    const version = (newest?.version ?? 0) + 1;
+  /** Lets the feed look at the progress of its fronts, and its promises resolve. */
+  async look(): Promise<void> {
+    this.wait();
+    await setImmediate();
+    this.wait();
+    await setImmediate();
+  }
+
+  #changes({ kind, path, ...rest }: FollowedChange): readonly Change[] {
+    const made = { path: pathOf(path), time: this.#revision, author: `spiffe://a/${path % 3}` };
+    const secret = this.#secrets.get(path) ?? { last: 0, refs: [] };
+    if (kind === "purge") return [this.#purge(path, made, secret)];
+    if (kind === "put") return this.#put(path, made, { bytes: 1, ...rest });
+    const versions = kind === "destroy" ? secret.refs : secret.refs.slice(-1);
+    const state = kind === "undelete" ? "live" : kind === "delete" ? "deleted" : "destroyed";
+    const changed = versions.filter(({ version }) => !this.#destroyed.has(`${path} ${version}`));
+    if (state === "destroyed") for (const { version } of changed) this.#destroyed.add(`${path} ${version}`);
+    return changed.length === 0 ? [] : [{ kind: "state", ...made, state, versions: changed }];
+  }
+
+  #purge(path: number, made: Made, { last, refs }: FollowedSecret): Change {
+    this.#secrets.set(path, { last, refs: [], isPurged: true });
+    return { kind: "purge", ...made, lastVersion: last, versions: refs };
+  }
+
+  #put(path: number, made: Made, { bytes }: { readonly bytes: number }): readonly Change[] {
+    const { last, refs, isPurged = false } = this.#secrets.get(path) ?? { last: 0, refs: [] };
+    const version = last + 1;
     const pruned = refs.slice(0, Math.max(0, refs.length - (MAX_VERSIONS - 1)));
-    this.#refs.set(change.path, [...refs.slice(pruned.length), { version, revision: this.#revision }]);
-    // Never zero, so that overwritten bytes differ.
-    return { kind: "put", ...common, version, pruned, sealed: Buffer.alloc(bytes, 1 + (this.#revision % 255)) };
+    this.#secrets.set(path, { last: version, refs: [...refs.slice(pruned.length), { version, row: this.#revision }] });
+    const put: Change = {
+      ...{ kind: "put", ...made, version, pruned, expireTime: undefined, rowsBefore: 0 },
+      // Never zero, so that overwritten bytes differ.
+      sealed: Buffer.alloc(bytes, 1 + (this.#revision % 255)),
+    };
+    if (!isPurged) return [put];
+    const settings = { ...DEFAULT_SETTINGS, firstVersion: version };
+    return [{ kind: "settings", ...made, settings, pruned: [] }, put];
   }
 
   #observed(port: ManualPort<ChangesMessage, FeedMessage>): ManualPort<ChangesMessage, FeedMessage> {
@@ -103,8 +144,9 @@ function pathOf(path: number) {
 }
 
 function versions(memory: ReadableMemory, path: number): string[] {
-  const all = memory.get(pathOf(path))?.versions ?? [];
-  return all.map(({ sealed, ...version }) => {
+  const stored = memory.get(pathOf(path));
+  if (stored?.kind === "tombstone") return [JSON.stringify(stored)];
+  return (stored?.versions ?? []).map(({ sealed, ...version }) => {
     const bytes = sealed.bytes();
     if (bytes.length !== sealed.length) throw new Error("the bytes have another length");
     if (!bytes.subarray(1).equals(bytes.subarray(0, -1))) throw new Error("the bytes belong to several contents");

@@ -1,3 +1,5 @@
+import { MAX_VERSIONS } from "../../src/contract/limits.ts";
+
 /**
  * When an operation began and when it was answered, on one clock for all threads. Without an answer, the end is the moment
  * from which it can no longer take effect.
@@ -7,43 +9,56 @@ export interface Span {
   readonly end: number;
 }
 
-/** A Put of a unique value. Without an answer, it may have been applied or not. A refused Put is not recorded as one. */
-export interface RecordedPut extends Span {
-  readonly kind: "put";
-  readonly path: string;
-  readonly value: string;
-  readonly answer: { readonly version: number; readonly revision: number } | undefined;
+/** What a caller asked for on one secret. The value of a Put is unique. No versions, and version 0, mean the newest. */
+export type RecordedOperation =
+  | { readonly kind: "put"; readonly path: string; readonly value: string }
+  | { readonly kind: "copy"; readonly path: string; readonly source: string; readonly version: number }
+  | { readonly kind: StateOperation; readonly path: string; readonly named: readonly number[] }
+  | { readonly kind: "purge"; readonly path: string };
+
+/** The operations that change the state of versions. */
+export type StateOperation = "delete" | "undelete" | "destroy";
+
+/**
+ * Operations on different secrets that took effect together. Without an answer, they may have been applied or not. A
+ * change that was refused, or changed nothing, is not recorded as one.
+ */
+export interface RecordedChange extends Span {
+  readonly kind: "change";
+  readonly operations: readonly RecordedOperation[];
+  readonly answer: RecordedAnswer | undefined;
 }
 
-/** A Delete that marked versions. Without an answer, it may have marked those that it named; none means the newest. */
-export interface RecordedDelete extends Span {
-  readonly kind: "delete";
-  readonly path: string;
-  readonly named: readonly number[];
-  readonly answer: { readonly versions: readonly number[]; readonly revision: number } | undefined;
+export interface RecordedAnswer {
+  readonly revision: number;
+  /** The versions that each operation added or changed; undefined if nothing is known about them. */
+  readonly versions: readonly (readonly number[] | undefined)[];
 }
 
-/** What a caller learned about one path. A List is a read of each path below its prefix. A refusal is also a read. */
+/**
+ * What a caller learned about secrets as of one moment: a BatchGet about several. A List is a read of each path below its
+ * prefix. A refusal is also a read.
+ */
 export interface RecordedRead extends Span {
   readonly kind: "read";
+  readonly facts: readonly Fact[];
+}
+
+export interface Fact {
   readonly path: string;
   readonly seen: Seen;
 }
 
-export type RecordedChange = RecordedPut | RecordedDelete;
 export type Recorded = RecordedChange | RecordedRead;
 
 /** What a response says about the state of a secret. */
 export type Seen =
-  /** No version was ever written. */
+  /** It has no version. */
   | { readonly kind: "missing" }
-  /** The newest version is live and has this value. */
-  | { readonly kind: "newest"; readonly version: number; readonly revision: number; readonly value: string }
-  | { readonly kind: "newest deleted"; readonly version: number }
-  /** The same for a version that the caller named. */
-  | { readonly kind: "version"; readonly version: number; readonly revision: number; readonly value: string }
-  | { readonly kind: "version deleted"; readonly version: number }
-  /** The number of the newest version, in any state. */
+  /** The newest version is live and has this value; or the same for a version that the caller named. */
+  | ({ readonly kind: "newest" | "version" } & SeenValue)
+  | { readonly kind: `${"newest" | "version"} ${"deleted" | "destroyed"}`; readonly version: number }
+  /** The number that the next expected_version has to be. */
   | { readonly kind: "latest"; readonly version: number }
   /** A version is not retained. */
   | { readonly kind: "no version"; readonly version: number }
@@ -51,41 +66,98 @@ export type Seen =
   | { readonly kind: "described"; readonly versions: readonly SeenVersion[] }
   /** The newest version is live and has this number. */
   | { readonly kind: "listed"; readonly version: number }
-  /** There is no version, or the newest one is deleted. */
+  /** There is no version, or the newest one is not live. */
   | { readonly kind: "not listed" }
-  /** A Delete had nothing to do: none of these versions is live. None means the newest. */
-  | { readonly kind: "none live"; readonly versions: readonly number[] };
+  /** An operation had nothing to do. */
+  | { readonly kind: "unchanged"; readonly operation: StateOperation; readonly versions: readonly number[] };
+
+interface SeenValue {
+  readonly version: number;
+  readonly revision: number;
+  readonly value: string;
+}
 
 export interface SeenVersion {
   readonly version: number;
   readonly revision: number;
-  /** The revision of its deletion, if the response has it; undefined if it is live. */
-  readonly deleted: number | "at some revision" | undefined;
+  readonly state: VersionState;
+  /** The revision of the deletion or destruction, if the response has it. */
+  readonly changed: number | undefined;
 }
+
+export type VersionState = "live" | "deleted" | "destroyed";
 
 /** The state of one secret between two changes. */
 export interface PathState {
   readonly versions: readonly StateVersion[];
+  /** The number of the last version, also after a purge. */
+  readonly last: number;
 }
 
 interface StateVersion extends SeenVersion {
   readonly value: string;
 }
 
-/** How many versions are retained. */
-const RETAINED = 10;
+/** The state of a secret that was never written. */
+export const UNWRITTEN: PathState = { versions: [], last: 0 };
 
-/** The state after an answered change. */
-export function stateAfter(state: PathState, change: RecordedChange): PathState {
-  if (change.kind === "put") return stateAfterPut(state, change);
-  const { versions = [], revision: deleted = 0 } = change.answer ?? {};
-  const marked = (one: StateVersion) => (versions.includes(one.version) ? { ...one, deleted } : one);
-  return { versions: state.versions.map(marked) };
+const STATE_AFTER = { delete: "deleted", undelete: "live", destroy: "destroyed" } as const;
+
+/** The versions that an operation adds or changes in a state; undefined if it would be refused. */
+export function effectOf(state: PathState, operation: RecordedOperation): readonly number[] | undefined {
+  switch (operation.kind) {
+    case "put":
+    case "copy":
+      return [state.last + 1];
+    case "purge":
+      return state.versions.length === 0 ? undefined : [state.last];
+    default: {
+      const named = namedIn(state, operation.named);
+      if (operation.kind === "undelete" && named?.some((version) => version.state === "destroyed")) return undefined;
+      return named?.filter((version) => isChangedBy(operation.kind, version)).map(({ version }) => version);
+    }
+  }
 }
 
-function stateAfterPut(state: PathState, { value, answer }: RecordedPut): PathState {
-  if (answer === undefined) throw new Error("the Put has no revision");
-  return { versions: [...state.versions, { ...answer, value, deleted: undefined }].slice(-RETAINED) };
+function isChangedBy(operation: StateOperation, { state }: StateVersion): boolean {
+  switch (operation) {
+    case "delete":
+      return state === "live";
+    case "undelete":
+      return state === "deleted";
+    case "destroy":
+      return state !== "destroyed";
+  }
+}
+
+/** The state after an operation on `versions`. A Put or a Copy adds `value`. */
+export function stateAfter(
+  state: PathState,
+  operation: RecordedOperation,
+  { versions, revision, value }: { versions: readonly number[]; revision: number; value: string },
+): PathState {
+  switch (operation.kind) {
+    case "put":
+    case "copy": {
+      const version = versions[0] ?? Number.NaN;
+      const added: StateVersion = { version, revision, value, state: "live", changed: undefined };
+      return { versions: [...state.versions, added].slice(-MAX_VERSIONS), last: version };
+    }
+    case "purge":
+      return { ...state, versions: [] };
+    default: {
+      const after = STATE_AFTER[operation.kind];
+      const mark = (one: StateVersion): StateVersion =>
+        versions.includes(one.version) ? { ...one, state: after, changed: revision } : one;
+      return { ...state, versions: state.versions.map(mark) };
+    }
+  }
+}
+
+/** The value of a version that can be read; 0 is the newest. */
+export function valueIn(state: PathState, number: number): string | undefined {
+  const version = number === 0 ? state.versions.at(-1) : state.versions.find((one) => one.version === number);
+  return isLive(version) ? version.value : undefined;
 }
 
 /** Whether a response could have been given in a state. */
@@ -96,15 +168,17 @@ export function agrees(state: PathState, seen: Seen): boolean {
     case "missing":
       return newest === undefined;
     case "newest":
-      return named === newest && isSeen(newest, seen);
-    case "newest deleted":
-      return named === newest && named?.deleted !== undefined;
+      return named === newest && isSeen(named, seen);
     case "version":
       return isSeen(named, seen);
+    case "newest deleted":
+    case "newest destroyed":
+      return named === newest && named?.state === seen.kind.slice("newest ".length);
     case "version deleted":
-      return named?.deleted !== undefined;
+    case "version destroyed":
+      return named?.state === seen.kind.slice("version ".length);
     case "latest":
-      return (newest?.version ?? 0) === seen.version;
+      return state.last === seen.version;
     case "no version":
       return newest !== undefined && named === undefined;
     case "described":
@@ -115,33 +189,29 @@ export function agrees(state: PathState, seen: Seen): boolean {
       return named === newest && isLive(named);
     case "not listed":
       return !isLive(newest);
-    case "none live":
-      return noneLive(state, seen.versions);
+    case "unchanged":
+      return effectOf(state, { kind: seen.operation, path: "", named: seen.versions })?.length === 0;
   }
 }
 
-/** The versions that a Delete names, in a state; undefined if one of them is not retained. */
-export function namedIn({ versions }: PathState, named: readonly number[]): readonly StateVersion[] | undefined {
-  if (named.length === 0) return versions.slice(-1);
+/** The versions that a caller names, in a state; undefined if one of them is not retained. */
+function namedIn({ versions }: PathState, named: readonly number[]): readonly StateVersion[] | undefined {
+  if (named.length === 0) return versions.length === 0 ? undefined : versions.slice(-1);
   const found = versions.filter(({ version }) => named.includes(version));
   return found.length === new Set(named).size ? found : undefined;
 }
 
-function noneLive(state: PathState, named: readonly number[]): boolean {
-  return state.versions.length > 0 && namedIn(state, named)?.some(isLive) === false;
-}
-
 function isLive(version: StateVersion | undefined): version is StateVersion {
-  return version !== undefined && version.deleted === undefined;
+  return version?.state === "live";
 }
 
-function isSeen(version: StateVersion | undefined, seen: Omit<StateVersion, "deleted">): boolean {
+function isSeen(version: StateVersion | undefined, seen: SeenValue): boolean {
   return isLive(version) && sameVersion(version, seen) && version.value === seen.value;
 }
 
 function equal(one: SeenVersion, other: SeenVersion | undefined): boolean {
-  if (other === undefined || !sameVersion(one, other)) return false;
-  return one.deleted === other.deleted || (one.deleted !== undefined && other.deleted === "at some revision");
+  if (other === undefined || !sameVersion(one, other) || one.state !== other.state) return false;
+  return one.state === "live" || other.changed === undefined || one.changed === other.changed;
 }
 
 function sameVersion(

@@ -28,6 +28,7 @@ export class PushedTimers implements Timers {
 
   readonly clock = (): number => Date.now() + this.#ahead + this.#jumped;
   readonly elapsed = (): number => performance.now() + this.#ahead;
+  readonly monotonic = (): number => processTimers.monotonic() + this.#ahead;
   readonly busy = processTimers.busy;
   readonly afterTurn = processTimers.afterTurn;
   readonly eachTurn = processTimers.eachTurn;

@@ -2,8 +2,12 @@ import { once } from "node:events";
 import { type ServerHttp2Stream, constants, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { type Server, type TLSSocket, createServer as createTlsServer } from "node:tls";
+import type { Codec } from "../../src/contract/message.ts";
 import type { Address } from "../../src/domain/address.ts";
 import type { Credential } from "../../src/pki/development-ca.ts";
+
+/** The bytes before each message: a flag and the length. Source: gRPC over HTTP2, "Length-Prefixed-Message". */
+const FRAMING_BYTES = 5;
 
 /** gRPC messages with the field `status`, after their five bytes of framing. */
 const HEALTH = { SERVING: Buffer.from([0, 0, 0, 0, 2, 8, 1]), NOT_SERVING: Buffer.from([0, 0, 0, 0, 2, 8, 2]) };
@@ -13,13 +17,30 @@ export class ArrivedCall {
   /** The connection of the call. */
   readonly socket: TLSSocket;
   readonly #stream: ServerHttp2Stream;
+  readonly #pieces: Buffer[] = [];
+  readonly #ended: Promise<unknown>;
 
   constructor(stream: ServerHttp2Stream, socket: TLSSocket) {
     stream.on("error", () => {});
     // An unread request would keep its stream open.
-    stream.resume();
+    stream.on("data", (piece: Buffer) => this.#pieces.push(piece));
+    this.#ended = new Promise((resolve) => stream.once("end", resolve));
     this.#stream = stream;
     this.socket = socket;
+  }
+
+  /** The request, when it has arrived as a whole. */
+  async request<Request>(codec: Codec<Request>): Promise<Request> {
+    await this.#ended;
+    return codec.decode(Buffer.concat(this.#pieces).subarray(FRAMING_BYTES));
+  }
+
+  /** Responds with a message. */
+  respond<Response>(codec: Codec<Response>, response: Response): void {
+    const message = codec.encode(response, FRAMING_BYTES);
+    message.writeUInt8(0);
+    message.writeUInt32BE(message.length - FRAMING_BYTES, 1);
+    this.#send(message);
   }
 
   /** The certificate of the caller, in DER. */
@@ -29,9 +50,7 @@ export class ArrivedCall {
 
   /** Responds as Health/Check does. */
   answer(status: keyof typeof HEALTH = "SERVING"): void {
-    this.#stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
-    this.#stream.once("wantTrailers", () => this.#stream.sendTrailers({ "grpc-status": "0" }));
-    this.#stream.end(HEALTH[status]);
+    this.#send(HEALTH[status]);
   }
 
   /** Refuses the stream: the call was not processed (RFC 9113 8.7). */
@@ -54,6 +73,12 @@ export class ArrivedCall {
   /** Breaks the connection. */
   hangUp(): void {
     this.socket.destroy();
+  }
+
+  #send(framed: Buffer): void {
+    this.#stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
+    this.#stream.once("wantTrailers", () => this.#stream.sendTrailers({ "grpc-status": "0" }));
+    this.#stream.end(framed);
   }
 }
 

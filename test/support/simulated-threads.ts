@@ -145,6 +145,7 @@ export class SimulatedThread {
   readonly timers: Timers = {
     clock: () => this.#simulation.clock,
     elapsed: () => this.#simulation.clock,
+    monotonic: () => this.#simulation.clock,
     busy: () => this.#simulation.clock,
     afterTurn: (task) => void this.#tasks.push(task),
     eachTurn: () => () => {},

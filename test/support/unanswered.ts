@@ -1,20 +1,9 @@
-import type {
-  Recorded,
-  RecordedChange,
-  RecordedDelete,
-  RecordedPut,
-  RecordedRead,
-  SeenVersion,
-  Span,
-} from "./history.ts";
+import type { Recorded, RecordedAnswer, RecordedChange, RecordedRead, SeenVersion, Span } from "./history.ts";
 
-type WithAnswer<Change extends RecordedChange> = Change & { readonly answer: NonNullable<Change["answer"]> };
-export type AnsweredPut = WithAnswer<RecordedPut>;
-export type AnsweredDelete = WithAnswer<RecordedDelete>;
-export type Answered = AnsweredPut | AnsweredDelete;
+export type Answered = RecordedChange & { readonly answer: RecordedAnswer };
 
 export function isAnswered(event: Recorded): event is Answered {
-  return event.kind !== "read" && event.answer !== undefined;
+  return event.kind === "change" && event.answer !== undefined;
 }
 
 /**
@@ -22,21 +11,26 @@ export function isAnswered(event: Recorded): event is Answered {
  * if it had never been applied. The end of such a change is the moment when the server was killed.
  */
 export function resolveUnanswered(history: readonly Recorded[]): readonly Recorded[] {
-  const unanswered = history.filter((event) => event.kind !== "read" && event.answer === undefined);
+  const unanswered = history.filter((event) => event.kind === "change" && event.answer === undefined);
   if (unanswered.length === 0) return history;
   const findings = new Findings(history);
   const inOrder = unanswered.sort((a, b) => a.begin - b.begin);
   const found = new Map<Recorded, Recorded>();
-  // A value identifies its Put, so Puts whose values were read come first. The remaining findings belong to other
+  // A value identifies its change, so changes whose values were read come first. The remaining findings belong to other
   // changes.
-  for (const change of inOrder) if (change.kind === "put") found.set(change, findings.withValue(change));
-  for (const change of inOrder) found.set(change, findings.withoutValue(found.get(change) ?? change));
+  for (const change of inOrder) found.set(change, findings.withValue(change as RecordedChange));
+  for (const change of inOrder) found.set(change, findings.withoutValue(found.get(change) as RecordedChange));
   return history.map((event) => found.get(event) ?? event);
+}
+
+interface Finding {
+  readonly version: number;
+  readonly revision: number;
 }
 
 /** What reads found of changes that were not answered. Each finding belongs to one change. */
 class Findings {
-  readonly #values = new Map<string, { readonly version: number; readonly revision: number }>();
+  readonly #values = new Map<string, Finding>();
   /** The revisions of changes that are known. */
   readonly #claimed = new Set<number>();
   /** The reads of each path that have the revisions of all changes, in order. */
@@ -47,47 +41,65 @@ class Findings {
     for (const event of history) if (event.kind === "read") this.#take(event);
   }
 
-  /** A Put whose value was read. */
-  withValue(put: RecordedPut): Recorded {
-    const answer = this.#values.get(put.value);
-    if (answer !== undefined) this.#claimed.add(answer.revision);
-    return { ...put, answer };
+  /** A change with a Put whose value was read. What its other operations did follows from the state before. */
+  withValue(change: RecordedChange): RecordedChange {
+    const found = change.operations.map((operation) =>
+      operation.kind === "put" ? this.#values.get(operation.value) : undefined,
+    );
+    const revision = found.find((finding) => finding !== undefined)?.revision;
+    if (revision === undefined) return change;
+    this.#claimed.add(revision);
+    return { ...change, answer: { revision, versions: found.map((finding) => finding && [finding.version]) } };
   }
 
-  /** A Put of a version that was deleted before it was read, or a Delete, as the first read after the kill shows them. */
-  withoutValue(change: Recorded): Recorded {
-    if (change.kind === "read" || change.answer !== undefined) return change;
-    const reads = this.#complete.get(change.path) ?? [];
+  /**
+   * A Put of a version that was deleted before it was read, or a Delete, as the first read after the kill shows them. Other
+   * changes are found only by a Put among their operations.
+   */
+  withoutValue(change: RecordedChange): RecordedChange {
+    const [operation, ...others] = change.operations;
+    if (change.answer !== undefined || operation === undefined || others.length > 0) return change;
+    const reads = this.#complete.get(operation.path) ?? [];
     const versions = reads.find(({ begin }) => begin >= change.end)?.versions ?? [];
-    return change.kind === "put"
-      ? { ...change, answer: this.#put(versions) }
-      : { ...change, answer: this.#deletion(change, versions) };
+    if (operation.kind === "put") return { ...change, answer: this.#put(versions) };
+    return operation.kind === "delete" ? { ...change, answer: this.#deletion(operation, versions) } : change;
   }
 
-  #put(versions: readonly SeenVersion[]): RecordedPut["answer"] {
-    const found = versions.find(({ revision, deleted }) => deleted !== undefined && !this.#claimed.has(revision));
-    if (found !== undefined) this.#claimed.add(found.revision);
-    return found;
+  #put(versions: readonly SeenVersion[]): RecordedChange["answer"] {
+    const found = versions.find(({ revision, state }) => state !== "live" && !this.#claimed.has(revision));
+    if (found === undefined) return undefined;
+    this.#claimed.add(found.revision);
+    return { revision: found.revision, versions: [[found.version]] };
   }
 
   /** The first deletion that a Delete can have made. */
-  #deletion({ named }: RecordedDelete, versions: readonly SeenVersion[]): RecordedDelete["answer"] {
-    const revisions = versions.flatMap(({ deleted }) => (typeof deleted === "number" ? [deleted] : []));
+  #deletion(
+    { named }: { readonly named: readonly number[] },
+    versions: readonly SeenVersion[],
+  ): RecordedChange["answer"] {
+    const deleted = versions.filter(({ state }) => state === "deleted");
+    const revisions = deleted.flatMap(({ changed }) => (changed === undefined ? [] : [changed]));
     for (const revision of [...new Set(revisions)].sort((a, b) => a - b)) {
-      const marked = versions.filter(({ deleted }) => deleted === revision).map(({ version }) => version);
+      const marked = deleted.filter(({ changed }) => changed === revision).map(({ version }) => version);
       const isPossible = named.length === 0 ? marked.length === 1 : marked.every((version) => named.includes(version));
       if (this.#claimed.has(revision) || !isPossible) continue;
       this.#claimed.add(revision);
-      return { versions: marked, revision };
+      return { revision, versions: [marked] };
     }
     return undefined;
   }
 
-  #take({ path, seen, begin, end }: RecordedRead): void {
-    if (seen.kind === "newest" || seen.kind === "version") this.#values.set(seen.value, seen);
-    if (seen.kind !== "described" || seen.versions.some(({ deleted }) => deleted === "at some revision")) return;
-    const reads = this.#complete.get(path) ?? [];
-    this.#complete.set(path, reads);
-    reads.push({ begin, end, versions: seen.versions });
+  #take({ facts, begin, end }: RecordedRead): void {
+    for (const { path, seen } of facts) {
+      if (seen.kind === "newest" || seen.kind === "version") this.#values.set(seen.value, seen);
+      if (seen.kind !== "described" || !seen.versions.every(isComplete)) continue;
+      const reads = this.#complete.get(path) ?? [];
+      this.#complete.set(path, reads);
+      reads.push({ begin, end, versions: seen.versions });
+    }
   }
+}
+
+function isComplete({ state, changed }: SeenVersion): boolean {
+  return state === "live" || changed !== undefined;
 }

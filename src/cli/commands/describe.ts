@@ -1,60 +1,68 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { SecretDescription } from "../../client/description.ts";
 import { type VersionDescription, VersionState } from "../../contract/messages.ts";
-import { callsServer } from "../client-command.ts";
-import { outputOption } from "../output-option.ts";
-import { showTime, table } from "../printable.ts";
-import { write } from "../output.ts";
 import type { World } from "../../process/world.ts";
+import { addOutputOption, printAnswer } from "../change-command.ts";
+import { callsServer } from "../client-command.ts";
+import { showTime, table } from "../printable.ts";
+import { reading } from "../reading.ts";
+import { settingRows } from "../secret-settings.ts";
+import { stateName } from "../version-text.ts";
 
 /** `coffer describe`. */
 export function addDescribe(program: Command, world: World): void {
   const command = program
     .command("describe <path>")
     .description(
-      "Show the versions of a secret: their state, and who created and deleted them, and when. Shows no values.",
-    )
-    .addOption(outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"));
+      "Show the settings and the versions of a secret: their state, and who created, deleted and destroyed them, and when. " +
+        "Shows no values.",
+    );
+  addOutputOption(command);
   callsServer(command, world, async (client) => {
-    const description = await client.describe(command.processedArgs[0]);
-    const show = command.opts()["output"] === "json" ? describeJson : describeTable;
-    await write(world.stdout, show(description));
+    const description = await reading(world, () => client.describe(command.processedArgs[0] as string));
+    const versions = description.versions.map(namedState);
+    await printAnswer(command, world, { ...description, versions }, () => describeTable(description));
   });
 }
 
-function describeTable({ path, versions, latestVersion, maxVersions }: SecretDescription): string {
-  const rows = versions.map((version) => [
+function describeTable(description: SecretDescription): string {
+  const { path, versions, latestVersion, maxVersions } = description;
+  const heading = ["VERSION", "STATE", "CREATED", "CREATED BY", "EXPIRES", "CHANGED", "CHANGED BY"];
+  const latest = latestVersion === 0 ? "no version" : `latest version ${latestVersion}`;
+  const settings = settingRows(description).filter(([name, value]) => name !== "max-versions" && value !== "-");
+  return [
+    `${path}: ${latest}, at most ${maxVersions} are retained\n`,
+    table(settings),
+    ...(versions.length === 0 ? [] : [table([heading, ...versions.map(versionRow)])]),
+  ].join("");
+}
+
+function versionRow(version: VersionDescription): readonly string[] {
+  const { time, by } = lastChange(version);
+  return [
     String(version.version),
-    stateName(version),
+    stateName(version.state),
     showTime(version.createTime),
     version.createdBy,
-    showTime(version.deleteTime),
-    version.deletedBy || "-",
-  ]);
-  const heading = ["VERSION", "STATE", "CREATED", "CREATED BY", "DELETED", "DELETED BY"];
-  return `${path}: latest version ${latestVersion}, at most ${maxVersions} are retained\n${table([heading, ...rows])}`;
+    showTime(version.expireTime),
+    showTime(time),
+    by || "-",
+  ];
 }
 
-function describeJson({ path, versions, latestVersion, maxVersions }: SecretDescription): string {
-  const document = {
-    path,
-    latest_version: latestVersion,
-    max_versions: maxVersions,
-    versions: versions.map((version) => ({
-      version: version.version,
-      state: stateName(version),
-      create_time: showTime(version.createTime),
-      created_by: version.createdBy,
-      ...(version.deleteTime === undefined
-        ? {}
-        : { delete_time: showTime(version.deleteTime), deleted_by: version.deletedBy }),
-      revision: version.revision,
-    })),
+/** When the version got its state, and from whom; undefined for a live version. */
+function lastChange({ state, deleteTime, deletedBy, destroyTime, destroyedBy, expireTime }: VersionDescription) {
+  if (state === VersionState.deleted) return { time: deleteTime, by: deletedBy };
+  if (state === VersionState.destroyed) return { time: destroyTime, by: destroyedBy };
+  return { time: state === VersionState.expired ? expireTime : undefined, by: "" };
+}
+
+/** The state by its name, and without authors of changes that were not made. */
+function namedState({ state, deletedBy, destroyedBy, ...version }: VersionDescription) {
+  return {
+    ...version,
+    state: stateName(state),
+    ...(deletedBy && { deletedBy }),
+    ...(destroyedBy && { destroyedBy }),
   };
-  return `${JSON.stringify(document, null, 2)}\n`;
-}
-
-function stateName({ state }: VersionDescription): string {
-  const found = Object.entries(VersionState).find(([, number]) => number === state);
-  return found === undefined ? `STATE ${state}` : found[0].toUpperCase();
 }

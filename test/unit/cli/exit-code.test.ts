@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
 import { CommanderError } from "commander";
 import { ConfigurationError } from "../../../src/config/option.ts";
@@ -31,6 +32,10 @@ describe("exit codes", () => {
     [answered("PERMISSION_DENIED"), 4],
     [answered("ABORTED", "VERSION_MISMATCH"), 5],
     [answered("ABORTED", "CONTENTION"), 5],
+    [answered("FAILED_PRECONDITION", "CAS_REQUIRED"), 2],
+    [answered("UNAVAILABLE", "REVISION_AHEAD"), 6],
+    [answered("NOT_FOUND", "VERSION_EXPIRED"), 3],
+    [answered("RESOURCE_EXHAUSTED", "REQUEST_IDS_FULL"), 1],
     [answered("ABORTED"), 1],
     [answered("UNAVAILABLE"), 6],
     [answered("DEADLINE_EXCEEDED"), 6],
@@ -77,10 +82,20 @@ describe("error texts", () => {
   // Users and scripts retry a command that has failed. A change that may have been applied must be checked before it is
   // retried.
   it("report whether a change may have been applied", async () => {
-    const failed = (error: Error) => change(() => Promise.reject(error)).catch(errorText);
+    const failed = (error: Error) =>
+      change({ stderr: new PassThrough() }, () => Promise.reject(error)).catch(errorText);
     assert.match(
       String(await failed(maybeApplied("UNKNOWN"))),
       /^coffer: reported\ncoffer: the change may have been applied: check /,
+    );
+    const requestId = "0197a3a0-0000-7000-8000-000000000000";
+    assert.match(
+      String(await failed(new ClientError("UNKNOWN", "reported", { applied: "unknown", requestId }))),
+      new RegExp(`check with coffer describe, or retry with --request-id ${requestId}\n$`),
+    );
+    assert.match(
+      String(await failed(answered("FAILED_PRECONDITION", "CAS_REQUIRED"))),
+      /^coffer: reported\ncoffer: nothing was changed: .* use --expected-version\n$/,
     );
     assert.equal(await failed(answered("NOT_FOUND")), "coffer: reported\ncoffer: nothing was changed\n");
     assert.equal(errorText(answered("UNKNOWN")), "coffer: reported\n");

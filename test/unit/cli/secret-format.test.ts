@@ -8,7 +8,16 @@ import type { Secret } from "../../../src/client/read-secret.ts";
 import { Content, type ContentEntry } from "../../../src/domain/content.ts";
 
 function secret(...entries: ContentEntry[]): Secret {
-  return { path: "shop/db", version: 2, revision: 7, createTime: 0, content: Content.unchecked(entries) };
+  return {
+    kind: "secret",
+    path: "shop/db",
+    version: 2,
+    revision: 7,
+    createTime: 0,
+    expireTime: undefined,
+    content: Content.unchecked(entries),
+    storeRevision: 9,
+  };
 }
 
 const text = (key: string, value: string): ContentEntry => ({ key, kind: "text", value: Buffer.from(value) });

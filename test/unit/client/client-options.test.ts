@@ -4,7 +4,8 @@ import { ClientError } from "../../../src/client/client-error.ts";
 import { readSettings } from "../../../src/client/client-options.ts";
 import { CofferClient } from "../../../src/client/coffer-client.ts";
 import { chooseIdentity } from "../../../src/client/identity-option.ts";
-import { contentOf, textOf, versionOf } from "../../../src/client/values.ts";
+import { versionOf } from "../../../src/client/request-fields.ts";
+import { contentOf, textOf } from "../../../src/client/values.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 
 const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
@@ -24,13 +25,13 @@ function refuses(message: RegExp, code = "INVALID_ARGUMENT") {
 
 describe("the options of a client", () => {
   it("have defaults", () => {
-    const { addresses, serverId, timeoutMs, waitForReady, retry } = readSettings({
+    const { addresses, serverId, timeoutMs, waitForReady, retry, requestIds } = readSettings({
       address: "localhost:8553",
       serverId: `${SERVER}`,
     });
     assert.deepEqual(addresses, [{ kind: "tcp", host: "localhost", port: 8553 }]);
     assert.ok(serverId.equals(SERVER));
-    assert.deepEqual([timeoutMs, waitForReady, retry], [10_000, true, true]);
+    assert.deepEqual([timeoutMs, waitForReady, retry, requestIds], [10_000, true, true, true]);
   });
 
   it("accept one address or several, and a SPIFFE ID in each of its forms", () => {
@@ -45,7 +46,7 @@ describe("the options of a client", () => {
   });
 
   const serverId = `${SERVER}`;
-  const rows: [what: string, options: object, message: RegExp][] = [
+  const rows: [what: string, options: object | null, message: RegExp][] = [
     ["no address", { serverId }, /^address is required/],
     ["no server ID", { address: "a:1" }, /^serverId is required/],
     [
@@ -61,6 +62,17 @@ describe("the options of a client", () => {
     ["an invalid address", { address: "here", serverId }, /^address: .*"here"/],
     ["no address in the list", { address: [], serverId }, /^address is an empty list/],
     ["a timeout of zero", { address: "a:1", serverId, timeoutMs: 0 }, /^timeoutMs is 0; expected milliseconds/],
+    [
+      "an option that does not exist",
+      { address: "a:1", serverId, timeout: 5 },
+      /^unknown option "timeout"; expected address, serverId, /,
+    ],
+    [
+      "text instead of true or false",
+      { address: "a:1", serverId, retry: "false" },
+      /^retry is neither true nor false$/,
+    ],
+    ["options that are not an object", null, /^the options are not an object$/],
     ["a timeout that is not finite", { address: "a:1", serverId, timeoutMs: Number.NaN }, /^timeoutMs is NaN/],
   ];
   for (const [what, options, message] of rows) {
@@ -133,6 +145,17 @@ describe("the identity of a client", () => {
     // The control: an unusual path.
     const choice = choose({ ...FILES, COFFER_KEY: "./BEGIN PRIVATE KEY=" });
     assert.ok(choice.kind === "files" && choice.files.key === "./BEGIN PRIVATE KEY=");
+  });
+
+  // With a mistyped svidHint, the client would use another SVID than the caller meant.
+  it("is refused with an unknown property", () => {
+    const mistyped = { workloadApi: "unix:///x", svidHnt: "a" } as never;
+    assert.throws(
+      () => chooseIdentity(mistyped, SERVER, {}),
+      refuses(/^unknown property "svidHnt"; expected workloadApi, svidHint, svidId$/),
+    );
+    const mixed = { workloadApi: "unix:///x", cert: "c", key: "k", bundle: "b" };
+    assert.throws(() => chooseIdentity(mixed, SERVER, {}), refuses(/^unknown property "cert"; /));
   });
 
   it("is refused without a bundle for the server's trust domain", () => {

@@ -6,6 +6,7 @@ import { mayGoElsewhere, mayRepeat, pauseMs } from "../../../src/client/repetiti
 import { APPLIED, type Applied, type Reason } from "../../../src/contract/reasons.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { SvidRefused } from "../../../src/spiffe/svid-refused.ts";
+import { bareCodes, contractErrors } from "../../support/contract-errors.ts";
 
 const ID = SpiffeId.parse("spiffe://example.org/coffer");
 
@@ -14,22 +15,54 @@ function failed(failure: ConnectionFailure, code: StatusName = "UNAVAILABLE", ap
 }
 
 describe("what is repeated", () => {
-  // A Put or a Delete that was applied, and whose outcome the client does not know, would be applied twice.
-  it("is never a call that may have been applied", () => {
-    const broken = { kind: "broken", problem: "ECONNRESET" } as const;
-    assert.ok(!mayRepeat(failed(broken, "UNKNOWN", "unknown"), true));
+  const broken = { kind: "broken", problem: "ECONNRESET" } as const;
+
+  // A change that was applied, and whose outcome the client does not know, would be applied twice.
+  it("is never a call without request_id that may have been applied", () => {
+    assert.ok(!mayRepeat(failed(broken, "UNKNOWN", "unknown"), true, false));
     for (const reason of Object.keys(APPLIED) as Reason[]) {
-      assert.ok(!mayRepeat(new ClientError("UNAVAILABLE", "", { reason, applied: "unknown" }), true), reason);
+      assert.ok(!mayRepeat(new ClientError("UNAVAILABLE", "", { reason, applied: "unknown" }), true, false), reason);
     }
     // The control: the same failure of a call that was not applied.
-    assert.ok(mayRepeat(failed(broken), true));
+    assert.ok(mayRepeat(failed(broken), true, false));
+  });
+
+  // The server applies a change with a request_id once. Each row of the contract whose outcome is unknown is repeated.
+  it("is a change with a request_id whose outcome is unknown, with the reasons and the codes of the contract", () => {
+    const isRepeated = (error: ClientError) => mayRepeat(error, false, true);
+    assert.ok(isRepeated(failed(broken, "UNKNOWN", "unknown")));
+    assert.ok(isRepeated(failed({ kind: "no-answer", wasSent: true }, "DEADLINE_EXCEEDED", "unknown")));
+    const unknown = contractErrors().filter(({ reason, applied }) => reason !== "(none)" && applied === "unknown");
+    assert.deepEqual(unknown.map(({ reason }) => reason).sort(), ["DEADLINE_EXCEEDED", "INTERNAL", "OUTCOME_UNKNOWN"]);
+    for (const { code, reason } of unknown)
+      assert.ok(
+        isRepeated(new ClientError(code as StatusName, "", { reason: reason as Reason, applied: "unknown" })),
+        reason,
+      );
+    const codes = [...bareCodes()].filter(([, applied]) => applied === "unknown");
+    assert.ok(codes.length >= 6);
+    for (const [code] of codes)
+      assert.ok(isRepeated(new ClientError(code as StatusName, "", { applied: "unknown" })), code);
+  });
+
+  // A newer server may refuse each repetition for a reason that this release does not know.
+  it("is not a change with a reason that this release does not know", () => {
+    const reason = "OF_A_NEWER_SERVER" as Reason;
+    assert.ok(!mayRepeat(new ClientError("ABORTED", "", { reason, applied: "unknown" }), true, true));
   });
 
   it("is a call with a reason that is temporary according to the contract", () => {
     const repeated = (Object.keys(APPLIED) as Reason[]).filter((reason) =>
-      mayRepeat(new ClientError("UNAVAILABLE", "", { reason }), true),
+      mayRepeat(new ClientError("UNAVAILABLE", "", { reason }), true, true),
     );
-    assert.deepEqual(repeated.sort(), ["BUDGET_EXCEEDED", "CONTENTION", "QUEUE_FULL", "SHUTTING_DOWN", "SVID_EXPIRED"]);
+    assert.deepEqual(repeated.sort(), [
+      "BUDGET_EXCEEDED",
+      "CONTENTION",
+      "QUEUE_FULL",
+      "REVISION_AHEAD",
+      "SHUTTING_DOWN",
+      "SVID_EXPIRED",
+    ]);
   });
 
   // Whether the call is repeated with waitForReady and without it, and whether it is made at another server immediately.
@@ -46,18 +79,18 @@ describe("what is repeated", () => {
   ];
   for (const [failure, waiting, failing, elsewhere] of rows) {
     it(`is ${waiting ? "" : "not "}a call that ended with ${failure.kind}`, () => {
-      assert.equal(mayRepeat(failed(failure), true), waiting);
-      assert.equal(mayRepeat(failed(failure), false), failing);
+      assert.equal(mayRepeat(failed(failure), true, false), waiting);
+      assert.equal(mayRepeat(failed(failure), false, false), failing);
       assert.equal(mayGoElsewhere(failed(failure)), elsewhere);
     });
   }
 
   it("is not a call whose identity source has failed", () => {
-    assert.ok(!mayRepeat(failed({ kind: "no-identity", problems: [] }, "FAILED_PRECONDITION"), true));
+    assert.ok(!mayRepeat(failed({ kind: "no-identity", problems: [] }, "FAILED_PRECONDITION"), true, true));
   });
 
   it("is a call without a reason whose code is that of a failed connection, and not that of a refusal", () => {
-    const isRepeated = (code: StatusName, message = "") => mayRepeat(new ClientError(code, message), true);
+    const isRepeated = (code: StatusName, message = "") => mayRepeat(new ClientError(code, message), true, false);
     const codes = ["UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN"] as const;
     for (const code of codes) assert.ok(isRepeated(code), code);
     assert.ok(isRepeated("INTERNAL", "Received RST_STREAM with code 2 (Internal server error)"));

@@ -7,6 +7,7 @@ import * as details from "../../../src/contract/error-details.ts";
 import type { Codec } from "../../../src/contract/message.ts";
 import * as messages from "../../../src/contract/messages.ts";
 import { WireError } from "../../../src/contract/wire.ts";
+import { bytesField } from "../../support/wire-field.ts";
 
 const contract = loadContract();
 
@@ -15,6 +16,8 @@ interface DescriptorField {
   readonly number: number;
   readonly type: string;
 }
+
+const NOT_MESSAGES = ["coffer.v1.Secrets", "coffer.v1.VersionState"];
 
 function describedFields(name: string): DescriptorField[] {
   return ((contract[name] as MessageTypeDefinition<object, object>).type as { field: DescriptorField[] }).field;
@@ -41,6 +44,29 @@ const tables: readonly (readonly [string, Codec<never>])[] = [
   ["coffer.v1.DescribeRequest", messages.describeRequest],
   ["coffer.v1.DescribeResponse", messages.describeResponse],
   ["coffer.v1.VersionDescription", messages.versionDescription],
+  ["coffer.v1.PatchRequest", messages.patchRequest],
+  ["coffer.v1.PatchResponse", messages.patchResponse],
+  ["coffer.v1.UndeleteRequest", messages.undeleteRequest],
+  ["coffer.v1.UndeleteResponse", messages.undeleteResponse],
+  ["coffer.v1.DestroyRequest", messages.destroyRequest],
+  ["coffer.v1.DestroyResponse", messages.destroyResponse],
+  ["coffer.v1.RestoreRequest", messages.restoreRequest],
+  ["coffer.v1.RestoreResponse", messages.restoreResponse],
+  ["coffer.v1.CopyRequest", messages.copyRequest],
+  ["coffer.v1.CopyResponse", messages.copyResponse],
+  ["coffer.v1.PurgeRequest", messages.purgeRequest],
+  ["coffer.v1.PurgeResponse", messages.purgeResponse],
+  ["coffer.v1.MetadataRequest", messages.metadataRequest],
+  ["coffer.v1.MetadataResponse", messages.metadataResponse],
+  ["coffer.v1.CommitRequest", messages.commitRequest],
+  ["coffer.v1.CommitResponse", messages.commitResponse],
+  ["coffer.v1.BatchGetRequest", messages.batchGetRequest],
+  ["coffer.v1.BatchGetResponse", messages.batchGetResponse],
+  ["coffer.v1.BatchGetEntry", messages.batchGetEntry],
+  ["coffer.v1.Operation", messages.commitOperation],
+  ["coffer.v1.Guard", messages.commitGuard],
+  ["coffer.v1.OperationResult", messages.commitResult],
+  ["coffer.v1.BatchGetError", messages.batchGetError],
   ["google.rpc.Status", details.status],
   ["google.rpc.ErrorInfo", details.errorInfo],
   ["google.rpc.BadRequest", details.badRequest],
@@ -49,6 +75,11 @@ const tables: readonly (readonly [string, Codec<never>])[] = [
 
 // Each codec's table has the same field names, numbers and types as the proto, so neither can change alone.
 describe("the table of a codec equals the descriptor of", () => {
+  it("every message of coffer.v1", () => {
+    const all = Object.keys(contract).filter((name) => /^coffer\.v1\.\w+$/.test(name) && !NOT_MESSAGES.includes(name));
+    assert.deepEqual(new Set(tables.map(([name]) => name).filter((name) => /^coffer/.test(name))), new Set(all));
+  });
+
   for (const [name, codec] of tables) {
     it(name, () => {
       const table = codec.fields.map(({ name, number, type }) => ({ name, number, type: `TYPE_${type}` }));
@@ -72,8 +103,32 @@ const putRequest = fc.record(
       selector: (entry) => entry.key,
     }),
     expectedVersion: fc.option(uint32, { nil: undefined }),
+    expireTime: fc.option(fc.integer({ min: -1e14, max: 1e14 }), { nil: undefined }),
+    ttl: fc.option(fc.integer({ min: -1e12, max: 1e12 }), { nil: undefined }),
+    requestId: fc.string(),
   },
   { noNullPrototype: true },
+);
+
+const change = fc.oneof(
+  putRequest.map((value) => ({ kind: "put", value }) as const),
+  fc
+    .record(
+      { path: fc.string(), versions: fc.array(uint32), expectedVersion: fc.constant(0), requestId: fc.string() },
+      { noNullPrototype: true },
+    )
+    .map((value) => ({ kind: "undelete", value }) as const),
+  fc
+    .record({
+      path: fc.string(),
+      labels: fc.array(fc.tuple(fc.string(), fc.string({ unit: "grapheme" })), { maxLength: 4 }),
+      removeLabels: fc.array(fc.string()),
+      maxVersions: fc.option(uint32, { nil: undefined }),
+      description: fc.option(fc.string(), { nil: undefined }),
+      casRequired: fc.option(fc.boolean(), { nil: undefined }),
+      defaultTtl: fc.option(fc.nat(), { nil: undefined }),
+    })
+    .map((value) => ({ kind: "metadata", value: messages.metadataRequest.of(value) }) as const),
 );
 
 // Decoding an encoded message returns an equal message. This includes the key "__proto__", and an expected_version that
@@ -88,22 +143,40 @@ describe("encoding and decoding", () => {
     );
   });
 
+  it("returns an equal Commit, with the kind of each operation, and absent fields that differ from empty ones", () => {
+    const operation = fc.record({ change: fc.option(change, { nil: undefined }) }, { noNullPrototype: true });
+    const guards = fc.array(fc.record({ path: fc.string(), expectedVersion: uint32 }, { noNullPrototype: true }));
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 5 }), guards, (operations, guards) => {
+        const request = { operations, guards, requestId: "" };
+        assert.deepEqual(messages.commitRequest.decode(messages.commitRequest.encode(request)), request);
+      }),
+    );
+  });
+
+  it("returns an equal duration, with a fraction and a sign", () => {
+    for (const ttl of [0, 1, -1, 1.5, -1.5, 999.999, -2000.25, 315_360_000_000]) {
+      const request = messages.putRequest.of({ ttl });
+      assert.equal(messages.putRequest.decode(messages.putRequest.encode(request)).ttl, ttl);
+    }
+  });
+
   it("keeps a key named __proto__", () => {
     const entry = { key: "__proto__", value: Buffer.from("x") };
-    const request = { path: "a", data: [entry], binaryData: [], expectedVersion: undefined };
+    const request = messages.putRequest.of({ path: "a", data: [entry] });
     assert.deepEqual(messages.putRequest.decode(messages.putRequest.encode(request)).data, [entry]);
   });
 
   it("returns equal numbers, negative ones included", () => {
     fc.assert(
       fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), (pageSize) => {
-        const request = { prefix: "", pageSize, pageToken: "" };
+        const request = messages.listRequest.of({ pageSize });
         assert.deepEqual(messages.listRequest.decode(messages.listRequest.encode(request)), request);
       }),
     );
     fc.assert(
       fc.property(fc.maxSafeNat(), (revision) => {
-        const response = { path: "a", versions: [1, 2 ** 32 - 1], revision };
+        const response = messages.deleteResponse.of({ path: "a", versions: [1, 2 ** 32 - 1], revision });
         assert.deepEqual(messages.deleteResponse.decode(messages.deleteResponse.encode(response)), response);
       }),
     );
@@ -113,7 +186,8 @@ describe("encoding and decoding", () => {
     const { serialize, deserialize } = protobufjs("coffer.v1.GetResponse");
     fc.assert(
       fc.property(fc.maxSafeNat(), uint32, binary, (createTime, version, value) => {
-        const response = { path: "p", version, data: [], binaryData: [{ key: "k", value }], createTime, revision: 7 };
+        const content = { data: [], binaryData: [{ key: "k", value }] };
+        const response = messages.getResponse.of({ path: "p", version, ...content, createTime, revision: 7 });
         const decoded = deserialize(messages.getResponse.encode(response)) as {
           version?: number;
           binary_data: Record<string, Buffer>;
@@ -179,6 +253,38 @@ describe("strict decoding", () => {
     assert.equal(refusal(put, "1a060a016b1201ff"), "accepted");
   });
 
+  // The field of an error is the path of the field, so that a caller finds it in a Commit of 128 operations.
+  it("names a nested field by its path", () => {
+    const commit = messages.commitRequest as Codec<unknown>;
+    const operation = (change: string) => Buffer.from(`0a${varint(change.length / 2)}${change}`, "hex").toString("hex");
+    const good = operation("0a030a0161");
+    assert.equal(refusal(commit, good.repeat(2)), "accepted");
+    assert.equal(refusal(commit, good + operation("0a030a01ff")), "operations[1].put.path is not valid UTF-8");
+    assert.equal(refusal(commit, operation("0a0712050a016b1205")), "operations[0].put.data is truncated");
+    assert.equal(refusal(commit, operation("0a032a0110")), "operations[0].put.expire_time.nanos is truncated");
+    assert.equal(refusal(commit, `12020801${good}`), "guards[0].path has wire type 0 instead of 2");
+    assert.equal(refusal(commit, `12030a0162${good}`), "accepted");
+  });
+
+  it("refuses two changes in one operation, which another implementation would merge or replace", () => {
+    const commit = messages.commitRequest as Codec<unknown>;
+    const put = "0a030a0161";
+    const purge = "42030a0161";
+    assert.equal(refusal(commit, `0a05${put}`), "accepted");
+    assert.equal(refusal(commit, `0a05${purge}`), "accepted");
+    assert.match(refusal(commit, `0a0a${put}${purge}`), /^operations\[0\]\.purge is set, and so is another field/);
+    assert.match(refusal(commit, `0a0a${put}${put}`), /^operations\[0\]\.put is set, and so is another field/);
+  });
+
+  it("refuses times that are not valid", () => {
+    const put = messages.putRequest as Codec<unknown>;
+    assert.equal(refusal(put, "2a061080a8d6b907"), "expire_time.nanos is not between 0 and 999,999,999");
+    assert.equal(refusal(put, "2a051080a8d639"), "accepted");
+    assert.match(refusal(put, "3206080110ffffffff"), /^ttl/);
+    assert.equal(refusal(put, "320408011001"), "accepted");
+    assert.match(refusal(put, `320d080110${"ff".repeat(9)}01`), /^ttl\.nanos has another sign than seconds/);
+  });
+
   it("accepts packed and unpacked numbers alike", () => {
     const packed = messages.deleteRequest.decode(Buffer.from("12020103", "hex"));
     assert.deepEqual(packed.versions, messages.deleteRequest.decode(Buffer.from("10011003", "hex")).versions);
@@ -206,6 +312,12 @@ describe("strict decoding", () => {
       assert.doesNotThrow(() => codec.decode(unknown(16_384)));
       assert.throws(() => codec.decode(unknown(16_385, "ff")), /has more than 16384 fields/);
     }
+    // Fields of nested messages count too, as do the entries of their maps.
+    const nested = (count: number) => bytesField(1, bytesField(1, Buffer.from("12030a0161".repeat(count), "hex")));
+    const halves = (count: number) => Buffer.concat([nested(4000), nested(4000), nested(4000), nested(count)]);
+    // 12,000 entries, four operations and four puts.
+    assert.doesNotThrow(() => messages.commitRequest.decode(Buffer.concat([halves(4000), unknown(384 - 8)])));
+    assert.throws(() => messages.commitRequest.decode(Buffer.concat([halves(4000), unknown(385 - 8)])), /16384 fields/);
     assert.doesNotThrow(() => messages.putRequest.decode(entry(8)));
     assert.throws(() => messages.putRequest.decode(entry(9)), /data has an entry of more than 8 fields/);
   });
@@ -224,7 +336,8 @@ it("a codec decodes any bytes to a message or a WireError", () => {
 
 // A decoded value does not keep the connection's buffer alive, and does not change with it.
 it("a codec copies decoded values out of the buffer", () => {
-  const request = { path: "a", data: [{ key: "k", value: Buffer.from("v") }], binaryData: [], expectedVersion: 0 };
+  const data = [{ key: "k", value: Buffer.from("v") }];
+  const request = messages.putRequest.of({ path: "a", data, expectedVersion: 0 });
   const bytes = messages.putRequest.encode(request);
   const decoded = messages.putRequest.decode(bytes);
   bytes.fill(0);

@@ -51,6 +51,15 @@ describe("the options of coffer.proto", () => {
       Delete: undefined,
       List: "NO_SIDE_EFFECTS",
       Describe: "NO_SIDE_EFFECTS",
+      Patch: undefined,
+      Undelete: undefined,
+      Destroy: undefined,
+      Restore: undefined,
+      Copy: undefined,
+      Purge: undefined,
+      Metadata: undefined,
+      Commit: undefined,
+      BatchGet: "NO_SIDE_EFFECTS",
     });
   });
 });
@@ -79,7 +88,7 @@ describe("the check for breaking changes of the proto", () => {
     [
       "a field with another number",
       "string page_token = 3;",
-      "string page_token = 4;",
+      "string page_token = 40;",
       /field "3" with name "page_token"/,
     ],
     [
@@ -118,7 +127,7 @@ describe("the check for breaking changes of the proto", () => {
   }
 
   it("accepts an added field and an added comment", () => {
-    const added = "string page_token = 3;\n  // More.\n  bool more = 4;";
+    const added = "string page_token = 3;\n  // More.\n  bool more = 40;";
     assert.deepEqual(verdict("string page_token = 3;", added), { code: 0, says: "" });
   });
 

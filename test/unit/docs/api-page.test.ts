@@ -12,18 +12,18 @@ const proto = readFileSync("proto/coffer/v1/coffer.proto", "utf8");
 const methods = [...proto.matchAll(/((?:^ {2}\/\/.*\n)+) {2}rpc (\w+)\(.*?(;|\{[\s\S]*?\n {2}\})/gm)].map(
   ([, comment, name, body]) => ({
     name: name as string,
-    action: /Action: (\w+)\./.exec(comment as string)?.[1],
+    action: /Actions?: ([^.]+)\./.exec((comment as string).replaceAll(/\n {2}\/\/ /g, " "))?.[1],
     isRead: (body as string).includes("NO_SIDE_EFFECTS"),
   }),
 );
 
 describe("docs/api.md", () => {
   it("has the methods of the service, their actions, and which may be repeated", () => {
-    assert.equal(methods.length, 5);
+    assert.equal(methods.length, 14);
     const rows = table(api, "Method", "Action", "Repeatable", "What it does");
     assert.deepEqual(
       rows.map((row) => [row["Method"], row["Action"], row["Repeatable"]]),
-      methods.map(({ name, action, isRead }) => [`\`${name}\``, action, isRead ? "yes" : "with `expected_version`"]),
+      methods.map(({ name, action, isRead }) => [`\`${name}\``, action, isRead ? "yes" : "with `request_id`"]),
     );
   });
 
@@ -62,7 +62,9 @@ describe("docs/api.md", () => {
 });
 
 describe("docs/clients-typescript.md", () => {
-  const source = readFileSync("src/client/client-options.ts", "utf8");
+  const source = ["client-options", "call-options"]
+    .map((name) => readFileSync(`src/client/${name}.ts`, "utf8"))
+    .join("\n");
   const optionsOf = (name: string) => {
     const [, body = ""] = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
     return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => `\`${option}\``);

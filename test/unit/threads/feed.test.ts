@@ -2,19 +2,24 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, describe, it } from "node:test";
 import { MessageChannel } from "node:worker_threads";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
 import type { Changes } from "../../../src/store/changes.ts";
-import type { DeleteCommand } from "../../../src/store/operation.ts";
+import type { ChangeCommand } from "../../../src/store/command.ts";
 import { Feed } from "../../../src/threads/feed.ts";
 import { portOf } from "../../../src/threads/port.ts";
 import { PublicationProgress } from "../../../src/threads/publication-progress.ts";
 import { Replica } from "../../../src/threads/replica.ts";
-import { deleteRequest } from "../../support/store-kit.ts";
 
 const ports: { close(): void }[] = [];
 afterEach(() => {
   for (const port of ports.splice(0)) port.close();
 });
+
+function purge(path: string): ChangeCommand {
+  const operation = { kind: "purge" as const, path: parseSecretPath(path), expectedVersion: undefined };
+  return { author: "spiffe://example.org/test", operations: [operation], guards: [], requestId: undefined };
+}
 
 /** A feed with one front, whose changes are only recorded. */
 function begin() {
@@ -24,10 +29,9 @@ function begin() {
   const feed = new Feed([portOf(port1)], progress, processTimers);
   const requested: string[] = [];
   const changes: Changes = {
-    put: () => assert.fail("no test puts"),
-    delete: async ({ path }: DeleteCommand) => {
-      requested.push(path);
-      return { versions: [], revision: 1 };
+    change: async ({ operations }) => {
+      requested.push(...operations.map(({ path }) => path));
+      return { revision: 1, time: 1, results: [] };
     },
   };
   feed.serve(changes);
@@ -39,7 +43,7 @@ describe("a feed that is closed", () => {
   // At a shutdown, the journal is closed after the feed. A change that a caller has sent before must not be lost on the way.
   it("takes the changes that its fronts have sent, also those that no event has announced yet", async () => {
     const { feed, replica, requested } = begin();
-    void replica.changes.delete(deleteRequest("a"));
+    void replica.changes.change(purge("a"));
     // The front posts its changes at the end of its turn, which is this one. The event of their arrival comes later.
     await setImmediate();
     assert.deepEqual(requested, []);
@@ -50,7 +54,7 @@ describe("a feed that is closed", () => {
   it("takes no later changes, and can be closed again", async () => {
     const { feed, replica, requested } = begin();
     feed.close();
-    void replica.changes.delete(deleteRequest("a"));
+    void replica.changes.change(purge("a"));
     await setImmediate();
     feed.close();
     await setImmediate();

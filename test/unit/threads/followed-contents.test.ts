@@ -14,7 +14,10 @@ const path = fc.nat({ max: PATHS - 1 });
 const bytes = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 8000, max: 17_000 }));
 const change: fc.Arbitrary<FollowedChange> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("put" as const), path, bytes }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete" as const), path }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom("delete", "undelete", "destroy", "purge" as const), path }),
+  },
 );
 
 type Step =
@@ -77,9 +80,10 @@ class Run {
 
   /** The number of bytes in the chunks that are not zero and belong to no version. No content has a zero byte. */
   get strayBytes(): number {
-    const stored = [...this.store.read(this.store.feed.memory).values()].flat().map((text) => JSON.parse(text).length);
+    const stored = [...this.store.read(this.store.feed.memory).values()].flat();
+    const lengths = stored.map((text): number => JSON.parse(text).length ?? 0);
     const inUse = this.store.chunks.reduce((sum, chunk) => sum + nonZero(new Uint8Array(chunk)), 0);
-    return inUse - stored.reduce((sum, length) => sum + length, 0);
+    return inUse - lengths.reduce((sum, length) => sum + length, 0);
   }
 
   #deliver(front: number, count: number): void {
@@ -88,6 +92,15 @@ class Run {
     port.deliver(count);
     this.#applied[front] = this.#applied[front]! + before - port.waiting;
   }
+}
+
+/** A promise that says whether it is resolved. */
+function watched(promise: Promise<void>): { readonly isDone: boolean } {
+  const state = { isDone: false };
+  void promise.then(() => {
+    state.isDone = true;
+  });
+  return state;
 }
 
 function nonZero(bytes: Uint8Array): number {
@@ -150,6 +163,52 @@ describe("contents in shared memory", () => {
     store.wait();
     assert.equal(first[0], 0);
     assert.match(String(store.read(slow!.replica.memory).get(0)?.[0]), /"number":2,/);
+  });
+
+  // A Destroy is answered when this promise resolves. Until then, one front can still read the content; after it, no
+  // thread has it. The bytes are overwritten before the promise resolves, without another look at the fronts.
+  for (const kind of ["destroy", "purge"] as const) {
+    it(`are gone from the memory of all threads when a ${kind} can be answered`, async () => {
+      const store = new FollowedStore(2, 1);
+      const [quick, slow] = store.fronts;
+      store.publish([{ kind: "put", path: 0, bytes: 9 }]);
+      for (const { port } of store.fronts) port.deliver(1);
+      const content = new Uint8Array(store.chunks[0]!, 0, 9);
+      store.publish([{ kind, path: 0 }]);
+      const erased = watched(store.feed.erased());
+      quick!.port.deliver(1);
+      await store.look();
+      assert.equal(erased.isDone, false, "one front can still read it");
+      assert.deepEqual(new Set(content), new Set([2]));
+      slow!.port.deliver(1);
+      await store.look();
+      assert.equal(erased.isDone, true);
+      assert.deepEqual(new Set(content), new Set([0]));
+    });
+  }
+
+  // At a shutdown, the fronts have ended before the last changes are answered. No thread reads the memory any more.
+  it("are gone when a feed is closed, whatever the fronts have applied", async () => {
+    const store = new FollowedStore(2, 1);
+    store.publish([
+      { kind: "put", path: 0, bytes: 9 },
+      { kind: "put", path: 0, bytes: 9 },
+    ]);
+    const content = new Uint8Array(store.chunks[0]!, 0, 18);
+    store.publish([{ kind: "destroy", path: 0 }]);
+    const before = watched(store.feed.erased());
+    await store.look();
+    assert.equal(before.isDone, false);
+    store.feed.close();
+    await store.look();
+    assert.equal(before.isDone, true);
+    assert.deepEqual(new Set(content), new Set([0]));
+    store.publish([
+      { kind: "put", path: 0, bytes: 7 },
+      { kind: "purge", path: 0 },
+    ]);
+    await store.feed.erased();
+    assert.deepEqual(new Set(new Uint8Array(store.chunks[0]!)), new Set([0]));
   });
 
   // V8 does not count shared memory when it decides when to collect garbage. If the memory of a chunk whose contents are

@@ -1,0 +1,41 @@
+import { createInterface } from "node:readline/promises";
+import { CommandFailed } from "./command-failed.ts";
+import { printable } from "./printable.ts";
+import { endedBy } from "./run/signal-relay.ts";
+import type { Terminal } from "./terminal.ts";
+
+/**
+ * Asks whether to make a change that can't be undone, unless `yes` is set. Any answer other than y or yes is a no. Throws
+ * CommandFailed after a no, or without a terminal: a script has to say --yes, because its input is not an answer.
+ */
+export async function confirm(
+  change: string,
+  { yes = false }: { readonly yes?: boolean | undefined },
+  terminal: Terminal,
+): Promise<void> {
+  if (yes) return;
+  if (!terminal.stdin.isTTY || !terminal.stderr.isTTY) {
+    throw new CommandFailed("usage", `to ${change}, which can't be undone, use --yes; nothing was changed`);
+  }
+  const answer = await askOnTerminal(`Do you want to ${change}? This can't be undone. [y/N] `, terminal);
+  if (!isYes(answer)) throw new CommandFailed("other", "not confirmed; nothing was changed");
+}
+
+/** Whether an answer is a yes. */
+export function isYes(answer: string): boolean {
+  return /^\s*y(es)?\s*$/i.test(answer);
+}
+
+/** Asks a question whose answer is not secret. The end of the input is an empty answer; Ctrl-C ends the program. */
+export async function askOnTerminal(question: string, { stdin, stderr }: Terminal): Promise<string> {
+  const lines = createInterface({ input: stdin, output: stderr, terminal: true, historySize: 0 });
+  try {
+    return await new Promise((resolve, reject) => {
+      lines.once("SIGINT", () => reject(endedBy("SIGINT", "interrupted; nothing was changed")));
+      lines.once("close", () => resolve(""));
+      lines.question(printable(question)).then(resolve, reject);
+    });
+  } finally {
+    lines.close();
+  }
+}

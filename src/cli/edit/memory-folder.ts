@@ -1,0 +1,45 @@
+import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import type { Environment } from "../../config/option.ts";
+import { CommandFailed } from "../command-failed.ts";
+
+/** The type of the file system of a folder, as a number of statfs(2). Rejects if there is no such folder. */
+export type FileSystemType = (folder: string) => Promise<number>;
+
+const fileSystemType: FileSystemType = async (folder) => (await statfs(folder)).type;
+
+/** The file systems that keep files in memory: tmpfs and ramfs (statfs(2)). Files of tmpfs can be swapped, as all memory. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+
+/**
+ * Creates a folder that only this user can enter, on a file system in memory, and removes it with all its files when
+ * `use` ends: the user's runtime folder, or /dev/shm. Rejects with CommandFailed if neither is in memory: there is no
+ * fallback to a disk, whose blocks can keep a removed file for years.
+ */
+export async function withMemoryFolder<Result>(
+  env: Environment,
+  use: (folder: string) => Promise<Result>,
+  typeOf: FileSystemType = fileSystemType,
+): Promise<Result> {
+  const folder = await createFolder(env, typeOf);
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function createFolder(env: Environment, typeOf: FileSystemType): Promise<string> {
+  const candidates = [env["XDG_RUNTIME_DIR"] ?? "", "/dev/shm"].filter(isAbsolute);
+  for (const candidate of candidates) {
+    if (!IN_MEMORY.has(await typeOf(candidate).catch(() => 0))) continue;
+    // mkdtemp creates the folder with mode 0700.
+    const created = await mkdtemp(join(candidate, "coffer-")).catch(() => undefined);
+    if (created !== undefined) return created;
+  }
+  throw new CommandFailed(
+    "usage",
+    `edit needs a folder in memory that you can write to (tmpfs), and ${candidates.join(" and ")} can't be used: set ` +
+      "XDG_RUNTIME_DIR to one, or use coffer patch",
+  );
+}

@@ -1,0 +1,46 @@
+import type { Command } from "commander";
+import type { World } from "../process/world.ts";
+import { addExpectedVersion, addVersions, addYes, changesStore } from "./change-command.ts";
+import { versionList } from "./version-text.ts";
+
+/** A command that changes the state of versions. */
+interface VersionsCommand {
+  /** The name of the command, and of the method of the client. */
+  readonly kind: "delete" | "undelete" | "destroy";
+  readonly description: string;
+  /** What happened to the versions, such as "deleted". */
+  readonly done: string;
+  /** Why no version was changed, such as "already deleted". */
+  readonly idle: string;
+  /** Whether the change can't be undone, so that the command asks first. */
+  readonly isFinal?: boolean;
+}
+
+interface VersionsFlags {
+  readonly versions?: readonly number[];
+  readonly yes?: boolean;
+}
+
+/** Adds a command that changes the state of versions, by default of the newest one. */
+export function addVersionsCommand(
+  program: Command,
+  world: World,
+  { kind, description, done, idle, isFinal = false }: VersionsCommand,
+): void {
+  const command = program.command(`${kind} <path>`).description(description);
+  addExpectedVersion(addVersions(command), "this is the latest version");
+  if (isFinal) addYes(command);
+  changesStore(command, world, {
+    run: async ({ client, options, attempt }) => {
+      const [path] = command.processedArgs as [string];
+      const { versions, yes } = command.opts<VersionsFlags>();
+      if (isFinal) {
+        const { confirm } = await import("./confirmation.ts");
+        await confirm(`${kind} ${versionList(versions)} of ${path}`, { yes }, world);
+      }
+      return attempt(() => client[kind](path, { ...options, versions }));
+    },
+    show: ({ path, versions }) =>
+      `${path} ${done} ${versions.length === 0 ? `nothing: ${idle}` : `version ${versions.join(", ")}`}\n`,
+  });
+}

@@ -1,0 +1,17 @@
+import type { CommittedEntry, JournalEntry, Revision } from "../store/journal.ts";
+
+/**
+ * Assigns revisions to the entries of a group. Each put takes a row, and the revision of an entry is the number of its
+ * last row (see rowsBefore of a put). An entry without a put takes one number, too.
+ */
+export function assignRevisions(group: readonly JournalEntry[], last: Revision): CommittedEntry[] {
+  let revision = last;
+  return group.map((entry) => {
+    revision += Math.max(1, putsOf(entry));
+    return { ...entry, revision };
+  });
+}
+
+function putsOf({ changes }: JournalEntry): number {
+  return changes.reduce((count, { kind }) => count + (kind === "put" ? 1 : 0), 0);
+}
