@@ -1,5 +1,6 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Label } from "./command.ts";
+import type { Revision } from "./journal.ts";
 import type { ReadableMemory } from "./memory.ts";
 import { type StoredSecret, newest, stateAt } from "./secret.ts";
 
@@ -8,9 +9,9 @@ export interface ListQuery {
   readonly prefix: PathPrefix;
   /** The page begins after this: the `next` of the previous page. Undefined for the first page. */
   readonly after: string | undefined;
-  /** The maximum number of secrets and prefixes of the page, at least 1. */
+  /** The maximum number of secrets and folders of the page, at least 1. */
   readonly limit: number;
-  /** Whether paths that contain "/" after the prefix are answered as prefixes, like folders. */
+  /** Whether paths that contain "/" after the prefix are answered as folders. */
   readonly isFolded: boolean;
   /** Only secrets with all of these labels that the caller may describe. */
   readonly labels: readonly Label[];
@@ -26,15 +27,19 @@ export interface ListQuery {
 }
 
 /** The part of a memory that finding a page requires. */
-export type OrderedSecrets = Pick<ReadableMemory, "atOrAfter">;
+export type OrderedSecrets = Pick<ReadableMemory, "atOrAfter" | "revision">;
 
 /** One page of secrets. */
 export interface ListPage {
   readonly secrets: readonly StoredSecret[];
   /** With {@link ListQuery.isFolded}: the beginnings of the paths up to and including the next "/", ascending. */
-  readonly prefixes: readonly string[];
-  /** The last path or prefix of the page, after which the next page begins; undefined if this is the last page. */
+  readonly folders: readonly string[];
+  /** The last path or folder of the page, after which the next page begins; undefined if this is the last page. */
   readonly next: string | undefined;
+  /** The time that decided which versions have expired, in milliseconds since the epoch. */
+  readonly time: number;
+  /** The revision of the store when the page was complete. */
+  readonly revision: Revision;
 }
 
 /**
@@ -48,7 +53,7 @@ export interface ListPage {
 export function* findPage(memory: OrderedSecrets, query: ListQuery, time: number): Generator<void, ListPage, void> {
   const { prefix, after, limit, atOrAfter } = query;
   const secrets: StoredSecret[] = [];
-  const prefixes: string[] = [];
+  const folders: string[] = [];
   let last: string | undefined;
   let next: string | undefined;
   let start = atOrAfter(after === undefined ? prefix : following(after));
@@ -62,15 +67,15 @@ export function* findPage(memory: OrderedSecrets, query: ListQuery, time: number
     const folder = query.isFolded ? folderOf(secret.path, prefix) : undefined;
     start = atOrAfter(following(isListed && folder !== undefined ? folder : secret.path));
     if (!isListed) continue;
-    if (secrets.length + prefixes.length === limit) {
+    if (secrets.length + folders.length === limit) {
       next = last;
       break;
     }
     last = folder ?? secret.path;
     if (folder === undefined) secrets.push(secret);
-    else prefixes.push(folder);
+    else folders.push(folder);
   }
-  return { secrets, prefixes, next };
+  return { secrets, folders, next, time, revision: memory.revision };
 }
 
 function isVisible(secret: StoredSecret, query: ListQuery, time: number): boolean {

@@ -11,6 +11,7 @@ import { LIVE, type StoredSecret } from "../../../src/store/secret.ts";
 function secretsAt(index: PathIndex): OrderedSecrets {
   const version = { number: 1, expireTime: undefined, state: LIVE };
   return {
+    revision: 1,
     atOrAfter(start) {
       const path = index.atOrAfter(start);
       return path === undefined ? undefined : ({ path, versions: [version] } as unknown as StoredSecret);
@@ -34,7 +35,7 @@ interface Question {
 
 interface Answer {
   readonly paths: readonly string[];
-  readonly prefixes: readonly string[];
+  readonly folders: readonly string[];
   readonly next: string | undefined;
   /** The number of examined paths. */
   readonly examined: number;
@@ -48,8 +49,8 @@ function list(index: PathIndex, { patterns, prefix = "", after, limit = 1000, is
   let examined = 0;
   let step: IteratorResult<void, ListPage> = steps.next();
   for (; step.done !== true; step = steps.next()) examined++;
-  const { secrets, prefixes, next } = step.value;
-  return { paths: secrets.map(({ path }) => path), prefixes, next, examined };
+  const { secrets, folders, next } = step.value;
+  return { paths: secrets.map(({ path }) => path), folders, next, examined };
 }
 
 describe("the number of paths that a List examines", () => {
@@ -87,12 +88,12 @@ describe("the number of paths that a List examines", () => {
   it("is one for each folder", () => {
     const folders = { patterns: ["**"], isFolded: true };
     const first = list(million, { ...folders, limit: 100 });
-    assert.deepEqual([first.prefixes.length, first.prefixes[0], first.next], [100, "t0/", "t188/"]);
+    assert.deepEqual([first.folders.length, first.folders[0], first.next], [100, "t0/", "t188/"]);
     assert.equal(first.examined, 101);
     const second = list(million, { ...folders, limit: 100, after: first.next });
-    assert.deepEqual([second.prefixes[0], second.examined], ["t189/", 101]);
+    assert.deepEqual([second.folders[0], second.examined], ["t189/", 101]);
     const inside = list(million, { ...folders, prefix: "t7/a" });
-    assert.deepEqual([inside.prefixes.length, inside.examined], [100, 101]);
+    assert.deepEqual([inside.folders.length, inside.examined], [100, 101]);
   });
 
   it("does not grow with the number of patterns", () => {
