@@ -12,7 +12,7 @@ import type { VersionRef } from "../../../src/store/change.ts";
 import { Memory } from "../../../src/store/memory.ts";
 import { SealedMemory } from "../../../src/store/sealed-memory.ts";
 import { findVersion } from "../../../src/store/secret.ts";
-import type { Location } from "../../../src/threads/batch.ts";
+import type { Location } from "../../../src/threads/change-columns.ts";
 import { FollowedContents } from "../../../src/threads/followed-contents.ts";
 
 setFlagsFromString("--expose-gc");
