@@ -7,12 +7,24 @@ export const APPLICATION_ID = 0x434f4652;
 
 /**
  * The steps that create the schema. The user_version of a file is the number of steps that were applied to it. A
- * released step is never edited; a change is a new step at the end.
+ * released step is never edited; a change is a new step at the end. No step rewrites rows, so that a migration takes
+ * little space and time. Times are milliseconds since the epoch.
  *
- * versions: one row for each version, keyed by the revision that created it. So a commit appends to the end of the tree
- * and writes few pages. There is no index on the path: all lookups by path use memory, and an index would double the
- * time of a commit. The revision, the time and the author of a deletion mark a row as deleted. Times are milliseconds
- * since the epoch.
+ * versions: one row for each retained version, in the order in which they were put. So a commit appends to the end of the
+ * tree and writes few pages. There is no index on the path: all lookups by path use memory, and an index would double the
+ * time of a commit. The revision of a version is row_number + rows_before: an entry with several puts has a row for each,
+ * and its revision is the number of the last one. The columns state, state_revision, state_time and state_by are from the
+ * last change of the version's state; the last three are null if there was none. Older releases set only the state
+ * "deleted", which is therefore the default of the column. The index versions_deleted has all rows with a
+ * state_revision. It has the name that an older release gave it, because SQLite can't rename an index, and a new one
+ * would be built from all rows.
+ *
+ * settings, tombstones: one row for each secret whose settings were changed, and for each purged one.
+ *
+ * requests: the answered requests that have a request_id. An entry has at most one.
+ *
+ * last_forgetting: the revision of the last entry that only removed rows. Without it, a restart would assign this
+ * revision again.
  *
  * log_mark: binds a log to the database (log-mark.ts).
  */
@@ -42,7 +54,54 @@ const STEPS: readonly string[] = [
      store_id BLOB NOT NULL CHECK (length(store_id) = 16),
      number BLOB NOT NULL CHECK (length(number) = 8)
    ) STRICT;`,
+  `ALTER TABLE versions RENAME COLUMN revision TO row_number;
+   ALTER TABLE versions RENAME COLUMN delete_revision TO state_revision;
+   ALTER TABLE versions RENAME COLUMN delete_time TO state_time;
+   ALTER TABLE versions RENAME COLUMN deleted_by TO state_by;
+   ALTER TABLE versions ADD COLUMN state INTEGER NOT NULL DEFAULT 1;
+   ALTER TABLE versions ADD COLUMN rows_before INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE versions ADD COLUMN expire_time INTEGER;
+   CREATE TABLE settings (
+     path TEXT PRIMARY KEY,
+     revision INTEGER NOT NULL,
+     time INTEGER NOT NULL,
+     author TEXT NOT NULL,
+     max_versions INTEGER NOT NULL,
+     labels TEXT NOT NULL,
+     description TEXT NOT NULL,
+     default_ttl INTEGER,
+     cas_required INTEGER NOT NULL CHECK (cas_required IN (0, 1)),
+     first_version INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX settings_order ON settings (revision);
+   CREATE TABLE tombstones (
+     path TEXT PRIMARY KEY,
+     revision INTEGER NOT NULL,
+     time INTEGER NOT NULL,
+     author TEXT NOT NULL,
+     last_version INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX tombstones_order ON tombstones (revision);
+   CREATE TABLE requests (
+     revision INTEGER PRIMARY KEY,
+     time INTEGER NOT NULL,
+     caller TEXT NOT NULL,
+     id BLOB NOT NULL CHECK (length(id) = 16),
+     digest BLOB NOT NULL CHECK (length(digest) = 32),
+     results TEXT NOT NULL,
+     answer_revision INTEGER
+   ) STRICT;
+   CREATE TABLE last_forgetting (
+     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+     revision INTEGER NOT NULL
+   ) STRICT;`,
 ];
+
+/** The number of steps after which a store has the tables of the life of a secret: states, settings, requests. */
+const STATES_STEP = 3;
+
+/** The number of steps after which a store has a mark. */
+const MARK_STEP = 2;
 
 /** Creates the tables of this release. `create` writes the first rows of the new store in the same transaction. */
 export function createSchema(db: Database.Database, create: () => void): void {
@@ -61,10 +120,16 @@ export function isOlder(db: Database.Database): boolean {
   return numberOf(db, "user_version") < STEPS.length;
 }
 
+/** Whether a version can have no other state than live and deleted, because an older release created the tables. */
+export function hasDeletionsOnly(db: Database.Database): boolean {
+  return numberOf(db, "user_version") < STATES_STEP;
+}
+
 /** Migrates the tables of an older release to this release's. Call it within a transaction. */
 export function upgrade(db: Database.Database): void {
-  takeSteps(db, numberOf(db, "user_version"));
-  writeFirstMark(db);
+  const version = numberOf(db, "user_version");
+  takeSteps(db, version);
+  if (version < MARK_STEP) writeFirstMark(db);
 }
 
 /**

@@ -11,14 +11,17 @@ import type {
   CommitSpace,
 } from "../store/journal.ts";
 import { truncateLog } from "./truncate-log.ts";
-import { type FreeBytes, MINIMUM_BYTES_WRITTEN, bytesWritten, freeBytesAround, readOnlyReason } from "./free-space.ts";
+import { assignRevisions } from "./assigned-revisions.ts";
+import { EntryRows } from "./entry-rows.ts";
+import { BytesWritten, MINIMUM_BYTES_WRITTEN, UPGRADE_BYTES_WRITTEN } from "./bytes-written.ts";
+import { type FreeBytes, freeBytesAround, isOutOfSpace, readOnlyReason } from "./free-space.ts";
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
 import { Ownership } from "./ownership.ts";
 import { type OutOfSpace, DiskSpace } from "./disk-space.ts";
 import { isOlder, upgrade } from "./schema.ts";
-import { StoredVersions } from "./stored-versions.ts";
-import { VersionRows } from "./version-rows.ts";
+import { StoredEntries } from "./stored-entries.ts";
+import { lastRevision } from "./stored-tables.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /**
@@ -30,26 +33,29 @@ import { WriteAheadLog } from "./write-ahead-log.ts";
  */
 type State = { readonly kind: "open" } | { readonly kind: "ended"; readonly cause: unknown };
 
+/** Writes to the tables of this release. */
+interface Writer {
+  readonly marks: CommitMarks;
+  readonly rows: EntryRows;
+}
+
 /**
  * A journal in a SQLite database that only this process has open (database.ts, schema.ts). A commit is durable before
- * `commit` returns, and is never stale, because the database's lock keeps every other writer out. An entry contains at
- * most one put, because rows are keyed by revision.
+ * `commit` returns, and is never stale, because the database's lock keeps every other writer out.
  */
 export class SqliteJournal implements Journal {
   readonly #db: Database.Database;
   readonly #folder: string;
   readonly #log: WriteAheadLog;
-  readonly #rows: VersionRows;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
   readonly #space: DiskSpace;
   readonly #ownership: Ownership;
   readonly #pageSize: number;
+  readonly #bytes: BytesWritten;
   /** Undefined in a store of an older release until its first change. */
-  #marks: CommitMarks | undefined;
+  #writer: Writer | undefined;
   #lastRevision: Revision;
-  /** Whether the tables are still those of an older release. */
-  #isOlder: boolean;
   #state: State = { kind: "open" };
 
   constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
@@ -59,16 +65,15 @@ export class SqliteJournal implements Journal {
     this.#ownership = new Ownership(db.name);
     this.#pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#log = new WriteAheadLog(db);
-    this.#rows = new VersionRows(db);
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
-    this.#lastRevision = this.#rows.lastRevision();
-    this.#isOlder = isOlder(db);
-    if (!this.#isOlder) this.#marks = new CommitMarks(db);
+    this.#lastRevision = lastRevision(db);
+    this.#bytes = new BytesWritten(db);
+    this.#writer = isOlder(db) ? undefined : writerOf(db);
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {
-    for (const page of new StoredVersions(this.#db).pages()) {
+    for (const page of new StoredEntries(this.#db).pages()) {
       yield page;
       await setImmediate();
     }
@@ -94,6 +99,19 @@ export class SqliteJournal implements Journal {
     }
   }
 
+  erase(): boolean {
+    if (this.#state.kind === "ended") throw this.#state.cause;
+    try {
+      this.#log.erase();
+      return true;
+    } catch (cause) {
+      // The file system of a database that was copied on write can need space to overwrite its bytes.
+      if (isOutOfSpace(cause) || this.#space.explains(cause, this.#reserve)) return false;
+      this.#state = { kind: "ended", cause };
+      throw cause;
+    }
+  }
+
   obstacle(): string | undefined {
     if (this.#state.kind === "ended") return "the journal has ended";
     return readOnlyReason(this.#folder) ?? this.#shortage(this.#leastBytes)?.message;
@@ -112,24 +130,27 @@ export class SqliteJournal implements Journal {
   close(): void {
     if (this.#state.kind === "ended") return;
     this.#state = { kind: "ended", cause: new Error("the journal is closed") };
-    this.#db.close();
+    this.#log.close();
   }
 
   /** The only method that writes changes. After an error, the group is either rejected, or its outcome is unknown. */
   #transact(group: readonly JournalEntry[]): CommitOutcome {
-    const size = bytesWritten(group) + this.#upgradeBytes;
+    let size = this.#leastBytes;
     try {
+      size = this.#bytes.of(group) + this.#upgradeBytes;
       const shortage = this.#shortage(size);
       if (shortage !== undefined) return rejected(shortage);
       this.#begin.run();
-      this.#markCommit();
-      const revisions = this.#write(group);
+      const writer = this.#writer ?? this.#upgraded();
+      const entries = assignRevisions(group, this.#lastRevision);
+      writer.marks.write();
+      writer.rows.write(entries);
       this.#commit.run();
       this.#log.added(size);
-      this.#isOlder = false;
-      this.#marks?.committed();
-      this.#lastRevision += group.length;
-      return { kind: "committed", revisions };
+      this.#writer = writer;
+      writer.marks.committed();
+      this.#lastRevision = entries.at(-1)?.revision ?? this.#lastRevision;
+      return { kind: "committed", revisions: entries.map(({ revision }) => revision) };
     } catch (cause) {
       return this.#outcomeOf(cause, size);
     }
@@ -162,15 +183,14 @@ export class SqliteJournal implements Journal {
     return true;
   }
 
-  /** Writes the mark of the commit. The first change also migrates a store of an older release. */
-  #markCommit(): void {
-    if (this.#isOlder) upgrade(this.#db);
-    if (this.#isOlder || this.#marks === undefined) this.#marks = new CommitMarks(this.#db);
-    this.#marks.write();
+  /** Migrates a store of an older release, within its first transaction. */
+  #upgraded(): Writer {
+    upgrade(this.#db);
+    return writerOf(this.#db);
   }
 
   get #upgradeBytes(): number {
-    return this.#isOlder ? MINIMUM_BYTES_WRITTEN : 0;
+    return this.#writer === undefined ? UPGRADE_BYTES_WRITTEN : 0;
   }
 
   get #leastBytes(): number {
@@ -191,15 +211,6 @@ export class SqliteJournal implements Journal {
     return atMost && this.#space.shortage(size + this.#log.pendingBytes());
   }
 
-  #write(group: readonly JournalEntry[]): Revision[] {
-    const start = this.#lastRevision + 1;
-    return group.map((entry, index) => {
-      const revision = start + index;
-      for (const change of entry.changes) this.#rows.apply(change, revision, start);
-      return revision;
-    });
-  }
-
   /**
    * Makes sure that the transaction has ended. When SQLite reports an error, it may have rolled the transaction back or
    * left it open (sqlite.org/lang_transaction.html, section 3).
@@ -212,6 +223,10 @@ export class SqliteJournal implements Journal {
       return false;
     }
   }
+}
+
+function writerOf(db: Database.Database): Writer {
+  return { marks: new CommitMarks(db), rows: new EntryRows(db) };
 }
 
 function unknown(cause: unknown): CommitOutcome {

@@ -17,7 +17,7 @@ import { reading, type StoreContent } from "./store-checks.ts";
 import { lockHolder } from "./lock-holder.ts";
 import { readIdentity, type StoreIdentity, writeIdentity } from "./store-identity.ts";
 import { StoreRefused } from "./store-refused.ts";
-import { StoredVersions } from "./stored-versions.ts";
+import { StoredEntries } from "./stored-entries.ts";
 
 const FIRST_KEY_ID = 1;
 
@@ -90,13 +90,13 @@ class StoreUnderKey implements StoreContent {
   }
 
   checkRows(db: Database.Database, file: string): void {
-    for (const _ of new StoredVersions(db, file).pages());
+    for (const _ of new StoredEntries(db, file).pages());
   }
 
   checkSeals(db: Database.Database, file: string): void {
     const { sealer } = this.open(db, file);
     try {
-      for (const page of new StoredVersions(db, file).pages()) checkSealsOf(page, sealer, file);
+      for (const page of new StoredEntries(db, file).pages()) checkSealsOf(page, sealer, file);
     } finally {
       sealer.close();
     }

@@ -1,82 +1,157 @@
-import { MAX_VERSIONS } from "../contract/limits.ts";
+import { MAX_CONFIGURABLE_VERSIONS, MAX_OPERATIONS, MAX_VERSIONS } from "../contract/limits.ts";
 import type { Revision } from "../store/journal.ts";
-import type { StoredRow } from "./stored-row.ts";
+import { isValidRequest, isValidSettings } from "./stored-values.ts";
+import type { PutRow, RequestRow, RowState, SettingsRow, StateRow, StoredRow, TombstoneRow } from "./stored-row.ts";
+import { stateOfCode } from "./version-state-codes.ts";
 
 /** Packs the number of the last version and the count of versions of a secret into one number, to save memory. */
-const SEEN_FACTOR = 16;
+const SEEN_FACTOR = 128;
+
+/** The settings that decide how many versions a secret has. */
+type Retention = Pick<SettingsRow, "maxVersions" | "firstVersion">;
+
+const DEFAULT_RETENTION: Retention = { maxVersions: MAX_VERSIONS, firstVersion: 1 };
 
 /**
- * Reads the rows of a store in order of revision, and finds the first row that no series of Puts and Deletes can
- * produce. Each problem is a text to be written after "revision".
+ * Reads the rows of a store in order of revision, and finds the first row that no series of changes can produce. Each
+ * problem is a text to be written after "revision".
  */
 export class StoredHistory {
   readonly #seen = new Map<string, number>();
-  /**
-   * The deletions in rows of the table, by the revision of the version. A read through the index must find each of
-   * them, too.
-   */
-  readonly #deletions = new Map<Revision, Revision>();
+  readonly #settings = new Map<string, Retention>();
+  readonly #tombstones = new Set<string>();
+  /** The revisions of states in the table, by row. A read through the index must find each of them, too. */
+  readonly #states = new Map<number, Revision>();
   #last: StoredRow | undefined;
-  /** The number of versions that the last revision deletes. */
-  #deletedTogether = 0;
+  /** The author of the changes of the current entry; empty if the server is the only one so far. */
+  #author = "";
+  /** The revision of the entry before the current one, and the last row of a put. */
+  #before: Revision = 0;
+  #lastRow = 0;
 
   /** The problem of the next row; undefined if there is none. */
   problem(row: StoredRow): string | undefined {
-    const problem = this.#numberProblem(row) ?? (row[5] === null ? this.#deleteProblem(row) : this.#putProblem(row));
+    const problem = this.#orderProblem(row) ?? this.#rowProblem(row);
     this.#last = row;
     return problem;
   }
 
-  /** The problem that shows only after the last row; undefined if there is none. */
-  endProblem(): string | undefined {
-    for (const [revision, deletion] of this.#deletions)
-      return `${deletion}, which deletes the version of revision ${revision}, is missing in the index`;
+  /** The problem that shows only after the last row; undefined if there is none. The counts are those of the tables. */
+  endProblem(counts: { readonly settings: number; readonly tombstones: number }): string | undefined {
+    const last = this.#last?.at ?? 0;
+    for (const [row, revision] of this.#states)
+      return `${revision}, which changes the state of the version of row ${row}, is missing in the index`;
+    if (counts.settings !== this.#settings.size)
+      return `${last} is the last one, and settings are missing in the index`;
+    if (counts.tombstones !== this.#tombstones.size)
+      return `${last} is the last one, and tombstones are missing in the index`;
     for (const [path, seen] of this.#seen) {
-      const [last, count] = [Math.floor(seen / SEEN_FACTOR), seen % SEEN_FACTOR];
-      if (count < MAX_VERSIONS && last > count)
-        return `${this.#last?.[0]} leaves only ${count} versions of ${path}, up to version ${last}`;
+      const problem = this.#retentionProblem(path, Math.floor(seen / SEEN_FACTOR), seen % SEEN_FACTOR);
+      if (problem !== undefined) return `${last} ${problem}`;
     }
     return undefined;
   }
 
-  #numberProblem([at, , version, time, , , createdAt, deletedAt]: StoredRow): string | undefined {
-    const numbers = deletedAt === null ? [at, version, time, createdAt] : [at, version, time, createdAt, deletedAt];
-    if (!numbers.every(isPositive)) return `${at} has an invalid number`;
-    if (this.#last !== undefined && time < this.#last[3])
-      return `${at} has an earlier time than the revision before it`;
+  /** The lowest retained version follows from the newest one and the settings. */
+  #retentionProblem(path: string, last: number, count: number): string | undefined {
+    const { maxVersions, firstVersion } = this.#settings.get(path) ?? DEFAULT_RETENTION;
+    const expected = last - Math.max(firstVersion, last - maxVersions + 1) + 1;
+    if (count === expected) return undefined;
+    return `leaves ${count} versions of ${path}, up to version ${last}, and not ${Math.max(0, expected)}`;
+  }
+
+  /** All changes of an entry have the same time, and one caller is the author of those that the server did not make. */
+  #orderProblem({ at, time, author }: StoredRow): string | undefined {
+    if (!isPositive(at) || !isPositive(time)) return `${at} has an invalid number`;
+    const last = this.#last;
+    if (last !== undefined && time < last.time) return `${at} has an earlier time than the revision before it`;
+    if (last?.at !== at) [this.#author, this.#before] = ["", last?.at ?? 0];
+    else if (time !== last.time) return `${at} has changes of different times`;
+    if (author !== "" && this.#author !== "" && author !== this.#author)
+      return `${at} has changes of different authors`;
+    this.#author ||= author;
     return undefined;
   }
 
-  #putProblem([at, path, version, , , , , deletedAt]: StoredRow): string | undefined {
-    if (at === this.#last?.[0]) return `${at} has more than one change`;
-    if (deletedAt !== null) {
-      if (deletedAt <= at) return `${deletedAt} deletes the version of revision ${at}, which is not earlier`;
-      this.#deletions.set(at, deletedAt);
+  #rowProblem(row: StoredRow): string | undefined {
+    switch (row.kind) {
+      case "put":
+        return this.#putProblem(row) ?? this.#versionProblem(row);
+      case "state":
+        return this.#stateProblem(row);
+      case "settings":
+        return this.#settingsProblem(row);
+      case "tombstone":
+        return this.#tombstoneProblem(row);
+      case "request":
+        return requestProblem(row);
     }
-    return this.#versionProblem(at, path, version);
   }
 
-  #versionProblem(at: Revision, path: string, version: number): string | undefined {
+  #putProblem(put: PutRow): string | undefined {
+    const { at, row, version, author, expireTime, state } = put;
+    const numbers = expireTime === null ? [row, version] : [row, version, expireTime];
+    if (!numbers.every(isPositive) || author === "") return `${at} has an invalid number or author`;
+    const before = Math.max(this.#before, this.#lastRow);
+    if (row > at || at - row >= MAX_OPERATIONS || row <= before)
+      return `${at} has the row ${row}, which is not its own`;
+    this.#lastRow = row;
+    if (state === undefined) return put.sealed.length === 0 ? `${at} has no content` : undefined;
+    const problem = stateProblem(put, state);
+    if (problem === undefined && state.revision !== null) this.#states.set(row, state.revision);
+    return problem;
+  }
+
+  #versionProblem({ at, path, version }: PutRow): string | undefined {
+    if (this.#tombstones.has(path)) return `${at} is a version of ${path}, which was purged`;
     const seen = this.#seen.get(path);
     const [last, count] = seen === undefined ? [version - 1, 0] : [Math.floor(seen / SEEN_FACTOR), seen % SEEN_FACTOR];
     if (version !== last + 1) return `${at} is version ${version} of ${path}, after version ${last}`;
-    if (count === MAX_VERSIONS) return `${at} is a version of ${path} beyond the ${MAX_VERSIONS} that are retained`;
+    if (count === MAX_CONFIGURABLE_VERSIONS)
+      return `${at} is a version of ${path} beyond the ${count} that can be retained`;
     this.#seen.set(path, version * SEEN_FACTOR + count + 1);
     return undefined;
   }
 
-  /** A Delete marks versions of one secret, and all its rows have the same time and author. */
-  #deleteProblem([at, path, , time, author, , createdAt]: StoredRow): string | undefined {
-    const last = this.#last;
-    const isFurther = last !== undefined && last[0] === at;
-    this.#deletedTogether = isFurther ? this.#deletedTogether + 1 : 1;
-    const isSame = !isFurther || (last[5] === null && last[1] === path && last[3] === time && last[4] === author);
-    if (!isSame || this.#deletedTogether > MAX_VERSIONS) return `${at} has more than one change`;
-    if (this.#deletions.get(createdAt) !== at)
-      return `${at} deletes the version of revision ${createdAt} in the index only`;
-    this.#deletions.delete(createdAt);
+  /** The put of a row comes before its state, unless the index has an entry that the table does not have. */
+  #stateProblem({ at, row }: StateRow): string | undefined {
+    if (this.#states.get(row) !== at) return `${at} changes the state of the version of row ${row} in the index only`;
+    this.#states.delete(row);
     return undefined;
   }
+
+  #settingsProblem(row: SettingsRow): string | undefined {
+    const { at, inTable, path, maxVersions, firstVersion, author } = row;
+    if (inTable !== at || this.#settings.has(path)) return `${at} has settings of ${path} in the index only`;
+    if (!isValidSettings(row) || author === "") return `${at} has invalid settings of ${path}`;
+    if (this.#tombstones.has(path)) return `${at} has settings of ${path}, which was purged`;
+    this.#settings.set(path, { maxVersions, firstVersion });
+    return undefined;
+  }
+
+  #tombstoneProblem({ at, inTable, path, lastVersion, author }: TombstoneRow): string | undefined {
+    if (inTable !== at || this.#tombstones.has(path)) return `${at} has a tombstone of ${path} in the index only`;
+    if (!(lastVersion === 0 || isPositive(lastVersion)) || author === "") return `${at} has an invalid tombstone`;
+    if (this.#seen.has(path) || this.#settings.has(path)) return `${at} purges ${path}, which exists`;
+    this.#tombstones.add(path);
+    return undefined;
+  }
+}
+
+/** A state that no change sets on this version; undefined if one does. */
+function stateProblem({ at, sealed, expireTime }: PutRow, { code, revision, time, by }: RowState): string | undefined {
+  const kind = stateOfCode(code);
+  if (kind === undefined || revision === null || time === null || by === null) return `${at} has an invalid state`;
+  if (revision < at) return `${revision} changes the version of revision ${at}, which is later`;
+  const isErased = kind === "destroyed" || kind === "expired";
+  if (isErased !== (sealed.length === 0)) return `${at} is ${kind} and has ${sealed.length} bytes of content`;
+  if ((kind === "expired") !== (by === "")) return `${at} is ${kind} by "${by}"`;
+  if (kind === "expired" && (expireTime === null || time < expireTime)) return `${at} is expired before its time`;
+  return undefined;
+}
+
+function requestProblem(row: RequestRow): string | undefined {
+  return isValidRequest(row) && row.author !== "" ? undefined : `${row.at} has an invalid request`;
 }
 
 /** Also refuses numbers that JavaScript can't represent exactly. */

@@ -1,57 +1,66 @@
 import type Database from "better-sqlite3";
-import type { Change } from "../store/change.ts";
+import type { PutChange, StateChange, VersionRef } from "../store/change.ts";
 import type { Revision } from "../store/journal.ts";
+import { stateCode } from "./version-state-codes.ts";
 
 /**
- * Selects the row of one version within a range of revisions. If an earlier entry of the same group creates the
- * version, the store does not know its revision, and the range is the few rows of the group. Path and version are
- * compared even if the revision is exact, so that a bug in the store causes an error and not a lost secret.
+ * Selects the row of one version. Path and version are compared although the number of the row is exact, so that a bug in
+ * the store causes an error and not a lost secret.
  */
-const THE_VERSION = "revision BETWEEN ? AND ? AND path = ? AND version = ?";
+const THE_VERSION = "row_number = ? AND path = ? AND version = ?";
 
-/**
- * Two subqueries, because SQLite uses an index for max() only if it is alone in a query. Otherwise it reads all rows.
- */
-const LAST_REVISION = `SELECT max(
-  ifnull((SELECT max(revision) FROM versions), 0),
-  ifnull((SELECT max(delete_revision) FROM versions WHERE delete_revision IS NOT NULL), 0))`;
-
-/** Writes changes to the table `versions`. Call {@link apply} within a transaction. */
+/** Writes the table `versions`. Call its methods within a transaction. */
 export class VersionRows {
   readonly #insert: Database.Statement;
   readonly #remove: Database.Statement;
   readonly #mark: Database.Statement;
-  readonly #last: Database.Statement<[], Revision>;
+  readonly #erase: Database.Statement;
+  /** The rows that the current group has inserted. The store does not know their numbers before the commit. */
+  #inserted = new Map<string, number>();
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(
-      "INSERT INTO versions (revision, path, version, create_time, created_by, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+      `INSERT INTO versions (row_number, rows_before, path, version, create_time, created_by, sealed, expire_time)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#remove = db.prepare(`DELETE FROM versions WHERE ${THE_VERSION}`);
-    this.#mark = db.prepare(
-      `UPDATE versions SET delete_revision = ?, delete_time = ?, deleted_by = ?
-        WHERE ${THE_VERSION} AND delete_revision IS NULL`,
-    );
-    this.#last = db.prepare<[], Revision>(LAST_REVISION).pluck();
+    const state = "state = ?, state_revision = ?, state_time = ?, state_by = ?";
+    this.#mark = db.prepare(`UPDATE versions SET ${state} WHERE ${THE_VERSION}`);
+    this.#erase = db.prepare(`UPDATE versions SET ${state}, sealed = x'' WHERE ${THE_VERSION}`);
   }
 
-  /** Writes one change. `groupStart` is the first revision of the group that the change belongs to. */
-  apply(change: Change, revision: Revision, groupStart: Revision): void {
-    const { path, time, author } = change;
-    if (change.kind === "put") this.#insert.run(revision, path, change.version, time, author, change.sealed);
-    for (const ref of change.kind === "put" ? change.pruned : change.versions) {
-      const row = [ref.revision ?? groupStart, ref.revision ?? revision, path, ref.version];
-      const { changes } =
-        change.kind === "put" ? this.#remove.run(...row) : this.#mark.run(revision, time, author, ...row);
-      if (changes !== 1) throw new Error(`a ${change.kind} names version ${ref.version}, which has ${changes} rows`);
+  beginGroup(): void {
+    this.#inserted = new Map();
+  }
+
+  put(change: PutChange, revision: Revision): void {
+    const { path, version, time, author, sealed, expireTime, rowsBefore } = change;
+    const row = revision - rowsBefore;
+    this.#insert.run(row, rowsBefore, path, version, time, author, sealed, expireTime ?? null);
+    this.#inserted.set(nameOf(path, version), row);
+  }
+
+  setState({ state, path, time, author, versions }: StateChange, revision: Revision): void {
+    const statement = state === "destroyed" || state === "expired" ? this.#erase : this.#mark;
+    for (const ref of versions) {
+      const { changes } = statement.run(stateCode(state), revision, time, author, ...this.#place(path, ref));
+      expectOne(changes, path, ref);
     }
   }
 
-  /**
-   * The last revision of the store; 0 if it is empty. The rows alone determine it: a row is removed only when a later
-   * put prunes it, and the row of that put has a higher revision.
-   */
-  lastRevision(): Revision {
-    return this.#last.get() ?? 0;
+  remove(path: string, versions: readonly VersionRef[]): void {
+    for (const ref of versions) expectOne(this.#remove.run(...this.#place(path, ref)).changes, path, ref);
   }
+
+  #place(path: string, { row, version }: VersionRef): [row: number, path: string, version: number] {
+    return [row ?? this.#inserted.get(nameOf(path, version)) ?? 0, path, version];
+  }
+}
+
+function nameOf(path: string, version: number): string {
+  return `${path} ${version}`;
+}
+
+function expectOne(changes: number, path: string, { version }: VersionRef): void {
+  if (changes !== 1) throw new Error(`a change names version ${version} of ${path}, which has ${changes} rows`);
 }

@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import type { CheckpointMode } from "../store/journal.ts";
 import { FRAME_HEADER_BYTES } from "./log-frame.ts";
+import { MovedRows } from "./moved-rows.ts";
 
 /** If the pages that are not in the database yet have this size, a checkpoint with the mode "due" copies them there. */
 const PASSIVE_BYTES = 4 * 1024 * 1024;
@@ -29,6 +30,8 @@ export class WriteAheadLog {
   readonly #look: Checkpoint;
   readonly #passive: Checkpoint;
   readonly #truncate: Checkpoint;
+  readonly #db: Database.Database;
+  readonly #moved: MovedRows;
   readonly #frameBytes: number;
   /** The last state that SQLite reported. */
   #state: LogState;
@@ -39,7 +42,10 @@ export class WriteAheadLog {
     this.#look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#frameBytes = (db.pragma("page_size", { simple: true }) as number) + FRAME_HEADER_BYTES;
+    const pageSize = db.pragma("page_size", { simple: true }) as number;
+    this.#db = db;
+    this.#moved = new MovedRows(db.name, pageSize);
+    this.#frameBytes = pageSize + FRAME_HEADER_BYTES;
     this.#state = stateAfter(this.#look);
   }
 
@@ -62,9 +68,22 @@ export class WriteAheadLog {
    */
   checkpoint(mode: CheckpointMode): void {
     const due = mode === "full" ? this.#truncate : this.#due();
-    if (due === undefined) return;
-    run(due);
-    this.#refresh();
+    if (due !== undefined) this.#run(due);
+  }
+
+  /**
+   * Removes the content of removed and overwritten rows from the log, and from the database. Throws as
+   * {@link checkpoint}, or an error of the file system.
+   */
+  erase(): void {
+    this.#run(this.#truncate);
+    if (this.#moved.overwrite()) this.#db.pragma("shrink_memory");
+  }
+
+  /** Closes the database. */
+  close(): void {
+    this.#db.close();
+    this.#moved.close();
   }
 
   /** The bytes that the next checkpoint copies to the database. */
@@ -79,6 +98,12 @@ export class WriteAheadLog {
    */
   mostPendingBytes(): number {
     return (this.#state.log - this.#state.checkpointed) * this.#frameBytes + this.#added;
+  }
+
+  #run(checkpoint: Checkpoint): void {
+    this.#moved.collect(this.committedFrames());
+    run(checkpoint);
+    this.#refresh();
   }
 
   #logBytes(): number {

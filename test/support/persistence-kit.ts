@@ -3,16 +3,33 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { type SecretPath, parseSecretPath } from "../../src/domain/secret-path.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { type StoreFile, type StoreFileOptions, openStoreFile } from "../../src/persistence/store-file.ts";
 import type { StoreContent } from "../../src/persistence/store-checks.ts";
 import { writeIdentity } from "../../src/persistence/store-identity.ts";
-import { StoredVersions } from "../../src/persistence/stored-versions.ts";
+import { StoredEntries } from "../../src/persistence/stored-entries.ts";
 import { type StoreRefusal, StoreRefused } from "../../src/persistence/store-refused.ts";
 import { versionContext } from "../../src/sealing/context.ts";
 import { SecretKey } from "../../src/sealing/secret-key.ts";
-import type { DeleteChange, PutChange, VersionRef } from "../../src/store/change.ts";
-import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../../src/store/journal.ts";
+import type {
+  Change,
+  ForgetChange,
+  PurgeChange,
+  PutChange,
+  SettingsChange,
+  StateChange,
+  VersionRef,
+  VersionStateKind,
+} from "../../src/store/change.ts";
+import type {
+  AnsweredRequest,
+  CommitOutcome,
+  CommittedEntry,
+  Journal,
+  JournalEntry,
+  Revision,
+} from "../../src/store/journal.ts";
+import { DEFAULT_SETTINGS, type SettingsValues } from "../../src/store/settings.ts";
 
 const AUTHOR = "spiffe://example.org/test";
 
@@ -27,7 +44,7 @@ export const plainContent: StoreContent = {
   create: (db) => writeIdentity(db, { storeId: Buffer.alloc(16, 3), dataKey: { keyId: 1, wrapped: Buffer.alloc(60) } }),
   check: () => {},
   checkRows: (db, file) => {
-    for (const _ of new StoredVersions(db, file).pages());
+    for (const _ of new StoredEntries(db, file).pages());
   },
   checkSeals: () => {},
 };
@@ -55,20 +72,60 @@ export function put(
   pruned: VersionRef[] = [],
   sealed: Buffer = Buffer.alloc(60, 1),
 ): PutChange {
-  const time = TIME;
-  return { kind: "put", path: parseSecretPath(path), version, sealed, time, author: AUTHOR, pruned };
+  return { kind: "put", ...made(path), version, sealed, expireTime: undefined, rowsBefore: 0, pruned };
 }
 
 export function putSealed(store: StoreFile, path: string, version: number, value: string): PutChange {
   return put(path, version, [], store.sealer.seal(Buffer.from(value), versionContext(path, version)));
 }
 
-export function deletion(path: string, versions: VersionRef[]): DeleteChange {
-  return { kind: "delete", path: path as SecretPath, versions, time: TIME, author: AUTHOR };
+/** A change of the state of versions. The server is the author of an expiry. */
+export function state(kind: VersionStateKind, path: string, versions: readonly VersionRef[]): StateChange {
+  return { kind: "state", ...made(path), state: kind, versions, author: kind === "expired" ? "" : AUTHOR };
 }
 
-export function entries(...changes: (PutChange | DeleteChange)[]): JournalEntry[] {
-  return changes.map((change) => ({ changes: [change] }));
+export function deletion(path: string, versions: readonly VersionRef[]): StateChange {
+  return state("deleted", path, versions);
+}
+
+export function settings(
+  path: string,
+  values: Partial<SettingsValues> = {},
+  pruned: readonly VersionRef[] = [],
+): SettingsChange {
+  const { revision: _, time: __, ...defaults } = DEFAULT_SETTINGS;
+  return { kind: "settings", ...made(path), settings: { ...defaults, ...values }, pruned };
+}
+
+export function purge(path: string, lastVersion: number, versions: readonly VersionRef[]): PurgeChange {
+  return { kind: "purge", ...made(path), lastVersion, versions };
+}
+
+export function forget(path: string): ForgetChange {
+  return { kind: "forget", ...made(path), author: "" };
+}
+
+function made(path: string) {
+  return { path: parseSecretPath(path), time: TIME, author: AUTHOR };
+}
+
+/** An answered request of the author of all changes. `number` makes its id. */
+export function request(number: number, rest: Partial<AnsweredRequest> = {}): AnsweredRequest {
+  const id = `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
+  const digest = Buffer.alloc(32, number);
+  return { caller: AUTHOR, id, digest, time: TIME, results: [], revision: undefined, ...rest };
+}
+
+/** One entry with several changes. Its puts get their rows. */
+export function entry(...changes: Change[]): JournalEntry {
+  let puts = changes.filter(({ kind }) => kind === "put").length;
+  const placed = changes.map((change) => (change.kind === "put" ? { ...change, rowsBefore: --puts } : change));
+  return { changes: placed, requests: undefined };
+}
+
+/** An entry for each change. */
+export function entries(...changes: Change[]): JournalEntry[] {
+  return changes.map((change) => entry(change));
 }
 
 /** Commits a group, which must succeed, and returns its revisions. */
@@ -86,13 +143,23 @@ export async function loaded(journal: Journal): Promise<CommittedEntry[]> {
 
 /** The content of a store, one line each, to compare two states. */
 export async function summary(journal: Journal): Promise<string[]> {
-  const lines = (entry: CommittedEntry) =>
-    entry.changes.map((change) =>
-      change.kind === "put"
-        ? `${entry.revision} put ${change.path} ${change.version}`
-        : `${entry.revision} delete ${change.path} ${change.versions.map(({ version }) => version)}`,
-    );
-  return (await loaded(journal)).flatMap(lines);
+  return (await loaded(journal)).flatMap(({ changes, requests, revision }) => [
+    ...changes.map((change) => `${revision} ${lineOf(change)}`),
+    ...(requests?.kind === "remember" ? [`${revision} request ${requests.request.id.slice(-4)}`] : []),
+  ]);
+}
+
+function lineOf(change: Change): string {
+  switch (change.kind) {
+    case "put":
+      return `put ${change.path} ${change.version}`;
+    case "state":
+      return `${change.state} ${change.path} ${change.versions.map(({ version }) => version)}`;
+    case "purge":
+      return `purge ${change.path} ${change.lastVersion}`;
+    default:
+      return `${change.kind} ${change.path}`;
+  }
 }
 
 /** Why the action was refused; undefined if it was not. */
@@ -115,7 +182,7 @@ export function refusalKind(action: () => unknown): StoreRefusal | undefined {
  * the shell command that runs the process; it can set limits first.
  */
 export function inChild(data: string, script: string, shell = 'exec "$@"'): SpawnSyncReturns<string> {
-  const names = "openStore, put, putSealed, deletion, entries, committed, loaded, refusalOf, rootKey";
+  const names = "openStore, put, putSealed, deletion, state, entry, entries, committed, loaded, refusalOf, rootKey";
   const module = `import { ${names} } from ${JSON.stringify(import.meta.url)};
     const data = ${JSON.stringify(data)};
     ${script}`;

@@ -67,14 +67,14 @@ class Model {
       for (const { number, order, deletedBy } of versions) {
         const at = (of: number) => this.revisions[of]!;
         lines.push([at(order), number, `${at(order)} put ${path} ${number}`]);
-        if (deletedBy !== undefined) lines.push([at(deletedBy), number, `${at(deletedBy)} delete ${path} ${number}`]);
+        if (deletedBy !== undefined) lines.push([at(deletedBy), number, `${at(deletedBy)} deleted ${path} ${number}`]);
       }
     }
     return lines.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , line]) => line);
   }
 
   #ref({ number, group, order }: Version): VersionRef {
-    return { version: number, revision: group === this.#group ? undefined : this.revisions[order] };
+    return { version: number, row: group === this.#group ? undefined : this.revisions[order] };
   }
 }
 

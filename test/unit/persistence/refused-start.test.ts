@@ -172,7 +172,7 @@ describe("a refused start", () => {
     for (const leave of [tamper, tamperAndDie]) {
       const data = join(temporaryFolder(), "data");
       copyAsIs(closed, data);
-      leave(data, "UPDATE versions SET version = 7 WHERE revision = 3");
+      leave(data, "UPDATE versions SET version = 7 WHERE row_number = 3");
       const before = bytesBelow(data);
       await assert.rejects(pathsIn(data), { name: "StoreRefused", refusal: "damaged" });
       assert.deepEqual(bytesBelow(data), before);
@@ -271,7 +271,7 @@ describe("a store of the first schema", () => {
       await committed(store.journal, entries(putSealed(store, "z", 1, "of z")));
       store.journal.close();
       const db = new Database(file(data), { readonly: true });
-      assert.equal(db.pragma("user_version", { simple: true }), 2);
+      assert.equal(db.pragma("user_version", { simple: true }), 3);
       db.close();
       assert.equal((await pathsIn(data)).length, expected.length + 1);
     });

@@ -39,7 +39,7 @@ async function afterRestart({ db, journal }: Opened): Promise<string[]> {
 
 /** The rows of a database, for tests that prune earlier than a store does, so that the load would refuse the rows. */
 function rowsOf(db: Database.Database): string[] {
-  const rows = db.prepare<[], [number, string, number]>("SELECT revision, path, version FROM versions").raw().all();
+  const rows = db.prepare<[], [number, string, number]>("SELECT row_number, path, version FROM versions").raw().all();
   return rows.map((row) => row.join(" "));
 }
 
@@ -56,14 +56,14 @@ describe("SQLite's journal", () => {
     const opened = openJournal();
     const sealed = Buffer.from("sealed bytes");
     assert.deepEqual(await committed(opened.journal, entries(put("a/b", 1, [], sealed), put("c", 1))), [1, 2]);
-    assert.deepEqual(await committed(opened.journal, entries(deletion("a/b", [{ version: 1, revision: 1 }]))), [3]);
+    assert.deepEqual(await committed(opened.journal, entries(deletion("a/b", [{ version: 1, row: 1 }]))), [3]);
     opened.journal.close();
     const { journal } = openJournal(opened.db.name);
     const all = await loaded(journal);
     assert.deepEqual(all, [
-      { revision: 1, changes: [put("a/b", 1, [], sealed)] },
-      { revision: 2, changes: [put("c", 1)] },
-      { revision: 3, changes: [deletion("a/b", [{ version: 1, revision: 1 }])] },
+      { revision: 1, changes: [put("a/b", 1, [], sealed)], requests: undefined },
+      { revision: 2, changes: [put("c", 1)], requests: undefined },
+      { revision: 3, changes: [deletion("a/b", [{ version: 1, row: 1 }])], requests: undefined },
     ]);
     journal.close();
   });
@@ -103,8 +103,8 @@ describe("SQLite's journal", () => {
   it("removes the rows of pruned versions", async () => {
     const opened = openJournal();
     await committed(opened.journal, entries(put("a", 1), put("a", 2)));
-    await committed(opened.journal, entries(deletion("a", [{ version: 1, revision: 1 }])));
-    await committed(opened.journal, entries(put("a", 3, [{ version: 1, revision: 1 }])));
+    await committed(opened.journal, entries(deletion("a", [{ version: 1, row: 1 }])));
+    await committed(opened.journal, entries(put("a", 3, [{ version: 1, row: 1 }])));
     assert.deepEqual(rowsOf(opened.db), ["2 a 2", "4 a 3"]);
     opened.journal.close();
   });
@@ -113,7 +113,7 @@ describe("SQLite's journal", () => {
   it("finds versions that the same group creates", async () => {
     const opened = openJournal();
     await committed(opened.journal, entries(put("a", 1), put("b", 1)));
-    const own = (version: number) => [{ version, revision: undefined }];
+    const own = (version: number) => [{ version, row: undefined }];
     await committed(
       opened.journal,
       entries(put("a", 2), put("b", 2), deletion("a", own(2)), put("b", 3, own(2)), put("a", 3, own(2))),
@@ -128,7 +128,7 @@ describe("SQLite's journal", () => {
     const versions = Array.from({ length: 10 }, (_, index) => index + 1);
     await committed(opened.journal, entries(...versions.map((version) => put("a", version))));
     await committed(opened.journal, entries(...Array.from({ length: 4080 }, (_, index) => put(`b/${index}`, 1))));
-    const refs = versions.map((version) => ({ version, revision: version }));
+    const refs = versions.map((version) => ({ version, row: version }));
     await committed(opened.journal, entries(deletion("a", refs), put("c", 1)));
     let turns = 0;
     setImmediate(() => turns++);
@@ -145,10 +145,10 @@ describe("SQLite's journal", () => {
   // If the store names a row that does not exist, memory and disk differ. The journal writes nothing more.
   it("ends after a change of a row that does not exist", async () => {
     for (const mistake of [
-      deletion("a", [{ version: 9, revision: 1 }]),
-      deletion("b", [{ version: 1, revision: 1 }]),
-      put("a", 2, [{ version: 1, revision: 2 }]),
-      put("a", 2, [{ version: 1, revision: undefined }]),
+      deletion("a", [{ version: 9, row: 1 }]),
+      deletion("b", [{ version: 1, row: 1 }]),
+      put("a", 2, [{ version: 1, row: 2 }]),
+      put("a", 2, [{ version: 1, row: undefined }]),
     ]) {
       const { journal } = openJournal();
       await committed(journal, entries(put("a", 1)));
@@ -159,11 +159,11 @@ describe("SQLite's journal", () => {
 
   // A row that no release writes is not served. The load is refused.
   it("refuses to load rows that no release writes", async () => {
-    for (const damage of ["path = 'a//b'", "version = 0", "create_time = 9007199254740993", "delete_revision = 1"]) {
+    for (const damage of ["path = 'a//b'", "version = 0", "create_time = 9007199254740993", "state_revision = 0"]) {
       const { db, journal } = openJournal();
       await committed(journal, entries(put("a", 1)));
       assert.equal((await loaded(journal)).length, 1);
-      db.exec(`UPDATE versions SET delete_time = 1, deleted_by = '', ${damage}`);
+      db.exec(`UPDATE versions SET state_time = 1, state_by = 'x', ${damage}`);
       await assert.rejects(loaded(journal), { name: "StoreRefused", refusal: "damaged" }, damage);
       journal.close();
     }
@@ -223,10 +223,10 @@ describe("a commit that fails", () => {
     const outcome = await journal.commit(entries(put("b", 1), put("c", 1, [], megabytes(1)), put("d", 1)));
     assert.equal(outcome.kind, "rejected");
     assert.equal(db.inTransaction, false);
-    assert.deepEqual(await committed(journal, entries(deletion("a", [{ version: 1, revision: 1 }]))), [2]);
+    assert.deepEqual(await committed(journal, entries(deletion("a", [{ version: 1, row: 1 }]))), [2]);
     db.pragma(`max_page_count = ${limit}`);
     assert.deepEqual(await committed(journal, entries(put("c", 1, [], megabytes(1)))), [3]);
-    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 delete a 1", "3 put c 1"]);
+    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 deleted a 1", "3 put c 1"]);
   });
 
   // A COMMIT on a full disk could leave the outcome unknown, so it is not attempted. There must be space for the group
@@ -248,7 +248,7 @@ describe("a commit that fails", () => {
     journal.checkpoint("full");
     assert.deepEqual(await committed(journal, entries(put("d", 1))), [3]);
     free = 0;
-    assert.equal((await journal.commit(entries(deletion("a", [{ version: 1, revision: 1 }])))).kind, "rejected");
+    assert.equal((await journal.commit(entries(deletion("a", [{ version: 1, row: 1 }])))).kind, "rejected");
     free = 6 * 1024 * 1024;
     assert.deepEqual(await committed(journal, large), [4]);
     assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 put c 1", "3 put d 1", "4 put b 1"]);
@@ -259,11 +259,11 @@ describe("a commit that fails", () => {
     const { db, journal } = opened;
     await committed(journal, entries(put("a", 1)));
     db.pragma(`max_page_count = ${db.pragma("page_count", { simple: true })}`);
-    const large = { ...deletion("a", [{ version: 1, revision: 1 }]), author: "x".repeat(10_000) };
+    const large = { ...deletion("a", [{ version: 1, row: 1 }]), author: "x".repeat(10_000) };
     assert.equal((await journal.commit(entries(large))).kind, "rejected");
     assert.equal(db.inTransaction, false);
-    await committed(journal, entries(deletion("a", [{ version: 1, revision: 1 }])));
-    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 delete a 1"]);
+    await committed(journal, entries(deletion("a", [{ version: 1, row: 1 }])));
+    assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 deleted a 1"]);
   });
 
   // After an I/O error (here: a limit on the file size) the outcome is unknown, and the process writes nothing more.

@@ -139,7 +139,7 @@ describe("a store on disk", () => {
     const swap = (column: string, first: number, second: number) => `
       CREATE TEMP TABLE old AS SELECT * FROM versions;
       UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
-       WHERE revision IN (${first}, ${second})`;
+       WHERE row_number IN (${first}, ${second})`;
     const broken = "not authentic";
     const cases: [string, string[]][] = [
       [swap("sealed", 1, 3), [broken, "a2", broken, "b2"]],
@@ -158,7 +158,7 @@ describe("a store on disk", () => {
     const swap = (column: string, first: number, second: number) => `
       CREATE TEMP TABLE old AS SELECT * FROM versions;
       UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
-       WHERE revision IN (${first}, ${second})`;
+       WHERE row_number IN (${first}, ${second})`;
     for (const sql of [swap("path", 1, 3), swap("version", 1, 2)]) {
       const data = await filledFolder();
       tamper(data, sql);

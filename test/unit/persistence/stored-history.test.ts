@@ -23,8 +23,8 @@ async function journalOf(): Promise<{ readonly db: Database.Database; readonly j
   const db = openDatabase(join(temporaryFolder(), "coffer.db"), plainContent);
   const journal = new SqliteJournal(db);
   await committed(journal, entries(...Array.from({ length: 10 }, (_, i) => put("a", i + 1))));
-  await committed(journal, entries(put("a", 11, [{ version: 1, revision: 1 }]), put("b", 1), put("b", 2)));
-  await committed(journal, entries(deletion("b", [{ version: 2, revision: 13 }])));
+  await committed(journal, entries(put("a", 11, [{ version: 1, row: 1 }]), put("b", 1), put("b", 2)));
+  await committed(journal, entries(deletion("b", [{ version: 2, row: 13 }])));
   return { db, journal };
 }
 

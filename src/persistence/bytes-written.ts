@@ -1,0 +1,57 @@
+import type Database from "better-sqlite3";
+import type { Change } from "../store/change.ts";
+import type { JournalEntry, RequestChange } from "../store/journal.ts";
+import { refsOf } from "./entry-rows.ts";
+
+const PAGE_BYTES = 4096;
+
+// The pages that a change of a row writes: in the tree of its table, in an index and in the list of free pages. Rounded up.
+const BYTES_PER_ROW = 4 * PAGE_BYTES;
+
+// The page with the mark, which every commit writes (log-mark.ts).
+const BYTES_PER_COMMIT = PAGE_BYTES;
+
+// The longest result of one operation in the text of a remembered request: a hundred version numbers, and a time.
+const BYTES_PER_RESULT = 1024;
+
+/** The bytes that the smallest change writes, such as a Delete. */
+export const MINIMUM_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + 2 * BYTES_PER_ROW);
+
+/** The bytes that a migration of the tables writes: the pages of the new tables and of the schema. */
+export const UPGRADE_BYTES_WRITTEN = 2 * 24 * PAGE_BYTES;
+
+/** Estimates the maximum number of bytes that a group writes, before it does. */
+export class BytesWritten {
+  readonly #size: Database.Statement<[number], number>;
+
+  constructor(db: Database.Database) {
+    // In the tables of every release, the row of a version is the rowid.
+    this.#size = db.prepare<[number], number>("SELECT length(sealed) FROM versions WHERE rowid = ?").pluck();
+  }
+
+  /**
+   * The content of a changed row counts twice, because SQLite overwrites its old place with zeros and may write it to
+   * another one. A new content also counts twice, because a later change of the group can do the same with it. The sum
+   * counts twice again: once in the log, and once in the database at the next checkpoint.
+   */
+  of(group: readonly JournalEntry[]): number {
+    let sum = BYTES_PER_COMMIT;
+    for (const { changes, requests } of group) {
+      for (const change of changes) sum += this.#ofChange(change);
+      if (requests !== undefined) sum += ofRequest(requests);
+    }
+    return 2 * sum;
+  }
+
+  #ofChange(change: Change): number {
+    let sum = BYTES_PER_ROW + (change.kind === "put" ? 2 * change.sealed.length : 0);
+    for (const { row } of refsOf(change)) {
+      sum += BYTES_PER_ROW + (row === undefined ? 0 : 2 * (this.#size.get(row) ?? 0));
+    }
+    return sum;
+  }
+}
+
+function ofRequest(change: RequestChange): number {
+  return BYTES_PER_ROW + (change.kind === "remember" ? BYTES_PER_RESULT * change.request.results.length : 0);
+}
