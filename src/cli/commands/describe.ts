@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { SecretDescription } from "../../client/description.ts";
 import { type VersionDescription, VersionState } from "../../contract/messages.ts";
 import type { World } from "../../process/world.ts";
-import { addOutputOption, printAnswer } from "../change-command.ts";
+import { addOutputOption, printAnswer } from "../answer-output.ts";
 import { callsServer } from "../client-command.ts";
 import { showTime, table } from "../printable.ts";
 import { reading } from "../reading.ts";
