@@ -2,7 +2,7 @@
 export type Values = Readonly<Record<string, string>>;
 
 /** The limits of the stores under test. */
-export const LIMITS = { contentBytes: 24, requestIds: 3, tombstoneMs: 20 * 3_600_000 };
+export const LIMITS = { contentBytes: 24, requestIds: 2, tombstoneMs: 20 * 3_600_000 };
 
 const REQUEST_MS = 24 * 3_600_000;
 
