@@ -6,7 +6,8 @@ import type { ChangeCommand, ChangeResult, OperationCommand, OperationResult } f
 import { planCopy, planPatch, planPut } from "./content-operations.ts";
 import { type Draft, Fork } from "./draft.ts";
 import { expectLatest } from "./expectation.ts";
-import type { AnsweredRequest, RequestChange, Revision } from "./journal.ts";
+import type { AnsweredRequest, RequestChange } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { ReadableMemory } from "./memory.ts";
 import { planMetadata } from "./metadata-operation.ts";
 import { overwritePlaintexts } from "./plaintexts.ts";

@@ -1,7 +1,8 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import { type Measured, applyChange } from "./apply-change.ts";
 import type { Change } from "./change.ts";
-import type { CommittedEntry, Revision } from "./journal.ts";
+import type { CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import { PathIndex } from "./path-index.ts";
 import type { SealedContents } from "./sealed-contents.ts";
 import { type Stored, type StoredSecret, type Version, findVersion } from "./secret.ts";

@@ -1,5 +1,6 @@
 import type { ChangeResult } from "./command.ts";
-import type { AnsweredRequest, CommittedEntry, Revision } from "./journal.ts";
+import type { AnsweredRequest, CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 
 /** A remembered request. The digest is a string, because a Buffer of 32 bytes takes more than 100 bytes. */
 interface Remembered {

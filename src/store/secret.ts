@@ -1,6 +1,6 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { VersionRef, VersionStateKind } from "./change.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
 import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 
