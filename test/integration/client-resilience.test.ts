@@ -189,15 +189,26 @@ describe("a client with two addresses", () => {
   });
 
   // A stopped process closes no connection: its kernel still accepts the bytes.
-  it("moves to the other when the one in use hangs", async () => {
+  it("moves to the other when the one in use hangs, with reads and with changes that have a request_id", async () => {
     await client.close();
     client = open({ timeoutMs: 20_000 });
+    const without = open({ timeoutMs: 20_000, requestIds: false });
     assert.equal(await answering(), 0);
+    await without.get("name");
     servers[0].signal("SIGSTOP");
-    // The client repeats the Get at the other address after half of its time.
-    assert.equal(await answering(), 1);
+    const abort = new AbortController();
+    const staying = failureOf(without.put("name", { name: "0" }, { signal: abort.signal }));
+    // The client repeats the calls at the other address after half of their time.
+    const [read, put] = await Promise.all([client.get("name"), client.put("name", { name: "1" })]);
+    assert.equal(read.content.text("name"), "1");
+    assert.equal(put.version, 2);
     // Later calls do not wait for the first server.
-    assert.equal((await client.put("name", { name: "1" })).version, 2);
+    assert.equal((await client.put("name", { name: "1" })).version, 3);
+    // The control: a change without request_id is not sent to the other server, because the first one may have applied it.
+    abort.abort();
+    assert.equal((await staying).applied, "unknown");
+    assert.equal((await client.describe("name")).latestVersion, 3);
+    await without.close();
     servers[0].signal("SIGCONT");
   });
 });
