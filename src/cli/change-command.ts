@@ -1,10 +1,9 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { CofferClient } from "../client/coffer-client.ts";
 import { parseUint32 } from "../config/value.ts";
 import type { World } from "../process/world.ts";
+import { addOutputOption, printAnswer } from "./answer-output.ts";
 import { callsServer } from "./client-command.ts";
-import { outputOption } from "./output-option.ts";
-import { write } from "./output.ts";
 import { parsed } from "./parsed.ts";
 
 /** The options of every command that changes a secret. */
@@ -51,25 +50,6 @@ export function changesStore<Answer extends object>(
     const answer = await run({ client, options: changeFlags(command), attempt });
     await printAnswer(command, world, answer, show);
   });
-}
-
-/** Adds `-o table` and `-o json`. */
-export function addOutputOption(command: Command): Command {
-  return command.addOption(
-    outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"),
-  );
-}
-
-/** Prints an answer in the format of `-o`. */
-export async function printAnswer<Answer extends object>(
-  command: Command,
-  { stdout }: Pick<World, "stdout">,
-  answer: Answer,
-  show: (answer: Answer) => string,
-): Promise<void> {
-  if (command.opts()["output"] !== "json") return write(stdout, show(answer));
-  const { answerJson } = await import("./answer-json.ts");
-  await write(stdout, answerJson(answer));
 }
 
 /** Adds `--expected-version`. `meaning` completes "only if". */

@@ -6,6 +6,7 @@ import { CommandFailed } from "./command-failed.ts";
 export function entriesOf({ path, version, content }: Secret, key: string | undefined): readonly ContentEntry[] {
   if (key === undefined) return content.entries();
   const selected = content.entries().filter((entry) => entry.key === key);
-  if (selected.length === 0) throw new CommandFailed("notFound", `version ${version} of ${path} has no key ${key}`);
+  if (selected.length === 0)
+    throw new CommandFailed("notFound", `version ${version} of ${path} does not have the key ${JSON.stringify(key)}`);
   return selected;
 }

@@ -6,12 +6,10 @@ import { accessDenied, callerIsServer } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../spiffe/principal.ts";
 
-/** The actions that a call requires on the secret that its first field names. */
-export const ACTIONS_ON_PATH = {
+/** The actions that a change requires on the secret that its first field names. */
+export const ACTIONS_OF_CHANGE = {
   Put: ["write"],
-  Get: ["read"],
   Delete: ["delete"],
-  Describe: ["describe"],
   Patch: ["write"],
   Undelete: ["delete"],
   Destroy: ["destroy"],
@@ -29,14 +27,11 @@ export const ACTIONS_ANYWHERE = {
   BatchGet: ["read"],
 } as const satisfies Readonly<Record<string, readonly Action[]>>;
 
-/** A call whose first field is the path of a secret. */
-export type PathCall = keyof typeof ACTIONS_ON_PATH;
-
-/** A call on several secrets. */
-export type WideCall = keyof typeof ACTIONS_ANYWHERE;
+/** A call that changes one secret. */
+export type ChangeCall = keyof typeof ACTIONS_OF_CHANGE;
 
 /** The name of a call. */
-export type Call = PathCall | WideCall;
+export type Call = ChangeCall | keyof typeof ACTIONS_ANYWHERE | "Get" | "Describe";
 
 /** A denied call, or a denied part of it, for logs and metrics. */
 export interface Denial {

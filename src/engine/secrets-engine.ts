@@ -10,7 +10,15 @@ import type { Reads, Snapshot } from "../store/reads.ts";
 import type { StoredSecret } from "../store/secret.ts";
 import { type BatchEntry, type GetQuery, type ReadSecret, readBatch, readSecret } from "./reading.ts";
 import { type ListAnswer, type ListPermit, type ListQuestion, findListPage } from "./list-page.ts";
-import { ACTIONS_ANYWHERE, ACTIONS_ON_PATH, CallPermits, type Denial, type PathCall, type Permit } from "./permits.ts";
+import {
+  ACTIONS_ANYWHERE,
+  ACTIONS_OF_CHANGE,
+  CallPermits,
+  type Call,
+  type ChangeCall,
+  type Denial,
+  type Permit,
+} from "./permits.ts";
 import type { PermittedGuard, PermittedOperation } from "./permitted.ts";
 
 /** The options of a {@link SecretsEngine}. */
@@ -62,14 +70,24 @@ export class SecretsEngine {
 
   // ---- authorize
 
+  /** Authorizes a Get. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
+  permitGet(caller: Principal, text: string): Permit<"read"> {
+    return this.#permits(caller, "Get").permit("read", parseSecretPath(text));
+  }
+
+  /** Authorizes a Describe. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
+  permitDescribe(caller: Principal, text: string): Permit<"describe"> {
+    return this.#permits(caller, "Describe").permit("describe", parseSecretPath(text));
+  }
+
   /**
-   * Authorizes a call by the path in its first field, which is named `field`. Throws ACCESS_DENIED, or INVALID_FIELD or
+   * Authorizes a change by the path in its first field, which is named `field`. Throws ACCESS_DENIED, or INVALID_FIELD or
    * LIMIT_EXCEEDED for the path.
    */
-  permitPath(caller: Principal, call: PathCall, text: string, field = "path"): CallPermits {
+  permitChange(caller: Principal, call: ChangeCall, text: string, field = "path"): CallPermits {
     const path = parseSecretPath(text, field);
     const permits = this.#permits(caller, call);
-    for (const action of ACTIONS_ON_PATH[call]) permits.permit(action, path);
+    for (const action of ACTIONS_OF_CHANGE[call]) permits.permit(action, path);
     return permits;
   }
 
@@ -94,7 +112,7 @@ export class SecretsEngine {
     return { permits, prefix };
   }
 
-  #permits(caller: Principal, call: Denial["call"]): CallPermits {
+  #permits(caller: Principal, call: Call): CallPermits {
     const { authorizer, onDenied } = this.#options;
     return new CallPermits({ caller, call, authorizer, onDenied });
   }

@@ -1,14 +1,14 @@
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contract/limits.ts";
 import type { MapEntry } from "../contract/map-field.ts";
+import type { LeadingField } from "../contract/leading-string.ts";
 import type { Codec } from "../contract/message.ts";
 import * as wire from "../contract/messages.ts";
 import { checkKeys } from "../domain/content.ts";
 import { invalidField } from "../domain/errors.ts";
 import { checkLabels } from "../domain/labels.ts";
 import { parseRequestId } from "../domain/request-id.ts";
-import { parseSecretPath } from "../domain/secret-path.ts";
 import type { ListPermit, ListQuestion } from "../engine/list-page.ts";
-import type { CallPermits, PathCall } from "../engine/permits.ts";
+import type { CallPermits, ChangeCall, Permit } from "../engine/permits.ts";
 import type { ChangeAnswer, SecretsEngine } from "../engine/secrets-engine.ts";
 import { type ChangeRequests, toOperation } from "./change-requests.ts";
 import { permittedCommit } from "./commit-request.ts";
@@ -18,10 +18,10 @@ import type { UnaryMethod } from "./unary.ts";
 /** The methods of coffer.v1.Secrets by name. Each checks the request, calls the engine, and creates the response. */
 export interface SecretsMethods {
   readonly Put: UnaryMethod<wire.PutRequest, wire.PutResponse, CallPermits>;
-  readonly Get: UnaryMethod<wire.GetRequest, wire.GetResponse, CallPermits>;
+  readonly Get: UnaryMethod<wire.GetRequest, wire.GetResponse, Permit<"read">>;
   readonly Delete: UnaryMethod<wire.DeleteRequest, wire.DeleteResponse, CallPermits>;
   readonly List: UnaryMethod<wire.ListRequest, wire.ListResponse, ListPermit>;
-  readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, CallPermits>;
+  readonly Describe: UnaryMethod<wire.DescribeRequest, wire.DescribeResponse, Permit<"describe">>;
   readonly Patch: UnaryMethod<wire.PatchRequest, wire.PatchResponse, CallPermits>;
   readonly Undelete: UnaryMethod<wire.UndeleteRequest, wire.UndeleteResponse, CallPermits>;
   readonly Destroy: UnaryMethod<wire.DestroyRequest, wire.DestroyResponse, CallPermits>;
@@ -67,11 +67,11 @@ function readMethods(engine: SecretsEngine): Pick<SecretsMethods, ReadMethod> {
       request: wire.getRequest,
       response: wire.getResponse,
       target: PATH,
-      permit: (caller, path) => engine.permitPath(caller, "Get", path),
+      permit: (caller, path) => engine.permitGet(caller, path),
       hasLargeAnswer: true,
-      handle: (permits, { path, ...query }) => {
-        checkKeys("keys", query.keys);
-        return answer.gotSecret(path, engine.get(permits.permit("read", parseSecretPath(path)), query));
+      handle: (permit, request) => {
+        checkKeys("keys", request.keys);
+        return answer.gotSecret(request.path, engine.get(permit, request));
       },
       wipe: (_request, response) => response && wipeContent(response),
     },
@@ -87,10 +87,9 @@ function readMethods(engine: SecretsEngine): Pick<SecretsMethods, ReadMethod> {
       request: wire.describeRequest,
       response: wire.describeResponse,
       target: PATH,
-      permit: (caller, path) => engine.permitPath(caller, "Describe", path),
+      permit: (caller, path) => engine.permitDescribe(caller, path),
       hasLargeAnswer: true,
-      handle: (permits, { path }) =>
-        answer.description(engine.describe(permits.permit("describe", parseSecretPath(path)))),
+      handle: (permit) => answer.description(engine.describe(permit)),
     },
     BatchGet: {
       request: wire.batchGetRequest,
@@ -108,46 +107,30 @@ function readMethods(engine: SecretsEngine): Pick<SecretsMethods, ReadMethod> {
 }
 
 function changeMethods(engine: SecretsEngine, maxContentBytes: number): Omit<SecretsMethods, ReadMethod> {
-  /** The method of one change: its call and kind, its messages, and how its answer becomes a response. */
-  const change = <K extends keyof ChangeRequests, Response>(
-    call: PathCall,
-    kind: K,
-    request: Codec<ChangeRequests[K]>,
-    response: Codec<Response>,
-    toResponse: (path: string, answer: ChangeAnswer) => Response,
-  ): Omit<UnaryMethod<ChangeRequests[K], Response, CallPermits>, "target"> => ({
-    request,
-    response,
-    permit: (caller, path) => engine.permitPath(caller, call, path),
+  const method = <K extends keyof ChangeRequests, Response>(
+    call: ChangeCall,
+    { kind, target, ...messages }: Change<K, Response>,
+  ): UnaryMethod<ChangeRequests[K], Response, CallPermits> => ({
+    target,
+    request: messages.request,
+    response: messages.response,
+    permit: (caller, path) => engine.permitChange(caller, call, path, target.name),
     hasLargeAnswer: false,
-    handle: async (permits, message) => {
-      const operation = toOperation[kind](permits, message, maxContentBytes);
-      return toResponse(operation.path, await engine.change(operation, parseRequestId(message.requestId)));
+    handle: async (permits, request) => {
+      const operation = toOperation[kind](permits, request, maxContentBytes);
+      return messages.answer(operation.path, await engine.change(operation, parseRequestId(request.requestId)));
     },
   });
-  const { addedVersion, changedVersions } = answer;
-  const put = change("Put", "put", wire.putRequest, wire.putResponse, addedVersion);
-  const patch = change("Patch", "patch", wire.patchRequest, wire.patchResponse, addedVersion);
-  const source = { number: 1, name: "source", of: ({ source }: wire.CopyRequest) => source };
   return {
-    Put: { target: PATH, ...put, wipe: wipeContent },
-    Patch: { target: PATH, ...patch, wipe: wipeContent },
-    Delete: { target: PATH, ...change("Delete", "delete", wire.deleteRequest, wire.deleteResponse, changedVersions) },
-    Undelete: {
-      target: PATH,
-      ...change("Undelete", "undelete", wire.undeleteRequest, wire.undeleteResponse, changedVersions),
-    },
-    Destroy: {
-      target: PATH,
-      ...change("Destroy", "destroy", wire.destroyRequest, wire.destroyResponse, changedVersions),
-    },
-    Restore: { target: PATH, ...change("Restore", "restore", wire.restoreRequest, wire.restoreResponse, addedVersion) },
-    Copy: { target: source, ...change("Copy", "copy", wire.copyRequest, wire.copyResponse, addedVersion) },
-    Purge: { target: PATH, ...change("Purge", "purge", wire.purgeRequest, wire.purgeResponse, answer.purged) },
-    Metadata: {
-      target: PATH,
-      ...change("Metadata", "metadata", wire.metadataRequest, wire.metadataResponse, answer.changedSettings),
-    },
+    Put: { ...method("Put", CHANGES.put), wipe: wipeContent },
+    Patch: { ...method("Patch", CHANGES.patch), wipe: wipeContent },
+    Delete: method("Delete", CHANGES.delete),
+    Undelete: method("Undelete", CHANGES.undelete),
+    Destroy: method("Destroy", CHANGES.destroy),
+    Restore: method("Restore", CHANGES.restore),
+    Copy: method("Copy", CHANGES.copy),
+    Purge: method("Purge", CHANGES.purge),
+    Metadata: method("Metadata", CHANGES.metadata),
     Commit: {
       request: wire.commitRequest,
       response: wire.commitResponse,
@@ -163,8 +146,86 @@ function changeMethods(engine: SecretsEngine, maxContentBytes: number): Omit<Sec
   };
 }
 
+/** The messages of a change, and how its answer becomes a response. */
+interface Change<K extends keyof ChangeRequests, Response> {
+  /** The name of its field in Operation. */
+  readonly kind: K;
+  readonly target: LeadingField & { readonly of: (request: ChangeRequests[K]) => string };
+  readonly request: Codec<ChangeRequests[K]>;
+  readonly response: Codec<Response>;
+  readonly answer: (path: string, answer: ChangeAnswer) => Response;
+}
+
 /** The first field of every request on one secret, except that of a Copy. */
 const PATH = { number: 1, name: "path", of: ({ path }: { readonly path: string }) => path };
+
+const SOURCE = { number: 1, name: "source", of: ({ source }: wire.CopyRequest) => source };
+
+const CHANGES = {
+  put: {
+    kind: "put",
+    target: PATH,
+    request: wire.putRequest,
+    response: wire.putResponse,
+    answer: answer.addedVersion,
+  },
+  patch: {
+    kind: "patch",
+    target: PATH,
+    request: wire.patchRequest,
+    response: wire.patchResponse,
+    answer: answer.addedVersion,
+  },
+  delete: {
+    kind: "delete",
+    target: PATH,
+    request: wire.deleteRequest,
+    response: wire.deleteResponse,
+    answer: answer.changedVersions,
+  },
+  undelete: {
+    kind: "undelete",
+    target: PATH,
+    request: wire.undeleteRequest,
+    response: wire.undeleteResponse,
+    answer: answer.changedVersions,
+  },
+  destroy: {
+    kind: "destroy",
+    target: PATH,
+    request: wire.destroyRequest,
+    response: wire.destroyResponse,
+    answer: answer.changedVersions,
+  },
+  restore: {
+    kind: "restore",
+    target: PATH,
+    request: wire.restoreRequest,
+    response: wire.restoreResponse,
+    answer: answer.addedVersion,
+  },
+  copy: {
+    kind: "copy",
+    target: SOURCE,
+    request: wire.copyRequest,
+    response: wire.copyResponse,
+    answer: answer.addedVersion,
+  },
+  purge: {
+    kind: "purge",
+    target: PATH,
+    request: wire.purgeRequest,
+    response: wire.purgeResponse,
+    answer: answer.purged,
+  },
+  metadata: {
+    kind: "metadata",
+    target: PATH,
+    request: wire.metadataRequest,
+    response: wire.metadataResponse,
+    answer: answer.changedSettings,
+  },
+} as const;
 
 function questionOf({ pageSize, pageToken, delimiter, labels, showDeleted }: wire.ListRequest): ListQuestion {
   if (delimiter !== "" && delimiter !== "/") throw invalidField("delimiter", 'is neither empty nor "/"');

@@ -18,14 +18,14 @@ export class Draft {
   /** The requests of the group. */
   readonly #accepted = new RequestTable();
   #bytes: number;
-  /** The time of every change of the group, in milliseconds. It is not earlier than that of the last change. */
+  /** The time of every change of the group, in milliseconds by the store's clock. */
   readonly time: number;
 
-  constructor(memory: Memory, requests: RequestTable, now: number) {
+  constructor(memory: Memory, requests: RequestTable, time: number) {
     this.#memory = memory;
     this.#requests = requests;
     this.#bytes = memory.totals.bytes + requests.bytes;
-    this.time = Math.max(now, memory.lastTime);
+    this.time = time;
   }
 
   /** The size of the store after the accepted commands, in bytes of memory. */
@@ -36,6 +36,11 @@ export class Draft {
   get(path: SecretPath): Stored | undefined {
     const changed = this.#changed.get(path);
     return changed !== undefined || this.#changed.has(path) ? changed : this.#memory.get(path);
+  }
+
+  /** Whether the accepted commands of the group, or the command that is being planned, change what is stored for a path. */
+  isChanged(path: SecretPath): boolean {
+    return this.get(path) !== this.#memory.get(path);
   }
 
   /** The size of what is stored for a path. */

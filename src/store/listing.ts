@@ -1,6 +1,6 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Label } from "./command.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { ReadableMemory } from "./memory.ts";
 import { type StoredSecret, newest, stateAt } from "./secret.ts";
 
@@ -43,7 +43,7 @@ export interface ListPage {
 }
 
 /**
- * Finds a page of secrets. Each step examines one path, and the store may change between two steps. The end of the page
+ * Finds a page of secrets; `time` decides which versions have expired. Each step examines one path, and the store may change between two steps. The end of the page
  * depends only on paths that the caller may see. Suppose that a page ended after a number of hidden paths, or that there
  * were a token for a next page with hidden paths only: a caller could then find the hidden names letter by letter, by
  * putting its own secrets between them.

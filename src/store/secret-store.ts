@@ -46,12 +46,11 @@ export class SecretStore extends SecretReader implements Changes {
 
   /** Loads the store from the journal. Throws the journal's error if the stored entries can't be trusted. */
   static async load(options: StoreOptions): Promise<SecretStore> {
-    const state = new StoreState(options.publication ?? ownMemory(), options.tombstoneRetentionMs);
+    const state = new StoreState(options.publication ?? ownMemory(), options.clock, options.tombstoneRetentionMs);
     for await (const entries of options.journal.load()) {
       state.publish(entries);
       await state.ready();
     }
-    options.clock.advanceTo(state.lastTime);
     return new SecretStore(options, state);
   }
 
@@ -59,6 +58,11 @@ export class SecretStore extends SecretReader implements Changes {
   override get totals(): StoreTotals {
     const totals = super.totals;
     return { ...totals, bytes: totals.bytes + this.#state.requests.bytes };
+  }
+
+  /** The number of remembered requests, of all callers. */
+  get requestIds(): number {
+    return this.#state.requests.size;
   }
 
   change(command: ChangeCommand): Promise<ChangeResult> {

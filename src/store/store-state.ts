@@ -1,18 +1,22 @@
 import { DueQueue } from "./due-changes.ts";
-import type { CommittedEntry, Revision } from "./journal.ts";
+import type { CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { Memory } from "./memory.ts";
 import type { Publication } from "./publication.ts";
 import { RequestTable } from "./request-table.ts";
+import type { StoreClock } from "./store-clock.ts";
 
 /** Everything that the store thread has in memory. Only {@link publish} changes it. */
 export class StoreState {
   readonly requests = new RequestTable();
   readonly due: DueQueue;
   readonly #publication: Publication;
+  readonly #clock: StoreClock;
 
   /** `tombstoneRetentionMs` is how long tombstones are kept. */
-  constructor(publication: Publication, tombstoneRetentionMs: number) {
+  constructor(publication: Publication, clock: StoreClock, tombstoneRetentionMs: number) {
     this.#publication = publication;
+    this.#clock = clock;
     this.due = new DueQueue({ memory: publication.memory, requests: this.requests, tombstoneRetentionMs });
   }
 
@@ -24,16 +28,12 @@ export class StoreState {
     return this.#publication.memory.revision;
   }
 
-  /** The time of the last change or request, in milliseconds. */
-  get lastTime(): number {
-    return Math.max(this.memory.lastTime, this.requests.lastTime);
-  }
-
-  /** Makes committed entries visible, in revision order. */
+  /** Makes committed entries visible, in revision order, and sets the clock forward to the time of the last one. */
   publish(entries: readonly CommittedEntry[]): void {
     this.#publication.publish(entries);
     this.requests.publish(entries);
     this.due.publish(entries);
+    this.#clock.advanceTo(Math.max(this.memory.lastTime, this.requests.lastTime));
   }
 
   /** See {@link Publication.ready}. */

@@ -6,7 +6,8 @@ import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 // sealed contents: the object, its slots in maps and lists, and numbers that V8 stores outside the object. Measured after
 // a full garbage collection (test/unit/store/memory-bound.test.ts), rounded up.
 const SECRET_OVERHEAD = 170;
-const VERSION_OVERHEAD = 205;
+const VERSION_OVERHEAD = 135;
+const CONTENT_OVERHEAD = 70;
 const STATE_OVERHEAD = 80;
 const EXPIRY_OVERHEAD = 110;
 const SETTINGS_OVERHEAD = 150;
@@ -34,8 +35,12 @@ function describedBytes({ path, versions, settings }: StoredSecret): number {
   return bytes;
 }
 
-function versionBytes({ state, expireTime }: Version): number {
-  return VERSION_OVERHEAD + (state === LIVE ? 0 : STATE_OVERHEAD) + (expireTime === undefined ? 0 : EXPIRY_OVERHEAD);
+function versionBytes({ sealed, state, expireTime }: Version): number {
+  let bytes = VERSION_OVERHEAD;
+  if (sealed.length > 0) bytes += CONTENT_OVERHEAD;
+  if (state !== LIVE) bytes += STATE_OVERHEAD;
+  if (expireTime !== undefined) bytes += EXPIRY_OVERHEAD;
+  return bytes;
 }
 
 function settingsBytes(settings: Settings): number {

@@ -60,8 +60,8 @@ describe("the command line", () => {
     check(await run("describe shop/api/a/db"), {
       stdout:
         "shop/api/a/db: latest version 1, at most 10 are retained\n" +
-        "VERSION  STATE    CREATED                   CREATED BY                           DELETED                   DELETED BY\n" +
-        `1        DELETED  TIME  ${API}  TIME  ${API}\n`,
+        "VERSION  STATE    CREATED                   CREATED BY                           EXPIRES  CHANGED                   CHANGED BY\n" +
+        `1        DELETED  TIME  ${API}  -        TIME  ${API}\n`,
     });
     check(await run("health"), { stdout: "SERVING\n" });
   });
@@ -114,6 +114,10 @@ describe("the command line", () => {
       code: 4,
       stderr: "coffer: no rule allows the caller to read shop/web/x\n",
     });
+    check(await run("get shop/api/late nokey --wait 576h"), {
+      code: 3,
+      stderr: 'coffer: version 1 of shop/api/late does not have the key "nokey"\n',
+    });
   });
 
   // ---- errors
@@ -122,7 +126,7 @@ describe("the command line", () => {
     await put("shop/api/errors");
     for (const [line, code, stderr] of [
       ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
-      ["get shop/api/errors nokey", 3, "version 1 of shop/api/errors has no key nokey"],
+      ["get shop/api/errors nokey", 3, 'version 1 of shop/api/errors does not have the key "nokey"'],
       ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db\ncoffer: nothing was changed"],
       [
         "put shop/api/errors a=b --expected-version 0",
@@ -178,7 +182,7 @@ describe("the command line", () => {
   it("refuses wrong usage without a call", async () => {
     for (const [line, stderr] of [
       ["get", /missing required argument 'path'/],
-      ["put shop/api/x", /missing required argument 'key=value'/],
+      ["put shop/api/x", /no key: expected key=value or --json/],
       ["put shop/api/x hunter2", /invalid argument 1: expected key=@file/],
       ["put shop/api/x a=?", /needs a terminal/],
       [

@@ -66,6 +66,10 @@ export function deleteRequest(path: string, versions: number[] = [], expectedVer
   return commandOf({ kind: "delete", path: parseSecretPath(path), versions, expectedVersion });
 }
 
+export function destroyRequest(path: string, versions: number[] = []): ChangeCommand {
+  return commandOf({ kind: "destroy", path: parseSecretPath(path), versions, expectedVersion: undefined });
+}
+
 /** The text of a version, or the reason of the error. */
 export function read(store: SecretStore, path: string, version = 0): string {
   try {

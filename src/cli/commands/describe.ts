@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import type { SecretDescription } from "../../client/description.ts";
 import { type VersionDescription, VersionState } from "../../contract/messages.ts";
 import type { World } from "../../process/world.ts";
-import { addOutputOption, printAnswer } from "../change-command.ts";
+import { addOutputOption, printAnswer } from "../answer-output.ts";
 import { callsServer } from "../client-command.ts";
 import { showTime, table } from "../printable.ts";
 import { reading } from "../reading.ts";
-import { settingRows } from "../secret-settings.ts";
+import { shownSettings } from "../secret-settings.ts";
 import { stateName } from "../version-text.ts";
 
 /** `coffer describe`. */
@@ -29,10 +29,11 @@ function describeTable(description: SecretDescription): string {
   const { path, versions, latestVersion, maxVersions } = description;
   const heading = ["VERSION", "STATE", "CREATED", "CREATED BY", "EXPIRES", "CHANGED", "CHANGED BY"];
   const latest = latestVersion === 0 ? "no version" : `latest version ${latestVersion}`;
-  const settings = settingRows(description).filter(([name, value]) => name !== "max-versions" && value !== "-");
+  // The first line has max-versions.
+  const settings = shownSettings(description).filter(({ name, isSet }) => isSet && name !== "max-versions");
   return [
     `${path}: ${latest}, at most ${maxVersions} are retained\n`,
-    table(settings),
+    table(settings.map(({ name, value }) => [name, value])),
     ...(versions.length === 0 ? [] : [table([heading, ...versions.map(versionRow)])]),
   ].join("");
 }

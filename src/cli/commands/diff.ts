@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import type { ContentEntry } from "../../domain/content.ts";
 import { parseUint32 } from "../../config/value.ts";
 import type { World } from "../../process/world.ts";
-import { addOutputOption, printAnswer } from "../change-command.ts";
+import { addOutputOption, printAnswer } from "../answer-output.ts";
 import { callsServer } from "../client-command.ts";
 import { parsed } from "../parsed.ts";
 import { table } from "../printable.ts";

@@ -5,7 +5,7 @@ import type { ListingPrefix, ListingEntry } from "../../client/list-pages.ts";
 import { VersionState } from "../../contract/messages.ts";
 import { processTimers } from "../../domain/timers.ts";
 import type { World } from "../../process/world.ts";
-import { addOutputOption, printAnswer } from "../change-command.ts";
+import { addOutputOption, printAnswer } from "../answer-output.ts";
 import { callsServer } from "../client-command.ts";
 import { type Labels, parseLabels, showLabels } from "../label-option.ts";
 import { showTime, table } from "../printable.ts";

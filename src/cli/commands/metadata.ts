@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { parseUint32 } from "../../config/value.ts";
 import type { World } from "../../process/world.ts";
-import { addExpectedVersion, addOutputOption, addYes, changesStore, printAnswer } from "../change-command.ts";
+import { addOutputOption, printAnswer } from "../answer-output.ts";
+import { addExpectedVersion, addYes, changesStore } from "../change-command.ts";
 import { callsServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { type Labels, parseLabels } from "../label-option.ts";

@@ -5,9 +5,9 @@ import { ACTIONS, parseAction } from "../../authorization/action.ts";
 import { parseSecretPath } from "../../domain/secret-path.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { CommandFailed } from "../command-failed.ts";
+import { addOutputOption, printAnswer } from "../answer-output.ts";
 import { parsed } from "../parsed.ts";
 import { printable } from "../printable.ts";
-import { write } from "../output.ts";
 import type { World } from "../../process/world.ts";
 
 interface CheckOptions extends Partial<Omit<PolicyQuestion, "caller">> {
@@ -38,21 +38,26 @@ export function addPolicy(program: Command, world: World): void {
     .option("--path <path>", "the path of a secret, which need not exist", parsed(parseSecretPath))
     .option("--admin <spiffe-id>", "an admin, as in the options of serve [repeatable]", addAdmin)
     .addHelpText("after", EXAMPLES);
-  command.action((file: string, options: CheckOptions) => check(file, options, world));
+  addOutputOption(command);
+  command.action((file: string, options: CheckOptions) => check(command, file, options, world));
 }
 
 function addAdmin(text: string, before: readonly SpiffeId[] = []): readonly SpiffeId[] {
   return [...before, parsed(parseSpiffeId)(text)];
 }
 
-async function check(file: string, options: CheckOptions, world: World): Promise<void> {
+async function check(command: Command, file: string, options: CheckOptions, world: World): Promise<void> {
   const question = questionOf(options);
   const { checkPolicy } = await import("../../app/policy-check.ts");
   const policy = checkPolicy(file, options.admin ?? []);
-  if (question === undefined) return write(world.stdout, `${printable(file)} is valid: ${countRules(policy.rules)}\n`);
+  if (question === undefined) {
+    const show = () => `${printable(file)} is valid: ${countRules(policy.rules)}\n`;
+    return printAnswer(command, world, { file, rules: policy.rules }, show);
+  }
   const decision = policy.decide(question);
   if (decision.kind === "denied") throw new CommandFailed("denied", `denied: no rule allows ${describe(question)}`);
-  await write(world.stdout, `allowed by ${printable(decision.by.name)}: ${describe(question)}\n`);
+  const answer = { allowed: true, rule: decision.by.name };
+  await printAnswer(command, world, answer, () => `allowed by ${printable(answer.rule)}: ${describe(question)}\n`);
 }
 
 /**

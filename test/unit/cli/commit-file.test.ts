@@ -73,7 +73,11 @@ describe("a commit file", () => {
       expected_version: 0,
       expire_time: Date.UTC(2027, 0, 31, 12),
     });
-    assert.equal((operations[1]?.fields as { ttl?: number }).ttl, 30 * 24 * 3_600_000);
+    assert.deepEqual(operations[1]?.fields, {
+      path: "a/ttl",
+      data: [{ key: "k", source: { kind: "literal", text: "v" } }],
+      ttl: 30 * 24 * 3_600_000,
+    });
     assert.deepEqual(byKind("patch"), {
       path: "a/patch",
       data: [{ key: "k", source: { kind: "literal", text: "v" } }],

@@ -62,7 +62,9 @@ describe("docs/api.md", () => {
 });
 
 describe("docs/clients-typescript.md", () => {
-  const source = readFileSync("src/client/client-options.ts", "utf8");
+  const source = ["client-options", "call-options"]
+    .map((name) => readFileSync(`src/client/${name}.ts`, "utf8"))
+    .join("\n");
   const optionsOf = (name: string) => {
     const [, body = ""] = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
     return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => `\`${option}\``);

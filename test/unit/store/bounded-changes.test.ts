@@ -4,35 +4,31 @@ import { CofferError, storeFull } from "../../../src/domain/errors.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { BoundedChanges, unansweredMemory } from "../../../src/store/bounded-changes.ts";
 import type { Changes } from "../../../src/store/changes.ts";
-import type { DeleteResult, PutResult } from "../../../src/store/operation.ts";
+import type { ChangeResult, OperationCommand } from "../../../src/store/command.ts";
+import { commandOf } from "../../support/store-kit.ts";
 
-const ANSWER = { version: 1, revision: 1, createTime: 0, versions: [] };
+const ANSWER: ChangeResult = { revision: 1, time: 0, results: [] };
 
 /** Changes that the test answers, in order of arrival. */
 class HeldChanges implements Changes {
   readonly held: { readonly answer: () => void; readonly refuse: (error: Error) => void }[] = [];
 
-  put(): Promise<PutResult> {
-    return this.#hold();
-  }
-
-  delete(): Promise<DeleteResult> {
-    return this.#hold();
-  }
-
-  #hold(): Promise<typeof ANSWER> {
+  change(): Promise<ChangeResult> {
     return new Promise((resolve, reject) => this.held.push({ answer: () => resolve(ANSWER), refuse: reject }));
   }
 }
 
 const path = parseSecretPath("shop/api/db");
 
-function put(changes: Changes, plaintext = Buffer.from("secret")): Promise<PutResult> {
-  return changes.put({ path, plaintext, expectedVersion: undefined, author: "spiffe://example.org/a" });
+function put(changes: Changes, ...plaintexts: Buffer[]): Promise<ChangeResult> {
+  const operation = (plaintext: Buffer): OperationCommand => {
+    return { kind: "put", path, plaintext, expectedVersion: undefined, expiry: { kind: "default" } };
+  };
+  return changes.change(commandOf(...plaintexts.map(operation)));
 }
 
-function remove(changes: Changes): Promise<DeleteResult> {
-  return changes.delete({ path, versions: [], expectedVersion: undefined, author: "spiffe://example.org/a" });
+function remove(changes: Changes): Promise<ChangeResult> {
+  return changes.change(commandOf({ kind: "delete", path, versions: [], expectedVersion: undefined }));
 }
 
 const isQueueFull = (error: unknown) =>
@@ -81,7 +77,7 @@ describe("bounded changes", () => {
     }
     const last = put(changes);
     inner.held.at(-1)!.answer();
-    assert.equal((await last).version, 1);
+    assert.equal((await last).revision, 1);
   });
 
   // The limit is that of the process, whichever front its callers are connected to.
@@ -95,18 +91,19 @@ describe("bounded changes", () => {
     await Promise.all(passed);
     const later = put(one);
     inner.held.at(-1)!.answer();
-    assert.equal((await later).version, 1);
+    assert.equal((await later).revision, 1);
   });
 
   // The store overwrites the plaintext of a change that it gets. It does not get this one.
-  it("overwrite the plaintext of a Put that they refuse", async () => {
+  it("overwrite the plaintexts of a command that they refuse", async () => {
     const inner = new HeldChanges();
     const changes = new BoundedChanges(inner, 1);
-    const [first, second] = [Buffer.from("passed"), Buffer.from("refused")];
-    const passed = put(changes, first);
-    await assert.rejects(put(changes, second), isQueueFull);
-    assert.ok(second.equals(Buffer.alloc(7)));
-    assert.equal(first.toString(), "passed");
+    const [first, second, third] = ["passed", "refused", "as well"].map((text) => Buffer.from(text)) as Buffer[];
+    const passed = put(changes, first!);
+    await assert.rejects(put(changes, second!, third!), isQueueFull);
+    assert.ok(second!.equals(Buffer.alloc(7)));
+    assert.ok(third!.equals(Buffer.alloc(7)));
+    assert.equal(first!.toString(), "passed");
     inner.held[0]!.answer();
     await passed;
   });

@@ -2,18 +2,42 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import type { PutChange } from "../../../src/store/change.ts";
+import type { Sealer } from "../../../src/sealing/sealer.ts";
 import { versionContext } from "../../../src/sealing/context.ts";
-import type { CommitOutcome, JournalEntry, Revision } from "../../../src/store/journal.ts";
+import type { ChangeResult } from "../../../src/store/command.ts";
+import type { CommitOutcome, JournalEntry } from "../../../src/store/journal.ts";
+import type { Revision } from "../../../src/store/revision.ts";
 import { encodeContent } from "../../../src/store/content-format.ts";
+import { ownMemory } from "../../../src/store/publication.ts";
 import { plainSealer } from "../../support/plain-sealer.ts";
 import { ScriptedJournal } from "../../support/scripted-journal.ts";
-import { AUTHOR, deleteRequest, loadStore, outcomeOf, putRequest, read, textContent } from "../../support/store-kit.ts";
+import {
+  AUTHOR,
+  commandOf,
+  deleteRequest,
+  destroyRequest,
+  loadStore,
+  outcomeOf,
+  putRequest,
+  read,
+  textContent,
+} from "../../support/store-kit.ts";
 
-function foreignPut(path: string, version: number, value: string): { changes: PutChange[] } {
+function foreignPut(path: string, version: number, value: string): JournalEntry {
   const sealed = plainSealer.seal(encodeContent(textContent(value)), versionContext(path, version));
-  return {
-    changes: [{ kind: "put", path: parseSecretPath(path), version, sealed, time: 1, author: AUTHOR, pruned: [] }],
-  };
+  const made = { path: parseSecretPath(path), time: 1, author: AUTHOR };
+  const change: PutChange = { kind: "put", ...made, version, sealed, expireTime: undefined, rowsBefore: 0, pruned: [] };
+  return { changes: [change], requests: undefined };
+}
+
+/** The versions in the result of a command with one operation. */
+function versionsIn({ results: [result] }: ChangeResult): readonly number[] {
+  return result!.versions;
+}
+
+/** The version that a Put added. */
+async function added(put: Promise<ChangeResult>): Promise<number> {
+  return versionsIn(await put)[0]!;
 }
 
 describe("a group", () => {
@@ -36,8 +60,8 @@ describe("a group", () => {
       outcomeOf(store.change(deleteRequest("a", [1]))),
       outcomeOf(store.change(putRequest("a", "third"))),
     ]);
-    const versions = outcomes.map((outcome) => (typeof outcome === "string" ? outcome : Object.values(outcome)[0]));
-    assert.deepEqual(versions, [1, "VERSION_MISMATCH", 2, [1], 3]);
+    const versions = outcomes.map((outcome) => (typeof outcome === "string" ? outcome : versionsIn(outcome)));
+    assert.deepEqual(versions, [[1], "VERSION_MISMATCH", [2], [1], [3]]);
     assert.deepEqual(
       [1, 2, 3].map((version) => read(store, "a", version)),
       ["VERSION_DELETED", "second", "third"],
@@ -58,7 +82,7 @@ describe("a group", () => {
     const early = await Promise.race([put, refused, new Promise((resolve) => setImmediate(resolve, "nothing"))]);
     assert.equal(early, "nothing");
     release();
-    assert.equal((await put).version, 1);
+    assert.equal(await added(put), 1);
     assert.equal(await refused, "VERSION_MISMATCH");
     assert.equal(read(store, "a"), "1");
   });
@@ -71,8 +95,8 @@ describe("a group", () => {
     await store.change(putRequest("a", "1"));
     const first = await store.change(deleteRequest("a"));
     const again = await store.change(deleteRequest("a"));
-    assert.deepEqual(first.versions, [1]);
-    assert.deepEqual(again, { versions: [], revision: first.revision });
+    assert.deepEqual(versionsIn(first), [1]);
+    assert.deepEqual([versionsIn(again), again.revision], [[], first.revision]);
     assert.deepEqual(journal.groups, [1, 1]);
   });
 
@@ -80,7 +104,7 @@ describe("a group", () => {
     const store = await loadStore(new ScriptedJournal());
     await store.change(putRequest("a", "1"));
     const [first, again] = await Promise.all([store.change(deleteRequest("a")), store.change(deleteRequest("a"))]);
-    assert.deepEqual(again, { versions: [], revision: first.revision });
+    assert.deepEqual([versionsIn(again), again.revision], [[], first.revision]);
   });
 });
 
@@ -95,7 +119,7 @@ describe("a commit that is rejected", () => {
     assert.deepEqual(await Promise.all(group.map(outcomeOf)), ["DISK_FULL", "DISK_FULL"]);
     assert.equal(read(store, "a"), "kept");
     assert.equal(read(store, "b"), "SECRET_NOT_FOUND");
-    assert.equal((await store.change(putRequest("a", "next"))).version, 2);
+    assert.equal(await added(store.change(putRequest("a", "next"))), 2);
   });
 });
 
@@ -127,8 +151,7 @@ describe("a stale commit", () => {
       journal.commitElsewhere(foreignPut("a", 1, "foreign"));
       setImmediate(() => journal.feed());
     };
-    const put = await store.change(putRequest("a", "own"));
-    assert.equal(put.version, 2);
+    assert.equal(await added(store.change(putRequest("a", "own"))), 2);
     assert.equal(read(store, "a", 1), "foreign");
     assert.equal(read(store, "a", 2), "own");
   });
@@ -158,7 +181,7 @@ describe("a stale commit", () => {
     assert.equal(await outcomeOf(store.change(putRequest("a", "own"))), "CONTENTION");
     assert.equal(read(store, "a"), "SECRET_NOT_FOUND");
     journal.beforeCommit = () => {};
-    assert.equal((await store.change(putRequest("a", "own"))).version, 1);
+    assert.equal(await added(store.change(putRequest("a", "own"))), 1);
   });
 });
 
@@ -185,23 +208,108 @@ it("the store publishes its own commit before a later one from the feed", async 
     }
   })();
   const store = await loadStore(journal);
-  assert.equal((await store.change(putRequest("a", "own"))).version, 1);
+  assert.equal(await added(store.change(putRequest("a", "own"))), 1);
   assert.equal(read(store, "a", 1), "own");
   assert.equal(read(store, "a", 2), "foreign");
-  assert.equal((await store.change(putRequest("a", "own again"))).version, 3);
+  assert.equal(await added(store.change(putRequest("a", "own again"))), 3);
 });
 
-// The clock can be set back. The times of changes never decrease.
-it("the store gives no change an earlier time than the change before it", async () => {
+// Removed content has to be gone from memory and from disk before the answer. Other commands do not wait for that.
+describe("a command that destroys content", () => {
+  async function storeWithSlowFronts() {
+    const journal = new ScriptedJournal();
+    let overwrite = () => {};
+    const publication = { ...ownMemory(), erased: () => new Promise<void>((resolve) => (overwrite = resolve)) };
+    const store = await loadStore(journal, { publication });
+    await store.change(putRequest("a", "1"));
+    return { journal, store, overwrite: () => overwrite() };
+  }
+
+  it("is answered after the log is erased and every thread has overwritten the content", async () => {
+    const { journal, store, overwrite } = await storeWithSlowFronts();
+    const erasures = journal.erasures;
+    const destroyed = store.change(destroyRequest("a"));
+    await store.change(putRequest("b", "meanwhile"));
+    assert.equal(journal.erasures, erasures + 1);
+    assert.equal(read(store, "a"), "VERSION_DESTROYED");
+    const early = await Promise.race([destroyed, new Promise((resolve) => setImmediate(resolve, "nothing"))]);
+    assert.equal(early, "nothing");
+    overwrite();
+    assert.deepEqual(versionsIn(await destroyed), [1]);
+    await store.settled();
+  });
+
+  // The content may still be in the log, so the caller is told to repeat the call. The repetition succeeds only when the
+  // content is gone, although there is nothing left to change.
+  it("is OUTCOME_UNKNOWN while the disk is too full to erase the log, and works when it is repeated", async () => {
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal);
+    await store.change(putRequest("a", "1"));
+    journal.canErase = false;
+    assert.equal(await outcomeOf(store.change(destroyRequest("a"))), "OUTCOME_UNKNOWN");
+    assert.equal(await outcomeOf(store.change(destroyRequest("a"))), "OUTCOME_UNKNOWN");
+    assert.equal(await added(store.change(putRequest("b", "works"))), 1);
+    journal.canErase = true;
+    const groups = journal.groups.length;
+    assert.deepEqual(versionsIn(await store.change(destroyRequest("a"))), []);
+    assert.equal(journal.groups.length, groups);
+    const { erasures } = journal;
+    assert.deepEqual(versionsIn(await store.change(destroyRequest("a"))), []);
+    assert.equal(journal.erasures, erasures, "there is nothing more to erase");
+  });
+
+  // A process can end between the commit and the erasure.
+  it("erases after a restart what the process before may have left", async () => {
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal);
+    await store.change(putRequest("a", "1"));
+    await store.change(destroyRequest("a"));
+    const reopened = await loadStore(journal);
+    const { erasures } = journal;
+    assert.deepEqual(versionsIn(await reopened.change(destroyRequest("a"))), []);
+    assert.equal(journal.erasures, erasures + 1);
+  });
+
+  it("fails the store if the disk fails", async () => {
+    const failures: unknown[] = [];
+    const cause = new Error("EIO");
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal, { onFailed: (failure) => failures.push(failure) });
+    await store.change(putRequest("a", "1"));
+    journal.erase = () => {
+      throw cause;
+    };
+    assert.equal(await outcomeOf(store.change(destroyRequest("a"))), "OUTCOME_UNKNOWN");
+    assert.deepEqual(failures, [cause]);
+    assert.equal(await outcomeOf(store.change(putRequest("b", "1"))), "SHUTTING_DOWN");
+  });
+});
+
+// A sealed content is an ordinary Buffer until its commit. If it stayed in memory, it would outlive a Destroy.
+it("the store overwrites the sealed content of a Put after the commit, and that of a command that is not committed", async () => {
+  const sealed: Buffer[] = [];
+  const sealer: Sealer = {
+    ...plainSealer,
+    seal: (plaintext, context) => {
+      sealed.push(plainSealer.seal(plaintext, context));
+      return sealed.at(-1)!;
+    },
+  };
   const journal = new ScriptedJournal();
-  let now = 5000;
-  const { processTimers } = await import("../../../src/domain/timers.ts");
-  const store = await loadStore(journal, { timers: { ...processTimers, clock: () => now } });
-  assert.equal((await store.change(putRequest("a", "1"))).createTime, 5000);
-  now = 3000;
-  assert.equal((await store.change(putRequest("a", "2"))).createTime, 5000);
-  const reopened = await loadStore(journal, { timers: { ...processTimers, clock: () => now } });
-  assert.equal((await reopened.change(putRequest("b", "3"))).createTime, 5000);
+  const store = await loadStore(journal, { sealer });
+  const [first, second] = [putRequest("a", "1"), putRequest("b", "2", 7)].map(({ operations: [only] }) => only!);
+  journal.outcomes.push({ kind: "rejected", cause: new Error("disk full"), shortage: { free: 0, needed: 1 } });
+  assert.equal(await outcomeOf(store.change(putRequest("a", "lost"))), "DISK_FULL");
+  assert.equal(await outcomeOf(store.change(commandOf(first!, second!))), "VERSION_MISMATCH");
+  journal.beforeCommit = () => {
+    journal.beforeCommit = () => {};
+    journal.commitElsewhere(foreignPut("a", 1, "foreign"));
+    setImmediate(() => journal.feed());
+  };
+  assert.equal(await added(store.change(putRequest("a", "own"))), 2);
+  assert.equal(read(store, "a"), "own");
+  assert.equal(sealed.length, 4);
+  for (const bytes of sealed) assert.ok(bytes.every((byte) => byte === 0));
 });
 
 // A Put that would exceed the limit is refused and changes nothing. Reads and Deletes still work.
@@ -213,7 +321,7 @@ it("the store refuses a Put that would exceed its limit", async () => {
   await store.change(putRequest("a", "1"));
   assert.equal(await outcomeOf(store.change(putRequest("b", "1"))), "STORE_FULL");
   assert.equal(read(store, "a"), "1");
-  assert.deepEqual((await store.change(deleteRequest("a"))).versions, [1]);
+  assert.deepEqual(versionsIn(await store.change(deleteRequest("a"))), [1]);
   const smaller = await loadStore(journal, { maxStoreBytes: 1 });
   assert.equal(read(smaller, "a"), "VERSION_DELETED");
 });

@@ -5,13 +5,13 @@ import { PathPattern } from "../../../src/authorization/pattern.ts";
 import { parsePathPrefix, parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { findPage, type ListPage, type OrderedSecrets } from "../../../src/store/listing.ts";
 import { PathIndex } from "../../../src/store/path-index.ts";
-import type { StoredSecret } from "../../../src/store/secret.ts";
+import { LIVE, type StoredSecret } from "../../../src/store/secret.ts";
 
 /** The same secret at each path of an index. */
 function secretsAt(index: PathIndex): OrderedSecrets {
-  const state = { kind: "live" } as const;
-  const version = { number: 1, revision: 1, createTime: 0, createdBy: "", sealed: Buffer.alloc(0), state };
+  const version = { number: 1, expireTime: undefined, state: LIVE };
   return {
+    revision: 1,
     atOrAfter(start) {
       const path = index.atOrAfter(start);
       return path === undefined ? undefined : ({ path, versions: [version] } as unknown as StoredSecret);
@@ -30,24 +30,27 @@ interface Question {
   readonly prefix?: string;
   readonly after?: string | undefined;
   readonly limit?: number;
+  readonly isFolded?: boolean;
 }
 
 interface Answer {
   readonly paths: readonly string[];
+  readonly folders: readonly string[];
   readonly next: string | undefined;
   /** The number of examined paths. */
   readonly examined: number;
 }
 
-function list(index: PathIndex, { patterns, prefix = "", after, limit = 1000 }: Question): Answer {
+function list(index: PathIndex, { patterns, prefix = "", after, limit = 1000, isFolded = false }: Question): Answer {
   const scope = new PathScope(patterns.map((text) => PathPattern.parse(text)));
   const atOrAfter = (text: string) => scope.atOrAfter(text);
-  const steps = findPage(secretsAt(index), { prefix: parsePathPrefix(prefix), after, limit, atOrAfter });
+  const filter = { isFolded, labels: [], showDeleted: false, isDescribable: () => true };
+  const steps = findPage(secretsAt(index), { prefix: parsePathPrefix(prefix), after, limit, atOrAfter, ...filter }, 0);
   let examined = 0;
   let step: IteratorResult<void, ListPage> = steps.next();
   for (; step.done !== true; step = steps.next()) examined++;
-  const { secrets, next } = step.value;
-  return { paths: secrets.map(({ path }) => path), next, examined };
+  const { secrets, folders, next } = step.value;
+  return { paths: secrets.map(({ path }) => path), folders, next, examined };
 }
 
 describe("the number of paths that a List examines", () => {
@@ -79,6 +82,18 @@ describe("the number of paths that a List examines", () => {
     }
     // The control: a List of a caller that may list all of them examines the paths of its page.
     assert.equal(list(million, { patterns: ["**"], limit: 1000 }).examined, 1001);
+  });
+
+  // A folder is skipped by one lookup, whatever it contains, and at whichever page.
+  it("is one for each folder", () => {
+    const folders = { patterns: ["**"], isFolded: true };
+    const first = list(million, { ...folders, limit: 100 });
+    assert.deepEqual([first.folders.length, first.folders[0], first.next], [100, "t0/", "t188/"]);
+    assert.equal(first.examined, 101);
+    const second = list(million, { ...folders, limit: 100, after: first.next });
+    assert.deepEqual([second.folders[0], second.examined], ["t189/", 101]);
+    const inside = list(million, { ...folders, prefix: "t7/a" });
+    assert.deepEqual([inside.folders.length, inside.examined], [100, 101]);
   });
 
   it("does not grow with the number of patterns", () => {

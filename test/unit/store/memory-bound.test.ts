@@ -8,11 +8,14 @@ import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { versionContext } from "../../../src/sealing/context.ts";
 import { SecretKey } from "../../../src/sealing/secret-key.ts";
 import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
-import type { VersionRef } from "../../../src/store/change.ts";
+import type { Measured } from "../../../src/store/apply-change.ts";
+import type { VersionRef, VersionStateKind } from "../../../src/store/change.ts";
+import type { Label } from "../../../src/store/command.ts";
 import { Memory } from "../../../src/store/memory.ts";
+import { DEFAULT_SETTINGS } from "../../../src/store/settings.ts";
 import { SealedMemory } from "../../../src/store/sealed-memory.ts";
-import { findVersion } from "../../../src/store/secret.ts";
-import type { Location } from "../../../src/threads/batch.ts";
+import { type StoredSecret, findVersion } from "../../../src/store/secret.ts";
+import type { Location } from "../../../src/threads/change-columns.ts";
 import { FollowedContents } from "../../../src/threads/followed-contents.ts";
 
 setFlagsFromString("--expose-gc");
@@ -31,12 +34,14 @@ function own(text: string): string {
 
 /** Something that is filled with versions. */
 interface Filled {
-  put(name: string, bytes: number): void;
-  delete(name: string): void;
+  put(name: string, bytes: number, expireTime?: number): void;
+  setState(name: string, state: VersionStateKind): void;
+  label(name: string, labels: number): void;
+  purge(name: string): void;
 }
 
 /** A {@link Memory} with changes like those of a store: contents are sealed, and the oldest versions are pruned. */
-class Filling<Sealed = Buffer> implements Filled {
+class Filling<Sealed extends Measured = Buffer> implements Filled {
   readonly memory: Memory<Sealed>;
   readonly #place: (sealed: Buffer) => Sealed;
   readonly #refs = new Map<string, VersionRef[]>();
@@ -48,18 +53,35 @@ class Filling<Sealed = Buffer> implements Filled {
     this.#place = place;
   }
 
-  put(name: string, bytes: number): void {
+  put(name: string, bytes: number, expireTime?: number): void {
     const path = parseSecretPath(own(name));
     const refs = this.#refs.get(name) ?? [];
     const version = (refs.at(-1)?.version ?? 0) + 1;
     const pruned = refs.slice(0, Math.max(0, refs.length - (MAX_VERSIONS - 1)));
     const sealed = sealer.seal(Buffer.alloc(bytes, version), versionContext(path, version));
-    this.#publish({ kind: "put", path, version, sealed: this.#place(sealed), pruned });
-    this.#refs.set(name, [...refs.slice(pruned.length), { version, revision: this.#revision }]);
+    const place = this.#place(sealed);
+    this.#publish({ kind: "put", path, version, sealed: place, expireTime, rowsBefore: 0, pruned });
+    this.#refs.set(name, [...refs.slice(pruned.length), { version, row: this.#revision }]);
   }
 
-  delete(name: string): void {
-    this.#publish({ kind: "delete", path: parseSecretPath(own(name)), versions: this.#refs.get(name) ?? [] });
+  setState(name: string, state: VersionStateKind): void {
+    this.#publish({ kind: "state", state, path: parseSecretPath(own(name)), versions: this.#refs.get(name) ?? [] });
+  }
+
+  label(name: string, labels: number): void {
+    const pairs = Array.from({ length: labels }, (_, i): Label => [own(`example.org/label-${i}`), own(`value ${i}`)]);
+    const settings = {
+      ...DEFAULT_SETTINGS,
+      labels: pairs,
+      description: own("The password of the database of the shop"),
+    };
+    this.#publish({ kind: "settings", path: parseSecretPath(own(name)), settings, pruned: [] });
+  }
+
+  purge(name: string): void {
+    const versions = this.#refs.get(name) ?? [];
+    this.#refs.delete(name);
+    this.#publish({ kind: "purge", path: parseSecretPath(own(name)), lastVersion: versions.length, versions });
   }
 
   /** Releases everything except the {@link Memory}. */
@@ -70,7 +92,8 @@ class Filling<Sealed = Buffer> implements Filled {
   #publish(change: object): void {
     this.#revision += 1;
     const common = { time: 1.7e12 + this.#revision, author: own("spiffe://example.org/ns/shop/sa/writer") };
-    this.memory.publish([{ revision: this.#revision, changes: [{ ...change, ...common } as never] }]);
+    const entry = { revision: this.#revision, changes: [{ ...change, ...common } as never], requests: undefined };
+    this.memory.publish([entry]);
   }
 }
 
@@ -123,7 +146,22 @@ const FILLINGS = {
   "deleted versions": (store: Filled) => {
     for (let i = 0; i < 40_000; i++) {
       store.put(secret(i), 60);
-      store.delete(secret(i));
+      store.setState(secret(i), "deleted");
+    }
+  },
+  "destroyed versions": (store: Filled) => {
+    for (let i = 0; i < 40_000; i++) {
+      store.put(secret(i), 60);
+      store.setState(secret(i), "destroyed");
+    }
+  },
+  "labels and descriptions": (store: Filled) => {
+    for (let i = 0; i < 4000; i++) store.label(secret(i), 16);
+  },
+  tombstones: (store: Filled) => {
+    for (let i = 0; i < 40_000; i++) {
+      store.put(secret(i), 60);
+      store.purge(secret(i));
     }
   },
 };
@@ -187,7 +225,7 @@ describe("the memory of a store", () => {
   it("counts a copy of everything but the contents for each thread", () => {
     const fill = (store: Filled) => {
       for (const name of ["one", "two", "one"]) store.put(name, 100);
-      store.delete("one");
+      store.setState("one", "deleted");
     };
     const [none, one, three] = [0, 1, 3].map((copies) => filled(replica(copies), fill));
     const [contents, single, triple] = [none!, one!, three!].map(({ memory }) => memory.totals.bytes);
@@ -201,10 +239,10 @@ describe("the memory of a store", () => {
     for (let i = 0; i < 6000; i++) store.put(`path/${(i * 7) % 90}`, sizes[(i * 13) % sizes.length]!);
     for (let i = 0; i < 90; i++) {
       const path = parseSecretPath(`path/${i}`);
-      const { versions } = store.memory.get(path)!;
+      const { versions } = store.memory.get(path) as StoredSecret;
       assert.equal(versions.length, MAX_VERSIONS);
       for (const { number } of versions) {
-        const sealed = findVersion(store.memory.get(path)!, number)!.sealed;
+        const sealed = findVersion(store.memory.get(path) as StoredSecret, number)!.sealed;
         const content = sealer.open(sealed.bytes(), versionContext(path, number));
         assert.ok(content.equals(Buffer.alloc(content.length, number)), `${path} ${number}`);
       }

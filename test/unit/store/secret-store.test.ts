@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { SecretKey } from "../../../src/sealing/secret-key.ts";
 import type { Sealer } from "../../../src/sealing/sealer.ts";
 import { XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
 import { plainSealer } from "../../support/plain-sealer.ts";
 import { ScriptedJournal } from "../../support/scripted-journal.ts";
-import { loadStore, putRequest, read } from "../../support/store-kit.ts";
+import { loadStore, opened, putRequest, read } from "../../support/store-kit.ts";
 
 async function storeOfOne(sealer: Sealer) {
   const store = await loadStore(new ScriptedJournal(), { sealer });
@@ -35,5 +34,5 @@ it("the store does not report a bug in the server as CONTENT_UNREADABLE", async 
   const store = await storeOfOne(sealer);
   assert.equal(read(store, "a"), "kept");
   sealer.close();
-  assert.throws(() => store.get(parseSecretPath("a"), 1), { name: "Error", message: "the key is wiped" });
+  assert.throws(() => opened(store, "a", 1), { name: "Error", message: "the key is wiped" });
 });

@@ -14,6 +14,7 @@ class Machine {
   readonly timers: Timers = {
     clock: () => this.now,
     elapsed: () => this.now,
+    monotonic: () => this.now,
     busy: () => this.now,
     delay: () => () => {},
     afterTurn: (task) => void this.#tasks.push(task),
