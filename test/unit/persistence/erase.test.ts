@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { openDatabase } from "../../../src/persistence/database.ts";
@@ -42,7 +42,7 @@ const REMOVALS: readonly (readonly [name: string, Change, left: string[]])[] = [
 ];
 
 describe("a content that was removed", () => {
-  for (const size of [60, 5000, 1024 * 1024]) {
+  for (const size of [60, 5000, 500_000]) {
     for (const [name, removal, left] of REMOVALS) {
       // The control: the search finds the content in the log after its commit, in the database after a checkpoint, and in
       // the database after the removal, until the log is copied to it.
@@ -106,69 +106,74 @@ describe("a content that was removed", () => {
   // changes of rows of different sizes until the database has such a copy. The first one is from an earlier process, which
   // has ended.
   it("is in no file after SQLite has moved rows", async () => {
-    const folder = temporaryFolder();
-    const file = join(folder, "coffer.db");
-    const random = randomFrom(5);
-    let journal = new SqliteJournal(openDatabase(file, plainContent));
-    const live: { readonly ref: VersionRef; readonly path: string; readonly sealed: Buffer }[] = [];
-    const destroyed: Buffer[] = [];
-    // Each group has 20 changes of versions of earlier groups.
-    const group = async (number: number): Promise<void> => {
-      const added: { readonly path: string; readonly sealed: Buffer }[] = [];
-      const removed: Change[] = [];
-      for (let i = 0; i < 20; i++) {
-        const choice = random();
-        if (choice < 0.6 || live.length < 10) {
-          const size = 60 + Math.floor(random() * (random() < 0.8 ? 400 : 9000));
-          added.push({ path: `a/${number}/${i}`, sealed: randomBytes(size) });
-          continue;
-        }
-        const at = Math.floor(random() * live.length);
-        const { ref, path, sealed } = live[at]!;
-        if (choice < 0.75) removed.push(deletion(path, [ref]));
-        else {
-          removed.push(choice < 0.85 ? purge(path, 1, [ref]) : state("destroyed", path, [ref]));
-          destroyed.push(sealed);
-          live.splice(at, 1);
-        }
-      }
-      const rows = await committed(journal, [
-        ...entries(...added.map(({ path, sealed }) => put(path, 1, [], sealed))),
-        ...entries(...removed),
-      ]);
-      for (const [i, one] of added.entries()) live.push({ ...one, ref: { version: 1, row: rows[i] } });
-    };
-    const found = () => piecesIn(readFileSync(file), destroyed);
-    let groups = 0;
+    const file = join(temporaryFolder(existsSync("/dev/shm") ? "/dev/shm" : undefined), "coffer.db");
+    const open = () => new SqliteJournal(openDatabase(file, plainContent));
+    let journal = open();
+    const churn = new Churn();
     /** Makes changes until the database has a copy of a destroyed content, although the log is empty. */
     const untilCopied = async () => {
-      for (const limit = groups + 2000; groups < limit; ) {
-        await group(groups++);
-        if (groups % 50 !== 0) continue;
+      for (let group = 0; group < 2000; group++) {
+        await churn.commitGroup(journal);
+        if (group % 10 !== 0) continue;
         journal.checkpoint("full");
-        if (found() > 0) return;
+        if (piecesIn(readFileSync(file), churn.destroyed) > 0) return;
       }
       assert.fail("SQLite has left no copy, so this test proves nothing");
     };
     await untilCopied();
     journal.close();
-    journal = new SqliteJournal(openDatabase(file, plainContent));
+    journal = open();
     assert.equal(journal.erase(), true);
-    assert.equal(found(), 0);
+    assert.equal(piecesIn(readFileSync(file), churn.destroyed), 0);
     // SQLite reads the pages again, so later changes of them do not bring the copies back. Later erasures read only the
     // pages that were in the log.
     await untilCopied();
     assert.equal(journal.erase(), true);
-    assert.equal(found(), 0);
-    const contents = live.map(({ sealed }) => sealed);
-    assert.ok(piecesIn(readFileSync(file), contents) >= live.length, "the search does not find live contents");
+    assert.equal(piecesIn(readFileSync(file), churn.destroyed), 0);
+    assert.ok(piecesIn(readFileSync(file), churn.live) >= churn.live.length, "the search does not find live contents");
     const lines = await summary(journal);
     journal.close();
-    journal = new SqliteJournal(openDatabase(file, plainContent));
+    journal = open();
     assert.deepEqual(await summary(journal), lines);
     journal.close();
   });
 });
+
+/** Puts, deletes, destroys and purges secrets of one version at random, a hundred in a group. */
+class Churn {
+  /** The contents of destroyed and purged versions. */
+  readonly destroyed: Buffer[] = [];
+  readonly #random = randomFrom(1);
+  readonly #secrets: { readonly path: string; readonly sealed: Buffer; readonly ref: VersionRef }[] = [];
+  #count = 0;
+
+  /** The contents of all other versions. */
+  get live(): Buffer[] {
+    return this.#secrets.map(({ sealed }) => sealed);
+  }
+
+  async commitGroup(journal: SqliteJournal): Promise<void> {
+    const added: { readonly path: string; readonly sealed: Buffer }[] = [];
+    const removed: Change[] = [];
+    for (let i = 0; i < 100; i++) {
+      const choice = this.#random();
+      if (choice > 0.52 && this.#secrets.length > 10) removed.push(this.#remove(choice));
+      else added.push({ path: `a/${this.#count++}`, sealed: randomBytes(60 + Math.floor(this.#random() * 400)) });
+    }
+    const puts = added.map(({ path, sealed }) => put(path, 1, [], sealed));
+    const rows = await committed(journal, [...entries(...puts), ...entries(...removed)]);
+    for (const [i, one] of added.entries()) this.#secrets.push({ ...one, ref: { version: 1, row: rows[i] } });
+  }
+
+  #remove(choice: number): Change {
+    const at = Math.floor(this.#random() * this.#secrets.length);
+    const { path, ref, sealed } = this.#secrets[at]!;
+    if (choice < 0.82) return deletion(path, [ref]);
+    this.#secrets.splice(at, 1);
+    this.destroyed.push(sealed);
+    return choice < 0.91 ? purge(path, 1, [ref]) : state("destroyed", path, [ref]);
+  }
+}
 
 describe("an erasure that fails", () => {
   // A full disk can prevent the copy from the log to the database. The journal reports it, and continues.
