@@ -39,6 +39,7 @@ class StillTimers implements Timers {
   };
 
   readonly busy = (): number => this.#now;
+  readonly monotonic = (): number => this.#now;
   readonly eachTurn = processTimers.eachTurn;
 
   readonly afterTurn = (task: () => void): void => {
