@@ -122,7 +122,7 @@ describe("the command line", () => {
     await put("shop/api/errors");
     for (const [line, code, stderr] of [
       ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
-      ["get shop/api/errors nokey", 3, "version 1 of shop/api/errors does not have the key \"nokey\""],
+      ["get shop/api/errors nokey", 3, 'version 1 of shop/api/errors does not have the key "nokey"'],
       ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db\ncoffer: nothing was changed"],
       [
         "put shop/api/errors a=b --expected-version 0",
