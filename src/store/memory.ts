@@ -12,6 +12,8 @@ import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
 export interface StoreTotals {
   readonly secrets: number;
   readonly versions: number;
+  /** Purged secrets whose version numbers are not used again yet. */
+  readonly tombstones: number;
   /** Bytes of memory, as `--max-store-bytes` counts them. */
   readonly bytes: number;
 }
@@ -54,7 +56,8 @@ export class Memory<Sealed extends Measured = Buffer> {
   }
 
   get totals(): StoreTotals {
-    return { secrets: this.#secrets, versions: this.#versions, bytes: this.#bytes };
+    const tombstones = this.#stored.size - this.#secrets;
+    return { secrets: this.#secrets, versions: this.#versions, tombstones, bytes: this.#bytes };
   }
 
   /** The size of what is stored for a path in bytes of memory, as {@link totals} counts it. */

@@ -114,6 +114,10 @@ describe("the command line", () => {
       code: 4,
       stderr: "coffer: no rule allows the caller to read shop/web/x\n",
     });
+    check(await run("get shop/api/late nokey --wait 576h"), {
+      code: 3,
+      stderr: 'coffer: version 1 of shop/api/late does not have the key "nokey"\n',
+    });
   });
 
   // ---- errors
