@@ -22,8 +22,10 @@ export async function untilAvailable<T>(attempt: () => Promise<T>, waitMs: numbe
   }
 }
 
+/** A missing key is not waited for: the secret exists, and the name of the key is probably mistyped. */
 function mayBecomeAvailable(error: unknown): boolean {
-  if (error instanceof ClientError && error.failure?.kind === "no-identity") return true;
+  if (!(error instanceof ClientError) || error.reason === "KEY_NOT_FOUND") return false;
+  if (error.failure?.kind === "no-identity") return true;
   const code = exitCodeOf(error);
   return code === ExitCode.notFound || code === ExitCode.unavailable;
 }

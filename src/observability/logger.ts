@@ -23,6 +23,8 @@ export interface LogFields {
   // ---- subject
   /** The full gRPC method, such as /coffer.v1.Secrets/Get. */
   readonly method?: string | undefined;
+  /** The action of the policy that a denied call requires, such as write. */
+  readonly action?: string | undefined;
   /** The path of a secret, or the prefix of a List. */
   readonly path?: string | undefined;
   /** The name of the response's gRPC status, such as NOT_FOUND. */

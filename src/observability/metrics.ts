@@ -137,6 +137,8 @@ export class Metrics {
   observeStore(read: () => StoreReading): void {
     this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);
     this.#gauge("coffer_versions", "Retained versions in any state.", () => read().versions);
+    this.#gauge("coffer_tombstones", "Tombstones of purged secrets.", () => read().tombstones);
+    this.#gauge("coffer_request_ids", "Remembered request ids of all callers.", () => read().requestIds);
     this.#gauge("coffer_store_bytes", "Memory that counts against the limit.", () => read().bytes);
     this.#gauge("coffer_store_limit_bytes", "The limit, --max-store-bytes.", () => read().limit);
     if (read().disk === undefined) return;

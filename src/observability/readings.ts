@@ -11,6 +11,10 @@ export interface StoreReading {
   readonly secrets: number;
   /** Retained versions in any state. */
   readonly versions: number;
+  /** Tombstones of purged secrets. */
+  readonly tombstones: number;
+  /** Remembered request ids, of all callers. */
+  readonly requestIds: number;
   /** The size of the store in bytes of memory, and its limit. */
   readonly bytes: number;
   readonly limit: number;

@@ -1,4 +1,5 @@
-import type { CommittedEntry, JournalEntry, Revision } from "../store/journal.ts";
+import type { CommittedEntry, JournalEntry } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 
 /**
  * Assigns revisions to the entries of a group. Each put takes a row, and the revision of an entry is the number of its

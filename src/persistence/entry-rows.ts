@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import type { Change, VersionRef } from "../store/change.ts";
-import type { CommittedEntry, JournalEntry, Revision } from "../store/journal.ts";
+import type { CommittedEntry, JournalEntry } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { RequestRows } from "./request-rows.ts";
 import { SecretRows } from "./secret-rows.ts";
 import { VersionRows } from "./version-rows.ts";

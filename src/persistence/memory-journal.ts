@@ -1,4 +1,5 @@
-import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../store/journal.ts";
+import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { assignRevisions } from "./assigned-revisions.ts";
 
 /** A journal that stores nothing: all secrets are lost when the process ends. For tests, and for `--store memory`. */

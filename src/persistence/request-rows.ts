@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import type { OperationResult } from "../store/command.ts";
-import type { AnsweredRequest, RequestChange, Revision } from "../store/journal.ts";
+import type { AnsweredRequest, RequestChange } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 
 /** A result as the column `results` has it, in JSON. */
 type ResultCell = readonly [versions: readonly number[], expireTime: number | null];

@@ -1,6 +1,6 @@
 import type Database from "better-sqlite3";
 import type { PurgeChange, SettingsChange } from "../store/change.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 
 /** Writes the tables `settings` and `tombstones`. Call its methods within a transaction. */
 export class SecretRows {

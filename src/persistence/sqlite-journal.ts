@@ -7,9 +7,9 @@ import type {
   CommittedEntry,
   Journal,
   JournalEntry,
-  Revision,
   CommitSpace,
 } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { truncateLog } from "./truncate-log.ts";
 import { assignRevisions } from "./assigned-revisions.ts";
 import { EntryRows } from "./entry-rows.ts";

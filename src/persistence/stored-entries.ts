@@ -1,7 +1,8 @@
 import type Database from "better-sqlite3";
 import { parseSecretPath, type SecretPath } from "../domain/secret-path.ts";
 import type { Change, VersionRef } from "../store/change.ts";
-import type { CommittedEntry, RequestChange, Revision } from "../store/journal.ts";
+import type { CommittedEntry, RequestChange } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { inOrder } from "./row-cursor.ts";
 import { reading } from "./store-checks.ts";
 import { StoredHistory } from "./stored-history.ts";

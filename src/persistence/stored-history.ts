@@ -1,5 +1,5 @@
 import { MAX_CONFIGURABLE_VERSIONS, MAX_OPERATIONS, MAX_VERSIONS } from "../contract/limits.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { isValidRequest, isValidSettings } from "./stored-values.ts";
 import type { PutRow, RequestRow, RowState, SettingsRow, StateRow, StoredRow, TombstoneRow } from "./stored-row.ts";
 import { stateOfCode } from "./version-state-codes.ts";

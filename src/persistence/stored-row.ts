@@ -1,4 +1,4 @@
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 
 /**
  * One change that a restart reads from a row. A row of the table `versions` represents two changes if the state of the

@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { RowCursor } from "./row-cursor.ts";
 import { hasDeletionsOnly } from "./schema.ts";
 import type { PutRow, RequestRow, RowState, SettingsRow, StateRow, TombstoneRow } from "./stored-row.ts";

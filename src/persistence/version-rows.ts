@@ -1,6 +1,6 @@
 import type Database from "better-sqlite3";
 import type { PutChange, StateChange, VersionRef } from "../store/change.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { stateCode } from "./version-state-codes.ts";
 
 /**

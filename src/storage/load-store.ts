@@ -32,9 +32,12 @@ export async function loadStore({ journal, sealer }: Storage, options: LoadOptio
   });
   const seconds = (timers.elapsed() - begun) / 1000;
   metrics.loaded(seconds);
-  metrics.observeStore(() => ({ ...store.totals, limit: maxStoreBytes, disk: journal.space() }));
-  log.info("store loaded", { ...store.totals, limit: maxStoreBytes, seconds });
-  const { bytes } = store.totals;
+  metrics.observeStore(() => {
+    const { totals, requestIds } = store;
+    return { ...totals, requestIds, limit: maxStoreBytes, disk: journal.space() };
+  });
+  const { secrets, versions, bytes } = store.totals;
+  log.info("store loaded", { secrets, versions, bytes, limit: maxStoreBytes, seconds });
   if (bytes > maxStoreBytes) {
     log.warn("store above its limit", { bytes, limit: maxStoreBytes, detail: "Puts that grow it are refused" });
   }

@@ -1,5 +1,5 @@
 import type { Change, PurgeChange, PutChange, SettingsChange, StateChange, VersionRef } from "./change.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
 import { LIVE, NO_CONTENT, type Stored, type StoredSecret, type Tombstone, type Version } from "./secret.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";

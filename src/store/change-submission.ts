@@ -6,13 +6,14 @@ import type { ChangeCommand, ChangeResult, OperationCommand, OperationResult } f
 import { planCopy, planPatch, planPut } from "./content-operations.ts";
 import { type Draft, Fork } from "./draft.ts";
 import { expectLatest } from "./expectation.ts";
-import type { AnsweredRequest, RequestChange, Revision } from "./journal.ts";
+import type { AnsweredRequest, RequestChange } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { ReadableMemory } from "./memory.ts";
 import { planMetadata } from "./metadata-operation.ts";
 import { overwritePlaintexts } from "./plaintexts.ts";
 import { requestDigest } from "./request-digest.ts";
 import { type RequestTable, requestBytes } from "./request-table.ts";
-import { UNCOMMITTED, lastChange } from "./secret.ts";
+import { lastChange } from "./secret.ts";
 import { planPurge, planVersions } from "./state-operations.ts";
 import type { Plan, Submission } from "./submission.ts";
 
@@ -115,7 +116,8 @@ export class ChangeSubmission implements Submission<ChangeResult> {
       };
       return { kind: "unchanged", erases, answer };
     }
-    const revision = path === undefined ? undefined : lastRevision(draft, path);
+    // If the last change is a part of the same group, its revision is not known before the commit.
+    const revision = path === undefined || draft.isChanged(path) ? undefined : lastRevision(draft, path);
     const requests = requestId === undefined ? undefined : this.#remember(draft, requestId, { results, revision });
     const answer = (own: Revision) => ({ revision: revision ?? own, time, results });
     return { kind: "change", erases, entry: { changes, requests }, answer };
@@ -135,14 +137,10 @@ export class ChangeSubmission implements Submission<ChangeResult> {
   }
 }
 
-/**
- * The revision of the last change of a path. Undefined in a draft if the last change is a part of the same group: the
- * revision is not known before the commit.
- */
+/** The revision of the last change of a path; undefined if nothing is stored for it. */
 function lastRevision(secrets: Pick<ReadableMemory, "get">, path: SecretPath): Revision | undefined {
   const stored = secrets.get(path);
-  const revision = stored === undefined ? UNCOMMITTED : lastChange(stored).revision;
-  return revision === UNCOMMITTED ? undefined : revision;
+  return stored === undefined ? undefined : lastChange(stored).revision;
 }
 
 function planOne(planning: Planning, operation: OperationCommand): OperationResult {

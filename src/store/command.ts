@@ -1,5 +1,5 @@
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 
 /**
  * What a caller wants to change: operations that become durable together with one revision, or not at all. A Put is a

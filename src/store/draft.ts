@@ -38,6 +38,11 @@ export class Draft {
     return changed !== undefined || this.#changed.has(path) ? changed : this.#memory.get(path);
   }
 
+  /** Whether the accepted commands of the group, or the command that is being planned, change what is stored for a path. */
+  isChanged(path: SecretPath): boolean {
+    return this.get(path) !== this.#memory.get(path);
+  }
+
   /** The size of what is stored for a path. */
   sizeOf(stored: Stored | undefined): number {
     return this.#memory.sizeOf(stored);

@@ -1,7 +1,8 @@
 import { REQUEST_ID_MS } from "../contract/limits.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import { type Deadline, DeadlineQueue } from "./deadline-queue.ts";
-import type { CommittedEntry, Revision } from "./journal.ts";
+import type { CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { Memory } from "./memory.ts";
 import type { RequestTable } from "./request-table.ts";
 import { findVersion } from "./secret.ts";

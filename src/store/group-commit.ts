@@ -1,7 +1,8 @@
 import { contention, diskFull, erasureUnknown, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import { Draft, overwriteSealed } from "./draft.ts";
-import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "./journal.ts";
+import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { StoreState } from "./store-state.ts";
 import type { Plan, Submission } from "./submission.ts";

@@ -1,11 +1,6 @@
 import type { Change } from "./change.ts";
 import type { OperationResult } from "./command.ts";
-
-/**
- * The position of a change in the order of all changes of the store. The journal assigns it at the commit. Revisions
- * are safe integers and strictly increasing, and can have gaps. The revision of an empty store is 0.
- */
-export type Revision = number;
+import type { Revision } from "./revision.ts";
 
 /** All changes of one command. They become durable together and share one revision. */
 export interface JournalEntry<Sealed = Buffer> {

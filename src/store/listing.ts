@@ -1,6 +1,6 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 import type { Label } from "./command.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { ReadableMemory } from "./memory.ts";
 import { type StoredSecret, newest, stateAt } from "./secret.ts";
 

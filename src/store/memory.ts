@@ -1,7 +1,8 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import { type Measured, applyChange } from "./apply-change.ts";
 import type { Change } from "./change.ts";
-import type { CommittedEntry, Revision } from "./journal.ts";
+import type { CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import { PathIndex } from "./path-index.ts";
 import type { SealedContents } from "./sealed-contents.ts";
 import { type Stored, type StoredSecret, type Version, findVersion } from "./secret.ts";
@@ -11,6 +12,8 @@ import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
 export interface StoreTotals {
   readonly secrets: number;
   readonly versions: number;
+  /** Purged secrets whose version numbers are not used again yet. */
+  readonly tombstones: number;
   /** Bytes of memory, as `--max-store-bytes` counts them. */
   readonly bytes: number;
 }
@@ -53,7 +56,8 @@ export class Memory<Sealed extends Measured = Buffer> {
   }
 
   get totals(): StoreTotals {
-    return { secrets: this.#secrets, versions: this.#versions, bytes: this.#bytes };
+    const tombstones = this.#stored.size - this.#secrets;
+    return { secrets: this.#secrets, versions: this.#versions, tombstones, bytes: this.#bytes };
   }
 
   /** The size of what is stored for a path in bytes of memory, as {@link totals} counts it. */

@@ -1,6 +1,6 @@
 import type { Content } from "../domain/content.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { ListPage, ListQuery } from "./listing.ts";
 import type { StoredSecret, Version } from "./secret.ts";
 

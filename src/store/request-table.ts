@@ -1,5 +1,6 @@
 import type { ChangeResult } from "./command.ts";
-import type { AnsweredRequest, CommittedEntry, Revision } from "./journal.ts";
+import type { AnsweredRequest, CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 
 /** A remembered request. The digest is a string, because a Buffer of 32 bytes takes more than 100 bytes. */
 interface Remembered {
@@ -18,6 +19,7 @@ const RESULT_OVERHEAD = 130;
  */
 export class RequestTable {
   readonly #callers = new Map<string, Map<string, Remembered>>();
+  #size = 0;
   #bytes = 0;
   #lastTime = 0;
 
@@ -29,6 +31,11 @@ export class RequestTable {
   /** The size in bytes of memory, which the store counts as its own. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The number of remembered requests, of all callers. */
+  get size(): number {
+    return this.#size;
   }
 
   /** The number of remembered requests of a caller. */
@@ -73,6 +80,7 @@ export class RequestTable {
     if (requests.has(id)) return;
     const answer = { revision: request.revision ?? revision, time, results };
     requests.set(id, { digest: digest.toString("latin1"), answer });
+    this.#size += 1;
     this.#bytes += requestBytes(results.length);
     this.#lastTime = Math.max(this.#lastTime, time);
   }
@@ -83,6 +91,7 @@ export class RequestTable {
       for (const [id, { answer }] of requests) {
         if (answer.time >= before) break;
         requests.delete(id);
+        this.#size -= 1;
         this.#bytes -= requestBytes(answer.results.length);
       }
       if (requests.size === 0) this.#removeCaller(caller);

@@ -4,7 +4,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "./content-format.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import { type ListPage, type ListQuery, findPage } from "./listing.ts";
 import type { ReadableMemory, StoreTotals } from "./memory.ts";
 import { openVersion, readableVersion } from "./readable-version.ts";

@@ -60,6 +60,11 @@ export class SecretStore extends SecretReader implements Changes {
     return { ...totals, bytes: totals.bytes + this.#state.requests.bytes };
   }
 
+  /** The number of remembered requests, of all callers. */
+  get requestIds(): number {
+    return this.#state.requests.size;
+  }
+
   change(command: ChangeCommand): Promise<ChangeResult> {
     return this.#commits.submit(new ChangeSubmission(command, this.#submission));
   }

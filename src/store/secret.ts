@@ -1,6 +1,6 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { VersionRef, VersionStateKind } from "./change.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
 import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 
@@ -105,7 +105,7 @@ export function versionRef({ number, revision, rowsBefore }: Version): VersionRe
   return { version: number, row: revision === UNCOMMITTED ? undefined : revision - rowsBefore };
 }
 
-/** The revision and the time of the last change of a path. In a draft, {@link UNCOMMITTED} is later than all others. */
+/** The revision and the time of the last committed change of a path. */
 export function lastChange(stored: Stored): { readonly revision: Revision; readonly time: number } {
   if (stored.kind === "tombstone") return stored;
   let last = { revision: stored.settings.revision, time: stored.settings.time };

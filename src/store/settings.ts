@@ -1,6 +1,6 @@
 import { MAX_VERSIONS } from "../contract/limits.ts";
 import type { Label } from "./command.ts";
-import type { Revision } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 
 /** The settings of a secret that callers change. */
 export interface SettingsValues {

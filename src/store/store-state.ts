@@ -1,5 +1,6 @@
 import { DueQueue } from "./due-changes.ts";
-import type { CommittedEntry, Revision } from "./journal.ts";
+import type { CommittedEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { Memory } from "./memory.ts";
 import type { Publication } from "./publication.ts";
 import { RequestTable } from "./request-table.ts";

@@ -1,5 +1,6 @@
 import type { Draft } from "./draft.ts";
-import type { JournalEntry, Revision } from "./journal.ts";
+import type { JournalEntry } from "./journal.ts";
+import type { Revision } from "./revision.ts";
 import type { ReadableMemory } from "./memory.ts";
 
 /**

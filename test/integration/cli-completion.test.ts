@@ -19,6 +19,15 @@ const LINES: readonly (readonly [line: readonly string[], expected: readonly str
   [["policy", "check", "--ac"], ["--action"]],
   [["completion", "f"], ["fish"]],
   [["serve", "--lock"], ["--lock-wait"]],
+  [["und"], ["undelete"], "destroy"],
+  [["destroy", "a/b", "--"], ["--versions", "--yes", "--request-id"], "--out"],
+  [["metadata", "s"], ["set"], "destroy"],
+  [["metadata", "set", "--max"], ["--max-versions"]],
+  [["list", "--delimiter", ""], ["/"]],
+  [
+    ["commit", "-o", ""],
+    ["json", "table"],
+  ],
 ];
 
 describe("coffer completion", () => {

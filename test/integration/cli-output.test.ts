@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
@@ -77,6 +77,29 @@ describe("the output of the command line", () => {
       assert.deepEqual([ran.code, ran.stderr], [code, expected], line);
       assert.doesNotMatch(ran.stderr, RAW);
     }
+  });
+
+  // The server of this test accepts connections and never answers. It closes them when the progress is shown.
+  it("shows on a terminal what a long command waits for", withTerminal, async () => {
+    const sockets: Socket[] = [];
+    const silent = await listening((socket) => sockets.push(socket.on("error", () => {})));
+    const line = `get shop/api/x --addr ${silent}`;
+    const ran = await runToEnd(
+      "script",
+      ["-qec", `"${process.execPath}" "${PROGRAM}" ${line} --timeout 10m`, "/dev/null"],
+      {
+        env,
+        answer: (shown) => {
+          if (shown.includes("waiting for the server: ")) for (const socket of sockets) socket.destroy();
+          return undefined;
+        },
+      },
+    );
+    assert.equal(ran.code, 7, ran.stdout.toString());
+    assert.match(ran.stdout.toString(), /\r\u001b\[Kwaiting for the server: \d+ s\r\u001b\[Kcoffer: /);
+    // Into a pipe or a log, only the error is written.
+    const piped = await run(`${line} --timeout 3s`);
+    assert.match(piped.stderr, /^coffer: there was no connection/);
   });
 
   // When the reader of the output has closed the pipe, as `head` does, the command ends silently with the exit code of
@@ -189,6 +212,33 @@ describe("a question on a terminal", withTerminal, () => {
       answer: (shown) => (/: $/.test(shown) ? rest.shift() : undefined),
     });
   }
+
+  // Ctrl-C and a no change nothing.
+  it("asks before a change that can't be undone", async () => {
+    await coffer(["put", "shop/api/final", "k=v"], { env });
+    const destroying = (answer: string) => {
+      const rest = [answer];
+      const line = `"${process.execPath}" "${PROGRAM}" destroy shop/api/final`;
+      const options = { env, answer: (shown: string) => (shown.includes("[y/N] ") ? rest.shift() : undefined) };
+      return runToEnd("script", ["-qec", line, "/dev/null"], options);
+    };
+    for (const [answer, code, shown] of [
+      ["\r", 1, /coffer: not confirmed; nothing was changed/],
+      ["n\r", 1, /coffer: not confirmed; nothing was changed/],
+      ["\u0003", 130, /interrupted; nothing was changed/],
+    ] as const) {
+      const ran = await destroying(answer);
+      assert.equal(ran.code, code, ran.stdout.toString());
+      assert.match(
+        ran.stdout.toString(),
+        /Do you want to destroy the newest version of shop\/api\/final\? This can't be undone/,
+      );
+      assert.match(ran.stdout.toString(), shown);
+      assert.equal((await coffer(["get", "shop/api/final", "k"], { env })).stdout.toString(), "v");
+    }
+    assert.equal((await destroying("yes\r")).code, 0);
+    assert.equal((await coffer(["get", "shop/api/final", "k"], { env })).code, 3);
+  });
 
   const stored = async () => (await coffer(["get", "shop/api/asked", "password"], { env })).stdout.toString();
 

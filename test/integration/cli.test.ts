@@ -114,6 +114,10 @@ describe("the command line", () => {
       code: 4,
       stderr: "coffer: no rule allows the caller to read shop/web/x\n",
     });
+    check(await run("get shop/api/late nokey --wait 576h"), {
+      code: 3,
+      stderr: 'coffer: version 1 of shop/api/late does not have the key "nokey"\n',
+    });
   });
 
   // ---- errors
@@ -122,7 +126,7 @@ describe("the command line", () => {
     await put("shop/api/errors");
     for (const [line, code, stderr] of [
       ["get shop/api/nothing", 3, "there is no secret at shop/api/nothing"],
-      ["get shop/api/errors nokey", 3, "version 1 of shop/api/errors does not have the key \"nokey\""],
+      ["get shop/api/errors nokey", 3, 'version 1 of shop/api/errors does not have the key "nokey"'],
       ["put shop/web/db a=b", 4, "no rule allows the caller to write shop/web/db\ncoffer: nothing was changed"],
       [
         "put shop/api/errors a=b --expected-version 0",

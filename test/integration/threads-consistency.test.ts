@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { randomFrom } from "../durability/load.ts";
 import { columnsOf } from "../support/dump.ts";
+import type { RecordedChange, RecordedOperation, VersionState } from "../support/history.ts";
 import { violations } from "../support/linearizability.ts";
 import { LONG } from "../support/long-form.ts";
 import { RecordedCaller, RecordedHistory } from "../support/recorded-caller.ts";
@@ -16,8 +17,15 @@ const CONNECTIONS = 8;
 const THREADS = ["--threads", "3"];
 const WORKERS = 64;
 
-/** Few, so that callers conflict, versions are pruned, and each path is read while it is written. */
-const PATHS = Array.from({ length: 16 }, (_, i) => `load/${i}`);
+/**
+ * Few, so that callers conflict, versions are pruned, and each path is read while it is written. The first ones go through
+ * all states of the life of a secret, by Commits of several of them. The others are only put and deleted.
+ */
+const LIVES = Array.from({ length: 8 }, (_, i) => `a-life/${i}`);
+const LOADS = Array.from({ length: 16 }, (_, i) => `load/${i}`);
+const PATHS = [...LIVES, ...LOADS];
+
+const STATE_OPERATIONS = ["delete", "undelete", "destroy"] as const;
 
 /** Ends the connections to a killed server whose end Node 20 does not report. They would keep this process running. */
 const PINGS = { "grpc.keepalive_time_ms": 5000, "grpc.keepalive_timeout_ms": 30_000 };
@@ -67,7 +75,8 @@ class Load {
   }
 
   async #write(caller: RecordedCaller, writer: number): Promise<Outcome> {
-    const path = this.#anyPath();
+    if (this.#random() < 0.3) return this.#commit(caller);
+    const path = this.#any(LOADS);
     const outcome = await this.#change(caller, path, `${this.#name}/${writer}/${this.#history.moment()}`);
     if (outcome.code === "OK") this.#changed = path;
     return outcome;
@@ -80,16 +89,39 @@ class Load {
     return caller.put(path, value, choice < 0.3 ? this.#anyVersion() : undefined);
   }
 
+  /**
+   * Changes several secrets together. The Put of a path that no other change has says later whether a Commit without an
+   * answer was applied.
+   */
+  async #commit(caller: RecordedCaller): Promise<Outcome> {
+    const mark = `mark/${this.#name}/${this.#history.moment()}`;
+    const lives = [...new Set([this.#any(LIVES), this.#any(LIVES), this.#any(LIVES)])];
+    const operations = lives.map((path) => this.#operation(path, mark));
+    const outcome = await caller.commit([{ kind: "put", path: mark, value: mark }, ...operations]);
+    if (outcome.code === "OK") this.#changed = lives[0]!;
+    return outcome;
+  }
+
+  #operation(path: string, mark: string): RecordedOperation {
+    const choice = this.#random();
+    if (choice < 0.5) return { kind: "put", path, value: `${mark} of ${path}` };
+    if (choice < 0.6) return { kind: "copy", path, source: this.#any(PATHS), version: 0 };
+    if (choice < 0.65) return { kind: "purge", path };
+    const named = this.#random() < 0.8 ? [] : [this.#anyVersion()];
+    return { kind: this.#any(STATE_OPERATIONS), path, named };
+  }
+
   #read(caller: RecordedCaller): Promise<Outcome> {
     const choice = this.#random();
-    const path = choice < 0.4 ? this.#changed : this.#anyPath();
-    if (choice > 0.9) return caller.list(PATHS);
+    const path = choice < 0.4 ? this.#changed : this.#any(PATHS);
+    if (choice > 0.95) return caller.list(PATHS);
+    if (choice > 0.85) return caller.batchGet(LIVES);
     if (choice > 0.75) return caller.describe(path);
     return caller.get(path, choice > 0.65 ? this.#anyVersion() : 0);
   }
 
-  #anyPath(): string {
-    return PATHS[Math.floor(this.#random() * PATHS.length)]!;
+  #any<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#random() * list.length)]!;
   }
 
   #anyVersion(): number {
@@ -97,20 +129,25 @@ class Load {
   }
 }
 
+/** The states of versions by their numbers on the disk. */
+const STATES: readonly VersionState[] = ["live", "deleted", "destroyed"];
+
 /** Records what is on the disk of a server that was killed. Only the disk has the revisions of deletions. */
 function readDisk(history: RecordedHistory): void {
   const begin = history.moment();
-  const rows = columnsOf(site.data, ["path", "version", "revision", "delete_revision"]);
+  const rows = columnsOf(site.data, ["path", "version", "row_number + rows_before", "state", "state_revision"]);
   for (const path of PATHS) {
     const versions = rows
       .filter(([owner]) => owner === path)
-      .map(([, version, revision, deleted]) => ({
+      .map(([, version, revision, state, changed]) => ({
         version: Number(version),
         revision: Number(revision),
-        deleted: deleted === null ? undefined : Number(deleted),
+        // A state that was never changed has no revision.
+        state: changed === null ? "live" : STATES[Number(state)]!,
+        changed: changed === null ? undefined : Number(changed),
       }));
     const seen = versions.length === 0 ? { kind: "missing" as const } : { kind: "described" as const, versions };
-    history.add({ kind: "read", path, begin, end: history.moment(), seen });
+    history.add({ kind: "read", facts: [{ path, seen }], begin, end: history.moment() });
   }
 }
 
@@ -127,27 +164,52 @@ async function readAll(history: RecordedHistory, server: ServerProcess): Promise
       }),
     );
     await caller.list(PATHS);
+    await caller.batchGet(PATHS);
     connection.close();
   }
 }
 
+/** Reads the paths that only one change has put, of changes without an answer. */
+async function readMarks(history: RecordedHistory, server: ServerProcess, changes: readonly RecordedChange[]) {
+  const marks = changes
+    .flatMap(({ operations }) => operations.map(({ path }) => path))
+    .filter((path) => !PATHS.includes(path));
+  if (marks.length === 0) return;
+  const connection = site.caller(server);
+  const outcome = await new RecordedCaller(connection, history).batchGet(marks);
+  assert.equal(outcome.code, "OK", outcome.message);
+  connection.close();
+}
+
 // Every call takes effect at one moment between its beginning and its answer, whichever connection, and so whichever
-// thread, it uses. A kill loses no change that was answered, and what was read stays.
+// thread, it uses. A kill loses no change that was answered, and what was read stays. No call sees a part of a Commit, and
+// no kill leaves one.
 test(`three threads answer as one store, over ${KILLS} kills`, async () => {
   const history = new RecordedHistory();
-  let unanswered = 0;
+  let unanswered: readonly RecordedChange[] = [];
+  let interrupted = 0;
   for (let cycle = 1; cycle <= KILLS; cycle++) {
     const server = await site.start({ flags: THREADS });
+    await readMarks(history, server, unanswered);
     await readAll(history, server);
     await new Load(history, server, cycle).run();
-    unanswered += history.serverEnded();
+    unanswered = history.serverEnded();
+    interrupted += unanswered.length;
     readDisk(history);
   }
   const server = await site.start({ flags: THREADS });
+  await readMarks(history, server, unanswered);
   await readAll(history, server);
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
   assert.deepEqual(violations(history.events), []);
   // The load made enough changes, and the kills interrupted some.
   assert.ok(history.answered > 0.3 * KILLS * CALLS, `only ${history.answered} changes were answered`);
-  assert.ok(unanswered > 0, "no kill came while changes were in progress");
+  assert.ok(interrupted > 0, "no kill came while changes were in progress");
+  assert.deepEqual(missingKinds(history), [], "operations that no answered change has");
 });
+
+function missingKinds({ events }: RecordedHistory): readonly string[] {
+  const answered = events.flatMap((event) => (event.kind === "change" && event.answer ? event.operations : []));
+  const kinds = new Set(answered.map(({ kind }) => kind));
+  return (["put", "copy", "purge", ...STATE_OPERATIONS] as const).filter((kind) => !kinds.has(kind));
+}

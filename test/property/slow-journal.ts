@@ -1,5 +1,6 @@
 import { MemoryJournal } from "../../src/persistence/memory-journal.ts";
-import type { CommitOutcome, JournalEntry, Revision } from "../../src/store/journal.ts";
+import type { CommitOutcome, JournalEntry } from "../../src/store/journal.ts";
+import type { Revision } from "../../src/store/revision.ts";
 import type { SimulatedThread } from "../support/simulated-threads.ts";
 import type { SystemParts } from "./threads-system.ts";
 

@@ -1,52 +1,95 @@
 import assert from "node:assert/strict";
-import { Content } from "../../src/domain/content.ts";
-import { encodeContent } from "../../src/store/content-format.ts";
-import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
+import { Content, type ContentEntry } from "../../src/domain/content.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { processTimers } from "../../src/domain/timers.ts";
-import type { ListPage } from "../../src/store/listing.ts";
+import type { ChangeCommand, ChangeResult, Expiry, OperationCommand } from "../../src/store/command.ts";
+import { encodeContent } from "../../src/store/content-format.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
+import { StoreClock } from "../../src/store/store-clock.ts";
 import { outcomeOf } from "../support/store-kit.ts";
-import { StoreModel, type ModelResult, type ChangeRequest, changesNothing } from "./store-model.ts";
-import { PATHS, PREFIXES, type Step } from "./store-steps.ts";
+import { compareLists, learned, known } from "./store-comparison.ts";
+import {
+  type Accepted,
+  LIMITS,
+  type ModelCommand,
+  type ModelOperation,
+  Refusal,
+  StoreModel,
+  type Values,
+} from "./store-model.ts";
+import type { Step, Submitted } from "./store-steps.ts";
 
 /** A store under test, with the operations of its kind of journal. */
 export interface Subject {
   readonly store: SecretStore;
-  /** Called before each group is submitted, with the changes that other replicas commit before its attempts. */
-  prepare(foreign: readonly ChangeRequest[]): void;
+  /** Called before each group is submitted, with the commands that other replicas commit before its attempts. */
+  prepare(foreign: readonly ModelCommand[]): void;
   /** Whether the last prepared group failed after all attempts. */
   gaveUp(): boolean;
-  /** Another replica commits a change while this store has no requests. */
-  foreign(request: ChangeRequest): void;
+  /** Another replica commits a change while this store has no commands. */
+  foreign(command: ModelCommand): void;
   checkpoint(): void;
   restart(): Promise<void>;
   close(): void;
 }
 
-/** The state of one run: the model, and the clock of the store. */
+/** A command that was accepted and changed nothing. */
+interface Idle {
+  readonly command: ModelCommand;
+  readonly answer: ChangeResult;
+}
+
+/** The state of one run: the model, and the clocks of the store. */
 export class Run {
   readonly model = new StoreModel();
-  /** The time of the store's clock. */
-  now = 1000;
   /** The number of answers for the current group so far. */
   answered = 0;
-  readonly timers = { ...processTimers, clock: () => this.now };
+  readonly timers = { ...processTimers, clock: () => this.#wall, monotonic: () => this.#monotonic };
   readonly seen: Set<string>;
+  /** The errors that ended a store. */
+  readonly failures: unknown[] = [];
+  clock = new StoreClock(this.timers);
+  #wall = 1000;
+  #monotonic = 0;
+  #last = 0;
+  /** The commands of the run that have an id. */
+  readonly #identified: ModelCommand[] = [];
+  #comparisons = 0;
 
   constructor(seen: Set<string>) {
     this.seen = seen;
   }
 
+  /** A new process begins: its monotonic clock has another zero, and the store's clock starts again. */
+  restartClock(): StoreClock {
+    this.#monotonic = 5;
+    this.clock = new StoreClock(this.timers);
+    this.#last = 0;
+    return this.clock;
+  }
+
   async take(step: Step, subject: Subject): Promise<void> {
+    await this.#take(step, subject);
+    for (const failure of this.failures) throw failure;
+  }
+
+  async #take(step: Step, subject: Subject): Promise<void> {
     switch (step.kind) {
       case "group":
-        await this.#group(step.requests, step.foreign, subject);
+        await this.#group(step.commands, step.foreign, subject);
         break;
       case "foreign":
-        subject.foreign(step.request);
+        subject.foreign(step.command);
         break;
       case "clock":
-        this.now = step.time;
+        this.#wall = step.time;
+        break;
+      case "wait":
+        this.#wall += step.ms;
+        this.#monotonic += step.ms;
+        break;
+      case "sweep":
+        await this.#sweep(subject);
         break;
       case "checkpoint":
         subject.checkpoint();
@@ -56,144 +99,180 @@ export class Run {
     }
   }
 
-  /** Compares everything that callers can read, except Lists, with the model. */
-  compare(store: SecretStore): void {
-    assert.deepEqual(learned(store), this.#known());
+  /** Compares everything that callers can read with the model. */
+  async compare(store: SecretStore): Promise<void> {
+    this.compareSecrets(store);
+    await compareLists(store, this.model, this.now(), this.#comparisons++);
   }
 
-  /** Compares Lists with the model. */
-  async compareLists(store: SecretStore): Promise<void> {
-    const { secrets } = this.model;
-    const live = [...secrets.keys()].sort().filter((path) => secrets.get(path)!.at(-1)!.deletion === undefined);
-    for (const prefix of PREFIXES) {
-      assert.deepEqual(
-        await listAll(store, prefix),
-        live.filter((path) => path.startsWith(prefix)),
-      );
-    }
+  compareSecrets(store: SecretStore): void {
+    assert.deepEqual(learned(store), known(this.model, this.now()));
   }
 
-  async #group(requests: readonly ChangeRequest[], foreign: readonly ChangeRequest[], subject: Subject): Promise<void> {
+  /** The time of the store's clock, which never runs backwards, and is not behind the wall clock. */
+  now(): number {
+    const now = this.clock.now();
+    assert.ok(now >= this.#last && now >= this.#wall, `${now} after ${this.#last}`);
+    this.#last = now;
+    return now;
+  }
+
+  async #sweep(subject: Subject): Promise<void> {
+    const { store } = subject;
     this.answered = 0;
+    subject.prepare([]);
+    const before = store.revision;
+    await store.sweep();
+    if (this.model.sweep(store.revision, this.now())) {
+      assert.ok(store.revision > before);
+      this.seen.add("swept");
+    } else assert.equal(store.revision, before);
+  }
+
+  async #group(submitted: readonly Submitted[], foreign: readonly ModelCommand[], subject: Subject): Promise<void> {
+    this.answered = 0;
+    const commands = submitted.flatMap((one) => this.#commandOf(one));
     subject.prepare(foreign);
-    const answers = await Promise.all(requests.map((request) => this.#submit(subject.store, request)));
+    const answers = await Promise.all(commands.map((command) => this.#submit(subject.store, command)));
+    if (this.failures.length > 0) return;
     if (subject.gaveUp()) {
       assert.deepEqual(new Set(answers), new Set(["CONTENTION"]));
       this.seen.add("CONTENTION");
       return;
     }
-    const time = Math.max(this.now, this.model.lastTime);
-    const results = requests.map((request, i) => this.#apply(request, answers[i], time));
-    // A Delete that changes nothing returns the last revision after the whole group.
-    results.forEach((result, i) => {
-      if (!changesNothing(result)) return;
-      assert.deepEqual(answers[i], { versions: [], revision: this.model.lastRevision(requests[i]!.path) });
-      this.seen.add("idle");
-    });
+    const before = this.model.revision;
+    const idle: Idle[] = [];
+    for (const [i, command] of commands.entries()) this.#check(command, answers[i]!, { before, idle });
+    for (const { command, answer } of idle) this.#checkIdle(command, answer, before);
   }
 
-  async #submit(store: SecretStore, request: ChangeRequest): Promise<unknown> {
-    const { author, expected: expectedVersion } = request;
-    const common = { path: parseSecretPath(request.path), author, expectedVersion };
-    const answer = await outcomeOf<unknown>(
-      request.kind === "put"
-        ? store.put({ ...common, plaintext: encodeContent(contentOf(request.value)) })
-        : store.delete({ ...common, versions: request.versions }),
-    );
+  /** Undefined for the repetition of a command if there was none. */
+  #commandOf(submitted: Submitted): ModelCommand[] {
+    if ("again" in submitted)
+      return this.#identified.slice(submitted.again % (this.#identified.length || 1)).slice(0, 1);
+    if (submitted.id !== undefined) this.#identified.push(submitted);
+    return [submitted];
+  }
+
+  async #submit(store: SecretStore, command: ModelCommand): Promise<ChangeResult | string> {
+    const answer = await outcomeOf(store.change(changeCommand(command)));
     this.answered += 1;
     return answer;
   }
 
-  /** Applies the request to the model, with the revision that the store returned, and compares the results. */
-  #apply(request: ChangeRequest, answer: unknown, time: number): ModelResult {
-    const result = this.model.resultOf(request);
-    if ("refused" in result) {
-      assert.equal(answer, result.refused);
-      this.seen.add(result.refused);
-      return result;
+  /** Compares an answer with the model, and applies the command to the model with the revision of the answer. */
+  #check(command: ModelCommand, answer: ChangeResult | string, group: { before: number; idle: Idle[] }): void {
+    const time = this.now();
+    const text = textOf(command);
+    const earlier = command.id === undefined ? undefined : this.model.requestOf(command);
+    if (earlier !== undefined) {
+      assert.deepEqual(answer, earlier.text === text ? earlier.answer : "REQUEST_ID_REUSED");
+      this.seen.add(earlier.text === text ? "repeated" : "REQUEST_ID_REUSED");
+      return;
     }
-    if (changesNothing(result)) return result;
-    const { revision } = answer as { revision: number };
-    assert.ok(revision > this.model.revision, `revision ${revision} after ${this.model.revision}`);
-    this.model.apply(request, revision, time);
-    const { pruned, ...expected } = { pruned: [], ...result };
-    assert.deepEqual(
-      answer,
-      "version" in result ? { ...expected, revision, createTime: time } : { ...expected, revision },
-    );
-    this.seen.add(request.kind);
-    if (pruned.length > 0) this.seen.add("pruned");
-    return result;
+    const expected = this.#expected(command, time);
+    if (typeof expected === "string" || typeof answer === "string") {
+      assert.equal(answer, expected);
+      this.seen.add(String(answer));
+      return;
+    }
+    assert.deepEqual([answer.results, answer.time], [expected.results, time]);
+    if (expected.isChange) {
+      assert.ok(answer.revision > this.model.revision, `revision ${answer.revision} after ${this.model.revision}`);
+      this.model.apply(command, answer.revision, time);
+      this.seen.add(command.operations.length === 1 ? command.operations[0]!.kind : "several");
+    } else if (command.id === undefined) group.idle.push({ command, answer });
+    else this.#checkIdle(command, answer, group.before);
+    const { author, id } = command;
+    if (id !== undefined) this.model.requests.push({ author, id, text, time, answer });
   }
 
-  #known(): object {
-    const { secrets } = this.model;
-    const versions = [...secrets.values()].reduce((sum, all) => sum + all.length, 0);
-    return {
-      secrets: PATHS.map((path) => secrets.get(path)?.map((version) => ({ ...version, ...readable(version) }))),
-      newest: PATHS.map((path) => {
-        const newest = secrets.get(path)?.at(-1);
-        return newest === undefined ? "SECRET_NOT_FOUND" : readable(newest).value;
-      }),
-      totals: { secrets: secrets.size, versions },
-    };
+  #expected(command: ModelCommand, time: number): Accepted | string {
+    const { author, id } = command;
+    const isFull = this.model.requests.filter((request) => request.author === author).length === LIMITS.requestIds;
+    if (id !== undefined && isFull) return "REQUEST_IDS_FULL";
+    try {
+      return this.model.resultOf(command, time);
+    } catch (error) {
+      if (error instanceof Refusal) return error.reason;
+      throw error;
+    }
+  }
+
+  /**
+   * The revision of a command with one operation that changed nothing is that of the secret's last change. If it has an
+   * id, and that change is a part of the same group, it is a later one.
+   */
+  #checkIdle({ operations, id }: ModelCommand, { revision }: ChangeResult, before: number): void {
+    this.seen.add("idle");
+    const last = operations.length > 1 ? before : this.model.secrets.get(operations[0]!.path)!.revision;
+    if (operations.length > 1 || (id !== undefined && last > before)) assert.ok(revision >= last);
+    else assert.equal(revision, last);
   }
 }
 
-function readable({ value, deletion }: { value: string; deletion: unknown }): { value: string } {
-  return { value: deletion === undefined ? value : "VERSION_DELETED" };
-}
-
-/** Everything that callers can read from a store, except Lists. */
-function learned(store: SecretStore): object {
-  const { secrets, versions } = store.totals;
-  return {
-    secrets: PATHS.map((path) => describeAll(store, path)),
-    newest: PATHS.map((path) => read(store, path, 0)),
-    totals: { secrets, versions },
-  };
-}
-
-function describeAll(store: SecretStore, path: string): object[] | undefined {
-  if (read(store, path, 0) === "SECRET_NOT_FOUND") return undefined;
-  return store.describe(parseSecretPath(path)).versions.map(({ number, revision, createTime, createdBy, state }) => {
-    const { kind, ...deletion } = state.kind === "live" ? { kind: "live" } : state;
-    const value = read(store, path, number);
-    const common = { number, value, revision, time: createTime, author: createdBy };
-    return { ...common, deletion: kind === "live" ? undefined : deletion };
+/** The request of a command as text. It is the same for two commands that differ only in the order of map entries. */
+function textOf({ operations, guards }: ModelCommand): string {
+  const lists = new Set(["removed", "unset"]);
+  const normal = operations.map((one) => (one.kind === "metadata" ? { set: {}, unset: [], ...one } : one));
+  return JSON.stringify([normal, guards], (key, value: unknown) => {
+    if (Array.isArray(value)) return lists.has(key) ? [...value].sort() : value;
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }
 
-/** All pages of a List, with two secrets each, joined. */
-async function listAll(store: SecretStore, prefix: string): Promise<string[]> {
-  const paths: string[] = [];
-  let after: string | undefined;
-  do {
-    const query = { prefix: parsePathPrefix(prefix), after, limit: 2, atOrAfter: (path: string) => path };
-    const page: ListPage = await store.list(query, () => false);
-    paths.push(...page.secrets.map((secret) => secret.path));
-    after = page.next;
-  } while (after !== undefined);
-  return paths;
+/** The same command for the store. A repetition has its keys in another order. */
+export function changeCommand({ author, operations, guards, id }: ModelCommand): ChangeCommand {
+  return {
+    author,
+    operations: operations.map(operationCommand),
+    guards: guards.map(({ path, expected }) => ({ path: parseSecretPath(path), expectedVersion: expected })),
+    requestId: id,
+  };
 }
 
-function read(store: SecretStore, path: string, version: number): string {
-  try {
-    const [text, binary] = store.get(parseSecretPath(path), version).content.entries();
-    assert.deepEqual([text!.kind, text!.key, binary!.kind, binary!.key], ["text", "text", "binary", "bytes"]);
-    assert.deepEqual(Buffer.from(binary!.value), Buffer.from(text!.value).reverse());
-    return Buffer.from(text!.value).toString();
-  } catch (error) {
-    if (error instanceof Error && "reason" in error) return String(error.reason);
-    throw error;
+function operationCommand(operation: ModelOperation): OperationCommand {
+  const target = { path: parseSecretPath(operation.path), expectedVersion: operation.expected };
+  switch (operation.kind) {
+    case "put":
+      return { kind: "put", ...target, plaintext: encoded(operation.values), expiry: expiryOf(operation) };
+    case "patch":
+      return { kind: "patch", ...target, plaintext: encoded(operation.values), removed: operation.removed };
+    case "copy":
+      return { kind: "copy", ...target, source: parseSecretPath(operation.source), version: operation.version };
+    case "purge":
+      return { kind: "purge", ...target };
+    case "metadata":
+      return {
+        kind: "metadata",
+        ...target,
+        update: {
+          maxVersions: operation.maxVersions,
+          setLabels: Object.entries(operation.set ?? {}),
+          removedLabels: operation.unset ?? [],
+          description: operation.description,
+          defaultTtl: operation.ttl,
+          casRequired: operation.cas,
+        },
+      };
+    default:
+      return { kind: operation.kind, ...target, versions: operation.versions };
   }
 }
 
-/** A content with a value as text and as bytes. */
-export function contentOf(value: string): Content {
-  const bytes = Buffer.from(value);
-  return Content.parse([
-    { key: "text", kind: "text", value: bytes },
-    { key: "bytes", kind: "binary", value: Buffer.from(bytes).reverse() },
-  ]);
+function expiryOf({ at, after }: { readonly at?: number; readonly after?: number }): Expiry {
+  if (at !== undefined) return { kind: "at", time: at };
+  return after === undefined ? { kind: "default" } : { kind: "after", ms: after };
+}
+
+let order = 1;
+
+/** The encoded values. The value of "bytes" is binary. The order of the keys differs from call to call. */
+export function encoded(values: Values): Buffer {
+  const entries = Object.entries(values).map(
+    ([key, value]): ContentEntry => ({ key, kind: key === "bytes" ? "binary" : "text", value: Buffer.from(value) }),
+  );
+  order = -order;
+  return encodeContent(Content.unchecked(order > 0 ? entries : entries.reverse()));
 }

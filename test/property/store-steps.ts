@@ -1,65 +1,150 @@
 import fc from "fast-check";
-import type { ChangeRequest } from "./store-model.ts";
+import type { ModelCommand, ModelOperation } from "./store-model.ts";
 
 /** One step of a run. */
 export type Step =
-  /** Requests in one turn of the event loop, and the changes of other replicas before each attempt to commit them. */
-  | { readonly kind: "group"; readonly requests: readonly ChangeRequest[]; readonly foreign: readonly ChangeRequest[] }
-  /** Another replica commits a change while this store has no requests. */
-  | { readonly kind: "foreign"; readonly request: ChangeRequest }
-  /** The clock is set, possibly back. */
+  /** Commands in one turn of the event loop, and the commands of other replicas before each attempt to commit them. */
+  | { readonly kind: "group"; readonly commands: readonly Submitted[]; readonly foreign: readonly ModelCommand[] }
+  /** Another replica commits a change while this store has no commands. */
+  | { readonly kind: "foreign"; readonly command: ModelCommand }
+  /** The wall clock is set, possibly back. */
   | { readonly kind: "clock"; readonly time: number }
+  /** Time passes. */
+  | { readonly kind: "wait"; readonly ms: number }
+  | { readonly kind: "sweep" }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "restart" };
+
+/** A command, or the repetition of an earlier command of the run that has a request id. */
+export type Submitted = ModelCommand | { readonly again: number };
 
 /** Paths that are similar and adjacent in order. The first is written so often that its versions are pruned. */
 export const PATHS = ["a", "a/b", "a.b", "b", "__proto__"];
 /** The prefixes of Lists. */
 export const PREFIXES = ["", "a", "a/", "b", "zz"];
+/** Labels of Lists. */
+export const LABELS = [{}, { team: "shop" }, { team: "shop", tier: "1" }];
 
 /** The number of attempts of a store to commit a group, as in store/group-commit.ts. */
 export const ATTEMPTS = 8;
 
-const path = fc.oneof({ weight: 3, arbitrary: fc.constant("a") }, { weight: 2, arbitrary: fc.constantFrom(...PATHS) });
+const IDS = [1, 2, 3, 4].map((n) => `9f4c0b6e-7a52-4d0c-8f0e-00000000000${n}`);
+
+const HOUR = 3_600_000;
+
+function weighted<T>(...choices: [weight: number, arbitrary: fc.Arbitrary<T>][]): fc.Arbitrary<T> {
+  return fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+}
+
+const path = weighted([3, fc.constant("a")], [2, fc.constantFrom(...PATHS)]);
 const author = fc.constantFrom("spiffe://example.org/one", "spiffe://example.org/two");
-const expected = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(undefined) },
-  { weight: 1, arbitrary: fc.nat({ max: 14 }) },
+const expected = weighted<number | undefined>([5, fc.constant(undefined)], [1, fc.nat({ max: 14 })]);
+const value = fc.stringMatching(/^[a-z]{0,6}$/);
+const key = fc.constantFrom("text", "more", "bytes");
+const values = fc.dictionary(key, value, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
+const versions = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 2 });
+const hours = (max: number) => fc.integer({ min: 1, max }).map((n) => n * HOUR);
+const targeted = { path, expected };
+
+const put = weighted(
+  [4, fc.record({ kind: fc.constant("put" as const), ...targeted, values })],
+  [2, fc.record({ kind: fc.constant("put" as const), ...targeted, values, after: hours(30) })],
+  [1, fc.record({ kind: fc.constant("put" as const), ...targeted, values, at: hours(60) })],
 );
-const put = fc.record({ kind: fc.constant("put" as const), path, value: fc.string(), author, expected });
-const deletion = fc.record({
-  kind: fc.constant("delete" as const),
-  path,
-  versions: fc.array(fc.integer({ min: 1, max: 14 }), { maxLength: 2 }),
-  author,
-  expected: expected.map((version) => version || undefined),
-});
-const request: fc.Arbitrary<ChangeRequest> = fc.oneof(
-  { weight: 3, arbitrary: put },
-  { weight: 2, arbitrary: deletion },
-);
-const foreign = fc.oneof(
-  { weight: 3, arbitrary: fc.constant([]) },
-  { weight: 3, arbitrary: fc.array(request, { minLength: 1, maxLength: 3 }) },
-  { weight: 1, arbitrary: fc.array(put.map(unconditional), { minLength: ATTEMPTS, maxLength: ATTEMPTS + 1 }) },
-);
-const step: fc.Arbitrary<Step> = fc.oneof(
+const update = fc.record(
   {
-    weight: 8,
-    arbitrary: fc.record({
+    maxVersions: fc.integer({ min: 1, max: 12 }),
+    set: fc.dictionary(fc.constantFrom("team", "tier"), fc.constantFrom("shop", "1"), { noNullPrototype: true }),
+    unset: fc.subarray(["team", "tier"]),
+    description: value,
+    ttl: weighted([1, fc.constant(0)], [1, hours(20)]),
+    cas: weighted([3, fc.constant(false)], [1, fc.constant(true)]),
+  },
+  { requiredKeys: [] },
+);
+const operation: fc.Arbitrary<ModelOperation> = weighted<ModelOperation>(
+  [8, put],
+  [3, fc.record({ kind: fc.constant("patch" as const), ...targeted, values, removed: fc.subarray(["text", "bytes"]) })],
+  [
+    2,
+    fc.record({
+      kind: fc.constant("patch" as const),
+      ...targeted,
+      values: fc.constant({}),
+      removed: fc.array(key, { minLength: 1, maxLength: 2 }),
+    }),
+  ],
+  [
+    6,
+    fc.record({
+      kind: fc.constantFrom("delete" as const, "undelete" as const, "destroy" as const),
+      ...targeted,
+      versions,
+    }),
+  ],
+  [3, fc.record({ kind: fc.constant("copy" as const), ...targeted, source: path, version: fc.nat({ max: 12 }) })],
+  [2, fc.record({ kind: fc.constant("purge" as const), ...targeted })],
+  [
+    3,
+    fc.tuple(fc.record(targeted), update).map(([target, what]) => ({ kind: "metadata" as const, ...target, ...what })),
+  ],
+);
+const guards = weighted<ModelCommand["guards"]>(
+  [5, fc.constant([])],
+  [1, fc.array(fc.record({ path, expected: fc.nat({ max: 6 }) }), { minLength: 1, maxLength: 2 })],
+);
+const command: fc.Arbitrary<ModelCommand> = fc.record({
+  author,
+  operations: weighted([4, operation.map((one) => [one])], [1, fc.array(operation, { minLength: 2, maxLength: 5 })]),
+  guards,
+  id: weighted<string | undefined>([3, fc.constant(undefined)], [1, fc.constantFrom(...IDS)]),
+});
+const submitted = weighted<Submitted>([6, command], [1, fc.record({ again: fc.nat({ max: 20 }) })]);
+
+/** The changes of other replicas: single operations, because they are made here without planning them. */
+const foreignCommand: fc.Arbitrary<ModelCommand> = fc.record({
+  author,
+  operations: weighted<ModelOperation>(
+    [3, put],
+    [
+      1,
+      fc.record({
+        kind: fc.constantFrom("delete" as const, "undelete" as const, "destroy" as const),
+        ...targeted,
+        versions,
+      }),
+    ],
+  ).map((one) => [one]),
+  guards: fc.constant([]),
+  id: fc.constant(undefined),
+});
+const unconditional = put.map((one) => ({
+  author: "spiffe://example.org/other",
+  operations: [{ ...one, path: "b", expected: undefined }],
+  guards: [],
+  id: undefined,
+}));
+const foreign = weighted<ModelCommand[]>(
+  [3, fc.constant([])],
+  [3, fc.array(foreignCommand, { minLength: 1, maxLength: 3 })],
+  [1, fc.array(unconditional, { minLength: ATTEMPTS, maxLength: ATTEMPTS + 1 })],
+);
+const step: fc.Arbitrary<Step> = weighted<Step>(
+  [
+    10,
+    fc.record({
       kind: fc.constant("group" as const),
-      requests: fc.array(request, { minLength: 1, maxLength: 9 }),
+      commands: fc.array(submitted, { minLength: 1, maxLength: 6 }),
       foreign,
     }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("foreign" as const), request }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("clock" as const), time: fc.integer({ min: 1, max: 5000 }) }) },
-  { weight: 1, arbitrary: fc.constant({ kind: "checkpoint" as const }) },
-  { weight: 3, arbitrary: fc.constant({ kind: "restart" as const }) },
+  ],
+  [1, fc.record({ kind: fc.constant("foreign" as const), command: foreignCommand })],
+  [2, fc.record({ kind: fc.constant("clock" as const), time: fc.integer({ min: 0, max: 70 * HOUR }) })],
+  [2, fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 12 * HOUR }) })],
+  [2, fc.constant({ kind: "sweep" as const })],
+  [1, fc.constant({ kind: "checkpoint" as const })],
+  [3, fc.constant({ kind: "restart" as const })],
 );
+
 /** The steps of one run. */
 export const steps = fc.array(step, { minLength: 1, maxLength: 14, size: "max" });
-
-function unconditional<W extends ChangeRequest>(one: W): W {
-  return { ...one, expected: undefined };
-}

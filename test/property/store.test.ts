@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
+import { LONG } from "../support/long-form.ts";
 import { Run, type Subject } from "./store-run.ts";
 import { steps } from "./store-steps.ts";
 import { memorySubject, sharedSubject, sqliteSubject } from "./store-subjects.ts";
@@ -24,8 +25,7 @@ async function check(
     try {
       for (const step of all) {
         await run.take(step, subject);
-        run.compare(subject.store);
-        await run.compareLists(subject.store);
+        await run.compare(subject.store);
       }
     } finally {
       subject.close();
@@ -35,18 +35,34 @@ async function check(
   for (const event of mustHappen) assert.ok(seen.has(event), `no run included ${event}`);
 }
 
-const ALWAYS = ["put", "delete", "idle", "pruned", "VERSION_MISMATCH", "SECRET_NOT_FOUND", "VERSION_NOT_FOUND"];
+const KINDS = ["put", "patch", "delete", "undelete", "destroy", "copy", "purge", "metadata", "several"];
+const REASONS = [
+  "VERSION_MISMATCH",
+  "CAS_REQUIRED",
+  "SECRET_NOT_FOUND",
+  "VERSION_NOT_FOUND",
+  "VERSION_DELETED",
+  "VERSION_DESTROYED",
+  "VERSION_EXPIRED",
+  "KEY_NOT_FOUND",
+  "INVALID_FIELD",
+  "LIMIT_EXCEEDED",
+  "REQUEST_ID_REUSED",
+  "REQUEST_IDS_FULL",
+];
+const ALWAYS = [...KINDS, ...REASONS, "idle", "repeated", "swept"];
 
-// For any requests, in groups and with clocks that are set back, the store answers as the model does, refusals
-// included. Afterwards, List, Describe and Get of every version return what the model has, with all revisions, times
-// and authors. Revisions only increase.
+// For any commands, in groups, with request ids that are repeated, versions that expire, a wall clock that is set back and
+// forward, sweeps and restarts, the store answers as the model does, refusals included. Afterwards, List, Describe and Get
+// of every version return what the model has, with all revisions, times and authors. Revisions only increase.
 describe("the store behaves like a simple model", () => {
-  it("in memory", () => check(memorySubject, 300, ALWAYS));
+  it("in memory, across restarts", () => check(memorySubject, LONG ? 60_000 : 2000, ALWAYS));
 
   // A restart at any point, with or without a checkpoint before it, makes no difference.
-  it("on disk, across restarts", () => check((run) => sqliteSubject(run, folder), 100, [...ALWAYS, "restart"]));
+  it("on disk, across restarts", () =>
+    check((run) => sqliteSubject(run, folder), LONG ? 5000 : 100, ["put", "delete", "metadata", "several", "restart"]));
 
-  // Each group is validated against the changes of other replicas, or is refused completely if they always commit
-  // first. Before the commit, no change of the group is visible and no caller is answered.
-  it("beside other replicas", () => check(sharedSubject, 300, [...ALWAYS, "stale", "CONTENTION"]));
+  // Each group is validated against the changes of other replicas, or is refused completely if they always commit first.
+  // Before the commit, no change of the group is visible and no caller is answered.
+  it("beside other replicas", () => check(sharedSubject, LONG ? 40_000 : 1000, [...ALWAYS, "stale", "CONTENTION"]));
 });

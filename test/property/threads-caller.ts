@@ -5,12 +5,12 @@ import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.t
 import type { ChangeResult } from "../../src/store/command.ts";
 import type { ListQuery } from "../../src/store/listing.ts";
 import type { Snapshot } from "../../src/store/reads.ts";
-import { newest } from "../../src/store/secret.ts";
-import type { Fact, Recorded, RecordedOperation } from "../support/history.ts";
+import { type StoredSecret, newest } from "../../src/store/secret.ts";
+import { factsOfRefusal, factsOfUnchanged, seenInRefusal } from "../support/facts.ts";
+import type { Fact, Recorded, RecordedOperation, Seen, VersionState } from "../support/history.ts";
 import type { Simulation } from "../support/simulated-threads.ts";
 import type { AnyChange, AnyChanges } from "./threads-commands.ts";
 import { valueOfContent } from "./threads-commands.ts";
-import { described, factsOfGet, factsOfRefusal, factsOfUnchanged, hasChanged } from "./threads-facts.ts";
 import type { SimulatedFront } from "./threads-system.ts";
 
 /** What the callers of one run have in common. */
@@ -137,7 +137,6 @@ export class SimulatedCaller {
 
   /** When a change that removes content is answered, no thread has the content. */
   #checkErased(operations: readonly RecordedOperation[], result: ChangeResult): void {
-    if (!hasChanged(result)) return;
     operations.forEach(({ kind, path }, i) => {
       const versions = result.results[i]?.versions ?? [];
       // A Purge removes all retained versions, of which its answer has the last.
@@ -164,21 +163,29 @@ export class SimulatedCaller {
       const kind = number === 0 ? "newest" : "version";
       return [{ path, seen: { kind, version: version.number, revision: version.revision, value } }];
     } catch (error) {
-      if (!(error instanceof CofferError)) throw error;
-      this.#options.seen.add(error.reason);
-      return factsOfGet(error, path, number);
+      return [{ path, seen: this.#refusedRead(error, number) }];
     }
   }
 
   #describe(path: string): void {
     const begin = this.#moment();
+    const facts = [{ path, seen: this.#described(path) }];
+    this.#record({ kind: "read", facts, begin, end: this.#moment() });
+  }
+
+  #described(path: string): Seen {
     try {
-      const seen = described(this.#front.reader.snapshot().secret(parseSecretPath(path)));
-      this.#record({ kind: "read", facts: [{ path, seen }], begin, end: this.#moment() });
+      return described(this.#front.reader.snapshot().secret(parseSecretPath(path)));
     } catch (error) {
-      if (!(error instanceof CofferError)) throw error;
-      this.#record({ kind: "read", facts: factsOfGet(error, path, 0), begin, end: this.#moment() });
+      return this.#refusedRead(error, 0);
     }
+  }
+
+  #refusedRead(error: unknown, number: number): Seen {
+    const seen = error instanceof CofferError ? seenInRefusal(error, number) : undefined;
+    if (seen === undefined) throw error;
+    this.#options.seen.add((error as CofferError).reason);
+    return seen;
   }
 
   /** The paths of a page are not read at the same moment, so each of them is a read of its own. */
@@ -197,7 +204,8 @@ export class SimulatedCaller {
 
   #refused(error: CofferError, operations: readonly RecordedOperation[], begin: number): void {
     this.#options.seen.add(error.reason);
-    const facts = factsOfRefusal(error, operations);
+    const facts = error.reason === "DISK_FULL" ? [] : factsOfRefusal(error, operations);
+    if (facts === undefined) throw error;
     this.#record({ kind: "read", facts, begin, end: this.#moment() });
   }
 
@@ -212,6 +220,18 @@ export class SimulatedCaller {
   #below(limit: number): number {
     return this.#options.simulation.below(limit);
   }
+}
+
+function described({ versions }: StoredSecret): Seen {
+  return {
+    kind: "described",
+    versions: versions.map(({ number, revision, state }) => ({
+      version: number,
+      revision,
+      state: state.kind as VersionState,
+      changed: state.kind === "live" ? undefined : state.revision,
+    })),
+  };
 }
 
 function queryOf(prefix: string, limit: number): ListQuery {

@@ -151,7 +151,7 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
           return new HastyProgress(memory, store, this);
         }
       },
-      /CONTENT_UNREADABLE/,
+      /can't be opened/,
     ],
   ];
 }

@@ -21,14 +21,8 @@ import type {
   VersionRef,
   VersionStateKind,
 } from "../../src/store/change.ts";
-import type {
-  AnsweredRequest,
-  CommitOutcome,
-  CommittedEntry,
-  Journal,
-  JournalEntry,
-  Revision,
-} from "../../src/store/journal.ts";
+import type { AnsweredRequest, CommitOutcome, CommittedEntry, Journal, JournalEntry } from "../../src/store/journal.ts";
+import type { Revision } from "../../src/store/revision.ts";
 import { DEFAULT_SETTINGS, type SettingsValues } from "../../src/store/settings.ts";
 
 const AUTHOR = "spiffe://example.org/test";

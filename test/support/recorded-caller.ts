@@ -1,5 +1,6 @@
 import { contentOf, storedValue } from "./dump.ts";
-import type { Recorded, RecordedChange, Seen } from "./history.ts";
+import { factsOfRefusal, factsOfUnchanged, seenInRefusal } from "./facts.ts";
+import type { Fact, Recorded, RecordedChange, RecordedOperation, Seen, VersionState } from "./history.ts";
 import type { Caller, Outcome } from "./server-kit.ts";
 
 /** Errors that guarantee that nothing was applied, and say nothing about the secret. */
@@ -28,17 +29,17 @@ export class RecordedHistory {
     this.#unanswered.push(change);
   }
 
-  /** The server has ended: no change of it takes effect later. Returns the number of changes without an answer. */
-  serverEnded(): number {
+  /** The server has ended: no change of it takes effect later. Returns the changes without an answer. */
+  serverEnded(): readonly RecordedChange[] {
     const end = this.moment();
-    const unanswered = this.#unanswered.splice(0);
-    this.events.push(...unanswered.map((change) => ({ ...change, end })));
-    return unanswered.length;
+    const unanswered = this.#unanswered.splice(0).map((change) => ({ ...change, end }));
+    this.events.push(...unanswered);
+    return unanswered;
   }
 
   /** The number of changes that were answered. */
   get answered(): number {
-    return this.events.filter((event) => event.kind !== "read" && event.answer !== undefined).length;
+    return this.events.filter((event) => event.kind === "change" && event.answer !== undefined).length;
   }
 }
 
@@ -58,63 +59,89 @@ export class RecordedCaller {
     this.#lost = ended.then(() => LOST);
   }
 
-  async put(path: string, value: string, expected?: number): Promise<Outcome> {
-    const begin = this.#history.moment();
+  put(path: string, value: string, expected?: number): Promise<Outcome> {
     const expectation = expected === undefined ? {} : { expected_version: expected };
-    const outcome = await this.#answerOf(this.#caller.put({ path, ...contentOf(value), ...expectation }));
-    const change = { kind: "put" as const, path, value, begin, end: this.#history.moment() };
-    if (outcome.code === "OK") {
-      const { version, revision } = outcome.response;
-      this.#history.add({ ...change, answer: { version, revision } });
-    } else this.#failed(outcome, { ...change, answer: undefined });
-    return outcome;
+    const call = () => this.#caller.put({ path, ...contentOf(value), ...expectation });
+    return this.#change([{ kind: "put", path, value }], call, ({ version }) => [[version]]);
   }
 
-  async delete(path: string, named: readonly number[]): Promise<Outcome> {
-    const begin = this.#history.moment();
-    const outcome = await this.#answerOf(this.#caller.delete({ path, versions: named }));
-    const change = { kind: "delete" as const, path, named, begin, end: this.#history.moment() };
-    if (outcome.code !== "OK") this.#failed(outcome, { ...change, answer: undefined });
-    else {
-      const { versions = [], revision } = outcome.response;
-      if (versions.length > 0) this.#history.add({ ...change, answer: { versions, revision } });
-      else this.#saw(path, begin, { kind: "none live", versions: named });
-    }
-    return outcome;
+  delete(path: string, named: readonly number[]): Promise<Outcome> {
+    const call = () => this.#caller.delete({ path, versions: named });
+    return this.#change([{ kind: "delete", path, named }], call, ({ versions = [] }) => [versions]);
+  }
+
+  /** A Commit of operations on different secrets. */
+  commit(operations: readonly RecordedOperation[]): Promise<Outcome> {
+    const call = () => this.#caller.call("Commit", { operations: operations.map(wireOperation) });
+    return this.#change(operations, call, ({ results }) =>
+      results.map(({ versions = [] }: { versions?: readonly number[] }) => versions),
+    );
   }
 
   /** Reads a version; 0 is the newest. */
-  async get(path: string, number: number): Promise<Outcome> {
+  get(path: string, number: number): Promise<Outcome> {
+    const call = () => this.#caller.get({ path, version: number });
+    return this.#read(call, path, number, (response) => contentSeen(response, number));
+  }
+
+  /** Reads the newest versions of several secrets as of one moment. */
+  async batchGet(paths: readonly string[]): Promise<Outcome> {
     const begin = this.#history.moment();
-    const outcome = await this.#answerOf(this.#caller.get({ path, version: number }));
-    const kind = number === 0 ? "newest" : "version";
-    if (outcome.code === "OK") {
-      const { version, revision } = outcome.response;
-      this.#saw(path, begin, { kind, version, revision, value: storedValue(outcome.response) });
-    } else if (outcome.reason === "VERSION_DELETED")
-      this.#saw(path, begin, { kind: `${kind} deleted`, version: Number(outcome.metadata["version"]) });
-    else this.#refused(outcome, path, begin);
+    const outcome = await this.#answerOf(this.#caller.call("BatchGet", { paths }));
+    if (outcome.code === "OK") this.#saw(begin, outcome.response.entries.map(factOfEntry));
     return outcome;
   }
 
-  async describe(path: string): Promise<Outcome> {
-    const begin = this.#history.moment();
-    const outcome = await this.#answerOf(this.#caller.describe({ path }));
-    if (outcome.code === "OK") this.#saw(path, begin, described(outcome.response.versions));
-    else this.#refused(outcome, path, begin);
-    return outcome;
+  describe(path: string): Promise<Outcome> {
+    return this.#read(
+      () => this.#caller.describe({ path }),
+      path,
+      0,
+      ({ versions = [] }) => described(versions),
+    );
   }
 
-  /** Lists all paths, and records what it learns about these. */
+  /** Lists the first paths of the store, which are these, and records what it learns about each as a read of its own. */
   async list(paths: readonly string[]): Promise<Outcome> {
     const begin = this.#history.moment();
-    const outcome = await this.#answerOf(this.#caller.list({ page_size: 1000 }));
+    const outcome = await this.#answerOf(this.#caller.list({ page_size: paths.length }));
     if (outcome.code !== "OK") return outcome;
     const entries: { path: string; latest_version: number }[] = outcome.response.entries ?? [];
     const versions = new Map(entries.map(({ path, latest_version: version }) => [path, version]));
     for (const path of paths) {
       const version = versions.get(path);
-      this.#saw(path, begin, version === undefined ? { kind: "not listed" } : { kind: "listed", version });
+      this.#saw(begin, [{ path, seen: version === undefined ? { kind: "not listed" } : { kind: "listed", version } }]);
+    }
+    return outcome;
+  }
+
+  async #read(
+    call: () => Promise<Outcome>,
+    path: string,
+    number: number,
+    seenIn: (response: Outcome["response"]) => Seen,
+  ): Promise<Outcome> {
+    const begin = this.#history.moment();
+    const outcome = await this.#answerOf(call());
+    const seen = outcome.code === "OK" ? seenIn(outcome.response) : seenInRefusal(outcome, number);
+    if (seen !== undefined) this.#saw(begin, [{ path, seen }]);
+    return outcome;
+  }
+
+  async #change(
+    operations: readonly RecordedOperation[],
+    call: () => Promise<Outcome>,
+    versionsIn: (response: Outcome["response"]) => readonly (readonly number[])[],
+  ): Promise<Outcome> {
+    const begin = this.#history.moment();
+    const outcome = await this.#answerOf(call());
+    const change = { kind: "change" as const, operations, begin, end: this.#history.moment() };
+    if (outcome.code !== "OK") this.#failed(outcome, { ...change, answer: undefined });
+    else {
+      const versions = versionsIn(outcome.response);
+      const isChanged = versions.some((those) => those.length > 0);
+      if (isChanged) this.#history.add({ ...change, answer: { revision: outcome.response.revision, versions } });
+      else this.#saw(begin, factsOfUnchanged(operations));
     }
     return outcome;
   }
@@ -126,33 +153,41 @@ export class RecordedCaller {
 
   /** A refusal says something about the secret, or nothing was applied, or nothing is known about the change. */
   #failed(outcome: Outcome, change: RecordedChange): void {
-    if (this.#refused(outcome, change.path, change.begin) || NOT_APPLIED.has(outcome.reason ?? "")) return;
-    this.#history.addUnanswered(change);
+    const facts = factsOfRefusal(outcome, change.operations);
+    if (facts !== undefined) this.#saw(change.begin, facts);
+    else if (!NOT_APPLIED.has(outcome.reason ?? "")) this.#history.addUnanswered(change);
   }
 
-  #refused({ reason, metadata }: Outcome, path: string, begin: number): boolean {
-    const seen = seenIn(reason, metadata);
-    if (seen !== undefined) this.#saw(path, begin, seen);
-    return seen !== undefined;
-  }
-
-  #saw(path: string, begin: number, seen: Seen): void {
-    this.#history.add({ kind: "read", path, begin, end: this.#history.moment(), seen });
+  #saw(begin: number, facts: readonly Fact[]): void {
+    this.#history.add({ kind: "read", facts, begin, end: this.#history.moment() });
   }
 }
 
-/** What a refusal says about the secret. */
-function seenIn(reason: string | undefined, metadata: Outcome["metadata"]): Seen | undefined {
-  switch (reason) {
-    case "SECRET_NOT_FOUND":
-      return { kind: "missing" };
-    case "VERSION_NOT_FOUND":
-      return { kind: "no version", version: Number(metadata["version"]) };
-    case "VERSION_MISMATCH":
-      return { kind: "latest", version: Number(metadata["latest_version"]) };
+/** An operation of a Commit, as a message. */
+function wireOperation(operation: RecordedOperation): object {
+  const { kind, path } = operation;
+  switch (kind) {
+    case "put":
+      return { put: { path, ...contentOf(operation.value) } };
+    case "copy":
+      return { copy: { source: operation.source, version: operation.version, target: path } };
+    case "purge":
+      return { purge: { path } };
     default:
-      return undefined;
+      return { [kind]: { path, versions: operation.named } };
   }
+}
+
+function contentSeen(response: Outcome["response"], number: number): Seen {
+  const { version, revision } = response;
+  return { kind: number === 0 ? "newest" : "version", version, revision, value: storedValue(response) };
+}
+
+function factOfEntry({ path, secret, error }: { path: string; secret?: object; error?: Outcome["response"] }): Fact {
+  if (secret !== undefined) return { path, seen: contentSeen(secret, 0) };
+  const seen = seenInRefusal({ reason: error.reason, metadata: error.metadata }, 0);
+  if (seen === undefined) throw new Error(`BatchGet answered ${error.reason} for ${path}`);
+  return { path, seen };
 }
 
 /** A Describe does not return the revisions of deletions. */
@@ -160,7 +195,8 @@ function described(versions: readonly { version: number; revision: number; state
   return {
     kind: "described",
     versions: versions.map(({ version, revision, state }) => {
-      return { version, revision, deleted: state === "VERSION_STATE_DELETED" ? "at some revision" : undefined };
+      const name = state.replace("VERSION_STATE_", "").toLowerCase() as VersionState;
+      return { version, revision, state: name, changed: undefined };
     }),
   };
 }

@@ -1,5 +1,6 @@
 import type { Change } from "../../src/store/change.ts";
-import type { CommitOutcome, CommittedEntry, Journal, JournalEntry, Revision } from "../../src/store/journal.ts";
+import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "../../src/store/journal.ts";
+import type { Revision } from "../../src/store/revision.ts";
 
 /**
  * A journal that is shared with imaginary other replicas. A commit is stale if another replica has committed since it

@@ -50,6 +50,8 @@ function fullMetrics(): Metrics {
   metrics.observeStore(() => ({
     secrets: 1,
     versions: 2,
+    tombstones: 3,
+    requestIds: 4,
     bytes: 300,
     limit: 4000,
     disk: { free: 9e9, reserve: 32_768 },
@@ -184,6 +186,8 @@ test("gauges are read at each scrape", async () => {
   metrics.observeStore(() => ({
     secrets,
     versions: 2 * secrets,
+    tombstones: 3 * secrets,
+    requestIds: 4 * secrets,
     bytes: 100 * secrets,
     limit: 4000,
     disk: { free: 9e9, reserve: 32_768 },

@@ -6,7 +6,7 @@ import { MAX_VERSIONS } from "../../../src/contract/limits.ts";
 import { openDatabase } from "../../../src/persistence/database.ts";
 import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
 import type { Change, VersionRef } from "../../../src/store/change.ts";
-import type { Revision } from "../../../src/store/journal.ts";
+import type { Revision } from "../../../src/store/revision.ts";
 import {
   committed,
   deletion,
