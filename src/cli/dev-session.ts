@@ -36,11 +36,13 @@ As ${api.id}, in another terminal:
 
 ${[
   coffer_("put shop/api/db user=app 'password=?'"),
-  coffer_("get shop/api/db"),
   coffer_("get shop/api/db password"),
+  coffer_("patch shop/api/db host=db.example"),
+  coffer_("diff shop/api/db 1 2"),
   coffer_("list shop/"),
   coffer_("describe shop/api/db"),
   coffer_("delete shop/api/db"),
+  coffer_("undelete shop/api/db"),
 ].join("")}
 As ${web.id}, which no rule allows to read this secret (exit code 4):
 

@@ -46,6 +46,8 @@ export class Run {
   answered = 0;
   readonly timers = { ...processTimers, clock: () => this.#wall, monotonic: () => this.#monotonic };
   readonly seen: Set<string>;
+  /** The errors that ended a store. */
+  readonly failures: unknown[] = [];
   clock = new StoreClock(this.timers);
   #wall = 1000;
   #monotonic = 0;
@@ -67,6 +69,11 @@ export class Run {
   }
 
   async take(step: Step, subject: Subject): Promise<void> {
+    await this.#take(step, subject);
+    for (const failure of this.failures) throw failure;
+  }
+
+  async #take(step: Step, subject: Subject): Promise<void> {
     switch (step.kind) {
       case "group":
         await this.#group(step.commands, step.foreign, subject);
@@ -127,6 +134,7 @@ export class Run {
     const commands = submitted.flatMap((one) => this.#commandOf(one));
     subject.prepare(foreign);
     const answers = await Promise.all(commands.map((command) => this.#submit(subject.store, command)));
+    if (this.failures.length > 0) return;
     if (subject.gaveUp()) {
       assert.deepEqual(new Set(answers), new Set(["CONTENTION"]));
       this.seen.add("CONTENTION");

@@ -33,6 +33,7 @@ function load(run: Run, journal: Journal, sealer: Sealer) {
     maxContentBytes: LIMITS.contentBytes,
     maxRequestIds: LIMITS.requestIds,
     tombstoneRetentionMs: LIMITS.tombstoneMs,
+    onFailed: (cause) => run.failures.push(cause),
   });
 }
 

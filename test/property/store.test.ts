@@ -60,7 +60,7 @@ describe("the store behaves like a simple model", () => {
 
   // A restart at any point, with or without a checkpoint before it, makes no difference.
   it("on disk, across restarts", () =>
-    check((run) => sqliteSubject(run, folder), LONG ? 10_000 : 150, [...KINDS, "swept", "restart"]));
+    check((run) => sqliteSubject(run, folder), LONG ? 5000 : 100, ["put", "delete", "metadata", "several", "restart"]));
 
   // Each group is validated against the changes of other replicas, or is refused completely if they always commit first.
   // Before the commit, no change of the group is visible and no caller is answered.
