@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { nextTick } from "node:process";
 import { requestIncomplete } from "../domain/errors.ts";
 import { cancelUnread, sendStatus } from "./answer-stream.ts";
 import type { Lease } from "./budget.ts";
@@ -26,6 +27,10 @@ export class OpenCall extends TimedItem {
     this.#stream = stream;
     this.#route = route;
     this.#lease = lease;
+    // After a RST_STREAM with NO_ERROR, node:http2 waits until the request is read and the answer is sent. That never
+    // happens if grpc-js has paused the stream because its peer reads no answers (Node 20.20). Not in this tick, in which
+    // the server may be resetting the stream itself.
+    stream.once("aborted", () => nextTick(() => stream.destroy()));
   }
 
   /** Refuses the call if its request is still incomplete. */
