@@ -23,7 +23,7 @@ export class FrontThreads implements FrontHost {
   constructor(parts: FrontParts, delays: SharedDelays) {
     const { config, timers } = parts;
     const { threads } = config;
-    const progress = new PublicationProgress(threads);
+    const progress = PublicationProgress.of(threads);
     const feeds = Array.from({ length: threads }, () => new MessageChannel());
     this.publication = new Feed(
       feeds.map(({ port1 }) => portOf(port1)),

@@ -31,7 +31,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
   const control = portOf<NumberedOrder, Report>(setup.control);
   const log = createLogger(config.logLevel, portStream(control));
   const limited = limitLines(log, timers);
-  const counters = new CallCounters(COUNTER_NAMES, config.fronts, setup.counters).of(config.number);
+  const counters = new CallCounters(COUNTER_NAMES, setup.counters).of(config.number);
   const replica = new Replica({
     port: portOf(setup.feed),
     progress: new PublicationProgress(setup.progress),

@@ -31,7 +31,7 @@ it("fronts end if another one can't be started", async () => {
       },
     },
   } as unknown as FrontParts;
-  assert.throws(() => new FrontThreads(parts, new SharedDelays(2)), { name: "DataCloneError" });
+  assert.throws(() => new FrontThreads(parts, SharedDelays.of(2)), { name: "DataCloneError" });
   await turn();
   process.off("worker", note);
   const [first] = started;
