@@ -19,7 +19,7 @@ const LONG_MS = 90_000;
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();
   readonly #longMs: number;
-  readonly #runsAlone: boolean;
+  #runsAlone: boolean;
   #ahead = 0;
   #jumped = 0;
 
@@ -45,6 +45,11 @@ export class PushedTimers implements Timers {
     this.#tasks.add(task);
     return () => this.#forget(task);
   };
+
+  /** From now on, new tasks also run when their real time is over: a server that stops must not wait for the test. */
+  runAlone(): void {
+    this.#runsAlone = true;
+  }
 
   /** Advances the time by `ms` milliseconds. */
   push(ms: number): void {
