@@ -70,7 +70,7 @@ async function measureThreads(
     options.threads.some((count) => count > 1 && threadedName(count) === name),
   );
   const one = { ...options, connections: 1, inFlight: options.connections * options.inFlight };
-  // Rounds that have not been measured yet, so that a Put writes a path that was never written before.
+  // The numbers of these rounds continue after the measured ones, so that each Put writes a path that does not exist yet.
   const measure = (server: Server, round: number) => runJob(jobFor(server, operation, options.rounds + round, one));
   const onOneFront = await interleave(withFronts, options.rounds, measure);
   const shares = options.threads.map((count) => {

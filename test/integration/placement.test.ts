@@ -112,7 +112,7 @@ describe("connections over threads", () => {
     await until("all are closed", () => descriptors() <= before);
   });
 
-  it("whose clients left on the way are closed, and leave no descriptor open", async () => {
+  it("whose clients disconnect before a busy front takes them are closed, and leave no descriptor open", async () => {
     const fronts = await start(2);
     const before = descriptors();
     await fronts.pause(1);

@@ -214,7 +214,7 @@ describe("placement", () => {
     assert.deepEqual(two.numbers, [1, 1]);
   });
 
-  it("closes what arrives after the front was closed, and what is no socket", async () => {
+  it("closes a descriptor that arrives after the front was closed, and one that is not a socket", async () => {
     const two = fronts();
     await two.connectTo(0);
     two.adoption.close();

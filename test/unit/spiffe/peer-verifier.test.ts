@@ -36,7 +36,7 @@ class Verifier {
   }
 }
 
-/** A new intermediate at each call, always with the same name and with another key. */
+/** The chain of a workload below a new intermediate. The intermediates of all calls have the same name, but other keys. */
 function fresh(issuer: Issuer = example): readonly Buffer[] {
   return workload({}, issuer.intermediate());
 }
@@ -72,7 +72,7 @@ describe("a peer verifier", () => {
     assert.equal(verifier.reads, 2);
   });
 
-  it("refuses what OpenSSL objects to, also below a known issuer, with the reason that the leaf shows", () => {
+  it("refuses what OpenSSL objects to, even below a known issuer; a fault of the leaf determines the reason", () => {
     const verifier = new Verifier();
     const [leaf, intermediate] = fresh();
     verifier.verdict([leaf!, intermediate!]);
