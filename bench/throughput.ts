@@ -22,7 +22,7 @@ import { type ThreadShares, frontShares, singleThreadShares } from "./thread-sha
 export interface Throughput {
   readonly operation: Operation;
   readonly rounds: Rounds;
-  /** Of each Coffer of this build. */
+  /** The CPU time of the threads of each Coffer of this build, by the name of the server. */
   readonly threads: ReadonlyMap<string, ThreadShares>;
   /** The commits of each Coffer during the measurements and their warm-ups. */
   readonly commits: ReadonlyMap<string, Commits>;
