@@ -120,7 +120,9 @@ describe("a handshake leaks no memory in the server:", () => {
   it("(control) one whose chain is read leaks memory", async (t) => {
     await ask("read");
     // A leak may first fill memory that earlier handshakes have freed, which the system does not see.
-    const leaked = Math.max(...(await growth(PEERS["trusted workloads with nine unnecessary certificates"]!, CONTROL_COUNT)));
+    const leaked = Math.max(
+      ...(await growth(PEERS["trusted workloads with nine unnecessary certificates"]!, CONTROL_COUNT)),
+    );
     t.diagnostic(`${Math.round(leaked)} bytes a handshake`);
     for (const [who, bytes] of kept)
       assert.ok(bytes < leaked / 3, `${who}: ${bytes} bytes, where a leak has ${leaked}`);

@@ -28,7 +28,7 @@ function policy(state: number): string {
 }
 
 for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
-  describe(`A policy that ${what}, replaces under load`, () => {
+  describe(`a policy that is replaced under load (by ${what})`, () => {
     let kit: ServerKit;
     let file: string;
     const callers: Caller[] = [];
