@@ -78,7 +78,7 @@ const transport = createGrpcTransport({
 // #endregion
 
 // #region retry
-/** Repeats Get, List and Describe, which change nothing. A broken connection has one of these codes, and no reason. */
+/** Repeats Get, List and Describe, which change nothing. A call whose connection breaks fails with one of these codes. */
 const BROKEN: readonly Code[] = [Code.Unavailable, Code.Aborted, Code.Canceled];
 
 function retry(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {

@@ -5,7 +5,7 @@ import { type DistributionReading, bucketOf } from "./distribution.ts";
 // In seconds. A Get takes a tenth of a millisecond; a commit on a failing disk can take seconds.
 const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-/** UNKNOWN, as which the gRPC protocol treats a status that does not exist. */
+/** The number of UNKNOWN. The gRPC protocol treats a status that does not exist as UNKNOWN. */
 const UNKNOWN_CODE = 2;
 
 const CODES = CODE_LABELS.length;

@@ -10,7 +10,7 @@ import { Replica } from "../../src/threads/replica.ts";
 import { type ManualPort, manualChannel } from "./manual-port.ts";
 import { ManualTimers } from "./manual-timers.ts";
 
-/** A change of a path by its number; a Put has a content of this many bytes. */
+/** A change of the path with the number `path`. `bytes` is the size of the content of a Put. */
 export type FollowedChange =
   | { readonly kind: "put"; readonly path: number; readonly bytes: number }
   | { readonly kind: "delete"; readonly path: number };
@@ -30,7 +30,7 @@ export class FollowedStore {
   readonly fronts: readonly ManualFront[];
   /** The memory of all chunks that were ever created, once each. */
   readonly chunks: SharedArrayBuffer[] = [];
-  /** How many chunks were created in memory of an earlier one. */
+  /** How many chunks were created in the memory of an earlier chunk. */
   reused = 0;
   readonly feed: Feed;
   readonly #paths: readonly number[];

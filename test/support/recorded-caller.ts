@@ -28,7 +28,7 @@ export class RecordedHistory {
     this.#unanswered.push(change);
   }
 
-  /** The server has ended: no change of it takes effect later. Returns the number of changes without an answer. */
+  /** Records that the server has ended, so that no unanswered change takes effect later. Returns their number. */
   serverEnded(): number {
     const end = this.moment();
     const unanswered = this.#unanswered.splice(0);

@@ -63,7 +63,7 @@ class TwoFronts {
     return socket;
   }
 
-  /** A client's connection, and the server's socket of it on the front. */
+  /** Opens a connection that must arrive on `front`. Returns its two ends. */
   async connectTo(front: 0 | 1): Promise<{ readonly client: Socket; readonly server: Socket }> {
     const before = this.received.flat().length;
     const client = await this.connect();
@@ -92,7 +92,7 @@ describe("placement", () => {
     for (const two of open) two.close();
   });
 
-  it("selects the front with the fewest connections, and counts those that are closed no more", async () => {
+  it("selects the front with the fewest connections, and does not count closed ones", async () => {
     const two = fronts();
     const { client } = await two.connectTo(0);
     await two.connectTo(1);
@@ -224,7 +224,7 @@ describe("placement", () => {
     assert.deepEqual(two.numbers, [1, 1]);
   });
 
-  it("closes what arrives after the front was closed, and what is no socket", async () => {
+  it("closes a descriptor that arrives after the front was closed, and one that is not a socket", async () => {
     const two = fronts();
     await two.connectTo(0);
     two.adoption.close();

@@ -204,7 +204,7 @@ test("gauges are read at each scrape", async () => {
   }
 });
 
-// Commits, waits, refusals and the load each have their own metrics.
+// Commits, waits for a commit, refusals and the loading of the store each have their own metrics.
 test("each report of the server appears in its metric", async () => {
   const all = await samples(fullMetrics());
   assert.deepEqual([all.get("coffer_commit_seconds_sum"), all.get("coffer_commit_changes_sum")], [0.002, 3]);
