@@ -62,15 +62,20 @@ export class CallCounters {
   readonly #layout: Layout;
   readonly #regions: readonly Float64Array[];
 
-  /** `memory` is that of the counters with the same names in another thread; by default, new memory for `fronts`. */
-  constructor(names: CounterNames, fronts: number, memory?: SharedArrayBuffer) {
+  /** Counters in the memory of another thread's `CallCounters` with the same names. */
+  constructor(names: CounterNames, memory: SharedArrayBuffer) {
+    this.memory = memory;
     this.#layout = layoutOf(names);
-    const bytes = this.#layout.length * Float64Array.BYTES_PER_ELEMENT;
-    this.memory = memory ?? new SharedArrayBuffer(fronts * bytes);
-    this.#regions = Array.from(
-      { length: fronts },
-      (_, front) => new Float64Array(this.memory, front * bytes, this.#layout.length),
-    );
+    const { length } = this.#layout;
+    const bytes = length * Float64Array.BYTES_PER_ELEMENT;
+    const fronts = memory.byteLength / bytes;
+    this.#regions = Array.from({ length: fronts }, (_, front) => new Float64Array(memory, front * bytes, length));
+  }
+
+  /** Zero for each of `fronts` fronts. */
+  static of(names: CounterNames, fronts: number): CallCounters {
+    const bytes = layoutOf(names).length * Float64Array.BYTES_PER_ELEMENT;
+    return new CallCounters(names, new SharedArrayBuffer(fronts * bytes));
   }
 
   /** The number of fronts. */

@@ -53,7 +53,7 @@ export async function createSystem(
 ): Promise<readonly SimulatedFront[]> {
   const { simulation } = parts;
   const store = simulation.thread();
-  const memory = new PublicationProgress(fronts).memory;
+  const memory = PublicationProgress.of(fronts).memory;
   new Int32Array(memory).fill(first);
   const ports: FrontPort[] = [];
   const system = Array.from({ length: fronts }, (_, front) => {

@@ -38,7 +38,7 @@ export class FollowedStore {
   #revision = 0;
 
   constructor(fronts: number, paths: number) {
-    const progress = new PublicationProgress(fronts);
+    const progress = PublicationProgress.of(fronts);
     const channels = Array.from({ length: fronts }, () => manualChannel<ChangesMessage, FeedMessage>());
     this.fronts = channels.map(([, port], front) => {
       return { port, replica: new Replica({ port, progress, front, timers: this.timers }) };
