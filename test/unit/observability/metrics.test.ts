@@ -196,10 +196,11 @@ test("gauges are read at each scrape", async () => {
   for (secrets of [1, 7]) {
     Object.assign(front, { open: secrets + 3, inProgress: secrets + 2, begun: secrets + 1 });
     const all = await samples(metrics);
-    const names = ["coffer_secrets", "coffer_versions", "coffer_store_bytes", "coffer_store_limit_bytes"];
+    const counts = ["coffer_secrets", "coffer_versions", "coffer_tombstones", "coffer_request_ids"];
+    const names = [...counts, "coffer_store_bytes", "coffer_store_limit_bytes"];
     assert.deepEqual(
       names.map((name) => all.get(name)),
-      [secrets, 2 * secrets, 100 * secrets, 4000],
+      [secrets, 2 * secrets, 3 * secrets, 4 * secrets, 100 * secrets, 4000],
     );
     assert.deepEqual(
       ["coffer_connections", "coffer_handshakes_in_progress", "coffer_handshakes_total"].map((name) => all.get(name)),
