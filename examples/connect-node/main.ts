@@ -1,5 +1,5 @@
 // Puts and gets a secret, and reads the reason of an error. Its identity is in files that spiffe-helper keeps up to date.
-import { X509Certificate, createPrivateKey } from "node:crypto";
+import { X509Certificate, createPrivateKey, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -78,9 +78,10 @@ const transport = createGrpcTransport({
 // #endregion
 
 // #region retry
-/** Repeats Get, List and Describe, which change nothing. A broken connection has one of these codes, and no reason. */
+/** A call whose connection breaks fails with one of these codes. */
 const BROKEN: readonly Code[] = [Code.Unavailable, Code.Aborted, Code.Canceled];
 
+/** Repeats calls that change nothing, and changes with a request_id, which the server applies once. */
 function retry(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
   return async (request) => {
     for (let attempt = 1; ; attempt++) {
@@ -89,7 +90,8 @@ function retry(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
       } catch (error) {
         const isBroken = BROKEN.includes(ConnectError.from(error).code) && !request.signal.aborted;
         const isRead = request.method.idempotency === Idempotency.NO_SIDE_EFFECTS;
-        if (!isBroken || !isRead || attempt === 5) throw error;
+        const isRepeatable = isRead || ("requestId" in request.message && request.message.requestId !== "");
+        if (!isBroken || !isRepeatable || attempt === 5) throw error;
         await pause(100 * 2 ** attempt, undefined, { signal: request.signal });
       }
     }
@@ -108,7 +110,9 @@ function reasonOf(error: unknown): string | undefined {
 const secrets = createClient(Secrets, transport);
 const path = "shop/api/db";
 
-const put = await secrets.put({ path, data: { user: "app" } });
+// #region put
+const put = await secrets.put({ path, data: { user: "app" }, requestId: randomUUID() });
+// #endregion
 console.log("put", put.path);
 
 try {

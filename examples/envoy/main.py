@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 
 import grpc
 from coffer.v1 import coffer_pb2, coffer_pb2_grpc
@@ -23,7 +24,9 @@ def reason(error: grpc.RpcError) -> str:
 
 with grpc.insecure_channel(os.environ.get("ENVOY_ADDR", "127.0.0.1:8554")) as channel:
     secrets = coffer_pb2_grpc.SecretsStub(channel)
-    put = secrets.Put(coffer_pb2.PutRequest(path=PATH, data={"user": "app"}), timeout=30, wait_for_ready=True)
+    # With its request_id, the server applies the Put once, however often Envoy repeats it.
+    request = coffer_pb2.PutRequest(path=PATH, data={"user": "app"}, request_id=str(uuid.uuid4()))
+    put = secrets.Put(request, timeout=30, wait_for_ready=True)
     print("put", put.path, flush=True)
     try:
         secrets.Get(coffer_pb2.GetRequest(path=f"{PATH}/missing"), timeout=30)

@@ -11,12 +11,12 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"maps"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spiffe/go-spiffe/v2/spiffegrpc/grpccredentials"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
@@ -69,11 +69,11 @@ func run(ctx context.Context, path string, every, timeout time.Duration) error {
 }
 
 func create(ctx context.Context, secrets cofferv1.SecretsClient, path string) error {
-	put, err := secrets.Put(ctx, &cofferv1.PutRequest{Path: path, Data: map[string]string{"user": "app"}})
+	created, err := put(ctx, secrets, &cofferv1.PutRequest{Path: path, Data: map[string]string{"user": "app"}})
 	if err != nil {
 		return err
 	}
-	fmt.Println("put", put.GetPath())
+	fmt.Println("put", created.GetPath())
 	_, err = get(ctx, secrets, path+"/missing")
 	fmt.Println("error", status.Code(err), reason(err))
 	return nil
@@ -86,7 +86,9 @@ func rotate(ctx context.Context, secrets cofferv1.SecretsClient, path string) er
 		return err
 	}
 	fmt.Println("get", got.GetData()["user"])
-	return putNext(ctx, secrets, got, map[string]string{"user": "app", "password": rand.Text()})
+	data := map[string]string{"user": "app", "password": rand.Text()}
+	_, err = put(ctx, secrets, &cofferv1.PutRequest{Path: path, Data: data, ExpectedVersion: &got.Version})
+	return err
 }
 
 // #endregion
@@ -133,7 +135,7 @@ func reason(err error) string {
 // #region repeat
 
 // repeat makes a call again if its connection broke. The retry policy of the service config does the same, but
-// not for a call whose response headers have arrived. The call must change nothing, or carry expected_version.
+// not for a call whose response headers have arrived. The call must change nothing, or have a request_id.
 func repeat[Response any](call func() (Response, error)) (Response, error) {
 	for attempt := 1; ; attempt++ {
 		response, err := call()
@@ -152,21 +154,12 @@ func get(ctx context.Context, secrets cofferv1.SecretsClient, path string) (*cof
 
 // #endregion
 
-// #region put-next
+// #region put
 
-// putNext adds the version after that of got. Because of expected_version, a repeated Put is not applied twice. It ends
-// with VERSION_MISMATCH when an attempt whose answer was lost had been applied: then the newest version has this data.
-func putNext(ctx context.Context, secrets cofferv1.SecretsClient, got *cofferv1.GetResponse, data map[string]string) error {
-	request := &cofferv1.PutRequest{Path: got.GetPath(), Data: data, ExpectedVersion: &got.Version}
-	_, err := repeat(func() (*cofferv1.PutResponse, error) { return secrets.Put(ctx, request) })
-	if reason(err) != "VERSION_MISMATCH" {
-		return err
-	}
-	newest, readErr := get(ctx, secrets, got.GetPath())
-	if readErr == nil && maps.Equal(newest.GetData(), data) {
-		return nil
-	}
-	return err
+// put makes a change. With its request_id, the server applies it once, and each attempt gets the same answer.
+func put(ctx context.Context, secrets cofferv1.SecretsClient, request *cofferv1.PutRequest) (*cofferv1.PutResponse, error) {
+	request.RequestId = uuid.NewString()
+	return repeat(func() (*cofferv1.PutResponse, error) { return secrets.Put(ctx, request) })
 }
 
 // #endregion

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import uuid
 
 import grpc
 from coffer.v1 import coffer_pb2, coffer_pb2_grpc
@@ -17,8 +18,10 @@ SERVICE_CONFIG = {
         {
             "name": [
                 {"service": "coffer.v1.Secrets", "method": "Get"},
+                {"service": "coffer.v1.Secrets", "method": "BatchGet"},
                 {"service": "coffer.v1.Secrets", "method": "List"},
                 {"service": "coffer.v1.Secrets", "method": "Describe"},
+                {"service": "coffer.v1.Secrets", "method": "Put"},
             ],
             "timeout": "30s",
             "waitForReady": True,
@@ -93,12 +96,20 @@ def reason(error: grpc.RpcError) -> str:
 # #endregion
 
 
+# #region put
+def put(coffer: Coffer, path: str, data: dict[str, str]) -> coffer_pb2.PutResponse:
+    """Makes a change. With its request_id, the server applies it once, however often the retry policy repeats it."""
+    return coffer.secrets().Put(coffer_pb2.PutRequest(path=path, data=data, request_id=str(uuid.uuid4())))
+
+
+# #endregion
+
+
 def main() -> None:
     path = "shop/api/db"
     with X509Source() as source:
         coffer = Coffer(source, os.environ["COFFER_ADDR"], SpiffeId(os.environ["COFFER_SERVER_ID"]))
-        put = coffer.secrets().Put(coffer_pb2.PutRequest(path=path, data={"user": "app"}))
-        print("put", put.path, flush=True)
+        print("put", put(coffer, path, {"user": "app"}).path, flush=True)
         try:
             coffer.secrets().Get(coffer_pb2.GetRequest(path=f"{path}/missing"))
         except grpc.RpcError as error:

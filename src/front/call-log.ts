@@ -41,7 +41,7 @@ export function createCallLog(log: Logger, limited: LimitedLog, counters: FrontC
       const method = fullName(call);
       const { connection, id } = caller;
       const rule = decidedBy(decision);
-      const fields = { spiffe_id: id.toString(), method, action, path: target, rule, connection };
+      const fields = { spiffe_id: id.toString(), method, action, path: target || undefined, rule, connection };
       limited.info("call denied", "ACCESS_DENIED", fields, id);
     },
     handled(handled) {

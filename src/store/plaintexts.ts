@@ -6,6 +6,6 @@ export function plaintextsOf({ operations }: ChangeCommand): Buffer[] {
 }
 
 /** Overwrites the plaintexts of a command that has ended. */
-export function overwritePlaintexts(command: ChangeCommand): void {
-  for (const plaintext of plaintextsOf(command)) plaintext.fill(0);
+export function overwritePlaintexts({ operations }: ChangeCommand): void {
+  for (const operation of operations) if ("plaintext" in operation) operation.plaintext.fill(0);
 }

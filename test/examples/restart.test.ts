@@ -37,7 +37,7 @@ describe("a restart of the server under load", { skip: reasonToSkip() || missing
   after(() => site?.end());
 
   // An example ends at the first call that fails after all retries. It retries Gets, and also Puts, which is safe
-  // because they have expected_version.
+  // because they have a request_id: otherwise a Put that was applied would fail with VERSION_MISMATCH when it is retried.
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     it(`by ${signal} fails no call of the Go example`, async () => {
       for (let i = 0; i < 3; i++) {

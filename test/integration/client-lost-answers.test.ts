@@ -135,6 +135,27 @@ describe("a change whose answer is lost", () => {
   });
 });
 
+// The server refuses new request_ids of a caller that has the most of them, instead of forgetting old ones.
+describe("a change of a caller that has no space for another request_id", () => {
+  let server: ProxiedServer;
+  before(async () => {
+    server = await ProxiedServer.start(["--max-request-ids", "2"]);
+  });
+  after(() => server.stop());
+
+  it("is made without one, and is refused if the caller has chosen it", async () => {
+    const requestIds = ["0b0b0b0b-0000-4000-8000-000000000001", "0b0b0b0b-0000-4000-8000-000000000002"] as const;
+    const first = await server.direct.put("a", { k: "1" }, { requestId: requestIds[0] });
+    await server.direct.put("a", { k: "2" });
+    const error = await failureOf(server.direct.put("a", { k: "3" }, { requestId: requestIds[1] }));
+    assert.deepEqual([error.code, error.reason, error.applied], ["RESOURCE_EXHAUSTED", "REQUEST_IDS_FULL", "no"]);
+    assert.equal((await server.direct.put("a", { k: "3" })).version, 3);
+    // The control: the table still has the first one. The answer differs only in the revision at which it was made.
+    const again = await server.direct.put("a", { k: "1" }, { requestId: requestIds[0] });
+    assert.deepEqual(again, { ...first, storeRevision: again.storeRevision });
+  });
+});
+
 // Answers are lost at any moment: before the request has arrived, during the commit, and after it.
 describe("changes while connections break and servers are killed", () => {
   const CHANGES_IN_ALL = LONG ? 10_000 : 300;

@@ -31,6 +31,7 @@ class StillTimers implements Timers {
   #now = 0;
 
   readonly elapsed = (): number => this.#now;
+  readonly monotonic = (): number => this.#now;
 
   readonly delay = (ms: number, task: () => void): (() => void) => {
     const entry = { at: this.#now + ms, task };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
+import { METHODS } from "../../src/grpc/secrets-service.ts";
 import { status as Code } from "@grpc/grpc-js";
 import {
   type MethodDefinition,
@@ -93,11 +94,12 @@ for (const version of ["v1", "v1alpha"]) {
         "PutRequest.DataEntry.value",
         "VersionState",
         "VERSION_STATE_LIVE",
+        "Operation.change",
       ];
       const answers = await request(version, ...names.map((name) => symbol(`coffer.v1.${name}`)));
       for (const answer of answers) {
         const read = understood(answer);
-        assert.deepEqual(Object.keys(read["coffer.v1.Secrets"]!), ["Put", "Get", "Delete", "List", "Describe"]);
+        assert.deepEqual(Object.keys(read["coffer.v1.Secrets"]!), METHODS);
         assert.ok("google.protobuf.Timestamp" in read);
       }
     });

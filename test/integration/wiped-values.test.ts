@@ -22,6 +22,7 @@ const numbers = Array.from({ length: COUNT }, (_, index) => String(index).padSta
 
 describe("the memory of a server", () => {
   const [path, text, binary] = [newMark(), newMark(), newMark()];
+  const [patched, committed] = [newMark(), newMark()];
   let server: ServerProcess;
   let caller: Caller;
 
@@ -36,6 +37,11 @@ describe("the memory of a server", () => {
         binary_data: { binary: Buffer.alloc(2000, `${binary}${index} `) },
       });
       assert.equal(code, "OK");
+      const patch = { path: `marked/${path}${index}`, data: { patched: `${patched}${index}` } };
+      assert.equal((await caller.call("Patch", patch)).code, "OK");
+      const put = { path: `marked/commit/${index}`, data: { committed: `${committed}${index}` } };
+      const copy = { source: put.path, target: `marked/copy/${index}` };
+      assert.equal((await caller.call("Commit", { operations: [{ put }, { copy }] })).code, "OK");
     }
   });
   after(() => caller.close());
@@ -51,15 +57,19 @@ describe("the memory of a server", () => {
     assert.deepEqual(left(path), numbers);
   });
 
-  it("does not keep values that were only put", () => {
-    for (const mark of [text, binary]) assert.ok(left(mark).length <= LAST_FEW, left(mark).join());
+  it("does not keep values that were only put, patched, committed or copied", () => {
+    for (const mark of [text, binary, patched, committed]) assert.ok(left(mark).length <= LAST_FEW, left(mark).join());
   });
 
   it("does not keep values that were read", async () => {
     for (const index of numbers) {
       const { response } = await caller.get({ path: `marked/${path}${index}` });
       assert.equal(response.data.text, `${text}${index}`);
+      const paths = [`marked/${path}${index}`, `marked/copy/${index}`];
+      const { entries } = (await caller.call("BatchGet", { paths })).response;
+      assert.equal(entries[0].secret.data.patched, `${patched}${index}`);
+      assert.equal(entries[1].secret.data.committed, `${committed}${index}`);
     }
-    for (const mark of [text, binary]) assert.ok(left(mark).length <= LAST_FEW, left(mark).join());
+    for (const mark of [text, binary, patched, committed]) assert.ok(left(mark).length <= LAST_FEW, left(mark).join());
   });
 });

@@ -111,7 +111,8 @@ export function linesOf({ secrets }: Dump): string[] {
  * may be running.
  */
 export function rowsOf(data: string): string[] {
-  const columns = ["path", "version", "revision", "create_time", "created_by", "delete_time", "deleted_by"];
+  const revision = "row_number + rows_before";
+  const columns = ["path", "version", revision, "create_time", "created_by", "state_time", "state_by"];
   return columnsOf(data, columns).map(line).sort();
 }
 

@@ -81,6 +81,12 @@ function rule(call: Call, field: string, accepted: readonly object[], refused: r
   };
 }
 
+/** A row of a value that is valid and of one that no message may have. */
+function malformed(call: Call, field: string, good: object, bad: object): FieldRow {
+  const of = (fields: object) => ({ what: describe(fields), request: { ...BASE[call], ...fields } });
+  return { call, field, accepted: [of(good)], refused: [{ ...of(bad), reason: "MALFORMED_REQUEST" }] };
+}
+
 function describe(fields: object): string {
   return JSON.stringify(fields, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)).slice(
     0,
@@ -122,6 +128,7 @@ const LABEL_KEYS = ["a", "A.b_c-9", "example.org/a", "a-b.c9/x"];
 const BAD_LABEL_KEYS = ["", "-a", "a-", "_a", "a b", "/a", "a/", "Example.org/a", "-a/b", "a..b/c", "a/b/c", "ä"];
 const BAD_LABEL_VALUES = ["-", "a-", ".a", "a b", "a/b", "ä"];
 const MAX_TTL = 315_360_000_000;
+const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** The rows of all fields of all requests. `maxContentBytes` is the limit of the server on one content. */
 export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
@@ -230,6 +237,9 @@ export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
       [{ ttl: 0 }, { ttl: 0.999 }, { ttl: -1 }, { ttl: 1, expireTime: 1e14 }],
     ),
     rule("Put", "expire_time", [{ expireTime: 1e14 }], [{ expireTime: 0 }, { expireTime: -1 }, { expireTime: 1e12 }]),
+    malformed("Put", "expire_time.seconds", { expireTime: LAST_TIME }, { expireTime: LAST_TIME + 1 }),
+    malformed("Put", "ttl.seconds", { ttl: 1 }, { ttl: -315_576_000_001_000 }),
+    malformed("Metadata", "default_ttl.seconds", { defaultTtl: 1 }, { defaultTtl: 315_576_000_001_000 }),
     limit("Metadata", "default_ttl", MAX_TTL, (n) => ({ defaultTtl: n })),
     rule("Metadata", "default_ttl", [{ defaultTtl: 0 }, { defaultTtl: 1 }], [{ defaultTtl: 0.5 }, { defaultTtl: -1 }]),
 

@@ -12,13 +12,26 @@ const OVERLAP = 4096;
  * longer than {@link OVERLAP}. The end of a block can cut off the characters, so the set can also contain shorter strings.
  */
 export function markedInMemory(pid: number, mark: Buffer, length: number): Set<string> {
+  const found = new Set<string>();
+  searchMemory(pid, (piece) => collect(piece, mark, length, found));
+  return found;
+}
+
+/** The bytes, of these, that are in the memory of such a process. None may be longer than {@link OVERLAP}. */
+export function foundInMemory(pid: number, all: readonly Buffer[]): ReadonlySet<Buffer> {
+  const found = new Set<Buffer>();
+  searchMemory(pid, (piece) => {
+    for (const bytes of all) if (!found.has(bytes) && piece.includes(bytes)) found.add(bytes);
+  });
+  return found;
+}
+
+function searchMemory(pid: number, search: (piece: Buffer) => void): void {
   const memory = openSync(`/proc/${pid}/mem`, "r");
   try {
-    const found = new Set<string>();
     for (const { start, end } of writableRegions(pid)) {
-      for (const piece of piecesOf(memory, start, end)) collect(piece, mark, length, found);
+      for (const piece of piecesOf(memory, start, end)) search(piece);
     }
-    return found;
   } finally {
     closeSync(memory);
   }

@@ -43,9 +43,9 @@ export const plainContent: StoreContent = {
   checkSeals: () => {},
 };
 
-/** Creates a folder below the system's temporary folder. It is removed after the tests of the file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "coffer-persistence-"));
+/** Creates a folder below `parent`. It is removed after the tests of the file. */
+export function temporaryFolder(parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, "coffer-persistence-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -9,20 +9,23 @@ import { type ServerProcess, Site } from "./server-process.ts";
 export class ProxiedServer {
   readonly proxy: HoldingProxy;
   readonly #site: Site;
+  readonly #flags: readonly string[];
   #server: ServerProcess;
   #direct: CofferClient;
 
-  private constructor(site: Site, server: ServerProcess, proxy: HoldingProxy) {
+  private constructor(site: Site, flags: readonly string[], server: ServerProcess, proxy: HoldingProxy) {
     this.proxy = proxy;
     this.#site = site;
+    this.#flags = flags;
     this.#server = server;
     this.#direct = this.#client(server.port);
   }
 
-  static async start(): Promise<ProxiedServer> {
+  /** `flags` are additional flags of `coffer serve`. */
+  static async start(flags: readonly string[] = []): Promise<ProxiedServer> {
     const site = new Site();
-    const server = await site.start();
-    return new ProxiedServer(site, server, await HoldingProxy.start(server.port));
+    const server = await site.start({ flags });
+    return new ProxiedServer(site, flags, server, await HoldingProxy.start(server.port));
   }
 
   /** A client that calls the server without the proxy. A restart replaces it. */
@@ -38,7 +41,7 @@ export class ProxiedServer {
   /** Kills the server and starts it again. */
   async restart(): Promise<void> {
     await this.#server.kill();
-    this.#server = await this.#site.start();
+    this.#server = await this.#site.start({ flags: this.#flags });
     this.proxy.redirect(this.#server.port);
     await this.#direct.close();
     this.#direct = this.#client(this.#server.port);

@@ -7,10 +7,11 @@ use spiffe::X509Source;
 use spiffe_rustls::{authorizer, mtls_client};
 use spiffe_rustls_tokio::TlsConnector;
 use tokio::net::TcpStream;
-use tonic::{Code, Request, Status, transport::Channel, transport::Endpoint, transport::Uri};
+use tonic::{Code, Response, Status, transport::Channel, transport::Endpoint, transport::Uri};
 use tonic_types::StatusExt;
+use uuid::Uuid;
 
-use coffer::{GetRequest, GetResponse, PutRequest, secrets_client::SecretsClient};
+use coffer::{GetRequest, GetResponse, PutRequest, PutResponse, secrets_client::SecretsClient};
 
 mod coffer {
     tonic::include_proto!("coffer.v1");
@@ -49,22 +50,33 @@ fn reason(status: &Status) -> Option<String> {
 // #endregion
 
 // #region retry
-/// Repeats a Get, which changes nothing. tonic has no retry policy.
-async fn get(secrets: &mut SecretsClient<Channel>, path: &str) -> Result<GetResponse, Status> {
+/// Makes a call again if its connection broke. tonic has no retry policy. The call must change nothing, or have a
+/// request_id.
+async fn repeat<T>(call: impl AsyncFn() -> Result<Response<T>, Status>) -> Result<T, Status> {
     let mut attempt = 1;
     loop {
-        let request = GetRequest { path: path.into(), version: 0 };
-        match secrets.get(Request::new(request)).await {
+        match call().await {
             Err(status) if is_broken(&status) && attempt < 5 => {
                 tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
                 attempt += 1;
             }
-            outcome => return outcome.map(|response| response.into_inner()),
+            outcome => return outcome.map(Response::into_inner),
         }
     }
 }
 
-/// A broken connection has one of these codes, and no reason.
+async fn get(secrets: &SecretsClient<Channel>, path: &str) -> Result<GetResponse, Status> {
+    let request = GetRequest { path: path.into(), ..Default::default() };
+    repeat(async || secrets.clone().get(request.clone()).await).await
+}
+
+/// Makes a change. With its request_id, the server applies it once, and each attempt gets the same answer.
+async fn put(secrets: &SecretsClient<Channel>, request: PutRequest) -> Result<PutResponse, Status> {
+    let request = PutRequest { request_id: Uuid::new_v4().into(), ..request };
+    repeat(async || secrets.clone().put(request.clone()).await).await
+}
+
+/// A call whose connection breaks fails with one of these codes. UNKNOWN and CANCELLED then have no reason.
 fn is_broken(status: &Status) -> bool {
     status.code() == Code::Unavailable
         || matches!(status.code(), Code::Unknown | Code::Cancelled) && reason(status).is_none()
@@ -74,19 +86,19 @@ fn is_broken(status: &Status) -> bool {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let channel = connect(&std::env::var("COFFER_ADDR")?, &std::env::var("COFFER_SERVER_ID")?).await?;
-    let mut secrets = SecretsClient::new(channel);
+    let secrets = SecretsClient::new(channel);
     let path = "shop/api/db";
 
     let data = HashMap::from([("user".into(), "app".into())]);
-    let put = secrets.put(PutRequest { path: path.into(), data, ..Default::default() }).await?;
-    println!("put {}", put.into_inner().path);
+    let created = put(&secrets, PutRequest { path: path.into(), data, ..Default::default() }).await?;
+    println!("put {}", created.path);
 
-    if let Err(status) = get(&mut secrets, &format!("{path}/missing")).await {
+    if let Err(status) = get(&secrets, &format!("{path}/missing")).await {
         println!("error {:?} {}", status.code(), reason(&status).unwrap_or_default());
     }
 
     loop {
-        println!("get {}", get(&mut secrets, path).await?.data["user"]);
+        println!("get {}", get(&secrets, path).await?.data["user"]);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -16,7 +16,7 @@ import { ANY_CALLER } from "../../support/any-caller.ts";
 
 const PATH = "/coffer.v1.Secrets/Get";
 const GET = { path: PATH, number: 1 };
-const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
+const ANSWER = getResponse.of({ path: "a", version: 1, revision: 1 });
 const API = { id: SpiffeId.parse("spiffe://example.org/api"), connection: 7 } as unknown as Connection;
 const WEB = { id: SpiffeId.parse("spiffe://example.org/web"), connection: 8 } as unknown as Connection;
 

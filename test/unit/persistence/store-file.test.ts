@@ -138,7 +138,7 @@ describe("a store on disk", () => {
   it("does not decrypt content that was moved to another row", async () => {
     const swap = (column: string, first: number, second: number) => `
       CREATE TEMP TABLE old AS SELECT * FROM versions;
-      UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
+      UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.row_number = ${first + second} - versions.row_number)
        WHERE row_number IN (${first}, ${second})`;
     const broken = "not authentic";
     const cases: [string, string[]][] = [
@@ -157,7 +157,7 @@ describe("a store on disk", () => {
   it("is refused when rows were exchanged", async () => {
     const swap = (column: string, first: number, second: number) => `
       CREATE TEMP TABLE old AS SELECT * FROM versions;
-      UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.revision = ${first + second} - versions.revision)
+      UPDATE versions SET ${column} = (SELECT old.${column} FROM old WHERE old.row_number = ${first + second} - versions.row_number)
        WHERE row_number IN (${first}, ${second})`;
     for (const sql of [swap("path", 1, 3), swap("version", 1, 2)]) {
       const data = await filledFolder();
@@ -172,8 +172,8 @@ describe("a store on disk", () => {
     tamper(
       to,
       `ATTACH '${join(from, "store", "coffer.db")}' AS other;
-      UPDATE versions SET sealed = (SELECT sealed FROM other.versions AS o WHERE o.revision = versions.revision)
-       WHERE revision = 1`,
+      UPDATE versions SET sealed = (SELECT sealed FROM other.versions AS o WHERE o.row_number = versions.row_number)
+       WHERE row_number = 1`,
     );
     assert.deepEqual(await contentsIn(to), ["not authentic", "a2", "b1", "b2"]);
   });

@@ -1,5 +1,6 @@
 import com.coffer.v1.GetRequest;
 import com.coffer.v1.PutRequest;
+import com.coffer.v1.PutResponse;
 import com.coffer.v1.SecretsGrpc;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
@@ -17,6 +18,7 @@ import io.spiffe.workloadapi.X509Source;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 
@@ -30,8 +32,10 @@ public final class Main {
               Map.of(
                   "name", List.of(
                       Map.of("service", "coffer.v1.Secrets", "method", "Get"),
+                      Map.of("service", "coffer.v1.Secrets", "method", "BatchGet"),
                       Map.of("service", "coffer.v1.Secrets", "method", "List"),
-                      Map.of("service", "coffer.v1.Secrets", "method", "Describe")),
+                      Map.of("service", "coffer.v1.Secrets", "method", "Describe"),
+                      Map.of("service", "coffer.v1.Secrets", "method", "Put")),
                   "timeout", "30s",
                   "waitForReady", true,
                   "retryPolicy", Map.of(
@@ -79,6 +83,16 @@ public final class Main {
 
   // #endregion
 
+  // #region put
+  /** Makes a change. With its request_id, the server applies it once, however often the retry policy repeats it. */
+  static PutResponse put(SecretsGrpc.SecretsBlockingStub secrets, String path, Map<String, String> data) {
+    String requestId = UUID.randomUUID().toString();
+    return secrets.put(
+        PutRequest.newBuilder().setPath(path).putAllData(data).setRequestId(requestId).build());
+  }
+
+  // #endregion
+
   public static void main(String[] arguments) throws Exception {
     String path = "shop/api/db";
     SpiffeId serverId = SpiffeId.parse(System.getenv("COFFER_SERVER_ID"));
@@ -86,8 +100,7 @@ public final class Main {
       ManagedChannel channel = open(source, System.getenv("COFFER_ADDR"), serverId);
       var secrets = SecretsGrpc.newBlockingStub(channel);
       try {
-        var request = PutRequest.newBuilder().setPath(path).putData("user", "app").build();
-        System.out.println("put " + secrets.put(request).getPath());
+        System.out.println("put " + put(secrets, path, Map.of("user", "app")).getPath());
         try {
           secrets.get(GetRequest.newBuilder().setPath(path + "/missing").build());
         } catch (StatusRuntimeException error) {
