@@ -5,7 +5,7 @@ import type { Outcome } from "./meter.ts";
 // The process of background clients. The parent sends the job to start. This process sends a count at the first answer,
 // and the final count at the parent's second message. A connection that fails ends it with an error.
 
-/** When the job arrived, of performance.now(). */
+/** When the job arrived, as a time of performance.now(). */
 let startedAt = 0;
 const errors: Record<string, number> = {};
 let calls = 0;

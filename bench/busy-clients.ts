@@ -15,8 +15,8 @@ export class BusyClients {
   }
 
   /**
-   * Starts the clients when all their connections are open, so that no handshake waits for a busy server. They make
-   * `calls` calls, by default until `end` is called.
+   * Starts the clients when all their connections are open, so that no handshake waits for a busy server. Together, they
+   * make `calls` calls, or, by default, calls until `end` is called.
    */
   static async start(
     job: Omit<Job, "extent">,

@@ -13,7 +13,8 @@ export class ClientProcess<Count> {
   }
 
   /**
-   * Resolves when the process has sent its first count. Rejects if it ends before. `module` is relative to this folder.
+   * Resolves when the process has sent its first count. Rejects if the process ends earlier. `module` is relative to this
+   * folder.
    */
   static async start<Count>(module: string, job: Serializable): Promise<ClientProcess<Count>> {
     const clients = new ClientProcess<Count>(fork(new URL(module, import.meta.url), { serialization: "advanced" }));

@@ -14,7 +14,7 @@ export interface Work {
   readonly inFlight: number;
   /** The number of the secret in the next call; undefined after the last call. */
   next(): number | undefined;
-  /** Receives the outcome of a call that started at `startedAt`, of performance.now(). */
+  /** Receives the outcome of a call. `startedAt`, a time of performance.now(), is its start. */
   ended(outcome: Outcome, startedAt: number): void;
 }
 

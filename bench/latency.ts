@@ -97,7 +97,7 @@ function besidePuts(
   check: (puts: BackgroundCount) => void = () => {},
 ): Measure {
   return async (round) => {
-    // A number that no measured Put has as its round, so that these Puts write other paths.
+    // The numbers of these rounds continue after the measured ones, so that these Puts write other paths.
     const otherRound = options.rounds + round;
     const client = { ...options, ...PUTS, secrets: SECRETS };
     const puts = await BackgroundClients.start(jobFor(server, "put", otherRound, client));
@@ -119,7 +119,7 @@ function besideHandshakes({ target }: Server, measure: Measure): Measure {
   };
 }
 
-/** A Put waits for a sync. A first answer that comes earlier means that the syncs did not stall. */
+/** A Put waits for a sync. If the first one was answered before a stalled sync can end, the syncs did not stall. */
 function requireStall({ firstAnswerMs }: BackgroundCount): void {
   if (firstAnswerMs < STALL_MS)
     throw new Error(`a Put took ${firstAnswerMs.toFixed(0)} ms: strace did not delay its sync`);

@@ -11,7 +11,7 @@ import { type CofferServer, fill, startCoffer, threadedName } from "./servers.ts
 /** The numbers of connections that clients open at the same time. */
 const CONNECTIONS = [4, 8];
 
-/** How often they do so in a round. */
+/** The number of bursts of each size in a round. */
 const BURSTS = 10;
 
 const POLL_MS = 20;

@@ -41,6 +41,7 @@ export function ratesTable(rounds: Rounds, base: string): string {
     "CPU us/call",
     "cores",
     "client %",
+    "client us/call",
     "others %",
     "errors",
   ];

@@ -1,7 +1,10 @@
 import type { JobResult } from "./job.ts";
 import { type Spread, spreadOf } from "./rounds.ts";
 
-/** The CPU time of a call by thread, and the rates that follow from the part that more cores do not divide. */
+/**
+ * The CPU time of a call by thread, and the rates on more cores, which are calculated from the part of this time that can't
+ * be spread over cores.
+ */
 export interface ThreadShares {
   /** CPU time of the main thread in microseconds for each call. With fronts, this is the store thread. */
   readonly mainMicros: Spread;
@@ -15,7 +18,7 @@ export interface ThreadShares {
 
 /** Amdahl's law for a server with fronts. */
 interface Scaling {
-  /** CPU time in microseconds for each call that a front spends although another front answers the call. */
+  /** CPU time in microseconds that a front spends on each call of another front, to keep its replica up to date. */
   readonly replicaMicros: Spread;
   /** Calls a second, by the number of cores. */
   readonly rates: ReadonlyMap<number, Spread>;
@@ -30,8 +33,8 @@ export function singleThreadShares(results: readonly JobResult[]): ThreadShares 
 }
 
 /**
- * The shares of the threads of a Coffer with `fronts` fronts, from results of calls that reach all fronts, and of calls on
- * one connection, which only one front answers; one of each for each round.
+ * The shares of the threads of a Coffer with `fronts` fronts. `results` are from calls that reach all fronts, `onOneFront`
+ * from calls on one connection, which only one front answers. Both lists have one result for each round.
  */
 export function frontShares(
   results: readonly JobResult[],
@@ -49,7 +52,7 @@ export interface CallCost {
   readonly main: number;
   readonly fronts: readonly number[];
   readonly others: number;
-  /** The part of each front's time that it also spends on the calls of other fronts. */
+  /** The time that a front spends on a call that another front answers. `fronts` includes it. */
   readonly replica: number;
 }
 
@@ -66,9 +69,9 @@ function costOf({ serverThreads }: JobResult, onOneFront: JobResult, fronts: num
 }
 
 /**
- * Calls a second on a number of cores, by Amdahl's law, with as many fronts as cores. The time of the store thread stays,
- * and so does what every front does for every call; the rest is divided by the cores. It assumes that nothing but the CPU
- * limits the server, and that a core is as fast as in the measurement.
+ * Calls a second on a number of cores, by Amdahl's law, with as many fronts as cores. More cores do not reduce the time of
+ * the store thread, or the time that every front spends on every call; the rest is divided by the number of cores. This
+ * assumes that only the CPU limits the server, and that a core is as fast as in the measurement.
  */
 export function amdahlRate({ main, fronts, others, replica }: CallCost, cores: number): number {
   const divided = sum(fronts) + others - fronts.length * replica;

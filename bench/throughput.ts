@@ -22,7 +22,7 @@ import { type ThreadShares, frontShares, singleThreadShares } from "./thread-sha
 export interface Throughput {
   readonly operation: Operation;
   readonly rounds: Rounds;
-  /** Of each Coffer of this build. */
+  /** The CPU time of the threads of each Coffer of this build, by the name of the server. */
   readonly threads: ReadonlyMap<string, ThreadShares>;
   /** The commits of each Coffer during the measurements and their warm-ups. */
   readonly commits: ReadonlyMap<string, Commits>;
@@ -70,7 +70,7 @@ async function measureThreads(
     options.threads.some((count) => count > 1 && threadedName(count) === name),
   );
   const one = { ...options, connections: 1, inFlight: options.connections * options.inFlight };
-  // Rounds that have not been measured yet, so that a Put writes a path that was never written before.
+  // The numbers of these rounds continue after the measured ones, so that each Put writes a path that does not exist yet.
   const measure = (server: Server, round: number) => runJob(jobFor(server, operation, options.rounds + round, one));
   const onOneFront = await interleave(withFronts, options.rounds, measure);
   const shares = options.threads.map((count) => {

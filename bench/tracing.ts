@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 
-/** How long each sync takes at least with {@link STALLING_SYNCS}, in milliseconds. */
+/** The minimum duration of a sync with {@link STALLING_SYNCS}, in milliseconds. */
 export const STALL_MS = 2000;
 
 /**

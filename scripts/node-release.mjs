@@ -6,8 +6,8 @@ import { readFileSync } from "node:fs";
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
 /**
- * Whether a release such as "22.12.1" satisfies engines.node: "^" and the oldest release of a line, or ">=" and the oldest
- * release of all later ones.
+ * Whether a release such as "22.12.1" satisfies engines.node. Each of its ranges is "^" with the oldest supported release of
+ * one line, or ">=" with a release from which on every release is supported.
  */
 function isSupported(release) {
   const [major, ...rest] = release.split(".").map(Number);

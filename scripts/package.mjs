@@ -72,8 +72,8 @@ function bundle(stage) {
 }
 
 /**
- * Removes what npm would run at install, and the package that only better-sqlite3's install script uses. npm does not
- * install the optional packages of a bundled one, so they are those of Coffer.
+ * Removes what npm would run at install, and the package that only better-sqlite3's install script uses. Also removes the
+ * optional packages, which npm does not install for a bundled package: Coffer's own manifest names them.
  */
 function rewriteManifest(file) {
   const { scripts = {}, dependencies = {}, devDependencies, optionalDependencies, ...rest } = readJson(file);

@@ -1,5 +1,5 @@
 // Makes a release. "npm run release -- 0.2.0" is a dry run. "npm run release -- 0.2.0 --commit" also makes the commit and
-// the tag. Neither pushes or publishes; .github/workflows/release.yml publishes when the tag is pushed.
+// the tag. Neither pushes nor publishes; .github/workflows/release.yml publishes when the tag is pushed.
 //
 // Both check all conditions of a release, and build its files into dist-release (scripts/artifacts.mjs). They work in a
 // second work tree of the repository, so that a failed release leaves the repository unchanged.
@@ -54,14 +54,14 @@ function registryProblems() {
     : [`cannot ask the registry for ${manifest.name}@${version}: ${asked.stderr}`];
 }
 
-/** Writes the version, the changelog and the landed proto, and commits them. Returns the commit. */
+/** Writes the version, the changelog and the descriptors of the released proto, and commits them. Returns the commit. */
 function commitRelease(tree) {
   const run = (program, ...words) =>
     execFileSync(program, words, { cwd: tree, stdio: ["ignore", "ignore", "inherit"] });
   const date = new Date().toISOString().slice(0, 10);
   writeFileSync(join(tree, "CHANGELOG.md"), released(changelog, version, date));
   run("npm", "version", version, "--no-git-tag-version", "--allow-same-version");
-  // Later changes must be compatible with the proto of the last release.
+  // `buf breaking` checks that later changes are compatible with the proto of this release.
   run("node", "scripts/descriptors.mjs", "--land");
   run("git", "commit", "--quiet", "--all", "--message", `release: version ${version}`);
   return execFileSync("git", ["rev-parse", "HEAD"], { cwd: tree, encoding: "utf8" }).trim();

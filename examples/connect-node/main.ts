@@ -78,7 +78,7 @@ const transport = createGrpcTransport({
 // #endregion
 
 // #region retry
-/** A broken connection has one of these codes, and no reason. */
+/** A call whose connection breaks fails with one of these codes. */
 const BROKEN: readonly Code[] = [Code.Unavailable, Code.Aborted, Code.Canceled];
 
 /** Repeats calls that change nothing, and changes with a request_id, which the server applies once. */

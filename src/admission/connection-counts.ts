@@ -33,10 +33,14 @@ export class ConnectionCounts {
     return Atomics.load(this.#counts, front);
   }
 
-  /** The front with the fewest connections; the first of several. */
-  fewest(): number {
-    let fewest = 0;
-    for (let front = 1; front < this.#counts.length; front++) if (this.of(front) < this.of(fewest)) fewest = front;
+  /** The front with the fewest connections; of several, the first after `last`, in a circle. */
+  fewest(last: number): number {
+    const { length } = this.#counts;
+    let fewest = (last + 1) % length;
+    for (let step = 2; step <= length; step++) {
+      const front = (last + step) % length;
+      if (this.of(front) < this.of(fewest)) fewest = front;
+    }
     return fewest;
   }
 }

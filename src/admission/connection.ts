@@ -56,7 +56,7 @@ export class Connection implements Principal {
   }
 }
 
-/** How connections are numbered: a front of several counts in steps, so that no two have the same number. */
+/** How connections are numbered. With several fronts, each counts in steps, so that no two connections have one number. */
 export interface Numbering {
   readonly first: number;
   readonly step: number;

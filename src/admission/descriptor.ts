@@ -12,10 +12,11 @@ class PassingRefused extends StartError {
   override readonly name = "PassingRefused";
 }
 
-// fcntl(2): F_DUPFD_CLOEXEC of Linux; of macOS.
+// The value of F_DUPFD_CLOEXEC (fcntl(2)) on macOS, and on Linux.
 const DUPLICATE = process.platform === "darwin" ? 67 : 1030;
 
-// The copy gets a number of at least this: 0, 1 and 2 are the standard streams, also when they are closed.
+// The lowest number that the copy may get. 0, 1 and 2 are the standard streams: if one of them is closed, its number is
+// free, and output for the stream would be sent to the connection.
 const LOWEST = 3;
 
 /**

@@ -13,7 +13,8 @@ export interface HandshakeLimits {
   /** The maximum number of connections whose handshake is not complete. */
   readonly inProgress: number;
   /**
-   * The maximum number of handshakes that begin in a second. Each takes the only thread for one or two milliseconds.
+   * The maximum number of handshakes that begin in a second. Each takes its thread one or two milliseconds, and no other
+   * work of this thread happens meanwhile.
    */
   readonly perSecond: number;
 }

@@ -89,10 +89,11 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
     // log.
     rejectUnauthorized: false,
     ALPNCallback: ({ protocols }) => {
-      // OpenSSL calls this for each ClientHello, before it answers. Usually the hello arrived before the TLSSocket was
-      // created, which reads it in a separate tick: the next tick then comes before any further input. After a
-      // HelloRetryRequest (RFC 8446 4.1.4), or with a hello in several pieces, the hello arrives as input. The next
-      // tick is then too early, and the end of the turn comes before further input.
+      // OpenSSL calls this for each ClientHello, before it answers. The contexts must be replaced after that answer and
+      // before any further input. Usually the hello arrived before the TLSSocket was created, and the TLSSocket reads it
+      // in a separate tick: the next tick is the right moment. After a HelloRetryRequest (RFC 8446 4.1.4), or with a
+      // hello in several pieces, the hello arrives as input: the next tick is too early, and the end of the turn is the
+      // right moment.
       process.nextTick(verifyOnceRequested);
       setImmediate(verifyOnceRequested);
       return protocols.includes("h2") ? "h2" : undefined;

@@ -1,14 +1,14 @@
 import type { Timers } from "../domain/timers.ts";
 
-// The length of a rest as a part of the work before it. Unverified peers thus use at most two thirds of the thread.
-// With a limit of half the thread, sixty costly handshakes a second locked out all other peers at the same address.
+// The length of a rest as a part of the work before it. Unverified peers thus use at most two thirds of a thread.
+// With a limit of half a thread, sixty costly handshakes a second locked out all other peers at the same address.
 const REST_FOR_WORK = 0.5;
 
 // Milliseconds. No timer is shorter, so a shorter rest is deferred and added to the next.
 const SHORTEST_REST = 1;
 
 /**
- * Limits the work that peers can cause before they are verified to two thirds of the thread. It does one piece of work
+ * Limits the work that unverified peers can cause to two thirds of the time of this thread. It does one piece of work
  * at a time, in the order of the requests, and rests after each for half of the time that it took. It measures the time
  * of the work and does not count handshakes: a client chooses its key, its certificates and their number, and one
  * handshake can cost as much as a hundred others.

@@ -23,12 +23,16 @@ export interface PlacementOptions {
 }
 
 /**
- * Distributes accepted connections over the fronts: each goes to the front with the fewest open ones. Node can't pass a
+ * Distributes accepted connections over the fronts: each goes to the front with the fewest open ones. Of several such
+ * fronts, the next in turn gets it: otherwise one front would get all connections of a client that makes one call on
+ * each, and such a client would get the handshake rate of one front instead of that of the process. Node can't pass a
  * socket to another thread, so the other thread gets the number of a duplicate of its descriptor, and this one closes its
  * own without sending FIN. Bytes that have arrived stay in the kernel: nothing is read before `place` returns.
  */
 export class Placement {
   readonly #options: PlacementOptions;
+  /** The front that was chosen last; -1 before the first connection. */
+  #last = -1;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
@@ -37,7 +41,8 @@ export class Placement {
   /** Places a socket. Call it in the turn in which the socket is accepted, before anything is read from it. */
   place(socket: Socket): void {
     const { counts, own, most } = this.#options;
-    const front = counts.fewest();
+    const front = counts.fewest(this.#last);
+    this.#last = front;
     if (counts.of(front) >= most) this.#options.refuse(socket);
     else if (front === own || !this.#isPassed(socket, front)) this.#keep(socket);
   }

@@ -25,7 +25,7 @@ export class FrontThreads implements FrontHost {
   constructor(parts: FrontParts, delays: SharedDelays) {
     const { config, timers } = parts;
     const { threads } = config;
-    const progress = new PublicationProgress(threads);
+    const progress = PublicationProgress.of(threads);
     const feeds = Array.from({ length: threads }, () => new MessageChannel());
     this.publication = new Feed(
       feeds.map(({ port1 }) => portOf(port1)),
@@ -43,8 +43,12 @@ export class FrontThreads implements FrontHost {
       clock,
     };
     const descriptors = descriptorPorts(threads);
-    this.#fronts = feeds.map(({ port2: feed }, number) =>
-      startFront(parts, { ...shared, number, feed, descriptors: descriptors[number] ?? new Map() }),
+    this.#fronts = startAll(
+      feeds.map(
+        ({ port2: feed }, number) =>
+          () =>
+            startFront(parts, { ...shared, number, feed, descriptors: descriptors[number] ?? new Map() }),
+      ),
     );
     const [first, ...others] = this.#fronts;
     if (first === undefined) throw new RangeError("a server has at least one front");
@@ -61,6 +65,18 @@ export class FrontThreads implements FrontHost {
     await this.remote.close();
     this.publication.close();
   }
+}
+
+/** Starts the fronts. If one can't be started, ends the others: their threads would keep the process running. */
+function startAll(starts: readonly (() => RemoteFront)[]): readonly RemoteFront[] {
+  const started: RemoteFront[] = [];
+  try {
+    for (const start of starts) started.push(start());
+  } catch (error) {
+    for (const front of started) void front.close();
+    throw error;
+  }
+  return started;
 }
 
 type FrontResources = Omit<FrontSetup, "config" | "control" | "counters"> & { readonly number: number };

@@ -51,8 +51,8 @@ export class CofferServer {
   constructor(config: ServeConfig, options: CofferServerOptions) {
     this.#config = config;
     this.#options = options;
-    const counters = new CallCounters(COUNTER_NAMES, config.threads);
-    const delays = config.threads === 1 ? undefined : new SharedDelays(config.threads);
+    const counters = CallCounters.of(COUNTER_NAMES, config.threads);
+    const delays = config.threads === 1 ? undefined : SharedDelays.of(config.threads);
     this.#metrics = new Metrics({ version: release(), node: process.version }, counters, delays);
     this.#startup = new Startup({
       ...options,

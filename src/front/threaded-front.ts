@@ -2,7 +2,7 @@ import { ConnectionCounts } from "../admission/connection-counts.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import { BudgetMemory } from "../grpc/budget-memory.ts";
-import { CallCounters } from "../observability/call-counters.ts";
+import { CallCounters, type FrontCounters } from "../observability/call-counters.ts";
 import { reportDelays } from "../observability/delay-samples.ts";
 import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
@@ -11,11 +11,11 @@ import type { XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { SecretReader } from "../store/secret-reader.ts";
 import { StoreClock } from "../store/store-clock.ts";
-import { portOf } from "../threads/port.ts";
+import { type Port, portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
 import { Replica } from "../threads/replica.ts";
-import { COUNTER_NAMES, createCallLog } from "./call-log.ts";
-import { Front } from "./front.ts";
+import { type CallLog, COUNTER_NAMES, createCallLog } from "./call-log.ts";
+import { Front, type FrontOptions } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
 import { IdentityMirror } from "./identity-mirror.ts";
 import { ACCEPTING, Adopted, type DescriptorPort, type Intake, Listeners, portTo } from "./intake.ts";
@@ -28,47 +28,76 @@ const NO_POLICY = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 0 }
 
 /** Creates the front of this thread, which follows the orders of the store thread, and reports that it is ready. */
 export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): void {
-  const { config } = setup;
-  const control = portOf<NumberedOrder, Report>(setup.control);
-  const log = createLogger(config.logLevel, portStream(control));
-  const limited = limitLines(log, timers, config.fronts);
-  const counters = new CallCounters(COUNTER_NAMES, config.fronts, setup.counters).of(config.number);
-  const replica = new Replica({
-    port: portOf(setup.feed),
-    progress: new PublicationProgress(setup.progress),
-    front: config.number,
-    timers,
-  });
-  const clock = new StoreClock(timers, setup.clock);
+  const control: Control = portOf(setup.control);
+  const observed = observe(setup, control, timers);
   const identity = new IdentityMirror();
-  let authorizer = NO_POLICY;
+  const policy = { authorizer: NO_POLICY };
   const front = new Front({
-    config,
-    intake: intakeOf(setup, log),
+    ...storeOf(setup, sealer, timers),
+    config: setup.config,
+    intake: intakeOf(setup, observed.log),
     identity,
-    authorizer: () => authorizer,
-    secrets: new SecretReader({ memory: replica.memory, sealer, timers, clock, catchUp: replica.catchUp }),
-    changes: new BoundedChanges(replica.changes, MAX_UNANSWERED_CHANGES, setup.unanswered),
-    sealer,
-    calls: createCallLog(log, limited, counters),
-    counts: counters,
+    authorizer: () => policy.authorizer,
+    calls: observed.calls,
+    counts: observed.counters,
     budgets: new BudgetMemory(setup.budgets),
     timers,
   });
-  const stopDelays = reportDelays(new SharedDelays(setup.delays), config.number, timers);
   const close = async () => {
-    stopDelays();
     await front.close();
-    limited.summarize();
+    observed.end();
     // A change that a caller requested in this turn is posted to the store thread at its end.
     await new Promise<void>((resolve) => timers.afterTurn(resolve));
     sealer.close();
   };
   const adoptPolicy = (next: Authorizer) => {
-    authorizer = next;
+    policy.authorizer = next;
   };
   followOrders(control, { front, identity, adoptPolicy, close });
   control.post({ kind: "ready" });
+}
+
+type Control = Port<NumberedOrder, Report>;
+
+/** What the operator sees of this front: its log lines, and its numbers in the metrics of the process. */
+interface Observed {
+  readonly log: Logger;
+  readonly calls: CallLog;
+  readonly counters: FrontCounters;
+  /** Writes the last lines. */
+  readonly end: () => void;
+}
+
+function observe({ config, counters: memory, delays }: FrontSetup, control: Control, timers: Timers): Observed {
+  const log = createLogger(config.logLevel, portStream(control));
+  const limited = limitLines(log, timers);
+  const counters = new CallCounters(COUNTER_NAMES, memory).of(config.number);
+  const stopDelays = reportDelays(new SharedDelays(delays), config.number, timers);
+  const end = () => {
+    stopDelays();
+    limited.summarize();
+  };
+  return { log, calls: createCallLog(log, limited, counters), counters, end };
+}
+
+/** The replica of this front, and the changes that it sends to the store thread. */
+function storeOf(
+  { config, feed, progress, unanswered, clock }: FrontSetup,
+  sealer: XChaChaSealer,
+  timers: Timers,
+): Pick<FrontOptions, "secrets" | "changes" | "sealer"> {
+  const replica = new Replica({
+    port: portOf(feed),
+    progress: new PublicationProgress(progress),
+    front: config.number,
+    timers,
+  });
+  const { memory, catchUp, changes } = replica;
+  return {
+    secrets: new SecretReader({ memory, sealer, timers, clock: new StoreClock(timers, clock), catchUp }),
+    changes: new BoundedChanges(changes, MAX_UNANSWERED_CHANGES, unanswered),
+    sealer,
+  };
 }
 
 function intakeOf({ config, descriptors, connections }: FrontSetup, log: Logger): Intake {

@@ -5,6 +5,7 @@ import {
   constants,
 } from "node:http2";
 import type { Metadata } from "@grpc/grpc-js";
+import type { EarlyAnswers } from "./early-answers.ts";
 
 /** The gRPC status of a call. */
 export interface CallStatus {
@@ -22,14 +23,16 @@ const MAX_GRPC_MESSAGE = 1024;
 /** The compression that the server accepts. Without this header, grpc-js announces gzip and deflate. */
 const ACCEPT_ENCODING = { "grpc-accept-encoding": "identity" };
 
-/** Bounds the headers with which grpc-js answers on a stream. */
-export function boundHeaders(stream: ServerHttp2Stream): void {
-  const respond = stream.respond.bind(stream);
+/** Bounds the headers with which grpc-js answers on a stream. Does nothing if Coffer has answered already. */
+export function boundHeaders(stream: ServerHttp2Stream, early: EarlyAnswers): void {
+  const send = stream.respond.bind(stream);
   stream.respond = (headers: OutgoingHttpHeaders = {}, options?: ServerStreamResponseOptions) => {
+    if (stream.headersSent) return;
     const message = headers["grpc-message"];
     const bounded = typeof message === "string" ? { "grpc-message": boundMessage(message) } : {};
-    respond({ ...headers, ...ACCEPT_ENCODING, ...bounded }, options);
-    if (options?.endStream) askToStop(stream);
+    const respond = () => send({ ...headers, ...ACCEPT_ENCODING, ...bounded }, options);
+    if (options?.endStream) early.answer(stream, respond);
+    else respond();
   };
 }
 
@@ -37,11 +40,12 @@ export function boundHeaders(stream: ServerHttp2Stream): void {
  * Answers a call with a status and nothing else ("Trailers-Only" in gRPC over HTTP/2), even if its request is
  * incomplete.
  */
-export function answerStatus(
-  stream: ServerHttp2Stream,
-  { httpStatus = 200, code, details, metadata }: CallStatus,
-): void {
-  if (stream.destroyed || stream.closed || stream.headersSent) return;
+export function answerStatus(stream: ServerHttp2Stream, status: CallStatus, early: EarlyAnswers): void {
+  early.answer(stream, () => sendStatus(stream, status));
+}
+
+/** As {@link answerStatus}, on a stream with bounded headers. */
+export function sendStatus(stream: ServerHttp2Stream, { httpStatus = 200, code, details, metadata }: CallStatus): void {
   const headers = {
     ":status": httpStatus,
     "content-type": "application/grpc+proto",
@@ -51,11 +55,6 @@ export function answerStatus(
     ...metadata?.toHttp2Headers(),
   };
   stream.respond(headers, { endStream: true });
-  askToStop(stream);
-  // node:http2 keeps a closed stream, and with it what the call holds, until everything that arrived has been read. The
-  // bytes may contain secret values.
-  stream.on("data", (bytes: Buffer) => bytes.fill(0));
-  stream.resume();
 }
 
 const RESPONSE = { ":status": 200, "content-type": "application/grpc+proto", ...ACCEPT_ENCODING };
@@ -85,11 +84,6 @@ function sendSuccess(this: ServerHttp2Stream): void {
 export function cancelUnread(stream: ServerHttp2Stream): void {
   const isUnread = stream.headersSent && (stream.writableLength > 0 || stream.writableEnded);
   if (isUnread) stream.close(constants.NGHTTP2_CANCEL);
-}
-
-/** The answer is complete. Asks the peer not to send the rest of its request (RFC 9113 8.1). */
-function askToStop(stream: ServerHttp2Stream): void {
-  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /** Truncates a message, but not in the middle of a percent-encoded character. */

@@ -261,6 +261,16 @@ export class Lease {
     return this.#budget.limitOf(resource);
   }
 
+  /**
+   * Returns all but the call: its request is discarded, and waits no longer. Wakes no other request, because this is
+   * called while one is granted: waking the next one from here would nest as deep as there are waiting requests.
+   */
+  discard(): void {
+    this.#budget.forget(this);
+    this.#return("bytes");
+    this.#return("unread");
+  }
+
   /** Returns everything that the call holds, because the call is over. */
   release(): void {
     this.#isReleased = true;

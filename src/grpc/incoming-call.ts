@@ -14,6 +14,7 @@ import type { Connection } from "../admission/connection.ts";
 import { type CallStatus, answerMessage, answerStatus, cancelUnread } from "./answer-stream.ts";
 import type { AnswerableCall, AuthorizedRoute, Handled } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
+import type { EarlyAnswers } from "./early-answers.ts";
 import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
 import { TimedItem } from "./overdue.ts";
@@ -36,6 +37,7 @@ export interface Arrival {
 
 /** What every call needs. */
 export interface CallEnvironment {
+  readonly early: EarlyAnswers;
   readonly timers: Timers;
   readonly onHandled: (handled: Handled) => void;
 }
@@ -277,7 +279,9 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     const isAbandoned = this.isOver && this.#state !== "answering";
     if (isAbandoned) this.#state = "over";
     else this.#end(error === undefined ? status.code : codeOf(error.reason), error);
-    answerStatus(stream, status);
+    answerStatus(stream, status, this.#environment.early);
+    this.#lease.discard();
+    this.#request.wipe();
   }
 
   #end(code: Code, error: CofferError | undefined): void {

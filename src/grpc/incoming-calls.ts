@@ -4,6 +4,7 @@ import { type CofferError, budgetExceeded, shuttingDown, svidExpired } from "../
 import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
 import type { AuthorizedRoute } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
+import { EarlyAnswers } from "./early-answers.ts";
 import { type GrpcTimeout, readTimeout } from "./grpc-timeout.ts";
 import { type CallEnvironment, IncomingCall, REQUEST_MS, RETRY_MS } from "./incoming-call.ts";
 import { OpenCall, type OpenRoute } from "./open-call.ts";
@@ -15,7 +16,7 @@ import { toStatus } from "./status.ts";
 export type Route = AuthorizedRoute | OpenRoute;
 
 /** What {@link IncomingCalls} needs. */
-export interface IncomingCallsOptions extends CallEnvironment {
+export interface IncomingCallsOptions extends Omit<CallEnvironment, "early"> {
   /** The route of a method by its full path, or the route of unknown methods. */
   readonly routeOf: (path: string | undefined) => Route;
   /** Whether a new call may begin. */
@@ -84,12 +85,16 @@ interface Opened {
 /** Receives each new stream, refuses calls by their headers, and begins the others. */
 export class IncomingCalls {
   readonly #options: IncomingCallsOptions;
+  readonly #environment: CallEnvironment;
+  readonly #early: EarlyAnswers;
   readonly #unfinished: Overdue<TimedCall>;
   readonly #unread: Overdue<TimedCall>;
 
   constructor(options: IncomingCallsOptions) {
-    const { timers } = options;
+    const { timers, onHandled } = options;
     this.#options = options;
+    this.#early = new EarlyAnswers(timers);
+    this.#environment = { timers, onHandled, early: this.#early };
     this.#unread = new Overdue(timers, ANSWER_MS, (call) => {
       call.abandon();
       this.#unread.begin(call);
@@ -116,13 +121,14 @@ export class IncomingCalls {
   close(): void {
     this.#unfinished.close();
     this.#unread.close();
+    this.#early.close();
   }
 
   #begin({ session, stream, isComplete }: Opened, route: AuthorizedRoute, lease: Lease, timeout: GrpcTimeout): void {
     const timeoutMs = timeout.kind === "timeout" ? timeout.ms : undefined;
     const since = this.#options.timers.elapsed();
     const arrival = { caller: session.connection, stream, route, since, timeoutMs, isComplete };
-    const call = new IncomingCall(arrival, lease, this.#options);
+    const call = new IncomingCall(arrival, lease, this.#environment);
     this.#watch(session, stream, call);
     call.begin();
   }
@@ -131,7 +137,7 @@ export class IncomingCalls {
     this.#watch(session, stream, new OpenCall(stream, route, lease));
     // grpc-js computes the original timeout incorrectly.
     if (timeout.kind === "timeout") headers["grpc-timeout"] = timeout.header;
-    boundHeaders(stream);
+    boundHeaders(stream, this.#early);
     this.#options.answerOpen(stream, headers);
   }
 
@@ -152,7 +158,7 @@ export class IncomingCalls {
       const { code } = status;
       this.#options.onHandled({ method: route.method, code, seconds: 0, caller: session.connection, error });
     }
-    answerStatus(stream, status);
+    answerStatus(stream, status, this.#early);
     if (this.#isExpired(session)) session.expire();
   }
 

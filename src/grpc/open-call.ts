@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { nextTick } from "node:process";
 import { requestIncomplete } from "../domain/errors.ts";
-import { answerStatus, cancelUnread } from "./answer-stream.ts";
+import { cancelUnread, sendStatus } from "./answer-stream.ts";
 import type { Lease } from "./budget.ts";
 import { REQUEST_MS } from "./incoming-call.ts";
 import { TimedItem } from "./overdue.ts";
@@ -26,12 +27,19 @@ export class OpenCall extends TimedItem {
     this.#stream = stream;
     this.#route = route;
     this.#lease = lease;
+    // After a RST_STREAM with NO_ERROR, node:http2 waits until the request is read and the answer is sent. That never
+    // happens if grpc-js has paused the stream because its peer reads no answers (Node 20.20). Not in this tick, in which
+    // the server may be resetting the stream itself.
+    stream.once("aborted", () => nextTick(() => stream.destroy()));
   }
 
   /** Refuses the call if its request is still incomplete. */
   expire(): void {
-    if (this.#route.isStreaming || this.#stream.state.remoteClose === 1) return;
-    answerStatus(this.#stream, toStatus(requestIncomplete(REQUEST_MS)));
+    const stream = this.#stream;
+    if (this.#route.isStreaming || stream.state.remoteClose === 1) return;
+    // grpc-js does not know of this answer. It would begin another one at the end of the request.
+    stream.removeAllListeners("data").removeAllListeners("end");
+    sendStatus(stream, toStatus(requestIncomplete(REQUEST_MS)));
   }
 
   /** Cancels the call if the caller has not read the whole answer. Called when the time for reading it is over. */

@@ -19,6 +19,7 @@ export class Overdue<Item extends TimedItem> {
   readonly #expire: (item: Item) => void;
   #oldest: Item | undefined;
   #newest: Item | undefined;
+  #size = 0;
   #cancel: (() => void) | undefined;
 
   /** `expire` is called with each item that has not ended within `limitMs` milliseconds. */
@@ -26,6 +27,11 @@ export class Overdue<Item extends TimedItem> {
     this.#timers = timers;
     this.#limitMs = limitMs;
     this.#expire = expire;
+  }
+
+  /** The number of items. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Starts the time of an item. Does nothing if it is running already. */
@@ -37,6 +43,7 @@ export class Overdue<Item extends TimedItem> {
     if (this.#newest === undefined) this.#oldest = item;
     else this.#newest.later = item;
     this.#newest = item;
+    this.#size += 1;
     if (this.#cancel === undefined) this.#wait(this.#limitMs);
   }
 
@@ -50,6 +57,15 @@ export class Overdue<Item extends TimedItem> {
     else later.earlier = earlier;
     // An item that has ended must not keep its neighbours in memory.
     item.overdue = item.earlier = item.later = undefined;
+    this.#size -= 1;
+  }
+
+  /** Removes the oldest item before its time is over, and calls `expire` with it. */
+  expireOldest(): void {
+    const oldest = this.#oldest;
+    if (oldest === undefined) return;
+    this.end(oldest);
+    this.#expire(oldest);
   }
 
   /** Removes all items, and cancels the timer. */

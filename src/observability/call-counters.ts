@@ -5,7 +5,7 @@ import { type DistributionReading, bucketOf } from "./distribution.ts";
 // In seconds. A Get takes a tenth of a millisecond; a commit on a failing disk can take seconds.
 const CALL_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-/** UNKNOWN, as which the gRPC protocol treats a status that does not exist. */
+/** The number of UNKNOWN. The gRPC protocol treats a status that does not exist as UNKNOWN. */
 const UNKNOWN_CODE = 2;
 
 const CODES = CODE_LABELS.length;
@@ -62,15 +62,20 @@ export class CallCounters {
   readonly #layout: Layout;
   readonly #regions: readonly Float64Array[];
 
-  /** `memory` is that of the counters with the same names in another thread; by default, new memory for `fronts`. */
-  constructor(names: CounterNames, fronts: number, memory?: SharedArrayBuffer) {
+  /** Counters in the memory of another thread's `CallCounters` with the same names. */
+  constructor(names: CounterNames, memory: SharedArrayBuffer) {
+    this.memory = memory;
     this.#layout = layoutOf(names);
-    const bytes = this.#layout.length * Float64Array.BYTES_PER_ELEMENT;
-    this.memory = memory ?? new SharedArrayBuffer(fronts * bytes);
-    this.#regions = Array.from(
-      { length: fronts },
-      (_, front) => new Float64Array(this.memory, front * bytes, this.#layout.length),
-    );
+    const { length } = this.#layout;
+    const bytes = length * Float64Array.BYTES_PER_ELEMENT;
+    const fronts = memory.byteLength / bytes;
+    this.#regions = Array.from({ length: fronts }, (_, front) => new Float64Array(memory, front * bytes, length));
+  }
+
+  /** Zero for each of `fronts` fronts. */
+  static of(names: CounterNames, fronts: number): CallCounters {
+    const bytes = layoutOf(names).length * Float64Array.BYTES_PER_ELEMENT;
+    return new CallCounters(names, new SharedArrayBuffer(fronts * bytes));
   }
 
   /** The number of fronts. */

@@ -4,6 +4,8 @@ import type { LogFields, Logger } from "./logger.ts";
 
 /**
  * The maximum number of lines in a second for each event and reason, and for lines about callers also for each caller.
+ * With several fronts, each has this limit: a part of it would hide denials of a caller whose only connection is on one
+ * front. A process with n fronts writes at most n times as many.
  */
 const LINES_PER_SECOND = 10;
 
@@ -39,8 +41,8 @@ export interface LimitedLog {
 }
 
 /** Limits the lines that go to `log`. */
-export function limitLines(log: Logger, timers: Timers, fronts = 1): LimitedLog {
-  return new Limiter(log, timers, fronts);
+export function limitLines(log: Logger, timers: Timers): LimitedLog {
+  return new Limiter(log, timers);
 }
 
 /** The limit of one kind of line: the lines written in this second, and the lines suppressed since the last one. */
@@ -83,17 +85,15 @@ type CallerKinds = readonly [own: Kind, domain: Kind];
 class Limiter implements LimitedLog {
   readonly #log: Logger;
   readonly #timers: Timers;
-  readonly #fronts: number;
   /** The kinds of lines without a caller, and those of all callers of a trust domain. */
   readonly #kinds = new Map<string, Kind>();
   /** By event, reason and caller. The entry without a line for the longest time is the first. */
   readonly #callers = new Map<string, CallerKinds>();
   #cancelSummary: (() => void) | undefined;
 
-  constructor(log: Logger, timers: Timers, fronts: number) {
+  constructor(log: Logger, timers: Timers) {
     this.#log = log;
     this.#timers = timers;
-    this.#fronts = fronts;
   }
 
   info(event: string, reason: string, fields?: LogFields, caller?: SpiffeId): void {
@@ -132,20 +132,12 @@ class Limiter implements LimitedLog {
   }
 
   #kindOf(event: string, reason: string): Kind {
-    return this.#kindFor([event, reason], () => new Kind(event, reason, {}, this.#part(LINES_PER_SECOND)));
-  }
-
-  /** The part of a limit of the process that this front may use, rounded up. */
-  #part(limit: number): number {
-    return Math.ceil(limit / this.#fronts);
+    return this.#kindFor([event, reason], () => new Kind(event, reason, {}, LINES_PER_SECOND));
   }
 
   #domainOf(event: string, reason: string, { trustDomain: { name } }: SpiffeId): Kind {
     const about = { trust_domain: name };
-    return this.#kindFor(
-      [event, reason, name],
-      () => new Kind(event, reason, about, this.#part(LINES_PER_SECOND_OF_A_DOMAIN)),
-    );
+    return this.#kindFor([event, reason, name], () => new Kind(event, reason, about, LINES_PER_SECOND_OF_A_DOMAIN));
   }
 
   /** Returns the kind with these names. All kinds beyond {@link MAX_KINDS} share one. */
@@ -167,7 +159,7 @@ class Limiter implements LimitedLog {
   }
 
   #newCaller(event: string, reason: string, caller: SpiffeId): CallerKinds {
-    const own = new Kind(event, reason, { spiffe_id: caller.toString() }, this.#part(LINES_PER_SECOND));
+    const own = new Kind(event, reason, { spiffe_id: caller.toString() }, LINES_PER_SECOND);
     return [own, this.#domainOf(event, reason, caller)];
   }
 

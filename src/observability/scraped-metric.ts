@@ -29,7 +29,7 @@ export function registerScraped(registry: Registry, { name, help, type, read }: 
   registry.registerMetric(metric as unknown as Metric<string>);
 }
 
-/** The number of calls of each method with each code, including those without a call. */
+/** The number of calls of each method with each code. A code that has not occurred has the value 0. */
 export function codeSeries(methods: readonly MethodReading[]): Series[] {
   return methods.flatMap(({ method, codes }) =>
     codes.map((value, code) => ({ labels: { ...labelsOf(method), grpc_code: CODE_LABELS[code] ?? "" }, value })),

@@ -19,12 +19,15 @@ export class SharedDelays {
   /** The number of scrapes in the first region, then one region for each front. */
   readonly #numbers: Float64Array;
 
-  /** `memory` is that of another thread's object; a number of fronts creates a new one. */
-  constructor(memory: SharedArrayBuffer | number) {
-    const isCount = typeof memory === "number";
-    const bytes = REGION * Float64Array.BYTES_PER_ELEMENT;
-    this.memory = isCount ? new SharedArrayBuffer((1 + memory) * bytes) : memory;
-    this.#numbers = new Float64Array(this.memory);
+  /** Delays in the memory of another thread's `SharedDelays`. */
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#numbers = new Float64Array(memory);
+  }
+
+  /** No delays yet, for `fronts` fronts. */
+  static of(fronts: number): SharedDelays {
+    return new SharedDelays(new SharedArrayBuffer((1 + fronts) * REGION * Float64Array.BYTES_PER_ELEMENT));
   }
 
   /** The number of scrapes so far. */

@@ -27,7 +27,7 @@ export type Defect =
   | "unreadable"
   /** Other users can access the key (see {@link privacyProblem}): a server would refuse it. */
   | "exposed"
-  /** Key and certificate don't match, or the certificate has other names, or another CA signed it. */
+  /** Key and certificate don't match, or the certificate has the wrong names, or another CA signed it. */
   | "foreign"
   /** Less than a third of the certificate's lifetime is left, or it is not valid yet. */
   | "expiring";

@@ -5,7 +5,7 @@ import type { KernelFiles } from "./kernel-files.ts";
 // most 64 probes and scrapes, and briefly the files that it follows.
 const OTHER_FILES = 128;
 
-// What libuv opens for each thread, rounded up: measured were five or six, depending on the release of Node.
+// What libuv opens for each thread, rounded up. It is five or six files, depending on the release of Node.
 const FILES_OF_A_THREAD = 8;
 
 /**

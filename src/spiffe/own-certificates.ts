@@ -4,8 +4,8 @@ import { MaterialError } from "./material-error.ts";
 import { PemError, pemBlocks } from "../x509/pem.ts";
 
 /**
- * A certificate from a file or a message that gives this process its identity, and its position there for errors, such
- * as `svid.pem, line 1`.
+ * A certificate of this process's own identity, from a file or a message of the Workload API. `where` is its position
+ * there, such as `svid.pem, line 1`, for error messages.
  */
 export interface LocatedCertificate {
   readonly certificate: Certificate;

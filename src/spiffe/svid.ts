@@ -123,7 +123,7 @@ function checkPresentable({ certPem, keyPem }: Svid, where: string): void {
   }
 }
 
-/** Checks each certificate of a chain for its position, and returns the SPIFFE ID. */
+/** Checks the leaf by the rules for leaves and each other certificate by those for issuers. Returns the SPIFFE ID. */
 function checkChain(found: readonly LocatedCertificate[], name: string, purpose: Purpose): SpiffeId {
   const [leaf, ...issuers] = found;
   if (leaf === undefined) throw new MaterialError(`${name} contains no certificate`);

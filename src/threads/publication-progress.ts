@@ -10,11 +10,15 @@ export class PublicationProgress {
   readonly memory: SharedArrayBuffer;
   readonly #numbers: Int32Array;
 
-  /** `memory` is that of another thread's object; a number of fronts creates a new one. */
-  constructor(memory: SharedArrayBuffer | number) {
-    const isCount = typeof memory === "number";
-    this.memory = isCount ? new SharedArrayBuffer((1 + memory) * Int32Array.BYTES_PER_ELEMENT) : memory;
-    this.#numbers = new Int32Array(this.memory);
+  /** The progress in the memory of another thread's `PublicationProgress`. */
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#numbers = new Int32Array(memory);
+  }
+
+  /** No publication yet, for `fronts` fronts. */
+  static of(fronts: number): PublicationProgress {
+    return new PublicationProgress(new SharedArrayBuffer((1 + fronts) * Int32Array.BYTES_PER_ELEMENT));
   }
 
   /** The number of the last publication. No change is answered before the number of its publication is here. */

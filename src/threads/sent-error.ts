@@ -14,11 +14,14 @@ export interface SentError {
 /** The fields of a CofferError that other errors do not have. */
 type ExpectedError = Pick<CofferError, "reason" | "metadata" | "retryDelayMs">;
 
-/** Describes any thrown value. */
-export function describeError(error: unknown): SentError {
-  if (!(error instanceof Error)) return describeError(new Error(String(error)));
+/** How many causes of an error are sent. An error can be its own cause. */
+const MAX_CAUSES = 8;
+
+/** Describes any thrown value, and up to `causes` of its causes. */
+export function describeError(error: unknown, causes = MAX_CAUSES): SentError {
+  if (!(error instanceof Error)) return describeError(new Error(String(error)), causes);
   const { name, message, stack = message, cause } = error;
-  const sentCause = cause === undefined ? undefined : describeError(cause);
+  const sentCause = cause === undefined || causes === 0 ? undefined : describeError(cause, causes - 1);
   return { name, message, stack, cause: sentCause, expected: expectedError(error) };
 }
 

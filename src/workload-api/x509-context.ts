@@ -46,7 +46,8 @@ export interface X509Context extends FederatedContext {
 /**
  * Reads an X509SVIDResponse (Workload API 5.2.1). If anything is missing or wrong in one SVID, refuses the whole
  * message (4.5). A problem with the bundle of another trust domain affects only that trust domain: otherwise its
- * operator could stop the renewal of this process's SVID. Times and paths are checked when an identity is chosen.
+ * operator could stop the renewal of this process's SVID. The choice of an identity then checks the validity times and
+ * the certification path.
  * Throws {@link MaterialError} with every problem, each with its field.
  */
 export function readX509Context(bytes: Uint8Array, purpose: Purpose): X509Context {

@@ -22,7 +22,7 @@ describe("docker-compose.yml", () => {
     ["a misspelt key", "read_only: true", "readonly: true", /must NOT have unevaluated properties/],
     ["an unknown condition", "condition: service_healthy", "condition: service_well", /must be equal to one of/],
     [
-      "a health check that is no list",
+      "a health check that is not a list",
       "test: [CMD, /opt/spire/bin/spire-server, healthcheck]",
       "test: { CMD: 1 }",
       /healthcheck\/test must be string/,

@@ -31,7 +31,10 @@ export interface Execution {
   readonly command: readonly string[];
 }
 
-/** Where a container finds the two programs that start its command. A container engine has a similar path. */
+/**
+ * The path in each container of `env` and `setpriv`, which start its command, and of their loader and libraries. A
+ * container engine mounts its own init program in the same way.
+ */
 const TOOLS = "/.engine";
 
 const DEVICES = ["null", "zero", "full", "random", "urandom"];

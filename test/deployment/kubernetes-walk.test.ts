@@ -24,7 +24,7 @@ const spire = new SpireDomain("example.org", systemClock);
 const agents: WorkloadApiServer[] = [];
 
 /**
- * Follows the page on this machine: the arguments and variables of each container are run as processes. The volumes
+ * Follows the page on this machine: each container is a process with the arguments and variables of the page. The volumes
  * that a kubelet mounts are below a folder of the test, and each container has a Workload API with the SVID of its
  * service account.
  */
@@ -53,7 +53,7 @@ describe("docs/kubernetes.md, followed", () => {
     assert.deepEqual(shown(await coffer(command, { env })), { code: 0, stdout: "SERVING\n" });
   });
 
-  it("has an admin who writes the first secret, and a workload that gets it before it starts", async () => {
+  it("has an admin who writes the first secret, and a workload whose init container gets it", async () => {
     const put = await coffer(here(container("admin")), { env: await clientOf("admin"), input: SECRET });
     assert.equal(put.code, 0, put.stderr);
     mkdirSync(below("/run/secrets/api"), { recursive: true });

@@ -79,7 +79,8 @@ describe("docs/sidecar.md", () => {
     assert.deepEqual([socket.mode, (pod.securityContext as { fsGroup?: number }).fsGroup], [0o660, 20_000]);
   });
 
-  // Started as ordinary containers in this order, the clients would wait for a server that starts after them.
+  // If the server were an ordinary container, it would start only after the init container `secrets` had ended, which
+  // waits for the server.
   it("starts the server first, and keeps it running", () => {
     assert.deepEqual(
       pod.initContainers!.map(({ name }) => name),

@@ -9,8 +9,8 @@ import { type ServerProcess, Site, type StartOptions } from "../support/server-p
 import { THREADS } from "../support/threads.ts";
 
 /**
- * How many connections unauthenticated clients hold, and the server's limits: the defaults, or smaller ones. Each thread has
- * an equal part of a limit, so that of handshakes grows with the threads.
+ * How many connections unauthenticated clients hold, and the server's limits: the defaults, or smaller ones. A server
+ * divides each limit by the number of its threads, so all of these numbers are multiplied by it.
  */
 const { connections, flags } = LONG
   ? { connections: 5000, flags: [] }
@@ -72,8 +72,8 @@ async function start(options: StartOptions = {}): Promise<void> {
 afterEach(() => server.kill());
 
 describe("a legitimate client", () => {
-  // More unauthenticated clients than may be in handshake, which reconnect whenever they are closed. Those that send a
-  // complete ClientHello can't be distinguished from legitimate ones until they should answer, except by their address.
+  // There are more unauthenticated clients than may be in the handshake, and they reconnect whenever they are closed. A
+  // client that sends a complete ClientHello, and then nothing, at first differs from a legitimate one only by its address.
   for (const [kind, from] of [
     ["silent", HERE],
     ["half-hello", HERE],

@@ -40,8 +40,8 @@ function ten(ca: Issuer): readonly Buffer[] {
 
 const PEERS: Readonly<Record<string, readonly Buffer[]>> = {
   "untrusted peers with ten certificates": ten(rogue),
-  "members with nine unnecessary certificates": [...workload(), ...extra.map(({ der }) => der)],
-  "members below one intermediate": workload({}, intermediate),
+  "trusted workloads with nine unnecessary certificates": [...workload(), ...extra.map(({ der }) => der)],
+  "trusted workloads below one intermediate": workload({}, intermediate),
 };
 
 describe("a handshake leaks no memory in the server:", () => {
@@ -110,17 +110,19 @@ describe("a handshake leaks no memory in the server:", () => {
     });
   }
 
-  it("(control) all handshakes of members are accepted, and all others are refused as untrusted", async () => {
+  it("(control) all handshakes of trusted workloads are accepted, and all others are refused as untrusted", async () => {
     const { accepted, refused } = await ask("report");
-    const members = Object.keys(PEERS).filter((who) => who.startsWith("members"));
-    assert.deepEqual([accepted, refused], [members.length * COUNT * (ROUNDS + 1), ["untrusted"]]);
+    const trusted = Object.keys(PEERS).filter((who) => who.startsWith("trusted"));
+    assert.deepEqual([accepted, refused], [trusted.length * COUNT * (ROUNDS + 1), ["untrusted"]]);
   });
 
   // The control comes last, because it makes the server leak: a chain that is read for each handshake is never freed.
   it("(control) one whose chain is read leaks memory", async (t) => {
     await ask("read");
     // A leak may first fill memory that earlier handshakes have freed, which the system does not see.
-    const leaked = Math.max(...(await growth(PEERS["members with nine unnecessary certificates"]!, CONTROL_COUNT)));
+    const leaked = Math.max(
+      ...(await growth(PEERS["trusted workloads with nine unnecessary certificates"]!, CONTROL_COUNT)),
+    );
     t.diagnostic(`${Math.round(leaked)} bytes a handshake`);
     for (const [who, bytes] of kept)
       assert.ok(bytes < leaked / 3, `${who}: ${bytes} bytes, where a leak has ${leaked}`);

@@ -128,7 +128,7 @@ describe("over TLS, one server", () => {
 
   // OpenSSL skips each of these certificates. If the verifier checked a signature with each, it would reach its limit
   // before the real issuer, and one workload could have the chains of all others below that issuer refused.
-  it("finds the path although a member adds certificates with the name and the key identifier of an issuer", async () => {
+  it("finds the path although a workload adds certificates with the name and the key identifier of an issuer", async () => {
     const intermediate = example.intermediate();
     const [leaf] = workload({}, intermediate);
     for (const keyType of ["rsa-2048", "ed25519"] as const) {
@@ -141,7 +141,7 @@ describe("over TLS, one server", () => {
     assert.deepEqual((await inTurn({}, [below!, bare.der, ...lookalikes])).verdicts, [ID]);
   });
 
-  it("finds the path although a member adds certificates with the name of a CA that has no key identifier", async () => {
+  it("finds the path although a workload adds certificates with the name of a CA that has no key identifier", async () => {
     const authority = forge.ca("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
     const chain = workload({}, authority.intermediate());
     const lookalikes = lookalikesOf(commonName("bare"), chain[1]!);
@@ -149,7 +149,7 @@ describe("over TLS, one server", () => {
   });
 
   // OpenSSL compares the issuer's serial number as well, so it skips certificates that the verifier tries.
-  it("refuses a member whose additional certificates take too much work, and accepts a sibling", async () => {
+  it("refuses a workload whose additional certificates take too much work, and accepts another one of its issuer", async () => {
     const intermediate = example.intermediate({ serial: 77n });
     const { keyId } = parseCertificate(intermediate.der);
     const bySerial = extension(

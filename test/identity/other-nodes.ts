@@ -10,8 +10,8 @@ export type OtherNode =
 const LINES = ["20", "22", "24", "26"];
 
 /**
- * The executables that COFFER_TEST_NODES names, separated by colons. If it is empty, the long form uses the tested
- * releases of each other line, and the short form none.
+ * The executables that COFFER_TEST_NODES names, separated by colons. If this variable is not set, the long form of the
+ * tests uses the tested releases of each other line, and the short form uses none.
  */
 export function otherNodes(): readonly OtherNode[] {
   const paths = process.env["COFFER_TEST_NODES"]?.split(":") ?? [];

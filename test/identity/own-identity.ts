@@ -7,7 +7,7 @@ import { example } from "../support/chain-world.ts";
 const HOUR = 3_600_000;
 const OWN = example.issue({ id: "spiffe://example.org/own" });
 
-/** The identity of the server or client under test, with the bundles of a row. */
+/** The identity of the server or client under test. `bundles` are those that verify its peers. */
 export function ownIdentity(bundles: IdentitySnapshot["bundles"], timers: ManualTimers): IdentitySource {
   const [cert, key] = [OWN.certPem, OWN.keyPem].map((pem) => ({ name: "own", bytes: Buffer.from(pem) }));
   const identity = new CurrentIdentity(timers, "nothing yet");

@@ -46,7 +46,7 @@ export async function servePeers(
 const LIMITS = { connections: 10, inProgress: 10, perSecond: 1000 };
 const ANSWER = { path: "", version: 1, data: [], binaryData: [], createTime: 0, revision: 1 };
 
-/** A server for one row, with the row's bundles and time. */
+/** A server for one case, with its bundles and its time. */
 class PeerServer {
   readonly #identity: IdentitySource;
   /** The time of the handshake gate. Each peer advances it, so that the gate does not delay its handshake. */

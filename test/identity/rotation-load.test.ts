@@ -73,7 +73,7 @@ class Cycle {
   }
 }
 
-/** Keeps the current SVID and follows only the bundles, as an attacker who has stolen the SVID and its key. */
+/** Keeps the current SVID and follows only the bundles, like an attacker who has stolen the SVID and its key. */
 function withoutRotation(identity: IdentitySource): Pick<IdentitySource, "snapshot" | "onChange"> {
   const first = identity.snapshot();
   return { snapshot: () => ({ ...first, bundles: identity.snapshot().bundles }), onChange: () => () => {} };

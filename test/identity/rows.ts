@@ -20,7 +20,7 @@ export const NOT_AS_SENT: ReadonlyMap<string, "handshake-failed" | "accepted"> =
   ["a key on secp256k1", "handshake-failed"],
   // The server does not offer signatures with this key.
   ["an Ed448 key", "handshake-failed"],
-  // No peer has this key.
+  // The test has only the public key, so the client signs the handshake with another key.
   ["an RSA key of 16384 bits", "handshake-failed"],
   // OpenSSL encodes the outermost length again. The signed part is unchanged.
   ["a length with a leading zero", "accepted"],

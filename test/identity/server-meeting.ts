@@ -19,7 +19,7 @@ export interface Meeting {
   readonly received: boolean;
 }
 
-/** Calls a server that presents the row's chain with Coffer's client, which expects the ID `serverId`. */
+/** Calls a server that presents the chain of this case. The caller is Coffer's client, which expects the ID `serverId`. */
 export async function call(
   { chain, key = workloadKey, bundles = TRUST, now = NOW }: Case,
   serverId: string,

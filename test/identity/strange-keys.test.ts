@@ -7,7 +7,7 @@ import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 import { call } from "./server-meeting.ts";
 
-/** The key in the form of a certificate; undefined for the few curves without an object identifier. */
+/** The SubjectPublicKeyInfo of a key; undefined for the few curves without an object identifier. */
 function written(key: KeyObject): Buffer | undefined {
   try {
     return key.export({ type: "spki", format: "der" });
@@ -31,7 +31,8 @@ function* keys(): Generator<readonly [kind: string, key: KeyObject]> {
 }
 
 // In some releases of Node, the code of node:tls that describes a certificate ends the process for some of these keys,
-// and so would this test. Neither a chain that OpenSSL refuses nor one that is read may reach that code.
+// and so would this test. The server must not run that code, neither for a chain that OpenSSL refuses nor for a chain that
+// the server reads.
 describe("a certificate with a key of any kind", () => {
   let shown = 0;
   for (const [kind, key] of keys()) {

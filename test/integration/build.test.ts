@@ -66,8 +66,8 @@ describe("the build", () => {
     }
   });
 
-  // No checksum here pins the prebuilt binary, so the build never downloads it. It reports the compiler's steps as they
-  // start.
+  // The lock file has no checksum of the prebuilt binary of SQLite, so the build never downloads it. The build reports
+  // each step of the compiler when the step starts.
   it("compiles SQLite, fetches no binary, and reports its progress", async () => {
     const compiler =
       'console.log("  CC(target) sqlite3.o"); require("fs").writeFileSync("built.js", "module.exports = 1")';

@@ -124,7 +124,7 @@ describe("a connection", () => {
     assert.equal(await verdict({ session }), "closed");
   });
 
-  it("that ends before a handshake is counted and not logged", async () => {
+  it("that ends without a handshake is counted and not logged", async () => {
     const lines = kit.log.length;
     const before = await metric('coffer_connections_refused_total{reason="handshake-abandoned"}');
     const probe = connectTcp(port(), "127.0.0.1");

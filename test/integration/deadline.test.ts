@@ -40,7 +40,6 @@ class StillTimers implements Timers {
   };
 
   readonly busy = (): number => this.#now;
-  readonly monotonic = (): number => this.#now;
   readonly eachTurn = processTimers.eachTurn;
 
   readonly afterTurn = (task: () => void): void => {

@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { describe, it } from "node:test";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
-// The log lines of a workload that is denied continuously must not hide those of another workload that probes paths.
-it("logs each denial of a caller while another is denied continuously, and counts the other's suppressed lines", async () => {
-  // Each of several fronts has a part of the limit, and the probe has one connection.
-  const kit = await ServerKit.start({ threads: 1 });
+// The log lines of a workload that is denied continuously must not hide those of another workload that probes paths. With
+// several fronts, its only connection is on one of them: a part of the limit would suppress half of its lines.
+describe("denials of a caller while another is denied continuously", () => {
+  for (const threads of [1, 3]) {
+    it(`are all logged with ${threads} thread(s), and the other's suppressed lines are counted`, () =>
+      logsAll(threads));
+  }
+});
+
+async function logsAll(threads: number): Promise<void> {
+  const kit = await ServerKit.start({ threads });
   const [noise, probe] = [kit.caller(API), kit.caller(WEB)];
   for (let i = 0; i < 8; i++) {
     const denied = await Promise.all(Array.from({ length: 50 }, () => noise.get({ path: "payments/x" })));
@@ -24,4 +31,4 @@ it("logs each denial of a caller while another is denied continuously, and count
   const suppressed = of(API).reduce((sum, line) => sum + Number(line["suppressed"] ?? 0), 0);
   assert.ok(lines.length < 400);
   assert.equal(lines.length + suppressed, 400);
-});
+}

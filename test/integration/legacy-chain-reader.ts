@@ -6,8 +6,9 @@ import { ChainForge, strangeKeys } from "../../src/app/probe-chain.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 
-// A program that a test runs instead of the probe. Its server reads the certificates of clients with
-// getPeerCertificate(true), which ends the process on Node 24 and 26. It prints the same lines as the probe.
+// A program that a test runs in place of the probe of Node (src/app/probe-program.ts). Its server reads the
+// certificates of clients with getPeerCertificate(true), which ends the process on Node 24 and 26. It prints the same lines
+// as the probe.
 const chains = new ChainForge(TrustDomain.parse("probe.invalid"), systemClock);
 const { certPem, keyPem } = chains.issue("/server");
 const secureContext = createSecureContext({ cert: certPem, key: keyPem, ca: [] });

@@ -58,8 +58,8 @@ describe("the ops listener", () => {
     assert.deepEqual(await page("/readyz"), { status: 200, body: "identity ok\nstore ok\njournal ok\nserving ok\n" });
   });
 
-  // The server is not ready from the start of the shutdown, also while calls in progress complete: no load balancer
-  // must send calls here.
+  // The server is not ready from the start of the shutdown, also while calls in progress complete, so that a load
+  // balancer sends it no more calls.
   it("reports from the start of a shutdown that the server is live and not ready", async () => {
     held = [];
     const put = admin.put({ path: "ops/last", data: { value: "x" } });

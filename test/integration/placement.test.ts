@@ -62,7 +62,7 @@ describe("connections over threads", () => {
     }
   });
 
-  it("are even for a thousand over three fronts, also after most of those of one front were closed", async () => {
+  it("are spread evenly: a thousand over three fronts, also after most of those of one front were closed", async () => {
     const fronts = await start(3);
     const placed = await connectAll(fronts, 1000, 250);
     assert.ok(difference(spread(placed, 3)) <= 1, String(spread(placed, 3)));
@@ -77,7 +77,7 @@ describe("connections over threads", () => {
     await closeAll(all);
   });
 
-  it("are even on a unix socket, where no peer has an address", async () => {
+  it("are spread evenly on a unix socket, where no peer has an address", async () => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-placement-"));
     const fronts = await start(2, { kind: "unix", path: join(folder, "socket"), mode: 0o600 });
     const placed = await connectAll(fronts, 40, 40);
@@ -112,7 +112,7 @@ describe("connections over threads", () => {
     await until("all are closed", () => descriptors() <= before);
   });
 
-  it("whose clients left on the way are closed, and leave no descriptor open", async () => {
+  it("whose clients disconnect before a busy front takes them are closed, and leave no descriptor open", async () => {
     const fronts = await start(2);
     const before = descriptors();
     await fronts.pause(1);

@@ -28,7 +28,7 @@ function policy(state: number): string {
 }
 
 for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
-  describe(`A policy that ${what}, replaces under load`, () => {
+  describe(`a policy that is replaced under load (by ${what})`, () => {
     let kit: ServerKit;
     let file: string;
     const callers: Caller[] = [];
@@ -61,8 +61,8 @@ for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
     const wrong: string[] = [];
 
     /**
-     * The policies that may have decided a call that ends now, by the state when it started: during a replacement,
-     * either of the two, but each complete.
+     * The policies that may have decided a call that ends now. `start` is the state when the call started. If a
+     * replacement was in progress during the call, either policy may have decided it.
      */
     function possible(start: { readonly settled: boolean; readonly replacements: number }): readonly number[] {
       return start.settled && isSettled && start.replacements === replacements ? [state % 2] : [0, 1];

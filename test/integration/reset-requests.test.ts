@@ -10,9 +10,17 @@ import { putRequest } from "../../src/contract/messages.ts";
 import { accessTo, sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
+import { bytesField } from "../support/wire-field.ts";
 
+const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const MIB = 1024 * 1024;
 const BUDGETS = { bytes: 8 * MIB, unread: 64, calls: 64 };
+
+/** The preface, and SETTINGS with an initial window of 0 (RFC 9113 6.5.2). */
+const READS_NOTHING = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  frame(FrameType.settings, FrameFlag.none, 0, Buffer.of(0, 4, 0, 0, 0, 0)),
+]);
 
 let kit: ServerKit;
 
@@ -30,7 +38,8 @@ class FrameClient {
     this.#socket = socket;
   }
 
-  static async open(): Promise<FrameClient> {
+  /** `opening`: its first frames. */
+  static async open(opening = OPENING): Promise<FrameClient> {
     const socket = connect({
       ...accessTo(kit, ADMIN),
       host: "127.0.0.1",
@@ -38,7 +47,7 @@ class FrameClient {
       ALPNProtocols: ["h2"],
     });
     await once(socket, "secureConnect");
-    socket.write(Buffer.concat([OPENING, frame(FrameType.settings, FrameFlag.ack, 0, Buffer.alloc(0))]));
+    socket.write(Buffer.concat([opening, frame(FrameType.settings, FrameFlag.ack, 0, Buffer.alloc(0))]));
     return new FrameClient(socket);
   }
 
@@ -64,8 +73,8 @@ class FrameClient {
   }
 }
 
-function headers(stream: number): Buffer {
-  return frame(FrameType.headers, FrameFlag.endHeaders, stream, requestHeaders("localhost", "/coffer.v1.Secrets/Put"));
+function headers(stream: number, path = "/coffer.v1.Secrets/Put"): Buffer {
+  return frame(FrameType.headers, FrameFlag.endHeaders, stream, requestHeaders("localhost", path));
 }
 
 function data(stream: number, bytes: Buffer, flags: number = FrameFlag.none): Buffer {
@@ -81,6 +90,15 @@ function put(path: string, size: number): Buffer {
   return grpcMessage(
     putRequest.encode(putRequest.of({ path, data: values, binaryData: [], expectedVersion: undefined })),
   );
+}
+
+/** Makes all calls that one caller may have, on another connection. */
+async function allCallsFit(): Promise<void> {
+  const session = await sessionOf(kit, ADMIN);
+  const calls = Array.from({ length: BUDGETS.calls / 2 }, () => watchHealth(session));
+  const responses = await Promise.all(calls.map((call) => once(call, "response")));
+  for (const [response] of responses) assert.equal(response["grpc-status"], undefined, "a call was refused");
+  session.destroy();
 }
 
 // A client cancels a call by RST_STREAM. After one with NO_ERROR, node:http2 emits "end" as for a complete request, and
@@ -116,12 +134,25 @@ describe("a request that is reset with", () => {
       await client.processed();
       for (const stream of streams) client.write(reset(stream, code));
       await client.processed();
-      // All calls that one caller may have.
-      const session = await sessionOf(kit, ADMIN);
-      const calls = Array.from({ length: BUDGETS.calls / 2 }, () => watchHealth(session));
-      const responses = await Promise.all(calls.map((call) => once(call, "response")));
-      for (const [response] of responses) assert.equal(response["grpc-status"], undefined, "a call was refused");
-      session.destroy();
+      await allCallsFit();
+      client.close();
+    });
+
+    // grpc-js pauses the stream while the client does not read the answers.
+    it(`${name} while grpc-js answers it holds nothing any longer`, async () => {
+      const client = await FrameClient.open(READS_NOTHING);
+      const streams = Array.from({ length: BUDGETS.calls / 4 }, (_, n) => 2 * n + 1);
+      const questions = Buffer.concat(
+        Array.from({ length: 20 }, () => grpcMessage(bytesField(4, "coffer.v1.Secrets"))),
+      );
+      for (const stream of streams) client.write(headers(stream, REFLECT), data(stream, questions));
+      await client.processed();
+      await client.processed();
+      for (const stream of streams) client.write(data(stream, questions));
+      await client.processed();
+      for (const stream of streams) client.write(reset(stream, code));
+      await client.processed();
+      await allCallsFit();
       client.close();
     });
   }

@@ -217,8 +217,8 @@ describe("an identity from the Workload API", () => {
     );
   });
 
-  // An agent sends an SVID that is not valid yet only once. If its clock is ahead, it sends no other for half of the
-  // SVID's lifetime.
+  // An agent sends each SVID only once, even one that is not valid yet because the agent's clock is ahead. It sends the
+  // next one after half of the SVID's lifetime.
   it("is used as soon as it is valid", async () => {
     const ahead = new SpireDomain("example.org", () => kit.timers.clock() + 30_000);
     kit.server.send(response([ahead.issue("/api")]));

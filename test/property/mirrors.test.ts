@@ -163,7 +163,7 @@ test("an identity that crosses to another thread is the same, and its listeners 
   assert.deepEqual([...seen].sort(), ["failed", "ready", "waiting"]);
 });
 
-// Each message with a private key leaves a copy of it in memory. A problem of the source is no reason for one.
+// Each message with a private key leaves a copy of it in memory, so a problem of the source must not cause a message.
 test("an identity crosses once, however often its problems change", () => {
   const timers = new ManualTimers(NOW);
   const source = new CurrentIdentity(timers, "nothing yet");

@@ -4,7 +4,7 @@ import type { Revision } from "../../src/store/revision.ts";
 import type { SimulatedThread } from "../support/simulated-threads.ts";
 import type { SystemParts } from "./threads-system.ts";
 
-/** How many milliseconds a commit takes at most. Other threads run meanwhile. */
+/** The maximum duration of a commit, in milliseconds. Other threads run meanwhile. */
 const LONGEST_COMMIT_MS = 8;
 
 /** A journal whose commits take a random time, and which rejects some of them as on a full disk. Revisions have gaps. */

@@ -83,8 +83,8 @@ export class SimulatedCaller {
   }
 
   /**
-   * Makes a call. Those that are answered at once return no promise, so that this caller can make more calls while
-   * other threads stand still.
+   * Makes a call. A call that is answered immediately returns no promise, so that this caller can make more calls while
+   * other threads are suspended.
    */
   #call(): Promise<void> | undefined {
     const { simulation, changes, paths } = this.#options;

@@ -77,7 +77,7 @@ export class SystemParts {
 export async function createSystem(parts: SystemParts, fronts: number, first: number): Promise<SimulatedSystem> {
   const { simulation } = parts;
   const store = simulation.thread();
-  const memory = new PublicationProgress(fronts).memory;
+  const memory = PublicationProgress.of(fronts).memory;
   new Int32Array(memory).fill(first);
   const ports: FrontPort[] = [];
   const chunks = new Set<SharedArrayBuffer>();

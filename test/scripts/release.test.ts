@@ -134,7 +134,7 @@ describe("scripts/release.mjs", () => {
     await refuses(["0.2.0", "--commit"], [/work tree has uncommitted changes/]);
   });
 
-  it("refuses a version without an entry in the changelog; a heading is no entry", async () => {
+  it("refuses a version without an entry in the changelog, even if there is a heading", async () => {
     writeFileSync(join(repository, "CHANGELOG.md"), CHANGELOG.replace("- A thing.\n", ""));
     commitAll();
     await refuses(["0.2.0"], [/no entry below \[Unreleased\]/]);

@@ -82,7 +82,7 @@ export class Machine {
     return `localhost:${this.#coffer!.port}`;
   }
 
-  /** Starts a program of this folder as the user of this entry. */
+  /** Starts a program of test/spire as the user of this entry. */
   workload(
     spire: Spire,
     { uid }: Entry,

@@ -133,7 +133,7 @@ export class Spire {
     await once(agent, "close");
   }
 
-  /** Starts the agent again, with its keys on disk. */
+  /** Starts the agent again. It uses the keys that the killed agent left on disk. */
   async restartAgent(): Promise<void> {
     await this.#startAgent();
   }

@@ -10,7 +10,7 @@ import { whenReady } from "../../src/identity/when-ready.ts";
 import { openIdentity, readJob, report } from "./workload.ts";
 
 /**
- * A workload that keeps its first SVID, as an attacker who has stolen it. It follows the bundles, so that it never
+ * A workload that keeps its first SVID, like an attacker who has stolen it. It follows the bundles, so that it never
  * closes a connection itself. It holds one connection open with a health Watch on it, ignores every GOAWAY, and reports
  * when that connection is closed. It also calls the server's health on a new connection repeatedly, and reports each
  * time whether it was accepted.

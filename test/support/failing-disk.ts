@@ -25,8 +25,9 @@ export function whyNoFaults(): string | undefined {
 }
 
 /**
- * Makes the next such call of a server fail with EIO, and only that one: a server that continues finds a disk that
- * works again. Resolves when strace has attached to the server's process. strace ends with that process.
+ * Makes the next system call of the kind `call` on the file fail with EIO, and only that one: a server that continues
+ * finds a disk that works again. Resolves when strace has attached to the server's process. strace ends with that
+ * process.
  */
 export async function failNext(
   server: Pick<ServerProcess, "pid">,
@@ -54,8 +55,8 @@ async function attached(server: Pick<ServerProcess, "pid">, flags: readonly stri
 }
 
 /**
- * Makes all such calls of a server on a file fail with EDQUOT, as with an exhausted quota. Resolves when strace has
- * attached to the process, to a function that detaches it.
+ * Makes all system calls of the kind `call` on the file fail with EDQUOT, as with an exhausted quota. Resolves when
+ * strace has attached to the server's process, to a function that detaches it.
  */
 export async function useUpQuota(
   server: Pick<ServerProcess, "pid">,

@@ -43,7 +43,7 @@ export class FollowedStore {
   readonly fronts: readonly ManualFront[];
   /** The memory of all chunks that were ever created, once each. */
   readonly chunks: SharedArrayBuffer[] = [];
-  /** How many chunks were created in memory of an earlier one. */
+  /** How many chunks were created in the memory of an earlier chunk. */
   reused = 0;
   readonly feed: Feed;
   readonly #paths: readonly number[];
@@ -52,7 +52,7 @@ export class FollowedStore {
   #revision = 0;
 
   constructor(fronts: number, paths: number) {
-    const progress = new PublicationProgress(fronts);
+    const progress = PublicationProgress.of(fronts);
     const channels = Array.from({ length: fronts }, () => manualChannel<ChangesMessage, FeedMessage>());
     this.fronts = channels.map(([, port], front) => {
       return { port, replica: new Replica({ port, progress, front, timers: this.timers }) };

@@ -3,7 +3,8 @@ import { type Timers, processTimers } from "../../src/domain/timers.ts";
 interface Task {
   readonly due: number;
   readonly run: () => void;
-  readonly timer: NodeJS.Timeout;
+  /** Undefined if only the test advances the time of this task. */
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 // Milliseconds. The shorter times of handshakes, keepalive and shutdown are never advanced: a loaded machine can need
@@ -18,12 +19,17 @@ const LONG_MS = 90_000;
 export class PushedTimers implements Timers {
   readonly #tasks = new Set<Task>();
   readonly #longMs: number;
+  #runsAlone: boolean;
   #ahead = 0;
   #jumped = 0;
 
-  /** Tasks that wait `longMs` milliseconds or more are affected by {@link push}. */
-  constructor(longMs = LONG_MS) {
+  /**
+   * Tasks that wait `longMs` milliseconds or more are affected by {@link push}. `runsAlone`: they also run when their real
+   * time is over. Set it to false if a loaded machine can need that long.
+   */
+  constructor(longMs = LONG_MS, runsAlone = true) {
     this.#longMs = longMs;
+    this.#runsAlone = runsAlone;
   }
 
   readonly clock = (): number => Date.now() + this.#ahead + this.#jumped;
@@ -35,11 +41,16 @@ export class PushedTimers implements Timers {
 
   readonly delay = (ms: number, run: () => void): (() => void) => {
     if (ms < this.#longMs) return processTimers.delay(ms, run);
-    const timer = setTimeout(() => this.#run(task), ms);
+    const timer = this.#runsAlone ? setTimeout(() => this.#run(task), ms) : undefined;
     const task: Task = { due: this.elapsed() + ms, run, timer };
     this.#tasks.add(task);
     return () => this.#forget(task);
   };
+
+  /** From now on, new tasks also run when their real time is over: a server that stops must not wait for the test. */
+  runAlone(): void {
+    this.#runsAlone = true;
+  }
 
   /** Advances the time by `ms` milliseconds. */
   push(ms: number): void {

@@ -29,7 +29,7 @@ export class RecordedHistory {
     this.#unanswered.push(change);
   }
 
-  /** The server has ended: no change of it takes effect later. Returns the changes without an answer. */
+  /** Records that the server has ended, so that no unanswered change takes effect later. Returns these changes. */
   serverEnded(): readonly RecordedChange[] {
     const end = this.moment();
     const unanswered = this.#unanswered.splice(0).map((change) => ({ ...change, end }));

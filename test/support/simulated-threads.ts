@@ -14,8 +14,8 @@ const LONG_PAUSE = 0.15;
 const MOST_STEPS = 1_000_000;
 
 /**
- * Runs all promise callbacks that are due, as Node does between two events. It has no effect within a promise callback:
- * there, as in a thread that stands still, they remain for later.
+ * Runs all promise callbacks that are due, as Node does between two events. Within a promise callback it does nothing: the
+ * callbacks that are due then belong to a suspended thread, and run when that thread continues.
  */
 const runMicrotasks = nativeFunction("%PerformMicrotaskCheckpoint()");
 
@@ -43,7 +43,7 @@ export interface Pace {
  */
 export class Simulation {
   readonly random: () => number;
-  /** The errors that ended a task. In a process, each of them is a fault. */
+  /** The errors that ended a task. Each of them would end a real process. */
   readonly faults: string[] = [];
   readonly #threads: SimulatedThread[] = [];
   #moment = 0;
@@ -77,7 +77,7 @@ export class Simulation {
     return this.random() < probability;
   }
 
-  /** Other threads may run here, while this one stands still. */
+  /** Other threads may run here, while this one is suspended. */
   preempt(thread: SimulatedThread): void {
     thread.suspended(() => {
       if (!this.chance(PREEMPTION)) return;

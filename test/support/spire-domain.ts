@@ -68,7 +68,7 @@ export class SpireDomain {
     this.#published.shift();
   }
 
-  /** Adds a CA to the bundle that expired an hour ago. SPIRE keeps an expired CA in the bundle for a day. */
+  /** Adds to the bundle a CA that expired an hour ago. SPIRE keeps an expired CA in the bundle for a day. */
   publishExpired(): void {
     const now = this.#clock();
     const id = `spiffe://${this.name}`;

@@ -7,8 +7,8 @@ export function isAnswered(event: Recorded): event is Answered {
 }
 
 /**
- * Gives changes without an answer the revisions that reads found, such as those after a restart. What no read found is as
- * if it had never been applied. The end of such a change is the moment when the server was killed.
+ * Gives changes without an answer the revisions that reads found, such as the reads after a restart. A change that no
+ * read found counts as not applied. The `end` of a change without an answer is the moment when the server was killed.
  */
 export function resolveUnanswered(history: readonly Recorded[]): readonly Recorded[] {
   const unanswered = history.filter((event) => event.kind === "change" && event.answer === undefined);

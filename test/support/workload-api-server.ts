@@ -81,7 +81,7 @@ export class WorkloadApiServer {
     return this.#streams.size;
   }
 
-  /** Sets the state: every stream is sent it, and each new stream begins with it. */
+  /** Sends a message on every open stream. Each new stream begins with this message. */
   send(response: X509SvidResponse): void {
     this.sendBytes(x509SvidResponse.encode(response));
   }

@@ -76,7 +76,7 @@ async fn put(secrets: &SecretsClient<Channel>, request: PutRequest) -> Result<Pu
     repeat(async || secrets.clone().put(request.clone()).await).await
 }
 
-/// A broken connection has one of these codes, and no reason.
+/// A call whose connection breaks fails with one of these codes. UNKNOWN and CANCELLED then have no reason.
 fn is_broken(status: &Status) -> bool {
     status.code() == Code::Unavailable
         || matches!(status.code(), Code::Unknown | Code::Cancelled) && reason(status).is_none()

@@ -16,7 +16,7 @@ it("the limits of unauthenticated clients are divided by the threads, and rounde
 
 // Otherwise a flood of connections that never complete their handshake would lock out all others: only the thread itself
 // can close one of them for a newer one.
-it("a thread with its maximum of connections is still sent some", () => {
+it("a thread that has its maximum of connections still gets new ones", () => {
   for (const fronts of [1, 2, 4, 64]) {
     const divided = dividedLimits(DEFAULT_HANDSHAKE_LIMITS, fronts);
     assert.ok(mostPlaced(DEFAULT_HANDSHAKE_LIMITS, fronts) > divided.connections);

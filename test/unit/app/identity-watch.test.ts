@@ -31,7 +31,7 @@ beforeEach(() => {
       done();
     },
   });
-  metrics = new Metrics({ version: "0", node: "0" }, new CallCounters({ methods: [], refusals: [] }, 1));
+  metrics = new Metrics({ version: "0", node: "0" }, CallCounters.of({ methods: [], refusals: [] }, 1));
   current = new CurrentIdentity(timers, "nothing has come yet");
   watch = new IdentityWatch({ source: current, log: createLogger("info", stream), metrics, timers });
 });

@@ -25,7 +25,7 @@ const answerWith = (status: string) => (stream: ServerHttp2Stream) =>
   respond(stream, Buffer.alloc(6), {}, { "grpc-status": status });
 
 describe("background clients", () => {
-  // The other client is measured from the first answer on. Until then there would be no load on the server.
+  // The measurement of the other client begins when `start` resolves, and must not include a time without this load.
   it("have started when a call is answered, and then have all their calls in flight", async () => {
     const waiting: ServerHttp2Stream[] = [];
     const allArrived = new Promise<void>((resolve) => {

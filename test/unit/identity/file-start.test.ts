@@ -14,7 +14,7 @@ describe("a file source at its start", () => {
     return followed;
   }
 
-  it("refuses wrong files that are unchanged for 5 s immediately, and does not read them again", () => {
+  it("immediately refuses wrong files that have been unchanged for 5 s, and does not read them again", () => {
     const followed = wrong(5000);
     assert.equal(followed.source.state.kind, "failed");
     assert.match(
@@ -91,7 +91,7 @@ describe("a file source at its start", () => {
   // not exit.
   for (const [what, times] of [
     ["has expired", { notBefore: NOW - 3600_000, notAfter: NOW - 1000 }],
-    ["is not valid for a long time", { notBefore: NOW + 3600_000, notAfter: NOW + 7200_000 }],
+    ["will only be valid in an hour", { notBefore: NOW + 3600_000, notAfter: NOW + 7200_000 }],
   ] as const) {
     it(`treats an SVID that ${what} as absent, and waits for another one`, () => {
       const followed = new Followed(SpiffeHelper);

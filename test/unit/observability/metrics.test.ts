@@ -23,7 +23,7 @@ afterEach(() => {
   for (const metrics of open.splice(0)) metrics.close();
 });
 
-function newMetrics(counters = new CallCounters(NAMES, 1)): Metrics {
+function newMetrics(counters = CallCounters.of(NAMES, 1)): Metrics {
   const metrics = new Metrics({ version: "0.1.0", node: "v22.12.0" }, counters);
   open.push(metrics);
   return metrics;
@@ -31,7 +31,7 @@ function newMetrics(counters = new CallCounters(NAMES, 1)): Metrics {
 
 /** Metrics with the counters of their only front. */
 function ofOneFront() {
-  const counters = new CallCounters(NAMES, 1);
+  const counters = CallCounters.of(NAMES, 1);
   return { metrics: newMetrics(counters), front: counters.of(0) };
 }
 
@@ -112,11 +112,11 @@ test("all reasons of refusals start at zero, and the limits have metrics", async
 // The page shows the process: the numbers of all fronts are summed, also those that a front wrote in another thread, which
 // has the same memory.
 test("the counters of all fronts are summed", async () => {
-  const counters = new CallCounters(NAMES, 3);
+  const counters = CallCounters.of(NAMES, 3);
   const metrics = newMetrics(counters);
   metrics.observeConnections(LIMITS);
   for (const front of [0, 1, 2]) {
-    const elsewhere = new CallCounters(NAMES, 3, counters.memory).of(front);
+    const elsewhere = new CallCounters(NAMES, counters.memory).of(front);
     elsewhere.handled(GET_NUMBER, OK, 0.25);
     elsewhere.failed("DISK_FULL");
     elsewhere.refused("untrusted");
@@ -209,7 +209,7 @@ test("gauges are read at each scrape", async () => {
   }
 });
 
-// Commits, waits, refusals and the load each have their own metrics.
+// Commits, waits for a commit, refusals and the loading of the store each have their own metrics.
 test("each report of the server appears in its metric", async () => {
   const all = await samples(fullMetrics());
   assert.deepEqual([all.get("coffer_commit_seconds_sum"), all.get("coffer_commit_changes_sum")], [0.002, 3]);
@@ -265,8 +265,8 @@ test("without a sample, the delay is 0", async () => {
 // A front reports once in a second, and a scrape can come at any moment in between. A stall is in the next scrape after
 // its report, or in the two next ones, and in no later one.
 test("the delays of fronts in other threads are scraped at least once", async () => {
-  const delays = new SharedDelays(2);
-  const metrics = new Metrics({ version: "0", node: "0" }, new CallCounters(NAMES, 2), delays);
+  const delays = SharedDelays.of(2);
+  const metrics = new Metrics({ version: "0", node: "0" }, CallCounters.of(NAMES, 2), delays);
   open.push(metrics);
   const scrape = async (thread: string) =>
     (await samples(metrics)).get(`coffer_event_loop_delay_seconds{thread="${thread}",quantile="1"}`);

@@ -24,7 +24,7 @@ describe("a data key for another thread", () => {
     assert.equal(here.open(there.seal(Buffer.from("secret"), "b"), "b").toString(), "secret");
   });
 
-  // A message is ordinary memory, which can be swapped, and in a core dump.
+  // A message is in ordinary memory, which can be swapped and is in core dumps.
   it("is not in the message, nor any part of it", () => {
     const message = serialize(sealer().transferTo(new KeyRecipient().publicKey));
     assert.deepEqual(partsIn(message), []);

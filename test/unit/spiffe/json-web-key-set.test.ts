@@ -53,7 +53,11 @@ describe("a bundle file in JSON", () => {
     ["an unknown type of key, which is ignored", set(jwk(other, { kty: "new" }), jwk(example)), [example.der]],
     ["an x5c that is missing or empty", set(jwk(second, { x5c: undefined }), jwk(second, { x5c: [] })), []],
     ["no keys", set(), []],
-    ["an x5c of several, of which the first counts", set(jwk(example, { x5c: [base64, "junk"] })), [example.der]],
+    [
+      "an x5c with several certificates: only the first is read",
+      set(jwk(example, { x5c: [base64, "junk"] })),
+      [example.der],
+    ],
     [
       "a sequence number that JSON.parse can't hold",
       `{"spiffe_sequence":9007199254740993,"spiffe_refresh_hint":60,${set(jwk(example)).slice(1)}`,

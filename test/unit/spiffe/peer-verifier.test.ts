@@ -36,7 +36,7 @@ class Verifier {
   }
 }
 
-/** A new intermediate at each call, always with the same name and with another key. */
+/** The chain of a workload below a new intermediate. All of these intermediates have the same name, each its own key. */
 function fresh(issuer: Issuer = example): readonly Buffer[] {
   return workload({}, issuer.intermediate());
 }
@@ -46,7 +46,7 @@ describe("a peer verifier", () => {
     const verifier = new Verifier();
     const chain = fresh();
     assert.deepEqual([verifier.verdict(chain), verifier.verdict(chain), verifier.reads], [ID, ID, 1]);
-    // A snapshot with the same CAs in other objects, as after a renewal of the server's own SVID.
+    // A snapshot with the same CAs in new objects, as after a renewal of the server's own SVID.
     verifier.verifier.follow(new Map([...trust(example), ["other.org", bundle("other.org", other)]]));
     assert.deepEqual([verifier.verdict(chain), verifier.reads], [ID, 1]);
     verifier.verifier.follow(trust(example, forge.ca("spiffe://example.org")));
@@ -72,7 +72,7 @@ describe("a peer verifier", () => {
     assert.equal(verifier.reads, 2);
   });
 
-  it("refuses what OpenSSL objects to, also below a known issuer, with the reason that the leaf shows", () => {
+  it("refuses what OpenSSL objects to, even below a known issuer; a fault of the leaf determines the reason", () => {
     const verifier = new Verifier();
     const [leaf, intermediate] = fresh();
     verifier.verdict([leaf!, intermediate!]);

@@ -32,6 +32,29 @@ it("a path index returns its paths in order", () => {
   );
 });
 
+// For any additions and removals, also of whole chunks, the index has the paths that are left.
+it("a path index forgets the paths that are removed", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(path, { minLength: 1, maxLength: 1500 }),
+      fc.integer({ min: 1, max: 5 }),
+      (paths, rest) => {
+        const index = new PathIndex();
+        for (const added of paths) index.add(added as SecretPath);
+        for (const [i, removed] of paths.entries()) if (i % rest > 0) index.remove(removed as SecretPath);
+        const kept = paths.filter((_, i) => i % rest === 0);
+        assert.deepEqual(walk(index, ""), [...kept].sort());
+        for (const removed of kept) index.remove(removed as SecretPath);
+        assert.equal(index.atOrAfter(""), undefined);
+        assert.throws(() => index.remove("a" as SecretPath), /not in the index/);
+        for (const added of paths) index.add(added as SecretPath);
+        assert.deepEqual(walk(index, ""), [...paths].sort());
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
 // There are enough paths to split chunks many times, and the orders are the worst ones for splitting.
 it("a path index stays sorted when its chunks are split", () => {
   const paths = Array.from({ length: 5000 }, (_, i) => `p/${String(i).padStart(5, "0")}`);

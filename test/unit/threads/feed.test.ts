@@ -25,7 +25,7 @@ function purge(path: string): ChangeCommand {
 function begin() {
   const { port1, port2 } = new MessageChannel();
   ports.push(port1, port2);
-  const progress = new PublicationProgress(1);
+  const progress = PublicationProgress.of(1);
   const feed = new Feed([portOf(port1)], progress, processTimers);
   const requested: string[] = [];
   const changes: Changes = {

@@ -21,7 +21,7 @@ describe("the progress of publications", () => {
   it("is the same for any number of earlier publications, also when the number wraps around", () => {
     fc.assert(
       fc.property(anyNumber, fc.array(lag, { minLength: 1, maxLength: 8 }), lag, (published, lags, age) => {
-        const progress = new PublicationProgress(lags.length);
+        const progress = PublicationProgress.of(lags.length);
         progress.published = published;
         lags.forEach((behind, front) => void progress.applied(front, after(published, -behind)));
         assert.equal(progress.lag, Math.max(...lags));
@@ -40,7 +40,7 @@ describe("the progress of publications", () => {
 
   // Each thread has its own object.
   it("is shared through its memory", () => {
-    const store = new PublicationProgress(2);
+    const store = PublicationProgress.of(2);
     const front = new PublicationProgress(store.memory);
     store.published = 7;
     front.applied(1, 5);

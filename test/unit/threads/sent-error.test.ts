@@ -45,4 +45,14 @@ describe("an error between threads", () => {
     assert.match(error.stack ?? "", /thrown text\n +at /);
     assert.match(String((crossed(new Error("x", { cause: "text" })).cause as Error).message), /^text$/);
   });
+
+  // A library can set any cause. An endless description would end the process.
+  it("has a limited number of causes, even if it is its own cause", () => {
+    const own = new Error("own");
+    own.cause = own;
+    let deepest: unknown = crossed(own);
+    let causes = 0;
+    for (; deepest instanceof Error && deepest.cause !== undefined; deepest = deepest.cause) causes += 1;
+    assert.equal(causes, 8);
+  });
 });
