@@ -7,13 +7,13 @@ import { callsServer } from "./client-command.ts";
 import { parsed } from "./parsed.ts";
 
 /** The options of every command that changes a secret. */
-export interface ChangeFlags {
+interface ChangeFlags {
   readonly requestId?: string;
   readonly expectedVersion?: number;
 }
 
 /** What a command makes its change with. */
-export interface ChangeSurroundings {
+interface ChangeSurroundings {
   readonly client: CofferClient;
   /** The options of the call. */
   readonly options: ChangeFlags;

@@ -18,21 +18,25 @@ export async function confirm(
     throw new CommandFailed("usage", `to ${change}, which can't be undone, use --yes; nothing was changed`);
   }
   const answer = await askOnTerminal(`Do you want to ${change}? This can't be undone. [y/N] `, terminal);
-  if (!isYes(answer)) throw new CommandFailed("other", "not confirmed; nothing was changed");
+  if (!/^\s*y(es)?\s*$/i.test(answer)) throw new CommandFailed("other", "not confirmed; nothing was changed");
 }
 
-/** Whether an answer is a yes. */
-export function isYes(answer: string): boolean {
-  return /^\s*y(es)?\s*$/i.test(answer);
-}
-
-/** Asks a question whose answer is not secret. The end of the input is an empty answer; Ctrl-C ends the program. */
-export async function askOnTerminal(question: string, { stdin, stderr }: Terminal): Promise<string> {
+/**
+ * Asks a question whose answer is not secret. The end of the input is an empty answer. Rejects with the ExitStatus of
+ * SIGINT at Ctrl-C, and with the reason of `aborted` when that is aborted.
+ */
+export async function askOnTerminal(
+  question: string,
+  { stdin, stderr }: Terminal,
+  aborted?: AbortSignal,
+): Promise<string> {
+  aborted?.throwIfAborted();
   const lines = createInterface({ input: stdin, output: stderr, terminal: true, historySize: 0 });
   try {
     return await new Promise((resolve, reject) => {
       lines.once("SIGINT", () => reject(endedBy("SIGINT", "interrupted; nothing was changed")));
       lines.once("close", () => resolve(""));
+      aborted?.addEventListener("abort", () => reject(aborted.reason), { once: true });
       lines.question(printable(question)).then(resolve, reject);
     });
   } finally {

@@ -47,9 +47,14 @@ export async function readValue(
   }
 }
 
-/** Reads a file, or standard input if `file` is "-". Throws CommandFailed when it can't be read. */
-export async function readInput(what: string, file: string, { stdin }: Pick<Terminal, "stdin">): Promise<Buffer> {
-  return file === "-" ? readBounded(stdin, "standard input") : readFile(what, file);
+/** The maximum size of a document with values: base64 and escape sequences take more space than the values. */
+const MAX_DOCUMENT_BYTES = 2 * MAX_CONFIGURABLE_CONTENT_BYTES;
+
+/** Reads a document, or standard input if `file` is "-". Throws CommandFailed when it can't be read. */
+export async function readDocument(what: string, file: string, { stdin }: Pick<Terminal, "stdin">): Promise<Buffer> {
+  return file === "-"
+    ? readBounded(stdin, "standard input", MAX_DOCUMENT_BYTES)
+    : readFile(what, file, MAX_DOCUMENT_BYTES);
 }
 
 function readVariable(key: string, name: string, { env = {} }: ValueSurroundings): Buffer {
@@ -58,9 +63,9 @@ function readVariable(key: string, name: string, { env = {} }: ValueSurroundings
   return Buffer.from(value);
 }
 
-async function readFile(what: string, file: string): Promise<Buffer> {
+async function readFile(what: string, file: string, limit = MAX_CONFIGURABLE_CONTENT_BYTES): Promise<Buffer> {
   try {
-    return await readBounded(createReadStream(file), file);
+    return await readBounded(createReadStream(file), file, limit);
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
     const why = error.code === "EISDIR" ? "is a folder" : describeObstacle(file, String(error.code));
@@ -69,17 +74,19 @@ async function readFile(what: string, file: string): Promise<Buffer> {
 }
 
 /**
- * Stops at the largest size that a server can accept: a wrong file may be a disk image, and standard input may never
- * end.
+ * Stops at `limit`, by default the largest size that a server can accept: a wrong file may be a disk image, and standard
+ * input may never end.
  */
-async function readBounded(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
+async function readBounded(
+  stream: AsyncIterable<Buffer>,
+  name: string,
+  limit = MAX_CONFIGURABLE_CONTENT_BYTES,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of stream) {
     length += chunk.length;
-    if (length > MAX_CONFIGURABLE_CONTENT_BYTES) {
-      throw new CommandFailed("usage", `${name} is larger than ${MAX_CONFIGURABLE_CONTENT_BYTES} bytes`);
-    }
+    if (length > limit) throw new CommandFailed("usage", `${name} is larger than ${limit} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -90,6 +90,7 @@ describe("the commands of a secret's life", () => {
     await puts("shop/api/moved", "three");
     const kept = await run("mv shop/api/moved shop/shared/moved --yes --expected-version 0");
     assert.equal(kept.code, 5);
+    assert.match(kept.stderr, /^coffer: expected_version is 0 but the latest version of shop\/shared\/moved is 1\n/);
     assert.equal(await ok("get shop/api/moved k"), "three");
   });
 
@@ -178,6 +179,13 @@ describe("the commands of a secret's life", () => {
     const at = await ok("put shop/api/expiring k=v --expire-time 2099-01-31T12:00:00Z");
     assert.match(at, /version 2 \(revision \d+\), expires 2099-01-31T12:00:00\.000Z\n$/);
     assert.equal((await json("get shop/api/expiring")).expire_time, "2099-01-31T12:00:00.000Z");
+    await ok("put shop/api/expired k=v --ttl 1ms");
+    const expired = await run("get shop/api/expired");
+    assert.equal(expired.code, 3);
+    assert.match(expired.stderr, /expired/);
+    const [version] = (await json("describe shop/api/expired")).versions;
+    assert.equal(version.state, "EXPIRED");
+    assert.match(await ok("describe shop/api/expired"), new RegExp(`EXPIRED .* ${version.expire_time} .*-$`, "m"));
     for (const line of [
       "put shop/api/expiring k=v --ttl 1h --expire-time 2099-01-31T12:00:00Z",
       "put shop/api/expiring k=v --ttl 30",

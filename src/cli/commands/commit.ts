@@ -3,7 +3,7 @@ import type { OperationOutcome } from "../../client/operations.ts";
 import type { World } from "../../process/world.ts";
 import { addYes, changesStore } from "../change-command.ts";
 import { showTime, table } from "../printable.ts";
-import { readInput } from "../value-source.ts";
+import { readDocument } from "../value-source.ts";
 
 interface CommitFlags {
   readonly file: string;
@@ -66,7 +66,7 @@ export function addCommit(program: Command, world: World): void {
 
 async function readCommit({ file }: CommitFlags, world: World) {
   const { readCommitFile } = await import("../document/commit-file.ts");
-  const bytes = await readInput("the commit file", file, world);
+  const bytes = await readDocument("the commit file", file, world);
   return readCommitFile(bytes, file === "-" ? "standard input" : file);
 }
 

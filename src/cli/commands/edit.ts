@@ -13,7 +13,8 @@ import { differencesOf } from "../version-difference.ts";
 import { showAdded } from "../version-text.ts";
 
 const EDITOR = `
-The editor is $VISUAL, otherwise $EDITOR, otherwise vi. The file is in memory: in XDG_RUNTIME_DIR or
+The editor is $VISUAL, otherwise $EDITOR, otherwise vi. An editor with its own window needs the
+option with which it waits, such as code --wait. The file is in memory: in XDG_RUNTIME_DIR or
 /dev/shm, which have to be tmpfs. It is removed before the new version is written. For Vim and Neovim,
 swap files, backups, undo files and viminfo are switched off. Other editors may write copies of the
 file elsewhere: check their settings.`;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { ClientError } from "../../client/client-error.ts";
 import type { World } from "../../process/world.ts";
 import { addExpectedVersion, addYes, changesStore } from "../change-command.ts";
 import { CommandFailed } from "../command-failed.ts";
@@ -24,11 +25,17 @@ export function addMv(program: Command, world: World): void {
         { kind: "copy", source, target, expectedVersion },
         { kind: "purge", path: source },
       ] as const;
-      const { results, ...answer } = await attempt(() => client.commit(operations, { requestId }));
+      const { results, ...answer } = await attempt(() => client.commit(operations, { requestId }).catch(withoutIndex));
       const [{ version, expireTime }] = results;
       return { source, target, version, expireTime, ...answer };
     },
     show: ({ source, target, version, revision }) =>
       `${source} moved to ${target} version ${version} (revision ${revision})\n`,
   });
+}
+
+/** The user of mv has named no operations, so the index at the beginning of the message means nothing. */
+function withoutIndex(error: unknown): never {
+  if (error instanceof ClientError) error.message = error.message.replace(/^operation \d+: /, "");
+  throw error;
 }

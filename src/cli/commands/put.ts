@@ -5,7 +5,7 @@ import { type Assignment, parseAssignments, readEntries } from "../assignment.ts
 import { addExpectedVersion, changesStore } from "../change-command.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { type ExpiryFlags, addExpiry, expiryOf } from "../expiry-options.ts";
-import { readInput } from "../value-source.ts";
+import { readDocument } from "../value-source.ts";
 import { showAdded } from "../version-text.ts";
 
 interface PutFlags extends ExpiryFlags {
@@ -72,5 +72,5 @@ async function readAll(
 
 async function readJson(file: string, world: World): Promise<readonly Assignment[]> {
   const { readFlatObject } = await import("../document/flat-object.ts");
-  return readFlatObject(await readInput("the JSON object", file, world), file === "-" ? "standard input" : file);
+  return readFlatObject(await readDocument("the JSON object", file, world), file === "-" ? "standard input" : file);
 }

@@ -4,17 +4,24 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   realpathSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { EventEmitter } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { PassThrough } from "node:stream";
 import { after, describe, it } from "node:test";
+import { editContent } from "../../../src/cli/edit/edit-session.ts";
 import { editorOf, privacyOptions } from "../../../src/cli/edit/editor.ts";
 import { withMemoryFolder } from "../../../src/cli/edit/memory-folder.ts";
+import type { Secret } from "../../../src/client/read-secret.ts";
+import { Content } from "../../../src/domain/content.ts";
+import type { World } from "../../../src/process/world.ts";
 
 const TMPFS = 0x01021994;
 const EXT4 = 0xef53;
@@ -78,6 +85,69 @@ describe("a folder in memory", () => {
       const refused = withMemoryFolder(env, async () => assert.fail("used"), typeOf);
       await assert.rejects(refused, { name: "CommandFailed", outcome: "usage" });
     }
+  });
+});
+
+describe("a session", () => {
+  const memory = mkdtempSync("/dev/shm/coffer-session-");
+  const folder = mkdtempSync(join(tmpdir(), "coffer-session-"));
+  after(() => {
+    rmSync(memory, { recursive: true });
+    rmSync(folder, { recursive: true });
+  });
+  const content = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
+  const secret: Secret = {
+    kind: "secret",
+    path: "a/b",
+    version: 1,
+    revision: 1,
+    createTime: 0,
+    expireTime: undefined,
+    content,
+    storeRevision: 1,
+  };
+
+  /** A terminal of a process that can get signals. `onQuestion` is called once, when a question is shown. */
+  function worldWith(editor: string, onQuestion: (world: EventEmitter) => void) {
+    const script = join(folder, "editor");
+    writeFileSync(script, `#!/bin/sh\n${editor}\n`, { mode: 0o755 });
+    const world = new EventEmitter();
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
+    const stderr = Object.assign(new PassThrough(), { isTTY: true });
+    let shown = "";
+    stderr.on("data", (chunk) => {
+      const before = shown;
+      shown += chunk;
+      if (shown.includes("[Y/n] ") && !before.includes("[Y/n] ")) setImmediate(onQuestion, world);
+    });
+    const env = { PATH: process.env["PATH"], EDITOR: script, XDG_RUNTIME_DIR: memory };
+    return Object.assign(world, { stdin, stderr, stdout: new PassThrough(), env, shown: () => shown });
+  }
+
+  // Without its own handling, SIGHUP of a closed terminal would end the process and leave the file.
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+    it(`removes its file at ${signal} while it asks whether to edit again`, async () => {
+      let files: string[] = [];
+      const world = worldWith('echo "k: [" >"$1"', (asking) => {
+        files = readdirSync(memory);
+        asking.emit(signal, signal);
+      });
+      await assert.rejects(editContent(secret, world as unknown as World), {
+        name: "ExitStatus",
+        message: `ended by ${signal}; nothing was changed`,
+      });
+      assert.equal(files.length, 1);
+      assert.deepEqual(readdirSync(memory), []);
+      assert.deepEqual(world.eventNames(), []);
+    });
+  }
+
+  // The control, and the other answer.
+  it("ends with the problem if the answer is no, and removes its file", async () => {
+    const world = worldWith('echo "k: [" >"$1"', () => world.stdin.write("n\r"));
+    await assert.rejects(editContent(secret, world as unknown as World), { name: "CommandFailed", outcome: "usage" });
+    assert.deepEqual(readdirSync(memory), []);
+    assert.match(world.shown(), /^coffer: line:\d+:\d+: /);
   });
 });
 
