@@ -165,7 +165,10 @@ describe("a queue of deadlines", () => {
   it("does not keep deadlines that no longer apply", () => {
     let last: Deadline | undefined;
     const queue = new DeadlineQueue<Deadline>((deadline) => deadline === last);
-    for (let i = 0; i < 100_000; i++) queue.add((last = { time: 1_000_000 - i }));
+    for (let i = 0; i < 100_000; i++) {
+      last = { time: 1_000_000 - i };
+      queue.add(last);
+    }
     assert.ok(queue.size <= 1024, `${queue.size}`);
     assert.deepEqual(queue.takeDue(2_000_000, 10), [last]);
   });
