@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import Database from "better-sqlite3";
 import type { StoreFile } from "../../src/persistence/store-file.ts";
+import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { StoreRefused } from "../../src/persistence/store-refused.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
 import { copyAsIs } from "../support/copy-folder.ts";
-import { deleteRequest, loadStore, putRequest, read } from "../support/store-kit.ts";
+import { commandOf, deleteRequest, destroyRequest, loadStore, putRequest, read } from "../support/store-kit.ts";
 import { openStore } from "../support/persistence-kit.ts";
 
 const CASES = 2000;
@@ -34,7 +36,7 @@ interface Files {
 /** The files that a start finds. */
 type Found = Omit<Files, "state" | "withoutLast">;
 
-const PATHS = ["a", "b/c", "b/d", "large", "pruned", "deleted"];
+const PATHS = ["a", "b/c", "b/d", "large", "pruned", "deleted", "destroyed", "purged"];
 const VERSIONS = Array.from({ length: 16 }, (_, i) => i + 1);
 
 function stateOf(store: SecretStore): State {
@@ -46,12 +48,24 @@ function stateOf(store: SecretStore): State {
 const PUT = new Map<string, string>();
 
 async function put(store: SecretStore, path: string, value: string): Promise<void> {
-  const { version } = await store.put(putRequest(path, value));
-  if (value.startsWith("own ")) PUT.set(`${path} ${version}`, value);
+  const { results } = await store.change(putRequest(path, value));
+  if (value.startsWith("own ")) PUT.set(`${path} ${results[0]?.versions[0]}`, value);
+}
+
+/** Purges a secret that has settings, with a request id. */
+async function purge(store: SecretStore, name: string): Promise<void> {
+  const path = parseSecretPath(name);
+  const update = { setLabels: [["a", "b"] as const], removedLabels: [], casRequired: false };
+  const unset = { maxVersions: 7, description: undefined, defaultTtl: undefined };
+  await store.change(
+    commandOf({ kind: "metadata", path, expectedVersion: undefined, update: { ...update, ...unset } }),
+  );
+  const command = commandOf({ kind: "purge", path, expectedVersion: undefined });
+  await store.change({ ...command, requestId: randomUUID() });
 }
 
 /**
- * Makes a store with 64 changes, and returns its files at several stages. Before the last stage, the store is closed.
+ * Makes a store with about 80 changes, and returns its files at several stages. Before the last stage, the store is closed.
  */
 async function stages(name: string): Promise<readonly Files[]> {
   const data = join(folder, name);
@@ -62,7 +76,9 @@ async function stages(name: string): Promise<readonly Files[]> {
     for (let i = 0; i < 12; i++) {
       const path = PATHS[i % PATHS.length]!;
       await put(store, path, `${name} ${round} ${i} `.padEnd(path === "large" ? 9000 : 40 + i, "x"));
-      if (path === "deleted" && i > 6) await store.delete(deleteRequest(path));
+      if (path === "deleted") await store.change(deleteRequest(path));
+      if (path === "destroyed") await store.change(destroyRequest(path));
+      if (path === "purged") await purge(store, path);
     }
     let withoutLast: State = new Map();
     for (let i = 0; i < 3; i++) {
@@ -192,7 +208,7 @@ function inRows(name: string, exempt: Exempt, sql: (random: Random, count: numbe
       writeFileSync(at, files.database);
       if (files.log.length > 0) writeFileSync(`${at}-wal`, files.log);
       const db = new Database(at);
-      const count = db.prepare("SELECT max(revision) FROM versions").pluck().get() as number;
+      const count = db.prepare("SELECT max(row_number) FROM versions").pluck().get() as number;
       db.exec(`BEGIN; ${sql(random, count)}; COMMIT`);
       db.close();
       return { database: readFileSync(at), log: Buffer.alloc(0) };
@@ -201,7 +217,7 @@ function inRows(name: string, exempt: Exempt, sql: (random: Random, count: numbe
 }
 
 const anyRow = (random: Random, count: number) =>
-  `revision = (SELECT revision FROM versions WHERE revision >= ${1 + random.below(count)} LIMIT 1)`;
+  `row_number = (SELECT row_number FROM versions WHERE row_number >= ${1 + random.below(count)} LIMIT 1)`;
 
 const DAMAGES: readonly Damage[] = [
   ...inBytes("a bit", (bytes, random) => (bytes[random.below(bytes.length)]! ^= 1 << random.below(8))),
@@ -273,19 +289,51 @@ const DAMAGES: readonly Damage[] = [
     "a copied row",
     undefined,
     (random, count) =>
-      `INSERT INTO versions SELECT ${count + 1 + random.below(9)}, path, version, create_time, created_by, sealed, delete_revision, delete_time, deleted_by FROM versions WHERE ${anyRow(random, count)}`,
+      `INSERT INTO versions SELECT ${count + 1 + random.below(9)}, path, version, create_time, created_by, sealed, state_revision, state_time, state_by, state, rows_before, expire_time FROM versions WHERE ${anyRow(random, count)}`,
   ),
   inRows(
     "an undone deletion",
     "plain columns",
-    () => "UPDATE versions SET delete_revision = NULL, delete_time = NULL, deleted_by = NULL WHERE path = 'deleted'",
+    () => "UPDATE versions SET state_revision = NULL, state_time = NULL, state_by = NULL WHERE path = 'deleted'",
   ),
   inRows(
     "a moved revision",
     "plain columns",
     (random, count) =>
-      `UPDATE OR IGNORE versions SET revision = ${1 + random.below(count + 9)} WHERE ${anyRow(random, count)}`,
+      `UPDATE OR IGNORE versions SET row_number = ${1 + random.below(count + 9)} WHERE ${anyRow(random, count)}`,
   ),
+  inRows(
+    "an undone destruction",
+    undefined,
+    () =>
+      "UPDATE versions SET state_revision = NULL, state_time = NULL, state_by = NULL, state = 1 WHERE path = 'destroyed'",
+  ),
+  inRows(
+    "a changed state",
+    "plain columns",
+    (random, count) => `UPDATE versions SET state = ${random.below(5)} WHERE ${anyRow(random, count)}`,
+  ),
+  inRows(
+    "a changed position in an entry",
+    "plain columns",
+    (random, count) => `UPDATE versions SET rows_before = ${random.below(200)} WHERE ${anyRow(random, count)}`,
+  ),
+  inRows(
+    "a time of expiry",
+    "plain columns",
+    (random, count) => `UPDATE versions SET expire_time = ${random.below(9)} WHERE ${anyRow(random, count)}`,
+  ),
+  inRows("a missing tombstone", "plain columns", () => "DELETE FROM tombstones"),
+  inRows("a moved tombstone", "plain columns", (random) => `UPDATE tombstones SET path = '${random.of(PATHS)}'`),
+  inRows("a changed tombstone", "plain columns", (random) => `UPDATE tombstones SET last_version = ${random.below(9)}`),
+  inRows(
+    "settings of another secret",
+    "plain columns",
+    (random) =>
+      `INSERT INTO settings SELECT '${random.of(PATHS)}', revision, time, author, ${1 + random.below(99)}, '[]', '', NULL, 0, ${1 + random.below(9)} FROM tombstones`,
+  ),
+  inRows("a missing request", "plain columns", () => "DELETE FROM requests"),
+  inRows("a changed request", "plain columns", () => "UPDATE requests SET results = '[[[9],null]]'"),
 ];
 
 /** The result of a start on damaged files. */
@@ -316,7 +364,14 @@ async function ending(files: Found, expected: Files): Promise<Ending> {
   }
 }
 
-const NO_VALUE = new Set(["SECRET_NOT_FOUND", "VERSION_NOT_FOUND", "VERSION_DELETED", "CONTENT_UNREADABLE"]);
+const NO_VALUE = new Set([
+  "SECRET_NOT_FOUND",
+  "VERSION_NOT_FOUND",
+  "VERSION_DELETED",
+  "VERSION_DESTROYED",
+  "VERSION_EXPIRED",
+  "CONTENT_UNREADABLE",
+]);
 
 function compare(found: State, { state: expected, withoutLast }: Files): Ending {
   const isLike = (state: State) => [...found].every(([key, value]) => state.get(key) === value);
