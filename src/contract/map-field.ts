@@ -1,5 +1,6 @@
 import { type Field, expectWireType } from "./message.ts";
-import { TooManyElements, WireError, type WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
+import { TooManyElements, WireError, type WireReader, WireType } from "./wire.ts";
+import { type WireWriter, varintLength } from "./wire-writer.ts";
 
 /** One entry of a map. The value of a text map is checked UTF-8. */
 export interface MapEntry {

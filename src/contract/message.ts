@@ -1,4 +1,5 @@
-import { WireError, WireReader, WireType, WireWriter } from "./wire.ts";
+import { WireError, WireReader, WireType } from "./wire.ts";
+import { WireWriter } from "./wire-writer.ts";
 
 /**
  * Encodes and decodes one message type. It is made from a table of the fields:

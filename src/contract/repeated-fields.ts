@@ -1,5 +1,6 @@
 import { type Codec, type Field, expectWireType, readMessage, writeMessage } from "./message.ts";
-import { TooManyElements, WireError, type WireReader, WireType, type WireWriter, varintLength } from "./wire.ts";
+import { TooManyElements, WireError, type WireReader, WireType } from "./wire.ts";
+import { type WireWriter, varintLength } from "./wire-writer.ts";
 
 /** At most `most` numbers. Written packed; read packed or unpacked, as the protobuf specification requires. */
 export const repeatedUint32 = (

@@ -8,7 +8,7 @@ import type { Changes } from "../store/changes.ts";
 import type { ChangeCommand, ChangeResult } from "../store/command.ts";
 import type { Reads, Snapshot } from "../store/reads.ts";
 import type { StoredSecret } from "../store/secret.ts";
-import { type BatchEntry, type GetQuery, type ReadSecret, readBatch, readSecret } from "./reading.ts";
+import { type BatchEntry, type GetQuery, type ReadSecret, readBatch, readSecret } from "./secret-reads.ts";
 import { type ListAnswer, type ListPermit, type ListQuestion, findListPage } from "./list-page.ts";
 import {
   ACTIONS_ANYWHERE,

@@ -3,7 +3,7 @@ import * as wire from "../contract/messages.ts";
 import type { Content } from "../domain/content.ts";
 import { CofferError } from "../domain/errors.ts";
 import type { ListAnswer, ListedSecret } from "../engine/list-page.ts";
-import type { BatchEntry } from "../engine/reading.ts";
+import type { BatchEntry } from "../engine/secret-reads.ts";
 import type { BatchAnswer, ChangeAnswer, DescribedSecret, GetAnswer } from "../engine/secrets-engine.ts";
 import type { VersionStateKind } from "../store/change.ts";
 import { type Version, lastChange, latestVersion, newest, stateAt } from "../store/secret.ts";

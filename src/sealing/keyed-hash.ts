@@ -18,10 +18,9 @@ export class KeyedHash {
   }
 
   /** The digest of parts, as if they were one after the other: the caller must mark where a part ends. */
-  digest(parts: readonly Uint8Array[]): Buffer {
+  digest(parts: readonly Buffer[]): Buffer {
     const digest = Buffer.alloc(DIGEST_BYTES);
-    const buffers = parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length));
-    sodium.crypto_generichash_batch(digest, buffers, this.#key.bytes);
+    sodium.crypto_generichash_batch(digest, [...parts], this.#key.bytes);
     return digest;
   }
 

@@ -14,7 +14,7 @@ export interface Sealer {
    * A keyed hash of parts, as if they were one after the other, 32 bytes long. It has the same value as long as the store
    * has the same key, and can't be computed without the key.
    */
-  digest(parts: readonly Uint8Array[]): Buffer;
+  digest(parts: readonly Buffer[]): Buffer;
 
   /** The number of bytes by which the sealed form is longer than the plaintext. */
   readonly overhead: number;

@@ -118,7 +118,7 @@ export class XChaChaSealer implements Sealer {
     return plaintext;
   }
 
-  digest(parts: readonly Uint8Array[]): Buffer {
+  digest(parts: readonly Buffer[]): Buffer {
     this.#hash ??= new KeyedHash(this.#key, "digest");
     return this.#hash.digest(parts);
   }

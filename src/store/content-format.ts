@@ -44,3 +44,16 @@ export function decodeContent(bytes: Buffer): Content {
   }
   return Content.unchecked(entries);
 }
+
+/** The encoded entries, each with its header, in the order of their keys. They are views into the bytes. */
+export function entriesByKey(bytes: Buffer): Buffer[] {
+  const entries: { readonly key: string; readonly entry: Buffer }[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const keyEnd = offset + HEADER + bytes.readUInt8(offset + 1);
+    const end = keyEnd + bytes.readUInt32BE(offset + 2);
+    entries.push({ key: bytes.toString("latin1", offset + HEADER, keyEnd), entry: bytes.subarray(offset, end) });
+    offset = end;
+  }
+  if (entries.length > 1) entries.sort((left, right) => (left.key < right.key ? -1 : 1));
+  return entries.map(({ entry }) => entry);
+}

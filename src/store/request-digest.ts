@@ -1,22 +1,23 @@
-import type { ContentEntry } from "../domain/content.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { ChangeCommand, Expiry, OperationCommand, SettingsUpdate } from "./command.ts";
-import { decodeContent } from "./content-format.ts";
+import { entriesByKey } from "./content-format.ts";
 
 /**
  * A keyed hash of what a command changes. Commands that differ only in the order of map entries have the same digest. The
  * key prevents that someone who reads the database tests guesses of a value.
  *
- * The hashed text is a list of JSON arrays and of values, each with its length before it, so that no two commands have
- * the same text. The caller and the request id are not a part of it, because they select what it is compared with.
+ * The hashed bytes are JSON arrays with their lengths before them, each followed by the entries of a content, whose length
+ * is in the array. So no two commands have the same bytes. The caller and the request id are not a part of them, because
+ * they select what the digest is compared with.
  */
 export function requestDigest({ operations, guards }: ChangeCommand, sealer: Sealer): Buffer {
   const guarded = guards.map(({ path, expectedVersion }) => [path, expectedVersion]);
-  const parts = [text([operations.length, guarded]), ...operations.flatMap(operationParts)];
-  return sealer.digest(parts.flatMap((part) => [lengthOf(part), part]));
+  const parts = [text([operations.length, guarded])];
+  for (const operation of operations) parts.push(...operationParts(operation));
+  return sealer.digest(parts);
 }
 
-function operationParts(operation: OperationCommand): Uint8Array[] {
+function operationParts(operation: OperationCommand): Buffer[] {
   const { kind, path, expectedVersion = null } = operation;
   const common = [kind, path, expectedVersion];
   switch (operation.kind) {
@@ -48,19 +49,15 @@ function updateParts(update: SettingsUpdate): readonly unknown[] {
   return [maxVersions, description, defaultTtl, casRequired, labels, [...update.removedLabels].sort()];
 }
 
-/** Adds the keys, in order, and then the values in the order of the keys. */
-function withContent(common: readonly unknown[], plaintext: Buffer): Uint8Array[] {
-  const entries = [...decodeContent(plaintext).entries()].sort((left, right) => (left.key < right.key ? -1 : 1));
-  const keys = entries.map(({ kind, key }: ContentEntry) => [kind, key]);
-  return [text([...common, keys]), ...entries.map(({ value }) => value)];
+function withContent(common: readonly unknown[], plaintext: Buffer): Buffer[] {
+  return [text([...common, plaintext.length]), ...entriesByKey(plaintext)];
 }
+
+const LENGTH_BYTES = 4;
 
 function text(parts: readonly unknown[]): Buffer {
-  return Buffer.from(JSON.stringify(parts));
-}
-
-function lengthOf(part: Uint8Array): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(part.length);
-  return length;
+  const json = JSON.stringify(parts);
+  const bytes = Buffer.allocUnsafe(LENGTH_BYTES + Buffer.byteLength(json));
+  bytes.writeUInt32BE(bytes.write(json, LENGTH_BYTES), 0);
+  return bytes;
 }

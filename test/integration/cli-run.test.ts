@@ -185,7 +185,7 @@ describe("coffer run", () => {
   it("reports why it did not run the command", async () => {
     const path = await put("codes", { data: { X: CANARY } });
     await refused(["shop/api/none"], 3, /^coffer: there is no secret at shop\/api\/none\n$/);
-    await refused([`X=${path}:none`], 3, /^coffer: version 1 of shop\/api\/codes has no key none\n$/);
+    await refused([`X=${path}:none`], 3, /^coffer: version 1 of shop\/api\/codes does not have the key "none"\n$/);
     await refused([path], 4, /^coffer: no rule allows/, { env: callerVariables(kit, WEB, "web") });
     await refused([path], 6, /^coffer: nothing answers/, { env: { COFFER_ADDR: "127.0.0.1:1" } });
     await refused([path], 7, /^coffer: .*expected/, { env: { COFFER_SERVER_ID: "spiffe://example.org/other" } });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
-import { WireType, WireWriter } from "../../src/contract/wire.ts";
+import { WireType } from "../../src/contract/wire.ts";
+import { WireWriter } from "../../src/contract/wire-writer.ts";
 import { MaterialError } from "../../src/spiffe/material-error.ts";
 import type { IdentitySnapshot } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";

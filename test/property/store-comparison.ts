@@ -51,19 +51,19 @@ function describeModel(secret: ModelSecret | undefined, now: number): object | s
   if (secret === undefined || secret.purged !== undefined) return "SECRET_NOT_FOUND";
   const last = secret.versions.at(-1);
   return {
-    newest: last === undefined ? "SECRET_NOT_FOUND" : valueOf(last, now),
+    newest: last === undefined ? "SECRET_NOT_FOUND" : readable(last, now),
     missing: last === undefined ? "SECRET_NOT_FOUND" : "VERSION_NOT_FOUND",
     last: secret.last,
     revision: secret.revision,
     settings: secret.settings,
     versions: secret.versions.map(({ values: _, state: __, changed, ...version }, i) => {
       const one = secret.versions[i]!;
-      return { ...version, state: stateOf(one, now), changed, value: valueOf(one, now) };
+      return { ...version, state: stateOf(one, now), changed, value: readable(one, now) };
     }),
   };
 }
 
-function valueOf(version: ModelVersion, now: number): Values | string {
+function readable(version: ModelVersion, now: number): Values | string {
   const state = stateOf(version, now);
   return state === "live" ? { ...version.values } : `VERSION_${state.toUpperCase()}`;
 }

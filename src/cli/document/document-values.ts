@@ -1,7 +1,7 @@
 import { isMap, type ParsedNode } from "yaml";
 import type { Assignment } from "../assignment.ts";
 import type { ValueSource } from "../value-source.ts";
-import type { Field, SecretDocument } from "./secret-document.ts";
+import type { DocumentField, SecretDocument } from "./secret-document.ts";
 
 /** The forms of a value other than a text: a mapping with one of these keys. */
 export type ValueForm = "file" | "env" | "base64";
@@ -30,7 +30,7 @@ export function readBase64Values(document: SecretDocument, node: ParsedNode, wha
   });
 }
 
-function sourceOf(document: SecretDocument, { at, value }: Field, forms: readonly ValueForm[]) {
+function sourceOf(document: SecretDocument, { at, value }: DocumentField, forms: readonly ValueForm[]) {
   if (value === null) return document.reject(at, "the key has no value");
   if (isMap(value) && forms.length > 0) return referenceOf(document, value, forms);
   const text = document.text(value, "a value");

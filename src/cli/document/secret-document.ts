@@ -4,10 +4,10 @@ import { parseYaml } from "../../authorization/yaml-document.ts";
 import { CommandFailed } from "../command-failed.ts";
 
 /** A place in a document: a node, or an offset in UTF-16 code units from 0. */
-export type Place = ParsedNode | number;
+export type DocumentPlace = ParsedNode | number;
 
 /** A key of a mapping, and its value. */
-export interface Field {
+export interface DocumentField {
   readonly key: string;
   /** The node of the key. */
   readonly at: ParsedNode;
@@ -55,12 +55,12 @@ export class SecretDocument {
   }
 
   /** Records a problem. */
-  reject(place: Place, message: string): undefined {
+  reject(place: DocumentPlace, message: string): undefined {
     this.#problems.push({ offset: typeof place === "number" ? place : place.range[0], message });
   }
 
   /** The fields of a mapping, each with another key. `what` begins the message if the node is not a mapping. */
-  fields(node: ParsedNode, what: string): readonly Field[] {
+  fields(node: ParsedNode, what: string): readonly DocumentField[] {
     if (!isMap(node)) return this.reject(node, `${what} must be a mapping of keys to values`) ?? [];
     this.#checkProperties(node);
     const seen = new Set<string>();

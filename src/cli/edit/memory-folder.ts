@@ -4,9 +4,9 @@ import type { Environment } from "../../config/option.ts";
 import { CommandFailed } from "../command-failed.ts";
 
 /** The type of the file system of a folder, as a number of statfs(2). Rejects if there is no such folder. */
-export type FileSystemType = (folder: string) => Promise<number>;
+export type TypeOfFileSystem = (folder: string) => Promise<number>;
 
-const fileSystemType: FileSystemType = async (folder) => (await statfs(folder)).type;
+const fileSystemType: TypeOfFileSystem = async (folder) => (await statfs(folder)).type;
 
 /** The file systems that keep files in memory: tmpfs and ramfs (statfs(2)). Files of tmpfs can be swapped, as all memory. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
@@ -19,7 +19,7 @@ const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 export async function withMemoryFolder<Result>(
   env: Environment,
   use: (folder: string) => Promise<Result>,
-  typeOf: FileSystemType = fileSystemType,
+  typeOf: TypeOfFileSystem = fileSystemType,
 ): Promise<Result> {
   const folder = await createFolder(env, typeOf);
   try {
@@ -29,7 +29,7 @@ export async function withMemoryFolder<Result>(
   }
 }
 
-async function createFolder(env: Environment, typeOf: FileSystemType): Promise<string> {
+async function createFolder(env: Environment, typeOf: TypeOfFileSystem): Promise<string> {
   const candidates = [env["XDG_RUNTIME_DIR"] ?? "", "/dev/shm"].filter(isAbsolute);
   for (const candidate of candidates) {
     if (!IN_MEMORY.has(await typeOf(candidate).catch(() => 0))) continue;

@@ -1,7 +1,7 @@
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import type { ChangeResult, OperationCommand, SettingsUpdate } from "../../../src/store/command.ts";
 import { encodeContent } from "../../../src/store/content-format.ts";
-import { type SecretStore } from "../../../src/store/secret-store.ts";
+import type { SecretStore } from "../../../src/store/secret-store.ts";
 import { lastChange, stateAt } from "../../../src/store/secret.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 import { ScriptedJournal } from "../../support/scripted-journal.ts";

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { encodeContent } from "../../../src/store/content-format.ts";
 import { type Deadline, DeadlineQueue } from "../../../src/store/deadline-queue.ts";
+import type { SecretStore } from "../../../src/store/secret-store.ts";
 import { StoreClock } from "../../../src/store/store-clock.ts";
 import { Sweeper } from "../../../src/store/sweeper.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
@@ -17,6 +18,14 @@ function putExpiring(path: string, ms: number) {
 
 const purgeRequest = (path: string) =>
   commandOf({ kind: "purge", path: parseSecretPath(path), expectedVersion: undefined });
+
+/** Puts 600 versions that expire after a second. */
+async function putManyExpiring(store: SecretStore): Promise<void> {
+  for (let i = 0; i < 600; i += 100) {
+    const operations = Array.from({ length: 100 }, (_, j) => putExpiring(`p/${i + j}`, 1000).operations[0]!);
+    await store.change(commandOf(...operations));
+  }
+}
 
 /** A store with a sweeper, on clocks that the test advances. */
 async function sweptStore() {
@@ -116,11 +125,7 @@ describe("the sweeper", () => {
   it("removes many versions in bounded commits, also after a restart", async () => {
     const { timers, journal, store, load, sweeper } = await sweptStore();
     sweeper.stop();
-    for (let i = 0; i < 600; i += 100) {
-      await store.change(
-        commandOf(...Array.from({ length: 100 }, (_, j) => putExpiring(`p/${i + j}`, 1000).operations[0]!)),
-      );
-    }
+    await putManyExpiring(store);
     timers.advance(1000);
     const reopened = await load();
     const entries = journal.entries.length;
@@ -132,6 +137,20 @@ describe("the sweeper", () => {
     assert.equal(journal.entries.at(-1)?.changes[0]?.author, "");
     await reopened.sweep();
     assert.equal(journal.entries.length, entries + 3);
+  });
+
+  // At a shutdown, the journal is closed when the store has settled. A commit after that would end the process as a failed
+  // one does.
+  it("commits nothing more when it was stopped during a sweep and the store has settled", async () => {
+    const { timers, journal, store, sweeper, failures, settled } = await sweptStore();
+    await putManyExpiring(store);
+    const entries = journal.entries.length;
+    timers.advance(15_000);
+    sweeper.stop();
+    await store.settled();
+    const committed = journal.entries.length - entries;
+    await settled();
+    assert.deepEqual([committed, journal.entries.length - entries, failures], [1, 1, []]);
   });
 });
 
@@ -165,7 +184,10 @@ describe("a queue of deadlines", () => {
   it("does not keep deadlines that no longer apply", () => {
     let last: Deadline | undefined;
     const queue = new DeadlineQueue<Deadline>((deadline) => deadline === last);
-    for (let i = 0; i < 100_000; i++) queue.add((last = { time: 1_000_000 - i }));
+    for (let i = 0; i < 100_000; i++) {
+      last = { time: 1_000_000 - i };
+      queue.add(last);
+    }
     assert.ok(queue.size <= 1024, `${queue.size}`);
     assert.deepEqual(queue.takeDue(2_000_000, 10), [last]);
   });

@@ -161,7 +161,7 @@ describe("a message of the Workload API is discarded", () => {
       [],
     );
     const short = problems(() => readX509Context(bytes.subarray(0, -1), "server"));
-    assert.match(short[0]!, /^the bytes are not an X509SVIDResponse: svids is truncated$/);
+    assert.match(short[0]!, /^the bytes are not an X509SVIDResponse: svids\[0\] is truncated$/);
   });
 
   it("with all of its problems reported together, and no byte of a key", () => {
