@@ -191,7 +191,7 @@ export function contention(): CofferError {
  */
 export function storeFull(limit: number): CofferError {
   const advice =
-    "raise --max-store-bytes; a Delete frees no space; a Put that prunes an old version of at least its size still succeeds";
+    "raise --max-store-bytes, or free space with Destroy or Purge; a Delete frees none; a Put that prunes an old version of at least its size still succeeds";
   const message = `the store has reached its limit of ${limit} bytes; nothing was applied; ${advice}`;
   return new CofferError("STORE_FULL", message, { limit: String(limit) });
 }

@@ -10,8 +10,8 @@ interface Remembered {
 
 // Bytes of V8's memory for a caller, a request and a result of it. Measured as those of stored-size.ts.
 const CALLER_OVERHEAD = 400;
-const REQUEST_OVERHEAD = 420;
-const RESULT_OVERHEAD = 130;
+const REQUEST_OVERHEAD = 305;
+const RESULT_OVERHEAD = 95;
 
 /**
  * The answers to requests with a request_id. It belongs to the store thread. Requests are remembered in the order of

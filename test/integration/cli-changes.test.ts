@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it, type TestContext } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
+import { until } from "../support/until.ts";
 
 describe("the commands of a secret's life", () => {
   let kit: ServerKit;
@@ -394,6 +397,49 @@ guards:
     const other = await run(`put shop/api/once k=w --request-id ${id}`);
     assert.equal(other.code, 2);
     assert.equal((await run("put shop/api/once k=v --request-id 1")).code, 2);
+  });
+
+  /**
+   * Starts a relay to the server. As soon as it has received a large request, it passes on no answer; it closes the
+   * connection when the server has logged the call. Returns its address.
+   */
+  async function losingAnswers(t: TestContext, requestBytes: number): Promise<string> {
+    const calls = () => kit.log.filter(({ event }) => event === "call").length;
+    const relay = createServer((client) => {
+      assert.ok(kit.address.kind === "tcp");
+      const server = connect(kit.address.port, kit.address.host);
+      const before = calls();
+      let sent = 0;
+      client.on("data", (chunk) => {
+        sent += chunk.length;
+        server.write(chunk);
+        if (sent >= requestBytes) void until("the call is logged", () => calls() > before).then(() => client.destroy());
+      });
+      server.on("data", (chunk) => sent < requestBytes && client.write(chunk));
+      client.on("error", () => {}).on("close", () => server.destroy());
+      server.on("error", () => {}).on("close", () => client.destroy());
+    }).listen(0, "127.0.0.1");
+    t.after(() => relay.close());
+    await once(relay, "listening");
+    return `127.0.0.1:${(relay.address() as AddressInfo).port}`;
+  }
+
+  // The server has committed the change, and the command can't know that.
+  it("names the request id with which a change of unknown outcome can be repeated", async (t) => {
+    const input = "x".repeat(40_000);
+    const line = "put shop/api/lost k=-";
+    const lost = await run(`${line} --addr ${await losingAnswers(t, input.length)}`, { input });
+    assert.equal(lost.code, 8, lost.stderr);
+    const message =
+      /^coffer: the change may have been applied: check with coffer describe, or retry with (--request-id \S+)\n$/m;
+    const [, flag] = message.exec(lost.stderr) ?? [];
+    assert.ok(flag, lost.stderr);
+    const repeated = await json(`${line} ${flag}`, { input });
+    assert.equal(repeated.version, 1);
+    const { versions } = await json("describe shop/api/lost");
+    assert.deepEqual([versions.length, versions[0].revision], [1, repeated.revision]);
+    // The control: without the request id, there is another version.
+    assert.equal((await json(line, { input })).version, 2);
   });
 
   // Every user of the machine can read a command line, and logs are kept.

@@ -102,6 +102,28 @@ describe("the command line", () => {
     assert.deepEqual([description.versions[0].state, description.versions[0].created_by], ["LIVE", API]);
   });
 
+  it("prints JSON on request for every command that prints a result", async () => {
+    const json = async (line: string) => JSON.parse((await run(`${line} -o json`)).stdout.toString());
+    assert.deepEqual(await json("health"), { status: "SERVING" });
+    const policy = join(kit.folder, "policy.yaml");
+    assert.deepEqual(await json(`policy check ${policy}`), { file: policy, rules: 2 });
+    assert.deepEqual(await json(`policy check ${policy} --as ${API} --action read --path shop/api/x`), {
+      allowed: true,
+      rule: "api",
+    });
+    assert.deepEqual(await json("root-key --out json.key"), { created: "json.key" });
+    const [ca] = await json("dev-pki --dir json-pki --trust-domain shop.test");
+    assert.deepEqual([ca.created, typeof ca.expire_time], [true, "string"]);
+    await put("shop/api/json/y");
+    for (const line of ["put shop/api/json/y a=b", "delete shop/api/json/y", "destroy shop/api/json/y --yes"]) {
+      const answer = await json(line);
+      assert.deepEqual(
+        [answer.path, typeof answer.revision, typeof answer.store_revision],
+        ["shop/api/json/y", "number", "number"],
+      );
+    }
+  });
+
   // A workload may start before its secret exists. --wait waits for the secret, but does not retry any other error.
   it("waits for a secret", async () => {
     const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;

@@ -49,7 +49,7 @@ export class Run {
   /** The errors that ended a store. */
   readonly failures: unknown[] = [];
   clock = new StoreClock(this.timers);
-  #wall = 1000;
+  #wall = 3_600_000;
   #monotonic = 0;
   #last = 0;
   /** The commands of the run that have an id. */

@@ -19,7 +19,7 @@ export type Step =
 export type Submitted = ModelCommand | { readonly again: number };
 
 /** Paths that are similar and adjacent in order. The first is written so often that its versions are pruned. */
-export const PATHS = ["a", "a/b", "a.b", "b", "__proto__"];
+export const PATHS = ["a", "a/b", "a/c", "a.b", "b", "__proto__"];
 /** The prefixes of Lists. */
 export const PREFIXES = ["", "a", "a/", "b", "zz"];
 /** Labels of Lists. */
@@ -43,6 +43,7 @@ const value = fc.stringMatching(/^[a-z]{0,6}$/);
 const key = fc.constantFrom("text", "more", "bytes");
 const values = fc.dictionary(key, value, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
 const versions = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 2 });
+// All times are whole hours, so that they often meet the instant at which something expires.
 const hours = (max: number) => fc.integer({ min: 1, max }).map((n) => n * HOUR);
 const targeted = { path, expected };
 
@@ -139,8 +140,8 @@ const step: fc.Arbitrary<Step> = weighted<Step>(
     }),
   ],
   [1, fc.record({ kind: fc.constant("foreign" as const), command: foreignCommand })],
-  [2, fc.record({ kind: fc.constant("clock" as const), time: fc.integer({ min: 0, max: 70 * HOUR }) })],
-  [2, fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 12 * HOUR }) })],
+  [2, fc.record({ kind: fc.constant("clock" as const), time: hours(70) })],
+  [2, fc.record({ kind: fc.constant("wait" as const), ms: hours(12) })],
   [2, fc.constant({ kind: "sweep" as const })],
   [1, fc.constant({ kind: "checkpoint" as const })],
   [3, fc.constant({ kind: "restart" as const })],

@@ -97,7 +97,7 @@ function describe(fields: object): string {
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** A path of a length. */
-export function pathOf(bytes: number): string {
+function pathOf(bytes: number): string {
   return `${"a/".repeat(Math.floor((bytes - 1) / 2))}${bytes % 2 === 0 ? "ab" : "a"}`;
 }
 

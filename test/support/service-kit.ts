@@ -14,7 +14,7 @@ import { policyOf } from "./policy-text.ts";
 import { type StoreKitOptions, loadStore } from "./store-kit.ts";
 
 /** Everything is allowed to api, on every path. */
-export const EVERYTHING = policyOf(`
+const EVERYTHING = policyOf(`
 rules:
   - name: everything
     spiffe_ids: [spiffe://example.org/api]
@@ -34,7 +34,6 @@ export type ServiceOutcome =
     };
 
 export const API_ID = "spiffe://example.org/api";
-export const WEB_ID = "spiffe://example.org/web";
 
 /** The methods over an engine and a store in memory, without a network: each call encodes and decodes its request. */
 export class ServiceKit {

@@ -48,7 +48,7 @@ describe("a confirmation", () => {
     }
   });
 
-  // Standard input may be a file that begins with y, and nobody sees a question that goes to a log.
+  // Standard input may be a file that begins with y, and a question that goes to a log is not seen.
   it("is refused without a terminal, and asks nothing", async () => {
     for (const asked of [terminal(undefined), terminal("y\r", false)]) {
       await assert.rejects(confirm("purge a/b", {}, asked), {

@@ -73,4 +73,26 @@ describe("a page of List", () => {
     assert.deepEqual(found, [...paths, "a/0/", "a/100/", "a/999/"].sort());
     assert.equal(pages, 2);
   });
+
+  // A token can contain a folder. The next page then begins after all paths in it.
+  it("continues after a folder, one entry or folder on each page", async () => {
+    const kit = await ServiceKit.open();
+    const paths = ["a", "a/b", "a/b/c", "a/b0", "b/x/y", "b/x/z", "b/y", "c"];
+    for (const path of paths) await kit.call("Put", { path, data: [entry("k", "v")] });
+    const pagesOf = async (prefix: string) => {
+      const found: string[] = [];
+      let pageToken = "";
+      do {
+        const request = { prefix, pageSize: 1, pageToken, delimiter: "/" };
+        const page = await responseOf<wire.ListResponse>(kit, "List", request);
+        assert.equal(page.entries.length + page.prefixes.length, 1);
+        found.push(...page.entries.map(({ path }) => path), ...page.prefixes);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+      return found;
+    };
+    assert.deepEqual(await pagesOf(""), ["a", "a/", "b/", "c"]);
+    assert.deepEqual(await pagesOf("a/"), ["a/b", "a/b/", "a/b0"]);
+    assert.deepEqual(await pagesOf("b/"), ["b/x/", "b/y"]);
+  });
 });

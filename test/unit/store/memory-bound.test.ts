@@ -12,6 +12,7 @@ import type { Measured } from "../../../src/store/apply-change.ts";
 import type { VersionRef, VersionStateKind } from "../../../src/store/change.ts";
 import type { Label } from "../../../src/store/command.ts";
 import { Memory } from "../../../src/store/memory.ts";
+import { RequestTable } from "../../../src/store/request-table.ts";
 import { DEFAULT_SETTINGS } from "../../../src/store/settings.ts";
 import { SealedMemory } from "../../../src/store/sealed-memory.ts";
 import { type StoredSecret, findVersion } from "../../../src/store/secret.ts";
@@ -186,6 +187,20 @@ function filled<T extends Filling | Filling<Location>>(store: T, fill: (store: F
   return store;
 }
 
+/** A table of requests of ten callers, as a store fills it. */
+function remembering(requests: number, results: number): RequestTable {
+  const table = new RequestTable();
+  for (let i = 0; i < requests; i++) {
+    const caller = own(`spiffe://example.org/ns/shop/sa/writer-${i % 10}`);
+    const id = own(`9f4c0b6e-7a52-4d0c-8f0e-${String(i).padStart(12, "0")}`);
+    const digest = sealer.digest([Buffer.from(id)]);
+    const result = (version: number) => ({ versions: [version], expireTime: undefined });
+    const answer = { results: Array.from({ length: results }, (_, at) => result(at + i)), revision: undefined };
+    table.remember({ caller, id, digest, time: 1.7e12 + i, ...answer }, i + 1);
+  }
+  return table;
+}
+
 describe("the memory of a store", () => {
   // --max-store-bytes limits memory only if the counted size is the memory in use, whatever was written before.
   for (const [name, fill] of Object.entries(FILLINGS)) {
@@ -221,6 +236,19 @@ describe("the memory of a store", () => {
       );
     });
   }
+
+  it("of remembered requests is within 15 % of its counted size", async () => {
+    for (const results of [1, 4]) {
+      const before = await heldBytes();
+      const tables = [remembering(40_000, results)];
+      const during = await heldBytes();
+      const counted = tables[0]?.bytes ?? 0;
+      tables.pop();
+      const held = during - Math.min(before, await heldBytes());
+      const ratio = held / counted;
+      assert.ok(ratio > 0.85 && ratio < 1.15, `${held} bytes are held and ${counted} counted: ${ratio.toFixed(3)}`);
+    }
+  });
 
   it("counts a copy of everything but the contents for each thread", () => {
     const fill = (store: Filled) => {
