@@ -32,7 +32,7 @@ export async function serveUntilStopped(
 ): Promise<void> {
   const unknown = await unknownVariables(world.env);
   const log = createLogger(config.logLevel, world.stderr);
-  const warnings = hardenProcess(config.allowDebug, world, log);
+  const warnings = await hardenProcess(config.allowDebug, world, log);
   const server = new CofferServer(config, {
     log,
     timers: processTimers,

@@ -1,6 +1,7 @@
 import { url as inspectorUrl } from "node:inspector";
 import { StartRefused } from "../domain/start-refused.ts";
 import type { Logger } from "../observability/logger.ts";
+import { overwriteFreedMemory } from "./freed-memory.ts";
 import { type KernelFiles, kernelFiles } from "./kernel-files.ts";
 import { emptyCoreDumps, swapWarning } from "./memory-on-disk.ts";
 import { type NodeStart, debugOptions } from "./debug-options.ts";
@@ -10,18 +11,26 @@ import type { World } from "./world.ts";
 export type DeferredLine = (log: Logger) => void;
 
 /**
- * Prevents the memory of this process from leaving it: disables debuggers and excludes memory from core dumps. Returns
- * warnings about what only the environment can prevent. Throws StartRefused when an option of Node exposes the process.
+ * Prevents the memory of this process from leaving it: disables debuggers, excludes memory from core dumps and lets the C
+ * library overwrite freed memory. Returns warnings about what only the environment can prevent. Throws StartRefused when an option of Node exposes the process.
  * With `allowDebug` it changes nothing and returns one line that states this.
  */
-export function hardenProcess(allowDebug: boolean, world: World, log: Logger): DeferredLine[] {
+export async function hardenProcess(allowDebug: boolean, world: World, log: Logger): Promise<DeferredLine[]> {
   if (allowDebug) return [debuggingAllowed(debugOptions(nodeStart(world)))];
   // This listener replaces Node's own, which opens a debugger. It is installed before the check for a debugger, so that
   // none can be opened in between.
   world.on("SIGUSR1", () => log.info("signal ignored", { signal: "SIGUSR1" }));
   const options = debugOptions(nodeStart(world));
   if (options.length > 0) throw new StartRefused(options.map((option) => `${option}: remove it, or use --allow-debug`));
-  return memoryOnDisk(kernelFiles).map((detail) => (later) => later.warn("memory may be written to disk", { detail }));
+  const notOverwritten = await overwriteFreedMemory(world);
+  return [
+    ...warnings("memory may be written to disk", memoryOnDisk(kernelFiles)),
+    ...warnings("freed memory is not overwritten", notOverwritten === undefined ? [] : [notOverwritten]),
+  ];
+}
+
+function warnings(event: string, details: readonly string[]): DeferredLine[] {
+  return details.map((detail) => (log) => log.warn(event, { detail }));
 }
 
 function debuggingAllowed(options: readonly string[]): DeferredLine {

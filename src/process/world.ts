@@ -14,4 +14,5 @@ export type World = Pick<
   | "kill"
   | "pid"
   | "version"
+  | "platform"
 >;
