@@ -65,11 +65,14 @@ export function parseLogHeader(bytes: Buffer): LogHeader | undefined {
   return { pageSize: view.getUint32(8), littleEndian, restarts: view.getUint32(12), salts, checksum };
 }
 
-/** Returns the complete frames of a log of `size` bytes, in order. A truncated last frame is left out. */
+/**
+ * Returns the complete frames of a log of `size` bytes, in order. A truncated last frame is left out. The copy of the log is
+ * overwritten at the end.
+ */
 export function* framesOf(descriptor: number, size: number, pageSize: number): Generator<Frame> {
   const frameBytes = FRAME_HEADER_BYTES + pageSize;
   const count = Math.floor((size - LOG_HEADER_BYTES) / frameBytes);
-  const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / frameBytes));
+  const perChunk = Math.max(1, Math.min(count, Math.floor(CHUNK_BYTES / frameBytes)));
   const chunk = Buffer.alloc(perChunk * frameBytes);
   for (let index = 0; index < count; index++) {
     const position = LOG_HEADER_BYTES + index * frameBytes;
@@ -77,6 +80,7 @@ export function* framesOf(descriptor: number, size: number, pageSize: number): G
     if (inChunk === 0) readSync(descriptor, chunk, 0, chunk.length, position);
     yield frameAt(chunk, inChunk * frameBytes, { index, pageAt: position + FRAME_HEADER_BYTES, pageSize });
   }
+  chunk.fill(0); // it is in memory until the garbage collector frees it
 }
 
 /** Whether the frame's checksum continues the checksum of the previous frame or of the header. */

@@ -77,10 +77,10 @@ export class MovedRows {
   }
 
   #overwriteIn(descriptor: number): boolean {
-    const chunk = Buffer.alloc(CHUNK_PAGES * this.#pageSize);
     const pages = Math.floor(fstatSync(descriptor).size / this.#pageSize);
     let changed = false;
     for (const [first, count] of runsOf(this.#written, pages)) {
+      const chunk = Buffer.alloc(count * this.#pageSize);
       const length = readSync(descriptor, chunk, 0, count * this.#pageSize, (first - 1) * this.#pageSize);
       for (let at = 0; at + this.#pageSize <= length; at += this.#pageSize) {
         const page = chunk.subarray(at, at + this.#pageSize);
@@ -89,6 +89,7 @@ export class MovedRows {
         writeZeros(descriptor, (first - 1) * this.#pageSize + at + start, end - start);
         changed = true;
       }
+      chunk.fill(0); // it is in memory until the garbage collector frees it
     }
     return changed;
   }

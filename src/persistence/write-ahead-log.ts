@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3";
 import type { CheckpointMode } from "../store/journal.ts";
+import { FreedBlocks } from "./freed-blocks.ts";
 import { FRAME_HEADER_BYTES } from "./log-frame.ts";
 import { MovedRows } from "./moved-rows.ts";
 
@@ -32,6 +33,7 @@ export class WriteAheadLog {
   readonly #truncate: Checkpoint;
   readonly #db: Database.Database;
   readonly #moved: MovedRows;
+  readonly #freed: FreedBlocks;
   readonly #frameBytes: number;
   /** The last state that SQLite reported. */
   #state: LogState;
@@ -45,6 +47,7 @@ export class WriteAheadLog {
     const pageSize = db.pragma("page_size", { simple: true }) as number;
     this.#db = db;
     this.#moved = new MovedRows(db.name, pageSize);
+    this.#freed = new FreedBlocks(db);
     this.#frameBytes = pageSize + FRAME_HEADER_BYTES;
     this.#state = stateAfter(this.#look);
   }
@@ -72,12 +75,13 @@ export class WriteAheadLog {
   }
 
   /**
-   * Removes the content of removed and overwritten rows from the log, and from the database. Throws as
-   * {@link checkpoint}, or an error of the file system.
+   * Removes the content of removed and overwritten rows from the log, from the database, and from the memory of SQLite.
+   * Throws as {@link checkpoint}, or an error of the file system.
    */
   erase(): void {
     this.#run(this.#truncate);
     if (this.#moved.overwrite()) this.#db.pragma("shrink_memory");
+    this.#freed.overwrite();
   }
 
   /** Closes the database. */

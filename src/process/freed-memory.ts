@@ -23,7 +23,8 @@ export type FreedMemoryWorld = Pick<NodeJS.Process, "env" | "platform">;
  * the operator has chosen a byte. Returns why it failed on Linux; otherwise undefined.
  */
 export async function overwriteFreedMemory({ env, platform }: FreedMemoryWorld): Promise<string | undefined> {
-  if (platform !== "linux" || Object.entries(env).some((variable) => OPERATORS.test(variable.join("=")))) return undefined;
+  if (platform !== "linux" || Object.entries(env).some((variable) => OPERATORS.test(variable.join("="))))
+    return undefined;
   try {
     const { load } = await import("koffi");
     const mallopt = malloptOf(load(null));
