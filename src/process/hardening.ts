@@ -22,15 +22,16 @@ export async function hardenProcess(allowDebug: boolean, world: World, log: Logg
   world.on("SIGUSR1", () => log.info("signal ignored", { signal: "SIGUSR1" }));
   const options = debugOptions(nodeStart(world));
   if (options.length > 0) throw new StartRefused(options.map((option) => `${option}: remove it, or use --allow-debug`));
-  const notOverwritten = await overwriteFreedMemory(world);
-  return [
-    ...warnings("memory may be written to disk", memoryOnDisk(kernelFiles)),
-    ...warnings("freed memory is not overwritten", notOverwritten === undefined ? [] : [notOverwritten]),
-  ];
+  const failure = await overwriteFreedMemory(world);
+  return [...memoryOnDisk(kernelFiles).map(onDisk), ...(failure === undefined ? [] : [notOverwritten(failure)])];
 }
 
-function warnings(event: string, details: readonly string[]): DeferredLine[] {
-  return details.map((detail) => (log) => log.warn(event, { detail }));
+function onDisk(detail: string): DeferredLine {
+  return (log) => log.warn("memory may be written to disk", { detail });
+}
+
+function notOverwritten(detail: string): DeferredLine {
+  return (log) => log.warn("freed memory is not overwritten", { detail });
 }
 
 function debuggingAllowed(options: readonly string[]): DeferredLine {

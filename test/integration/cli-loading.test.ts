@@ -109,7 +109,7 @@ describe("importing the command line", () => {
     assert.deepEqual(await addonsOf("app/server.js"), ["sodium-native.node"]);
   });
 
-  // koffi can call any function of the C library. A server with one thread does without it.
+  // koffi can call any function of the C library. Only a server loads it.
   it("and importing the placement of connections load no koffi, until connections are to be passed", async () => {
     const descriptor = "admission/descriptor.js";
     assert.deepEqual(await addonsOf("admission/placement.js", "admission/adoption.js", descriptor), []);
