@@ -65,7 +65,10 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     if (known === undefined && draft.requestsOf(author) >= maxRequestIds) throw requestIdsFull(maxRequestIds);
     if (known === undefined) return undefined;
     if (known !== this.#digest.toString("latin1")) throw requestIdReused();
-    return { kind: "unchanged", erases: this.#erases, answer: () => requests.answerTo(author, requestId) };
+    // A sweep in the same group can forget the request. If the same group remembers it, its revision is not known yet.
+    const earlier = requests.answerTo(author, requestId);
+    const answer = () => earlier ?? answerOf(requests.answerTo(author, requestId));
+    return { kind: "unchanged", erases: this.#erases, answer };
   }
 
   #firstTime(draft: Draft): Plan<ChangeResult> {
@@ -135,6 +138,11 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     draft.remember(request);
     return { kind: "remember", request };
   }
+}
+
+function answerOf(remembered: ChangeResult | undefined): ChangeResult {
+  if (remembered === undefined) throw new Error("the request is not remembered");
+  return remembered;
 }
 
 /** The revision of the last change of a path; undefined if nothing is stored for it. */

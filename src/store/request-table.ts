@@ -48,11 +48,9 @@ export class RequestTable {
     return this.#callers.get(caller)?.get(id)?.digest;
   }
 
-  /** The answer to a request that is remembered. */
-  answerTo(caller: string, id: string): ChangeResult {
-    const remembered = this.#callers.get(caller)?.get(id);
-    if (remembered === undefined) throw new Error("the request is not remembered");
-    return remembered.answer;
+  /** The answer to a request; undefined if it is not remembered. */
+  answerTo(caller: string, id: string): ChangeResult | undefined {
+    return this.#callers.get(caller)?.get(id)?.answer;
   }
 
   /** The time of the first request; undefined if there is none. */

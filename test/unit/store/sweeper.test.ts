@@ -103,6 +103,23 @@ describe("the sweeper", () => {
     sweeper.stop();
   });
 
+  // The repetition and the sweep are validated together, before the sweep forgets the request. Without its answer, the
+  // group would fail, and the process would end.
+  it("answers the repetition of a request that the same group forgets", async () => {
+    const { timers, store, sweeper, failures } = await sweptStore();
+    sweeper.stop();
+    const id = "9f4c0b6e-7a52-4d0c-8f0e-000000000001";
+    const repeated = { ...putRequest("a", "1"), requestId: id };
+    const first = await store.change({ ...putRequest("a", "1"), requestId: id });
+    timers.advance(DAY_MS + 1000);
+    const sweep = store.sweep();
+    const again = outcomeOf(store.change(repeated));
+    await sweep;
+    assert.deepEqual(await again, first);
+    assert.deepEqual((await store.change({ ...putRequest("a", "1"), requestId: id })).results[0]?.versions, [2]);
+    assert.deepEqual(failures, []);
+  });
+
   it("tries again if a sweep fails, and ends when it is stopped", async () => {
     const { timers, journal, store, sweeper, failures, settled } = await sweptStore();
     await store.change(putExpiring("a", 1000));
