@@ -63,9 +63,9 @@ export class MovedRows {
    * again.
    */
   overwrite(): boolean {
-    const descriptor = (this.#descriptor ??= openSync(this.#file, constants.O_RDWR | constants.O_NOFOLLOW));
-    const changed = this.#overwriteIn(descriptor);
-    if (changed) fdatasyncSync(descriptor);
+    this.#descriptor ??= openSync(this.#file, constants.O_RDWR | constants.O_NOFOLLOW);
+    const changed = this.#overwriteIn(this.#descriptor);
+    if (changed) fdatasyncSync(this.#descriptor);
     this.#written = new Set();
     return changed;
   }

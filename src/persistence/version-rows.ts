@@ -9,14 +9,22 @@ import { stateCode } from "./version-state-codes.ts";
  */
 const THE_VERSION = "row_number = ? AND path = ? AND version = ?";
 
+interface Inserted {
+  readonly path: string;
+  readonly version: number;
+  readonly row: number;
+}
+
 /** Writes the table `versions`. Call its methods within a transaction. */
 export class VersionRows {
   readonly #insert: Database.Statement;
   readonly #remove: Database.Statement;
   readonly #mark: Database.Statement;
   readonly #erase: Database.Statement;
-  /** The rows that the current group has inserted. The store does not know their numbers before the commit. */
-  #inserted = new Map<string, number>();
+  /** The versions that the current group has inserted. The store does not know their rows before the commit. */
+  #inserted: Inserted[] = [];
+  /** Their rows by name; undefined until a change of the group names one of them. */
+  #rows: Map<string, number> | undefined;
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(
@@ -30,14 +38,16 @@ export class VersionRows {
   }
 
   beginGroup(): void {
-    this.#inserted = new Map();
+    this.#inserted = [];
+    this.#rows = undefined;
   }
 
   put(change: PutChange, revision: Revision): void {
     const { path, version, time, author, sealed, expireTime, rowsBefore } = change;
     const row = revision - rowsBefore;
     this.#insert.run(row, rowsBefore, path, version, time, author, sealed, expireTime ?? null);
-    this.#inserted.set(nameOf(path, version), row);
+    this.#inserted.push({ path, version, row });
+    this.#rows?.set(nameOf(path, version), row);
   }
 
   setState({ state, path, time, author, versions }: StateChange, revision: Revision): void {
@@ -53,7 +63,12 @@ export class VersionRows {
   }
 
   #place(path: string, { row, version }: VersionRef): [row: number, path: string, version: number] {
-    return [row ?? this.#inserted.get(nameOf(path, version)) ?? 0, path, version];
+    return [row ?? this.#insertedRow(path, version), path, version];
+  }
+
+  #insertedRow(path: string, version: number): number {
+    this.#rows ??= new Map(this.#inserted.map((one) => [nameOf(one.path, one.version), one.row]));
+    return this.#rows.get(nameOf(path, version)) ?? 0;
   }
 }
 

@@ -135,6 +135,33 @@ describe("A server with three fronts", () => {
     }
   });
 
+  // A Destroy is answered when every front has applied it. A shutdown ends the fronts meanwhile: it must not wait for them
+  // forever, and what is answered is destroyed.
+  it("answers the Destroys in flight on every front when it shuts down", async () => {
+    const loaded = nextLine("policy loaded");
+    writeFileSync(kit.config.policy!, rule("read, write, destroy"));
+    await loaded;
+    const destroyed = callers.map(() => 0);
+    const ends = callers.map(async ({ caller }, n) => {
+      for (let version = 1; ; version++) {
+        const put = await caller.put({ path: `load/${n}`, data: { value: "x" } });
+        if (put.code !== "OK") return put.message;
+        const { code, message } = await caller.call("Destroy", { path: `load/${n}` });
+        if (code !== "OK") return `${code}: ${message}`;
+        destroyed[n] = version;
+      }
+    });
+    await until("each caller has destroyed versions", () => destroyed.every((version) => version > 3));
+    const restarted = kit.restart();
+    for (const end of await Promise.all(ends)) assert.match(end, /ECONNREFUSED|No connection/);
+    await restarted;
+    const admin = kept(kit.caller(ADMIN));
+    for (const [n, version] of destroyed.entries()) {
+      const { reason } = await admin.get({ path: `load/${n}`, version });
+      assert.equal(reason, "VERSION_DESTROYED");
+    }
+  });
+
   // The sequence of the codes of each connection is different, so a line that is lost, repeated or moved is seen.
   it("writes each line of a front once, in the order of the front", async () => {
     await kept(kit.caller(ADMIN)).put({ path: "there", data: { value: "x" } });

@@ -9,13 +9,14 @@ import { copyAsIs } from "../../support/copy-folder.ts";
 import { makeOlderStore } from "../../support/older-store.ts";
 import {
   committed,
+  deletion,
   entries,
   inChild,
-  loaded,
   openStore,
   putSealed,
   refusalOf,
   rootKey,
+  state,
   summary,
   temporaryFolder,
 } from "../../support/persistence-kit.ts";
@@ -251,31 +252,59 @@ function startFailing(data: string, path: string, when: number): string {
   return stdout.trim();
 }
 
-describe("a store of the first schema", () => {
+describe("a store of an older release", () => {
   const storeId = Buffer.alloc(16, 4);
   const folded = { a: "of a", b: "of b" };
 
-  // After a close or a kill, the store opens with all its contents. The first change migrates it to this release's
-  // schema.
-  for (const logged of [{}, { c: "of c", d: "of d" }]) {
-    it(`opens and accepts changes, with ${Object.keys(logged).length} commits in its log`, async () => {
-      const data = join(temporaryFolder(), "data");
-      makeOlderStore({ data, rootKey: rootKey(), storeId, folded, logged });
-      const before = bytesBelow(data);
-      assert.equal(refusalOf(() => openStore(data, rootKey(8)))?.refusal, "wrong root key");
-      assert.deepEqual(bytesBelow(data), before);
-      const expected = Object.keys({ ...folded, ...logged });
-      const store = openStore(data);
-      const found = (await loaded(store.journal)).flatMap(({ changes }) => changes.map(({ path }) => path));
-      assert.deepEqual(found, expected);
-      await committed(store.journal, entries(putSealed(store, "z", 1, "of z")));
-      store.journal.close();
-      const db = new Database(file(data), { readonly: true });
-      assert.equal(db.pragma("user_version", { simple: true }), 3);
-      db.close();
-      assert.equal((await pathsIn(data)).length, expected.length + 1);
-    });
+  // After a close or a kill, the store opens with all its contents and deletions, and the start writes nothing. The first
+  // change migrates it to this release's schema. Deleted versions can then be undeleted, and all other changes are
+  // accepted.
+  for (const schema of [1, 2] as const) {
+    for (const logged of [{}, { c: "of c", d: "of d" }]) {
+      it(`of schema ${schema} opens and accepts changes, with ${Object.keys(logged).length} puts in its log`, async () => {
+        const data = join(temporaryFolder(), "data");
+        makeOlderStore({ data, rootKey: rootKey(), storeId, folded, logged, schema, deleted: ["b", "a"] });
+        const before = bytesBelow(data);
+        assert.equal(refusalOf(() => openStore(data, rootKey(8)))?.refusal, "wrong root key");
+        assert.deepEqual(bytesBelow(data), before);
+        const paths = Object.keys({ ...folded, ...logged });
+        const puts = paths.map((path, i) => `${i + 1} put ${path} 1`);
+        const last = paths.length + 2;
+        const deletions = [`${last - 1} deleted b 1`, `${last} deleted a 1`];
+        assert.deepEqual(await pathsIn(data), [...puts, ...deletions]);
+        if (Object.keys(logged).length === 0) assert.deepEqual(bytesBelow(data), before);
+        const store = openStore(data);
+        const time = 1_700_000_000_002;
+        const later = [
+          { ...putSealed(store, "z", 1, "of z"), time },
+          { ...state("live", "b", [{ version: 1, row: 2 }]), time },
+          { ...state("destroyed", "a", [{ version: 1, row: 1 }]), time },
+        ];
+        assert.deepEqual(await committed(store.journal, entries(...later)), [last + 1, last + 2, last + 3]);
+        store.journal.close();
+        const db = new Database(file(data), { readonly: true });
+        assert.equal(db.pragma("user_version", { simple: true }), 3);
+        assert.equal(db.pragma("integrity_check", { simple: true }), "ok");
+        db.close();
+        const ended = [`${last + 1} put z 1`, `${last + 2} live b 1`, `${last + 3} destroyed a 1`];
+        assert.deepEqual(await pathsIn(data), [...puts, ...ended]);
+      });
+    }
   }
+
+  // A migration whose commit is rejected leaves the old tables, and the next change tries again.
+  it("is not migrated while the disk is full", async () => {
+    const data = join(temporaryFolder(), "data");
+    makeOlderStore({ data, rootKey: rootKey(), storeId, folded, logged: {} });
+    let free = 100_000;
+    const { journal } = openStore(data, rootKey(), { freeBytes: () => free });
+    assert.equal((await journal.commit(entries(deletion("a", [{ version: 1, row: 1 }])))).kind, "rejected");
+    assert.deepEqual(await summary(journal), ["1 put a 1", "2 put b 1"]);
+    free = Number.POSITIVE_INFINITY;
+    assert.deepEqual(await committed(journal, entries(deletion("a", [{ version: 1, row: 1 }]))), [3]);
+    journal.close();
+    assert.deepEqual(await pathsIn(data), ["1 put a 1", "2 put b 1", "3 deleted a 1"]);
+  });
 
   // A log of the first schema has no marks that name its store. If the data key does not decrypt the contents in the
   // log, the log belongs to another store.

@@ -5,15 +5,22 @@ import { describe, it } from "node:test";
 import type Database from "better-sqlite3";
 import { openDatabase } from "../../../src/persistence/database.ts";
 import { SqliteJournal } from "../../../src/persistence/sqlite-journal.ts";
+import type { AnsweredRequest } from "../../../src/store/journal.ts";
 import {
   committed,
   deletion,
   entries,
+  entry,
+  forget,
   inChild,
   loaded,
   openStore,
   plainContent,
+  purge,
   put,
+  request,
+  settings,
+  state,
   summary,
   temporaryFolder,
 } from "../../support/persistence-kit.ts";
@@ -209,6 +216,130 @@ describe("SQLite's journal", () => {
     journal.close();
     assert.equal((await journal.commit(entries(put("a", 1)))).kind, "unknown");
     assert.throws(() => journal.checkpoint("full"), /closed/);
+  });
+});
+
+describe("an entry of the journal", () => {
+  // The revision of an entry is the number of its last row, and each put has a row. So revisions have gaps.
+  it("can have several puts, which share its revision", async () => {
+    const opened = openJournal();
+    const group = [entry(put("a", 1)), entry(put("a", 2), put("b", 1), put("c", 1)), entry(put("a", 3))];
+    assert.deepEqual(await committed(opened.journal, group), [1, 4, 5]);
+    assert.deepEqual(rowsOf(opened.db), ["1 a 1", "2 a 2", "3 b 1", "4 c 1", "5 a 3"]);
+    const changes = [deletion("a", [{ version: 2, row: 2 }]), state("destroyed", "b", [{ version: 1, row: 3 }])];
+    assert.deepEqual(await committed(opened.journal, [entry(...changes)]), [6]);
+    const lines = ["1 put a 1", "4 put a 2", "4 put b 1", "4 put c 1", "5 put a 3", "6 deleted a 2", "6 destroyed b 1"];
+    assert.deepEqual(await afterRestart(opened), lines);
+    const { journal } = openJournal(opened.db.name);
+    assert.deepEqual(
+      (await loaded(journal)).flatMap(({ changes: all }) => all.flatMap((c) => (c.kind === "put" ? c.rowsBefore : []))),
+      [0, 2, 1, 0, 0],
+    );
+    assert.deepEqual(await committed(journal, [entry(put("d", 1), put("d", 2))]), [8]);
+    journal.close();
+  });
+
+  // The content of a destroyed or expired version is gone from its row. Everything else of the version remains.
+  it("removes the content of versions", async () => {
+    const opened = openJournal();
+    const expiring = { ...put("a", 2), expireTime: put("a", 2).time };
+    await committed(opened.journal, entries(put("a", 1), expiring));
+    await committed(opened.journal, [
+      entry(state("expired", "a", [{ version: 2, row: 2 }]), state("destroyed", "a", [{ version: 1, row: 1 }])),
+    ]);
+    opened.journal.close();
+    const { journal } = openJournal(opened.db.name);
+    assert.deepEqual(await loaded(journal), [
+      { revision: 1, changes: [put("a", 1, [], Buffer.alloc(0))], requests: undefined },
+      { revision: 2, changes: [{ ...expiring, sealed: Buffer.alloc(0) }], requests: undefined },
+      {
+        revision: 3,
+        changes: [state("destroyed", "a", [{ version: 1, row: 1 }]), state("expired", "a", [{ version: 2, row: 2 }])],
+        requests: undefined,
+      },
+    ]);
+    journal.close();
+  });
+
+  // Every setting is present after a restart, and only the last settings of a secret.
+  it("sets settings", async () => {
+    const opened = openJournal();
+    const labels = [
+      ["a.example/b", "c"],
+      ["d", ""],
+    ] as const;
+    const values = { maxVersions: 100, labels, description: "ünïcode \u0000", defaultTtl: 1, casRequired: true };
+    await committed(opened.journal, entries(settings("a"), settings("b", { maxVersions: 1 }), settings("a", values)));
+    opened.journal.close();
+    const { journal } = openJournal(opened.db.name);
+    assert.deepEqual(await loaded(journal), [
+      { revision: 2, changes: [settings("b", { maxVersions: 1 })], requests: undefined },
+      { revision: 3, changes: [settings("a", values)], requests: undefined },
+    ]);
+    journal.close();
+  });
+
+  // A purge leaves a tombstone. A later put comes with settings, which replace it. All of it can be in one entry.
+  it("purges, and continues the version numbers", async () => {
+    const opened = openJournal();
+    const own = [{ version: 1, row: undefined }];
+    await committed(opened.journal, [
+      entry(put("a", 1), settings("a", { maxVersions: 3 })),
+      entry(purge("a", 1, own)),
+      entry(put("b", 1), purge("b", 1, own), settings("b", { firstVersion: 2 }), put("b", 2)),
+      entry(put("c", 1)),
+      entry(purge("c", 1, own), settings("c", { firstVersion: 2 })),
+    ]);
+    const lines = ["2 purge a 1", "4 settings b", "4 put b 2", "6 settings c"];
+    assert.deepEqual(await afterRestart(opened), lines);
+  });
+
+  // A forgotten tombstone leaves no row. Its revision, and that of the entry, are not assigned again after a restart.
+  it("forgets tombstones, and assigns no revision twice", async () => {
+    const opened = openJournal();
+    await committed(opened.journal, entries(put("a", 1), purge("a", 1, [{ version: 1, row: undefined }]), forget("a")));
+    assert.deepEqual(await afterRestart(opened), []);
+    const { journal } = openJournal(opened.db.name);
+    assert.deepEqual(await committed(journal, entries(put("a", 1))), [4]);
+    journal.close();
+  });
+
+  // A request is in the transaction of its change, or alone. The forgetting of requests keeps those of later times.
+  it("remembers and forgets requests", async () => {
+    const opened = openJournal();
+    const { time } = put("a", 1);
+    const results = [
+      { versions: [1, 2], expireTime: 5 },
+      { versions: [], expireTime: undefined },
+    ];
+    const first = request(1, { results });
+    const alone = request(2, { revision: 1, time: time + 1 });
+    const remember = (one: AnsweredRequest) => ({ kind: "remember", request: one }) as const;
+    await committed(opened.journal, [
+      { ...entry(put("a", 1)), requests: remember(first) },
+      { changes: [], requests: remember(alone) },
+    ]);
+    opened.journal.close();
+    const { journal } = openJournal(opened.db.name);
+    assert.deepEqual(await loaded(journal), [
+      { revision: 1, changes: [put("a", 1)], requests: remember(first) },
+      { revision: 2, changes: [], requests: remember(alone) },
+    ]);
+    await committed(journal, [{ changes: [], requests: { kind: "forget", before: time + 1 } }]);
+    journal.close();
+    const again = openJournal(opened.db.name);
+    assert.deepEqual(await summary(again.journal), ["1 put a 1", "2 request 0002"]);
+    await committed(again.journal, [{ changes: [], requests: { kind: "forget", before: time + 2 } }]);
+    assert.deepEqual(await afterRestart(again), ["1 put a 1"]);
+    const last = openJournal(opened.db.name);
+    assert.deepEqual(await committed(last.journal, entries(put("b", 1))), [5]);
+    last.journal.close();
+  });
+
+  // A store error that names what does not exist ends the journal, as for versions.
+  it("ends the journal if it forgets what does not exist", async () => {
+    const { journal } = openJournal();
+    assert.equal((await journal.commit(entries(forget("a")))).kind, "unknown");
   });
 });
 

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { piecesIn } from "../support/content-search.ts";
+import { columnsOf } from "../support/dump.ts";
+import type { Caller } from "../support/server-kit.ts";
+import { Site } from "../support/server-process.ts";
+
+const sites: Site[] = [];
+after(() => Promise.all(sites.map((site) => site.remove())));
+
+function newSite(): Site {
+  const site = new Site();
+  sites.push(site);
+  return site;
+}
+
+/** The sealed content of the only version of a path, as the disk has it. */
+function sealedOf(site: Site, path: string): Buffer {
+  const row = columnsOf(site.data, ["path", "sealed"]).find((cells) => cells[0] === path) as [string, unknown];
+  return row[1] as Buffer;
+}
+
+/** The files of the store that have a piece of a sealed content. */
+function filesWith(site: Site, sealed: Buffer): string[] {
+  const folder = join(site.data, "store");
+  return readdirSync(folder).filter((name) => piecesIn(readFileSync(join(folder, name)), [sealed]) > 0);
+}
+
+/** Puts a secret between others, and returns its sealed content. The control: the search finds it on the disk. */
+async function putSecret(site: Site, caller: Caller, request: object = {}): Promise<Buffer> {
+  for (const path of ["before", "secret", "after"]) {
+    const { code } = await caller.put({
+      path,
+      data: { value: `of ${path}`.repeat(40) },
+      ...(path === "secret" && request),
+    });
+    assert.equal(code, "OK");
+  }
+  const sealed = sealedOf(site, "secret");
+  assert.ok(sealed.length > 300);
+  assert.notDeepEqual(filesWith(site, sealed), []);
+  return sealed;
+}
+
+const REMOVALS = [
+  ["Destroy", { path: "secret" }, "VERSION_DESTROYED"],
+  ["Purge", { path: "secret" }, "SECRET_NOT_FOUND"],
+  [
+    "Commit",
+    { operations: [{ put: { path: "other", data: { a: "b" } } }, { destroy: { path: "secret" } }] },
+    "VERSION_DESTROYED",
+  ],
+] as const;
+
+describe("the sealed content of a version", () => {
+  // When the answer arrives, no file of the store has the content. So a kill immediately after it changes nothing.
+  for (const [method, request, reason] of REMOVALS) {
+    it(`is in no file after the answer to a ${method} and a kill`, async () => {
+      const site = newSite();
+      const server = await site.start();
+      const caller = site.caller(server);
+      const sealed = await putSecret(site, caller);
+      const { code, message } = await caller.call(method, request);
+      assert.equal(code, "OK", message);
+      assert.deepEqual(filesWith(site, sealed), []);
+      await server.kill();
+      caller.close();
+      assert.deepEqual(filesWith(site, sealed), []);
+      const again = await site.start();
+      const reader = site.caller(again);
+      assert.equal((await reader.get({ path: "secret" })).reason, reason);
+      assert.equal((await reader.get({ path: "before" })).code, "OK");
+      assert.deepEqual(filesWith(site, sealed), []);
+      reader.close();
+      assert.deepEqual(await again.stop(), { code: 0, signal: null });
+      assert.deepEqual(filesWith(site, sealed), []);
+    });
+  }
+
+  // A kill before the answer leaves a version that is destroyed or not. When the call is repeated, its answer again means
+  // that no file has the content.
+  it("is in no file after a repeated Destroy, if a kill came before the first answer", async () => {
+    for (let round = 0; round < 4; round++) {
+      const site = newSite();
+      const server = await site.start();
+      const caller = site.caller(server);
+      const sealed = await putSecret(site, caller);
+      const first = caller.call("Destroy", { path: "secret" });
+      if (round % 2 === 1) await caller.get({ path: "before" });
+      await server.kill();
+      await first;
+      caller.close();
+      const again = await site.start();
+      const reader = site.caller(again);
+      const got = await reader.get({ path: "secret" });
+      assert.ok(got.code === "OK" || got.reason === "VERSION_DESTROYED", got.message);
+      assert.equal((await reader.call("Destroy", { path: "secret" })).code, "OK");
+      assert.equal((await reader.get({ path: "secret" })).reason, "VERSION_DESTROYED");
+      assert.deepEqual(filesWith(site, sealed), []);
+      reader.close();
+    }
+  });
+
+  // The server removes the content of an expired version by itself.
+  it("is in no file after it has expired", async () => {
+    const site = newSite();
+    const server = await site.start();
+    const caller = site.caller(server);
+    const sealed = await putSecret(site, caller, { ttl: { seconds: 5 } });
+    for (;;) {
+      const { response } = await caller.describe({ path: "secret" });
+      if (response.versions[0].destroy_time) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    while (filesWith(site, sealed).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal((await caller.get({ path: "secret" })).reason, "VERSION_EXPIRED");
+    assert.equal((await caller.get({ path: "after" })).code, "OK");
+    caller.close();
+    await server.kill();
+    assert.deepEqual(filesWith(site, sealed), []);
+  });
+});
