@@ -18,7 +18,7 @@ export type Plan<T> = ChangePlan<T> | UnchangedPlan<T>;
 
 interface Planned {
   /** Whether content that was removed before the answer has to be gone from memory and disk. */
-  readonly erases: boolean;
+  readonly waitsForErasure: boolean;
 }
 
 /** There is an entry to commit. */
