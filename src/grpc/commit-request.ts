@@ -48,7 +48,10 @@ function guardOf(permits: CallPermits, { path, expectedVersion }: wire.CommitGua
   return permitted.guard(permits.permit("read", parseSecretPath(path)), expectedVersion);
 }
 
-/** A Commit is as large as one content at most, so that its entry of the journal is not larger than that of a Put. */
+/**
+ * All contents of a Commit together have the limit of one content, so that its entry of the journal is not larger than
+ * that of a Put.
+ */
 function checkContents(operations: readonly PermittedOperation[], limit: number): void {
   const bytes = operations.reduce((sum, { contentBytes }) => sum + contentBytes, 0);
   if (bytes > limit) throw limitExceeded("operations", limit, "bytes", bytes, "the content of all operations");
