@@ -135,7 +135,8 @@ export class SecretsEngine {
 
   get({ path }: Permit<"read">, query: GetQuery): GetAnswer {
     const snapshot = this.#snapshotAt(query.minRevision);
-    return { ...readSecret(snapshot, path, query), storeRevision: snapshot.revision };
+    const { version, content } = readSecret(snapshot, path, query);
+    return { version, content, storeRevision: snapshot.revision };
   }
 
   /** Reads the newest versions of secrets as of one revision. A secret that the caller may not read is an error entry. */
@@ -163,8 +164,8 @@ export class SecretsEngine {
     explained: (error: CofferError) => CofferError,
   ): Promise<ChangeAnswer> {
     try {
-      const result = await this.#options.changes.change(commandOf(operations, guards, requestId));
-      return { ...result, storeRevision: this.#options.secrets.snapshot().revision };
+      const { revision, time, results } = await this.#options.changes.change(commandOf(operations, guards, requestId));
+      return { revision, time, results, storeRevision: this.#options.secrets.snapshot().revision };
     } catch (error) {
       throw error instanceof CofferError ? explained(error) : error;
     }

@@ -70,7 +70,7 @@ export const toOperation: { readonly [K in keyof ChangeRequests]: ToOperation<Ch
 
 /** The entries of both maps, text first. */
 function contentEntries(data: readonly MapEntry[], binaryData: readonly MapEntry[]): ContentEntry[] {
-  const of = (kind: ContentEntry["kind"], map: readonly MapEntry[]) => map.map((entry) => ({ ...entry, kind }));
+  const of = (kind: ContentEntry["kind"], map: readonly MapEntry[]) => map.map(({ key, value }) => ({ kind, key, value }));
   return [...of("text", data), ...of("binary", binaryData)];
 }
 
