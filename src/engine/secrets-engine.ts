@@ -72,12 +72,12 @@ export class SecretsEngine {
 
   /** Authorizes a Get. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
   permitGet(caller: Principal, text: string): Permit<"read"> {
-    return this.#permits(caller, "Get").permit("read", parseSecretPath(text));
+    return this.#permits(caller, "Get").permitText("read", text);
   }
 
   /** Authorizes a Describe. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
   permitDescribe(caller: Principal, text: string): Permit<"describe"> {
-    return this.#permits(caller, "Describe").permit("describe", parseSecretPath(text));
+    return this.#permits(caller, "Describe").permitText("describe", text);
   }
 
   /**
