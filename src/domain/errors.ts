@@ -239,9 +239,9 @@ export function callOver(): CofferError {
 
 // ---- when the server can't serve the call
 
-/** The entries before this one take the space of the answer. */
+/** The entries before this one fill the answer of a BatchGet. */
 export function answerTooLarge(limit: number): CofferError {
-  const message = `the answer has at most ${limit} bytes, and the entries before this one take the space; request it again`;
+  const message = `the answer has at most ${limit} bytes, and the entries before this one fill it; read this path in another call`;
   return new CofferError("ANSWER_TOO_LARGE", message, { limit: String(limit) });
 }
 

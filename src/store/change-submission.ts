@@ -38,13 +38,13 @@ export class ChangeSubmission implements Submission<ChangeResult> {
   readonly #command: ChangeCommand;
   readonly #options: SubmissionOptions;
   /** Whether the command removes content, also if it is a repetition of one that did. */
-  readonly #erases: boolean;
+  readonly #waitsForErasure: boolean;
   #digest: Buffer | undefined;
 
   constructor(command: ChangeCommand, options: SubmissionOptions) {
     this.#command = command;
     this.#options = options;
-    this.#erases = command.operations.some(({ kind }) => kind === "destroy" || kind === "purge");
+    this.#waitsForErasure = command.operations.some(({ kind }) => kind === "destroy" || kind === "purge");
   }
 
   plan(draft: Draft): Plan<ChangeResult> {
@@ -61,11 +61,14 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     if (requestId === undefined) return undefined;
     this.#digest ??= requestDigest(this.#command, this.#options.sealer);
     const { requests, maxRequestIds } = this.#options;
-    const known = draft.digestOf(author, requestId);
+    const known = draft.findRequest(author, requestId);
     if (known === undefined && draft.requestsOf(author) >= maxRequestIds) throw requestIdsFull(maxRequestIds);
     if (known === undefined) return undefined;
-    if (known !== this.#digest.toString("latin1")) throw requestIdReused();
-    return { kind: "unchanged", erases: this.#erases, answer: () => requests.answerTo(author, requestId) };
+    if (known.digest !== this.#digest.toString("latin1")) throw requestIdReused();
+    // A request of this group has its revision in the table when the group is published. An older one may then be missing
+    // there, because a sweep of this group has forgotten it.
+    const answer = () => (requests.find(author, requestId) ?? known).answer;
+    return { kind: "unchanged", waitsForErasure: this.#waitsForErasure, answer };
   }
 
   #firstTime(draft: Draft): Plan<ChangeResult> {
@@ -107,20 +110,20 @@ export class ChangeSubmission implements Submission<ChangeResult> {
   #accept(draft: Draft, { changes }: Fork, results: readonly OperationResult[]): Plan<ChangeResult> {
     const { time } = draft;
     const { requestId } = this.#command;
-    const erases = this.#erases;
+    const waitsForErasure = this.#waitsForErasure;
     const path = changes.length === 0 ? this.#onlyPath() : undefined;
     if (changes.length === 0 && requestId === undefined) {
       const answer = (memory: ReadableMemory) => {
         const revision = path === undefined ? undefined : lastRevision(memory, path);
         return { revision: revision ?? memory.revision, time, results };
       };
-      return { kind: "unchanged", erases, answer };
+      return { kind: "unchanged", waitsForErasure, answer };
     }
     // If the last change is a part of the same group, its revision is not known before the commit.
     const revision = path === undefined || draft.isChanged(path) ? undefined : lastRevision(draft, path);
     const requests = requestId === undefined ? undefined : this.#remember(draft, requestId, { results, revision });
     const answer = (own: Revision) => ({ revision: revision ?? own, time, results });
-    return { kind: "change", erases, entry: { changes, requests }, answer };
+    return { kind: "change", waitsForErasure, entry: { changes, requests }, answer };
   }
 
   /** The path of a command with one operation. */

@@ -1,5 +1,6 @@
 import { contention, diskFull, erasureUnknown, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
+import { erases } from "./apply-change.ts";
 import { Draft, overwriteSealed } from "./draft.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
@@ -207,8 +208,8 @@ export class GroupCommit {
       const { plan } = verdict;
       const isChange = plan.kind === "change";
       const answer = isChange ? plan.answer(revisionAt(revisions, committed++)) : plan.answer(this.#store.memory);
-      if (plan.erases && isChange) this.#isErasureDue = true;
-      if (plan.erases) erasing.push({ waiting, answer });
+      if (isChange && plan.entry.changes.some(erases)) this.#isErasureDue = true;
+      if (plan.waitsForErasure) erasing.push({ waiting, answer });
       else waiting.resolve(answer);
     }
     return erasing;

@@ -3,7 +3,7 @@ import type { AnsweredRequest, CommittedEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 
 /** A remembered request. The digest is a string, because a Buffer of 32 bytes takes more than 100 bytes. */
-interface Remembered {
+export interface Remembered {
   readonly digest: string;
   readonly answer: ChangeResult;
 }
@@ -43,16 +43,9 @@ export class RequestTable {
     return this.#callers.get(caller)?.size ?? 0;
   }
 
-  /** The digest of a request; undefined if it is not remembered. */
-  digestOf(caller: string, id: string): string | undefined {
-    return this.#callers.get(caller)?.get(id)?.digest;
-  }
-
-  /** The answer to a request that is remembered. */
-  answerTo(caller: string, id: string): ChangeResult {
-    const remembered = this.#callers.get(caller)?.get(id);
-    if (remembered === undefined) throw new Error("the request is not remembered");
-    return remembered.answer;
+  /** A request of a caller; undefined if it is not remembered. */
+  find(caller: string, id: string): Remembered | undefined {
+    return this.#callers.get(caller)?.get(id);
   }
 
   /** The time of the first request; undefined if there is none. */

@@ -125,7 +125,7 @@ test(`no half of ${COMMITS} Commits is seen while the server is killed ${KILLS} 
   let unknown = 0;
   for (let kill = 0; kill < KILLS; kill++) {
     const each = COMMITS / KILLS;
-    await crash(server, families, Math.ceil(each / 2 + random() * each));
+    await crash(server, families, Math.ceil(each * (1 + random() / 10)));
     unknown += families.filter(({ sent, acknowledged }) => sent > acknowledged).length;
     server = await site.start();
     const caller = site.caller(server);

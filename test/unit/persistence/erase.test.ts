@@ -114,7 +114,7 @@ describe("a content that was removed", () => {
     const untilCopied = async () => {
       for (let group = 0; group < 2000; group++) {
         await churn.commitGroup(journal);
-        if (group % 10 !== 0) continue;
+        if (group % 25 !== 0) continue;
         journal.checkpoint("full");
         if (piecesIn(readFileSync(file), churn.destroyed) > 0) return;
       }
