@@ -39,9 +39,9 @@ class Rest extends TimedItem {
  * Requests that were answered before their end. A server may ask its peer by RST_STREAM with NO_ERROR not to send the
  * rest (RFC 9113 8.1). But nghttp2 drops an answer that it has not sent when the stream is reset, and node:http2 does not
  * report when it has sent one: a plain server that reset each stream directly after its answer sent no answer to 332 of
- * 3,000 requests (Node 20.20.2), or to any of them (22.23.3, 26.10.0). The call would end with an internal error instead of a denial.
- * The rest of most requests is on the way. Therefore the server discards what still arrives, and resets the stream only
- * if the end of the request is late, or if the rest is long.
+ * 3,000 requests (Node 20.20.2), or to any of them (22.23.3, 26.10.0). The call would end with an internal error instead
+ * of a denial. The rest of most requests is on the way. Therefore the server discards what still arrives, and resets the
+ * stream only if the end of the request is late, or if the rest is long.
  */
 export class EarlyAnswers {
   readonly #timers: Pick<Timers, "elapsed" | "delay" | "afterTurn">;

@@ -2,7 +2,7 @@ import sodium from "sodium-native";
 import { SecretKey } from "./secret-key.ts";
 
 /** The length of a digest in bytes. */
-export const DIGEST_BYTES = 32;
+const DIGEST_BYTES = 32;
 
 /**
  * A keyed hash: BLAKE2b (RFC 7693) with a digest of 32 bytes. Its key is derived from another key and a purpose by the

@@ -22,14 +22,14 @@ interface Planned {
 }
 
 /** There is an entry to commit. */
-export interface ChangePlan<T> extends Planned {
+interface ChangePlan<T> extends Planned {
   readonly kind: "change";
   readonly entry: JournalEntry;
   readonly answer: (revision: Revision) => T;
 }
 
 /** There is nothing to commit. The answer comes from memory, after the changes of the group are published. */
-export interface UnchangedPlan<T> extends Planned {
+interface UnchangedPlan<T> extends Planned {
   readonly kind: "unchanged";
   readonly answer: (memory: ReadableMemory) => T;
 }

@@ -49,7 +49,7 @@ export interface ModelVersion {
 }
 
 /** The settings of a secret. */
-export interface ModelSettings {
+interface ModelSettings {
   maxVersions: number;
   labels: Record<string, string>;
   description: string;
@@ -69,7 +69,7 @@ export interface ModelSecret {
 }
 
 /** What an operation did. */
-export interface ModelResult {
+interface ModelResult {
   readonly versions: readonly number[];
   readonly expireTime: number | undefined;
 }

@@ -223,7 +223,7 @@ function textOf({ operations, guards }: ModelCommand): string {
 }
 
 /** The same command for the store. A repetition has its keys in another order. */
-export function changeCommand({ author, operations, guards, id }: ModelCommand): ChangeCommand {
+function changeCommand({ author, operations, guards, id }: ModelCommand): ChangeCommand {
   return {
     author,
     operations: operations.map(operationCommand),
