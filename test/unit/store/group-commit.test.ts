@@ -239,8 +239,8 @@ describe("a command that destroys content", () => {
     await store.settled();
   });
 
-  // The content may still be in the log, so the caller is told to repeat the call. The repetition succeeds only when the
-  // content is gone, although there is nothing left to change.
+  // The content may still be in the log, so the error asks the caller to repeat the call. The repetition succeeds only
+  // when the content is gone, although there is nothing left to change.
   it("is OUTCOME_UNKNOWN while the disk is too full to erase the log, and works when it is repeated", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
