@@ -45,6 +45,11 @@ export function decodeContent(bytes: Buffer): Content {
   return Content.unchecked(entries);
 }
 
+/** The size of the keys and values of an encoded content, in bytes. */
+export function contentBytes(encoded: Buffer): number {
+  return entriesByKey(encoded).reduce((sum, entry) => sum + entry.length - HEADER, 0);
+}
+
 /** The encoded entries, each with its header, in the order of their keys. They are views into the bytes. */
 export function entriesByKey(bytes: Buffer): Buffer[] {
   const entries: { readonly key: string; readonly entry: Buffer }[] = [];
