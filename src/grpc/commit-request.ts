@@ -2,7 +2,6 @@ import type * as wire from "../contract/messages.ts";
 import { CofferError, invalidField } from "../domain/errors.ts";
 import { type CommitPart, errorOfPart } from "../domain/operation-errors.ts";
 import { parseRequestId } from "../domain/request-id.ts";
-import { parseSecretPath } from "../domain/secret-path.ts";
 import { type PermittedGuard, type PermittedOperation, permitted } from "../engine/permitted.ts";
 import type { CallPermits } from "../engine/permits.ts";
 import { toOperation } from "./change-requests.ts";
@@ -44,7 +43,7 @@ function operationOf(
 }
 
 function guardOf(permits: CallPermits, { path, expectedVersion }: wire.CommitGuard): PermittedGuard {
-  return permitted.guard(permits.permit("read", parseSecretPath(path)), expectedVersion);
+  return permitted.guard(permits.permitText("read", path), expectedVersion);
 }
 
 function asPart<T>(part: CommitPart, make: () => T): T {

@@ -47,7 +47,11 @@ export function decodeContent(bytes: Buffer): Content {
 
 /** The size of the keys and values of an encoded content, in bytes. */
 export function contentBytes(encoded: Buffer): number {
-  return entriesByKey(encoded).reduce((sum, entry) => sum + entry.length - HEADER, 0);
+  let headers = 0;
+  for (let offset = 0; offset < encoded.length; headers += HEADER) {
+    offset += HEADER + encoded.readUInt8(offset + 1) + encoded.readUInt32BE(offset + 2);
+  }
+  return encoded.length - headers;
 }
 
 /** The encoded entries, each with its header, in the order of their keys. They are views into the bytes. */

@@ -242,7 +242,7 @@ export class GroupCommit {
 }
 
 function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
-  return entries.map((entry, i) => ({ ...entry, revision: revisionAt(revisions, i) }));
+  return entries.map(({ changes, requests }, i) => ({ changes, requests, revision: revisionAt(revisions, i) }));
 }
 
 /** A journal assigns one revision to each entry of a group. */

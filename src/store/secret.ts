@@ -83,6 +83,16 @@ export function findVersion(secret: StoredSecret, number: number): Version | und
   return secret.versions.find((version) => version.number === number);
 }
 
+/** The retained versions that a change names. */
+export function namedVersions({ versions }: StoredSecret, refs: readonly VersionRef[]): readonly Version[] {
+  return refs.length === 0 ? [] : versions.filter((version) => isNamed(refs, version));
+}
+
+/** Whether a change names a version. */
+export function isNamed(refs: readonly VersionRef[], { number }: Version): boolean {
+  return refs.some(({ version }) => version === number);
+}
+
 /**
  * The number of the last version of a path, in any state, which `expected_version` has to equal. For a purged secret it
  * is that of the last version before the purge, also if its settings were made since. 0 if there was no version, or if

@@ -33,7 +33,7 @@ export function validate(group: readonly Waiting[], draft: Draft): Verdict[] {
   for (const waiting of group) {
     if (bytes > MAX_GROUP_BYTES) break;
     const verdict = verdictOf(waiting, draft);
-    bytes += contentBytes(entriesOf([verdict]));
+    bytes += contentBytes(verdict);
     verdicts.push(verdict);
   }
   return verdicts;
@@ -41,9 +41,16 @@ export function validate(group: readonly Waiting[], draft: Draft): Verdict[] {
 
 /** The entries of the accepted commands. */
 export function entriesOf(verdicts: readonly Verdict[]): JournalEntry[] {
-  return verdicts.flatMap((verdict) =>
-    "plan" in verdict && verdict.plan.kind === "change" ? [verdict.plan.entry] : [],
-  );
+  const entries: JournalEntry[] = [];
+  for (const verdict of verdicts) {
+    const entry = entryOf(verdict);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}
+
+function entryOf(verdict: Verdict): JournalEntry | undefined {
+  return "plan" in verdict && verdict.plan.kind === "change" ? verdict.plan.entry : undefined;
 }
 
 function verdictOf(waiting: Waiting, draft: Draft): Verdict {
@@ -54,11 +61,9 @@ function verdictOf(waiting: Waiting, draft: Draft): Verdict {
   }
 }
 
-/** The bytes of the sealed contents that entries add. */
-function contentBytes(entries: readonly JournalEntry[]): number {
+/** The bytes of the sealed contents that a command adds. */
+function contentBytes(verdict: Verdict): number {
   let bytes = 0;
-  for (const { changes } of entries) {
-    for (const change of changes) if (change.kind === "put") bytes += change.sealed.length;
-  }
+  for (const change of entryOf(verdict)?.changes ?? []) if (change.kind === "put") bytes += change.sealed.length;
   return bytes;
 }
