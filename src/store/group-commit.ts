@@ -198,8 +198,8 @@ export class GroupCommit {
   }
 
   /**
-   * Removes removed content from the files of the journal, and waits until it is gone from memory. If the disk is too full
-   * for that, the next group tries again.
+   * Removes destroyed, expired and purged content from the files of the journal, and waits until it is gone from
+   * memory. If the disk is too full for that, the next group tries again.
    */
   #erase(erasing: readonly Erasing[]): void {
     if (this.#isErasureDue) this.#isErasureDue = !this.#journal.erase();
