@@ -92,8 +92,8 @@ export class SecretsEngine {
   }
 
   /**
-   * Authorizes a call on several secrets as a whole. Throws ACCESS_DENIED if no rule allows the caller one of its
-   * actions on any secret. Each of its secrets has to be authorized by a permit.
+   * Authorizes a call on several secrets as a whole. Throws ACCESS_DENIED if the caller may not perform any action of
+   * the call ({@link ACTIONS_ANYWHERE}) on any secret. Each secret of the call has to be authorized by a permit.
    */
   permitAnywhere(caller: Principal, call: "Commit" | "BatchGet"): CallPermits {
     const permits = this.#permits(caller, call);

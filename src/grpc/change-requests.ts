@@ -114,7 +114,8 @@ function checkVersions(versions: readonly number[]): void {
 
 /** For a change that is possible only if the secret has a version. */
 function checkExists(expectedVersion: number | undefined): void {
-  if (expectedVersion === 0) throw invalidField("expected_version", "is 0, with which there is nothing to change");
+  if (expectedVersion === 0)
+    throw invalidField("expected_version", "is 0, which means that the secret has no version to change");
 }
 
 function settingsUpdate(request: wire.MetadataRequest): SettingsUpdate {

@@ -36,7 +36,10 @@ export function applyChange<Sealed extends Measured>(
   }
 }
 
-/** Whether a change removes sealed content permanently. Pruning does not count: nothing promises when it is gone. */
+/**
+ * Whether a change removes sealed content permanently. Pruning does not count, because no answer promises that pruned
+ * content is gone.
+ */
 export function erases(change: Change<unknown>): boolean {
   return change.kind === "purge" || (change.kind === "state" && removesContent(change));
 }

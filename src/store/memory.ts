@@ -12,7 +12,7 @@ import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
 export interface StoreTotals {
   readonly secrets: number;
   readonly versions: number;
-  /** Purged secrets whose version numbers are not used again yet. */
+  /** Purged secrets whose tombstones are kept. */
   readonly tombstones: number;
   /** Bytes of memory, as `--max-store-bytes` counts them. */
   readonly bytes: number;
