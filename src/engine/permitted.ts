@@ -23,7 +23,9 @@ class Permitted<Command> {
     this.contentBytes = contentBytes;
   }
 
-  /** The command for the store. That of a content is a copy, which the store overwrites: create it only to submit it. */
+  /**
+   * The command for the store. It has a copy of the content, which the store overwrites: create it only to submit it.
+   */
   command(): Command {
     return this.#command();
   }

@@ -42,9 +42,10 @@ export class BytesWritten {
 
   /**
    * The content of a changed row counts twice, because SQLite overwrites its old place with zeros and may write it to
-   * another one. A new content also counts twice, because a later change of the group can do the same with it, and because
-   * it stands for the content of a pruned version: a look at each pruned row took a fifth of the time of a Put. The sum
-   * counts twice again: once in the log, and once in the database at the next checkpoint.
+   * another one. A new content also counts twice, because a later change of the group can do the same with it, and
+   * because the estimate uses its size for the content of the version that it prunes: reading the size of each pruned
+   * row took a fifth of the time of a Put. The sum counts twice again: once in the log, and once in the database at the
+   * next checkpoint.
    */
   of(group: readonly JournalEntry[]): number {
     let sum = BYTES_PER_COMMIT;

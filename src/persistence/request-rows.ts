@@ -65,7 +65,7 @@ function isResultCell(cell: unknown): cell is ResultCell {
   );
 }
 
-/** The value of a JSON text; undefined if it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -17,7 +17,10 @@ export class KeyedHash {
     });
   }
 
-  /** The digest of parts, as if they were one after the other: the caller must mark where a part ends. */
+  /**
+   * The digest of the parts, one after the other. The caller must mark where a part ends, because other parts with the
+   * same bytes in sequence have the same digest.
+   */
   digest(parts: readonly Buffer[]): Buffer {
     const digest = Buffer.alloc(DIGEST_BYTES);
     sodium.crypto_generichash_batch(digest, [...parts], this.#key.bytes);

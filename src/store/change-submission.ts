@@ -171,7 +171,7 @@ function addsBytes(operation: OperationCommand): boolean {
   return addsVersion(operation) || operation.kind === "metadata";
 }
 
-/** Adds to the error of a part of a command which part it is. */
+/** Adds to an error the index of the operation or guard that caused it. */
 function attempt<T>(part: "operation" | "guard", index: number, action: () => T): T {
   try {
     return action();

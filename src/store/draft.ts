@@ -48,7 +48,10 @@ export class Draft {
     return this.#memory.sizeOf(stored);
   }
 
-  /** A request that is remembered, or accepted in this group: then its answer may have no revision yet. */
+  /**
+   * A request that is remembered, or was accepted in this group. In the second case, its answer may have no revision
+   * yet.
+   */
   findRequest(caller: string, id: string): Remembered | undefined {
     return this.#accepted.find(caller, id) ?? this.#requests.find(caller, id);
   }
@@ -128,9 +131,9 @@ export class Fork {
 }
 
 /**
- * Overwrites the sealed contents of changes, which are committed and copied, or will not be committed. Otherwise, the
- * memory would contain a sealed content after it is destroyed, until the garbage collector frees and something else uses
- * it.
+ * Overwrites the sealed contents of changes. Call it when the changes are committed and copied, or when they will not
+ * be committed. Without this, the memory would contain a sealed content after it is destroyed, until the garbage
+ * collector frees and something else uses it.
  */
 export function overwriteSealed(changes: readonly Change[]): void {
   for (const change of changes) if (change.kind === "put") change.sealed.fill(0);

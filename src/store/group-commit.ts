@@ -132,7 +132,7 @@ export class GroupCommit {
   async #settle(group: readonly Waiting[]): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const verdicts = this.#validate(group);
-      const entries = verdicts.flatMap(entryOf);
+      const entries = entriesOf(verdicts);
       const outcome = await this.#commit(entries);
       switch (outcome.kind) {
         case "committed":
@@ -216,8 +216,8 @@ export class GroupCommit {
   }
 
   /**
-   * Removes removed content from the files of the journal, and waits until it is gone from memory. If the disk is too full
-   * for that, the next group tries again.
+   * Removes destroyed, expired and purged content from the files of the journal, and waits until it is gone from
+   * memory. If the disk is too full for that, the next group tries again.
    */
   #erase(erasing: readonly Erasing[]): void {
     if (this.#isErasureDue) this.#isErasureDue = !this.#journal.erase();
@@ -259,12 +259,16 @@ export class GroupCommit {
   }
 }
 
-function entryOf(verdict: Verdict): JournalEntry[] {
-  return "plan" in verdict && verdict.plan.kind === "change" ? [verdict.plan.entry] : [];
+function entriesOf(verdicts: readonly Verdict[]): JournalEntry[] {
+  const entries: JournalEntry[] = [];
+  for (const verdict of verdicts) {
+    if ("plan" in verdict && verdict.plan.kind === "change") entries.push(verdict.plan.entry);
+  }
+  return entries;
 }
 
 function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
-  return entries.map((entry, i) => ({ ...entry, revision: revisionAt(revisions, i) }));
+  return entries.map(({ changes, requests }, i) => ({ changes, requests, revision: revisionAt(revisions, i) }));
 }
 
 /** A journal assigns one revision to each entry of a group. */

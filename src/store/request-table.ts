@@ -8,7 +8,8 @@ export interface Remembered {
   readonly answer: ChangeResult;
 }
 
-// Bytes of V8's memory for a caller, a request and a result of it. Measured as those of stored-size.ts.
+// Bytes of V8's memory for a caller, for a request, and for each result of a request. Measured as those of
+// stored-size.ts.
 const CALLER_OVERHEAD = 400;
 const REQUEST_OVERHEAD = 305;
 const RESULT_OVERHEAD = 95;

@@ -17,7 +17,7 @@ export interface Submission<T> {
 export type Plan<T> = ChangePlan<T> | UnchangedPlan<T>;
 
 interface Planned {
-  /** Whether content that was removed before the answer has to be gone from memory and disk. */
+  /** Whether the answer waits until removed content is gone from memory and disk. */
   readonly waitsForErasure: boolean;
 }
 
