@@ -1,4 +1,4 @@
-import { CofferError, requestIdReused, requestIdsFull, storeFull } from "../domain/errors.ts";
+import { CofferError, limitExceeded, requestIdReused, requestIdsFull, storeFull } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Planning } from "./addition.ts";
@@ -94,8 +94,12 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     const { operations } = this.#command;
     const { sealer, maxContentBytes } = this.#options;
     const unplannedAdditions = operations.filter(addsVersion).length;
-    const planning: Planning = { fork, sealer, maxContentBytes, unplannedAdditions };
-    return operations.map((operation, index) => attempt("operation", index, () => planOne(planning, operation)));
+    const planning: Planning = { fork, sealer, maxContentBytes, unplannedAdditions, addedBytes: 0 };
+    return operations.map((operation, index) => {
+      const result = attempt("operation", index, () => planOne(planning, operation));
+      if (index > 0) checkContents(planning, index);
+      return result;
+    });
   }
 
   /** Operations that remove something are never refused, even if they let the store grow by a few bytes. */
@@ -144,6 +148,15 @@ export class ChangeSubmission implements Submission<ChangeResult> {
 function lastRevision(secrets: Pick<ReadableMemory, "get">, path: SecretPath): Revision | undefined {
   const stored = secrets.get(path);
   return stored === undefined ? undefined : lastChange(stored).revision;
+}
+
+/**
+ * Several operations add at most as much content together as one Put can. Otherwise, a small request with many Copies
+ * would create an entry of a hundred times that size.
+ */
+function checkContents({ addedBytes, maxContentBytes }: Planning, index: number): void {
+  if (addedBytes <= maxContentBytes) return;
+  throw limitExceeded("operations", maxContentBytes, "bytes", addedBytes, `the content of operations 0 to ${index}`);
 }
 
 function planOne(planning: Planning, operation: OperationCommand): OperationResult {

@@ -70,6 +70,6 @@ function unchanged({ path, version, revision, createTime, expireTime, storeRevis
 /** As after a Patch or a Copy, the new version does not inherit the expiry of the previous one. */
 async function warnOfExpiry({ version, expireTime }: Secret, added: AddedVersion, { stderr }: World): Promise<void> {
   if (expireTime === undefined || added.expireTime !== undefined) return;
-  const text = `version ${version} was to expire at ${showTime(expireTime)}; version ${added.version} does not expire`;
+  const text = `version ${version} expires at ${showTime(expireTime)}; version ${added.version} does not expire`;
   await write(stderr, `coffer warning: ${text}; use --ttl or --expire-time\n`);
 }

@@ -336,7 +336,8 @@ describe("an entry of the journal", () => {
     last.journal.close();
   });
 
-  // A store error that names what does not exist ends the journal, as for versions.
+  // An entry can name a tombstone or request that does not exist only because of a bug in the store. It ends the
+  // journal, like an entry that names a version that does not exist.
   it("ends the journal if it forgets what does not exist", async () => {
     const { journal } = openJournal();
     assert.equal((await journal.commit(entries(forget("a")))).kind, "unknown");
