@@ -9,7 +9,8 @@ export const MAX_ON_THE_WAY = 64;
 /**
  * The limits of each of `fronts` threads that accept connections together. `Placement` spreads connections evenly, so
  * each gets an equal part. Parts are rounded up: all threads together may exceed a limit by less than their number. A
- * thread that has fewer connections than the others gets all new ones, so these have its part of the handshake limits only.
+ * thread that has fewer connections than the others gets all new ones, so only its part of the handshake limits applies
+ * to them.
  */
 export function dividedLimits(limits: HandshakeLimits, fronts: number): HandshakeLimits {
   const part = (limit: number) => Math.ceil(limit / fronts);

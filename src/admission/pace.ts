@@ -1,7 +1,8 @@
 import type { Timers } from "../domain/timers.ts";
 
-// The length of a rest as a part of the work before it. Unverified peers thus use at most two thirds of a thread.
-// With a limit of half a thread, sixty costly handshakes a second locked out all other peers at the same address.
+// The duration of a rest, as a fraction of the duration of the work before it. Unverified peers thus use at most two
+// thirds of a thread. With a limit of half a thread, sixty costly handshakes a second locked out all other peers at the
+// same address.
 const REST_FOR_WORK = 0.5;
 
 // Milliseconds. No timer is shorter, so a shorter rest is deferred and added to the next.

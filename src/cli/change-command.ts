@@ -12,7 +12,7 @@ interface ChangeFlags {
   readonly expectedVersion?: number;
 }
 
-/** What a command makes its change with. */
+/** What a command gets to make its change. */
 interface ChangeSurroundings {
   readonly client: CofferClient;
   /** The options of the call. */

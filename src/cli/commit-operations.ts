@@ -84,7 +84,10 @@ async function readContent(
   return Content.unchecked(await readEntries(assignmentsOf(fields), surroundings, { allowEmpty, folder }));
 }
 
-/** What a commit does that can't be undone, as the continuation of "do you want to"; undefined if it does nothing such. */
+/**
+ * Describes the changes of a commit that can't be undone, as a text to follow "Do you want to". Undefined if all can be
+ * undone.
+ */
 export async function finalChanges(
   client: CofferClient,
   operations: readonly ChangeOperation[],

@@ -5,8 +5,9 @@ import { endedBy } from "./run/signal-relay.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Asks whether to make a change that can't be undone, unless `yes` is set. Any answer other than y or yes is a no. Throws
- * CommandFailed after a no, or without a terminal: a script has to say --yes, because its input is not an answer.
+ * Asks whether to make a change that can't be undone, unless `yes` is set. Any answer other than y or yes is a no.
+ * Throws CommandFailed after a no, or without a terminal: a script has to use --yes, because its standard input is no
+ * answer of a user.
  */
 export async function confirm(
   change: string,

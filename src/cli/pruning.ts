@@ -2,8 +2,8 @@ import { ClientError } from "../client/client-error.ts";
 import type { CofferClient } from "../client/coffer-client.ts";
 
 /**
- * Describes the versions that a smaller `max_versions` removes, such as "remove the oldest 3 versions of a/b". Undefined
- * if none is removed. If the caller may not describe the secret, the answer is that versions may be removed.
+ * Describes the versions that a smaller `max_versions` removes, such as "remove the oldest 3 versions of a/b".
+ * Undefined if none is removed. If the caller may not describe the secret, the text assumes that versions are removed.
  */
 export async function pruningOf(client: CofferClient, path: string, maxVersions: number): Promise<string | undefined> {
   try {

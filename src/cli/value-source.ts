@@ -22,8 +22,8 @@ export interface ValueSurroundings extends Terminal {
 }
 
 /**
- * Reads the value of `key`. Its bytes are not changed. `folder` is that of relative file names, the working folder by
- * default. Throws CommandFailed when the source can't be read.
+ * Reads the value of `key`. Its bytes are not changed. Relative file names are relative to `folder`, by default the
+ * working folder. Throws CommandFailed when the source can't be read.
  */
 export async function readValue(
   key: string,

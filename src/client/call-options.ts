@@ -15,13 +15,18 @@ export interface CallOptions {
 export interface GetOptions extends CallOptions {
   /** The version to read. The newest by default. */
   readonly version?: number | undefined;
-  /** The keys to answer. All by default. A key that the version does not have is KEY_NOT_FOUND. */
+  /**
+   * The keys to return. All by default. If the version does not have one of them, the call fails with KEY_NOT_FOUND.
+   */
   readonly keys?: readonly Text[] | undefined;
-  /** If this is the number of the version to answer, the answer has `kind: "not-modified"` and no content. */
+  /**
+   * A version that the program already has. If the call would return this version, the answer has `kind:
+   * "not-modified"` and no content.
+   */
   readonly ifVersionNot?: number | undefined;
   /**
-   * The `storeRevision` of an answer that this Get must not be older than. If the server has not reached it, the call is
-   * repeated, and fails with REVISION_AHEAD at its timeout.
+   * The `storeRevision` of an earlier answer: this Get sees every change that the answer depends on. If the server has
+   * not reached it, the call is repeated, and fails with REVISION_AHEAD at its timeout.
    */
   readonly minRevision?: number | undefined;
 }
@@ -35,8 +40,9 @@ export interface BatchGetOptions extends CallOptions {
 /** The options of every change. */
 export interface ChangeOptions extends CallOptions {
   /**
-   * The request_id of the change, a UUID. By default, the client generates one for each call. With that of an earlier
-   * call with the same arguments, see {@link ClientError.requestId}, the server applies the change once.
+   * The request_id of the change, a UUID. By default, the client generates one for each call. To repeat an earlier
+   * call, pass its request_id (see {@link ClientError.requestId}) and the same arguments: the server applies the change
+   * once.
    */
   readonly requestId?: string | undefined;
 }
@@ -44,9 +50,10 @@ export interface ChangeOptions extends CallOptions {
 /** The expected version of the secret that a change writes. */
 export interface ExpectedVersion {
   /**
-   * The expected number of the latest version, in any state; 0 if no version is retained and the secret was not purged
-   * recently. After a Purge, it is the number of the last version, as long as the server keeps the tombstone. If it is
-   * another version, the call fails with VERSION_MISMATCH. By default, the call does not check it.
+   * The expected number of the latest version, whatever its state; 0 if no version is retained and no tombstone is in
+   * force. After a Purge, as long as the server keeps the tombstone, it is the number of the last version before the
+   * Purge. If the secret has another number, the call fails with VERSION_MISMATCH. By default, the call does not check
+   * it.
    */
   readonly expectedVersion?: number | undefined;
 }
@@ -80,7 +87,10 @@ export interface CopyOptions extends SecretChangeOptions {
   readonly version?: number | undefined;
 }
 
-/** A secret that a Commit does not change and that has to have this latest version. It needs the action read. */
+/**
+ * A condition of a Commit: a secret that it does not change must have this latest version. The caller needs the action
+ * read.
+ */
 export interface GuardedSecret {
   /** The path of the secret. */
   readonly path: Text;

@@ -46,7 +46,8 @@ export abstract class CofferReader {
   }
 
   /**
-   * Reads a version, the newest by default. With `ifVersionNot`, the answer has no content if the version is that one.
+   * Reads a version, the newest by default. With `ifVersionNot`, the answer has no content if the call would return
+   * that version.
    *
    * @example
    * ```ts

@@ -14,7 +14,10 @@ export interface SecretDescription {
   readonly labels: Readonly<Record<string, string>>;
   /** A description for humans. */
   readonly description: string;
-  /** The time to live of versions that are put without one, in milliseconds; undefined if they do not expire. */
+  /**
+   * The time to live of versions that are written without an expiry, in milliseconds; undefined if such versions do not
+   * expire.
+   */
   readonly defaultTtlMs: number | undefined;
   /** Whether every Put, Patch, Restore and Copy to this secret needs `expectedVersion`. */
   readonly casRequired: boolean;

@@ -23,7 +23,7 @@ export interface ListingEntry {
 export interface ListingPrefix {
   /** Always "prefix". */
   readonly kind: "prefix";
-  /** The paths up to and including the delimiter. */
+  /** The common beginning of the paths, up to and including the delimiter. */
   readonly prefix: string;
 }
 

@@ -39,7 +39,10 @@ export interface PatchOperation extends ExpectedVersion, PatchChanges {
   readonly path: Text;
 }
 
-/** Changes the state of versions. See {@link CofferClient.delete} and the methods after it. */
+/**
+ * Changes the state of versions. See {@link CofferClient.delete}, {@link CofferClient.undelete} and {@link
+ * CofferClient.destroy}.
+ */
 export interface VersionsOperation extends ExpectedVersion, NamedVersions {
   /** What happens to the versions. */
   readonly kind: "delete" | "undelete" | "destroy";
@@ -87,7 +90,7 @@ export interface MetadataChanges {
   readonly removeLabels?: readonly Text[] | undefined;
   /** A description for humans, at most 1,024 bytes. Empty removes it. */
   readonly description?: string | undefined;
-  /** The time to live, in milliseconds, of later versions that are put without one. 0 removes it. */
+  /** The time to live, in milliseconds, of later versions that are written without an expiry. 0 removes it. */
   readonly defaultTtlMs?: number | undefined;
   /** Whether every Put, Patch, Restore and Copy to this secret needs `expectedVersion`. */
   readonly casRequired?: boolean | undefined;

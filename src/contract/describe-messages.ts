@@ -78,7 +78,10 @@ export interface DescribeResponse {
   readonly labels: readonly StringEntry[];
   /** A description for humans. */
   readonly description: string;
-  /** The time to live of versions that are put without one, in milliseconds; undefined if they do not expire. */
+  /**
+   * The time to live of versions that are written without an expiry, in milliseconds; undefined if such versions do not
+   * expire.
+   */
   readonly defaultTtl: number | undefined;
   /** Whether every change of its content needs expected_version. */
   readonly casRequired: boolean;

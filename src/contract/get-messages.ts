@@ -9,7 +9,7 @@ import { timestamp } from "./time-fields.ts";
 export interface GetRequest {
   readonly path: string;
   readonly version: number;
-  /** The keys to answer. Empty means all. */
+  /** The keys to return. Empty means all. */
   readonly keys: readonly string[];
   /** 0 has no effect. */
   readonly ifVersionNot: number;
@@ -38,7 +38,7 @@ export interface GetResponse {
   readonly revision: number;
   /** Undefined if the version does not expire. */
   readonly expireTime: number | undefined;
-  /** Whether the version is that of `ifVersionNot`, so that the content is left out. */
+  /** Whether the version is the one in `ifVersionNot`. If so, there is no content. */
   readonly notModified: boolean;
   readonly storeRevision: number;
 }

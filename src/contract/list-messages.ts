@@ -58,7 +58,7 @@ export const listEntry = message<ListEntry>({
 export interface ListResponse {
   readonly entries: readonly ListEntry[];
   readonly nextPageToken: string;
-  /** With a delimiter: the parts of paths up to it. */
+  /** With a delimiter: the folders, which are the beginnings of paths up to and including the delimiter. */
   readonly prefixes: readonly string[];
   readonly storeRevision: number;
 }

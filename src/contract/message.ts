@@ -17,6 +17,8 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
   /** Decodes to the end of the message at which the reader is. */
   read(reader: WireReader): T;
+  /** Encodes after what the writer has written. */
+  write(writer: WireWriter, value: T): void;
   /** The table, for the test that compares it with the descriptors. */
   readonly fields: readonly Field<unknown>[];
 }
@@ -63,6 +65,9 @@ export function message<T extends object>(table: Fields<T>, mostFields = Number.
     for (const { name, field } of lists) value[name] = field.absent() as T[keyof T];
     return value;
   };
+  const write = (writer: WireWriter, value: T) => {
+    for (const { name, field } of columns) field.write(writer, value[name]);
+  };
   const read = (reader: WireReader) => {
     const value = absent();
     while (!reader.done) readField(reader, value);
@@ -73,13 +78,14 @@ export function message<T extends object>(table: Fields<T>, mostFields = Number.
     fields: columns.map(({ field }) => field),
     encode: (value, headroom = 0) => {
       const writer = new WireWriter(expected, headroom);
-      for (const { name, field } of columns) field.write(writer, value[name]);
+      write(writer, value);
       const bytes = writer.finish();
       expected = Math.min(Math.max(bytes.length, LEAST_BYTES), MOST_BYTES);
       return bytes;
     },
     decode: (bytes) => read(new WireReader(bytes, mostFields)),
     read,
+    write,
   };
 
   function readField(reader: WireReader, value: T): void {
@@ -113,10 +119,9 @@ export function readMessage<T>(reader: WireReader, codec: Codec<T>): T {
 
 /** Writes a nested message. */
 export function writeMessage<T>(writer: WireWriter, codec: Codec<T>, value: T): void {
-  const bytes = codec.encode(value);
-  writer.bytes(bytes);
-  // The message may contain a secret value, and its caller can overwrite only the outer message.
-  bytes.fill(0);
+  const start = writer.enter();
+  codec.write(writer, value);
+  writer.leave(start);
 }
 
 /** How one type of single value is read and written. */

@@ -14,7 +14,7 @@ export const repeatedUint32 = (
   wireType: WireType.bytes,
   absent: () => [],
   read: (reader, previous, actual) => {
-    // Appends in place. A new list for each number would take the only thread minutes for 4 MB of unpacked numbers.
+    // Appends in place. A new list for each number would block the thread for minutes with 4 MB of unpacked numbers.
     const list = previous as number[];
     if (actual === WireType.varint) {
       append(list, most, () => reader.uint32());

@@ -5,7 +5,7 @@ const TWO_31 = 2 ** 31;
 // The length of such a string takes one byte.
 const SHORT_STRING = 64;
 
-/** Writes one message from front to back. */
+/** Writes one message, and the messages that it contains, from front to back. */
 export class WireWriter {
   #bytes: Buffer;
   #length = 0;
@@ -19,6 +19,28 @@ export class WireWriter {
   /** Returns the message. Don't use the writer afterwards. */
   finish(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /**
+   * Begins to write a nested message. Returns where it starts, for {@link leave}. It has no buffer of its own, because it
+   * may contain a secret value: the caller overwrites the outer message only.
+   */
+  enter(): number {
+    this.#reserve(1);
+    this.#length += 1;
+    return this.#length;
+  }
+
+  /** Continues with the outer message: writes the length of the nested one in front of it. */
+  leave(start: number): void {
+    const length = this.#length - start;
+    const shift = varintLength(length) - 1;
+    // Space for a varint, so that the next one does not move to a larger buffer, without the nested message.
+    this.#reserve(10);
+    if (shift > 0) this.#bytes.copyWithin(start + shift, start, this.#length);
+    this.#length = start - 1;
+    this.varint(length);
+    this.#length += length;
   }
 
   tag(number: number, wireType: number): void {

@@ -133,8 +133,11 @@ export function checkKeys(field: string, keys: readonly string[]): void {
 function checkKey(field: string, key: string, seen: Set<string>): void {
   const bytes = Buffer.byteLength(key);
   if (bytes > MAX_KEY_BYTES) throw limitExceeded(field, MAX_KEY_BYTES, "bytes", bytes, `a key of ${field}`);
-  const shown = key === "" ? "an empty key" : `the key ${JSON.stringify(key)}`;
-  if (!KEY.test(key)) throw invalidField(field, `contains ${shown}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);
+  if (!KEY.test(key)) throw invalidField(field, `contains ${shown(key)}; allowed are 1 or more of A-Z a-z 0-9 . _ -`);
   if (seen.has(key)) throw invalidField(field, `contains the key ${key} a second time`);
   seen.add(key);
+}
+
+function shown(key: string): string {
+  return key === "" ? "an empty key" : `the key ${JSON.stringify(key)}`;
 }

@@ -71,7 +71,7 @@ export function invalidPageToken(): CofferError {
   return new CofferError("INVALID_PAGE_TOKEN", message, { field: "page_token" });
 }
 
-/** The caller has used the request_id for a request that is not the same. */
+/** The caller has used the request_id for another request. */
 export function requestIdReused(): CofferError {
   const message = "request_id was used for another request within the last 24 hours; choose a new one for each change";
   return new CofferError("REQUEST_ID_REUSED", message, { field: "request_id" });
@@ -115,10 +115,13 @@ export function budgetExceeded(budget: Budgeted, limit: number, retryDelayMs: nu
   return new CofferError("BUDGET_EXCEEDED", message, { budget, limit: String(limit) }, { retryDelayMs });
 }
 
-/** The caller has `limit` request_ids of the last 24 hours. A forgotten one could be applied a second time. */
+/**
+ * The server keeps `limit` request_ids of this caller. It does not forget one of them for a new one, because the
+ * request of a forgotten id could be applied a second time.
+ */
 export function requestIdsFull(limit: number): CofferError {
   const advice = "repeat the call without request_id, or later";
-  const message = `the caller has ${limit} request_ids of the last 24 hours, the most that it may have; nothing was applied; ${advice}`;
+  const message = `the server keeps ${limit} request_ids of this caller, which is the maximum; nothing was applied; ${advice}`;
   return new CofferError("REQUEST_IDS_FULL", message, { limit: String(limit) });
 }
 
@@ -239,9 +242,9 @@ export function callOver(): CofferError {
 
 // ---- when the server can't serve the call
 
-/** The entries before this one take the space of the answer. */
+/** The entries before this one fill the answer of a BatchGet. */
 export function answerTooLarge(limit: number): CofferError {
-  const message = `the answer has at most ${limit} bytes, and the entries before this one take the space; request it again`;
+  const message = `the answer has at most ${limit} bytes, and the entries before this one fill it; read this path in another call`;
   return new CofferError("ANSWER_TOO_LARGE", message, { limit: String(limit) });
 }
 

@@ -3,7 +3,7 @@ import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Decision } from "../authorization/decision.ts";
 import type { PathScope } from "../authorization/path-scope.ts";
 import { accessDenied, callerIsServer } from "../domain/errors.ts";
-import type { SecretPath } from "../domain/secret-path.ts";
+import { type SecretPath, parseSecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../spiffe/principal.ts";
 
 /** The actions that a change requires on the secret that its first field names. */
@@ -88,12 +88,17 @@ export class CallPermits {
 
   /** Authorizes an action on a secret. Throws ACCESS_DENIED. */
   permit<A extends Action>(action: A, path: SecretPath): Permit<A> {
-    const known = this.#issued.find((permit) => permit.path === path && permit.action === action);
-    if (known !== undefined) return known as Permit<A>;
+    const known = this.#known(action, path);
+    if (known !== undefined) return known;
     this.#require(this.#current.decide(this.caller.id, action, path), action, path);
     const permit = new IssuedPermit(this.caller, action, path);
     this.#issued.push(permit);
     return permit;
+  }
+
+  /** As {@link permit}, for the text of a path. Throws also INVALID_FIELD or LIMIT_EXCEEDED for `field`. */
+  permitText<A extends Action>(action: A, text: string, field = "path"): Permit<A> {
+    return this.#known(action, text) ?? this.permit(action, parseSecretPath(text, field));
   }
 
   /**
@@ -107,6 +112,11 @@ export class CallPermits {
   /** All paths on which the caller may perform the action, for many decisions at once. */
   scope(action: Action): PathScope {
     return this.#current.scope(this.caller.id, action);
+  }
+
+  #known<A extends Action>(action: A, path: string): Permit<A> | undefined {
+    const known = this.#issued.find((permit) => permit.path === path && permit.action === action);
+    return known as Permit<A> | undefined;
   }
 
   get #current(): Authorizer {

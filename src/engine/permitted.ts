@@ -12,18 +12,17 @@ class Permitted<Command> {
   readonly path: SecretPath;
   /** The name of its field in the proto's Operation, such as "put"; empty for a guard. */
   readonly kind: string;
-  /** The bytes of the keys and values that it contains. */
-  readonly contentBytes: number;
 
-  constructor({ caller, path }: Permit, kind: string, command: () => Command, contentBytes = 0) {
+  constructor({ caller, path }: Permit, kind: string, command: () => Command) {
     this.caller = caller;
     this.path = path;
     this.kind = kind;
     this.#command = command;
-    this.contentBytes = contentBytes;
   }
 
-  /** The command for the store. That of a content is a copy, which the store overwrites: create it only to submit it. */
+  /**
+   * The command for the store. It has a copy of the content, which the store overwrites: create it only to submit it.
+   */
   command(): Command {
     return this.#command();
   }
@@ -43,7 +42,7 @@ export const permitted = {
   put(write: Permit<"write">, content: Content, expiry: Expiry, expectedVersion: Expected): PermittedOperation {
     const { path } = write;
     const command = () => ({ kind: "put", path, plaintext: encodeContent(content), expiry, expectedVersion }) as const;
-    return new Permitted(write, "put", command, content.byteLength);
+    return new Permitted(write, "put", command);
   },
 
   patch(
@@ -54,7 +53,7 @@ export const permitted = {
   ): PermittedOperation {
     const { path } = write;
     const command = () => ({ kind: "patch", path, plaintext: encodeContent(set), removed, expectedVersion }) as const;
-    return new Permitted(write, "patch", command, set.byteLength);
+    return new Permitted(write, "patch", command);
   },
 
   changeDeletion(

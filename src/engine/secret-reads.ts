@@ -10,14 +10,14 @@ import type { CallPermits } from "./permits.ts";
 export interface GetQuery {
   /** 0 is the newest. */
   readonly version: number;
-  /** The keys to answer; empty means all. */
+  /** The keys to return; empty means all. */
   readonly keys: readonly string[];
   /** 0 has no effect. */
   readonly ifVersionNot: number;
   readonly minRevision: number;
 }
 
-/** A version; its content is undefined if it is that of {@link GetQuery.ifVersionNot}. */
+/** A version. The content is undefined if the version is the one in {@link GetQuery.ifVersionNot}. */
 export interface ReadSecret {
   readonly version: Version;
   readonly content: Content | undefined;

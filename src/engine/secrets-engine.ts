@@ -72,12 +72,12 @@ export class SecretsEngine {
 
   /** Authorizes a Get. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
   permitGet(caller: Principal, text: string): Permit<"read"> {
-    return this.#permits(caller, "Get").permit("read", parseSecretPath(text));
+    return this.#permits(caller, "Get").permitText("read", text);
   }
 
   /** Authorizes a Describe. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
   permitDescribe(caller: Principal, text: string): Permit<"describe"> {
-    return this.#permits(caller, "Describe").permit("describe", parseSecretPath(text));
+    return this.#permits(caller, "Describe").permitText("describe", text);
   }
 
   /**
@@ -92,8 +92,8 @@ export class SecretsEngine {
   }
 
   /**
-   * Authorizes a call on several secrets as a whole. Throws ACCESS_DENIED if no rule allows the caller one of its
-   * actions on any secret. Each of its secrets has to be authorized by a permit.
+   * Authorizes a call on several secrets as a whole. Throws ACCESS_DENIED if the caller may not perform any action of
+   * the call ({@link ACTIONS_ANYWHERE}) on any secret. Each secret of the call has to be authorized by a permit.
    */
   permitAnywhere(caller: Principal, call: "Commit" | "BatchGet"): CallPermits {
     const permits = this.#permits(caller, call);
@@ -135,7 +135,8 @@ export class SecretsEngine {
 
   get({ path }: Permit<"read">, query: GetQuery): GetAnswer {
     const snapshot = this.#snapshotAt(query.minRevision);
-    return { ...readSecret(snapshot, path, query), storeRevision: snapshot.revision };
+    const { version, content } = readSecret(snapshot, path, query);
+    return { version, content, storeRevision: snapshot.revision };
   }
 
   /** Reads the newest versions of secrets as of one revision. A secret that the caller may not read is an error entry. */
@@ -163,8 +164,8 @@ export class SecretsEngine {
     explained: (error: CofferError) => CofferError,
   ): Promise<ChangeAnswer> {
     try {
-      const result = await this.#options.changes.change(commandOf(operations, guards, requestId));
-      return { ...result, storeRevision: this.#options.secrets.snapshot().revision };
+      const { revision, time, results } = await this.#options.changes.change(commandOf(operations, guards, requestId));
+      return { revision, time, results, storeRevision: this.#options.secrets.snapshot().revision };
     } catch (error) {
       throw error instanceof CofferError ? explained(error) : error;
     }

@@ -4,7 +4,6 @@ import type * as wire from "../contract/messages.ts";
 import { Content, type ContentEntry, checkKeys } from "../domain/content.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
 import { checkLabelKeys, checkLabels } from "../domain/labels.ts";
-import { parseSecretPath } from "../domain/secret-path.ts";
 import { type PermittedOperation, permitted } from "../engine/permitted.ts";
 import type { CallPermits } from "../engine/permits.ts";
 import type { Expiry, SettingsUpdate } from "../store/command.ts";
@@ -20,13 +19,13 @@ type ToOperation<Request> = (permits: CallPermits, request: Request, maxContentB
 /** How each change is authorized and checked, the same for its own call and for an operation of a Commit. */
 export const toOperation: { readonly [K in keyof ChangeRequests]: ToOperation<ChangeRequests[K]> } = {
   put(permits, { path, data, binaryData, expireTime, ttl, expectedVersion }, maxContentBytes) {
-    const write = permits.permit("write", parseSecretPath(path));
+    const write = permits.permitText("write", path);
     const content = Content.parse(contentEntries(data, binaryData), maxContentBytes);
     return permitted.put(write, content, expiryOf(expireTime, ttl), expectedVersion);
   },
 
   patch(permits, { path, data, binaryData, remove, expectedVersion }, maxContentBytes) {
-    const write = permits.permit("write", parseSecretPath(path));
+    const write = permits.permitText("write", path);
     checkExists(expectedVersion);
     const set = setOf(contentEntries(data, binaryData), remove, maxContentBytes);
     return permitted.patch(write, set, remove, expectedVersion);
@@ -37,40 +36,40 @@ export const toOperation: { readonly [K in keyof ChangeRequests]: ToOperation<Ch
   undelete: (permits, request) => changeDeletion(permits, "undelete", request),
 
   destroy(permits, { path, versions, expectedVersion }) {
-    const permit = permits.permit("destroy", parseSecretPath(path));
+    const permit = permits.permitText("destroy", path);
     checkVersions(versions);
     checkExists(expectedVersion);
     return permitted.destroy(permit, versions, expectedVersion);
   },
 
-  restore(permits, { path: text, version, expectedVersion }) {
-    const path = parseSecretPath(text);
-    const write = permits.permit("write", path);
-    const read = permits.permit("read", path);
+  restore(permits, { path, version, expectedVersion }) {
+    const write = permits.permitText("write", path);
+    const read = permits.permitText("read", path);
     if (version === 0) throw invalidField("version", "is 0; versions start at 1");
     checkExists(expectedVersion);
     return permitted.copy(read, version, write, expectedVersion);
   },
 
   copy(permits, { source, version, target, expectedVersion }) {
-    const read = permits.permit("read", parseSecretPath(source, "source"));
-    const write = permits.permit("write", parseSecretPath(target, "target"));
+    const read = permits.permitText("read", source, "source");
+    const write = permits.permitText("write", target, "target");
     return permitted.copy(read, version, write, expectedVersion);
   },
 
   purge(permits, { path, expectedVersion }) {
-    return permitted.purge(permits.permit("destroy", parseSecretPath(path)), expectedVersion);
+    return permitted.purge(permits.permitText("destroy", path), expectedVersion);
   },
 
   metadata(permits, request) {
-    const write = permits.permit("write", parseSecretPath(request.path));
+    const write = permits.permitText("write", request.path);
     return permitted.metadata(write, settingsUpdate(request), request.expectedVersion);
   },
 };
 
 /** The entries of both maps, text first. */
 function contentEntries(data: readonly MapEntry[], binaryData: readonly MapEntry[]): ContentEntry[] {
-  const of = (kind: ContentEntry["kind"], map: readonly MapEntry[]) => map.map((entry) => ({ ...entry, kind }));
+  const of = (kind: ContentEntry["kind"], map: readonly MapEntry[]) =>
+    map.map(({ key, value }) => ({ kind, key, value }));
   return [...of("text", data), ...of("binary", binaryData)];
 }
 
@@ -103,7 +102,7 @@ function changeDeletion(
   kind: "delete" | "undelete",
   { path, versions, expectedVersion }: wire.VersionsRequest,
 ): PermittedOperation {
-  const permit = permits.permit("delete", parseSecretPath(path));
+  const permit = permits.permitText("delete", path);
   checkVersions(versions);
   checkExists(expectedVersion);
   return permitted.changeDeletion(permit, kind, versions, expectedVersion);
@@ -115,7 +114,8 @@ function checkVersions(versions: readonly number[]): void {
 
 /** For a change that is possible only if the secret has a version. */
 function checkExists(expectedVersion: number | undefined): void {
-  if (expectedVersion === 0) throw invalidField("expected_version", "is 0, with which there is nothing to change");
+  if (expectedVersion === 0)
+    throw invalidField("expected_version", "is 0, which means that the secret has no version to change");
 }
 
 function settingsUpdate(request: wire.MetadataRequest): SettingsUpdate {

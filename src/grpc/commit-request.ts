@@ -1,8 +1,7 @@
 import type * as wire from "../contract/messages.ts";
-import { CofferError, invalidField, limitExceeded } from "../domain/errors.ts";
+import { CofferError, invalidField } from "../domain/errors.ts";
 import { type CommitPart, errorOfPart } from "../domain/operation-errors.ts";
 import { parseRequestId } from "../domain/request-id.ts";
-import { parseSecretPath } from "../domain/secret-path.ts";
 import { type PermittedGuard, type PermittedOperation, permitted } from "../engine/permitted.ts";
 import type { CallPermits } from "../engine/permits.ts";
 import { toOperation } from "./change-requests.ts";
@@ -25,7 +24,6 @@ export function permittedCommit(
   const permittedOperations = operations.map(({ change }, index) =>
     asPart({ part: "operation", index, kind: change?.kind ?? "" }, () => operationOf(permits, change, maxContentBytes)),
   );
-  checkContents(permittedOperations, maxContentBytes);
   const permittedGuards = guards.map((guard, index) =>
     asPart({ part: "guard", index, kind: "" }, () => guardOf(permits, guard)),
   );
@@ -45,13 +43,7 @@ function operationOf(
 }
 
 function guardOf(permits: CallPermits, { path, expectedVersion }: wire.CommitGuard): PermittedGuard {
-  return permitted.guard(permits.permit("read", parseSecretPath(path)), expectedVersion);
-}
-
-/** A Commit is as large as one content at most, so that its entry of the journal is not larger than that of a Put. */
-function checkContents(operations: readonly PermittedOperation[], limit: number): void {
-  const bytes = operations.reduce((sum, { contentBytes }) => sum + contentBytes, 0);
-  if (bytes > limit) throw limitExceeded("operations", limit, "bytes", bytes, "the content of all operations");
+  return permitted.guard(permits.permitText("read", path), expectedVersion);
 }
 
 function asPart<T>(part: CommitPart, make: () => T): T {

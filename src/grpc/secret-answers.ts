@@ -49,8 +49,9 @@ export function committed(
 /** The answer of a Get. */
 export function gotSecret(path: string, { version, content, storeRevision }: GetAnswer): wire.GetResponse {
   const { number, createTime, revision, expireTime } = version;
+  const { data, binaryData } = split(content);
   const notModified = content === undefined;
-  return { path, version: number, ...split(content), createTime, revision, expireTime, notModified, storeRevision };
+  return { path, version: number, data, binaryData, createTime, revision, expireTime, notModified, storeRevision };
 }
 
 /** The answer of a BatchGet. */
@@ -60,7 +61,8 @@ export function gotSecrets({ entries, storeRevision }: BatchAnswer): wire.BatchG
 
 function batchEntry({ path, result }: BatchEntry, storeRevision: number): wire.BatchGetEntry {
   if (result instanceof CofferError) return { path, result: { kind: "error", value: batchError(result) } };
-  return { path, result: { kind: "secret", value: gotSecret(path, { ...result, storeRevision }) } };
+  const { version, content } = result;
+  return { path, result: { kind: "secret", value: gotSecret(path, { version, content, storeRevision }) } };
 }
 
 function batchError({ reason, message, metadata }: CofferError): wire.BatchGetError {

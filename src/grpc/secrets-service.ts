@@ -116,9 +116,10 @@ function changeMethods(engine: SecretsEngine, maxContentBytes: number): Omit<Sec
     response: messages.response,
     permit: (caller, path) => engine.permitChange(caller, call, path, target.name),
     hasLargeAnswer: false,
-    handle: async (permits, request) => {
+    handle: (permits, request) => {
       const operation = toOperation[kind](permits, request, maxContentBytes);
-      return messages.answer(operation.path, await engine.change(operation, parseRequestId(request.requestId)));
+      const changed = engine.change(operation, parseRequestId(request.requestId));
+      return changed.then((result) => messages.answer(operation.path, result));
     },
   });
   return {

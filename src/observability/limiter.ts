@@ -4,8 +4,8 @@ import type { LogFields, Logger } from "./logger.ts";
 
 /**
  * The maximum number of lines in a second for each event and reason, and for lines about callers also for each caller.
- * With several fronts, each has this limit: a part of it would hide denials of a caller whose only connection is on one
- * front. A process with n fronts writes at most n times as many.
+ * With several fronts, each has this limit. If each had only a part of it, denials of a caller whose only connection is
+ * on one front would be hidden. A process with n fronts writes at most n times as many.
  */
 const LINES_PER_SECOND = 10;
 

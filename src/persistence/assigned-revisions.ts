@@ -9,7 +9,7 @@ export function assignRevisions(group: readonly JournalEntry[], last: Revision):
   let revision = last;
   return group.map((entry) => {
     revision += Math.max(1, putsOf(entry));
-    return { ...entry, revision };
+    return { changes: entry.changes, requests: entry.requests, revision };
   });
 }
 

@@ -2,6 +2,7 @@ import type Database from "better-sqlite3";
 import type { Change, VersionRef } from "../store/change.ts";
 import type { JournalEntry, RequestChange } from "../store/journal.ts";
 import { refsOf } from "./entry-rows.ts";
+import { FORGOTTEN_ROWS } from "./request-rows.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -14,6 +15,12 @@ const BYTES_PER_COMMIT = PAGE_BYTES;
 // The longest result of one operation in the text of a remembered request: a hundred version numbers, and a time.
 const BYTES_PER_RESULT = 1024;
 
+// The longest settings: 64 labels with prefixes, in JSON, and a description.
+const BYTES_PER_SETTINGS = 28 * 1024;
+
+// The columns of a remembered request, except its caller and its results, and its part of the pages.
+const BYTES_PER_REQUEST = 128;
+
 /** The bytes that the smallest change writes, such as a Delete. */
 export const MINIMUM_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + 2 * BYTES_PER_ROW);
 
@@ -22,31 +29,36 @@ export const UPGRADE_BYTES_WRITTEN = 2 * 24 * PAGE_BYTES;
 
 /** Estimates the maximum number of bytes that a group writes, before it does. */
 export class BytesWritten {
+  readonly #db: Database.Database;
   readonly #size: Database.Statement<[number], number>;
+  /** Undefined until requests are forgotten: a store of an older release has no table of them. */
+  #forgotten: Database.Statement<[number], number | null> | undefined;
 
   constructor(db: Database.Database) {
+    this.#db = db;
     // In the tables of every release, the row of a version is the rowid.
     this.#size = db.prepare<[number], number>("SELECT length(sealed) FROM versions WHERE rowid = ?").pluck();
   }
 
   /**
    * The content of a changed row counts twice, because SQLite overwrites its old place with zeros and may write it to
-   * another one. A new content also counts twice, because a later change of the group can do the same with it, and because
-   * it stands for the content of a pruned version: a look at each pruned row took a fifth of the time of a Put. The sum
-   * counts twice again: once in the log, and once in the database at the next checkpoint.
+   * another one. A new content also counts twice, because a later change of the group can do the same with it, and
+   * because the estimate uses its size for the content of the version that it prunes: reading the size of each pruned
+   * row took a fifth of the time of a Put. The sum counts twice again: once in the log, and once in the database at the
+   * next checkpoint.
    */
   of(group: readonly JournalEntry[]): number {
     let sum = BYTES_PER_COMMIT;
     for (const { changes, requests } of group) {
       for (const change of changes) sum += this.#ofChange(change);
-      if (requests !== undefined) sum += ofRequest(requests);
+      if (requests !== undefined) sum += this.#ofRequest(requests);
     }
     return 2 * sum;
   }
 
   #ofChange(change: Change): number {
     const refs = refsOf(change);
-    const rows = (1 + refs.length) * BYTES_PER_ROW;
+    const rows = (1 + refs.length) * BYTES_PER_ROW + ofSettings(change);
     if (change.kind === "put") return rows + 2 * change.sealed.length;
     return refs.reduce((sum, ref) => sum + 2 * this.#sizeOf(ref), rows);
   }
@@ -55,8 +67,20 @@ export class BytesWritten {
   #sizeOf({ row }: VersionRef): number {
     return row === undefined ? 0 : (this.#size.get(row) ?? 0);
   }
+
+  #ofRequest(change: RequestChange): number {
+    if (change.kind === "remember") return BYTES_PER_ROW + BYTES_PER_RESULT * change.request.results.length;
+    this.#forgotten ??= this.#db
+      .prepare<[number], number | null>(
+        `SELECT sum(length(caller) + length(results) + ${BYTES_PER_REQUEST}) ${FORGOTTEN_ROWS}`,
+      )
+      .pluck();
+    return BYTES_PER_ROW + (this.#forgotten.get(change.before) ?? 0);
+  }
 }
 
-function ofRequest(change: RequestChange): number {
-  return BYTES_PER_ROW + (change.kind === "remember" ? BYTES_PER_RESULT * change.request.results.length : 0);
+/** A row of the other one of the tables of settings and tombstones, new settings, and those that are replaced or removed. */
+function ofSettings({ kind }: Change): number {
+  if (kind === "settings") return BYTES_PER_ROW + 2 * BYTES_PER_SETTINGS;
+  return kind === "purge" ? BYTES_PER_ROW + BYTES_PER_SETTINGS : 0;
 }

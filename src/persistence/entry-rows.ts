@@ -67,7 +67,10 @@ export function refsOf(change: Change): readonly VersionRef[] {
   }
 }
 
-/** Every other entry leaves a row with its revision, or with a higher one. */
+/**
+ * Whether an entry removes tombstones or requests. Only after such an entry, the tables can be without a row of its
+ * revision or a later one.
+ */
 function forgets({ changes, requests }: JournalEntry): boolean {
   return requests?.kind === "forget" || changes.some(({ kind }) => kind === "forget");
 }

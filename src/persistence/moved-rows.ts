@@ -77,6 +77,7 @@ export class MovedRows {
   }
 
   #overwriteIn(descriptor: number): boolean {
+    const zeros = Buffer.alloc(this.#pageSize);
     const pages = Math.floor(fstatSync(descriptor).size / this.#pageSize);
     let changed = false;
     for (const [first, count] of runsOf(this.#written, pages)) {
@@ -85,7 +86,7 @@ export class MovedRows {
       for (let at = 0; at + this.#pageSize <= length; at += this.#pageSize) {
         const page = chunk.subarray(at, at + this.#pageSize);
         const [start, end] = unusedPart(page, first === 1 && at === 0 ? DATABASE_HEADER_BYTES : 0);
-        if (page.subarray(start, end).every((byte) => byte === 0)) continue;
+        if (page.subarray(start, end).equals(zeros.subarray(start, end))) continue;
         writeZeros(descriptor, (first - 1) * this.#pageSize + at + start, end - start);
         changed = true;
       }

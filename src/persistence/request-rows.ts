@@ -6,6 +6,13 @@ import type { Revision } from "../store/revision.ts";
 /** A result as the column `results` has it, in JSON. */
 type ResultCell = readonly [versions: readonly number[], expireTime: number | null];
 
+/**
+ * The rows to forget, before the first one whose time is not earlier than a parameter. Times ascend with revisions, so a
+ * query with this condition reads only the rows that are removed.
+ */
+export const FORGOTTEN_ROWS = `FROM requests WHERE revision <
+  ifnull((SELECT revision FROM requests WHERE time >= ? ORDER BY revision LIMIT 1), ${Number.MAX_SAFE_INTEGER})`;
+
 /** Writes the table `requests`. Call {@link apply} within a transaction. */
 export class RequestRows {
   readonly #insert: Database.Statement;
@@ -13,12 +20,7 @@ export class RequestRows {
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)");
-    // Times ascend with revisions, so the rows to keep begin with the first one that is not too old. Both queries read
-    // only the rows that are removed.
-    this.#remove = db.prepare(
-      `DELETE FROM requests WHERE revision <
-        ifnull((SELECT revision FROM requests WHERE time >= ? ORDER BY revision LIMIT 1), ${Number.MAX_SAFE_INTEGER})`,
-    );
+    this.#remove = db.prepare(`DELETE ${FORGOTTEN_ROWS}`);
   }
 
   apply(change: RequestChange, revision: Revision): void {
@@ -63,7 +65,7 @@ function isResultCell(cell: unknown): cell is ResultCell {
   );
 }
 
-/** The value of a JSON text; undefined if it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

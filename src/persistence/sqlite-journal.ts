@@ -105,7 +105,7 @@ export class SqliteJournal implements Journal {
       this.#log.erase();
       return true;
     } catch (cause) {
-      // The file system of a database that was copied on write can need space to overwrite its bytes.
+      // A file system with copy-on-write can need free space to overwrite bytes of the database.
       if (isOutOfSpace(cause) || this.#space.explains(cause, this.#reserve)) return false;
       this.#state = { kind: "ended", cause };
       throw cause;

@@ -52,7 +52,10 @@ export class StoredHistory {
     return undefined;
   }
 
-  /** The lowest retained version follows from the newest one and the settings. */
+  /**
+   * The number of the lowest retained version follows from that of the newest one and the settings, and so does their
+   * count.
+   */
   #retentionProblem(path: string, last: number, count: number): string | undefined {
     const { maxVersions, firstVersion } = this.#settings.get(path) ?? DEFAULT_RETENTION;
     const expected = last - Math.max(firstVersion, last - maxVersions + 1) + 1;

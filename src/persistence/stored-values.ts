@@ -31,7 +31,10 @@ export function settingsOf(row: SettingsRow): SettingsValues {
   return { maxVersions, labels, description, defaultTtl, casRequired: row.casRequired === 1, firstVersion };
 }
 
-/** Whether a release can have written this request. An answer of an earlier revision has changed nothing. */
+/**
+ * Whether a release can have written this request. If the revision of the answer is earlier than that of the row, the
+ * request changed nothing.
+ */
 export function isValidRequest({ at, results, answerRevision }: RequestRow): boolean {
   return resultsOf(results) !== undefined && (answerRevision === null || isWithin(answerRevision, 1, at - 1));
 }

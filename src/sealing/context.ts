@@ -9,7 +9,7 @@ export function versionContext(path: string, version: number): string {
   return context("content", String(version), path);
 }
 
-/** The context of a page token. It does not open for another caller or another query. */
+/** The context of a page token. A token does not open for another caller or another query. */
 export function pageTokenContext(caller: string, query: string): string {
   return context("page token", caller, query);
 }

@@ -2,7 +2,7 @@ import sodium from "sodium-native";
 import { SecretKey } from "./secret-key.ts";
 
 /** The length of a digest in bytes. */
-export const DIGEST_BYTES = 32;
+const DIGEST_BYTES = 32;
 
 /**
  * A keyed hash: BLAKE2b (RFC 7693) with a digest of 32 bytes. Its key is derived from another key and a purpose by the
@@ -17,7 +17,10 @@ export class KeyedHash {
     });
   }
 
-  /** The digest of parts, as if they were one after the other: the caller must mark where a part ends. */
+  /**
+   * The digest of the parts, one after the other. The caller must mark where a part ends, because other parts with the
+   * same bytes in sequence have the same digest.
+   */
   digest(parts: readonly Buffer[]): Buffer {
     const digest = Buffer.alloc(DIGEST_BYTES);
     sodium.crypto_generichash_batch(digest, [...parts], this.#key.bytes);

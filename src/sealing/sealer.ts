@@ -11,7 +11,7 @@ export interface Sealer {
   open(sealed: Uint8Array, context: string): Buffer;
 
   /**
-   * A keyed hash of parts, as if they were one after the other, 32 bytes long. It has the same value as long as the store
+   * A keyed hash of the parts, one after the other, 32 bytes long. It has the same value as long as the store
    * has the same key, and can't be computed without the key.
    */
   digest(parts: readonly Buffer[]): Buffer;

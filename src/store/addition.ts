@@ -3,6 +3,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import { versionContext } from "../sealing/context.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Expiry, OperationResult } from "./command.ts";
+import { contentBytes } from "./content-format.ts";
 import type { Fork } from "./draft.ts";
 import { type Stored, type Version, latestVersion, settingsOf, versionRef } from "./secret.ts";
 
@@ -14,6 +15,8 @@ export interface Planning {
   readonly maxContentBytes: number;
   /** The number of operations of the command that add a version and are not planned yet. */
   unplannedAdditions: number;
+  /** The bytes of the keys and values of the versions that the planned operations add. */
+  addedBytes: number;
 }
 
 /** A version to add. The plaintext is an encoded content (content-format.ts). */
@@ -36,6 +39,7 @@ export function addVersion(planning: Planning, { path, plaintext, expiry }: Addi
   if (before?.kind === "tombstone") fork.apply({ kind: "settings", path, time, author, settings, pruned: [] });
   const version = latestVersion(before) + 1;
   const sealed = sealer.seal(plaintext, versionContext(path, version));
+  planning.addedBytes += contentBytes(plaintext);
   planning.unplannedAdditions -= 1;
   const rowsBefore = planning.unplannedAdditions;
   const pruned = surplus(before, settings.maxVersions - 1).map(versionRef);

@@ -1,7 +1,7 @@
 import type { Change, PurgeChange, PutChange, SettingsChange, StateChange, VersionRef } from "./change.ts";
 import type { Revision } from "./revision.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
-import { LIVE, NO_CONTENT, type Stored, type StoredSecret, type Tombstone, type Version } from "./secret.ts";
+import { LIVE, NO_CONTENT, type Stored, type StoredSecret, type Tombstone, type Version, isNamed } from "./secret.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 
 /** The form in which a change carries a sealed content: see {@link SealedContents}. */
@@ -36,7 +36,10 @@ export function applyChange<Sealed extends Measured>(
   }
 }
 
-/** Whether a change removes sealed content permanently. Pruning does not count: nothing promises when it is gone. */
+/**
+ * Whether a change removes sealed content permanently. Pruning does not count, because no answer promises that pruned
+ * content is gone.
+ */
 export function erases(change: Change<unknown>): boolean {
   return change.kind === "purge" || (change.kind === "state" && removesContent(change));
 }
@@ -69,7 +72,7 @@ function applyState(secret: StoredSecret | undefined, change: StateChange, revis
   const { state: kind, time, author: by } = change;
   const state = { kind, time, by, revision };
   const changed = (version: Version): Version => {
-    if (!names(change.versions, version)) return version;
+    if (!isNamed(change.versions, version)) return version;
     return { ...version, state, sealed: removesContent(change) ? NO_CONTENT : version.sealed };
   };
   return { ...secret, versions: secret.versions.map(changed) };
@@ -96,9 +99,5 @@ function removesContent({ state }: StateChange): boolean {
 }
 
 function retained(versions: readonly Version[], pruned: readonly VersionRef[]): readonly Version[] {
-  return pruned.length === 0 ? versions : versions.filter((version) => !names(pruned, version));
-}
-
-function names(refs: readonly VersionRef[], version: Version): boolean {
-  return refs.some((ref) => ref.version === version.number);
+  return pruned.length === 0 ? versions : versions.filter((version) => !isNamed(pruned, version));
 }

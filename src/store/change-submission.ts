@@ -1,4 +1,4 @@
-import { CofferError, requestIdReused, requestIdsFull, storeFull } from "../domain/errors.ts";
+import { CofferError, limitExceeded, requestIdReused, requestIdsFull, storeFull } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Planning } from "./addition.ts";
@@ -38,13 +38,13 @@ export class ChangeSubmission implements Submission<ChangeResult> {
   readonly #command: ChangeCommand;
   readonly #options: SubmissionOptions;
   /** Whether the command removes content, also if it is a repetition of one that did. */
-  readonly #erases: boolean;
+  readonly #waitsForErasure: boolean;
   #digest: Buffer | undefined;
 
   constructor(command: ChangeCommand, options: SubmissionOptions) {
     this.#command = command;
     this.#options = options;
-    this.#erases = command.operations.some(({ kind }) => kind === "destroy" || kind === "purge");
+    this.#waitsForErasure = command.operations.some(({ kind }) => kind === "destroy" || kind === "purge");
   }
 
   plan(draft: Draft): Plan<ChangeResult> {
@@ -61,11 +61,14 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     if (requestId === undefined) return undefined;
     this.#digest ??= requestDigest(this.#command, this.#options.sealer);
     const { requests, maxRequestIds } = this.#options;
-    const known = draft.digestOf(author, requestId);
+    const known = draft.findRequest(author, requestId);
     if (known === undefined && draft.requestsOf(author) >= maxRequestIds) throw requestIdsFull(maxRequestIds);
     if (known === undefined) return undefined;
-    if (known !== this.#digest.toString("latin1")) throw requestIdReused();
-    return { kind: "unchanged", erases: this.#erases, answer: () => requests.answerTo(author, requestId) };
+    if (known.digest !== this.#digest.toString("latin1")) throw requestIdReused();
+    // A request of this group has its revision in the table when the group is published. An older one may then be missing
+    // there, because a sweep of this group has forgotten it.
+    const answer = () => (requests.find(author, requestId) ?? known).answer;
+    return { kind: "unchanged", waitsForErasure: this.#waitsForErasure, answer };
   }
 
   #firstTime(draft: Draft): Plan<ChangeResult> {
@@ -91,8 +94,12 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     const { operations } = this.#command;
     const { sealer, maxContentBytes } = this.#options;
     const unplannedAdditions = operations.filter(addsVersion).length;
-    const planning: Planning = { fork, sealer, maxContentBytes, unplannedAdditions };
-    return operations.map((operation, index) => attempt("operation", index, () => planOne(planning, operation)));
+    const planning: Planning = { fork, sealer, maxContentBytes, unplannedAdditions, addedBytes: 0 };
+    return operations.map((operation, index) => {
+      const result = attempt("operation", index, () => planOne(planning, operation));
+      if (index > 0) checkContents(planning, index);
+      return result;
+    });
   }
 
   /** Operations that remove something are never refused, even if they let the store grow by a few bytes. */
@@ -107,20 +114,20 @@ export class ChangeSubmission implements Submission<ChangeResult> {
   #accept(draft: Draft, { changes }: Fork, results: readonly OperationResult[]): Plan<ChangeResult> {
     const { time } = draft;
     const { requestId } = this.#command;
-    const erases = this.#erases;
+    const waitsForErasure = this.#waitsForErasure;
     const path = changes.length === 0 ? this.#onlyPath() : undefined;
     if (changes.length === 0 && requestId === undefined) {
       const answer = (memory: ReadableMemory) => {
         const revision = path === undefined ? undefined : lastRevision(memory, path);
         return { revision: revision ?? memory.revision, time, results };
       };
-      return { kind: "unchanged", erases, answer };
+      return { kind: "unchanged", waitsForErasure, answer };
     }
     // If the last change is a part of the same group, its revision is not known before the commit.
     const revision = path === undefined || draft.isChanged(path) ? undefined : lastRevision(draft, path);
     const requests = requestId === undefined ? undefined : this.#remember(draft, requestId, { results, revision });
     const answer = (own: Revision) => ({ revision: revision ?? own, time, results });
-    return { kind: "change", erases, entry: { changes, requests }, answer };
+    return { kind: "change", waitsForErasure, entry: { changes, requests }, answer };
   }
 
   /** The path of a command with one operation. */
@@ -141,6 +148,15 @@ export class ChangeSubmission implements Submission<ChangeResult> {
 function lastRevision(secrets: Pick<ReadableMemory, "get">, path: SecretPath): Revision | undefined {
   const stored = secrets.get(path);
   return stored === undefined ? undefined : lastChange(stored).revision;
+}
+
+/**
+ * Several operations add at most as much content together as one Put can. Otherwise, a small request with many Copies
+ * would create an entry of a hundred times that size.
+ */
+function checkContents({ addedBytes, maxContentBytes }: Planning, index: number): void {
+  if (addedBytes <= maxContentBytes) return;
+  throw limitExceeded("operations", maxContentBytes, "bytes", addedBytes, `the content of operations 0 to ${index}`);
 }
 
 function planOne(planning: Planning, operation: OperationCommand): OperationResult {
@@ -168,7 +184,7 @@ function addsBytes(operation: OperationCommand): boolean {
   return addsVersion(operation) || operation.kind === "metadata";
 }
 
-/** Adds to the error of a part of a command which part it is. */
+/** Adds to an error the index of the operation or guard that caused it. */
 function attempt<T>(part: "operation" | "guard", index: number, action: () => T): T {
   try {
     return action();

@@ -34,9 +34,9 @@ export interface PutChange<Sealed = Buffer> extends Made {
   /** When the version expires; undefined if it does not. */
   readonly expireTime: number | undefined;
   /**
-   * The journal has a row for each version. An entry with several puts takes as many rows, of which the last one has the
-   * number of the entry's revision. This is the number of rows of the same entry that follow, so that
-   * `revision - rowsBefore` is the row of this version. 0 in an entry with one put.
+   * The journal has a row for each version. An entry with several puts takes one row for each, and the number of the
+   * last one is the revision of the entry. `rowsBefore` is the number of rows of the same entry after that of this put,
+   * so that `revision - rowsBefore` is the row of this version. It is 0 in an entry with one put.
    */
   readonly rowsBefore: number;
   readonly pruned: readonly VersionRef[];

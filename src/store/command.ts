@@ -15,7 +15,7 @@ export interface ChangeCommand {
   readonly requestId: string | undefined;
 }
 
-/** A secret that the command does not change, and that has to have this latest version. See {@link Targeted}. */
+/** A condition: a secret that the command does not change must have this latest version. See {@link Targeted}. */
 export interface Guard {
   readonly path: SecretPath;
   readonly expectedVersion: number;

@@ -45,6 +45,15 @@ export function decodeContent(bytes: Buffer): Content {
   return Content.unchecked(entries);
 }
 
+/** The size of the keys and values of an encoded content, in bytes. */
+export function contentBytes(encoded: Buffer): number {
+  let headers = 0;
+  for (let offset = 0; offset < encoded.length; headers += HEADER) {
+    offset += HEADER + encoded.readUInt8(offset + 1) + encoded.readUInt32BE(offset + 2);
+  }
+  return encoded.length - headers;
+}
+
 /** The encoded entries, each with its header, in the order of their keys. They are views into the bytes. */
 export function entriesByKey(bytes: Buffer): Buffer[] {
   const entries: { readonly key: string; readonly entry: Buffer }[] = [];

@@ -3,7 +3,10 @@ export interface Deadline {
   readonly time: number;
 }
 
-/** The queue removes deadlines that no longer apply when it has grown to this number, or to twice what it had then. */
+/**
+ * The queue removes deadlines that no longer apply when it has grown to this number, or to twice its size after the
+ * last removal.
+ */
 const MINIMUM_REVIEW = 1024;
 
 /** Deadlines in a binary heap, so that the next one is found without looking at the others. */

@@ -3,7 +3,7 @@ import { applyChange } from "./apply-change.ts";
 import type { Change } from "./change.ts";
 import type { AnsweredRequest } from "./journal.ts";
 import type { Memory } from "./memory.ts";
-import { RequestTable, requestBytes } from "./request-table.ts";
+import { type Remembered, RequestTable, requestBytes } from "./request-table.ts";
 import type { SealedBytes } from "./sealed-contents.ts";
 import { type Stored, UNCOMMITTED } from "./secret.ts";
 
@@ -48,9 +48,12 @@ export class Draft {
     return this.#memory.sizeOf(stored);
   }
 
-  /** The digest of a request that is remembered, or accepted in this group. */
-  digestOf(caller: string, id: string): string | undefined {
-    return this.#accepted.digestOf(caller, id) ?? this.#requests.digestOf(caller, id);
+  /**
+   * A request that is remembered, or was accepted in this group. In the second case, its answer may have no revision
+   * yet.
+   */
+  findRequest(caller: string, id: string): Remembered | undefined {
+    return this.#accepted.find(caller, id) ?? this.#requests.find(caller, id);
   }
 
   /** The number of requests of a caller that are remembered, or accepted in this group. */
@@ -128,9 +131,9 @@ export class Fork {
 }
 
 /**
- * Overwrites the sealed contents of changes, which are committed and copied, or will not be committed. Otherwise, the
- * memory would contain a sealed content after it is destroyed, until the garbage collector frees and something else uses
- * it.
+ * Overwrites the sealed contents of changes. Call it when the changes are committed and copied, or when they will not
+ * be committed. Without this, the memory would contain a sealed content after it is destroyed, until the garbage
+ * collector frees and something else uses it.
  */
 export function overwriteSealed(changes: readonly Change[]): void {
   for (const change of changes) if (change.kind === "put") change.sealed.fill(0);

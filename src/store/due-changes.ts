@@ -19,7 +19,7 @@ interface EndingTombstone extends Deadline {
   readonly revision: Revision;
 }
 
-/** What the passing of time requires to be changed. */
+/** The changes that are due because time has passed. */
 export interface DueChanges {
   readonly versions: readonly ExpiringVersion[];
   readonly tombstones: readonly EndingTombstone[];
@@ -35,7 +35,7 @@ export interface DueOptions {
   readonly tombstoneRetentionMs: number;
 }
 
-/** Finds what the passing of time requires to be changed, without looking at everything that is stored. */
+/** Finds the changes that are due because time has passed, without looking at everything that is stored. */
 export class DueQueue {
   readonly #options: DueOptions;
   readonly #versions: DeadlineQueue<ExpiringVersion>;

@@ -14,7 +14,10 @@ export function expectLatest(stored: Stored | undefined, path: SecretPath, expec
   if (expected !== undefined && expected !== latest) throw versionMismatch(path, expected, latest);
 }
 
-/** The same for an operation that adds a version. Throws CAS_REQUIRED if the secret requires an expected version. */
+/**
+ * As {@link expectLatest}, for an operation that adds a version. Also throws CAS_REQUIRED if the secret requires an
+ * expected version.
+ */
 export function expectReplaced(stored: Stored | undefined, path: SecretPath, expected: number | undefined): void {
   if (expected === undefined && settingsOf(stored).casRequired) throw casRequired(path);
   expectLatest(stored, path, expected);

@@ -1,11 +1,13 @@
 import { contention, diskFull, erasureUnknown, outcomeUnknown, shuttingDown } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
+import { erases } from "./apply-change.ts";
 import { Draft, overwriteSealed } from "./draft.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { StoreState } from "./store-state.ts";
-import type { Plan, Submission } from "./submission.ts";
+import type { Submission } from "./submission.ts";
+import { type Verdict, type Waiting, entriesOf, validate } from "./verdicts.ts";
 
 // How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
@@ -34,16 +36,6 @@ export interface GroupCommitOptions {
   readonly timers: Timers;
   readonly clock: StoreClock;
 }
-
-interface Waiting {
-  readonly submission: Submission<unknown>;
-  readonly since: number;
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** The result of validating a command. */
-type Verdict = { readonly waiting: Waiting } & ({ readonly plan: Plan<unknown> } | { readonly refusal: unknown });
 
 /** A command that is committed, and is answered when removed content is gone from memory and disk. */
 interface Erasing {
@@ -120,21 +112,24 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       const group = this.#queue;
       this.#queue = [];
-      const begun = this.#timers.elapsed();
-      for (const { since } of group) this.#observer.queued((begun - since) / 1000);
       await this.#settle(group).catch((cause) => this.#fail(group, cause));
     }
     if (this.#state === "running") this.#state = "idle";
     for (const resolve of this.#settled.splice(0)) resolve();
   }
 
+  /** Answers the commands of a group. Those for which it has no space wait for the next one. */
   async #settle(group: readonly Waiting[]): Promise<void> {
+    const begun = this.#timers.elapsed();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const verdicts = this.#validate(group);
-      const entries = verdicts.flatMap(entryOf);
+      const draft = new Draft(this.#store.memory, this.#store.requests, this.#clock.now());
+      const verdicts = validate(group, draft);
+      if (attempt === 0) for (const { waiting } of verdicts) this.#observer.queued((begun - waiting.since) / 1000);
+      const entries = entriesOf(verdicts);
       const outcome = await this.#commit(entries);
       switch (outcome.kind) {
         case "committed":
+          this.#queue = [...group.slice(verdicts.length), ...this.#queue];
           this.#erase(this.#answer(verdicts, outcome.revisions));
           return;
         case "rejected":
@@ -150,18 +145,6 @@ export class GroupCommit {
       }
     }
     refuse(group, contention());
-  }
-
-  /** Validates in order of arrival, each command against memory and the commands accepted before it. */
-  #validate(group: readonly Waiting[]): Verdict[] {
-    const draft = new Draft(this.#store.memory, this.#store.requests, this.#clock.now());
-    return group.map((waiting) => {
-      try {
-        return { waiting, plan: waiting.submission.plan(draft) };
-      } catch (refusal) {
-        return { waiting, refusal };
-      }
-    });
   }
 
   /** Commits the entries, then publishes them together with those that other replicas have committed. */
@@ -207,16 +190,16 @@ export class GroupCommit {
       const { plan } = verdict;
       const isChange = plan.kind === "change";
       const answer = isChange ? plan.answer(revisionAt(revisions, committed++)) : plan.answer(this.#store.memory);
-      if (plan.erases && isChange) this.#isErasureDue = true;
-      if (plan.erases) erasing.push({ waiting, answer });
+      if (isChange && plan.entry.changes.some(erases)) this.#isErasureDue = true;
+      if (plan.waitsForErasure) erasing.push({ waiting, answer });
       else waiting.resolve(answer);
     }
     return erasing;
   }
 
   /**
-   * Removes removed content from the files of the journal, and waits until it is gone from memory. If the disk is too full
-   * for that, the next group tries again.
+   * Removes destroyed, expired and purged content from the files of the journal, and waits until it is gone from
+   * memory. If the disk is too full for that, the next group tries again.
    */
   #erase(erasing: readonly Erasing[]): void {
     if (this.#isErasureDue) this.#isErasureDue = !this.#journal.erase();
@@ -258,12 +241,8 @@ export class GroupCommit {
   }
 }
 
-function entryOf(verdict: Verdict): JournalEntry[] {
-  return "plan" in verdict && verdict.plan.kind === "change" ? [verdict.plan.entry] : [];
-}
-
 function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
-  return entries.map((entry, i) => ({ ...entry, revision: revisionAt(revisions, i) }));
+  return entries.map(({ changes, requests }, i) => ({ changes, requests, revision: revisionAt(revisions, i) }));
 }
 
 /** A journal assigns one revision to each entry of a group. */

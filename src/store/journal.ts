@@ -92,9 +92,9 @@ export interface Journal {
   checkpoint(mode: CheckpointMode): void;
 
   /**
-   * Removes from the log, and from the database, the content that committed changes have destroyed or purged: after it,
-   * no file of the journal contains it. Throws if the disk fails; the journal must not be used after that. Returns false
-   * if the disk is too full, in which case the content may still be in the log.
+   * Removes from the log, and from the database, the content that committed changes have destroyed or purged. After a
+   * successful call, no file of the journal contains this content. Throws if the disk fails; the journal must not be
+   * used after that. Returns false if the disk is too full, in which case the content may still be in the log.
    */
   erase(): boolean;
 

@@ -43,10 +43,10 @@ export interface ListPage {
 }
 
 /**
- * Finds a page of secrets; `time` decides which versions have expired. Each step examines one path, and the store may change between two steps. The end of the page
- * depends only on paths that the caller may see. Suppose that a page ended after a number of hidden paths, or that there
- * were a token for a next page with hidden paths only: a caller could then find the hidden names letter by letter, by
- * putting its own secrets between them.
+ * Finds a page of secrets; `time` decides which versions have expired. Each step examines one path, and the store may
+ * change between two steps. The end of the page depends only on paths that the caller may see. Suppose that a page ended
+ * after a number of hidden paths, or that there were a token for a next page with hidden paths only: a caller could then
+ * find the hidden names letter by letter, by putting its own secrets between them.
  *
  * A folder is skipped by one lookup in the index, as soon as one secret in it is found that the page would list.
  */

@@ -5,14 +5,14 @@ import type { CommittedEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 import { PathIndex } from "./path-index.ts";
 import type { SealedContents } from "./sealed-contents.ts";
-import { type Stored, type StoredSecret, type Version, findVersion } from "./secret.ts";
+import { type Stored, type StoredSecret, type Version, namedVersions } from "./secret.ts";
 import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
 
 /** The number of secrets and versions in the store, and its size. */
 export interface StoreTotals {
   readonly secrets: number;
   readonly versions: number;
-  /** Purged secrets whose version numbers are not used again yet. */
+  /** Purged secrets whose tombstones are kept. */
   readonly tombstones: number;
   /** Bytes of memory, as `--max-store-bytes` counts them. */
   readonly bytes: number;
@@ -135,10 +135,10 @@ function removedFrom(before: StoredSecret, change: Change<unknown>): readonly Ve
   switch (change.kind) {
     case "put":
     case "settings":
-      return change.pruned.flatMap(({ version }) => findVersion(before, version) ?? []);
+      return namedVersions(before, change.pruned);
     case "state":
       if (change.state === "live" || change.state === "deleted") return [];
-      return change.versions.flatMap(({ version }) => findVersion(before, version) ?? []);
+      return namedVersions(before, change.versions);
     case "purge":
     case "forget":
       return before.versions;

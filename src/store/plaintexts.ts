@@ -2,10 +2,12 @@ import type { ChangeCommand } from "./command.ts";
 
 /** The plaintexts of a command, in the order of its operations. */
 export function plaintextsOf({ operations }: ChangeCommand): Buffer[] {
-  return operations.flatMap((operation) => ("plaintext" in operation ? [operation.plaintext] : []));
+  const plaintexts: Buffer[] = [];
+  for (const operation of operations) if ("plaintext" in operation) plaintexts.push(operation.plaintext);
+  return plaintexts;
 }
 
 /** Overwrites the plaintexts of a command that has ended. */
-export function overwritePlaintexts({ operations }: ChangeCommand): void {
-  for (const operation of operations) if ("plaintext" in operation) operation.plaintext.fill(0);
+export function overwritePlaintexts(command: ChangeCommand): void {
+  for (const plaintext of plaintextsOf(command)) plaintext.fill(0);
 }

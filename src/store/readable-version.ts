@@ -12,9 +12,9 @@ import { SealBroken, type Sealer } from "../sealing/sealer.ts";
 import { type StoredSecret, type Version, findVersion, newest, stateAt } from "./secret.ts";
 
 /**
- * The version of a secret with a number that can be read at a time; 0 is the newest. The time is read only if the version
- * expires. Throws SECRET_NOT_FOUND if there is no version at all, VERSION_NOT_FOUND, VERSION_DELETED, VERSION_DESTROYED
- * or VERSION_EXPIRED.
+ * Returns the version with this number, 0 being the newest, if it can be read at the time `at.time`. That property is
+ * read only if the version can expire. Throws SECRET_NOT_FOUND if there is no version at all, VERSION_NOT_FOUND,
+ * VERSION_DELETED, VERSION_DESTROYED or VERSION_EXPIRED.
  */
 export function readableVersion(secret: StoredSecret, number: number, at: { readonly time: number }): Version {
   const { path } = secret;

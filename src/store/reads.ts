@@ -6,7 +6,7 @@ import type { StoredSecret, Version } from "./secret.ts";
 
 /** Where reads come from: the memory of this thread. */
 export interface Reads {
-  /** The secrets after every change that was answered anywhere. */
+  /** The secrets, with every change that was answered before, on any thread. */
   snapshot(): Snapshot;
   /**
    * One page of secrets. Other calls are served while it is found. Rejects with DEADLINE_EXCEEDED once `isOver` returns

@@ -3,12 +3,12 @@ import type { ChangeCommand, Expiry, OperationCommand, SettingsUpdate } from "./
 import { entriesByKey } from "./content-format.ts";
 
 /**
- * A keyed hash of what a command changes. Commands that differ only in the order of map entries have the same digest. The
- * key prevents that someone who reads the database tests guesses of a value.
+ * A keyed hash of what a command changes. Commands that differ only in the order of map entries have the same digest.
+ * The key prevents that someone who reads the database tests guesses of a value.
  *
- * The hashed bytes are JSON arrays with their lengths before them, each followed by the entries of a content, whose length
- * is in the array. So no two commands have the same bytes. The caller and the request id are not a part of them, because
- * they select what the digest is compared with.
+ * The hashed bytes are JSON arrays with their lengths before them, each followed by the entries of a content, whose
+ * length is in the array. So different commands have different bytes. The caller and the request id are not part of
+ * these bytes, because they select what the digest is compared with.
  */
 export function requestDigest({ operations, guards }: ChangeCommand, sealer: Sealer): Buffer {
   const guarded = guards.map(({ path, expectedVersion }) => [path, expectedVersion]);

@@ -3,12 +3,13 @@ import type { AnsweredRequest, CommittedEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 
 /** A remembered request. The digest is a string, because a Buffer of 32 bytes takes more than 100 bytes. */
-interface Remembered {
+export interface Remembered {
   readonly digest: string;
   readonly answer: ChangeResult;
 }
 
-// Bytes of V8's memory for a caller, a request and a result of it. Measured as those of stored-size.ts.
+// Bytes of V8's memory for a caller, for a request, and for each result of a request. Measured as those of
+// stored-size.ts.
 const CALLER_OVERHEAD = 400;
 const REQUEST_OVERHEAD = 305;
 const RESULT_OVERHEAD = 95;
@@ -43,16 +44,9 @@ export class RequestTable {
     return this.#callers.get(caller)?.size ?? 0;
   }
 
-  /** The digest of a request; undefined if it is not remembered. */
-  digestOf(caller: string, id: string): string | undefined {
-    return this.#callers.get(caller)?.get(id)?.digest;
-  }
-
-  /** The answer to a request that is remembered. */
-  answerTo(caller: string, id: string): ChangeResult {
-    const remembered = this.#callers.get(caller)?.get(id);
-    if (remembered === undefined) throw new Error("the request is not remembered");
-    return remembered.answer;
+  /** A request of a caller; undefined if it is not remembered. */
+  find(caller: string, id: string): Remembered | undefined {
+    return this.#callers.get(caller)?.get(id);
   }
 
   /** The time of the first request; undefined if there is none. */

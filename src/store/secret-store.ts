@@ -54,7 +54,7 @@ export class SecretStore extends SecretReader implements Changes {
     return new SecretStore(options, state);
   }
 
-  /** With the remembered requests, which also count toward the limit. */
+  /** The totals, including the bytes of the remembered requests, which count toward the limit. */
   override get totals(): StoreTotals {
     const totals = super.totals;
     return { ...totals, bytes: totals.bytes + this.#state.requests.bytes };

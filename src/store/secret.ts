@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 /** What the store keeps for a path. Immutable: a change creates a new object. */
 export type Stored = StoredSecret | Tombstone;
 
-/** A secret and its retained versions, ascending. There is none if only its settings were made yet. */
+/** A secret and its retained versions, ascending. It has no version if only its settings were made. */
 export interface StoredSecret {
   readonly kind: "secret";
   readonly path: SecretPath;
@@ -83,10 +83,20 @@ export function findVersion(secret: StoredSecret, number: number): Version | und
   return secret.versions.find((version) => version.number === number);
 }
 
+/** The retained versions that a change names. */
+export function namedVersions({ versions }: StoredSecret, refs: readonly VersionRef[]): readonly Version[] {
+  return refs.length === 0 ? [] : versions.filter((version) => isNamed(refs, version));
+}
+
+/** Whether a change names a version. */
+export function isNamed(refs: readonly VersionRef[], { number }: Version): boolean {
+  return refs.some(({ version }) => version === number);
+}
+
 /**
  * The number of the last version of a path, in any state, which `expected_version` has to equal. For a purged secret it
- * is that of the last version before the purge, also if its settings were made since. 0 if there was no version, or if
- * the tombstone was removed after its retention.
+ * is that of the last version before the purge, even if its settings were made after the purge. 0 if there was no
+ * version, or if the tombstone was removed after its retention.
  */
 export function latestVersion(stored: Stored | undefined): number {
   if (stored === undefined) return 0;
@@ -94,7 +104,7 @@ export function latestVersion(stored: Stored | undefined): number {
   return newest(stored)?.number ?? stored.settings.firstVersion - 1;
 }
 
-/** The settings of a secret, or those with which the next change begins it. */
+/** The settings of a secret. If there is none, the settings with which the next change creates it. */
 export function settingsOf(stored: Stored | undefined): Settings {
   if (stored?.kind === "secret") return stored.settings;
   return stored === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, firstVersion: stored.lastVersion + 1 };

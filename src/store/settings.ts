@@ -9,7 +9,10 @@ export interface SettingsValues {
   /** Ascending by key. */
   readonly labels: readonly Label[];
   readonly description: string;
-  /** The time to live of versions that are put without one, in milliseconds; undefined if they do not expire. */
+  /**
+   * The time to live of versions that are written without an expiry, in milliseconds; undefined if such versions do not
+   * expire.
+   */
   readonly defaultTtl: number | undefined;
   readonly casRequired: boolean;
   /**

@@ -17,19 +17,19 @@ export interface Submission<T> {
 export type Plan<T> = ChangePlan<T> | UnchangedPlan<T>;
 
 interface Planned {
-  /** Whether content that was removed before the answer has to be gone from memory and disk. */
-  readonly erases: boolean;
+  /** Whether the answer waits until removed content is gone from memory and disk. */
+  readonly waitsForErasure: boolean;
 }
 
 /** There is an entry to commit. */
-export interface ChangePlan<T> extends Planned {
+interface ChangePlan<T> extends Planned {
   readonly kind: "change";
   readonly entry: JournalEntry;
   readonly answer: (revision: Revision) => T;
 }
 
 /** There is nothing to commit. The answer comes from memory, after the changes of the group are published. */
-export interface UnchangedPlan<T> extends Planned {
+interface UnchangedPlan<T> extends Planned {
   readonly kind: "unchanged";
   readonly answer: (memory: ReadableMemory) => T;
 }

@@ -39,8 +39,9 @@ export class Sweep implements Submission<void> {
 
   #planned(changes: readonly Change[]): Plan<void> {
     const { requestsBefore: before } = this.#due;
-    if (changes.length === 0 && before === undefined) return { kind: "unchanged", erases: true, answer: () => {} };
+    if (changes.length === 0 && before === undefined)
+      return { kind: "unchanged", waitsForErasure: true, answer: () => {} };
     const requests = before === undefined ? undefined : ({ kind: "forget", before } as const);
-    return { kind: "change", erases: true, entry: { changes, requests }, answer: () => {} };
+    return { kind: "change", waitsForErasure: true, entry: { changes, requests }, answer: () => {} };
   }
 }

@@ -8,7 +8,10 @@ import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
  */
 export const REMOVED = -1;
 
-/** Encodes entries whose contents are in shared memory. What they remember of requests stays on the store thread. */
+/**
+ * Encodes entries whose contents are in shared memory. Their remembered requests are left out: only the store thread
+ * uses them.
+ */
 export function encodeBatch(entries: readonly CommittedEntry<Location>[]): Columns {
   const writer = new ColumnWriter();
   for (const { revision, changes } of entries) {

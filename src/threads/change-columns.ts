@@ -47,12 +47,16 @@ export function writeChange(writer: ColumnWriter, change: Change<Location>): voi
 /** Reads a change. The rows of its {@link VersionRef}s are undefined, since only the journal uses them. */
 export function readChange(reader: ColumnReader): Change<Location> {
   const kind = reader.oneOf(CHANGES);
-  const made = { path: reader.text() as SecretPath, time: reader.number(), author: reader.text() };
+  const path = reader.text() as SecretPath;
+  const time = reader.number();
+  const author = reader.text();
   switch (kind) {
     case "put":
       return {
         kind,
-        ...made,
+        path,
+        time,
+        author,
         version: reader.number(),
         sealed: readLocation(reader),
         expireTime: reader.optional(),
@@ -60,13 +64,13 @@ export function readChange(reader: ColumnReader): Change<Location> {
         pruned: reader.list(readVersion),
       };
     case "state":
-      return { kind, ...made, state: reader.oneOf(STATES), versions: reader.list(readVersion) };
+      return { kind, path, time, author, state: reader.oneOf(STATES), versions: reader.list(readVersion) };
     case "settings":
-      return { kind, ...made, settings: readSettings(reader), pruned: reader.list(readVersion) };
+      return { kind, path, time, author, settings: readSettings(reader), pruned: reader.list(readVersion) };
     case "purge":
-      return { kind, ...made, lastVersion: reader.number(), versions: reader.list(readVersion) };
+      return { kind, path, time, author, lastVersion: reader.number(), versions: reader.list(readVersion) };
     case "forget":
-      return { kind, ...made };
+      return { kind, path, time, author };
   }
 }
 

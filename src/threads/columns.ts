@@ -11,7 +11,7 @@ export interface Columns {
   readonly numbers: Float64Array;
 }
 
-/** The number for an undefined one, and the index of an undefined text. */
+/** Represents an undefined number, and is the index of an undefined text. */
 const ABSENT = -1;
 
 /** Writes columns. {@link ColumnReader} returns the values in the same order. */
@@ -39,7 +39,7 @@ export class ColumnWriter {
     this.#numbers.push(names.indexOf(name));
   }
 
-  /** Writes a number of elements. */
+  /** Writes the number of elements of a list, and each element. */
   list<T>(list: readonly T[], element: (writer: this, one: T) => void): void {
     this.#numbers.push(list.length);
     for (const one of list) element(this, one);

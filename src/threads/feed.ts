@@ -24,7 +24,7 @@ const MOST_LAG = 32;
 // Milliseconds between two looks at the progress of the fronts, while something waits for it.
 const LOOK_MS = 5;
 
-// The same, while a caller waits for it. Fronts usually apply a publication in a part of a millisecond.
+// As LOOK_MS, while a caller waits for the progress. Fronts usually apply a publication in a part of a millisecond.
 const LOOK_FOR_CALLER_MS = 1;
 
 /**

@@ -19,11 +19,13 @@ export interface ChangesMessage {
 /** Encodes requests. The plaintexts move into a buffer of their own, and the originals are overwritten. */
 export function encodeRequests(requests: readonly ChangeRequest[]): ChangesMessage {
   const writer = new ColumnWriter();
+  const plaintexts: Buffer[] = [];
   for (const { id, command } of requests) {
     writer.number(id);
     writeCommand(writer, command);
+    plaintexts.push(...plaintextsOf(command));
   }
-  return { requests: writer.end(), plaintexts: joined(requests.flatMap(({ command }) => plaintextsOf(command))) };
+  return { requests: writer.end(), plaintexts: joined(plaintexts) };
 }
 
 /** Decodes requests. Their plaintexts are views into the buffer of the message. */

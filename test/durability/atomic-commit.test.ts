@@ -13,8 +13,8 @@ const site = new Site();
 after(() => site.remove());
 
 /**
- * Secrets that only Commits change, each of them all at once. So all of them always have the same value, the number of the
- * commit, and the same number of versions, one for each commit.
+ * Secrets that only Commits change, and each Commit changes all of them. So all secrets of a family always have the
+ * same value, the number of the Commit, and the same number of versions, one for each Commit.
  */
 class Family {
   readonly paths: readonly string[];

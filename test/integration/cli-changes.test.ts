@@ -140,7 +140,7 @@ describe("the commands of a secret's life", () => {
     const { store_revision: _, ...rest } = JSON.parse(before);
     const { store_revision: __, ...now } = await json("describe shop/api/asked");
     assert.deepEqual(now, rest);
-    // A change of settings that removes nothing is not asked for.
+    // A change of settings that removes no version needs no confirmation.
     await ok("metadata set shop/api/asked --max-versions 3");
     await ok("metadata set shop/api/asked --max-versions 2 --yes");
     assert.deepEqual(Object.keys(await states("shop/api/asked")), ["2", "3"]);
@@ -237,7 +237,7 @@ describe("the commands of a secret's life", () => {
     assert.equal(typeof batch.store_revision, "number");
   });
 
-  it("prints the secrets that can be read, and fails with the error of the first other one", async () => {
+  it("prints the secrets that can be read and the errors of the others, and exits with the code of the first error", async () => {
     await ok("put shop/api/m/c x=5");
     const ran = await run("get shop/api/m/c shop/api/m/none shop/web/x -o json");
     assert.equal(ran.code, 3);

@@ -93,7 +93,7 @@ describe("coffer edit", { skip: !isInMemory && `${MEMORY} is not a tmpfs` }, () 
   });
 
   // The editor of this test makes another change to the secret while it runs.
-  it("changes nothing after a conflict, keeps the edit nowhere, and says what to do", async () => {
+  it("changes nothing after a conflict, does not keep the edit, and says what to do", async () => {
     await put("shop/api/e/d", "k=old");
     const line = `"${process.execPath}" "${PROGRAM}" put shop/api/e/d k=other >/dev/null`;
     const script = editor("conflict.sh", `sed -i s/old/hunter2/ "$1"; ${line}`);
@@ -189,13 +189,13 @@ describe("coffer edit", { skip: !isInMemory && `${MEMORY} is not a tmpfs` }, () 
     assert.deepEqual(binary_data, { binary: "AP8K" });
   });
 
-  it("warns if the edited version was to expire and the new one is not", async () => {
+  it("warns if the edited version expires and the new one does not", async () => {
     await put("shop/api/e/l", "k=old", "--expire-time", "2099-01-31T12:00:00Z");
     const EDITOR = editor("expiry.sh", 'sed -i s/old/new/ "$1"');
     const ran = await run(["edit", "shop/api/e/l"], { env: { EDITOR } });
     assert.equal(
       ran.stderr,
-      "coffer warning: version 1 was to expire at 2099-01-31T12:00:00.000Z; version 2 does not expire; " +
+      "coffer warning: version 1 expires at 2099-01-31T12:00:00.000Z; version 2 does not expire; " +
         "use --ttl or --expire-time\n",
     );
     await put("shop/api/e/l", "k=old", "--ttl", "1h");

@@ -213,7 +213,7 @@ describe("a question on a terminal", withTerminal, () => {
     });
   }
 
-  // Ctrl-C and a no change nothing.
+  // After Ctrl-C or the answer no, nothing is changed.
   it("asks before a change that can't be undone", async () => {
     await coffer(["put", "shop/api/final", "k=v"], { env });
     const destroying = (answer: string) => {

@@ -76,7 +76,7 @@ describe("a change whose answer is lost", () => {
       await client.close();
     });
 
-    // The control: the answer is lost indeed, and without a request_id the client can't know the outcome.
+    // The control: the answer is really lost, and without a request_id the client can't know the outcome.
     it(`is unknown without a request_id: ${name}`, async () => {
       const path = `${name}-without`;
       await prepare(path);
@@ -87,7 +87,7 @@ describe("a change whose answer is lost", () => {
       await client.close();
     });
 
-    // A program that has ended, and continues with the request_id that it has stored.
+    // This stands for a program that has stored the request_id, ended, and continues after its restart.
     it(`is applied once by a caller that repeats it with its request_id: ${name}`, async () => {
       const path = `${name}-again`;
       await prepare(path);
@@ -135,7 +135,7 @@ describe("a change whose answer is lost", () => {
   });
 });
 
-// The server refuses new request_ids of a caller that has the most of them, instead of forgetting old ones.
+// When a caller has the maximum number of request_ids, the server refuses new ones and does not forget old ones.
 describe("a change of a caller that has no space for another request_id", () => {
   let server: ProxiedServer;
   before(async () => {

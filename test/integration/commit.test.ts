@@ -83,7 +83,7 @@ describe("Commit", () => {
     assert.equal(await textOf(`${folder}/old`), "SECRET_NOT_FOUND");
   });
 
-  // Each refused operation stands behind one that would succeed, and before another one.
+  // Each refused operation is between two operations that would succeed.
   const refused: readonly [what: string, operation: (path: string) => object, code: string, reason: string][] = [
     ["another version", (path) => put(path, "v", { expected_version: 7 }), "ABORTED", "VERSION_MISMATCH"],
     ["a secret that does not exist", (path) => ({ purge: { path: `${path}x` } }), "NOT_FOUND", "SECRET_NOT_FOUND"],

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
-// The log lines of a workload that is denied continuously must not hide those of another workload that probes paths. With
-// several fronts, its only connection is on one of them: a part of the limit would suppress half of its lines.
+// The log lines of a workload that is denied continuously must not hide those of another workload that probes paths.
+// With several fronts, its only connection is on one of them. If each front had only a part of the limit, half of its
+// lines would be suppressed.
 describe("denials of a caller while another is denied continuously", () => {
   for (const threads of [1, 3]) {
     it(`are all logged with ${threads} thread(s), and the other's suppressed lines are counted`, () =>

@@ -90,8 +90,8 @@ class Load {
   }
 
   /**
-   * Changes several secrets together. The Put of a path that no other change has says later whether a Commit without an
-   * answer was applied.
+   * Changes several secrets together. One operation puts a path that no other change uses. If the Commit gets no
+   * answer, this path shows later whether it was applied.
    */
   async #commit(caller: RecordedCaller): Promise<Outcome> {
     const mark = `mark/${this.#name}/${this.#history.moment()}`;
@@ -169,7 +169,7 @@ async function readAll(history: RecordedHistory, server: ServerProcess): Promise
   }
 }
 
-/** Reads the paths that only one change has put, of changes without an answer. */
+/** For each change without an answer, reads the path that only this change has put. */
 async function readMarks(history: RecordedHistory, server: ServerProcess, changes: readonly RecordedChange[]) {
   const marks = changes
     .flatMap(({ operations }) => operations.map(({ path }) => path))

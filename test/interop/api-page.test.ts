@@ -33,7 +33,7 @@ const TOOLS = [
   { name: "buf curl", program: "node_modules/.bin/buf curl", skip: false },
 ];
 
-/** The part of an answer that the page shows: the same properties, also in its parts. */
+/** The part of an answer that the page shows: only the properties that the page has, also in nested objects. */
 function shownPart(answer: unknown, shown: unknown): unknown {
   if (Array.isArray(shown) && Array.isArray(answer)) return answer.map((item, i) => shownPart(item, shown[i]));
   if (typeof shown !== "object" || shown === null || typeof answer !== "object" || answer === null) return answer;

@@ -13,7 +13,7 @@ export function learned(store: SecretStore): object {
   return { secrets: PATHS.map((path) => describe(store, path)), totals: { secrets, versions } };
 }
 
-/** The same, as the model has it. */
+/** What {@link learned} should return according to the model. */
 export function known(model: StoreModel, now: number): object {
   const existing = [...model.secrets.values()].filter(({ purged }) => purged === undefined);
   return {
@@ -82,7 +82,7 @@ function read(store: SecretStore, path: string, version: number): Values | strin
   }
 }
 
-/** A List, by number: all lists together have every prefix, filter and form. */
+/** The List with this number. The Lists of all numbers cover every prefix, filter and form. */
 function listOf(number: number) {
   return {
     prefix: PREFIXES[number % PREFIXES.length]!,

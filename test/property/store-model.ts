@@ -49,7 +49,7 @@ export interface ModelVersion {
 }
 
 /** The settings of a secret. */
-export interface ModelSettings {
+interface ModelSettings {
   maxVersions: number;
   labels: Record<string, string>;
   description: string;
@@ -69,7 +69,7 @@ export interface ModelSecret {
 }
 
 /** What an operation did. */
-export interface ModelResult {
+interface ModelResult {
   readonly versions: readonly number[];
   readonly expireTime: number | undefined;
 }
@@ -122,11 +122,14 @@ export class StoreModel {
   apply(command: ModelCommand, revision: number, time: number): Accepted {
     for (const { path, expected } of command.guards) this.#expect(path, expected);
     let isChange = false;
-    const results = command.operations.map((operation) => {
+    let bytes = 0;
+    const results = command.operations.map((operation, index) => {
       const before = JSON.stringify([...this.secrets]);
       const versions = this.#perform(operation, { revision, time, by: command.author });
       isChange ||= JSON.stringify([...this.secrets]) !== before;
       const added = ["put", "patch", "copy"].includes(operation.kind);
+      if (added) bytes += bytesOf(this.#secret(operation.path).versions.at(-1)!.values!);
+      if (index > 0 && bytes > LIMITS.contentBytes) throw new Refusal("LIMIT_EXCEEDED");
       return { versions, expireTime: added ? this.#secret(operation.path).versions.at(-1)!.expires : undefined };
     });
     if (isChange) this.revision = revision;
@@ -327,10 +330,13 @@ function patched(old: Values, set: Values, removed: readonly string[]): Values {
     delete values[key];
   }
   Object.assign(values, set);
-  const bytes = Object.entries(values).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   if (Object.keys(values).length === 0) throw new Refusal("INVALID_FIELD");
-  if (bytes > LIMITS.contentBytes) throw new Refusal("LIMIT_EXCEEDED");
+  if (bytesOf(values) > LIMITS.contentBytes) throw new Refusal("LIMIT_EXCEEDED");
   return values;
+}
+
+function bytesOf(values: Values): number {
+  return Object.entries(values).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
 }
 
 function sorted(values: Values): Record<string, string> {

@@ -200,8 +200,8 @@ export class Run {
   }
 
   /**
-   * The revision of a command with one operation that changed nothing is that of the secret's last change. If it has an
-   * id, and that change is a part of the same group, it is a later one.
+   * The revision of a command with one operation that changed nothing is that of the secret's last change. If the
+   * command has an id and that change is a part of the same group, the answer has a later revision.
    */
   #checkIdle({ operations, id }: ModelCommand, { revision }: ChangeResult, before: number): void {
     this.seen.add("idle");
@@ -223,7 +223,7 @@ function textOf({ operations, guards }: ModelCommand): string {
 }
 
 /** The same command for the store. A repetition has its keys in another order. */
-export function changeCommand({ author, operations, guards, id }: ModelCommand): ChangeCommand {
+function changeCommand({ author, operations, guards, id }: ModelCommand): ChangeCommand {
   return {
     author,
     operations: operations.map(operationCommand),

@@ -19,7 +19,10 @@ import { ATTEMPTS } from "./store-steps.ts";
 
 const SEALER = new XChaChaSealer({ key: SecretKey.random(), keyId: 1, storeId: Buffer.alloc(STORE_ID_BYTES, 3) });
 
-/** The most bytes of authors of changes that a later change has replaced: a restart does not find them. */
+/**
+ * The maximum number of bytes for authors of changes that a later change has replaced. A restart does not load these
+ * changes, and does not count their authors.
+ */
 const REPLACED_AUTHORS = 3 * (AUTHOR_OVERHEAD + 40);
 
 /** The parts of a subject without other replicas. */

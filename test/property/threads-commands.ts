@@ -51,7 +51,7 @@ export class AnyChanges {
       isCommit && guarded !== undefined && this.#simulation.chance(0.2)
         ? [{ path: parseSecretPath(guarded), expectedVersion: this.#below(5) }]
         : [];
-    // A Commit of one path only has nothing to do together.
+    // With only one path, the Commit would have no operation.
     if (operations.length === 0) return this.change();
     const requestId = this.#simulation.chance(0.2) ? this.#requestId() : undefined;
     return {
@@ -82,7 +82,7 @@ export class AnyChanges {
     };
   }
 
-  /** It sets the only key, so that the version has the value, whichever the one before had. */
+  /** It sets the only key, so that the new version has this value, whatever the value of the version before. */
   #patch(path: string, target: Target): AnyOperation {
     const value = this.#value();
     return {

@@ -21,7 +21,7 @@ export type StateOperation = "delete" | "undelete" | "destroy";
 
 /**
  * Operations on different secrets that took effect together. Without an answer, they may have been applied or not. A
- * change that was refused, or changed nothing, is not recorded as one.
+ * call that was refused or changed nothing is recorded as a read, and not as a change.
  */
 export interface RecordedChange extends Span {
   readonly kind: "change";
@@ -36,8 +36,8 @@ export interface RecordedAnswer {
 }
 
 /**
- * What a caller learned about secrets as of one moment: a BatchGet about several. A List is a read of each path below its
- * prefix. A refusal is also a read.
+ * What a caller learned about secrets as of one moment. A BatchGet is a read of several secrets. A List is a read of
+ * each path below its prefix. A refusal is also a read.
  */
 export interface RecordedRead extends Span {
   readonly kind: "read";

@@ -101,7 +101,10 @@ export class RecordedCaller {
     );
   }
 
-  /** Lists the first paths of the store, which are these, and records what it learns about each as a read of its own. */
+  /**
+   * Lists the first page of the store, whose paths must be `paths`. Records what it learns about each path as a read of
+   * its own.
+   */
   async list(paths: readonly string[]): Promise<Outcome> {
     const begin = this.#history.moment();
     const outcome = await this.#answerOf(this.#caller.list({ page_size: paths.length }));

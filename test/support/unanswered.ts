@@ -30,7 +30,8 @@ interface Finding {
 
 /** What reads found of changes that were not answered. Each finding belongs to one change. */
 class Findings {
-  readonly #values = new Map<string, Finding>();
+  /** The versions of each secret that have a value: that of the Put, and later ones of copies to the same secret. */
+  readonly #values = new Map<string, Finding[]>();
   /** The revisions of changes that are known. */
   readonly #claimed = new Set<number>();
   /** The reads of each path that have the revisions of all changes, in order. */
@@ -41,20 +42,25 @@ class Findings {
     for (const event of history) if (event.kind === "read") this.#take(event);
   }
 
-  /** A change with a Put whose value was read. What its other operations did follows from the state before. */
+  /**
+   * A change with a Put whose value was read. What its other operations did follows from the state before. Copies of a
+   * value have later revisions than its Put, so the Put of a path that no Copy changes says which revision is that of the
+   * change.
+   */
   withValue(change: RecordedChange): RecordedChange {
     const found = change.operations.map((operation) =>
-      operation.kind === "put" ? this.#values.get(operation.value) : undefined,
+      operation.kind === "put" ? (this.#values.get(valueKey(operation.path, operation.value)) ?? []) : [],
     );
-    const revision = found.find((finding) => finding !== undefined)?.revision;
-    if (revision === undefined) return change;
+    const revision = Math.min(...found.flat().map((finding) => finding.revision));
+    if (revision === Number.POSITIVE_INFINITY) return change;
     this.#claimed.add(revision);
-    return { ...change, answer: { revision, versions: found.map((finding) => finding && [finding.version]) } };
+    const put = found.map((findings) => findings.find((finding) => finding.revision === revision));
+    return { ...change, answer: { revision, versions: put.map((finding) => finding && [finding.version]) } };
   }
 
   /**
-   * A Put of a version that was deleted before it was read, or a Delete, as the first read after the kill shows them. Other
-   * changes are found only by a Put among their operations.
+   * Finds a change by the versions in the first read after the kill: a Put whose version was deleted before its value
+   * was read, or a Delete. Other changes are found only by a Put among their operations.
    */
   withoutValue(change: RecordedChange): RecordedChange {
     const [operation, ...others] = change.operations;
@@ -91,13 +97,24 @@ class Findings {
 
   #take({ facts, begin, end }: RecordedRead): void {
     for (const { path, seen } of facts) {
-      if (seen.kind === "newest" || seen.kind === "version") this.#values.set(seen.value, seen);
+      if (seen.kind === "newest" || seen.kind === "version") this.#takeValue(path, seen);
       if (seen.kind !== "described" || !seen.versions.every(isComplete)) continue;
       const reads = this.#complete.get(path) ?? [];
       this.#complete.set(path, reads);
       reads.push({ begin, end, versions: seen.versions });
     }
   }
+
+  #takeValue(path: string, { value, version, revision }: Finding & { readonly value: string }): void {
+    const key = valueKey(path, value);
+    const known = this.#values.get(key) ?? [];
+    this.#values.set(key, known);
+    if (!known.some((finding) => finding.revision === revision)) known.push({ version, revision });
+  }
+}
+
+function valueKey(path: string, value: string): string {
+  return JSON.stringify([path, value]);
 }
 
 function isComplete({ state, changed }: SeenVersion): boolean {

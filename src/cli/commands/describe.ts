@@ -51,14 +51,14 @@ function versionRow(version: VersionDescription): readonly string[] {
   ];
 }
 
-/** When the version got its state, and from whom; undefined for a live version. */
+/** When the version got its state, and who changed it; undefined for a live version. */
 function lastChange({ state, deleteTime, deletedBy, destroyTime, destroyedBy, expireTime }: VersionDescription) {
   if (state === VersionState.deleted) return { time: deleteTime, by: deletedBy };
   if (state === VersionState.destroyed) return { time: destroyTime, by: destroyedBy };
   return { time: state === VersionState.expired ? expireTime : undefined, by: "" };
 }
 
-/** The state by its name, and without authors of changes that were not made. */
+/** The version with the name of its state, and without deletedBy and destroyedBy if they are empty. */
 function namedState({ state, deletedBy, destroyedBy, ...version }: VersionDescription) {
   return {
     ...version,

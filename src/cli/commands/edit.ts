@@ -46,7 +46,7 @@ export function addEdit(program: Command, world: World): void {
   });
 }
 
-/** Explains a conflict. The edited content is not kept: it would have to be in a file. */
+/** Explains a conflict. The edited content is not kept, because that would leave a file with secret values. */
 function conflictOf({ path, version }: Secret): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof ClientError) || error.reason !== "VERSION_MISMATCH") throw error;
@@ -67,9 +67,9 @@ function unchanged({ path, version, revision, createTime, expireTime, storeRevis
   return { changed: false, path, version, revision, createTime, expireTime, storeRevision };
 }
 
-/** As the server's own copies, a new version does not inherit the expiry of the previous one. */
+/** As after a Patch or a Copy, the new version does not inherit the expiry of the previous one. */
 async function warnOfExpiry({ version, expireTime }: Secret, added: AddedVersion, { stderr }: World): Promise<void> {
   if (expireTime === undefined || added.expireTime !== undefined) return;
-  const text = `version ${version} was to expire at ${showTime(expireTime)}; version ${added.version} does not expire`;
+  const text = `version ${version} expires at ${showTime(expireTime)}; version ${added.version} does not expire`;
   await write(stderr, `coffer warning: ${text}; use --ttl or --expire-time\n`);
 }

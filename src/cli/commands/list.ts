@@ -58,7 +58,7 @@ async function listAll(
   });
 }
 
-/** The columns STATE and LABELS appear only if they say something. */
+/** The column STATE appears with --show-deleted, and the column LABELS if a secret has labels. */
 function listTable(listed: readonly Listed[], showDeleted = false): string {
   const hasLabels = listed.some((item) => item.kind === "secret" && showLabels(item.labels) !== "");
   const columns = [true, true, true, showDeleted, hasLabels];

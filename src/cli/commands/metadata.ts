@@ -60,7 +60,7 @@ function addSet(group: Command, world: World): void {
     .option("--description <text>", 'a description of at most 1,024 bytes; "" removes it')
     .option(
       "--default-ttl <duration>",
-      "the expiry of versions that are put without one; 0s removes it",
+      "the time to live of versions that are written without an expiry; 0s removes it",
       parsed(parseTtl),
     )
     .option("--cas-required", "require --expected-version for every new version of this secret")

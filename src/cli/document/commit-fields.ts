@@ -5,7 +5,10 @@ import { parseTime, parseTtl } from "../expiry-text.ts";
 import { readBase64Values, readValues } from "./document-values.ts";
 import type { SecretDocument } from "./secret-document.ts";
 
-/** Reads the value of a field. `what` is its name, for messages. Undefined if it is invalid, which is reported. */
+/**
+ * Reads the value of a field. `what` is its name, for messages. If the value is invalid, records the problem and
+ * returns undefined.
+ */
 export type ReadField<T> = (document: SecretDocument, node: ParsedNode, what: string) => T | undefined;
 
 /** A text. */

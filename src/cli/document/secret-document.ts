@@ -59,7 +59,7 @@ export class SecretDocument {
     this.#problems.push({ offset: typeof place === "number" ? place : place.range[0], message });
   }
 
-  /** The fields of a mapping, each with another key. `what` begins the message if the node is not a mapping. */
+  /** The fields of a mapping, whose keys are all different. `what` begins the message if the node is not a mapping. */
   fields(node: ParsedNode, what: string): readonly DocumentField[] {
     if (!isMap(node)) return this.reject(node, `${what} must be a mapping of keys to values`) ?? [];
     this.#checkProperties(node);

@@ -8,8 +8,9 @@ const ENDING = ["SIGTERM", "SIGHUP"] as const;
 const OF_TERMINALS = ["SIGINT", "SIGQUIT"] as const;
 
 /**
- * Runs `work`, which has to end when its signal is aborted, so that it can remove its files: at SIGTERM and SIGHUP, which
- * would otherwise end this process at once. The reason of the signal is an ExitStatus. Ignores SIGINT and SIGQUIT.
+ * Runs `work`, and aborts its signal at SIGTERM and SIGHUP. These would otherwise end this process at once, before
+ * `work` can remove its files. `work` has to end when its signal is aborted. The reason of the abort is an ExitStatus.
+ * Ignores SIGINT and SIGQUIT.
  */
 export async function abortedBySignals<Result>(
   world: Pick<World, "on" | "off">,

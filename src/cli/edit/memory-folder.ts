@@ -13,8 +13,9 @@ const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
 /**
  * Creates a folder that only this user can enter, on a file system in memory, and removes it with all its files when
- * `use` ends: the user's runtime folder, or /dev/shm. Rejects with CommandFailed if neither is in memory: there is no
- * fallback to a disk, whose blocks can keep a removed file for years.
+ * `use` ends. It is in the user's runtime folder (XDG_RUNTIME_DIR), or otherwise in /dev/shm. Rejects with
+ * CommandFailed if neither is in memory: there is no fallback to a disk, whose blocks can keep a removed file for
+ * years.
  */
 export async function withMemoryFolder<Result>(
   env: Environment,

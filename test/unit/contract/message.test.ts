@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { type MessageTypeDefinition, loadSync } from "@grpc/proto-loader";
 import fc from "fast-check";
 import { loadContract } from "../../../src/contract/descriptors.ts";
@@ -154,6 +155,19 @@ describe("encoding and decoding", () => {
         assert.deepEqual(messages.commitRequest.decode(messages.commitRequest.encode(request)), request);
       }),
     );
+  });
+
+  // The length of a nested message is written after it, so a message moves if its length takes more than one byte.
+  it("returns equal nested messages of every length around those at which the length takes another byte", () => {
+    for (const length of [2 ** 7, 2 ** 14, 2 ** 21]) {
+      for (let bytes = length - 40; bytes <= length; bytes++) {
+        const data = [{ key: "k", value: Buffer.alloc(bytes, "v") }];
+        const put = { kind: "put", value: messages.putRequest.of({ path: "p", data, requestId: "after" }) } as const;
+        const request = messages.commitRequest.of({ operations: [{ change: put }, { change: put }], requestId: "end" });
+        const decoded = messages.commitRequest.decode(messages.commitRequest.encode(request));
+        assert.ok(isDeepStrictEqual(decoded, request), `with a value of ${bytes} bytes`);
+      }
+    }
   });
 
   it("returns an equal duration, with a fraction and a sign", () => {

@@ -24,7 +24,7 @@ const titleOf = ({ call, field }: FieldRow) => `${call}.${field}`;
 
 // A value at or below a limit may have another error, such as SECRET_NOT_FOUND, but none that names a field.
 describe("each field of each request has a limit or a rule", () => {
-  it("of which the rows are complete", () => {
+  it("the rows of this test contain every field", () => {
     const contract = loadContract();
     for (const call of METHODS) {
       const { type } = contract[`coffer.v1.${call}Request`] as MessageTypeDefinition<object, object>;
@@ -83,8 +83,8 @@ describe("a Commit with one bad operation changes nothing", () => {
     });
   }
 
-  // The control: with a good operation in its place, both are applied with one revision.
-  it("and one without it changes everything at once", async () => {
+  // Without this, a Commit that is always refused would pass.
+  it("(control) a Commit with a good operation in its place is applied", async () => {
     const kit = await openKit();
     for (const [call, kind] of Object.entries(KINDS)) {
       const good = operation("put", { path: `a/new-${kind}`, data: [entry("k", "v")] });
@@ -94,7 +94,7 @@ describe("a Commit with one bad operation changes nothing", () => {
     }
   });
 
-  it("which has a request_id of its own", async () => {
+  it("request_id of an operation", async () => {
     const kit = await openKit();
     const requestId = "6e35d3a3-f5d4-4fa1-9c3e-27fdfa0d6a0c";
     const outcome = await kit.call("Commit", { operations: [operation("put", { ...BASE.Put, requestId })] });

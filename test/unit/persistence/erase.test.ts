@@ -84,8 +84,8 @@ describe("a content that was removed", () => {
     assert.deepEqual(filesWith(folder, sealed), []);
   });
 
-  // A process that ends after the commit and before the erasure leaves the content in the log. The next start copies the
-  // log to a new file, which does not contain it.
+  // A process that ends after the commit and before the erasure leaves the content in the log. The next start recovers
+  // the database into a new file, which does not contain the content.
   it("is in no file after a kill and a restart", () => {
     const data = temporaryFolder();
     const sealed = randomBytes(500);

@@ -67,7 +67,7 @@ async function open(file: string) {
 describe("a store on disk", () => {
   // A restart changes nothing: after any commands, alone and in groups, the loaded store equals the one before, also in
   // revisions, times and states. The load refuses no row that the store has
-  // written, and the remembered requests are as many.
+  // written, and the number of remembered requests is the same.
   it("equals its memory after a restart", async () => {
     const numbers = randomFrom(23);
     const random: Random = (limit) => Math.floor(numbers() * limit);

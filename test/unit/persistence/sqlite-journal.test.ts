@@ -304,7 +304,8 @@ describe("an entry of the journal", () => {
     journal.close();
   });
 
-  // A request is in the transaction of its change, or alone. The forgetting of requests keeps those of later times.
+  // A request is in the transaction of its change, or alone. An entry that forgets the requests before a time keeps the
+  // later ones.
   it("remembers and forgets requests", async () => {
     const opened = openJournal();
     const { time } = put("a", 1);
@@ -336,7 +337,8 @@ describe("an entry of the journal", () => {
     last.journal.close();
   });
 
-  // A store error that names what does not exist ends the journal, as for versions.
+  // An entry can name a tombstone or request that does not exist only because of a bug in the store. It ends the
+  // journal, like an entry that names a version that does not exist.
   it("ends the journal if it forgets what does not exist", async () => {
     const { journal } = openJournal();
     assert.equal((await journal.commit(entries(forget("a")))).kind, "unknown");

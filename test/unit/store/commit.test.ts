@@ -139,6 +139,23 @@ describe("a command with several operations", () => {
     assert.ok(store.totals.bytes <= maxStoreBytes);
   });
 
+  // Copies and patches are small requests, whatever they add. With value as the key, a content has 5 more bytes.
+  it("adds at most as much content as one Put can, also by copies and patches", async () => {
+    const store = await loadStore(new ScriptedJournal(), { maxContentBytes: 100 });
+    await store.change(putRequest("a", "x".repeat(45)));
+    const source = { source: parseSecretPath("a"), version: 0, expectedVersion: undefined };
+    const copyTo = (path: string): OperationCommand => ({ kind: "copy", path: parseSecretPath(path), ...source });
+    const { totals } = store;
+    for (const third of [copyTo("d"), put("d", ""), patch("a", { k: "" })]) {
+      const error = await refusalOf(store.change(commandOf(copyTo("b"), copyTo("c"), third)));
+      const { field, limit, operation } = error.metadata;
+      assert.deepEqual([error.reason, field, limit, operation], ["LIMIT_EXCEEDED", "operations", "100", undefined]);
+    }
+    assert.deepEqual(store.totals, totals);
+    await store.change(commandOf(copyTo("b"), purge("b"), copyTo("c")));
+    assert.equal(read(store, "c"), "x".repeat(45));
+  });
+
   it("overwrites all of its plaintexts when it is answered", async () => {
     const store = await loadStore(new ScriptedJournal());
     const accepted = commandOf(put("a", "1"), patch("a", { more: "2" }));

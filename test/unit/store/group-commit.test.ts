@@ -40,6 +40,15 @@ async function added(put: Promise<ChangeResult>): Promise<number> {
   return versionsIn(await put)[0]!;
 }
 
+const NO_UPDATE = {
+  maxVersions: undefined,
+  setLabels: [],
+  removedLabels: [],
+  description: undefined,
+  defaultTtl: undefined,
+  casRequired: undefined,
+};
+
 describe("a group", () => {
   // The operations that arrive in one turn of the event loop share one commit. Later ones get another.
   it("consists of the operations of one turn of the event loop", async () => {
@@ -48,6 +57,24 @@ describe("a group", () => {
     await Promise.all(["a", "b", "c"].map((path) => store.change(putRequest(path, "1"))));
     await store.change(putRequest("d", "1"));
     assert.deepEqual(journal.groups, [3, 1]);
+  });
+
+  // A Copy is a small request, so thousands of them can arrive in one turn. Without a limit, their contents would be in
+  // memory together.
+  it("ends at 64 MiB of content, and the next one has the other commands in their order", async () => {
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal);
+    await store.change(putRequest("a", "x".repeat(1024 * 1024 - 5)));
+    const path = parseSecretPath("a");
+    const restore = commandOf({ kind: "copy", path, source: path, version: 1, expectedVersion: undefined });
+    const keepFirst = { ...NO_UPDATE, maxVersions: 100 };
+    await store.change(commandOf({ kind: "metadata", path, update: keepFirst, expectedVersion: undefined }));
+    const answers = await Promise.all(Array.from({ length: 70 }, () => added(store.change(restore))));
+    assert.deepEqual(
+      answers,
+      Array.from({ length: 70 }, (_, i) => i + 2),
+    );
+    assert.deepEqual(journal.groups, [1, 1, 64, 6]);
   });
 
   // Each operation is validated against the accepted operations before it. Refused operations have no effect.
@@ -239,8 +266,8 @@ describe("a command that destroys content", () => {
     await store.settled();
   });
 
-  // The content may still be in the log, so the caller is told to repeat the call. The repetition succeeds only when the
-  // content is gone, although there is nothing left to change.
+  // The content may still be in the log, so the error asks the caller to repeat the call. The repetition succeeds only
+  // when the content is gone, although there is nothing left to change.
   it("is OUTCOME_UNKNOWN while the disk is too full to erase the log, and works when it is repeated", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);

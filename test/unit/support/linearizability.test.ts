@@ -91,6 +91,10 @@ const copied = (begin: number, end: number, revision: number, version: number) =
   change(begin, end, revision, [{ kind: "copy", path: "b", source: "a", version }, [1]]);
 const both = (begin: number, end: number) => change(begin, end, 1, putting(1), putting(1, "b"));
 const lostBoth = (begin: number) => lost(begin, { kind: "purge", path: "a" }, { kind: "put", path: "m", value: "x" });
+const copiedLostPut = (version: number): Recorded[] => [
+  ...[put(1, 2, 1), lost(3, { kind: "put", path: "m", value: "x" }, putting(2)[0]), copied(5, 6, 3, 0)],
+  ...[read(7, 8, newest(1, "x", 2), "m"), read(7, 8, newest(version, "a2", 2)), read(9, 10, newest(1, "a2", 3), "b")],
+];
 
 /** Each row has a rule, a history that violates it, the complaint, and a history that differs little and is correct. */
 const rows: [rule: string, broken: Recorded[], complaint: RegExp, correct: Recorded[]][] = [
@@ -292,6 +296,13 @@ const rows: [rule: string, broken: Recorded[], complaint: RegExp, correct: Recor
     [put(1, 2, 1), lostBoth(3), batch(4, 5, fact("m", newest(1, "x", 2)), fact("a", newest(1)))],
     /disagrees/,
     [put(1, 2, 1), lostBoth(3), batch(4, 5, fact("m", newest(1, "x", 2)), fact("a", missing))],
+  ],
+  // The copy has the value of the Put in another version. It says nothing about the version of the Put.
+  [
+    "a Put without an answer has the version that its own secret shows",
+    copiedLostPut(3),
+    /1 versions that no Put wrote/,
+    copiedLostPut(2),
   ],
   // Both were applied before the kill, so no read ever finds the value.
   [
