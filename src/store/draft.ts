@@ -56,15 +56,15 @@ export class Draft {
     return this.#accepted.find(caller, id) ?? this.#requests.find(caller, id);
   }
 
-  /** The number of requests of a caller that are remembered, or accepted in this group. */
-  requestsOf(caller: string): number {
-    return this.#requests.count(caller) + this.#accepted.count(caller);
+  /** The number of operations in the requests of a caller that are remembered, or accepted in this group. */
+  requestedOperationsOf(caller: string): number {
+    return this.#requests.operationsOf(caller) + this.#accepted.operationsOf(caller);
   }
 
   /** Accepts a request as part of the group. */
   remember(request: AnsweredRequest): void {
     this.#accepted.remember(request, UNCOMMITTED);
-    this.#bytes += requestBytes(request.results.length);
+    this.#bytes += requestBytes(request.results);
   }
 
   /** Sets what is stored for a path. The store grows by `growth` bytes. */
