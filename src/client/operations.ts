@@ -39,7 +39,10 @@ export interface PatchOperation extends ExpectedVersion, PatchChanges {
   readonly path: Text;
 }
 
-/** Changes the state of versions. See {@link CofferClient.delete} and the methods after it. */
+/**
+ * Changes the state of versions. See {@link CofferClient.delete}, {@link CofferClient.undelete} and {@link
+ * CofferClient.destroy}.
+ */
 export interface VersionsOperation extends ExpectedVersion, NamedVersions {
   /** What happens to the versions. */
   readonly kind: "delete" | "undelete" | "destroy";

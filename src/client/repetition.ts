@@ -58,8 +58,9 @@ function isOutcomeUnknown({ reason }: ClientError): boolean {
 
 /**
  * Whether this error of a repeated change proves that no earlier attempt with the same request_id was applied. The
- * server looks the request_id up first, and a version number that has passed does not return. Other refusals prove
- * nothing: some are made before the request_id is looked up, and an earlier attempt may still be in progress.
+ * server looks the request_id up first, and the version numbers of a secret do not decrease, also after a Purge while
+ * its tombstone is kept. Other refusals prove nothing: some are made before the request_id is looked up, and an earlier
+ * attempt may still be in progress.
  */
 export function provesNotApplied({ reason }: ClientError): boolean {
   return reason === "VERSION_MISMATCH";

@@ -37,11 +37,11 @@ class Rest extends TimedItem {
 
 /**
  * Requests that were answered before their end. A server may ask its peer by RST_STREAM with NO_ERROR not to send the
- * rest (RFC 9113 8.1). But nghttp2 drops an answer that it has not sent when the stream is reset, and node:http2 does not
- * report when it has sent one: a plain server that reset each stream directly after its answer sent no answer to 332 of
- * 3,000 requests (Node 20.20.2), or to any of them (22.23.3, 26.10.0). The call would end with an internal error instead
- * of a denial. The rest of most requests is on the way. Therefore the server discards what still arrives, and resets the
- * stream only if the end of the request is late, or if the rest is long.
+ * rest (RFC 9113 8.1). But nghttp2 drops an answer that it has not sent when the stream is reset, and node:http2 does
+ * not report when it has sent one: a plain server that reset each stream directly after its answer lost 332 of 3,000
+ * answers with Node 20.20.2, and all of them with 22.23.3 and 26.10.0. The call would end with an internal error
+ * instead of a denial. The rest of most requests is on the way. Therefore the server discards what still arrives, and
+ * resets the stream only if the end of the request is late, or if the rest is long.
  */
 export class EarlyAnswers {
   readonly #timers: Pick<Timers, "elapsed" | "delay" | "afterTurn">;
@@ -80,7 +80,7 @@ export class EarlyAnswers {
     if (this.#open.size > MAX_RESTS) this.#open.expireOldest();
   }
 
-  /** After this turn, at whose end the answer is sent unless the peer does not read. */
+  /** Not in this turn: at its end the answer is sent, unless the peer does not read. */
   #reset({ stream }: Rest): void {
     this.#timers.afterTurn(() => stream.close(constants.NGHTTP2_NO_ERROR));
   }

@@ -22,7 +22,7 @@ export interface ScrapedMetric {
 
 /**
  * Registers a metric. prom-client's own counters and histograms hold their values themselves, and each count looks its
- * series up by its labels. Its registry requires nothing of a metric but a name and this method.
+ * series up by its labels. Its registry requires only a name and the method `get` of a metric.
  */
 export function registerScraped(registry: Registry, { name, help, type, read }: ScrapedMetric): void {
   const metric = { name, get: () => Promise.resolve({ name, help, type, values: read(), aggregator: "sum" }) };

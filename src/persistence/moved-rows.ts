@@ -8,8 +8,8 @@ const CHUNK_PAGES = 256;
 const DATABASE_HEADER_BYTES = 100;
 
 /**
- * The fields of a page that is a leaf of a table, by offset: the type, the number of cells and the start of the cells. The
- * pointers to the cells follow (sqlite.org/fileformat2.html, section 1.6).
+ * The fields of a page that is a leaf of a table, by offset: the type, the number of cells and the start of the cells.
+ * The pointers to the cells follow (sqlite.org/fileformat2.html, section 1.6).
  */
 const TABLE_LEAF = 0x0d;
 const COUNT_AT = 3;
@@ -23,9 +23,9 @@ const POINTER_BYTES = 2;
  * part of an old row can remain in the unused bytes between the pointers and the cells of a page (`rebuildPage` in
  * btree.c). In an experiment with 6,000 random changes, the content of up to three of 1,800 destroyed rows remained.
  *
- * This class writes to the database without SQLite, but only to bytes that SQLite does not use, and only while the log is
- * empty, so that the file has the last content of each page. SQLite must read the changed pages again: see
- * {@link overwrite}.
+ * This class writes to the database without SQLite, but only to bytes that SQLite does not use, and only while the log
+ * is empty, so that the file has the last content of each page. SQLite must read the changed pages again: see {@link
+ * overwrite}.
  *
  * It keeps its descriptor of the database until {@link close}. Closing it would drop the locks of SQLite
  * (sqlite.org/howtocorrupt.html, section 2.2).
@@ -35,8 +35,8 @@ export class MovedRows {
   readonly #pageSize: number;
   #descriptor: number | undefined;
   /**
-   * The pages that were written since the last call of {@link overwrite}. Undefined before the first call: then every page
-   * can have copies, because an earlier process or an older release has written it.
+   * The pages that were written since the last call of {@link overwrite}. Undefined before the first call: then every
+   * page can have copies, because an earlier process or an older release has written it.
    */
   #written: Set<number> | undefined;
 
@@ -45,7 +45,10 @@ export class MovedRows {
     this.#pageSize = pageSize;
   }
 
-  /** Call it before each checkpoint, which allows SQLite to overwrite the log. `frames` is their number in the log. */
+  /**
+   * Notes the pages that the log contains. Call it before each checkpoint, after which SQLite can overwrite the log.
+   * `frames` is the number of frames in the log.
+   */
   collect(frames: number): void {
     if (this.#written === undefined || frames === 0) return;
     const descriptor = openSync(`${this.#file}-wal`, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -58,9 +61,9 @@ export class MovedRows {
   }
 
   /**
-   * Overwrites the unused bytes of the pages that were written, and syncs the file. Call it when the log is empty. Returns
-   * whether a page was changed. SQLite must then drop the pages that it has in memory, because it would write the old bytes
-   * again.
+   * Overwrites the unused bytes of the pages that were written, and syncs the file. Call it when the log is empty.
+   * Returns whether a page was changed. SQLite must then drop the pages that it has in memory, because it would write
+   * the old bytes again.
    */
   overwrite(): boolean {
     this.#descriptor ??= openSync(this.#file, constants.O_RDWR | constants.O_NOFOLLOW);
@@ -105,8 +108,8 @@ function* runsOf(written: ReadonlySet<number> | undefined, pages: number): Gener
 }
 
 /**
- * The unused bytes of a page; none if it is no leaf of a table. No other kind of page begins with the same byte: in pages
- * of contents and in free pages it is the first byte of a page number, which is lower in databases below 890 GB.
+ * The unused bytes of a page; none if it is no leaf of a table. No other kind of page begins with the same byte: in
+ * pages of contents and in free pages it is the first byte of a page number, which is lower in databases below 890 GB.
  */
 function unusedPart(page: Buffer, header: number): [start: number, end: number] {
   if (page[header] !== TABLE_LEAF) return [0, 0];

@@ -30,7 +30,7 @@ export interface ChunkChanges {
   readonly dropped: readonly number[];
 }
 
-/** Bytes that are no longer in use, and the memory of chunks that are not, by the publication that says so. */
+/** Bytes and memories of chunks that are no longer in use after a front has applied this publication. */
 interface Discarded {
   readonly publication: number;
   readonly bytes: readonly Buffer[];
@@ -38,9 +38,10 @@ interface Discarded {
 }
 
 /**
- * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. The bytes of a place
- * that is no longer in use are overwritten when every front has applied the publication after which it no longer reads
- * them, and the memory of a chunk is used for another one only then. Earlier, a Get would fail on a front that is behind.
+ * The chunks of sealed bytes, in memory that all threads share. Only the store thread writes to it. After a front has
+ * applied a publication, it no longer reads the bytes that the publication discards. When every front has applied it,
+ * these bytes are overwritten, and the memory of a discarded chunk can be used for another one. If this happened
+ * earlier, a Get on a front that is behind would fail.
  */
 export class SharedChunks implements ChunkMemory {
   readonly #numbers = new WeakMap<Buffer, number>();

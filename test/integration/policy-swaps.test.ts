@@ -17,7 +17,7 @@ describe("Policies that are replaced under load, also by invalid ones,", () => {
     // of an earlier decision. What every policy allows is never denied. No call fails, and at the end the last policy
     // is in force.
     it(`decide each call completely and in order when ${what}, replaces them`, async () => {
-      const { calls, wrong, failed, setsSeen } = await swapPolicies({
+      const { wrong, failed, setsSeen } = await swapPolicies({
         site,
         deliver,
         swaps: SWAPS,
@@ -27,7 +27,6 @@ describe("Policies that are replaced under load, also by invalid ones,", () => {
       assert.deepEqual([...failed], []);
       // At least the first policy, the last one, and one between them have decided a call.
       assert.ok(setsSeen >= 3, `only ${setsSeen} policies decided a call`);
-      assert.ok(calls >= 20 * SWAPS, `only ${calls} calls were made`);
     });
   }
 

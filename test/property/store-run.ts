@@ -201,8 +201,8 @@ export class Run {
   }
 
   /**
-   * The revision of a command with one operation that changed nothing is that of the secret's last change. If it has an
-   * id, and that change is a part of the same group, it is a later one.
+   * The revision of a command with one operation that changed nothing is that of the secret's last change. If the
+   * command has an id and that change is a part of the same group, the answer has a later revision.
    */
   #checkIdle({ operations, id }: ModelCommand, { revision }: ChangeResult, before: number): void {
     this.seen.add("idle");

@@ -13,8 +13,8 @@ import { type ManualPort, manualChannel } from "./manual-port.ts";
 import { ManualTimers } from "./manual-timers.ts";
 
 /**
- * A change of a path by its number. A Put has a content of this many bytes. A Destroy removes the contents of all
- * versions, the others concern the newest one.
+ * A change of the path with this number. A Put has a content of this many bytes. A Destroy removes the contents of all
+ * versions. All other changes concern the newest version.
  */
 export type FollowedChange =
   | { readonly kind: "put"; readonly path: number; readonly bytes: number }
@@ -82,7 +82,10 @@ export class FollowedStore {
     this.timers.advance(10);
   }
 
-  /** Lets the feed look at the progress of its fronts, and its promises resolve. */
+  /**
+   * Advances the time until the feed has looked at the progress of its fronts, and waits until its promises have
+   * resolved.
+   */
   async look(): Promise<void> {
     this.wait();
     await setImmediate();

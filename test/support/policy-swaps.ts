@@ -6,6 +6,7 @@ import { contentOf } from "./dump.ts";
 import type { FileDelivery } from "./file-delivery.ts";
 import { API, type Caller, type Outcome } from "./server-kit.ts";
 import type { Site } from "./server-process.ts";
+import { until } from "./until.ts";
 
 /** A load, and the policies that replace each other during it. */
 export interface PolicySwapsOptions {
@@ -14,7 +15,7 @@ export interface PolicySwapsOptions {
   readonly deliver: FileDelivery;
   /** The number of valid policies that are delivered. */
   readonly swaps: number;
-  /** Calls that begin per second, whether or not earlier ones have a response. */
+  /** Calls that begin per second, whether or not earlier ones have a response, unless {@link MOST_IN_PROGRESS} have none. */
   readonly callsPerSecond: number;
 }
 
@@ -59,13 +60,22 @@ const SPOILED: readonly ((text: string) => string)[] = [
  */
 const STAYS_MS = [100, 20, 400, 100, 250];
 
+/** Each policy with a multiple of this number stays until it has decided a call, also if the server is slow. */
+const STAYS_UNTIL_SHOWN = 4;
+
+/** The least number of calls for each policy, on average. */
+const CALLS_PER_SWAP = 20;
+
+/** The greatest number of calls in progress. More would only wait in the queues of a slow server, and delay all others. */
+const MOST_IN_PROGRESS = 200;
+
 /** The number of connections that the calls use, in turn. */
 const CONNECTIONS = 4;
 
 /**
  * Replaces the policy of a server repeatedly, with an invalid one before every second one, while calls continue. Every
  * policy is different, so a List shows which policy decided it, and the policies must come in the order of their
- * delivery. Resolves when the last one has decided a call, or a decision was wrong.
+ * delivery. The first one, the last one and every fourth one decide a call, unless a decision was wrong.
  */
 export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
   const { site, deliver, swaps, callsPerSecond } = options;
@@ -80,6 +90,7 @@ export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicyS
   const load = new Load(callers, callsPerSecond, judge);
   const running = load.run();
   await replacePolicies((set) => deliver(file, set), swaps, judge);
+  await until("enough calls have begun", () => load.begun >= CALLS_PER_SWAP * swaps);
   load.end();
   await running;
   for (const caller of [admin, ...callers]) caller.close();
@@ -92,6 +103,7 @@ async function put(admin: Caller, paths: readonly string[]): Promise<void> {
 }
 
 async function replacePolicies(deliver: (text: string) => void, swaps: number, judge: Judge): Promise<void> {
+  await judge.hasShown(0);
   for (let set = 1; set <= swaps; set++) {
     if (set % 2 === 0) {
       deliver(SPOILED[(set / 2) % SPOILED.length]!(policyText(set)));
@@ -99,9 +111,9 @@ async function replacePolicies(deliver: (text: string) => void, swaps: number, j
     }
     judge.delivered = set;
     deliver(policyText(set));
-    await sleep(STAYS_MS[(set + 2) % STAYS_MS.length]);
+    if (set % STAYS_UNTIL_SHOWN === 0 || set === swaps) await judge.hasShown(set);
+    else await sleep(STAYS_MS[(set + 2) % STAYS_MS.length]);
   }
-  while (judge.shown < swaps && judge.wrong.length === 0) await sleep(STAYS_MS[0]);
 }
 
 /** Begins calls at an even pace. */
@@ -132,7 +144,7 @@ class Load {
     const startedAt = performance.now();
     while (!this.#isOver) {
       const due = ((performance.now() - startedAt) / 1000) * this.#callsPerSecond;
-      while (this.#begun < due) {
+      while (this.#begun < due && underWay.size < MOST_IN_PROGRESS) {
         const call: Promise<void> = this.#call().finally(() => underWay.delete(call));
         underWay.add(call);
       }
@@ -162,6 +174,11 @@ class Judge {
   readonly sets = new Set<number>();
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
+
+  /** Resolves when a policy has decided a call, or a decision was wrong. */
+  async hasShown(set: number): Promise<void> {
+    await until(`policy ${set} decides a call`, () => this.sets.has(set) || this.wrong.length > 0);
+  }
 
   /** Checks that a List returns exactly the secrets of one policy. */
   async list(caller: Caller): Promise<void> {

@@ -59,8 +59,8 @@ class Findings {
   }
 
   /**
-   * A Put of a version that was deleted before it was read, or a Delete, as the first read after the kill shows them. Other
-   * changes are found only by a Put among their operations.
+   * Finds a change by the versions in the first read after the kill: a Put whose version was deleted before its value
+   * was read, or a Delete. Other changes are found only by a Put among their operations.
    */
   withoutValue(change: RecordedChange): RecordedChange {
     const [operation, ...others] = change.operations;

@@ -8,8 +8,8 @@ import type { FrontParts } from "../../../src/app/front-host.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
 import { SharedDelays } from "../../../src/observability/shared-delays.ts";
 
-// Node throws when it can't start a thread, for example without memory for it. The thread that was started before would
-// keep the process running, which has reported that it can't start.
+// Node throws when it can't start a thread, for example without memory for it. A thread that was started earlier would
+// keep the process running, although the server has reported that it can't start.
 it("fronts end if another one can't be started", async () => {
   const started: Worker[] = [];
   const note = (worker: Worker) => void started.push(worker);

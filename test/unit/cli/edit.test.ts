@@ -142,7 +142,7 @@ describe("a session", () => {
     });
   }
 
-  // The control, and the other answer.
+  // The control: without a signal, the session ends at the answer no.
   it("ends with the problem if the answer is no, and removes its file", async () => {
     const world = worldWith('echo "k: [" >"$1"', () => world.stdin.write("n\r"));
     await assert.rejects(editContent(secret, world as unknown as World), { name: "CommandFailed", outcome: "usage" });

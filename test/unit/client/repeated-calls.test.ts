@@ -161,8 +161,8 @@ describe("a change", () => {
   });
 });
 
-// The last attempt of a change may not have been applied, but an earlier one may have been. UNAVAILABLE always means that
-// nothing was applied.
+// The last attempt of a change may not have been applied, but an earlier one may have been. UNAVAILABLE always means
+// that nothing was applied.
 describe("a change that fails after an attempt with an unknown outcome", () => {
   const refusals: [what: string, last: ClientError, code: StatusName][] = [
     ["the server is not reached again", UNREACHABLE, "UNKNOWN"],
@@ -183,7 +183,7 @@ describe("a change that fails after an attempt with an unknown outcome", () => {
     });
   }
 
-  // The server looks for the request_id first, and a version number that has passed does not return.
+  // The server looks for the request_id first, and the version numbers of a secret do not decrease.
   it("was not applied if its expected version has passed", async () => {
     const mismatch = failed("ABORTED", { reason: "VERSION_MISMATCH" });
     const error = await new ScriptedCalls([BROKEN, mismatch]).failure();

@@ -175,7 +175,7 @@ describe("SecretsEngine", () => {
     assert.equal(await outcomeOf(kit.call(api, "Get", "shop/gone")), "SECRET_NOT_FOUND");
   });
 
-  it("requires the actions of each call, and allows no call by others", () => {
+  it("requires the actions of each call, and no other action allows the call", () => {
     const required: Readonly<Record<Call, readonly Action[][]>> = {
       Put: [["write"]],
       Get: [["read"]],

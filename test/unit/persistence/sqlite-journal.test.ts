@@ -304,7 +304,8 @@ describe("an entry of the journal", () => {
     journal.close();
   });
 
-  // A request is in the transaction of its change, or alone. The forgetting of requests keeps those of later times.
+  // A request is in the transaction of its change, or alone. An entry that forgets the requests before a time keeps the
+  // later ones.
   it("remembers and forgets requests", async () => {
     const opened = openJournal();
     const { time } = put("a", 1);

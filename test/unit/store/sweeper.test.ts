@@ -105,7 +105,7 @@ describe("the sweeper", () => {
 
   // A caller can repeat a request at the moment at which it is forgotten.
   it("answers a repetition in the group in which its request is forgotten, before and after the sweep", async () => {
-    const { timers, store, sweeper, settled, failures } = await sweptStore();
+    const { timers, journal, store, sweeper, settled, failures } = await sweptStore();
     const requests = ["1", "2"].map((digit) => ({
       ...putRequest("a", digit),
       requestId: `9f4c0b6e-7a52-4d0c-8f0e-00000000000${digit}`,
@@ -115,12 +115,15 @@ describe("the sweeper", () => {
     const first = [await store.change(requests[0]!), await store.change(requests[1]!)];
     timers.advance(DAY_MS - 10_000);
     await settled();
+    const { erasures } = journal;
     const before = repeat(0);
     timers.advance(15_000);
     const after = repeat(1);
     assert.deepEqual([await before, await after], first);
     await settled();
     assert.deepEqual([store.requestIds, failures], [0, []]);
+    // A request has no content, so nothing has to be erased from the log.
+    assert.equal(journal.erasures, erasures);
     assert.deepEqual((await repeat(1)).results[0]?.versions, [3]);
     sweeper.stop();
   });
