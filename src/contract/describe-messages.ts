@@ -83,7 +83,7 @@ export interface DescribeResponse {
    * expire.
    */
   readonly defaultTtl: number | undefined;
-  /** Whether every change of its content needs expected_version. */
+  /** Whether every Put, Patch, Restore and Copy to this secret needs expected_version. */
   readonly casRequired: boolean;
   /** The revision of the store at which this answer was made. */
   readonly storeRevision: number;

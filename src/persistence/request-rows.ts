@@ -7,8 +7,8 @@ import type { Revision } from "../store/revision.ts";
 type ResultCell = readonly [versions: readonly number[], expireTime: number | null];
 
 /**
- * The rows to forget, before the first one whose time is not earlier than a parameter. Times ascend with revisions, so a
- * query with this condition reads only the rows that are removed.
+ * Selects the rows to forget: all rows before the first one whose time is the parameter or later. Times ascend with
+ * revisions, so a query with this condition reads only the rows that are removed.
  */
 export const FORGOTTEN_ROWS = `FROM requests WHERE revision <
   ifnull((SELECT revision FROM requests WHERE time >= ? ORDER BY revision LIMIT 1), ${Number.MAX_SAFE_INTEGER})`;
