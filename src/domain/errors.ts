@@ -125,6 +125,12 @@ export function requestIdsFull(limit: number): CofferError {
   return new CofferError("REQUEST_IDS_FULL", message, { limit: String(limit) });
 }
 
+/** The store has reached its limit in bytes, and the answer to a change that removes something can't be remembered. */
+export function noSpaceForRequestId(limit: number): CofferError {
+  const message = `the store has reached its limit of ${limit} bytes and has no space for a request_id; nothing was applied; repeat the call without request_id`;
+  return new CofferError("REQUEST_IDS_FULL", message, { limit: String(limit) });
+}
+
 // ---- finding or changing a secret
 
 /** The secret was never written, or it was purged. A secret whose versions are all deleted still exists. */

@@ -1,4 +1,11 @@
-import { CofferError, limitExceeded, requestIdReused, requestIdsFull, storeFull } from "../domain/errors.ts";
+import {
+  CofferError,
+  limitExceeded,
+  noSpaceForRequestId,
+  requestIdReused,
+  requestIdsFull,
+  storeFull,
+} from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Planning } from "./addition.ts";
@@ -23,7 +30,7 @@ export interface ChangeLimits {
   readonly maxStoreBytes: number;
   /** The maximum size of a content in bytes, keys and values together. */
   readonly maxContentBytes: number;
-  /** The maximum number of remembered requests of one caller. */
+  /** The maximum number of operations in the remembered requests of one caller. */
   readonly maxRequestIds: number;
 }
 
@@ -62,7 +69,8 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     this.#digest ??= requestDigest(this.#command, this.#options.sealer);
     const { requests, maxRequestIds } = this.#options;
     const known = draft.findRequest(author, requestId);
-    if (known === undefined && draft.requestsOf(author) >= maxRequestIds) throw requestIdsFull(maxRequestIds);
+    if (known === undefined && draft.requestedOperationsOf(author) >= maxRequestIds)
+      throw requestIdsFull(maxRequestIds);
     if (known === undefined) return undefined;
     if (known.digest !== this.#digest.toString("latin1")) throw requestIdReused();
     // A request of this group has its revision in the table when the group is published. An older one may then be missing
@@ -102,13 +110,18 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     });
   }
 
-  /** Operations that remove something are never refused, even if they let the store grow by a few bytes. */
+  /**
+   * Operations that remove something are never refused, even if they let the store grow by a few bytes. Only their request
+   * id can be: otherwise, repeated Deletes with new ids would fill the memory beyond the limit.
+   */
   #checkSize(draft: Draft, fork: Fork, results: readonly OperationResult[]): void {
     const { operations, requestId } = this.#command;
     const { maxStoreBytes } = this.#options;
-    const forRequest = requestId === undefined ? 0 : requestBytes(results.length);
+    const forRequest = requestId === undefined ? 0 : requestBytes(results);
     const isFull = draft.bytes + forRequest > maxStoreBytes;
-    if (isFull && fork.growth + forRequest > 0 && operations.some(addsBytes)) throw storeFull(maxStoreBytes);
+    if (!isFull || fork.growth + forRequest <= 0) return;
+    if (operations.some(addsBytes)) throw storeFull(maxStoreBytes);
+    if (requestId !== undefined) throw noSpaceForRequestId(maxStoreBytes);
   }
 
   #accept(draft: Draft, { changes }: Fork, results: readonly OperationResult[]): Plan<ChangeResult> {

@@ -30,6 +30,7 @@ export function planPatch(planning: Planning, command: PatchCommand): OperationR
   const secret = requireVersions(fork.get(path), path);
   expectReplaced(secret, path, expectedVersion);
   const version = readableVersion(secret, 0, fork);
+  fork.spend(version.sealed.length);
   const old = openVersion(sealer, path, version, decodeContent);
   try {
     const patched = patchedContent(old, version, command);
@@ -47,6 +48,7 @@ export function planCopy(planning: Planning, command: CopyCommand): OperationRes
   const secret = requireVersions(fork.get(source), source);
   expectReplaced(fork.get(path), path, expectedVersion);
   const version = readableVersion(secret, command.version, fork);
+  fork.spend(version.sealed.length);
   return addCopy(
     planning,
     path,

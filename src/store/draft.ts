@@ -18,6 +18,7 @@ export class Draft {
   /** The requests of the group. */
   readonly #accepted = new RequestTable();
   #bytes: number;
+  #work = 0;
   /** The time of every change of the group, in milliseconds by the store's clock. */
   readonly time: number;
 
@@ -31,6 +32,16 @@ export class Draft {
   /** The size of the store after the accepted commands, in bytes of memory. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What the validation of the commands has cost so far, in bytes, refused ones included: see {@link Fork.spend}. */
+  get work(): number {
+    return this.#work;
+  }
+
+  /** Adds to {@link work}. */
+  spend(bytes: number): void {
+    this.#work += bytes;
   }
 
   get(path: SecretPath): Stored | undefined {
@@ -56,15 +67,15 @@ export class Draft {
     return this.#accepted.find(caller, id) ?? this.#requests.find(caller, id);
   }
 
-  /** The number of requests of a caller that are remembered, or accepted in this group. */
-  requestsOf(caller: string): number {
-    return this.#requests.count(caller) + this.#accepted.count(caller);
+  /** The number of operations in the requests of a caller that are remembered, or accepted in this group. */
+  requestedOperationsOf(caller: string): number {
+    return this.#requests.operationsOf(caller) + this.#accepted.operationsOf(caller);
   }
 
   /** Accepts a request as part of the group. */
   remember(request: AnsweredRequest): void {
     this.#accepted.remember(request, UNCOMMITTED);
-    this.#bytes += requestBytes(request.results.length);
+    this.#bytes += requestBytes(request.results);
   }
 
   /** Sets what is stored for a path. The store grows by `growth` bytes. */
@@ -113,11 +124,17 @@ export class Fork {
     return this.#draft.get(path);
   }
 
+  /** Counts the decryption of a content of this size, or a change of the same cost. */
+  spend(bytes: number): void {
+    this.#draft.spend(bytes);
+  }
+
   apply(change: Change): void {
     const before = this.#draft.get(change.path);
     const after = applyChange(before, change, UNCOMMITTED, unpacked);
     const growth = this.#draft.sizeOf(after) - this.#draft.sizeOf(before);
     this.#changes.push(change);
+    this.spend(workOf(change));
     this.#undo.push({ path: change.path, before, growth });
     this.#growth += growth;
     this.#draft.set(change.path, after, growth);
@@ -127,6 +144,23 @@ export class Fork {
   drop(): void {
     for (const { path, before, growth } of this.#undo.reverse()) this.#draft.set(path, before, -growth);
     overwriteSealed(this.#changes);
+  }
+}
+
+// The time in which a version's row is written or removed, as the number of bytes that are sealed and written in it.
+const ROW_WORK = 1024;
+
+/** What a change costs, in bytes. */
+function workOf(change: Change): number {
+  switch (change.kind) {
+    case "put":
+      return change.sealed.length + ROW_WORK * (1 + change.pruned.length);
+    case "settings":
+      return ROW_WORK * (1 + change.pruned.length);
+    case "forget":
+      return ROW_WORK;
+    default:
+      return ROW_WORK * (1 + change.versions.length);
   }
 }
 

@@ -112,14 +112,18 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       const group = this.#queue;
       this.#queue = [];
-      await this.#settle(group).catch((cause) => this.#fail(group, cause));
+      const left = await this.#settle(group).catch((cause) => this.#fail(group, cause));
+      if (left === undefined || left.length === 0) continue;
+      this.#queue = [...left, ...this.#queue];
+      // Other work of this thread, such as reads, comes before the commands that wait for the next group.
+      await new Promise<void>((resolve) => this.#timers.afterTurn(resolve));
     }
     if (this.#state === "running") this.#state = "idle";
     for (const resolve of this.#settled.splice(0)) resolve();
   }
 
-  /** Answers the commands of a group. Those for which it has no space wait for the next one. */
-  async #settle(group: readonly Waiting[]): Promise<void> {
+  /** Answers the commands of a group. Returns those that wait for the next one, because the work of this one is done. */
+  async #settle(group: readonly Waiting[]): Promise<readonly Waiting[]> {
     const begun = this.#timers.elapsed();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const draft = new Draft(this.#store.memory, this.#store.requests, this.#clock.now());
@@ -129,22 +133,22 @@ export class GroupCommit {
       const outcome = await this.#commit(entries);
       switch (outcome.kind) {
         case "committed":
-          this.#queue = [...group.slice(verdicts.length), ...this.#queue];
           this.#erase(this.#answer(verdicts, outcome.revisions));
-          return;
+          return group.slice(verdicts.length);
         case "rejected":
           // Reject the whole group: a refusal, or a Delete that had nothing to do, can depend on a change that is now
           // lost. A command that depends on memory alone would not need the disk, but also gets DISK_FULL.
           refuse(group, diskFull(outcome.shortage, outcome.cause));
-          return;
+          return [];
         case "unknown":
           this.#fail(group, outcome.cause);
-          return;
+          return [];
         case "stale":
           await this.#caughtUp(outcome.catchUpTo);
       }
     }
     refuse(group, contention());
+    return [];
   }
 
   /** Commits the entries, then publishes them together with those that other replicas have committed. */

@@ -1,4 +1,4 @@
-import type { ChangeResult } from "./command.ts";
+import type { ChangeResult, OperationResult } from "./command.ts";
 import type { AnsweredRequest, CommittedEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 
@@ -8,18 +8,26 @@ export interface Remembered {
   readonly answer: ChangeResult;
 }
 
-// Bytes of V8's memory for a caller, for a request, and for each result of a request. Measured as those of
+/** The requests of one caller. */
+interface CallerRequests {
+  readonly byId: Map<string, Remembered>;
+  /** The number of their operations. */
+  operations: number;
+}
+
+// Bytes of V8's memory for a caller, for a request, and for each result of a request and version in it. Measured as those of
 // stored-size.ts.
 const CALLER_OVERHEAD = 400;
 const REQUEST_OVERHEAD = 305;
 const RESULT_OVERHEAD = 95;
+const VERSION_BYTES = 8;
 
 /**
  * The answers to requests with a request_id. It belongs to the store thread. Requests are remembered in the order of
  * their times, so those of one caller are in that order too.
  */
 export class RequestTable {
-  readonly #callers = new Map<string, Map<string, Remembered>>();
+  readonly #callers = new Map<string, CallerRequests>();
   #size = 0;
   #bytes = 0;
   #lastTime = 0;
@@ -39,21 +47,21 @@ export class RequestTable {
     return this.#size;
   }
 
-  /** The number of remembered requests of a caller. */
-  count(caller: string): number {
-    return this.#callers.get(caller)?.size ?? 0;
+  /** The number of operations in the remembered requests of a caller. */
+  operationsOf(caller: string): number {
+    return this.#callers.get(caller)?.operations ?? 0;
   }
 
   /** A request of a caller; undefined if it is not remembered. */
   find(caller: string, id: string): Remembered | undefined {
-    return this.#callers.get(caller)?.get(id);
+    return this.#callers.get(caller)?.byId.get(id);
   }
 
   /** The time of the first request; undefined if there is none. */
   get firstTime(): number | undefined {
     let first: number | undefined;
     for (const requests of this.#callers.values()) {
-      const time = firstOf(requests)?.answer.time;
+      const time = firstOf(requests.byId)?.answer.time;
       if (time !== undefined && (first === undefined || time < first)) first = time;
     }
     return first;
@@ -71,29 +79,31 @@ export class RequestTable {
   remember(request: AnsweredRequest, revision: Revision): void {
     const { caller, id, digest, time, results } = request;
     const requests = this.#callers.get(caller) ?? this.#addCaller(caller);
-    if (requests.has(id)) return;
+    if (requests.byId.has(id)) return;
     const answer = { revision: request.revision ?? revision, time, results };
-    requests.set(id, { digest: digest.toString("latin1"), answer });
+    requests.byId.set(id, { digest: digest.toString("latin1"), answer });
+    requests.operations += results.length;
     this.#size += 1;
-    this.#bytes += requestBytes(results.length);
+    this.#bytes += requestBytes(results);
     this.#lastTime = Math.max(this.#lastTime, time);
   }
 
   /** Forgets the requests that were answered before a time. */
   #forget(before: number): void {
     for (const [caller, requests] of this.#callers) {
-      for (const [id, { answer }] of requests) {
+      for (const [id, { answer }] of requests.byId) {
         if (answer.time >= before) break;
-        requests.delete(id);
+        requests.byId.delete(id);
+        requests.operations -= answer.results.length;
         this.#size -= 1;
-        this.#bytes -= requestBytes(answer.results.length);
+        this.#bytes -= requestBytes(answer.results);
       }
-      if (requests.size === 0) this.#removeCaller(caller);
+      if (requests.byId.size === 0) this.#removeCaller(caller);
     }
   }
 
-  #addCaller(caller: string): Map<string, Remembered> {
-    const requests = new Map<string, Remembered>();
+  #addCaller(caller: string): CallerRequests {
+    const requests = { byId: new Map<string, Remembered>(), operations: 0 };
     this.#callers.set(caller, requests);
     this.#bytes += CALLER_OVERHEAD + caller.length;
     return requests;
@@ -106,8 +116,10 @@ export class RequestTable {
 }
 
 /** The size of a remembered request, in bytes of memory. */
-export function requestBytes(results: number): number {
-  return REQUEST_OVERHEAD + results * RESULT_OVERHEAD;
+export function requestBytes(results: readonly OperationResult[]): number {
+  let bytes = REQUEST_OVERHEAD;
+  for (const { versions } of results) bytes += RESULT_OVERHEAD + VERSION_BYTES * versions.length;
+  return bytes;
 }
 
 function firstOf(requests: ReadonlyMap<string, Remembered>): Remembered | undefined {

@@ -3,10 +3,11 @@ import type { JournalEntry } from "./journal.ts";
 import type { Plan, Submission } from "./submission.ts";
 
 /**
- * A group ends with the command that exceeds this number of bytes of content. Puts never do, because the budgets bound the
- * bytes of all requests. But a Copy of a megabyte is a small request: thousands of them would fill the memory.
+ * A group ends with the command with which its work reaches this number of bytes ({@link Draft.work}). A Copy or a Patch of
+ * a few bytes can decrypt and seal megabytes, and thousands of them can wait. In one group, they would block the thread for
+ * minutes, and fill the memory.
  */
-const MAX_GROUP_BYTES = 64 * 1024 * 1024;
+const MAX_GROUP_WORK = 4 * 1024 * 1024;
 
 /** A command that waits for its answer. */
 export interface Waiting {
@@ -25,16 +26,13 @@ export type Verdict = { readonly waiting: Waiting } & (
 
 /**
  * Validates commands in order of arrival, each against memory and the commands accepted before it. Returns fewer verdicts
- * than commands if the accepted ones have {@link MAX_GROUP_BYTES}.
+ * than commands if their work reaches {@link MAX_GROUP_WORK}.
  */
 export function validate(group: readonly Waiting[], draft: Draft): Verdict[] {
   const verdicts: Verdict[] = [];
-  let bytes = 0;
   for (const waiting of group) {
-    if (bytes > MAX_GROUP_BYTES) break;
-    const verdict = verdictOf(waiting, draft);
-    bytes += contentBytes(verdict);
-    verdicts.push(verdict);
+    if (draft.work >= MAX_GROUP_WORK) break;
+    verdicts.push(verdictOf(waiting, draft));
   }
   return verdicts;
 }
@@ -59,11 +57,4 @@ function verdictOf(waiting: Waiting, draft: Draft): Verdict {
   } catch (refusal) {
     return { waiting, refusal };
   }
-}
-
-/** The bytes of the sealed contents that a command adds. */
-function contentBytes(verdict: Verdict): number {
-  let bytes = 0;
-  for (const change of entryOf(verdict)?.changes ?? []) if (change.kind === "put") bytes += change.sealed.length;
-  return bytes;
 }

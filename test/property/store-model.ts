@@ -96,6 +96,8 @@ export interface ModelRequest {
   readonly text: string;
   readonly time: number;
   readonly answer: unknown;
+  /** The number of operations, each of which counts toward the limit. */
+  readonly operations: number;
 }
 
 /** The state of a version at a time. */

@@ -184,12 +184,13 @@ export class Run {
     } else if (command.id === undefined) group.idle.push({ command, answer });
     else this.#checkIdle(command, answer, group.before);
     const { author, id } = command;
-    if (id !== undefined) this.model.requests.push({ author, id, text, time, answer });
+    if (id !== undefined) this.model.requests.push({ author, id, text, time, answer, operations: command.operations.length });
   }
 
   #expected(command: ModelCommand, time: number): Accepted | string {
     const { author, id } = command;
-    const isFull = this.model.requests.filter((request) => request.author === author).length === LIMITS.requestIds;
+    const remembered = this.model.requests.filter((request) => request.author === author);
+    const isFull = remembered.reduce((sum, { operations }) => sum + operations, 0) >= LIMITS.requestIds;
     if (id !== undefined && isFull) return "REQUEST_IDS_FULL";
     try {
       return this.model.resultOf(command, time);

@@ -286,6 +286,50 @@ describe("a command with a request id", () => {
     assert.deepEqual((await store.change(other)).results[0]?.versions, [4]);
   });
 
+  // Otherwise, a caller could let the server remember 128 results for each of its ids.
+  it("counts as often as its command has operations", async () => {
+    const store = await loadStore(new ScriptedJournal(), { maxRequestIds: 3 });
+    const id = (n: number) => `9f4c0b6e-7a52-4d0c-8f0e-00000000000${n}`;
+    const two = () => commandOf(put("a", "1"), put("b", "1"));
+    await store.change(identified(two(), id(1)));
+    await store.change(identified(two(), id(2)));
+    assert.equal(await outcomeOf(store.change(identified(putRequest("a", "1"), id(3)))), "REQUEST_IDS_FULL");
+  });
+
+  // A command that only removes something is never refused because the store is full. Its id is: a caller that may only
+  // delete could otherwise fill the memory with ids. Without an id, the same command is accepted.
+  it("can't let the store grow beyond its limit, also for a Delete", async () => {
+    const store = await loadStore(new ScriptedJournal(), { maxStoreBytes: 20_000 });
+    await store.change(putRequest("a", "1"));
+    const remove = (n: number) =>
+      identified(deleteRequest("a"), `9f4c0b6e-7a52-4d0c-8f0e-${String(n).padStart(12, "0")}`);
+    const outcomes = new Set<unknown>();
+    for (let n = 0; n < 100; n++) {
+      const outcome = await outcomeOf(store.change(remove(n)));
+      outcomes.add(typeof outcome === "string" ? outcome : "accepted");
+    }
+    assert.deepEqual([...outcomes], ["accepted", "REQUEST_IDS_FULL"]);
+    assert.ok(store.totals.bytes <= 20_000, `${store.totals.bytes}`);
+    assert.deepEqual((await store.change(deleteRequest("a"))).results, [{ versions: [], expireTime: undefined }]);
+  });
+
+  // The numbers of the versions are a part of the answer: a command can have 128 results of 100 numbers.
+  it("counts the versions of its answer", async () => {
+    const grown = async (versions: number[]) => {
+      const store = await loadStore(new ScriptedJournal());
+      for (let n = 0; n < 10; n++) await store.change(putRequest("a", "1"));
+      await store.change(deleteRequest("a", versions));
+      await store.change({
+        ...deleteRequest("a", versions),
+        operations: [{ ...deleteRequest("a", versions).operations[0]!, kind: "undelete" } as OperationCommand],
+      });
+      const { bytes } = store.totals;
+      await store.change(identified(deleteRequest("a", versions)));
+      return store.totals.bytes - bytes;
+    };
+    assert.ok((await grown([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])) >= (await grown([1])) + 9 * 8);
+  });
+
   it("counts toward the size of the store", async () => {
     const store = await loadStore(new ScriptedJournal());
     await store.change(putRequest("a", "1"));

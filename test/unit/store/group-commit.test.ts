@@ -4,7 +4,7 @@ import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import type { PutChange } from "../../../src/store/change.ts";
 import type { Sealer } from "../../../src/sealing/sealer.ts";
 import { versionContext } from "../../../src/sealing/context.ts";
-import type { ChangeResult } from "../../../src/store/command.ts";
+import type { ChangeResult, OperationCommand } from "../../../src/store/command.ts";
 import type { CommitOutcome, JournalEntry } from "../../../src/store/journal.ts";
 import type { Revision } from "../../../src/store/revision.ts";
 import { encodeContent } from "../../../src/store/content-format.ts";
@@ -61,7 +61,7 @@ describe("a group", () => {
 
   // A Copy is a small request, so thousands of them can arrive in one turn. Without a limit, their contents would be in
   // memory together.
-  it("ends at 64 MiB of content, and the next one has the other commands in their order", async () => {
+  it("ends when its work is done, and the next one has the other commands in their order", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     await store.change(putRequest("a", "x".repeat(1024 * 1024 - 5)));
@@ -74,7 +74,7 @@ describe("a group", () => {
       answers,
       Array.from({ length: 70 }, (_, i) => i + 2),
     );
-    assert.deepEqual(journal.groups, [1, 1, 64, 6]);
+    assert.deepEqual(journal.groups, [1, 1, ...Array<number>(35).fill(2)]);
   });
 
   // Each operation is validated against the accepted operations before it. Refused operations have no effect.
@@ -132,6 +132,68 @@ describe("a group", () => {
     await store.change(putRequest("a", "1"));
     const [first, again] = await Promise.all([store.change(deleteRequest("a")), store.change(deleteRequest("a"))]);
     assert.deepEqual([versionsIn(again), again.revision], [[], first.revision]);
+  });
+});
+
+describe("the work of a group", () => {
+  const LARGE = "x".repeat(1024 * 1024 - "value".length);
+
+  // A Patch of a few bytes decrypts and seals the whole content. Thousands can wait. In one group, they would block the
+  // thread for minutes, and their contents would be in memory together.
+  it("is bounded, and other work of the thread comes between two groups", async () => {
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal, { maxContentBytes: 2 * LARGE.length });
+    await store.change(putRequest("a", LARGE));
+    const other = { kind: "patch", path: parseSecretPath("a"), removed: [], expectedVersion: undefined } as const;
+    const patches = Array.from({ length: 8 }, (_, i) => {
+      const plaintext = encodeContent(textContent(`${i}`, "other"));
+      return store.change(commandOf({ ...other, plaintext }));
+    });
+    const last = store.change(putRequest("b", "last"));
+    const groupsAtTurns: number[] = [];
+    let isOver = false;
+    const turn = () => {
+      groupsAtTurns.push(journal.groups.length);
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    assert.deepEqual(
+      (await Promise.all(patches)).map(versionsIn),
+      [2, 3, 4, 5, 6, 7, 8, 9].map((version) => [version]),
+    );
+    await last;
+    isOver = true;
+    assert.deepEqual(journal.groups, [1, 2, 2, 2, 2, 1]);
+    for (const groups of [2, 3, 4]) assert.ok(groupsAtTurns.includes(groups), `${groups} in ${groupsAtTurns.join()}`);
+  });
+
+  it("includes contents that are decrypted for a command that is refused", async () => {
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal, { maxContentBytes: 2 * LARGE.length });
+    await store.change(putRequest("a", LARGE));
+    const unknown = { kind: "patch", path: parseSecretPath("a"), removed: ["unknown"] } as const;
+    const refused = Array.from({ length: 4 }, () =>
+      outcomeOf(store.change(commandOf({ ...unknown, plaintext: Buffer.alloc(0), expectedVersion: undefined }))),
+    );
+    const put = store.change(putRequest("b", "1"));
+    let isPut = false;
+    void put.then(() => (isPut = true));
+    assert.deepEqual(await Promise.all(refused), Array(4).fill("KEY_NOT_FOUND"));
+    assert.equal(isPut, false, "the Put is in the next group");
+    assert.equal(await added(put), 1);
+  });
+
+  it("includes the versions whose state changes", async () => {
+    const journal = new ScriptedJournal();
+    const store = await loadStore(journal);
+    for (let n = 0; n < 10; n++) await store.change(putRequest("a", "1"));
+    const versions = Array.from({ length: 10 }, (_, i) => i + 1);
+    const operations = Array.from({ length: 128 }, (_, i) => {
+      const [operation] = deleteRequest("a", versions).operations;
+      return { ...operation!, kind: i % 2 === 0 ? "delete" : "undelete" } as OperationCommand;
+    });
+    await Promise.all([1, 2, 3, 4].map(() => store.change(commandOf(...operations))));
+    assert.deepEqual(journal.groups.slice(10), [3, 1]);
   });
 });
 
