@@ -184,7 +184,8 @@ export class Run {
     } else if (command.id === undefined) group.idle.push({ command, answer });
     else this.#checkIdle(command, answer, group.before);
     const { author, id } = command;
-    if (id !== undefined) this.model.requests.push({ author, id, text, time, answer, operations: command.operations.length });
+    if (id !== undefined)
+      this.model.requests.push({ author, id, text, time, answer, operations: command.operations.length });
   }
 
   #expected(command: ModelCommand, time: number): Accepted | string {
