@@ -21,8 +21,8 @@ const BYTES_PER_SETTINGS = 28 * 1024;
 // The columns of a remembered request, except its caller and its results, and its part of the pages.
 const BYTES_PER_REQUEST = 128;
 
-/** The bytes that the smallest change writes, such as a Delete. */
-export const MINIMUM_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + 2 * BYTES_PER_ROW);
+/** The bytes that the smallest change writes: a Put of a small content, which changes one row. */
+export const MINIMUM_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_ROW);
 
 /** The bytes that a migration of the tables writes: the pages of the new tables and of the schema. */
 export const UPGRADE_BYTES_WRITTEN = 2 * 24 * PAGE_BYTES;

@@ -20,7 +20,7 @@ const { connections, flags } = LONG
     };
 
 /** Enough descriptors for the start of a server, and too few for the unauthenticated clients. */
-const FEW_DESCRIPTORS = 80 + 60 * (THREADS - 1);
+const FEW_DESCRIPTORS = 120 + 60 * (THREADS - 1);
 
 /** How many legitimate clients connect, one after the other. */
 const NEWCOMERS = LONG ? 50 : 5;

@@ -41,11 +41,11 @@ describe("the figures of docs/operations.md", () => {
       documented,
       [one, ten].map((bytes) => bytes.toLocaleString("en")),
     );
-    assert.equal(one, 150 + path.length + 236 + 6 + "password".length + 256);
+    assert.equal(one, 170 + path.length + 251 + 6 + "password".length + 256);
   });
 
   it("match coffer_store_bytes with several threads", async () => {
-    const [, each, ofVersion] = /the (\d+) and the path of\s+each secret, (\d+) of the 236/
+    const [, each, ofVersion] = /the (\d+) and the path of\s+each secret, (\d+) of the 251/
       .exec(operations.text)!
       .map(Number);
     const [single, several] = [await countedWith(1), await countedWith(3)];

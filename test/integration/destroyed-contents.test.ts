@@ -3,12 +3,9 @@ import { after, before, describe, it } from "node:test";
 import { columnsOf } from "../support/dump.ts";
 import { foundInMemory } from "../support/memory-search.ts";
 import type { Caller } from "../support/server-kit.ts";
-import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
+import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const COUNT = 60;
-
-/** An operator's setting, with which the C library does not overwrite freed memory. The server does not change it. */
-const KEEP_FREED = ["env", "GLIBC_TUNABLES=glibc.malloc.perturb=0"];
 
 /** The maximum number of sealed contents that may remain. A store that overwrote nothing would leave all. */
 const LAST_FEW = 5;
@@ -22,10 +19,8 @@ function sealedContents(site: Site): ReadonlyMap<string, Buffer> {
   return new Map(rows.map(([path, sealed]) => [path, sealed.subarray(PART.from, PART.to)]));
 }
 
-const sites = [new Site(), new Site()] as const;
-after(() => {
-  for (const site of sites) site.remove();
-});
+const site = new Site();
+after(() => site.remove());
 
 interface Filled {
   readonly server: ServerProcess;
@@ -36,8 +31,8 @@ interface Filled {
 const paths = (folder: string) => Array.from({ length: COUNT }, (_, i) => `${folder}/${i}`);
 
 /** Starts a server with three fronts, and puts {@link COUNT} secrets into each folder. */
-async function startFilled(site: Site, folders: readonly string[], options: StartOptions): Promise<Filled> {
-  const server = await site.start({ ...options, flags: ["--threads", "3"] });
+async function startFilled(folders: readonly string[]): Promise<Filled> {
+  const server = await site.start({ flags: ["--threads", "3"] });
   const caller = site.caller(server);
   for (const path of folders.flatMap(paths)) {
     assert.equal((await caller.put({ path, data: { key: path.repeat(20) } })).code, "OK");
@@ -64,7 +59,7 @@ describe("the memory of a server with three fronts", () => {
   let filled: Filled;
 
   before(async () => {
-    filled = await startFilled(sites[0], ["destroyed", "purged", "kept"], {});
+    filled = await startFilled(["destroyed", "purged", "kept"]);
   });
   after(() => filled.caller.close());
 
@@ -84,20 +79,4 @@ describe("the memory of a server with three fronts", () => {
       assert.deepEqual(left(filled, "kept"), paths("kept"));
     });
   }
-});
-
-// The control of the tests above, and the property that an operator's choice has precedence.
-describe("the memory of a server whose C library does not overwrite freed memory", () => {
-  let filled: Filled;
-
-  before(async () => {
-    filled = await startFilled(sites[1], ["unprotected"], { prefix: KEEP_FREED });
-  });
-  after(() => filled.caller.close());
-
-  it("keeps sealed contents after a Purge", async () => {
-    await callAll(filled, "Purge", "unprotected");
-    const remaining = left(filled, "unprotected");
-    assert.ok(remaining.length > LAST_FEW, remaining.join());
-  });
 });
