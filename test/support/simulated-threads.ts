@@ -37,7 +37,7 @@ export interface Pace {
 }
 
 /**
- * Threads that run one after the other, in an order that the random numbers determine. A thread runs a task to its end, as
+ * Threads of which one at a time runs, in an order that the random numbers determine. A thread runs a task to its end, as
  * an event loop does. But whenever it accesses what threads share, it calls {@link Simulation.preempt}, and other threads
  * may run some tasks before it continues.
  */
