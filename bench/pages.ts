@@ -72,8 +72,8 @@ async function placesOf(session: ClientHttp2Session, secrets: number): Promise<r
 }
 
 /**
- * The number of the secret with which a measured page begins. A page of the walk begins with the same secret, so the walk
- * finds its token. The last measured page is the last one that begins there and is full.
+ * The number of the secret with which a measured page begins. A page of the walk begins with the same secret, so that
+ * the walk finds the token of the measured page. All measured pages are full, also the last one.
  */
 function startOf(share: number, secrets: number): number {
   const last = Math.floor((secrets - PAGE_SIZE) / STEP_SIZE);

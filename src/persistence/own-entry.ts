@@ -50,8 +50,8 @@ export function accessible<T>(path: string, action: () => T): T {
 }
 
 /**
- * Why an action on a path failed. If neither the path nor its parent exists, the path can't be created, and the access to
- * the parent is described. A dangling link counts as an existing path.
+ * Why an action on a path failed. If neither the path nor its parent exists, the path can't be created, and the result
+ * describes the access to the parent. A dangling link counts as an existing path.
  */
 function denialReason(path: string, code: string | undefined): string {
   const above = dirname(path);

@@ -30,7 +30,7 @@ interface Finding {
 
 /** What reads found of changes that were not answered. Each finding belongs to one change. */
 class Findings {
-  /** The versions that reads found of each path and value: the version of the Put, and later copies at the same path. */
+  /** The versions that reads found of each path and value: that of the Put, and those of copies to the same path. */
   readonly #values = new Map<string, Finding[]>();
   /** The revisions that already belong to a change. */
   readonly #claimed = new Set<number>();
@@ -43,9 +43,9 @@ class Findings {
   }
 
   /**
-   * A change with a Put whose value was read. What its other operations did follows from the state before the change. The
-   * lowest revision at which the values of its Puts were read is the revision of the change, because copies of a value
-   * have later revisions than its Put.
+   * A change with a Put whose value was read. What its other operations did follows from the state before the change.
+   * The lowest revision at which the values of its Puts were read is the revision of the change, because copies of a
+   * value have later revisions than its Put.
    */
   withValue(change: RecordedChange): RecordedChange {
     const found = change.operations.map((operation) =>
