@@ -42,7 +42,7 @@ class SerialStore {
     this.#readAll();
   }
 
-  /** Applies a part of the operations of a Commit, as no server may. Whether this changed anything but the revision. */
+  /** Applies only a part of a Commit, as no server may. Returns whether the content differs from that of the whole one. */
   tear({ operations }: Call, part: readonly RecordedOperation[]): boolean {
     const whole = this.#after(operations);
     const torn = this.#after(part);
