@@ -47,7 +47,7 @@ export async function measurePages(folder: RunFolder, options: Options): Promise
   return { secrets: options.loadSecrets, micros, requirements: requirementsOf(measured) };
 }
 
-/** The bound is the costliest place divided by the cheapest one of the same round. */
+/** Limits the ratio of the costliest place to the cheapest place of the same round. */
 function requirementsOf(measured: ReadonlyMap<string, readonly number[]>): readonly Requirement[] {
   const rounds = [...measured.values()][0]?.length ?? 0;
   const ratios = Array.from({ length: rounds }, (_, round) => {
@@ -71,7 +71,10 @@ async function placesOf(session: ClientHttp2Session, secrets: number): Promise<r
   }
 }
 
-/** The number of the first secret of a page, which a page of the walk begins with. The last page has to be full. */
+/**
+ * The number of the secret with which a measured page begins. A page of the walk begins with the same secret, so that
+ * the walk finds the token of the measured page. All measured pages are full, also the last one.
+ */
 function startOf(share: number, secrets: number): number {
   const last = Math.floor((secrets - PAGE_SIZE) / STEP_SIZE);
   return Math.floor(last * share) * STEP_SIZE;

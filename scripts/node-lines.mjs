@@ -16,7 +16,10 @@ const RELEASES = {
   "26.10.0": "sha512-OmAztarr1gK4PD+sNyoku4N5Q40d8eqMuLjNa/zRvxF33aCsVKVIQLs4V5HYPWSWWlMiTdkmbZE/6Phigma0hw==",
 };
 
-/** The releases of these lines, or all: "22" stands for 22.23.3. A release that is not in the table is an error. */
+/**
+ * The releases of these lines; all if `lines` is empty. "22" stands for 22.23.3. A release that is not in the table is an
+ * error.
+ */
 export function releasesOf(lines) {
   const all = Object.keys(RELEASES);
   const found = lines.flatMap((line) => all.filter((release) => `${release}.`.startsWith(`${line}.`)));

@@ -75,7 +75,7 @@ class Coffer:
             "grpc.keepalive_time_ms": 60_000,
             "grpc.keepalive_timeout_ms": 20_000,
         }
-        # grpcio accepts any SVID of the bundle that has the host name of the address as a DNS name.
+        # grpcio accepts any SVID that a CA of the bundle signed and that has the address's host name as a DNS name.
         return grpc.secure_channel(self._address, credentials, options=list(options.items()))
 
 

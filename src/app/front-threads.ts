@@ -97,7 +97,10 @@ function startFront({ config, resources, log, counters }: FrontParts, { number, 
   return front;
 }
 
-/** For each front its ports for descriptors, by the front at the other end. The first front has one to each other. */
+/**
+ * For each front its ports for descriptors, by the front at the other end. Only the first front is connected to all
+ * others.
+ */
 function descriptorPorts(fronts: number): readonly ReadonlyMap<number, MessagePort>[] {
   const channels = Array.from({ length: fronts - 1 }, () => new MessageChannel());
   const toOthers = new Map(channels.map(({ port1 }, index) => [index + 1, port1]));

@@ -13,8 +13,8 @@ import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import { ChainForge, type ProbeChain, strangeKeys } from "./probe-chain.ts";
 
 // The program of the probe, which node-probe.ts runs. It presents certificates with keys of every kind to the code that
-// accepts a server's connections. It prints a line before each chain, so that the last line of a crashed probe names
-// the keys, and "passed" at the end.
+// accepts a server's connections. Before each chain, it prints a line with the kinds of its keys: the last line of a
+// crashed probe names the keys of the chain at which it crashed. At the end, it prints "passed".
 
 /** A chain can have ten certificates: the leaf, its intermediate, and these. */
 const KEYS_IN_A_CHAIN = 8;

@@ -67,7 +67,7 @@ export class Startup {
   readonly #closers: (() => void | Promise<void>)[] = [];
   /** Undefined until the store is loaded. */
   #fronts: Fronts | undefined;
-  /** For what takes effect in the fronts. */
+  /** The log for events that take effect in the fronts, such as a new policy: see settledLog. */
   readonly #settledLog: Logger;
   #progress: Progress = { kind: "opening", why: "loading" };
   #probed: ProbeResult | undefined;

@@ -110,7 +110,7 @@ export function batchGetRequestOf(paths: readonly Text[], { minRevision }: Batch
   return { paths: textsOf("paths", paths), minRevision: revisionOf("minRevision", minRevision) };
 }
 
-/** The request of the first page of a listing. */
+/** The request of the first page to read: the one that `pageToken` names or, by default, the first of the listing. */
 export function listRequestOf(prefix: Text, options: ListPagesOptions): wire.ListRequest {
   return {
     prefix: textOf("prefix", prefix),

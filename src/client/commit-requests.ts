@@ -39,7 +39,7 @@ export function readCommit<Operations extends readonly operations.ChangeOperatio
   return { ...answer, results: read as operations.Committed<Operations>["results"] };
 }
 
-/** Every operation has a result. */
+/** Stands in for a missing result. A server returns a result for every operation. */
 const NO_RESULT: CommitResult = { path: "", versions: [], expireTime: undefined };
 
 function resultOf(

@@ -39,7 +39,7 @@ export interface ListingPage {
   readonly storeRevision: number;
 }
 
-/** One page on the wire as a page. */
+/** Reads the response to a List. */
 export function readPage({ entries, ...page }: ListResponse): ListingPage {
   return { ...page, entries: entries.map(readEntry) };
 }

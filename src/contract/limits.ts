@@ -24,8 +24,8 @@ export const MAX_CONFIGURABLE_CONTENT_BYTES = 3 * 1024 * 1024;
 export const MAX_RECEIVE_BYTES = 4 * 1024 * 1024;
 
 /**
- * The maximum number of fields of a request on the wire: unknown and repeated ones, those of nested messages, and the
- * entries of maps, included. A request of 4 MB can have two million fields, each of which takes half a microsecond.
+ * The maximum number of fields of a request on the wire. Unknown and repeated fields, fields of nested messages, and
+ * the entries of maps count too. A request of 4 MB can have two million fields, each of which takes half a microsecond.
  */
 export const MAX_REQUEST_FIELDS = 16_384;
 

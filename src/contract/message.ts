@@ -39,7 +39,7 @@ export interface Field<T> {
   readonly write: (writer: WireWriter, value: T) => void;
 }
 
-// The limits of the buffer with which the next message begins, in bytes.
+// The limits of the initial size of the buffer for the next message, in bytes.
 const LEAST_BYTES = 128;
 const MOST_BYTES = 4096;
 

@@ -65,9 +65,9 @@ const KEY_BYTES = 16;
 const NEWEST = { version: 0, keys: [], ifVersionNot: 0 };
 
 /**
- * Reads the newest versions of secrets, one entry for each path. From the first content that does not fit in the answer
- * on, contents are not decrypted, and their entries are ANSWER_TOO_LARGE: the time that a call takes is bounded by the
- * size of its answer.
+ * Reads the newest versions of secrets, one entry for each path. If a content does not fit in the answer, its entry is
+ * ANSWER_TOO_LARGE. So are the entries of all contents after it, which are not decrypted: the size of the answer also
+ * bounds the time that a call takes.
  */
 export function readBatch(snapshot: Snapshot, permits: CallPermits, paths: readonly SecretPath[]): BatchEntry[] {
   let space = MAX_ANSWER_BYTES - paths.length * ENTRY_BYTES;

@@ -23,7 +23,7 @@ export interface CallLog {
 /** The series of the counters of calls and connections. */
 export const COUNTER_NAMES: CounterNames = { methods: METHODS.map(fullName), refusals: CONNECTION_REFUSALS };
 
-/** Creates the call log of a front. Lines that peers can cause at will go to `limited`. */
+/** Creates the call log of a front. `limited` gets the lines that a peer can cause as often as it wants. */
 export function createCallLog(log: Logger, limited: LimitedLog, counters: FrontCounters): CallLog {
   const refused = ({ reason, connection, remote, detail, claimed }: Refused) => {
     counters.refused(reason);

@@ -44,7 +44,7 @@ export function answerStatus(stream: ServerHttp2Stream, status: CallStatus, earl
   early.answer(stream, () => sendStatus(stream, status));
 }
 
-/** As {@link answerStatus}, on a stream with bounded headers. */
+/** As {@link answerStatus}, on a stream for which {@link boundHeaders} was called: its `respond` answers early. */
 export function sendStatus(stream: ServerHttp2Stream, { httpStatus = 200, code, details, metadata }: CallStatus): void {
   const headers = {
     ":status": httpStatus,

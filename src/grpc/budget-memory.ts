@@ -27,7 +27,7 @@ const CONNECTIONS = 5;
 const HELD: Readonly<Record<Resource, number>> = { bytes: 6, unread: 7, calls: 8 };
 
 /**
- * The slot that all SPIFFE IDs share for which no other slot is free. There are at least as many other slots as
+ * The slot that is shared by all SPIFFE IDs for which no other slot is free. There are at least as many other slots as
  * connections, so this slot is used only if the limit on connections is wrong.
  */
 const COMMON = 0;
@@ -152,7 +152,7 @@ export class BudgetMemory {
     return slot;
   }
 
-  /** Unlinks a slot, if it is in use and another thread has not added a connection in the meantime. */
+  /** Unlinks a slot, unless another thread has added a connection or has freed the slot in the meantime. */
   #free(slot: number): void {
     const start = this.#start(slot);
     if (!this.#isUnused(slot) || !this.#unlink(slot)) return;

@@ -80,7 +80,7 @@ export class EarlyAnswers {
     if (this.#open.size > MAX_RESTS) this.#open.expireOldest();
   }
 
-  /** Not in this turn: at its end the answer is sent, unless the peer does not read. */
+  /** Resets after this turn, because the answer is sent at the end of the turn, unless the peer does not read. */
   #reset({ stream }: Rest): void {
     this.#timers.afterTurn(() => stream.close(constants.NGHTTP2_NO_ERROR));
   }

@@ -131,7 +131,10 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     this.#request.wipe();
   }
 
-  /** The time for the request is over, and also that for the answer if the caller set no deadline. */
+  /**
+   * Called {@link REQUEST_MS} after the headers arrived. The time for the request is over, and if the caller set no
+   * deadline, the time for the answer too: both times are equal.
+   */
   expire(): void {
     if (this.#state === "waiting") this.fail(this.#overBudget("bytes"));
     else if (this.#state === "reading" || this.#state === "collecting") this.fail(requestIncomplete(REQUEST_MS));
@@ -251,8 +254,9 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
 
   /**
    * The stream was reset. Ends the call if it has not been answered, and overwrites what arrived. After a RST_STREAM with
-   * NO_ERROR, node:http2 emits "end" as for a complete request, and closes the stream only when everything was read. A
-   * cancelled Put would be applied, and a call that waits would hold its budget until the connection ends.
+   * NO_ERROR, node:http2 emits "end" as for a complete request, and closes the stream only when everything was read.
+   * Without this method, a cancelled Put would be applied, and a call that waits would hold its budget until the
+   * connection ends.
    */
   #aborted(): void {
     if (this.#state === "answering") return;

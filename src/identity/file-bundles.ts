@@ -54,7 +54,7 @@ export class FileBundles {
       ...[...chosen.values()].map(({ bundle }) => bundle),
     ];
     // Repeated, because a bundle that replaces a refused one can share a CA with a third one. The loop ends, because
-    // only a bundle that was read from a file can be refused, and it is then replaced by another one.
+    // only a choice of the kind "read" can be refused, and the choice that replaces it is of another kind.
     for (let refused = true; refused; ) {
       refused = sharedAuthorities(bundles())
         .map((pair) => this.#refuse(pair, materials, chosen))

@@ -49,7 +49,10 @@ export function accessible<T>(path: string, action: () => T): T {
   }
 }
 
-/** A missing path can be created if its parent exists. A dangling link counts as existing. */
+/**
+ * Why an action on a path failed. If neither the path nor its parent exists, the path can't be created, and the result
+ * describes the access to the parent. A dangling link counts as an existing path.
+ */
 function denialReason(path: string, code: string | undefined): string {
   const above = dirname(path);
   const isMissing = code === "ENOENT" && linkTarget(path) === undefined && (above === "." || !existsSync(above));

@@ -41,7 +41,7 @@ interface Writer {
 
 /**
  * A journal in a SQLite database that only this process has open (database.ts, schema.ts). A commit is durable before
- * `commit` returns, and is never stale, because the database's lock keeps every other writer out.
+ * `commit` returns. The outcome is never "stale", because the database's lock keeps every other writer out.
  */
 export class SqliteJournal implements Journal {
   readonly #db: Database.Database;
@@ -157,8 +157,8 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * The outcome of a transaction that threw an error. It is known not to be committed only if the disk is full and the
-   * log, read again, has no commit that SQLite does not know of. In every other case, the outcome is unknown.
+   * The outcome of a transaction that threw an error. The group is rejected only if the disk is full, and the log, read
+   * again, contains exactly the commits that SQLite knows. In every other case, the outcome is unknown.
    */
   #outcomeOf(cause: unknown, size: number): CommitOutcome {
     try {
@@ -197,7 +197,7 @@ export class SqliteJournal implements Journal {
     return MINIMUM_BYTES_WRITTEN + this.#upgradeBytes;
   }
 
-  /** The bytes that the smallest change writes, and the checkpoint of the changes that are already in the log. */
+  /** The bytes of the smallest change, plus those of the checkpoint of the changes that are already in the log. */
   get #reserve(): number {
     return this.#leastBytes + this.#log.pendingBytes();
   }

@@ -83,7 +83,7 @@ export function signatureProblem(certificate: Certificate): Problem | undefined 
 
 /**
  * The first rule for issuers that `issuer` violates. Does not check times, names and signatures. `below` is the path
- * below it: the leaf first, the certificate that it signed last.
+ * below it: its first element is the leaf, and its last element is the certificate that `issuer` signed.
  */
 export function issuerProblem(issuer: Certificate, below: readonly Certificate[]): Problem | undefined {
   if (!issuer.ca || !issuer.keyUsage?.has(KEY_USAGE.keyCertSign)) {

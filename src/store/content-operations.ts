@@ -21,8 +21,8 @@ export function planPut(planning: Planning, { path, plaintext, expiry, expectedV
 }
 
 /**
- * Plans a Patch. Throws the errors of a Put and of a Get of the newest version; also KEY_NOT_FOUND for a key to remove,
- * and INVALID_FIELD or LIMIT_EXCEEDED if the content would become empty or too large.
+ * Plans a Patch. Throws the errors of a Put and of a Get of the newest version; also KEY_NOT_FOUND if a key to remove
+ * does not exist, and INVALID_FIELD or LIMIT_EXCEEDED if the content would become empty or too large.
  */
 export function planPatch(planning: Planning, command: PatchCommand): OperationResult {
   const { path, expectedVersion } = command;

@@ -122,7 +122,7 @@ export class GroupCommit {
     for (const resolve of this.#settled.splice(0)) resolve();
   }
 
-  /** Answers the commands of a group. Returns those that wait for the next one, because the work of this one is done. */
+  /** Answers the commands of a group. Returns those that exceed the work of one group and wait for the next. */
   async #settle(group: readonly Waiting[]): Promise<readonly Waiting[]> {
     const begun = this.#timers.elapsed();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

@@ -13,7 +13,7 @@ export interface ListQuery {
   readonly limit: number;
   /** Whether paths that contain "/" after the prefix are answered as folders. */
   readonly isFolded: boolean;
-  /** Only secrets with all of these labels that the caller may describe. */
+  /** If not empty, the page has only secrets that have all of these labels and that the caller may describe. */
   readonly labels: readonly Label[];
   /** Whether the caller may describe a secret. */
   readonly isDescribable: (path: SecretPath) => boolean;

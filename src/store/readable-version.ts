@@ -35,8 +35,8 @@ export function readableVersion(secret: StoredSecret, number: number, at: { read
 }
 
 /**
- * Decrypts a version. Returns the encoded content (content-format.ts), which the caller must overwrite after use. Throws
- * CONTENT_UNREADABLE.
+ * Decrypts a version, and passes the encoded content (content-format.ts) to `decode`. Returns the result, which the
+ * caller must overwrite after use. Throws CONTENT_UNREADABLE.
  */
 export function openVersion<Opened>(
   sealer: Sealer,

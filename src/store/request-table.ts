@@ -15,8 +15,8 @@ interface CallerRequests {
   operations: number;
 }
 
-// Bytes of V8's memory for a caller, for a request, and for each result of a request and version in it. Measured as those of
-// stored-size.ts.
+// Bytes of V8's memory for a caller, for a request, for each result of a request, and for each version in a result.
+// They were measured like those of stored-size.ts.
 const CALLER_OVERHEAD = 400;
 const REQUEST_OVERHEAD = 305;
 const RESULT_OVERHEAD = 95;

@@ -80,9 +80,9 @@ export class Replica {
   }
 
   /**
-   * Processes what has arrived, up to a publication that has not been announced: its number has not been raised yet. If
-   * that publication were visible here, a caller could see its changes here, and then not see them on a front that has
-   * not received it.
+   * Processes what has arrived, up to a publication that has not been announced. The store thread announces a
+   * publication by storing its number in shared memory. If a publication were visible here before that, a caller could
+   * see its changes here, and then not see them on a front that has not received it.
    */
   #processPublished(): void {
     for (let [first] = this.#held; first !== undefined; [first] = this.#held) {

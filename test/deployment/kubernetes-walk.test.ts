@@ -115,7 +115,8 @@ function policy(): string {
 }
 
 /**
- * Mounts the root key with the mode that fsGroup sets. The server accepts a key that its group can read only from root.
+ * Mounts the root key with the mode that fsGroup sets. The server accepts a key that its group can read only if root
+ * owns the key, so a test without root makes the key private to its owner.
  */
 function mountRootKey({ code, stderr }: Ran): void {
   assert.equal(code, 0, stderr);

@@ -37,7 +37,7 @@ class Family {
 
 const numberIn = ({ response }: Outcome): number => Number(response.data.number);
 
-/** Commits to one family until the server is gone or `isOver`. Returns what contradicts the answers. */
+/** Commits to one family until a call fails or `onAnswer` returns true. */
 async function write(caller: Caller, family: Family, onAnswer: () => boolean): Promise<void> {
   for (;;) {
     family.sent = family.acknowledged + 1;

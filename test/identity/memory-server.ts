@@ -27,8 +27,8 @@ export interface MemoryReport {
 }
 
 // A program with the server's part from accept(2) to a verified connection, which it then closes. On request, it
-// reports its resident memory after a full garbage collection. After the message "read", it reads every chain
-// completely, which is the leak that the test looks for.
+// reports its resident memory after a full garbage collection. After the message "read", it also reads
+// every chain completely. This leaks memory, which the control of the test must detect.
 const { cert, key, bundle } = JSON.parse(process.argv[2]!) as MemoryServerOptions;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;

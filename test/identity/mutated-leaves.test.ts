@@ -32,8 +32,8 @@ function uris(der: Buffer): string[] | undefined {
 }
 
 describe("a leaf with modified bytes", () => {
-  // Stronger than any real attack: the CA signs any bytes. An accepted leaf has the only ID that OpenSSL reads in it
-  // too, and its bytes contain that ID as a URI. No other error than SvidRefused is thrown.
+  // Stronger than any real attack: the CA signs any bytes. The ID of an accepted leaf is also the only one that OpenSSL
+  // reads in it, and the bytes of the leaf contain that ID as a URI. No other error than SvidRefused is thrown.
   it("and a valid signature is refused, or has the only ID that OpenSSL reads in it", (t) => {
     const seen = { "accepted as it was": 0, "accepted with another ID": 0, refused: 0 };
     const property = fc.property(mutations, (changes) => {

@@ -33,7 +33,7 @@ function emptyCall(): Buffer {
   return headers;
 }
 
-/** A Get of which only the prefix has arrived. */
+/** A Get without its message: HEADERS, and DATA with only the five bytes that precede a gRPC message. */
 function unfinishedCall(): Buffer {
   const headers = 9 + call().readUIntBE(0, 3);
   const prefix = call().subarray(headers + 9, headers + 9 + 5);

@@ -46,7 +46,7 @@ describe("coffer completion", () => {
   const completions: Readonly<Record<string, (line: readonly string[]) => Promise<string>>> = {
     // This calls the completion function as readline does.
     bash: (line) => outputOf("bash", ["--noprofile", "--norc", ...bashLine(line)]),
-    // compadd and compdef belong to the line editor. Here they print their arguments.
+    // These functions belong to the line editor. Here compadd prints its arguments, and the others do nothing.
     zsh: (line) => {
       const words = ["coffer", ...line].map((word) => `'${word}'`).join(" ");
       const frame = `compadd() { print -l -- "\${@[2,-1]}" }; _files() { }; compdef() { }; source ${script("zsh")}`;

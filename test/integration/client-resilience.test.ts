@@ -51,7 +51,7 @@ describe("a client whose server is restarted under load", () => {
     );
   });
 
-  // The control: the test above would detect failed calls without retries.
+  // The control: without retries, calls fail at a restart, so the test above depends on the retries.
   it("fails calls without retries", async () => {
     const identity = { ...kit.writeCredential(kit.issue({ id: API }), "bare"), bundle: join(kit.folder, "bundle.pem") };
     const bare = new CofferClient({
@@ -112,7 +112,7 @@ describe("a client whose server is killed under load", () => {
       );
   });
 
-  // Without request_ids, such a Put fails, and its error says that it may have been applied.
+  // Without request_ids, a Put whose connection broke fails, and its error says that it may have been applied.
   it("fails only Puts that may have been applied, without request_ids", async () => {
     const load = await loadThroughKills({ timeoutMs: PATIENCE_MS, requestIds: false });
     const failed = load.errors.map(({ method, error }) => [method, error.applied]);

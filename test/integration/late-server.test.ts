@@ -20,9 +20,9 @@ describe("a server that starts to listen while a client retries", () => {
   });
   after(() => kit.stop());
 
-  // grpc-js fails calls with the error of its last attempt until the next attempt succeeds. A client that waits, as
-  // `coffer get --wait` does, would take the open connection of the next attempt for one that the server had closed,
-  // and give up.
+  // grpc-js fails calls with the error of its last attempt until the next attempt succeeds. If a call fails while the
+  // connection of the next attempt is open, the client must not report that the server closed the connection: a client
+  // that waits, as `coffer get --wait` does, would give up.
   it("counts as refusing the client only when it closes the connection", async () => {
     const port = await closedPort();
     const { client, close } = connect(port);

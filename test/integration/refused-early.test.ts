@@ -17,7 +17,7 @@ let kit: ServerKit;
 let web: ClientHttp2Session;
 let admin: ClientHttp2Session;
 
-// Each SPIFFE ID may have four concurrent calls.
+// With these limits, each SPIFFE ID may have the minimum of four unread requests and 16 calls (MINIMUM_BUDGET).
 before(async () => {
   kit = await ServerKit.start({ budgets: { bytes: 64 << 20, unread: 8, calls: 8 } });
   [web, admin] = await Promise.all([sessionOf(kit, WEB), sessionOf(kit, ADMIN)]);

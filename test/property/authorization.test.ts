@@ -60,8 +60,8 @@ const rule = fc.record({
 });
 const question = fc.record({ caller: segments, action: fc.constantFrom<Action>(...ACTIONS), path: segments });
 
-// For any queries in any order, an authorizer allows exactly what at least one rule allows by itself. List is allowed
-// to callers that a rule lets list.
+// For any queries in any order, an authorizer allows exactly what at least one rule allows by itself. A List is
+// allowed to each caller that a rule allows the action `list`.
 test("decisions agree with a direct implementation of the rules", () => {
   const seen = new Set<string>();
   fc.assert(

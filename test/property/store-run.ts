@@ -146,7 +146,7 @@ export class Run {
     for (const { command, answer } of idle) this.#checkIdle(command, answer, before);
   }
 
-  /** Undefined for the repetition of a command if there was none. */
+  /** The command to submit; empty for the repetition of an earlier command if the run has none to repeat. */
   #commandOf(submitted: Submitted): ModelCommand[] {
     if ("again" in submitted)
       return this.#identified.slice(submitted.again % (this.#identified.length || 1)).slice(0, 1);
@@ -203,7 +203,7 @@ export class Run {
 
   /**
    * The revision of a command with one operation that changed nothing is that of the secret's last change. If the
-   * command has an id and that change is a part of the same group, the answer has a later revision.
+   * command has an id and that change is a part of the same group, the answer can have a later revision.
    */
   #checkIdle({ operations, id }: ModelCommand, { revision }: ChangeResult, before: number): void {
     this.seen.add("idle");

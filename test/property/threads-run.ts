@@ -7,7 +7,10 @@ import { SimulatedCaller } from "./threads-caller.ts";
 import { AnyChanges } from "./threads-commands.ts";
 import { type SystemParts, createSystem } from "./threads-system.ts";
 
-/** Runs a random system with random callers, and returns everything that is wrong with it. */
+/**
+ * Runs a random system with random callers, and returns everything that is wrong with it. Adds to `seen` what happened
+ * in the run, see {@link SystemParts.seen}.
+ */
 export async function complaintsOf(
   seed: number,
   seen: Set<string>,
@@ -41,7 +44,10 @@ export async function complaintsOf(
   return violations(history);
 }
 
-/** The first of these versions of which sealed bytes are in shared memory. With the plain sealer, they begin with their context. */
+/**
+ * The first of these versions of which sealed bytes are in shared memory. The sealer of this test, `plainSealer`, does
+ * not encrypt: its sealed bytes begin with the length of the context and the context of the version.
+ */
 function remainsOf(
   chunks: ReadonlySet<SharedArrayBuffer>,
   path: string,

@@ -19,7 +19,7 @@ export interface SimulatedFront {
   readonly thread: SimulatedThread;
   readonly replica: Replica;
   readonly reader: SecretReader;
-  /** Where a call that reads several secrets takes each of them from. */
+  /** Begins a call that reads several secrets. The result returns the snapshot from which to read the next secret. */
   readonly snapshotOfCall: () => () => Snapshot;
 }
 

@@ -31,7 +31,7 @@ export class ClientLoad {
     while (this.#answered < wanted) await once(this.#progress, "answer");
   }
 
-  /** Begins no more calls. Resolves when all of them are over. */
+  /** Begins no more calls. Resolves when the calls in flight are over. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#lanes);

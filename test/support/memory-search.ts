@@ -17,7 +17,7 @@ export function markedInMemory(pid: number, mark: Buffer, length: number): Set<s
   return found;
 }
 
-/** The bytes, of these, that are in the memory of such a process. None may be longer than {@link OVERLAP}. */
+/** The elements of `all` that occur in the memory of such a process. None may be longer than {@link OVERLAP}. */
 export function foundInMemory(pid: number, all: readonly Buffer[]): ReadonlySet<Buffer> {
   const found = new Set<Buffer>();
   searchMemory(pid, (piece) => {

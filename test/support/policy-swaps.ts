@@ -15,7 +15,10 @@ export interface PolicySwapsOptions {
   readonly deliver: FileDelivery;
   /** The number of valid policies that are delivered. */
   readonly swaps: number;
-  /** Calls that begin per second, whether or not earlier ones have a response, unless {@link MOST_IN_PROGRESS} have none. */
+  /**
+   * The number of calls that begin per second. They do not wait for the responses to earlier calls, except when
+   * {@link MOST_IN_PROGRESS} calls are in progress.
+   */
   readonly callsPerSecond: number;
 }
 

@@ -37,9 +37,9 @@ export interface Pace {
 }
 
 /**
- * Threads that run one after the other, in an order that the random numbers determine. A thread runs a task to its end, as
- * an event loop does. But whenever it accesses what threads share, it calls {@link Simulation.preempt}, and other threads
- * may run some tasks before it continues.
+ * Threads of which one runs at a time, in an order that the random numbers determine. A thread runs a task to its end,
+ * as an event loop does. But whenever it accesses what threads share, it calls {@link Simulation.preempt}, and other
+ * threads may run some tasks before it continues.
  */
 export class Simulation {
   readonly random: () => number;

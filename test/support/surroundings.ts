@@ -7,8 +7,8 @@ import { MAIN, type ServerProcess, type Site } from "./server-process.ts";
 export const UNPRIVILEGED = 21_011;
 
 /**
- * The command in front of a program that runs it as that user, permanently, without groups or capabilities, as a
- * container runtime does.
+ * In front of the command line of a program, this runs the program as that user, permanently, without groups or
+ * capabilities, as a container runtime does.
  */
 export const AS_UNPRIVILEGED = `setpriv --reuid=${UNPRIVILEGED} --regid=${UNPRIVILEGED} --clear-groups --no-new-privs --bounding-set=-all`;
 

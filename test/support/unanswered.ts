@@ -30,11 +30,11 @@ interface Finding {
 
 /** What reads found of changes that were not answered. Each finding belongs to one change. */
 class Findings {
-  /** The versions of each secret that have a value: that of the Put, and later ones of copies to the same secret. */
+  /** The versions that reads found of each path and value: that of the Put, and those of copies to the same path. */
   readonly #values = new Map<string, Finding[]>();
-  /** The revisions of changes that are known. */
+  /** The revisions that already belong to a change. */
   readonly #claimed = new Set<number>();
-  /** The reads of each path that have the revisions of all changes, in order. */
+  /** The reads of each path that returned, for each version that is not live, the revision that changed its state. */
   readonly #complete = new Map<string, (Span & { readonly versions: readonly SeenVersion[] })[]>();
 
   constructor(history: readonly Recorded[]) {
@@ -43,9 +43,9 @@ class Findings {
   }
 
   /**
-   * A change with a Put whose value was read. What its other operations did follows from the state before. Copies of a
-   * value have later revisions than its Put, so the Put of a path that no Copy changes says which revision is that of the
-   * change.
+   * A change with a Put whose value was read. What its other operations did follows from the state before the change.
+   * The lowest revision at which the values of its Puts were read is the revision of the change, because copies of a
+   * value have later revisions than its Put.
    */
   withValue(change: RecordedChange): RecordedChange {
     const found = change.operations.map((operation) =>

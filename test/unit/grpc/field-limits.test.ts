@@ -6,7 +6,7 @@ import { METHODS } from "../../../src/grpc/secrets-service.ts";
 import { BASE, type FieldRow, KINDS, entry, fieldRows, operation } from "../../support/field-rows.ts";
 import { ServiceKit } from "../../support/service-kit.ts";
 
-/** Above the size of 4,096 keys of the rows, so that each case exceeds one limit only. */
+/** More than the bytes of 4,096 keys in these rows, so that a row with too many keys exceeds only the limit on keys. */
 const MAX_CONTENT_BYTES = 64 * 1024;
 
 const rows = fieldRows(MAX_CONTENT_BYTES);

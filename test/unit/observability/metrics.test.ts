@@ -109,8 +109,8 @@ test("all reasons of refusals start at zero, and the limits have metrics", async
   );
 });
 
-// The page shows the process: the numbers of all fronts are summed, also those that a front wrote in another thread, which
-// has the same memory.
+// /metrics shows the whole process: the numbers of all fronts are summed, also those of fronts in other threads, which
+// share the memory of the counters.
 test("the counters of all fronts are summed", async () => {
   const counters = CallCounters.of(NAMES, 3);
   const metrics = newMetrics(counters);

@@ -224,7 +224,8 @@ describe("an I/O error at the start", { skip: whyNoFaults() ?? false }, () => {
         if (said === "opened") continue;
         refusals++;
         assert.match(said, /^failing disk .*can't be read or written .*start again before you restore/);
-        // With a log, the error can occur after all checks, when the new file has already replaced the database.
+        // If there is a log, the start writes the database with the changes of the log to a new file, which replaces
+        // the database. The error can occur after that.
         if (from === closed || statSync(file(data, "-wal"), { throwIfNoEntry: false })?.size)
           assert.deepEqual(bytesBelow(data), before);
         else assert.equal((await pathsIn(data)).length, FOLDED + LOGGED);

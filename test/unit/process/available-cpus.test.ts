@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { availableCpus } from "../../../src/process/available-cpus.ts";
 
-/** The CPUs of a process with eight by its affinity, on a machine with these files. */
+/** The available CPUs of a process whose affinity allows eight, on a machine with these files. */
 function cpus(files: Readonly<Record<string, string>>): number {
   return availableCpus({ read: (file) => files[file] }, 8);
 }

@@ -95,7 +95,7 @@ describe("a data key for another thread", () => {
   });
 });
 
-/** The offsets of the key of which four bytes occur in a message. */
+/** Each offset in the key whose next four bytes occur in the message. */
 function partsIn(message: Buffer): number[] {
   return Array.from({ length: KEY_BYTES - 3 }, (_, at) => at).filter((at) =>
     message.includes(KEY.subarray(at, at + 4)),

@@ -25,7 +25,7 @@ function failureOf(open: () => unknown): SealFailure | "opened" {
 }
 
 describe("the format of sealed bytes", () => {
-  // Bytes that an earlier release sealed always open. Invalid bytes fail with the failure in the table.
+  // Bytes that an earlier release sealed always open. The vectors with invalid bytes fail with their `failure`.
   for (const { name, path, version, sealed, plaintext, failure } of vectors.cases) {
     it(`vector: ${name}`, () => {
       const open = () => vectorSealer().open(Buffer.from(sealed, "hex"), versionContext(path, version));

@@ -47,7 +47,8 @@ describe("bounded changes", () => {
     assert.equal((await Promise.all(passed)).length, 2);
   });
 
-  // While a commit blocks the store thread, it takes nothing from its ports. Each front has to count for the process.
+  // While a commit blocks the store thread, the thread takes nothing from its ports and can't count. So each front
+  // counts the changes of the whole process.
   it("share one limit among threads, and count no refused change", async () => {
     const memory = unansweredMemory();
     const fronts = [new HeldChanges(), new HeldChanges()] as const;

@@ -139,7 +139,7 @@ describe("a command with several operations", () => {
     assert.ok(store.totals.bytes <= maxStoreBytes);
   });
 
-  // Copies and patches are small requests, whatever they add. With value as the key, a content has 5 more bytes.
+  // Copies and patches are small requests, whatever they add. The key "value" adds 5 bytes to each content.
   it("adds at most as much content as one Put can, also by copies and patches", async () => {
     const store = await loadStore(new ScriptedJournal(), { maxContentBytes: 100 });
     await store.change(putRequest("a", "x".repeat(45)));

@@ -15,7 +15,7 @@ const KV_V2: readonly Scenario[] = [
   { steps: "put cas=0; put cas=0", outcome: "1; VERSION_MISMATCH" },
   { steps: "put cas=1", outcome: "VERSION_MISMATCH" },
   { steps: "put; put cas=1; put cas=1", outcome: "1; 2; VERSION_MISMATCH" },
-  // A deleted secret still needs the number of its newest version.
+  // A Put with cas to a deleted secret still has to give the number of the newest version.
   { steps: "put; delete; put cas=0; put cas=1; get", outcome: "1; 1; VERSION_MISMATCH; 2; v3" },
   { steps: "put; put; destroy 2; put cas=1; put cas=2", outcome: "1; 2; 2; VERSION_MISMATCH; 3" },
   { steps: "put; put; delete; get; get 1", outcome: "1; 2; 2; VERSION_DELETED; v1" },

@@ -218,8 +218,8 @@ describe("the memory of a store", () => {
     });
   }
 
-  // Otherwise a server with many threads would use several times the limit before it refuses a Put. Fewer bytes than are
-  // counted is the safe error.
+  // Otherwise a server with many threads would use several times the limit before it refuses a Put. The count may be
+  // too high, which is safe.
   for (const name of ["small secrets of one version", "ten small versions of each", "deleted versions"] as const) {
     it(`of a further thread is at most what is counted for each copy, with ${name}`, async () => {
       const fill = FILLINGS[name];

@@ -28,6 +28,7 @@ const path = parseSecretPath("secret");
  * - restore 1, purge, max 3, cas (cas_required), ttl 1000 (default_ttl), wait 1000, restart
  * - get, get 1: the value, or the reason of the error
  * - versions: the number and the state of each version
+ * - changed: the revision of the last change of the secret
  * - list, list deleted: the listed paths
  */
 export async function outcomeOfSteps(steps: string): Promise<string> {

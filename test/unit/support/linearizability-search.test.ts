@@ -88,7 +88,7 @@ function seenIn({ secrets }: StoreState, path: string) {
   return newest === undefined ? { kind: "missing" as const } : { ...newest, kind: "newest" as const };
 }
 
-// The checker needs no search, because it knows the order of the changes. It comes to the same result as one.
+// The checker needs no search, because it knows the order of the changes. Its result is the same as that of a search.
 test("the checker of histories agrees with a search over all orders", () => {
   const results = { accepted: 0, refused: 0 };
   fc.assert(

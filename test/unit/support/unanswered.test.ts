@@ -42,7 +42,10 @@ class SerialStore {
     this.#readAll();
   }
 
-  /** Applies a part of the operations of a Commit, as no server may. Whether this changed anything but the revision. */
+  /**
+   * Applies only a part of a Commit, which no server may do. Returns whether the content differs from that of the whole
+   * Commit.
+   */
   tear({ operations }: Call, part: readonly RecordedOperation[]): boolean {
     const whole = this.#after(operations);
     const torn = this.#after(part);
