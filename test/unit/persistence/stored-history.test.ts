@@ -239,7 +239,7 @@ const OF_ALL_KINDS: readonly Contradiction[] = [
     "UPDATE settings SET description = hex(zeroblob(600)) WHERE path = 'g'",
     /15 has invalid settings of g/,
   ],
-  ["settings by nobody", "UPDATE settings SET author = '' WHERE path = 'g'", /15 has invalid settings of g/],
+  ["settings without an author", "UPDATE settings SET author = '' WHERE path = 'g'", /15 has invalid settings of g/],
   ["settings of an invalid path", "UPDATE settings SET path = 'a//b' WHERE path = 'g'", /15 has an invalid path/],
   ["settings of another time", "UPDATE settings SET time = time - 1 WHERE path = 'g'", /15 has an earlier time/],
   [
@@ -277,12 +277,12 @@ const OF_ALL_KINDS: readonly Contradiction[] = [
     /14 is a version of f, which was purged/,
   ],
   ["a tombstone of a negative version", "UPDATE tombstones SET last_version = -1", /11 has an invalid tombstone/],
-  ["a tombstone by nobody", "UPDATE tombstones SET author = ''", /11 has an invalid tombstone/],
+  ["a tombstone without an author", "UPDATE tombstones SET author = ''", /11 has an invalid tombstone/],
   ["a tombstone of an invalid path", "UPDATE tombstones SET path = '/'", /11 has an invalid path/],
   ["a request without results", "UPDATE requests SET results = '{}'", /16 has an invalid request/],
   ["a request with a result that is no list", "UPDATE requests SET results = '[[1]]'", /16 has an invalid request/],
   ["a request that was answered later", "UPDATE requests SET answer_revision = 16", /16 has an invalid request/],
-  ["a request by nobody", "UPDATE requests SET caller = ''", /16 has an invalid request/],
+  ["a request without a caller", "UPDATE requests SET caller = ''", /16 has an invalid request/],
   [
     "a request of another caller than the changes",
     "UPDATE requests SET revision = 15, caller = 'x', answer_revision = NULL",
