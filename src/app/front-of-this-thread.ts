@@ -4,10 +4,12 @@ import { Front } from "../front/front.ts";
 import { Fronts } from "../front/fronts.ts";
 import { Listeners } from "../front/intake.ts";
 import { type LimitedLog, limitLines } from "../observability/limiter.ts";
+import { secureRandom } from "../sealing/random.ts";
 import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { ownMemory } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { StoreClock } from "../store/store-clock.ts";
+import { WatchHub } from "../watch/watch-hub.ts";
 import type { FrontHost, FrontParts } from "./front-host.ts";
 
 /** One front, in the thread that has the store. It reads the memory of the store, and nothing is sent anywhere. */
@@ -29,12 +31,24 @@ export class FrontOfThisThread implements FrontHost {
     const { config: all, resources, log, timers, counters: ofAll } = this.#parts;
     const config = frontConfig(all, 0, 1);
     const counters = ofAll.of(0);
+    const { policy } = resources;
+    const watches = new WatchHub({
+      memory: this.publication.memory,
+      sealer: resources.storage.sealer,
+      clock: this.clock,
+      timers,
+      random: secureRandom,
+      authorizer: () => policy.current,
+      catchUp: () => {},
+    });
+    policy.onChange(() => watches.policyChanged());
     const front = new Front({
       config,
       intake: new Listeners(config.listen, undefined, log),
       identity: resources.identity,
-      authorizer: () => resources.policy.current,
+      authorizer: () => policy.current,
       secrets: store,
+      watches,
       changes: new BoundedChanges(store, MAX_UNANSWERED_CHANGES),
       sealer: resources.storage.sealer,
       calls: createCallLog(log, this.#limited, counters),

@@ -78,10 +78,24 @@ export class Authorizer {
 
   /** All paths on which a rule lets the caller perform the action, for many decisions at once. */
   scope(caller: SpiffeId, action: Action): PathScope {
-    const rules = this.#server?.equals(caller) ? [] : this.#rulesOf(caller).filter((rule) => rule.actions.has(action));
+    const rules = this.#rulesWith(caller, action);
     // ADMIN is not in the policy, so its number is -1.
     const key = rules.map((rule) => this.#numbers.get(rule) ?? -1).join();
     return cached(this.#scopes, key, MAX_CACHED_SCOPES, () => new PathScope(rules.flatMap(({ paths }) => paths)));
+  }
+
+  /**
+   * The texts of the patterns that {@link scope} covers, each once and sorted. Two authorizers with the same texts for a
+   * caller and an action decide alike.
+   */
+  patterns(caller: SpiffeId, action: Action): readonly string[] {
+    const texts = this.#rulesWith(caller, action).flatMap(({ paths }) => paths.map(({ text }) => text));
+    return [...new Set(texts)].sort();
+  }
+
+  #rulesWith(caller: SpiffeId, action: Action): readonly Rule[] {
+    if (this.#server?.equals(caller)) return [];
+    return this.#rulesOf(caller).filter((rule) => rule.actions.has(action));
   }
 
   #decide(caller: SpiffeId, allows: (rule: Rule) => boolean): Decision {

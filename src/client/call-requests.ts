@@ -48,8 +48,8 @@ export function versionsRequestOf({
   path,
   versions,
   ...change
-}: ArgumentsOf<operations.VersionsOperation>): wire.VersionsRequest {
-  return { ...changeOf(path, change), versions: versionsOf("versions", versions) };
+}: ArgumentsOf<operations.VersionsOperation>): wire.RemovalRequest {
+  return { ...changeOf(path, change), versions: versionsOf("versions", versions), requireConverged: false };
 }
 
 /** The request of a Restore. */

@@ -1,7 +1,9 @@
 import { MAX_REQUEST_FIELDS } from "./limits.ts";
 import { type StringEntry, stringMap } from "./map-field.ts";
 import { bool, enumeration, message, string, uint32, uint64 } from "./message.ts";
+import { nested } from "./nested.ts";
 import { repeated } from "./repeated-fields.ts";
+import { type Convergence, convergence } from "./report-messages.ts";
 import { duration, timestamp } from "./time-fields.ts";
 
 /** Names the secret to describe. */
@@ -87,6 +89,8 @@ export interface DescribeResponse {
   readonly casRequired: boolean;
   /** The revision of the store at which this answer was made. */
   readonly storeRevision: number;
+  /** Which versions the watchers of the secret use; undefined if the server is older. */
+  readonly convergence: Convergence | undefined;
 }
 
 /** DescribeResponse on the wire. */
@@ -100,4 +104,5 @@ export const describeResponse = message<DescribeResponse>({
   defaultTtl: duration(7, "default_ttl"),
   casRequired: bool(8, "cas_required"),
   storeRevision: uint64(9, "store_revision"),
+  convergence: nested(10, "convergence", convergence),
 });

@@ -71,6 +71,9 @@ export const MAX_GUARDS = 128;
 /** The maximum number of paths in one BatchGet. */
 export const MAX_BATCH_PATHS = 256;
 
+/** The maximum number of paths and prefixes in one Watch. */
+export const MAX_WATCHED = 128;
+
 /** The number of entries of a page of List if the request does not set it. */
 export const DEFAULT_PAGE_SIZE = 100;
 

@@ -7,4 +7,6 @@ export * from "./commit-messages.ts";
 export * from "./describe-messages.ts";
 export * from "./get-messages.ts";
 export * from "./list-messages.ts";
+export * from "./report-messages.ts";
 export * from "./version-messages.ts";
+export * from "./watch-messages.ts";

@@ -23,9 +23,11 @@ export type Reason =
   | "VERSION_DELETED"
   | "VERSION_DESTROYED"
   | "VERSION_EXPIRED"
+  | "WATCH_NOT_FOUND"
   | "KEY_NOT_FOUND"
   | "VERSION_MISMATCH"
   | "CAS_REQUIRED"
+  | "NOT_CONVERGED"
   | "CONTENT_UNREADABLE"
   // Committing a change.
   | "CONTENTION"
@@ -59,9 +61,11 @@ export const APPLIED: Readonly<Record<Reason, Applied>> = {
   VERSION_DELETED: "no",
   VERSION_DESTROYED: "no",
   VERSION_EXPIRED: "no",
+  WATCH_NOT_FOUND: "no",
   KEY_NOT_FOUND: "no",
   VERSION_MISMATCH: "no",
   CAS_REQUIRED: "no",
+  NOT_CONVERGED: "no",
   CONTENT_UNREADABLE: "no",
   CONTENTION: "no",
   STORE_FULL: "no",

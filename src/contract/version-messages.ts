@@ -1,5 +1,5 @@
 import { MAX_NAMED_VERSIONS, MAX_REQUEST_FIELDS } from "./limits.ts";
-import { message, optionalUint32, string, uint64 } from "./message.ts";
+import { bool, message, optionalUint32, string, uint64 } from "./message.ts";
 import { repeatedUint32 } from "./repeated-fields.ts";
 
 /**
@@ -14,13 +14,21 @@ export interface VersionsRequest {
   readonly requestId: string;
 }
 
-const versionsRequest = message<VersionsRequest>(
-  {
-    path: string(1, "path"),
-    versions: repeatedUint32(2, "versions", MAX_NAMED_VERSIONS),
-    expectedVersion: optionalUint32(3, "expected_version"),
-    requestId: string(4, "request_id"),
-  },
+const versionsFields = {
+  path: string(1, "path"),
+  versions: repeatedUint32(2, "versions", MAX_NAMED_VERSIONS),
+  expectedVersion: optionalUint32(3, "expected_version"),
+  requestId: string(4, "request_id"),
+};
+
+/** Names versions whose content can no longer be read after the change. */
+export interface RemovalRequest extends VersionsRequest {
+  /** Whether every watcher of the secret has to use its newest version. */
+  readonly requireConverged: boolean;
+}
+
+const removalRequest = message<RemovalRequest>(
+  { ...versionsFields, requireConverged: bool(5, "require_converged") },
   MAX_REQUEST_FIELDS,
 );
 
@@ -44,10 +52,10 @@ const versionsResponse = message<VersionsResponse>({
 });
 
 /** Names the versions to delete. */
-export type DeleteRequest = VersionsRequest;
+export type DeleteRequest = RemovalRequest;
 
 /** DeleteRequest on the wire. */
-export const deleteRequest = versionsRequest;
+export const deleteRequest = removalRequest;
 
 /** The versions that a Delete marked. */
 export type DeleteResponse = VersionsResponse;
@@ -59,7 +67,7 @@ export const deleteResponse = versionsResponse;
 export type UndeleteRequest = VersionsRequest;
 
 /** UndeleteRequest on the wire. */
-export const undeleteRequest = versionsRequest;
+export const undeleteRequest = message<UndeleteRequest>(versionsFields, MAX_REQUEST_FIELDS);
 
 /** The versions that an Undelete made readable. */
 export type UndeleteResponse = VersionsResponse;
@@ -68,10 +76,10 @@ export type UndeleteResponse = VersionsResponse;
 export const undeleteResponse = versionsResponse;
 
 /** Names the versions to destroy. */
-export type DestroyRequest = VersionsRequest;
+export type DestroyRequest = RemovalRequest;
 
 /** DestroyRequest on the wire. */
-export const destroyRequest = versionsRequest;
+export const destroyRequest = removalRequest;
 
 /** The versions that a Destroy destroyed. */
 export type DestroyResponse = VersionsResponse;

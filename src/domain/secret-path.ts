@@ -21,10 +21,10 @@ export function parseSecretPath(text: string, field = "path"): SecretPath {
   return text as SecretPath;
 }
 
-/** Checks a prefix: it is empty, or a path can begin with it. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
-export function parsePathPrefix(text: string): PathPrefix {
-  checkLength("prefix", text);
-  if (!PREFIX.test(text)) throw invalidField("prefix", pathProblem(text));
+/** Checks a prefix: it is empty, or a path can begin with it. Throws INVALID_FIELD or LIMIT_EXCEEDED for `field`. */
+export function parsePathPrefix(text: string, field = "prefix"): PathPrefix {
+  checkLength(field, text);
+  if (!PREFIX.test(text)) throw invalidField(field, pathProblem(text));
   return text as PathPrefix;
 }
 

@@ -25,6 +25,7 @@ export const ACTIONS_ANYWHERE = {
   List: ["list"],
   Commit: ["write", "delete", "destroy"],
   BatchGet: ["read"],
+  Watch: ["watch"],
 } as const satisfies Readonly<Record<string, readonly Action[]>>;
 
 /** A call that changes one secret. */
@@ -107,6 +108,13 @@ export class CallPermits {
    */
   requireAnywhere(actions: readonly Action[], target: string): void {
     this.#require(this.#current.mayAnywhere(this.caller.id, actions), actions.join(", "), target);
+  }
+
+  /** Requires only that the caller does not have the server's own SPIFFE ID. Throws ACCESS_DENIED. */
+  requireOtherThanServer(actions: readonly Action[]): void {
+    const decision = this.#current.mayAnywhere(this.caller.id, actions);
+    const isServer = decision.kind === "denied" && decision.because === "the server's own SPIFFE ID";
+    if (isServer) this.#require(decision, actions.join(", "), "");
   }
 
   /** All paths on which the caller may perform the action, for many decisions at once. */

@@ -112,6 +112,14 @@ export class SecretsEngine {
     return { permits, prefix };
   }
 
+  /**
+   * Authorizes a Watch. A caller that may not watch anything yet may begin: each of its events is authorized. Throws
+   * ACCESS_DENIED if it has the server's own SPIFFE ID.
+   */
+  permitWatch(caller: Principal): void {
+    this.#permits(caller, "Watch").requireOtherThanServer(ACTIONS_ANYWHERE.Watch);
+  }
+
   #permits(caller: Principal, call: Call): CallPermits {
     const { authorizer, onDenied } = this.#options;
     return new CallPermits({ caller, call, authorizer, onDenied });

@@ -12,6 +12,7 @@ import type { IdentitySource } from "../identity/source.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Changes } from "../store/changes.ts";
 import type { SecretReader } from "../store/secret-reader.ts";
+import type { WatchHub } from "../watch/watch-hub.ts";
 import type { CallLog } from "./call-log.ts";
 import type { FrontConfig } from "./front-config.ts";
 import type { FrontControl } from "./front-control.ts";
@@ -26,6 +27,7 @@ export interface FrontOptions {
   readonly authorizer: () => Authorizer;
   readonly secrets: SecretReader;
   readonly changes: Changes;
+  readonly watches: WatchHub;
   /** Seals page tokens. */
   readonly sealer: Sealer;
   readonly calls: CallLog;
@@ -85,7 +87,7 @@ export class Front implements FrontControl {
   }
 
   #createServer(): GrpcServer {
-    const { config, calls, timers, authorizer, secrets, changes, sealer, budgets } = this.#options;
+    const { config, calls, timers, authorizer, secrets, changes, sealer, budgets, watches } = this.#options;
     const engine = new SecretsEngine({ secrets, changes, sealer, authorizer, onDenied: calls.denied });
     return new GrpcServer({
       connections: this.#connections,
@@ -93,6 +95,7 @@ export class Front implements FrontControl {
       memory: budgets,
       maxConnections: mostServed(config.handshakes),
       methods: secretsMethods(engine, config.maxContentBytes),
+      watch: { permit: (caller) => engine.permitWatch(caller), watches },
       onHandled: calls.handled,
       onCrowdedOut: calls.crowdedOut,
       timers,

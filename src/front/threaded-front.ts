@@ -7,6 +7,7 @@ import { reportDelays } from "../observability/delay-samples.ts";
 import { limitLines } from "../observability/limiter.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { SharedDelays } from "../observability/shared-delays.ts";
+import { secureRandom } from "../sealing/random.ts";
 import type { XChaChaSealer } from "../sealing/xchacha-sealer.ts";
 import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes.ts";
 import { SecretReader } from "../store/secret-reader.ts";
@@ -14,6 +15,7 @@ import { StoreClock } from "../store/store-clock.ts";
 import { type Port, portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
 import { Replica } from "../threads/replica.ts";
+import { WatchHub } from "../watch/watch-hub.ts";
 import { type CallLog, COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front, type FrontOptions } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
@@ -32,12 +34,14 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
   const observed = observe(setup, control, timers);
   const identity = new IdentityMirror();
   const policy = { authorizer: NO_POLICY };
+  const authorizer = () => policy.authorizer;
+  const store = storeOf(setup, authorizer, sealer, timers);
   const front = new Front({
-    ...storeOf(setup, sealer, timers),
+    ...store,
     config: setup.config,
     intake: intakeOf(setup, observed.log),
     identity,
-    authorizer: () => policy.authorizer,
+    authorizer,
     calls: observed.calls,
     counts: observed.counters,
     budgets: new BudgetMemory(setup.budgets),
@@ -52,6 +56,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
   };
   const adoptPolicy = (next: Authorizer) => {
     policy.authorizer = next;
+    store.watches.policyChanged();
   };
   followOrders(control, { front, identity, adoptPolicy, close });
   control.post({ kind: "ready" });
@@ -80,21 +85,23 @@ function observe({ config, counters: memory, delays }: FrontSetup, control: Cont
   return { log, calls: createCallLog(log, limited, counters), counters, end };
 }
 
-/** The replica of this front, and the changes that it sends to the store thread. */
+/** The replica of this front with its reader and watchers, and the changes that it sends to the store thread. */
 function storeOf(
-  { config, feed, progress, unanswered, clock }: FrontSetup,
+  { config, feed, progress, unanswered, clock: sharedClock }: FrontSetup,
+  authorizer: () => Authorizer,
   sealer: XChaChaSealer,
   timers: Timers,
-): Pick<FrontOptions, "secrets" | "changes" | "sealer"> {
-  const replica = new Replica({
+): Pick<FrontOptions, "secrets" | "watches" | "changes" | "sealer"> {
+  const { memory, catchUp, changes } = new Replica({
     port: portOf(feed),
     progress: new PublicationProgress(progress),
     front: config.number,
     timers,
   });
-  const { memory, catchUp, changes } = replica;
+  const clock = new StoreClock(timers, sharedClock);
   return {
-    secrets: new SecretReader({ memory, sealer, timers, clock: new StoreClock(timers, clock), catchUp }),
+    secrets: new SecretReader({ memory, sealer, timers, clock, catchUp }),
+    watches: new WatchHub({ memory, sealer, timers, clock, catchUp, random: secureRandom, authorizer }),
     changes: new BoundedChanges(changes, MAX_UNANSWERED_CHANGES, unanswered),
     sealer,
   };

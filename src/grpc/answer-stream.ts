@@ -76,6 +76,17 @@ export function answerMessage(stream: ServerHttp2Stream, framed: Buffer): void {
   stream.end(framed, wipe);
 }
 
+/** Begins an answer of any number of messages. `status` returns the status that follows the last one. */
+export function beginMessages(stream: ServerHttp2Stream, status: () => CallStatus): void {
+  if (stream.destroyed || stream.closed) return;
+  stream.respond(RESPONSE, WITH_TRAILERS);
+  stream.on("wantTrailers", () => {
+    const { code, details, metadata } = status();
+    const message = boundMessage(encodeURI(details));
+    stream.sendTrailers({ "grpc-status": code, "grpc-message": message, ...metadata?.toHttp2Headers() });
+  });
+}
+
 function sendSuccess(this: ServerHttp2Stream): void {
   this.sendTrailers(SUCCESS);
 }

@@ -2,6 +2,7 @@ import type { status as Code } from "@grpc/grpc-js";
 import type { Connection } from "../admission/connection.ts";
 import type { LeadingField } from "../contract/leading-string.ts";
 import type { CofferError } from "../domain/errors.ts";
+import type { MessageStream, StreamListener } from "./message-stream.ts";
 import type { MethodId } from "./method-id.ts";
 
 /** A call whose request has arrived completely. Exactly one of `succeed` and `fail` answers it; later ones do nothing. */
@@ -17,6 +18,8 @@ export interface AnswerableCall {
   whenRoom(task: () => void): void;
   /** Sends the answer, a framed message, and overwrites its bytes. */
   succeed(framed: Buffer): void;
+  /** Answers with any number of messages. The call ends when `fail` is called, or when the caller ends it. */
+  beginStream(listener: StreamListener): MessageStream;
   /** Sends an error. */
   fail(failure: unknown): void;
   /** Overwrites the bytes of the request, after it has been decoded into copies. */
@@ -41,6 +44,7 @@ export interface AuthorizedRoute {
 export interface Handled {
   readonly method: MethodId;
   readonly code: Code;
+  /** For a call that answers with a stream: until the stream began. */
   readonly seconds: number;
   readonly caller: Connection;
   /** The error with which the call ended; undefined after success. The `cause` of the error is for the log only. */

@@ -234,6 +234,14 @@ export class Lease {
     this.#budget.shares[resource].take(amount);
   }
 
+  /** Returns bytes that {@link hold} has taken, and wakes what waits for them. Does nothing after the release. */
+  drop(bytes: number): void {
+    if (this.#isReleased || bytes === 0) return;
+    this.#held.bytes -= bytes;
+    this.#budget.shares.bytes.give(bytes);
+    this.#budget.closed();
+  }
+
   /**
    * The request of this call is about to be read, so it is no longer counted as unread. This wakes no other request,
    * because requests wait only for bytes.

@@ -14,6 +14,7 @@ import { REFLECTION_SERVICES, Reflection } from "./reflection.ts";
 import { METHODS, type SecretsMethods } from "./secrets-service.ts";
 import { Session } from "./session.ts";
 import { type UnaryMethod, unary } from "./unary.ts";
+import { type WatchMethod, watchRoute } from "./watch-route.ts";
 
 /** The full name of Coffer's own service. */
 export const SECRETS_SERVICE = "coffer.v1.Secrets";
@@ -36,6 +37,7 @@ export interface GrpcServerOptions {
   /** What the callers of all threads hold. Default: memory of this thread alone. */
   readonly memory?: BudgetMemory;
   readonly methods: SecretsMethods;
+  readonly watch: WatchMethod;
   readonly onHandled: (handled: Handled) => void;
   /** Called with a connection that was closed because there were too many. */
   readonly onCrowdedOut: (connection: Connection) => void;
@@ -131,6 +133,8 @@ export class GrpcServer {
       const id = { path: methodOf(definition, name).path, number: METHODS.indexOf(name) };
       this.#routes.set(id.path, unary(id, method));
     }
+    const watch = { path: methodOf(definition, "Watch").path, number: METHODS.indexOf("Watch") };
+    this.#routes.set(watch.path, watchRoute(watch, this.#options.watch));
   }
 
   #addOthers(): void {

@@ -1,4 +1,3 @@
-import type { ServerHttp2Stream } from "node:http2";
 import { status as Code } from "@grpc/grpc-js";
 import { leadingStringSoFar } from "../contract/leading-string.ts";
 import { DEFAULT_DEADLINE_MS, MAX_RECEIVE_BYTES } from "../contract/limits.ts";
@@ -9,38 +8,18 @@ import {
   malformedRequest,
   requestIncomplete,
 } from "../domain/errors.ts";
-import type { Timers } from "../domain/timers.ts";
 import type { Connection } from "../admission/connection.ts";
 import { type CallStatus, answerMessage, answerStatus, cancelUnread } from "./answer-stream.ts";
-import type { AnswerableCall, AuthorizedRoute, Handled } from "./authorized-route.ts";
+import type { Arrival, CallEnvironment } from "./arrival.ts";
+import type { AnswerableCall } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
-import type { EarlyAnswers } from "./early-answers.ts";
 import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
+import { MessageStream, type StreamListener } from "./message-stream.ts";
 import { TimedItem } from "./overdue.ts";
 import { COMPRESSED_MESSAGE, EXPIRED, TOO_LONG } from "./refused-request.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { codeOf, toCofferError, toStatus } from "./status.ts";
-
-/** A call of Coffer's own service as it arrived. */
-export interface Arrival {
-  readonly caller: Connection;
-  readonly stream: ServerHttp2Stream;
-  readonly route: AuthorizedRoute;
-  /** When it arrived, in monotonic milliseconds. */
-  readonly since: number;
-  /** The time that the caller waits for the answer, in milliseconds; undefined if it set no deadline. */
-  readonly timeoutMs: number | undefined;
-  /** Whether the caller had ended its request when the call began. */
-  readonly isComplete: boolean;
-}
-
-/** What every call needs. */
-export interface CallEnvironment {
-  readonly early: EarlyAnswers;
-  readonly timers: Timers;
-  readonly onHandled: (handled: Handled) => void;
-}
 
 /** The longest time from a request's headers to its end, in milliseconds. */
 export const REQUEST_MS = 30_000;
@@ -53,9 +32,10 @@ export const RETRY_MS = 1000;
  * - waiting: for space in the caller's budget.
  * - collecting: the rest of the request.
  * - answering: the method runs.
+ * - streaming: messages are sent until the method or the caller ends the call.
  * - over: answered or refused.
  */
-type State = "reading" | "waiting" | "collecting" | "answering" | "over";
+type State = "reading" | "waiting" | "collecting" | "answering" | "streaming" | "over";
 
 /**
  * A call of Coffer's own service, from its headers to its end. The request is read only after the caller is authorized
@@ -75,6 +55,10 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   #cancelDeadline: (() => void) | undefined;
   /** Reads more of an incomplete request; undefined if it was complete from the start. */
   #listener: (() => void) | undefined;
+  /** The messages of a streaming call. */
+  #messages: MessageStream | undefined;
+  /** When the answer of a streaming call began, in monotonic milliseconds. */
+  #streamingSince: number | undefined;
 
   constructor(arrival: Arrival, lease: Lease, environment: CallEnvironment) {
     super();
@@ -122,6 +106,17 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     this.#end(Code.OK, undefined);
   }
 
+  /** No time limit applies to the answer except that of the caller. */
+  beginStream(listener: StreamListener): MessageStream {
+    const { stream, openCalls } = this.#arrival;
+    const messages = new MessageStream(stream, this.#lease, listener);
+    this.#messages = messages;
+    this.#state = "streaming";
+    this.#streamingSince = this.#environment.timers.elapsed();
+    openCalls.enter(this);
+    return messages;
+  }
+
   fail(failure: unknown): void {
     const error = toCofferError(failure);
     if (this.#state !== "over") this.#reject(toStatus(error), error);
@@ -136,6 +131,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
    * deadline, the time for the answer too: both times are equal.
    */
   expire(): void {
+    if (this.#state === "streaming") return;
     if (this.#state === "waiting") this.fail(this.#overBudget("bytes"));
     else if (this.#state === "reading" || this.#state === "collecting") this.fail(requestIncomplete(REQUEST_MS));
     else if (this.#arrival.timeoutMs === undefined) this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
@@ -143,11 +139,12 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
 
   /** Cancels the call if the caller has not read the whole answer. Called when the time for reading it is over. */
   abandon(): void {
-    cancelUnread(this.#arrival.stream);
+    if (this.#state !== "streaming") cancelUnread(this.#arrival.stream);
   }
 
   /** The stream is closed. */
   close(): void {
+    if (this.#state === "streaming") this.#end(Code.CANCELLED, undefined);
     this.#cancelDeadline?.();
     this.#lease.release();
     this.#request.wipe();
@@ -259,7 +256,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
    * connection ends.
    */
   #aborted(): void {
-    if (this.#state === "answering") return;
+    if (this.#state === "answering" || this.#state === "streaming") return;
     this.#state = "over";
     this.#request.read();
     this.#request.wipe();
@@ -280,19 +277,26 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   #reject(status: CallStatus, error?: CofferError): void {
     const { stream } = this.#arrival;
     this.#stopReading();
-    const isAbandoned = this.isOver && this.#state !== "answering";
+    const isAbandoned = this.isOver && this.#state !== "answering" && this.#state !== "streaming";
     if (isAbandoned) this.#state = "over";
     else this.#end(error === undefined ? status.code : codeOf(error.reason), error);
+    this.#request.wipe();
+    if (this.#messages !== undefined) {
+      this.#messages.end(status);
+      return;
+    }
     answerStatus(stream, status, this.#environment.early);
     this.#lease.discard();
-    this.#request.wipe();
   }
 
   #end(code: Code, error: CofferError | undefined): void {
     this.#state = "over";
     this.#cancelDeadline?.();
-    const { route, caller, since } = this.#arrival;
+    const { route, caller, since, openCalls } = this.#arrival;
     const { timers, onHandled } = this.#environment;
-    onHandled({ method: route.method, code, seconds: (timers.elapsed() - since) / 1000, caller, error });
+    openCalls.leave(this);
+    this.#messages?.over();
+    const until = this.#streamingSince ?? timers.elapsed();
+    onHandled({ method: route.method, code, seconds: (until - since) / 1000, caller, error });
   }
 }

@@ -6,7 +6,8 @@ import type { AuthorizedRoute } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
 import { EarlyAnswers } from "./early-answers.ts";
 import { type GrpcTimeout, readTimeout } from "./grpc-timeout.ts";
-import { type CallEnvironment, IncomingCall, REQUEST_MS, RETRY_MS } from "./incoming-call.ts";
+import type { CallEnvironment } from "./arrival.ts";
+import { IncomingCall, REQUEST_MS, RETRY_MS } from "./incoming-call.ts";
 import { OpenCall, type OpenRoute } from "./open-call.ts";
 import { Overdue } from "./overdue.ts";
 import type { Session } from "./session.ts";
@@ -127,7 +128,8 @@ export class IncomingCalls {
   #begin({ session, stream, isComplete }: Opened, route: AuthorizedRoute, lease: Lease, timeout: GrpcTimeout): void {
     const timeoutMs = timeout.kind === "timeout" ? timeout.ms : undefined;
     const since = this.#options.timers.elapsed();
-    const arrival = { caller: session.connection, stream, route, since, timeoutMs, isComplete };
+    const { connection: caller, openCalls } = session;
+    const arrival = { caller, stream, route, since, timeoutMs, isComplete, openCalls };
     const call = new IncomingCall(arrival, lease, this.#environment);
     this.#watch(session, stream, call);
     call.begin();

@@ -69,7 +69,8 @@ function batchError({ reason, message, metadata }: CofferError): wire.BatchGetEr
   return { code: codeOf(reason), message, reason, metadata: Object.entries(metadata) };
 }
 
-function split(content: Content | undefined): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {
+/** The values of a content, divided into text and bytes. */
+export function split(content: Content | undefined): { data: readonly MapEntry[]; binaryData: readonly MapEntry[] } {
   const data: MapEntry[] = [];
   const binaryData: MapEntry[] = [];
   for (const entry of content?.entries() ?? []) (entry.kind === "text" ? data : binaryData).push(entry);
@@ -109,10 +110,12 @@ export function description({ secret, time, storeRevision }: DescribedSecret): w
     defaultTtl,
     casRequired,
     storeRevision,
+    convergence: undefined,
   };
 }
 
-const STATES: Readonly<Record<VersionStateKind, number>> = {
+/** The number of VersionState of each state. */
+export const STATES: Readonly<Record<VersionStateKind, number>> = {
   live: wire.VersionState.live,
   deleted: wire.VersionState.deleted,
   destroyed: wire.VersionState.destroyed,

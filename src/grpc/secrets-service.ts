@@ -49,7 +49,8 @@ export const METHODS = [
   "Metadata",
   "Commit",
   "BatchGet",
-] as const satisfies readonly (keyof SecretsMethods)[];
+  "Watch",
+] as const satisfies readonly (keyof SecretsMethods | "Watch")[];
 
 /**
  * Creates the methods over an engine. `maxContentBytes` bounds the total size of the keys and values of one version, and

@@ -5,10 +5,12 @@ import {
   performServerHandshake,
 } from "node:http2";
 import { nextTick } from "node:process";
+import { shuttingDown, svidExpired } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Budget } from "./budget.ts";
 import type { Connection } from "../admission/connection.ts";
-import { endInTime, lifetimeOf } from "./lifetime.ts";
+import { type Lifetime, endInTime, lifetimeOf } from "./lifetime.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { boundPieces } from "./pieces.ts";
 import { SessionSocket } from "./session-socket.ts";
 import { wipeUnread } from "./unread-chunks.ts";
@@ -48,6 +50,8 @@ const LINGER_MS = 5000;
 export class Session {
   readonly connection: Connection;
   readonly budget: Budget;
+  /** The calls that stay open until the session ends them. */
+  readonly openCalls = new OpenCalls();
   readonly #socket: SessionSocket;
   readonly #http2: ServerHttp2Session;
   readonly #timers: Timers;
@@ -101,14 +105,24 @@ export class Session {
    * Asks the peer to make its next calls on another connection, without losing a call (RFC 9113 6.8). The first GOAWAY
    * refuses no stream. The peer has received it when it answers the PING that follows. A second PING waits for the
    * streams that the peer had begun by then: nghttp2, which Envoy and Node use, sends the answer to a PING ahead of
-   * them. The final GOAWAY names the last stream, and the session ends with the last call.
+   * them. The final GOAWAY names the last stream, and the session ends with the last call. Calls that stay open end now,
+   * unless `keepsOpenCalls` is true.
    */
-  goAway(): void {
+  goAway(keepsOpenCalls = false): void {
+    if (!keepsOpenCalls && this.#state === "leaving") this.openCalls.end(shuttingDown());
     if (this.#state !== "open" || this.#http2.destroyed) return;
     this.#state = "leaving";
+    const endOpenCalls = () => keepsOpenCalls || this.openCalls.end(shuttingDown());
+    // Node's client, which grpc-js uses, answers with a GOAWAY. Its PINGs are not answered after that.
+    this.#http2.once("goaway", endOpenCalls);
     this.#onceBegun(() => {
       this.#socket.announceShutdown();
-      this.#ping(() => this.#ping(() => this.#http2.close()));
+      this.#ping(() =>
+        this.#ping(() => {
+          endOpenCalls();
+          this.#http2.close();
+        }),
+      );
     });
   }
 
@@ -124,10 +138,7 @@ export class Session {
     // goAway() must not send anything after this: a later GOAWAY must not name a higher stream (RFC 9113 6.8).
     this.#state = "leaving";
     this.#http2.close();
-    this.connection.socket.once(
-      "close",
-      this.#timers.delay(LINGER_MS, () => this.close()),
-    );
+    this.#closeLater();
   }
 
   /** Ends the session and its socket immediately. Open calls fail. */
@@ -144,8 +155,30 @@ export class Session {
     this.#http2.destroy();
   }
 
-  #startTimers(lifetime: ReturnType<typeof lifetimeOf>): void {
-    const ending = { goAway: () => this.goAway(), close: () => this.close() };
+  /** Ends the session at the end of its lifetime. Calls that stay open get the reason. */
+  #endOfLife(): void {
+    if (this.openCalls.count === 0) {
+      this.close();
+      return;
+    }
+    const isExpired = this.#timers.clock() >= this.connection.validUntil;
+    this.openCalls.end(isExpired ? svidExpired() : shuttingDown());
+    this.#state = "leaving";
+    if (!this.#http2.closed && !this.#http2.destroyed) this.#http2.close();
+    this.#closeLater();
+  }
+
+  #closeLater(): void {
+    this.connection.socket.once(
+      "close",
+      this.#timers.delay(LINGER_MS, () => this.close()),
+    );
+  }
+
+  #startTimers(lifetime: Lifetime): void {
+    // The calls that stay open end with the SVID, if it expires before the connection would be closed for its age.
+    const endsWithSvid = lifetime.closeAt === this.connection.validUntil;
+    const ending = { goAway: () => this.goAway(endsWithSvid), close: () => this.#endOfLife() };
     const cancelEnding = endInTime(lifetime, ending, this.#timers);
     this.#keepAlive();
     this.connection.socket.once("close", () => {

@@ -8,7 +8,7 @@ import { reading } from "./store-checks.ts";
 import { StoredHistory } from "./stored-history.ts";
 import type { PutRow, StateRow, StoredRow } from "./stored-row.ts";
 import { StoreRefused } from "./store-refused.ts";
-import { PAGE_ROWS, countSecrets, cursorsOf } from "./stored-tables.ts";
+import { PAGE_ROWS, countSecrets, cursorsOf, lastForgetting } from "./stored-tables.ts";
 import { requestOf, settingsOf } from "./stored-values.ts";
 import { stateOfCode } from "./version-state-codes.ts";
 
@@ -59,6 +59,9 @@ export class StoredEntries {
     }
     this.#refuse(this.#history.endProblem(this.#reading(() => countSecrets(this.#db))));
     if (page.length > 0) yield page;
+    const revision = this.#reading(() => lastForgetting(this.#db));
+    // What the entry has removed is not known, but that it was the last one with such a removal.
+    if (revision > 0) yield [{ revision, changes: [], requests: undefined, forgotten: revision }];
   }
 
   *#rows(): Generator<StoredRow> {

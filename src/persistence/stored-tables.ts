@@ -29,6 +29,12 @@ export function countSecrets(db: Database.Database): { readonly settings: number
   return { settings: count("settings"), tombstones: count("tombstones") };
 }
 
+/** The revision of the last entry that only removed rows; 0 if there is none. */
+export function lastForgetting(db: Database.Database): Revision {
+  if (hasDeletionsOnly(db)) return 0;
+  return db.prepare<[], Revision>("SELECT revision FROM last_forgetting").pluck().get() ?? 0;
+}
+
 /** The last revision of the store; 0 if it is empty. */
 export function lastRevision(db: Database.Database): Revision {
   const revisions = hasDeletionsOnly(db)

@@ -35,6 +35,11 @@ export interface AnsweredRequest {
 /** A durable entry. */
 export interface CommittedEntry<Sealed = Buffer> extends JournalEntry<Sealed> {
   readonly revision: Revision;
+  /**
+   * Tombstones of purges up to this revision may have been forgotten before the journal was loaded. Only a loaded entry
+   * has it.
+   */
+  readonly forgotten?: Revision;
 }
 
 /**

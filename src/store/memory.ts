@@ -21,16 +21,28 @@ export interface StoreTotals {
 /** What reads use of {@link Memory}. */
 export type ReadableMemory = Pick<Memory, "get" | "atOrAfter" | "totals" | "revision">;
 
+/** What watchers use of {@link Memory}. */
+export type WatchableMemory = Pick<
+  Memory,
+  "get" | "atOrAfter" | "tombstoneAtOrAfter" | "revision" | "forgotten" | "onPublished"
+>;
+
+/** Called with entries that were just published, in revision order. */
+export type PublishedListener = (entries: readonly CommittedEntry<unknown>[]) => void;
+
 /** All secrets and tombstones, at one revision. Reads use nothing else, and only {@link publish} changes it. */
 export class Memory<Sealed extends Measured = Buffer> {
   readonly #stored = new Map<SecretPath, Stored>();
   /** The paths of the secrets, without those of tombstones. */
   readonly #index = new PathIndex();
+  readonly #tombstones = new PathIndex();
   readonly #sealed: SealedContents<Sealed>;
   readonly #pack = (sealed: Sealed) => this.#sealed.add(sealed);
   readonly #copies: number;
   readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
+  #forgotten: Revision = 0;
+  #onPublished: PublishedListener = () => {};
   #lastTime = 0;
   #secrets = 0;
   #versions = 0;
@@ -48,6 +60,11 @@ export class Memory<Sealed extends Measured = Buffer> {
   /** The revision of the last published change. */
   get revision(): Revision {
     return this.#revision;
+  }
+
+  /** No tombstone of a purge after this revision was forgotten. */
+  get forgotten(): Revision {
+    return this.#forgotten;
   }
 
   /** The time of the latest change, in milliseconds. No later change gets an earlier time. */
@@ -75,20 +92,32 @@ export class Memory<Sealed extends Measured = Buffer> {
     return path === undefined ? undefined : secretOf(this.#stored.get(path));
   }
 
+  /** The path of the first tombstone that is not less than `start`; undefined if there is none. */
+  tombstoneAtOrAfter(start: string): SecretPath | undefined {
+    return this.#tombstones.atOrAfter(start);
+  }
+
+  /** Calls `listener` after each later {@link publish}, instead of the one before. It must not throw. */
+  onPublished(listener: PublishedListener): void {
+    this.#onPublished = listener;
+  }
+
   /**
    * Makes committed changes visible, in revision order, whether this process or another replica committed them. Entries
    * that are already published are ignored: a journal that several replicas share can also deliver this process's own
    * commits.
    */
   publish(entries: readonly CommittedEntry<Sealed>[]): void {
-    for (const { revision, changes } of entries) {
-      if (revision <= this.#revision) continue;
+    const later = entries.filter(({ revision }) => revision > this.#revision);
+    for (const { forgotten = 0 } of entries) this.#forgotten = Math.max(this.#forgotten, forgotten);
+    for (const { revision, changes } of later) {
       for (const change of changes) {
         this.#apply(change, revision);
         this.#lastTime = Math.max(this.#lastTime, change.time);
       }
       this.#revision = revision;
     }
+    this.#onPublished(later);
   }
 
   /**
@@ -113,9 +142,17 @@ export class Memory<Sealed extends Measured = Buffer> {
     if (secrets.before !== undefined) this.#release(secrets.before, change);
     if (secrets.before === undefined && secrets.after !== undefined) this.#index.add(path);
     if (secrets.before !== undefined && secrets.after === undefined) this.#index.remove(path);
+    this.#indexTombstone(path, before, after);
     this.#bytes += this.sizeOf(after) - this.sizeOf(before);
     if (after === undefined) this.#stored.delete(path);
     else this.#stored.set(path, after);
+  }
+
+  #indexTombstone(path: SecretPath, before: Stored | undefined, after: Stored | undefined): void {
+    if (before?.kind === "tombstone" && after?.kind !== "tombstone") this.#tombstones.remove(path);
+    if (before?.kind !== "tombstone" && after?.kind === "tombstone") this.#tombstones.add(path);
+    if (before?.kind === "tombstone" && after === undefined)
+      this.#forgotten = Math.max(this.#forgotten, before.revision);
   }
 
   #count(secret: StoredSecret | undefined, sign: 1 | -1): void {

@@ -14,8 +14,9 @@ export const REMOVED = -1;
  */
 export function encodeBatch(entries: readonly CommittedEntry<Location>[]): Columns {
   const writer = new ColumnWriter();
-  for (const { revision, changes } of entries) {
+  for (const { revision, changes, forgotten = 0 } of entries) {
     writer.number(revision);
+    writer.number(forgotten);
     writer.list(changes, writeChange);
   }
   return writer.end();
@@ -26,7 +27,8 @@ export function decodeBatch(batch: Columns): CommittedEntry<Location>[] {
   const reader = new ColumnReader(batch);
   const entries: CommittedEntry<Location>[] = [];
   while (!reader.isOver) {
-    entries.push({ revision: reader.number(), changes: reader.list(readChange), requests: undefined });
+    const [revision, forgotten] = [reader.number(), reader.number()];
+    entries.push({ revision, changes: reader.list(readChange), requests: undefined, forgotten });
   }
   return entries;
 }

@@ -87,8 +87,8 @@ export class Feed implements Publication {
     this.#overwrite();
   }
 
-  #located({ revision, changes }: CommittedEntry): CommittedEntry<Location> {
-    return { revision, changes: changes.map((change) => this.#locatedChange(change)), requests: undefined };
+  #located({ changes, ...entry }: CommittedEntry): CommittedEntry<Location> {
+    return { ...entry, changes: changes.map((change) => this.#locatedChange(change)), requests: undefined };
   }
 
   #locatedChange(change: Change): Change<Location> {

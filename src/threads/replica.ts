@@ -1,6 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
-import { Memory, type ReadableMemory } from "../store/memory.ts";
+import { Memory, type ReadableMemory, type WatchableMemory } from "../store/memory.ts";
 import { decodeBatch } from "./batch.ts";
 import type { Location } from "./change-columns.ts";
 import { FollowedContents } from "./followed-contents.ts";
@@ -51,7 +51,7 @@ export class Replica {
     port.onMessage((message) => this.#receive(message));
   }
 
-  get memory(): ReadableMemory {
+  get memory(): ReadableMemory & WatchableMemory {
     return this.#memory;
   }
 

@@ -17,6 +17,7 @@ import { ManualTimers } from "../support/manual-timers.ts";
 import { example, forge, NOW, TRUST, workload, workloadKey } from "../support/chain-world.ts";
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { ownIdentity } from "./own-identity.ts";
+import { NO_WATCHES } from "../support/no-watches.ts";
 
 // Record types (RFC 8446 5.1).
 const ALERT = 21;
@@ -44,6 +45,7 @@ class Site {
   readonly server = new GrpcServer({
     connections: this.connections,
     ...WIDE_LIMITS,
+    watch: NO_WATCHES,
     methods: {} as SecretsMethods,
     onHandled: () => {},
     timers: this.timers,

@@ -14,6 +14,7 @@ import { ManualTimers } from "../support/manual-timers.ts";
 import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 import type { Peer } from "./peers.ts";
+import { NO_WATCHES } from "../support/no-watches.ts";
 
 /** What happened to a peer. */
 export interface Reply {
@@ -63,6 +64,7 @@ class PeerServer {
     const server = new GrpcServer({
       connections,
       ...WIDE_LIMITS,
+      watch: NO_WATCHES,
       methods,
       onHandled: () => {},
       timers,

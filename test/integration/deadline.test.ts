@@ -18,6 +18,7 @@ import { grpcMessage } from "../../bench/request.ts";
 import { answerOf, sessionOf } from "../support/bare-call.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
+import { NO_WATCHES } from "../support/no-watches.ts";
 
 /**
  * Time that passes only when the test advances it. Between hold() and release(), tasks that run after a turn of the
@@ -211,6 +212,7 @@ describe("a method that fails unexpectedly", () => {
     server = new GrpcServer({
       connections,
       ...WIDE_LIMITS,
+      watch: NO_WATCHES,
       methods,
       onHandled,
       timers: processTimers,

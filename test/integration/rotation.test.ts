@@ -21,6 +21,7 @@ import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { Caller } from "../support/server-kit.ts";
+import { NO_WATCHES } from "../support/no-watches.ts";
 
 const EXAMPLE = TrustDomain.parse("example.org");
 const OTHER = TrustDomain.parse("other.org");
@@ -48,6 +49,7 @@ class Rotating {
     this.server = new GrpcServer({
       connections,
       ...WIDE_LIMITS,
+      watch: NO_WATCHES,
       methods,
       onHandled: () => {},
       timers,

@@ -18,7 +18,7 @@ interface DescriptorField {
   readonly type: string;
 }
 
-const NOT_MESSAGES = ["coffer.v1.Secrets", "coffer.v1.VersionState"];
+const NOT_MESSAGES = ["coffer.v1.Secrets", "coffer.v1.VersionState", "coffer.v1.ReportState"];
 
 function describedFields(name: string): DescriptorField[] {
   return ((contract[name] as MessageTypeDefinition<object, object>).type as { field: DescriptorField[] }).field;
@@ -68,6 +68,17 @@ const tables: readonly (readonly [string, Codec<never>])[] = [
   ["coffer.v1.Guard", messages.commitGuard],
   ["coffer.v1.OperationResult", messages.commitResult],
   ["coffer.v1.BatchGetError", messages.batchGetError],
+  ["coffer.v1.WatchRequest", messages.watchRequest],
+  ["coffer.v1.WatchResponse", messages.watchResponse],
+  ["coffer.v1.WatchedSecret", messages.watchedSecret],
+  ["coffer.v1.Synced", messages.watchSynced],
+  ["coffer.v1.Heartbeat", messages.watchHeartbeat],
+  ["coffer.v1.Resync", messages.watchResync],
+  ["coffer.v1.Revoked", messages.watchRevoked],
+  ["coffer.v1.ReportRequest", messages.reportRequest],
+  ["coffer.v1.ReportResponse", messages.reportResponse],
+  ["coffer.v1.Convergence", messages.convergence],
+  ["coffer.v1.Watcher", messages.laggingWatcher],
   ["google.rpc.Status", details.status],
   ["google.rpc.ErrorInfo", details.errorInfo],
   ["google.rpc.BadRequest", details.badRequest],

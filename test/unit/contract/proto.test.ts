@@ -60,6 +60,8 @@ describe("the options of coffer.proto", () => {
       Metadata: undefined,
       Commit: undefined,
       BatchGet: "NO_SIDE_EFFECTS",
+      Watch: "NO_SIDE_EFFECTS",
+      Report: undefined,
     });
   });
 });

@@ -68,6 +68,7 @@ const entries: fc.Arbitrary<CommittedEntry<Location>[]> = fc.array(
     // An entry that only remembers a request has none.
     changes: fc.array(change, { maxLength: 4 }),
     requests: fc.constant(undefined),
+    forgotten: number,
   }),
   { maxLength: 20 },
 );

@@ -1,0 +1,82 @@
+import { MAX_WATCHED } from "../contract/limits.ts";
+import * as wire from "../contract/messages.ts";
+import { invalidField, limitExceeded } from "../domain/errors.ts";
+import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
+import type { Connection } from "../admission/connection.ts";
+import type { WatchEvent } from "../watch/watch-event.ts";
+import type { Watch, WatchHub } from "../watch/watch-hub.ts";
+import { WatchScope } from "../watch/watch-scope.ts";
+import type { WatchRequest, WatchSink } from "../watch/watcher-options.ts";
+import type { AnswerableCall, AuthorizedRoute } from "./authorized-route.ts";
+import { PREFIX_BYTES, writePrefix } from "./framing.ts";
+import type { MethodId } from "./method-id.ts";
+import { watchResponse } from "./watch-answers.ts";
+
+// Bytes of an event in addition to its content: its path, numbers and times.
+const EVENT_BYTES = 256;
+
+/** What the method Watch needs. */
+export interface WatchMethod {
+  /** Authorizes the call as a whole. Throws ACCESS_DENIED. */
+  readonly permit: (caller: Connection) => void;
+  readonly watches: WatchHub;
+}
+
+/** The route of Watch. */
+export function watchRoute(id: MethodId, method: WatchMethod): AuthorizedRoute {
+  return {
+    kind: "authorized",
+    method: id,
+    target: undefined,
+    authorize: (caller) => method.permit(caller),
+    answer: (call, message) => {
+      try {
+        method.permit(call.caller);
+        begin(method.watches, call, requestOf(wire.watchRequest.decode(message)));
+      } catch (error) {
+        call.fail(error);
+      } finally {
+        call.wipeRequest();
+      }
+    },
+  };
+}
+
+function begin(watches: WatchHub, call: AnswerableCall, request: WatchRequest): void {
+  let watch: Watch | undefined;
+  watch = watches.begin(call.caller, request, (wake) => {
+    const stream = call.beginStream({ onSpace: wake, onOver: () => watch?.end() });
+    return {
+      get isOver() {
+        return call.isOver;
+      },
+      fits: (bytes) => stream.fits(bytes + EVENT_BYTES),
+      hold: (bytes) => stream.hold(bytes),
+      drop: (bytes) => stream.drop(bytes),
+      send: (event) => stream.write(framed(event)),
+      fail: (error) => call.fail(error),
+    } satisfies WatchSink;
+  });
+  // The connection may be ending, and have ended the call.
+  if (call.isOver) watch.end();
+}
+
+/** Overwrites the values of the event. */
+function framed(event: WatchEvent): Buffer {
+  const bytes = wire.watchResponse.encode(watchResponse(event), PREFIX_BYTES);
+  writePrefix(bytes);
+  if (event.kind === "secret") event.content?.dispose();
+  return bytes;
+}
+
+function requestOf({ paths, prefixes, fromRevision, withValues, policy }: wire.WatchRequest): WatchRequest {
+  const requested = paths.length + prefixes.length;
+  if (requested === 0) throw invalidField("paths", "is empty, and so is prefixes");
+  if (requested > MAX_WATCHED)
+    throw limitExceeded("prefixes", MAX_WATCHED, "elements", requested, "paths and prefixes together");
+  const scope = new WatchScope(
+    paths.map((path, index) => parseSecretPath(path, `paths[${index}]`)),
+    prefixes.map((prefix, index) => parsePathPrefix(prefix, `prefixes[${index}]`)),
+  );
+  return { scope, withValues, fromRevision, policy };
+}

@@ -1,0 +1,127 @@
+import type { Authorizer } from "../authorization/authorizer.ts";
+import { revisionAhead } from "../domain/errors.ts";
+import type { Timers } from "../domain/timers.ts";
+import type { RandomFill } from "../sealing/random.ts";
+import type { Sealer } from "../sealing/sealer.ts";
+import type { CommittedEntry } from "../store/journal.ts";
+import type { WatchableMemory } from "../store/memory.ts";
+import type { StoreClock } from "../store/store-clock.ts";
+import { EventMaker } from "./event-maker.ts";
+import { Rota } from "./rota.ts";
+import { WatcherIndex } from "./watcher-index.ts";
+import type { WatchRequest, WatchSink, WatchingCaller } from "./watcher-options.ts";
+import { Watcher } from "./watcher.ts";
+
+/** Milliseconds between two heartbeats. The contract promises one every 15 seconds. */
+const HEARTBEAT_MS = 10_000;
+
+const WATCH_ID_BYTES = 16;
+
+/** What a {@link WatchHub} needs. */
+export interface WatchHubOptions {
+  readonly memory: WatchableMemory;
+  readonly sealer: Sealer;
+  readonly clock: Pick<StoreClock, "now">;
+  readonly timers: Pick<Timers, "clock" | "elapsed" | "afterTurn" | "delay">;
+  readonly random: RandomFill;
+  /** The current authorizer. Call {@link WatchHub.policyChanged} after each change. */
+  readonly authorizer: () => Authorizer;
+  /** Brings the memory up to every change that was answered anywhere. */
+  readonly catchUp: () => void;
+}
+
+/** A watch that has begun. */
+export interface Watch {
+  /** The caller has stopped watching. */
+  end(): void;
+}
+
+/** The watchers of one thread, which follow the memory of this thread. */
+export class WatchHub {
+  readonly #options: WatchHubOptions;
+  readonly #events: EventMaker;
+  readonly #watchers = new Set<Watcher>();
+  readonly #index = new WatcherIndex<Watcher>();
+  readonly #rota: Rota<Watcher>;
+  #cancelHeartbeat: (() => void) | undefined;
+
+  constructor(options: WatchHubOptions) {
+    this.#options = options;
+    this.#events = new EventMaker(options);
+    this.#rota = new Rota(options.timers);
+    options.memory.onPublished((entries) => this.#published(entries));
+  }
+
+  /** The number of watches. */
+  get count(): number {
+    return this.#watchers.size;
+  }
+
+  /**
+   * Begins a watch. `createSink` gets the function to call when the sink has space again. Throws REVISION_AHEAD if the
+   * caller has seen changes that this store does not have.
+   */
+  begin(caller: WatchingCaller, request: WatchRequest, createSink: (wake: () => void) => WatchSink): Watch {
+    const { memory, timers, authorizer, catchUp } = this.#options;
+    catchUp();
+    if (request.fromRevision > memory.revision) throw revisionAhead(memory.revision);
+    const wake = () => this.#rota.add(watcher);
+    const watcher: Watcher = new Watcher({
+      ...{ caller, request, memory, wake },
+      sink: createSink(wake),
+      watchId: this.#watchId(),
+      events: this.#events,
+      clock: timers.clock,
+      authorizer: authorizer(),
+    });
+    this.#add(watcher);
+    return { end: () => this.#remove(watcher) };
+  }
+
+  /** Every watcher is sent what it may see from now on, and no longer what it may not. */
+  policyChanged(): void {
+    const authorizer = this.#options.authorizer();
+    for (const watcher of this.#watchers) watcher.adopt(authorizer);
+  }
+
+  #add(watcher: Watcher): void {
+    this.#watchers.add(watcher);
+    this.#index.add(watcher);
+    this.#rota.add(watcher);
+    if (this.#cancelHeartbeat === undefined) this.#awaitHeartbeat();
+  }
+
+  #remove(watcher: Watcher): void {
+    if (!this.#watchers.delete(watcher)) return;
+    this.#index.delete(watcher);
+    this.#rota.delete(watcher);
+    watcher.close();
+    if (this.#watchers.size > 0) return;
+    this.#cancelHeartbeat?.();
+    this.#cancelHeartbeat = undefined;
+  }
+
+  #awaitHeartbeat(): void {
+    this.#cancelHeartbeat = this.#options.timers.delay(HEARTBEAT_MS, () => {
+      for (const watcher of this.#watchers) watcher.beat();
+      this.#awaitHeartbeat();
+    });
+  }
+
+  /** In the order of revisions, and of paths within a revision. */
+  #published(entries: readonly CommittedEntry<unknown>[]): void {
+    if (this.#watchers.size === 0) return;
+    for (const { revision, changes } of entries) {
+      const paths = new Set(changes.map(({ path }) => path));
+      for (const path of paths.size === 1 ? paths : [...paths].sort()) {
+        this.#index.forEach(path, (watcher) => watcher.changed(path, revision));
+      }
+    }
+  }
+
+  #watchId(): string {
+    const id = Buffer.alloc(WATCH_ID_BYTES);
+    this.#options.random(id);
+    return id.toString("base64url");
+  }
+}

@@ -1,0 +1,54 @@
+import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
+
+/** The greatest of the entries that begins at or before a text, by position; -1 if there is none. */
+function lastAtOrBefore(entries: readonly ScopeEntry[], text: string): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle]?.start ?? "") <= text) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** A path, or all paths with a prefix. */
+interface ScopeEntry {
+  readonly start: string;
+  readonly isPrefix: boolean;
+}
+
+/** The paths that a watch names: single paths, and all paths with one of its prefixes. */
+export class WatchScope {
+  readonly paths: readonly SecretPath[];
+  readonly prefixes: readonly PathPrefix[];
+  /** In string order, without those that an earlier prefix contains. So at most one entry covers a path. */
+  readonly #entries: readonly ScopeEntry[];
+
+  constructor(paths: readonly SecretPath[], prefixes: readonly PathPrefix[]) {
+    this.paths = [...new Set(paths)].sort();
+    this.prefixes = [...new Set(prefixes)].sort();
+    const named = [
+      ...this.prefixes.map((start) => ({ start, isPrefix: true })),
+      ...this.paths.map((start) => ({ start, isPrefix: false })),
+    ].sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : Number(b.isPrefix) - Number(a.isPrefix)));
+    const entries: ScopeEntry[] = [];
+    for (const entry of named) if (!covers(entries.at(-1), entry.start)) entries.push(entry);
+    this.#entries = entries;
+  }
+
+  covers(path: string): boolean {
+    return covers(this.#entries[lastAtOrBefore(this.#entries, path)], path);
+  }
+
+  /** The first text at or after `text` that it covers, or with which paths that it covers begin; undefined if none is. */
+  atOrAfter(text: string): string | undefined {
+    const at = lastAtOrBefore(this.#entries, text);
+    return covers(this.#entries[at], text) ? text : this.#entries[at + 1]?.start;
+  }
+}
+
+function covers(entry: ScopeEntry | undefined, text: string): boolean {
+  if (entry === undefined) return false;
+  return entry.isPrefix ? text.startsWith(entry.start) : text === entry.start;
+}

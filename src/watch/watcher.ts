@@ -1,0 +1,291 @@
+import type { Authorizer } from "../authorization/authorizer.ts";
+import { svidExpired } from "../domain/errors.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { Revision } from "../store/journal.ts";
+import { lastChange } from "../store/secret.ts";
+import { EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
+import { PathScan } from "./path-scan.ts";
+import { PendingPaths } from "./pending-paths.ts";
+import { type Position, after, compare, completeRevision } from "./position.ts";
+import { CANDIDATE_BYTES, Reconciliation, UNKNOWN } from "./reconciliation.ts";
+import type { Stepwise } from "./rota.ts";
+import type { Candidate } from "./first-candidates.ts";
+import { Sight } from "./sight.ts";
+import { POLICY_CHANGING, type WatchEvent } from "./watch-event.ts";
+import type { WatchScope } from "./watch-scope.ts";
+import type { WatcherOptions } from "./watcher-options.ts";
+
+/**
+ * - walk: sends everything that changed after `base`, or everything that exists if it is 0, in path order. SYNCED follows.
+ * - reconcile: sends a difference that is too large to be remembered, or that a policy change has made, in the order of
+ *   revisions.
+ * - live: sends each path that changed.
+ */
+type Task =
+  | { readonly kind: "walk"; readonly base: Revision; readonly until: Revision; readonly scan: PathScan }
+  | {
+      readonly kind: "reconcile";
+      readonly difference: Reconciliation;
+      readonly held: number;
+      readonly isOfPolicy: boolean;
+    }
+  | { readonly kind: "live" };
+
+const LIVE: Task = { kind: "live" };
+
+// The numbers of candidates that a reconciliation selects at once, from the most to the least. The least one needs no
+// space in the budget.
+const SELECTION_SIZES = [2048, 512];
+const LEAST_SELECTION = 64;
+
+/**
+ * One watch. It remembers which paths to send and not what: an event is created from the newest state, and authorized,
+ * when its stream has space for it. A watcher that does not read therefore takes little memory, and no time.
+ */
+export class Watcher implements Stepwise {
+  readonly #options: WatcherOptions;
+  readonly #pending: PendingPaths;
+  #sight: Sight;
+  #task: Task = LIVE;
+  /** It knows all changes up to this place, unless it is caught up: then it knows all changes. */
+  #position: Position = after(0);
+  /** Events that are not about one secret, in order. They are sent first. */
+  #notices: WatchEvent[] = [];
+  /** The next secret to send. */
+  #outgoing: Candidate | undefined;
+  /** More paths have changed than can wait. */
+  #isBehind = false;
+  /** The sights before a policy change whose difference is not being sent yet. */
+  #earlier: EarlierSights | undefined;
+
+  constructor(options: WatcherOptions) {
+    const { caller, request, sink, memory, authorizer } = options;
+    this.#options = options;
+    this.#pending = new PendingPaths(sink);
+    this.#sight = new Sight(authorizer, caller.id, request);
+    const { fromRevision, policy } = request;
+    const isKnown = policy === "" || policy === this.#sight.fingerprint;
+    if (fromRevision === 0 || (isKnown && fromRevision >= memory.forgotten)) this.#walk(fromRevision);
+    else this.#resync();
+  }
+
+  get scope(): WatchScope {
+    return this.#options.request.scope;
+  }
+
+  /** A path that the watch names has changed, at this revision. */
+  changed(path: SecretPath, revision: Revision): void {
+    if (this.#isBehind || !this.#sight.allows(path)) return;
+    if (this.#isCaughtUp) this.#position = after(revision - 1);
+    if (!this.#pending.add(path)) this.#fallBehind();
+    this.#options.wake();
+  }
+
+  /** The policy has changed. */
+  adopt(authorizer: Authorizer): void {
+    const { caller, request, memory } = this.#options;
+    const before = this.#sight;
+    this.#sight = new Sight(authorizer, caller.id, request);
+    if (before.fingerprint === this.#sight.fingerprint) return;
+    if (this.#isCaughtUp) this.#position = after(memory.revision);
+    this.#outgoing = undefined;
+    if (this.#task.kind === "walk") this.#resync();
+    else if (this.#earlier === undefined) this.#remember(before, memory.revision);
+    this.#options.wake();
+  }
+
+  /** Sends a heartbeat when there is space for it. */
+  beat(): void {
+    if (this.#task.kind !== "live" || this.#earlier !== undefined || this.#notices.length > 0) return;
+    this.#notices.push(this.#heartbeat(this.#sight.fingerprint));
+    this.#options.wake();
+  }
+
+  /** Returns the memory that it holds. */
+  close(): void {
+    this.#pending.clear();
+    this.#endTask();
+  }
+
+  step(): boolean {
+    const { sink, clock, caller } = this.#options;
+    if (sink.isOver || !sink.fits(0)) return false;
+    if (clock() > caller.validUntil) {
+      sink.fail(svidExpired());
+      return false;
+    }
+    if (this.#hasMissedPurge) this.#resync();
+    const notice = this.#notices.shift();
+    if (notice !== undefined) sink.send(notice);
+    else if (this.#outgoing !== undefined) return this.#deliver(this.#outgoing);
+    else return this.#advance();
+    return true;
+  }
+
+  get #isCaughtUp(): boolean {
+    return this.#isIdle && this.#pending.size === 0;
+  }
+
+  get #isIdle(): boolean {
+    return this.#task.kind === "live" && !this.#isBehind && this.#earlier === undefined && this.#outgoing === undefined;
+  }
+
+  /** Whether a tombstone was forgotten that it has not been sent. A watcher that gets a snapshot needs none. */
+  get #hasMissedPurge(): boolean {
+    const isSnapshot = this.#task.kind === "walk" && this.#task.base === 0;
+    return !isSnapshot && !this.#isCaughtUp && completeRevision(this.#position) < this.#options.memory.forgotten;
+  }
+
+  /** Does a part of the task. Returns whether there is more to do. */
+  #advance(): boolean {
+    switch (this.#task.kind) {
+      case "walk":
+        this.#outgoing = this.#walked(this.#task);
+        return true;
+      case "reconcile":
+        this.#reconcile(this.#task);
+        return true;
+      case "live":
+        if (this.#isBehind || this.#earlier !== undefined) this.#beginReconciliation();
+        else this.#outgoing = this.#firstPending();
+        return !this.#isCaughtUp;
+    }
+  }
+
+  // ---- snapshot, and return to a revision
+
+  #walk(base: Revision): void {
+    const { memory, request } = this.#options;
+    const { scope } = request;
+    const atOrAfter = (text: string) => {
+      const at = scope.atOrAfter(text);
+      return at === undefined ? undefined : this.#sight.atOrAfter(at);
+    };
+    const scan = new PathScan({ memory, atOrAfter, withTombstones: base > 0 });
+    this.#task = { kind: "walk", base, until: memory.revision, scan };
+    this.#position = after(base);
+  }
+
+  #walked({ scan, base, until }: Task & { kind: "walk" }): Candidate | undefined {
+    const stored = scan.advance();
+    if (scan.isOver) this.#synced(until);
+    if (stored === undefined) return undefined;
+    const { revision } = lastChange(stored);
+    // What has changed since the begin waits to be sent afterwards.
+    if (revision <= base || revision > until) return undefined;
+    return { path: stored.path, revision, isRevoked: false };
+  }
+
+  #synced(revision: Revision): void {
+    const { watchId, request } = this.#options;
+    const { readable, fingerprint: policy } = this.#sight;
+    const { paths, prefixes } = request.scope;
+    const requested = paths.length + prefixes.length;
+    this.#position = after(revision);
+    this.#task = LIVE;
+    this.#notices.push({ kind: "synced", revision, readable, requested, watchId, policy });
+    this.#endCaughtUp();
+  }
+
+  #resync(): void {
+    this.#endTask();
+    this.#pending.clear();
+    this.#outgoing = undefined;
+    this.#earlier = undefined;
+    this.#isBehind = false;
+    this.#notices = [{ kind: "resync" }];
+    this.#walk(0);
+  }
+
+  // ---- changes
+
+  #firstPending(): Candidate | undefined {
+    const path = this.#pending.first;
+    if (path === undefined) return undefined;
+    this.#pending.delete(path);
+    const stored = this.#options.memory.get(path);
+    // A tombstone that was forgotten would be missed, and a snapshot is due.
+    return stored === undefined ? undefined : { path, revision: lastChange(stored).revision, isRevoked: false };
+  }
+
+  /** Sends a secret, unless it has changed in the meantime: it then waits to be sent with the later change. */
+  #deliver(candidate: Candidate): boolean {
+    const { events, sink, request } = this.#options;
+    const { withValues } = request;
+    const event = candidate.isRevoked ? undefined : events.prepare(candidate, withValues);
+    if (event !== undefined && !sink.fits(event.bytes)) return false;
+    this.#outgoing = undefined;
+    if (candidate.isRevoked) sink.send({ kind: "revoked", path: candidate.path, revision: this.#complete });
+    else if (event !== undefined) sink.send(event.make());
+    if (this.#task.kind !== "walk" && compare(candidate, this.#position) > 0) this.#position = candidate;
+    this.#endCaughtUp();
+    return true;
+  }
+
+  #endCaughtUp(): void {
+    if (this.#isCaughtUp) this.#position = after(this.#options.memory.revision);
+  }
+
+  #fallBehind(): void {
+    this.#pending.clear();
+    this.#isBehind = true;
+  }
+
+  // ---- differences
+
+  /** What it knows is that of the sight before, or a mixture if a difference was being sent. */
+  #remember(before: Sight, until: Revision): void {
+    const known = this.#task.kind === "reconcile" ? this.#task.difference.earlier : new EarlierSights();
+    known.add(before, until);
+    this.#endTask();
+    this.#earlier = known;
+    if (known.count > MOST_EARLIER_SIGHTS) this.#resync();
+  }
+
+  #beginReconciliation(): void {
+    const { memory, request } = this.#options;
+    const isOfPolicy = this.#earlier !== undefined;
+    const earlier = this.#earlier ?? new EarlierSights();
+    if (!isOfPolicy) earlier.add(this.#sight, memory.revision);
+    const size = this.#selectionSize();
+    const { scope } = request;
+    const options = { memory, scope, sight: this.#sight, earlier, base: this.#position, size };
+    this.#pending.clear();
+    this.#isBehind = false;
+    this.#earlier = undefined;
+    const held = size === LEAST_SELECTION ? 0 : size * CANDIDATE_BYTES;
+    this.#task = { kind: "reconcile", difference: new Reconciliation(options), held, isOfPolicy };
+    if (isOfPolicy) this.#notices.push(this.#heartbeat(POLICY_CHANGING));
+  }
+
+  #selectionSize(): number {
+    const { sink } = this.#options;
+    return SELECTION_SIZES.find((size) => sink.hold(size * CANDIDATE_BYTES)) ?? LEAST_SELECTION;
+  }
+
+  #reconcile({ difference, isOfPolicy }: Task & { kind: "reconcile" }): void {
+    if (difference.isOver) {
+      this.#endTask();
+      this.#position = after(difference.until);
+      this.#endCaughtUp();
+      if (isOfPolicy) this.#notices.push(this.#heartbeat(this.#sight.fingerprint));
+      return;
+    }
+    const next = difference.advance();
+    if (next === UNKNOWN) this.#resync();
+    else this.#outgoing = next;
+  }
+
+  #endTask(): void {
+    if (this.#task.kind === "reconcile" && this.#task.held > 0) this.#options.sink.drop(this.#task.held);
+    this.#task = LIVE;
+  }
+
+  #heartbeat(policy: string): WatchEvent {
+    return { kind: "heartbeat", revision: this.#complete, policy };
+  }
+
+  get #complete(): Revision {
+    return this.#isCaughtUp ? this.#options.memory.revision : completeRevision(this.#position);
+  }
+}
