@@ -3,6 +3,7 @@ import { type ClientHttp2Session, type SecureClientSessionOptions, connect } fro
 import { getRequest } from "../src/contract/messages.ts";
 import type { IdleJob } from "./idle-clients.ts";
 import { grpcMessage, secretPath } from "./request.ts";
+import { beginWatch } from "./watch-stream.ts";
 
 // A process of clients that make one call each and keep their connections. It receives its job from the parent, and
 // reports when all of them are idle. It ends when the parent disconnects.
@@ -19,16 +20,20 @@ const HEADERS = {
 const REQUEST = grpcMessage(getRequest.encode(getRequest.of({ path: secretPath(0), version: 0 })));
 
 process.once("disconnect", () => process.exit());
-process.once("message", async ({ target, connections }: IdleJob) => {
+process.once("message", async ({ target, connections, areWatching = false }: IdleJob) => {
   const credentials = {
     ca: readFileSync(target.bundle),
     cert: readFileSync(target.cert),
     key: readFileSync(target.key),
     servername: "localhost",
   };
-  const open = () => callOnce(`https://127.0.0.1:${target.port}`, credentials);
+  const open = async (n: number) => {
+    const session = await callOnce(`https://127.0.0.1:${target.port}`, credentials);
+    if (areWatching) await beginWatch(session, target.protocol, secretPath(n), () => {});
+  };
   for (let started = 0; started < connections; started += AT_A_TIME) {
-    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, connections - started) }, open));
+    const numbers = Array.from({ length: Math.min(AT_A_TIME, connections - started) }, (_, i) => started + i);
+    await Promise.all(numbers.map(open));
   }
   process.send!("idle");
 });

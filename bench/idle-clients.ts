@@ -6,6 +6,8 @@ import type { Target } from "./job.ts";
 export interface IdleJob {
   readonly target: Target;
   readonly connections: number;
+  /** Whether each of them also watches a secret of its own. Default: false. */
+  readonly areWatching?: boolean;
 }
 
 /** Clients in a separate process that have made one call each, and keep their connections. */

@@ -28,11 +28,13 @@ import {
   startReport,
   throughputReport,
   verificationReport,
+  watchReport,
 } from "./report.ts";
 import { measureSpread } from "./spread.ts";
 import { measureStart } from "./start.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
 import { measureVerification } from "./verification.ts";
+import { measureWatch } from "./watch.ts";
 import { RunFolder } from "./run-folder.ts";
 
 const OPERATIONS = ["get", "put"] as const;
@@ -82,6 +84,7 @@ const SECTION: Readonly<Record<Exclude<Section, Operation>, Measurement>> = {
   handover: section(measureHandOver, handOverReport),
   reload: section((_folder, options) => measureReload(options), reloadReport),
   callers: section(measureCallers, callersReport),
+  watch: section(measureWatch, watchReport),
 };
 
 function section<T>(

@@ -17,6 +17,7 @@ const SECTIONS = [
   "handover",
   "reload",
   "callers",
+  "watch",
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 

@@ -17,6 +17,8 @@ import { columns, conditions, errorsOf, ratesTable, requirementsTable, whole, wi
 import { CORES, type ThreadShares } from "./thread-shares.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
+import type { Deliveries } from "./watch-job.ts";
+import type { Watches } from "./watch.ts";
 
 /** The table of one operation. Cells are medians of the rounds; rates also have the least and the most. */
 export function throughputReport(found: Throughput, options: Options): string {
@@ -188,6 +190,21 @@ export function idleReport({ connections, costs, requirements }: Idle, { rounds 
   return [
     `idle: growth of RSS in kB for each of ${whole(connections)} connections, median of ${rounds} (least-most)`,
     columns([["server", "just started", "reconnected"], ...[...costs].map(row)]),
+    "",
+    requirementsTable(requirements),
+  ].join("\n");
+}
+
+/** The deliveries to watchers. */
+export function watchReport({ deliveries, requirements }: Watches, { rounds, seconds }: Options): string {
+  const row = ([name, found]: [string, readonly Deliveries[]]) => {
+    const cell = (figure: (deliveries: Deliveries) => number) => withRange(spreadOf(found.map(figure)), 2);
+    const missing = found.reduce((sum, { expected, received }) => sum + expected - received, 0);
+    return [name, cell(({ p50 }) => p50), cell(({ p99 }) => p99), cell(({ worst }) => worst), whole(missing)];
+  };
+  return [
+    `watch: ms from a change to its delivery, ${seconds} s, median of ${rounds} (least-most)`,
+    columns([["watchers", "p50", "p99", "slowest", "not delivered"], ...[...deliveries].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

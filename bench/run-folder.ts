@@ -65,7 +65,9 @@ function policyFor(client: string): string {
     rule(`${team}-reads`, `spiffe://${TRUST_DOMAIN.name}/ns/${team}/sa/*`, `${team}/**`, "read, list"),
     rule(`${team}-deploys`, `spiffe://${TRUST_DOMAIN.name}/ns/${team}/sa/deploy`, `${team}/**`, "write, delete"),
   ]);
-  return ["rules:", ...rules, rule("bench", client, "bench/**", "read, write, delete, list, describe"), ""].join("\n");
+  return ["rules:", ...rules, rule("bench", client, "bench/**", "read, write, delete, list, describe, watch"), ""].join(
+    "\n",
+  );
 }
 
 function rule(name: string, spiffeId: string, path: string, actions: string): string {

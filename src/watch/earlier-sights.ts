@@ -2,9 +2,10 @@ import type { Revision } from "../store/journal.ts";
 import type { Stored } from "../store/secret.ts";
 import type { Sight } from "./sight.ts";
 
-/** What a watcher was allowed to see, and the revision of the store when that ended. */
-interface EarlierSight {
+/** What a watcher was allowed to see, and the revisions of the store when that began and ended. */
+export interface EarlierSight {
   readonly sight: Sight;
+  readonly since: Revision;
   readonly until: Revision;
 }
 
@@ -18,8 +19,8 @@ export const MOST_EARLIER_SIGHTS = 8;
 export class EarlierSights {
   readonly #sights: EarlierSight[] = [];
 
-  add(sight: Sight, until: Revision): void {
-    this.#sights.push({ sight, until });
+  add(sight: EarlierSight): void {
+    this.#sights.push(sight);
   }
 
   get count(): number {
@@ -41,19 +42,19 @@ export class EarlierSights {
    * show the watcher a path that was created after the withdrawal. "unknown" if what is retained does not show it.
    */
   existedWhileVisible(stored: Stored): "yes" | "no" | "unknown" {
-    const until = this.#sights
-      .filter(({ sight }) => sight.allows(stored.path))
-      .reduce((latest, { until }) => Math.max(latest, until), -1);
-    return until === -1 ? "no" : existedAt(stored, until);
+    const visible = this.#sights.filter(({ sight }) => sight.allows(stored.path));
+    const answers = visible.map((sight) => existedDuring(stored, sight));
+    if (answers.includes("yes")) return "yes";
+    return answers.includes("unknown") ? "unknown" : "no";
   }
 }
 
-function existedAt(stored: Stored, revision: Revision): "yes" | "no" | "unknown" {
-  if (stored.kind === "tombstone") return stored.revision <= revision ? "yes" : "unknown";
+function existedDuring(stored: Stored, { since, until }: EarlierSight): "yes" | "no" | "unknown" {
+  if (stored.kind === "tombstone") return since < stored.revision && stored.revision <= until ? "yes" : "unknown";
   const { versions, settings } = stored;
   const [oldest] = versions;
-  if (oldest !== undefined && oldest.revision <= revision) return "yes";
-  if (settings.revision > 0) return settings.revision <= revision ? "yes" : "unknown";
+  if (oldest !== undefined && oldest.revision <= until) return "yes";
+  if (settings.revision > 0) return settings.revision <= until ? "yes" : "unknown";
   // Without settings, the first version has created the secret. It can be pruned.
   return oldest !== undefined && oldest.number === settings.firstVersion ? "no" : "unknown";
 }

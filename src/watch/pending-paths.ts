@@ -1,13 +1,8 @@
 import type { SecretPath } from "../domain/secret-path.ts";
-
-/** The most paths that wait for one watcher. A watcher with more finds them again in the store. */
-export const MOST_PENDING = 4096;
+import type { WatchLimits } from "./watch-limits.ts";
 
 /** The bytes of memory that a waiting path takes: an entry of a Set. The path itself is the store's. */
-export const PENDING_BYTES = 64;
-
-// The paths for which memory is taken at once.
-const STEP = 64;
+const PENDING_BYTES = 64;
 
 /** What the caller's budget still allows. */
 export interface HeldMemory {
@@ -21,11 +16,16 @@ export interface HeldMemory {
 export class PendingPaths {
   readonly #memory: HeldMemory;
   readonly #paths = new Set<SecretPath>();
-  #reserved = STEP;
+  readonly #step: number;
+  readonly #most: number;
+  /** The number of paths for which there is memory. */
+  #reserved: number;
 
-  /** The first paths take no memory from the budget: they are part of what a call costs. */
-  constructor(memory: HeldMemory) {
+  constructor(memory: HeldMemory, { pending, pendingStep }: WatchLimits) {
     this.#memory = memory;
+    this.#step = pendingStep;
+    this.#most = pending;
+    this.#reserved = pendingStep;
   }
 
   get size(): number {
@@ -53,13 +53,13 @@ export class PendingPaths {
   /** Removes all paths, and returns their memory. */
   clear(): void {
     this.#paths.clear();
-    if (this.#reserved > STEP) this.#memory.drop((this.#reserved - STEP) * PENDING_BYTES);
-    this.#reserved = STEP;
+    if (this.#reserved > this.#step) this.#memory.drop((this.#reserved - this.#step) * PENDING_BYTES);
+    this.#reserved = this.#step;
   }
 
   #reserve(): boolean {
-    if (this.#reserved >= MOST_PENDING || !this.#memory.hold(STEP * PENDING_BYTES)) return false;
-    this.#reserved += STEP;
+    if (this.#reserved >= this.#most || !this.#memory.hold(this.#step * PENDING_BYTES)) return false;
+    this.#reserved += this.#step;
     return true;
   }
 }

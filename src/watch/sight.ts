@@ -22,7 +22,7 @@ export interface WatchQuery {
  * same fingerprint allow the same paths of the same watch, on every thread and after every restart.
  */
 export class Sight {
-  readonly fingerprint: string;
+  readonly #fingerprint: string;
   readonly #scopes: readonly PathScope[];
   readonly #query: WatchQuery;
 
@@ -35,7 +35,11 @@ export class Sight {
     const digest = createHash("sha256")
       .update(JSON.stringify([patterns, paths, prefixes]))
       .digest();
-    this.fingerprint = digest.subarray(0, FINGERPRINT_BYTES).toString("base64url");
+    this.#fingerprint = digest.subarray(0, FINGERPRINT_BYTES).toString("base64url");
+  }
+
+  get fingerprint(): string {
+    return this.#fingerprint;
   }
 
   /** Whether the caller may see a path that the watch names. */

@@ -8,6 +8,7 @@ import type { WatchableMemory } from "../store/memory.ts";
 import type { StoreClock } from "../store/store-clock.ts";
 import { EventMaker } from "./event-maker.ts";
 import { Rota } from "./rota.ts";
+import { WATCH_LIMITS, type WatchLimits } from "./watch-limits.ts";
 import { WatcherIndex } from "./watcher-index.ts";
 import type { WatchRequest, WatchSink, WatchingCaller } from "./watcher-options.ts";
 import { Watcher } from "./watcher.ts";
@@ -28,6 +29,8 @@ export interface WatchHubOptions {
   readonly authorizer: () => Authorizer;
   /** Brings the memory up to every change that was answered anywhere. */
   readonly catchUp: () => void;
+  /** Default: {@link WATCH_LIMITS}. */
+  readonly limits?: WatchLimits;
 }
 
 /** A watch that has begun. */
@@ -62,12 +65,12 @@ export class WatchHub {
    * caller has seen changes that this store does not have.
    */
   begin(caller: WatchingCaller, request: WatchRequest, createSink: (wake: () => void) => WatchSink): Watch {
-    const { memory, timers, authorizer, catchUp } = this.#options;
+    const { memory, timers, authorizer, catchUp, limits = WATCH_LIMITS } = this.#options;
     catchUp();
     if (request.fromRevision > memory.revision) throw revisionAhead(memory.revision);
     const wake = () => this.#rota.add(watcher);
     const watcher: Watcher = new Watcher({
-      ...{ caller, request, memory, wake },
+      ...{ caller, request, memory, wake, limits },
       sink: createSink(wake),
       watchId: this.#watchId(),
       events: this.#events,

@@ -6,6 +6,7 @@ import type { WatchableMemory } from "../store/memory.ts";
 import type { EventMaker } from "./event-maker.ts";
 import type { HeldMemory } from "./pending-paths.ts";
 import type { WatchQuery } from "./sight.ts";
+import type { WatchLimits } from "./watch-limits.ts";
 import type { WatchEvent } from "./watch-event.ts";
 
 /** The caller of a watch. */
@@ -46,6 +47,7 @@ export interface WatcherOptions {
   readonly events: EventMaker;
   readonly clock: () => number;
   readonly authorizer: Authorizer;
+  readonly limits: WatchLimits;
   /** Requests that the watcher is stepped. */
   readonly wake: () => void;
 }

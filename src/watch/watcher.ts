@@ -3,7 +3,7 @@ import { svidExpired } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Revision } from "../store/journal.ts";
 import { lastChange } from "../store/secret.ts";
-import { EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
+import { type EarlierSight, EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
 import { PathScan } from "./path-scan.ts";
 import { PendingPaths } from "./pending-paths.ts";
 import { type Position, after, compare, completeRevision } from "./position.ts";
@@ -33,11 +33,6 @@ type Task =
 
 const LIVE: Task = { kind: "live" };
 
-// The numbers of candidates that a reconciliation selects at once, from the most to the least. The least one needs no
-// space in the budget.
-const SELECTION_SIZES = [2048, 512];
-const LEAST_SELECTION = 64;
-
 /**
  * One watch. It remembers which paths to send and not what: an event is created from the newest state, and authorized,
  * when its stream has space for it. A watcher that does not read therefore takes little memory, and no time.
@@ -46,6 +41,8 @@ export class Watcher implements Stepwise {
   readonly #options: WatcherOptions;
   readonly #pending: PendingPaths;
   #sight: Sight;
+  /** The revision of the store when {@link #sight} began. */
+  #sightSince: Revision;
   #task: Task = LIVE;
   /** It knows all changes up to this place, unless it is caught up: then it knows all changes. */
   #position: Position = after(0);
@@ -59,10 +56,11 @@ export class Watcher implements Stepwise {
   #earlier: EarlierSights | undefined;
 
   constructor(options: WatcherOptions) {
-    const { caller, request, sink, memory, authorizer } = options;
+    const { caller, request, sink, memory, authorizer, limits } = options;
     this.#options = options;
-    this.#pending = new PendingPaths(sink);
+    this.#pending = new PendingPaths(sink, limits);
     this.#sight = new Sight(authorizer, caller.id, request);
+    this.#sightSince = memory.revision;
     const { fromRevision, policy } = request;
     const isKnown = policy === "" || policy === this.#sight.fingerprint;
     if (fromRevision === 0 || (isKnown && fromRevision >= memory.forgotten)) this.#walk(fromRevision);
@@ -84,13 +82,14 @@ export class Watcher implements Stepwise {
   /** The policy has changed. */
   adopt(authorizer: Authorizer): void {
     const { caller, request, memory } = this.#options;
-    const before = this.#sight;
+    const before = { sight: this.#sight, since: this.#sightSince, until: memory.revision };
     this.#sight = new Sight(authorizer, caller.id, request);
-    if (before.fingerprint === this.#sight.fingerprint) return;
+    if (before.sight.fingerprint === this.#sight.fingerprint) return;
+    this.#sightSince = memory.revision;
     if (this.#isCaughtUp) this.#position = after(memory.revision);
     this.#outgoing = undefined;
     if (this.#task.kind === "walk") this.#resync();
-    else if (this.#earlier === undefined) this.#remember(before, memory.revision);
+    else if (this.#earlier === undefined) this.#remember(before);
     this.#options.wake();
   }
 
@@ -234,33 +233,33 @@ export class Watcher implements Stepwise {
   // ---- differences
 
   /** What it knows is that of the sight before, or a mixture if a difference was being sent. */
-  #remember(before: Sight, until: Revision): void {
+  #remember(before: EarlierSight): void {
     const known = this.#task.kind === "reconcile" ? this.#task.difference.earlier : new EarlierSights();
-    known.add(before, until);
+    known.add(before);
     this.#endTask();
     this.#earlier = known;
     if (known.count > MOST_EARLIER_SIGHTS) this.#resync();
   }
 
   #beginReconciliation(): void {
-    const { memory, request } = this.#options;
+    const { memory, request, limits } = this.#options;
     const isOfPolicy = this.#earlier !== undefined;
     const earlier = this.#earlier ?? new EarlierSights();
-    if (!isOfPolicy) earlier.add(this.#sight, memory.revision);
+    if (!isOfPolicy) earlier.add({ sight: this.#sight, since: this.#sightSince, until: memory.revision });
     const size = this.#selectionSize();
     const { scope } = request;
     const options = { memory, scope, sight: this.#sight, earlier, base: this.#position, size };
     this.#pending.clear();
     this.#isBehind = false;
     this.#earlier = undefined;
-    const held = size === LEAST_SELECTION ? 0 : size * CANDIDATE_BYTES;
+    const held = size === limits.leastSelection ? 0 : size * CANDIDATE_BYTES;
     this.#task = { kind: "reconcile", difference: new Reconciliation(options), held, isOfPolicy };
     if (isOfPolicy) this.#notices.push(this.#heartbeat(POLICY_CHANGING));
   }
 
   #selectionSize(): number {
-    const { sink } = this.#options;
-    return SELECTION_SIZES.find((size) => sink.hold(size * CANDIDATE_BYTES)) ?? LEAST_SELECTION;
+    const { sink, limits } = this.#options;
+    return limits.selections.find((size) => sink.hold(size * CANDIDATE_BYTES)) ?? limits.leastSelection;
   }
 
   #reconcile({ difference, isOfPolicy }: Task & { kind: "reconcile" }): void {

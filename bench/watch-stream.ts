@@ -1,0 +1,129 @@
+import type { ClientHttp2Session } from "node:http2";
+import { bool, bytes, int64, message, uint64 } from "../src/contract/message.ts";
+import * as wire from "../src/contract/messages.ts";
+import { nested } from "../src/contract/nested.ts";
+import { repeated } from "../src/contract/repeated-fields.ts";
+import { beginCall } from "./access.ts";
+import type { Protocol } from "./job.ts";
+import { VALUE_KEY, grpcMessage } from "./request.ts";
+
+/** A change as a watcher receives it. */
+export interface WatchedChange {
+  readonly path: string;
+  readonly value: string;
+}
+
+/** How a watch and a Put are made with a server's API. */
+interface WatchApi {
+  readonly watch: string;
+  readonly put: string;
+  /** The request of a watch of one path, or of all if it is undefined. */
+  readonly watchRequest: (path: string | undefined) => Buffer;
+  readonly putRequest: (path: string, value: string) => Buffer;
+  /** The changes of a message; undefined if it says that the watch has begun. */
+  readonly changes: (message: Buffer) => readonly WatchedChange[] | undefined;
+}
+
+// The fields that are used of etcd's rpc.proto and kv.proto.
+const etcdCreate = message<{ key: Uint8Array; rangeEnd: Uint8Array }>({
+  key: bytes(1, "key"),
+  rangeEnd: bytes(2, "range_end"),
+});
+const etcdWatch = message<{ create: { key: Uint8Array; rangeEnd: Uint8Array } | undefined }>({
+  create: nested(1, "create_request", etcdCreate),
+});
+const etcdPair = message<{ key: Uint8Array; value: Uint8Array }>({ key: bytes(1, "key"), value: bytes(5, "value") });
+const etcdEvent = message<{ pair: { key: Uint8Array; value: Uint8Array } | undefined }>({
+  pair: nested(2, "kv", etcdPair),
+});
+const etcdWatched = message<{
+  id: number;
+  created: boolean;
+  compacted: number;
+  events: readonly { pair: { key: Uint8Array; value: Uint8Array } | undefined }[];
+}>({
+  id: int64(2, "watch_id"),
+  created: bool(3, "created"),
+  compacted: uint64(5, "compact_revision"),
+  events: repeated(11, "events", etcdEvent),
+});
+const etcdPut = message<{ key: Uint8Array; value: Uint8Array }>({ key: bytes(1, "key"), value: bytes(2, "value") });
+
+const ALL = Buffer.of(0);
+
+const APIS: Readonly<Record<Protocol, WatchApi>> = {
+  coffer: {
+    watch: "/coffer.v1.Secrets/Watch",
+    put: "/coffer.v1.Secrets/Put",
+    watchRequest: (path) =>
+      wire.watchRequest.encode(
+        wire.watchRequest.of(
+          path === undefined ? { prefixes: [""], withValues: true } : { paths: [path], withValues: true },
+        ),
+      ),
+    putRequest: (path, value) =>
+      wire.putRequest.encode(wire.putRequest.of({ path, data: [{ key: VALUE_KEY, value: Buffer.from(value) }] })),
+    changes: (bytes) => {
+      const { event } = wire.watchResponse.decode(bytes);
+      if (event?.kind === "synced") return undefined;
+      if (event?.kind !== "secret") return [];
+      const [entry] = event.value.data;
+      return [{ path: event.value.path, value: Buffer.from(entry?.value ?? ALL).toString() }];
+    },
+  },
+  etcd: {
+    watch: "/etcdserverpb.Watch/Watch",
+    put: "/etcdserverpb.KV/Put",
+    watchRequest: (path) => {
+      const create =
+        path === undefined ? { key: ALL, rangeEnd: ALL } : { key: Buffer.from(path), rangeEnd: Buffer.alloc(0) };
+      return etcdWatch.encode({ create });
+    },
+    putRequest: (path, value) => etcdPut.encode({ key: Buffer.from(path), value: Buffer.from(value) }),
+    changes: (bytes) => {
+      const { created, events } = etcdWatched.decode(bytes);
+      if (created) return undefined;
+      return events.flatMap(({ pair }) =>
+        pair === undefined
+          ? []
+          : [{ path: Buffer.from(pair.key).toString(), value: Buffer.from(pair.value).toString() }],
+      );
+    },
+  },
+};
+
+/** Begins a watch of a path, or of all. Resolves when it is in sync. `onChange` is called with each later change. */
+export function beginWatch(
+  session: ClientHttp2Session,
+  protocol: Protocol,
+  path: string | undefined,
+  onChange: (change: WatchedChange) => void,
+): Promise<void> {
+  const api = APIS[protocol];
+  const stream = beginCall(session, api.watch);
+  stream.write(grpcMessage(api.watchRequest(path)));
+  // etcd's watch is a stream in both directions, and ends with the request.
+  if (protocol === "coffer") stream.end();
+  return new Promise((resolve, reject) => {
+    let rest: Buffer = Buffer.alloc(0);
+    let isSynced = false;
+    stream.once("close", () => reject(new Error("a watch has ended")));
+    stream.on("data", (chunk: Buffer) => {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
+        const end = 5 + rest.readUInt32BE(1);
+        const changes = api.changes(rest.subarray(5, end));
+        rest = rest.subarray(end);
+        if (changes === undefined) {
+          isSynced = true;
+          resolve();
+        } else if (isSynced) for (const change of changes) onChange(change);
+      }
+    });
+  });
+}
+
+/** The method and the message of a Put. */
+export function putOf(protocol: Protocol, path: string, value: string): readonly [method: string, message: Buffer] {
+  return [APIS[protocol].put, grpcMessage(APIS[protocol].putRequest(path, value))];
+}

@@ -1,0 +1,146 @@
+import { IdleClients } from "./idle-clients.ts";
+import { type JobResult, type Operation, runJob } from "./job.ts";
+import type { Options } from "./options.ts";
+import { type Requirement, atLeast, atMost, notMeasured } from "./requirement.ts";
+import { type Spread, spreadOf } from "./rounds.ts";
+import type { RunFolder } from "./run-folder.ts";
+import { ETCD_BIN, type Server, fill, startCoffer, startEtcd } from "./servers.ts";
+import { steadyRss } from "./steady-rss.ts";
+import { jobFor } from "./throughput.ts";
+import { type Deliveries, runWatchJob } from "./watch-job.ts";
+
+/** What watchers get, and what they cost. */
+export interface Watches {
+  readonly watchers: number;
+  /** By the name of the situation, one for each round. */
+  readonly deliveries: ReadonlyMap<string, readonly Deliveries[]>;
+  readonly requirements: readonly Requirement[];
+}
+
+const OF_ALL = 10;
+const CHANGES_PER_SECOND = 200;
+
+/** The figures of one round. */
+interface Round {
+  /** A lone Put on the same server, in milliseconds. */
+  readonly put: JobResult;
+  readonly loaded: Deliveries;
+  readonly idle: Deliveries;
+  readonly etcd: Deliveries | undefined;
+  /** With 1,000 idle watchers, compared with the same server before. */
+  readonly rates: Readonly<Record<Operation, number>>;
+  /** The memory of an idle watcher, compared with that of an idle connection. */
+  readonly memory: number;
+}
+
+/** Measures deliveries to many watchers, deliveries on an idle server, and the cost of idle watchers. */
+export async function measureWatch(folder: RunFolder, options: Options): Promise<Watches> {
+  const rounds: Round[] = [];
+  for (let round = 0; round < options.rounds; round++) rounds.push(await measureRound(folder, options, round));
+  const etcd = rounds.flatMap(({ etcd }) => etcd ?? []);
+  const deliveries = new Map([
+    [`coffer, ${options.idleConnections} + ${OF_ALL} watchers`, rounds.map(({ loaded }) => loaded)],
+    ["coffer, idle", rounds.map(({ idle }) => idle)],
+    ...(etcd.length > 0 ? ([["etcd, idle", etcd]] as const) : []),
+  ]);
+  return { watchers: options.idleConnections, deliveries, requirements: requirementsOf(rounds) };
+}
+
+async function measureRound(folder: RunFolder, options: Options, round: number): Promise<Round> {
+  const watchers = options.idleConnections;
+  const server = await startCoffer(folder, { name: "coffer", data: `watch-${round}` });
+  await fill(server, watchers);
+  const one = { ...options, secrets: watchers, connections: 1, inFlight: 1 };
+  const put = await runJob(jobFor(server, "put", round, one));
+  const loaded = await deliveriesOf(server, options, {
+    ofOnePath: watchers,
+    ofAll: OF_ALL,
+    perSecond: CHANGES_PER_SECOND,
+  });
+  const idle = await deliveriesOf(server, options, { ofOnePath: 0, ofAll: 1, perSecond: undefined });
+  const rates = await ratesWithWatchers(server, options, round);
+  await server.stop();
+  const etcd = await measureEtcd(folder, options, round);
+  return { put, loaded, idle, etcd, rates, memory: await measureMemory(folder, options, round) };
+}
+
+type Watchers = Pick<Parameters<typeof runWatchJob>[0], "ofOnePath" | "ofAll" | "perSecond">;
+
+async function deliveriesOf({ target }: Server, { seconds }: Options, watchers: Watchers): Promise<Deliveries> {
+  const found = await runWatchJob({ target, ...watchers, warmUpMs: seconds * 200, measuredMs: seconds * 1000 });
+  return found;
+}
+
+async function measureEtcd(folder: RunFolder, options: Options, round: number): Promise<Deliveries | undefined> {
+  if (ETCD_BIN === undefined) return undefined;
+  const etcd = await startEtcd(folder, { binary: ETCD_BIN, data: `watch-etcd-${round}` });
+  const found = await deliveriesOf(etcd, options, { ofOnePath: 0, ofAll: 1, perSecond: undefined });
+  await etcd.stop();
+  return found;
+}
+
+/** The rates of Gets and Puts with idle watchers, divided by those without. */
+async function ratesWithWatchers(server: Server, options: Options, round: number): Promise<Round["rates"]> {
+  const { target } = server;
+  const rate = async (operation: Operation) =>
+    (await runJob(jobFor(server, operation, round, { ...options, secrets: options.idleConnections }))).rate;
+  const without = { get: await rate("get"), put: await rate("put") };
+  const clients = await IdleClients.start({ target, connections: options.idleConnections, areWatching: true });
+  const rates = { get: (await rate("get")) / without.get, put: (await rate("put")) / without.put };
+  await clients.stop();
+  return rates;
+}
+
+/** The growth of a new server's memory for each idle watcher, divided by that for each idle connection. */
+async function measureMemory(folder: RunFolder, options: Options, round: number): Promise<number> {
+  const growth = async (areWatching: boolean) => {
+    const server = await startCoffer(folder, { name: "coffer", data: `watch-idle-${areWatching}-${round}` });
+    await fill(server, 1);
+    const before = await steadyRss(server.target.pid);
+    const clients = await IdleClients.start({
+      target: server.target,
+      connections: options.idleConnections,
+      areWatching,
+    });
+    const after = await steadyRss(server.target.pid);
+    await clients.stop();
+    await server.stop();
+    return after - before;
+  };
+  const connections = await growth(false);
+  return (await growth(true)) / connections;
+}
+
+function requirementsOf(rounds: readonly Round[]): readonly Requirement[] {
+  const over = (figure: (round: Round) => number): Spread => spreadOf(rounds.map(figure));
+  const againstEtcd = "watch: p99 of a delivery on an idle server, compared with etcd's";
+  return [
+    atMost(
+      "watch: p99 of a delivery at 200 changes a second, compared with p50 of a lone Put",
+      over(({ loaded, put }) => loaded.p99 / put.p50),
+      8,
+    ),
+    rounds.every(({ etcd }) => etcd !== undefined)
+      ? atMost(
+          againstEtcd,
+          over(({ idle, etcd }) => idle.p99 / (etcd?.p99 ?? Number.NaN)),
+          1.5,
+        )
+      : notMeasured(againstEtcd, "ETCD_BIN is not set"),
+    atMost(
+      "watch: memory of an idle watcher, compared with an idle connection",
+      over(({ memory }) => memory),
+      1.3,
+    ),
+    atLeast(
+      "watch: rate of Gets with idle watchers, compared with none",
+      over(({ rates }) => rates.get),
+      0.95,
+    ),
+    atLeast(
+      "watch: rate of Puts with idle watchers, compared with none",
+      over(({ rates }) => rates.put),
+      0.95,
+    ),
+  ];
+}

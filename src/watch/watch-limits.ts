@@ -1,0 +1,19 @@
+/** How much a watcher remembers. Beyond it, the watcher finds what it has to send in the store. */
+export interface WatchLimits {
+  /** The most paths that wait to be sent. */
+  readonly pending: number;
+  /** The paths for which memory is taken from the caller's budget at once. The first ones need no space in it. */
+  readonly pendingStep: number;
+  /** The numbers of candidates that are selected at once, from the most to the least. The budget may allow fewer. */
+  readonly selections: readonly number[];
+  /** The number of candidates that need no space in the budget. */
+  readonly leastSelection: number;
+}
+
+/** Tests use lower limits, which are reached with fewer secrets. */
+export const WATCH_LIMITS: WatchLimits = {
+  pending: 4096,
+  pendingStep: 64,
+  selections: [2048, 512],
+  leastSelection: 64,
+};
