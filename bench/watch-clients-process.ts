@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ClientHttp2Session } from "node:http2";
 import { accessOf, callOnce, openSession } from "./access.ts";
-import { secretPath } from "./request.ts";
+import { VALUE_BYTES, secretPath } from "./request.ts";
 import type { Deliveries, WatchJob } from "./watch-job.ts";
 import { beginWatch, putOf } from "./watch-stream.ts";
 
@@ -59,7 +59,7 @@ async function measure(job: WatchJob): Promise<Deliveries> {
   const pending: Promise<void>[] = [];
   for (let i = 0; performance.now() < end; i++) {
     isMeasured = performance.now() >= start + warmUpMs;
-    const done = change((i * 7919) % secrets, `value ${i}`);
+    const done = change((i * 7919) % secrets, `value ${i} `.padEnd(VALUE_BYTES, "."));
     if (perSecond === undefined) {
       await done;
       // The next change begins when this one was delivered.

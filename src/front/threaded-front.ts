@@ -92,16 +92,19 @@ function storeOf(
   sealer: XChaChaSealer,
   timers: Timers,
 ): Pick<FrontOptions, "secrets" | "watches" | "changes" | "sealer"> {
-  const { memory, catchUp, changes } = new Replica({
+  const replica = new Replica({
     port: portOf(feed),
     progress: new PublicationProgress(progress),
     front: config.number,
     timers,
   });
+  const { memory, catchUp, changes } = replica;
   const clock = new StoreClock(timers, sharedClock);
+  const watches = new WatchHub({ memory, sealer, timers, clock, catchUp, random: secureRandom, authorizer });
+  replica.followPromptly(() => watches.count > 0);
   return {
     secrets: new SecretReader({ memory, sealer, timers, clock, catchUp }),
-    watches: new WatchHub({ memory, sealer, timers, clock, catchUp, random: secureRandom, authorizer }),
+    watches,
     changes: new BoundedChanges(changes, MAX_UNANSWERED_CHANGES, unanswered),
     sealer,
   };

@@ -1,3 +1,8 @@
+/** Part of ECMAScript 2024, which the library types of this project do not have. Every supported Node has it. */
+const { waitAsync } = Atomics as unknown as {
+  waitAsync(numbers: Int32Array, index: number, value: number): { readonly value: string | Promise<string> };
+};
+
 /**
  * Which publications the store thread has published and each front has applied, in memory that all threads share.
  * Publications are counted by a 32-bit number that wraps around, since 64-bit atomics would allocate at each call.
@@ -28,6 +33,13 @@ export class PublicationProgress {
 
   set published(number: number) {
     Atomics.store(this.#numbers, 0, number);
+    Atomics.notify(this.#numbers, 0);
+  }
+
+  /** Calls `task` in a later turn, once the number of the last publication is another one than `number`. */
+  onceChanged(number: number, task: () => void): void {
+    const waiting = waitAsync(this.#numbers, 0, number);
+    void Promise.resolve(waiting.value).then(task);
   }
 
   /** Whether reads may see a publication: its number has been raised. */

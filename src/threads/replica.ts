@@ -39,6 +39,7 @@ export class Replica {
   readonly #held: FeedMessage[] = [];
   /** Whether {@link #processPublished} runs again after a delay. */
   #isWaiting = false;
+  #isFollowed = () => false;
   #applied: number;
 
   constructor({ port, progress, front, timers }: ReplicaOptions) {
@@ -95,13 +96,21 @@ export class Replica {
     }
   }
 
+  /** Applies publications without delay as long as `isFollowed` returns true: something waits for each of them. */
+  followPromptly(isFollowed: () => boolean): void {
+    this.#isFollowed = isFollowed;
+  }
+
   #lookAgain(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
-    this.#timers.delay(LOOK_AGAIN_MS, () => {
+    const look = () => {
       this.#isWaiting = false;
       this.#processPublished();
-    });
+    };
+    // The number is usually raised some microseconds later. A timer would delay each event by milliseconds.
+    if (this.#isFollowed()) this.#progress.onceChanged(this.#applied, look);
+    else this.#timers.delay(LOOK_AGAIN_MS, look);
   }
 
   #process(message: FeedMessage): void {
