@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { noLongerTrusted, svidExpired } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import { PeerVerifier } from "../spiffe/peer-verifier.ts";
 import { shownBy } from "../spiffe/sent-chain.ts";
@@ -170,7 +171,7 @@ export class ConnectionAdmission {
       if (connection.validUntil < validUntil) this.#endSooner(connection);
     } catch (error) {
       const { connection: number, remote, id: claimed } = connection;
-      connection.close();
+      connection.close(noLongerTrusted(claimed.toString()));
       // Any other error is a bug. If it were thrown from here, it would end the process.
       const reason = error instanceof SvidRefused ? error.reason : "internal";
       const detail = error instanceof SvidRefused ? error.detail : String(error);
@@ -184,7 +185,7 @@ export class ConnectionAdmission {
    */
   #endSooner(connection: Connection): void {
     const { timers } = this.#options;
-    const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close());
+    const cancel = timers.delay(connection.validUntil - timers.clock(), () => connection.close(svidExpired()));
     connection.socket.once("close", cancel);
   }
 

@@ -1,4 +1,5 @@
 import type { TLSSocket } from "node:tls";
+import type { CofferError } from "../domain/errors.ts";
 import type { Bundle } from "../spiffe/bundle.ts";
 import type { Principal } from "../spiffe/principal.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -19,7 +20,7 @@ export class Connection implements Principal {
   /** The peer's address, for the log only; empty on a unix socket. */
   readonly remote: string;
   #verified: VerifiedSvid;
-  #close: () => void;
+  #close: (reason?: CofferError) => void;
 
   constructor({ socket, number, verified }: VerifiedPeer) {
     this.socket = socket;
@@ -41,13 +42,13 @@ export class Connection implements Principal {
   }
 
   /** Sets how the connection is closed from now on. A protocol above TLS uses it to end its session as well. */
-  endBy(close: () => void): void {
+  endBy(close: (reason?: CofferError) => void): void {
     this.#close = close;
   }
 
-  /** Ends the connection immediately. Calls in flight fail. */
-  close(): void {
-    this.#close();
+  /** Ends the connection immediately. Calls in flight fail. Calls that stay open get the reason, if there is one. */
+  close(reason?: CofferError): void {
+    this.#close(reason);
   }
 
   /** Verifies the peer's certificates again, with other bundles. Throws SvidRefused if they are no longer valid. */

@@ -84,6 +84,11 @@ export function svidExpired(): CofferError {
   return new CofferError("SVID_EXPIRED", "the X.509-SVID of this connection has expired; connect with a newer one");
 }
 
+/** The bundles no longer verify the SVID of a connection: its trust domain was removed, or its CA. */
+export function noLongerTrusted(id: string): CofferError {
+  return new CofferError("ACCESS_DENIED", `the server no longer trusts the X.509-SVID of ${id}`);
+}
+
 /** The same error whether or not the secret exists. Otherwise a denied caller could probe for names. */
 export function accessDenied(action: string, target: string): CofferError {
   return new CofferError("ACCESS_DENIED", `no rule allows the caller to ${action} ${target}`, { action });

@@ -5,7 +5,7 @@ import {
   performServerHandshake,
 } from "node:http2";
 import { nextTick } from "node:process";
-import { shuttingDown, svidExpired } from "../domain/errors.ts";
+import { type CofferError, shuttingDown, svidExpired } from "../domain/errors.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Budget } from "./budget.ts";
 import type { Connection } from "../admission/connection.ts";
@@ -42,6 +42,9 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 
 // The time for a socket to send its last bytes, including close_notify, after its session has ended, in milliseconds.
 const LINGER_MS = 5000;
+
+// The time for the status of the calls that stay open, when the peer is no longer trusted, in milliseconds.
+const LAST_STATUS_MS = 500;
 
 /**
  * The HTTP/2 session of a connection: its settings, its keepalive, and its end. A session and its socket end together:
@@ -83,7 +86,7 @@ export class Session {
       if (stream.closed) wipeUnread(stream);
       else onStream(stream, headers, isComplete);
     });
-    connection.endBy(() => this.close());
+    connection.endBy((reason) => this.#end(reason));
     this.#startTimers(lifetimeOf(connection.validUntil, timers.clock(), random()));
   }
 
@@ -138,7 +141,7 @@ export class Session {
     // goAway() must not send anything after this: a later GOAWAY must not name a higher stream (RFC 9113 6.8).
     this.#state = "leaving";
     this.#http2.close();
-    this.#closeLater();
+    this.#closeIn(LINGER_MS);
   }
 
   /** Ends the session and its socket immediately. Open calls fail. */
@@ -155,30 +158,33 @@ export class Session {
     this.#http2.destroy();
   }
 
-  /** Ends the session at the end of its lifetime. Calls that stay open get the reason. */
-  #endOfLife(): void {
-    if (this.openCalls.count === 0) {
+  /** Ends the session. Calls that stay open get the reason, for which the session stays a moment longer. */
+  #end(reason: CofferError | undefined): void {
+    if (reason === undefined || this.openCalls.count === 0 || this.#http2.destroyed) {
       this.close();
       return;
     }
-    const isExpired = this.#timers.clock() >= this.connection.validUntil;
-    this.openCalls.end(isExpired ? svidExpired() : shuttingDown());
     this.#state = "leaving";
-    if (!this.#http2.closed && !this.#http2.destroyed) this.#http2.close();
-    this.#closeLater();
+    this.openCalls.end(reason);
+    if (!this.#http2.closed) this.#http2.close();
+    this.#closeIn(LAST_STATUS_MS);
   }
 
-  #closeLater(): void {
+  #closeIn(ms: number): void {
     this.connection.socket.once(
       "close",
-      this.#timers.delay(LINGER_MS, () => this.close()),
+      this.#timers.delay(ms, () => this.close()),
     );
+  }
+
+  get #reasonOfAge(): CofferError {
+    return this.#timers.clock() >= this.connection.validUntil ? svidExpired() : shuttingDown();
   }
 
   #startTimers(lifetime: Lifetime): void {
     // The calls that stay open end with the SVID, if it expires before the connection would be closed for its age.
     const endsWithSvid = lifetime.closeAt === this.connection.validUntil;
-    const ending = { goAway: () => this.goAway(endsWithSvid), close: () => this.#endOfLife() };
+    const ending = { goAway: () => this.goAway(endsWithSvid), close: () => this.#end(this.#reasonOfAge) };
     const cancelEnding = endInTime(lifetime, ending, this.#timers);
     this.#keepAlive();
     this.connection.socket.once("close", () => {

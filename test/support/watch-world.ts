@@ -78,7 +78,10 @@ export class WatchWorld {
   #revision = 0;
   #forgetting = 0;
 
-  constructor(patterns: readonly string[]) {
+  readonly #limits: WatchLimits;
+
+  constructor(patterns: readonly string[], limits = LOW_LIMITS) {
+    this.#limits = limits;
     this.#patterns = patterns;
     this.#authorizer = authorizerOf(patterns);
     this.hub = this.#createHub();
@@ -153,7 +156,7 @@ export class WatchWorld {
       random: (target) => target.fill(1),
       authorizer: () => this.#authorizer,
       catchUp: () => {},
-      limits: LOW_LIMITS,
+      limits: this.#limits,
     });
   }
 
@@ -162,12 +165,20 @@ export class WatchWorld {
     const entry = { revision: this.#revision, changes, requests: undefined };
     this.#log.push(entry);
     this.memory.publish([entry]);
-    this.#see();
+    this.#see(changes.map(({ path }) => path));
   }
 
-  #see(): void {
+  #see(paths: Iterable<string> = this.#paths()): void {
+    for (const path of paths) if (this.#exists(path) && this.allows(path)) this.everVisible.add(path);
+  }
+
+  #exists(path: string): boolean {
+    return this.memory.get(path as SecretPath)?.kind === "secret";
+  }
+
+  *#paths(): Generator<string> {
     for (let secret = this.memory.atOrAfter(""); secret; secret = this.memory.atOrAfter(`${secret.path}\0`))
-      if (this.allows(secret.path)) this.everVisible.add(secret.path);
+      yield secret.path;
   }
 
   #changes(path: SecretPath, kind: SecretChange): Change[] {
