@@ -79,9 +79,12 @@ export class WatchWorld {
   #forgetting = 0;
 
   readonly #limits: WatchLimits;
+  readonly #keepsLog: boolean;
 
-  constructor(patterns: readonly string[], limits = LOW_LIMITS) {
+  /** Without `keepsLog`, it can't be restarted. */
+  constructor(patterns: readonly string[], limits = LOW_LIMITS, keepsLog = true) {
     this.#limits = limits;
+    this.#keepsLog = keepsLog;
     this.#patterns = patterns;
     this.#authorizer = authorizerOf(patterns);
     this.hub = this.#createHub();
@@ -163,7 +166,7 @@ export class WatchWorld {
   #publish(changes: readonly Change[]): void {
     this.#revision += 1;
     const entry = { revision: this.#revision, changes, requests: undefined };
-    this.#log.push(entry);
+    if (this.#keepsLog) this.#log.push(entry);
     this.memory.publish([entry]);
     this.#see(changes.map(({ path }) => path));
   }

@@ -21,7 +21,7 @@ function heapBytes(): number {
 
 // Every path changes again and again while the watchers do not read. What they hold must not grow with the changes.
 it("a stalled watcher of 100,000 paths holds a bounded number of bytes", () => {
-  const world = new WatchWorld(["**"], WATCH_LIMITS);
+  const world = new WatchWorld(["**"], WATCH_LIMITS, false);
   const paths = Array.from({ length: PATHS }, (_, i) => `many/${String(i).padStart(6, "0")}`);
   const change = () => {
     for (let i = 0; i < PATHS; i += 1000)

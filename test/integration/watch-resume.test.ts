@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { it } from "node:test";
+import { LONG } from "../support/long-form.ts";
+import { ADMIN, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
+import { until } from "../support/until.ts";
+import { ResumingWatcher } from "../support/watch-load.ts";
+
+// The long form is the requirement: a watcher that is killed and resumed 1,000 times.
+const KILLS = LONG ? 1000 : 30;
+const KILLS_BETWEEN_RESTARTS = LONG ? 50 : 10;
+const KILLS_BETWEEN_POLICIES = 7;
+const WATCHERS = 4;
+const SECRETS = 20;
+
+const policyWith = (...paths: readonly string[]) => `
+rules:
+  - name: web
+    spiffe_ids: [${WEB}]
+    paths: [${paths.join(", ")}]
+    actions: [read, watch]
+`;
+
+const ALL = policyWith("load/**");
+const SOME = policyWith("load/a/**", "load/marker");
+
+// Whatever happens to its connection, to the server and to the policy: a watcher misses no path's newest state, gets no
+// event out of order or before its commit, and none that the policy of its moment does not allow.
+it(`watchers that are killed and resumed ${KILLS} times know the newest states`, async () => {
+  const kit = await ServerKit.start();
+  let admin: Caller;
+  let isAll = true;
+  let isStopped = false;
+  let isPaused = false;
+  let isWriting = false;
+  const versions = new Map<string, number>();
+  const paths = Array.from({ length: SECRETS }, (_, i) => `load/${i % 2 === 0 ? "a" : "b"}/${i}`);
+
+  const adopt = async (text: string) => {
+    const loads = () => kit.log.filter(({ event }) => event === "policy loaded").length;
+    const before = loads();
+    writeFileSync(kit.config.policy!, text);
+    kit.server.reload();
+    await until("the policy is loaded", () => loads() > before);
+    await kit.settled();
+  };
+  const put = async (path: string) => {
+    const version = (versions.get(path) ?? 0) + 1;
+    const { code, response } = await admin.put({ path, data: { k: `${path}@${version}` } });
+    assert.equal(code, "OK");
+    versions.set(path, response.version);
+    return response.revision as number;
+  };
+  const write = async () => {
+    for (let i = 0; !isStopped; i++) {
+      isWriting = !isPaused;
+      if (isPaused) await pause(1);
+      else await put(paths[(i * 7) % SECRETS]!);
+    }
+  };
+  /** Lets nothing be written until `task` is over. */
+  const alone = async (task: () => Promise<void>) => {
+    isPaused = true;
+    await until("the writer pauses", () => !isWriting);
+    await task();
+    isPaused = false;
+  };
+
+  await adopt(ALL);
+  admin = kit.caller(ADMIN);
+  for (const path of paths) await put(path);
+  const watchers = Array.from({ length: WATCHERS }, () => new ResumingWatcher("load/"));
+  for (const watcher of watchers) watcher.resume(kit, WEB);
+  const writing = write();
+  for (let kill = 1; kill <= KILLS; kill++) {
+    const watcher = watchers[kill % WATCHERS]!;
+    watcher.kill();
+    if (kill % 3 === 0) await pause(3);
+    if (kill % KILLS_BETWEEN_POLICIES === 0) {
+      isAll = !isAll;
+      await adopt(isAll ? ALL : SOME);
+    }
+    if (kill % KILLS_BETWEEN_RESTARTS === 0) {
+      await alone(async () => {
+        admin.close();
+        await kit.restart();
+        admin = kit.caller(ADMIN);
+        for (const each of watchers) {
+          each.kill();
+          each.resume(kit, WEB);
+        }
+      });
+    } else watcher.resume(kit, WEB);
+    await pause(kill % 5);
+  }
+  isStopped = true;
+  await writing;
+  for (const watcher of watchers) {
+    // After a withdrawal, only what is still allowed arrives.
+    await adopt(SOME);
+    const revision = await put("load/marker");
+    await watcher.sees("load/marker", revision);
+    const allowed = [...paths.filter((path) => path.startsWith("load/a/")), "load/marker"];
+    await until("the watcher knows everything", () => allowed.every((path) => isNewest(watcher, path)));
+    assert.deepEqual([...watcher.known.keys()].sort(), allowed.sort(), "and nothing that was withdrawn");
+    assert.deepEqual(watcher.faults, []);
+    await adopt(ALL);
+    await until("a grant shows the others", () => paths.every((path) => isNewest(watcher, path)));
+  }
+  for (const watcher of watchers) watcher.kill();
+  admin.close();
+  await kit.stop();
+
+  function isNewest(watcher: ResumingWatcher, path: string): boolean {
+    return watcher.known.get(path)?.version === versions.get(path);
+  }
+});
