@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { stringify } from "yaml";
+import { Scalar, stringify } from "yaml";
 import type { Secret } from "../../client/read-secret.ts";
 import { Content, type ContentEntry } from "../../domain/content.ts";
 import { CommandFailed } from "../command-failed.ts";
@@ -20,9 +20,20 @@ export function formatForEditor({ path, version, content }: Pick<Secret, "path" 
 ${stringify(values, { lineWidth: 0 })}`;
 }
 
-function shownValue({ kind, value }: ContentEntry): string | { readonly base64: string } {
+function shownValue({ kind, value }: ContentEntry): Scalar | { readonly base64: string } {
   const bytes = Buffer.from(value);
-  return kind === "text" && isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString("base64") };
+  return kind === "text" && isUtf8(bytes) ? shownText(bytes.toString()) : { base64: bytes.toString("base64") };
+}
+
+/**
+ * A text of several lines is shown in quotes if it begins with white space. A block scalar needs an indentation indicator
+ * for such a text (YAML 1.2, 8.1.1.1), and the writer of the library omits it if the first line has only spaces: the
+ * text " \n" would lose its space.
+ */
+function shownText(text: string): Scalar {
+  const scalar = new Scalar(text);
+  if (/^\s[\s\S]*\n/.test(text)) scalar.type = Scalar.QUOTE_DOUBLE;
+  return scalar;
 }
 
 /** Reads what an editor has written. Throws CommandFailed with all problems, none of which quotes the text. */

@@ -48,6 +48,13 @@ describe("the document of an editor", () => {
     );
   });
 
+  // The writer of YAML loses the spaces of an empty first line, unless the text is in quotes.
+  it("keeps white space at the beginning of a text of several lines", async () => {
+    for (const value of [" \n", "  \n  a\n", "\t\n", "\n \n", " a\n b", "\n", "\n\n a", " \n\n", "   \na"]) {
+      assert.deepEqual(await parse(edit([text("k", value)])), [text("k", value)], JSON.stringify(value));
+    }
+  });
+
   it("is refused with lines and without showing a part of it", async () => {
     for (const [document, message] of [
       ["", /^the document has no key/],
