@@ -1,4 +1,4 @@
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import type { Stored } from "../store/secret.ts";
 import type { Sight } from "./sight.ts";
 

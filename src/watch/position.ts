@@ -1,4 +1,4 @@
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 
 /** A place in the order of all changes. Changes of one revision are ordered by path. */
 export interface Position {

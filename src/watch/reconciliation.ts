@@ -1,6 +1,6 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { WatchableMemory } from "../store/memory.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { type Stored, lastChange } from "../store/secret.ts";
 import type { EarlierSights } from "./earlier-sights.ts";
 import { PathScan } from "./path-scan.ts";

@@ -1,7 +1,7 @@
 import type { Content } from "../domain/content.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { VersionStateKind } from "../store/change.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import type { Version } from "../store/secret.ts";
 
 /** The newest state of a secret that exists. */

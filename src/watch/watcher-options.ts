@@ -1,7 +1,7 @@
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Principal } from "../spiffe/principal.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import type { WatchableMemory } from "../store/memory.ts";
 import type { EventMaker } from "./event-maker.ts";
 import type { HeldMemory } from "./pending-paths.ts";

@@ -1,7 +1,7 @@
 import type { Authorizer } from "../authorization/authorizer.ts";
 import { svidExpired } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { Revision } from "../store/journal.ts";
+import type { Revision } from "../store/revision.ts";
 import { lastChange } from "../store/secret.ts";
 import { type EarlierSight, EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
 import { PathScan } from "./path-scan.ts";

@@ -199,7 +199,12 @@ describe("the messages of a call", () => {
     const call = await server.call();
     const settings = { latestVersion: 0, maxVersions: 5, description: "d", casRequired: true, storeRevision: 4 };
     const answer = { path: "a", versions: [], ...settings };
-    call.respond(messages.describeResponse, { ...answer, labels: [["team", "shop"]], defaultTtl: 60_000 });
+    call.respond(messages.describeResponse, {
+      ...answer,
+      labels: [["team", "shop"]],
+      defaultTtl: 60_000,
+      convergence: undefined,
+    });
     assert.deepEqual(await describing, { ...answer, labels: { team: "shop" }, defaultTtlMs: 60_000 });
   });
 });

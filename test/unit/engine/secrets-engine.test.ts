@@ -42,7 +42,9 @@ rules:
 
 const CHANGE_CALLS = Object.keys(ACTIONS_OF_CHANGE) as ChangeCall[];
 const PATH_CALLS = [...CHANGE_CALLS, "Get", "Describe"] as const;
-const CALLS = [...PATH_CALLS, "List", "Commit", "BatchGet"] as const satisfies readonly Call[];
+/** A Watch authorizes each of its events instead, so any caller may begin one. */
+type AnsweredCall = Exclude<Call, "Watch">;
+const CALLS = [...PATH_CALLS, "List", "Commit", "BatchGet"] as const satisfies readonly AnsweredCall[];
 const NEVER_OVER = () => false;
 const FIRST: ListQuestion = { pageSize: 10, pageToken: "", isFolded: false, labels: [], showDeleted: false };
 const NEWEST = { version: 0, keys: [], ifVersionNot: 0, minRevision: 0 };
@@ -83,7 +85,7 @@ class EngineKit {
   }
 
   /** Authorizes a call as a whole, as far as its first field decides. */
-  permit(caller: Principal, call: Call, target: string): unknown {
+  permit(caller: Principal, call: AnsweredCall, target: string): unknown {
     const { engine } = this;
     if (call === "List") return engine.permitList(caller, target);
     if (call === "Get") return engine.permitGet(caller, target);
@@ -93,7 +95,7 @@ class EngineKit {
   }
 
   /** A complete call. Rejects or throws the engine's error. */
-  async call(caller: Principal, call: Call, target: string): Promise<unknown> {
+  async call(caller: Principal, call: AnsweredCall, target: string): Promise<unknown> {
     const { engine } = this;
     if (call === "List") return engine.list(engine.permitList(caller, target), FIRST, NEVER_OVER);
     if (call === "Get") return engine.get(engine.permitGet(caller, target), NEWEST);
@@ -176,7 +178,7 @@ describe("SecretsEngine", () => {
   });
 
   it("requires the actions of each call, and no other action allows the call", () => {
-    const required: Readonly<Record<Call, readonly Action[][]>> = {
+    const required: Readonly<Record<AnsweredCall, readonly Action[][]>> = {
       Put: [["write"]],
       Get: [["read"]],
       Delete: [["delete"]],
@@ -234,6 +236,8 @@ describe("SecretsEngine", () => {
       const permit = () => kit.permit(server, call, "shop/db");
       assert.throws(permit, { reason: "ACCESS_DENIED", message: /server's own/ }, call);
     }
+    assert.throws(() => kit.engine.permitWatch(server), { reason: "ACCESS_DENIED", message: /server's own/ });
+    assert.doesNotThrow(() => kit.engine.permitWatch(web));
     assert.deepEqual(kit.used, []);
     assert.doesNotThrow(() => kit.permit(api, "Get", "shop/db"));
   });

@@ -47,6 +47,7 @@ async function answered(kit: ServiceKit, name: keyof SecretsMethods, fields: obj
       whenRoom: (task) => task(),
       succeed: (framed) => end({ failure: undefined, answer: framed }),
       fail: (failure) => end({ failure, answer: undefined }),
+      beginStream: () => assert.fail("answers with one message"),
       wipeRequest: () => {},
     };
     route.answer(call, method.request.encode(method.request.of(fields)));
