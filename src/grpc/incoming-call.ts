@@ -109,12 +109,11 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   /** No time limit applies to the answer except that of the caller. */
   beginStream(listener: MessageListener): MessageStream {
     const { stream, openCalls } = this.#arrival;
-    const messages = new MessageStream(stream, this.#lease, listener);
-    this.#messages = messages;
+    this.#messages = new MessageStream(stream, this.#lease, listener);
     this.#state = "streaming";
     this.#streamingSince = this.#environment.timers.elapsed();
     openCalls.enter(this);
-    return messages;
+    return this.#messages;
   }
 
   fail(failure: unknown): void {
@@ -281,7 +280,8 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     if (isAbandoned) this.#state = "over";
     else this.#end(error === undefined ? status.code : codeOf(error.reason), error);
     this.#request.wipe();
-    if (this.#messages !== undefined) return this.#messages.end(status);
+    this.#messages?.end(status);
+    if (this.#messages !== undefined) return;
     answerStatus(stream, status, this.#environment.early);
     this.#lease.discard();
   }
