@@ -190,9 +190,10 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
       if (item.kind === "gone") this.#reports.forget(item.path);
       this.#show(item);
     }
+    if (event?.kind === "heartbeat") this.#reports.alive();
     if (event?.kind !== "synced") return;
     this.#failures = 0;
-    void this.#reports.connected(event.value.watchId);
+    this.#reports.connected(event.value.watchId);
   }
 
   #show(event: SecretEvent): void {
