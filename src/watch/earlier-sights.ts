@@ -38,8 +38,8 @@ export class EarlierSights {
   }
 
   /**
-   * Whether a path that the watcher may no longer see existed while it could see it. A REVOKED for any other path would
-   * show the watcher a path that was created after the withdrawal. "unknown" if what is retained does not show it.
+   * Whether a path that the watcher may no longer see existed while the watcher was allowed to see it. A REVOKED for any
+   * other path would reveal that the path was created later. "unknown" if the store no longer has the data to decide.
    */
   existedWhileVisible(stored: Stored): "yes" | "no" | "unknown" {
     const visible = this.#sights.filter(({ sight }) => sight.allows(stored.path));
