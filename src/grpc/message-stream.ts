@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import { type CallStatus, beginMessages } from "./answer-stream.ts";
 import type { Lease } from "./budget.ts";
 
-// The bytes that may wait for a caller that does not read, beyond one message. They are what HTTP/2 does not take yet.
+// The bytes that may wait for a caller that does not read, in addition to one message. HTTP/2 has not taken them yet.
 const MOST_UNSENT = 16 * 1024;
 
 const NOT_ENDED: CallStatus = { code: 0, details: "", metadata: undefined };
@@ -16,8 +16,8 @@ export interface MessageListener {
 }
 
 /**
- * The messages of a call that answers with a stream. What the caller has not read counts against its budget, and is
- * overwritten when it was sent.
+ * The messages of a call that answers with a stream. A message counts against the caller's budget until it is sent, and is
+ * then overwritten.
  */
 export class MessageStream {
   readonly #stream: ServerHttp2Stream;
