@@ -44,7 +44,7 @@ export class Watcher implements Stepwise {
   /** The revision of the store when {@link #sight} began. */
   #sightSince: Revision;
   #task: Task = LIVE;
-  /** It knows all changes up to this place, unless it is caught up: then it knows all changes. */
+  /** The watcher knows all changes up to this place. If it is caught up, it knows all changes, and this is not updated. */
   #position: Position = after(0);
   /** Events that are not about one secret, in order. They are sent first. */
   #notices: WatchEvent[] = [];
@@ -129,7 +129,7 @@ export class Watcher implements Stepwise {
     return this.#task.kind === "live" && !this.#isBehind && this.#earlier === undefined && this.#outgoing === undefined;
   }
 
-  /** Whether a tombstone was forgotten that it has not been sent. A watcher that gets a snapshot needs none. */
+  /** Whether the store has forgotten a tombstone that was not sent to the watcher. A snapshot contains no tombstones. */
   get #hasMissedPurge(): boolean {
     const isSnapshot = this.#task.kind === "walk" && this.#task.base === 0;
     return !isSnapshot && !this.#isCaughtUp && completeRevision(this.#position) < this.#options.memory.forgotten;
@@ -151,7 +151,7 @@ export class Watcher implements Stepwise {
     }
   }
 
-  // ---- snapshot, and return to a revision
+  // ---- snapshot, and continuing from a revision
 
   #walk(base: Revision): void {
     const { memory, request } = this.#options;
@@ -170,7 +170,7 @@ export class Watcher implements Stepwise {
     if (scan.isOver) this.#synced(until);
     if (stored === undefined) return undefined;
     const { revision } = lastChange(stored);
-    // What has changed since the begin waits to be sent afterwards.
+    // A path that has changed since the walk began is pending, and is sent after the walk.
     if (revision <= base || revision > until) return undefined;
     return { path: stored.path, revision, isRevoked: false };
   }
@@ -203,7 +203,7 @@ export class Watcher implements Stepwise {
     if (path === undefined) return undefined;
     this.#pending.delete(path);
     const stored = this.#options.memory.get(path);
-    // A tombstone that was forgotten would be missed, and a snapshot is due.
+    // Undefined only if a tombstone was forgotten, which leads to a snapshot (#hasMissedPurge).
     return stored === undefined ? undefined : { path, revision: lastChange(stored).revision, isRevoked: false };
   }
 
@@ -232,7 +232,7 @@ export class Watcher implements Stepwise {
 
   // ---- differences
 
-  /** What it knows is that of the sight before, or a mixture if a difference was being sent. */
+  /** The watcher knows what the previous sight allows or, if a difference was being sent, a part of earlier sights too. */
   #remember(before: EarlierSight): void {
     const known = this.#task.kind === "reconcile" ? this.#task.difference.earlier : new EarlierSights();
     known.add(before);
