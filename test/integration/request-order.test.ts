@@ -73,7 +73,7 @@ describe("compression", () => {
   });
 
   // The header may be absent, which offers no encoding.
-  it("is offered by no answer of any service", async () => {
+  it("is not offered in the answers of any service", async () => {
     const denied = grpcMessage(getRequest.encode(getRequest.of({ path: OTHER, version: 0 })));
     const answers = {
       get: await call(admin, GET, get),
