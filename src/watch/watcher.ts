@@ -44,7 +44,7 @@ export class Watcher implements Stepwise {
   /** The revision of the store when {@link #sight} began. */
   #sightSince: Revision;
   #task: Task = LIVE;
-  /** The watcher knows all changes up to this place. If it is caught up, it knows all changes, and this is not updated. */
+  /** The caller knows all changes up to this position. If the watcher is caught up, the caller knows all changes. */
   #position: Position = after(0);
   /** Events that are not about one secret, in order. They are sent first. */
   #notices: WatchEvent[] = [];
@@ -52,7 +52,7 @@ export class Watcher implements Stepwise {
   #outgoing: Candidate | undefined;
   /** More paths have changed than can wait. */
   #isBehind = false;
-  /** The sights before a policy change whose difference is not being sent yet. */
+  /** The sights before a policy change, while the difference that the change has made is not being sent yet. */
   #earlier: EarlierSights | undefined;
 
   constructor(options: WatcherOptions) {
@@ -129,7 +129,7 @@ export class Watcher implements Stepwise {
     return this.#task.kind === "live" && !this.#isBehind && this.#earlier === undefined && this.#outgoing === undefined;
   }
 
-  /** Whether the store has forgotten a tombstone that was not sent to the watcher. A snapshot contains no tombstones. */
+  /** Whether the store has removed a tombstone that the caller may not know. A snapshot needs no tombstones. */
   get #hasMissedPurge(): boolean {
     const isSnapshot = this.#task.kind === "walk" && this.#task.base === 0;
     return !isSnapshot && !this.#isCaughtUp && completeRevision(this.#position) < this.#options.memory.forgotten;
@@ -151,7 +151,7 @@ export class Watcher implements Stepwise {
     }
   }
 
-  // ---- snapshot, and continuing from a revision
+  // ---- snapshot, and return to a revision
 
   #walk(base: Revision): void {
     const { memory, request } = this.#options;
@@ -170,7 +170,7 @@ export class Watcher implements Stepwise {
     if (scan.isOver) this.#synced(until);
     if (stored === undefined) return undefined;
     const { revision } = lastChange(stored);
-    // A path that has changed since the walk began is pending, and is sent after the walk.
+    // What has changed since the walk began is pending, and is sent after the walk.
     if (revision <= base || revision > until) return undefined;
     return { path: stored.path, revision, isRevoked: false };
   }
@@ -203,7 +203,7 @@ export class Watcher implements Stepwise {
     if (path === undefined) return undefined;
     this.#pending.delete(path);
     const stored = this.#options.memory.get(path);
-    // Undefined only if a tombstone was forgotten, which leads to a snapshot (#hasMissedPurge).
+    // The store has removed the tombstone of the path. The next step sees that and begins a snapshot.
     return stored === undefined ? undefined : { path, revision: lastChange(stored).revision, isRevoked: false };
   }
 
@@ -232,7 +232,7 @@ export class Watcher implements Stepwise {
 
   // ---- differences
 
-  /** The watcher knows what the previous sight allows or, if a difference was being sent, a part of earlier sights too. */
+  /** Remembers the sights that decided what the caller knows: several, if a difference was being sent. */
   #remember(before: EarlierSight): void {
     const known = this.#task.kind === "reconcile" ? this.#task.difference.earlier : new EarlierSights();
     known.add(before);

@@ -149,7 +149,8 @@ describe("a request whose HTTP method is not POST", () => {
   });
 });
 
-// Almost all requests arrive in one piece with their headers, and are answered at once. Any other one is answered the same.
+// Almost all requests arrive in one piece with their headers, and are answered immediately. A request that arrives in other
+// pieces gets the same answer.
 describe("a request in two pieces", () => {
   it("is answered once, at any place where it is divided", async () => {
     const whole = await call(admin, GET, get);
