@@ -144,7 +144,7 @@ function keyOf({ path, state }: Pick<Report, "path" | "state">): string {
   return `${state} ${path}`;
 }
 
-/** Whether the same report is refused again. */
+/** Whether the server would refuse the same report again. */
 function isRefusal({ code }: ClientError): boolean {
   return code === "INVALID_ARGUMENT" || code === "UNIMPLEMENTED" || code === "CANCELLED";
 }
