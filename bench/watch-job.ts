@@ -15,10 +15,10 @@ export interface WatchJob {
   readonly measuredMs: number;
 }
 
-/** The times from the begin of a change to its delivery, in milliseconds. */
+/** The times from the start of a change to its delivery, in milliseconds. */
 export interface Deliveries {
   readonly changes: number;
-  /** The number of deliveries that had to arrive if no change overtook another one. */
+  /** The number of deliveries if no secret changes again before its last change is delivered. */
   readonly expected: number;
   readonly received: number;
   readonly p50: number;
