@@ -32,7 +32,7 @@ const WATCH: NamesOf<WatchOptions> = {
 
 /** The checked options of a watch. */
 export interface WatchSettings {
-  /** What each stream of the watch requests; a stream adds from where it continues. */
+  /** The part of the request that is the same for every stream of the watch. */
   readonly scope: Pick<WatchRequest, "paths" | "prefixes" | "withValues">;
   readonly instance: string;
   readonly signal: AbortSignal | undefined;

@@ -12,8 +12,8 @@ type Version = Pick<ReportRequest, "path" | "version" | "state">;
 export type SendReport = (request: ReportRequest) => Promise<unknown>;
 
 /**
- * The reports of one watch. The server forgets them at the end of a stream, so they are sent again on the next one. Its
- * memory is proportional to the number of paths.
+ * The reports of one watch. The server forgets them at the end of a stream, so they are sent again on the next one. They
+ * take memory in proportion to the number of paths.
  */
 export class WatchReports {
   readonly #instance: string;
@@ -72,7 +72,7 @@ export class WatchReports {
   }
 }
 
-/** Whether the same report is refused again. After any other error, it is sent again on the next stream. */
+/** Whether the server would refuse the same report again. After any other error, it is sent again on the next stream. */
 function isRefusal({ code }: ClientError): boolean {
   return code === "INVALID_ARGUMENT" || code === "UNIMPLEMENTED" || code === "CANCELLED";
 }
