@@ -61,7 +61,7 @@ describe("a Watch ends", () => {
     await kit.stop();
   });
 
-  it("with BUDGET_EXCEEDED beyond the calls of its SPIFFE ID, and others can begin", async () => {
+  it("with BUDGET_EXCEEDED if its SPIFFE ID has too many calls, until some of them end", async () => {
     const kit = await started({ budgets: { bytes: 1 << 26, unread: 1024, calls: 40 } });
     const [web, admin] = [kit.caller(WEB), kit.caller(ADMIN)];
     const open: Watching[] = [];

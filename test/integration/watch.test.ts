@@ -97,7 +97,7 @@ describe("Watch", () => {
     second.cancel();
   });
 
-  it("is silent about what may not be watched until it may, and sends REVOKED when it may no longer", async () => {
+  it("sends nothing about a secret before the caller may watch it, and REVOKED when it no longer may", async () => {
     await adoptPolicy("rules: []");
     await put("shop/shared/silent", "1");
     const watching = new Watching(web, { paths: ["shop/shared/silent"], withValues: true });
@@ -114,7 +114,7 @@ describe("Watch", () => {
     watching.cancel();
   });
 
-  it("refuses a request without paths, one with too many, one of the server, and a revision of another store", async () => {
+  it("refuses no paths, an invalid path, too many, a revision of the future, and the server's SPIFFE ID", async () => {
     const end = (request: ConstructorParameters<typeof Watching>[1], caller = web) =>
       new Watching(caller, request).ended();
     const names = Array.from({ length: 65 }, (_, i) => `a/${i}`);
@@ -144,7 +144,7 @@ describe("Watch", () => {
     again.cancel();
   });
 
-  it(`an api without a rule for watch sees nothing, and an admin everything`, async () => {
+  it("shows a caller without a rule for watch nothing, and an admin everything", async () => {
     const api = kit.caller(API);
     const [blind, seeing] = [new Watching(api, { prefixes: [""] }), new Watching(admin, { prefixes: [""] })];
     await Promise.all([blind.synced(), seeing.synced()]);

@@ -185,13 +185,7 @@ describe("watchers", () => {
         });
       },
     ],
-    [
-      "candidates are not sorted",
-      () =>
-        mock.method(FirstCandidates.prototype, "sorted", function (this: never) {
-          return (this as unknown as { sortedWrongly(): unknown }).sortedWrongly?.() ?? [];
-        }),
-    ],
+    ["candidates are lost", () => mock.method(FirstCandidates.prototype, "sorted", () => [])],
     ["withdrawals are not known", () => mock.method(EarlierSights.prototype, "existedWhileVisible", () => "no")],
     [
       "a path that was created after a withdrawal is revoked",
@@ -205,7 +199,7 @@ describe("watchers", () => {
         ),
     ],
     [
-      "what another policy has shown is not sent again",
+      "what a policy change makes visible is not sent",
       () => mock.method(EarlierSights.prototype, "surelyKnew", () => true),
     ],
     ["everything is visible", () => mock.method(Sight.prototype, "allows", () => true)],

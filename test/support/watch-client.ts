@@ -5,7 +5,7 @@ import type { WatchEvent } from "../../src/watch/watch-event.ts";
 import { WatchScope } from "../../src/watch/watch-scope.ts";
 import { type Look, WATCHING, type WatchWorld } from "./watch-world.ts";
 
-/** No number of policy changes. */
+/** Differs from every number of policy changes. */
 const NOT_FOLLOWED = -1;
 
 /** What to watch. */

@@ -57,7 +57,7 @@ export class Turns {
     return tasks.length > 0;
   }
 
-  /** The time of the heartbeats has come. */
+  /** Lets the time until the next heartbeat pass. */
   beat(): void {
     for (const task of this.#beats.splice(0)) task();
   }
