@@ -33,7 +33,7 @@ export interface WatchSink extends HeldMemory {
 export interface RequestedWatch extends WatchQuery {
   /** 0 for a snapshot. */
   readonly fromRevision: Revision;
-  /** Empty: that of the current policy. */
+  /** The policy of the last SYNCED or heartbeat that the caller received. An empty one is not compared. */
   readonly policy: string;
 }
 
@@ -48,6 +48,6 @@ export interface WatcherOptions {
   readonly clock: () => number;
   readonly authorizer: Authorizer;
   readonly limits: WatchLimits;
-  /** Requests that the watcher is stepped. */
+  /** Requests that the watcher's `step` is called. */
   readonly wake: () => void;
 }
