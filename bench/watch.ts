@@ -27,7 +27,7 @@ interface Round {
   readonly loaded: Deliveries;
   readonly idle: Deliveries;
   readonly etcd: Deliveries | undefined;
-  /** The rates of calls with idle watchers, divided by those of the same server before the watchers connected. */
+  /** The rates with idle watchers, divided by those of the same server without them. */
   readonly rates: Readonly<Record<Operation, number>>;
   /** The memory of an idle watcher, divided by that of an idle connection. */
   readonly memory: number;

@@ -2,10 +2,7 @@
 export interface WatchLimits {
   /** The most paths that wait to be sent. */
   readonly pending: number;
-  /**
-   * The number of paths for which memory is taken from the caller's budget at once. The first paths, up to this number,
-   * need no space in the budget.
-   */
+  /** The number of paths for which memory is taken from the caller's budget at a time. The first step needs no space in it. */
   readonly pendingStep: number;
   /**
    * The numbers of candidates that can be selected at once, in descending order. The first one for which the budget has

@@ -15,7 +15,7 @@ interface Known {
  */
 export class ResumingWatcher {
   readonly known = new Map<string, Known>();
-  /** What was wrong with the received events. */
+  /** Descriptions of what was wrong. */
   readonly faults: string[] = [];
   resyncs = 0;
   readonly #prefix: string;
@@ -25,7 +25,7 @@ export class ResumingWatcher {
   #caller: Caller | undefined;
   #isSynced = false;
   #highest = 0;
-  /** Whether the effect of a policy change is being sent. Its events can have older revisions. */
+  /** Whether the effect of a policy change is being sent. Revisions then can be lower than those of earlier events. */
   #isChanging = false;
   #generation = 0;
 
@@ -47,7 +47,7 @@ export class ResumingWatcher {
     });
   }
 
-  /** Cancels the watch, and closes its connection. */
+  /** Cancels the watch and closes its connection. Ignores what still arrives. */
   kill(): void {
     this.#generation += 1;
     this.#watching?.cancel();
