@@ -2,7 +2,7 @@ import type { status as Code } from "@grpc/grpc-js";
 import type { Connection } from "../admission/connection.ts";
 import type { LeadingField } from "../contract/leading-string.ts";
 import type { CofferError } from "../domain/errors.ts";
-import type { MessageStream, StreamListener } from "./message-stream.ts";
+import type { MessageStream, MessageListener } from "./message-stream.ts";
 import type { MethodId } from "./method-id.ts";
 
 /** A call whose request has arrived completely. Exactly one of `succeed` and `fail` answers it; later ones do nothing. */
@@ -19,7 +19,7 @@ export interface AnswerableCall {
   /** Sends the answer, a framed message, and overwrites its bytes. */
   succeed(framed: Buffer): void;
   /** Answers with any number of messages. The call ends when `fail` is called, or when the caller ends it. */
-  beginStream(listener: StreamListener): MessageStream;
+  beginStream(listener: MessageListener): MessageStream;
   /** Sends an error. */
   fail(failure: unknown): void;
   /** Overwrites the bytes of the request, after it has been decoded into copies. */

@@ -15,7 +15,7 @@ import type { AnswerableCall } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
 import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
-import { MessageStream, type StreamListener } from "./message-stream.ts";
+import { MessageStream, type MessageListener } from "./message-stream.ts";
 import { TimedItem } from "./overdue.ts";
 import { COMPRESSED_MESSAGE, EXPIRED, TOO_LONG } from "./refused-request.ts";
 import { RequestBytes } from "./request-bytes.ts";
@@ -107,14 +107,13 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   }
 
   /** No time limit applies to the answer except that of the caller. */
-  beginStream(listener: StreamListener): MessageStream {
+  beginStream(listener: MessageListener): MessageStream {
     const { stream, openCalls } = this.#arrival;
-    const messages = new MessageStream(stream, this.#lease, listener);
-    this.#messages = messages;
+    this.#messages = new MessageStream(stream, this.#lease, listener);
     this.#state = "streaming";
     this.#streamingSince = this.#environment.timers.elapsed();
     openCalls.enter(this);
-    return messages;
+    return this.#messages;
   }
 
   fail(failure: unknown): void {
@@ -281,10 +280,8 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     if (isAbandoned) this.#state = "over";
     else this.#end(error === undefined ? status.code : codeOf(error.reason), error);
     this.#request.wipe();
-    if (this.#messages !== undefined) {
-      this.#messages.end(status);
-      return;
-    }
+    this.#messages?.end(status);
+    if (this.#messages !== undefined) return;
     answerStatus(stream, status, this.#environment.early);
     this.#lease.discard();
   }

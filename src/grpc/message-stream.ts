@@ -8,7 +8,7 @@ const MOST_UNSENT = 16 * 1024;
 const NOT_ENDED: CallStatus = { code: 0, details: "", metadata: undefined };
 
 /** Receives the events of a call that answers with a stream. */
-export interface StreamListener {
+export interface MessageListener {
   /** More can be sent, after {@link MessageStream.fits} has returned false. */
   readonly onSpace: () => void;
   /** The call is over. Called once. */
@@ -22,7 +22,7 @@ export interface StreamListener {
 export class MessageStream {
   readonly #stream: ServerHttp2Stream;
   readonly #lease: Lease;
-  readonly #listener: StreamListener;
+  readonly #listener: MessageListener;
   #status = NOT_ENDED;
   #unsent = 0;
   /**
@@ -33,7 +33,7 @@ export class MessageStream {
    */
   #state: "ready" | "full" | "queued" | "over" = "ready";
 
-  constructor(stream: ServerHttp2Stream, lease: Lease, listener: StreamListener) {
+  constructor(stream: ServerHttp2Stream, lease: Lease, listener: MessageListener) {
     this.#stream = stream;
     this.#lease = lease;
     this.#listener = listener;

@@ -6,7 +6,7 @@ import type { Connection } from "../admission/connection.ts";
 import type { WatchEvent } from "../watch/watch-event.ts";
 import type { Watch, WatchHub } from "../watch/watch-hub.ts";
 import { WatchScope } from "../watch/watch-scope.ts";
-import type { WatchRequest, WatchSink } from "../watch/watcher-options.ts";
+import type { RequestedWatch, WatchSink } from "../watch/watcher-options.ts";
 import type { AnswerableCall, AuthorizedRoute } from "./authorized-route.ts";
 import { PREFIX_BYTES, writePrefix } from "./framing.ts";
 import type { MethodId } from "./method-id.ts";
@@ -42,7 +42,7 @@ export function watchRoute(id: MethodId, method: WatchMethod): AuthorizedRoute {
   };
 }
 
-function begin(watches: WatchHub, call: AnswerableCall, request: WatchRequest): void {
+function begin(watches: WatchHub, call: AnswerableCall, request: RequestedWatch): void {
   let watch: Watch | undefined;
   watch = watches.begin(call.caller, request, (wake) => {
     const stream = call.beginStream({ onSpace: wake, onOver: () => watch?.end() });
@@ -69,7 +69,7 @@ function framed(event: WatchEvent): Buffer {
   return bytes;
 }
 
-function requestOf({ paths, prefixes, fromRevision, withValues, policy }: wire.WatchRequest): WatchRequest {
+function requestOf({ paths, prefixes, fromRevision, withValues, policy }: wire.WatchRequest): RequestedWatch {
   const requested = paths.length + prefixes.length;
   if (requested === 0) throw invalidField("paths", "is empty, and so is prefixes");
   if (requested > MAX_WATCHED)

@@ -10,7 +10,7 @@ import { EventMaker } from "./event-maker.ts";
 import { Rota } from "./rota.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./watch-limits.ts";
 import { WatcherIndex } from "./watcher-index.ts";
-import type { WatchRequest, WatchSink, WatchingCaller } from "./watcher-options.ts";
+import type { RequestedWatch, WatchSink, WatchingCaller } from "./watcher-options.ts";
 import { Watcher } from "./watcher.ts";
 
 /** Milliseconds between two heartbeats. The contract promises one every 15 seconds. */
@@ -64,7 +64,7 @@ export class WatchHub {
    * Begins a watch. `createSink` gets the function to call when the sink has space again. Throws REVISION_AHEAD if the
    * caller has seen changes that this store does not have.
    */
-  begin(caller: WatchingCaller, request: WatchRequest, createSink: (wake: () => void) => WatchSink): Watch {
+  begin(caller: WatchingCaller, request: RequestedWatch, createSink: (wake: () => void) => WatchSink): Watch {
     const { memory, timers, authorizer, catchUp, limits = WATCH_LIMITS } = this.#options;
     catchUp();
     if (request.fromRevision > memory.revision) throw revisionAhead(memory.revision);

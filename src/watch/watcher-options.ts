@@ -30,7 +30,7 @@ export interface WatchSink extends HeldMemory {
 }
 
 /** What a watch begins with. */
-export interface WatchRequest extends WatchQuery {
+export interface RequestedWatch extends WatchQuery {
   /** 0 for a snapshot. */
   readonly fromRevision: Revision;
   /** Empty: that of the current policy. */
@@ -41,7 +41,7 @@ export interface WatchRequest extends WatchQuery {
 export interface WatcherOptions {
   readonly watchId: string;
   readonly caller: WatchingCaller;
-  readonly request: WatchRequest;
+  readonly request: RequestedWatch;
   readonly sink: WatchSink;
   readonly memory: WatchableMemory;
   readonly events: EventMaker;

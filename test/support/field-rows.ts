@@ -2,7 +2,7 @@ import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 
 /** Values of one field of a request: some are accepted, and some are refused. */
 export interface FieldRow {
-  readonly call: keyof SecretsMethods;
+  readonly call: keyof SecretsMethods | "Watch";
   /** The name in the proto, which the error has. */
   readonly field: string;
   readonly accepted: readonly Case[];
@@ -19,7 +19,7 @@ interface RefusedCase extends Case {
   readonly reason: string;
 }
 
-type Call = keyof SecretsMethods;
+type Call = FieldRow["call"];
 
 /** A valid request of each call, to which a case adds its field. */
 export const BASE: Readonly<Record<Call, object>> = {
@@ -37,6 +37,7 @@ export const BASE: Readonly<Record<Call, object>> = {
   Metadata: { path: "a/db", casRequired: false },
   Commit: { operations: [operation("put", { path: "a/db", data: [entry("k", "v")] })] },
   BatchGet: { paths: ["a/db"] },
+  Watch: { paths: ["a/db"] },
 };
 
 /** The calls that change secrets, and the kinds of their operations in a Commit. */
@@ -177,6 +178,9 @@ export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
       limit(call, "versions", 1000, (n) => ({ versions: numbers(n).map(() => 1) })),
       rule(call, "versions", [{ versions: [] }, { versions: [1, 2 ** 32 - 1] }], [{ versions: [1, 0] }]),
     ]),
+    ...(["Delete", "Destroy"] as const).map((call) =>
+      rule(call, "require_converged", [{ requireConverged: true }, { requireConverged: false }], []),
+    ),
     rule("Restore", "version", [{ version: 1 }, { version: 2 ** 32 - 1 }], [{ version: 0 }]),
     rule("Copy", "version", [{ version: 0 }, { version: 2 ** 32 - 1 }], []),
     rule("Get", "version", [{ version: 0 }, { version: 2 ** 32 - 1 }], []),
@@ -296,6 +300,21 @@ export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
 
     limit("BatchGet", "paths", 256, (n) => ({ paths: numbers(n).map((i) => `a/${i}`) })),
     rule("BatchGet", "paths", [{ paths: ["a", "a"] }], [{ paths: [] }]),
+    ...paths("Watch", "paths[1]", (path) => ({ paths: ["a/db", path] })),
+    limit("Watch", "paths", 128, (n) => ({ paths: numbers(n).map((i) => `a/${i}`) })),
+    rule("Watch", "paths", [{ paths: ["a", "a"] }, { paths: [], prefixes: [""] }], [{ paths: [] }]),
+    limit("Watch", "prefixes[1]", 512, (n) => ({ prefixes: ["a/", pathOf(n)] })),
+    rule(
+      "Watch",
+      "prefixes[0]",
+      [{ prefixes: [""] }, { prefixes: ["a/"] }],
+      [{ prefixes: ["/"] }, { prefixes: ["a//"] }],
+    ),
+    // Paths and prefixes together.
+    limit("Watch", "prefixes", 128, (n) => ({ prefixes: numbers(n - 1).map((i) => `a/${i}`) })),
+    rule("Watch", "from_revision", [{ fromRevision: 0 }, { fromRevision: 3 }], []),
+    rule("Watch", "with_values", [{ withValues: true }, { withValues: false }], []),
+    rule("Watch", "policy", [{ policy: "" }, { policy: "unknown" }], []),
     limit("Commit", "operations", 128, (n) => ({
       operations: numbers(n).map(() => operation("purge", { path: "a/x" })),
     })),

@@ -3,13 +3,22 @@ import type { Connection } from "../../src/admission/connection.ts";
 import { Authorizer } from "../../src/authorization/authorizer.ts";
 import type { Policy } from "../../src/authorization/policy.ts";
 import { leadingString } from "../../src/contract/leading-string.ts";
+import * as wire from "../../src/contract/messages.ts";
 import type { Denial } from "../../src/engine/permits.ts";
 import { SecretsEngine } from "../../src/engine/secrets-engine.ts";
+import type { AnswerableCall } from "../../src/grpc/authorized-route.ts";
 import { type SecretsMethods, secretsMethods } from "../../src/grpc/secrets-service.ts";
 import type { UnaryMethod } from "../../src/grpc/unary.ts";
+import { watchRoute } from "../../src/grpc/watch-route.ts";
+import { processTimers } from "../../src/domain/timers.ts";
+import { secureRandom } from "../../src/sealing/random.ts";
+import type { Sealer } from "../../src/sealing/sealer.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
+import { type Publication, ownMemory } from "../../src/store/publication.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
+import { StoreClock } from "../../src/store/store-clock.ts";
 import { openStorage } from "../../src/storage/storage.ts";
+import { WatchHub } from "../../src/watch/watch-hub.ts";
 import { policyOf } from "./policy-text.ts";
 import { type StoreKitOptions, loadStore } from "./store-kit.ts";
 
@@ -19,7 +28,7 @@ rules:
   - name: everything
     spiffe_ids: [spiffe://example.org/api]
     paths: ["**"]
-    actions: [read, write, delete, destroy, list, describe]
+    actions: [read, write, delete, destroy, list, describe, watch]
 `);
 
 /** The result of a call: a response, or the parts of an error that a caller gets. */
@@ -35,37 +44,49 @@ export type ServiceOutcome =
 
 export const API_ID = "spiffe://example.org/api";
 
+/** A method of the service by its name. */
+export type ServiceMethod = keyof SecretsMethods | "Watch";
+
 /** The methods over an engine and a store in memory, without a network: each call encodes and decodes its request. */
 export class ServiceKit {
   readonly store: SecretStore;
   readonly denials: Denial[] = [];
   policy: Policy = EVERYTHING;
+  readonly #engine: SecretsEngine;
   readonly #methods: SecretsMethods;
+  readonly #watches: WatchHub;
 
-  private constructor(store: SecretStore, sealer: ReturnType<typeof openStorage>["sealer"], maxContentBytes: number) {
+  private constructor(store: SecretStore, { memory }: Publication, sealer: Sealer, maxContentBytes: number) {
     this.store = store;
-    const engine = new SecretsEngine({
+    const authorizer = () => new Authorizer({ policy: this.policy, admins: [], epoch: 1 });
+    this.#engine = new SecretsEngine({
       secrets: store,
       changes: store,
       sealer,
-      authorizer: () => new Authorizer({ policy: this.policy, admins: [], epoch: 1 }),
+      authorizer,
       onDenied: (denial) => this.denials.push(denial),
     });
-    this.#methods = secretsMethods(engine, maxContentBytes);
+    this.#methods = secretsMethods(this.#engine, maxContentBytes);
+    const clock = new StoreClock(processTimers);
+    const follow = { memory, clock, catchUp: () => {} };
+    this.#watches = new WatchHub({ ...follow, sealer, timers: processTimers, random: secureRandom, authorizer });
   }
 
   static async open(options: StoreKitOptions = {}): Promise<ServiceKit> {
     const { journal, sealer } = openStorage({ kind: "memory" });
     const { maxContentBytes = 1024 * 1024 } = options;
-    return new ServiceKit(await loadStore(journal, { sealer, ...options, maxContentBytes }), sealer, maxContentBytes);
+    const publication = ownMemory();
+    const store = await loadStore(journal, { sealer, publication, ...options, maxContentBytes });
+    return new ServiceKit(store, publication, sealer, maxContentBytes);
   }
 
   method(name: keyof SecretsMethods): UnaryMethod<object, object, unknown> {
     return this.#methods[name] as unknown as UnaryMethod<object, object, unknown>;
   }
 
-  /** Makes a call with some fields; the others are absent. */
-  async call(name: keyof SecretsMethods, fields: object, id = API_ID): Promise<ServiceOutcome> {
+  /** Makes a call with some fields; the others are absent. A Watch ends at once. */
+  async call(name: ServiceMethod, fields: object, id = API_ID): Promise<ServiceOutcome> {
+    if (name === "Watch") return this.#watch(wire.watchRequest.encode(wire.watchRequest.of(fields)), id);
     const { request } = this.method(name);
     return this.raw(name, request.encode(request.of(fields)), id);
   }
@@ -75,14 +96,36 @@ export class ServiceKit {
     const method = this.method(name);
     try {
       const target = method.target === undefined ? "" : leadingString(message, method.target);
-      const caller = { id: SpiffeId.parse(id), connection: 1 } as Connection;
-      const permit = method.permit(caller, target);
+      const permit = method.permit(callerOf(id), target);
       const response = await method.handle(permit, method.request.decode(message), () => false);
       return { kind: "response", response: response as never };
     } catch (error) {
-      const { reason, metadata, message: text, cause } = toCofferError(error);
-      if (reason === "INTERNAL") throw cause;
-      return { kind: "error", reason, field: metadata["field"], metadata, message: text };
+      return failed(error);
     }
   }
+
+  #watch(message: Buffer, id: string): ServiceOutcome {
+    let outcome: ServiceOutcome = { kind: "response", response: {} as never };
+    const permit = (caller: Connection) => this.#engine.permitWatch(caller);
+    const call = {
+      caller: callerOf(id),
+      isOver: true,
+      beginStream: () => ({}),
+      fail: (error: unknown) => (outcome = failed(error)),
+      wipeRequest: () => {},
+    };
+    const route = watchRoute({ path: "/coffer.v1.Secrets/Watch", number: 0 }, { permit, watches: this.#watches });
+    route.answer(call as unknown as AnswerableCall, message);
+    return outcome;
+  }
+}
+
+function callerOf(id: string): Connection {
+  return { id: SpiffeId.parse(id), connection: 1, validUntil: Number.MAX_SAFE_INTEGER } as Connection;
+}
+
+function failed(error: unknown): ServiceOutcome {
+  const { reason, metadata, message, cause } = toCofferError(error);
+  if (reason === "INTERNAL") throw cause;
+  return { kind: "error", reason, field: metadata["field"], metadata, message };
 }

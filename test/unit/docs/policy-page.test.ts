@@ -13,10 +13,12 @@ describe("docs/policy.md", () => {
     const rows = table(policy, "RPC", "Command", "Action");
     assert.deepEqual(rows.map(({ RPC }) => RPC).sort(), [...METHODS].sort());
     const others = { Get: ["read"], BatchGet: ["read"], List: ["list"], Describe: ["describe"], Commit: ["read"] };
+    const watching = { Watch: ["watch", "read"], Report: ["watch"] };
     // Field 1 of a Copy is its source; the target is authorized after the request is read.
     const required: Readonly<Record<string, readonly string[]>> = {
       ...ACTIONS_OF_CHANGE,
       ...others,
+      ...watching,
       Copy: [...ACTIONS_OF_CHANGE.Copy, "write"],
     };
     for (const { RPC = "", Action: action } of rows) assert.deepEqual(quoted(action), required[RPC], RPC);
