@@ -60,7 +60,12 @@ export type FileSource =
 
 /** What a target does after a change of its files. */
 export type ChangeAction =
-  | { readonly kind: "command"; readonly program: string; readonly arguments: readonly string[]; readonly timeoutMs: number }
+  | {
+      readonly kind: "command";
+      readonly program: string;
+      readonly arguments: readonly string[];
+      readonly timeoutMs: number;
+    }
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals; readonly receiver: SignalReceiver };
 
 /** The process that gets a signal. */

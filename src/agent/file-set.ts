@@ -60,7 +60,9 @@ export class FileSet implements Destination {
     const folder = this.#path(current);
     if (!exists(this.#files, folder)) return false;
     const names = this.#files.readdirSync(folder);
-    return names.length === wanted.length && wanted.every((file) => isSameFile(this.#files, join(folder, file.name), file));
+    return (
+      names.length === wanted.length && wanted.every((file) => isSameFile(this.#files, join(folder, file.name), file))
+    );
   }
 
   replace(wanted: readonly WantedFile[], marked: boolean): void {

@@ -101,7 +101,9 @@ function mappingOf(what: string, entries: ReadonlyMap<string, unknown>): Mapping
   const check = (key: string | symbol) => {
     if (key === Symbol.toPrimitive) throw new TemplateProblem(`${what} is used like a value; name one of its keys`);
     if (typeof key === "string" && !entries.has(key)) {
-      throw new TemplateProblem(`${JSON.stringify(key)} is missing: ${what} has no such key, or its value is not UTF-8`);
+      throw new TemplateProblem(
+        `${JSON.stringify(key)} is missing: ${what} has no such key, or its value is not UTF-8`,
+      );
     }
   };
   return new Proxy(own, {
@@ -122,7 +124,9 @@ function parseText(text: string): hbs.AST.Program {
   } catch (error) {
     // The message of the parser quotes the template over several lines; its first line has the place.
     const line = /^Parse error on line (\d+)/.exec((error as Error).message)?.[1];
-    throw new TemplateProblem(`${line === undefined ? placeOf(error) : `line ${line}: `}not a valid Handlebars template`);
+    throw new TemplateProblem(
+      `${line === undefined ? placeOf(error) : `line ${line}: `}not a valid Handlebars template`,
+    );
   }
 }
 
