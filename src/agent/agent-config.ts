@@ -13,14 +13,14 @@ export interface AgentConfig {
 /** What the agent writes to one place. */
 export interface TargetConfig {
   readonly name: string;
-  readonly place: Place;
+  readonly place: TargetPlace;
   readonly contents: Contents;
   /** The rights of each file that has none of its own. */
   readonly rights: FileRights;
   /** Whether the place may be on a file system that is not in memory. */
   readonly allowDisk: boolean;
   /** What to do after each change; undefined for nothing. */
-  readonly onChange: ChangeAction | undefined;
+  readonly onChange: Reaction | undefined;
   /** What happens to the files when a secret is deleted, destroyed, expired, purged, or may no longer be watched. */
   readonly whenGone: "keep" | "remove";
   /** For how many milliseconds the files stay while no server answers; undefined for ever. */
@@ -28,7 +28,7 @@ export interface TargetConfig {
 }
 
 /** A file, or a directory whose files change together. */
-export type Place =
+export type TargetPlace =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "directory"; readonly path: string };
 
@@ -41,13 +41,13 @@ export type Contents =
 /** One file. */
 export interface FileConfig {
   readonly name: string;
-  readonly source: FileSource;
+  readonly source: ContentSource;
   /** The permission bits; undefined for those of the target. */
   readonly mode: number | undefined;
 }
 
 /** The content of a file. */
-export type FileSource =
+export type ContentSource =
   | {
       readonly kind: "value";
       readonly secret: string;
@@ -59,7 +59,7 @@ export type FileSource =
   | { readonly kind: "template"; readonly template: Template; readonly secrets: ReadonlyMap<string, string> };
 
 /** What a target does after a change of its files. */
-export type ChangeAction =
+export type Reaction =
   | {
       readonly kind: "command";
       readonly program: string;

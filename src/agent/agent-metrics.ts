@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Exposition } from "../observability/metrics.ts";
-import type { ActionResult } from "./change-action.ts";
+import type { ReactionResult } from "./reaction.ts";
 
 /** The state of a target for metrics. */
 export interface TargetReading {
@@ -77,7 +77,7 @@ export class AgentMetrics {
   }
 
   /** A command has ended, or a signal was sent. */
-  acted(target: string, result: ActionResult["kind"]): void {
+  acted(target: string, result: ReactionResult["kind"]): void {
     this.#actions.inc({ target, result });
   }
 

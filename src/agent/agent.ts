@@ -7,7 +7,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { Check } from "../observability/server-status.ts";
 import { type AgentConfig, type TargetConfig, secretsOf } from "./agent-config.ts";
 import type { AgentMetrics } from "./agent-metrics.ts";
-import type { RunAction } from "./change-action.ts";
+import type { RunReaction } from "./reaction.ts";
 import { Contact, type OutageTask } from "./contact.ts";
 import { Expiries } from "./expiries.ts";
 import { FileSet } from "./file-set.ts";
@@ -39,7 +39,7 @@ export interface AgentOptions {
   readonly log: Logger;
   readonly metrics: AgentMetrics;
   /** Runs commands and sends signals; undefined for none, as for `--once`. */
-  readonly runAction: RunAction | undefined;
+  readonly react: RunReaction | undefined;
 }
 
 /** Watches secrets, and keeps the files of all targets in their newest state. */
@@ -109,7 +109,7 @@ export class Agent {
   }
 
   #workerOf(target: TargetConfig): TargetWorker {
-    const { client, files, timers, runAction, log, metrics } = this.#options;
+    const { client, files, timers, react, log, metrics } = this.#options;
     const { kind, path } = target.place;
     return new TargetWorker({
       target,
@@ -120,7 +120,7 @@ export class Agent {
         readTogether: (paths, options) => client.batchGet(paths, options),
         outageMs: () => this.#contact.outageMs,
       },
-      runAction,
+      react,
       timers,
       log,
       metrics,
@@ -166,7 +166,7 @@ export class Agent {
 
   #onStatus(): void {
     if (this.#workers.every(({ status }) => status.kind === "current")) this.#onComplete();
-    if (this.#options.runAction === undefined) return;
+    if (this.#options.react === undefined) return;
     for (const [path, version] of this.#inUse()) {
       if (this.#reported.get(path) === version) continue;
       this.#reported.set(path, version);

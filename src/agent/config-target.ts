@@ -3,11 +3,11 @@ import type { ParsedNode } from "yaml";
 import { parseChoice, parseDuration, parseFilePath } from "../config/value.ts";
 import type { SecretDocument } from "../files/secret-document.ts";
 import type {
-  ChangeAction,
+  Reaction,
   Contents,
   FileConfig,
-  FileSource,
-  Place,
+  ContentSource,
+  TargetPlace,
   SignalReceiver,
   TargetConfig,
 } from "./agent-config.ts";
@@ -52,7 +52,7 @@ export function readTarget(document: SecretDocument, node: ParsedNode, read: Rea
     : { name, place, contents, ...target };
 }
 
-function placeOf(fields: ConfigFields): Place | undefined {
+function placeOf(fields: ConfigFields): TargetPlace | undefined {
   const kind = fields.oneOf(["file", "directory"]);
   const path = kind && fields.optional(kind, parse.parseDestination);
   return kind === undefined || path === undefined ? undefined : { kind, path };
@@ -61,7 +61,7 @@ function placeOf(fields: ConfigFields): Place | undefined {
 function contentsOf(
   document: SecretDocument,
   fields: ConfigFields,
-  place: Place,
+  place: TargetPlace,
   read: ReadText,
 ): Contents | undefined {
   if (place.kind === "file") {
@@ -92,7 +92,7 @@ function filesOf(document: SecretDocument, fields: ConfigFields, read: ReadText)
   });
 }
 
-function sourceOf(fields: ConfigFields, read: ReadText): FileSource | undefined {
+function sourceOf(fields: ConfigFields, read: ReadText): ContentSource | undefined {
   const kind = fields.oneOf(["secret", "template", "template_file"]);
   if (kind === undefined) return undefined;
   if (kind !== "secret") return templateOf(fields, kind, read);
@@ -103,7 +103,11 @@ function sourceOf(fields: ConfigFields, read: ReadText): FileSource | undefined 
   return secret === undefined || key === undefined ? undefined : { kind: "value", secret, key, isBase64 };
 }
 
-function templateOf(fields: ConfigFields, kind: "template" | "template_file", read: ReadText): FileSource | undefined {
+function templateOf(
+  fields: ConfigFields,
+  kind: "template" | "template_file",
+  read: ReadText,
+): ContentSource | undefined {
   fields.refuse(["key", "decode"], "has no effect with a template");
   const secrets = fields.mapping("secrets", parse.parseSecret);
   const names = [...secrets.keys()];
@@ -125,7 +129,7 @@ function readTemplate(file: string, read: ReadText): string {
   }
 }
 
-function onChangeOf(target: ConfigFields): ChangeAction | undefined {
+function onChangeOf(target: ConfigFields): Reaction | undefined {
   const fields = target.fields("on_change", ON_CHANGE_KEYS);
   const kind = fields?.oneOf(["command", "signal"]);
   if (fields === undefined || kind === undefined) return undefined;

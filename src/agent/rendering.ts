@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Content } from "../domain/content.ts";
-import type { Contents, FileConfig, FileSource, TargetConfig } from "./agent-config.ts";
+import type { Contents, FileConfig, ContentSource, TargetConfig } from "./agent-config.ts";
 import type { FileRights, WantedFile } from "./destination.ts";
 import { FileSet } from "./file-set.ts";
 import { TemplateProblem } from "./template.ts";
@@ -38,7 +38,7 @@ function renderFile({ name, source, mode }: FileConfig, rights: FileRights, secr
   return { name, content: renderSource(source, name, secrets), rights: { ...rights, mode: mode ?? rights.mode } };
 }
 
-function renderSource(source: FileSource, name: string, secrets: SecretContents): Buffer {
+function renderSource(source: ContentSource, name: string, secrets: SecretContents): Buffer {
   if (source.kind === "value") return valueBytes(source, secrets);
   const values = [...source.secrets].map(([alias, path]) => [alias, textsOf(contentOf(path, secrets))] as const);
   try {
@@ -50,7 +50,7 @@ function renderSource(source: FileSource, name: string, secrets: SecretContents)
 }
 
 function valueBytes(
-  { secret, key, isBase64 }: Extract<FileSource, { readonly kind: "value" }>,
+  { secret, key, isBase64 }: Extract<ContentSource, { readonly kind: "value" }>,
   secrets: SecretContents,
 ): Buffer {
   const value = contentOf(secret, secrets).bytes(key);

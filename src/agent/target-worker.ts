@@ -3,7 +3,7 @@ import type { Timers } from "../domain/timers.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { TargetConfig } from "./agent-config.ts";
 import type { AgentMetrics } from "./agent-metrics.ts";
-import type { RunAction } from "./change-action.ts";
+import type { RunReaction } from "./reaction.ts";
 import { type Destination, DestinationProblem, type WantedFile } from "./destination.ts";
 import { type Goal, type GoalSources, goalOf } from "./goal.ts";
 import { RenderingProblem } from "./rendering.ts";
@@ -38,7 +38,7 @@ export interface WorkerOptions {
   readonly destination: Destination;
   readonly sources: GoalSources;
   /** Runs commands and sends signals; undefined for none, as for `--once`. */
-  readonly runAction: RunAction | undefined;
+  readonly react: RunReaction | undefined;
   readonly timers: Pick<Timers, "delay">;
   readonly log: Logger;
   readonly metrics: AgentMetrics;
@@ -135,12 +135,12 @@ export class TargetWorker {
 
   /** Files that are right already are not written again, also after a restart of the agent. */
   #write(files: readonly WantedFile[]): void {
-    const { destination, target, metrics, log, runAction } = this.#options;
+    const { destination, target, metrics, log, react } = this.#options;
     if (destination.holds(files)) {
       destination.complete(files);
       return;
     }
-    destination.replace(files, runAction !== undefined && target.onChange !== undefined);
+    destination.replace(files, react !== undefined && target.onChange !== undefined);
     metrics.written(target.name);
     log.info(files.length === 0 ? "files removed" : "files written", { target: target.name, file: target.place.path });
   }
@@ -150,10 +150,10 @@ export class TargetWorker {
    * the action has succeeded, so a process that is killed between the two does not miss the action.
    */
   async #act(): Promise<TargetStatus | undefined> {
-    const { destination, target, metrics, log, runAction } = this.#options;
-    if (runAction === undefined || !destination.isMarked()) return undefined;
+    const { destination, target, metrics, log, react } = this.#options;
+    if (react === undefined || !destination.isMarked()) return undefined;
     if (target.onChange !== undefined) {
-      const result = await runAction(target.onChange);
+      const result = await react(target.onChange);
       metrics.acted(target.name, result.kind);
       if (result.kind === "absent") return { kind: "unsignalled", why: result.why };
       if (result.kind === "failed") return { kind: "failing", why: result.why };

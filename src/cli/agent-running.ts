@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { actionsOn } from "../agent/change-action.ts";
+import { reactionsOn } from "../agent/reaction.ts";
 import { Agent } from "../agent/agent.ts";
 import type { AgentConfig } from "../agent/agent-config.ts";
 import { AgentMetrics } from "../agent/agent-metrics.ts";
@@ -77,7 +77,7 @@ function agentOf(config: AgentConfig, client: CofferClient, mode: AgentMode, log
     log,
     metrics,
     // An init container writes files for a program that does not run yet.
-    runAction: mode.kind === "once" ? undefined : actionsOn(machineProcesses, processTimers),
+    react: mode.kind === "once" ? undefined : reactionsOn(machineProcesses, processTimers),
   });
   return { agent, metrics };
 }

@@ -1,30 +1,30 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Timers } from "../domain/timers.ts";
-import type { ChangeAction } from "./agent-config.ts";
+import type { Reaction } from "./agent-config.ts";
 import { type Processes, receiversOf } from "./receivers.ts";
 
 /** The result of a command or a signal. `why` contains no value. */
-export type ActionResult =
+export type ReactionResult =
   | { readonly kind: "done" }
   /** There is no process to signal yet. It will read the current files when it starts. */
   | { readonly kind: "absent"; readonly why: string }
   | { readonly kind: "failed"; readonly why: string };
 
 /** Runs the action of a target, and resolves when it is over. */
-export type RunAction = (action: ChangeAction) => Promise<ActionResult>;
+export type RunReaction = (action: Reaction) => Promise<ReactionResult>;
 
 /** Runs actions on this machine. */
-export function actionsOn(processes: Processes, timers: Pick<Timers, "delay">): RunAction {
+export function reactionsOn(processes: Processes, timers: Pick<Timers, "delay">): RunReaction {
   return async (action) => (action.kind === "command" ? runProgram(action, timers) : sendSignal(action, processes));
 }
 
-type CommandAction = Extract<ChangeAction, { readonly kind: "command" }>;
+type CommandAction = Extract<Reaction, { readonly kind: "command" }>;
 
 /**
  * Runs a program without a shell. Its arguments are those of the configuration, so that no value is visible in the list
  * of processes. Its output goes to the standard error of the agent.
  */
-function runProgram(action: CommandAction, timers: Pick<Timers, "delay">): Promise<ActionResult> {
+function runProgram(action: CommandAction, timers: Pick<Timers, "delay">): Promise<ReactionResult> {
   const { program, timeoutMs } = action;
   return new Promise((resolve) => {
     const failed = (why: string) => resolve({ kind: "failed", why: `the command ${why}` });
@@ -70,9 +70,9 @@ function killGroup({ pid }: ChildProcess): void {
 }
 
 function sendSignal(
-  { signal, receiver }: Extract<ChangeAction, { readonly kind: "signal" }>,
+  { signal, receiver }: Extract<Reaction, { readonly kind: "signal" }>,
   processes: Processes,
-): ActionResult {
+): ReactionResult {
   const found = receiversOf(receiver, processes);
   if (found.kind !== "found") return { kind: found.kind, why: found.why };
   for (const pid of found.pids) {
