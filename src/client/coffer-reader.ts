@@ -7,7 +7,7 @@ import {
   type ListPagesOptions,
   OptionNames,
 } from "./call-options.ts";
-import { ClientError } from "./client-error.ts";
+import { ClientError, clientClosed } from "./client-error.ts";
 import { ClientIdentity } from "./client-identity.ts";
 import { type ClientSettings, type InternalOptions, readSettings } from "./client-options.ts";
 import { type SecretDescription, readDescription } from "./description.ts";
@@ -21,8 +21,10 @@ import { pauseMs } from "./repetition.ts";
 import type { Text } from "./request-fields.ts";
 import * as requests from "./call-requests.ts";
 import { type NotModified, type Secret, type SecretBatch, readBatch, readSecret } from "./read-secret.ts";
+import { SecretWatch } from "./secret-watch.ts";
 import { ServerChannels } from "./server-channels.ts";
 import { textOf } from "./values.ts";
+import { type WatchOptions, readWatchOptions } from "./watch-options.ts";
 
 /** The methods of a {@link CofferClient} that change nothing, and its connection to the server. */
 export abstract class CofferReader {
@@ -32,6 +34,7 @@ export abstract class CofferReader {
   readonly #identity: ClientIdentity;
   readonly #channels: ServerChannels;
   readonly #pauses: Pauses;
+  readonly #watches = new Set<SecretWatch>();
   #closed: Promise<void> | undefined;
 
   /** @internal */
@@ -142,6 +145,38 @@ export abstract class CofferReader {
   }
 
   /**
+   * Delivers the newest state of secrets, and then each change after its commit. The watch continues after failures by
+   * itself; breaking out of the loop ends it. A consumer that is slow gets the newest state of each secret, and not each
+   * state between. Throws {@link ClientError} if an option can't be used.
+   *
+   * @example
+   * ```ts
+   * for await (const event of coffer.watch({ paths: ["shop/api/db"], prefixes: ["shop/shared/"] })) {
+   *   if (event.kind === "secret") console.log(event.path, event.version, event.state, event.content?.keys());
+   *   if (event.kind === "gone") console.log(event.path, event.reason);
+   *   if (event.kind === "synced") break;
+   * }
+   * ```
+   */
+  watch(options: WatchOptions): SecretWatch {
+    const { timers, random, watchSilenceMs: silenceMs } = this.#settings;
+    const watch = new SecretWatch(readWatchOptions(options), {
+      open: async (request) => {
+        if (this.#closed !== undefined) throw clientClosed();
+        return this.#channels.stream(methods.watch, request);
+      },
+      report: (request) => this.calls.read(methods.report, request, {}),
+      onOver: () => this.#watches.delete(watch),
+      pauses: this.#pauses,
+      timers,
+      random,
+      silenceMs,
+    });
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  /**
    * Returns whether the server, or one of its services by full name, accepts calls. Source: gRPC Health Checking
    * Protocol.
    *
@@ -199,8 +234,9 @@ export abstract class CofferReader {
 
   async #end(): Promise<void> {
     this.#identity.close();
+    const watches = [...this.#watches].map((watch) => watch.close());
     this.#channels.drain();
-    await this.calls.close();
+    await Promise.all([this.calls.close(), ...watches]);
     // Calls that were about to begin may have opened the identity source and a connection again.
     this.#identity.close();
     this.#channels.drain();

@@ -47,6 +47,18 @@ export type {
 export type { Text } from "./request-fields.ts";
 export type { NotModified, Secret, SecretBatch, UnreadSecret } from "./read-secret.ts";
 export type { FilesIdentity, IdentityOption, WorkloadApiIdentity } from "./identity-option.ts";
+export type {
+  SecretEvent,
+  SecretGone,
+  SecretSeen,
+  WatchIsAlive,
+  WatchIsDisconnected,
+  WatchIsSynced,
+  WatchedState,
+} from "./secret-events.ts";
+export { SecretWatch } from "./secret-watch.ts";
+export type { WatchOptions } from "./watch-options.ts";
+export type { ReportedState } from "./watch-reports.ts";
 export type { Values } from "./values.ts";
 export { ClientError } from "./client-error.ts";
 export type { StatusName } from "./client-error.ts";

@@ -7,7 +7,7 @@ import type { WatchScope } from "./watch-scope.ts";
 // How many times two scopes are compared to find a path that both cover. A higher number finds it in stranger policies.
 const MOST_COMPARISONS = 32;
 
-// The bytes of a fingerprint. It is no secret, and protects nothing: it has to differ for different rules.
+// The bytes of a fingerprint. It is not secret and protects nothing; it only has to differ for different rules.
 const FINGERPRINT_BYTES = 16;
 
 /** What a watch requests. */

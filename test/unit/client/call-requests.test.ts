@@ -96,9 +96,13 @@ describe("the request of a method", () => {
 
   // Encoding would send another value, or none.
   const rows: [what: string, make: () => unknown, message: RegExp][] = [
-    ["half a version", () => requests.getRequestOf("a", { version: 1.5 }), /^version is 1.5; expected a whole number/],
     [
-      "half a millisecond",
+      "a fractional version",
+      () => requests.getRequestOf("a", { version: 1.5 }),
+      /^version is 1.5; expected a whole number/,
+    ],
+    [
+      "a fractional number of milliseconds",
       () => requests.putRequestOf({ path: "a", values: {}, ttlMs: 0.5 }),
       /^ttlMs is 0.5; expected/,
     ],
@@ -110,7 +114,7 @@ describe("the request of a method", () => {
     ],
     ["no version to restore", () => requests.restoreRequestOf({ path: "a" } as never), /^version is required$/],
     [
-      "versions that are no list",
+      "versions that are not a list",
       () => requests.versionsRequestOf({ path: "a", versions: 1 as never }),
       /^versions is not an array$/,
     ],
