@@ -6,10 +6,11 @@ import { connectionOptions } from "../connection-options.ts";
 import { addOptions } from "../option-flags.ts";
 import { outputOption } from "../output-option.ts";
 import { parsed } from "../parsed.ts";
+import { processRelay } from "../run/process-relay.ts";
 import { addInstance } from "../watch/instance-option.ts";
 
-/** The flags and arguments of `coffer watch`. */
-export interface WatchFlags {
+/** The flags of `coffer watch`. */
+interface WatchFlags {
   readonly prefix?: readonly string[];
   readonly output: "text" | "json";
   readonly values?: boolean;
@@ -69,7 +70,12 @@ async function watchSecrets(command: Command, world: World): Promise<void> {
     throw new CommandFailed("usage", "use either --exec or -o");
   if (flags.values && flags.exec === undefined && flags.output !== "json")
     throw new CommandFailed("usage", "--values needs -o json or --exec");
-  const { WatchSession } = await import("../watch/watch-session.ts");
-  const session = new WatchSession({ paths, ...flags }, world);
-  await session.until(askServer(command, world, (client) => session.follow(client)));
+  const { printChanges, runForChanges } = await import("../watch/watch-session.ts");
+  const { prefix: prefixes = [], values: withValues = false, once = false, exec, output, instance } = flags;
+  const scope = { paths, prefixes, withValues, once, instance };
+  const relay = processRelay(world);
+  const watching = askServer(command, world, (client) =>
+    exec === undefined ? printChanges(client, scope, output, world) : runForChanges(client, scope, exec, world, relay),
+  );
+  await relay.until(watching);
 }

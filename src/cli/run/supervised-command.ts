@@ -103,14 +103,20 @@ export class SupervisedCommand {
   }
 
   #react(): void {
-    const { reaction, secrets, onNotice } = this.#options;
-    const changed = secrets.changedSince(this.#used);
+    const changed = this.#options.secrets.changedSince(this.#used);
     if (changed.length === 0 || this.#next !== undefined || this.#isEnding) return;
-    if (reaction.kind === "signal") return this.#signal(reaction.signal, changed);
+    const { reaction } = this.#options;
+    if (reaction.kind === "restart") this.#restart(changed);
+    else this.#signal(reaction.signal, changed);
+  }
+
+  #restart(changed: readonly string[]): void {
+    const { secrets, onNotice } = this.#options;
     const next = secrets.prepare();
-    if (next.kind === "problem") return onNotice(`the command is not restarted: ${next.text}`);
-    onNotice(`restarting the command: ${changed.join(", ")}`);
-    this.#end(next);
+    if (next.kind === "start") {
+      onNotice(`restarting the command: ${changed.join(", ")}`);
+      this.#end(next);
+    } else onNotice(`the command is not restarted: ${next.text}`);
   }
 
   #signal(signal: PassedOn, changed: readonly string[]): void {

@@ -1,4 +1,4 @@
-import type { CofferClient, SecretWatch, WatchEvent } from "../../client/index.ts";
+import type { CofferClient, SecretWatch, SecretEvent } from "../../client/index.ts";
 import { processTimers } from "../../domain/timers.ts";
 import type { World } from "../../process/world.ts";
 import type { ExitStatus } from "../exit-status.ts";
@@ -96,7 +96,7 @@ async function follow(watch: SecretWatch, { newest, command, world }: Followers)
   }
 }
 
-function lossOf(event: Extract<WatchEvent, { readonly kind: "secret" | "gone" }>): string {
+function lossOf(event: Extract<SecretEvent, { readonly kind: "secret" | "gone" }>): string {
   if (event.kind === "gone") return `was ${event.reason === "vanished" ? "purged or revoked" : event.reason}`;
   if (event.state === "none") return "has no version";
   if (event.state === "live") return `version ${event.version} can't be read`;

@@ -91,7 +91,12 @@ export class ChangeCommands {
     const { start, command, env } = this.#options;
     try {
       const input = changeJson(change);
-      this.#current = start({ program: "sh", arguments: ["-c", command], env: { ...env, ...variablesOf(change) }, input });
+      this.#current = start({
+        program: "sh",
+        arguments: ["-c", command],
+        env: { ...env, ...variablesOf(change) },
+        input,
+      });
       const { status } = await this.#current.ended;
       return status === 0 ? undefined : `exited with ${status}`;
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { WatchEvent } from "../../client/index.ts";
+import type { SecretEvent } from "../../client/index.ts";
 import type { Content } from "../../domain/content.ts";
 import { printable, showTime } from "../printable.ts";
 import { valueFields } from "../secret-format.ts";
@@ -24,7 +24,7 @@ export interface ShownChange {
 }
 
 /** The change that an event describes; undefined for an event about the stream itself. */
-export function shownChange(event: WatchEvent, time: number): ShownChange | undefined {
+export function shownChange(event: SecretEvent, time: number): ShownChange | undefined {
   if (event.kind === "secret") {
     const { path, version, revision, createTime, expireTime, content } = event;
     const state = event.state.toUpperCase();
@@ -57,7 +57,7 @@ export function changeJson(change: ShownChange): string {
 }
 
 /** The end of a snapshot, or of what has changed since a reconnect, as a line of JSON. */
-export function syncedJson(event: Extract<WatchEvent, { readonly kind: "synced" }>, time: number): string {
+export function syncedJson(event: Extract<SecretEvent, { readonly kind: "synced" }>, time: number): string {
   const { revision, readable, requested } = event;
   return jsonLine({ time: showTime(time), event: "synced", revision, readable, requested });
 }

@@ -1,4 +1,4 @@
-import type { WatchEvent } from "../../client/index.ts";
+import type { SecretEvent } from "../../client/index.ts";
 
 /**
  * What a command that watches writes to standard error about its stream: that it was interrupted and continues, and that
@@ -9,7 +9,7 @@ export class StreamNotices {
   #unreadable = 0;
 
   /** The text about an event; undefined if there is nothing to write. */
-  about(event: WatchEvent): string | undefined {
+  about(event: SecretEvent): string | undefined {
     if (event.kind === "disconnected") return this.#disconnected(event.error.message);
     if (event.kind !== "synced") return undefined;
     const texts = [this.#connected(), this.#watchable(event.requested - event.readable, event.requested)];
