@@ -112,7 +112,7 @@ export abstract class CofferReader {
   }
 
   /**
-   * Lists in the same way, one page at a time. `nextPageToken` of a page continues the listing in another process.
+   * Lists as {@link list} does, one page at a time. The `nextPageToken` of a page continues the listing in another process.
    *
    * @example
    * ```ts

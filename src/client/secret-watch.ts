@@ -157,7 +157,7 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
     if (this.#isOver) stop();
     try {
       for (;;) {
-        // A stream is followed by the next one even if the consumer does not read.
+        // If the stream ends while the consumer does not read, the next one must begin in any case.
         await Promise.race([this.#queue.space(), stream.over]);
         if (!this.#queue.hasSpace && !this.#isOver) return await endOf(stream);
         const step = await this.#step(stream);

@@ -18,7 +18,7 @@ export interface ReconciliationOptions {
   readonly scope: WatchScope;
   /** What the watcher may see now. */
   readonly sight: Sight;
-  /** The sights under which the watcher knows what it knows. */
+  /** The earlier sights, under which the watcher got its events. */
   readonly earlier: EarlierSights;
   /** The watcher knows all changes up to this place. */
   readonly base: Position;
@@ -29,15 +29,15 @@ export interface ReconciliationOptions {
 /** Before the first candidate. */
 const FIRST: Position = { revision: -2, path: "" };
 
-/** A withdrawal comes before all changes. */
+/** The revision of a candidate that the watcher may no longer see. It is lower than that of any change. */
 const REVOKED_REVISION = -1;
 
 /** A path whose visibility at an earlier time can't be found out. */
 export const UNKNOWN = "unknown";
 
 /**
- * Finds the difference between what a watcher knows and what it may see: first what was withdrawn, then secrets in the
- * order of their last changes. It scans the store repeatedly and selects a bounded number each time, because the
+ * Finds the difference between what a watcher knows and what it may see: first the secrets that it may no longer see, then
+ * the others in the order of their last changes. It scans the store repeatedly and selects a bounded number each time, because the
  * difference can be as large as the store, and many watchers may have stopped reading.
  */
 export class Reconciliation {

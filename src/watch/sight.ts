@@ -4,7 +4,7 @@ import type { PathScope } from "../authorization/path-scope.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { WatchScope } from "./watch-scope.ts";
 
-// How many times two scopes are compared to find a path that both cover. A higher number finds it in stranger policies.
+// How many times two scopes are compared to find a path that both cover. Unusual policies would need a higher number.
 const MOST_COMPARISONS = 32;
 
 // The bytes of a fingerprint. It is not secret and protects nothing; it only has to differ for different rules.

@@ -45,7 +45,7 @@ export type WatchEvent =
   | { readonly kind: "heartbeat"; readonly revision: Revision; readonly policy: string };
 
 /**
- * The policy of a heartbeat while a withdrawal or a grant is being sent. It equals no fingerprint, so a watcher that
- * returns with it gets a snapshot.
+ * The policy of a heartbeat while the effect of a policy change is being sent. It equals no fingerprint, so a watcher that
+ * reconnects with it gets a snapshot.
  */
 export const POLICY_CHANGING = "-";

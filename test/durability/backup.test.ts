@@ -65,7 +65,7 @@ function quoted(className: string): string[] {
 }
 
 describe("the backup of docs/operations.md", () => {
-  // A value is put and copied by the commands of the page. Then a later value is put.
+  // A value is put, and the commands of the page copy the store. Then a later value is put.
   before(async () => {
     await put("first");
     await run(copy);

@@ -25,8 +25,8 @@ rules:
 const ALL = policyWith("load/**");
 const SOME = policyWith("load/a/**", "load/marker");
 
-// Whatever happens to its connection, to the server and to the policy: a watcher misses no path's newest state, gets no
-// event out of order or before its commit, and none that the policy of its moment does not allow.
+// Whatever happens to its connection, to the server and to the policy, a watcher misses no path's newest state. It gets no
+// event out of order or before its commit, and no event that the policy in force does not allow.
 it(`watchers that are killed and resumed ${KILLS} times know the newest states`, async () => {
   const kit = await ServerKit.start();
   let admin: Caller;

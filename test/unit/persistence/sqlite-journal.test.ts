@@ -261,7 +261,7 @@ describe("an entry of the journal", () => {
     journal.close();
   });
 
-  // Every setting is present after a restart, and only the last settings of a secret.
+  // After a restart, a secret has all of its last settings, and no earlier ones.
   it("sets settings", async () => {
     const opened = openJournal();
     const labels = [
@@ -279,7 +279,8 @@ describe("an entry of the journal", () => {
     journal.close();
   });
 
-  // A purge leaves a tombstone. A later put comes with settings, which replace it. All of it can be in one entry.
+  // A purge leaves a tombstone. A later put comes with settings, which replace the tombstone. One entry can contain the
+  // purge, the settings and the put.
   it("purges, and continues the version numbers", async () => {
     const opened = openJournal();
     const own = [{ version: 1, row: undefined }];
@@ -407,7 +408,7 @@ describe("a commit that fails", () => {
       await committed(journal, entries(put("a", 1)));
       const failed = await journal.commit(entries(put("b", 1), put("c", 1, [], Buffer.alloc(1 << 20))), 1);
       const next = await journal.commit(entries(put("d", 1)), 1);
-      let checkpoint = "went on";
+      let checkpoint = "succeeded";
       try { journal.checkpoint("full"); } catch (error) { checkpoint = error.code; }
       journal.close();
       console.log(failed.kind, failed.cause?.code, next.kind, checkpoint);
