@@ -72,10 +72,11 @@ async function watchSecrets(command: Command, world: World): Promise<void> {
     throw new CommandFailed("usage", "--values needs -o json or --exec");
   const { printChanges, runForChanges } = await import("../watch/watch-session.ts");
   const { prefix: prefixes = [], values: withValues = false, once = false, exec, output, instance } = flags;
-  const scope = { paths, prefixes, withValues, once, instance };
+  const options = { paths, prefixes, withValues, instance };
   const relay = processRelay(world);
-  const watching = askServer(command, world, (client) =>
-    exec === undefined ? printChanges(client, scope, output, world) : runForChanges(client, scope, exec, world, relay),
-  );
+  const watching = askServer(command, world, (client) => {
+    const task = { client, options, once, world };
+    return exec === undefined ? printChanges(task, output) : runForChanges(task, exec, relay);
+  });
   await relay.until(watching);
 }

@@ -1,4 +1,4 @@
-import type { CofferClient, SecretEvent, SecretWatch } from "../../client/index.ts";
+import type { CofferClient, SecretEvent, SecretWatch, WatchOptions } from "../../client/index.ts";
 import { systemClock } from "../../domain/timers.ts";
 import type { World } from "../../process/world.ts";
 import { CommandFailed } from "../command-failed.ts";
@@ -11,14 +11,13 @@ import { ChangeCommands } from "./change-commands.ts";
 import { type ShownChange, changeJson, changeText, shownChange, syncedJson } from "./shown-change.ts";
 import { StreamNotices } from "./stream-notices.ts";
 
-/** What `coffer watch` watches, and what it does with the changes. */
-export interface WatchedScope {
-  readonly paths: readonly string[];
-  readonly prefixes: readonly string[];
-  readonly withValues: boolean;
-  readonly instance: string;
-  /** Whether to end when the newest states have arrived. */
+/** A watch on behalf of `coffer watch`. */
+export interface WatchTask {
+  readonly client: CofferClient;
+  readonly options: WatchOptions;
+  /** Whether to end when the newest states have arrived, and to fail if the connection fails before. */
   readonly once: boolean;
+  readonly world: World;
 }
 
 /** Where changes go. */
@@ -29,36 +28,27 @@ interface ChangeSink {
 }
 
 /** Prints changes until the watch ends. Rejects with OutputFailed when the output is closed. */
-export async function printChanges(
-  client: CofferClient,
-  scope: WatchedScope,
-  format: "text" | "json",
-  world: World,
-): Promise<void> {
-  const watch = client.watch(scope);
-  await follow(watch, scope, world, {
+export async function printChanges(task: WatchTask, format: "text" | "json"): Promise<void> {
+  const { stdout } = task.world;
+  const watch = task.client.watch(task.options);
+  await follow(watch, task, {
     take: async (change) => {
-      await write(world.stdout, format === "json" ? changeJson(change) : changeText(change));
+      await write(stdout, format === "json" ? changeJson(change) : changeText(change));
       report(watch, change, "received");
     },
     synced: async (event, time) => {
-      if (format === "json") await write(world.stdout, syncedJson(event, time));
+      if (format === "json") await write(stdout, syncedJson(event, time));
     },
   });
 }
 
 /**
  * Runs a command for each change until the watch ends, or until a signal. The signal is also passed to the command that
- * runs, and this then waits for its end. Rejects with CommandFailed if `scope.once` and a command has failed.
+ * runs, and this then waits for its end. Rejects with CommandFailed if the watch has ended and a command has failed.
  */
-export async function runForChanges(
-  client: CofferClient,
-  scope: WatchedScope,
-  command: string,
-  world: World,
-  relay: SignalRelay,
-): Promise<void> {
-  const watch = client.watch(scope);
+export async function runForChanges(task: WatchTask, command: string, relay: SignalRelay): Promise<void> {
+  const { client, options, world } = task;
+  const watch = client.watch(options);
   const commands = new ChangeCommands({
     command,
     env: world.env,
@@ -76,14 +66,15 @@ export async function runForChanges(
       void watch.return();
     },
   );
-  await follow(watch, scope, world, { take: (change) => commands.add(change), synced: () => commands.idle() });
+  await follow(watch, task, { take: (change) => commands.add(change), synced: () => commands.idle() });
   await commands.idle();
   if (ended !== undefined) throw ended;
-  if (commands.failures > 0) throw new CommandFailed("other", `the command failed for ${commands.failures} changes`);
+  const { failures } = commands;
+  if (failures > 0) throw new CommandFailed("other", `failed commands: ${failures}`);
 }
 
 /** Passes the changes of a watch to a sink, and writes to standard error about the stream. */
-async function follow(watch: SecretWatch, { once }: WatchedScope, world: World, sink: ChangeSink): Promise<void> {
+async function follow(watch: SecretWatch, { once, world }: WatchTask, sink: ChangeSink): Promise<void> {
   const notices = new StreamNotices();
   for await (const event of watch) {
     const time = systemClock();
