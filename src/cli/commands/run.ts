@@ -77,6 +77,7 @@ async function run(command: Command, world: World): Promise<never> {
   const { untilAvailable } = await import("../wait.ts");
   const { sources, program, rest } = readLine(command.args, world.argv);
   const { wait = 0, watch, ...flags } = command.opts<RunFlags>();
+  if (watch === undefined) refuseUnused(flags);
   const read = (client: CofferClient) => untilAvailable(() => readAll(client, sources), wait);
   const untilRun = <Result>(work: Promise<Result>) =>
     relay.until(work, (signal) => `ended by ${signal} before the command was run`);
@@ -92,6 +93,12 @@ async function run(command: Command, world: World): Promise<never> {
     return runWatched({ client, secrets, program, arguments: rest, reaction: watch, ...flags }, relay, world);
   };
   throw await untilRun(askServer(command, world, supervise));
+}
+
+/** Refuses options that have no effect without --watch: it was probably forgotten. */
+function refuseUnused({ minInterval, grace }: Pick<RunFlags, "minInterval" | "grace">): void {
+  if (minInterval !== undefined) throw new CommandFailed("usage", "--min-interval needs --watch");
+  if (grace !== undefined) throw new CommandFailed("usage", "--grace needs --watch");
 }
 
 /** Separates the arguments before and after `--`, which commander returns as one list. */
