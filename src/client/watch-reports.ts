@@ -72,7 +72,7 @@ export class WatchReports {
   }
 }
 
-/** Whether the same report is refused again. After any other error, it is sent again on the next stream. */
+/** Whether the server would refuse the same report again. After any other error, the next stream sends it again. */
 function isRefusal({ code }: ClientError): boolean {
   return code === "INVALID_ARGUMENT" || code === "UNIMPLEMENTED" || code === "CANCELLED";
 }

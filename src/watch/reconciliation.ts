@@ -37,8 +37,8 @@ export const UNKNOWN = "unknown";
 
 /**
  * Finds the difference between what a watcher knows and what it may see: first the secrets that it may no longer see, then
- * the others in the order of their last changes. It scans the store repeatedly and selects a bounded number each time, because the
- * difference can be as large as the store, and many watchers may have stopped reading.
+ * the others in the order of their last changes. It scans the store repeatedly and selects a bounded number each time,
+ * because the difference can be as large as the store, and many watchers may have stopped reading.
  */
 export class Reconciliation {
   /** Later changes are not part of the difference. The watcher receives them afterwards. */

@@ -81,7 +81,7 @@ export class WatchHub {
     return { end: () => this.#remove(watcher) };
   }
 
-  /** Every watcher is sent what it may see from now on, and no longer what it may not. */
+  /** Sends each watcher what it may see from now on, and REVOKED for what it may no longer see. */
   policyChanged(): void {
     const authorizer = this.#options.authorizer();
     for (const watcher of this.#watchers) watcher.adopt(authorizer);
@@ -111,7 +111,7 @@ export class WatchHub {
     });
   }
 
-  /** In the order of revisions, and of paths within a revision. */
+  /** Notifies the watchers of the changed paths, in the order of revisions, and of paths within a revision. */
   #published(entries: readonly CommittedEntry<unknown>[]): void {
     if (this.#watchers.size === 0) return;
     for (const { revision, changes } of entries) {

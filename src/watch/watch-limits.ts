@@ -2,7 +2,7 @@
 export interface WatchLimits {
   /** The most paths that wait to be sent. */
   readonly pending: number;
-  /** The paths for which memory is taken from the caller's budget at once. The first ones need no space in it. */
+  /** The number of paths for which memory is taken from the caller's budget at a time. The first step needs no space in it. */
   readonly pendingStep: number;
   /** The numbers of candidates that are selected at once, from the most to the least. The budget may allow fewer. */
   readonly selections: readonly number[];
