@@ -56,6 +56,12 @@ export type {
   WatchIsSynced,
   WatchedState,
 } from "./secret-events.ts";
+export { SecretCache } from "./secret-cache.ts";
+export type { CacheFileOption, SecretCacheOptions } from "./cache-options.ts";
+export { CacheChanges } from "./cache-changes.ts";
+export type { CacheChange } from "./cache-changes.ts";
+export { CachedSecret } from "./cached-secret.ts";
+export { CacheFileError } from "./cache-file-error.ts";
 export { SecretWatch } from "./secret-watch.ts";
 export type { WatchOptions } from "./watch-options.ts";
 export type { ReportedState } from "./watch-reports.ts";
