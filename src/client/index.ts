@@ -18,6 +18,8 @@ export type {
   ListPagesOptions,
   NamedVersions,
   PutOptions,
+  RemovalOptions,
+  RequiredConvergence,
   SecretChangeOptions,
   VersionExpiry,
   VersionsOptions,
@@ -38,7 +40,9 @@ export type {
   PurgeOperation,
   PurgedResult,
   PutOperation,
+  RemovalOperation,
   RestoreOperation,
+  UndeleteOperation,
   ResultOf,
   SettingsResult,
   VersionsOperation,
@@ -73,12 +77,14 @@ export type { SERVING_STATUS, ServingStatus } from "./methods.ts";
 export type { Applied, Reason } from "../contract/reasons.ts";
 export type {
   AddedVersion,
+  Convergence,
+  LaggingWatcher,
   MetadataResponse,
   PurgeResponse,
   VersionDescription,
   VersionsResponse,
 } from "../contract/messages.ts";
-export { VersionState } from "../contract/messages.ts";
+export { ReportState, VersionState } from "../contract/messages.ts";
 export type { Address } from "../domain/address.ts";
 export { Content } from "../domain/content.ts";
 export type { ContentEntry } from "../domain/content.ts";
