@@ -11,7 +11,7 @@ import { addOptions } from "../option-flags.ts";
 import { parsed } from "../parsed.ts";
 import { type SourcedSecret, secretVariables } from "../run/secret-variables.ts";
 import { processRelay } from "../run/process-relay.ts";
-import { type Reaction, parseReaction } from "../run/reaction.ts";
+import { type ChangeReaction, parseChangeReaction } from "../run/change-reaction.ts";
 import { addInstance } from "../watch/instance-option.ts";
 import { type VariableSource, parseVariableSources } from "../run/variable-source.ts";
 import type { World } from "../../process/world.ts";
@@ -41,7 +41,7 @@ it exits with Coffer's own exit codes.`;
 /** The flags of `coffer run`. Durations are in milliseconds. */
 interface RunFlags {
   readonly wait?: number;
-  readonly watch?: Reaction;
+  readonly watch?: ChangeReaction;
   readonly minInterval?: number;
   readonly grace?: number;
   readonly instance: string;
@@ -54,7 +54,11 @@ export function addRun(program: Command, world: World): void {
     .usage("[options] <source...> -- <command> [args...]")
     .description("Run a command with secrets in its environment. Options come before --; the command follows it.")
     .option("--wait <duration>", "retry while the secret does not exist or no server responds", parsed(parseDuration))
-    .option("--watch [reaction]", "at a new version: =restart the command, or send it a =SIGNAL", parsed(parseReaction))
+    .option(
+      "--watch [reaction]",
+      "at a new version: =restart the command, or send it a =SIGNAL",
+      parsed(parseChangeReaction),
+    )
     .option(
       "--min-interval <duration>",
       "with --watch: the minimum time between two reactions; changes are joined [default 10s]",

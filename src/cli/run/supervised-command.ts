@@ -2,7 +2,7 @@ import type { Timers } from "../../domain/timers.ts";
 import type { ExitStatus } from "../exit-status.ts";
 import type { RunningCommand } from "./child-command.ts";
 import { JoinedRequests } from "./joined-requests.ts";
-import type { Reaction } from "./reaction.ts";
+import type { ChangeReaction } from "./change-reaction.ts";
 import type { NewestSecrets, PreparedStart } from "./newest-secrets.ts";
 import type { PassedOn } from "./signal-relay.ts";
 
@@ -14,7 +14,7 @@ type Command = Pick<RunningCommand, "started" | "ended" | "send">;
 
 /** The dependencies and settings of a {@link SupervisedCommand}. */
 export interface SupervisionOptions {
-  readonly reaction: Reaction;
+  readonly reaction: ChangeReaction;
   readonly secrets: NewestSecrets;
   /** The minimum time between two reactions, in milliseconds. The first interval begins when the command starts. */
   readonly minIntervalMs: number;
@@ -23,7 +23,7 @@ export interface SupervisionOptions {
   readonly timers: Timers;
   /** Starts the command with these variables of secrets. Throws ExitStatus when it can't be run. */
   readonly start: (variables: PreparedStart["variables"]) => Command;
-  /** Called when the command runs with these versions. */
+  /** Called when the command runs with these versions, or has received the signal about them. */
   readonly onInUse: (versions: PreparedStart["versions"]) => void;
   /** Called with a text for the user. */
   readonly onNotice: (text: string) => void;
@@ -120,11 +120,12 @@ export class SupervisedCommand {
   }
 
   #signal(signal: PassedOn, changed: readonly string[]): void {
-    const { secrets, onNotice } = this.#options;
+    const { secrets, onNotice, onInUse } = this.#options;
     onNotice(`sending ${signal} to the command: ${changed.join(", ")}`);
     this.#used = secrets.versions;
     this.#requests.begin();
     this.#command?.send(signal);
+    onInUse(this.#used);
   }
 
   #end(next: PreparedStart): void {

@@ -6,7 +6,7 @@ import { notify } from "../notice.ts";
 import { StreamNotices } from "../watch/stream-notices.ts";
 import { RunningCommand } from "./child-command.ts";
 import { NewestSecrets } from "./newest-secrets.ts";
-import type { Reaction } from "./reaction.ts";
+import type { ChangeReaction } from "./change-reaction.ts";
 import { type SourcedSecret, secretVariables } from "./secret-variables.ts";
 import type { SignalRelay } from "./signal-relay.ts";
 import { SupervisedCommand } from "./supervised-command.ts";
@@ -24,7 +24,7 @@ export interface WatchedRun {
   readonly secrets: readonly SourcedSecret[];
   readonly program: string;
   readonly arguments: readonly string[];
-  readonly reaction: Reaction;
+  readonly reaction: ChangeReaction;
   readonly minInterval?: number;
   readonly grace?: number;
   readonly instance: string;
@@ -51,8 +51,7 @@ export async function runWatched(run: WatchedRun, relay: SignalRelay, world: Wor
     timers: processTimers,
     start: (variables) => new RunningCommand({ ...run, env: { ...world.env, ...variables } }),
     onInUse: (versions) => {
-      // Whether a command uses new values after a signal is not known.
-      if (reaction.kind === "restart") for (const [path, version] of versions) report(watch, path, version, "in-use");
+      for (const [path, version] of versions) report(watch, path, version, "in-use");
     },
     onNotice: (text) => notify(world, text),
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ExitStatus } from "../../../src/cli/exit-status.ts";
 import { NewestSecrets } from "../../../src/cli/run/newest-secrets.ts";
-import type { Reaction } from "../../../src/cli/run/reaction.ts";
+import type { ChangeReaction } from "../../../src/cli/run/change-reaction.ts";
 import { SupervisedCommand } from "../../../src/cli/run/supervised-command.ts";
 import type { VariableSource } from "../../../src/cli/run/variable-source.ts";
 import { Content } from "../../../src/domain/content.ts";
@@ -48,7 +48,7 @@ class Supervision {
   readonly supervised: SupervisedCommand;
   readonly ended: Promise<ExitStatus>;
 
-  constructor(reaction: Reaction = { kind: "restart" }) {
+  constructor(reaction: ChangeReaction = { kind: "restart" }) {
     this.secrets.set(version("a", 1));
     this.secrets.set(version("b", 1, "KEY"));
     this.supervised = new SupervisedCommand({
@@ -248,6 +248,7 @@ describe("a supervised command", () => {
 
   it("gets a signal instead, also if its variables could not be set", async () => {
     const one = new Supervision({ kind: "signal", signal: "SIGHUP" });
+    await settled();
     one.change("a", 2, "LD_PRELOAD");
     one.secrets.drop("b");
     await one.pass();
@@ -258,6 +259,7 @@ describe("a supervised command", () => {
     assert.deepEqual(one.command.signals, ["SIGHUP"]);
     await one.pass(1);
     assert.deepEqual(one.command.signals, ["SIGHUP", "SIGHUP"]);
+    assert.deepEqual(one.inUse, ["a1,b1", "a2", "a4"]);
     assert.deepEqual(one.notices, [
       "sending SIGHUP to the command: a version 2",
       "sending SIGHUP to the command: a version 4",

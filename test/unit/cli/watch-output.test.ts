@@ -4,7 +4,7 @@ import { Command } from "commander";
 import type { SecretEvent } from "../../../src/client/index.ts";
 import { ClientError } from "../../../src/client/client-error.ts";
 import { implyValue } from "../../../src/cli/implied-value.ts";
-import { parseReaction } from "../../../src/cli/run/reaction.ts";
+import { parseChangeReaction } from "../../../src/cli/run/change-reaction.ts";
 import { changeJson, changeText, shownChange, syncedJson } from "../../../src/cli/watch/shown-change.ts";
 import { StreamNotices } from "../../../src/cli/watch/stream-notices.ts";
 import { Content } from "../../../src/domain/content.ts";
@@ -117,11 +117,11 @@ describe("the notices about a stream", () => {
 
 describe("the option --watch of coffer run", () => {
   it("is restart, or a signal with or without SIG", () => {
-    assert.deepEqual(parseReaction("restart"), { kind: "restart" });
-    assert.deepEqual(parseReaction("HUP"), { kind: "signal", signal: "SIGHUP" });
-    assert.deepEqual(parseReaction("SIGUSR1"), { kind: "signal", signal: "SIGUSR1" });
+    assert.deepEqual(parseChangeReaction("restart"), { kind: "restart" });
+    assert.deepEqual(parseChangeReaction("HUP"), { kind: "signal", signal: "SIGHUP" });
+    assert.deepEqual(parseChangeReaction("SIGUSR1"), { kind: "signal", signal: "SIGUSR1" });
     for (const text of ["", "hup", "SIGKILL", "SIGSTOP", "reload"])
-      assert.throws(() => parseReaction(text), /^Error: invalid reaction ".*": expected restart, SIGHUP, /);
+      assert.throws(() => parseChangeReaction(text), /^Error: invalid reaction ".*": expected restart, SIGHUP, /);
   });
 
   // Commander would read the path as the value of the option.
