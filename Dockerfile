@@ -50,7 +50,8 @@ COPY LICENSE ./
 # The files have the modes of the clone. After a clone with a strict umask, the image's user could not read them.
 RUN chmod -R a+rX package.json LICENSE proto dist
 
-# The image cc has the C++ library, which Node needs. The image nodejs has its own Node, under a tag that is not fixed.
+# Distroless's image cc has the C++ library, which Node needs. Its image nodejs is not used: it contains a Node whose
+# release changes while the tag stays the same.
 FROM gcr.io/distroless/cc-debian13:${DISTROLESS}
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 COPY --from=packages /app/node_modules /app/node_modules

@@ -37,7 +37,7 @@ export class Meter {
       this.#latencies.record(Math.max(1, Math.round((performance.now() - startedAt) * 1000)));
   }
 
-  /** Records a call without an answer as an error and, with its waiting time, as a call. Call it before stop(). */
+  /** Records a call without an answer as an error, and its waiting time so far as a latency. Call it before stop(). */
   recordUnanswered(startedAt: number): void {
     this.record({ kind: "error", what: "no answer" }, startedAt);
     this.record({ kind: "ok" }, startedAt);
@@ -81,11 +81,11 @@ function threadTimes(pid: number, from: Reading["threads"], to: Reading["threads
   return { main: perCall.find(({ id }) => id === pid)?.micros ?? 0, others };
 }
 
-/** Times in microseconds: of the clock, and CPU times so far. */
+/** The time of the monotonic clock, and the CPU times used so far, in microseconds. */
 interface Reading {
   readonly at: number;
   readonly server: number;
-  /** Of the server, by the thread's id. */
+  /** The CPU time of each thread of the server, by the thread's id. */
   readonly threads: ReadonlyMap<number, number>;
   readonly client: number;
   readonly machine: number;

@@ -17,7 +17,10 @@ const TIMEOUT_MS = 10_000;
 /** The secret that the new clients read. */
 const SMALL_SECRET = "web/small";
 
-/** Puts the secrets that the new clients and the attackers of "unread-get" read. `access` may write below `web/`. */
+/**
+ * Puts the secrets that the new clients and the attackers of "unread-get" read. The policy must allow the identity of
+ * `access` to write below `web/`.
+ */
 export async function putForNewClients(access: Access): Promise<void> {
   await put(access, SMALL_SECRET, VALUE_BYTES);
   await put(access, LARGE_SECRET, DEFAULT_MAX_CONTENT_BYTES - VALUE_KEY.length);
@@ -30,7 +33,7 @@ async function put(access: Access, path: string, bytes: number): Promise<void> {
   if (outcome.kind === "error") throw new Error(`the Put of ${path} failed: ${outcome.what}`);
 }
 
-/** Connects all new clients at the same time, and returns how many got no answer to their Get. */
+/** Connects all new clients at the same time, and returns the number of those whose Get failed or got no answer in time. */
 export async function refusedNewClients(folder: RunFolder, target: Target): Promise<number> {
   const message = getRequest.encode(getRequest.of({ path: SMALL_SECRET, version: 0 }));
   const access = accessOf(target);

@@ -3,7 +3,7 @@ import type { Spread } from "./rounds.ts";
 /** A bound that the project requires, and whether this run met it. */
 export type Requirement = Measured | NotMeasured;
 
-/** The median decides. */
+/** A bound that this run checked. It is met if the median of the rounds meets it. */
 interface Measured {
   readonly outcome: "ok" | "MISSED";
   readonly what: string;

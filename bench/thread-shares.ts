@@ -27,13 +27,13 @@ interface Scaling {
 /** The numbers of cores for which a rate is calculated. */
 export const CORES = [1, 8, 16, 32];
 
-/** The shares of the threads of a Coffer with one thread; one result for each round. */
+/** The shares of the threads of a server with `--threads 1`. `results` has one result for each round. */
 export function singleThreadShares(results: readonly JobResult[]): ThreadShares {
   return sharesOf(results.map((result) => costOf(result, result, 0)));
 }
 
 /**
- * The shares of the threads of a Coffer with `fronts` fronts. `results` are from calls that reach all fronts, `onOneFront`
+ * The shares of the threads of a server with `fronts` fronts. `results` are from calls that reach all fronts, `onOneFront`
  * from calls on one connection, which only one front answers. Both lists have one result for each round.
  */
 export function frontShares(

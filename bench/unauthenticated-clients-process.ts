@@ -3,8 +3,8 @@ import { connect as connectTls, createSecureContext } from "node:tls";
 import { clientHello } from "./client-hello.ts";
 import type { FloodKind, Flood } from "./unauthenticated-clients.ts";
 
-// The process of the unauthenticated clients. The parent sends the flood to start. This process sends a count when all
-// connections have been opened once, and the final count at the parent's second message.
+// The process of the unauthenticated clients. The parent's first message describes the flood, which begins then. This
+// process sends a count when all connections have been opened once, and the final count at the parent's second message.
 
 const count = { opened: 0, closed: 0 };
 

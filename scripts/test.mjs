@@ -3,6 +3,7 @@
 // options are passed to node, as in "npm test -- store --test-name-pattern=group".
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 // Tests have a separate build, because a server may run from dist, for example by "npm run dev".
 const BUILD = "dist-test";
@@ -28,7 +29,9 @@ if (files.length === 0) {
 }
 // In milliseconds. A test that hangs has to fail. No test takes nearly as long, even on a machine with a load of 20.
 const timeout = long ? 3_600_000 : 1_200_000;
-const defaults = ["--test-concurrency=2", "--test-reporter=spec", `--test-timeout=${timeout}`];
+// Many tests wait for a server or for a time limit, so more files than cores run at once.
+const concurrency = availableParallelism() + 1;
+const defaults = [`--test-concurrency=${concurrency}`, "--test-reporter=spec", `--test-timeout=${timeout}`];
 const command = ["--enable-source-maps", "--test", ...defaults, ...flags, ...files];
 const env = {
   ...process.env,

@@ -1,4 +1,5 @@
-// Puts and gets a secret, and reads the reason of an error. Its identity is in files that spiffe-helper keeps up to date.
+// Puts and gets a secret, and reads the reason of an error. The program's identity is in files that spiffe-helper keeps up
+// to date.
 import { X509Certificate, createPrivateKey, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

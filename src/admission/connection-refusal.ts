@@ -13,7 +13,7 @@ export type ConnectionRefusal =
    * Counted, not logged.
    */
   | "handshake-abandoned"
-  /** Its handshake had not begun when its time was over: connections arrive faster than `--handshake-rate`. */
+  /** The time for the handshake was over before it had begun: connections arrive faster than `--handshake-rate`. */
   | "handshake-not-begun"
   /**
    * The client sent no ALPN extension (RFC 7301), so it does not speak gRPC. If it offers only other protocols, OpenSSL
@@ -26,7 +26,7 @@ export type ConnectionRefusal =
   | "not-accepted"
   /** Verification failed with an unexpected error. A peer that can't be verified is not served. */
   | "internal"
-  /** It was served, and was closed because there were too many connections and its SPIFFE ID had the most. */
+  /** The connection was served, and was closed because there were too many and its SPIFFE ID had the most. */
   | "crowded-out"
   /** The server has no valid identity at the moment, so it has no bundles to verify the peer with. */
   | "not-ready";

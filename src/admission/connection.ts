@@ -13,7 +13,7 @@ export interface VerifiedPeer {
   readonly verified: VerifiedSvid;
 }
 
-/** A connection whose peer has proven its identity. It is the caller ({@link Principal}) of every call on it. */
+/** A connection whose peer has proven its identity. The connection is the caller ({@link Principal}) of each of its calls. */
 export class Connection implements Principal {
   readonly socket: TLSSocket;
   readonly connection: number;
@@ -46,7 +46,7 @@ export class Connection implements Principal {
     this.#close = close;
   }
 
-  /** Ends the connection immediately. Calls in flight fail. Calls that stay open get the reason, if there is one. */
+  /** Ends the connection immediately. Calls in flight fail. Streaming calls fail with `reason`, if there is one. */
   close(reason?: CofferError): void {
     this.#close(reason);
   }
@@ -57,7 +57,7 @@ export class Connection implements Principal {
   }
 }
 
-/** How connections are numbered. With several fronts, each counts in steps, so that no two connections have one number. */
+/** How connections are numbered. With several fronts, each counts in steps, so that no two connections get the same number. */
 export interface Numbering {
   readonly first: number;
   readonly step: number;

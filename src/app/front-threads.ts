@@ -111,8 +111,8 @@ function startFront({ config, resources, log, counters }: FrontParts, { number, 
 }
 
 /**
- * For each front its ports for descriptors, by the front at the other end. Only the first front is connected to all
- * others.
+ * The ports of each front for passing descriptors, by the number of the front at the other end. Only the first front is
+ * connected to all others.
  */
 function descriptorPorts(fronts: number): readonly ReadonlyMap<number, MessagePort>[] {
   const channels = Array.from({ length: fronts - 1 }, () => new MessageChannel());

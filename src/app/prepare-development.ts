@@ -74,10 +74,10 @@ rules:
   - name: the api manages its own secrets
     spiffe_ids: ["${api.id}"]
     paths: ["shop/api/**"]
-    actions: [read, write, delete, destroy, list, describe]
+    actions: [read, write, delete, destroy, list, describe, watch]
   - name: the shop shares some secrets
     spiffe_ids: ["${api.id}", "${web.id}"]
     paths: ["shop/shared/**"]
-    actions: [read, list, describe]
+    actions: [read, list, describe, watch]
 `;
 }

@@ -30,7 +30,7 @@ function errorDocument({ error: { code, reason, message } }: UnreadSecret): obje
   return { code, reason, message };
 }
 
-/** The errors of all secrets that could not be read, as one with the code of the first; undefined if all were read. */
+/** The errors of all secrets that could not be read, as one error with the code of the first; undefined if all were read. */
 export function batchProblem({ entries }: SecretBatch): ClientError | undefined {
   const errors = entries.flatMap((entry) => (entry.kind === "unread" ? [entry.error] : []));
   const [first] = errors;

@@ -6,8 +6,8 @@ import type { Terminal } from "./terminal.ts";
 
 /**
  * Asks whether to make a change that can't be undone, unless `yes` is set. Any answer other than y or yes is a no.
- * Throws CommandFailed after a no, or without a terminal: a script has to use --yes, because its standard input is no
- * answer of a user.
+ * Throws CommandFailed after a no, or without a terminal: a script has to use --yes, because its standard input does not
+ * come from a user.
  */
 export async function confirm(
   change: string,

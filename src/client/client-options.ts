@@ -60,6 +60,11 @@ export interface InternalOptions extends Omit<ClientOptions, "identity"> {
   readonly random?: (() => number) | undefined;
   /** Returns a new UUID; crypto.randomUUID by default. */
   readonly newRequestId?: (() => string) | undefined;
+  /**
+   * After how many milliseconds without a message a watch reconnects; 20,000 by default. The server sends a heartbeat at
+   * least every 15 seconds.
+   */
+  readonly watchSilenceMs?: number | undefined;
   /** The environment variables; process.env by default. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
@@ -75,6 +80,7 @@ export interface ClientSettings {
   readonly timers: Timers;
   readonly random: () => number;
   readonly newRequestId: () => string;
+  readonly watchSilenceMs: number;
 }
 
 const CLIENT_OPTIONS: NamesOf<InternalOptions> = {
@@ -88,6 +94,7 @@ const CLIENT_OPTIONS: NamesOf<InternalOptions> = {
   timers: true,
   random: true,
   newRequestId: true,
+  watchSilenceMs: true,
   environment: true,
 };
 
@@ -109,6 +116,7 @@ export function readSettings(options: InternalOptions): ClientSettings {
     timers: options.timers ?? processTimers,
     random: options.random ?? Math.random,
     newRequestId: options.newRequestId ?? randomUUID,
+    watchSilenceMs: options.watchSilenceMs ?? 20_000,
   };
 }
 

@@ -7,7 +7,7 @@ import {
   type ListPagesOptions,
   OptionNames,
 } from "./call-options.ts";
-import { ClientError } from "./client-error.ts";
+import { ClientError, clientClosed } from "./client-error.ts";
 import { ClientIdentity } from "./client-identity.ts";
 import { type ClientSettings, type InternalOptions, readSettings } from "./client-options.ts";
 import { type SecretDescription, readDescription } from "./description.ts";
@@ -21,8 +21,11 @@ import { pauseMs } from "./repetition.ts";
 import type { Text } from "./request-fields.ts";
 import * as requests from "./call-requests.ts";
 import { type NotModified, type Secret, type SecretBatch, readBatch, readSecret } from "./read-secret.ts";
+import { SecretWatch } from "./secret-watch.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ServerChannels } from "./server-channels.ts";
 import { textOf } from "./values.ts";
+import { type WatchOptions, readWatchOptions } from "./watch-options.ts";
 
 /** The methods of a {@link CofferClient} that change nothing, and its connection to the server. */
 export abstract class CofferReader {
@@ -32,6 +35,7 @@ export abstract class CofferReader {
   readonly #identity: ClientIdentity;
   readonly #channels: ServerChannels;
   readonly #pauses: Pauses;
+  readonly #watches = new Set<SecretWatch>();
   #closed: Promise<void> | undefined;
 
   /** @internal */
@@ -43,6 +47,15 @@ export abstract class CofferReader {
     this.#identity = new ClientIdentity(choice, timers, () => this.#renew());
     this.#channels = new ServerChannels({ addresses, serverId, identity: this.#identity, clock: timers.clock });
     this.calls = new RepeatedCalls(this.#settings, this.#channels, this.#pauses);
+  }
+
+  /**
+   * The SPIFFE ID of the server.
+   *
+   * @internal
+   */
+  get serverId(): SpiffeId {
+    return this.#settings.serverId;
   }
 
   /**
@@ -109,7 +122,7 @@ export abstract class CofferReader {
   }
 
   /**
-   * Lists in the same way, one page at a time. `nextPageToken` of a page continues the listing in another process.
+   * Lists as {@link list} does, one page at a time. The `nextPageToken` of a page continues the listing in another process.
    *
    * @example
    * ```ts
@@ -139,6 +152,38 @@ export abstract class CofferReader {
   async describe(path: Text, options: CallOptions = {}): Promise<SecretDescription> {
     const request = { path: textOf("path", path) };
     return readDescription(await this.calls.read(methods.describe, request, checkOptions(options, OptionNames.call)));
+  }
+
+  /**
+   * Delivers the newest state of secrets, and then each change after its commit. The watch continues after failures by
+   * itself; breaking out of the loop ends it. A consumer that is slow gets the newest state of each secret, and not each
+   * state between. Throws {@link ClientError} if an option can't be used.
+   *
+   * @example
+   * ```ts
+   * for await (const event of coffer.watch({ paths: ["shop/api/db"], prefixes: ["shop/shared/"] })) {
+   *   if (event.kind === "secret") console.log(event.path, event.version, event.state, event.content?.keys());
+   *   if (event.kind === "gone") console.log(event.path, event.reason);
+   *   if (event.kind === "synced") break;
+   * }
+   * ```
+   */
+  watch(options: WatchOptions): SecretWatch {
+    const { timers, random, watchSilenceMs: silenceMs } = this.#settings;
+    const watch = new SecretWatch(readWatchOptions(options), {
+      open: async (request) => {
+        if (this.#closed !== undefined) throw clientClosed();
+        return this.#channels.stream(methods.watch, request);
+      },
+      report: (request) => this.calls.read(methods.report, request, {}),
+      onOver: () => this.#watches.delete(watch),
+      pauses: this.#pauses,
+      timers,
+      random,
+      silenceMs,
+    });
+    this.#watches.add(watch);
+    return watch;
   }
 
   /**
@@ -199,8 +244,9 @@ export abstract class CofferReader {
 
   async #end(): Promise<void> {
     this.#identity.close();
+    const watches = [...this.#watches].map((watch) => watch.close());
     this.#channels.drain();
-    await this.calls.close();
+    await Promise.all([this.calls.close(), ...watches]);
     // Calls that were about to begin may have opened the identity source and a connection again.
     this.#identity.close();
     this.#channels.drain();

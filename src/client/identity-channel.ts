@@ -4,6 +4,7 @@ import { type Address, formatAddress } from "../domain/address.ts";
 import { ClientError, callAborted } from "./client-error.ts";
 import { type ConnectionFailure, describeFailure } from "./connection-failure.ts";
 import type { Method } from "./methods.ts";
+import { ServerStream, type StreamObserver } from "./server-stream.ts";
 import { type Introduction, SvidCredentials } from "./svid-credentials.ts";
 
 const GRPC_OPTIONS: GrpcOptions = {
@@ -48,6 +49,7 @@ export class IdentityChannel {
   readonly #credentials: SvidCredentials;
   readonly #introduction: Introduction;
   readonly #address: string;
+  readonly #streams = new Set<Pick<ServerStream<unknown>, "replace">>();
   #calls = 0;
   /** `silent`: a call got no answer in time, and nothing else arrived on the connection during the call. */
   #state: "open" | "silent" | "draining" = "open";
@@ -99,6 +101,42 @@ export class IdentityChannel {
   }
 
   /**
+   * Begins a call whose response is a stream. The stream ends when the channel is drained. Throws {@link ClientError} if
+   * the call may not be made.
+   */
+  stream<Request, Response>(
+    { path, request: encoding, response: decoding, changes, isSecret }: Method<Request, Response>,
+    request: Request,
+    observer: Pick<StreamObserver, "onAnswer" | "onOver">,
+  ): ServerStream<Response> {
+    if (isSecret) this.#refuseOwnId();
+    const received = this.#bytesReceived;
+    const { encode } = encoding;
+    const call = this.#client.makeServerStreamRequest(path, encode, decoding.decode, request, new Metadata());
+    const stream = new ServerStream(call, {
+      onAnswer: observer.onAnswer,
+      explain: (error) => this.#explain(error, { method: { changes }, signal: undefined, received }),
+      silenced: () => this.#silenced(),
+      onOver: (error) => {
+        this.#streams.delete(stream);
+        this.#calls -= 1;
+        observer.onOver(error);
+        this.#closeWhenIdle();
+      },
+    });
+    this.#calls += 1;
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** The error of a stream on which nothing has arrived for too long. No call begins on this connection any more. */
+  #silenced(): ClientError {
+    if (this.#state === "open") this.#state = "silent";
+    const failure: ConnectionFailure = { kind: "no-answer", wasSent: this.#wasSent };
+    return new ClientError("UNAVAILABLE", describeFailure(failure, this.#address), { failure });
+  }
+
+  /**
    * Refuses to call a server with the client's own SPIFFE ID: any workload with it could impersonate the server and get
    * secrets.
    */
@@ -111,10 +149,11 @@ export class IdentityChannel {
 
   /**
    * Accepts no more calls, and closes the connection after the last one. An earlier close would fail calls that wait in
-   * grpc-js.
+   * grpc-js. Streams have no end of their own, so they end now.
    */
   drain(): void {
     this.#state = "draining";
+    for (const stream of [...this.#streams]) stream.replace();
     this.#closeWhenIdle();
   }
 

@@ -49,6 +49,9 @@ export const methods = {
   /** One page at a time. */
   list: reads("List", messages.listRequest, messages.listResponse),
   describe: reads("Describe", messages.describeRequest, messages.describeResponse),
+  /** A stream. */
+  watch: reads("Watch", messages.watchRequest, messages.watchResponse),
+  report: reads("Report", messages.reportRequest, messages.reportResponse),
 };
 
 /** grpc.health.v1.HealthCheckResponse.ServingStatus, by number. Source: grpc/health/v1/health.proto. */

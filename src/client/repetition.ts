@@ -103,3 +103,27 @@ export function pauseMs(failedAttempts: number, retryDelayMs: number | undefined
   const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failedAttempts - 1));
   return Math.max(retryDelayMs ?? 0, longest * (0.75 + random() / 2));
 }
+
+/** The codes after which the same watch can't succeed: an option is wrong, or the server has no Watch. */
+const FINAL: ReadonlySet<ClientError["code"]> = new Set(["INVALID_ARGUMENT", "UNIMPLEMENTED", "FAILED_PRECONDITION"]);
+
+/**
+ * Whether a watch that failed may succeed later. Unlike a call, a watch also waits for changes of policies, bundles and
+ * SVIDs.
+ */
+export function watchMayPass({ code }: ClientError): boolean {
+  return !FINAL.has(code);
+}
+
+// Milliseconds. A server that restarts loses all its watchers at once, so they return over a longer time than calls.
+const FIRST_WATCH_PAUSE_MS = 200;
+const LONGEST_WATCH_PAUSE_MS = 5000;
+
+/**
+ * The pause before a watch connects again, in milliseconds: between a tenth and all of a time that doubles with each
+ * failure. It is never shorter than the delay that the server sent.
+ */
+export function watchPauseMs(failures: number, retryDelayMs: number | undefined, random: () => number): number {
+  const longest = Math.min(LONGEST_WATCH_PAUSE_MS, FIRST_WATCH_PAUSE_MS * 2 ** (failures - 1));
+  return Math.max(retryDelayMs ?? 0, longest * (0.1 + 0.9 * random()));
+}

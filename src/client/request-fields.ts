@@ -13,7 +13,7 @@ export type Text = string | Uint8Array;
 
 const MAX_VERSION = 2 ** 32 - 1;
 
-/** A version, if there is one. Encoding truncates a fraction and so names another version. */
+/** A version, if there is one. Fractions are refused: encoding would truncate one, and so name another version. */
 export function versionOf<Version extends number | undefined>(name: string, version: Version): Version {
   return wholeNumber(name, version, MAX_VERSION);
 }
@@ -51,7 +51,7 @@ export function millisecondsOf<Ms extends number | undefined>(name: string, ms: 
   return wholeNumber(name, ms, Number.MAX_SAFE_INTEGER);
 }
 
-/** True or false, if there is one of them. The text "false" of an environment variable would be true. */
+/** A boolean, if there is one. A text is refused: "false", as from an environment variable, would count as true. */
 export function flagOf<Flag extends boolean | undefined>(name: string, flag: Flag): Flag {
   if (flag === undefined || typeof flag === "boolean") return flag;
   throw invalidOption(`${name} is neither true nor false`);

@@ -9,6 +9,7 @@ import { type CallLimits, IdentityChannel } from "./identity-channel.ts";
 import type { OpenIdentity } from "./identity-option.ts";
 import type { Method } from "./methods.ts";
 import { isServerGone, mayGoElsewhere, mayPass } from "./repetition.ts";
+import type { ServerStream } from "./server-stream.ts";
 
 /** The servers of one client, and the identity to call them with. */
 export interface Servers {
@@ -54,6 +55,22 @@ export class ServerChannels {
         if (isLast || Date.now() >= limits.deadline || !mayGoElsewhere(error)) throw summary(errors);
       }
     }
+  }
+
+  /**
+   * Begins a call whose response is a stream, at the address in use. After a failure, the next call is made at the next
+   * address. Rejects with {@link ClientError}.
+   */
+  async stream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+  ): Promise<ServerStream<Response>> {
+    const index = this.#inUse;
+    const channel = this.#channel(index, await this.#servers.identity.open());
+    return channel.stream(method, request, {
+      onAnswer: () => this.#keepOnly(index, channel),
+      onOver: (error) => error && this.#leave(index, channel, error),
+    });
   }
 
   /** Closes each connection after its last call. The next call makes a new connection. */

@@ -140,9 +140,9 @@ class WrongServer extends Error {
 const HANDSHAKE_MS = 10_000;
 
 /**
- * Performs a TLS handshake. The server's certificate is not verified yet when it resolves. Does not use tls.connect,
- * which reads a chain that OpenSSL trusts by `getPeerCertificate(true)`, see sent-chain.ts, and compares host names,
- * which SVIDs do not have.
+ * Performs a TLS handshake. The server's certificate is not verified yet when it resolves. Does not use tls.connect: it
+ * calls `getPeerCertificate(true)` for each chain that OpenSSL trusts, which can end the process (sent-chain.ts), and it
+ * compares host names, which SVIDs do not have.
  */
 function performHandshake(socket: Socket, secureContext: SecureContext): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {

@@ -110,7 +110,7 @@ export const serveOptions = {
   maxRequestIds: option(
     "--max-request-ids",
     "<count>",
-    "the maximum number of request ids that are remembered for each SPIFFE ID; each operation of a Commit counts; a change with one more is refused",
+    "the maximum number of request ids that are remembered for each SPIFFE ID; each operation of a Commit counts; a change with a further request id is refused",
     { standard: String(DEFAULT_MAX_REQUEST_IDS) },
   ),
   maxConnections: option(

@@ -27,7 +27,7 @@ export const map = (
     write: (writer, entry) => writeMapEntry(writer, number, entry),
   });
 
-/** A map<string, string> whose values are no secrets, as a list of at most `most` entries; see {@link map}. */
+/** A map<string, string> whose values are not secret, as a list of at most `most` entries; see {@link map}. */
 export const stringMap = (number: number, name: string, most?: number): Field<readonly StringEntry[]> =>
   entries<StringEntry>(number, name, most, {
     read: (reader) => {

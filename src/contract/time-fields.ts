@@ -37,7 +37,10 @@ const NANOS_OF_MS = 1_000_000;
 
 const secondsAndNanos = message<SecondsAndNanos>({ seconds: int64(1, "seconds"), nanos: int32(2, "nanos") });
 
-/** `toSeconds` rounds to the seconds that the type requires: nanos are never negative, or have the sign of seconds. */
+/**
+ * `toSeconds` rounds to the seconds that the type requires: nanos are never negative in a Timestamp, and have the sign of
+ * the seconds in a Duration.
+ */
 function time(
   number: number,
   name: string,

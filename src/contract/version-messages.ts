@@ -57,7 +57,7 @@ export type DeleteRequest = RemovalRequest;
 /** DeleteRequest on the wire. */
 export const deleteRequest = removalRequest;
 
-/** The versions that a Delete marked. */
+/** The versions that a Delete marked as deleted. */
 export type DeleteResponse = VersionsResponse;
 
 /** DeleteResponse on the wire. */

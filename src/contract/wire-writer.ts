@@ -2,7 +2,7 @@
 
 const TWO_31 = 2 ** 31;
 
-// The length of such a string takes one byte.
+// In characters. The length of an ASCII string of at most this many characters takes one byte.
 const SHORT_STRING = 64;
 
 /** Writes one message, and the messages that it contains, from front to back. */
@@ -35,7 +35,8 @@ export class WireWriter {
   leave(start: number): void {
     const length = this.#length - start;
     const shift = varintLength(length) - 1;
-    // Space for a varint, so that the next one does not move to a larger buffer, without the nested message.
+    // Reserves the space for the length now. If `varint` had to reserve it below, where `#length` excludes the nested
+    // message, the move to a larger buffer would lose that message.
     this.#reserve(10);
     if (shift > 0) this.#bytes.copyWithin(start + shift, start, this.#length);
     this.#length = start - 1;

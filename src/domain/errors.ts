@@ -45,7 +45,7 @@ export function invalidField(field: string, problem: string): CofferError {
 }
 
 /**
- * A field exceeds a limit on its size or number. `field` is the name of a field of the request. `subject` describes
+ * A field exceeds a limit on its size or on its number of elements. `field` is the name of a field of the request. `subject` describes
  * what exceeds the limit, if it is only a part of the field, or more than the field.
  */
 export function limitExceeded(
@@ -114,7 +114,7 @@ const BUDGET_UNITS: Readonly<Record<Budgeted, string>> = {
   calls: "calls in flight",
 };
 
-/** The caller's SPIFFE ID has reached `limit`. Calls of that SPIFFE ID that end free a part of its budget. */
+/** The caller's SPIFFE ID has reached `limit`. When a call of that SPIFFE ID ends, it frees a part of the budget. */
 export function budgetExceeded(budget: Budgeted, limit: number, retryDelayMs: number): CofferError {
   const message = `one SPIFFE ID may have at most ${limit} ${BUDGET_UNITS[budget]}; nothing was applied; retry later`;
   return new CofferError("BUDGET_EXCEEDED", message, { budget, limit: String(limit) }, { retryDelayMs });

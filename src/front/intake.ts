@@ -36,7 +36,7 @@ export interface Spread {
 /** The number of the front that accepts. */
 export const ACCEPTING = 0;
 
-/** Accepts connections, serves them on this front or, with a `spread`, on the one that has the fewest. */
+/** Accepts connections. Serves each on this front or, with a `spread`, on the front that has the fewest. */
 export class Listeners implements Intake {
   readonly #addresses: readonly ListenAddress[];
   readonly #spread: Spread | undefined;

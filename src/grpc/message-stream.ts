@@ -2,7 +2,8 @@ import type { ServerHttp2Stream } from "node:http2";
 import { type CallStatus, beginMessages } from "./answer-stream.ts";
 import type { Lease } from "./budget.ts";
 
-// The bytes that may wait for a caller that does not read, beyond one message. They are what HTTP/2 does not take yet.
+// While more bytes than these wait in the stream, no further message is sent. Bytes wait there until HTTP/2 takes them, and
+// it takes none while the caller does not read.
 const MOST_UNSENT = 16 * 1024;
 
 const NOT_ENDED: CallStatus = { code: 0, details: "", metadata: undefined };
@@ -16,8 +17,8 @@ export interface MessageListener {
 }
 
 /**
- * The messages of a call that answers with a stream. What the caller has not read counts against its budget, and is
- * overwritten when it was sent.
+ * The messages of a call that answers with a stream. What the caller has not read counts against its budget. Each message
+ * is overwritten once it is sent.
  */
 export class MessageStream {
   readonly #stream: ServerHttp2Stream;

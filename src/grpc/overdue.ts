@@ -10,8 +10,9 @@ export class TimedItem {
 
 /**
  * Items that have to end within a fixed time. A single timer waits for the oldest item. A timer for each call would
- * cost more than the rest of the call's bookkeeping, and almost none of them would ever fire. The items are a list that
- * they link themselves: every call begins and ends, and entries of a Map cost more than the rest of this class.
+ * cost more than the rest of the call's bookkeeping, and almost none of them would ever fire. The items form a linked
+ * list through their own members: each call adds and removes an item, and entries of a Map would cost more than the rest
+ * of this class.
  */
 export class Overdue<Item extends TimedItem> {
   readonly #timers: Pick<Timers, "elapsed" | "delay">;

@@ -19,7 +19,7 @@ export const TOO_LONG: CallStatus = {
 };
 
 /**
- * The caller's deadline has passed. The client ends the call with the same code by itself, so this is only for one that
+ * The caller's deadline has passed. gRPC clients end the call with this code themselves. This status is for a client that
  * does not.
  */
 export const EXPIRED: CallStatus = {

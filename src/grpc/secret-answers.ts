@@ -125,7 +125,7 @@ function laggingWatcher({ caller, instance, version, state }: WatcherBehind): wi
 
 const REPORT_STATES = { ...wire.ReportState, "in use": wire.ReportState.inUse } as const;
 
-/** The number of VersionState of each state. */
+/** The value of the enum VersionState for each state. */
 export const STATES: Readonly<Record<VersionStateKind, number>> = {
   live: wire.VersionState.live,
   deleted: wire.VersionState.deleted,
@@ -137,7 +137,7 @@ function versionDescription(version: Version, time: number): wire.VersionDescrip
   const { number, createTime, createdBy, revision, expireTime, state } = version;
   const kind = stateAt(version, time);
   const isDeleted = kind === "deleted";
-  // The state is set to expired when the content is removed, which is a moment after the version has expired.
+  // The stored state becomes "expired" when the content is removed, up to a minute after the version has expired.
   const isRemoved = state.kind === "destroyed" || state.kind === "expired";
   return {
     version: number,

@@ -43,7 +43,7 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 // The time for a socket to send its last bytes, including close_notify, after its session has ended, in milliseconds.
 const LINGER_MS = 5000;
 
-// The time for the status of the calls that stay open, when the peer is no longer trusted, in milliseconds.
+// The time to send the status of the calls that stay open when the connection is closed with a reason, in milliseconds.
 const LAST_STATUS_MS = 500;
 
 /**
@@ -108,15 +108,15 @@ export class Session {
    * Asks the peer to make its next calls on another connection, without losing a call (RFC 9113 6.8). The first GOAWAY
    * refuses no stream. The peer has received it when it answers the PING that follows. A second PING waits for the
    * streams that the peer had begun by then: nghttp2, which Envoy and Node use, sends the answer to a PING ahead of
-   * them. The final GOAWAY names the last stream, and the session ends with the last call. Calls that stay open end now,
-   * unless `keepsOpenCalls` is true.
+   * them. The final GOAWAY names the last stream, and the session ends with the last call. Calls that stay open end before
+   * the final GOAWAY, unless `keepsOpenCalls` is true.
    */
   goAway(keepsOpenCalls = false): void {
     if (!keepsOpenCalls && this.#state === "leaving") this.openCalls.end(shuttingDown());
     if (this.#state !== "open" || this.#http2.destroyed) return;
     this.#state = "leaving";
     const endOpenCalls = () => keepsOpenCalls || this.openCalls.end(shuttingDown());
-    // Node's client, which grpc-js uses, answers with a GOAWAY. Its PINGs are not answered after that.
+    // Node's client, which grpc-js uses, answers with its own GOAWAY. After that, the PINGs of this session get no answer.
     this.#http2.once("goaway", endOpenCalls);
     this.#onceBegun(() => {
       this.#socket.announceShutdown();
@@ -158,7 +158,7 @@ export class Session {
     this.#http2.destroy();
   }
 
-  /** Ends the session. Calls that stay open get the reason, for which the session stays a moment longer. */
+  /** Ends the session. Calls that stay open fail with the reason; the session stays open a moment longer to send it. */
   #end(reason: CofferError | undefined): void {
     if (reason === undefined || this.openCalls.count === 0 || this.#http2.destroyed) {
       this.close();

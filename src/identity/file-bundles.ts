@@ -45,7 +45,7 @@ export class FileBundles {
 
   /**
    * Chooses from the current contents of the files. No two of the chosen bundles contain the same CA, and none shares a
-   * CA with `inUse`, the bundle of the own trust domain that is in use.
+   * CA with `inUse`, the bundle in use of this process's trust domain.
    */
   choose(materials: readonly BundleMaterial[], inUse: Bundle | undefined): ChosenBundles {
     const chosen = new Map(materials.map((material) => [material.trustDomain.name, this.#choose(material)]));

@@ -54,7 +54,7 @@ export interface ConnectionNumbers {
  * The counters of calls and connections of every front, as numbers in shared memory. Each front writes to its own region
  * by plain stores; the metrics sum the regions at each scrape. So a call costs a few additions, without labels, lookups
  * or messages between threads. A reader can miss what was counted in the last moment, but it never sees a counter
- * decrease: only one thread writes a number, and an aligned number of 64 bits is written at once on 64-bit machines.
+ * decrease: only one thread writes a number, and 64-bit machines write an aligned number of 64 bits atomically.
  */
 export class CallCounters {
   /** The memory, which can be passed to the thread of a front. */
@@ -72,7 +72,7 @@ export class CallCounters {
     this.#regions = Array.from({ length: fronts }, (_, front) => new Float64Array(memory, front * bytes, length));
   }
 
-  /** Zero for each of `fronts` fronts. */
+  /** New counters for `fronts` fronts, all zero. */
   static of(names: CounterNames, fronts: number): CallCounters {
     const bytes = layoutOf(names).length * Float64Array.BYTES_PER_ELEMENT;
     return new CallCounters(names, new SharedArrayBuffer(fronts * bytes));
@@ -158,7 +158,7 @@ export class FrontCounters implements ConnectionNumbers {
     this.#add(at + SUM_AT, seconds);
   }
 
-  /** A call ended with a CofferError. By the code alone, a full disk and a caller over its budget are the same. */
+  /** A call ended with a CofferError. Its code alone does not distinguish a full disk from a caller over its budget. */
   failed(reason: Reason): void {
     this.#add(this.#reasonsAt + (REASON_NUMBERS.get(reason) ?? 0), 1);
   }

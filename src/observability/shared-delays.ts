@@ -9,7 +9,10 @@ export interface Delays {
 /** The delays of a thread without a sample. */
 export const NO_DELAYS: Delays = { median: 0, high: 0, longest: 0 };
 
-/** The numbers of one front. They fill a line of the processor's cache, so that two fronts never write to one line. */
+/**
+ * How many elements of the array each front has. They fill one line of the processor's cache, so that two fronts never
+ * write to the same line.
+ */
 const REGION = 8;
 
 /** The delays of the event loops of fronts, in memory that they share with the thread that has the metrics. */

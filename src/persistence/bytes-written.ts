@@ -18,7 +18,7 @@ const BYTES_PER_RESULT = 1024;
 // The longest settings: 64 labels with prefixes, in JSON, and a description.
 const BYTES_PER_SETTINGS = 28 * 1024;
 
-// The columns of a remembered request, except its caller and its results, and its part of the pages.
+// A remembered request in the table: its columns without its caller and its results, and its share of each page's header.
 const BYTES_PER_REQUEST = 128;
 
 /** The bytes that the smallest change writes: a Put of a small content, which changes one row. */
@@ -36,16 +36,16 @@ export class BytesWritten {
 
   constructor(db: Database.Database) {
     this.#db = db;
-    // In the tables of every release, the row of a version is the rowid.
+    // In the tables of every release, VersionRef.row is the rowid.
     this.#size = db.prepare<[number], number>("SELECT length(sealed) FROM versions WHERE rowid = ?").pluck();
   }
 
   /**
    * The content of a changed row counts twice, because SQLite overwrites its old place with zeros and may write it to
-   * another one. A new content also counts twice, because a later change of the group can do the same with it, and
-   * because the estimate uses its size for the content of the version that it prunes: reading the size of each pruned
-   * row took a fifth of the time of a Put. The sum counts twice again: once in the log, and once in the database at the
-   * next checkpoint.
+   * another place. A new content also counts twice, for two reasons. A later change of the group can change its row. And
+   * its size is used in place of the size of the content that the Put prunes: reading the size of each pruned row took a
+   * fifth of the time of a Put. The sum counts twice again: once in the log, and once in the database at the next
+   * checkpoint.
    */
   of(group: readonly JournalEntry[]): number {
     let sum = BYTES_PER_COMMIT;
@@ -79,7 +79,10 @@ export class BytesWritten {
   }
 }
 
-/** A row of the other one of the tables of settings and tombstones, new settings, and those that are replaced or removed. */
+/**
+ * The bytes in addition to the row of the change itself. A change of settings may remove a tombstone, and writes the new
+ * settings and overwrites the old ones. A Purge writes a tombstone and overwrites the settings.
+ */
 function ofSettings({ kind }: Change): number {
   if (kind === "settings") return BYTES_PER_ROW + 2 * BYTES_PER_SETTINGS;
   return kind === "purge" ? BYTES_PER_ROW + BYTES_PER_SETTINGS : 0;

@@ -68,8 +68,8 @@ export function refsOf(change: Change): readonly VersionRef[] {
 }
 
 /**
- * Whether an entry removes tombstones or requests. Only after such an entry, the tables can be without a row of its
- * revision or a later one.
+ * Whether an entry removes tombstones or requests. After such an entry, the tables may have no row of its revision or of
+ * a later one, so the table `last_forgetting` stores its revision.
  */
 function forgets({ changes, requests }: JournalEntry): boolean {
   return requests?.kind === "forget" || changes.some(({ kind }) => kind === "forget");

@@ -109,7 +109,7 @@ function* runsOf(written: ReadonlySet<number> | undefined, pages: number): Gener
 }
 
 /**
- * The unused bytes of a page; none if it is no leaf of a table. No other kind of page begins with the same byte: in
+ * The unused bytes of a page; none if the page is not a leaf of a table. No other kind of page begins with the same byte: in
  * overflow pages and in free pages it is the first byte of a page number, which is lower in databases below 890 GB.
  */
 function unusedPart(page: Buffer, header: number): [start: number, end: number] {

@@ -23,8 +23,8 @@ export const APPLICATION_ID = 0x434f4652;
  *
  * requests: the answered requests that have a request_id. An entry has at most one.
  *
- * last_forgetting: the revision of the last entry that only removed rows. Without it, a restart would assign this
- * revision again.
+ * last_forgetting: the revision of the last entry that removed tombstones or requests. No other row may have this
+ * revision, and a restart would then assign it again.
  *
  * log_mark: binds a log to the database (log-mark.ts).
  */

@@ -16,7 +16,7 @@ export class SecretRows {
     this.#removeTombstone = db.prepare("DELETE FROM tombstones WHERE path = ?");
   }
 
-  /** A secret that is put again after a purge begins with settings, so they replace its tombstone. */
+  /** The first change of a secret that is put again after a purge sets its settings, so this also removes the tombstone. */
   setSettings({ path, time, author, settings }: SettingsChange, revision: Revision): void {
     const { maxVersions, labels, description, defaultTtl, casRequired, firstVersion } = settings;
     const values = [

@@ -60,7 +60,7 @@ export class StoredEntries {
     this.#refuse(this.#history.endProblem(this.#reading(() => countSecrets(this.#db))));
     if (page.length > 0) yield page;
     const revision = this.#reading(() => lastForgetting(this.#db));
-    // What the entry has removed is not known, but that it was the last one with such a removal.
+    // The last entry that removed tombstones or requests. Only its revision is known, not what it removed.
     if (revision > 0) yield [{ revision, changes: [], requests: undefined, forgotten: revision }];
   }
 

@@ -6,7 +6,7 @@ import type { Revision } from "../store/revision.ts";
  */
 export type StoredRow = PutRow | StateRow | SettingsRow | TombstoneRow | RequestRow;
 
-/** The change. Columns can have any values that SQLite's types and the checks of the schema allow. */
+/** The columns that every change has. Columns can have any values that SQLite's types and the checks of the schema allow. */
 interface Row {
   /** The revision of the change. */
   readonly at: Revision;

@@ -21,7 +21,7 @@ export function cursorsOf(db: Database.Database): readonly RowCursor[] {
   return cursors as readonly unknown[] as readonly RowCursor[];
 }
 
-/** The numbers of settings and tombstones in the tables, without their indexes. */
+/** The numbers of settings and tombstones, counted in the tables and not in their indexes. */
 export function countSecrets(db: Database.Database): { readonly settings: number; readonly tombstones: number } {
   if (hasDeletionsOnly(db)) return { settings: 0, tombstones: 0 };
   const count = (table: string) =>
@@ -29,7 +29,7 @@ export function countSecrets(db: Database.Database): { readonly settings: number
   return { settings: count("settings"), tombstones: count("tombstones") };
 }
 
-/** The revision of the last entry that only removed rows; 0 if there is none. */
+/** The revision of the last entry that removed tombstones or requests; 0 if there is none. */
 export function lastForgetting(db: Database.Database): Revision {
   if (hasDeletionsOnly(db)) return 0;
   return db.prepare<[], Revision>("SELECT revision FROM last_forgetting").pluck().get() ?? 0;
@@ -47,7 +47,7 @@ export function lastRevision(db: Database.Database): Revision {
         "max(revision) FROM requests",
         "revision FROM last_forgetting",
       ];
-  // A query for each, because SQLite uses an index for max() only if it is alone. Otherwise it reads all rows.
+  // One query for each: SQLite uses an index for max() only in a query with no other expression. Otherwise it reads all rows.
   const last = (query: string) => db.prepare<[], Revision | null>(`SELECT ${query}`).pluck().get() ?? 0;
   return Math.max(...revisions.map(last));
 }

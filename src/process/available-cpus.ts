@@ -18,7 +18,7 @@ export function availableCpus(files: Pick<KernelFiles, "read">, parallelism: num
 
 /**
  * The number of CPUs that a cgroup grants, from the text "QUOTA PERIOD" in microseconds. It is infinite if the cgroup has
- * no limit (QUOTA is then "max" with cgroups v2 and "-1" with v1) or no such file, as the root of v2.
+ * no limit (QUOTA is then "max" with cgroups v2 and "-1" with v1) or no such file, like the root of v2.
  */
 function quota(text: string | undefined): number {
   const [, micros, period] = /^(\d+)\s+([1-9]\d*)\s*$/.exec(text?.replace(/\s+/g, " ") ?? "") ?? [];

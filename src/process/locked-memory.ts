@@ -3,11 +3,11 @@ import type { KernelFiles } from "./kernel-files.ts";
 // libsodium locks one page for each key. A page has 4 KiB; on some machines with ARM processors 16 or 64.
 const PAGE_BYTES = 4096;
 
-// The main thread has the data key, and at the start the root key and, in a new store, keys that are replaced. The garbage
-// collector frees the memory of a key that is no longer used. Measured: at most four pages with one thread.
+// The main thread has the data key. At the start, it also has the root key and further copies of the data key. The pages of
+// wiped keys remain locked until the garbage collector frees them. Measured: at most four pages with one thread.
 const KEYS_OF_THE_PROCESS = 4;
 
-// A thread of several has the data key and, while it receives that, a private key.
+// With several threads, each has the data key and, while it receives this key, a private key.
 const KEYS_OF_A_THREAD = 2;
 
 /**

@@ -78,7 +78,7 @@ export function proveBySent(claim: Claim, sent: readonly Uint8Array[], now: numb
   throw new SvidRefused(reason, detail, claim.id);
 }
 
-/** Proves a claim with intermediates that were verified before. Undefined if there is no path over them. */
+/** Proves a claim with intermediates that were verified before. Undefined if there is no path through them. */
 export function proveByKnown(claim: Claim, known: readonly Certificate[], now: number): Proof | undefined {
   const path = new PathSearch(claim.bundle.authorities, known, now).from(claim.leaf);
   return path && proofOf(claim.id, path);

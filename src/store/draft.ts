@@ -147,7 +147,7 @@ export class Fork {
   }
 }
 
-// The time in which a version's row is written or removed, as the number of bytes that are sealed and written in it.
+// The cost of writing or removing a version's row: it takes as long as sealing and writing this many bytes.
 const ROW_WORK = 1024;
 
 /** What a change costs, in bytes. */
@@ -166,8 +166,8 @@ function workOf(change: Change): number {
 
 /**
  * Overwrites the sealed contents of changes. Call it when the changes are committed and copied, or when they will not
- * be committed. Without this, the memory would contain a sealed content after it is destroyed, until the garbage
- * collector frees and something else uses it.
+ * be committed. Otherwise the memory would still contain a sealed content after it is destroyed, until the garbage
+ * collector frees the memory and something else overwrites it.
  */
 export function overwriteSealed(changes: readonly Change[]): void {
   for (const change of changes) if (change.kind === "put") change.sealed.fill(0);

@@ -17,7 +17,7 @@ export interface ListQuery {
   readonly labels: readonly Label[];
   /** Whether the caller may describe a secret. */
   readonly isDescribable: (path: SecretPath) => boolean;
-  /** Also secrets whose newest version can't be read, and secrets without a version. */
+  /** Whether the page also has secrets whose newest version can't be read, and secrets without a version. */
   readonly showDeleted: boolean;
   /**
    * Returns where the next path that the caller may see can be, at or after `text`. If `text` itself is such a path,

@@ -97,7 +97,7 @@ export class Memory<Sealed extends Measured = Buffer> {
     return this.#tombstones.atOrAfter(start);
   }
 
-  /** Calls `listener` after each later {@link publish}, instead of the one before. It must not throw. */
+  /** Calls `listener`, which must not throw, after each later {@link publish}. It replaces the previous listener. */
   onPublished(listener: PublishedListener): void {
     this.#onPublished = listener;
   }

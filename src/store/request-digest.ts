@@ -4,7 +4,7 @@ import { entriesByKey } from "./content-format.ts";
 
 /**
  * A keyed hash of what a command changes. Commands that differ only in the order of map entries have the same digest.
- * The key prevents that someone who reads the database tests guesses of a value.
+ * Without the key, someone who can read the database could test guesses of a value.
  *
  * The hashed bytes are JSON arrays with their lengths before them, each followed by the entries of a content, whose
  * length is in the array. So different commands have different bytes. The caller and the request id are not part of

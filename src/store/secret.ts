@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 /** What the store keeps for a path. Immutable: a change creates a new object. */
 export type Stored = StoredSecret | Tombstone;
 
-/** A secret and its retained versions, ascending. It has no version if only its settings were made. */
+/** A secret and its retained versions, ascending. It has no version if only its settings were set. */
 export interface StoredSecret {
   readonly kind: "secret";
   readonly path: SecretPath;
@@ -95,7 +95,7 @@ export function isNamed(refs: readonly VersionRef[], { number }: Version): boole
 
 /**
  * The number of the last version of a path, in any state, which `expected_version` has to equal. For a purged secret it
- * is that of the last version before the purge, even if its settings were made after the purge. 0 if there was no
+ * is that of the last version before the purge, even if its settings were set after the purge. 0 if there was no
  * version, or if the tombstone was removed after its retention.
  */
 export function latestVersion(stored: Stored | undefined): number {

@@ -4,7 +4,7 @@
  */
 const MAX_FREE_BYTES = 64 * 1024 * 1024;
 
-/** Sizes between two powers of two, so that the memory of one chunk fits others of about its length. */
+/** The number of sizes between two powers of two. With fixed sizes, the memory of a chunk fits others of about its length. */
 const SIZES_PER_POWER = 8;
 
 /**

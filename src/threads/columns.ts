@@ -34,7 +34,7 @@ export class ColumnWriter {
     this.#numbers.push(number ?? ABSENT);
   }
 
-  /** Writes one of a few names. The reader gets the same list. */
+  /** Writes one of a few names. {@link ColumnReader.oneOf} needs the same list. */
   oneOf<Name extends string>(names: readonly Name[], name: Name): void {
     this.#numbers.push(names.indexOf(name));
   }
@@ -62,7 +62,7 @@ export class ColumnWriter {
     else this.#numbers.push(known);
   }
 
-  /** `Float64Array.from` would take three times as long. */
+  /** Returns the columns. `new Float64Array` takes a third of the time of `Float64Array.from`. */
   end(): Columns {
     return { texts: this.#texts, numbers: new Float64Array(this.#numbers) };
   }

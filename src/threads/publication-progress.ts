@@ -8,7 +8,7 @@ const { waitAsync } = Atomics as unknown as {
  * Publications are counted by a 32-bit number that wraps around, since 64-bit atomics would allocate at each call.
  *
  * The store thread posts a publication to all fronts before it raises the number. A front that reads a higher number than
- * it has applied therefore finds the publications that it misses in its port.
+ * it has applied therefore finds the missing publications in its port.
  */
 export class PublicationProgress {
   /** The memory to give to another thread. */
@@ -36,7 +36,7 @@ export class PublicationProgress {
     Atomics.notify(this.#numbers, 0);
   }
 
-  /** Calls `task` in a later turn, once the number of the last publication is another one than `number`. */
+  /** Calls `task` in a later turn, once the number of the last publication differs from `number`. */
   onceChanged(number: number, task: () => void): void {
     const waiting = waitAsync(this.#numbers, 0, number);
     void Promise.resolve(waiting.value).then(task);

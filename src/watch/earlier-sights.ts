@@ -9,12 +9,13 @@ export interface EarlierSight {
   readonly until: Revision;
 }
 
-/** More than this number of changes of the policy that a watcher has not followed need a snapshot. */
+/** The maximum number of policy changes whose effect was not sent to a watcher yet. If there are more, it gets a snapshot. */
 export const MOST_EARLIER_SIGHTS = 8;
 
 /**
- * The sights under which a watcher was sent what it knows. After a policy change, what it knows is that of the sight
- * before. If the policy changes again while the difference is being sent, it can know any part of the difference.
+ * The earlier sights of a watcher under which it can have received events. After a change of the policy, this is the
+ * previous sight. If the policy changes again while the difference is being sent, there are several, because the watcher
+ * can have received any part of the difference.
  */
 export class EarlierSights {
   readonly #sights: EarlierSight[] = [];
@@ -27,19 +28,19 @@ export class EarlierSights {
     return this.#sights.length;
   }
 
-  /** Whether the watcher knows a path of which it knows the last change. */
+  /** Whether all earlier sights allow a path. The watcher then knows its state, unless its last change was not sent yet. */
   surelyKnew(path: string): boolean {
     return this.#sights.every(({ sight }) => sight.allows(path));
   }
 
-  /** Whether the watcher can know a path that existed. */
+  /** Whether an earlier sight allows a path. The watcher can then know it. */
   mayHaveKnown(path: string): boolean {
     return this.#sights.some(({ sight }) => sight.allows(path));
   }
 
   /**
-   * Whether a path that the watcher may no longer see existed while it could see it. A REVOKED for any other path would
-   * show the watcher a path that was created after the withdrawal. "unknown" if what is retained does not show it.
+   * Whether a path that the watcher may no longer see existed while the watcher was allowed to see it. A REVOKED for any
+   * other path would reveal that the path was created later. "unknown" if the store no longer has the data to decide.
    */
   existedWhileVisible(stored: Stored): "yes" | "no" | "unknown" {
     const visible = this.#sights.filter(({ sight }) => sight.allows(stored.path));
@@ -55,6 +56,6 @@ function existedDuring(stored: Stored, { since, until }: EarlierSight): "yes" | 
   const [oldest] = versions;
   if (oldest !== undefined && oldest.revision <= until) return "yes";
   if (settings.revision > 0) return settings.revision <= until ? "yes" : "unknown";
-  // Without settings, the first version has created the secret. It can be pruned.
+  // Without settings, the first version created the secret. That version can have been pruned since.
   return oldest !== undefined && oldest.number === settings.firstVersion ? "no" : "unknown";
 }

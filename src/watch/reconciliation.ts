@@ -9,7 +9,7 @@ import { type Candidate, FirstCandidates } from "./first-candidates.ts";
 import type { Sight } from "./sight.ts";
 import type { WatchScope } from "./watch-scope.ts";
 
-/** The bytes of memory for each candidate that a {@link Reconciliation} may select. It holds up to twice as many. */
+/** The bytes of memory for each candidate that may be selected. A selection holds up to twice as many while it is made. */
 export const CANDIDATE_BYTES = 128;
 
 /** What a {@link Reconciliation} needs. */
@@ -18,7 +18,7 @@ export interface ReconciliationOptions {
   readonly scope: WatchScope;
   /** What the watcher may see now. */
   readonly sight: Sight;
-  /** The sights under which the watcher knows what it knows. */
+  /** The earlier sights, under which the watcher got its events. */
   readonly earlier: EarlierSights;
   /** The watcher knows all changes up to this place. */
   readonly base: Position;
@@ -29,16 +29,16 @@ export interface ReconciliationOptions {
 /** Before the first candidate. */
 const FIRST: Position = { revision: -2, path: "" };
 
-/** A withdrawal comes before all changes. */
+/** The revision of a candidate that the watcher may no longer see. It is lower than that of any change. */
 const REVOKED_REVISION = -1;
 
 /** A path whose visibility at an earlier time can't be found out. */
 export const UNKNOWN = "unknown";
 
 /**
- * Finds the difference between what a watcher knows and what it may see: first what was withdrawn, then secrets in the
- * order of their last changes. It scans the store repeatedly and selects a bounded number each time, because the
- * difference can be as large as the store, and many watchers may have stopped reading.
+ * Finds the difference between what a watcher knows and what it may see: first the secrets that it may no longer see, then
+ * the others in the order of their last changes. It scans the store repeatedly and selects a bounded number each time,
+ * because the difference can be as large as the store, and many watchers may have stopped reading.
  */
 export class Reconciliation {
   /** Later changes are not part of the difference. The watcher receives them afterwards. */
@@ -113,7 +113,7 @@ export class Reconciliation {
     return kind === "tombstone" ? isNew && earlier.mayHaveKnown(path) : isNew || !earlier.surelyKnew(path);
   }
 
-  /** The watcher does not need to know that a secret is no longer visible if it knows that it was purged. */
+  /** A watcher that was sent the purge of a secret needs no REVOKED for it. */
   #withdrawn(stored: Stored, isNew: boolean): Candidate | typeof UNKNOWN | undefined {
     if (stored.kind === "tombstone" && !isNew) return undefined;
     const existed = this.#options.earlier.existedWhileVisible(stored);

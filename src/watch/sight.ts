@@ -4,10 +4,11 @@ import type { PathScope } from "../authorization/path-scope.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { WatchScope } from "./watch-scope.ts";
 
-// How many times two scopes are compared to find a path that both cover. A higher number finds it in stranger policies.
+// How many times two scopes are compared to find a path that both cover. Only unusual policies need more comparisons. For
+// these, a prefix counts as readable.
 const MOST_COMPARISONS = 32;
 
-// The bytes of a fingerprint. It is no secret, and protects nothing: it has to differ for different rules.
+// The bytes of a fingerprint. It is not secret and protects nothing; it only has to differ for different rules.
 const FINGERPRINT_BYTES = 16;
 
 /** What a watch requests. */
@@ -18,8 +19,8 @@ export interface WatchQuery {
 }
 
 /**
- * What a caller may see of a watch by one policy. The action is watch, and with values also read. Two sights with the
- * same fingerprint allow the same paths of the same watch, on every thread and after every restart.
+ * What one policy lets the caller of a watch see: the paths with the action watch, and with values also the action read.
+ * Two sights with the same fingerprint allow the same paths of the same watch, on every thread and after every restart.
  */
 export class Sight {
   readonly #fingerprint: string;

@@ -10,7 +10,7 @@ export interface SecretEvent {
   readonly path: SecretPath;
   /** The revision of its last change. */
   readonly revision: Revision;
-  /** Its newest version, and the state of it at this moment; undefined if it has none. */
+  /** Its newest version, with the version's state at this moment; undefined if it has none. */
   readonly newest: { readonly version: Version; readonly state: VersionStateKind } | undefined;
   /** The content of a live version, if the watch requests it and it is not damaged. The receiver overwrites it. */
   readonly content: Content | undefined;
@@ -45,7 +45,7 @@ export type WatchEvent =
   | { readonly kind: "heartbeat"; readonly revision: Revision; readonly policy: string };
 
 /**
- * The policy of a heartbeat while a withdrawal or a grant is being sent. It equals no fingerprint, so a watcher that
- * returns with it gets a snapshot.
+ * The policy of a heartbeat while the effect of a policy change is being sent. It equals no fingerprint, so a watcher that
+ * reconnects with it gets a snapshot.
  */
 export const POLICY_CHANGING = "-";

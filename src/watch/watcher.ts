@@ -44,7 +44,7 @@ export class Watcher implements Stepwise {
   /** The revision of the store when {@link #sight} began. */
   #sightSince: Revision;
   #task: Task = LIVE;
-  /** It knows all changes up to this place, unless it is caught up: then it knows all changes. */
+  /** The caller knows all changes up to this position. If the watcher is caught up, the caller knows all changes. */
   #position: Position = after(0);
   /** Events that are not about one secret, in order. They are sent first. */
   #notices: WatchEvent[] = [];
@@ -52,7 +52,7 @@ export class Watcher implements Stepwise {
   #outgoing: Candidate | undefined;
   /** More paths have changed than can wait. */
   #isBehind = false;
-  /** The sights before a policy change whose difference is not being sent yet. */
+  /** The sights before a policy change, while the difference that the change has made is not being sent yet. */
   #earlier: EarlierSights | undefined;
 
   constructor(options: WatcherOptions) {
@@ -133,7 +133,7 @@ export class Watcher implements Stepwise {
     return this.#task.kind === "live" && !this.#isBehind && this.#earlier === undefined && this.#outgoing === undefined;
   }
 
-  /** Whether a tombstone was forgotten that it has not been sent. A watcher that gets a snapshot needs none. */
+  /** Whether the store has removed a tombstone that the caller may not know. A snapshot needs no tombstones. */
   get #hasMissedPurge(): boolean {
     const isSnapshot = this.#task.kind === "walk" && this.#task.base === 0;
     return !isSnapshot && !this.#isCaughtUp && completeRevision(this.#position) < this.#options.memory.forgotten;
@@ -155,7 +155,7 @@ export class Watcher implements Stepwise {
     }
   }
 
-  // ---- snapshot, and return to a revision
+  // ---- snapshot, and continuing from a revision
 
   #walk(base: Revision): void {
     const { memory, request } = this.#options;
@@ -174,7 +174,7 @@ export class Watcher implements Stepwise {
     if (scan.isOver) this.#synced(until);
     if (stored === undefined) return undefined;
     const { revision } = lastChange(stored);
-    // What has changed since the begin waits to be sent afterwards.
+    // What has changed since the walk began is pending, and is sent after the walk.
     if (revision <= base || revision > until) return undefined;
     return { path: stored.path, revision, isRevoked: false };
   }
@@ -207,7 +207,7 @@ export class Watcher implements Stepwise {
     if (path === undefined) return undefined;
     this.#pending.delete(path);
     const stored = this.#options.memory.get(path);
-    // A tombstone that was forgotten would be missed, and a snapshot is due.
+    // The store has removed the tombstone of the path. The next step sees that and begins a snapshot.
     return stored === undefined ? undefined : { path, revision: lastChange(stored).revision, isRevoked: false };
   }
 
@@ -236,7 +236,7 @@ export class Watcher implements Stepwise {
 
   // ---- differences
 
-  /** What it knows is that of the sight before, or a mixture if a difference was being sent. */
+  /** Remembers the sights that decided what the caller knows: several, if a difference was being sent. */
   #remember(before: EarlierSight): void {
     const known = this.#task.kind === "reconcile" ? this.#task.difference.earlier : new EarlierSights();
     known.add(before);

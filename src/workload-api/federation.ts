@@ -20,7 +20,7 @@ export class Federation {
   readonly #kept = new KeptBundles();
 
   /**
-   * The choice for a message at the time `now`. `validUntil` is when the own SVID expires. Both are in milliseconds
+   * The choice for a message at the time `now`. `validUntil` is when this process's SVID expires. Both are in milliseconds
    * since the epoch. A trust domain that is not in the message is removed: its absence withdraws trust (Workload API
    * 5.2.1).
    */

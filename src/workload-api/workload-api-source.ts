@@ -145,7 +145,7 @@ export class WorkloadApiSource extends FollowedSource {
     try {
       return chooseSvid(context, { selection, inUse: this.#inUse, now: timers.clock(), purpose });
     } catch (error) {
-      // It may become valid, or the clock may be corrected, and the agent does not send it again.
+      // The SVID may become valid, or the clock may be corrected, and the agent does not send the message again.
       if (error instanceof UntimelySvid) this.#takeLater(UNTIMELY_MS, context);
       throw error;
     }

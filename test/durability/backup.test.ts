@@ -3,9 +3,11 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
-import { PROGRAM, type Ran, runToEnd } from "../support/cli-kit.ts";
-import { type ServerProcess, Site } from "../support/server-process.ts";
+import type { Ran } from "../support/cli-kit.ts";
+import { ADMIN } from "../support/server-kit.ts";
+import { Site } from "../support/server-process.ts";
 import { codeBlocks, page, table } from "../support/pages.ts";
+import { pasted } from "../support/pasted-commands.ts";
 
 const operations = page("docs/operations.md");
 const [copy, copyOfKey] = codeBlocks(operations, "Backup", "sh");
@@ -25,28 +27,12 @@ const SUBSTITUTES: readonly (readonly [string, string])[] = [
   ["65532:65532", `${process.getuid!()}:${process.getgid!()}`],
 ];
 
-/** Runs a block of the page in a shell in which `coffer` is the program. The shell ends at the first failure. */
+/** Runs a block of the page, with the substitutes. */
 async function run(block: string | undefined, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const commands = SUBSTITUTES.reduce((text, [from, to]) => text.replaceAll(from, to), block!);
-  const coffer = `coffer() { "${process.execPath}" "${PROGRAM}" "$@"; }`;
-  const ran = await runToEnd("sh", ["-euc", `${coffer}\n${commands}`], { env });
+  const ran = await pasted(commands, { env });
   assert.equal(ran.code, 0, `${commands}\n${ran.stdout}${ran.stderr}`);
   return ran;
-}
-
-/** The environment variables with which `coffer` calls the server as the administrator. */
-function environmentOf(server: ServerProcess): Record<string, string> {
-  const { cert, key } = site.clientTls;
-  const [certFile, keyFile] = [join(site.folder, "admin.pem"), join(site.folder, "admin.key")];
-  writeFileSync(certFile, cert);
-  writeFileSync(keyFile, key, { mode: 0o600 });
-  return {
-    COFFER_ADDR: `127.0.0.1:${server.port}`,
-    COFFER_SERVER_ID: "spiffe://example.org/coffer",
-    COFFER_BUNDLE: join(site.folder, "bundle.pem"),
-    COFFER_CERT: certFile,
-    COFFER_KEY: keyFile,
-  };
 }
 
 async function put(password: string): Promise<void> {
@@ -65,7 +51,7 @@ function quoted(className: string): string[] {
 }
 
 describe("the backup of docs/operations.md", () => {
-  // A value is put and copied by the commands of the page. Then a later value is put.
+  // A value is put, and the commands of the page copy the store. Then a later value is put.
   before(async () => {
     await put("first");
     await run(copy);
@@ -78,7 +64,7 @@ describe("the backup of docs/operations.md", () => {
     rmSync(site.rootKey);
     await run(restore);
     const server = await site.start();
-    const { stdout } = await run(check, environmentOf(server));
+    const { stdout } = await run(check, site.variables(ADMIN, server));
     assert.equal(stdout.toString(), "SERVING\nfirst");
     assert.equal(server.lines("store loaded")[0]!["versions"], 1);
     await server.stop();
@@ -100,7 +86,7 @@ describe("the backup of docs/operations.md", () => {
 
     renameSync(key, site.rootKey);
     const server = await site.start();
-    await run(check, environmentOf(server));
+    await run(check, site.variables(ADMIN, server));
     await server.stop();
   });
 

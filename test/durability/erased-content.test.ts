@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { piecesIn } from "../support/content-search.ts";
-import { columnsOf } from "../support/dump.ts";
 import type { Caller } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
+import { filesWith, sealedOf } from "../support/stored-content.ts";
 
 const sites: Site[] = [];
 after(() => Promise.all(sites.map((site) => site.remove())));
@@ -14,18 +11,6 @@ function newSite(): Site {
   const site = new Site();
   sites.push(site);
   return site;
-}
-
-/** The sealed content of the only version of a path, as the disk has it. */
-function sealedOf(site: Site, path: string): Buffer {
-  const row = columnsOf(site.data, ["path", "sealed"]).find((cells) => cells[0] === path) as [string, unknown];
-  return row[1] as Buffer;
-}
-
-/** The files of the store that have a piece of a sealed content. */
-function filesWith(site: Site, sealed: Buffer): string[] {
-  const folder = join(site.data, "store");
-  return readdirSync(folder).filter((name) => piecesIn(readFileSync(join(folder, name)), [sealed]) > 0);
 }
 
 /** Puts a secret between others, and returns its sealed content. The control: the search finds it on the disk. */

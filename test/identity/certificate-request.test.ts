@@ -56,7 +56,7 @@ async function serving(contexts: HandshakeContexts, beginning: "early" | "late",
   return outcome;
 }
 
-/** Performs a handshake, and returns the server's certificate request and its outcome. */
+/** Performs a handshake, and returns the server's certificate request and the outcome of the handshake. */
 async function requestOf(contexts: HandshakeContexts): Promise<{ readonly request: string; readonly outcome: string }> {
   let request = "";
   const outcome = await serving(contexts, "late", (port) => {
@@ -104,7 +104,7 @@ describe("a certificate request", () => {
   // handshake would fail because of the size of the request.
   for (const beginning of ["early", "late"] as const) {
     for (const groups of ["X25519", "P-521:P-256"]) {
-      it(`is as small with 701 CAs as without any (${groups}, begun ${beginning})`, async () => {
+      it(`does not make the handshake fail with 701 CAs (${groups}, begun ${beginning})`, async () => {
         assert.equal(await serving(contextsFor(bundles), beginning, tlsClient(groups)), "no objection");
       });
     }

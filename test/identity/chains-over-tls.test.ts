@@ -9,7 +9,7 @@ const HONEST = honest("client");
 const HOSTILE = hostile("client");
 const ARRIVING = arriving("client");
 
-// For each row, a new server, and a peer that performs a TLS handshake with it and calls Get immediately. A valid peer
+// For each row, a new server starts, and a peer performs a TLS handshake with it and calls Get immediately. A valid peer
 // reaches the handler with its SPIFFE ID. A hostile one is refused with exactly its reason, and no handler is called.
 const PEERS: Readonly<Record<string, Peer>> = {
   "OpenSSL's client": openssl,

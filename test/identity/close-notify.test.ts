@@ -37,7 +37,7 @@ interface Received {
   readonly messages: readonly Buffer[];
 }
 
-/** The server's part from accept(2) to grpc-js. */
+/** The parts of a server from accept(2) to the HTTP/2 sessions. */
 class Site {
   readonly timers = new ManualTimers(NOW);
   readonly identity = ownIdentity(TRUST, this.timers) as CurrentIdentity;

@@ -116,7 +116,7 @@ describe("the commands of a secret's life", () => {
   });
 
   // Standard input may be the input of a script. --yes is the control: see the tests above.
-  it("changes nothing that can't be undone without a terminal and without --yes", async () => {
+  it("refuses a change that can't be undone if there is neither a terminal nor --yes", async () => {
     await puts("shop/api/asked", "one", "two", "three");
     writeFileSync(join(kit.folder, "purge.yaml"), "operations: [{purge: {path: shop/api/asked}}]");
     writeFileSync(join(kit.folder, "prune.yaml"), "operations: [{metadata: {path: shop/api/asked, max_versions: 2}}]");

@@ -77,7 +77,7 @@ describe("coffer edit", { skip: !isInMemory && `${MEMORY} is not a tmpfs` }, () 
     assert.match(modes, new RegExp(`^600 ${memory}/coffer-\\w+/shop-api-e-a\\.yaml\n700 ${memory}/coffer-\\w+\n$`));
   });
 
-  it("takes $VISUAL before $EDITOR, with arguments", async () => {
+  it("prefers $VISUAL to $EDITOR, and passes the arguments in it", async () => {
     await put("shop/api/e/b", "k=old");
     const script = editor("args.sh", 'test "$1" = --wait && sed -i s/old/new/ "$2"');
     const ran = await run(["edit", "shop/api/e/b"], { env: { VISUAL: `${script} --wait`, EDITOR: "false" } });

@@ -175,9 +175,9 @@ describe("the output of the command line", () => {
     assert.equal(shown, "(4 bytes that are not text; write them to a file or a pipe)\n");
   });
 
-  // /dev/stdout is a link. A command that root ran once renamed its output file to /dev/stdout, and so replaced the
-  // link by a file with a secret for the whole machine. The test gives the command a private /dev, where a fault does
-  // no harm.
+  // /dev/stdout is a link. An earlier version of the command, run by root, renamed its output file to /dev/stdout. This
+  // replaced the link by a file with a secret, for all programs of the machine. The test gives the command a private
+  // /dev, where a fault does no harm.
   it("does not replace /dev/stdout", { skip: !canMount && "needs root and a mount namespace" }, async () => {
     await run("put shop/api/out k=v");
     const script = `mount -t tmpfs tmpfs /dev && ln -s /proc/self/fd/1 /dev/stdout &&

@@ -108,7 +108,7 @@ describe("coffer run", () => {
   it("has closed its connection when the command runs", { skip: !existsSync("/proc/net/tcp") }, async () => {
     const path = await put("closed", { data: { X: CANARY } });
     const port = Number(env["COFFER_ADDR"]!.split(":")[1]).toString(16).toUpperCase().padStart(4, "0");
-    // Inodes of this user's connections to the server, which are compared with the descriptors of the parent.
+    // Finds the connections to the server that the parent has open: one of its descriptors has their inode.
     const script = `
       const { readdirSync, readFileSync, readlinkSync } = require("node:fs");
       const link = (fd) => { try { return readlinkSync("/proc/" + process.ppid + "/fd/" + fd) } catch { return "" } };

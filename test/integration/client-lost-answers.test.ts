@@ -77,7 +77,7 @@ describe("a change whose answer is lost", () => {
     });
 
     // The control: the answer is really lost, and without a request_id the client can't know the outcome.
-    it(`is unknown without a request_id: ${name}`, async () => {
+    it(`has an unknown outcome without a request_id: ${name}`, async () => {
       const path = `${name}-without`;
       await prepare(path);
       const client = server.client({ requestIds: false });
@@ -143,7 +143,7 @@ describe("a change of a caller that has no space for another request_id", () => 
   });
   after(() => server.stop());
 
-  it("is made without one, and is refused if the caller has chosen it", async () => {
+  it("is made without a request_id, and is refused if the caller has chosen one", async () => {
     const requestIds = ["0b0b0b0b-0000-4000-8000-000000000001", "0b0b0b0b-0000-4000-8000-000000000002"] as const;
     const first = await server.direct.put("a", { k: "1" }, { requestId: requestIds[0] });
     await server.direct.put("a", { k: "2" });
@@ -173,7 +173,10 @@ describe("changes while connections break and servers are killed", () => {
     server.proxy.cut();
   }
 
-  /** Makes Puts in lanes, each with its own secret. After some of them, `disturb` runs. Returns the numbers of the versions. */
+  /**
+   * Makes Puts in concurrent lanes, each with its own secret. Calls `disturb` with the number of each Put that starts, one
+   * call after the other. Resolves to the version numbers of each lane.
+   */
   async function putAll(client: CofferClient, disturb: (puts: number) => Promise<void>) {
     const lanes = Array.from({ length: LANES }, (_, lane) => `lane-${lane}`);
     let puts = 0;
@@ -210,7 +213,7 @@ describe("changes while connections break and servers are killed", () => {
   });
 
   // The control: without request_ids, some of these changes have an unknown outcome.
-  it("are partly unknown without request_ids", async () => {
+  it("can have an unknown outcome without request_ids", async () => {
     const client = server.client({ requestIds: false });
     const error = await failureOf(putAll(client, (puts) => (puts % 10 === 0 ? loseAnswers() : Promise.resolve())));
     assert.equal(error.applied, "unknown");

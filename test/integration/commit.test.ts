@@ -135,7 +135,7 @@ describe("Commit", () => {
     assert.equal(await textOf(`${folder}/a`), "SECRET_NOT_FOUND");
   });
 
-  it("has no index in the error of a call of its own", async () => {
+  it("has the index of an operation in its errors, and a call such as Purge has none", async () => {
     const bad = await api.call("Purge", { path: `${folder}/none` });
     assert.deepEqual([bad.reason, bad.metadata], ["SECRET_NOT_FOUND", { path: `${folder}/none` }]);
     assert.match(bad.message, /^there is no secret at /);
@@ -212,7 +212,7 @@ describe("a request_id", () => {
     admin.close();
   });
 
-  it("of a refused request is free", async () => {
+  it("of a refused request can be used again", async () => {
     const request_id = id();
     const bad = await api.put({ path: `${folder}/a`, data: { k: "1" }, expected_version: 3, request_id });
     assert.equal(bad.reason, "VERSION_MISMATCH");

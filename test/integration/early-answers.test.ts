@@ -25,7 +25,7 @@ const empty = grpcMessage(Buffer.alloc(0));
 const data = [{ key: "k", value: Buffer.alloc(1000, "v") }];
 const put = grpcMessage(putRequest.encode(putRequest.of({ path: OTHER, data })));
 
-/** The calls that are answered before their requests end, by what decides, and their answers. */
+/** Calls that the server answers before their requests end: what it refuses them for, the call, and the answer. */
 const REFUSED: readonly (readonly [what: string, call: DividedCall, answer: string])[] = [
   ["the content-type", call(`${SECRETS}/Get`, [get], { "content-type": "text/plain" }), `415 ${Code.INVALID_ARGUMENT}`],
   ["the HTTP method", call(`${SECRETS}/Put`, [put], { ":method": "PUT" }), `405 ${Code.INTERNAL}`],
@@ -61,7 +61,7 @@ describe("a call that is refused before its request has ended", () => {
   }
 
   // The control: the client of this test notices each answer that is missing.
-  it("is reported by this test if it gets none", async () => {
+  it("is reported by this test if it gets no answer", async () => {
     const { certPem: cert, keyPem: key } = kit.issue({ id: WEB, dns: ["localhost"] });
     const server = createSecureServer({ cert, key });
     let opened = 0;
@@ -93,7 +93,7 @@ const CALLS = 64;
 const MAX_RESTS = 1024;
 const MAX_STREAMS = 256;
 
-// The test advances all of these times. One front: each has its own timers and its own maximum.
+// The test advances all of these times. The server has one front, because each front has its own timers and maximum.
 describe("the rest of a request that was refused", () => {
   let kit: ServerKit;
   let timers: PushedTimers;
@@ -115,7 +115,7 @@ describe("the rest of a request that was refused", () => {
     return session;
   }
 
-  /** Begins a call that its headers refuse, and does not end its request. Resolves when the answer is there. */
+  /** Begins a call that is refused because of its headers, and does not end its request. Resolves after the answer. */
   async function refused(session: ClientHttp2Session): Promise<ClientHttp2Stream> {
     const stream = beginCall(session, `${SECRETS}/Put`, { "content-type": "text/plain" }).resume();
     stream.write(put);
@@ -137,7 +137,7 @@ describe("the rest of a request that was refused", () => {
     assert.equal(stream.rstCode, 0);
   });
 
-  it("ends the call if it ends in time", async () => {
+  it("completes the call if it arrives in time", async () => {
     const session = await connected();
     const stream = await refused(session);
     stream.end(put);

@@ -101,7 +101,7 @@ describe("List", () => {
     );
   });
 
-  it("returns to a caller what it may list, and is denied where no rule allows it", async () => {
+  it("returns to a caller only what it may list, and is denied to a caller that may list nothing", async () => {
     await admin.put({ path: "shop/shared/x", data: text("x") });
     assert.deepEqual((await pages(api, { prefix: "shop/shared" })).flat(), ["shop/shared/x"]);
     assert.deepEqual((await pages(api, { prefix: "list/" })).flat(), []);

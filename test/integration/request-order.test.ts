@@ -73,7 +73,7 @@ describe("compression", () => {
   });
 
   // The header may be absent, which offers no encoding.
-  it("is offered by no answer of any service", async () => {
+  it("is not offered in the answers of any service", async () => {
     const denied = grpcMessage(getRequest.encode(getRequest.of({ path: OTHER, version: 0 })));
     const answers = {
       get: await call(admin, GET, get),
@@ -149,7 +149,8 @@ describe("a request whose HTTP method is not POST", () => {
   });
 });
 
-// Almost all requests arrive in one piece with their headers, and are answered at once. Any other one is answered the same.
+// Almost all requests arrive in one piece with their headers, and are answered immediately. A request that arrives in other
+// pieces gets the same answer.
 describe("a request in two pieces", () => {
   it("is answered once, at any place where it is divided", async () => {
     const whole = await call(admin, GET, get);

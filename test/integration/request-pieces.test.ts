@@ -93,8 +93,8 @@ describe("a request in many DATA frames", () => {
   }
 });
 
-// grpc-js answers a second message with an error and continues to read. It would buffer everything that arrives
-// after that.
+// The bytes after the message are refused before the request has ended. Without a reset, the client would send the rest
+// of it.
 it("resets a stream that was answered before its request ended, so that the client stops sending", async () => {
   const whole = put(20);
   const pieces = [whole.subarray(0, 9), whole.subarray(9), Buffer.alloc(16_000, "A")];

@@ -1,5 +1,5 @@
-// 64 writers and 64 readers on a server with three threads that answer calls, over kills. The long form makes a million
-// calls: `npm test -- threads-consistency --long`.
+// 64 writers and 64 readers call a server with three threads that answer calls. It is killed and started again several
+// times. The long form makes a million calls: `npm test -- threads-consistency --long`.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { randomFrom } from "../durability/load.ts";
@@ -18,8 +18,8 @@ const THREADS = ["--threads", "3"];
 const WORKERS = 64;
 
 /**
- * Few, so that callers conflict, versions are pruned, and each path is read while it is written. The first ones go through
- * all states of the life of a secret, by Commits of several of them. The others are only put and deleted.
+ * Few paths, so that callers conflict, versions are pruned, and each path is read while it is written. Commits of several
+ * of LIVES bring their versions into all states. LOADS are only put and deleted.
  */
 const LIVES = Array.from({ length: 8 }, (_, i) => `a-life/${i}`);
 const LOADS = Array.from({ length: 16 }, (_, i) => `load/${i}`);
@@ -27,7 +27,7 @@ const PATHS = [...LIVES, ...LOADS];
 
 const STATE_OPERATIONS = ["delete", "undelete", "destroy"] as const;
 
-/** Ends the connections to a killed server whose end Node 20 does not report. They would keep this process running. */
+/** Keepalive: Node 20 does not report the end of some connections to a killed server, which keep this process running. */
 const PINGS = { "grpc.keepalive_time_ms": 5000, "grpc.keepalive_timeout_ms": 30_000 };
 
 const site = new Site();
@@ -66,7 +66,7 @@ class Load {
   async #repeat(call: () => Promise<Outcome>): Promise<void> {
     for (;;) {
       const { code } = await call();
-      // What a connection leaves unanswered before the kill can't be found on the disk, since later Puts prune it.
+      // If a connection ends before the kill, later Puts prune its unanswered changes, so the disk does not show them.
       if (code === "UNAVAILABLE") assert.ok(this.#calls >= CALLS, "a connection ended before the kill");
       if (code === "UNAVAILABLE" || this.#server.isGone) return;
       this.#calls += 1;
@@ -182,8 +182,8 @@ async function readMarks(history: RecordedHistory, server: ServerProcess, change
 }
 
 // Every call takes effect at one moment between its beginning and its answer, whichever connection, and so whichever
-// thread, it uses. A kill loses no change that was answered, and what was read stays. No call sees a part of a Commit, and
-// no kill leaves one.
+// thread, it uses. A kill loses no change that was answered or read. No call sees only a part of a Commit, and no kill leaves
+// only a part of one.
 test(`three threads answer as one store, over ${KILLS} kills`, async () => {
   const history = new RecordedHistory();
   let unanswered: readonly RecordedChange[] = [];

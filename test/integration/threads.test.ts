@@ -135,8 +135,8 @@ describe("A server with three fronts", () => {
     }
   });
 
-  // A Destroy is answered when every front has applied it. A shutdown ends the fronts meanwhile: it must not wait for them
-  // forever, and what is answered is destroyed.
+  // A Destroy is answered when every front has applied it. A shutdown ends the fronts meanwhile: the answer must not wait
+  // for them forever, and every version whose Destroy is answered with OK is destroyed.
   it("answers the Destroys in flight on every front when it shuts down", async () => {
     const loaded = nextLine("policy loaded");
     writeFileSync(kit.config.policy!, rule("read, write, destroy"));

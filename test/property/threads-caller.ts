@@ -33,7 +33,7 @@ const READS = 10;
 /** What a caller does: a number of any calls, or only reads, until the run is over. */
 export type Task = { readonly kind: "any"; readonly calls: number } | { readonly kind: "read" };
 
-/** The longest pause of a caller that only reads, in milliseconds. A commit takes longer than some, so reads meet it. */
+/** The longest pause of a caller that only reads, in milliseconds. Some pauses end during a commit. */
 const LONGEST_PAUSE_MS = 10;
 
 type Outcome = { readonly result: ChangeResult } | { readonly error: CofferError };

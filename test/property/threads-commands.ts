@@ -82,7 +82,7 @@ export class AnyChanges {
     };
   }
 
-  /** It sets the only key, so that the new version has this value, whatever the value of the version before. */
+  /** A Patch of the only key: the new version has this value, whatever the value of the previous version. */
   #patch(path: string, target: Target): AnyOperation {
     const value = this.#value();
     return {

@@ -69,7 +69,7 @@ describe("with identities from a real SPIRE, without identity files", { skip: re
     assert.deepEqual([code, response?.data], ["OK", { user: "app" }]);
   });
 
-  // The operator's user also has another SVID.
+  // The user of api also has a second SVID, the one of admin.
   it("a command uses the SVID that its options select", async () => {
     await spire.addEntry({ ...admin, name: "operator", uid: api.uid, hint: "operator" });
     const put = ["put", "operator/note", "text=hello"];

@@ -46,7 +46,7 @@ function look(): void {
     most[resource] = Math.max(most[resource], Atomics.load(memory.numbers, memory.poolIndex(resource)));
 }
 
-/** Resolves when the call has its bytes, used them for a few turns, and is over. */
+/** Resolves when the call has got its bytes, has used them for a few turns, and is over. */
 async function call(lease: Lease): Promise<void> {
   if (lease.fits("unread", 1)) lease.hold("unread", 1);
   look();

@@ -28,7 +28,7 @@ class HistoryCheck {
   /** In order of their revisions. The change at index i leads from state i to state i + 1. */
   readonly #changes: readonly Answered[];
   readonly #timelines = new Map<string, Timeline>();
-  /** For each state, the beginning of the change before it that began last. A read that ended earlier can't see it. */
+  /** For each state, the latest beginning of the changes before it. A read that ended earlier can't see the state. */
   readonly #latestBegins: number[] = [Number.NEGATIVE_INFINITY];
   /** The index of the state after a change, or of the state that a read saw. */
   readonly #indices = new Map<Recorded, number>();
@@ -52,7 +52,7 @@ class HistoryCheck {
 
   #change(change: Recorded, least: number): void {
     if (this.#indices.get(change)! <= least)
-      this.#found.push(`${text(change)} began after a state was seen that has it already, or a later change`);
+      this.#found.push(`${text(change)} began after a call had seen the effect of this change or of a later one`);
   }
 
   /** Finds the oldest state that agrees: a newer one would only restrict the operations that follow. */

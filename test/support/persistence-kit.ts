@@ -103,14 +103,14 @@ function made(path: string) {
   return { path: parseSecretPath(path), time: TIME, author: AUTHOR };
 }
 
-/** An answered request of the author of all changes. `number` makes its id. */
+/** An answered request of the author of all changes. Its id and its digest contain `number`. */
 export function request(number: number, rest: Partial<AnsweredRequest> = {}): AnsweredRequest {
   const id = `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
   const digest = Buffer.alloc(32, number);
   return { caller: AUTHOR, id, digest, time: TIME, results: [], revision: undefined, ...rest };
 }
 
-/** One entry with several changes. Its puts get their rows. */
+/** One entry with several changes. Sets `rowsBefore` of each put. */
 export function entry(...changes: Change[]): JournalEntry {
   let puts = changes.filter(({ kind }) => kind === "put").length;
   const placed = changes.map((change) => (change.kind === "put" ? { ...change, rowsBefore: --puts } : change));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Policy } from "../../src/authorization/policy.ts";
 import { readPolicy } from "../../src/authorization/policy-file.ts";
 
-/** The policy in a text without problems. */
+/** Parses a policy. Fails if the text has a problem. */
 export function policyOf(text: string): Policy {
   const reading = readPolicy(Buffer.from(text));
   assert.ok(reading.kind === "policy", JSON.stringify(reading));

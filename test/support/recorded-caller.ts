@@ -149,12 +149,15 @@ export class RecordedCaller {
     return outcome;
   }
 
-  /** The outcome of a call, or of one that has no answer because the server has ended. */
+  /** Resolves to the outcome of a call, or to LOST if the server ends first. */
   #answerOf(call: Promise<Outcome>): Promise<Outcome> {
     return Promise.race([call, this.#lost]);
   }
 
-  /** A refusal says something about the secret, or nothing was applied, or nothing is known about the change. */
+  /**
+   * Records a change that was not acknowledged. Its error states facts about the secret, or that nothing was applied, or
+   * neither: the change may then take effect later.
+   */
   #failed(outcome: Outcome, change: RecordedChange): void {
     const facts = factsOfRefusal(outcome, change.operations);
     if (facts !== undefined) this.#saw(change.begin, facts);

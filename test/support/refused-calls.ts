@@ -11,7 +11,7 @@ export interface DividedCall {
   readonly parts: readonly Uint8Array[];
 }
 
-/** The headers of each answer that matter, in the order of the calls: "415 3" is HTTP status and grpc-status. */
+/** The relevant headers of each answer, in the order of the calls: "415 3" is HTTP status and grpc-status. */
 export type Answers = readonly string[];
 
 interface Task {

@@ -19,6 +19,8 @@ import { THREADS } from "./threads.ts";
 /** The program, from the same build as this file. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
+const SERVER_ID = "spiffe://example.org/coffer";
+
 /** How a process ended: with an exit code, or by a signal. */
 export interface Ending {
   readonly code: number | null;
@@ -61,7 +63,7 @@ export class Site {
   readonly #abandon = () => this.#removeFolder();
 
   constructor() {
-    const coffer = this.#ca.issue({ id: "spiffe://example.org/coffer", dns: ["localhost"] });
+    const coffer = this.#ca.issue({ id: SERVER_ID, dns: ["localhost"] });
     this.#write("coffer.pem", coffer.certPem);
     this.#write("coffer.key", coffer.keyPem);
     this.#write("bundle.pem", this.#ca.bundlePem);
@@ -112,14 +114,19 @@ export class Site {
 
   /** Coffer's own client, with its own identity files. */
   client(id: string, options: Pick<ClientOptions, "address"> & Partial<ClientOptions>): CofferClient {
-    this.#clients += 1;
-    const name = `client-${this.#clients}`;
-    const { certPem, keyPem } = this.#ca.issue({ id });
-    this.#write(`${name}.pem`, certPem);
-    this.#write(`${name}.key`, keyPem);
-    const [cert, key, bundle] = [`${name}.pem`, `${name}.key`, "bundle.pem"].map((file) => join(this.folder, file));
-    const identity = { cert: cert!, key: key!, bundle: bundle! };
-    return new CofferClient({ serverId: "spiffe://example.org/coffer", identity, ...options });
+    return new CofferClient({ serverId: SERVER_ID, identity: this.#identityFiles(id), ...options });
+  }
+
+  /** The variables with which a program calls the server as this SPIFFE ID, with its own identity files. */
+  variables(id: string, { port }: Pick<ServerProcess, "port">): Record<string, string> {
+    const { cert, key, bundle } = this.#identityFiles(id);
+    return {
+      COFFER_ADDR: `127.0.0.1:${port}`,
+      COFFER_SERVER_ID: SERVER_ID,
+      COFFER_CERT: cert,
+      COFFER_KEY: key,
+      COFFER_BUNDLE: bundle,
+    };
   }
 
   /** The options of node:tls and node:http2 to connect as the administrator. */
@@ -148,6 +155,15 @@ export class Site {
     const roots = Buffer.from(this.#ca.bundlePem);
     const named = { "grpc.ssl_target_name_override": "localhost", ...options };
     return new Caller(`127.0.0.1:${port}`, roots, credential, named);
+  }
+
+  #identityFiles(id: string): Record<"cert" | "key" | "bundle", string> {
+    this.#clients += 1;
+    const [cert, key] = [`client-${this.#clients}.pem`, `client-${this.#clients}.key`] as const;
+    const { certPem, keyPem } = this.#ca.issue({ id });
+    this.#write(cert, certPem);
+    this.#write(key, keyPem);
+    return { cert: join(this.folder, cert), key: join(this.folder, key), bundle: join(this.folder, "bundle.pem") };
   }
 
   #killAll(): void {

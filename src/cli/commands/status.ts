@@ -20,7 +20,7 @@ export function addStatus(program: Command, world: World): void {
   const command = program
     .command("status")
     .description(
-      "Show the state of a server: whether it is ready, its identity and its expiry, the sources of identity and policy, " +
+      "Show the state of a server: whether it is ready, its SVID and when it expires, the sources of identity and policy, " +
         "its store, revision, disk, threads and uptime.",
     )
     .addOption(outputOption(new Option("-o, --output <format>", "the output format"), ["table", "json"], "table"))

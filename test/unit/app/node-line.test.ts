@@ -19,7 +19,7 @@ describe("the last day of security fixes of a line of Node", () => {
     it(`${version} on ${day}: ${warning ?? "no warning"}`, () => assert.equal(unfixedNode(version, on(day)), warning));
   }
 
-  it("depends on the major version, and is not known for a later line", () => {
+  it("depends on the major version, and is undefined for a line that this release does not know", () => {
     assert.equal(fixedUntil("v24.21.0"), "2028-04-30");
     assert.equal(fixedUntil("v28.0.0"), undefined);
   });

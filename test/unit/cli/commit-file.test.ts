@@ -153,7 +153,7 @@ describe("a commit file", () => {
       /^f:2:33: the key is repeated$/,
     ],
     [
-      "has a version that is no number",
+      "has a version that is not a number",
       "operations: [{delete: {path: a, versions: [1, x]}}]",
       /^f:1:47: an entry of operation 0 \(delete\): versions is not a whole number from 0 to 4294967295$/,
     ],

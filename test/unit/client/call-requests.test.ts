@@ -23,7 +23,7 @@ const text = (key: string, value: string) => ({ key, kind: "text", value: Buffer
 const OPERATIONS = [
   { kind: "put", path: "a", values: { k: "v" }, expectedVersion: 1, ttlMs: 5 },
   { kind: "patch", path: "a", set: { k: "w" }, remove: ["l"] },
-  { kind: "delete", path: "a", versions: [1, 2] },
+  { kind: "delete", path: "a", versions: [1, 2], requireConverged: true },
   { kind: "undelete", path: "a" },
   { kind: "destroy", path: "a", versions: [1] },
   { kind: "restore", path: "a", version: 3 },
@@ -96,9 +96,13 @@ describe("the request of a method", () => {
 
   // Encoding would send another value, or none.
   const rows: [what: string, make: () => unknown, message: RegExp][] = [
-    ["half a version", () => requests.getRequestOf("a", { version: 1.5 }), /^version is 1.5; expected a whole number/],
     [
-      "half a millisecond",
+      "a fractional version",
+      () => requests.getRequestOf("a", { version: 1.5 }),
+      /^version is 1.5; expected a whole number/,
+    ],
+    [
+      "a fractional number of milliseconds",
       () => requests.putRequestOf({ path: "a", values: {}, ttlMs: 0.5 }),
       /^ttlMs is 0.5; expected/,
     ],
@@ -110,7 +114,7 @@ describe("the request of a method", () => {
     ],
     ["no version to restore", () => requests.restoreRequestOf({ path: "a" } as never), /^version is required$/],
     [
-      "versions that are no list",
+      "versions that are not a list",
       () => requests.versionsRequestOf({ path: "a", versions: 1 as never }),
       /^versions is not an array$/,
     ],
@@ -157,9 +161,9 @@ describe("the request of a Commit", () => {
           },
         },
         { kind: "patch", value: { ...change, data: [entry("k", "w")], binaryData: [], remove: ["l"] } },
-        { kind: "delete", value: { ...change, versions: [1, 2] } },
+        { kind: "delete", value: { ...change, versions: [1, 2], requireConverged: true } },
         { kind: "undelete", value: { ...change, versions: [] } },
-        { kind: "destroy", value: { ...change, versions: [1] } },
+        { kind: "destroy", value: { ...change, versions: [1], requireConverged: false } },
         { kind: "restore", value: { ...change, version: 3 } },
         { kind: "copy", value: { source: "a", version: 3, target: "b", expectedVersion: 0, requestId: "" } },
         { kind: "purge", value: change },

@@ -153,7 +153,7 @@ describe("a change", () => {
     }
   });
 
-  it("fails as unknown when its time is over, with its request_id", async () => {
+  it("fails with an unknown outcome when its time is over, and the error has its request_id", async () => {
     const calls = new ScriptedCalls([BROKEN, LAST]);
     const { code, applied, requestId, failure } = await calls.failure();
     assert.deepEqual([code, applied, requestId, failure?.kind], ["UNKNOWN", "unknown", "id-1", "broken"]);
@@ -171,7 +171,7 @@ describe("a change that fails after an attempt with an unknown outcome", () => {
     ["there is no space for request_ids", FULL, "RESOURCE_EXHAUSTED"],
   ];
   for (const [what, last, code] of refusals) {
-    it(`is unknown if ${what}, and has its request_id`, async () => {
+    it(`has an unknown outcome if ${what}, and the error has its request_id`, async () => {
       const calls = new ScriptedCalls([BROKEN, last, LAST]);
       const error = await calls.failure();
       assert.deepEqual([error.code, error.applied, error.requestId], [code, "unknown", "id-1"]);
@@ -190,7 +190,7 @@ describe("a change that fails after an attempt with an unknown outcome", () => {
     assert.deepEqual([error, error.applied], [mismatch, "no"]);
   });
 
-  it("is unknown if its signal is aborted during the pause", async () => {
+  it("has an unknown outcome if its signal is aborted during the pause", async () => {
     const abort = new AbortController();
     const random = () => {
       abort.abort(new Error("enough"));

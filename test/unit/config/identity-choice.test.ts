@@ -76,8 +76,8 @@ describe("the source of the identity", () => {
   });
 });
 
-describe("the SVID among several", () => {
-  it("is chosen by hint or by SPIFFE ID", () => {
+describe("the choice among several SVIDs", () => {
+  it("is made by hint or by SPIFFE ID", () => {
     const chosen = (flags: GivenFlags) => {
       const choice = choose(flags, SOCKET);
       return choice.kind === "workload-api" ? choice.selection : undefined;
@@ -87,7 +87,7 @@ describe("the SVID among several", () => {
     assert.equal(byId?.kind === "id" && byId.id.toString(), "spiffe://example.org/coffer");
   });
 
-  it("is selected in one way, and only with the Workload API", () => {
+  it("is made in only one of these ways, and only with the Workload API", () => {
     const both = { "--svid-hint": "internal", "--svid-id": "spiffe://example.org/coffer" };
     assert.deepEqual(problems(both, SOCKET), ["--svid-hint and --svid-id can't be combined; use one of them"]);
     assert.deepEqual(problems({ ...FILES, "--svid-hint": "internal" }), [

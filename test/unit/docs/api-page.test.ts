@@ -58,7 +58,7 @@ describe("docs/api.md", () => {
       .map((row) => row["Value"])
       .join(" | ");
     const numbers = shown.replaceAll(",", "").match(/\d+/g)?.map(Number) ?? [];
-    // The length of a page token is of no use to callers: it is opaque, and all of one length.
+    // Callers do not need the length of a page token: tokens are opaque, and all have the same length.
     const { MAX_PAGE_TOKEN_BYTES: _, ...published } = limits;
     assert.ok(Object.keys(published).length > 8);
     for (const [name, limit] of Object.entries(published)) assert.ok(numbers.includes(limit), `${name}: ${limit}`);

@@ -60,7 +60,7 @@ describe("A front in another thread", () => {
     assert.deepEqual(done, ["leave", "stop listening", "drain 10", "refuse calls", "close", "thread ended"]);
   });
 
-  it("has adopted every identity and policy that was sent when it has settled", async () => {
+  it("has settled only when it has adopted every identity and policy that was sent before", async () => {
     const { remote, identity, epochs } = begin();
     remote.adoptPolicy({ ...POLICY, epoch: 1 });
     remote.adoptIdentity({ kind: "waiting", problems: ["one"] });

@@ -67,8 +67,8 @@ async function statusOf(take: Take, authority: string): Promise<unknown> {
   return status;
 }
 
-// The caller of a method is that of the session which the stream arrived on. Nothing that the peer sends has an influence on
-// it, such as the authority.
+// The caller of a method is that of the session on which the stream arrived. Nothing that the peer sends, such as the
+// authority, changes the caller.
 it("the caller of a method is the verified connection of its stream, whatever the headers say", async () => {
   const callers: Connection[] = [];
   const handle = (caller: Connection) => {

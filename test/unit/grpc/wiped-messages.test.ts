@@ -73,7 +73,7 @@ const refused: typeof rows = [
   ["Commit", { operations: [operation("put", { path: "a/x", ...VALUES }), operation("purge", { path: "a/none" })] }],
 ];
 
-// Decoded values are copies, which nothing but the method knows. After the call, none of them is in memory.
+// Decoded values are copies: overwriting the bytes of the request does not remove them.
 describe("the values of a request are overwritten", () => {
   for (const [name, fields] of rows) {
     it(`after a ${name} that succeeds`, async () => {

@@ -122,7 +122,7 @@ describe("a bundle file of another trust domain", () => {
   }
 
   // Without a good bundle for the whole lifetime of an SVID, it is unknown which CAs are still trusted.
-  it("that stays invalid is replaced by the last good one until the expiry of the SVID that was in use at its failure", () => {
+  it("that stays invalid is replaced by the last good one, until the SVID expires that was in use when it became invalid", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(example.issue({ id: ID, notAfter: NOW + 60_000 })));
     followed.open();

@@ -112,7 +112,7 @@ describe("files that are rewritten", () => {
 });
 
 describe("a notification of a change", () => {
-  it("makes the next observation earlier, counted from the first of many notifications", () => {
+  it("leads to an observation a tenth of a second after the first of several notifications", () => {
     const followed = new Followed(SpiffeHelper);
     followed.writer.write(contents(first));
     const hints: (() => void)[] = [];

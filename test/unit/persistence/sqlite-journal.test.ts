@@ -44,7 +44,7 @@ async function afterRestart({ db, journal }: Opened): Promise<string[]> {
   return lines;
 }
 
-/** The rows of a database, for tests that prune earlier than a store does, so that the load would refuse the rows. */
+/** The rows of a database. For tests that prune versions that a store would retain: the load refuses such a database. */
 function rowsOf(db: Database.Database): string[] {
   const rows = db.prepare<[], [number, string, number]>("SELECT row_number, path, version FROM versions").raw().all();
   return rows.map((row) => row.join(" "));
@@ -261,7 +261,7 @@ describe("an entry of the journal", () => {
     journal.close();
   });
 
-  // Every setting is present after a restart, and only the last settings of a secret.
+  // After a restart, a secret has all of its last settings, and no earlier ones.
   it("sets settings", async () => {
     const opened = openJournal();
     const labels = [
@@ -279,7 +279,8 @@ describe("an entry of the journal", () => {
     journal.close();
   });
 
-  // A purge leaves a tombstone. A later put comes with settings, which replace it. All of it can be in one entry.
+  // A purge leaves a tombstone. A later put comes with settings, which replace the tombstone. One entry can contain the
+  // purge, the settings and the put.
   it("purges, and continues the version numbers", async () => {
     const opened = openJournal();
     const own = [{ version: 1, row: undefined }];
@@ -337,8 +338,8 @@ describe("an entry of the journal", () => {
     last.journal.close();
   });
 
-  // An entry can name a tombstone or request that does not exist only because of a bug in the store. It ends the
-  // journal, like an entry that names a version that does not exist.
+  // Only a bug in the store can cause an entry that names a tombstone or request that does not exist. Such an entry ends
+  // the journal, like one that names a version that does not exist.
   it("ends the journal if it forgets what does not exist", async () => {
     const { journal } = openJournal();
     assert.equal((await journal.commit(entries(forget("a")))).kind, "unknown");
@@ -387,7 +388,7 @@ describe("a commit that fails", () => {
     assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 put c 1", "3 put d 1", "4 put b 1"]);
   });
 
-  it("is rejected when the disk is full for a deletion", async () => {
+  it("is rejected when the disk has no space for a deletion", async () => {
     const opened = openJournal();
     const { db, journal } = opened;
     await committed(journal, entries(put("a", 1)));
@@ -407,7 +408,7 @@ describe("a commit that fails", () => {
       await committed(journal, entries(put("a", 1)));
       const failed = await journal.commit(entries(put("b", 1), put("c", 1, [], Buffer.alloc(1 << 20))), 1);
       const next = await journal.commit(entries(put("d", 1)), 1);
-      let checkpoint = "went on";
+      let checkpoint = "succeeded";
       try { journal.checkpoint("full"); } catch (error) { checkpoint = error.code; }
       journal.close();
       console.log(failed.kind, failed.cause?.code, next.kind, checkpoint);

@@ -220,7 +220,7 @@ const OF_ALL_KINDS: readonly Contradiction[] = [
   ["a time to live of 0", "UPDATE settings SET default_ttl = 0 WHERE path = 'g'", /15 has invalid settings of g/],
   ["labels that are no JSON", "UPDATE settings SET labels = '[' WHERE path = 'g'", /15 has invalid settings of g/],
   [
-    "labels that are no pairs",
+    "labels that are not pairs",
     `UPDATE settings SET labels = '[["a"]]' WHERE path = 'g'`,
     /15 has invalid settings of g/,
   ],
@@ -280,7 +280,7 @@ const OF_ALL_KINDS: readonly Contradiction[] = [
   ["a tombstone without an author", "UPDATE tombstones SET author = ''", /11 has an invalid tombstone/],
   ["a tombstone of an invalid path", "UPDATE tombstones SET path = '/'", /11 has an invalid path/],
   ["a request without results", "UPDATE requests SET results = '{}'", /16 has an invalid request/],
-  ["a request with a result that is no list", "UPDATE requests SET results = '[[1]]'", /16 has an invalid request/],
+  ["a request with a result that is not a list", "UPDATE requests SET results = '[[1]]'", /16 has an invalid request/],
   ["a request that was answered later", "UPDATE requests SET answer_revision = 16", /16 has an invalid request/],
   ["a request without a caller", "UPDATE requests SET caller = ''", /16 has an invalid request/],
   [

@@ -11,7 +11,7 @@ import { bundle, example, forge, ID, NOW, other, TRUST, trust, workload } from "
 
 const MINUTE = 60_000;
 
-/** A verifier, and a count of how often it reads the certificates behind a leaf. */
+/** A verifier, and a count of how often it reads the certificates after the leaf. */
 class Verifier {
   readonly verifier = new PeerVerifier("client");
   reads = 0;

@@ -41,7 +41,7 @@ async function refusalOf(change: Promise<unknown>): Promise<CofferError> {
     () => undefined,
     (reason: unknown) => reason,
   );
-  assert.ok(error instanceof CofferError, `it was refused: ${String(error)}`);
+  assert.ok(error instanceof CofferError, `expected a refusal, and got ${String(error)}`);
   return error;
 }
 

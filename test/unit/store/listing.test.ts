@@ -84,7 +84,7 @@ describe("the number of paths that a List examines", () => {
     assert.equal(list(million, { patterns: ["**"], limit: 1000 }).examined, 1001);
   });
 
-  // A folder is skipped by one lookup, whatever it contains, and at whichever page.
+  // A folder is skipped by one lookup, whatever it contains, on every page.
   it("is one for each folder", () => {
     const folders = { patterns: ["**"], isFolded: true };
     const first = list(million, { ...folders, limit: 100 });

@@ -66,7 +66,7 @@ describe("the sweeper", () => {
     sweeper.stop();
   });
 
-  // A Put continues the version numbers until then.
+  // Until the removal, a Put continues the version numbers. After it, they begin with 1.
   it("removes a tombstone when its retention has passed", async () => {
     const { timers, store, sweeper, settled } = await sweptStore();
     for (const path of ["a", "b"]) {

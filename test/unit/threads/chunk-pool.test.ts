@@ -25,7 +25,7 @@ describe("the pool of shared memory", () => {
   });
 
   // A store that shrinks must not keep its memory for ever.
-  it("keeps no more free memory than its maximum, and the newest", () => {
+  it("keeps the newest free memory, up to its maximum", () => {
     const pool = new ChunkPool(3 * 1024);
     const given = Array.from({ length: 5 }, () => pool.take(1024));
     for (const memory of given) pool.give(memory);

@@ -94,7 +94,7 @@ class Run {
   }
 }
 
-/** A promise that says whether it is resolved. */
+/** Shows whether a promise is resolved. */
 function watched(promise: Promise<void>): { readonly isDone: boolean } {
   const state = { isDone: false };
   void promise.then(() => {

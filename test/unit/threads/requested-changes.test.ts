@@ -158,7 +158,7 @@ describe("changes that a front requests", () => {
     assert.equal(error.reason, "VERSION_MISMATCH");
   });
 
-  // Secret values have one copy: that of the front is overwritten when it is sent, and the buffer of the message moves.
+  // When a value is sent, the front overwrites its own copy, and the buffer of the message moves to the store thread.
   it("leave no plaintext on the front", () => {
     fc.assert(
       fc.property(anyCommand, (command) => {

@@ -39,7 +39,7 @@ describe("an error between threads", () => {
   });
 
   // Code can throw anything. The log must have it, with a stack.
-  it("is made of a thrown value that is no error", () => {
+  it("is created for a thrown value that is not an error", () => {
     const error = crossed("thrown text");
     assert.equal(error.message, "thrown text");
     assert.match(error.stack ?? "", /thrown text\n +at /);
