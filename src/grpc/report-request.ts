@@ -1,7 +1,7 @@
 import { MAX_INSTANCE_BYTES } from "../contract/limits.ts";
 import * as wire from "../contract/messages.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
-import type { ReportedState, VersionReport } from "../store/watch-registry.ts";
+import type { VersionUse, VersionReport } from "../store/watch-registry.ts";
 
 /** 16 bytes in base64url without padding. Errors have the watch_id, so it must be short. */
 const WATCH_ID = /^[A-Za-z0-9_-]{22}$/;
@@ -21,7 +21,7 @@ export function reportOf({
   return { watchId, version, state: stateOf(state), instance };
 }
 
-function stateOf(state: number): ReportedState {
+function stateOf(state: number): VersionUse {
   if (state === wire.ReportState.received) return "received";
   if (state === wire.ReportState.inUse) return "in use";
   throw invalidField("state", "is neither RECEIVED nor IN_USE");

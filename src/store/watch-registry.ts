@@ -11,7 +11,7 @@ export interface OpenedWatch {
 }
 
 /** What a workload does with a version. */
-export type ReportedState = "received" | "in use";
+export type VersionUse = "received" | "in use";
 
 /** The version of a secret that a watching workload has. */
 export interface VersionReport {
@@ -20,7 +20,7 @@ export interface VersionReport {
   readonly caller: string;
   readonly path: SecretPath;
   readonly version: number;
-  readonly state: ReportedState;
+  readonly state: VersionUse;
   /** The name of this instance of the workload; may be empty. */
   readonly instance: string;
 }
@@ -34,7 +34,7 @@ export interface WatcherBehind {
   /** The version that it uses; 0 if it has not reported any. */
   readonly version: number;
   /** Undefined if it has not reported any version. */
-  readonly state: ReportedState | undefined;
+  readonly state: VersionUse | undefined;
 }
 
 /** The watchers of a secret, and which of them do not use its newest version. */

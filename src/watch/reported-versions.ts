@@ -1,11 +1,11 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Revision } from "../store/revision.ts";
-import type { ReportedState, VersionReport } from "../store/watch-registry.ts";
+import type { VersionUse, VersionReport } from "../store/watch-registry.ts";
 
 /** The version of one secret that a watcher uses. */
 export interface ReportedVersion {
   readonly version: number;
-  readonly state: ReportedState;
+  readonly state: VersionUse;
   /** The revision of the store when it was reported. */
   readonly since: Revision;
 }
