@@ -29,7 +29,7 @@ interface Round {
   readonly etcd: Deliveries | undefined;
   /** The rates with idle watchers, divided by those of the same server without them. */
   readonly rates: Readonly<Record<Operation, number>>;
-  /** The memory of an idle watcher, compared with that of an idle connection. */
+  /** The memory of an idle watcher, divided by that of an idle connection. */
   readonly memory: number;
 }
 

@@ -9,7 +9,7 @@ import { type Candidate, FirstCandidates } from "./first-candidates.ts";
 import type { Sight } from "./sight.ts";
 import type { WatchScope } from "./watch-scope.ts";
 
-/** The bytes of memory for each candidate that a {@link Reconciliation} may select. It holds up to twice as many. */
+/** The bytes of memory for each candidate that may be selected. A selection holds up to twice as many while it is made. */
 export const CANDIDATE_BYTES = 128;
 
 /** What a {@link Reconciliation} needs. */
@@ -113,7 +113,7 @@ export class Reconciliation {
     return kind === "tombstone" ? isNew && earlier.mayHaveKnown(path) : isNew || !earlier.surelyKnew(path);
   }
 
-  /** The watcher does not need to know that a secret is no longer visible if it knows that it was purged. */
+  /** A watcher that was sent the purge of a secret needs no REVOKED for it. */
   #withdrawn(stored: Stored, isNew: boolean): Candidate | typeof UNKNOWN | undefined {
     if (stored.kind === "tombstone" && !isNew) return undefined;
     const existed = this.#options.earlier.existedWhileVisible(stored);

@@ -27,7 +27,7 @@ export interface WatchHubOptions {
   readonly random: RandomFill;
   /** The current authorizer. Call {@link WatchHub.policyChanged} after each change. */
   readonly authorizer: () => Authorizer;
-  /** Brings the memory up to every change that was answered anywhere. */
+  /** Brings the memory up to every change that any thread of the server has answered. */
   readonly catchUp: () => void;
   /** Default: {@link WATCH_LIMITS}. */
   readonly limits?: WatchLimits;
@@ -35,7 +35,7 @@ export interface WatchHubOptions {
 
 /** A watch that has begun. */
 export interface Watch {
-  /** The caller has stopped watching. */
+  /** Ends the watch. Has to be called when the caller stops watching. */
   end(): void;
 }
 

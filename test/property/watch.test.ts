@@ -185,13 +185,7 @@ describe("watchers", () => {
         });
       },
     ],
-    [
-      "candidates are not sorted",
-      () =>
-        mock.method(FirstCandidates.prototype, "sorted", function (this: never) {
-          return (this as unknown as { sortedWrongly(): unknown }).sortedWrongly?.() ?? [];
-        }),
-    ],
+    ["candidates are lost", () => mock.method(FirstCandidates.prototype, "sorted", () => [])],
     [
       "secrets that may no longer be seen are not revoked",
       () => mock.method(EarlierSights.prototype, "existedWhileVisible", () => "no"),
@@ -218,7 +212,7 @@ describe("watchers", () => {
       "the policy of a watcher that reconnects is not compared",
       () => mock.getter(Sight.prototype, "fingerprint", () => "same"),
     ],
-    ["watchers of prefixes are not found", () => mock.method(WatcherIndex.prototype, "forEach", () => {})],
+    ["the watchers of a changed path are not found", () => mock.method(WatcherIndex.prototype, "forEach", () => {})],
   ];
   for (const [name, make] of faults) {
     it(`with a fault are found: ${name}`, () => {
