@@ -23,7 +23,7 @@ export interface TargetConfig {
   readonly onChange: Reaction | undefined;
   /** What happens to the files when a secret is deleted, destroyed, expired, purged, or may no longer be watched. */
   readonly whenGone: "keep" | "remove";
-  /** For how many milliseconds the files stay while no server answers; undefined for ever. */
+  /** For how many milliseconds the files stay while no server answers; undefined: without a limit. */
   readonly removeAfterOutageMs: number | undefined;
 }
 
