@@ -215,7 +215,7 @@ export function watchReport({ deliveries, requirements }: Watches, { rounds, sec
   };
   const head = ["watchers", "p50", "p99", "slowest", "answer p50", "answer p99", "CPU us/delivery"];
   return [
-    `watch: ms from the begin of a change to its delivery and to its answer, ${seconds} s, median of ${rounds} (least-most)`,
+    `watch: ms from the beginning of a change to its delivery and to its answer, ${seconds} s, median of ${rounds} (least-most)`,
     columns([[...head, "client %", "others %", "not delivered"], ...[...deliveries].map(row)]),
     "",
     requirementsTable(requirements),

@@ -13,11 +13,11 @@ export interface WatchJob {
   readonly measuredMs: number;
 }
 
-/** What the watchers of a job received. All latencies begin with the change. */
+/** What the watchers of a job received. Latencies are from the beginning of a change. */
 export interface Deliveries {
-  /** The number of deliveries that are due if no change is overtaken by the next one of its secret. */
+  /** The number of deliveries if none is omitted. A server can omit a change that a later one has replaced. */
   readonly due: number;
-  /** Each delivery is a call. */
+  /** Each delivery counts as a call. */
   readonly delivered: JobResult;
   /** The answers to the same changes. */
   readonly answered: JobResult;
