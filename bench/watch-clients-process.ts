@@ -6,7 +6,7 @@ import type { Deliveries, WatchJob } from "./watch-job.ts";
 import { beginWatch, putOf } from "./watch-stream.ts";
 
 // A process of watchers, and of one client that makes changes. It receives its job from the parent, and answers with the
-// times from the begin of each change to its deliveries.
+// times from the beginning of each change to its deliveries.
 
 /** The number of connections that are opened at a time. */
 const AT_A_TIME = 25;

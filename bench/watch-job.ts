@@ -15,10 +15,10 @@ export interface WatchJob {
   readonly measuredMs: number;
 }
 
-/** The times from the begin of a change to its delivery, in milliseconds. */
+/** The times from the beginning of a change to its delivery, in milliseconds. */
 export interface Deliveries {
   readonly changes: number;
-  /** The number of deliveries that had to arrive if no change overtook another one. */
+  /** The number of deliveries if none is omitted. A server can omit a change that a later one has replaced. */
   readonly expected: number;
   readonly received: number;
   readonly p50: number;

@@ -27,9 +27,9 @@ interface Round {
   readonly loaded: Deliveries;
   readonly idle: Deliveries;
   readonly etcd: Deliveries | undefined;
-  /** With 1,000 idle watchers, compared with the same server before. */
+  /** The rates with idle watchers, divided by those of the same server without them. */
   readonly rates: Readonly<Record<Operation, number>>;
-  /** The memory of an idle watcher, compared with that of an idle connection. */
+  /** The memory of an idle watcher, divided by that of an idle connection. */
   readonly memory: number;
 }
 

@@ -14,7 +14,7 @@ import { parseAction } from "./action.ts";
 import { InvalidRule, quoted } from "./invalid-rule.ts";
 import { PathPattern, SpiffeIdPattern } from "./pattern.ts";
 import type { Policy, Rule } from "./policy.ts";
-import { parseYaml } from "./yaml-document.ts";
+import { parseYaml } from "../files/yaml-document.ts";
 
 /**
  * The maximum size of a policy file in bytes, about 2,000 rules. Calls wait while the file is read: 0.2 s for valid

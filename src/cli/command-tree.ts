@@ -72,6 +72,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "run a command with secrets in its environment",
     load: async () => (await import("./commands/run.ts")).addRun,
   },
+  agent: {
+    summary: "keep secrets in files, and act when they change",
+    load: async () => (await import("./commands/agent.ts")).addAgent,
+  },
   health: {
     summary: "check whether the server is serving",
     load: async () => (await import("./commands/health.ts")).addHealth,

@@ -72,14 +72,26 @@ export interface NamedVersions {
   readonly versions?: readonly number[] | undefined;
 }
 
+/** Whether versions may be removed while watchers use them. */
+export interface RequiredConvergence {
+  /**
+   * Fails with NOT_CONVERGED unless every watcher of the secret has reported its newest version, see
+   * {@link SecretDescription.convergence}. False by default.
+   */
+  readonly requireConverged?: boolean | undefined;
+}
+
 /** The options of Patch, Restore, Purge and Metadata. */
 export interface SecretChangeOptions extends ChangeOptions, ExpectedVersion {}
 
 /** The options of a Put. */
 export interface PutOptions extends SecretChangeOptions, VersionExpiry {}
 
-/** The options of Delete, Undelete and Destroy. */
+/** The options of Undelete. */
 export interface VersionsOptions extends SecretChangeOptions, NamedVersions {}
+
+/** The options of Delete and Destroy. */
+export interface RemovalOptions extends VersionsOptions, RequiredConvergence {}
 
 /** The options of a Copy. `expectedVersion` is that of the target. */
 export interface CopyOptions extends SecretChangeOptions {
@@ -140,6 +152,7 @@ export const OptionNames = {
   change: CHANGE,
   put: { ...CHANGE, ttlMs: true, expireTime: true } satisfies NamesOf<PutOptions>,
   versions: { ...CHANGE, versions: true } satisfies NamesOf<VersionsOptions>,
+  removal: { ...CHANGE, versions: true, requireConverged: true } satisfies NamesOf<RemovalOptions>,
   copy: { ...CHANGE, version: true } satisfies NamesOf<CopyOptions>,
   commit: { ...CALL, requestId: true, guards: true } satisfies NamesOf<CommitOptions>,
   list: LIST,

@@ -43,13 +43,21 @@ export function patchRequestOf({
   return { ...changeOf(path, change), ...valuesOf(set ?? {}), remove: textsOf("remove", remove) };
 }
 
-/** The request of a Delete, Undelete or Destroy. */
+/** The request of an Undelete. */
 export function versionsRequestOf({
   path,
   versions,
   ...change
-}: ArgumentsOf<operations.VersionsOperation>): wire.RemovalRequest {
-  return { ...changeOf(path, change), versions: versionsOf("versions", versions), requireConverged: false };
+}: ArgumentsOf<operations.UndeleteOperation>): wire.VersionsRequest {
+  return { ...changeOf(path, change), versions: versionsOf("versions", versions) };
+}
+
+/** The request of a Delete or Destroy. */
+export function removalRequestOf({
+  requireConverged,
+  ...removal
+}: ArgumentsOf<operations.RemovalOperation>): wire.RemovalRequest {
+  return { ...versionsRequestOf(removal), requireConverged: flagOf("requireConverged", requireConverged) ?? false };
 }
 
 /** The request of a Restore. */

@@ -87,6 +87,11 @@ export function clientClosed(): ClientError {
   return new ClientError("CANCELLED", "the client is closed");
 }
 
+/** The cache was closed. */
+export function cacheClosed(): ClientError {
+  return new ClientError("CANCELLED", "the cache is closed");
+}
+
 /** The signal of the call was aborted. The reason of the signal becomes the cause of the error. */
 export function callAborted(signal: AbortSignal, applied: Applied = "no"): ClientError {
   return new ClientError("CANCELLED", "the call was aborted by its signal", { applied }, { cause: signal.reason });

@@ -2,7 +2,7 @@ import type {
   AddedVersion,
   MetadataResponse,
   PurgeResponse,
-  VersionsRequest,
+  RemovalRequest,
   VersionsResponse,
 } from "../contract/messages.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type CopyOptions,
   OptionNames,
   type PutOptions,
+  type RemovalOptions,
   type SecretChangeOptions,
   type VersionsOptions,
 } from "./call-options.ts";
@@ -101,8 +102,8 @@ export class CofferClient extends CofferReader {
    * console.log(versions);
    * ```
    */
-  async delete(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
-    return this.#changeVersions(methods.delete, path, options);
+  async delete(path: Text, options: RemovalOptions = {}): Promise<VersionsResponse> {
+    return this.#remove(methods.delete, path, options);
   }
 
   /**
@@ -115,11 +116,13 @@ export class CofferClient extends CofferReader {
    * ```
    */
   async undelete(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
-    return this.#changeVersions(methods.undelete, path, options);
+    const request = requests.versionsRequestOf({ ...checkOptions(options, OptionNames.versions), path });
+    return this.calls.change(methods.undelete, request, options);
   }
 
   /**
-   * Removes the content of versions permanently, of the newest by default. The versions stay listed as destroyed.
+   * Removes the content of versions permanently, of the newest by default. The versions stay listed as destroyed. With
+   * `requireConverged`, fails with NOT_CONVERGED unless every watcher of the secret uses its newest version.
    *
    * @example
    * ```ts
@@ -128,8 +131,8 @@ export class CofferClient extends CofferReader {
    * await coffer.destroy("shop/api/db", { versions: [version] });
    * ```
    */
-  async destroy(path: Text, options: VersionsOptions = {}): Promise<VersionsResponse> {
-    return this.#changeVersions(methods.destroy, path, options);
+  async destroy(path: Text, options: RemovalOptions = {}): Promise<VersionsResponse> {
+    return this.#remove(methods.destroy, path, options);
   }
 
   /**
@@ -216,12 +219,12 @@ export class CofferClient extends CofferReader {
     return readCommit(operations, await this.calls.change(methods.commit, request, options));
   }
 
-  #changeVersions(
-    method: Method<VersionsRequest, VersionsResponse>,
+  #remove(
+    method: Method<RemovalRequest, VersionsResponse>,
     path: Text,
-    options: VersionsOptions,
+    options: RemovalOptions,
   ): Promise<VersionsResponse> {
-    const request = requests.versionsRequestOf({ ...checkOptions(options, OptionNames.versions), path });
+    const request = requests.removalRequestOf({ ...checkOptions(options, OptionNames.removal), path });
     return this.calls.change(method, request, options);
   }
 }

@@ -22,6 +22,7 @@ import type { Text } from "./request-fields.ts";
 import * as requests from "./call-requests.ts";
 import { type NotModified, type Secret, type SecretBatch, readBatch, readSecret } from "./read-secret.ts";
 import { SecretWatch } from "./secret-watch.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { ServerChannels } from "./server-channels.ts";
 import { textOf } from "./values.ts";
 import { type WatchOptions, readWatchOptions } from "./watch-options.ts";
@@ -46,6 +47,15 @@ export abstract class CofferReader {
     this.#identity = new ClientIdentity(choice, timers, () => this.#renew());
     this.#channels = new ServerChannels({ addresses, serverId, identity: this.#identity, clock: timers.clock });
     this.calls = new RepeatedCalls(this.#settings, this.#channels, this.#pauses);
+  }
+
+  /**
+   * The SPIFFE ID of the server.
+   *
+   * @internal
+   */
+  get serverId(): SpiffeId {
+    return this.#settings.serverId;
   }
 
   /**

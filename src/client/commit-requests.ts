@@ -77,9 +77,10 @@ function changeOf(operation: operations.ChangeOperation): OperationChange {
     case "patch":
       return { kind: "patch", value: requests.patchRequestOf(operation) };
     case "delete":
-    case "undelete":
     case "destroy":
-      return { kind: operation.kind, value: requests.versionsRequestOf(operation) };
+      return { kind: operation.kind, value: requests.removalRequestOf(operation) };
+    case "undelete":
+      return { kind: "undelete", value: requests.versionsRequestOf(operation) };
     case "restore":
       return { kind: "restore", value: requests.restoreRequestOf(operation) };
     case "copy":

@@ -1,4 +1,4 @@
-import type { DescribeResponse, VersionDescription } from "../contract/messages.ts";
+import type { Convergence, DescribeResponse, VersionDescription } from "../contract/messages.ts";
 
 /** A secret without its content: its settings and its versions. */
 export interface SecretDescription {
@@ -23,6 +23,8 @@ export interface SecretDescription {
   readonly casRequired: boolean;
   /** The revision of the store at which this answer was made. */
   readonly storeRevision: number;
+  /** Which versions the watchers of the secret have reported; undefined if the server does not count them. */
+  readonly convergence: Convergence | undefined;
 }
 
 /** The answer to a Describe. */

@@ -1,4 +1,4 @@
-/** How many items wait for the consumer before {@link EventQueue.space} waits. */
+/** How many items wait for the consumer before the producer stops. */
 const CAPACITY = 16;
 
 type Waiter<Item> = {
@@ -6,25 +6,28 @@ type Waiter<Item> = {
   readonly reject: (error: Error) => void;
 };
 
-/** Hands items to a consumer that may be slow. The producer waits for {@link space} before it fetches more. */
+/** Hands items to a consumer that may be slow. The producer fetches no more while the queue has no space. */
 export class EventQueue<Item> {
   #items: Item[] = [];
   #waiters: Waiter<Item>[] = [];
   #end: { readonly error: Error | undefined } | undefined;
-  #onSpace = () => {};
+  #wakeProducer = () => {};
 
   /** Whether the producer may fetch more. */
   get hasSpace(): boolean {
     return this.#items.length < CAPACITY;
   }
 
-  /** Resolves when there is space, or when the queue has ended. */
-  async space(): Promise<void> {
-    while (!this.hasSpace && this.#end === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#onSpace = resolve;
-      });
-    }
+  /** Resolves at the next change of {@link hasSpace}, at the end, or with {@link wake}. Only one call at a time. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wakeProducer = resolve;
+    });
+  }
+
+  /** Wakes the producer. */
+  wake(): void {
+    this.#wakeProducer();
   }
 
   /** The last item, if the consumer has not taken it. */
@@ -50,7 +53,7 @@ export class EventQueue<Item> {
   next(): Promise<IteratorResult<Item, undefined>> {
     const [item] = this.#items.splice(0, 1);
     if (item !== undefined) {
-      this.#onSpace();
+      this.#wakeProducer();
       return Promise.resolve({ done: false, value: item });
     }
     if (this.#end === undefined) return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
@@ -73,7 +76,7 @@ export class EventQueue<Item> {
       first.reject(error);
     } else first?.resolve({ done: true, value: undefined });
     for (const waiter of others) waiter.resolve({ done: true, value: undefined });
-    this.#onSpace();
+    this.#wakeProducer();
     return dropped;
   }
 }

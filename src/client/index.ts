@@ -18,6 +18,8 @@ export type {
   ListPagesOptions,
   NamedVersions,
   PutOptions,
+  RemovalOptions,
+  RequiredConvergence,
   SecretChangeOptions,
   VersionExpiry,
   VersionsOptions,
@@ -38,7 +40,9 @@ export type {
   PurgeOperation,
   PurgedResult,
   PutOperation,
+  RemovalOperation,
   RestoreOperation,
+  UndeleteOperation,
   ResultOf,
   SettingsResult,
   VersionsOperation,
@@ -56,6 +60,12 @@ export type {
   WatchIsSynced,
   WatchedState,
 } from "./secret-events.ts";
+export { SecretCache } from "./secret-cache.ts";
+export type { CacheFileOption, SecretCacheOptions } from "./cache-options.ts";
+export { CacheChanges } from "./cache-changes.ts";
+export type { CacheChange } from "./cache-changes.ts";
+export { CachedSecret } from "./cached-secret.ts";
+export { CacheFileError } from "./cache-file-error.ts";
 export { SecretWatch } from "./secret-watch.ts";
 export type { WatchOptions } from "./watch-options.ts";
 export type { ReportedState } from "./watch-reports.ts";
@@ -67,12 +77,14 @@ export type { SERVING_STATUS, ServingStatus } from "./methods.ts";
 export type { Applied, Reason } from "../contract/reasons.ts";
 export type {
   AddedVersion,
+  Convergence,
+  LaggingWatcher,
   MetadataResponse,
   PurgeResponse,
   VersionDescription,
   VersionsResponse,
 } from "../contract/messages.ts";
-export { VersionState } from "../contract/messages.ts";
+export { ReportState, VersionState } from "../contract/messages.ts";
 export type { Address } from "../domain/address.ts";
 export { Content } from "../domain/content.ts";
 export type { ContentEntry } from "../domain/content.ts";

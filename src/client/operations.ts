@@ -1,5 +1,5 @@
 import type { NamesOf } from "./known-options.ts";
-import type { ExpectedVersion, NamedVersions, VersionExpiry } from "./call-options.ts";
+import type { ExpectedVersion, NamedVersions, RequiredConvergence, VersionExpiry } from "./call-options.ts";
 import type { Text } from "./request-fields.ts";
 import type { Values } from "./values.ts";
 
@@ -39,16 +39,24 @@ export interface PatchOperation extends ExpectedVersion, PatchChanges {
   readonly path: Text;
 }
 
-/**
- * Changes the state of versions. See {@link CofferClient.delete}, {@link CofferClient.undelete} and {@link
- * CofferClient.destroy}.
- */
-export interface VersionsOperation extends ExpectedVersion, NamedVersions {
+/** Deletes or destroys versions. See {@link CofferClient.delete} and {@link CofferClient.destroy}. */
+export interface RemovalOperation extends ExpectedVersion, NamedVersions, RequiredConvergence {
   /** What happens to the versions. */
-  readonly kind: "delete" | "undelete" | "destroy";
+  readonly kind: "delete" | "destroy";
   /** The path of the secret. */
   readonly path: Text;
 }
+
+/** Makes deleted versions readable again. See {@link CofferClient.undelete}. */
+export interface UndeleteOperation extends ExpectedVersion, NamedVersions {
+  /** Always "undelete". */
+  readonly kind: "undelete";
+  /** The path of the secret. */
+  readonly path: Text;
+}
+
+/** Changes the state of versions. */
+export type VersionsOperation = RemovalOperation | UndeleteOperation;
 
 /** Adds a version with the content of an older one. See {@link CofferClient.restore}. */
 export interface RestoreOperation extends ExpectedVersion {
@@ -181,7 +189,8 @@ const SETTINGS = {
   casRequired: true,
 } as const;
 const TARGET = { kind: true, path: true, expectedVersion: true } as const;
-const VERSIONS: NamesOf<VersionsOperation> = { ...TARGET, versions: true };
+const UNDELETE: NamesOf<UndeleteOperation> = { ...TARGET, versions: true };
+const REMOVAL: NamesOf<RemovalOperation> = { ...UNDELETE, requireConverged: true };
 
 /** The names of the changes of a Patch. */
 export const PATCH_NAMES: NamesOf<PatchChanges> = { set: true, remove: true };
@@ -193,9 +202,9 @@ export const METADATA_NAMES: NamesOf<MetadataChanges> = SETTINGS;
 export const OPERATION_NAMES = {
   put: { ...TARGET, values: true, ttlMs: true, expireTime: true } satisfies NamesOf<PutOperation>,
   patch: { ...TARGET, ...PATCH_NAMES } satisfies NamesOf<PatchOperation>,
-  delete: VERSIONS,
-  undelete: VERSIONS,
-  destroy: VERSIONS,
+  delete: REMOVAL,
+  undelete: UNDELETE,
+  destroy: REMOVAL,
   restore: { ...TARGET, version: true } satisfies NamesOf<RestoreOperation>,
   copy: {
     kind: true,

@@ -155,11 +155,16 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
     const stop = () => stream.replace();
     this.#stop.signal.addEventListener("abort", stop);
     if (this.#isOver) stop();
+    let isStreamOver = false;
+    void stream.over.then(() => {
+      isStreamOver = true;
+      this.#queue.wake();
+    });
     try {
       for (;;) {
+        while (!this.#queue.hasSpace && !isStreamOver) await this.#queue.changed();
         // If the stream ends while the consumer does not read, the next one must begin in any case.
-        await Promise.race([this.#queue.space(), stream.over]);
-        if (!this.#queue.hasSpace && !this.#isOver) return await endOf(stream);
+        if (!this.#queue.hasSpace) return await endOf(stream);
         const step = await this.#step(stream);
         if (step.kind !== "message") return step;
         this.#take(step.message);
@@ -190,9 +195,10 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
       if (item.kind === "gone") this.#reports.forget(item.path);
       this.#show(item);
     }
+    if (event?.kind === "heartbeat") this.#reports.alive();
     if (event?.kind !== "synced") return;
     this.#failures = 0;
-    void this.#reports.connected(event.value.watchId);
+    this.#reports.connected(event.value.watchId);
   }
 
   #show(event: SecretEvent): void {

@@ -32,7 +32,7 @@ const WATCH: NamesOf<WatchOptions> = {
 
 /** The checked options of a watch. */
 export interface WatchSettings {
-  /** What each stream of the watch requests; a stream adds from where it continues. */
+  /** What each stream of the watch requests. Each adds the revision and the policy from which it continues. */
   readonly scope: Pick<WatchRequest, "paths" | "prefixes" | "withValues">;
   readonly instance: string;
   readonly signal: AbortSignal | undefined;

@@ -1,27 +1,45 @@
 import { type ReportRequest, ReportState } from "../contract/messages.ts";
 import { ClientError } from "./client-error.ts";
 
-/** What a workload does with a version: it has received it, or it uses it. */
+/** What a workload does with a version: it has received it, or it uses it and no older one. */
 export type ReportedState = "received" | "in-use";
 
 const STATES: Readonly<Record<ReportedState, number>> = { received: ReportState.received, "in-use": ReportState.inUse };
 
-type Version = Pick<ReportRequest, "path" | "version" | "state">;
+/** How many reports are sent at a time. */
+const SENDERS = 4;
 
 /** Sends one report. Rejects with {@link ClientError}. */
 export type SendReport = (request: ReportRequest) => Promise<unknown>;
 
+/** The last report of one path and state. */
+interface Report {
+  readonly path: string;
+  readonly state: ReportedState;
+  version: number;
+  /**
+   * "idle": sent, or failed. "queued": waits for a sender. "sending": a sender has it. "changed": a sender has it, and it
+   * has to be sent again. Two senders at a time could deliver it in the other order.
+   */
+  progress: "idle" | "queued" | "sending" | "changed";
+  /** Called when it was sent, with the error if the server refused it. */
+  waiting: ((error: unknown) => void)[];
+}
+
 /**
- * The reports of one watch. The server forgets them at the end of a stream, so they are sent again on the next one. Its
- * memory is proportional to the number of paths.
+ * The reports of one watch. The server forgets them at the end of a stream, so they are sent again on the next one. Each
+ * path and state has one report, the last one, so the memory is proportional to the number of paths.
  */
 export class WatchReports {
   readonly #instance: string;
   readonly #send: SendReport;
-  /** The last report of each path and state. */
-  readonly #reports = new Map<string, Version>();
+  readonly #reports = new Map<string, Report>();
+  readonly #queued = new Set<Report>();
+  /** Those that could not be sent, and were not refused. */
+  readonly #failed = new Set<Report>();
   /** The watch_id of the stream; undefined if there is none, or if it is not known yet. */
   #watchId: string | undefined;
+  #senders = 0;
 
   constructor(instance: string, send: SendReport) {
     this.#instance = instance;
@@ -29,32 +47,35 @@ export class WatchReports {
   }
 
   /**
-   * Remembers a report, and sends it if there is a stream. Rejects with {@link ClientError} if the server refuses it.
+   * Remembers a report, and sends it if there is a stream. Resolves when it was sent, or will be sent later. Rejects with
+   * {@link ClientError} if the server refuses it.
    */
-  async report(path: string, version: number, state: ReportedState): Promise<void> {
-    const report = { path, version, state: STATES[state] };
-    const key = `${state} ${path}`;
-    this.#reports.set(key, report);
-    try {
-      await this.#deliver(report);
-    } catch (error) {
-      if (this.#reports.get(key) === report) this.#reports.delete(key);
-      throw error;
-    }
+  report(path: string, version: number, state: ReportedState): Promise<void> {
+    const report = this.#reportOf(path, state);
+    report.version = version;
+    if (this.#watchId === undefined) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      report.waiting.push((error) => (error === undefined ? resolve() : reject(error)));
+      this.#enqueue(report);
+    });
   }
 
   /** Forgets the reports of a secret that is gone. */
   forget(path: string): void {
-    for (const state of Object.keys(STATES)) this.#reports.delete(`${state} ${path}`);
+    for (const state of Object.keys(STATES) as ReportedState[]) this.#remove({ path, state });
   }
 
   /** A stream has begun. Sends everything again. */
-  async connected(watchId: string): Promise<void> {
+  connected(watchId: string): void {
     this.#watchId = watchId;
-    for (const report of [...this.#reports.values()]) {
-      if (this.#watchId !== watchId) return;
-      await this.#deliver(report).catch(() => {});
-    }
+    this.#failed.clear();
+    for (const report of this.#reports.values()) this.#enqueue(report);
+  }
+
+  /** The stream is alive. Sends again what could not be sent. */
+  alive(): void {
+    for (const report of this.#failed) this.#enqueue(report);
+    this.#failed.clear();
   }
 
   /** The stream is over. */
@@ -62,17 +83,68 @@ export class WatchReports {
     this.#watchId = undefined;
   }
 
-  async #deliver(report: Version): Promise<void> {
-    if (this.#watchId === undefined) return;
-    try {
-      await this.#send({ ...report, watchId: this.#watchId, instance: this.#instance });
-    } catch (error) {
-      if (!(error instanceof ClientError) || isRefusal(error)) throw error;
+  #reportOf(path: string, state: ReportedState): Report {
+    const key = keyOf({ path, state });
+    const report = this.#reports.get(key) ?? { path, state, version: 0, progress: "idle", waiting: [] };
+    this.#reports.set(key, report);
+    return report;
+  }
+
+  #remove(named: Pick<Report, "path" | "state">): void {
+    const report = this.#reports.get(keyOf(named));
+    if (report === undefined) return;
+    this.#reports.delete(keyOf(named));
+    this.#failed.delete(report);
+  }
+
+  #enqueue(report: Report): void {
+    if (report.progress === "sending") report.progress = "changed";
+    if (report.progress !== "idle") return;
+    report.progress = "queued";
+    this.#queued.add(report);
+    if (this.#senders < SENDERS) void this.#sendQueued();
+  }
+
+  async #sendQueued(): Promise<void> {
+    this.#senders += 1;
+    for (let [next] = this.#queued; next !== undefined; [next] = this.#queued) {
+      this.#queued.delete(next);
+      await this.#process(next);
     }
+    this.#senders -= 1;
+  }
+
+  async #process(report: Report): Promise<void> {
+    report.progress = "sending";
+    const waiting = report.waiting.splice(0);
+    const refusal = await this.#attempt(report);
+    const hasChanged = (report.progress as Report["progress"]) === "changed";
+    report.progress = "idle";
+    for (const sent of waiting) sent(refusal);
+    if (hasChanged) this.#enqueue(report);
+    else if (refusal !== undefined) this.#remove(report);
+  }
+
+  /** Sends a report, unless there is no stream or the secret is gone. Returns the error with which it was refused. */
+  async #attempt(report: Report): Promise<unknown> {
+    const { path, state, version } = report;
+    const watchId = this.#watchId;
+    if (watchId === undefined || this.#reports.get(keyOf(report)) !== report) return undefined;
+    try {
+      await this.#send({ path, version, watchId, state: STATES[state], instance: this.#instance });
+    } catch (error) {
+      if (!(error instanceof ClientError) || isRefusal(error)) return error;
+      this.#failed.add(report);
+    }
+    return undefined;
   }
 }
 
-/** Whether the same report is refused again. After any other error, it is sent again on the next stream. */
+function keyOf({ path, state }: Pick<Report, "path" | "state">): string {
+  return `${state} ${path}`;
+}
+
+/** Whether the server would refuse the same report again. */
 function isRefusal({ code }: ClientError): boolean {
   return code === "INVALID_ARGUMENT" || code === "UNIMPLEMENTED" || code === "CANCELLED";
 }

@@ -8,7 +8,7 @@ type Bookmark = Pick<WatchRequest, "fromRevision" | "policy">;
 interface Sight {
   /** Two events with the same mark have the same content. */
   readonly mark: string;
-  /** Whether it is from before a snapshot that is not complete. */
+  /** Whether it was delivered before a snapshot that is not complete yet. */
   isStale: boolean;
 }
 

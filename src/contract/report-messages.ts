@@ -66,7 +66,7 @@ export const laggingWatcher = message<LaggingWatcher>({
 export interface Convergence {
   readonly watchers: number;
   readonly converged: number;
-  /** At most 100 of the others. */
+  /** At most 100 of the watchers that have not converged. */
   readonly behind: readonly LaggingWatcher[];
 }
 

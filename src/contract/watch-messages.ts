@@ -115,7 +115,7 @@ export type WatchReport =
 
 /** One event. */
 export interface WatchResponse {
-  /** In SYNCED and heartbeats, the revision of which the caller has seen everything; otherwise that of the change. */
+  /** In SYNCED and heartbeats, the revision up to which everything was sent; otherwise the revision of the change. */
   readonly revision: number;
   /** Undefined if a newer server sends an event of another kind. */
   readonly event: WatchReport | undefined;

@@ -18,7 +18,7 @@ export abstract class StartError extends Error {
   }
 }
 
-/** The server can't start with its configuration. */
+/** The server or the agent can't start with its configuration. */
 export class StartRefused extends StartError {
   override readonly name = "StartRefused";
 

@@ -57,7 +57,7 @@ function begin(watches: WatchHub, call: AnswerableCall, request: RequestedWatch)
       fail: (error) => call.fail(error),
     } satisfies WatchSink;
   });
-  // The connection may be ending, and have ended the call.
+  // If the connection is ending, it has already ended the call.
   if (call.isOver) watch.end();
 }
 

@@ -47,6 +47,8 @@ export interface LogFields {
   readonly address?: string | undefined;
   /** A file or a folder of this machine. */
   readonly file?: string | undefined;
+  /** The name of a target of `coffer agent`. */
+  readonly target?: string | undefined;
 
   // ---- quantity
   readonly count?: number | undefined;

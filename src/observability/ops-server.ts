@@ -15,8 +15,8 @@ export interface OpsSources {
   readonly readiness: () => readonly Check[];
   /** Called for each request for /metrics. */
   readonly metrics: () => Promise<Exposition>;
-  /** Called for each request for /status from this machine. */
-  readonly status: () => ServerStatus;
+  /** Called for each request for /status from this machine. Default: there is no such page. */
+  readonly status?: () => ServerStatus;
   /** Logs responses that could not be produced. */
   readonly log: Logger;
   /**
@@ -100,12 +100,14 @@ export class OpsServer {
 }
 
 function pagesOf({ readiness, metrics, status }: OpsSources): Pages {
-  return new Map<string, Page>([
+  const pages = new Map<string, Page>([
     ["/livez", () => ({ status: 200, body: "ok\n" })],
     ["/readyz", () => readinessAnswer(readiness())],
     ["/metrics", async () => ({ status: 200, ...(await metrics()) })],
-    ["/status", (client) => (isLoopback(client) ? statusAnswer(status()) : LOCAL_ONLY)],
   ]);
+  if (status !== undefined)
+    pages.set("/status", (client) => (isLoopback(client) ? statusAnswer(status()) : LOCAL_ONLY));
+  return pages;
 }
 
 const LOCAL_ONLY: Answer = { status: 403, body: "/status is only for clients on this machine\n" };
@@ -157,8 +159,7 @@ async function answer(
   if (!isOwnHost(headers.host, hosts)) return MISDIRECTED;
   const [name = ""] = url.split("?", 1);
   const page = pages.get(name);
-  if (page === undefined)
-    return { status: 404, body: "not found; the pages are /livez, /readyz, /metrics and /status\n" };
+  if (page === undefined) return { status: 404, body: `not found; the pages are ${[...pages.keys()].join(", ")}\n` };
   if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD are allowed\n" };
   try {
     return await page(socket.remoteAddress ?? "");

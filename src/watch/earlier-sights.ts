@@ -13,8 +13,9 @@ export interface EarlierSight {
 export const MOST_EARLIER_SIGHTS = 8;
 
 /**
- * The earlier sights of a watcher whose events it can have received. After a change of the policy, this is the previous
- * sight. If the policy changes again while the difference is being sent, the watcher can know any part of the difference.
+ * The earlier sights of a watcher under which it can have received events. After a change of the policy, this is the
+ * previous sight. If the policy changes again while the difference is being sent, there are several, because the watcher
+ * can have received any part of the difference.
  */
 export class EarlierSights {
   readonly #sights: EarlierSight[] = [];
@@ -55,6 +56,6 @@ function existedDuring(stored: Stored, { since, until }: EarlierSight): "yes" | 
   const [oldest] = versions;
   if (oldest !== undefined && oldest.revision <= until) return "yes";
   if (settings.revision > 0) return settings.revision <= until ? "yes" : "unknown";
-  // Without settings, the first version has created the secret. It can be pruned.
+  // Without settings, the first version created the secret. That version can have been pruned since.
   return oldest !== undefined && oldest.number === settings.firstVersion ? "no" : "unknown";
 }

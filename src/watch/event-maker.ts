@@ -14,7 +14,7 @@ import type { PurgedEvent, SecretEvent } from "./watch-event.ts";
 export interface PreparedEvent {
   /** The bytes of its content. */
   readonly bytes: number;
-  /** Creates it, in the same turn of the event loop. */
+  /** Creates the event. Call it in the turn of the event loop in which the event was prepared. */
   readonly make: () => SecretEvent | PurgedEvent;
 }
 

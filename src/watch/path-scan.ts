@@ -15,7 +15,7 @@ export interface ScanOptions {
 
 /**
  * Finds the wanted secrets in path order, and then the tombstones, in steps between which the memory can change. It finds
- * everything that did not change from its begin to its end.
+ * everything that does not change during the scan.
  */
 export class PathScan {
   readonly #options: ScanOptions;

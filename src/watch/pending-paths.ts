@@ -4,7 +4,7 @@ import type { WatchLimits } from "./watch-limits.ts";
 /** The bytes of memory that a waiting path takes: an entry of a Set. The path itself is the store's. */
 const PENDING_BYTES = 64;
 
-/** What the caller's budget still allows. */
+/** Memory that is taken from the caller's budget. */
 export interface HeldMemory {
   /** Takes bytes from the budget. False if there is no space for them. */
   readonly hold: (bytes: number) => boolean;
@@ -37,7 +37,7 @@ export class PendingPaths {
     return undefined;
   }
 
-  /** Moves a path to the end. False if there is no space for it. */
+  /** Adds a path at the end, or moves it there. False if there is no space for it. */
   add(path: SecretPath): boolean {
     this.#paths.delete(path);
     if (this.#paths.size === this.#reserved && !this.#reserve()) return false;

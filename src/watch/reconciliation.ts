@@ -9,7 +9,7 @@ import { type Candidate, FirstCandidates } from "./first-candidates.ts";
 import type { Sight } from "./sight.ts";
 import type { WatchScope } from "./watch-scope.ts";
 
-/** The bytes of memory for each candidate that a {@link Reconciliation} may select. It holds up to twice as many. */
+/** The bytes of memory for each candidate that may be selected. A selection holds up to twice as many while it is made. */
 export const CANDIDATE_BYTES = 128;
 
 /** What a {@link Reconciliation} needs. */
@@ -37,8 +37,8 @@ export const UNKNOWN = "unknown";
 
 /**
  * Finds the difference between what a watcher knows and what it may see: first the secrets that it may no longer see, then
- * the others in the order of their last changes. It scans the store repeatedly and selects a bounded number each time, because the
- * difference can be as large as the store, and many watchers may have stopped reading.
+ * the others in the order of their last changes. It scans the store repeatedly and selects a bounded number each time,
+ * because the difference can be as large as the store, and many watchers may have stopped reading.
  */
 export class Reconciliation {
   /** Later changes are not part of the difference. The watcher receives them afterwards. */
@@ -113,7 +113,7 @@ export class Reconciliation {
     return kind === "tombstone" ? isNew && earlier.mayHaveKnown(path) : isNew || !earlier.surelyKnew(path);
   }
 
-  /** The watcher does not need to know that a secret is no longer visible if it knows that it was purged. */
+  /** A watcher that was sent the purge of a secret needs no REVOKED for it. */
   #withdrawn(stored: Stored, isNew: boolean): Candidate | typeof UNKNOWN | undefined {
     if (stored.kind === "tombstone" && !isNew) return undefined;
     const existed = this.#options.earlier.existedWhileVisible(stored);

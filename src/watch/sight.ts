@@ -4,7 +4,8 @@ import type { PathScope } from "../authorization/path-scope.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { WatchScope } from "./watch-scope.ts";
 
-// How many times two scopes are compared to find a path that both cover. Unusual policies would need a higher number.
+// How many times two scopes are compared to find a path that both cover. Only unusual policies need more comparisons. For
+// these, a prefix counts as readable.
 const MOST_COMPARISONS = 32;
 
 // The bytes of a fingerprint. It is not secret and protects nothing; it only has to differ for different rules.
@@ -18,8 +19,8 @@ export interface WatchQuery {
 }
 
 /**
- * What a caller may see of a watch by one policy. The action is watch, and with values also read. Two sights with the
- * same fingerprint allow the same paths of the same watch, on every thread and after every restart.
+ * What one policy lets the caller of a watch see: the paths with the action watch, and with values also the action read.
+ * Two sights with the same fingerprint allow the same paths of the same watch, on every thread and after every restart.
  */
 export class Sight {
   readonly #fingerprint: string;

@@ -10,7 +10,7 @@ export interface SecretEvent {
   readonly path: SecretPath;
   /** The revision of its last change. */
   readonly revision: Revision;
-  /** Its newest version, and the state of it at this moment; undefined if it has none. */
+  /** Its newest version, with the version's state at this moment; undefined if it has none. */
   readonly newest: { readonly version: Version; readonly state: VersionStateKind } | undefined;
   /** The content of a live version, if the watch requests it and it is not damaged. The receiver overwrites it. */
   readonly content: Content | undefined;

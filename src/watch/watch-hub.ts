@@ -27,7 +27,7 @@ export interface WatchHubOptions {
   readonly random: RandomFill;
   /** The current authorizer. Call {@link WatchHub.policyChanged} after each change. */
   readonly authorizer: () => Authorizer;
-  /** Brings the memory up to every change that was answered anywhere. */
+  /** Brings the memory up to every change that any thread of the server has answered. */
   readonly catchUp: () => void;
   /** Default: {@link WATCH_LIMITS}. */
   readonly limits?: WatchLimits;
@@ -35,7 +35,7 @@ export interface WatchHubOptions {
 
 /** A watch that has begun. */
 export interface Watch {
-  /** The caller has stopped watching. */
+  /** Ends the watch. Has to be called when the caller stops watching. */
   end(): void;
 }
 
@@ -81,7 +81,7 @@ export class WatchHub {
     return { end: () => this.#remove(watcher) };
   }
 
-  /** Every watcher is sent what it may see from now on, and no longer what it may not. */
+  /** Sends each watcher what it may see from now on, and REVOKED for what it may no longer see. */
   policyChanged(): void {
     const authorizer = this.#options.authorizer();
     for (const watcher of this.#watchers) watcher.adopt(authorizer);
@@ -111,7 +111,7 @@ export class WatchHub {
     });
   }
 
-  /** In the order of revisions, and of paths within a revision. */
+  /** Notifies the watchers of the changed paths, in the order of revisions, and of paths within a revision. */
   #published(entries: readonly CommittedEntry<unknown>[]): void {
     if (this.#watchers.size === 0) return;
     for (const { revision, changes } of entries) {

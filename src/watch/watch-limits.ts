@@ -2,11 +2,14 @@
 export interface WatchLimits {
   /** The most paths that wait to be sent. */
   readonly pending: number;
-  /** The paths for which memory is taken from the caller's budget at once. The first ones need no space in it. */
+  /** The number of paths for which memory is taken from the caller's budget at a time. The first step needs no space in it. */
   readonly pendingStep: number;
-  /** The numbers of candidates that are selected at once, from the most to the least. The budget may allow fewer. */
+  /**
+   * The numbers of candidates that can be selected at once, in descending order. The first one for which the budget has
+   * space is used.
+   */
   readonly selections: readonly number[];
-  /** The number of candidates that need no space in the budget. */
+  /** The number of candidates that is used if the budget has space for none of these. It needs no space in the budget. */
   readonly leastSelection: number;
 }
 

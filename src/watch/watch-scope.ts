@@ -1,6 +1,6 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
 
-/** The greatest of the entries that begins at or before a text, by position; -1 if there is none. */
+/** The position of the last entry whose start is not greater than a text; -1 if there is none. */
 function lastAtOrBefore(entries: readonly ScopeEntry[], text: string): number {
   let low = 0;
   let high = entries.length;
@@ -41,7 +41,7 @@ export class WatchScope {
     return covers(this.#entries[lastAtOrBefore(this.#entries, path)], path);
   }
 
-  /** The first text at or after `text` that it covers, or with which paths that it covers begin; undefined if none is. */
+  /** A text that is not less than `text`, and not greater than the next path that it covers; undefined if there is none. */
   atOrAfter(text: string): string | undefined {
     const at = lastAtOrBefore(this.#entries, text);
     return covers(this.#entries[at], text) ? text : this.#entries[at + 1]?.start;

@@ -33,7 +33,7 @@ export interface WatchSink extends HeldMemory {
 export interface RequestedWatch extends WatchQuery {
   /** 0 for a snapshot. */
   readonly fromRevision: Revision;
-  /** Empty: that of the current policy. */
+  /** The fingerprint of the policy that the caller knows. Empty if it does not know one: it is then not compared. */
   readonly policy: string;
 }
 
@@ -48,6 +48,6 @@ export interface WatcherOptions {
   readonly clock: () => number;
   readonly authorizer: Authorizer;
   readonly limits: WatchLimits;
-  /** Requests that the watcher is stepped. */
+  /** Requests a call of {@link Stepwise.step}. */
   readonly wake: () => void;
 }

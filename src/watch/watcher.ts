@@ -151,7 +151,7 @@ export class Watcher implements Stepwise {
     }
   }
 
-  // ---- snapshot, and return to a revision
+  // ---- snapshot, and continuing from a revision
 
   #walk(base: Revision): void {
     const { memory, request } = this.#options;

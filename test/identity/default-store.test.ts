@@ -29,7 +29,7 @@ function objection(ca: Buffer, leaf: Buffer, store: "bundles" | "default"): stri
 }
 
 // Without a bundle, the list of CAs for OpenSSL is empty. If the list were missing, Node would use its default CAs.
-it("a peer is not accepted because of a CA in Node's default store", () => {
+it("a CA in Node's default store is not trusted if it is in no bundle", () => {
   const ca = forge.ca("spiffe://example.org");
   const [leaf] = ca.issue({ id: "spiffe://example.org/a", key: workloadKey }).chain;
   assert.equal(objection(ca.der, leaf!, "bundles"), "UNABLE_TO_GET_ISSUER_CERT_LOCALLY");

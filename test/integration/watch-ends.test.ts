@@ -41,13 +41,13 @@ describe("a Watch ends", () => {
     await kit.stop();
   });
 
-  it("with ACCESS_DENIED when the bundle of its trust domain no longer verifies its SVID, and no other Watch", async () => {
+  it("with ACCESS_DENIED when the bundle of its trust domain no longer verifies its SVID; others continue", async () => {
     const cas = [1, 2].map(() => createDevelopmentCa(TrustDomain.parse("other.org"), systemClock));
     const kit = await started();
     const bundle = join(kit.folder, "other.pem");
     writeFileSync(bundle, cas[0]!.bundlePem);
     const files = { ...kit.files, bundles: new Map([...kit.files.bundles, ["other.org", bundle]]) };
-    Object.assign(kit.config, { identity: { kind: "files", files, because: "the test says so" } });
+    Object.assign(kit.config, { identity: { kind: "files", files, because: "the test sets it" } });
     await kit.restart();
     const [other, own] = [kit.callerWith(cas[0]!.issue({ id: "spiffe://other.org/workload" })), kit.caller(WEB)];
     const [ending, kept] = [new Watching(other, { prefixes: [""] }), new Watching(own, { prefixes: [""] })];
@@ -61,7 +61,7 @@ describe("a Watch ends", () => {
     await kit.stop();
   });
 
-  it("with BUDGET_EXCEEDED beyond the calls of its SPIFFE ID, and others can begin", async () => {
+  it("with BUDGET_EXCEEDED if its SPIFFE ID has too many calls; those of other SPIFFE IDs can begin", async () => {
     const kit = await started({ budgets: { bytes: 1 << 26, unread: 1024, calls: 40 } });
     const [web, admin] = [kit.caller(WEB), kit.caller(ADMIN)];
     const open: Watching[] = [];
@@ -93,7 +93,7 @@ describe("a Watch ends", () => {
 
 describe("a watcher that does not read", () => {
   // Its window of HTTP/2 is full, and the server has to wait for it without remembering what it would have sent.
-  it("gets the newest state of each secret once when it reads again, and delays nobody", async () => {
+  it("gets the newest state of each secret once when it reads again, and delays no other caller", async () => {
     const kit = await started();
     const admin = kit.caller(ADMIN);
     const names = Array.from({ length: 40 }, (_, i) => `stalled/${String(i).padStart(2, "0")}`);

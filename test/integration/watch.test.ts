@@ -84,7 +84,7 @@ describe("Watch", () => {
   });
 
   // A caller that knows a revision gets what has changed since then, and nothing else.
-  it("continues from a revision, also with what was purged", async () => {
+  it("continues from a revision with the later changes, purges included", async () => {
     for (const name of ["kept", "changed", "purged"]) await put(`shop/shared/r-${name}`, "1");
     const first = new Watching(web, { prefixes: ["shop/shared/r-"] });
     await first.synced();
@@ -97,7 +97,7 @@ describe("Watch", () => {
     second.cancel();
   });
 
-  it("is silent about what may not be watched until it may, and sends REVOKED when it may no longer", async () => {
+  it("sends a secret when a rule begins to allow it, and REVOKED when no rule allows it any more", async () => {
     await adoptPolicy("rules: []");
     await put("shop/shared/silent", "1");
     const watching = new Watching(web, { paths: ["shop/shared/silent"], withValues: true });
@@ -114,7 +114,7 @@ describe("Watch", () => {
     watching.cancel();
   });
 
-  it("refuses a request without paths, one with too many, one of the server, and a revision of another store", async () => {
+  it("refuses requests without paths or with too many, a revision of another store, and the server's own SPIFFE ID", async () => {
     const end = (request: ConstructorParameters<typeof Watching>[1], caller = web) =>
       new Watching(caller, request).ended();
     const names = Array.from({ length: 65 }, (_, i) => `a/${i}`);
@@ -144,7 +144,7 @@ describe("Watch", () => {
     again.cancel();
   });
 
-  it(`an api without a rule for watch sees nothing, and an admin everything`, async () => {
+  it("sends nothing to a caller that no rule allows to watch, and everything to an admin", async () => {
     const api = kit.caller(API);
     const [blind, seeing] = [new Watching(api, { prefixes: [""] }), new Watching(admin, { prefixes: [""] })];
     await Promise.all([blind.synced(), seeing.synced()]);

@@ -104,7 +104,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Everything that the server can do before it waits for a change. */
+/** More steps, and more bytes, than the server needs to send everything. */
 const ALL_STEPS = 1_000_000;
 
 function readAll(world: WatchWorld, clients: readonly WatchClient[]): void {
@@ -132,8 +132,8 @@ const property = fc.property(
 );
 
 describe("watchers", () => {
-  // Whatever changes, however slowly they read, and whenever they return: each knows the newest state of what it may see
-  // in the end. No event is late, unauthorized, out of order, or before its commit; see WatchClient.
+  // Whatever changes, however slowly they read, and whenever they reconnect, all watchers finally know the newest state of
+  // what they may see. No event is unauthorized, out of order, outdated or before its commit; see WatchClient.
   it("know the newest states of what they may see, in the order of revisions", () => {
     fc.assert(property, { numRuns: LONG ? 100_000 : 2000 });
   });
@@ -185,16 +185,13 @@ describe("watchers", () => {
         });
       },
     ],
+    ["candidates are lost", () => mock.method(FirstCandidates.prototype, "sorted", () => [])],
     [
-      "candidates are not sorted",
-      () =>
-        mock.method(FirstCandidates.prototype, "sorted", function (this: never) {
-          return (this as unknown as { sortedWrongly(): unknown }).sortedWrongly?.() ?? [];
-        }),
+      "secrets that may no longer be seen are not revoked",
+      () => mock.method(EarlierSights.prototype, "existedWhileVisible", () => "no"),
     ],
-    ["withdrawals are not known", () => mock.method(EarlierSights.prototype, "existedWhileVisible", () => "no")],
     [
-      "a path that was created after a withdrawal is revoked",
+      "a path that was created after the watcher lost the permission is revoked",
       () =>
         mock.method(
           EarlierSights.prototype,
@@ -205,17 +202,17 @@ describe("watchers", () => {
         ),
     ],
     [
-      "what another policy has shown is not sent again",
+      "a secret that a new policy allows is not sent",
       () => mock.method(EarlierSights.prototype, "surelyKnew", () => true),
     ],
     ["everything is visible", () => mock.method(Sight.prototype, "allows", () => true)],
     ["a forgotten tombstone is not noticed", () => mock.getter(Memory.prototype, "forgotten", () => 0)],
     ["tombstones are not found", () => mock.method(Memory.prototype, "tombstoneAtOrAfter", () => undefined)],
     [
-      "the policy of a returning watcher is not compared",
+      "the policy of a watcher that reconnects is not compared",
       () => mock.getter(Sight.prototype, "fingerprint", () => "same"),
     ],
-    ["watchers of prefixes are not found", () => mock.method(WatcherIndex.prototype, "forEach", () => {})],
+    ["the watchers of a changed path are not found", () => mock.method(WatcherIndex.prototype, "forEach", () => {})],
   ];
   for (const [name, make] of faults) {
     it(`with a fault are found: ${name}`, () => {

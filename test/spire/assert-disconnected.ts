@@ -21,7 +21,7 @@ export async function assertDisconnected(t: TestContext, keeper: WorkloadProcess
     assert.ok(time <= moment + DISCONNECTED_MS, what);
   }
   assert.ok(lastAccepted.time < refused.time, "it was accepted again");
-  // The server must refuse it. The client itself must not give up.
+  // The server must refuse the connection. A client that gave up by itself would report another message.
   const isRefused = ({ message }: LogLine) => /closed the connection right after the handshake/.test(String(message));
   await until("the server refuses a handshake", () => keeper.reports("refused").some(isRefused));
   return Number(lastAccepted["startedAt"]);

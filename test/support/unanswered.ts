@@ -43,8 +43,8 @@ class Findings {
   }
 
   /**
-   * A change with a Put whose value was read. What its other operations did follows from the state before the change.
-   * The lowest revision at which the values of its Puts were read is the revision of the change, because copies of a
+   * Finds a change by the values of its Puts that were read. What its other operations did follows from the state before
+   * the change. The lowest revision at which the values of its Puts were read is the revision of the change, because copies of a
    * value have later revisions than its Put.
    */
   withValue(change: RecordedChange): RecordedChange {

@@ -5,7 +5,7 @@ import type { WatchEvent } from "../../src/watch/watch-event.ts";
 import { WatchScope } from "../../src/watch/watch-scope.ts";
 import { type Look, WATCHING, type WatchWorld } from "./watch-world.ts";
 
-/** No number of policy changes. */
+/** In place of a number of policy changes: the client has not followed any completely. */
 const NOT_FOLLOWED = -1;
 
 /** What to watch. */
@@ -55,7 +55,7 @@ export class WatchClient {
   /** Begins a watch. With `resumes`, from the last SYNCED or heartbeat. */
   connect(resumes: boolean): void {
     if (this.isConnected) return;
-    // Until SYNCED of a snapshot, what it knows and its bookmark do not belong together.
+    // Before the SYNCED of a snapshot, the bookmark does not match what the client knows.
     if (!resumes) this.#bookmark = { fromRevision: 0, policy: "" };
     const from = this.#bookmark;
     if (from.fromRevision === 0) this.#forgetAll();

@@ -15,7 +15,7 @@ interface Known {
  */
 export class ResumingWatcher {
   readonly known = new Map<string, Known>();
-  /** The texts of what was wrong. */
+  /** Descriptions of what was wrong. */
   readonly faults: string[] = [];
   resyncs = 0;
   readonly #prefix: string;
@@ -25,7 +25,7 @@ export class ResumingWatcher {
   #caller: Caller | undefined;
   #isSynced = false;
   #highest = 0;
-  /** Whether a policy change is being sent, which shows older secrets. */
+  /** Whether the effect of a policy change is being sent. Revisions then can be lower than those of earlier events. */
   #isChanging = false;
   #generation = 0;
 
@@ -47,14 +47,14 @@ export class ResumingWatcher {
     });
   }
 
-  /** Ends the connection without a word. */
+  /** Cancels the watch and closes its connection. Ignores what still arrives. */
   kill(): void {
     this.#generation += 1;
     this.#watching?.cancel();
     this.#caller?.close();
   }
 
-  /** Resolves to how the current watch ended. */
+  /** Resolves when the current watch has ended. */
   async ended(): Promise<void> {
     await this.#watching?.ended();
   }

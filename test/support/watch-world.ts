@@ -18,7 +18,7 @@ import { plainSealer } from "./plain-sealer.ts";
 
 export const WATCHING = SpiffeId.parse("spiffe://example.org/watching");
 
-/** Reached with few secrets. */
+/** Limits that a test reaches with few secrets. */
 const LOW_LIMITS: WatchLimits = { pending: 4, pendingStep: 2, selections: [3], leastSelection: 1 };
 
 /** The number of versions that are kept. */
@@ -57,13 +57,13 @@ export class Turns {
     return tasks.length > 0;
   }
 
-  /** The time of the heartbeats has come. */
+  /** Runs the tasks whose delay is over: the heartbeats. */
   beat(): void {
     for (const task of this.#beats.splice(0)) task();
   }
 }
 
-/** A store with a policy and a hub, which the test changes, and what was visible when. */
+/** A store with a policy and a hub, which the test changes, and a record of what was visible to the caller. */
 export class WatchWorld {
   turns = new Turns();
   memory = new Memory(new SealedMemory());

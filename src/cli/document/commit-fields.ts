@@ -3,7 +3,7 @@ import { parseUint32 } from "../../config/value.ts";
 import type { Assignment } from "../assignment.ts";
 import { parseTime, parseTtl } from "../expiry-text.ts";
 import { readBase64Values, readValues } from "./document-values.ts";
-import type { SecretDocument } from "./secret-document.ts";
+import type { SecretDocument } from "../../files/secret-document.ts";
 
 /**
  * Reads the value of a field. `what` is its name, for messages. If the value is invalid, records the problem and

@@ -1,6 +1,7 @@
 import { type ParsedNode, isMap } from "yaml";
 import type { Assignment } from "../assignment.ts";
 import { CommandFailed } from "../command-failed.ts";
+import { checkDocument } from "./check-document.ts";
 import {
   type ReadField,
   binaryValues,
@@ -14,7 +15,7 @@ import {
   values,
   versions,
 } from "./commit-fields.ts";
-import { SecretDocument } from "./secret-document.ts";
+import { SecretDocument } from "../../files/secret-document.ts";
 
 const VERSIONS = { path: text, versions, expected_version: uint32 };
 
@@ -70,7 +71,7 @@ export function readCommitFile(bytes: Uint8Array, name: string): CommitFile {
   const document = new SecretDocument(name);
   const root = document.parse(bytes);
   const file = root ? new CommitReader(document).read(root) : { operations: [], guards: [] };
-  document.check();
+  checkDocument(document);
   if (file.operations.length === 0) throw new CommandFailed("usage", `${name} has no operation`);
   return file;
 }

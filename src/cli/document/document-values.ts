@@ -1,7 +1,7 @@
 import { isMap, type ParsedNode } from "yaml";
 import type { Assignment } from "../assignment.ts";
 import type { ValueSource } from "../value-source.ts";
-import type { DocumentField, SecretDocument } from "./secret-document.ts";
+import type { DocumentField, SecretDocument } from "../../files/secret-document.ts";
 
 /** The forms of a value other than a text: a mapping with one of these keys. */
 export type ValueForm = "file" | "env" | "base64";

@@ -3,10 +3,11 @@ import { Scalar, stringify } from "yaml";
 import type { Secret } from "../../client/read-secret.ts";
 import { Content, type ContentEntry } from "../../domain/content.ts";
 import { CommandFailed } from "../command-failed.ts";
+import { checkDocument } from "./check-document.ts";
 import { readEntries } from "../assignment.ts";
 import type { ValueSurroundings } from "../value-source.ts";
 import { readValues } from "./document-values.ts";
-import { SecretDocument } from "./secret-document.ts";
+import { SecretDocument } from "../../files/secret-document.ts";
 
 /**
  * Formats the content of a secret for an editor, as YAML: a text for each key, and `base64: TEXT` below the key of a
@@ -41,7 +42,7 @@ export async function parseEdited(bytes: Uint8Array, surroundings: ValueSurround
   const document = new SecretDocument("line");
   const root = document.parse(bytes);
   const values = root ? readValues(document, root, "the document", ["base64"]) : [];
-  document.check();
+  checkDocument(document);
   if (values.length === 0) throw new CommandFailed("usage", "the document has no key; a secret has at least one");
   return Content.unchecked(await readEntries(values, surroundings, { allowEmpty: true }));
 }

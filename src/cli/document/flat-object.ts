@@ -1,7 +1,8 @@
 import type { Assignment } from "../assignment.ts";
 import { CommandFailed } from "../command-failed.ts";
+import { checkDocument } from "./check-document.ts";
 import { readValues } from "./document-values.ts";
-import { SecretDocument } from "./secret-document.ts";
+import { SecretDocument } from "../../files/secret-document.ts";
 
 /**
  * Reads a flat JSON object, each key of which becomes a key of a secret. A number or a boolean becomes the text that is
@@ -11,7 +12,7 @@ export function readFlatObject(bytes: Uint8Array, name: string): readonly Assign
   const document = new SecretDocument(name);
   const root = document.parse(bytes);
   const values = root ? readValues(document, root, "the document", []) : [];
-  document.check();
+  checkDocument(document);
   if (values.length === 0) throw new CommandFailed("usage", `${name} has no key: expected a flat JSON object`);
   return values;
 }

@@ -1,15 +1,8 @@
-import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { Environment } from "../../config/option.ts";
+import { type TypeOfFileSystem, fileSystemType, isInMemory } from "../../files/memory-file-system.ts";
 import { CommandFailed } from "../command-failed.ts";
-
-/** The type of the file system of a folder, as a number of statfs(2). Rejects if there is no such folder. */
-export type TypeOfFileSystem = (folder: string) => Promise<number>;
-
-const fileSystemType: TypeOfFileSystem = async (folder) => (await statfs(folder)).type;
-
-/** The file systems that keep files in memory: tmpfs and ramfs (statfs(2)). Files of tmpfs can be swapped, as all memory. */
-const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
 /**
  * Creates a folder that only this user can enter, on a file system in memory, and removes it with all its files when
@@ -33,7 +26,7 @@ export async function withMemoryFolder<Result>(
 async function createFolder(env: Environment, typeOf: TypeOfFileSystem): Promise<string> {
   const candidates = [env["XDG_RUNTIME_DIR"] ?? "", "/dev/shm"].filter(isAbsolute);
   for (const candidate of candidates) {
-    if (!IN_MEMORY.has(await typeOf(candidate).catch(() => 0))) continue;
+    if (!isInMemory(await typeOf(candidate).catch(() => 0))) continue;
     // mkdtemp creates the folder with mode 0700.
     const created = await mkdtemp(join(candidate, "coffer-")).catch(() => undefined);
     if (created !== undefined) return created;

@@ -44,7 +44,7 @@ async function afterRestart({ db, journal }: Opened): Promise<string[]> {
   return lines;
 }
 
-/** The rows of a database, for tests that prune earlier than a store does, so that the load would refuse the rows. */
+/** The rows of a database. For tests that prune versions that a store would retain: the load refuses such a database. */
 function rowsOf(db: Database.Database): string[] {
   const rows = db.prepare<[], [number, string, number]>("SELECT row_number, path, version FROM versions").raw().all();
   return rows.map((row) => row.join(" "));
@@ -338,8 +338,8 @@ describe("an entry of the journal", () => {
     last.journal.close();
   });
 
-  // An entry can name a tombstone or request that does not exist only because of a bug in the store. It ends the
-  // journal, like an entry that names a version that does not exist.
+  // Only a bug in the store can cause an entry that names a tombstone or request that does not exist. Such an entry ends
+  // the journal, like one that names a version that does not exist.
   it("ends the journal if it forgets what does not exist", async () => {
     const { journal } = openJournal();
     assert.equal((await journal.commit(entries(forget("a")))).kind, "unknown");
@@ -388,7 +388,7 @@ describe("a commit that fails", () => {
     assert.deepEqual(await afterRestart(opened), ["1 put a 1", "2 put c 1", "3 put d 1", "4 put b 1"]);
   });
 
-  it("is rejected when the disk is full for a deletion", async () => {
+  it("is rejected when the disk has no space for a deletion", async () => {
     const opened = openJournal();
     const { db, journal } = opened;
     await committed(journal, entries(put("a", 1)));

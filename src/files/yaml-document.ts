@@ -33,7 +33,7 @@ const OPTIONS = {
   resolveKnownTags: false,
   prettyErrors: false,
   // With this check, the composer compares each key with all previous ones, which takes minutes for a large file.
-  // PolicyReader reports repeated keys instead.
+  // The readers of documents report repeated keys instead.
   uniqueKeys: false,
 } as const;
 

@@ -1,7 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { type ErrorCode, isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode } from "yaml";
-import { parseYaml } from "../../authorization/yaml-document.ts";
-import { CommandFailed } from "../command-failed.ts";
+import { parseYaml } from "./yaml-document.ts";
 
 /** A place in a document: a node, or an offset in UTF-16 code units from 0. */
 export type DocumentPlace = ParsedNode | number;
@@ -94,8 +93,8 @@ export class SecretDocument {
     return text;
   }
 
-  /** Throws CommandFailed with all problems, in the order of the document, if there are any. */
-  check(): void {
+  /** All problems, in the order of the document, as lines that begin with the name, the line and the column. */
+  problems(): readonly string[] {
     const problems = this.#problems.toSorted((one, other) => one.offset - other.offset);
     const lines = problems.slice(0, MAX_PROBLEMS).map(({ offset, message }) => {
       const { line, col } = this.#lines.linePos(offset);
@@ -103,7 +102,7 @@ export class SecretDocument {
       return `${this.#name}:${Math.max(line, 1)}:${Math.max(col, 1)}: ${message}`;
     });
     if (problems.length > MAX_PROBLEMS) lines.push(`and ${problems.length - MAX_PROBLEMS} more problems`);
-    if (lines.length > 0) throw new CommandFailed("usage", lines.join("\n"));
+    return lines;
   }
 
   /**

@@ -1,0 +1,96 @@
+import { constants } from "node:fs";
+import type { FileSystem } from "./file-system.ts";
+
+/** Who may read a file. */
+export interface FileRights {
+  /** The permission bits, such as 0o400. */
+  readonly mode: number;
+  /** The user id of the owner; undefined for that of the agent. */
+  readonly owner: number | undefined;
+  /** The group id; undefined for the one that the system chooses. */
+  readonly group: number | undefined;
+}
+
+/** A file as it has to be. */
+export interface WantedFile {
+  /** One component of a path. */
+  readonly name: string;
+  readonly content: Uint8Array;
+  readonly rights: FileRights;
+}
+
+/**
+ * The place to which a target is written. At every moment, also after the process was killed, a reader finds either the
+ * complete old state or the complete new one.
+ */
+export interface Destination {
+  /** Whether the files are there already, with this content and these rights. An empty list: whether none is there. */
+  holds(files: readonly WantedFile[]): boolean;
+  /** Replaces the state by these files, all at once. With `marked`, {@link isMarked} is true from then on. */
+  replace(files: readonly WantedFile[], marked: boolean): void;
+  /** Completes and tidies a state that {@link holds} the files: a process that was killed may have left a part of it. */
+  complete(files: readonly WantedFile[]): void;
+  /** Whether the command for the current state is still due. The mark survives the process, and has no content. */
+  isMarked(): boolean;
+  /** Removes the mark, if there is one. */
+  unmark(): void;
+}
+
+/** The destination has something that is not the agent's. */
+export class DestinationProblem extends Error {
+  override readonly name = "DestinationProblem";
+}
+
+/**
+ * Writes a new file. O_EXCL: never writes to a file or through a link that another user created with that name. The
+ * content is on the disk before the caller renames the file, for a destination that is not in memory.
+ */
+export function writeNewFile(files: FileSystem, path: string, { content, rights }: WantedFile): void {
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
+  const descriptor = files.openSync(path, flags, 0o400);
+  try {
+    files.writeFileSync(descriptor, content);
+    const { owner, group } = rights;
+    // -1 leaves the owner or the group as it is (chown(2)).
+    if (owner !== undefined || group !== undefined) files.fchownSync(descriptor, owner ?? -1, group ?? -1);
+    files.fchmodSync(descriptor, rights.mode);
+    files.fsyncSync(descriptor);
+  } finally {
+    files.closeSync(descriptor);
+  }
+}
+
+/** Whether a file has this content and these rights. A file that this process can't read counts as different. */
+export function isSameFile(files: FileSystem, path: string, { content, rights }: WantedFile): boolean {
+  const stats = files.lstatSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile() || stats.size !== content.length || (stats.mode & 0o7777) !== rights.mode) return false;
+  if (stats.uid !== (rights.owner ?? stats.uid) || stats.gid !== (rights.group ?? stats.gid)) return false;
+  const found = readIfPermitted(files, path);
+  const isSame = found?.equals(content) ?? false;
+  found?.fill(0);
+  return isSame;
+}
+
+function readIfPermitted(files: FileSystem, path: string): Buffer | undefined {
+  try {
+    return files.readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return undefined;
+    throw error;
+  }
+}
+
+/** Creates an empty file that marks a destination, or leaves it as it is. */
+export function createMark(files: FileSystem, path: string): void {
+  files.closeSync(files.openSync(path, constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW, 0o600));
+}
+
+/** Removes a file, if it exists. */
+export function removeFile(files: FileSystem, path: string): void {
+  files.rmSync(path, { force: true });
+}
+
+/** Whether there is something with this path, even a link to nothing. */
+export function exists(files: FileSystem, path: string): boolean {
+  return files.lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,84 @@
+import type { CofferReader } from "../client/coffer-reader.ts";
+import type { Content } from "../domain/content.ts";
+import { type TargetConfig, secretsOf } from "./agent-config.ts";
+import type { WantedFile } from "./destination.ts";
+import { RenderingProblem, renderFiles } from "./rendering.ts";
+import type { SecretState, SecretStates } from "./secret-states.ts";
+
+/** What has to be in the place of a target now. */
+export type Goal =
+  | {
+      readonly kind: "files";
+      readonly files: readonly WantedFile[];
+      /** The version of each secret that the files contain, by path. */
+      readonly versions: ReadonlyMap<string, number>;
+    }
+  /** No file. */
+  | { readonly kind: "nothing"; readonly why: string }
+  /** What is there, whatever it is. */
+  | { readonly kind: "unchanged"; readonly why: string };
+
+/** Reads several secrets as of one revision. */
+export type ReadTogether = Pick<CofferReader, "batchGet">["batchGet"];
+
+/** What decides about a goal. */
+export interface GoalSources {
+  readonly states: SecretStates;
+  readonly readTogether: ReadTogether;
+  /** For how many milliseconds no server has answered; 0 while the watch is connected. */
+  readonly outageMs: () => number;
+}
+
+type Live = Extract<SecretState, { readonly kind: "live" }>;
+
+/**
+ * The goal of a target. Files are wanted only if every secret of the target can be read, so a set is complete or empty.
+ * Rejects with RenderingProblem, TemplateProblem or ClientError.
+ */
+export async function goalOf(target: TargetConfig, sources: GoalSources): Promise<Goal> {
+  const { states, outageMs } = sources;
+  const { removeAfterOutageMs, whenGone } = target;
+  if (removeAfterOutageMs !== undefined && outageMs() >= removeAfterOutageMs) {
+    return { kind: "nothing", why: "no server has answered for remove_after_outage" };
+  }
+  const found = secretsOf(target).map((path) => ({ path, state: states.of(path) }));
+  const why = (kind: SecretState["kind"]) =>
+    found.flatMap(({ path, state }) => (state.kind === kind && state.kind !== "live" ? [`${path}: ${state.why}`] : []));
+  const gone = why("gone").join(", ");
+  if (gone !== "") return { kind: whenGone === "remove" ? "nothing" : "unchanged", why: gone };
+  const unknown = why("unknown").join(", ");
+  if (unknown !== "") return { kind: "unchanged", why: unknown };
+  const live = found.map(({ path, state }) => [path, state as Live] as const);
+  return live.length === 1 ? fromStates(target, new Map(live)) : readAll(target, new Map(live), sources);
+}
+
+function fromStates(target: TargetConfig, live: ReadonlyMap<string, Live>): Goal {
+  const contents = new Map([...live].map(([path, { content }]) => [path, content]));
+  const versions = new Map([...live].map(([path, { version }]) => [path, version]));
+  return { kind: "files", files: renderFiles(target, contents), versions };
+}
+
+/**
+ * Reads the secrets of a target together, because the events of one Commit arrive one after the other: files from the
+ * values of events could have the new version of one secret and the old one of another.
+ */
+async function readAll(
+  target: TargetConfig,
+  live: ReadonlyMap<string, Live>,
+  { readTogether }: GoalSources,
+): Promise<Goal> {
+  const minRevision = Math.max(...[...live.values()].map(({ revision }) => revision));
+  const { entries } = await readTogether([...live.keys()], { minRevision });
+  const contents = new Map<string, Content>();
+  const versions = new Map<string, number>();
+  try {
+    for (const entry of entries) {
+      if (entry.kind === "unread") throw new RenderingProblem(`${entry.path} can't be read: ${entry.error.message}`);
+      contents.set(entry.path, entry.content);
+      versions.set(entry.path, entry.version);
+    }
+    return { kind: "files", files: renderFiles(target, contents), versions };
+  } finally {
+    for (const content of contents.values()) content.dispose();
+  }
+}

@@ -1,0 +1,69 @@
+import type { SecretEvent, SecretSeen } from "../client/secret-events.ts";
+import type { Content } from "../domain/content.ts";
+import type { Clock } from "../domain/timers.ts";
+
+/** The newest known state of a secret. */
+export type SecretState =
+  | {
+      readonly kind: "live";
+      readonly version: number;
+      /** The revision of the store at which the secret was last changed. */
+      readonly revision: number;
+      readonly content: Content;
+      /** In milliseconds since the epoch; undefined if the version does not expire. */
+      readonly expireTime: number | undefined;
+    }
+  /** There is no content, and there was an event that says so, or a complete snapshot without the secret. */
+  | { readonly kind: "gone"; readonly why: string }
+  /** Nothing is known yet, or the server can't read the content. */
+  | { readonly kind: "unknown"; readonly why: string };
+
+/** The newest states of the watched secrets, from the events of a watch. Replaced values are overwritten. */
+export class SecretStates {
+  readonly #states = new Map<string, SecretState>();
+  readonly #clock: Clock;
+  #isSynced = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Takes an event. Returns the path of the secret that has changed, if it concerns one. */
+  take(event: SecretEvent): string | undefined {
+    switch (event.kind) {
+      case "secret":
+        return this.#set(event.path, stateOf(event));
+      case "gone":
+        return this.#set(event.path, { kind: "gone", why: event.reason });
+      case "synced":
+        this.#isSynced = true;
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** The state of a secret now: a version is expired from its expire_time on, also while no server answers. */
+  of(path: string): SecretState {
+    const state = this.#states.get(path);
+    if (state === undefined) return this.#isSynced ? { kind: "gone", why: "not readable or missing" } : UNKNOWN;
+    const isExpired = state.kind === "live" && state.expireTime !== undefined && state.expireTime <= this.#clock();
+    return isExpired ? { kind: "gone", why: "expired" } : state;
+  }
+
+  #set(path: string, state: SecretState): string {
+    const before = this.#states.get(path);
+    if (before?.kind === "live") before.content.dispose();
+    this.#states.set(path, state);
+    return path;
+  }
+}
+
+const UNKNOWN: SecretState = { kind: "unknown", why: "not received yet" };
+
+function stateOf({ state, version, revision, content, expireTime }: SecretSeen): SecretState {
+  if (state === "none") return { kind: "gone", why: "has no version" };
+  if (state !== "live") return { kind: "gone", why: state };
+  if (content === undefined) return { kind: "unknown", why: "the server can't read its content" };
+  return { kind: "live", version, revision, content, expireTime };
+}

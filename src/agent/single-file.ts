@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import { basename, dirname, join } from "node:path";
+import {
+  type Destination,
+  DestinationProblem,
+  type WantedFile,
+  createMark,
+  exists,
+  isSameFile,
+  removeFile,
+  writeNewFile,
+} from "./destination.ts";
+import type { FileSystem } from "./file-system.ts";
+
+/**
+ * One file, which a rename replaces. A reader sees the complete old content or the complete new one. The list of files
+ * has one entry, with the name of this file, or none.
+ */
+export class SingleFile implements Destination {
+  readonly #path: string;
+  readonly #files: FileSystem;
+
+  constructor(path: string, files: FileSystem) {
+    this.#path = path;
+    this.#files = files;
+  }
+
+  holds([wanted]: readonly WantedFile[]): boolean {
+    return wanted === undefined ? !exists(this.#files, this.#path) : isSameFile(this.#files, this.#path, wanted);
+  }
+
+  replace([wanted]: readonly WantedFile[], marked: boolean): void {
+    this.#files.mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+    this.#check();
+    this.#removeTemporaries();
+    const temporary = this.#beside(randomBytes(6).toString("hex"));
+    if (wanted !== undefined) writeNewFile(this.#files, temporary, wanted);
+    if (marked) createMark(this.#files, this.#mark);
+    if (wanted === undefined) removeFile(this.#files, this.#path);
+    else this.#files.renameSync(temporary, this.#path);
+  }
+
+  complete(): void {
+    if (exists(this.#files, dirname(this.#path))) this.#removeTemporaries();
+  }
+
+  isMarked(): boolean {
+    return exists(this.#files, this.#mark);
+  }
+
+  unmark(): void {
+    removeFile(this.#files, this.#mark);
+  }
+
+  /** A link would be replaced and not followed, and a folder or a device is not a secret's file. */
+  #check(): void {
+    const stats = this.#files.lstatSync(this.#path, { throwIfNoEntry: false });
+    if (stats === undefined || stats.isFile()) return;
+    throw new DestinationProblem(`${this.#path} is not a regular file; move it, or use another path`);
+  }
+
+  #removeTemporaries(): void {
+    const folder = dirname(this.#path);
+    const start = basename(this.#beside(""));
+    for (const name of this.#files.readdirSync(folder)) {
+      const isTemporary = name.startsWith(start) && /^[0-9a-f]{12}$/.test(name.slice(start.length));
+      if (isTemporary) this.#files.unlinkSync(join(folder, name));
+    }
+  }
+
+  get #mark(): string {
+    return this.#beside("pending");
+  }
+
+  #beside(end: string): string {
+    return join(dirname(this.#path), `.${basename(this.#path)}.coffer-${end}`);
+  }
+}

@@ -1,0 +1,220 @@
+import { ClientError } from "../client/client-error.ts";
+import type { Timers } from "../domain/timers.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { TargetConfig } from "./agent-config.ts";
+import type { AgentMetrics } from "./agent-metrics.ts";
+import type { RunReaction } from "./reaction.ts";
+import { type Destination, DestinationProblem, type WantedFile } from "./destination.ts";
+import { type Goal, type GoalSources, goalOf } from "./goal.ts";
+import { RenderingProblem } from "./rendering.ts";
+import { WakeUp } from "./wake-up.ts";
+
+/** The state of a target. `why` names paths of secrets; it is for the log and for `--once`. */
+export type TargetStatus =
+  /** Its files have not been complete since the start of the agent. */
+  | { readonly kind: "waiting"; readonly why: string }
+  /** Its files have the newest state, and the command for it has succeeded. */
+  | { readonly kind: "current" }
+  /** Its files are complete and stay as they are, because a secret is gone. */
+  | { readonly kind: "kept"; readonly why: string }
+  /** The newest state could not be read from the server. `isComplete` says whether the files have an earlier state. */
+  | { readonly kind: "behind"; readonly why: string; readonly isComplete: boolean }
+  /** Its files were removed. */
+  | { readonly kind: "removed"; readonly why: string }
+  /** Its files have the newest state, and there is no process to signal yet. */
+  | { readonly kind: "unsignalled"; readonly why: string }
+  /** Writing the files, or the command, has failed and is repeated. */
+  | { readonly kind: "failing"; readonly why: string };
+
+/** Whether the workload can rely on the files of a target. */
+export function isReady(status: TargetStatus): boolean {
+  if (status.kind === "behind") return status.isComplete;
+  return status.kind === "current" || status.kind === "kept" || status.kind === "unsignalled";
+}
+
+/** What a {@link TargetWorker} needs. */
+export interface WorkerOptions {
+  readonly target: TargetConfig;
+  readonly destination: Destination;
+  readonly sources: GoalSources;
+  /** Runs commands and sends signals; undefined for none, as for `--once`. */
+  readonly react: RunReaction | undefined;
+  readonly timers: Pick<Timers, "delay">;
+  readonly log: Logger;
+  readonly metrics: AgentMetrics;
+  /** Called when the state of the target may have changed. */
+  readonly onStatus: () => void;
+}
+
+/** The first pause after a failure, in milliseconds. It doubles with each further failure. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * Brings one target to its newest state, again and again: at each call of {@link wake}, and with pauses after a failure.
+ * It does one thing at a time, so a command never overlaps with another, and a state that changes during a command is
+ * handled after it.
+ */
+export class TargetWorker {
+  readonly #options: WorkerOptions;
+  readonly #wakeUp = new WakeUp();
+  #status: TargetStatus = { kind: "waiting", why: "not received yet" };
+  #versions: ReadonlyMap<string, number> = new Map();
+  #failures = 0;
+  #stopPause = () => {};
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  get target(): TargetConfig {
+    return this.#options.target;
+  }
+
+  get status(): TargetStatus {
+    return this.#status;
+  }
+
+  /** The versions of secrets that the workload uses, by path: those in the files, after the command has succeeded. */
+  get versionsInUse(): ReadonlyMap<string, number> {
+    return this.#versions;
+  }
+
+  /** Looks again at what is wanted. */
+  wake(): void {
+    this.#wakeUp.call();
+  }
+
+  /** Works until `signal` is aborted. A command that runs then is waited for. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", this.#wakeUp.call);
+    for (;;) {
+      await this.#wakeUp.next();
+      this.#stopPause();
+      if (signal.aborted) return;
+      await this.#settle();
+    }
+  }
+
+  async #settle(): Promise<void> {
+    const status = await this.#attempt();
+    const isDone = status.kind !== "failing" && status.kind !== "unsignalled" && status.kind !== "behind";
+    this.#show(status);
+    if (isDone) this.#failures = 0;
+    else this.#pause();
+  }
+
+  async #attempt(): Promise<TargetStatus> {
+    try {
+      return await this.#reach(await goalOf(this.target, this.#options.sources));
+    } catch (error) {
+      // No answer is no failure of the target: its files stay as they are, as in any outage.
+      if (error instanceof ClientError)
+        return { kind: "behind", why: error.message, isComplete: isReady(this.#status) };
+      return { kind: "failing", why: describe(error) };
+    }
+  }
+
+  async #reach(goal: Goal): Promise<TargetStatus> {
+    if (goal.kind === "unchanged") {
+      return isReady(this.#status) ? { kind: "kept", why: goal.why } : { kind: "waiting", why: goal.why };
+    }
+    const files = goal.kind === "files" ? goal.files : [];
+    try {
+      this.#write(files);
+    } finally {
+      for (const { content } of files) content.fill(0);
+    }
+    const missed = await this.#act();
+    if (goal.kind === "nothing") this.#versions = new Map();
+    if (missed !== undefined) return missed;
+    if (goal.kind === "nothing") return { kind: "removed", why: goal.why };
+    this.#versions = goal.versions;
+    return { kind: "current" };
+  }
+
+  /** Files that are right already are not written again, also after a restart of the agent. */
+  #write(files: readonly WantedFile[]): void {
+    const { destination, target, metrics, log, react } = this.#options;
+    if (destination.holds(files)) {
+      destination.complete(files);
+      return;
+    }
+    destination.replace(files, react !== undefined && target.onChange !== undefined);
+    metrics.written(target.name);
+    log.info(files.length === 0 ? "files removed" : "files written", { target: target.name, file: target.place.path });
+  }
+
+  /**
+   * Runs the action if it is due. A mark beside the files says so: it is made before the files change and removed when
+   * the action has succeeded, so a process that is killed between the two does not miss the action.
+   */
+  async #act(): Promise<TargetStatus | undefined> {
+    const { destination, target, metrics, log, react } = this.#options;
+    if (react === undefined || !destination.isMarked()) return undefined;
+    if (target.onChange !== undefined) {
+      const result = await react(target.onChange);
+      metrics.acted(target.name, result.kind);
+      if (result.kind === "absent") return { kind: "unsignalled", why: result.why };
+      if (result.kind === "failed") return { kind: "failing", why: result.why };
+      log.info("change action done", { target: target.name });
+    }
+    destination.unmark();
+    return undefined;
+  }
+
+  #show(status: TargetStatus): void {
+    const before = this.#status;
+    this.#status = status;
+    if (status.kind === "failing") this.#options.metrics.failed(this.target.name);
+    if (before.kind !== status.kind || whyOf(before) !== whyOf(status)) this.#log(status);
+    this.#options.onStatus();
+  }
+
+  #log(status: TargetStatus): void {
+    const { log, target } = this.#options;
+    const fields = { target: target.name, detail: whyOf(status) };
+    switch (status.kind) {
+      case "current":
+        log.info("target current", fields);
+        break;
+      case "waiting":
+        log.info("target waits", fields);
+        break;
+      case "unsignalled":
+        log.info("no process to signal", fields);
+        break;
+      case "behind":
+        log.warn("target behind", fields);
+        break;
+      case "kept":
+        log.warn("target kept", fields);
+        break;
+      case "removed":
+        log.warn("target removed", fields);
+        break;
+      case "failing":
+        log.error("target failed", fields);
+        break;
+    }
+  }
+
+  #pause(): void {
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
+    this.#failures += 1;
+    this.#stopPause = this.#options.timers.delay(pauseMs, this.#wakeUp.call);
+  }
+}
+
+function whyOf(status: TargetStatus): string | undefined {
+  return status.kind === "current" ? undefined : status.why;
+}
+
+/** The text of an error that an operator can correct. Rethrows every other error, which is a fault of the program. */
+function describe(error: unknown): string {
+  if (error instanceof RenderingProblem || error instanceof DestinationProblem) return error.message;
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  // Errors of the file system name the call and the path.
+  if (syscall !== undefined) return message;
+  throw error;
+}
