@@ -9,7 +9,7 @@ import type { CachedSecret } from "./cached-secret.ts";
 import { type SecretSeen, secretSeen } from "./secret-events.ts";
 import { UnsealError, seal, unseal } from "./sealed-bytes.ts";
 
-/** What the secrets of a sealed file belong to. A file of another cache is not loaded. */
+/** The server and the paths whose secrets a sealed file has. A file with another scope is not loaded. */
 export interface CacheScope {
   /** The SPIFFE ID of the server. */
   readonly serverId: string;
@@ -56,7 +56,7 @@ export class CacheFile {
   readonly #key: Buffer;
   readonly #scope: CacheScope;
 
-  /** Takes the key. */
+  /** `key` belongs to this object, which overwrites it when it is closed. */
   constructor(path: string, key: Buffer, scope: CacheScope) {
     this.#path = path;
     this.#key = key;

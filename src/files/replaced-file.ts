@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 
 /**
  * Replaces a file atomically, or creates it: another process reads the old content or the new one, also after a power
- * failure. `mode` is that of the new file. The temporary file is next to it, and has the id of this process in its name:
- * one process may replace a file at a time. Rejects with the error of the file system.
+ * failure. `mode` is that of the new file. The temporary file is next to it, and has the id of this process in its name.
+ * Only one process may replace the file, and not twice at the same time. Rejects with the error of the file system.
  */
 export async function replaceFile(file: string, bytes: Uint8Array, mode: number): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;

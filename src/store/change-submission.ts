@@ -73,8 +73,8 @@ export class ChangeSubmission implements Submission<ChangeResult> {
       throw requestIdsFull(maxRequestIds);
     if (known === undefined) return undefined;
     if (known.digest !== this.#digest.toString("latin1")) throw requestIdReused();
-    // A request of this group has its revision in the table when the group is published. An older one may then be missing
-    // there, because a sweep of this group has forgotten it.
+    // When the group is published, the table has the revision of a request that is part of this group. A sweep in the same
+    // group can have removed an older request from the table. `known` has its answer.
     const answer = () => (requests.find(author, requestId) ?? known).answer;
     return { kind: "unchanged", waitsForErasure: this.#waitsForErasure, answer };
   }

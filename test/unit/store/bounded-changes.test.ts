@@ -82,7 +82,7 @@ describe("bounded changes", () => {
   });
 
   // The limit is that of the process, whichever front its callers are connected to.
-  it("count the changes of all that have the same memory", async () => {
+  it("count together if they have the same memory", async () => {
     const inner = new HeldChanges();
     const memory = unansweredMemory();
     const [one, other] = [new BoundedChanges(inner, 2, memory), new BoundedChanges(inner, 2, memory)];
