@@ -58,11 +58,11 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
     this.#reports = new WatchReports(settings.instance, connection.report);
     const abort = () => this.#end(callAborted(settings.signal as AbortSignal));
     settings.signal?.addEventListener("abort", abort);
+    if (settings.signal?.aborted) abort();
     this.#ended = this.#run().finally(() => {
       settings.signal?.removeEventListener("abort", abort);
       connection.onOver();
     });
-    if (settings.signal?.aborted) abort();
   }
 
   /** The next event. Rejects with {@link ClientError} if the watch has ended for a reason that waiting does not solve. */

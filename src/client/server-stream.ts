@@ -42,10 +42,13 @@ export class ServerStream<Message> {
     call.on("end", () => this.#finish({ kind: "failed", error: endedWithoutError() }));
   }
 
-  /** The next message, when it has arrived, or how the stream ended. Only one call at a time. */
+  /**
+   * The next message, when it has arrived; after the end, the messages that had arrived, and then how the stream ended.
+   * Only one call at a time.
+   */
   async next(): Promise<StreamStep<Message>> {
     for (;;) {
-      const message = this.#end?.kind === "replaced" ? null : (this.#call.read() as Message | null);
+      const message = this.#call.read() as Message | null;
       if (message !== null) return this.#answered(message);
       if (this.#end !== undefined) return this.#end;
       await new Promise<void>((resolve) => {

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ReportState, type ReportRequest } from "../../../src/contract/messages.ts";
+import {
+  BROKEN,
+  ScriptedWatches,
+  failed,
+  heartbeat,
+  live,
+  revoked,
+  synced,
+  take,
+  turns,
+} from "../../support/scripted-watches.ts";
+
+const shown = ({ path, version, state, watchId, instance }: ReportRequest) =>
+  [path, version, state === ReportState.inUse ? "in-use" : "received", watchId, instance].join(" ");
+
+/** A watch with a stream, and the reports that it has sent since the last look. */
+async function watching(instance?: string) {
+  const watches = new ScriptedWatches();
+  const watch = watches.begin({ prefixes: [""], instance });
+  const stream = await watches.stream();
+  const sent = async () => {
+    await turns();
+    return watches.reports.splice(0).map(shown);
+  };
+  return { watches, watch, stream, sent };
+}
+
+describe("the reports of a watch", () => {
+  // The server knows the stream only by the watch_id, which arrives with SYNCED.
+  it("are sent when SYNCED has arrived, then at once, and again on each stream", async () => {
+    const { watches, watch, stream, sent } = await watching("pod-1");
+    await watch.report("a", 6, "in-use");
+    await watch.report("a", 7, "received");
+    assert.deepEqual(await sent(), []);
+    stream.send(synced(1));
+    assert.deepEqual(await sent(), ["a 6 in-use watch-1 pod-1", "a 7 received watch-1 pod-1"]);
+    await watch.report("a", 7, "in-use");
+    assert.deepEqual(await sent(), ["a 7 in-use watch-1 pod-1"]);
+    stream.fail(BROKEN);
+    await take(watch, 2);
+    // While there is no stream, a report is remembered.
+    await watch.report("b", 1, "received");
+    watches.timers.advance(200);
+    (await watches.stream(2)).send(synced(2));
+    assert.deepEqual(await sent(), [
+      "a 7 in-use watch-2 pod-1",
+      "a 7 received watch-2 pod-1",
+      "b 1 received watch-2 pod-1",
+    ]);
+    await watch.return();
+  });
+
+  // Two reports of one path could arrive in the other order, and the older version would stay.
+  it("are sent one after the other for each path and state, and only the last one of those that wait", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(synced(1));
+    await turns();
+    const answers: (() => void)[] = [];
+    watches.answerReport = () => new Promise((resolve) => answers.push(resolve));
+    const settled: number[] = [];
+    for (const version of [1, 2, 3]) void watch.report("a", version, "in-use").then(() => settled.push(version));
+    const other = watch.report("b", 1, "in-use");
+    assert.deepEqual(await sent(), ["a 1 in-use watch-1 ", "b 1 in-use watch-1 "]);
+    answers.shift()?.();
+    assert.deepEqual(await sent(), ["a 3 in-use watch-1 "]);
+    assert.deepEqual(settled, [1]);
+    for (const answer of answers.splice(0)) answer();
+    await other;
+    assert.deepEqual([await sent(), settled], [[], [1, 2, 3]]);
+    await watch.return();
+  });
+
+  it("are sent four at a time", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    const answers: (() => void)[] = [];
+    watches.answerReport = () => new Promise((resolve) => answers.push(resolve));
+    for (let i = 0; i < 10; i++) await watch.report(`p${i}`, 1, "received");
+    stream.send(synced(1));
+    const counts: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      counts.push((await sent()).length);
+      answers.shift()?.();
+    }
+    assert.deepEqual(counts, [4, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
+    await watch.return();
+  });
+
+  it("are forgotten when the secret is gone", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(live("a", 1, 1), synced(1));
+    await take(watch, 2);
+    await watch.report("a", 1, "received");
+    await watch.report("b", 1, "received");
+    stream.send(revoked("a", 2)).fail(BROKEN);
+    await take(watch, 2);
+    await sent();
+    watches.timers.advance(200);
+    (await watches.stream(2)).send(synced(2));
+    assert.deepEqual(await sent(), ["b 1 received watch-2 "]);
+    await watch.return();
+  });
+
+  it("that the server refuses fail, and are not sent again", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(synced(1));
+    await turns();
+    watches.answerReport = () => Promise.reject(failed("INVALID_ARGUMENT", { reason: "LIMIT_EXCEEDED" }));
+    await assert.rejects(watch.report("a", 1, "received"), { reason: "LIMIT_EXCEEDED" });
+    await assert.rejects(watch.report("a", 0.5, "received"), { code: "INVALID_ARGUMENT" });
+    stream.fail(BROKEN);
+    await take(watch, 2);
+    await sent();
+    watches.timers.advance(200);
+    (await watches.stream(2)).send(synced(2));
+    assert.deepEqual(await sent(), []);
+    await watch.return();
+  });
+
+  // The caller can do nothing about it, and the next stream sends them anyway.
+  it("that could not be sent do not fail, and are sent again with the next heartbeat or stream", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(synced(1));
+    await turns();
+    watches.answerReport = () => Promise.reject(failed("NOT_FOUND", { reason: "WATCH_NOT_FOUND" }));
+    await watch.report("a", 1, "received");
+    assert.equal((await sent()).length, 1);
+    stream.send(heartbeat(1));
+    assert.deepEqual(await sent(), ["a 1 received watch-1 "]);
+    watches.answerReport = async () => {};
+    stream.send(heartbeat(1));
+    assert.deepEqual(await sent(), ["a 1 received watch-1 "]);
+    stream.send(heartbeat(1));
+    assert.deepEqual(await sent(), []);
+    await watch.return();
+  });
+});
